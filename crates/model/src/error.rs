@@ -1,0 +1,109 @@
+//! The one error type of the core. Every variant is one class of the TypeScript API and carries its stable code.
+
+/// One problem of a spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    /// Where: `agents[0].routes[1]`, or the empty string for the whole spec.
+    pub path: String,
+    /// What is wrong and what to do next.
+    pub message: String,
+}
+
+/// The result of everything in the core that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong, as a caller sees it. Messages never contain another tenant's id, key or content,
+/// nor text from an engine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A spec is wrong; every problem is listed.
+    #[error("{}", spec_message(.0))]
+    Spec(Vec<Issue>),
+    /// An argument is ill-formed or too large.
+    #[error("{0}")]
+    InvalidInput(String),
+    /// Absent, expired, erased or foreign: indistinguishable, so it carries nothing.
+    #[error(
+        "Not found: nothing with this id belongs to this tenant. It may never have existed, have expired or have been deleted."
+    )]
+    NotFound,
+    /// A request or a data environment names another tenant. The foreign name is not repeated.
+    #[error("This runtime serves another tenant than the one named. Use the runtime that was created for that tenant.")]
+    TenantMismatch,
+    /// An expected version or length did not hold.
+    #[error("{0}")]
+    Conflict(String),
+    /// One of the tenant's limits is reached.
+    #[error(
+        "The tenant's limit on {quota} is reached: {used} used, {limit} allowed. Delete what is no longer needed or raise the limit in the spec."
+    )]
+    QuotaExceeded {
+        /// The limit by its name in the spec: `items.references`, `bytes`, `valueBytes`, …
+        quota: String,
+        /// What is allowed.
+        limit: u64,
+        /// What would be in use, or is.
+        used: u64,
+    },
+    /// Another process has the directory.
+    #[error(
+        "Another process has this store open. Close it there, or use PostgreSQL to share one store between processes."
+    )]
+    StoreLocked,
+    /// The engine cannot be reached; safe to retry.
+    #[error("{0}")]
+    StoreUnavailable(String),
+    /// The commit may or may not have happened.
+    #[error("{0}")]
+    OutcomeUnknown(String),
+    /// Damage was found; nothing was guessed.
+    #[error("{0}")]
+    StoreCorrupt(String),
+    /// The handle, store or tenant is closed or erased.
+    #[error("{0}")]
+    Closed(String),
+    /// A defect of bailiwick, caught.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The stable code that JavaScript maps to an error class.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Spec(_) => "SPEC_INVALID",
+            Self::InvalidInput(_) => "INVALID_INPUT",
+            Self::NotFound => "NOT_FOUND",
+            Self::TenantMismatch => "TENANT_MISMATCH",
+            Self::Conflict(_) => "CONFLICT",
+            Self::QuotaExceeded { .. } => "QUOTA_EXCEEDED",
+            Self::StoreLocked => "STORE_LOCKED",
+            Self::StoreUnavailable(_) => "STORE_UNAVAILABLE",
+            Self::OutcomeUnknown(_) => "OUTCOME_UNKNOWN",
+            Self::StoreCorrupt(_) => "STORE_CORRUPT",
+            Self::Closed(_) => "CLOSED",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// An ill-formed argument, with what to do about it.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::InvalidInput(message.into())
+    }
+}
+
+fn spec_message(issues: &[Issue]) -> String {
+    let mut message = match issues.len() {
+        1 => "The spec has 1 problem:".to_owned(),
+        count => format!("The spec has {count} problems:"),
+    };
+    for issue in issues {
+        message.push_str("\n- ");
+        if !issue.path.is_empty() {
+            message.push_str(&issue.path);
+            message.push_str(": ");
+        }
+        message.push_str(&issue.message);
+    }
+    message
+}

@@ -1,0 +1,9 @@
+//! What things are in bailiwick: errors, kinds, JSON, tenants, specs and records. This crate does no I/O.
+
+pub mod error;
+pub mod json;
+pub mod kind;
+
+pub use error::{Error, Issue, Result};
+pub use json::Json;
+pub use kind::Kind;

@@ -1,0 +1,19 @@
+//! Where bytes live: the [`Engine`] trait and its implementations. This crate knows keys and opaque bytes; it has
+//! never heard of tenants beyond a 32-byte [`Tag`].
+
+pub mod engine;
+pub mod vault;
+
+pub use engine::{
+    Commit, CommitError, Count, Durability, Engine, EngineFuture, EngineLimits, Found, Health, Item, Limits, Op, Place,
+    ReadError, Row, ScanRequest, Tag, Usage, Version, When,
+};
+pub use vault::{Created, Slot, Vault};
+
+/// A place where tenants' state is kept: the records, and the small secrets that seal them.
+pub struct Opened {
+    /// Records, by tag.
+    pub engine: std::sync::Arc<dyn Engine>,
+    /// Key headers, which can be destroyed for good.
+    pub vault: std::sync::Arc<dyn Vault>,
+}

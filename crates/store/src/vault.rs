@@ -1,0 +1,45 @@
+//! Small values that can be destroyed for good. An engine may keep removed bytes for a while; a vault does not: what
+//! it has wiped is gone from the medium it writes to once the call returns. Key headers live here.
+
+use crate::engine::{EngineFuture, ReadError};
+
+/// The most bytes of one slot's value.
+pub const SLOT_VALUE_BYTES: usize = 160;
+
+/// The value of one slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Counts the values of this name: the first is 0, each replacement one more.
+    pub generation: u64,
+    /// Up to [`SLOT_VALUE_BYTES`] opaque bytes.
+    pub value: Vec<u8>,
+}
+
+/// What [`Vault::create`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// The value is there now, synced.
+    New,
+    /// Another value was there already, and is.
+    Existing(Slot),
+}
+
+/// A durable map from 32-byte names to small values. Every change is synced when its future resolves, and after a crash
+/// either the old or the new value is there.
+pub trait Vault: Send + Sync + 'static {
+    /// Reads a slot.
+    fn get(&self, name: [u8; 32]) -> EngineFuture<'_, Result<Option<Slot>, ReadError>>;
+    /// Writes a slot if there is none of that name.
+    fn create(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<Created, ReadError>>;
+    /// Replaces a slot that has this generation; `false` if it has another or is not there. The old value is wiped.
+    fn replace(&self, name: [u8; 32], generation: u64, value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>>;
+    /// Destroys a slot. `false` if there is none.
+    fn wipe(&self, name: [u8; 32]) -> EngineFuture<'_, Result<bool, ReadError>>;
+    /// The names after `after` in byte order, at most `limit`.
+    fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>>;
+    /// The secret that is kept beside the data when the host brings none, if this store has one.
+    fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>>;
+    /// Keeps such a secret. Only where `local_secret` is `None` and the vault has no slots: `false` otherwise. It is
+    /// durable, with the directory it lies in, when this resolves.
+    fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>>;
+}
