@@ -1,5 +1,6 @@
 //! What things are in bailiwick: errors, kinds, JSON, tenants, specs and records. This crate does no I/O.
 
+pub mod base32;
 pub mod error;
 pub mod json;
 pub mod kind;

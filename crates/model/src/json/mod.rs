@@ -1,0 +1,108 @@
+//! JSON as bailiwick accepts it and writes it: strict on the way in, and byte for byte predictable on the way out.
+//!
+//! ```
+//! use bailiwick_model::json::{self, Limits};
+//!
+//! let value = json::parse(br#"{"b": 1.0, "a": [true, null]}"#, &Limits::default())?;
+//! assert_eq!(json::write(&value), r#"{"b":1,"a":[true,null]}"#);
+//! assert_eq!(json::canonical(&value), br#"{"a":[true,null],"b":1}"#);
+//! # Ok::<(), bailiwick_model::Error>(())
+//! ```
+
+mod parse;
+mod write;
+
+pub use parse::{Limits, MAX_DEPTH, parse};
+pub use write::{canonical, write};
+
+use crate::Result;
+
+/// A JSON value with JavaScript's number semantics. Objects keep the order in which their keys were written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Json {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A finite IEEE 754 double, as in JavaScript.
+    Number(f64),
+    /// Well-formed Unicode.
+    String(String),
+    /// An array.
+    Array(Vec<Json>),
+    /// Unique keys in the order of their appearance.
+    Object(Vec<(String, Json)>),
+}
+
+impl Json {
+    /// The member of that key, if this is an object that has it. Takes time in the number of keys.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.as_object()?.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// The members in their order, if this is an object.
+    pub fn as_object(&self) -> Option<&[(String, Self)]> {
+        match self {
+            Self::Object(members) => Some(members),
+            _ => None,
+        }
+    }
+
+    /// The elements, if this is an array.
+    pub fn as_array(&self) -> Option<&[Self]> {
+        match self {
+            Self::Array(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// The text, if this is a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number, if this is one.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The truth value, if this is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The name of the type: `null`, `boolean`, `number`, `string`, `array` or `object`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "boolean",
+            Self::Number(_) => "number",
+            Self::String(_) => "string",
+            Self::Array(_) => "array",
+            Self::Object(_) => "object",
+        }
+    }
+}
+
+impl From<&str> for Json {
+    fn from(text: &str) -> Self {
+        Self::String(text.to_owned())
+    }
+}
+
+/// The canonical form (RFC 8785) of JSON text: [`parse`], then [`canonical`].
+///
+/// # Errors
+/// `InvalidInput`, as [`parse`] does.
+pub fn canonicalize(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>> {
+    parse(bytes, limits).map(|value| canonical(&value))
+}
