@@ -2,6 +2,7 @@
 
 pub mod base32;
 pub mod error;
+pub mod glimpse;
 pub mod json;
 pub mod kind;
 

@@ -14,6 +14,7 @@ mod write;
 
 pub use parse::{Limits, MAX_DEPTH, parse};
 pub use write::{canonical, write};
+pub(crate) use write::{escaped_length, write_at_most};
 
 use crate::Result;
 

@@ -19,6 +19,13 @@ pub fn canonical(value: &Json) -> Vec<u8> {
     writer.out.into_bytes()
 }
 
+/// As [`write`], or `None` if that has more bytes. The time taken is bounded by `most` and the longest single string.
+pub(crate) fn write_at_most(value: &Json, most: usize) -> Option<String> {
+    let mut writer = Writer { out: String::new(), keys: Keys::AsTheyAre, most };
+    writer.value(value);
+    (writer.out.len() <= most).then_some(writer.out)
+}
+
 #[derive(Clone, Copy)]
 enum Keys {
     AsTheyAre,
@@ -135,6 +142,15 @@ impl Writer {
                 }
             }
         }
+    }
+}
+
+/// How many bytes a character takes between the quotes of a written string.
+pub(crate) const fn escaped_length(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\u{8}' | '\t' | '\n' | '\u{c}' | '\r' => 2,
+        '\0'..'\u{20}' => 6,
+        other => other.len_utf8(),
     }
 }
 
