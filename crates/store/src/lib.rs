@@ -1,7 +1,12 @@
 //! Where bytes live: the [`Engine`] trait and its implementations. This crate knows keys and opaque bytes; it has
 //! never heard of tenants beyond a 32-byte [`Tag`].
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod engine;
+pub mod memory;
+pub mod recording;
+mod stage;
 pub mod vault;
 
 pub use engine::{

@@ -1,0 +1,125 @@
+//! An engine that notes down which calls it gets. Tests use it to show that what is absent, expired, deleted or
+//! somebody else's causes exactly the same work.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::engine::{
+    Commit, CommitError, Engine, EngineFuture, EngineLimits, Found, Health, Millis, Op, Place, ReadError, Row,
+    ScanRequest, Tag, Usage, Version,
+};
+
+/// What was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// [`Engine::commit`]
+    Commit,
+    /// [`Engine::get`]
+    Get,
+    /// [`Engine::scan`]
+    Scan,
+    /// [`Engine::usage`]
+    Usage,
+    /// [`Engine::health`]
+    Health,
+    /// [`Engine::close`]
+    Close,
+}
+
+/// One step of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A put into this kind.
+    Put(u8),
+    /// An extend.
+    Extend(u8),
+    /// A delete.
+    Delete(u8),
+    /// A check.
+    Check(u8),
+    /// A look-up; whether a version was known.
+    Look(u8, bool),
+    /// A range; whether in reverse, and its limit.
+    Range(u8, bool, usize),
+}
+
+/// One call: its verb and, in order, its steps by kind. Neither whose rows nor which: two calls on different places of
+/// the same kinds are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// What was called.
+    pub verb: Verb,
+    /// On what kinds, one per place.
+    pub steps: Vec<Step>,
+}
+
+/// Hands every call on to another engine and notes it down.
+pub struct Recording<E: Engine + ?Sized> {
+    engine: Arc<E>,
+    calls: Mutex<Vec<Call>>,
+}
+
+impl<E: Engine + ?Sized> Recording<E> {
+    /// Records the calls to this engine.
+    pub fn new(engine: Arc<E>) -> Self {
+        Self { engine, calls: Mutex::default() }
+    }
+
+    /// The calls since the last `take`, in the order they were made.
+    pub fn take(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.calls.lock())
+    }
+
+    fn note(&self, verb: Verb, steps: Vec<Step>) {
+        self.calls.lock().push(Call { verb, steps });
+    }
+}
+
+impl<E: Engine + ?Sized> Engine for Recording<E> {
+    fn limits(&self) -> EngineLimits {
+        self.engine.limits()
+    }
+
+    fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
+        let step = |op: &Op| match op {
+            Op::Put { place, .. } => Step::Put(place.kind),
+            Op::Extend { place, .. } => Step::Extend(place.kind),
+            Op::Delete { place, .. } => Step::Delete(place.kind),
+            Op::Check { place, .. } => Step::Check(place.kind),
+        };
+        self.note(Verb::Commit, commit.ops.iter().map(step).collect());
+        self.engine.commit(commit)
+    }
+
+    fn get(
+        &self,
+        tag: Tag,
+        wanted: Vec<(Place, Option<Version>)>,
+        now: Millis,
+    ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
+        let step = |(place, known): &(Place, Option<Version>)| Step::Look(place.kind, known.is_some());
+        self.note(Verb::Get, wanted.iter().map(step).collect());
+        self.engine.get(tag, wanted, now)
+    }
+
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+        self.note(Verb::Scan, vec![Step::Range(request.kind, request.reverse, request.limit)]);
+        self.engine.scan(tag, request)
+    }
+
+    fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
+        self.note(Verb::Usage, Vec::new());
+        self.engine.usage(tag)
+    }
+
+    fn health(&self) -> EngineFuture<'_, Health> {
+        self.note(Verb::Health, Vec::new());
+        self.engine.health()
+    }
+
+    fn close(&self) -> EngineFuture<'_, ()> {
+        self.note(Verb::Close, Vec::new());
+        self.engine.close()
+    }
+}
