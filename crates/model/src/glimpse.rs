@@ -86,11 +86,15 @@ fn rows_of(value: &Json) -> Option<&[Json]> {
 fn rows_summary(rows: &[Json], bytes: usize, first: usize) -> Json {
     let mut columns: Vec<(&str, Types)> = Vec::new();
     let mut index: HashMap<&str, usize> = HashMap::new();
-    for (key, value) in rows.iter().take(SAMPLE).filter_map(Json::as_object).flatten() {
-        let position = *index.entry(key).or_insert(columns.len());
-        match columns.get_mut(position) {
-            Some((_, types)) => types.add(value),
-            None => columns.push((key, Types::of(value))),
+    for row in rows.iter().take(SAMPLE).filter_map(Json::as_object) {
+        for (nth, (key, value)) in row.iter().enumerate() {
+            // Most rows have the same keys in the same order.
+            let expected = columns.get(nth).is_some_and(|(column, _)| column == key);
+            let position = if expected { nth } else { *index.entry(key).or_insert(columns.len()) };
+            match columns.get_mut(position) {
+                Some((_, types)) => types.add(value),
+                None => columns.push((key, Types::of(value))),
+            }
         }
     }
     let columns = columns.iter().map(|(key, types)| (*key, types.name()));
