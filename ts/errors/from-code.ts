@@ -1,0 +1,58 @@
+import { ApprovalClosedError } from './approval-closed-error.ts'
+import type { BailiwickError, ErrorCode } from './bailiwick-error.ts'
+import { ClosedError } from './closed-error.ts'
+import { ConflictError } from './conflict-error.ts'
+import { InternalError } from './internal-error.ts'
+import { InvalidInputError } from './invalid-input-error.ts'
+import { NotFoundError } from './not-found-error.ts'
+import { OutcomeUnknownError } from './outcome-unknown-error.ts'
+import { QuotaExceededError } from './quota-exceeded-error.ts'
+import { SpecError, type SpecIssue } from './spec-error.ts'
+import { StoreCorruptError } from './store-corrupt-error.ts'
+import { StoreLockedError } from './store-locked-error.ts'
+import { StoreUnavailableError } from './store-unavailable-error.ts'
+import { TenantMismatchError } from './tenant-mismatch-error.ts'
+import { ThreadBusyError } from './thread-busy-error.ts'
+
+/** The classes that carry nothing but a message. */
+const plainClasses = {
+  INVALID_INPUT: InvalidInputError,
+  NOT_FOUND: NotFoundError,
+  TENANT_MISMATCH: TenantMismatchError,
+  CONFLICT: ConflictError,
+  THREAD_BUSY: ThreadBusyError,
+  APPROVAL_CLOSED: ApprovalClosedError,
+  STORE_LOCKED: StoreLockedError,
+  STORE_UNAVAILABLE: StoreUnavailableError,
+  OUTCOME_UNKNOWN: OutcomeUnknownError,
+  STORE_CORRUPT: StoreCorruptError,
+  CLOSED: ClosedError,
+  INTERNAL: InternalError,
+} satisfies Record<Exclude<ErrorCode, 'SPEC_INVALID' | 'QUOTA_EXCEEDED'>, new (message: string) => BailiwickError>
+
+/**
+ * The error for a failure that the core reports.
+ *
+ * @param code the stable code; an unknown one gives an `InternalError`
+ * @param message the core's message
+ * @param details for `SPEC_INVALID` the array of issues, for `QUOTA_EXCEEDED` `{ quota, limit, used }`, else nothing
+ */
+export function errorFromCode(code: string, message: string, details?: unknown): BailiwickError {
+  if (code === 'SPEC_INVALID') return new SpecError(issuesFrom(details, message))
+  if (code === 'QUOTA_EXCEEDED') return new QuotaExceededError(message, quotaFrom(details))
+  if (Object.hasOwn(plainClasses, code)) return new plainClasses[code as keyof typeof plainClasses](message)
+  return new InternalError(`Unknown failure ${code}: ${message}`)
+}
+
+function issuesFrom(details: unknown, message: string): SpecIssue[] {
+  if (!Array.isArray(details)) return [{ path: '', message }]
+  return details.map((issue: Partial<SpecIssue>) => ({
+    path: String(issue.path ?? ''),
+    message: String(issue.message ?? message),
+  }))
+}
+
+function quotaFrom(details: unknown): { quota: string; limit: number; used: number } {
+  const { quota, limit, used } = (details ?? {}) as { quota?: unknown; limit?: unknown; used?: unknown }
+  return { quota: String(quota ?? ''), limit: Number(limit ?? 0), used: Number(used ?? 0) }
+}

@@ -1,0 +1,12 @@
+import { BailiwickError, hasCode } from './bailiwick-error.ts'
+
+/** Another process has the directory of this store open. */
+export class StoreLockedError extends BailiwickError {
+  override readonly name = 'StoreLockedError'
+  readonly code = 'STORE_LOCKED'
+
+  /** Whether `value` is this error, of whichever installed copy of bailiwick. Never throws. */
+  static override isInstance(value: unknown): value is StoreLockedError {
+    return hasCode(value, 'STORE_LOCKED')
+  }
+}

@@ -1,0 +1,103 @@
+import type { Cache, Reference, References, Resolved, TokenUsage } from '../runtime/types.ts'
+import type { DataEnvironment } from './data-environment.ts'
+import type { JsonObject, JsonValue } from './json-value.ts'
+import type { JsonSchema } from './schema.ts'
+import type { Tenant } from './tenant.ts'
+
+/** Does what a tool is for. It is given the validated input and answers a value, bytes or a reference. */
+export type ToolHandler<I = unknown, O = unknown> = (
+  input: I,
+  context: ToolContext,
+) => O | Reference | Uint8Array | Promise<O | Reference | Uint8Array>
+
+/** What a tool's handler works with. Made by the handle, frozen, and bound to its tenant. */
+export interface ToolContext {
+  readonly tenant: Tenant
+  readonly runId: string
+  readonly threadId: string
+  readonly callId: string
+  /** Who in the tenant asks, if the query said so. */
+  readonly actor?: string
+  readonly references: References
+  readonly cache: Cache
+  readonly dataEnvironment: DataEnvironment | undefined
+  /** Aborted when the run is cancelled or the call's time is over. */
+  readonly signal: AbortSignal
+  /** The same when a call is repeated after a crash: give it to services that must not act twice. */
+  readonly idempotencyKey: string
+}
+
+/** A model of a provider. */
+export interface Model {
+  /** Answers one request. It fails by throwing; `retryable` and `retryAfterMs` on the error are honoured. */
+  stream(request: ModelRequest): AsyncIterable<ModelEvent>
+}
+
+/** What a model is asked. */
+export interface ModelRequest {
+  /** The part after `provider/`. */
+  readonly modelId: string
+  readonly system: string
+  readonly messages: readonly Message[]
+  readonly tools: readonly { readonly name: string; readonly description: string; readonly inputSchema: JsonSchema }[]
+  /** What the final answer must fit. */
+  readonly outputSchema?: JsonSchema
+  readonly settings?: ModelSettings
+  readonly signal: AbortSignal
+  /** The content of a `file` part. */
+  resolve(id: string): Promise<Resolved>
+}
+
+/** What a model answers, piece by piece. A stream without `finish` counts as a failure that may be retried. */
+export type ModelEvent =
+  | {
+      readonly type: 'text.delta' | 'reasoning.delta'
+      readonly id: string
+      readonly delta: string
+      readonly metadata?: JsonValue
+    }
+  | {
+      readonly type: 'tool.call'
+      readonly callId: string
+      readonly tool: string
+      /** JSON text. */
+      readonly input: string
+      readonly metadata?: JsonValue
+    }
+  | {
+      readonly type: 'finish'
+      readonly reason: 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'other'
+      readonly usage: Partial<TokenUsage>
+      readonly metadata?: JsonValue
+    }
+
+/** How a model should answer. */
+export interface ModelSettings {
+  /** Not negative. */
+  readonly temperature?: number
+  /** A positive whole number of tokens. */
+  readonly maxOutputTokens?: number
+  /** A whole number, for providers that can repeat themselves. */
+  readonly seed?: number
+  /** Handed to the provider as they are. */
+  readonly providerOptions?: JsonObject
+}
+
+/** A message of a thread. */
+export interface Message {
+  readonly messageId: string
+  readonly role: 'user' | 'assistant' | 'tool'
+  readonly parts: readonly Part[]
+  /** Epoch milliseconds. */
+  readonly createdAt: number
+  readonly runId?: string
+  readonly actor?: string
+}
+
+/** A part of a message. `metadata` is a provider's opaque data, kept and replayed verbatim. */
+export type Part = { readonly metadata?: JsonValue } & (
+  | { readonly type: 'text' | 'reasoning'; readonly text: string }
+  | { readonly type: 'file'; readonly reference: string; readonly mediaType: string }
+  | { readonly type: 'tool-call'; readonly callId: string; readonly tool: string; readonly input: JsonValue }
+  | { readonly type: 'tool-result'; readonly callId: string; readonly result: JsonValue; readonly isError?: boolean }
+)

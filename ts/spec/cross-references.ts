@@ -1,0 +1,64 @@
+import { listOf } from './agent-and-tool-checks.ts'
+import { type Issues, pathTo } from './issues.ts'
+import { messages } from './messages.ts'
+import { isPlainObject } from './plain-json.ts'
+
+/** The lists of a dump, as they are: their elements may have been refused already. */
+export interface DefinitionLists {
+  readonly agents: readonly unknown[]
+  readonly tools: readonly unknown[]
+  readonly references: readonly unknown[]
+  readonly plans: readonly unknown[]
+}
+
+/** Every name must be unique in its list and every name that is used must be there. */
+export function checkCrossReferences(lists: DefinitionLists, issues: Issues): void {
+  const agents = registered(lists.agents, 'agents', issues)
+  const tools = registered(lists.tools, 'tools', issues)
+  const references = registered(lists.references, 'references', issues)
+  const plans = registered(lists.plans, 'plans', issues)
+  checkCoordinators(lists.agents, issues)
+
+  for (const [index, agent] of lists.agents.entries()) {
+    if (!isPlainObject(agent)) continue
+    const path = pathTo('agents', index)
+    checkNames(agent['routes'], agents, `${path}.routes`, messages.unknownAgent, issues)
+    checkNames(agent['tools'], tools, `${path}.tools`, messages.unknownTool, issues)
+    checkName(agent['plan'], plans, `${path}.plan`, messages.unknownPlan, issues)
+  }
+  for (const [index, tool] of lists.tools.entries()) {
+    if (!isPlainObject(tool)) continue
+    const path = pathTo('tools', index)
+    for (const [property, type] of Object.entries(isPlainObject(tool['references']) ? tool['references'] : {})) {
+      checkName(type, references, pathTo(`${path}.references`, property), messages.unknownReference, issues)
+    }
+    checkName(tool['result'], references, `${path}.result`, messages.unknownReference, issues)
+  }
+}
+
+function registered(list: readonly unknown[], path: string, issues: Issues): Set<unknown> {
+  const names = new Set<unknown>()
+  for (const [index, element] of list.entries()) {
+    if (!isPlainObject(element) || typeof element['name'] !== 'string') continue
+    if (names.has(element['name'])) issues.add(`${pathTo(path, index)}.name`, messages.duplicateName)
+    names.add(element['name'])
+  }
+  return names
+}
+
+function checkCoordinators(agents: readonly unknown[], issues: Issues): void {
+  let seen = false
+  for (const [index, agent] of agents.entries()) {
+    if (!isPlainObject(agent) || agent['role'] !== 'coordinator') continue
+    if (seen) issues.add(`${pathTo('agents', index)}.role`, messages.secondCoordinator)
+    seen = true
+  }
+}
+
+function checkNames(names: unknown, known: Set<unknown>, path: string, message: string, issues: Issues): void {
+  for (const [index, name] of listOf(names).entries()) checkName(name, known, pathTo(path, index), message, issues)
+}
+
+function checkName(name: unknown, known: Set<unknown>, path: string, message: string, issues: Issues): void {
+  if (typeof name === 'string' && !known.has(name)) issues.add(path, message)
+}

@@ -1,0 +1,95 @@
+import type {
+  AgentRole,
+  Coordinator,
+  CoordinatorDefinition,
+  Executor,
+  ExecutorDefinition,
+  Planner,
+  PlannerDefinition,
+  Specialist,
+  SpecialistDefinition,
+  ToolsAmong,
+} from './agent.ts'
+import { checkAgent } from './agent-and-tool-checks.ts'
+import { freezeDefinition, heldIn, nameOf, propertiesOf, standardSchemas } from './definition.ts'
+import { Issues } from './issues.ts'
+import { type Schema, type SchemaOutput, toJsonSchema } from './schema.ts'
+import { agentShapes } from './shapes.ts'
+import type { Tool } from './tool.ts'
+
+/**
+ * The agent that receives `query`, answers or hands over to the agents of its routes. A spec has at most one.
+ *
+ * @throws SpecError with every problem of the definition
+ */
+export function defineCoordinator<const N extends string, const T extends readonly (Tool | string)[] = []>(
+  definition: CoordinatorDefinition<N, T>,
+): Coordinator<N, ToolsAmong<T>> {
+  return defineAgent('coordinator', definition) as never
+}
+
+/**
+ * An agent that makes plans of one type, which are saved as drafts and need an approval.
+ *
+ * @throws SpecError with every problem of the definition
+ */
+export function definePlanner<const N extends string, const T extends readonly (Tool | string)[] = []>(
+  definition: PlannerDefinition<N, T>,
+): Planner<N, ToolsAmong<T>> {
+  return defineAgent('planner', definition) as never
+}
+
+/**
+ * The agent that runs approved plans with its tools; without a model by default.
+ *
+ * @throws SpecError with every problem of the definition
+ */
+export function defineExecutor<const N extends string, const T extends readonly (Tool | string)[]>(
+  definition: ExecutorDefinition<N, T>,
+): Executor<N, ToolsAmong<T>> {
+  return defineAgent('executor', definition) as never
+}
+
+/**
+ * An agent that answers with its own tools, reached by a route or by `runSpecialist`.
+ *
+ * @throws SpecError with every problem of the definition
+ * @example
+ * ```ts
+ * const analyst = defineSpecialist({
+ *   name: 'analyst',
+ *   model: 'anthropic/claude-opus-4-5',
+ *   prompt: 'Answer with numbers.',
+ *   tools: [search],
+ *   output: z.object({ answer: z.string() }),
+ * })
+ * ```
+ */
+export function defineSpecialist<
+  const N extends string,
+  const T extends readonly (Tool | string)[] = [],
+  const S extends Schema | undefined = undefined,
+>(
+  definition: SpecialistDefinition<N, T, S>,
+): Specialist<N, S extends Schema ? SchemaOutput<S> : string, ToolsAmong<T>> {
+  return defineAgent('specialist', definition) as never
+}
+
+function defineAgent(role: AgentRole, definition: object): object {
+  const issues = new Issues()
+  const given = propertiesOf(definition, issues)
+  const tools = given['tools']
+  const draft = {
+    role,
+    ...given,
+    tools: Array.isArray(tools) ? tools.map(nameOf) : tools,
+    plan: nameOf(given['plan']),
+    output: toJsonSchema(given['output'], 'output', issues),
+  }
+  const behind = {
+    tools: heldIn(Array.isArray(tools) ? tools : []),
+    plans: heldIn([given['plan']]),
+    schemas: standardSchemas(given, ['output']),
+  }
+  return freezeDefinition(agentShapes[role], draft, behind, issues, checkAgent)
+}

@@ -1,0 +1,117 @@
+import type { AgentSpec } from './agent.ts'
+import { listOf } from './agent-and-tool-checks.ts'
+import { collectDefinitions } from './collect.ts'
+import type { DataEnvironment } from './data-environment.ts'
+import { propertiesOf } from './definition.ts'
+import { Issues } from './issues.ts'
+import type { Limits, Retention } from './limits.ts'
+import { copyJson } from './plain-json.ts'
+import type { PlanType } from './plan.ts'
+import { readLimits, readRetention, readSpec } from './read-spec.ts'
+import type { ReferenceType } from './reference.ts'
+import { BoundSpec, type RuntimeSpec } from './runtime-spec.ts'
+import { defineTenant, type Tenant } from './tenant.ts'
+import type { inferred, Tool } from './tool.ts'
+import type { Provider } from './topology.ts'
+
+/** What `defineRuntime` takes. */
+export interface RuntimeDefinition<A extends readonly AgentSpec[], T extends readonly Tool[]> {
+  readonly tenant: Tenant
+  readonly agents?: A
+  /** Tools beside those that the agents hold. */
+  readonly tools?: T
+  /** Reference types beside those that the tools hold. */
+  readonly references?: readonly ReferenceType[]
+  /** Plan types beside those that the planners hold. */
+  readonly plans?: readonly PlanType[]
+  /** By the first part of a model's name: the environment variables that the provider needs. */
+  readonly providers?: { readonly [name: string]: Provider }
+  readonly dataEnvironment?: DataEnvironment
+  readonly limits?: Limits
+  readonly retention?: Retention
+}
+
+/** The tools that an agent holds. */
+export type HeldTools<A extends AgentSpec> = A extends { readonly [inferred]?: { readonly tools: infer T } }
+  ? Extract<T, Tool>
+  : never
+
+/**
+ * A tenant's runtime, described: validated as a whole, deeply frozen, and dumped by `JSON.stringify`.
+ *
+ * Whatever an agent or a tool holds is registered with it. Every problem is reported at once.
+ *
+ * @throws SpecError with every problem; TenantMismatchError if the data environment belongs to another tenant
+ * @example
+ * ```ts
+ * const spec = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents: [analyst] })
+ * ```
+ */
+export function defineRuntime<const A extends readonly AgentSpec[] = [], const T extends readonly Tool[] = []>(
+  definition: RuntimeDefinition<A, T>,
+): RuntimeSpec<T[number] | HeldTools<A[number]>, A[number]> {
+  const issues = new Issues()
+  const given = propertiesOf(definition, issues)
+  const lists = collectDefinitions(
+    {
+      agents: listOf(given['agents']),
+      tools: listOf(given['tools']),
+      references: listOf(given['references']),
+      plans: listOf(given['plans']),
+    },
+    issues,
+  )
+  const dump = { bailiwick: 1, ...given }
+  return readSpec({ ...dump, ...whereNotMisshapen(given, lists) }, issues) as never
+}
+
+/** The collected lists, but not in place of something that is no list: that is to be refused. */
+function whereNotMisshapen(given: Record<string, unknown>, lists: object): object {
+  return Object.fromEntries(
+    Object.entries(lists).filter(([key]) => given[key] === undefined || Array.isArray(given[key])),
+  )
+}
+
+/**
+ * The same topology for another tenant, in constant time: only the tenant, its limits and M8 are checked.
+ *
+ * @param options limits and retention of this tenant, in place of those of `spec`
+ * @throws SpecError if the tenant, the limits or the retention is wrong; TenantMismatchError if the data environment
+ *   belongs to another tenant
+ * @example
+ * ```ts
+ * const globex = withTenant(acme, defineTenant('globex', 'v1'), { limits: { bytes: 1_000_000_000 } })
+ * ```
+ */
+export function withTenant<Tools extends Tool, Agents extends AgentSpec>(
+  spec: RuntimeSpec<Tools, Agents>,
+  tenant: Tenant,
+  options?: { readonly limits?: Limits; readonly retention?: Retention },
+): RuntimeSpec<Tools, Agents> {
+  const topology = BoundSpec.topologyOf(spec)
+  if (topology === undefined) return refuseSpec()
+  const own = options === undefined ? spec : ownTerms(spec, options)
+  return new BoundSpec(defineTenant(tenant?.resourceId, tenant?.version), topology, own.limits, own.retention) as never
+}
+
+function ownTerms(
+  spec: RuntimeSpec,
+  options: { readonly limits?: Limits; readonly retention?: Retention },
+): { limits: Limits; retention: Retention } {
+  const issues = new Issues()
+  const { limits, retention } = options
+  const own = {
+    limits: limits === undefined ? spec.limits : readLimits(copyJson(limits, 'limits', issues, 1), issues),
+    retention:
+      retention === undefined ? spec.retention : readRetention(copyJson(retention, 'retention', issues, 1), issues),
+  }
+  issues.throwIfAny()
+  return own
+}
+
+function refuseSpec(): never {
+  const issues = new Issues()
+  issues.add('', 'Must be a spec made by defineRuntime, withTenant or parseRuntimeSpec of this copy of bailiwick.')
+  issues.throwIfAny()
+  throw new TypeError('A refused spec has no issue.')
+}

@@ -1,0 +1,46 @@
+/** A kind of state that a tenant owns. */
+export type Kind = 'references' | 'plans' | 'approvals' | 'cache' | 'threads' | 'runs' | 'traces'
+
+/** Every kind, in the order in which dumps list them. */
+export const kinds: readonly Kind[] = Object.freeze([
+  'references',
+  'plans',
+  'approvals',
+  'cache',
+  'threads',
+  'runs',
+  'traces',
+])
+
+/** When a run ends by itself, with a `run.limited` event. Positive whole numbers; absent means unlimited. */
+export interface RunLimits {
+  /** How often a model may be asked. */
+  readonly maxSteps?: number
+  /** How many tool calls may be made. */
+  readonly maxToolCalls?: number
+  /** How many tokens, read and written together, may be used. */
+  readonly maxTokens?: number
+  /** How long the run may take, in milliseconds. */
+  readonly maxDurationMs?: number
+}
+
+/** What one tenant may use. Positive whole numbers; what is absent has the default that is named. */
+export interface Limits {
+  /** The number of items kept, per kind. Default: unlimited. */
+  readonly items?: { readonly [K in Kind]?: number }
+  /** The bytes kept, over all kinds. Default: unlimited. */
+  readonly bytes?: number
+  /** The bytes of one value. Default: the 64 MiB that hold for every value. */
+  readonly valueBytes?: number
+  /** The bytes of all operations that are under way. Default: 256 MiB. */
+  readonly inFlightBytes?: number
+  /** Approvals that wait for a decision. Default: 10,000. */
+  readonly pendingApprovals?: number
+  /** A tool result above this many bytes is kept once as a reference. Default: 4 KiB. */
+  readonly inlineResultBytes?: number
+  /** The limits of every run of this tenant. */
+  readonly run?: RunLimits
+}
+
+/** How long each kind is kept: a positive number of milliseconds, or `null`: until deleted. */
+export type Retention = { readonly [K in Kind]?: { readonly ttlMs: number | null } }

@@ -1,0 +1,94 @@
+import type { Issues } from './issues.ts'
+import type { JsonObject } from './json-value.ts'
+import { messages } from './messages.ts'
+import { isPlainObject } from './plain-json.ts'
+
+/** A JSON Schema (draft 2020-12) as a plain object. */
+export interface JsonSchema {
+  readonly [keyword: string]: unknown
+}
+
+/** What a Standard Schema's `validate` answers. */
+export type ValidationResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | {
+      readonly issues: readonly {
+        readonly message: string
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+      }[]
+    }
+
+/**
+ * A Standard Schema (https://standardschema.dev), described structurally so that every library and version that
+ * follows the standard fits: zod ≥ 4.2, arktype, valibot wrapped by `@valibot/to-json-schema`.
+ */
+export interface StandardSchema<Input = unknown, Output = Input> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined
+    // Written as a method so that a schema of something narrower still is a schema of something.
+    validate(
+      value: unknown,
+      // biome-ignore lint/suspicious/noExplicitAny: libraries type these options each in their own way
+      options?: any,
+    ): ValidationResult<Output> | Promise<ValidationResult<Output>>
+    readonly jsonSchema?: {
+      input(options: { target: 'draft-2020-12' }): Record<string, unknown>
+    }
+  }
+}
+
+/** What describes data: a Standard Schema that can give its JSON Schema, or a JSON Schema. */
+export type Schema = StandardSchema | JsonSchema
+
+/** What may be given to a schema, before defaults and transforms. A JSON Schema says nothing to TypeScript. */
+export type SchemaInput<S, Unknown = unknown> = S extends StandardSchema<infer Input, infer _Output> ? Input : Unknown
+
+/** What a schema gives, after defaults and transforms. A JSON Schema says nothing to TypeScript. */
+export type SchemaOutput<S, Unknown = unknown> = S extends StandardSchema<infer _Input, infer Output> ? Output : Unknown
+
+/** The arguments of a tool that is described by a JSON Schema. */
+export type UntypedArguments = JsonObject
+
+/** The Standard Schema in `schema`, if it is one. Some libraries' schemas are functions. */
+export function asStandardSchema(schema: unknown): StandardSchema | undefined {
+  const canHold = (typeof schema === 'object' && schema !== null) || typeof schema === 'function'
+  return canHold && '~standard' in schema && typeof schema['~standard'] === 'object'
+    ? (schema as StandardSchema)
+    : undefined
+}
+
+/** The JSON Schema of what may be given to `schema`; an issue if there is none. It is not copied yet. */
+export function toJsonSchema(schema: unknown, path: string, issues: Issues): unknown {
+  if (schema === undefined) return undefined
+  const standard = asStandardSchema(schema)
+  if (standard === undefined) {
+    if (isPlainObject(schema)) return schema
+    issues.add(path, messages.schema)
+    return null
+  }
+  try {
+    const converted = standard['~standard'].jsonSchema?.input({ target: 'draft-2020-12' })
+    if (isPlainObject(converted)) return converted
+    issues.add(path, withoutJsonSchema(standard['~standard'].vendor))
+  } catch (error) {
+    issues.add(path, unconvertible(error))
+  }
+  return null
+}
+
+function withoutJsonSchema(vendor: unknown): string {
+  return (
+    `This schema (of ${String(vendor)}) cannot give its JSON Schema. Use zod 4.2 or newer (not zod/mini), arktype, ` +
+    'valibot wrapped by @valibot/to-json-schema, or write a JSON Schema object.'
+  )
+}
+
+function unconvertible(error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error)
+  return (
+    `The JSON Schema of this schema cannot be made: ${reason}. Describe what travels as JSON (for example a date as ` +
+    'a string that is transformed), or write a JSON Schema object.'
+  )
+}

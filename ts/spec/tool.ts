@@ -1,0 +1,120 @@
+import { checkTool } from './agent-and-tool-checks.ts'
+import { freezeDefinition, heldIn, nameOf, propertiesOf, standardSchemas } from './definition.ts'
+import { Issues } from './issues.ts'
+import { isPlainObject } from './plain-json.ts'
+import type { ReferenceType } from './reference.ts'
+import {
+  type JsonSchema,
+  type Schema,
+  type SchemaInput,
+  type SchemaOutput,
+  toJsonSchema,
+  type UntypedArguments,
+} from './schema.ts'
+import { toolShape } from './shapes.ts'
+
+/** Carries inferred types; there is no such property. */
+export declare const inferred: unique symbol
+
+/** Whether a person must agree before a call: never, always, or as `createRuntime`'s `needsApproval` says. */
+export type ApprovalPolicy = 'never' | 'always' | 'dynamic'
+
+/** What a tool does to the world: nothing, or something that must not happen twice. */
+export type ToolEffects = 'read' | 'write'
+
+/** What follows for a `write` call that was started and has no result after a crash. */
+export type InterruptedPolicy = 'ask' | 'retry' | 'fail'
+
+/**
+ * A tool that agents may call. Frozen JSON; the handler is given to `createRuntime`.
+ *
+ * @typeParam N its name
+ * @typeParam I what its handler is given
+ * @typeParam O what its handler answers
+ */
+export interface Tool<N extends string = string, I = unknown, O = unknown> {
+  readonly name: N
+  readonly description: string
+  /** The JSON Schema of the arguments. */
+  readonly input: JsonSchema
+  /** The JSON Schema of the result. */
+  readonly output?: JsonSchema
+  readonly approval: ApprovalPolicy
+  readonly effects: ToolEffects
+  readonly onInterrupted: InterruptedPolicy
+  /** How long a call may take, in milliseconds. */
+  readonly timeoutMs?: number
+  /** The properties of the input that hold reference ids, each with the name of the reference type. */
+  readonly references?: { readonly [property: string]: string }
+  /** The name of the reference type under which a large result is kept. */
+  readonly result?: string
+  readonly [inferred]?: { readonly input: I; readonly output: O }
+}
+
+/** What `defineTool` takes. */
+export interface ToolDefinition<N extends string, I extends Schema, O extends Schema | undefined> {
+  /** `^[A-Za-z][A-Za-z0-9_-]{0,63}$` */
+  readonly name: N
+  /** What the model is told about the tool. */
+  readonly description: string
+  /**
+   * The arguments, an object: a Standard Schema that can give its JSON Schema (zod ≥ 4.2, arktype, valibot wrapped by
+   * `@valibot/to-json-schema`) or a JSON Schema. The JSON Schema is checked first; then the Standard Schema validates,
+   * so defaults, transforms and refinements apply, and the handler gets its output.
+   */
+  readonly input: I
+  /** The result, in the same way. The handler answers what the schema takes. */
+  readonly output?: O
+  /** Default `never`. */
+  readonly approval?: ApprovalPolicy
+  /** Default `write`. */
+  readonly effects?: ToolEffects
+  /** Default `ask`: it becomes an approval. */
+  readonly onInterrupted?: InterruptedPolicy
+  /** How long a call may take: a positive number of milliseconds. Default: as long as the run. */
+  readonly timeoutMs?: number
+  /** The properties of the input that hold reference ids: the only ones that are checked for their owner. */
+  readonly references?: { readonly [property: string]: ReferenceType | string }
+  /** The reference type under which a large result is kept. */
+  readonly result?: ReferenceType | string
+}
+
+/**
+ * A tool that agents may call.
+ *
+ * @throws SpecError with every problem of the definition
+ * @example
+ * ```ts
+ * const search = defineTool({
+ *   name: 'search',
+ *   description: 'Finds products',
+ *   input: z.object({ text: z.string(), limit: z.number().default(10) }),
+ *   effects: 'read',
+ * })
+ * ```
+ */
+export function defineTool<
+  const N extends string,
+  const I extends Schema,
+  const O extends Schema | undefined = undefined,
+>(definition: ToolDefinition<N, I, O>): Tool<N, SchemaOutput<I, UntypedArguments>, SchemaInput<O>> {
+  const issues = new Issues()
+  const given = propertiesOf(definition, issues)
+  const { references } = given
+  const draft = {
+    ...given,
+    input: toJsonSchema(given['input'], 'input', issues),
+    output: toJsonSchema(given['output'], 'output', issues),
+    references: isPlainObject(references) ? mapValues(references, nameOf) : references,
+    result: nameOf(given['result']),
+  }
+  const behind = {
+    references: heldIn([...(isPlainObject(references) ? Object.values(references) : []), given['result']]),
+    schemas: standardSchemas(given, ['input', 'output']),
+  }
+  return freezeDefinition(toolShape, draft, behind, issues, checkTool) as never
+}
+
+function mapValues(record: Record<string, unknown>, map: (value: unknown) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
+}
