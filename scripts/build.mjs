@@ -1,0 +1,27 @@
+// Builds what has changed since the last build: the addon, the bundles, the declarations and the programs.
+// Options: --profile dist (the addon as it is published).
+import process from 'node:process'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { buildAddon } from './build/addon.mjs'
+import { buildDeclarations } from './build/declarations.mjs'
+import { buildLibrary, buildPrograms } from './build/javascript.mjs'
+import { ensureInstalled } from './lib/install.mjs'
+
+/** @param {'release' | 'dist'} [profile] */
+export async function buildAll(profile) {
+  await ensureInstalled()
+  await buildAddon(profile)
+  await buildLibrary()
+  await buildDeclarations()
+  await buildPrograms()
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const { values } = parseArgs({ options: { profile: { type: 'string', default: 'release' } } })
+  if (values.profile !== 'release' && values.profile !== 'dist') {
+    console.error(`--profile is release or dist, not ${values.profile}`)
+    process.exit(2)
+  }
+  await buildAll(values.profile)
+}

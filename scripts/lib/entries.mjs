@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs'
+import { relative, sep } from 'node:path'
+import { filesBelow } from './inputs.mjs'
+import { inRoot, root } from './root.mjs'
+
+/**
+ * The public entry points, read from `exports` so that they are named once: `./dist/testing/index.js` is built from
+ * `ts/testing/index.ts`.
+ *
+ * @returns {{ output: string, source: string }[]}
+ */
+export function publicEntries() {
+  /** @type {{ exports: Record<string, string | { default: string }> }} */
+  const manifest = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'))
+  return Object.values(manifest.exports).flatMap((target) => {
+    if (typeof target === 'string') return []
+    const output = target.default.replace('./dist/', '').replace(/\.js$/, '')
+    return [{ output, source: `ts/${output}.ts` }]
+  })
+}
+
+/**
+ * Programs that Node starts by path: the main job, the benchmark, and what tests start as child processes and workers.
+ * `examples/<name>/main.ts`, `bench/run.ts` and every `*.program.ts` become `build/programs/<same path>.js`.
+ *
+ * @returns {{ output: string, source: string }[]}
+ */
+export function programs() {
+  const sources = ['examples', 'bench', 'test'].flatMap((folder) => filesBelow(inRoot(folder)))
+  return sources
+    .map((file) => relative(root, file).split(sep).join('/'))
+    .filter((file) => /^examples\/[^/]+\/main\.ts$|^bench\/run\.ts$|\.program\.ts$/.test(file))
+    .map((source) => ({ output: source.replace(/\.ts$/, ''), source }))
+}

@@ -1,0 +1,63 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import process from 'node:process'
+import { InternalError } from '../errors/index.ts'
+import type { NativeAddon } from './addon.ts'
+import { currentPlatform, type Platform } from './platform.ts'
+
+const require = createRequire(import.meta.url)
+
+let loaded: NativeAddon | undefined
+
+/**
+ * The addon of this process, loaded at the first call: importing the package must work without it.
+ *
+ * Looked for in this order: the file that `BAILIWICK_NATIVE_PATH` names (nothing else is tried then), the platform
+ * package, and, in a checkout of this repository, what `npm run build` made.
+ *
+ * @throws InternalError when there is none or it does not load; its message names the package and the fix.
+ */
+export function loadAddon(): NativeAddon {
+  loaded ??= findAddon(currentPlatform())
+  return loaded
+}
+
+function findAddon(platform: Platform): NativeAddon {
+  const explicit = process.env['BAILIWICK_NATIVE_PATH']
+  if (explicit !== undefined && explicit !== '') {
+    return load(explicit, 'Correct or unset BAILIWICK_NATIVE_PATH.')
+  }
+  const file = resolve(platform.packageName) ?? builtHere(platform)
+  if (file === undefined) throw new InternalError(missingMessage(platform))
+  return load(file, `Reinstall ${platform.packageName}.`)
+}
+
+function load(file: string, advice: string): NativeAddon {
+  try {
+    return require(file) as NativeAddon
+  } catch (cause) {
+    throw new InternalError(`The native addon could not be loaded on Node ${process.version}. ${advice}`, { cause })
+  }
+}
+
+/** Where a checkout's own build lies. */
+function builtHere(platform: Platform): string | undefined {
+  const manifest = resolve('bailiwick/package.json')
+  return manifest && resolve(join(dirname(manifest), 'npm', platform.name, platform.fileName))
+}
+
+function resolve(specifier: string): string | undefined {
+  try {
+    return require.resolve(specifier)
+  } catch {
+    return undefined
+  }
+}
+
+function missingMessage(platform: Platform): string {
+  return (
+    `bailiwick needs the package ${platform.packageName}, which is not installed. ` +
+    'Install again without --omit=optional or --no-optional, on the machine that will run it, and delete a lock file ' +
+    'written on another platform first. If the package does not exist, this platform is not supported yet.'
+  )
+}
