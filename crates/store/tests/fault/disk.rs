@@ -5,8 +5,8 @@
 //!   made durable by a later one: Linux marks their pages clean.
 //! - **Names** (create, mkdir, rename, unlink, rmdir). What a sync of the directory covers is durable. Of the rest a
 //!   prefix is kept, by directory. That is what POSIX promises ([`Names::SyncedByDirectory`]). Journalling file systems
-//!   do more: names become durable in one order, and a file's sync brings its own creation, with all names before it
-//!   ([`Names::SyncedByFile`]). A store should live with either.
+//!   do more: names become durable in one order over all directories, so a directory's sync brings every name before it
+//!   and a file's sync its own creation and all before that ([`Names::SyncedByFile`]). A store should live with either.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -130,6 +130,7 @@ impl Disk {
             Synced::Directory(path) => {
                 let covered = |name: &&mut Name| name.index < begin && name.directory() == path;
                 self.names.iter_mut().filter(covered).for_each(|name| name.by_directory = true);
+                self.names.iter_mut().filter(|name| name.index < begin).for_each(|name| name.by_file = true);
             }
         }
     }
@@ -179,7 +180,7 @@ impl Disk {
         for name in &self.names {
             let (durable, scope) = match names {
                 Names::SyncedByDirectory => (name.by_directory, name.directory()),
-                Names::SyncedByFile => (name.by_file || name.by_directory, ""),
+                Names::SyncedByFile => (name.by_file, ""),
             };
             if !durable {
                 let ended = ended.entry(scope).or_default();
