@@ -1,1 +1,14 @@
-//! What a tenant has.
+//! What a tenant has: references, a cache and its usage, each behind one [`TenantHandle`].
+
+mod cache;
+mod catalogue;
+mod handle;
+mod reference_record;
+mod references;
+
+pub use bailiwick_tenancy::{Clock, Health, RootKey, Stats, Store, StoreOptions, stores};
+pub use cache::{Begun, CacheValue, Computing};
+pub use catalogue::Catalogue;
+pub use handle::TenantHandle;
+pub use reference_record::Reference;
+pub use references::{Page, PutContent, PutItem, Resolved};

@@ -1,1 +1,30 @@
-//! The boundary between tenants.
+//! The boundary between tenants: whoever wants to know whether they are isolated reads this crate and nothing else.
+//!
+//! A [`Scope`] is bound to one tenant. It is the only way to an engine, which no other crate can reach: every row it
+//! touches lies below the tenant's tag, is named by a hash under the tenant's secret and sealed under the tenant's key,
+//! bound to its place.
+
+mod encoding;
+mod entropy;
+mod failure;
+mod flights;
+mod hash;
+mod keys;
+mod list;
+mod opened;
+mod root_key;
+mod row;
+mod scope;
+mod seal;
+mod store;
+pub mod stores;
+
+pub use bailiwick_store::{Count, Durability, Health, Limits, Version, When};
+pub use entropy::Clock;
+pub use flights::{Lead, Turn};
+pub use list::{DEFAULT_LIMIT, MAXIMUM_LIMIT, NamePage, bad_cursor, check_limit};
+pub use opened::Record;
+pub use root_key::RootKey;
+pub use row::{Area, Change, List, Name};
+pub use scope::{Access, Committed, Scope};
+pub use store::{Stats, Store, StoreOptions};

@@ -1,0 +1,144 @@
+//! What JavaScript can call. Free functions over plain numbers and typed arrays, because a class method takes a lock of
+//! the whole process.
+
+use std::sync::Arc;
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::spec::{RuntimeSpec, TenantPart};
+use bailiwick_model::{Error, Issue, Result};
+use bailiwick_runtime::TenantHandle;
+use napi::bindgen_prelude::{External, Function, Uint8ArraySlice};
+use napi::Env;
+use napi_derive::napi;
+
+use crate::environment::{Environment, put};
+use crate::guard::export;
+
+type Held = External<Arc<Environment>>;
+
+/// Makes the environment of this JavaScript thread. `doorbell` is called when answers wait.
+#[napi(ts_args_type = "doorbell: () => void", ts_return_type = "object")]
+pub fn create_environment(env: Env, doorbell: Function<'_, (), ()>) -> napi::Result<Held> {
+    let doorbell = doorbell
+        .build_threadsafe_function::<()>()
+        .weak::<true>()
+        .callee_handled::<false>()
+        .build()?;
+    let environment = Environment::new(doorbell);
+    env.add_env_cleanup_hook(environment.clone(), |environment| environment.end())?;
+    export("createEnvironment", || Ok(External::new(environment)))
+}
+
+/// Starts an operation on the first `length` bytes of `arena`, which are copied, and returns the token of its answer.
+#[napi]
+pub fn submit(environment: &Held, operation: u32, target: u32, arena: &[u8], length: u32) -> napi::Result<u32> {
+    export("submit", || {
+        let arguments = arena.get(..length as usize).ok_or_else(out_of_range)?;
+        environment.submit(operation, target, arguments)
+    })
+}
+
+/// Writes up to `most` answers into `slab`.
+#[napi]
+pub fn drain(environment: &Held, mut slab: Uint8ArraySlice<'_>, most: u32) -> napi::Result<()> {
+    export("drain", || environment.drain(writable(&mut slab), most as usize))
+}
+
+/// Copies an answer that was too large for the slab.
+#[napi]
+pub fn take(environment: &Held, token: u32, mut target: Uint8ArraySlice<'_>) -> napi::Result<()> {
+    export("take", || environment.take(token, writable(&mut target)))
+}
+
+/// Resolves a reference from the cache of opened records into `slab`, which holds the id in its first `id_length` bytes:
+/// `u32 length ‖ JSON ‖ u32 length ‖ content`. Returns `false` where the answer must be asked for with `submit`.
+#[napi]
+pub fn resolve_at_hand(
+    environment: &Held,
+    handle: u32,
+    mut slab: Uint8ArraySlice<'_>,
+    id_length: u32,
+) -> napi::Result<bool> {
+    export("resolveAtHand", || {
+        let slab = writable(&mut slab);
+        let handle = environment.tables().handles.get(handle)?;
+        let id = slab.get(..id_length as usize).ok_or_else(out_of_range)?;
+        let Some(found) = std::str::from_utf8(id).ok().and_then(|id| handle.resolve_at_hand(id)) else {
+            return Ok(false);
+        };
+        let (json, bytes) = (found.json.as_bytes(), found.bytes());
+        if slab.len() < json.len() + bytes.len() + 8 {
+            return Ok(false);
+        }
+        let mut at = 0;
+        for part in [json, bytes] {
+            at = put(slab, at, &u32::try_from(part.len()).map_err(|_| out_of_range())?.to_le_bytes())?;
+            at = put(slab, at, part)?;
+        }
+        Ok(true)
+    })
+}
+
+/// Binds a handle to a tenant: `tenant` is the tenant part of a spec as JSON.
+#[napi]
+pub fn create_handle(environment: &Held, store: u32, topology: u32, tenant: &[u8]) -> napi::Result<u32> {
+    export("createHandle", || {
+        let part = TenantPart::from_json(&json::parse(tenant, &json::Limits::default())?)?;
+        let (store, catalogue) = {
+            let tables = environment.tables();
+            (tables.stores.get(store)?, tables.topologies.get(topology)?)
+        };
+        let handle = TenantHandle::new(store.store(), &part.tenant, catalogue, part.limits, part.retention);
+        environment.tables().handles.add(Arc::new(handle))
+    })
+}
+
+/// Gives a handle back. Doing it twice does nothing.
+#[napi]
+pub fn close_handle(environment: &Held, handle: u32) -> napi::Result<()> {
+    export("closeHandle", || {
+        drop(environment.tables().handles.take(handle));
+        Ok(())
+    })
+}
+
+/// Gives a topology back. Handles that use it keep it.
+#[napi]
+pub fn release_topology(environment: &Held, topology: u32) -> napi::Result<()> {
+    export("releaseTopology", || {
+        drop(environment.tables().topologies.take(topology));
+        Ok(())
+    })
+}
+
+/// Checks a dumped spec, strictly, and returns it as it was written.
+#[napi]
+pub fn check_spec(spec: &[u8]) -> napi::Result<()> {
+    export("checkSpec", || check(spec))
+}
+
+fn check(spec: &[u8]) -> Result<()> {
+    // Text that is not JSON is a problem of the spec, like everything else that is wrong with it.
+    let spec: Json = json::parse(spec, &json::Limits::default())
+        .map_err(|error| Error::Spec(vec![Issue { path: String::new(), message: error.to_string() }]))?;
+    RuntimeSpec::from_json(&spec).map(|_| ())
+}
+
+/// The bytes of a buffer that `ts/native` made for this thread alone: never shared with a worker, never handed to a
+/// caller, never detached, and not looked at while a call into the addon is under way.
+fn writable<'a>(buffer: &'a mut Uint8ArraySlice<'_>) -> &'a mut [u8] {
+    // SAFETY: the text above; the pointer and length come from the engine at this very call.
+    unsafe { buffer.as_mut() }
+}
+
+fn out_of_range() -> Error {
+    Error::Internal("A call crossed the boundary in the wrong shape.".to_owned())
+}
+
+/// Makes the next call of an export or operation panic. Only in test builds.
+#[cfg(feature = "faults")]
+#[napi]
+pub fn arm_panic(name: String) {
+    *crate::guard::armed().lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(name);
+}
+

@@ -1,0 +1,95 @@
+//! The bytes of calls and answers. Numbers are little-endian; a text or byte string is its `u32` length and its bytes.
+
+use bailiwick_model::{Error, Result};
+
+/// Reads a call's arguments in their order.
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8> {
+        let [byte] = *self.chunk::<1>()?;
+        Ok(byte)
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32> {
+        Ok(u32::from_le_bytes(*self.chunk()?))
+    }
+
+    /// A number that may be absent: `NaN` stands for that. Anything that is not a whole number of JavaScript's safe
+    /// range is refused under the given name.
+    pub(crate) fn whole(&mut self, name: &str) -> Result<Option<u64>> {
+        let number = f64::from_le_bytes(*self.chunk()?);
+        if number.is_nan() {
+            return Ok(None);
+        }
+        if number.fract() == 0.0 && (0.0..=9_007_199_254_740_991.0).contains(&number) {
+            Ok(Some(number as u64))
+        } else {
+            Err(Error::invalid(format!("{name} must be a whole number, at least 0 and at most 2^53 - 1.")))
+        }
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8]> {
+        let length = self.u32()? as usize;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or_else(malformed)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    pub(crate) fn text(&mut self) -> Result<&'a str> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| malformed())
+    }
+
+    /// A text that may be absent: the empty one stands for that.
+    pub(crate) fn optional_text(&mut self) -> Result<Option<&'a str>> {
+        Ok(Some(self.text()?).filter(|text| !text.is_empty()))
+    }
+
+    fn chunk<const N: usize>(&mut self) -> Result<&'a [u8; N]> {
+        let (chunk, rest) = self.rest.split_first_chunk::<N>().ok_or_else(malformed)?;
+        self.rest = rest;
+        Ok(chunk)
+    }
+}
+
+fn malformed() -> Error {
+    Error::Internal("A call crossed the boundary in the wrong shape.".to_owned())
+}
+
+/// Writes an answer.
+#[derive(Default)]
+pub(crate) struct Answer(pub(crate) Vec<u8>);
+
+impl Answer {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    pub(crate) fn u8(mut self, byte: u8) -> Self {
+        self.0.push(byte);
+        self
+    }
+
+    pub(crate) fn u32(mut self, number: u32) -> Self {
+        self.0.extend_from_slice(&number.to_le_bytes());
+        self
+    }
+
+    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// The rest of the answer, without a length.
+    pub(crate) fn rest(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+}

@@ -1,0 +1,26 @@
+//! The threads that do the work: hashing, sealing, parsing and reading never happen on a JavaScript thread.
+
+use std::sync::OnceLock;
+
+use bailiwick_model::{Error, Result};
+use tokio::runtime::{Builder, Runtime};
+
+/// Reads of a local store may block for a disk, so there are more threads than cores.
+const THREADS_PER_CORE: usize = 2;
+const FEWEST_THREADS: usize = 4;
+
+/// The process's pool, made on first use and shared by all environments.
+pub(crate) fn pool() -> Result<&'static Runtime> {
+    static POOL: OnceLock<Option<Runtime>> = OnceLock::new();
+    POOL.get_or_init(|| {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Builder::new_multi_thread()
+            .worker_threads((cores * THREADS_PER_CORE).max(FEWEST_THREADS))
+            .thread_name("bailiwick")
+            .enable_time()
+            .build()
+            .ok()
+    })
+    .as_ref()
+    .ok_or_else(|| Error::Internal("The operating system gave no threads.".to_owned()))
+}

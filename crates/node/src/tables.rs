@@ -1,0 +1,56 @@
+//! What one JavaScript environment holds: stores, topologies, handles and computations, by number. Numbers are never
+//! used twice.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bailiwick_model::{Error, Result};
+use bailiwick_runtime::stores::StoreHandle;
+use bailiwick_runtime::{Catalogue, Computing, TenantHandle};
+
+/// Things by number.
+pub(crate) struct Table<T> {
+    next: u32,
+    entries: HashMap<u32, T>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { next: 1, entries: HashMap::new() }
+    }
+}
+
+impl<T> Table<T> {
+    pub(crate) fn add(&mut self, entry: T) -> Result<u32> {
+        let number = self.next;
+        self.next = number.checked_add(1).ok_or_else(|| Error::Internal("All handle numbers are used.".to_owned()))?;
+        self.entries.insert(number, entry);
+        Ok(number)
+    }
+
+    pub(crate) fn take(&mut self, number: u32) -> Option<T> {
+        self.entries.remove(&number)
+    }
+
+    pub(crate) fn drain(&mut self) -> Vec<T> {
+        self.entries.drain().map(|(_, entry)| entry).collect()
+    }
+}
+
+impl<T: Clone> Table<T> {
+    /// # Errors
+    /// `Closed` if there is no such entry.
+    pub(crate) fn get(&self, number: u32) -> Result<T> {
+        let entry = self.entries.get(&number).cloned();
+        entry.ok_or_else(|| Error::Closed("This runtime or its store is closed. Open it again.".to_owned()))
+    }
+}
+
+/// See the module's text.
+#[derive(Default)]
+pub(crate) struct Tables {
+    pub(crate) stores: Table<Arc<StoreHandle>>,
+    pub(crate) topologies: Table<Arc<Catalogue>>,
+    pub(crate) handles: Table<Arc<TenantHandle>>,
+    pub(crate) computing: Table<Computing>,
+}

@@ -1,0 +1,164 @@
+//! The cache: values under keys of the host's own choice, each computed once at a time.
+
+use std::sync::Arc;
+
+use bailiwick_model::json;
+use bailiwick_model::{Error, Kind, Result};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Lead, Name, Turn, When};
+
+use crate::handle::{TenantHandle, expiry};
+
+/// The longest key in bytes of UTF-8.
+const KEY_BYTES: usize = 1024;
+const JSON: u8 = 0;
+const BYTES: u8 = 1;
+
+/// A cached value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheValue {
+    /// JSON text.
+    Json(Vec<u8>),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+impl CacheValue {
+    fn write(self) -> Result<Vec<u8>> {
+        let (form, value) = match self {
+            Self::Json(text) => {
+                json::parse(&text, &json::Limits::default())?;
+                (JSON, text)
+            }
+            Self::Bytes(bytes) => (BYTES, bytes),
+        };
+        let mut body = Vec::with_capacity(value.len() + 1);
+        body.push(form);
+        body.extend_from_slice(&value);
+        Ok(body)
+    }
+
+    fn read(body: &[u8]) -> Result<Self> {
+        match body.split_first() {
+            Some((&JSON, text)) => Ok(Self::Json(text.to_vec())),
+            Some((&BYTES, bytes)) => Ok(Self::Bytes(bytes.to_vec())),
+            _ => Err(Error::StoreCorrupt("A cached value's record is damaged.".to_owned())),
+        }
+    }
+}
+
+/// The duty to compute a value; dropping it lets the next one try.
+pub struct Computing {
+    key: String,
+    ttl_ms: Option<u64>,
+    lead: Lead,
+}
+
+/// What [`TenantHandle::cache_begin`] came to.
+pub enum Begun {
+    /// The value is there.
+    Value(CacheValue),
+    /// The caller is to compute it.
+    Compute(Computing),
+}
+
+impl TenantHandle {
+    /// Reads a cached value. `None`: absent, expired or foreign.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad key, and those of the store.
+    pub async fn cache_get(&self, key: &str) -> Result<Option<CacheValue>> {
+        check_key(key)?;
+        let Some(access) = self.scope.existing().await? else { return Ok(None) };
+        let record = access.read(Kind::Cache, Area::Record, name(&access, key)).await?;
+        record.map(|record| CacheValue::read(&record.body)).transpose()
+    }
+
+    /// Caches a value in place of an earlier one. It may be lost in a crash of the machine.
+    ///
+    /// # Errors
+    /// `InvalidInput`, `QuotaExceeded` and those of the store.
+    pub async fn cache_set(&self, key: &str, value: CacheValue, ttl_ms: Option<u64>) -> Result<()> {
+        check_key(key)?;
+        let body = value.write()?;
+        self.cache_write(key, body, ttl_ms).await
+    }
+
+    /// Forgets a cached value. `false`: absent, expired or foreign.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad key, and those of the store.
+    pub async fn cache_delete(&self, key: &str) -> Result<bool> {
+        check_key(key)?;
+        let Some(access) = self.scope.existing().await? else { return Ok(false) };
+        let name = name(&access, key);
+        loop {
+            let Some(record) = access.read(Kind::Cache, Area::Record, name).await? else { return Ok(false) };
+            let when = When::Version(record.version);
+            let changes = vec![Change::Delete { kind: Kind::Cache, area: Area::Record, name, when }];
+            if access.commit(changes, &self.engine_limits, Durability::Relaxed).await? == Committed::Done {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The cached value, or the duty to compute it. While somebody in this process computes it, others wait.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad key or time to live, and those of the store.
+    pub async fn cache_begin(&self, key: &str, ttl_ms: Option<u64>) -> Result<Begun> {
+        check_key(key)?;
+        let access = self.scope.for_writing().await?;
+        expiry(access.now(), ttl_ms)?;
+        let name = name(&access, key);
+        loop {
+            if let Some(value) = self.cache_get(key).await? {
+                return Ok(Begun::Value(value));
+            }
+            match access.turn(name).await {
+                // Whoever had the lead before may have finished between the look and the turn.
+                Turn::Lead(lead) => {
+                    return Ok(match self.cache_get(key).await? {
+                        Some(value) => Begun::Value(value),
+                        None => Begun::Compute(Computing { key: key.to_owned(), ttl_ms, lead }),
+                    });
+                }
+                Turn::Made(body) => return Ok(Begun::Value(CacheValue::read(&body)?)),
+                Turn::GivenUp => {}
+            }
+        }
+    }
+
+    /// Ends a computation: caches the value and gives it to those who wait.
+    ///
+    /// # Errors
+    /// As [`TenantHandle::cache_set`]; then those who wait compute it themselves.
+    pub async fn cache_computed(&self, computing: Computing, value: CacheValue) -> Result<()> {
+        let body = value.write()?;
+        self.cache_write(&computing.key, body.clone(), computing.ttl_ms).await?;
+        computing.lead.made(Arc::new(body));
+        Ok(())
+    }
+
+    async fn cache_write(&self, key: &str, body: Vec<u8>, ttl_ms: Option<u64>) -> Result<()> {
+        self.check_value_bytes(body.len().saturating_sub(1))?;
+        let access = self.scope.for_writing().await?;
+        let expires_at = expiry(access.now(), ttl_ms.or_else(|| self.retention_ms(Kind::Cache)))?;
+        let counted = Some(body.len() as u64 - 1);
+        let (kind, area, name) = (Kind::Cache, Area::Record, name(&access, key));
+        let changes = vec![Change::Write { kind, area, name, body, expires_at, counted, when: When::Any }];
+        access.commit(changes, &self.engine_limits, Durability::Relaxed).await?;
+        Ok(())
+    }
+}
+
+fn name(access: &Access, key: &str) -> Name {
+    access.name(Kind::Cache, key.as_bytes())
+}
+
+fn check_key(key: &str) -> Result<()> {
+    if (1..=KEY_BYTES).contains(&key.len()) {
+        Ok(())
+    } else {
+        Err(Error::invalid("A cache key must have 1 to 1024 bytes of UTF-8."))
+    }
+}

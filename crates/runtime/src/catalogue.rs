@@ -1,0 +1,90 @@
+//! What a topology says about a tenant's data: the rules of its registered reference types.
+
+use std::collections::HashMap;
+
+use bailiwick_model::glimpse;
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::spec::Topology;
+use bailiwick_model::{Error, Issue, Result};
+
+/// The rules of one registered type.
+pub(crate) struct ReferenceRules {
+    pub(crate) media_type: Option<String>,
+    pub(crate) ttl_ms: Option<u64>,
+    pub(crate) glimpse: glimpse::Options,
+    schema: Option<jsonschema::Validator>,
+}
+
+impl ReferenceRules {
+    pub(crate) const fn has_schema(&self) -> bool {
+        self.schema.is_some()
+    }
+
+    /// # Errors
+    /// `InvalidInput` if the value does not match the type's schema. It names the place, not the value.
+    pub(crate) fn check(&self, type_name: &str, value: &Json) -> Result<()> {
+        let Some(schema) = &self.schema else { return Ok(()) };
+        match schema.iter_errors(&to_serde(value)).next() {
+            None => Ok(()),
+            Some(error) => Err(Error::invalid(format!(
+                "The value does not match the schema of the reference type {type_name} at {:?} (rule {}).",
+                error.instance_path().to_string(),
+                error.schema_path(),
+            ))),
+        }
+    }
+}
+
+/// The rules of a topology, made once and shared by all tenants that use it.
+pub struct Catalogue {
+    references: HashMap<String, ReferenceRules>,
+}
+
+impl Catalogue {
+    /// Checks a dumped topology and compiles its schemas.
+    ///
+    /// # Errors
+    /// `Spec` with every problem.
+    pub fn from_json(topology: &Json) -> Result<Self> {
+        Self::new(&Topology::from_json(topology)?)
+    }
+
+    /// Compiles the rules of a topology.
+    ///
+    /// # Errors
+    /// `Spec` with every schema that is none.
+    pub fn new(topology: &Topology) -> Result<Self> {
+        let mut references = HashMap::new();
+        let mut issues = Vec::new();
+        for (index, reference) in topology.references.iter().enumerate() {
+            let schema = match reference.schema.as_ref().map(|schema| jsonschema::validator_for(&to_serde(schema))) {
+                Some(Err(_)) => {
+                    issues.push(Issue {
+                        path: format!("references[{index}].schema"),
+                        message: "This is not a JSON Schema. See json-schema.org for the keywords.".to_owned(),
+                    });
+                    continue;
+                }
+                Some(Ok(validator)) => Some(validator),
+                None => None,
+            };
+            let rules = ReferenceRules {
+                media_type: reference.media_type.clone(),
+                ttl_ms: reference.ttl_ms,
+                glimpse: glimpse::Options::default(),
+                schema,
+            };
+            references.insert(reference.name.clone(), rules);
+        }
+        if issues.is_empty() { Ok(Self { references }) } else { Err(Error::Spec(issues)) }
+    }
+
+    pub(crate) fn reference(&self, type_name: &str) -> Option<&ReferenceRules> {
+        self.references.get(type_name)
+    }
+}
+
+/// The same value as the schema library wants it. A number stays the double it is.
+fn to_serde(value: &Json) -> serde_json::Value {
+    serde_json::from_str(&json::write(value)).unwrap_or(serde_json::Value::Null)
+}

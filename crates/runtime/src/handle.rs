@@ -1,0 +1,76 @@
+//! A tenant's handle: bound to one tenant for life.
+
+use std::sync::Arc;
+
+use bailiwick_model::spec::{Limits, Retention};
+use bailiwick_model::tenant::Tenant;
+use bailiwick_model::{Error, Kind, Result};
+use bailiwick_tenancy::{Count, Scope, Store};
+
+use crate::catalogue::Catalogue;
+use crate::references::VALUE_BYTES;
+
+/// The largest number of milliseconds that JavaScript can count with.
+const SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// See the module's text. Cheap to make: no I/O happens before it is used.
+pub struct TenantHandle {
+    pub(crate) scope: Scope,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) engine_limits: bailiwick_tenancy::Limits,
+    limits: Limits,
+    retention: Retention,
+}
+
+impl TenantHandle {
+    /// Binds a handle to a tenant.
+    pub fn new(
+        store: &Arc<Store>,
+        tenant: &Tenant,
+        catalogue: Arc<Catalogue>,
+        limits: Limits,
+        retention: Retention,
+    ) -> Self {
+        let items = Kind::ALL.into_iter().filter_map(|kind| Some((kind as u8, limits.items(kind)?))).collect();
+        let engine_limits = bailiwick_tenancy::Limits { items, bytes: limits.bytes };
+        Self { scope: store.scope(tenant), catalogue, engine_limits, limits, retention }
+    }
+
+    /// What the tenant holds, per kind. Expired items count until they are removed.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn usage(&self) -> Result<Vec<(Kind, Count)>> {
+        match self.scope.existing().await? {
+            Some(access) => access.usage().await,
+            None => Ok(Kind::ALL.into_iter().map(|kind| (kind, Count::default())).collect()),
+        }
+    }
+
+    pub(crate) fn retention_ms(&self, kind: Kind) -> Option<u64> {
+        self.retention.ttl_ms(kind)
+    }
+
+    pub(crate) fn check_value_bytes(&self, used: usize) -> Result<()> {
+        if used > VALUE_BYTES {
+            return Err(Error::invalid(format!(
+                "The value has {used} bytes; at most {VALUE_BYTES} (64 MiB) are allowed. Keep it elsewhere, or in parts."
+            )));
+        }
+        match self.limits.value_bytes {
+            Some(limit) if used as u64 > limit => {
+                Err(Error::QuotaExceeded { quota: "valueBytes".to_owned(), limit, used: used as u64 })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// When something that lives for `ttl_ms` from `now` on expires; `None` lives until it is deleted.
+pub(crate) fn expiry(now: u64, ttl_ms: Option<u64>) -> Result<Option<u64>> {
+    match ttl_ms {
+        None => Ok(None),
+        Some(ttl) if (1..=SAFE_INTEGER).contains(&ttl) => Ok(Some(now.saturating_add(ttl).min(SAFE_INTEGER))),
+        Some(_) => Err(Error::invalid("ttlMs must be a positive whole number of milliseconds.")),
+    }
+}

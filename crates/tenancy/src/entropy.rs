@@ -1,0 +1,97 @@
+//! Where random bytes and the time come from: the operating system, or a seed in a test store.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+
+use crate::hash::{Key, Purpose};
+
+/// A source of random bytes.
+pub(crate) enum Entropy {
+    /// The operating system's generator.
+    System,
+    /// A stream that repeats for the same seed and name. For tests of hosts only.
+    Seeded(Mutex<blake3::OutputReader>),
+}
+
+impl Entropy {
+    pub(crate) const fn system() -> Self {
+        Self::System
+    }
+
+    /// The stream of `name` under `seed`; every name has a stream of its own, so what one tenant draws does not move
+    /// another's.
+    pub(crate) fn seeded(seed: u64, name: &[u8]) -> Self {
+        let mut material = [0; 32];
+        for (to, from) in material.iter_mut().zip(seed.to_be_bytes()) {
+            *to = from;
+        }
+        let key = Key::new(material).derive(Purpose::Entropy);
+        let mut hasher = blake3::Hasher::new_keyed(key.bytes());
+        hasher.update(name);
+        Self::Seeded(Mutex::new(hasher.finalize_xof()))
+    }
+
+    pub(crate) fn fill(&self, bytes: &mut [u8]) {
+        match self {
+            Self::Seeded(stream) => stream.lock().fill(bytes),
+            Self::System => {
+                // The operating system's generator fails only before it is seeded at boot; going on with predictable
+                // bytes would be worse than waiting.
+                while getrandom::fill(bytes).is_err() {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+}
+
+/// What time it is.
+#[derive(Debug, Default)]
+pub struct Clock {
+    /// Microseconds since the epoch if the clock stands still; zero if it is the system's.
+    fixed: AtomicU64,
+}
+
+impl Clock {
+    /// The operating system's clock.
+    pub const fn system() -> Self {
+        Self { fixed: AtomicU64::new(0) }
+    }
+
+    /// A clock that stands at `now` (epoch milliseconds, more than zero) until it is advanced.
+    pub const fn fixed(now: u64) -> Self {
+        Self { fixed: AtomicU64::new(now.saturating_mul(1000)) }
+    }
+
+    /// Moves a fixed clock on. Returns `false`, and does nothing, on the system's clock.
+    pub fn advance(&self, milliseconds: u64) -> bool {
+        self.fixed
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| {
+                (now != 0).then(|| now.saturating_add(milliseconds.saturating_mul(1000)))
+            })
+            .is_ok()
+    }
+
+    /// Microseconds since the epoch.
+    pub fn micros(&self) -> u64 {
+        match self.fixed.load(Ordering::SeqCst) {
+            0 => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX)),
+            fixed => fixed,
+        }
+    }
+
+    /// Milliseconds since the epoch.
+    pub fn millis(&self) -> u64 {
+        self.micros() / 1000
+    }
+}

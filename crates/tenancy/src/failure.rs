@@ -1,0 +1,54 @@
+//! What an engine's failures are to a caller. Engine texts never pass this file.
+
+use bailiwick_model::{Error, Kind};
+use bailiwick_store::{CommitError, ReadError};
+
+pub(crate) fn read(error: ReadError) -> Error {
+    match error {
+        ReadError::Unavailable => unavailable(),
+        ReadError::Corrupt => corrupt(),
+        ReadError::Closed => closed(),
+    }
+}
+
+/// Maps everything but a conflict, which the caller of a commit handles itself.
+pub(crate) fn commit(error: CommitError) -> Error {
+    match error {
+        CommitError::Conflict { .. } => Error::Conflict("The state changed meanwhile. Read it again and repeat.".to_owned()),
+        CommitError::Quota { kind, limit, used } => Error::QuotaExceeded {
+            quota: kind.and_then(kind_name).map_or_else(|| "bytes".to_owned(), |name| format!("items.{name}")),
+            limit,
+            used,
+        },
+        CommitError::TooLarge => Error::invalid("This is more than the store takes in one call. Split it."),
+        CommitError::Full => Error::StoreUnavailable(
+            "The disk of the store is full. Nothing was written. Free some space and try again.".to_owned(),
+        ),
+        CommitError::Unavailable => unavailable(),
+        CommitError::OutcomeUnknown => Error::OutcomeUnknown(
+            "The store failed while this was written: it may or may not be there. Open the store again and read it.".to_owned(),
+        ),
+        CommitError::Corrupt => corrupt(),
+        CommitError::Closed => closed(),
+    }
+}
+
+fn kind_name(number: u8) -> Option<&'static str> {
+    Kind::ALL.into_iter().find(|kind| *kind as u8 == number).map(Kind::name)
+}
+
+fn unavailable() -> Error {
+    Error::StoreUnavailable(
+        "The store cannot be reached or has stopped after a failure of its disk. Nothing was written by this call. See store.health(), then open the store again.".to_owned(),
+    )
+}
+
+pub(crate) fn corrupt() -> Error {
+    Error::StoreCorrupt(
+        "A record of this store is damaged or was moved. Nothing was guessed. Restore the store from a backup.".to_owned(),
+    )
+}
+
+pub(crate) fn closed() -> Error {
+    Error::Closed("This runtime or its store is closed. Open it again.".to_owned())
+}

@@ -1,0 +1,106 @@
+//! Lists, newest first, and the cursors that go on where a page ended.
+//!
+//! A list row is a key and nothing else: `PRF(list, filter)(8) ‖ u64be(epoch microseconds) ‖ name(16)` below the kind
+//! with the list bit.
+
+use bailiwick_model::{Error, Result};
+use bailiwick_store::{Item, Place, ScanRequest};
+use data_encoding::BASE64URL_NOPAD;
+
+use crate::failure;
+use crate::row::{self, List, Name};
+use crate::scope::Access;
+
+/// How many items a page has if the caller does not say.
+pub const DEFAULT_LIMIT: usize = 100;
+/// How many it has at most.
+pub const MAXIMUM_LIMIT: usize = 1000;
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePage {
+    /// The items, newest first, each with its time in epoch microseconds.
+    pub names: Vec<(u64, Name)>,
+    /// Where the next page begins; `None` after the last.
+    pub cursor: Option<String>,
+}
+
+impl Access {
+    /// One page of a list.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a cursor that is not this tenant's and this list's, or a limit outside 1 to 1,000.
+    pub async fn page(&self, list: &List, limit: usize, cursor: Option<&str>) -> Result<NamePage> {
+        check_limit(limit)?;
+        let from = self.list_place(list, 0, Name([0; 16])).item;
+        let end = self.list_place(list, u64::MAX, Name([0xff; 16])).item;
+        let (to, skip) = match cursor {
+            None => (end, None),
+            Some(cursor) => {
+                let last = self.open_cursor(list, cursor)?;
+                (last, Some(last))
+            }
+        };
+        let wanted = limit + 1 + usize::from(skip.is_some());
+        let request =
+            ScanRequest { kind: row::list_kind(list.kind), from, to, reverse: true, limit: wanted, now: self.now() };
+        let rows = self.state.store.engine.scan(self.keys.tag, request).await.map_err(failure::read)?;
+        let mut items: Vec<Item> =
+            rows.into_iter().map(|row| row.place.item).filter(|item| Some(*item) != skip).collect();
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let cursor = match items.last() {
+            Some(last) if more => Some(self.seal_cursor(list, last)?),
+            _ => None,
+        };
+        Ok(NamePage { names: items.iter().filter_map(split).collect(), cursor })
+    }
+
+    pub(crate) fn list_place(&self, list: &List, micros: u64, name: Name) -> Place {
+        let hash = self.keys.list_names.hash(&[&[list.kind as u8], list.filter.as_bytes(), list.value.as_bytes()]);
+        let mut item = [0; 32];
+        let fields = hash.iter().take(8).copied().chain(micros.to_be_bytes()).chain(name.0);
+        for (to, from) in item.iter_mut().zip(fields) {
+            *to = from;
+        }
+        Place { kind: row::list_kind(list.kind), item }
+    }
+
+    fn seal_cursor(&self, list: &List, last: &Item) -> Result<String> {
+        let sealed = self
+            .keys
+            .cursors
+            .seal(&self.state.entropy, &[b"cursor", &[list.kind as u8]], last.len(), |out| out.extend_from_slice(last))
+            .map_err(|_| failure::corrupt())?;
+        Ok(BASE64URL_NOPAD.encode(&sealed))
+    }
+
+    fn open_cursor(&self, list: &List, cursor: &str) -> Result<Item> {
+        let sealed = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| bad_cursor())?;
+        let opened = self.keys.cursors.open(&[b"cursor", &[list.kind as u8]], &sealed).map_err(|_| bad_cursor())?;
+        let item = Item::try_from(opened).map_err(|_| bad_cursor())?;
+        let expected = self.list_place(list, 0, Name([0; 16])).item;
+        if item.first_chunk::<8>() == expected.first_chunk::<8>() { Ok(item) } else { Err(bad_cursor()) }
+    }
+}
+
+/// # Errors
+/// `InvalidInput` unless the limit is from 1 to 1,000.
+pub fn check_limit(limit: usize) -> Result<()> {
+    if (1..=MAXIMUM_LIMIT).contains(&limit) {
+        Ok(())
+    } else {
+        Err(Error::invalid("limit must be a whole number from 1 to 1000."))
+    }
+}
+
+/// What any cursor is that this tenant's list did not give out.
+pub fn bad_cursor() -> Error {
+    Error::invalid("This cursor is not one that this list of this tenant gave. Start again without a cursor.")
+}
+
+fn split(item: &Item) -> Option<(u64, Name)> {
+    let (_, rest) = item.split_at_checked(8)?;
+    let (micros, name) = rest.split_at_checked(8)?;
+    Some((u64::from_be_bytes(micros.try_into().ok()?), Name(name.try_into().ok()?)))
+}

@@ -1,0 +1,62 @@
+//! The root key: 32 bytes that are kept outside the data and wrap everything else.
+
+use bailiwick_model::{Error, Result};
+use bailiwick_store::Vault;
+use zeroize::Zeroizing;
+
+use crate::entropy::Entropy;
+use crate::failure;
+use crate::hash::Key;
+
+/// Where the root key comes from.
+pub enum RootKey {
+    /// The host brings it: exactly 32 bytes.
+    Given(Zeroizing<Vec<u8>>),
+    /// It is kept beside the data, and generated when the store is new.
+    Local,
+}
+
+impl RootKey {
+    /// A key as it stands in an environment variable: 32 bytes in base64, with or without padding.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is not that.
+    pub fn from_base64(text: &str) -> Result<Self> {
+        let text = text.trim_end_matches('=');
+        let bytes = data_encoding::BASE64_NOPAD
+            .decode(text.as_bytes())
+            .or_else(|_| data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()))
+            .map_err(|_| wrong_length())?;
+        Ok(Self::Given(Zeroizing::new(bytes)))
+    }
+
+    pub(crate) async fn load(self, vault: &dyn Vault, entropy: &Entropy) -> Result<Key> {
+        match self {
+            Self::Given(bytes) => Key::from_slice(&bytes).ok_or_else(wrong_length),
+            Self::Local => match vault.local_secret().await.map_err(failure::read)? {
+                Some(bytes) => Key::from_slice(&Zeroizing::new(bytes))
+                    .ok_or_else(|| Error::StoreCorrupt("The store's root key file is damaged. Restore root.key from a backup.".to_owned())),
+                None => generate(vault, entropy).await,
+            },
+        }
+    }
+}
+
+async fn generate(vault: &dyn Vault, entropy: &Entropy) -> Result<Key> {
+    let bytes = Zeroizing::new(entropy.bytes::<32>());
+    if vault.create_local_secret(bytes.to_vec()).await.map_err(failure::read)? {
+        Ok(Key::new(*bytes))
+    } else {
+        Err(Error::invalid(
+            "This store needs its root key: pass rootKey, or set the environment variable that rootKeyEnv names (default BAILIWICK_ROOT_KEY). The store has none of its own.",
+        ))
+    }
+}
+
+fn wrong_length() -> Error {
+    Error::invalid("The root key must be exactly 32 bytes (in an environment variable: base64 of 32 bytes).")
+}
+
+pub(crate) fn wrong_key() -> Error {
+    Error::invalid("This is not the store's root key. Pass the rootKey that the store was created with.")
+}

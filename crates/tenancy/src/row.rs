@@ -1,0 +1,133 @@
+//! Where a tenant's rows lie below its tag, and what can be done to them.
+
+use bailiwick_model::Kind;
+use bailiwick_store::{Place, When};
+
+/// The name of an item: 16 bytes of a keyed hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(pub(crate) [u8; 16]);
+
+/// Which of an item's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// The record itself.
+    Record,
+    /// Content that is too large to be read with the record.
+    Content,
+}
+
+/// The kind byte of the row that says which tags a name has had. It lies under the name's own tag.
+pub(crate) const NAME_ROW: u8 = 0;
+const CONTENT: u8 = 0x40;
+const LIST: u8 = 0x80;
+
+/// `name(16) ‖ zeros(16)` below the kind, or below the kind with the content bit.
+pub(crate) fn place(kind: Kind, area: Area, name: Name) -> Place {
+    let mut item = [0; 32];
+    for (to, from) in item.iter_mut().zip(name.0) {
+        *to = from;
+    }
+    let kind = match area {
+        Area::Record => kind as u8,
+        Area::Content => kind as u8 | CONTENT,
+    };
+    Place { kind, item }
+}
+
+/// The kind byte of a list's rows.
+pub(crate) fn list_kind(kind: Kind) -> u8 {
+    kind as u8 | LIST
+}
+
+/// A list of items, newest first: all of a kind, or those that share a filter's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List {
+    /// Of what.
+    pub kind: Kind,
+    /// Which filter, such as `type`; empty for all.
+    pub filter: &'static str,
+    /// The filter's value.
+    pub value: String,
+}
+
+impl List {
+    /// Everything of a kind.
+    pub const fn all(kind: Kind) -> Self {
+        Self { kind, filter: "", value: String::new() }
+    }
+}
+
+/// One change of a commit.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Writes a record. `counted`: the bytes it counts with as one item of its kind.
+    Write {
+        /// The kind.
+        kind: Kind,
+        /// The row.
+        area: Area,
+        /// The item.
+        name: Name,
+        /// What.
+        body: Vec<u8>,
+        /// Epoch milliseconds.
+        expires_at: Option<u64>,
+        /// Bytes, or `None` for a row that belongs to a counted one.
+        counted: Option<u64>,
+        /// The condition.
+        when: When,
+    },
+    /// Keeps the later of two expiries. Conflicts if the record is absent.
+    Extend {
+        /// The kind.
+        kind: Kind,
+        /// The row.
+        area: Area,
+        /// The item.
+        name: Name,
+        /// Epoch milliseconds.
+        expires_at: Option<u64>,
+    },
+    /// Removes a record.
+    Delete {
+        /// The kind.
+        kind: Kind,
+        /// The row.
+        area: Area,
+        /// The item.
+        name: Name,
+        /// The condition.
+        when: When,
+    },
+    /// Only the condition: with it, a commit acknowledges that what was read is durable.
+    Check {
+        /// The kind.
+        kind: Kind,
+        /// The row.
+        area: Area,
+        /// The item.
+        name: Name,
+        /// The condition.
+        when: When,
+    },
+    /// Puts an item on a list, or sets its expiry there.
+    List {
+        /// The list.
+        list: List,
+        /// The item's time: epoch microseconds.
+        micros: u64,
+        /// The item.
+        name: Name,
+        /// Epoch milliseconds.
+        expires_at: Option<u64>,
+    },
+    /// Takes an item off a list.
+    Unlist {
+        /// The list.
+        list: List,
+        /// The item's time: epoch microseconds.
+        micros: u64,
+        /// The item.
+        name: Name,
+    },
+}

@@ -1,0 +1,164 @@
+//! One open store: the engine, its secrets, and the tenants that are in use. It has no verb that reads or lists any
+//! tenant's data; those are on [`Scope`], which is bound to one tenant.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use bailiwick_model::{Result, tenant::Tenant};
+use bailiwick_store::{Created, Engine, Health, Opened, Vault};
+use parking_lot::Mutex;
+
+use crate::entropy::{Clock, Entropy};
+use crate::failure;
+use crate::keys::{STORE_SLOT, StoreKeys, Wrapper};
+use crate::opened::OpenedRecords;
+use crate::root_key::RootKey;
+use crate::scope::{Scope, TenantState};
+
+/// How a store is opened.
+pub struct StoreOptions {
+    /// Where the root key comes from.
+    pub root_key: RootKey,
+    /// The size of the cache of opened records in bytes, over all tenants.
+    pub opened_bytes: usize,
+    /// The time.
+    pub clock: Clock,
+    /// `Some`: every secret and nonce is derived from it, so that ids repeat. For tests of hosts only.
+    pub seed: Option<u64>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { root_key: RootKey::Local, opened_bytes: 64 << 20, clock: Clock::system(), seed: None }
+    }
+}
+
+/// Figures about a store, none of them about a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stats {
+    /// Tenants that have a handle or a call under way.
+    pub tenants: usize,
+    /// Bytes in the cache of opened records.
+    pub opened_bytes: usize,
+    /// Records whose owner was not the tenant they were read for. Anything but zero is an attack or a defect.
+    pub alarms: u64,
+}
+
+/// See the module's text.
+pub struct Store {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) keys: StoreKeys,
+    pub(crate) wrapper: Wrapper,
+    pub(crate) clock: Clock,
+    pub(crate) opened: OpenedRecords,
+    pub(crate) alarms: AtomicU64,
+    seed: Option<u64>,
+    tenants: Mutex<HashMap<[u8; 32], Weak<TenantState>>>,
+}
+
+impl Store {
+    /// Opens a store on an engine: loads or creates the root key, then the store's own secrets.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a wrong or missing root key or a newer format, `StoreCorrupt`, `StoreUnavailable`.
+    pub async fn open(backend: Opened, options: StoreOptions) -> Result<Arc<Self>> {
+        let entropy = options.seed.map_or_else(Entropy::system, |seed| Entropy::seeded(seed, b"store"));
+        let root = options.root_key.load(&*backend.vault, &entropy).await?;
+        let wrapper = Wrapper::new(&root, 1);
+        let keys = store_keys(&*backend.vault, &entropy, &wrapper).await?;
+        Ok(Arc::new(Self {
+            engine: backend.engine,
+            vault: backend.vault,
+            keys,
+            wrapper,
+            clock: options.clock,
+            opened: OpenedRecords::new(options.opened_bytes),
+            alarms: AtomicU64::new(0),
+            seed: options.seed,
+            tenants: Mutex::default(),
+        }))
+    }
+
+    /// The one way to a tenant's data.
+    pub fn scope(self: &Arc<Self>, tenant: &Tenant) -> Scope {
+        let resource_id = tenant.resource_id();
+        let name = self.keys.name_tag(resource_id);
+        let mut tenants = self.tenants.lock();
+        if let Some(state) = tenants.get(&name).and_then(Weak::upgrade) {
+            return Scope::new(state);
+        }
+        let entropy = self.seed.map_or_else(Entropy::system, |seed| Entropy::seeded(seed, resource_id.as_bytes()));
+        let state = Arc::new(TenantState::new(self.clone(), resource_id, name, entropy));
+        tenants.insert(name, Arc::downgrade(&state));
+        Scope::new(state)
+    }
+
+    /// To be called by a tenant's state when it goes.
+    pub(crate) fn forget(&self, name: &[u8; 32]) {
+        let mut tenants = self.tenants.lock();
+        if tenants.get(name).is_some_and(|state| state.strong_count() == 0) {
+            tenants.remove(name);
+        }
+    }
+
+    /// # Errors
+    /// `InvalidInput` if this is not the store's root key.
+    pub(crate) async fn verify_root_key(&self, root_key: RootKey) -> Result<()> {
+        let root = root_key.load(&*self.vault, &Entropy::system()).await?;
+        match self.vault.get(STORE_SLOT).await.map_err(failure::read)? {
+            Some(slot) => StoreKeys::open(&slot.value, &Wrapper::new(&root, 1)).map(|_| ()),
+            None => Err(failure::corrupt()),
+        }
+    }
+
+    /// Moves a test store's clock on. `false` if this store has the system's clock.
+    pub fn advance(&self, milliseconds: u64) -> bool {
+        self.clock.advance(milliseconds)
+    }
+
+    /// The largest value in bytes that the engine takes.
+    pub fn value_bytes(&self) -> usize {
+        self.engine.limits().value_bytes.saturating_sub(crate::scope::RECORD_OVERHEAD)
+    }
+
+    /// How the engine is.
+    pub async fn health(&self) -> Health {
+        let mut health = self.engine.health().await;
+        if self.alarms.load(Ordering::Relaxed) > 0 {
+            health.problems.push("a record was read whose owner is another tenant".to_owned());
+        }
+        health
+    }
+
+    /// Figures for an operator.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            tenants: self.tenants.lock().len(),
+            opened_bytes: self.opened.bytes(),
+            alarms: self.alarms.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Closes the engine. Later calls of every scope fail with `Closed`.
+    pub async fn close(&self) {
+        self.engine.close().await;
+        self.opened.clear();
+    }
+}
+
+async fn store_keys(vault: &dyn Vault, entropy: &Entropy, wrapper: &Wrapper) -> Result<StoreKeys> {
+    if let Some(slot) = vault.get(STORE_SLOT).await.map_err(failure::read)? {
+        return StoreKeys::open(&slot.value, wrapper);
+    }
+    if !vault.names(None, 1).await.map_err(failure::read)?.is_empty() {
+        // Tenants' keys without the store's own: generating new secrets would make every tenant look new.
+        return Err(failure::corrupt());
+    }
+    let (keys, header) = StoreKeys::generate(entropy, wrapper)?;
+    match vault.create(STORE_SLOT, header).await.map_err(failure::read)? {
+        Created::New => Ok(keys),
+        Created::Existing(slot) => StoreKeys::open(&slot.value, wrapper),
+    }
+}

@@ -1,0 +1,31 @@
+/** An environment of the addon: one per JavaScript thread. */
+export type NativeEnvironment = object & { readonly nativeEnvironment: unique symbol }
+
+/**
+ * What the addon exports: the TypeScript side of `crates/node/src/exports.rs`, written by hand and kept equal to it.
+ * Errors that these throw carry the JSON of a failure as their message.
+ *
+ * Nothing but `loadAddon` makes one, and nothing outside `ts/native` may hold one.
+ */
+export interface NativeAddon {
+  /** Makes the environment of this thread; `doorbell` is called when answers wait. */
+  createEnvironment(doorbell: () => void): NativeEnvironment
+  /** Starts an operation on the first `length` bytes of `arena` and returns its token. */
+  submit(environment: NativeEnvironment, operation: number, target: number, arena: Uint8Array, length: number): number
+  /** Writes up to `most` answers into the slab. */
+  drain(environment: NativeEnvironment, slab: Uint8Array, most: number): void
+  /** Copies an answer that was too large for the slab. */
+  take(environment: NativeEnvironment, token: number, target: Uint8Array): void
+  /** Resolves the id in the slab's first bytes from memory into the slab. `false`: ask with `submit`. */
+  resolveAtHand(environment: NativeEnvironment, handle: number, slab: Uint8Array, idLength: number): boolean
+  /** Binds a handle to a tenant. */
+  createHandle(environment: NativeEnvironment, store: number, topology: number, tenant: Uint8Array): number
+  /** Gives a handle back. */
+  closeHandle(environment: NativeEnvironment, handle: number): void
+  /** Gives a topology back. */
+  releaseTopology(environment: NativeEnvironment, topology: number): void
+  /** Checks a dumped spec strictly. */
+  checkSpec(spec: Uint8Array): void
+  /** Makes the next call of an export or operation panic; in test builds only. */
+  armPanic?(name: string): void
+}

@@ -1,0 +1,213 @@
+import { Buffer } from 'node:buffer'
+import { performance } from 'node:perf_hooks'
+import { errorFromCode } from '../errors/from-code.ts'
+import { InternalError } from '../errors/index.ts'
+import type { NativeAddon, NativeEnvironment } from './addon.ts'
+import { loadAddon } from './loader.ts'
+import { Answer, Message } from './message.ts'
+import type { Operation } from './operations.ts'
+
+const SLAB_BYTES = 256 << 10
+const SLAB_HEADER_BYTES = 8
+const ENTRY_BYTES = 12
+const FAILED = 1
+const LARGE = 2
+const FEWEST_A_TURN = 2
+const MOST_A_TURN = 1024
+const TURN_MS = 1
+const KEEP_ALIVE_MS = 1 << 30
+
+interface Pending {
+  readonly decode: (answer: Answer) => unknown
+  readonly resolve: (value: never) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * This thread's side of the boundary: calls go out with `submit`, answers come back through a doorbell and are drained a
+ * few at a time, so that what the callers do with them cannot starve the event loop.
+ */
+export class Bridge {
+  readonly #addon: NativeAddon
+  readonly #environment: NativeEnvironment
+  readonly #message = new Message()
+  readonly #slab = Buffer.alloc(SLAB_BYTES)
+  readonly #pending = new Map<number, Pending>()
+  /** Keeps the process alive while something is under way; the doorbell itself does not. */
+  readonly #keepAlive = setInterval(() => {}, KEEP_ALIVE_MS).unref()
+  readonly #topologies = new FinalizationRegistry<number>((topology) => this.releaseTopology(topology))
+  readonly #handles = new FinalizationRegistry<number>((handle) => this.closeHandle(handle))
+  #aTurn = FEWEST_A_TURN
+  #lastTurn = 0
+  #scheduled = false
+
+  constructor(addon: NativeAddon) {
+    this.#addon = addon
+    this.#environment = guarded(() => addon.createEnvironment(() => this.#ring()))
+  }
+
+  /**
+   * Submits an operation. `write` adds the arguments; `decode` reads the answer, whose bytes are gone afterwards.
+   * Rejects with the typed error that the core reports.
+   */
+  submit<T>(
+    operation: Operation,
+    target: number,
+    write: (message: Message) => void,
+    decode: (answer: Answer) => T,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const message = this.#message.begin()
+      write(message)
+      const token = guarded(() =>
+        this.#addon.submit(this.#environment, operation, target, message.bytes, message.length),
+      )
+      if (this.#pending.size === 0) this.#keepAlive.ref()
+      this.#pending.set(token, { decode, resolve, reject })
+    })
+  }
+
+  /** Reads a reference that is opened already. `undefined`: ask with `submit`. */
+  resolveAtHand<T>(handle: number, id: string, decode: (answer: Answer) => T): T | undefined {
+    const slab = this.#slab
+    const length = slab.write(id, 0, 'latin1')
+    try {
+      if (!this.#addon.resolveAtHand(this.#environment, handle, slab, length)) return undefined
+    } catch (error) {
+      throw typed(error)
+    }
+    const answer = new Answer(slab, 0, slab.length)
+    const value = decode(answer)
+    // Nothing of one tenant stays in a buffer that the next call of another uses.
+    slab.fill(0, 0, answer.position)
+    return value
+  }
+
+  /** Binds a handle to a tenant. */
+  createHandle(store: number, topology: number, tenant: string): number {
+    const bytes = Buffer.from(tenant)
+    return guarded(() => this.#addon.createHandle(this.#environment, store, topology, bytes))
+  }
+
+  /** Gives a handle back when its owner is collected, unless that was done before. */
+  keepHandle(owner: object, handle: number): void {
+    this.#handles.register(owner, handle, owner)
+  }
+
+  closeHandle(handle: number, owner?: object): void {
+    if (owner !== undefined) this.#handles.unregister(owner)
+    guarded(() => this.#addon.closeHandle(this.#environment, handle))
+  }
+
+  /** Gives a topology back when its owner is collected. */
+  keepTopology(owner: object, topology: number): void {
+    this.#topologies.register(owner, topology)
+  }
+
+  releaseTopology(topology: number): void {
+    guarded(() => this.#addon.releaseTopology(this.#environment, topology))
+  }
+
+  /** Checks a dumped spec strictly. */
+  checkSpec(spec: Uint8Array): void {
+    guarded(() => this.#addon.checkSpec(spec))
+  }
+
+  #ring(): void {
+    if (this.#scheduled) return
+    this.#lastTurn = 0
+    this.#turn()
+  }
+
+  readonly #turn = (): void => {
+    this.#scheduled = false
+    const now = performance.now()
+    // The time since the last turn began is what its callers took. While that is short, take more at once.
+    if (this.#lastTurn !== 0) {
+      const aTurn = now - this.#lastTurn < TURN_MS ? this.#aTurn * 2 : this.#aTurn / 2
+      this.#aTurn = Math.min(MOST_A_TURN, Math.max(FEWEST_A_TURN, aTurn))
+    }
+    this.#lastTurn = now
+    if (this.#drain() > 0) {
+      this.#scheduled = true
+      setImmediate(this.#turn)
+    } else {
+      this.#aTurn = Math.max(FEWEST_A_TURN, this.#aTurn / 2)
+    }
+    if (this.#pending.size === 0) this.#keepAlive.unref()
+  }
+
+  /** Settles some calls and returns how many answers still wait. */
+  #drain(): number {
+    const slab = this.#slab
+    this.#addon.drain(this.#environment, slab, this.#aTurn)
+    const count = slab.readUInt32LE(0)
+    const waiting = slab.readUInt32LE(4)
+    let at = SLAB_HEADER_BYTES
+    for (let index = 0; index < count; index += 1) {
+      const token = slab.readUInt32LE(at)
+      const state = slab.readUInt32LE(at + 4)
+      const length = slab.readUInt32LE(at + 8)
+      at += ENTRY_BYTES
+      if ((state & LARGE) === 0) {
+        this.#settle(token, state, slab, at, at + length)
+        at += length
+      } else {
+        const large = Buffer.allocUnsafeSlow(length)
+        this.#addon.take(this.#environment, token, large)
+        this.#settle(token, state, large, 0, length)
+      }
+    }
+    slab.fill(0, 0, at)
+    return waiting
+  }
+
+  #settle(token: number, state: number, bytes: Buffer, start: number, end: number): void {
+    const pending = this.#pending.get(token)
+    if (pending === undefined) return
+    this.#pending.delete(token)
+    try {
+      const answer = new Answer(bytes, start, end)
+      if ((state & FAILED) === 0) pending.resolve(pending.decode(answer) as never)
+      else pending.reject(fromFailure(answer.json()))
+    } catch (cause) {
+      pending.reject(new InternalError('An answer of the core could not be read.', { cause }))
+    }
+  }
+}
+
+let bridgeOfThisThread: Bridge | undefined
+
+/** The bridge of this thread; the addon is loaded at the first call. */
+export function bridge(): Bridge {
+  bridgeOfThisThread ??= new Bridge(loadAddon())
+  return bridgeOfThisThread
+}
+
+interface Failure {
+  readonly code: string
+  readonly message: string
+  readonly details?: unknown
+}
+
+function fromFailure(failure: Failure): Error {
+  return errorFromCode(failure.code, failure.message, failure.details)
+}
+
+/** Runs a call into the addon and gives its failure its class. */
+function guarded<T>(call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw typed(error)
+  }
+}
+
+function typed(error: unknown): Error {
+  try {
+    return fromFailure(JSON.parse((error as Error).message) as Failure)
+  } catch {
+    return new InternalError('A call into the core failed.', { cause: error })
+  }
+}
+

@@ -1,0 +1,130 @@
+import { Buffer } from 'node:buffer'
+
+/** An arena larger than this is not kept for the next call. */
+const KEPT_BYTES = 1 << 20
+const FIRST_BYTES = 64 << 10
+
+/**
+ * The arguments of one call, written into an arena that all calls of this thread share: a call is written and submitted
+ * without anything in between. Numbers are little-endian; a text or byte string is its `u32` length and its bytes.
+ */
+export class Message {
+  bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES)
+  length = 0
+
+  /** Begins a new call. */
+  begin(): this {
+    if (this.bytes.length > KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
+    this.length = 0
+    return this
+  }
+
+  u8(value: number): this {
+    this.#reserve(1)
+    this.bytes[this.length] = value
+    this.length += 1
+    return this
+  }
+
+  u32(value: number): this {
+    this.#reserve(4)
+    this.length = this.bytes.writeUInt32LE(value, this.length)
+    return this
+  }
+
+  /** A number that may be absent; what it may be is checked on the other side. */
+  optionalNumber(value: number | undefined): this {
+    this.#reserve(8)
+    this.length = this.bytes.writeDoubleLE(value ?? Number.NaN, this.length)
+    return this
+  }
+
+  /** A text, which the caller has found well-formed. */
+  text(value: string): this {
+    // No UTF-16 unit takes more than three bytes of UTF-8. A long text is counted first, to save the memory.
+    this.#reserve(4 + (value.length < 4096 ? value.length * 3 : Buffer.byteLength(value)))
+    const written = this.bytes.write(value, this.length + 4)
+    this.bytes.writeUInt32LE(written, this.length)
+    this.length += 4 + written
+    return this
+  }
+
+  byteString(value: Uint8Array): this {
+    this.#reserve(4 + value.byteLength)
+    this.bytes.writeUInt32LE(value.byteLength, this.length)
+    this.bytes.set(value, this.length + 4)
+    this.length += 4 + value.byteLength
+    return this
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.length + bytes
+    if (needed <= this.bytes.length) return
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2))
+    this.bytes.copy(larger, 0, 0, this.length)
+    this.bytes = larger
+  }
+}
+
+/** Reads an answer in the order in which it was written. The bytes belong to the bridge: what is kept is copied. */
+export class Answer {
+  readonly #bytes: Buffer
+  #at: number
+  readonly #end: number
+
+  constructor(bytes: Buffer, start: number, end: number) {
+    this.#bytes = bytes
+    this.#at = start
+    this.#end = end
+  }
+
+  /** How far it has been read. */
+  get position(): number {
+    return this.#at
+  }
+
+  u8(): number {
+    const value = this.#bytes.readUInt8(this.#at)
+    this.#at += 1
+    return value
+  }
+
+  u32(): number {
+    const value = this.#bytes.readUInt32LE(this.#at)
+    this.#at += 4
+    return value
+  }
+
+  /** The next sized string, parsed as JSON. */
+  sizedJson<T>(): T {
+    const length = this.u32()
+    const start = this.#at
+    this.#at += length
+    return JSON.parse(this.#bytes.toString('utf8', start, this.#at)) as T
+  }
+
+  /** The next sized string, copied into an ArrayBuffer of its own and of its length. */
+  sizedBytes(): Uint8Array<ArrayBuffer> {
+    const length = this.u32()
+    const start = this.#at
+    this.#at += length
+    return ownCopy(this.#bytes, start, this.#at)
+  }
+
+  /** Everything that is left, parsed as JSON. */
+  json<T>(): T {
+    return JSON.parse(this.#bytes.toString('utf8', this.#at, this.#end)) as T
+  }
+
+  /** Everything that is left, copied. */
+  rest(): Uint8Array<ArrayBuffer> {
+    return ownCopy(this.#bytes, this.#at, this.#end)
+  }
+}
+
+/** A copy that shares memory with nothing: a pooled Buffer would show its neighbours through `.buffer`. */
+export function ownCopy(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(end - start)
+  copy.set(bytes.subarray(start, end))
+  return copy
+}

@@ -1,0 +1,95 @@
+import type { Bridge } from '../native/bridge.ts'
+import type { Answer, Message } from '../native/message.ts'
+import { Operation } from '../native/operations.ts'
+import type { JsonValue } from '../spec/json-value.ts'
+import { assertOpen, assertOptionalNumber, assertText, jsonText, refuseOtherBinary } from './guard.ts'
+import type { Handle } from './handle.ts'
+import type { Cache } from './types.ts'
+
+type CacheOptions = NonNullable<Parameters<Cache['set']>[2]>
+
+const ABSENT = 0
+const JSON_VALUE = 1
+const BYTES_VALUE = 2
+
+/** The cache of one handle. */
+export class TenantCache implements Cache {
+  readonly #bridge: Bridge
+  readonly #handle: Handle
+
+  constructor(bridge: Bridge, handle: Handle) {
+    this.#bridge = bridge
+    this.#handle = handle
+  }
+
+  async get<T = JsonValue | Uint8Array>(key: string): Promise<T | undefined> {
+    assertOpen(this.#handle)
+    assertText(key, 'key')
+    return await this.#submit(Operation.cacheGet, (message) => message.text(key), (answer) => read<T>(answer, answer.u8()))
+  }
+
+  async set(key: string, value: JsonValue | Uint8Array, options: CacheOptions = {}): Promise<void> {
+    assertOpen(this.#handle)
+    assertText(key, 'key')
+    assertOptionalNumber(options.ttlMs, 'ttlMs')
+    const writeValue = valueWriter(value)
+    const write = (message: Message) => writeValue(message.text(key).optionalNumber(options.ttlMs))
+    await this.#submit(Operation.cacheSet, write, () => undefined)
+  }
+
+  async delete(key: string): Promise<boolean> {
+    assertOpen(this.#handle)
+    assertText(key, 'key')
+    return await this.#submit(Operation.cacheDelete, (message) => message.text(key), (answer) => answer.u8() === 1)
+  }
+
+  async getOrCompute<T extends JsonValue | Uint8Array>(
+    key: string,
+    options: CacheOptions,
+    compute: () => T | Promise<T>,
+  ): Promise<T> {
+    assertOpen(this.#handle)
+    assertText(key, 'key')
+    assertOptionalNumber(options.ttlMs, 'ttlMs')
+    const begun = await this.#submit(
+      Operation.cacheBegin,
+      (message) => message.text(key).optionalNumber(options.ttlMs),
+      (answer) => {
+        const form = answer.u8()
+        return form === ABSENT ? { computation: answer.u32() } : { value: read<T>(answer, form) as T }
+      },
+    )
+    if (begun.computation === undefined) return begun.value
+    return await this.#compute(begun.computation, compute)
+  }
+
+  async #compute<T extends JsonValue | Uint8Array>(computation: number, compute: () => T | Promise<T>): Promise<T> {
+    try {
+      const value = await compute()
+      const writeValue = valueWriter(value)
+      const write = (message: Message) => writeValue(message.u32(computation))
+      await this.#submit(Operation.cacheComputed, write, () => undefined)
+      return value
+    } catch (error) {
+      // Whoever waits may try now. That this fails too, because the store is closed, say, changes nothing for them.
+      await this.#submit(Operation.cacheGiveUp, (message) => message.u32(computation), () => undefined).catch(() => {})
+      throw error
+    }
+  }
+
+  #submit<T>(operation: Operation, write: (message: Message) => void, decode: (answer: Answer) => T): Promise<T> {
+    return this.#bridge.submit(operation, this.#handle.number, write, decode)
+  }
+}
+
+function valueWriter(value: JsonValue | Uint8Array): (message: Message) => void {
+  if (value instanceof Uint8Array) return (message) => message.u8(BYTES_VALUE).byteString(value)
+  refuseOtherBinary(value)
+  const text = jsonText(value)
+  return (message) => message.u8(JSON_VALUE).text(text)
+}
+
+function read<T>(answer: Answer, form: number): T | undefined {
+  if (form === ABSENT) return undefined
+  return (form === JSON_VALUE ? answer.json() : answer.rest()) as T
+}

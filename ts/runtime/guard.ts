@@ -1,0 +1,56 @@
+import { ClosedError, InvalidInputError } from '../errors/index.ts'
+
+/** Something that can be closed and must not be used afterwards. */
+export interface Closable {
+  readonly closed: boolean
+}
+
+/** @throws ClosedError once the handle is closed */
+export function assertOpen(handle: Closable): void {
+  if (handle.closed) throw new ClosedError('This runtime or its store is closed. Open it again.')
+}
+
+/**
+ * Refuses texts that JavaScript would change in silence on their way: a lone surrogate becomes U+FFFD, which could make
+ * two different texts one.
+ *
+ * @throws InvalidInputError
+ */
+export function assertText(value: unknown, name: string): asserts value is string {
+  if (typeof value !== 'string') throw new InvalidInputError(`${name} must be a string.`)
+  if (!value.isWellFormed()) throw new InvalidInputError(`${name} holds a lone surrogate, which is not Unicode text.`)
+}
+
+/** @throws InvalidInputError unless it is absent or a number */
+export function assertOptionalNumber(value: unknown, name: string): asserts value is number | undefined {
+  if (value !== undefined && (typeof value !== 'number' || Number.isNaN(value))) {
+    throw new InvalidInputError(`${name} must be a number.`)
+  }
+}
+
+/**
+ * JSON text of a value, by the rules of `JSON.stringify`.
+ *
+ * @throws InvalidInputError for what JSON cannot hold: undefined, functions, symbols, BigInt, cycles
+ */
+export function jsonText(value: unknown): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch (cause) {
+    throw new InvalidInputError('The value cannot be written as JSON: it holds a BigInt or a cycle, or its toJSON fails.', {
+      cause,
+    })
+  }
+  if (text === undefined) {
+    throw new InvalidInputError('The value cannot be written as JSON: it is undefined, a function or a symbol.')
+  }
+  return text
+}
+
+/** @throws InvalidInputError for binary data in another form than Uint8Array, which JSON would mangle */
+export function refuseOtherBinary(value: unknown): void {
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) {
+    throw new InvalidInputError('Pass bytes as a Uint8Array, for instance new Uint8Array(arrayBuffer).')
+  }
+}

@@ -1,0 +1,164 @@
+import { Buffer } from 'node:buffer'
+import { InvalidInputError, NotFoundError } from '../errors/index.ts'
+import type { Bridge } from '../native/bridge.ts'
+import type { Answer, Message } from '../native/message.ts'
+import { Operation } from '../native/operations.ts'
+import type { JsonValue } from '../spec/json-value.ts'
+import { assertOpen, assertOptionalNumber, assertText, jsonText, refuseOtherBinary } from './guard.ts'
+import type { Handle } from './handle.ts'
+import type { Page, Reference, References, ReferenceValue, Resolved } from './types.ts'
+
+type PutItem = Parameters<References['putMany']>[0][number]
+type PutOptions = NonNullable<Parameters<References['put']>[2]>
+type ListOptions = NonNullable<Parameters<References['list']>[0]>
+
+const ID_LENGTH = 'ref_'.length + 32
+const JSON_VALUE = 0
+const TEXT_VALUE = 1
+const BYTES_VALUE = 2
+
+/** The references of one handle. */
+export class TenantReferences implements References {
+  readonly #bridge: Bridge
+  readonly #handle: Handle
+
+  constructor(bridge: Bridge, handle: Handle) {
+    this.#bridge = bridge
+    this.#handle = handle
+  }
+
+  async put(type: string, value: ReferenceValue, options: PutOptions = {}): Promise<Reference> {
+    assertOpen(this.#handle)
+    const write = itemWriter({ ...options, type, value })
+    return await this.#submit(Operation.put, write, (answer) => answer.json<Reference>())
+  }
+
+  async putMany(items: readonly PutItem[]): Promise<Reference[]> {
+    assertOpen(this.#handle)
+    if (!Array.isArray(items)) throw new InvalidInputError('putMany takes an array of { type, value }.')
+    const writers = items.map(itemWriter)
+    const write = (message: Message) => {
+      message.u32(writers.length)
+      for (const writer of writers) writer(message)
+    }
+    return await this.#submit(Operation.putMany, write, (answer) => answer.json<Reference[]>())
+  }
+
+  /** Not an async function: a hit is answered without going to another thread. */
+  resolve(id: string): Promise<Resolved> {
+    try {
+      assertOpen(this.#handle)
+      if (!isId(id)) return Promise.reject(notFound())
+      const found = this.#bridge.resolveAtHand(this.#handle.number, id, readResolved)
+      if (found !== undefined) return Promise.resolve(found)
+      return this.#submit(Operation.resolve, (message) => message.text(id), readResolved)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async resolveMany(ids: readonly string[]): Promise<(Resolved | undefined)[]> {
+    assertOpen(this.#handle)
+    if (!Array.isArray(ids)) throw new InvalidInputError('resolveMany takes an array of ids.')
+    const write = (message: Message) => {
+      message.u32(ids.length)
+      for (const id of ids) message.text(isId(id) ? id : '')
+    }
+    return await this.#submit(Operation.resolveMany, write, (answer) =>
+      Array.from(ids, () => (answer.u8() === 1 ? readResolved(answer) : undefined)),
+    )
+  }
+
+  async describe(id: string): Promise<Reference> {
+    assertOpen(this.#handle)
+    if (!isId(id)) throw notFound()
+    return await this.#submit(
+      Operation.describe,
+      (message) => message.text(id),
+      (answer) => answer.json<Reference>(),
+    )
+  }
+
+  async list(options: ListOptions = {}): Promise<Page<Reference>> {
+    assertOpen(this.#handle)
+    const { type, limit, cursor } = options
+    if (type !== undefined) assertText(type, 'type')
+    assertOptionalNumber(limit, 'limit')
+    if (cursor !== undefined) assertText(cursor, 'cursor')
+    if (type === '' || cursor === '') throw new InvalidInputError('type and cursor must not be empty. Leave them out instead.')
+    const write = (message: Message) => message.text(type ?? '').optionalNumber(limit).text(cursor ?? '')
+    return await this.#submit(Operation.list, write, (answer) => answer.json<Page<Reference>>())
+  }
+
+  async delete(id: string): Promise<boolean> {
+    assertOpen(this.#handle)
+    if (!isId(id)) return false
+    return await this.#submit(
+      Operation.delete,
+      (message) => message.text(id),
+      (answer) => answer.u8() === 1,
+    )
+  }
+
+  #submit<T>(operation: Operation, write: (message: Message) => void, decode: (answer: Answer) => T): Promise<T> {
+    return this.#bridge.submit(operation, this.#handle.number, write, decode)
+  }
+}
+
+/** Checks an item now and returns what writes it, so that nothing is half-written when a later item is wrong. */
+function itemWriter({ type, value, ttlMs, mediaType }: PutItem): (message: Message) => void {
+  assertText(type, 'type')
+  assertOptionalNumber(ttlMs, 'ttlMs')
+  if (mediaType !== undefined) assertText(mediaType, 'mediaType')
+  if (mediaType === '') throw new InvalidInputError('mediaType must not be empty. Leave it out instead.')
+  const writeValue = valueWriter(value)
+  return (message) => {
+    message.text(type).text(mediaType ?? '').optionalNumber(ttlMs)
+    writeValue(message)
+  }
+}
+
+function valueWriter(value: ReferenceValue): (message: Message) => void {
+  if (typeof value === 'string') {
+    assertText(value, 'The value')
+    return (message) => message.u8(TEXT_VALUE).text(value)
+  }
+  if (value instanceof Uint8Array) return (message) => message.u8(BYTES_VALUE).byteString(value)
+  refuseOtherBinary(value)
+  const text = jsonText(value)
+  return (message) => message.u8(JSON_VALUE).text(text)
+}
+
+/** Whether it can be an id at all. What cannot is not found, like every id that is not this tenant's. */
+function isId(id: unknown): id is string {
+  return typeof id === 'string' && id.length === ID_LENGTH && id.startsWith('ref_')
+}
+
+function notFound(): NotFoundError {
+  return new NotFoundError(
+    'Not found: nothing with this id belongs to this tenant. It may never have existed, have expired or have been deleted.',
+  )
+}
+
+function readResolved(answer: Answer): Resolved {
+  return new ResolvedReference(answer.sizedJson<Reference>(), answer.sizedBytes())
+}
+
+/** A reference with its content. Two enumerable properties, like any plain object. */
+class ResolvedReference implements Resolved {
+  readonly reference: Reference
+  readonly bytes: Uint8Array
+
+  constructor(reference: Reference, bytes: Uint8Array) {
+    this.reference = reference
+    this.bytes = bytes
+  }
+
+  text(): string {
+    return Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength).toString('utf8')
+  }
+
+  json<T = JsonValue>(): T {
+    return JSON.parse(this.text()) as T
+  }
+}

@@ -1,0 +1,128 @@
+import { type BailiwickError, ClosedError, InvalidInputError, SpecError, TenantMismatchError } from '../errors/index.ts'
+import type { Bridge } from '../native/bridge.ts'
+import { Operation } from '../native/operations.ts'
+import type { RuntimeSpec } from '../spec/index.ts'
+import type { Limits } from '../spec/limits.ts'
+import type { Tenant } from '../spec/tenant.ts'
+import { TenantCache } from './cache.ts'
+import { assertOpen } from './guard.ts'
+import type { Handle } from './handle.ts'
+import { TenantReferences } from './references.ts'
+import { type QueryRequest, RefusedRun, type Run } from './run.ts'
+import type { OpenStore } from './store.ts'
+import type { Cache, References, Usage } from './types.ts'
+
+/** What holds where a spec sets no limit of its own; everything else is unlimited. */
+const DEFAULT_LIMITS: Limits = {
+  valueBytes: 64 << 20,
+  inFlightBytes: 256 << 20,
+  pendingApprovals: 10_000,
+  inlineResultBytes: 4096,
+}
+
+/**
+ * One tenant's runtime. It is bound to that tenant for life: no call takes another, and what belongs to another is
+ * simply not found.
+ */
+export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDisposable {
+  readonly tenant: Tenant
+  readonly spec: Spec
+  /** Values under content-addressed ids. */
+  readonly references: References
+  /** Values under keys of the host's choice. */
+  readonly cache: Cache
+  /**
+   * Asks the runtime's agents. Never throws: the run's `result()` rejects with TenantMismatchError if the request came
+   * with another tenant, and with SpecError if the spec has no agents.
+   */
+  query(request: string | QueryRequest): Run
+  /** What the tenant holds. Expired items count until they are removed. */
+  usage(): Promise<Usage>
+  /** Ends this handle; the tenant's data stays. Doing it twice does nothing. */
+  close(): Promise<void>
+}
+
+/** The one implementation of `Runtime`. */
+export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
+  readonly spec: Spec
+  readonly #bridge: Bridge
+  readonly #handle: Handle
+  readonly #store: OpenStore
+  readonly #ownsStore: boolean
+  #references: References | undefined
+  #cache: Cache | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(spec: Spec, bridge: Bridge, handle: Handle, store: OpenStore, ownsStore: boolean) {
+    this.spec = spec
+    this.#bridge = bridge
+    this.#handle = handle
+    this.#store = store
+    this.#ownsStore = ownsStore
+  }
+
+  get tenant(): Tenant {
+    return this.spec.tenant
+  }
+
+  get references(): References {
+    this.#references ??= new TenantReferences(this.#bridge, this.#handle)
+    return this.#references
+  }
+
+  get cache(): Cache {
+    this.#cache ??= new TenantCache(this.#bridge, this.#handle)
+    return this.#cache
+  }
+
+  query(request: string | QueryRequest): Run {
+    return new RefusedRun(this.#refusal(request))
+  }
+
+  /** Why a query cannot run, in the order in which several reasons count. */
+  #refusal(request: string | QueryRequest): BailiwickError {
+    if (this.#handle.closed) return new ClosedError('This runtime or its store is closed. Open it again.')
+    if (typeof request !== 'string') {
+      if (typeof request !== 'object' || request === null) {
+        return new InvalidInputError('query takes a prompt or { prompt, … }.')
+      }
+      const named = typeof request.tenant === 'object' ? request.tenant?.resourceId : request.tenant
+      if (named !== undefined && named !== this.tenant.resourceId) {
+        return new TenantMismatchError(
+          'This runtime serves another tenant than the one named. Use the runtime that was created for that tenant.',
+        )
+      }
+    }
+    const message =
+      this.spec.agents.length === 0
+        ? 'This runtime has no agents, so there is nobody to ask. Add agents to defineRuntime.'
+        : 'This version of bailiwick keeps what agents produce and does not run them yet.'
+    return new SpecError([{ path: 'agents', message }])
+  }
+
+  async usage(): Promise<Usage> {
+    assertOpen(this.#handle)
+    const storage = await this.#bridge.submit(
+      Operation.usage,
+      this.#handle.number,
+      () => {},
+      (answer) => answer.json<Usage['storage']>(),
+    )
+    return { storage, tokens: {}, limits: { ...DEFAULT_LIMITS, ...this.spec.limits } }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  async #end(): Promise<void> {
+    if (this.#handle.close()) this.#bridge.closeHandle(this.#handle.number, this.#handle)
+    if (this.#ownsStore) await this.#store.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+

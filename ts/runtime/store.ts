@@ -1,0 +1,165 @@
+import process from 'node:process'
+import { InvalidInputError } from '../errors/index.ts'
+import { type Bridge, bridge } from '../native/bridge.ts'
+import type { Message } from '../native/message.ts'
+import { Operation } from '../native/operations.ts'
+import { assertOpen, assertOptionalNumber, assertText, type Closable } from './guard.ts'
+
+/** The environment variable that holds the root key unless `rootKeyEnv` names another. */
+export const ROOT_KEY_VARIABLE = 'BAILIWICK_ROOT_KEY'
+
+const LOCAL_KEY = 0
+const GIVEN_KEY = 1
+const BASE64_KEY = 2
+
+/** How a store is opened. */
+export interface StoreOptions {
+  /** The 32 bytes that wrap every key of the store, or what fetches them. They are never kept with the data. */
+  readonly rootKey?: Uint8Array | (() => Promise<Uint8Array>)
+  /**
+   * The environment variable that holds the root key as base64. Default `BAILIWICK_ROOT_KEY`, if it is set. Without any
+   * key, a new `sled:` store makes one and keeps it in `root.key` in its directory.
+   */
+  readonly rootKeyEnv?: string
+  /** The size of the engine's cache in bytes. Default 128 MiB. */
+  readonly cacheBytes?: number
+  /** The size of the cache of opened records in bytes, over all tenants. Default 64 MiB. */
+  readonly openedCacheBytes?: number
+}
+
+/** How a store is. */
+export interface StoreHealth {
+  /** Whether it takes changes. */
+  readonly ok: boolean
+  /** What is wrong, for an operator; nothing of any tenant. */
+  readonly problems: readonly string[]
+}
+
+/** Figures about an open store, none of them about a tenant. */
+export interface StoreStats {
+  /** Tenants that have a runtime or a call under way in this process. */
+  readonly tenants: number
+  /** Bytes in the cache of opened records. */
+  readonly openedBytes: number
+  /** Records that were read for a tenant and belong to another. Anything but 0 is an attack or a defect. */
+  readonly alarms: number
+}
+
+/**
+ * An open store. It has no verb that reads or lists any tenant's data: that is what a runtime is for.
+ *
+ * Everybody in the process who opens the same place shares one engine, worker threads included; it closes with the last
+ * of them.
+ */
+export interface Store extends AsyncDisposable {
+  /** What it was opened with. */
+  readonly url: string
+  /** How it is. Rejects with ClosedError. */
+  health(): Promise<StoreHealth>
+  /** Figures for an operator. Rejects with ClosedError. */
+  stats(): Promise<StoreStats>
+  /** Ends its runtimes, which throw ClosedError from then on. Doing it twice does nothing. */
+  close(): Promise<void>
+}
+
+/** A store as the rest of this package sees it. */
+export class OpenStore implements Store, Closable {
+  readonly url: string
+  /** Its number in the core. */
+  readonly number: number
+  readonly #bridge: Bridge
+  #closing: Promise<void> | undefined
+
+  constructor(url: string, number: number, bridge: Bridge) {
+    this.url = url
+    this.number = number
+    this.#bridge = bridge
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  async health(): Promise<StoreHealth> {
+    assertOpen(this)
+    return await this.#bridge.submit(Operation.storeHealth, this.number, nothing, (answer) => answer.json<StoreHealth>())
+  }
+
+  async stats(): Promise<StoreStats> {
+    assertOpen(this)
+    return await this.#bridge.submit(Operation.storeStats, this.number, nothing, (answer) => answer.json<StoreStats>())
+  }
+
+  /** Moves a fixed clock on; `false` if the store has the system's. */
+  async advance(milliseconds: number): Promise<boolean> {
+    assertOpen(this)
+    const write = (message: Message) => message.optionalNumber(milliseconds)
+    return await this.#bridge.submit(Operation.advanceClock, this.number, write, (answer) => answer.u8() === 1)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#bridge.submit(Operation.closeStore, this.number, nothing, () => undefined)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/**
+ * Opens a store.
+ *
+ * @param url `sled:<path>` for a directory of this machine, `memory:` for a new store in memory, `memory:<name>` for one
+ *   that is shared in this process
+ * @throws InvalidInputError (rejected) for a URL, directory or root key that will not do; StoreLockedError while another
+ *   process has the directory; StoreCorruptError, StoreUnavailableError
+ *
+ * @example
+ * ```ts
+ * const store = await openStore('sled:./data')
+ * ```
+ */
+export async function openStore(url: string, options: StoreOptions = {}): Promise<Store> {
+  return await openWith(url, options, {})
+}
+
+/** Opens a store whose clock and entropy may be fixed. */
+export async function openWith(
+  url: string,
+  options: StoreOptions,
+  fixed: { readonly seed?: number; readonly now?: number },
+): Promise<OpenStore> {
+  assertText(url, 'url')
+  assertOptionalNumber(options.cacheBytes, 'cacheBytes')
+  assertOptionalNumber(options.openedCacheBytes, 'openedCacheBytes')
+  const writeKey = await rootKeyWriter(options)
+  const native = bridge()
+  const write = (message: Message) => {
+    message.text(url)
+    writeKey(message)
+    message.optionalNumber(options.cacheBytes).optionalNumber(options.openedCacheBytes)
+    message.optionalNumber(fixed.seed).optionalNumber(fixed.now)
+  }
+  const number = await native.submit(Operation.openStore, 0, write, (answer) => answer.u32())
+  return new OpenStore(url, number, native)
+}
+
+async function rootKeyWriter({ rootKey, rootKeyEnv }: StoreOptions): Promise<(message: Message) => void> {
+  if (rootKey !== undefined) {
+    const bytes = typeof rootKey === 'function' ? await rootKey() : rootKey
+    if (!(bytes instanceof Uint8Array)) throw new InvalidInputError('rootKey must be a Uint8Array of exactly 32 bytes.')
+    return (message) => message.u8(GIVEN_KEY).byteString(bytes)
+  }
+  const text = process.env[rootKeyEnv ?? ROOT_KEY_VARIABLE]
+  if (text !== undefined && text !== '') {
+    assertText(text, 'The root key')
+    return (message) => message.u8(BASE64_KEY).text(text)
+  }
+  if (rootKeyEnv !== undefined) {
+    throw new InvalidInputError(`The environment variable ${rootKeyEnv} is not set. It should hold the root key as base64.`)
+  }
+  return (message) => message.u8(LOCAL_KEY)
+}
+
+function nothing(): void {}
