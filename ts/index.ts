@@ -1,4 +1,10 @@
+/// <reference lib="esnext.disposable" />
 export * from './errors/index.ts'
+export { createRuntime, type RuntimeOptions } from './runtime/create-runtime.ts'
+export { parseRuntimeSpec } from './runtime/parse-runtime-spec.ts'
+export type { QueryRequest, Run, RunEvent, RunResult } from './runtime/run.ts'
+export type { Runtime } from './runtime/runtime.ts'
+export { openStore, type Store, type StoreHealth, type StoreOptions, type StoreStats } from './runtime/store.ts'
 export type {
   Cache,
   Page,

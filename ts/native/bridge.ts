@@ -210,4 +210,3 @@ function typed(error: unknown): Error {
     return new InternalError('A call into the core failed.', { cause: error })
   }
 }
-

@@ -25,7 +25,11 @@ export class TenantCache implements Cache {
   async get<T = JsonValue | Uint8Array>(key: string): Promise<T | undefined> {
     assertOpen(this.#handle)
     assertText(key, 'key')
-    return await this.#submit(Operation.cacheGet, (message) => message.text(key), (answer) => read<T>(answer, answer.u8()))
+    return await this.#submit(
+      Operation.cacheGet,
+      (message) => message.text(key),
+      (answer) => read<T>(answer, answer.u8()),
+    )
   }
 
   async set(key: string, value: JsonValue | Uint8Array, options: CacheOptions = {}): Promise<void> {
@@ -40,7 +44,11 @@ export class TenantCache implements Cache {
   async delete(key: string): Promise<boolean> {
     assertOpen(this.#handle)
     assertText(key, 'key')
-    return await this.#submit(Operation.cacheDelete, (message) => message.text(key), (answer) => answer.u8() === 1)
+    return await this.#submit(
+      Operation.cacheDelete,
+      (message) => message.text(key),
+      (answer) => answer.u8() === 1,
+    )
   }
 
   async getOrCompute<T extends JsonValue | Uint8Array>(
@@ -72,7 +80,11 @@ export class TenantCache implements Cache {
       return value
     } catch (error) {
       // Whoever waits may try now. That this fails too, because the store is closed, say, changes nothing for them.
-      await this.#submit(Operation.cacheGiveUp, (message) => message.u32(computation), () => undefined).catch(() => {})
+      await this.#submit(
+        Operation.cacheGiveUp,
+        (message) => message.u32(computation),
+        () => undefined,
+      ).catch(() => {})
       throw error
     }
   }

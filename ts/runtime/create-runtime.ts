@@ -97,7 +97,10 @@ function checkCallbacks(spec: RuntimeSpec, options: RuntimeOptions): void {
   const issues: SpecIssue[] = []
   for (const { name } of spec.tools) {
     if (typeof handlers[name] !== 'function') {
-      issues.push({ path: `tools.${name}`, message: `The tool ${name} has no handler. Pass one in createRuntime's tools.` })
+      issues.push({
+        path: `tools.${name}`,
+        message: `The tool ${name} has no handler. Pass one in createRuntime's tools.`,
+      })
     }
   }
   const providers = spec.agents.flatMap((agent) => ('model' in agent ? agent.model : undefined) ?? [])

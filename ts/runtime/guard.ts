@@ -38,9 +38,12 @@ export function jsonText(value: unknown): string {
   try {
     text = JSON.stringify(value)
   } catch (cause) {
-    throw new InvalidInputError('The value cannot be written as JSON: it holds a BigInt or a cycle, or its toJSON fails.', {
-      cause,
-    })
+    throw new InvalidInputError(
+      'The value cannot be written as JSON: it holds a BigInt or a cycle, or its toJSON fails.',
+      {
+        cause,
+      },
+    )
   }
   if (text === undefined) {
     throw new InvalidInputError('The value cannot be written as JSON: it is undefined, a function or a symbol.')

@@ -85,8 +85,13 @@ export class TenantReferences implements References {
     if (type !== undefined) assertText(type, 'type')
     assertOptionalNumber(limit, 'limit')
     if (cursor !== undefined) assertText(cursor, 'cursor')
-    if (type === '' || cursor === '') throw new InvalidInputError('type and cursor must not be empty. Leave them out instead.')
-    const write = (message: Message) => message.text(type ?? '').optionalNumber(limit).text(cursor ?? '')
+    if (type === '' || cursor === '')
+      throw new InvalidInputError('type and cursor must not be empty. Leave them out instead.')
+    const write = (message: Message) =>
+      message
+        .text(type ?? '')
+        .optionalNumber(limit)
+        .text(cursor ?? '')
     return await this.#submit(Operation.list, write, (answer) => answer.json<Page<Reference>>())
   }
 
@@ -113,7 +118,10 @@ function itemWriter({ type, value, ttlMs, mediaType }: PutItem): (message: Messa
   if (mediaType === '') throw new InvalidInputError('mediaType must not be empty. Leave it out instead.')
   const writeValue = valueWriter(value)
   return (message) => {
-    message.text(type).text(mediaType ?? '').optionalNumber(ttlMs)
+    message
+      .text(type)
+      .text(mediaType ?? '')
+      .optionalNumber(ttlMs)
     writeValue(message)
   }
 }

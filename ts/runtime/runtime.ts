@@ -125,4 +125,3 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
     return this.close()
   }
 }
-

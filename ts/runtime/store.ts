@@ -82,7 +82,9 @@ export class OpenStore implements Store, Closable {
 
   async health(): Promise<StoreHealth> {
     assertOpen(this)
-    return await this.#bridge.submit(Operation.storeHealth, this.number, nothing, (answer) => answer.json<StoreHealth>())
+    return await this.#bridge.submit(Operation.storeHealth, this.number, nothing, (answer) =>
+      answer.json<StoreHealth>(),
+    )
   }
 
   async stats(): Promise<StoreStats> {
@@ -157,7 +159,9 @@ async function rootKeyWriter({ rootKey, rootKeyEnv }: StoreOptions): Promise<(me
     return (message) => message.u8(BASE64_KEY).text(text)
   }
   if (rootKeyEnv !== undefined) {
-    throw new InvalidInputError(`The environment variable ${rootKeyEnv} is not set. It should hold the root key as base64.`)
+    throw new InvalidInputError(
+      `The environment variable ${rootKeyEnv} is not set. It should hold the root key as base64.`,
+    )
   }
   return (message) => message.u8(LOCAL_KEY)
 }

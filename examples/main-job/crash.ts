@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { createInterface } from 'node:readline'
+import { createRuntime, defineRuntime, defineTenant, openStore } from 'bailiwick'
+import type { DataSet } from './data-sets.ts'
+import { tick } from './terminal.ts'
+
+const ACKNOWLEDGED_BEFORE_THE_KILL = 40
+const CHILD = '--crash-child'
+
+/** Kills a child process with SIGKILL in the middle of a load, then looks whether all it acknowledged is there. */
+export async function checkCrash(data: string): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'bailiwick-crash-'))
+  try {
+    const url = `sled:${join(directory, 'store')}`
+    const acknowledged = await loadUntilKilled(url, data)
+    await using store = await openStore(url)
+    await using runtime = await createRuntime(spec(), { store })
+    for (const id of acknowledged) await runtime.references.resolve(id)
+    tick(`a child killed with SIGKILL mid-load lost nothing of what it had acknowledged (${acknowledged.length})`)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function loadUntilKilled(url: string, data: string): Promise<string[]> {
+  const program = process.argv[1] ?? ''
+  const child = spawn(process.execPath, [program, CHILD, url, data], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const acknowledged: string[] = []
+  for await (const id of createInterface({ input: child.stdout })) {
+    acknowledged.push(id)
+    if (acknowledged.length === ACKNOWLEDGED_BEFORE_THE_KILL) child.kill('SIGKILL')
+  }
+  if (child.exitCode === null && child.signalCode === null) await new Promise((done) => child.once('exit', done))
+  if (child.signalCode !== 'SIGKILL') throw new Error('The child ended before it could be killed.')
+  return acknowledged
+}
+
+/** Whether this process is such a child, and what it was given. */
+export function crashChildArguments(): [url: string, data: string] | undefined {
+  const [, , flag, url, data] = process.argv
+  return flag === CHILD && url !== undefined && data !== undefined ? [url, data] : undefined
+}
+
+/** Loads and acknowledges for ever: each id is written out once the store has said that it is durable. */
+export async function runCrashChild(url: string, dataSets: readonly DataSet[]): Promise<void> {
+  const runtime = await createRuntime(spec(), { store: url })
+  for (let round = 0; ; round += 1) {
+    for (const { name, rows } of dataSets) {
+      for (let start = 0; start < rows.length; start += 100) {
+        const value = { name, round, rows: rows.slice(start, start + 100) }
+        const { id } = await runtime.references.put('rows', value)
+        process.stdout.write(`${id}\n`)
+      }
+    }
+  }
+}
+
+function spec() {
+  return defineRuntime({ tenant: defineTenant('crash-test', 'v1') })
+}

@@ -1,0 +1,93 @@
+// The main job: several tenants of one topology in one store, real data, and checks that would fail loudly.
+import { resolve } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import process from 'node:process'
+import { createRuntime, defineReference, defineRuntime, defineTenant, openStore, withTenant } from 'bailiwick'
+import { analyse, type Result } from './analysis.ts'
+import { checkIsolation, type Holding } from './checks.ts'
+import { checkCrash, crashChildArguments, runCrashChild } from './crash.ts'
+import { type DataSet, readDataSets } from './data-sets.ts'
+import { load } from './load.ts'
+import { type Options, readOptions } from './options.ts'
+import { megabytes, Progress, table, tick, title } from './terminal.ts'
+
+const names = ['acme', 'globex', 'initech', 'umbrella', 'hooli', 'stark', 'wayne', 'wonka']
+
+const child = crashChildArguments()
+if (child === undefined) await main(readOptions())
+else await runCrashChild(child[0], await readDataSets(child[1]))
+
+async function main(options: Options): Promise<void> {
+  const began = performance.now()
+  const dataSets = await readDataSets(options.data)
+  const rows = dataSets.reduce((sum, dataSet) => sum + dataSet.rows.length, 0)
+  title(
+    `bailiwick: ${dataSets.length} data sets with ${rows.toLocaleString('en')} rows, ${options.tenants} tenants, one store`,
+  )
+  await using store = await openStore(options.store)
+  tick(`opened ${options.store}`)
+
+  const topology = defineRuntime({
+    tenant: defineTenant(tenantName(0), 'v1'),
+    references: [
+      defineReference({ name: 'file', description: 'A data set as it is published' }),
+      defineReference({ name: 'rows', description: 'Some rows of a data set', schema: { type: 'array' } }),
+      defineReference({ name: 'result', description: 'An answer that was computed from rows' }),
+    ],
+  })
+  const holdings: Holding[] = []
+  const report: (string | number)[][] = []
+  let results: Result[] = []
+  for (let index = 0; index < options.tenants; index += 1) {
+    const spec = withTenant(topology, defineTenant(tenantName(index), 'v1'))
+    const runtime = await createRuntime(spec, { store })
+    title(`Tenant ${runtime.tenant.resourceId}`)
+    const started = performance.now()
+    const loaded = await loadAll(runtime, dataSets)
+    results = await analyse(runtime, loaded)
+    const { references } = (await runtime.usage()).storage
+    const seconds = (performance.now() - started) / 1000
+    report.push([runtime.tenant.resourceId, references.items, megabytes(references.bytes), `${seconds.toFixed(2)} s`])
+    holdings.push({ runtime, loaded })
+  }
+
+  title('Results, each computed from references and kept as one')
+  for (const result of results) {
+    const { answer } = result.reference.glimpse as { answer?: unknown }
+    process.stdout.write(`  ${result.title} (${result.rows.toLocaleString('en')} rows)\n`)
+    process.stdout.write(
+      `    ${result.reference.id}  ${JSON.stringify(answer ?? result.reference.glimpse).slice(0, 96)}…\n`,
+    )
+  }
+
+  title('Checks')
+  await checkIsolation(store, holdings)
+  await checkCrash(options.data)
+
+  title('What is kept')
+  table(['tenant', 'references', 'bytes', 'time'], report)
+  for (const { runtime } of holdings) await runtime.close()
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  process.stdout.write(`\n  All checks held. ${where(options.store)} Took ${seconds} s.\n`)
+}
+
+async function loadAll(runtime: Holding['runtime'], dataSets: readonly DataSet[]): Promise<Holding['loaded']> {
+  const loaded = []
+  for (const dataSet of dataSets) {
+    const rowBytes = dataSet.rows.reduce((sum, row) => sum + JSON.stringify(row).length + 1, 0)
+    const progress = new Progress(dataSet.name, dataSet.file.byteLength + rowBytes)
+    loaded.push(await load(runtime, dataSet, progress))
+    progress.end()
+  }
+  return loaded
+}
+
+function tenantName(index: number): string {
+  return names[index] ?? `tenant-${index}`
+}
+
+function where(url: string): string {
+  return url.startsWith('sled:')
+    ? `The data lies in ${resolve(url.slice('sled:'.length))}.`
+    : 'The data is gone with the process.'
+}

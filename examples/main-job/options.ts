@@ -1,0 +1,55 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+
+/** What the job was asked to do. */
+export interface Options {
+  /** The URL of the store. */
+  readonly store: string
+  /** How many tenants share it. */
+  readonly tenants: number
+  /** The directory that holds the data sets. */
+  readonly data: string
+}
+
+const HELP = `Loads real data sets for several tenants into one store and checks that nothing crosses.
+
+  npm start -- [options]
+
+  --store URL      where to keep the data (default sled:./.bailiwick/main-job; memory: works too)
+  --tenants N      how many tenants, 2 to 26 (default 2)
+  --data DIRECTORY where the data sets are (default: those of the package vega-datasets)
+  --help           this text
+`
+
+/** Reads the command line. Ends the process with one clear line if it is wrong. */
+export function readOptions(): Options {
+  try {
+    const { values } = parseArgs({
+      options: {
+        store: { type: 'string', default: 'sled:./.bailiwick/main-job' },
+        tenants: { type: 'string', default: '2' },
+        data: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) {
+      process.stdout.write(HELP)
+      process.exit(0)
+    }
+    const tenants = Number(values.tenants)
+    if (!Number.isInteger(tenants) || tenants < 2 || tenants > 26) {
+      throw new Error(`--tenants takes a whole number from 2 to 26, not ${values.tenants}`)
+    }
+    return { store: values.store, tenants, data: values.data ?? packagedData() }
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\nTry: npm start -- --help\n`)
+    process.exit(2)
+  }
+}
+
+function packagedData(): string {
+  const manifest = createRequire(import.meta.url).resolve('vega-datasets/package.json')
+  return join(dirname(manifest), 'data')
+}

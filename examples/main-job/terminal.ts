@@ -1,0 +1,62 @@
+import process from 'node:process'
+
+/** A step of the job that was done, or a check that held. */
+export function tick(text: string): void {
+  process.stdout.write(`  ✓ ${text}\n`)
+}
+
+/** The title of a part of the job. */
+export function title(text: string): void {
+  process.stdout.write(`\n${text}\n`)
+}
+
+/** One line that tells how far a load is. On a terminal it is drawn again and again, else written once at the end. */
+export class Progress {
+  readonly #label: string
+  readonly #total: number
+  #items = 0
+  #bytes = 0
+
+  /** `total` in bytes, as a guide: what is kept may be somewhat more or less. */
+  constructor(label: string, total: number) {
+    this.#label = label
+    this.#total = total
+  }
+
+  add(items: number, bytes: number): void {
+    this.#items += items
+    this.#bytes += bytes
+    if (process.stdout.isTTY) process.stdout.write(`\r${this.#line()}`)
+  }
+
+  end(): void {
+    this.#bytes = Math.max(this.#bytes, this.#total)
+    process.stdout.write(process.stdout.isTTY ? `\r${this.#line()}\n` : `${this.#line()}\n`)
+  }
+
+  #line(): string {
+    const part = Math.min(1, this.#bytes / this.#total)
+    const bar = '█'.repeat(Math.round(part * 24)).padEnd(24, '·')
+    return `  ${this.#label.padEnd(12)} ${bar} ${String(this.#items).padStart(4)} references  ${megabytes(this.#bytes)}`
+  }
+}
+
+/** Rows under a header, in columns; numbers to the right. */
+export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
+  const cells = [header, ...rows].map((row) => row.map(String))
+  const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)))
+  cells.forEach((row, index) => {
+    const line = row.map((cell, column) =>
+      typeof rows[0]?.[column] === 'number' || /^[\d.]+ /.test(cell)
+        ? cell.padStart(widths[column] ?? 0)
+        : cell.padEnd(widths[column] ?? 0),
+    )
+    process.stdout.write(`  ${line.join('  ').trimEnd()}\n`)
+    if (index === 0) process.stdout.write(`  ${widths.map((width) => '─'.repeat(width)).join('──')}\n`)
+  })
+}
+
+/** Bytes for people. */
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`
+}

@@ -1,0 +1,55 @@
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import process from 'node:process'
+import { unlessUnchanged } from '../lib/inputs.mjs'
+import { addonPath, faultsAddonPath } from '../lib/platform.mjs'
+import { inRoot } from '../lib/root.mjs'
+import { mustRun } from '../lib/run.mjs'
+
+const inputs = ['crates', 'Cargo.toml', 'Cargo.lock', 'build.rs', '.cargo']
+
+/**
+ * Builds the addon into its platform package.
+ *
+ * @param {'release' | 'dist'} [profile] dist is what is published: smaller, and slower to build
+ */
+export function buildAddon(profile = 'release') {
+  return build('addon', addonPath, profile, [])
+}
+
+/** Builds the addon with the test-only exports that make a named export panic. */
+export function buildFaultsAddon() {
+  return build('addon-with-faults', faultsAddonPath, 'release', ['--features', 'faults'])
+}
+
+/**
+ * Calls cargo alone: `napi build` passes `--target`, which compiles every dependency a second time
+ * (docs/decisions/0001-build-the-addon-with-cargo.md).
+ *
+ * @param {string} name
+ * @param {string} output
+ * @param {string} profile
+ * @param {string[]} options
+ */
+function build(name, output, profile, options) {
+  const variant = [profile, ...options].join(' ')
+  return unlessUnchanged(name, { inputs, outputs: [output], variant }, async () => {
+    const target = process.env['CARGO_TARGET_DIR'] ?? inRoot('target')
+    const linked = join(target, profile, libraryName())
+    // Cargo names the library alike whatever its features, and takes the file for up to date after a build with other
+    // features wrote it. Without the file it links again.
+    rmSync(join(target, profile, 'deps', libraryName()), { force: true })
+    rmSync(linked, { force: true })
+    await mustRun('cargo', ['build', '--package', 'bailiwick-node', '--locked', '--profile', profile, ...options])
+    mkdirSync(dirname(inRoot(output)), { recursive: true })
+    // A new file: what a running process has mapped must not be written over.
+    rmSync(inRoot(output), { force: true })
+    copyFileSync(linked, inRoot(output))
+  })
+}
+
+/** What the linker calls a library named bailiwick on this system. */
+function libraryName() {
+  if (process.platform === 'win32') return 'bailiwick.dll'
+  return process.platform === 'darwin' ? 'libbailiwick.dylib' : 'libbailiwick.so'
+}

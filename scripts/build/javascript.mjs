@@ -1,0 +1,53 @@
+import { rmSync } from 'node:fs'
+import { programs, publicEntries } from '../lib/entries.mjs'
+import { unlessUnchanged } from '../lib/inputs.mjs'
+import { inRoot } from '../lib/root.mjs'
+
+const tooling = ['package.json', 'package-lock.json', 'scripts/build', 'scripts/lib']
+
+/** Bundles the public entry points into `dist/`, with what they use of our development dependencies inside. */
+export function buildLibrary() {
+  const entries = publicEntries()
+  const outputs = entries.map(({ output }) => `dist/${output}.js`)
+  return unlessUnchanged('library', { inputs: ['ts', ...tooling], outputs }, async () => {
+    rmSync(inRoot('dist'), { recursive: true, force: true })
+    await bundle(entries, 'dist', [/^node:/])
+  })
+}
+
+/** Bundles the programs. They import the built package by its own name, as a user's code would. */
+export function buildPrograms() {
+  const entries = programs()
+  const inputs = ['examples', 'bench', 'test', ...tooling]
+  const outputs = entries.map(({ output }) => `build/programs/${output}.js`)
+  return unlessUnchanged('programs', { inputs, outputs }, async () => {
+    rmSync(inRoot('build', 'programs'), { recursive: true, force: true })
+    // Everything that is not a relative path stays an import: programs run inside the repository.
+    await bundle(entries, 'build/programs', [/^[^./]/])
+  })
+}
+
+/** @param {{ output: string, source: string }[]} entries @param {string} folder @param {RegExp[]} external */
+async function bundle(entries, folder, external) {
+  if (entries.length === 0) return
+  // Loaded late: this file is imported before packages are installed.
+  const { build } = await import('rolldown')
+  await build({
+    cwd: inRoot(),
+    input: Object.fromEntries(entries.map(({ output, source }) => [output, `./${source}`])),
+    external,
+    platform: 'node',
+    transform: { target: 'node20.19' },
+    // A name that nobody exports is a mistake, not a warning.
+    onLog: (level, log) => {
+      if (level === 'warn') throw new Error(log.message)
+    },
+    output: {
+      dir: inRoot(folder),
+      format: 'esm',
+      sourcemap: true,
+      entryFileNames: '[name].js',
+      chunkFileNames: 'shared/[name].js',
+    },
+  })
+}
