@@ -6,6 +6,7 @@ pub mod conformance;
 pub mod engine;
 pub mod memory;
 pub mod recording;
+pub mod sled;
 mod stage;
 pub mod vault;
 

@@ -5,6 +5,8 @@ mod secrets;
 
 use std::sync::Arc;
 
+pub(crate) use secrets::refuse_oversized;
+
 use crate::Opened;
 
 /// How to open a store in memory.

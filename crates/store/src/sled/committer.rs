@@ -1,0 +1,318 @@
+//! The one thread that writes to the tree. It takes what waits, checks it in order against tree and batch, writes large
+//! values, applies one batch, syncs once, and answers everyone.
+
+use std::collections::{BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::sled::{Batch, IVec};
+
+use super::entry::{STATE_KEY, State, Stored, decode_usage, encode, encode_state, encode_usage, entry, usage_key};
+use super::files::Files;
+use super::queue::{Answer, Job, Next, Queue};
+use super::segments::Segments;
+use super::status::Status;
+use super::tree::Tree;
+use crate::engine::{CommitError, Durability, Op, Place, ReadError, Tag, Usage, record_key};
+use crate::stage::{Change, Entry, Refusal, answer, stage};
+
+/// What was acknowledged without a sync is synced after this.
+const RELAXED: Duration = Duration::from_millis(200);
+/// So many rows are kept at hand.
+const AT_HAND: usize = 8_192;
+/// Below this a disk counts as full for what adds, so that sled never meets its end: it could not go on.
+const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+/// Below this it is full for what removes, too.
+const LAST_BYTES: u64 = 8 * 1024 * 1024;
+
+type Key = [u8; 66];
+
+/// See the module.
+pub(super) struct Committer {
+    pub(super) tree: Arc<Tree>,
+    pub(super) files: Arc<Files>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) status: Arc<Status>,
+    pub(super) segments: Segments,
+    pub(super) state: State,
+    /// Rows as the last batches have left them. Nobody else writes, so they are right.
+    pub(super) rows: HashMap<Key, Option<Entry<Stored>>>,
+    pub(super) usage: HashMap<Tag, Usage>,
+    /// Since when the tree holds what is not synced.
+    pub(super) unsynced: Option<Instant>,
+    pub(super) buffer: Vec<u8>,
+}
+
+/// The commits of one group, and what they come to.
+#[derive(Default)]
+struct Group {
+    batch: Batch,
+    is_empty: bool,
+    usage_changed: BTreeSet<Tag>,
+    free_bytes: Option<u64>,
+}
+
+/// Nothing more can be committed.
+struct Stop {
+    problem: &'static str,
+    /// The answer to those whose commits were under way.
+    answer: CommitError,
+}
+
+impl Committer {
+    /// Commits until the queue is closed or something fails.
+    pub(super) fn run(mut self) {
+        loop {
+            let until = self.unsynced.map(|since| since + RELAXED);
+            let next = self.queue.next(until);
+            let is_last = matches!(next, Next::Closed);
+            let jobs = match next {
+                Next::Group(jobs) => jobs,
+                Next::Idle | Next::Closed => Vec::new(),
+            };
+            match catch_unwind(AssertUnwindSafe(|| self.commit(jobs))) {
+                Ok(Ok(())) => self.status.end(CommitError::OutcomeUnknown),
+                Ok(Err(stop)) => {
+                    self.status.fail(stop.problem, &self.queue);
+                    self.status.end(stop.answer);
+                    return;
+                }
+                Err(_) => {
+                    self.status.turn_reads_off();
+                    self.status.fail("the committer has stopped", &self.queue);
+                    self.status.end(CommitError::OutcomeUnknown);
+                    return;
+                }
+            }
+            if is_last || self.status.has_failed() {
+                return;
+            }
+        }
+    }
+
+    /// Commits a group; without any, syncs what is not.
+    fn commit(&mut self, jobs: Vec<Job>) -> Result<(), Stop> {
+        let (waiters, jobs): (Vec<_>, Vec<_>) =
+            jobs.into_iter().map(|job| (Some(job.answer), (job.commit, job.large))).unzip();
+        self.status.begin(waiters);
+        self.forget();
+        let mut group = Group { is_empty: true, free_bytes: self.tree.free_bytes(), ..Group::default() };
+        let mut answers: Vec<Answer> = Vec::with_capacity(jobs.len());
+        for (commit, large) in &jobs {
+            let answer = self.stage(commit, large, &mut group);
+            for pointer in large.iter().filter_map(|large| large.placed) {
+                if !self.segments.knows(pointer.segment) {
+                    let _ = self.files.remove(pointer.segment, true);
+                }
+            }
+            answers.push(answer);
+        }
+        if !group.is_empty {
+            self.apply(group)?;
+            self.unsynced.get_or_insert_with(Instant::now);
+        }
+        let is_relaxed =
+            |number: &usize| jobs.get(*number).is_some_and(|(commit, _)| commit.durability == Durability::Relaxed);
+        let (now, later): (Vec<_>, Vec<_>) =
+            answers.into_iter().enumerate().partition(|(number, _)| is_relaxed(number));
+        self.status.answer(now);
+        let is_due = self.unsynced.is_some_and(|since| since.elapsed() >= RELAXED);
+        if self.unsynced.is_some() && (!later.is_empty() || jobs.is_empty() || is_due) {
+            self.sync()?;
+        }
+        self.status.answer(later);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), Stop> {
+        let stop = |_| Stop { problem: "a sync of the tree failed", answer: CommitError::OutcomeUnknown };
+        self.tree.sync().map_err(stop)?;
+        self.unsynced = None;
+        self.segments.reclaim();
+        Ok(())
+    }
+
+    /// Keeps what is at hand within bounds.
+    fn forget(&mut self) {
+        if self.rows.len() > AT_HAND {
+            self.rows.clear();
+        }
+        if self.usage.len() > AT_HAND {
+            self.usage.clear();
+        }
+    }
+
+    /// Checks one commit and adds what it does to the batch.
+    fn stage(&mut self, commit: &crate::Commit, large: &[super::queue::Large], group: &mut Group) -> Answer {
+        self.refuse_on_full_disk(commit, group)?;
+        let version = self.state.version.saturating_add(1);
+        self.load_usage(&commit.tag)?;
+        let none = Usage::new();
+        let usage = self.usage.get(&commit.tag).unwrap_or(&none);
+        let keep = |number: usize, value: &bytes::Bytes| match large.iter().find(|large| large.op == number) {
+            Some(large) => large.placed.map_or(Stored::Unplaced(number), Stored::Placed),
+            None => Stored::Inline(value.clone()),
+        };
+        let (rows, tree) = (&self.rows, &self.tree);
+        let look = |place: &Place| find(rows, tree, &record_key(&commit.tag, place));
+        let mut staged = stage(commit, version, usage, keep, look).map_err(|refusal| match refusal {
+            Refusal::Commit(error) => error,
+            Refusal::Read(ReadError::Corrupt) => CommitError::Corrupt,
+            Refusal::Read(_) => CommitError::Unavailable,
+        })?;
+        let answer = answer(&staged, version);
+        if staged.changes.is_empty() {
+            return Ok(answer);
+        }
+        self.place(commit, large, &mut staged.changes)?;
+        // All of it is encoded before any of it is in the batch.
+        let mut encoded = Vec::with_capacity(staged.changes.len());
+        for change in &staged.changes {
+            encoded.push(match &change.after {
+                Some(entry) => {
+                    encode(entry, &mut self.buffer).ok_or(CommitError::Corrupt)?;
+                    Some(IVec::from(self.buffer.as_slice()))
+                }
+                None => None,
+            });
+        }
+        for (change, encoded) in staged.changes.into_iter().zip(encoded) {
+            self.write(&commit.tag, change, encoded, group);
+        }
+        if let Some(usage) = staged.usage {
+            self.usage.insert(commit.tag, usage);
+            group.usage_changed.insert(commit.tag);
+        }
+        self.state.version = version;
+        group.is_empty = false;
+        Ok(answer)
+    }
+
+    fn refuse_on_full_disk(&self, commit: &crate::Commit, group: &mut Group) -> Result<(), CommitError> {
+        let Some(free) = group.free_bytes else { return Ok(()) };
+        let size = |op: &Op| match op {
+            Op::Put { value, .. } => Some(value.len() as u64),
+            _ => None,
+        };
+        let is_adding = commit.ops.iter().any(|op| size(op).is_some());
+        let bytes = commit.ops.iter().filter_map(size).fold(0, u64::saturating_add);
+        let reserve = if is_adding { RESERVE_BYTES } else { LAST_BYTES };
+        match free.checked_sub(bytes) {
+            Some(rest) if rest >= reserve => {
+                group.free_bytes = Some(rest);
+                Ok(())
+            }
+            _ => Err(CommitError::Full),
+        }
+    }
+
+    fn load_usage(&mut self, tag: &Tag) -> Result<(), CommitError> {
+        if self.usage.contains_key(tag) {
+            return Ok(());
+        }
+        let usage = match self.tree.get(&usage_key(tag)) {
+            Ok(None) => Usage::new(),
+            Ok(Some(bytes)) => decode_usage(&bytes).ok_or(CommitError::Corrupt)?,
+            Err(ReadError::Corrupt) => return Err(CommitError::Corrupt),
+            Err(_) => return Err(CommitError::Unavailable),
+        };
+        self.usage.insert(*tag, usage);
+        Ok(())
+    }
+
+    /// Writes the large values of a commit that goes through.
+    fn place(
+        &mut self,
+        commit: &crate::Commit,
+        large: &[super::queue::Large],
+        changes: &mut [Change<Stored>],
+    ) -> Result<(), CommitError> {
+        let mut placed = Vec::new();
+        let mut full = None;
+        for change in &mut *changes {
+            let Some(Entry { value, .. }) = &mut change.after else { continue };
+            let Stored::Unplaced(number) = *value else { continue };
+            let digest = large.iter().find(|large| large.op == number).map(|large| large.digest);
+            let (Some(Op::Put { value: bytes, .. }), Some(digest)) = (commit.ops.get(number), digest) else {
+                return Err(CommitError::Corrupt);
+            };
+            match self.segments.append(&record_key(&commit.tag, &change.place), digest, bytes) {
+                Ok(pointer) => {
+                    placed.push(pointer);
+                    *value = Stored::Placed(pointer);
+                }
+                Err(error) => {
+                    full = Some(error);
+                    break;
+                }
+            }
+        }
+        let Some(error) = full else { return Ok(()) };
+        for pointer in placed {
+            self.segments.free(pointer);
+        }
+        Err(super::write_error(&error))
+    }
+
+    /// Adds the change of one row to the batch.
+    fn write(&mut self, tag: &Tag, change: Change<Stored>, encoded: Option<IVec>, group: &mut Group) {
+        let pointer = |entry: &Option<Entry<Stored>>| match entry {
+            Some(Entry { value: Stored::Placed(pointer), .. }) => Some(*pointer),
+            _ => None,
+        };
+        let (before, after) = (pointer(&change.before), pointer(&change.after));
+        if before != after {
+            if let Some(pointer) = after.filter(|pointer| !self.segments.knows(pointer.segment)) {
+                self.segments.adopt(&pointer);
+            }
+            if let Some(pointer) = before {
+                self.segments.free(pointer);
+            }
+        }
+        let key = record_key(tag, &change.place);
+        let mut at_hand = change.after;
+        match (&mut at_hand, encoded) {
+            (Some(entry), Some(encoded)) => {
+                if after.is_none() {
+                    entry.value = Stored::Encoded(encoded.clone());
+                }
+                group.batch.insert(key.as_slice(), encoded);
+            }
+            _ => group.batch.remove(key.as_slice()),
+        }
+        self.rows.insert(key, at_hand);
+    }
+
+    fn apply(&mut self, mut group: Group) -> Result<(), Stop> {
+        // Nothing was applied yet: what the segments hold is dropped when the store is opened again.
+        let stop = |_| Stop { problem: "a sync of large values failed", answer: CommitError::Unavailable };
+        self.segments.sync().map_err(stop)?;
+        self.segments.write_rows(&mut group.batch);
+        for tag in &group.usage_changed {
+            if let Some(usage) = self.usage.get(tag) {
+                group.batch.insert(usage_key(tag).as_slice(), encode_usage(usage));
+            }
+        }
+        self.state.next_segment = self.segments.next_number();
+        group.batch.insert(&STATE_KEY, encode_state(&self.state));
+        if self.status.has_failed() {
+            return Err(Stop { problem: "the disk does not answer", answer: CommitError::Unavailable });
+        }
+        self.tree.apply(group.batch).map_err(|_| {
+            self.status.turn_reads_off();
+            Stop { problem: "the tree could not be written", answer: CommitError::OutcomeUnknown }
+        })
+    }
+}
+
+fn find(
+    rows: &HashMap<Key, Option<Entry<Stored>>>,
+    tree: &Tree,
+    key: &Key,
+) -> Result<Option<Entry<Stored>>, ReadError> {
+    if let Some(known) = rows.get(key) {
+        return Ok(known.clone());
+    }
+    tree.get(key)?.map(|bytes| entry(bytes).ok_or(ReadError::Corrupt)).transpose()
+}

@@ -1,0 +1,146 @@
+//! The directory of a store: what may be in it, who may read it, and that it is really on the disk.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use super::OpenError;
+
+/// Everything a store's directory may hold before its `format` file is there.
+const UNFINISHED: [&str; 8] = ["lock", "format.new", "keys", "root.key", "root.key.new", "db", "segments", "values"];
+const DIRECTORIES: [&str; 2] = ["segments", "values"];
+const FORMAT_START: &str = "bailiwick-store ";
+/// The format this version writes.
+const FORMAT: u32 = 1;
+
+/// Syncs a directory: the names in it.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Makes a file its owner's alone, whatever the umask was.
+pub(super) fn make_private_file(file: &File) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(0o600))
+}
+
+/// Makes a directory its owner's alone, whatever the umask was.
+pub(super) fn make_private_directory(path: &Path) -> io::Result<()> {
+    std::fs::set_permissions(path, Permissions::from_mode(0o700))
+}
+
+/// Writes a file that is whole or not there, durably.
+pub(super) fn write_whole(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = directory.join(format!("{name}.new"));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    make_private_file(&file)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, directory.join(name))?;
+    sync_directory(directory)
+}
+
+/// Creates a directory and those above it that are missing, each synced into the one above.
+fn create_directories(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => make_private_directory(path)?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => {
+                create_directories(parent)?;
+                return create_directories(path);
+            }
+            _ => return Err(error),
+        },
+        Err(error) => return Err(error),
+    }
+    sync_parent(path)
+}
+
+/// Syncs the name of a directory into the one above.
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
+        Some(_) => sync_directory(Path::new(".")),
+        None => Ok(()),
+    }
+}
+
+/// How far a store's directory is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It has never been opened to the end.
+    Unfinished,
+    /// It is a store.
+    Complete,
+}
+
+/// The lock on a store's directory. It ends when this is dropped, or with the process.
+pub(super) struct Lock(#[allow(dead_code, reason = "held for its lock")] File);
+
+/// Makes sure that this is a store of ours, or can become one, and takes its lock.
+pub(super) fn enter(path: &Path) -> Result<(Lock, Stage), OpenError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_symlink() => return Err(OpenError::Symlink),
+        Ok(found) if !found.is_dir() => return Err(OpenError::Foreign),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create_directories(path)?,
+        Err(error) => return Err(error.into()),
+    }
+    // Nothing is written into what is not ours.
+    stage(path)?;
+    let lock = path.join("lock");
+    let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(lock)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(OpenError::Locked),
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    make_private_file(&lock)?;
+    make_private_directory(path)?;
+    // Whoever held the lock may have finished it meanwhile.
+    let stage = stage(path)?;
+    for name in DIRECTORIES {
+        let directory = path.join(name);
+        match DirBuilder::new().mode(0o700).create(&directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
+            _ => make_private_directory(&directory)?,
+        }
+    }
+    Ok((Lock(lock), stage))
+}
+
+fn stage(path: &Path) -> Result<Stage, OpenError> {
+    let mut text = Vec::new();
+    match File::open(path.join("format")) {
+        Ok(file) => {
+            file.take(64).read_to_end(&mut text)?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            for entry in std::fs::read_dir(path)? {
+                let name = entry?.file_name();
+                if !name.to_str().is_some_and(|name| UNFINISHED.contains(&name)) {
+                    return Err(OpenError::Foreign);
+                }
+            }
+            return Ok(Stage::Unfinished);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let number = std::str::from_utf8(&text).ok().and_then(|text| text.strip_prefix(FORMAT_START));
+    match number.and_then(|number| number.trim_end().parse::<u32>().ok()) {
+        Some(FORMAT) => Ok(Stage::Complete),
+        Some(number) if number > FORMAT => Err(OpenError::NewerFormat),
+        _ => Err(OpenError::Foreign),
+    }
+}
+
+/// Makes an unfinished store a complete one: from here on its files are expected to be there.
+pub(super) fn complete(path: &Path) -> io::Result<()> {
+    for name in DIRECTORIES {
+        sync_directory(&path.join(name))?;
+    }
+    sync_directory(path)?;
+    write_whole(path, "format", format!("{FORMAT_START}{FORMAT}\n").as_bytes())?;
+    sync_parent(path)
+}

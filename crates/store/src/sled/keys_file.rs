@@ -1,0 +1,194 @@
+//! The `keys` file: fixed slots that are rewritten and wiped in place. Drawn, with a table of crash points, in
+//! `docs/format/keys.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Bound;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::vault::{SLOT_VALUE_BYTES, Slot};
+
+/// The length of a slot.
+const SLOT: usize = 256;
+/// The file grows by so many.
+const STEP: u64 = 64;
+const FORMAT: u8 = 0x01;
+/// What of a slot the checksum covers.
+const CHECKED: usize = SLOT - 16;
+
+type Name = [u8; 32];
+
+/// Where a name's value lies.
+#[derive(Clone, Copy)]
+struct Location {
+    slot: u64,
+    generation: u64,
+}
+
+/// A change that is decided but not yet synced.
+pub(super) struct Pending {
+    name: Name,
+    /// The slot to wipe once the new value is synced.
+    old: Option<u64>,
+    new: Option<Location>,
+}
+
+/// See the module.
+pub(super) struct KeysFile {
+    file: File,
+    slots: u64,
+    index: BTreeMap<Name, Location>,
+    free: BTreeSet<u64>,
+}
+
+impl KeysFile {
+    /// Opens the file or creates it, and finishes what a crash has left half done.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        super::directory::make_private_file(&file)?;
+        file.sync_all()?;
+        let slots = file.metadata()?.len() / SLOT as u64;
+        let mut keys = Self { file, slots, index: BTreeMap::new(), free: BTreeSet::new() };
+        let mut to_wipe = Vec::new();
+        for slot in 0..slots {
+            let bytes = keys.read(slot)?;
+            match decode(&bytes) {
+                _ if bytes == [0; SLOT] => {
+                    keys.free.insert(slot);
+                }
+                None => to_wipe.push(slot),
+                Some((name, Slot { generation, .. })) => match keys.index.get_mut(&name) {
+                    Some(known) if known.generation >= generation => to_wipe.push(slot),
+                    Some(known) => {
+                        to_wipe.push(known.slot);
+                        *known = Location { slot, generation };
+                    }
+                    None => {
+                        keys.index.insert(name, Location { slot, generation });
+                    }
+                },
+            }
+        }
+        if !to_wipe.is_empty() {
+            keys.wipe_slots(to_wipe)?;
+        }
+        Ok(keys)
+    }
+
+    fn read(&self, slot: u64) -> io::Result<[u8; SLOT]> {
+        let mut bytes = [0; SLOT];
+        self.file.read_exact_at(&mut bytes, slot.saturating_mul(SLOT as u64))?;
+        Ok(bytes)
+    }
+
+    /// Reads a name's value. `None` inside if the slot is damaged.
+    pub(super) fn get(&self, name: &Name) -> Option<io::Result<Option<Slot>>> {
+        let location = self.index.get(name)?;
+        let slot = |bytes| decode(&bytes).filter(|(found, _)| found == name).map(|(_, slot)| slot);
+        Some(self.read(location.slot).map(slot))
+    }
+
+    /// The names after one, in order.
+    pub(super) fn names(&self, after: Option<Name>, limit: usize) -> Vec<Name> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.index.range((from, Bound::Unbounded)).map(|(name, _)| *name).take(limit).collect()
+    }
+
+    /// Whether there are no names.
+    pub(super) fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// The generation of a name's value.
+    pub(super) fn generation(&self, name: &Name) -> Option<u64> {
+        self.index.get(name).map(|location| location.generation)
+    }
+
+    /// Writes a new value for a name to a free slot. It counts after [`KeysFile::settle`].
+    pub(super) fn write(&mut self, name: Name, value: &[u8]) -> io::Result<Pending> {
+        let old = self.index.get(&name).copied();
+        let generation = old.map_or(0, |old| old.generation.saturating_add(1));
+        let bytes = encode(&name, generation, value).ok_or(io::ErrorKind::InvalidInput)?;
+        if self.free.is_empty() {
+            self.grow()?;
+        }
+        let slot = self.free.pop_first().ok_or(io::ErrorKind::StorageFull)?;
+        // If this fails, perhaps part of it was written: the slot is wiped when the file is opened again.
+        self.file.write_all_at(&bytes, slot.saturating_mul(SLOT as u64))?;
+        Ok(Pending { name, old: old.map(|old| old.slot), new: Some(Location { slot, generation }) })
+    }
+
+    /// Plans to remove a name.
+    pub(super) fn remove(&self, name: Name) -> Pending {
+        Pending { name, old: self.index.get(&name).map(|old| old.slot), new: None }
+    }
+
+    /// Makes changes durable: the new values first, then the old ones wiped. An error leaves the file in a state that
+    /// nobody knows.
+    pub(super) fn settle(&mut self, changes: Vec<Pending>) -> io::Result<()> {
+        if changes.iter().any(|change| change.new.is_some()) {
+            self.file.sync_data()?;
+        }
+        let mut to_wipe = Vec::new();
+        for change in changes {
+            match change.new {
+                Some(location) => self.index.insert(change.name, location),
+                None => self.index.remove(&change.name),
+            };
+            to_wipe.extend(change.old);
+        }
+        if to_wipe.is_empty() { Ok(()) } else { self.wipe_slots(to_wipe) }
+    }
+
+    fn wipe_slots(&mut self, slots: Vec<u64>) -> io::Result<()> {
+        for slot in &slots {
+            self.file.write_all_at(&[0; SLOT], slot.saturating_mul(SLOT as u64))?;
+        }
+        self.file.sync_data()?;
+        self.free.extend(slots);
+        Ok(())
+    }
+
+    fn grow(&mut self) -> io::Result<()> {
+        let zeros = vec![0; SLOT * STEP as usize];
+        self.file.write_all_at(&zeros, self.slots.saturating_mul(SLOT as u64))?;
+        self.file.sync_all()?;
+        self.free.extend(self.slots..self.slots.saturating_add(STEP));
+        self.slots = self.slots.saturating_add(STEP);
+        Ok(())
+    }
+}
+
+fn checksum(bytes: &[u8]) -> [u8; 16] {
+    let mut sum = [0; 16];
+    blake3::Hasher::new().update(bytes).finalize_xof().fill(&mut sum);
+    sum
+}
+
+fn encode(name: &Name, generation: u64, value: &[u8]) -> Option<Vec<u8>> {
+    if value.len() > SLOT_VALUE_BYTES {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(SLOT);
+    bytes.extend_from_slice(&[FORMAT, u8::try_from(value.len()).ok()?, 0, 0, 0, 0, 0, 0]);
+    bytes.extend_from_slice(name);
+    bytes.extend_from_slice(&generation.to_be_bytes());
+    bytes.extend_from_slice(value);
+    bytes.resize(CHECKED, 0);
+    bytes.extend_from_slice(&checksum(&bytes));
+    Some(bytes)
+}
+
+fn decode(bytes: &[u8; SLOT]) -> Option<(Name, Slot)> {
+    let (checked, sum) = bytes.split_at_checked(CHECKED)?;
+    let ([format, length, ..], rest) = checked.split_first_chunk::<8>()?;
+    let (name, rest) = rest.split_first_chunk::<32>()?;
+    let (generation, rest) = rest.split_first_chunk::<8>()?;
+    if *format != FORMAT || sum != checksum(checked) {
+        return None;
+    }
+    let value = rest.get(..usize::from(*length))?.to_vec();
+    Some((*name, Slot { generation: u64::from_be_bytes(*generation), value }))
+}

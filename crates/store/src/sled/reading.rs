@@ -1,0 +1,96 @@
+//! Look-ups and ranges. They run beside the committer: a row may be overwritten, and its large value freed, between
+//! reading the row and reading the value. Then the row is read again.
+
+use ::sled::IVec;
+
+use super::entry::{Decoded, DecodedValue, Pointer, decode, decode_usage, usage_key};
+use super::files::Files;
+use super::records::RecordError;
+use super::tree::Tree;
+use crate::engine::{Found, Millis, Place, ReadError, Row, ScanRequest, Tag, Usage, Version, record_key};
+
+/// The item is the last 32 bytes of the key.
+const ITEM_AT: usize = 34;
+const KEY: usize = 66;
+
+/// Looks one row up.
+pub(super) fn find(
+    tree: &Tree,
+    files: &Files,
+    tag: &Tag,
+    place: Place,
+    known: Option<Version>,
+    now: Millis,
+) -> Result<Found, ReadError> {
+    let key = record_key(tag, &place);
+    let found = tree.get(&key)?;
+    find_in(tree, files, &key, place, found, known, now)
+}
+
+/// What an encoded row is to a reader.
+fn find_in(
+    tree: &Tree,
+    files: &Files,
+    key: &[u8; KEY],
+    place: Place,
+    mut found: Option<IVec>,
+    known: Option<Version>,
+    now: Millis,
+) -> Result<Found, ReadError> {
+    let mut missed: Option<Pointer> = None;
+    loop {
+        let Some(bytes) = found else { return Ok(Found::Absent) };
+        let Decoded { version, expires_at, value, .. } = decode(&bytes).ok_or(ReadError::Corrupt)?;
+        if expires_at.is_some_and(|at| at <= now) {
+            return Ok(Found::Absent);
+        }
+        let version = Version(version);
+        if known == Some(version) {
+            return Ok(Found::NotModified { expires_at });
+        }
+        let row = |value| Ok(Found::Entry(Row { place, version, expires_at, value }));
+        match value {
+            DecodedValue::Inline(value) => return row(bytes::Bytes::copy_from_slice(value)),
+            // Places are never used twice, so a row that still points where nothing was found is damaged.
+            DecodedValue::Placed(pointer) if missed == Some(pointer) => return Err(ReadError::Corrupt),
+            DecodedValue::Placed(pointer) => match files.read(key, &pointer) {
+                Ok(value) => return row(value),
+                Err(RecordError::Io) => return Err(ReadError::Unavailable),
+                Err(RecordError::Damaged) => {
+                    missed = Some(pointer);
+                    found = tree.get(key)?;
+                }
+            },
+        }
+    }
+}
+
+/// Reads a range.
+pub(super) fn scan(tree: &Tree, files: &Files, tag: &Tag, request: &ScanRequest) -> Result<Vec<Row>, ReadError> {
+    let mut rows = Vec::new();
+    if request.from > request.to || request.limit == 0 {
+        return Ok(rows);
+    }
+    let bound = |item| record_key(tag, &Place { kind: request.kind, item });
+    let (from, to) = (bound(request.from), bound(request.to));
+    let mut range = tree.read(|db| Ok(db.range(from..=to)))?;
+    while rows.len() < request.limit {
+        let next = tree.read(|_| if request.reverse { range.next_back() } else { range.next() }.transpose())?;
+        let Some((key, bytes)) = next else { break };
+        let key: [u8; KEY] = key.as_ref().try_into().map_err(|_| ReadError::Corrupt)?;
+        let item = key.get(ITEM_AT..).and_then(|item| item.try_into().ok()).ok_or(ReadError::Corrupt)?;
+        let place = Place { kind: request.kind, item };
+        if let Found::Entry(row) = find_in(tree, files, &key, place, Some(bytes), None, request.now)? {
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// What a tag holds.
+pub(super) fn usage(tree: &Tree, tag: &Tag) -> Result<Usage, ReadError> {
+    match tree.get(&usage_key(tag))? {
+        Some(bytes) => decode_usage(&bytes).ok_or(ReadError::Corrupt),
+        None => Ok(Usage::new()),
+    }
+}

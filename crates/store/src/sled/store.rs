@@ -1,0 +1,304 @@
+//! The engine and the vault of a directory: what callers hold.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::committer::Committer;
+use super::directory::Lock;
+use super::entry::{INLINE_BYTES, State};
+use super::files::Files;
+use super::keys::{Keys, Request};
+use super::own_files::{OwnFiles, is_own};
+use super::queue::{Job, Large, Queue};
+use super::reading;
+use super::records::digest;
+use super::segments::Segments;
+use super::status::Status;
+use super::tree::Tree;
+use crate::engine::{
+    Commit, CommitError, Engine, EngineFuture, EngineLimits, Found, Health, Millis, Op, Place, ReadError, Row,
+    ScanRequest, Tag, Usage, Version, record_key,
+};
+use crate::stage::{LIMITS, check_sizes};
+use crate::vault::{Created, Slot, Vault};
+
+/// What the store consists of once it is open.
+pub(super) struct Parts {
+    pub(super) tree: Arc<Tree>,
+    pub(super) files: Arc<Files>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) status: Arc<Status>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) segments: Segments,
+    pub(super) state: State,
+    pub(super) next_segment: Arc<std::sync::atomic::AtomicU64>,
+    pub(super) lock: Lock,
+}
+
+/// What ends with the store.
+struct Running {
+    committer: JoinHandle<()>,
+    others: Vec<JoinHandle<()>>,
+    watch: JoinHandle<()>,
+    _lock: Lock,
+}
+
+struct Shared {
+    tree: Arc<Tree>,
+    files: Arc<Files>,
+    queue: Arc<Queue>,
+    status: Arc<Status>,
+    keys: Arc<Keys>,
+    /// `None` once closing.
+    own_files: Mutex<Option<Sender<Job>>>,
+    /// `None` once closing.
+    requests: Mutex<Option<Sender<Request>>>,
+    running: Mutex<Option<Running>>,
+}
+
+/// See the module. Closes when it is dropped.
+pub(super) struct Store(Arc<Shared>);
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(format!("bailiwick-{name}")).spawn(work)
+}
+
+impl Store {
+    /// Starts the threads of an open store.
+    pub(super) fn start(parts: Parts) -> io::Result<Self> {
+        let Parts { tree, files, queue, status, keys, segments, state, next_segment, lock } = parts;
+        let committer = Committer {
+            tree: Arc::clone(&tree),
+            files: Arc::clone(&files),
+            queue: Arc::clone(&queue),
+            status: Arc::clone(&status),
+            segments,
+            state,
+            rows: Default::default(),
+            usage: Default::default(),
+            unsynced: None,
+            buffer: Vec::new(),
+        };
+        let own_files = OwnFiles {
+            files: Arc::clone(&files),
+            next: next_segment,
+            queue: Arc::clone(&queue),
+            status: Arc::clone(&status),
+        };
+        let (jobs, jobs_end) = channel();
+        let (requests, requests_end) = channel();
+        let vault = Arc::clone(&keys);
+        let (watched, watched_queue) = (Arc::clone(&status), Arc::clone(&queue));
+        let running = Running {
+            committer: spawn("commit", move || committer.run())?,
+            others: vec![
+                spawn("values", move || own_files.run(jobs_end))?,
+                spawn("keys", move || vault.run(requests_end))?,
+            ],
+            watch: spawn("watch", move || watched.watch(&watched_queue))?,
+            _lock: lock,
+        };
+        Ok(Self(Arc::new(Shared {
+            tree,
+            files,
+            queue,
+            status,
+            keys,
+            own_files: Mutex::new(Some(jobs)),
+            requests: Mutex::new(Some(requests)),
+            running: Mutex::new(Some(running)),
+        })))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.0.shut_down();
+    }
+}
+
+impl Shared {
+    /// Syncs what is acknowledged, ends the threads, gives files and lock back. Whoever comes second waits for the first.
+    fn shut_down(&self) {
+        let mut running = self.running.lock();
+        self.status.set_closed();
+        // Whoever still has something to say has said it once these are gone.
+        drop((self.own_files.lock().take(), self.requests.lock().take()));
+        let Some(threads) = running.take() else { return };
+        for thread in threads.others {
+            drop(thread.join());
+        }
+        self.queue.close();
+        if !self.status.has_failed() || threads.committer.is_finished() {
+            drop(threads.committer.join());
+            self.status.end_watch();
+            drop(threads.watch.join());
+            self.tree.close();
+        } else {
+            // A committer that hangs in the disk cannot be waited for.
+            self.status.end_watch();
+        }
+    }
+
+    fn refuse(&self) -> Result<(), CommitError> {
+        if self.status.is_closed() {
+            return Err(CommitError::Closed);
+        }
+        if self.status.has_failed() { Err(CommitError::Unavailable) } else { Ok(()) }
+    }
+
+    /// Hands a commit to whoever is next to work on it.
+    fn submit(&self, commit: Commit) -> Result<oneshot::Receiver<Result<Version, CommitError>>, CommitError> {
+        self.refuse()?;
+        check_sizes(&commit)?;
+        let large = commit.ops.iter().enumerate().filter_map(|(number, op)| match op {
+            Op::Put { place, value, .. } if value.len() > INLINE_BYTES => {
+                let digest = digest(&record_key(&commit.tag, place), value);
+                Some(Large { op: number, digest, placed: None })
+            }
+            _ => None,
+        });
+        let large: Vec<Large> = large.collect();
+        let (answer, receiver) = oneshot::channel();
+        let job = Job { large, answer, commit };
+        let is_taken = if job.commit.ops.iter().any(is_own) {
+            self.own_files.lock().as_ref().is_some_and(|jobs| jobs.send(job).is_ok())
+        } else {
+            self.queue.push(job).is_ok()
+        };
+        if is_taken {
+            return Ok(receiver);
+        }
+        Err(if self.status.is_closed() { CommitError::Closed } else { CommitError::Unavailable })
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Tree, &Files) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        if self.status.is_closed() {
+            return Err(ReadError::Closed);
+        }
+        if self.status.reads_are_off() {
+            return Err(ReadError::Unavailable);
+        }
+        read(&self.tree, &self.files)
+    }
+
+    /// Asks the thread of the vault for a change.
+    fn ask<T: Send + 'static>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, ReadError>>) -> Request,
+    ) -> EngineFuture<'_, Result<T, ReadError>> {
+        let (answer, receiver) = oneshot::channel();
+        let is_taken = self.requests.lock().as_ref().is_some_and(|requests| requests.send(request(answer)).is_ok());
+        Box::pin(async move {
+            if is_taken { receiver.await.unwrap_or(Err(ReadError::Unavailable)) } else { Err(ReadError::Closed) }
+        })
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Keys) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        if self.status.is_closed() { Err(ReadError::Closed) } else { look(&self.keys) }
+    }
+}
+
+fn ready<'a, T: Send + 'a>(value: T) -> EngineFuture<'a, T> {
+    Box::pin(std::future::ready(value))
+}
+
+impl Engine for Store {
+    fn limits(&self) -> EngineLimits {
+        LIMITS
+    }
+
+    fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
+        let submitted = self.0.submit(commit);
+        Box::pin(async move { submitted?.await.unwrap_or(Err(CommitError::OutcomeUnknown)) })
+    }
+
+    fn get(
+        &self,
+        tag: Tag,
+        wanted: Vec<(Place, Option<Version>)>,
+        now: Millis,
+    ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
+        let find = |tree: &Tree, files: &Files| {
+            wanted.into_iter().map(|(place, known)| reading::find(tree, files, &tag, place, known, now)).collect()
+        };
+        ready(self.0.read(find))
+    }
+
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+        ready(self.0.read(|tree, files| reading::scan(tree, files, &tag, &request)))
+    }
+
+    fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
+        ready(self.0.read(|tree, _| reading::usage(tree, &tag)))
+    }
+
+    fn health(&self) -> EngineFuture<'_, Health> {
+        let status = &self.0.status;
+        let mut problems = status.problems();
+        if status.is_closed() {
+            problems.push("the store is closed".to_owned());
+        } else if self.0.tree.has_blobs() {
+            problems.push("sled has written rows to files that it does not sync".to_owned());
+        }
+        ready(Health { ok: self.0.refuse().is_ok(), problems })
+    }
+
+    fn close(&self) -> EngineFuture<'_, ()> {
+        let shared = Arc::clone(&self.0);
+        let (done, closed) = oneshot::channel();
+        let close = move || {
+            shared.shut_down();
+            let _ = done.send(());
+        };
+        let thread = spawn("close", close);
+        Box::pin(async move {
+            match thread {
+                Ok(_) => drop(closed.await),
+                // No thread to be had: then this one has to wait.
+                Err(_) => self.0.shut_down(),
+            }
+        })
+    }
+}
+
+impl Vault for Store {
+    fn get(&self, name: [u8; 32]) -> EngineFuture<'_, Result<Option<Slot>, ReadError>> {
+        ready(self.0.look(|keys| keys.get(&name)))
+    }
+
+    fn create(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<Created, ReadError>> {
+        self.0.ask(|answer| Request::Create { name, value, answer })
+    }
+
+    fn replace(&self, name: [u8; 32], generation: u64, value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.0.ask(|answer| Request::Replace { name, generation, value, answer })
+    }
+
+    fn wipe(&self, name: [u8; 32]) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.0.ask(|answer| Request::Wipe { name, answer })
+    }
+
+    fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>> {
+        ready(self.0.look(|keys| Ok(keys.names(after, limit))))
+    }
+
+    fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
+        ready(self.0.look(Keys::local_secret))
+    }
+
+    fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.0.ask(|answer| Request::CreateLocalSecret { secret, answer })
+    }
+}
+
+/// The file that only a finished store has.
+pub(super) fn must_exist(path: &Path) -> bool {
+    path.join("keys").is_file() && path.join("db").join("db").is_file() && path.join("db").join("conf").is_file()
+}
