@@ -3,7 +3,7 @@ import { pathTo } from './issues.ts'
 import type { JsonValue } from './json-value.ts'
 import { messages } from './messages.ts'
 
-/** The deepest nesting a dump may have; the parser in Rust allows a little more. */
+/** The levels that a dump may have, as the parser in Rust allows. */
 const maxDepth = 100
 
 /** Where a copy stands: how deep in the dump the value will lie, and which objects it is inside of. */
@@ -28,7 +28,7 @@ function copyAt(value: unknown, path: string, depth: number, place: Place): Json
   if (typeof value === 'number' && Number.isFinite(value)) return value + 0
   if (!Array.isArray(value) && !isPlainObject(value)) return refuse(place, path, messages.notJson)
   if (place.ancestors.has(value)) return refuse(place, path, messages.cyclic)
-  if (depth > maxDepth) return refuse(place, path, messages.deep)
+  if (depth >= maxDepth) return refuse(place, path, messages.deep)
   place.ancestors.add(value)
   const copy = Array.isArray(value) ? copyArray(value, path, depth, place) : copyObject(value, path, depth, place)
   place.ancestors.delete(value)

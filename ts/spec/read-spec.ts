@@ -1,4 +1,4 @@
-import { isDefinition } from './definition.ts'
+import { isDefinition, propertiesOf } from './definition.ts'
 import { type Issues, pathTo } from './issues.ts'
 import type { Limits, Retention } from './limits.ts'
 import { messages, unknownProperty } from './messages.ts'
@@ -31,16 +31,15 @@ const knownProperties = [
  */
 export function readSpec(dump: unknown, issues: Issues): BoundSpec {
   const copy = copyJson(dump, '', issues, 0)
-  if (!isPlainObject(copy)) issues.add('', messages.object)
-  const parts = isPlainObject(copy) ? copy : {}
+  const parts = propertiesOf(copy, issues)
   for (const key of Object.keys(parts)) {
     if (!knownProperties.includes(key)) issues.add(pathTo('', key), unknownProperty(knownProperties))
   }
   if (parts['bailiwick'] !== 1) issues.add('bailiwick', messages.format)
   const tenant = readTenant(parts['tenant'], issues)
   const topology = readTopology(parts, issues)
-  const limits = readLimits(parts['limits'] ?? {}, issues)
-  const retention = readRetention(parts['retention'] ?? {}, issues)
+  const limits = readLimits(parts['limits'], issues)
+  const retention = readRetention(parts['retention'], issues)
   refuseMismatch(parts)
   issues.throwIfAny()
   return new BoundSpec(tenant, freezeTopology(topology, dump), limits, retention)
@@ -58,12 +57,12 @@ export function readTenant(value: unknown, issues: Issues): Tenant {
 
 /** Limits in a dump, frozen. */
 export function readLimits(value: unknown, issues: Issues): Limits {
-  return deepFreeze(readShape(limitsShape, value, 'limits', issues) ?? {}) as Limits
+  return deepFreeze(readShape(limitsShape, value === undefined ? {} : value, 'limits', issues) ?? {}) as Limits
 }
 
 /** A retention in a dump, frozen. */
 export function readRetention(value: unknown, issues: Issues): Retention {
-  return deepFreeze(readShape(retentionShape, value, 'retention', issues) ?? {}) as Retention
+  return deepFreeze(readShape(retentionShape, value === undefined ? {} : value, 'retention', issues) ?? {}) as Retention
 }
 
 /** A foreign data environment goes before every other problem. */

@@ -181,7 +181,7 @@ export const limitsShape = z.strictObject({
 
 export const retentionShape = perKind(
   z.strictObject({
-    ttlMs: z.nullable(z.int({ error: messages.lifetime }).check(z.positive({ error: messages.lifetime }))),
+    ttlMs: z.nullable(z.int(must(messages.lifetime)).check(z.positive({ error: messages.lifetime }))),
   }),
 )
 

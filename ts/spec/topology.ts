@@ -38,7 +38,7 @@ export function readTopology(dump: Record<string, unknown>, issues: Issues): Top
     }),
     references: readList(dump, 'references', issues, (type, path) => readShape(referenceShape, type, path, issues)),
     plans: readList(dump, 'plans', issues, (type, path) => readShape(planShape, type, path, issues)),
-    providers: readShape(providersShape, dump['providers'] ?? {}, 'providers', issues),
+    providers: readShape(providersShape, dump['providers'] === undefined ? {} : dump['providers'], 'providers', issues),
     dataEnvironment: readDataEnvironment(dump, issues),
   }
   checkCrossReferences(

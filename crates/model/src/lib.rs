@@ -5,7 +5,12 @@ pub mod error;
 pub mod glimpse;
 pub mod json;
 pub mod kind;
+pub mod names;
+pub mod spec;
+pub mod tenant;
 
 pub use error::{Error, Issue, Result};
 pub use json::Json;
 pub use kind::Kind;
+pub use spec::RuntimeSpec;
+pub use tenant::Tenant;

@@ -1,0 +1,207 @@
+//! Reference types, plan types and tools.
+
+use super::issues::Issues;
+use super::messages;
+use super::reader::{
+    Object, integer, name, object_that, one_of, positive, record, schema, string, string_that, text, tool_name,
+};
+use crate::Json;
+
+/// How values of a reference type are summarised for prompts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GlimpseOption {
+    /// By what the value is.
+    #[default]
+    Automatic,
+    /// Not at all: the glimpse is `null`, so nothing of the content reaches a model.
+    Nothing,
+    /// With that many of the first rows, 0 to 100.
+    Rows(u8),
+}
+
+/// A type of references.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReferenceType {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: Option<String>,
+    /// The JSON Schema that JSON values must fit: an object.
+    pub schema: Option<Json>,
+    /// The media type of its values.
+    pub media_type: Option<String>,
+    /// How long references of this type are kept, in milliseconds; goes before the retention.
+    pub ttl_ms: Option<u64>,
+    /// How its values are summarised.
+    pub glimpse: GlimpseOption,
+}
+
+/// A type of plans.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PlanType {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: Option<String>,
+    /// The JSON Schema of a plan's details: an object.
+    pub details: Option<Json>,
+}
+
+/// Whether a person must agree before a tool is called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ApprovalPolicy {
+    /// Never.
+    #[default]
+    Never,
+    /// Always.
+    Always,
+    /// As the host's `needsApproval` says.
+    Dynamic,
+}
+
+/// What a tool does to the world.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ToolEffects {
+    /// Nothing.
+    Read,
+    /// Something that must not happen twice.
+    #[default]
+    Write,
+}
+
+/// What follows for a `write` call that was started and has no result after a crash.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum InterruptedPolicy {
+    /// It becomes an approval.
+    #[default]
+    Ask,
+    /// It is called again with the same idempotency key.
+    Retry,
+    /// It counts as failed.
+    Fail,
+}
+
+/// A tool that agents may call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// What the model is told about it.
+    pub description: String,
+    /// The JSON Schema of its arguments: an object with `"type": "object"`.
+    pub input: Json,
+    /// The JSON Schema of its result: an object.
+    pub output: Option<Json>,
+    /// Whether a person must agree.
+    pub approval: ApprovalPolicy,
+    /// What it does to the world.
+    pub effects: ToolEffects,
+    /// What follows after a crash.
+    pub on_interrupted: InterruptedPolicy,
+    /// How long a call may take, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// The properties of the input that hold reference ids, each with its reference type; sorted by property.
+    pub references: Vec<(String, String)>,
+    /// The reference type under which a large result is kept.
+    pub result: Option<String>,
+}
+
+pub(super) fn reference_type(json: &Json, path: &str, issues: &mut Issues) -> Option<ReferenceType> {
+    let known = ["name", "description", "schema", "mediaType", "ttlMs", "glimpse"];
+    let object = Object::open(json, path, &known, issues)?;
+    Some(ReferenceType {
+        name: object.required("name", issues, name).unwrap_or_default(),
+        description: object.optional("description", issues, string),
+        schema: object.optional("schema", issues, schema),
+        media_type: object.optional("mediaType", issues, |json, path, issues| {
+            string_that(crate::names::is_media_type, messages::MEDIA_TYPE, json, path, issues)
+        }),
+        ttl_ms: object.optional("ttlMs", issues, positive),
+        glimpse: object.or_default("glimpse", issues, glimpse),
+    })
+}
+
+fn glimpse(json: &Json, path: &str, issues: &mut Issues) -> Option<GlimpseOption> {
+    match json {
+        Json::Bool(true) => Some(GlimpseOption::Automatic),
+        Json::Bool(false) => Some(GlimpseOption::Nothing),
+        Json::Object(_) => {
+            let object = Object::open(json, path, &["rows"], issues)?;
+            object.required("rows", issues, rows).map(GlimpseOption::Rows)
+        }
+        _ => {
+            issues.add(path, messages::GLIMPSE);
+            None
+        }
+    }
+}
+
+fn rows(json: &Json, path: &str, issues: &mut Issues) -> Option<u8> {
+    let rows = integer(json).and_then(|rows| u8::try_from(rows).ok()).filter(|rows| *rows <= 100);
+    if rows.is_none() {
+        issues.add(path, messages::GLIMPSE);
+    }
+    rows
+}
+
+pub(super) fn plan_type(json: &Json, path: &str, issues: &mut Issues) -> Option<PlanType> {
+    let object = Object::open(json, path, &["name", "description", "details"], issues)?;
+    Some(PlanType {
+        name: object.required("name", issues, name).unwrap_or_default(),
+        description: object.optional("description", issues, string),
+        details: object.optional("details", issues, schema),
+    })
+}
+
+pub(super) fn tool(json: &Json, path: &str, issues: &mut Issues) -> Option<Tool> {
+    let known = [
+        "name",
+        "description",
+        "input",
+        "output",
+        "approval",
+        "effects",
+        "onInterrupted",
+        "timeoutMs",
+        "references",
+        "result",
+    ];
+    let object = Object::open(json, path, &known, issues)?;
+    Some(Tool {
+        name: object.required("name", issues, tool_name).unwrap_or_default(),
+        description: object.required("description", issues, text).unwrap_or_default(),
+        input: object.required("input", issues, object_schema).unwrap_or(Json::Null),
+        output: object.optional("output", issues, schema),
+        approval: object.or_default("approval", issues, approval_policy),
+        effects: object.or_default("effects", issues, effects),
+        on_interrupted: object.or_default("onInterrupted", issues, interrupted_policy),
+        timeout_ms: object.optional("timeoutMs", issues, positive),
+        references: object
+            .or_default("references", issues, |json, path, issues| record(json, path, issues, (|_| true, ""), string)),
+        result: object.optional("result", issues, string),
+    })
+}
+
+fn object_schema(json: &Json, path: &str, issues: &mut Issues) -> Option<Json> {
+    let schema = object_that(json, path, issues, messages::SCHEMA)?;
+    if schema.get("type").and_then(Json::as_str) != Some("object") {
+        issues.add(path, messages::OBJECT_SCHEMA);
+    }
+    Some(schema)
+}
+
+fn approval_policy(json: &Json, path: &str, issues: &mut Issues) -> Option<ApprovalPolicy> {
+    let words =
+        [("never", ApprovalPolicy::Never), ("always", ApprovalPolicy::Always), ("dynamic", ApprovalPolicy::Dynamic)];
+    one_of(json, path, issues, &words)
+}
+
+fn effects(json: &Json, path: &str, issues: &mut Issues) -> Option<ToolEffects> {
+    one_of(json, path, issues, &[("read", ToolEffects::Read), ("write", ToolEffects::Write)])
+}
+
+fn interrupted_policy(json: &Json, path: &str, issues: &mut Issues) -> Option<InterruptedPolicy> {
+    let words =
+        [("ask", InterruptedPolicy::Ask), ("retry", InterruptedPolicy::Retry), ("fail", InterruptedPolicy::Fail)];
+    one_of(json, path, issues, &words)
+}

@@ -1,0 +1,144 @@
+use super::issues::Issues;
+use super::messages;
+use super::reader::{Object, positive, positive_integer};
+use crate::{Json, Kind};
+
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+/// One value for each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerKind<T>([T; 7]);
+
+impl<T: Copy> PerKind<T> {
+    /// The value for this kind.
+    pub const fn get(&self, kind: Kind) -> T {
+        let [references, plans, approvals, cache, threads, runs, traces] = self.0;
+        match kind {
+            Kind::References => references,
+            Kind::Plans => plans,
+            Kind::Approvals => approvals,
+            Kind::Cache => cache,
+            Kind::Threads => threads,
+            Kind::Runs => runs,
+            Kind::Traces => traces,
+        }
+    }
+
+    fn map(defaults: Self, read: impl FnMut(Kind, T) -> T) -> Self {
+        let mut read = read;
+        Self(Kind::ALL.map(|kind| read(kind, defaults.get(kind))))
+    }
+}
+
+/// When a run ends by itself. `None`: unlimited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunLimits {
+    /// How often a model may be asked.
+    pub max_steps: Option<u64>,
+    /// How many tool calls may be made.
+    pub max_tool_calls: Option<u64>,
+    /// How many tokens, read and written together, may be used.
+    pub max_tokens: Option<u64>,
+    /// How long the run may take, in milliseconds.
+    pub max_duration_ms: Option<u64>,
+}
+
+/// What one tenant may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The number of items kept. Default: unlimited.
+    pub items: PerKind<Option<u64>>,
+    /// The bytes kept, over all kinds. Default: unlimited.
+    pub bytes: Option<u64>,
+    /// The bytes of one value. Default: what holds for every value.
+    pub value_bytes: Option<u64>,
+    /// The bytes of all operations under way. Default: 256 MiB.
+    pub in_flight_bytes: u64,
+    /// Approvals that wait for a decision. Default: 10,000.
+    pub pending_approvals: u64,
+    /// A tool result above this many bytes is kept as a reference. Default: 4 KiB.
+    pub inline_result_bytes: u64,
+    /// The limits of every run.
+    pub run: RunLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            items: PerKind([None; 7]),
+            bytes: None,
+            value_bytes: None,
+            in_flight_bytes: 256 * 1024 * 1024,
+            pending_approvals: 10_000,
+            inline_result_bytes: 4 * 1024,
+            run: RunLimits::default(),
+        }
+    }
+}
+
+/// How long each kind is kept, in milliseconds. `None`: until deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// How long this kind is kept.
+    pub ttl_ms: PerKind<Option<u64>>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let days = |days: u64| Some(days * DAY);
+        Self { ttl_ms: PerKind([days(30), days(365), None, days(1), days(90), days(30), days(7)]) }
+    }
+}
+
+pub(super) fn run_limits(json: &Json, path: &str, issues: &mut Issues) -> Option<RunLimits> {
+    let known = ["maxSteps", "maxToolCalls", "maxTokens", "maxDurationMs"];
+    let object = Object::open(json, path, &known, issues)?;
+    Some(RunLimits {
+        max_steps: object.optional("maxSteps", issues, positive),
+        max_tool_calls: object.optional("maxToolCalls", issues, positive),
+        max_tokens: object.optional("maxTokens", issues, positive),
+        max_duration_ms: object.optional("maxDurationMs", issues, positive),
+    })
+}
+
+pub(super) fn limits(json: &Json, path: &str, issues: &mut Issues) -> Option<Limits> {
+    let known = ["items", "bytes", "valueBytes", "inFlightBytes", "pendingApprovals", "inlineResultBytes", "run"];
+    let object = Object::open(json, path, &known, issues)?;
+    let defaults = Limits::default();
+    Some(Limits {
+        items: object.optional("items", issues, items).unwrap_or(defaults.items),
+        bytes: object.optional("bytes", issues, positive),
+        value_bytes: object.optional("valueBytes", issues, positive),
+        in_flight_bytes: object.optional("inFlightBytes", issues, positive).unwrap_or(defaults.in_flight_bytes),
+        pending_approvals: object.optional("pendingApprovals", issues, positive).unwrap_or(defaults.pending_approvals),
+        inline_result_bytes: object
+            .optional("inlineResultBytes", issues, positive)
+            .unwrap_or(defaults.inline_result_bytes),
+        run: object.or_default("run", issues, run_limits),
+    })
+}
+
+pub(super) fn retention(json: &Json, path: &str, issues: &mut Issues) -> Option<Retention> {
+    let object = Object::open(json, path, &Kind::ALL.map(Kind::name), issues)?;
+    let ttl_ms = PerKind::map(Retention::default().ttl_ms, |kind, default| {
+        object.optional(kind.name(), issues, lifetime).unwrap_or(default)
+    });
+    Some(Retention { ttl_ms })
+}
+
+fn items(json: &Json, path: &str, issues: &mut Issues) -> Option<PerKind<Option<u64>>> {
+    let object = Object::open(json, path, &Kind::ALL.map(Kind::name), issues)?;
+    Some(PerKind::map(PerKind([None; 7]), |kind, _| object.optional(kind.name(), issues, positive)))
+}
+
+/// `{ "ttlMs": … }`: the inner `None` means until deleted.
+fn lifetime(json: &Json, path: &str, issues: &mut Issues) -> Option<Option<u64>> {
+    let object = Object::open(json, path, &["ttlMs"], issues)?;
+    object.required("ttlMs", issues, |json, path, issues| {
+        let ttl = positive_integer(json);
+        if ttl.is_none() && *json != Json::Null {
+            issues.add(path, messages::LIFETIME);
+        }
+        Some(ttl)
+    })
+}

@@ -1,0 +1,107 @@
+//! What a runtime is told, read from the JSON that TypeScript dumps and validated again as a whole: the JSON may come
+//! from elsewhere. Paths and messages of problems are those of the TypeScript side.
+//!
+//! A host of many tenants hands over the [`Topology`] once and a [`TenantPart`] for each tenant.
+
+mod agent;
+mod cross_references;
+mod definitions;
+mod environment;
+mod issues;
+mod limits;
+pub(crate) mod messages;
+mod plain_json;
+mod reader;
+mod tenant_part;
+mod topology;
+
+use std::sync::Arc;
+
+pub use agent::{AgentRole, AgentSpec, ModelSettings, Prompt, PromptExample};
+pub use definitions::{ApprovalPolicy, GlimpseOption, InterruptedPolicy, PlanType, ReferenceType, Tool, ToolEffects};
+pub use environment::{DataEnvironment, Provider};
+pub use limits::{Limits, PerKind, Retention, RunLimits};
+pub use tenant_part::TenantPart;
+pub use topology::Topology;
+
+use crate::{Json, Result, Tenant};
+use issues::Issues;
+use reader::Object;
+
+/// The key of the format marker, and the format that this version reads.
+const FORMAT_KEY: &str = "bailiwick";
+const FORMAT: f64 = 1.0;
+
+/// Everything that a runtime is told about one tenant and its agents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuntimeSpec {
+    /// Whose runtime it is.
+    pub tenant: Tenant,
+    /// What is the same for every tenant of this topology, shared.
+    pub topology: Arc<Topology>,
+    /// What this tenant may use.
+    pub limits: Limits,
+    /// How long this tenant's state is kept.
+    pub retention: Retention,
+}
+
+impl RuntimeSpec {
+    /// The spec of one tenant of a shared topology.
+    ///
+    /// # Errors
+    /// `TenantMismatch` if the topology's data environment belongs to another tenant.
+    pub fn new(topology: Arc<Topology>, part: TenantPart) -> Result<Self> {
+        if let Some(environment) = &topology.data_environment {
+            environment.check_owner(part.tenant.resource_id())?;
+        }
+        let TenantPart { tenant, limits, retention } = part;
+        Ok(Self { tenant, topology, limits, retention })
+    }
+
+    /// The spec that a dump describes.
+    ///
+    /// # Errors
+    /// `TenantMismatch` if the data environment belongs to another tenant, whatever else is wrong; `Spec` with every
+    /// problem.
+    pub fn from_json(json: &Json) -> Result<Self> {
+        let mut issues = Issues::default();
+        plain_json::check_plain_json(json, &mut issues);
+        let read = Object::open(json, "", &known_keys(), &mut issues).map(|object| {
+            check_format(json, &mut issues);
+            let part = TenantPart::read(&object, &mut issues);
+            (part, Topology::read(json, &object, &mut issues))
+        });
+        refuse_mismatch(json)?;
+        issues.finish()?;
+        match read {
+            Some((Some(part), topology)) => Self::new(Arc::new(topology), part),
+            _ => Err(crate::Error::Internal("A refused dump has no issue.".to_owned())),
+        }
+    }
+}
+
+/// The properties of a dump, in their order.
+fn known_keys() -> Vec<&'static str> {
+    let tenant_first = [FORMAT_KEY, "tenant"].into_iter();
+    tenant_first.chain(topology::TOPOLOGY_KEYS).chain(["limits", "retention"]).collect()
+}
+
+fn check_format(json: &Json, issues: &mut Issues) {
+    if json.get(FORMAT_KEY).and_then(Json::as_f64) != Some(FORMAT) {
+        issues.add(FORMAT_KEY, messages::FORMAT);
+    }
+}
+
+/// A foreign data environment goes before every other problem.
+fn refuse_mismatch(json: &Json) -> Result<()> {
+    let text = |part: &str, key: &str| {
+        let id = json.get(part)?.get(key)?.as_str()?;
+        crate::tenant::is_tenant_id(id).then(|| id.to_owned())
+    };
+    match (text("tenant", "resourceId"), text("dataEnvironment", "tenantId")) {
+        (Some(tenant), tenant_id @ Some(_)) => {
+            DataEnvironment { tenant_id, ..DataEnvironment::default() }.check_owner(&tenant)
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,172 @@
+//! Reading typed values out of JSON, where every problem is noted and reading goes on. What a reader answers after a
+//! problem is of no use: the spec is refused in the end.
+
+use super::issues::{Issues, path_at, path_to};
+use super::messages;
+use crate::Json;
+
+/// The largest whole number that JavaScript holds exactly.
+const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+/// Reads one value at a path.
+pub(super) type Read<T> = fn(&Json, &str, &mut Issues) -> Option<T>;
+
+/// An object of which every property must be known.
+pub(super) struct Object<'a> {
+    json: &'a Json,
+    path: &'a str,
+}
+
+impl<'a> Object<'a> {
+    /// Opens an object; notes what is none, and unknown properties.
+    pub(super) fn open(json: &'a Json, path: &'a str, known: &[&str], issues: &mut Issues) -> Option<Self> {
+        let Some(members) = json.as_object() else {
+            issues.add(path, messages::OBJECT);
+            return None;
+        };
+        for (key, _) in members {
+            if !known.contains(&key.as_str()) {
+                issues.add(path_to(path, key), messages::unknown_property(known));
+            }
+        }
+        Some(Self { json, path })
+    }
+
+    /// A property that may be absent.
+    pub(super) fn optional<T>(&self, key: &str, issues: &mut Issues, read: Read<T>) -> Option<T> {
+        read(self.json.get(key)?, &path_to(self.path, key), issues)
+    }
+
+    /// A property that must be there. The answer is `None` only after a problem.
+    pub(super) fn required<T>(&self, key: &str, issues: &mut Issues, read: Read<T>) -> Option<T> {
+        if self.json.get(key).is_none() {
+            issues.add(path_to(self.path, key), messages::REQUIRED);
+        }
+        self.optional(key, issues, read)
+    }
+
+    /// A property that has a default.
+    pub(super) fn or_default<T: Default>(&self, key: &str, issues: &mut Issues, read: Read<T>) -> T {
+        self.optional(key, issues, read).unwrap_or_default()
+    }
+}
+
+pub(super) fn string(json: &Json, path: &str, issues: &mut Issues) -> Option<String> {
+    let text = json.as_str();
+    if text.is_none() {
+        issues.add(path, messages::STRING);
+    }
+    text.map(str::to_owned)
+}
+
+/// A string that `accepts` takes; else `message`.
+pub(super) fn string_that(
+    accepts: fn(&str) -> bool,
+    message: &str,
+    json: &Json,
+    path: &str,
+    issues: &mut Issues,
+) -> Option<String> {
+    let text = string(json, path, issues)?;
+    if !accepts(&text) {
+        issues.add(path, message);
+    }
+    Some(text)
+}
+
+pub(super) fn text(json: &Json, path: &str, issues: &mut Issues) -> Option<String> {
+    string_that(|text| !text.is_empty(), messages::TEXT, json, path, issues)
+}
+
+pub(super) fn name(json: &Json, path: &str, issues: &mut Issues) -> Option<String> {
+    string_that(crate::names::is_name, messages::NAME, json, path, issues)
+}
+
+pub(super) fn tool_name(json: &Json, path: &str, issues: &mut Issues) -> Option<String> {
+    string_that(crate::names::is_tool_name, messages::TOOL_NAME, json, path, issues)
+}
+
+/// A whole number from 1 to the largest that JavaScript holds exactly.
+pub(super) fn positive(json: &Json, path: &str, issues: &mut Issues) -> Option<u64> {
+    let number = positive_integer(json);
+    if number.is_none() {
+        issues.add(path, messages::POSITIVE);
+    }
+    number
+}
+
+pub(super) fn positive_integer(json: &Json) -> Option<u64> {
+    integer(json).filter(|number| *number > 0).map(i64::unsigned_abs)
+}
+
+/// A whole number that JavaScript holds exactly.
+pub(super) fn integer(json: &Json) -> Option<i64> {
+    let number = json.as_f64()?;
+    (number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER).then_some(number as i64)
+}
+
+/// Any object; else `message`.
+pub(super) fn object_that(json: &Json, path: &str, issues: &mut Issues, message: &str) -> Option<Json> {
+    if json.as_object().is_none() {
+        issues.add(path, message);
+        return None;
+    }
+    Some(json.clone())
+}
+
+pub(super) fn any_object(json: &Json, path: &str, issues: &mut Issues) -> Option<Json> {
+    object_that(json, path, issues, messages::OBJECT)
+}
+
+pub(super) fn schema(json: &Json, path: &str, issues: &mut Issues) -> Option<Json> {
+    object_that(json, path, issues, messages::SCHEMA)
+}
+
+/// A list of which `read` reads the elements.
+pub(super) fn list<T>(json: &Json, path: &str, issues: &mut Issues, read: Read<T>) -> Option<Vec<T>> {
+    let Some(elements) = json.as_array() else {
+        issues.add(path, messages::ARRAY);
+        return None;
+    };
+    let read_all = elements.iter().enumerate();
+    Some(read_all.filter_map(|(index, element)| read(element, &path_at(path, index), issues)).collect())
+}
+
+pub(super) fn strings(json: &Json, path: &str, issues: &mut Issues) -> Option<Vec<String>> {
+    list(json, path, issues, string)
+}
+
+/// A record of which the keys are free but must be accepted; sorted by key.
+pub(super) fn record<T>(
+    json: &Json,
+    path: &str,
+    issues: &mut Issues,
+    (accepts, message): (fn(&str) -> bool, &str),
+    read: Read<T>,
+) -> Option<Vec<(String, T)>> {
+    let Some(members) = json.as_object() else {
+        issues.add(path, messages::OBJECT);
+        return None;
+    };
+    let mut entries = Vec::with_capacity(members.len());
+    for (key, value) in members {
+        let path = path_to(path, key);
+        if !accepts(key) {
+            issues.add(path, message);
+        } else if let Some(value) = read(value, &path, issues) {
+            entries.push((key.clone(), value));
+        }
+    }
+    entries.sort_by(|(left, _), (right, _)| left.cmp(right));
+    Some(entries)
+}
+
+/// One of some words, each with what it stands for.
+pub(super) fn one_of<T: Copy>(json: &Json, path: &str, issues: &mut Issues, words: &[(&str, T)]) -> Option<T> {
+    let found = json.as_str().and_then(|text| words.iter().find(|(word, _)| *word == text));
+    if found.is_none() {
+        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        issues.add(path, messages::one_of(&known));
+    }
+    found.map(|(_, value)| *value)
+}
