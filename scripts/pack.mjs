@@ -1,0 +1,20 @@
+// Packs what would be published: the root package and this machine's platform package, as .tgz files.
+// Options: --to <folder> (default build/packages), --profile release|dist (default dist).
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { buildAll } from './build.mjs'
+import { inRoot } from './lib/root.mjs'
+import { packAll } from './pack/packages.mjs'
+
+const { values } = parseArgs({
+  options: {
+    to: { type: 'string', default: inRoot('build', 'packages') },
+    profile: { type: 'string', default: 'dist' },
+  },
+})
+if (values.profile !== 'release' && values.profile !== 'dist') {
+  console.error(`--profile is release or dist, not ${values.profile}`)
+  process.exit(2)
+}
+await buildAll(values.profile)
+for (const file of Object.values(await packAll(values.to))) console.log(file)

@@ -1,0 +1,78 @@
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { npm } from '../lib/install.mjs'
+import { platformName } from '../lib/platform.mjs'
+import { inRoot } from '../lib/root.mjs'
+import { mustRun } from '../lib/run.mjs'
+
+/**
+ * @typedef {object} Manifest the fields that are read here
+ * @property {string} name
+ * @property {string} version
+ * @property {string[]} files
+ */
+
+/** Fields that help to develop the package and say nothing to those who install it. */
+const developmentFields = ['scripts', 'devDependencies', 'optionalDependencies']
+
+/**
+ * Packs the root package and this machine's platform package, as they were built last.
+ *
+ * The published root names the platform packages as optional dependencies. The repository's own package.json cannot:
+ * they are not published when it is installed (docs/decisions/0004-name-platform-packages-when-packing.md).
+ *
+ * @param {string} destination a folder, made if need be
+ * @returns {Promise<{ root: string, platform: string }>} the .tgz files
+ */
+export async function packAll(destination) {
+  mkdirSync(destination, { recursive: true })
+  const root = readManifest(inRoot())
+  const platforms = readdirSync(inRoot('npm'))
+    .sort()
+    .map((name) => readManifest(inRoot('npm', name)))
+  for (const { name, version } of platforms) {
+    if (version !== root.version) throw new Error(`${name} is at ${version}, the root package at ${root.version}`)
+  }
+  const optionalDependencies = Object.fromEntries(platforms.map(({ name, version }) => [name, version]))
+  const published = Object.entries(root).filter(([field]) => !developmentFields.includes(field))
+  const platformFolder = inRoot('npm', platformName())
+  return {
+    root: await pack(inRoot(), { ...Object.fromEntries(published), optionalDependencies }, destination),
+    platform: await pack(platformFolder, readManifest(platformFolder), destination),
+  }
+}
+
+/** @param {string} folder @returns {Manifest} */
+function readManifest(folder) {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+}
+
+/**
+ * Packs a copy of the listed files, so that the manifest can differ from the repository's.
+ *
+ * @param {string} folder
+ * @param {object} manifest
+ * @param {string} destination
+ */
+async function pack(folder, manifest, destination) {
+  const { files } = /** @type {Manifest} */ (manifest)
+  const copy = mkdtempSync(join(tmpdir(), 'bailiwick-pack-'))
+  try {
+    for (const file of files) cpSync(source(folder, file), join(copy, file), { recursive: true })
+    writeFileSync(join(copy, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+    const output = await mustRun(npm, ['pack', '--json', '--ignore-scripts', '--pack-destination', destination], {
+      cwd: copy,
+      quiet: true,
+    })
+    return join(destination, JSON.parse(output)[0].filename)
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+}
+
+/** The licences lie once, at the top. @param {string} folder @param {string} file */
+function source(folder, file) {
+  const own = join(folder, file)
+  return existsSync(own) ? own : inRoot(file)
+}

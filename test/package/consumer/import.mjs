@@ -1,0 +1,4 @@
+import * as bailiwick from 'bailiwick'
+import job from './job.cjs'
+
+await job(bailiwick)

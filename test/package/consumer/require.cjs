@@ -1,0 +1,1 @@
+require('./job.cjs')(require('bailiwick'))

@@ -1,0 +1,117 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { copyFile, writeFile } from 'node:fs/promises'
+import { join, relative, sep } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { publicEntries } from '../../scripts/lib/entries.mjs'
+import { filesBelow } from '../../scripts/lib/inputs.mjs'
+import { addonFile, platformName } from '../../scripts/lib/platform.mjs'
+import { inRoot } from '../../scripts/lib/root.mjs'
+import { tool } from '../../scripts/lib/run.mjs'
+import { runNode } from '../support/run-node.ts'
+import { installIntoEmptyProject, nodesUnderTest } from './install.ts'
+
+const platformPackage = `@bailiwick/${platformName()}`
+let project: string
+
+beforeAll(async () => {
+  project = await installIntoEmptyProject()
+})
+afterAll(() => rmSync(project, { recursive: true, force: true }))
+
+function installed(name: string): string {
+  return join(project, 'node_modules', name)
+}
+
+function manifestOf(name: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(installed(name), 'package.json'), 'utf8'))
+}
+
+function filesOf(folder: string): string[] {
+  return filesBelow(folder).map((file) => relative(folder, file).split(sep).join('/'))
+}
+
+describe.each(nodesUnderTest())('M15: on Node %s', (major, executable) => {
+  test('M15: the executable is of that version', async () => {
+    expect(await runNode(['-p', 'process.versions.node.split(".")[0]'], project, executable)).toBe(`${major}\n`)
+  })
+
+  test.each(['import.mjs', 'require.cjs'])('M15: the packed packages work by %s', async (script) => {
+    const printed = JSON.parse(await runNode([script], project, executable))
+    expect(printed).toEqual({
+      tenant: { resourceId: 'acme', version: 'v1' },
+      refused: 'SPEC_INVALID',
+      addon: 'function',
+    })
+  })
+})
+
+describe('M15: what is published', () => {
+  test('M15: nothing but the two packages gets installed', () => {
+    expect(readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
+      '@bailiwick',
+      'bailiwick',
+    ])
+    expect(readdirSync(join(project, 'node_modules', '@bailiwick'))).toEqual([platformName()])
+  })
+
+  test('M15: the root package holds the files of this list', () => {
+    const files = filesOf(installed('bailiwick'))
+    const declarations = filesOf(inRoot('ts')).map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`)
+    const bundles = publicEntries().flatMap(({ output }) => [`dist/${output}.js`, `dist/${output}.js.map`])
+    const shared = files.filter((file) => /^dist\/shared\/[a-z-]+\.js(\.map)?$/.test(file))
+    const documents = ['CHANGELOG.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json']
+    expect(files.sort()).toEqual([...declarations, ...bundles, ...shared, ...documents].sort())
+  })
+
+  test('M15: the platform package holds the addon, its licences and nothing else', () => {
+    const files = ['LICENSE-APACHE', 'LICENSE-MIT', addonFile, 'package.json']
+    expect(filesOf(installed(platformPackage)).sort()).toEqual(files.sort())
+  })
+
+  test.each(['bailiwick', platformPackage])('M15: %s has no scripts that run on installing', (name) => {
+    expect(manifestOf(name)['scripts']).toBeUndefined()
+    // npm would compile a package that has this file.
+    expect(filesOf(installed(name))).not.toContain('binding.gyp')
+  })
+
+  test('M15: the root asks for exactly its own version of every platform package', () => {
+    const { version, optionalDependencies } = manifestOf('bailiwick')
+    const platforms = readdirSync(inRoot('npm')).map((name) => [`@bailiwick/${name}`, version])
+    expect(optionalDependencies).toEqual(Object.fromEntries(platforms))
+    expect(manifestOf(platformPackage)['version']).toBe(version)
+  })
+
+  test('M15: importing does not load the addon', async () => {
+    const script = "import 'bailiwick'; console.log(process.report.getReport().sharedObjects.join())"
+    const loaded = await runNode(['--input-type=module', '--eval', script], project)
+    expect(loaded).toMatch(/libc/)
+    expect(loaded).not.toMatch(/bailiwick\./)
+  })
+})
+
+describe('M15: TypeScript', () => {
+  test.each([
+    { module: 'node16', moduleResolution: 'node16', file: 'typed.mts' },
+    { module: 'nodenext', moduleResolution: 'nodenext', file: 'typed.mts' },
+    { module: 'nodenext', moduleResolution: 'nodenext', file: 'typed.cts' },
+    { module: 'esnext', moduleResolution: 'bundler', file: 'typed.mts' },
+  ])('M15: a strict consumer compiles: $moduleResolution, $file', async ({ module, moduleResolution, file }) => {
+    const config = join(project, 'tsconfig.json')
+    const compilerOptions = {
+      module,
+      moduleResolution,
+      target: 'es2022',
+      lib: ['es2022'],
+      types: ['node'],
+      typeRoots: [inRoot('node_modules', '@types')],
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      skipLibCheck: false,
+      noEmit: true,
+    }
+    await copyFile(inRoot('test', 'package', 'consumer', 'typed.mts'), join(project, file))
+    await writeFile(config, JSON.stringify({ compilerOptions, files: [file] }))
+    await runNode([tool('tsc'), '-p', config], project)
+  })
+})
