@@ -12,7 +12,5 @@ module.exports = async (bailiwick) => {
   } catch (error) {
     refused = BailiwickError.isInstance(error) && error.code
   }
-  const [platform] = Object.keys(require('bailiwick/package.json').optionalDependencies)
-  const addon = typeof require(platform).createEnvironment
-  console.log(JSON.stringify({ tenant, refused, addon }))
+  console.log(JSON.stringify({ tenant, refused }))
 }
