@@ -1,0 +1,177 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import * as mini from 'zod/mini'
+import {
+  defineCoordinator,
+  defineDataEnvironment,
+  defineExecutor,
+  definePlan,
+  definePlanner,
+  defineReference,
+  defineSpecialist,
+  defineTool,
+} from '../../ts/index.ts'
+import { standardSchemasOf } from '../../ts/spec/handlers.ts'
+import { issuesOf, pathsOf, team } from './support.ts'
+
+const schema = z.object({ text: z.string().min(1), limit: z.number().default(10) })
+const go = { name: 'go', description: 'Goes' } as const
+const input = { type: 'object', properties: { where: { type: 'string' } } } as const
+
+describe('defineTool', () => {
+  it('M2: takes a Standard Schema, dumps its JSON Schema and keeps the schema off the dump', () => {
+    const tool = defineTool({ ...go, input: schema, output: z.string() })
+    expect(JSON.parse(JSON.stringify(tool))).toEqual({
+      name: 'go',
+      description: 'Goes',
+      input: {
+        $schema: 'https://json-schema.org/draft/2020-12/schema',
+        type: 'object',
+        properties: { text: { type: 'string', minLength: 1 }, limit: { type: 'number', default: 10 } },
+        required: ['text'],
+      },
+      output: { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'string' },
+      approval: 'never',
+      effects: 'write',
+      onInterrupted: 'ask',
+    })
+    expect(standardSchemasOf(tool)['input']).toBe(schema)
+    expect(Object.getOwnPropertySymbols(structuredClone(tool))).toEqual([])
+    expect(Object.isFrozen(tool.input)).toBe(true)
+  })
+
+  it('M2: takes schemas that are functions', () => {
+    const callable = Object.assign(() => undefined, {
+      '~standard': {
+        version: 1 as const,
+        vendor: 'callable',
+        validate: (value: unknown) => ({ value }),
+        jsonSchema: { input: () => ({ type: 'object' }) },
+      },
+    })
+    const tool = defineTool({ ...go, input: callable })
+    expect(tool.input).toEqual({ type: 'object' })
+    expect(standardSchemasOf(tool)['input']).toBe(callable)
+  })
+
+  it('M2: copies a JSON Schema', () => {
+    const own = { type: 'object', properties: { a: { type: 'string' } } }
+    const tool = defineTool({ ...go, input: own })
+    own.properties.a.type = 'number'
+    expect(tool.input).toEqual({ type: 'object', properties: { a: { type: 'string' } } })
+    expect(Object.isFrozen(own)).toBe(false)
+  })
+
+  it('M2: says what to do about a schema that cannot give its JSON Schema', () => {
+    expect(issuesOf(() => defineTool({ ...go, input: mini.object({}) as never }))).toEqual([
+      { path: 'input', message: expect.stringMatching(/zod 4\.2 or newer \(not zod\/mini\)/) },
+    ])
+    expect(issuesOf(() => defineTool({ ...go, input: z.object({ at: z.date() }) }))).toEqual([
+      { path: 'input', message: expect.stringMatching(/Date cannot be represented/) },
+    ])
+  })
+
+  it('M2: refuses an input that is no object, and what is no schema', () => {
+    expect(pathsOf(() => defineTool({ ...go, input: z.string() }))).toEqual(['input'])
+    for (const wrong of [undefined, null, 'string', 5, true, [], new Date(), () => undefined]) {
+      expect(pathsOf(() => defineTool({ ...go, input: wrong as never }))).toEqual(['input'])
+    }
+  })
+
+  it('M5: only properties of the input can hold references', () => {
+    const table = defineReference({ name: 'table' })
+    const tool = defineTool({ ...go, input, references: { where: table }, result: table })
+    expect([tool.references, tool.result]).toEqual([{ where: 'table' }, 'table'])
+    expect(pathsOf(() => defineTool({ ...go, input, references: { were: table } }))).toEqual(['references.were'])
+  })
+
+  it('M2: refuses what JSON would drop or change', () => {
+    const cyclic: Record<string, unknown> = { type: 'object' }
+    cyclic['self'] = { cyclic }
+    const wrong = (extra: object) => pathsOf(() => defineTool({ ...go, input: { type: 'object', ...extra } }))
+    expect(pathsOf(() => defineTool({ ...go, input: cyclic }))).toEqual(['input.self.cyclic'])
+    expect(wrong({ a: Number.NaN, b: 1n, c: new Map(), d: Symbol('x') })).toEqual(
+      ['a', 'b', 'c', 'd'].map((key) => `input.${key}`),
+    )
+    expect(wrong({ const: '\ud800', ['\udfff']: 1 })).toEqual(['input.const', 'input["\\udfff"]'])
+    expect(wrong({ enum: [undefined], check: () => true })).toEqual(['input.enum[0]', 'input.check'])
+    expect(wrong(JSON.parse('{"properties":{"__proto__":{}}}'))).toEqual(['input.properties.__proto__'])
+  })
+
+  it('M2: leaves out what is undefined and keeps one shared object where it appears twice', () => {
+    const shared = { type: 'string' }
+    const own = { type: 'object', title: undefined, properties: { a: shared, b: shared } }
+    const tool = defineTool({ ...go, input: own, timeoutMs: undefined as never })
+    expect(JSON.stringify(tool.input)).toBe(
+      '{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}}}',
+    )
+  })
+})
+
+describe('the roles', () => {
+  it('M14: each helper gives a frozen agent of its role, tools and plans by name', () => {
+    const { front, analyst, planner, executor } = team()
+    expect([front, analyst, planner, executor].map((agent) => agent.role)).toEqual([
+      'coordinator',
+      'specialist',
+      'planner',
+      'executor',
+    ])
+    expect([front, analyst, planner, executor].every(Object.isFrozen)).toBe(true)
+    expect(JSON.stringify(planner)).toBe(
+      '{"role":"planner","name":"planner","model":["test/big","test/small"],"prompt":"Plan.","plan":"report","tools":[]}',
+    )
+    expect(analyst.tools).toEqual(['search'])
+  })
+
+  it('M14: the keys of a dump do not depend on the order in which they were written', () => {
+    const one = defineSpecialist({ name: 'one', description: 'x', model: 'a/b', prompt: 'y', limits: { maxSteps: 1 } })
+    const two = defineSpecialist({ limits: { maxSteps: 1 }, prompt: 'y', model: 'a/b', description: 'x', name: 'one' })
+    expect(JSON.stringify(one)).toBe(JSON.stringify(two))
+  })
+
+  it('M14: every problem of an agent is told at once', () => {
+    const wrong = { name: 'Front', model: 'small', prompt: '', routes: [], tool: [], limits: { maxSteps: 0 } }
+    expect(pathsOf(() => defineCoordinator(wrong as never)).sort()).toEqual(
+      ['limits.maxSteps', 'model', 'name', 'prompt', 'routes', 'tool'].sort(),
+    )
+    expect(pathsOf(() => defineCoordinator({ ...wrong, name: 'a', routes: ['a', 'b', 'b'] } as never))).toEqual(
+      expect.arrayContaining(['routes[0]', 'routes[2]']),
+    )
+    expect(pathsOf(() => definePlanner({ name: 'a', model: 'a/b', prompt: 'x' } as never))).toEqual(['plan'])
+    expect(pathsOf(() => defineExecutor({ name: 'a' } as never))).toEqual(['tools'])
+    expect(pathsOf(() => defineSpecialist({ role: 'planner', name: 'a', model: 'a/b', prompt: 'x' } as never))).toEqual(
+      ['role'],
+    )
+    for (const nothing of [undefined, null, 'x', []]) {
+      expect(pathsOf(() => defineSpecialist(nothing as never))).toEqual([''])
+    }
+  })
+
+  it('M14: tools are tools or names', () => {
+    const tool = defineTool({ ...go, input })
+    const agent = (tools: unknown) => () => defineSpecialist({ name: 'a', model: 'a/b', prompt: 'x', tools } as never)
+    expect(agent([tool, 'other'])().tools).toEqual(['go', 'other'])
+    expect(pathsOf(agent([tool, 'go']))).toEqual(['tools[1]'])
+    expect(pathsOf(agent([null, {}, 5]))).toEqual(['tools[0]', 'tools[1]', 'tools[2]'])
+    expect(pathsOf(agent('go'))).toEqual(['tools'])
+  })
+})
+
+describe('reference types, plan types, data environments', () => {
+  it('M2: are frozen JSON in a fixed order', () => {
+    const type = defineReference({ glimpse: false, ttlMs: 5, mediaType: 'text/csv', schema, name: 'rows' })
+    expect(Object.keys(type)).toEqual(['name', 'schema', 'mediaType', 'ttlMs', 'glimpse'])
+    expect(standardSchemasOf(type)['schema']).toBe(schema)
+    expect(standardSchemasOf(definePlan({ name: 'plan', details: schema }))['details']).toBe(schema)
+    expect(Object.isFrozen(type.schema)).toBe(true)
+  })
+
+  it('M8: a data environment holds names of variables, never what is in them', () => {
+    const url = 'postgres://user:hunter2@host/db'
+    const issues = issuesOf(() => defineDataEnvironment({ databases: { sales: { urlEnv: url } } }))
+    expect(issues.map((issue) => issue.path)).toEqual(['databases.sales.urlEnv'])
+    expect(JSON.stringify(issues)).not.toContain('hunter2')
+    expect(pathsOf(() => defineDataEnvironment({ tenantId: 'a\n' }))).toEqual(['tenantId'])
+  })
+})
