@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest'
+import { problemsOf as crateProblemsOf } from '../../scripts/check/crates.mjs'
+import { anchorsOf, linksOf } from '../../scripts/check/links.mjs'
+import { problemsOf as moduleProblemsOf } from '../../scripts/check/modules.mjs'
+import { countNodeTests } from '../../scripts/test/node.mjs'
+import { countRustTests } from '../../scripts/test/rust.mjs'
+
+const line = (passed: number, failed: number, ignored: number) =>
+  `test result: ${failed === 0 ? 'ok' : 'FAILED'}. ${passed} passed; ${failed} failed; ${ignored} ignored; 0 measured; 0 filtered out\n`
+
+describe('TOOLS: counting Rust tests', () => {
+  test('TOOLS: adds up the results of every test program', () => {
+    expect(countRustTests(line(3, 0, 0) + line(4, 1, 0), 101)).toEqual({ passed: 7, failed: 1, problems: [] })
+  })
+
+  test('TOOLS: no test, an ignored test and a crash are problems', () => {
+    expect(countRustTests(line(0, 0, 0), 0).problems).toHaveLength(1)
+    expect(countRustTests(line(3, 0, 1), 0).problems).toHaveLength(1)
+    expect(countRustTests(line(3, 0, 0), 101).problems).toHaveLength(1)
+  })
+
+  test('TOOLS: a program that tests start as a child is not a test', () => {
+    const output = `test toy ... ignored, the child of the other tests\n${line(3, 0, 1)}`
+    expect(countRustTests(output, 0)).toEqual({ passed: 3, failed: 0, problems: [] })
+  })
+})
+
+describe('TOOLS: counting Node tests', () => {
+  const report = { numPassedTests: 5, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, testResults: [] }
+
+  test('TOOLS: passes on what vitest counted', () => {
+    expect(countNodeTests(report, 0)).toEqual({ passed: 5, failed: 0, problems: [] })
+  })
+
+  test.each([
+    ['no report', undefined, 1],
+    ['no test', { ...report, numPassedTests: 0 }, 0],
+    ['a skipped test', { ...report, numPendingTests: 1 }, 0],
+    ['a test to do', { ...report, numTodoTests: 1 }, 0],
+    ['an error outside tests', report, 1],
+    [
+      'a file that does not load',
+      { ...report, testResults: [{ name: 'a', status: 'failed', assertionResults: [] }] },
+      1,
+    ],
+  ])('TOOLS: %s is a problem', (_, seen, code) => {
+    expect(countNodeTests(seen, code).problems).toHaveLength(1)
+  })
+})
+
+describe('TOOLS: structure', () => {
+  test('TOOLS: a crate may depend on what is to its left alone', () => {
+    const uses = (name: string, on: string, kind: string | null = null) =>
+      crateProblemsOf({ name, dependencies: [{ name: on, kind }] })
+    expect(uses('bailiwick-runtime', 'bailiwick-tenancy')).toEqual([])
+    expect(uses('bailiwick-runtime', 'bailiwick-store')).toHaveLength(1)
+    expect(uses('bailiwick-runtime', 'bailiwick-store', 'dev')).toEqual([])
+    expect(uses('bailiwick-model', 'bailiwick-runtime')).toHaveLength(1)
+    expect(uses('bailiwick-tenancy', 'napi-derive')).toHaveLength(1)
+    expect(uses('bailiwick-node', 'napi-derive')).toEqual([])
+    expect(uses('bailiwick-new', 'serde')).toHaveLength(1)
+  })
+
+  test('TOOLS: only ts/native reaches for the addon', () => {
+    const source = "import { loadAddon } from '../native/loader.ts'\n"
+    expect(moduleProblemsOf('ts/runtime/store.ts', source)).toHaveLength(1)
+    expect(moduleProblemsOf('ts/native/bridge.ts', source)).toEqual([])
+    expect(moduleProblemsOf('ts/runtime/store.ts', "import { x } from '../native/bridge.ts'\n")).toEqual([])
+  })
+})
+
+describe('TOOLS: links', () => {
+  test('TOOLS: finds links outside code', () => {
+    expect(linksOf('[a](b.md#c) `[d](e)` ![f](<g.png>)\n\n```md\n[h](i)\n```\n\n[j]: k.md')).toEqual([
+      'b.md#c',
+      'g.png',
+      'k.md',
+    ])
+  })
+
+  test('TOOLS: makes anchors as GitHub does', () => {
+    const text = '# Data & `code`, done\n## Same\n## Same\n```sh\n# not a heading\n```\n'
+    expect([...anchorsOf(text)]).toEqual(['data--code-done', 'same', 'same-1'])
+  })
+})
