@@ -53,12 +53,7 @@ struct Completion {
 
 impl Environment {
     pub(crate) fn new(doorbell: Doorbell) -> Arc<Self> {
-        Arc::new(Self {
-            doorbell,
-            tables: Mutex::default(),
-            queue: Mutex::default(),
-            next_token: AtomicU32::new(1),
-        })
+        Arc::new(Self { doorbell, tables: Mutex::default(), queue: Mutex::default(), next_token: AtomicU32::new(1) })
     }
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {

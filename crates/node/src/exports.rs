@@ -7,8 +7,8 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::{RuntimeSpec, TenantPart};
 use bailiwick_model::{Error, Issue, Result};
 use bailiwick_runtime::TenantHandle;
-use napi::bindgen_prelude::{External, Function, Uint8ArraySlice};
 use napi::Env;
+use napi::bindgen_prelude::{External, Function, Uint8ArraySlice};
 use napi_derive::napi;
 
 use crate::environment::{Environment, put};
@@ -19,11 +19,7 @@ type Held = External<Arc<Environment>>;
 /// Makes the environment of this JavaScript thread. `doorbell` is called when answers wait.
 #[napi(ts_args_type = "doorbell: () => void", ts_return_type = "object")]
 pub fn create_environment(env: Env, doorbell: Function<'_, (), ()>) -> napi::Result<Held> {
-    let doorbell = doorbell
-        .build_threadsafe_function::<()>()
-        .weak::<true>()
-        .callee_handled::<false>()
-        .build()?;
+    let doorbell = doorbell.build_threadsafe_function::<()>().weak::<true>().callee_handled::<false>().build()?;
     let environment = Environment::new(doorbell);
     env.add_env_cleanup_hook(environment.clone(), |environment| environment.end())?;
     export("createEnvironment", || Ok(External::new(environment)))
@@ -141,4 +137,3 @@ fn out_of_range() -> Error {
 pub fn arm_panic(name: String) {
     *crate::guard::armed().lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(name);
 }
-

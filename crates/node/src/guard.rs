@@ -49,8 +49,7 @@ fn defect(_panic: &(dyn Any + Send)) -> Error {
 /// `{"code", "message", "details"?}`
 pub(crate) fn failure_json(error: &Error) -> String {
     let text = |text: &str| Json::String(text.to_owned());
-    let mut members =
-        vec![("code".to_owned(), text(error.code())), ("message".to_owned(), text(&error.to_string()))];
+    let mut members = vec![("code".to_owned(), text(error.code())), ("message".to_owned(), text(&error.to_string()))];
     let details = match error {
         Error::Spec(issues) => Some(Json::Array(
             issues

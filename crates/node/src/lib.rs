@@ -4,7 +4,10 @@
 //! Calls that may wait are submitted and acknowledged ([`environment`]); JavaScript is never called from here except by
 //! the doorbell. Every export is wrapped so that a panic becomes an `INTERNAL` error and the process lives ([`guard`]).
 
-#![cfg_attr(test, allow(dead_code, reason = "the exports are left out of a test build, and there is nothing else to test"))]
+#![cfg_attr(
+    test,
+    allow(dead_code, reason = "the exports are left out of a test build, and there is nothing else to test")
+)]
 
 mod environment;
 mod exports;

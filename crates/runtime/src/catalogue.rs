@@ -2,22 +2,34 @@
 
 use std::collections::HashMap;
 
-use bailiwick_model::glimpse;
+use bailiwick_model::glimpse::{self, Content};
 use bailiwick_model::json::{self, Json};
-use bailiwick_model::spec::Topology;
+use bailiwick_model::spec::{GlimpseOption, Topology};
 use bailiwick_model::{Error, Issue, Result};
 
 /// The rules of one registered type.
 pub(crate) struct ReferenceRules {
     pub(crate) media_type: Option<String>,
     pub(crate) ttl_ms: Option<u64>,
-    pub(crate) glimpse: glimpse::Options,
+    glimpse: GlimpseOption,
     schema: Option<jsonschema::Validator>,
 }
 
 impl ReferenceRules {
     pub(crate) const fn has_schema(&self) -> bool {
         self.schema.is_some()
+    }
+
+    /// The summary of a value, as JSON text.
+    pub(crate) fn glimpse(rules: Option<&Self>, content: Content<'_>) -> String {
+        let options = glimpse::Options::default();
+        match rules.map_or(GlimpseOption::Automatic, |rules| rules.glimpse) {
+            GlimpseOption::Automatic => glimpse::glimpse(content, &options),
+            GlimpseOption::Rows(first) => {
+                glimpse::glimpse(content, &glimpse::Options { first: first.into(), ..options })
+            }
+            GlimpseOption::Nothing => "null".to_owned(),
+        }
     }
 
     /// # Errors
@@ -71,7 +83,7 @@ impl Catalogue {
             let rules = ReferenceRules {
                 media_type: reference.media_type.clone(),
                 ttl_ms: reference.ttl_ms,
-                glimpse: glimpse::Options::default(),
+                glimpse: reference.glimpse,
                 schema,
             };
             references.insert(reference.name.clone(), rules);

@@ -31,7 +31,7 @@ impl TenantHandle {
         limits: Limits,
         retention: Retention,
     ) -> Self {
-        let items = Kind::ALL.into_iter().filter_map(|kind| Some((kind as u8, limits.items(kind)?))).collect();
+        let items = Kind::ALL.into_iter().filter_map(|kind| Some((kind as u8, limits.items.get(kind)?))).collect();
         let engine_limits = bailiwick_tenancy::Limits { items, bytes: limits.bytes };
         Self { scope: store.scope(tenant), catalogue, engine_limits, limits, retention }
     }
@@ -48,7 +48,7 @@ impl TenantHandle {
     }
 
     pub(crate) fn retention_ms(&self, kind: Kind) -> Option<u64> {
-        self.retention.ttl_ms(kind)
+        self.retention.ttl_ms.get(kind)
     }
 
     pub(crate) fn check_value_bytes(&self, used: usize) -> Result<()> {

@@ -45,7 +45,8 @@ impl Description<'_> {
             self.created_micros / 1000,
         );
         let inline = content.unwrap_or_default();
-        let mut body = Vec::with_capacity(64 + self.type_name.len() + members.len() + self.glimpse.len() + inline.len());
+        let mut body =
+            Vec::with_capacity(64 + self.type_name.len() + members.len() + self.glimpse.len() + inline.len());
         body.extend_from_slice(&self.digest);
         body.extend_from_slice(&self.created_micros.to_be_bytes());
         body.push(if content.is_some() { 0 } else { SEPARATE });
@@ -106,10 +107,8 @@ impl<'a> View<'a> {
     pub(crate) fn reference(&self, expires_at: Option<u64>) -> Reference {
         let id = reference_id(&self.id());
         let expires_at = expires_at.map_or_else(|| "null".to_owned(), |at| at.to_string());
-        let json = format!(
-            "{{\"id\":\"{id}\",{},\"expiresAt\":{expires_at},\"glimpse\":{}}}",
-            self.members, self.glimpse
-        );
+        let json =
+            format!("{{\"id\":\"{id}\",{},\"expiresAt\":{expires_at},\"glimpse\":{}}}", self.members, self.glimpse);
         Reference { id, json }
     }
 }

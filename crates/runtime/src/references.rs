@@ -5,13 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bailiwick_model::base32::parse_reference_id;
-use bailiwick_model::glimpse::{self, Content};
+use bailiwick_model::glimpse::Content;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{
     Access, Area, Change, Committed, Durability, List, Name, Record, When, bad_cursor, check_limit,
 };
 
+use crate::catalogue::ReferenceRules;
 use crate::handle::{TenantHandle, expiry};
 use crate::reference_record::{Description, Reference, View};
 
@@ -211,7 +212,6 @@ impl TenantHandle {
         };
         let media_type = media_type.unwrap_or_else(|| default.to_owned());
         check_media_type(&media_type)?;
-        let options = rules.map(|rules| rules.glimpse).unwrap_or_default();
         let (content, glimpse) = match item.content {
             PutContent::Json(text) => {
                 check_size(text.len())?;
@@ -219,20 +219,20 @@ impl TenantHandle {
                 if let Some(rules) = rules {
                     rules.check(&item.type_name, &value)?;
                 }
-                (json::canonical(&value), glimpse::glimpse(Content::Json(&value), &options))
+                (json::canonical(&value), ReferenceRules::glimpse(rules, Content::Json(&value)))
             }
             PutContent::Text(text) => {
                 check_size(text.len())?;
                 if let Some(rules) = rules.filter(|rules| rules.has_schema()) {
                     rules.check(&item.type_name, &Json::String(text.clone()))?;
                 }
-                let glimpse = glimpse::glimpse(Content::Text(&text), &options);
+                let glimpse = ReferenceRules::glimpse(rules, Content::Text(&text));
                 (text.into_bytes(), glimpse)
             }
             PutContent::Bytes(bytes) => {
                 check_size(bytes.len())?;
                 let shown = Content::Bytes { byte_length: bytes.len() as u64, media_type: &media_type };
-                let glimpse = glimpse::glimpse(shown, &options);
+                let glimpse = ReferenceRules::glimpse(rules, shown);
                 (bytes, glimpse)
             }
         };
@@ -291,7 +291,15 @@ fn create(access: &Access, item: &Prepared, changes: &mut Vec<Change>) -> Result
     changes.push(Change::Write { kind, area: Area::Record, name, body, expires_at, counted, when: When::Absent });
     if !inline {
         let body = item.content.clone();
-        changes.push(Change::Write { kind, area: Area::Content, name, body, expires_at, counted: None, when: When::Any });
+        changes.push(Change::Write {
+            kind,
+            area: Area::Content,
+            name,
+            body,
+            expires_at,
+            counted: None,
+            when: When::Any,
+        });
     }
     for list in lists(&item.type_name) {
         changes.push(Change::List { list, micros, name, expires_at });
@@ -409,15 +417,8 @@ fn check_type(name: &str) -> Result<()> {
     }
 }
 
-/// RFC 6838 names with optional parameters, in printable ASCII.
 fn check_media_type(media_type: &str) -> Result<()> {
-    let printable = media_type.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    let shaped = essence.split_once('/').is_some_and(|(group, name)| {
-        let token = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte));
-        token(group) && token(name)
-    });
-    if printable && shaped && media_type.len() <= 255 {
+    if bailiwick_model::names::is_media_type(media_type) {
         Ok(())
     } else {
         Err(Error::invalid("mediaType must look like type/subtype, such as text/csv, in at most 255 characters."))

@@ -14,7 +14,9 @@ pub(crate) fn read(error: ReadError) -> Error {
 /// Maps everything but a conflict, which the caller of a commit handles itself.
 pub(crate) fn commit(error: CommitError) -> Error {
     match error {
-        CommitError::Conflict { .. } => Error::Conflict("The state changed meanwhile. Read it again and repeat.".to_owned()),
+        CommitError::Conflict { .. } => {
+            Error::Conflict("The state changed meanwhile. Read it again and repeat.".to_owned())
+        }
         CommitError::Quota { kind, limit, used } => Error::QuotaExceeded {
             quota: kind.and_then(kind_name).map_or_else(|| "bytes".to_owned(), |name| format!("items.{name}")),
             limit,
@@ -26,7 +28,8 @@ pub(crate) fn commit(error: CommitError) -> Error {
         ),
         CommitError::Unavailable => unavailable(),
         CommitError::OutcomeUnknown => Error::OutcomeUnknown(
-            "The store failed while this was written: it may or may not be there. Open the store again and read it.".to_owned(),
+            "The store failed while this was written: it may or may not be there. Open the store again and read it."
+                .to_owned(),
         ),
         CommitError::Corrupt => corrupt(),
         CommitError::Closed => closed(),
@@ -45,7 +48,8 @@ fn unavailable() -> Error {
 
 pub(crate) fn corrupt() -> Error {
     Error::StoreCorrupt(
-        "A record of this store is damaged or was moved. Nothing was guessed. Restore the store from a backup.".to_owned(),
+        "A record of this store is damaged or was moved. Nothing was guessed. Restore the store from a backup."
+            .to_owned(),
     )
 }
 

@@ -155,7 +155,12 @@ impl TenantKeys {
     }
 
     /// New keys and the header that keeps them.
-    pub(crate) fn generate(entropy: &Entropy, wrapper: &Wrapper, store: &StoreKeys, resource_id: &str) -> Result<(Self, Vec<u8>)> {
+    pub(crate) fn generate(
+        entropy: &Entropy,
+        wrapper: &Wrapper,
+        store: &StoreKeys,
+        resource_id: &str,
+    ) -> Result<(Self, Vec<u8>)> {
         let incarnation = entropy.bytes::<16>();
         let secrets = Zeroizing::new(entropy.bytes::<64>());
         let tag = store.tag(resource_id, &incarnation);

@@ -115,9 +115,9 @@ impl OpenedRecords {
             let mut shard = shard.lock();
             shard.epoch += 1;
             // Two commits may be acknowledged in either order: the later version stays.
-            let later = shard.version(&(tag, place)).is_some_and(|held| {
-                record.as_ref().is_some_and(|record| record.version < held)
-            });
+            let later = shard
+                .version(&(tag, place))
+                .is_some_and(|held| record.as_ref().is_some_and(|record| record.version < held));
             if !later {
                 shard.remove(&(tag, place));
                 if let Some(record) = record {

@@ -34,8 +34,11 @@ impl RootKey {
         match self {
             Self::Given(bytes) => Key::from_slice(&bytes).ok_or_else(wrong_length),
             Self::Local => match vault.local_secret().await.map_err(failure::read)? {
-                Some(bytes) => Key::from_slice(&Zeroizing::new(bytes))
-                    .ok_or_else(|| Error::StoreCorrupt("The store's root key file is damaged. Restore root.key from a backup.".to_owned())),
+                Some(bytes) => Key::from_slice(&Zeroizing::new(bytes)).ok_or_else(|| {
+                    Error::StoreCorrupt(
+                        "The store's root key file is damaged. Restore root.key from a backup.".to_owned(),
+                    )
+                }),
                 None => generate(vault, entropy).await,
             },
         }

@@ -114,8 +114,7 @@ impl TenantState {
             .seal(&self.entropy, &bound, live.0.len(), |out| out.extend_from_slice(&live.0))
             .map_err(|_| failure::corrupt())?;
         let put = Op::Put { place, value: value.into(), expires_at: None, counted: None, when: When::Absent };
-        let commit =
-            Commit { tag, now: 0, ops: vec![put], limits: Limits::default(), durability: Durability::Sync };
+        let commit = Commit { tag, now: 0, ops: vec![put], limits: Limits::default(), durability: Durability::Sync };
         match self.store.engine.commit(commit).await {
             // Another process was first; both wrote the same tag, because there is one header.
             Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),

@@ -38,10 +38,7 @@ impl Sealer {
     /// Derives both halves from one key.
     pub(crate) fn new(key: &Key, purpose: Purpose) -> Self {
         let seal = key.derive(purpose);
-        Self {
-            cipher: XChaCha20Poly1305::new(seal.bytes().into()),
-            commitment: seal.derive(Purpose::RecordCommitment),
-        }
+        Self { cipher: XChaCha20Poly1305::new(seal.bytes().into()), commitment: seal.derive(Purpose::RecordCommitment) }
     }
 
     /// Seals what `write` appends, bound to `place`.

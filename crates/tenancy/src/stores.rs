@@ -195,7 +195,6 @@ fn real_path(path: &Path) -> Result<PathBuf> {
     Ok(parent.canonicalize().map_err(unusable)?.join(name))
 }
 
-
 /// What a call gets after its store was closed.
 pub fn closed() -> Error {
     failure::closed()
