@@ -38,7 +38,7 @@ export function isDefinition(value: unknown): boolean {
  * @throws SpecError with every problem
  */
 export function freezeDefinition(
-  shape: z.ZodMiniType,
+  shape: () => z.ZodMiniType,
   draft: object,
   held: Partial<Behind>,
   issues: Issues,

@@ -21,17 +21,26 @@ interface ShapeIssue {
   readonly issues?: readonly ShapeIssue[]
 }
 
+/** Makes something when it is first asked for, and only then. */
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}
+
 /**
  * Checks the shape of JSON and gives it with its keys in the order of the shape and with defaults filled in.
  * Answers `undefined`, and adds issues, if it does not fit.
  */
 export function readShape<Shape extends z.ZodMiniType>(
-  shape: Shape,
+  shape: () => Shape,
   value: unknown,
   path: string,
   issues: Issues,
 ): z.output<Shape> | undefined {
-  const result = shape.safeParse(value, { error: say })
+  const result = shape().safeParse(value, { error: say })
   if (result.success) return result.data
   for (const issue of result.error.issues) report(issue as ShapeIssue, path, issues)
   return undefined

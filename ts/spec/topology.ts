@@ -1,3 +1,4 @@
+import type * as z from 'zod/mini'
 import type { AgentSpec } from './agent.ts'
 import { checkAgent, checkTool, listOf } from './agent-and-tool-checks.ts'
 import { checkCrossReferences } from './cross-references.ts'
@@ -76,7 +77,7 @@ function readAgent(agent: unknown, path: string, issues: Issues): unknown {
   return read
 }
 
-function shapeOf(role: unknown): (typeof agentShapes)[keyof typeof agentShapes] | undefined {
+function shapeOf(role: unknown): (() => z.ZodMiniType) | undefined {
   return typeof role === 'string' && Object.hasOwn(agentShapes, role)
     ? agentShapes[role as keyof typeof agentShapes]
     : undefined
