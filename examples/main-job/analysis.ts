@@ -27,7 +27,7 @@ const questions: readonly Question[] = [
   {
     title: 'Bird strikes by phase of flight',
     dataSet: 'birdstrikes',
-    answer: (rows) => top(counts(rows, 'Flight Phase'), 'count', 5),
+    answer: (rows) => top(counts(rows, 'Phase of flight'), 'count', 5),
   },
   {
     title: 'Zip codes by state',

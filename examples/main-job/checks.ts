@@ -47,8 +47,9 @@ export async function checkIsolation(store: Store, holdings: readonly Holding[])
 
   const { tenant, spec } = first.runtime
   const nextVersion = withTenant(spec, defineTenant(tenant.resourceId, `${tenant.version}-next`))
-  await using upgraded = await createRuntime(nextVersion, { store })
+  const upgraded = await createRuntime(nextVersion, { store })
   for (const id of ids(first)) await upgraded.references.resolve(id)
+  await upgraded.close()
   tick(`a new version of a tenant keeps its state (${tenant.version} to ${upgraded.tenant.version})`)
 }
 

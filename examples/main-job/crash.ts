@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
-import { createRuntime, defineRuntime, defineTenant, openStore } from 'bailiwick'
+import { createRuntime, defineRuntime, defineTenant } from 'bailiwick'
 import type { DataSet } from './data-sets.ts'
 import { tick } from './terminal.ts'
 
@@ -17,9 +17,9 @@ export async function checkCrash(data: string): Promise<void> {
   try {
     const url = `sled:${join(directory, 'store')}`
     const acknowledged = await loadUntilKilled(url, data)
-    await using store = await openStore(url)
-    await using runtime = await createRuntime(spec(), { store })
+    const runtime = await createRuntime(spec(), { store: url })
     for (const id of acknowledged) await runtime.references.resolve(id)
+    await runtime.close()
     tick(`a child killed with SIGKILL mid-load lost nothing of what it had acknowledged (${acknowledged.length})`)
   } finally {
     await rm(directory, { recursive: true, force: true })

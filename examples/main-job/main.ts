@@ -11,6 +11,7 @@ import { load } from './load.ts'
 import { type Options, readOptions } from './options.ts'
 import { megabytes, Progress, table, tick, title } from './terminal.ts'
 
+const SHOWN_CHARACTERS = 96
 const names = ['acme', 'globex', 'initech', 'umbrella', 'hooli', 'stark', 'wayne', 'wonka']
 
 const child = crashChildArguments()
@@ -24,7 +25,7 @@ async function main(options: Options): Promise<void> {
   title(
     `bailiwick: ${dataSets.length} data sets with ${rows.toLocaleString('en')} rows, ${options.tenants} tenants, one store`,
   )
-  await using store = await openStore(options.store)
+  const store = await openStore(options.store)
   tick(`opened ${options.store}`)
 
   const topology = defineRuntime({
@@ -54,10 +55,12 @@ async function main(options: Options): Promise<void> {
   title('Results, each computed from references and kept as one')
   for (const result of results) {
     const { answer } = result.reference.glimpse as { answer?: unknown }
-    process.stdout.write(`  ${result.title} (${result.rows.toLocaleString('en')} rows)\n`)
-    process.stdout.write(
-      `    ${result.reference.id}  ${JSON.stringify(answer ?? result.reference.glimpse).slice(0, 96)}…\n`,
-    )
+    const shown = JSON.stringify(answer ?? result.reference.glimpse)
+    const cut = shown.length > SHOWN_CHARACTERS ? `${shown.slice(0, SHOWN_CHARACTERS)}…` : shown
+    process.stdout.write(`  ${result.title} (${result.rows.toLocaleString('en')} rows)
+`)
+    process.stdout.write(`    ${result.reference.id}  ${cut}
+`)
   }
 
   title('Checks')
@@ -66,7 +69,7 @@ async function main(options: Options): Promise<void> {
 
   title('What is kept')
   table(['tenant', 'references', 'bytes', 'time'], report)
-  for (const { runtime } of holdings) await runtime.close()
+  await store.close()
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   process.stdout.write(`\n  All checks held. ${where(options.store)} Took ${seconds} s.\n`)
 }

@@ -50,6 +50,7 @@ export function readOptions(): Options {
 }
 
 function packagedData(): string {
-  const manifest = createRequire(import.meta.url).resolve('vega-datasets/package.json')
-  return join(dirname(manifest), 'data')
+  // The package exports its code alone; its data lies beside that.
+  const code = createRequire(import.meta.url).resolve('vega-datasets')
+  return join(dirname(code), '..', 'data')
 }
