@@ -45,6 +45,7 @@ describe.each(nodesUnderTest())('M15: on Node %s', (major, executable) => {
     expect(printed).toEqual({
       tenant: { resourceId: 'acme', version: 'v1' },
       refused: 'SPEC_INVALID',
+      found: { hello: 'world' },
     })
   })
 })

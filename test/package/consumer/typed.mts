@@ -1,13 +1,31 @@
-import { BailiwickError, defineReference, defineRuntime, defineTenant, type Tenant } from 'bailiwick'
+import {
+  BailiwickError,
+  createRuntime,
+  defineReference,
+  defineRuntime,
+  defineTenant,
+  openStore,
+  type Reference,
+} from 'bailiwick'
 
-export function tenantOf(resourceId: string): Tenant | undefined {
+const spec = defineRuntime({
+  tenant: defineTenant('acme', 'v1'),
+  references: [defineReference({ name: 'movies', ttlMs: 1_000 })],
+})
+
+export async function firstReference(): Promise<Reference | undefined> {
+  const store = await openStore('memory:')
   try {
-    const tenant = defineTenant(resourceId, 'v1')
-    // @ts-expect-error a tenant is frozen
-    tenant.version = 'v2'
-    return defineRuntime({ tenant, references: [defineReference({ name: 'movies', ttlMs: 1_000 })] }).tenant
+    const runtime = await createRuntime(spec, { store })
+    const reference = await runtime.references.put('movies', [{ title: 'Metropolis' }])
+    const kept: string = reference.id
+    // @ts-expect-error a handle serves one tenant: no verb takes another
+    await runtime.references.resolve(kept, { tenant: 'globex' })
+    return reference
   } catch (error) {
     if (BailiwickError.isInstance(error)) return undefined
     throw error
+  } finally {
+    await store.close()
   }
 }
