@@ -16,6 +16,7 @@ pub mod reading;
 pub mod support;
 pub mod values;
 pub mod vaults;
+pub mod workload;
 
 use crate::Opened;
 

@@ -116,6 +116,10 @@ impl Committer {
             |number: &usize| jobs.get(*number).is_some_and(|(commit, _)| commit.durability == Durability::Relaxed);
         let (now, later): (Vec<_>, Vec<_>) =
             answers.into_iter().enumerate().partition(|(number, _)| is_relaxed(number));
+        if !now.is_empty() && self.unsynced.is_some() {
+            let stop = |_| Stop { problem: "the tree could not be flushed", answer: CommitError::OutcomeUnknown };
+            self.tree.flush().map_err(stop)?;
+        }
         self.status.answer(now);
         let is_due = self.unsynced.is_some_and(|since| since.elapsed() >= RELAXED);
         if self.unsynced.is_some() && (!later.is_empty() || jobs.is_empty() || is_due) {

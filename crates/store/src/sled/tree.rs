@@ -91,9 +91,14 @@ impl Tree {
         self.read(|db| db.apply_batch(batch))
     }
 
+    /// Hands everything applied to the operating system: it survives the end of the process, not of the machine.
+    pub(super) fn flush(&self) -> Result<(), ReadError> {
+        self.read(|db| db.flush()).map(drop)
+    }
+
     /// Makes everything applied durable.
     pub(super) fn sync(&self) -> Result<(), ReadError> {
-        self.read(|db| db.flush())?;
+        self.flush()?;
         self.file.sync_data().map_err(|_| ReadError::Unavailable)
     }
 

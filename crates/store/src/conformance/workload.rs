@@ -1,0 +1,305 @@
+//! The workload of the crash tests. What step number `n` does follows from a seed and `n` alone, so that after a crash
+//! it can be said exactly what must be there: of every lane the steps up to some point and nothing after, that point
+//! not before the last acknowledged step.
+//!
+//! Lanes run beside each other, the steps of one lane one after the other. Step `n` belongs to lane `n % LANES`. Most
+//! steps are commits, which also note their number in the lane's own row; some change the lane's slot in the vault.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::support::{block_on, noise, place, whole_range};
+use crate::engine::{Commit, Durability, Limits, Millis, Op, Place, Tag, When};
+use crate::sled::{self, SledOptions};
+use crate::vault::{Created, Slot};
+use crate::{Count, Opened};
+
+/// How many steps are under way at once.
+pub const LANES: u64 = 8;
+/// The lane whose commits are acknowledged before they are synced.
+pub const RELAXED_LANE: u64 = LANES - 1;
+
+const NOW: Millis = 1_000;
+const ROWS: u8 = 1;
+const LAST: u8 = 2;
+const PLACES: u64 = 16;
+const LAST_PLACE: u64 = 0;
+
+/// What happened to the store before it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// The process died: nothing that was acknowledged may be missing.
+    Killed,
+    /// The machine died: of the relaxed lane the last steps may be missing.
+    PowerCut,
+}
+
+/// A source of numbers that follow from a seed and a step.
+struct Dice(blake3::OutputReader);
+
+impl Dice {
+    fn new(seed: u64, step: u64) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&seed.to_be_bytes()).update(&step.to_be_bytes());
+        Self(hasher.finalize_xof())
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        u64::from_be_bytes(bytes) % end
+    }
+}
+
+/// A row, by what its value is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Expected {
+    seed: u64,
+    length: usize,
+    expires_at: Option<Millis>,
+    counted: Option<u64>,
+}
+
+/// One lane's rows after some of its steps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Lane {
+    rows: BTreeMap<u64, Expected>,
+    last: Option<u64>,
+    slot: Option<Slot>,
+}
+
+/// A step to take.
+enum Step {
+    Commit(Vec<Op>),
+    Create(Vec<u8>),
+    Replace(u64, Vec<u8>),
+    Wipe,
+}
+
+fn tag(seed: u64, lane: u64) -> Tag {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"tag").update(&seed.to_be_bytes()).update(&lane.to_be_bytes());
+    Tag(*hasher.finalize().as_bytes())
+}
+
+fn step_at(lane: u64, position: u64) -> u64 {
+    position * LANES + lane
+}
+
+fn length(dice: &mut Dice) -> usize {
+    let length = match dice.below(100) {
+        0..70 => dice.below(600),
+        70..85 => 3_000 + dice.below(3_000),
+        85..99 => 5_000 + dice.below(150_000),
+        _ => 4 * 1024 * 1024 + dice.below(1_000_000),
+    };
+    length as usize
+}
+
+impl Lane {
+    /// Moves on by one step, and says what is to be done for it.
+    fn advance(&mut self, seed: u64, step: u64) -> Step {
+        let mut dice = Dice::new(seed, step);
+        if dice.below(12) == 0 {
+            return self.change_slot(step);
+        }
+        let mut ops = Vec::new();
+        for number in 0..=dice.below(4) {
+            let item = dice.below(PLACES);
+            let at = place(ROWS, item);
+            match (dice.below(10), self.rows.get_mut(&item)) {
+                (0 | 1, _) => {
+                    self.rows.remove(&item);
+                    ops.push(Op::Delete { place: at, when: When::Any });
+                }
+                (2, Some(row)) => {
+                    let asked = NOW + 1 + dice.below(1_000);
+                    row.expires_at = row.expires_at.map(|old| old.max(asked));
+                    ops.push(Op::Extend { place: at, expires_at: Some(asked) });
+                }
+                _ => {
+                    let length = length(&mut dice);
+                    let expires_at = (dice.below(2) == 0).then(|| NOW + 1 + dice.below(1_000));
+                    let counted = (dice.below(2) == 0).then_some(length as u64);
+                    let row = Expected { seed: seed ^ (step << 3 | number), length, expires_at, counted };
+                    self.rows.insert(item, row);
+                    let value = noise(row.seed, length);
+                    ops.push(Op::Put { place: at, value, expires_at, counted, when: When::Any });
+                }
+            }
+        }
+        let value = Bytes::copy_from_slice(&step.to_be_bytes());
+        ops.push(Op::Put { place: place(LAST, LAST_PLACE), value, expires_at: None, counted: None, when: When::Any });
+        self.last = Some(step);
+        Step::Commit(ops)
+    }
+
+    fn change_slot(&mut self, step: u64) -> Step {
+        let value = noise(step, (step % 160) as usize).to_vec();
+        match self.slot.take() {
+            None => {
+                self.slot = Some(Slot { generation: 0, value: value.clone() });
+                Step::Create(value)
+            }
+            Some(Slot { generation, .. }) if generation < 3 => {
+                self.slot = Some(Slot { generation: generation + 1, value: value.clone() });
+                Step::Replace(generation, value)
+            }
+            Some(_) => Step::Wipe,
+        }
+    }
+
+    fn usage(&self) -> Count {
+        let counted: Vec<u64> = self.rows.values().filter_map(|row| row.counted).collect();
+        Count { items: counted.len() as u64, bytes: counted.iter().sum() }
+    }
+}
+
+/// What the store holds of a lane.
+fn look(opened: &Opened, seed: u64, lane: u64) -> Result<(Option<u64>, Option<Slot>), String> {
+    let owner = tag(seed, lane);
+    let rows = block_on(opened.engine.scan(owner, whole_range(LAST))).map_err(|error| format!("scan: {error:?}"))?;
+    let last = rows.first().map(|row| row.value[..].try_into().map(u64::from_be_bytes));
+    let last = last.transpose().map_err(|_| "the last step is torn")?;
+    let slot = block_on(opened.vault.get(owner.0)).map_err(|error| format!("vault: {error:?}"))?;
+    Ok((last, slot))
+}
+
+/// Finds how far a lane has come: its state, and the position of its next step.
+fn place_of(opened: &Opened, seed: u64, lane: u64) -> Result<(Lane, u64), String> {
+    let (last, slot) = look(opened, seed, lane)?;
+    let mut state = Lane::default();
+    let mut position = 0;
+    while state.last != last {
+        state.advance(seed, step_at(lane, position));
+        position += 1;
+        if state.last > last {
+            return Err(format!("lane {lane}: no step {last:?}"));
+        }
+    }
+    // Steps on the slot leave no trace in the rows.
+    let mut next = state.clone();
+    let mut ahead = position;
+    loop {
+        if next.slot == slot {
+            state = next.clone();
+            position = ahead;
+        }
+        if next.last != last {
+            break;
+        }
+        next.advance(seed, step_at(lane, ahead));
+        ahead += 1;
+        if next.last != last {
+            break;
+        }
+    }
+    if state.slot != slot {
+        return Err(format!("lane {lane}: the slot is {slot:?}, not that of step {position}: {:?}", state.slot));
+    }
+    Ok((state, position))
+}
+
+/// Checks an open store against the steps that were acknowledged. Says what is wrong.
+pub fn verify_opened(opened: &Opened, seed: u64, acknowledged: &BTreeSet<u64>, crash: Crash) -> Result<(), String> {
+    for lane in 0..LANES {
+        let (state, position) = place_of(opened, seed, lane)?;
+        let last = acknowledged.iter().rev().find(|step| *step % LANES == lane);
+        let may_lose = crash == Crash::PowerCut && lane == RELAXED_LANE;
+        if let Some(step) = last.filter(|step| **step >= step_at(lane, position) && !may_lose) {
+            return Err(format!("lane {lane}: step {step} was acknowledged, but only {position} steps are there"));
+        }
+        verify_rows(opened, seed, lane, &state)?;
+    }
+    let health = block_on(opened.engine.health());
+    if health.ok && health.problems.is_empty() { Ok(()) } else { Err(format!("health: {:?}", health.problems)) }
+}
+
+fn verify_rows(opened: &Opened, seed: u64, lane: u64, state: &Lane) -> Result<(), String> {
+    let owner = tag(seed, lane);
+    let request = crate::ScanRequest { now: NOW, ..whole_range(ROWS) };
+    let rows = block_on(opened.engine.scan(owner, request)).map_err(|error| format!("scan: {error:?}"))?;
+    let expected: Vec<Place> = state.rows.keys().map(|item| place(ROWS, *item)).collect();
+    let found: Vec<Place> = rows.iter().map(|row| row.place).collect();
+    if found != expected {
+        return Err(format!("lane {lane}: {} rows, not {}", found.len(), expected.len()));
+    }
+    for (row, expected) in rows.iter().zip(state.rows.values()) {
+        if row.value != noise(expected.seed, expected.length) || row.expires_at != expected.expires_at {
+            return Err(format!("lane {lane}: a row of {} bytes is not {expected:?}", row.value.len()));
+        }
+    }
+    let usage = block_on(opened.engine.usage(owner)).map_err(|error| format!("usage: {error:?}"))?;
+    let count = usage.get(&ROWS).copied().unwrap_or_default();
+    if count == state.usage() { Ok(()) } else { Err(format!("lane {lane}: usage {count:?}, not {:?}", state.usage())) }
+}
+
+/// Opens the store in a directory, checks it, and closes it again.
+pub fn verify(directory: &Path, seed: u64, acknowledged: &BTreeSet<u64>, crash: Crash) -> Result<(), String> {
+    let options = SledOptions { cache_bytes: 16 * 1024 * 1024 };
+    let opened = sled::open(directory, options).map_err(|error| format!("open: {error:?}"))?;
+    let result = verify_opened(&opened, seed, acknowledged, crash);
+    block_on(opened.engine.close());
+    result
+}
+
+/// The steps in an ack file. A last line without its end was never written whole, and does not count.
+pub fn read_acknowledged(path: &Path) -> BTreeSet<u64> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok()).collect()
+}
+
+/// Takes every step below `steps` that the store has not taken yet. `acknowledge` is called with the number of each step
+/// once it is acknowledged, from several threads. Returns the first error of each lane that met one; that lane stops.
+pub fn run(opened: &Opened, seed: u64, steps: u64, acknowledge: &(dyn Fn(u64) + Sync)) -> Vec<String> {
+    std::thread::scope(|scope| {
+        let lanes: Vec<_> =
+            (0..LANES).map(|lane| scope.spawn(move || run_lane(opened, seed, lane, steps, acknowledge))).collect();
+        lanes.into_iter().filter_map(|lane| lane.join().expect("a lane").err()).collect()
+    })
+}
+
+fn run_lane(
+    opened: &Opened,
+    seed: u64,
+    lane: u64,
+    steps: u64,
+    acknowledge: &(dyn Fn(u64) + Sync),
+) -> Result<(), String> {
+    let (mut state, mut position) = place_of(opened, seed, lane)?;
+    let owner = tag(seed, lane);
+    while step_at(lane, position) < steps {
+        let step = step_at(lane, position);
+        let failed = |error: &dyn std::fmt::Debug| format!("step {step}: {error:?}");
+        match state.advance(seed, step) {
+            Step::Commit(ops) => {
+                let durability = if lane == RELAXED_LANE { Durability::Relaxed } else { Durability::Sync };
+                let commit = Commit { tag: owner, now: NOW, ops, limits: Limits::default(), durability };
+                block_on(opened.engine.commit(commit)).map_err(|error| failed(&error))?;
+            }
+            Step::Create(value) => {
+                let created = block_on(opened.vault.create(owner.0, value)).map_err(|error| failed(&error))?;
+                if created != Created::New {
+                    return Err(failed(&created));
+                }
+            }
+            Step::Replace(generation, value) => {
+                let replaced =
+                    block_on(opened.vault.replace(owner.0, generation, value)).map_err(|error| failed(&error))?;
+                if !replaced {
+                    return Err(failed(&"nothing was replaced"));
+                }
+            }
+            Step::Wipe => {
+                if !block_on(opened.vault.wipe(owner.0)).map_err(|error| failed(&error))? {
+                    return Err(failed(&"nothing was wiped"));
+                }
+            }
+        }
+        acknowledge(step);
+        position += 1;
+    }
+    Ok(())
+}
