@@ -8,7 +8,10 @@ use std::path::Path;
 use super::OpenError;
 
 /// Everything a store's directory may hold before its `format` file is there.
-const UNFINISHED: [&str; 8] = ["lock", "format.new", "keys", "root.key", "root.key.new", "db", "segments", "values"];
+const UNFINISHED: [&str; 9] =
+    ["lock", "format.new", "keys", "root.key", "root.key.new", "db", UNFINISHED_TREE, "segments", "values"];
+/// Where a tree goes whose creation was cut off and that is of no use.
+pub(super) const UNFINISHED_TREE: &str = "db.unfinished";
 const DIRECTORIES: [&str; 2] = ["segments", "values"];
 const FORMAT_START: &str = "bailiwick-store ";
 /// The format this version writes.

@@ -109,7 +109,7 @@ pub fn open(path: &Path, options: SledOptions) -> Result<Opened, OpenError> {
     if stage == Stage::Complete && !store::must_exist(path) {
         return Err(OpenError::Corrupt { copy: path.to_path_buf() });
     }
-    let tree = tree::Tree::open(path, &options)?;
+    let tree = tree::Tree::open(path, &options, stage)?;
     let rows = read_internal(&tree).map_err(|error| match error {
         ReadError::Unavailable => OpenError::Unavailable(io::ErrorKind::Other),
         _ => match tree::copy_aside(path, &path.join("db")) {

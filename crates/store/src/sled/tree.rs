@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ::sled::{Batch, Db, IVec};
 use parking_lot::RwLock;
 
-use super::directory::{make_private_directory, make_private_file, sync_directory};
+use super::directory::{Stage, UNFINISHED_TREE, make_private_directory, make_private_file, sync_directory};
 use super::{OpenError, SledOptions};
 use crate::engine::ReadError;
 
@@ -39,7 +39,7 @@ fn read_error(error: &::sled::Error) -> ReadError {
 
 impl Tree {
     /// Opens the tree in `<store>/db`, or creates it.
-    pub(super) fn open(store: &Path, options: &SledOptions) -> Result<Self, OpenError> {
+    pub(super) fn open(store: &Path, options: &SledOptions, stage: Stage) -> Result<Self, OpenError> {
         let directory = store.join("db");
         if directory.exists() {
             remove_unfinished_snapshots(&directory)?;
@@ -50,9 +50,16 @@ impl Tree {
         let db = match open_database(&directory, options) {
             Ok(db) => db,
             Err(Failure::Error(error)) => return Err(error),
+            Err(Failure::Damaged) if stage == Stage::Unfinished => start_over(store, &directory, options)?,
             Err(Failure::Damaged) => open_damaged(store, &directory, options)?,
         };
-        let file = OpenOptions::new().read(true).write(true).open(directory.join("db"))?;
+        let file = match OpenOptions::new().read(true).write(true).open(directory.join("db")) {
+            Ok(file) => file,
+            Err(error) => {
+                drop_quietly(Some(db));
+                return Err(error.into());
+            }
+        };
         let tree = Self { db: RwLock::new(Some(db)), file, directory };
         tree.settle()?;
         Ok(tree)
@@ -115,8 +122,18 @@ impl Tree {
 
     /// Gives everything back.
     pub(super) fn close(&self) {
-        let db = self.db.write().take();
-        drop(catch_unwind(AssertUnwindSafe(|| drop(db))));
+        drop_quietly(self.db.write().take());
+    }
+}
+
+/// sled syncs when it is dropped, and panics if that fails.
+fn drop_quietly(db: Option<Db>) {
+    drop(catch_unwind(AssertUnwindSafe(|| drop(db))));
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -148,6 +165,23 @@ fn open_database(directory: &Path, options: &SledOptions) -> Result<Db, Failure>
             }
             Ok(Err(_)) | Err(_) => return Err(Failure::Damaged),
         }
+    }
+}
+
+/// A tree whose creation was cut off may be of no use, and nothing in it was ever acknowledged. It is put aside all the
+/// same: should a file have gone missing from a complete store, this takes nothing away.
+fn start_over(store: &Path, directory: &Path, options: &SledOptions) -> Result<Db, OpenError> {
+    let aside = store.join(UNFINISHED_TREE);
+    match std::fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => std::fs::rename(directory, &aside)?,
+    }
+    std::fs::create_dir(directory)?;
+    make_private_directory(directory)?;
+    match open_database(directory, options) {
+        Ok(db) => Ok(db),
+        Err(Failure::Error(error)) => Err(error),
+        Err(Failure::Damaged) => Err(OpenError::Corrupt { copy: aside }),
     }
 }
 
