@@ -4,11 +4,13 @@
 //! touches lies below the tenant's tag, is named by a hash under the tenant's secret and sealed under the tenant's key,
 //! bound to its place.
 
+mod cursor;
 mod encoding;
 mod entropy;
 mod failure;
 mod flights;
 mod hash;
+mod journal;
 mod keys;
 mod list;
 mod opened;
@@ -20,9 +22,11 @@ mod store;
 pub mod stores;
 
 pub use bailiwick_store::{Count, Durability, Health, Limits, Version, When};
+pub use cursor::bad_cursor;
 pub use entropy::Clock;
 pub use flights::{Lead, Turn};
-pub use list::{DEFAULT_LIMIT, MAXIMUM_LIMIT, NamePage, bad_cursor, check_limit};
+pub use journal::{Entries, EntryPage};
+pub use list::{DEFAULT_LIMIT, MAXIMUM_LIMIT, NamePage, check_limit};
 pub use opened::Record;
 pub use root_key::RootKey;
 pub use row::{Area, Change, List, Name};

@@ -5,7 +5,6 @@
 
 use bailiwick_model::{Error, Result};
 use bailiwick_store::{Item, Place, ScanRequest};
-use data_encoding::BASE64URL_NOPAD;
 
 use crate::failure;
 use crate::row::{self, List, Name};
@@ -33,11 +32,13 @@ impl Access {
     pub async fn page(&self, list: &List, limit: usize, cursor: Option<&str>) -> Result<NamePage> {
         check_limit(limit)?;
         let from = self.list_place(list, 0, Name([0; 16])).item;
+        let prefix = from.first_chunk::<8>().copied().unwrap_or_default();
+        let bound: [&[u8]; 3] = [b"list", &[list.kind as u8], &prefix];
         let end = self.list_place(list, u64::MAX, Name([0xff; 16])).item;
         let (to, skip) = match cursor {
             None => (end, None),
             Some(cursor) => {
-                let last = self.open_cursor(list, cursor)?;
+                let last: Item = self.open_cursor(&bound, cursor)?;
                 (last, Some(last))
             }
         };
@@ -50,7 +51,7 @@ impl Access {
         let more = items.len() > limit;
         items.truncate(limit);
         let cursor = match items.last() {
-            Some(last) if more => Some(self.seal_cursor(list, last)?),
+            Some(last) if more => Some(self.seal_cursor(&bound, last)?),
             _ => None,
         };
         Ok(NamePage { names: items.iter().filter_map(split).collect(), cursor })
@@ -65,23 +66,6 @@ impl Access {
         }
         Place { kind: row::list_kind(list.kind), item }
     }
-
-    fn seal_cursor(&self, list: &List, last: &Item) -> Result<String> {
-        let sealed = self
-            .keys
-            .cursors
-            .seal(&self.state.entropy, &[b"cursor", &[list.kind as u8]], last.len(), |out| out.extend_from_slice(last))
-            .map_err(|_| failure::corrupt())?;
-        Ok(BASE64URL_NOPAD.encode(&sealed))
-    }
-
-    fn open_cursor(&self, list: &List, cursor: &str) -> Result<Item> {
-        let sealed = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| bad_cursor())?;
-        let opened = self.keys.cursors.open(&[b"cursor", &[list.kind as u8]], &sealed).map_err(|_| bad_cursor())?;
-        let item = Item::try_from(opened).map_err(|_| bad_cursor())?;
-        let expected = self.list_place(list, 0, Name([0; 16])).item;
-        if item.first_chunk::<8>() == expected.first_chunk::<8>() { Ok(item) } else { Err(bad_cursor()) }
-    }
 }
 
 /// # Errors
@@ -92,11 +76,6 @@ pub fn check_limit(limit: usize) -> Result<()> {
     } else {
         Err(Error::invalid("limit must be a whole number from 1 to 1000."))
     }
-}
-
-/// What any cursor is that this tenant's list did not give out.
-pub fn bad_cursor() -> Error {
-    Error::invalid("This cursor is not one that this list of this tenant gave. Start again without a cursor.")
 }
 
 fn split(item: &Item) -> Option<(u64, Name)> {

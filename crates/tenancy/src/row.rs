@@ -14,24 +14,34 @@ pub enum Area {
     Record,
     /// Content that is too large to be read with the record.
     Content,
+    /// An entry of the item's journal, by its sequence.
+    Entry(u64),
 }
 
 /// The kind byte of the row that says which tags a name has had. It lies under the name's own tag.
 pub(crate) const NAME_ROW: u8 = 0;
+const ENTRY: u8 = 0x20;
 const CONTENT: u8 = 0x40;
 const LIST: u8 = 0x80;
 
-/// `name(16) ‖ zeros(16)` below the kind, or below the kind with the content bit.
+/// `name(16) ‖ zeros(8) ‖ u64be(sequence, or zero)` below the kind, with the area's bit.
 pub(crate) fn place(kind: Kind, area: Area, name: Name) -> Place {
+    let (bit, sequence) = match area {
+        Area::Record => (0, 0),
+        Area::Content => (CONTENT, 0),
+        Area::Entry(sequence) => (ENTRY, sequence),
+    };
     let mut item = [0; 32];
-    for (to, from) in item.iter_mut().zip(name.0) {
+    let fields = name.0.into_iter().chain([0; 8]).chain(sequence.to_be_bytes());
+    for (to, from) in item.iter_mut().zip(fields) {
         *to = from;
     }
-    let kind = match area {
-        Area::Record => kind as u8,
-        Area::Content => kind as u8 | CONTENT,
-    };
-    Place { kind, item }
+    Place { kind: kind as u8 | bit, item }
+}
+
+/// The sequence of an entry's place.
+pub(crate) fn sequence(place: &Place) -> u64 {
+    place.item.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// The kind byte of a list's rows.

@@ -371,7 +371,7 @@ impl Access {
     }
 
     /// `None` if the record opens but belongs to somebody else: a tripwire that no way through this code reaches.
-    fn open_row(&self, place: &Place, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn open_row(&self, place: &Place, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
         let key = bailiwick_store::engine::record_key(&self.keys.tag, place);
         let bound: [&[u8]; 2] = [&self.state.store.keys.store_id, &key];
         let mut plaintext = self.keys.records.open(&bound, sealed).map_err(|_| failure::corrupt())?;
