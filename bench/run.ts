@@ -1,0 +1,68 @@
+// Compares bailiwick with what it is measured against and prints where it stands. Rows run one after the other, the
+// contenders of a row in turn. Options: see bench/README.md.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { loadRivals } from './contenders/rivals.ts'
+import type { Conditions, Finding } from './finding.ts'
+import { printFinding, printSummary, printVersions } from './print.ts'
+import { writeResults } from './results.ts'
+import { durablePut } from './rows/durable-put.ts'
+import { hotResolve } from './rows/hot-resolve.ts'
+import { idleHandle } from './rows/idle-handle.ts'
+import { loopLag } from './rows/loop-lag.ts'
+import { openLargeStore } from './rows/open-store.ts'
+import { storedLargeValues } from './rows/stored-bytes.ts'
+
+const { values } = parseArgs({
+  options: {
+    long: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    keys: { type: 'string', default: '100000' },
+    rounds: { type: 'string', default: '7' },
+    'open-records': { type: 'string', default: '' },
+    output: { type: 'string', default: 'latest' },
+    folder: { type: 'string', default: tmpdir() },
+  },
+})
+
+const folder = mkdtempSync(join(values.folder, 'bailiwick-bench-'))
+const rivals = loadRivals(join(process.cwd(), 'bench', 'package.json'))
+const conditions: Conditions = {
+  folder,
+  keys: Number(values.keys),
+  rounds: Number(values.rounds),
+  openRecords: Number(values['open-records'] || (values.long ? 1_000_000 : 100_000)),
+  rivals,
+}
+
+const rows: { readonly [name: string]: () => Promise<Finding> } = {
+  'hot-bytes-256': () => hotResolve(conditions, 'bytes', 256),
+  'hot-bytes-4096': () => hotResolve(conditions, 'bytes', 4096),
+  'hot-rows-256': () => hotResolve(conditions, 'rows', 256),
+  'put-1': () => durablePut(conditions, 1, 500),
+  'put-64': () => durablePut(conditions, 64, 4_000),
+  'put-1000': () => durablePut(conditions, 1_000, 10_000),
+  'stored-bytes': () => storedLargeValues(conditions),
+  'lag-bytes': () => loopLag(conditions, 'bytes'),
+  'lag-rows': () => loopLag(conditions, 'rows'),
+  'idle-handle': () => idleHandle(),
+  'open-store': () => openLargeStore(conditions),
+}
+
+printVersions(rivals)
+const findings: Finding[] = []
+try {
+  for (const [name, row] of Object.entries(rows)) {
+    if (!name.startsWith(values.only)) continue
+    const finding = await row()
+    findings.push({ ...finding, residentMb: process.memoryUsage().rss / 1e6 })
+    printFinding(finding)
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+printSummary(findings)
+console.log(`written to ${writeResults(values.output, rivals, findings)}`)
