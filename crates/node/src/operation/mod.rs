@@ -1,0 +1,80 @@
+//! What can be submitted, by number. The numbers and shapes stand in `ts/native/operations.ts` too.
+
+mod cache;
+mod references;
+mod store;
+
+use std::sync::Arc;
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::{Error, Result};
+use bailiwick_runtime::TenantHandle;
+
+use crate::environment::Environment;
+use crate::message::{Answer, Reader};
+
+/// The names of the operations, for tests that make one panic.
+pub(crate) fn name(number: u32) -> &'static str {
+    match number {
+        1 => "openStore",
+        2 => "closeStore",
+        3 => "storeHealth",
+        4 => "storeStats",
+        5 => "registerTopology",
+        6 => "advanceClock",
+        10 => "put",
+        11 => "putMany",
+        12 => "resolve",
+        13 => "resolveMany",
+        14 => "describe",
+        15 => "list",
+        16 => "delete",
+        20 => "cacheGet",
+        21 => "cacheSet",
+        22 => "cacheDelete",
+        23 => "cacheBegin",
+        24 => "cacheComputed",
+        25 => "cacheGiveUp",
+        30 => "usage",
+        _ => "unknown",
+    }
+}
+
+/// Runs one operation. `target` is a store or a handle.
+pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32, arguments: &[u8]) -> Result<Answer> {
+    let mut arguments = Reader::new(arguments);
+    if number < 10 {
+        return store::run(environment, number, target, &mut arguments).await;
+    }
+    let handle = environment.tables().handles.get(target)?;
+    match number {
+        10..=19 => references::run(&handle, number, &mut arguments).await,
+        20..=29 => cache::run(environment, &handle, number, &mut arguments).await,
+        30 => usage(&handle).await,
+        _ => Err(no_such_operation()),
+    }
+}
+
+async fn usage(handle: &TenantHandle) -> Result<Answer> {
+    let kinds = handle.usage().await?.into_iter().map(|(kind, count)| {
+        let count = Json::Object(vec![
+            ("items".to_owned(), Json::Number(count.items as f64)),
+            ("bytes".to_owned(), Json::Number(count.bytes as f64)),
+        ]);
+        (kind.name(), count)
+    });
+    Ok(json_answer(kinds.collect()))
+}
+
+fn no_such_operation() -> Error {
+    Error::Internal("There is no such operation.".to_owned())
+}
+
+fn json_answer(members: Vec<(&str, Json)>) -> Answer {
+    let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Answer(json::write(&Json::Object(members)).into_bytes())
+}
+
+fn array(texts: &[String]) -> String {
+    format!("[{}]", texts.join(","))
+}

@@ -1,0 +1,62 @@
+//! References.
+
+use bailiwick_model::Result;
+use bailiwick_runtime::{PutContent, PutItem, Resolved, TenantHandle};
+
+use super::{array, no_such_operation};
+use crate::message::{Answer, Reader};
+
+pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Reader<'_>) -> Result<Answer> {
+    match number {
+        10 => {
+            let references = handle.put_references(vec![put_item(arguments)?]).await?;
+            let reference = references.into_iter().next().map(|reference| reference.json).unwrap_or_default();
+            Ok(Answer(reference.into_bytes()))
+        }
+        11 => {
+            let count = arguments.u32()?;
+            let items = (0..count).map(|_| put_item(arguments)).collect::<Result<_>>()?;
+            let references = handle.put_references(items).await?;
+            let texts: Vec<String> = references.into_iter().map(|reference| reference.json).collect();
+            Ok(Answer(array(&texts).into_bytes()))
+        }
+        12 => Ok(resolved(Answer::default(), &handle.resolve(arguments.text()?).await?)),
+        13 => {
+            let count = arguments.u32()?;
+            let ids = (0..count).map(|_| arguments.text()).collect::<Result<Vec<_>>>()?;
+            let found = handle.resolve_many(&ids).await?;
+            Ok(found.iter().fold(Answer::default(), |answer, found| match found {
+                Some(found) => resolved(answer.u8(1), found),
+                None => answer.u8(0),
+            }))
+        }
+        14 => Ok(Answer(handle.describe(arguments.text()?).await?.json.into_bytes())),
+        15 => {
+            let type_name = arguments.optional_text()?;
+            let (limit, cursor) = (arguments.whole("limit")?, arguments.optional_text()?);
+            let limit = limit.map_or(100, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+            let page = handle.list_references(type_name, limit, cursor).await?;
+            let cursor = page.cursor.map(|cursor| format!(",\"cursor\":\"{cursor}\"")).unwrap_or_default();
+            Ok(Answer(format!("{{\"items\":{}{cursor}}}", array(&page.items)).into_bytes()))
+        }
+        16 => Ok(Answer::default().u8(u8::from(handle.delete_reference(arguments.text()?).await?))),
+        _ => Err(no_such_operation()),
+    }
+}
+
+fn put_item(arguments: &mut Reader<'_>) -> Result<PutItem> {
+    let type_name = arguments.text()?.to_owned();
+    let media_type = arguments.optional_text()?.map(str::to_owned);
+    let ttl_ms = arguments.whole("ttlMs")?;
+    let content = match arguments.u8()? {
+        0 => PutContent::Json(arguments.bytes()?.to_vec()),
+        1 => PutContent::Text(arguments.text()?.to_owned()),
+        _ => PutContent::Bytes(arguments.bytes()?.to_vec()),
+    };
+    Ok(PutItem { type_name, content, ttl_ms, media_type })
+}
+
+/// `u32 length ‖ JSON ‖ u32 length ‖ content`
+fn resolved(answer: Answer, found: &Resolved) -> Answer {
+    answer.bytes(found.json.as_bytes()).bytes(found.bytes())
+}

@@ -1,0 +1,82 @@
+//! Stores and topologies.
+
+use std::sync::Arc;
+
+use bailiwick_model::Result;
+use bailiwick_model::json::{self, Json};
+use bailiwick_runtime::stores::{self, OpenOptions};
+use bailiwick_runtime::{Catalogue, Clock, RootKey, StoreOptions};
+
+use super::{json_answer, no_such_operation};
+use crate::environment::Environment;
+use crate::message::{Answer, Reader};
+
+pub(super) async fn run(
+    environment: &Arc<Environment>,
+    number: u32,
+    target: u32,
+    arguments: &mut Reader<'_>,
+) -> Result<Answer> {
+    match number {
+        1 => open_store(environment, arguments).await,
+        2 => {
+            let store = environment.tables().stores.take(target);
+            if let Some(store) = store {
+                store.release().await;
+            }
+            Ok(Answer::default())
+        }
+        3 => store_health(environment, target).await,
+        4 => store_stats(environment, target),
+        5 => {
+            let topology = json::parse(arguments.bytes()?, &json::Limits::default())?;
+            let catalogue = Arc::new(Catalogue::from_json(&topology)?);
+            Ok(Answer::default().u32(environment.tables().topologies.add(catalogue)?))
+        }
+        6 => {
+            let store = environment.tables().stores.get(target)?;
+            let advanced = store.store().advance(arguments.whole("ms")?.unwrap_or(0));
+            Ok(Answer::default().u8(u8::from(advanced)))
+        }
+        _ => Err(no_such_operation()),
+    }
+}
+
+async fn open_store(environment: &Arc<Environment>, arguments: &mut Reader<'_>) -> Result<Answer> {
+    let url = arguments.text()?;
+    let root_key = match arguments.u8()? {
+        0 => RootKey::Local,
+        1 => RootKey::Given(arguments.bytes()?.to_vec().into()),
+        _ => RootKey::from_base64(arguments.text()?)?,
+    };
+    let engine_cache_bytes = arguments.whole("cacheBytes")?;
+    let opened_bytes = arguments.whole("openedBytes")?;
+    let seed = arguments.whole("seed")?;
+    let now = arguments.whole("now")?;
+    let defaults = StoreOptions::default();
+    let store = StoreOptions {
+        root_key,
+        opened_bytes: opened_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(defaults.opened_bytes),
+        clock: now.map_or_else(Clock::system, Clock::fixed),
+        seed,
+    };
+    let handle = stores::open(url, OpenOptions { store, engine_cache_bytes }).await?;
+    Ok(Answer::default().u32(environment.tables().stores.add(Arc::new(handle))?))
+}
+
+async fn store_health(environment: &Environment, target: u32) -> Result<Answer> {
+    let store = environment.tables().stores.get(target)?;
+    let health = store.store().health().await;
+    let problems = health.problems.into_iter().map(Json::String).collect();
+    Ok(json_answer(vec![("ok", Json::Bool(health.ok)), ("problems", Json::Array(problems))]))
+}
+
+fn store_stats(environment: &Environment, target: u32) -> Result<Answer> {
+    let store = environment.tables().stores.get(target)?;
+    let stats = store.store().stats();
+    Ok(json_answer(vec![
+        ("tenants", Json::Number(stats.tenants as f64)),
+        ("openedBytes", Json::Number(stats.opened_bytes as f64)),
+        ("alarms", Json::Number(stats.alarms as f64)),
+    ]))
+}
