@@ -26,7 +26,7 @@ fn run_and_kill(directory: &Path, acks: &Path, seed: u64, point: u64) {
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
     let random = u64::from(u32::from_be_bytes(noise(point, 4)[..].try_into().unwrap()));
     // Some during creation and recovery, most at work. This is the moment of the kill, not a wait for anything.
-    std::thread::sleep(Duration::from_micros(random % if point % 4 == 0 { 20_000 } else { 180_000 }));
+    std::thread::sleep(Duration::from_micros(random % if point.is_multiple_of(4) { 20_000 } else { 180_000 }));
     child.kill().unwrap();
     let status = child.wait().unwrap();
     assert_eq!(status.code(), None, "it ended by itself");
