@@ -1,5 +1,6 @@
 //! Running a program under the shim of `test/fault/shim`, and cutting the power of what it recorded.
 
+pub(crate) mod child;
 pub(crate) mod disk;
 pub(crate) mod program;
 pub(crate) mod random;
