@@ -1,8 +1,8 @@
 //! The Node addon: glue only. It converts, rings the doorbell and turns failures into codes; what things mean is in the
 //! crates below.
 //!
-//! Calls that may wait are submitted and acknowledged ([`environment`]); JavaScript is never called from here except by
-//! the doorbell. Every export is wrapped so that a panic becomes an `INTERNAL` error and the process lives ([`guard`]).
+//! Calls that may wait are submitted and acknowledged (`environment`); JavaScript is never called from here except by
+//! the doorbell. Every export is wrapped so that a panic becomes an `INTERNAL` error and the process lives (`guard`).
 
 #![cfg_attr(
     test,

@@ -12,7 +12,7 @@ pub fn write(value: &Json) -> String {
     writer.out
 }
 
-/// The canonical form of RFC 8785 in UTF-8: as [`write`], with keys sorted by their UTF-16 code units.
+/// The canonical form of RFC 8785 in UTF-8: as [`write()`], with keys sorted by their UTF-16 code units.
 pub fn canonical(value: &Json) -> Vec<u8> {
     let mut writer = Writer { out: String::new(), keys: Keys::Sorted, most: usize::MAX };
     writer.value(value);
