@@ -1,0 +1,154 @@
+//! What the tests of this crate share: stores, handles, waiting, reproducible numbers.
+#![allow(dead_code, reason = "no test uses all of it")]
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bailiwick_model::spec::TenantPart;
+use bailiwick_model::{Error, Tenant, json};
+use bailiwick_runtime::{Catalogue, Clock, PutContent, PutItem, RootKey, Store, StoreOptions, TenantHandle};
+use bailiwick_store::{Opened, memory, sled};
+
+/// When test stores begin, in epoch milliseconds.
+pub(crate) const NOW: u64 = 1_800_000_000_000;
+
+/// Registered reference types: one with a time to live, one with a schema.
+const TOPOLOGY: &str = r#"{"bailiwick":1,"references":[
+    {"name":"note","description":"A note","mediaType":"text/markdown","ttlMs":1500},
+    {"name":"row","description":"A row","schema":{"type":"object","required":["a"]}}]}"#;
+
+/// The engines of which every statement must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Memory,
+    Sled,
+}
+
+/// An engine with the directory it may lie in.
+pub(crate) struct Home {
+    pub(crate) opened: Opened,
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl Kept {
+    pub(crate) const ALL: [Self; 2] = [Self::Memory, Self::Sled];
+
+    pub(crate) fn open(self) -> Home {
+        match self {
+            Self::Memory => Home { opened: memory::open(memory::MemoryOptions::default()), _directory: None },
+            Self::Sled => {
+                let directory = tempfile::tempdir().unwrap();
+                let options = sled::SledOptions { cache_bytes: 16 << 20 };
+                let opened = sled::open(&directory.path().join("store"), options).unwrap();
+                Home { opened, _directory: Some(directory) }
+            }
+        }
+    }
+}
+
+/// A store whose clock stands at `now` and whose secrets follow from `seed`.
+pub(crate) async fn store(opened: Opened, seed: u64, now: u64, opened_bytes: usize) -> Arc<Store> {
+    let options = StoreOptions { root_key: RootKey::Local, opened_bytes, clock: Clock::fixed(now), seed: Some(seed) };
+    Store::open(opened, options).await.unwrap()
+}
+
+/// A store in memory for tests that need nothing else.
+pub(crate) fn memory_store() -> Arc<Store> {
+    at_once(store(Kept::Memory.open().opened, 1, NOW, 1 << 20))
+}
+
+pub(crate) fn catalogue() -> Arc<Catalogue> {
+    let topology = json::parse(TOPOLOGY.as_bytes(), &json::Limits::default()).unwrap();
+    Arc::new(Catalogue::from_json(&topology).unwrap())
+}
+
+/// A handle under the limits and retention of `part`, such as `"limits":{"bytes":10}`.
+pub(crate) fn handle_of(
+    store: &Arc<Store>,
+    id: &str,
+    version: &str,
+    part: &str,
+    catalogue: &Arc<Catalogue>,
+) -> TenantHandle {
+    let none = json::parse(
+        format!(r#"{{"tenant":{{"resourceId":"x","version":"v1"}}{part}}}"#).as_bytes(),
+        &json::Limits::default(),
+    );
+    let part = TenantPart::from_json(&none.unwrap()).unwrap();
+    let tenant = Tenant::new(id, version).unwrap();
+    TenantHandle::new(store, &tenant, catalogue.clone(), part.limits, part.retention)
+}
+
+/// A handle with the default limits.
+pub(crate) fn handle(store: &Arc<Store>, id: &str) -> TenantHandle {
+    handle_of(store, id, "v1", "", &catalogue())
+}
+
+/// The outcome of something that must not have to wait for anybody.
+pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("this had to wait for somebody else"),
+    }
+}
+
+/// Runs what may wait for a disk.
+pub(crate) fn wait<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap().block_on(future)
+}
+
+pub(crate) fn text(type_name: &str, content: &str) -> PutItem {
+    bytes(type_name, PutContent::Text(content.to_owned()))
+}
+
+pub(crate) fn bytes(type_name: &str, content: PutContent) -> PutItem {
+    PutItem { type_name: type_name.to_owned(), content, ttl_ms: None, media_type: None }
+}
+
+/// Puts one value and returns its id.
+pub(crate) async fn put(handle: &TenantHandle, item: PutItem) -> String {
+    handle.put_references(vec![item]).await.unwrap().remove(0).id
+}
+
+/// An error as a caller tells it from others: class, fields, code, message.
+pub(crate) fn told(error: &Error) -> String {
+    format!("{error:?} {} {error}", error.code())
+}
+
+/// Whether the long versions of the tests were asked for.
+pub(crate) fn long() -> bool {
+    std::env::var_os("BAILIWICK_LONG").is_some_and(|value| value == "1")
+}
+
+/// Reproducible random numbers (splitmix64).
+#[derive(Clone)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0 to below `end`, which is not 0.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    pub(crate) fn one_in(&mut self, many: usize) -> bool {
+        self.below(many) == 0
+    }
+
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        if from.is_empty() { None } else { from.get(self.below(from.len())) }
+    }
+}
