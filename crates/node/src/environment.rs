@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bailiwick_model::{Error, Result};
+use bailiwick_runtime::stores::StoreHandle;
 use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
@@ -58,6 +59,18 @@ impl Environment {
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds a store for this environment and returns its number.
+    ///
+    /// # Errors
+    /// `Closed` if the environment has ended meanwhile; then the store is the caller's to release.
+    pub(crate) fn keep_store(&self, store: Arc<StoreHandle>) -> Result<u32> {
+        let mut tables = self.tables();
+        if tables.ended {
+            return Err(Error::Closed("This thread has ended.".to_owned()));
+        }
+        tables.stores.add(store)
     }
 
     /// Starts an operation and returns the token of its answer. Tokens wrap after 2^32 calls; by then the first is
@@ -136,6 +149,7 @@ impl Environment {
         queue.large.clear();
         drop(queue);
         let mut tables = self.tables();
+        tables.ended = true;
         drop(tables.computing.drain());
         drop(tables.handles.drain());
         let stores = tables.stores.drain();

@@ -53,4 +53,6 @@ pub(crate) struct Tables {
     pub(crate) topologies: Table<Arc<Catalogue>>,
     pub(crate) handles: Table<Arc<TenantHandle>>,
     pub(crate) computing: Table<Computing>,
+    /// Nothing may be added any more: there is nobody to give it back.
+    pub(crate) ended: bool,
 }

@@ -40,10 +40,6 @@ pub(super) async fn run(
             handle.cache_computed(computing, cache_value(arguments)?).await?;
             Ok(Answer::default())
         }
-        25 => {
-            drop(environment.tables().computing.take(arguments.u32()?));
-            Ok(Answer::default())
-        }
         _ => Err(no_such_operation()),
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn run(
         }
         6 => {
             let store = environment.tables().stores.get(target)?;
-            let advanced = store.store().advance(arguments.whole("ms")?.unwrap_or(0));
+            let advanced = store.store().advance(arguments.whole("milliseconds")?.unwrap_or(0));
             Ok(Answer::default().u8(u8::from(advanced)))
         }
         _ => Err(no_such_operation()),
@@ -50,7 +50,7 @@ async fn open_store(environment: &Arc<Environment>, arguments: &mut Reader<'_>) 
         _ => RootKey::from_base64(arguments.text()?)?,
     };
     let engine_cache_bytes = arguments.whole("cacheBytes")?;
-    let opened_bytes = arguments.whole("openedBytes")?;
+    let opened_bytes = arguments.whole("openedCacheBytes")?;
     let seed = arguments.whole("seed")?;
     let now = arguments.whole("now")?;
     let defaults = StoreOptions::default();
@@ -60,8 +60,14 @@ async fn open_store(environment: &Arc<Environment>, arguments: &mut Reader<'_>) 
         clock: now.map_or_else(Clock::system, Clock::fixed),
         seed,
     };
-    let handle = stores::open(url, OpenOptions { store, engine_cache_bytes }).await?;
-    Ok(Answer::default().u32(environment.tables().stores.add(Arc::new(handle))?))
+    let handle = Arc::new(stores::open(url, OpenOptions { store, engine_cache_bytes }).await?);
+    match environment.keep_store(handle.clone()) {
+        Ok(number) => Ok(Answer::default().u32(number)),
+        Err(error) => {
+            handle.release().await;
+            Err(error)
+        }
+    }
 }
 
 async fn store_health(environment: &Environment, target: u32) -> Result<Answer> {
