@@ -16,6 +16,8 @@ const FEWEST_A_TURN = 2
 const MOST_A_TURN = 1024
 const TURN_MS = 1
 const KEEP_ALIVE_MS = 1 << 30
+/** How often answers are fetched again, in turns that follow each other, before the calls that wait are given up. */
+const FETCH_ATTEMPTS = 8
 
 interface Pending {
   readonly decode: (answer: Answer) => unknown
@@ -35,11 +37,13 @@ export class Bridge {
   readonly #pending = new Map<number, Pending>()
   /** Keeps the process alive while something is under way; the doorbell itself does not. */
   readonly #keepAlive = setInterval(() => {}, KEEP_ALIVE_MS).unref()
-  readonly #topologies = new FinalizationRegistry<number>((topology) => this.releaseTopology(topology))
-  readonly #handles = new FinalizationRegistry<number>((handle) => this.closeHandle(handle))
+  // A failure there would have nobody to catch it and end the process.
+  readonly #topologies = new FinalizationRegistry<number>((topology) => quietly(() => this.releaseTopology(topology)))
+  readonly #handles = new FinalizationRegistry<number>((handle) => quietly(() => this.closeHandle(handle)))
   #aTurn = FEWEST_A_TURN
   #lastTurn = 0
   #scheduled = false
+  #failedFetches = 0
 
   constructor(addon: NativeAddon) {
     this.#addon = addon
@@ -64,13 +68,16 @@ export class Bridge {
       )
       if (this.#pending.size === 0) this.#keepAlive.ref()
       this.#pending.set(token, { decode, resolve, reject })
+      // While earlier answers could not be fetched, the doorbell has rung already and will not ring for this one.
+      if (this.#failedFetches > 0) this.#scheduleTurn()
     })
   }
 
   /** Reads a reference that is opened already. `undefined`: ask with `submit`. */
   resolveAtHand<T>(handle: number, id: string, decode: (answer: Answer) => T): T | undefined {
     const slab = this.#slab
-    const length = slab.write(id, 0, 'latin1')
+    // Not latin1, which would make a malformed id out of other letters equal to a good one.
+    const length = slab.write(id, 0, 'utf8')
     try {
       if (!this.#addon.resolveAtHand(this.#environment, handle, slab, length)) return undefined
     } catch (error) {
@@ -128,13 +135,33 @@ export class Bridge {
       this.#aTurn = Math.min(MOST_A_TURN, Math.max(FEWEST_A_TURN, aTurn))
     }
     this.#lastTurn = now
-    if (this.#drain() > 0) {
-      this.#scheduled = true
-      setImmediate(this.#turn)
+    if (this.#fetch() > 0) {
+      this.#scheduleTurn()
     } else {
       this.#aTurn = Math.max(FEWEST_A_TURN, this.#aTurn / 2)
     }
     if (this.#pending.size === 0) this.#keepAlive.unref()
+  }
+
+  #scheduleTurn(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#turn)
+  }
+
+  /** Drains; nothing that goes wrong there may end the process, which does not belong to us. */
+  #fetch(): number {
+    try {
+      const waiting = this.#drain()
+      this.#failedFetches = 0
+      return waiting
+    } catch (error) {
+      this.#failedFetches += 1
+      if (this.#failedFetches < FETCH_ATTEMPTS) return 1
+      for (const { reject } of this.#pending.values()) reject(typed(error))
+      this.#pending.clear()
+      return 0
+    }
   }
 
   /** Settles some calls and returns how many answers still wait. */
@@ -153,13 +180,24 @@ export class Bridge {
         this.#settle(token, state, slab, at, at + length)
         at += length
       } else {
-        const large = Buffer.allocUnsafeSlow(length)
-        this.#addon.take(this.#environment, token, large)
-        this.#settle(token, state, large, 0, length)
+        this.#settleLarge(token, state, length)
       }
     }
     slab.fill(0, 0, at)
     return waiting
+  }
+
+  #settleLarge(token: number, state: number, length: number): void {
+    let large: Buffer
+    try {
+      large = Buffer.allocUnsafeSlow(length)
+      this.#addon.take(this.#environment, token, large)
+    } catch (error) {
+      this.#pending.get(token)?.reject(typed(error))
+      this.#pending.delete(token)
+      return
+    }
+    this.#settle(token, state, large, 0, length)
   }
 
   #settle(token: number, state: number, bytes: Buffer, start: number, end: number): void {
@@ -192,6 +230,13 @@ interface Failure {
 
 function fromFailure(failure: Failure): Error {
   return errorFromCode(failure.code, failure.message, failure.details)
+}
+
+/** Gives something back for an owner that is gone; should it fail, it goes when the thread ends. */
+function quietly(giveBack: () => void): void {
+  try {
+    giveBack()
+  } catch {}
 }
 
 /** Runs a call into the addon and gives its failure its class. */
