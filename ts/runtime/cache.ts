@@ -1,8 +1,18 @@
+import { InvalidInputError } from '../errors/index.ts'
 import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { JsonValue } from '../spec/json-value.ts'
-import { assertOpen, assertOptionalNumber, assertText, jsonText, refuseOtherBinary } from './guard.ts'
+import {
+  assertOpen,
+  assertOptionalNumber,
+  assertOptions,
+  assertSize,
+  assertText,
+  isBytes,
+  jsonText,
+  refuseOtherBinary,
+} from './guard.ts'
 import type { Handle } from './handle.ts'
 import type { Cache } from './types.ts'
 
@@ -35,6 +45,7 @@ export class TenantCache implements Cache {
   async set(key: string, value: JsonValue | Uint8Array, options: CacheOptions = {}): Promise<void> {
     assertOpen(this.#handle)
     assertText(key, 'key')
+    assertOptions(options, 'options')
     assertOptionalNumber(options.ttlMs, 'ttlMs')
     const writeValue = valueWriter(value)
     const write = (message: Message) => writeValue(message.text(key).optionalNumber(options.ttlMs))
@@ -58,7 +69,9 @@ export class TenantCache implements Cache {
   ): Promise<T> {
     assertOpen(this.#handle)
     assertText(key, 'key')
+    assertOptions(options, 'options')
     assertOptionalNumber(options.ttlMs, 'ttlMs')
+    if (typeof compute !== 'function') throw new InvalidInputError('compute must be a function.')
     const begun = await this.#submit(
       Operation.cacheBegin,
       (message) => message.text(key).optionalNumber(options.ttlMs),
@@ -95,7 +108,10 @@ export class TenantCache implements Cache {
 }
 
 function valueWriter(value: JsonValue | Uint8Array): (message: Message) => void {
-  if (value instanceof Uint8Array) return (message) => message.u8(BYTES_VALUE).byteString(value)
+  if (isBytes(value)) {
+    assertSize(value.byteLength)
+    return (message) => message.u8(BYTES_VALUE).byteString(value)
+  }
   refuseOtherBinary(value)
   const text = jsonText(value)
   return (message) => message.u8(JSON_VALUE).text(text)

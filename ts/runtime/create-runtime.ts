@@ -5,6 +5,7 @@ import { Operation } from '../native/operations.ts'
 import type { Model } from '../spec/callbacks.ts'
 import { tenantPart, topologyJson, topologyOf } from '../spec/dump-parts.ts'
 import type { RuntimeSpec, ToolHandlers } from '../spec/index.ts'
+import { assertOpen, assertOptions } from './guard.ts'
 import { Handle } from './handle.ts'
 import { type Runtime, TenantRuntime } from './runtime.ts'
 import { OpenStore, openWith, type Store } from './store.ts'
@@ -40,14 +41,16 @@ export async function createRuntime<Spec extends RuntimeSpec>(
   spec: Spec,
   options: RuntimeOptions<Spec> = {},
 ): Promise<Runtime<Spec>> {
-  const topology = topologyOf(spec)
+  const topology = typeof spec === 'object' && spec !== null ? topologyOf(spec) : undefined
   if (topology === undefined) {
     throw new InvalidInputError('createRuntime takes a spec that defineRuntime, withTenant or parseRuntimeSpec made.')
   }
+  assertOptions(options, 'options')
+  if (options.store instanceof OpenStore) assertOpen(options.store)
   checkCallbacks(spec, options)
   const native = bridge()
   const registered = topologies.get(topology) ?? register(native, spec, topology)
-  const store = options.store ?? process.env['BAILIWICK_STORE'] ?? DEFAULT_STORE
+  const store = options.store ?? (process.env['BAILIWICK_STORE'] || DEFAULT_STORE)
   if (store instanceof OpenStore) return bind(native, spec, await registered, store, false)
   if (typeof store !== 'string') throw new InvalidInputError('store must be a Store of this thread or a URL.')
   const opened = await openWith(store, {}, {})
@@ -96,7 +99,7 @@ function checkCallbacks(spec: RuntimeSpec, options: RuntimeOptions): void {
   const models = options.models ?? {}
   const issues: SpecIssue[] = []
   for (const { name } of spec.tools) {
-    if (typeof handlers[name] !== 'function') {
+    if (!Object.hasOwn(handlers, name) || typeof handlers[name] !== 'function') {
       issues.push({
         path: `tools.${name}`,
         message: `The tool ${name} has no handler. Pass one in createRuntime's tools.`,

@@ -1,4 +1,8 @@
+import { types } from 'node:util'
 import { ClosedError, InvalidInputError } from '../errors/index.ts'
+
+/** The size of the largest value. */
+const MOST_BYTES = 64 << 20
 
 /** Something that can be closed and must not be used afterwards. */
 export interface Closable {
@@ -21,11 +25,37 @@ export function assertText(value: unknown, name: string): asserts value is strin
   if (!value.isWellFormed()) throw new InvalidInputError(`${name} holds a lone surrogate, which is not Unicode text.`)
 }
 
+/** @throws InvalidInputError unless it is a number */
+export function assertNumber(value: unknown, name: string): asserts value is number {
+  if (typeof value !== 'number' || Number.isNaN(value)) throw new InvalidInputError(`${name} must be a number.`)
+}
+
 /** @throws InvalidInputError unless it is absent or a number */
 export function assertOptionalNumber(value: unknown, name: string): asserts value is number | undefined {
-  if (value !== undefined && (typeof value !== 'number' || Number.isNaN(value))) {
-    throw new InvalidInputError(`${name} must be a number.`)
+  if (value !== undefined) assertNumber(value, name)
+}
+
+/** @throws InvalidInputError unless it is an object */
+export function assertOptions(value: unknown, name: string): asserts value is object {
+  if (typeof value !== 'object' || value === null) throw new InvalidInputError(`${name} must be an object.`)
+}
+
+/**
+ * Refuses what the core would refuse too, before it is copied.
+ *
+ * @throws InvalidInputError
+ */
+export function assertSize(bytes: number): void {
+  if (bytes > MOST_BYTES) {
+    throw new InvalidInputError(
+      `The value has ${bytes} bytes; at most ${MOST_BYTES} (64 MiB) are allowed. Keep it elsewhere, or in parts.`,
+    )
   }
+}
+
+/** Whether it is a Uint8Array, of whichever realm: test runners and `node:vm` have classes of their own. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return types.isUint8Array(value)
 }
 
 /**
@@ -53,7 +83,7 @@ export function jsonText(value: unknown): string {
 
 /** @throws InvalidInputError for binary data in another form than Uint8Array, which JSON would mangle */
 export function refuseOtherBinary(value: unknown): void {
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) {
+  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) {
     throw new InvalidInputError('Pass bytes as a Uint8Array, for instance new Uint8Array(arrayBuffer).')
   }
 }

@@ -17,7 +17,8 @@ export function parseRuntimeSpec(json: string | Uint8Array): RuntimeSpec {
   if (typeof json === 'string' && !json.isWellFormed()) {
     throw new SpecError([{ path: '', message: 'The text holds a lone surrogate, which is not Unicode text.' }])
   }
-  const bytes = typeof json === 'string' ? Buffer.from(json) : json
+  // A copy: what is checked and what is read must be the same bytes, even if the memory is shared.
+  const bytes = Buffer.from(json as string)
   bridge().checkSpec(bytes)
-  return runtimeSpecFromDump(JSON.parse(Buffer.from(bytes).toString('utf8')))
+  return runtimeSpecFromDump(JSON.parse(bytes.toString('utf8')))
 }

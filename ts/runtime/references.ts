@@ -4,7 +4,16 @@ import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { JsonValue } from '../spec/json-value.ts'
-import { assertOpen, assertOptionalNumber, assertText, jsonText, refuseOtherBinary } from './guard.ts'
+import {
+  assertOpen,
+  assertOptionalNumber,
+  assertOptions,
+  assertSize,
+  assertText,
+  isBytes,
+  jsonText,
+  refuseOtherBinary,
+} from './guard.ts'
 import type { Handle } from './handle.ts'
 import type { Page, Reference, References, ReferenceValue, Resolved } from './types.ts'
 
@@ -29,6 +38,7 @@ export class TenantReferences implements References {
 
   async put(type: string, value: ReferenceValue, options: PutOptions = {}): Promise<Reference> {
     assertOpen(this.#handle)
+    assertOptions(options, 'options')
     const write = itemWriter({ ...options, type, value })
     return await this.#submit(Operation.put, write, (answer) => answer.json<Reference>())
   }
@@ -36,7 +46,8 @@ export class TenantReferences implements References {
   async putMany(items: readonly PutItem[]): Promise<Reference[]> {
     assertOpen(this.#handle)
     if (!Array.isArray(items)) throw new InvalidInputError('putMany takes an array of { type, value }.')
-    const writers = items.map(itemWriter)
+    // Not `map`, which passes over holes.
+    const writers = Array.from(items, itemWriter)
     const write = (message: Message) => {
       message.u32(writers.length)
       for (const writer of writers) writer(message)
@@ -60,12 +71,13 @@ export class TenantReferences implements References {
   async resolveMany(ids: readonly string[]): Promise<(Resolved | undefined)[]> {
     assertOpen(this.#handle)
     if (!Array.isArray(ids)) throw new InvalidInputError('resolveMany takes an array of ids.')
+    const asked = Array.from(ids, (id) => (isId(id) ? id : ''))
     const write = (message: Message) => {
-      message.u32(ids.length)
-      for (const id of ids) message.text(isId(id) ? id : '')
+      message.u32(asked.length)
+      for (const id of asked) message.text(id)
     }
     return await this.#submit(Operation.resolveMany, write, (answer) =>
-      Array.from(ids, () => (answer.u8() === 1 ? readResolved(answer) : undefined)),
+      asked.map(() => (answer.u8() === 1 ? readResolved(answer) : undefined)),
     )
   }
 
@@ -81,6 +93,7 @@ export class TenantReferences implements References {
 
   async list(options: ListOptions = {}): Promise<Page<Reference>> {
     assertOpen(this.#handle)
+    assertOptions(options, 'options')
     const { type, limit, cursor } = options
     if (type !== undefined) assertText(type, 'type')
     assertOptionalNumber(limit, 'limit')
@@ -111,7 +124,9 @@ export class TenantReferences implements References {
 }
 
 /** Checks an item now and returns what writes it, so that nothing is half-written when a later item is wrong. */
-function itemWriter({ type, value, ttlMs, mediaType }: PutItem): (message: Message) => void {
+function itemWriter(item: PutItem): (message: Message) => void {
+  assertOptions(item, 'An item')
+  const { type, value, ttlMs, mediaType } = item
   assertText(type, 'type')
   assertOptionalNumber(ttlMs, 'ttlMs')
   if (mediaType !== undefined) assertText(mediaType, 'mediaType')
@@ -128,10 +143,14 @@ function itemWriter({ type, value, ttlMs, mediaType }: PutItem): (message: Messa
 
 function valueWriter(value: ReferenceValue): (message: Message) => void {
   if (typeof value === 'string') {
+    assertSize(value.length)
     assertText(value, 'The value')
     return (message) => message.u8(TEXT_VALUE).text(value)
   }
-  if (value instanceof Uint8Array) return (message) => message.u8(BYTES_VALUE).byteString(value)
+  if (isBytes(value)) {
+    assertSize(value.byteLength)
+    return (message) => message.u8(BYTES_VALUE).byteString(value)
+  }
   refuseOtherBinary(value)
   const text = jsonText(value)
   return (message) => message.u8(JSON_VALUE).text(text)

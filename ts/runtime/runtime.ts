@@ -82,16 +82,12 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   /** Why a query cannot run, in the order in which several reasons count. */
   #refusal(request: string | QueryRequest): BailiwickError {
     if (this.#handle.closed) return new ClosedError('This runtime or its store is closed. Open it again.')
-    if (typeof request !== 'string') {
-      if (typeof request !== 'object' || request === null) {
-        return new InvalidInputError('query takes a prompt or { prompt, … }.')
-      }
-      const named = typeof request.tenant === 'object' ? request.tenant?.resourceId : request.tenant
-      if (named !== undefined && named !== this.tenant.resourceId) {
-        return new TenantMismatchError(
-          'This runtime serves another tenant than the one named. Use the runtime that was created for that tenant.',
-        )
-      }
+    const named = tenantNamedBy(request)
+    if (named instanceof InvalidInputError) return named
+    if (named !== undefined && named !== this.tenant.resourceId) {
+      return new TenantMismatchError(
+        'This runtime serves another tenant than the one named. Use the runtime that was created for that tenant.',
+      )
     }
     const message =
       this.spec.agents.length === 0
@@ -117,11 +113,30 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   }
 
   async #end(): Promise<void> {
-    if (this.#handle.close()) this.#bridge.closeHandle(this.#handle.number, this.#handle)
-    if (this.#ownsStore) await this.#store.close()
+    try {
+      if (this.#handle.close()) this.#bridge.closeHandle(this.#handle.number, this.#handle)
+    } finally {
+      if (this.#ownsStore) await this.#store.close()
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** The tenant that came with a request, or why the request is none. Never throws, whatever the request is. */
+function tenantNamedBy(request: unknown): string | undefined | InvalidInputError {
+  if (typeof request === 'string') return undefined
+  try {
+    const { prompt, tenant } = request as { prompt?: unknown; tenant?: unknown }
+    if (typeof prompt === 'string' || Array.isArray(prompt)) {
+      const named = typeof tenant === 'object' ? (tenant as { resourceId?: unknown }).resourceId : tenant
+      if (tenant === undefined || typeof named === 'string') return named as string | undefined
+      return new InvalidInputError('tenant must be a resourceId or a tenant. Leave it out if the request names none.')
+    }
+  } catch {
+    // Nothing that can be read: the answer below.
+  }
+  return new InvalidInputError('query takes a prompt or { prompt, … }.')
 }

@@ -3,7 +3,16 @@ import { InvalidInputError } from '../errors/index.ts'
 import { type Bridge, bridge } from '../native/bridge.ts'
 import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
-import { assertOpen, assertOptionalNumber, assertText, type Closable } from './guard.ts'
+import {
+  assertNumber,
+  assertOpen,
+  assertOptionalNumber,
+  assertOptions,
+  assertSize,
+  assertText,
+  type Closable,
+  isBytes,
+} from './guard.ts'
 
 /** The environment variable that holds the root key unless `rootKeyEnv` names another. */
 export const ROOT_KEY_VARIABLE = 'BAILIWICK_ROOT_KEY'
@@ -68,6 +77,7 @@ export class OpenStore implements Store, Closable {
   /** Its number in the core. */
   readonly number: number
   readonly #bridge: Bridge
+  #closed = false
   #closing: Promise<void> | undefined
 
   constructor(url: string, number: number, bridge: Bridge) {
@@ -77,7 +87,7 @@ export class OpenStore implements Store, Closable {
   }
 
   get closed(): boolean {
-    return this.#closing !== undefined
+    return this.#closed
   }
 
   async health(): Promise<StoreHealth> {
@@ -92,16 +102,29 @@ export class OpenStore implements Store, Closable {
     return await this.#bridge.submit(Operation.storeStats, this.number, nothing, (answer) => answer.json<StoreStats>())
   }
 
-  /** Moves a fixed clock on; `false` if the store has the system's. */
-  async advance(milliseconds: number): Promise<boolean> {
+  /** Moves a fixed clock on. Rejects with InvalidInputError if the store has the system's. */
+  async advance(milliseconds: number): Promise<void> {
     assertOpen(this)
+    assertNumber(milliseconds, 'milliseconds')
     const write = (message: Message) => message.optionalNumber(milliseconds)
-    return await this.#bridge.submit(Operation.advanceClock, this.number, write, (answer) => answer.u8() === 1)
+    const moved = await this.#bridge.submit(Operation.advanceClock, this.number, write, (answer) => answer.u8() === 1)
+    if (!moved) throw new InvalidInputError("This store has the system's clock, which nobody moves.")
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#bridge.submit(Operation.closeStore, this.number, nothing, () => undefined)
+    this.#closed = true
+    this.#closing ??= this.#release()
     return this.#closing
+  }
+
+  async #release(): Promise<void> {
+    try {
+      await this.#bridge.submit(Operation.closeStore, this.number, nothing, () => undefined)
+    } catch (error) {
+      // It may be tried again.
+      this.#closing = undefined
+      throw error
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -133,6 +156,7 @@ export async function openWith(
   fixed: { readonly seed?: number; readonly now?: number },
 ): Promise<OpenStore> {
   assertText(url, 'url')
+  assertOptions(options, 'options')
   assertOptionalNumber(options.cacheBytes, 'cacheBytes')
   assertOptionalNumber(options.openedCacheBytes, 'openedCacheBytes')
   const writeKey = await rootKeyWriter(options)
@@ -150,9 +174,11 @@ export async function openWith(
 async function rootKeyWriter({ rootKey, rootKeyEnv }: StoreOptions): Promise<(message: Message) => void> {
   if (rootKey !== undefined) {
     const bytes = typeof rootKey === 'function' ? await rootKey() : rootKey
-    if (!(bytes instanceof Uint8Array)) throw new InvalidInputError('rootKey must be a Uint8Array of exactly 32 bytes.')
+    if (!isBytes(bytes)) throw new InvalidInputError('rootKey must be a Uint8Array of exactly 32 bytes.')
+    assertSize(bytes.byteLength)
     return (message) => message.u8(GIVEN_KEY).byteString(bytes)
   }
+  if (rootKeyEnv !== undefined) assertText(rootKeyEnv, 'rootKeyEnv')
   const text = process.env[rootKeyEnv ?? ROOT_KEY_VARIABLE]
   if (text !== undefined && text !== '') {
     assertText(text, 'The root key')
