@@ -1,0 +1,2 @@
+export { type TestStore, type TestStoreOptions, testStore } from './test-store.ts'
+export { testToolContext } from './test-tool-context.ts'
