@@ -171,10 +171,8 @@ impl Model {
         }
         let (before, after) = (counts(&self.rows, *tag), counts(&rows, *tag));
         let items_of = |usage: &Usage| usage.get(&0).map_or(0, |count| count.items);
-        if let Some(limit) = *items {
-            if items_of(&after) > items_of(&before) && items_of(&after) > limit {
-                return Err(CommitError::Quota { kind: Some(0), limit, used: items_of(&after) });
-            }
+        if let Some(limit) = items.filter(|limit| items_of(&after) > items_of(&before).max(*limit)) {
+            return Err(CommitError::Quota { kind: Some(0), limit, used: items_of(&after) });
         }
         let bytes_of = |usage: &Usage| usage.values().map(|count| count.bytes).sum::<u64>();
         match *bytes {

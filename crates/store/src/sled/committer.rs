@@ -20,7 +20,7 @@ use crate::stage::{Change, Entry, Refusal, answer, stage};
 /// What was acknowledged without a sync is synced after this.
 const RELAXED: Duration = Duration::from_millis(200);
 /// So many rows are kept at hand.
-const AT_HAND: usize = 8_192;
+const AT_HAND: usize = 4_096;
 /// Below this a disk counts as full for what adds, so that sled never meets its end: it could not go on.
 const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 /// Below this it is full for what removes, too.

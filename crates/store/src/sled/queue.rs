@@ -12,8 +12,8 @@ use crate::engine::{Commit, CommitError, Op, Tag, Version};
 /// The answer to a commit.
 pub(super) type Answer = Result<Version, CommitError>;
 
-/// So many operations are committed together.
-const GROUP_OPS: usize = 256;
+/// So many operations are committed together. More share a sync; but while a batch is applied, readers wait.
+const GROUP_OPS: usize = 512;
 /// So many bytes of rows are.
 const GROUP_INLINE_BYTES: usize = 256 * 1024;
 /// So many bytes of large values are.
