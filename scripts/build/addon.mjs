@@ -21,7 +21,7 @@ export function buildAddon(profile = 'release') {
 function buildForPublishing() {
   return unlessUnchanged('addon', { inputs, outputs: [addonPath], variant: 'dist' }, async () => {
     const napi = inRoot('node_modules', '@napi-rs', 'cli', 'dist', 'cli.js')
-    const output = ['--output-dir', dirname(addonPath), '--no-js', '--dts', inRoot('build', 'addon.d.ts')]
+    const output = ['--output-dir', dirname(addonPath), '--no-js', '--dts', join('..', '..', 'build', 'addon.d.ts')]
     const what = ['--package', 'bailiwick-node', '--profile', 'dist', '--platform', '--strip']
     await mustRun(process.execPath, [napi, 'build', ...what, ...output, '--', '--locked'])
   })
