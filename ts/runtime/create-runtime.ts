@@ -50,7 +50,7 @@ export async function createRuntime<Spec extends RuntimeSpec>(
   checkCallbacks(spec, options)
   const native = bridge()
   const registered = topologies.get(topology) ?? register(native, spec, topology)
-  const store = options.store ?? (process.env['BAILIWICK_STORE'] || DEFAULT_STORE)
+  const store = options.store === undefined ? process.env['BAILIWICK_STORE'] || DEFAULT_STORE : options.store
   if (store instanceof OpenStore) return bind(native, spec, await registered, store, false)
   if (typeof store !== 'string') throw new InvalidInputError('store must be a Store of this thread or a URL.')
   const opened = await openWith(store, {}, {})
