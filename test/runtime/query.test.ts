@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest'
+import {
+  createRuntime,
+  defineExecutor,
+  defineRuntime,
+  defineSpecialist,
+  defineTool,
+  type Model,
+  parseRuntimeSpec,
+  SpecError,
+  withTenant,
+} from '../../ts/index.ts'
+import { codeOf, failureOf } from '../support/failures.ts'
+import { engines, openFresh, runtimeFor } from '../support/stores.ts'
+import { acme, globex, team } from '../unit/support.ts'
+
+const model: Model = {
+  async *stream() {
+    yield { type: 'finish', reason: 'stop', usage: {} }
+  },
+}
+
+describe.each(engines)('requests on %s', (engine) => {
+  it('M7: query on a runtime without agents is a SpecError that says so', async () => {
+    const runtime = await runtimeFor(await openFresh(engine))
+    const run = runtime.query('Who asks?')
+    const failure = await failureOf(() => run.result())
+    if (!SpecError.isInstance(failure)) throw failure
+    expect(failure.issues).toEqual([{ path: 'agents', message: expect.stringMatching(/no agents.*defineRuntime/) }])
+    await expect(run[Symbol.asyncIterator]().next()).rejects.toBe(failure)
+    run.cancel()
+  })
+
+  it('M7: a request of another tenant is refused without I/O and without its name', async () => {
+    const store = await openFresh(engine)
+    const runtime = await runtimeFor(store)
+    const before = [await store.stats(), await runtime.usage()]
+    for (const tenant of [
+      'globex',
+      'ACME',
+      'acme ',
+      '',
+      '__proto__',
+      globex,
+      { resourceId: 'globex', version: 'v1' },
+    ]) {
+      const failure = await failureOf(() => runtime.query({ prompt: 'x', tenant }).result())
+      expect(failure.code).toBe('TENANT_MISMATCH')
+      expect(failure.message).not.toMatch(/globex|ACME|proto/)
+    }
+    expect([await store.stats(), await runtime.usage()]).toEqual(before)
+    // The own one, in either form and in any version, is no reason to refuse.
+    for (const tenant of ['acme', acme, { resourceId: 'acme', version: 'v9' }]) {
+      expect(await codeOf(() => runtime.query({ prompt: 'x', tenant }).result())).toBe('SPEC_INVALID')
+    }
+  })
+
+  it('M7: query never throws at once and nothing of it ends unhandled', async () => {
+    const runtime = await runtimeFor(await openFresh(engine))
+    const hostile = new Proxy(
+      {},
+      {
+        get() {
+          throw new RangeError('of the caller')
+        },
+      },
+    )
+    const requests = [
+      undefined,
+      null,
+      5,
+      [],
+      {},
+      { prompt: 5 },
+      { prompt: 'x', tenant: 5 },
+      { prompt: 'x', tenant: null },
+      { prompt: 'x', tenant: {} },
+      hostile,
+    ]
+    for (const request of requests) {
+      const run = runtime.query(request as never)
+      expect(await codeOf(() => run.result())).toBe('INVALID_INPUT')
+    }
+  })
+})
+
+describe('createRuntime', () => {
+  const tools = ['constructor', 'toString', 'search'].map((name) =>
+    defineTool({ name, description: 'x', input: { type: 'object' } }),
+  )
+  const spec = defineRuntime({
+    tenant: acme,
+    agents: [
+      defineSpecialist({ name: 'one', model: ['alpha/big', 'beta/small'], prompt: 'x', tools }),
+      defineSpecialist({ name: 'two', model: 'beta/other', prompt: 'x' }),
+      defineExecutor({ name: 'three', tools: ['search'] }),
+    ],
+  })
+
+  it('M13: names every missing handler and model at once', async () => {
+    const failure = await failureOf(() => createRuntime(spec, { store: 'memory:' }))
+    if (!SpecError.isInstance(failure)) throw failure
+    expect(failure.issues.map(({ path }) => path).sort()).toEqual(
+      ['models.alpha', 'models.beta', 'tools.constructor', 'tools.search', 'tools.toString'].sort(),
+    )
+    const partly = await failureOf(() =>
+      createRuntime(spec, {
+        store: 'memory:',
+        models: { alpha: model },
+        tools: { search: () => 1, constructor: 5 } as never,
+      }),
+    )
+    if (!SpecError.isInstance(partly)) throw partly
+    expect(partly.issues.map(({ path }) => path).sort()).toEqual(['models.beta', 'tools.constructor', 'tools.toString'])
+    const handlers = Object.fromEntries(tools.map(({ name }) => [name, () => 1]))
+    const options = { store: 'memory:', models: { alpha: model, beta: () => model }, tools: handlers as never }
+    await (await createRuntime(spec, options)).close()
+  })
+
+  it('M2: takes a spec that was made by defineRuntime, withTenant or parseRuntimeSpec and nothing else', async () => {
+    const plain = defineRuntime({ tenant: acme })
+    for (const made of [plain, withTenant(plain, globex), parseRuntimeSpec(JSON.stringify(plain))]) {
+      const runtime = await createRuntime(made, { store: 'memory:' })
+      expect([runtime.spec, runtime.tenant]).toEqual([made, made.tenant])
+      await runtime.close()
+    }
+    for (const wrong of [undefined, null, 5, 'spec', {}, { ...plain }, plain.toJSON(), acme]) {
+      expect(await codeOf(() => createRuntime(wrong as never, { store: 'memory:' }))).toBe('INVALID_INPUT')
+    }
+    for (const wrong of [null, 5, 'memory:']) {
+      expect(await codeOf(() => createRuntime(plain, wrong as never))).toBe('INVALID_INPUT')
+    }
+    for (const store of [5, {}, { url: 'memory:' }]) {
+      expect(await codeOf(() => createRuntime(plain, { store: store as never }))).toBe('INVALID_INPUT')
+    }
+  })
+
+  it('M10: one topology serves many tenants, each with its own limits', async () => {
+    const store = await openFresh('memory')
+    const shared = defineRuntime({ tenant: acme, limits: { valueBytes: 100, items: { references: 2 } } })
+    const [one, two] = await Promise.all([
+      createRuntime(shared, { store }),
+      createRuntime(withTenant(shared, globex, { limits: { valueBytes: 10 } }), { store }),
+    ])
+    await one.references.put('thing', 'x'.repeat(100))
+    expect(await failureOf(() => two.references.put('thing', 'x'.repeat(11)))).toMatchObject({
+      code: 'QUOTA_EXCEEDED',
+      quota: 'valueBytes',
+      limit: 10,
+      used: 11,
+    })
+    await one.references.put('thing', 2)
+    expect(await failureOf(() => one.references.put('thing', 3))).toMatchObject({
+      code: 'QUOTA_EXCEEDED',
+      quota: 'items.references',
+      limit: 2,
+    })
+    expect((await one.usage()).limits).toMatchObject({ valueBytes: 100, inFlightBytes: 256 << 20 })
+    expect((await two.usage()).storage.references).toEqual({ items: 0, bytes: 0 })
+  })
+})
+
+describe('parseRuntimeSpec', () => {
+  const spec = defineRuntime({
+    tenant: acme,
+    agents: team().agents,
+    limits: { bytes: 5 },
+    retention: { cache: { ttlMs: null } },
+  })
+  const text = JSON.stringify(spec)
+
+  it('M2: is the exact inverse of JSON.stringify, byte for byte, from text and from bytes', () => {
+    for (const source of [text, Buffer.from(text), new TextEncoder().encode(text)]) {
+      const parsed = parseRuntimeSpec(source)
+      expect(JSON.stringify(parsed)).toBe(text)
+      expect(parsed.agents.map(({ name }) => name)).toEqual(spec.agents.map(({ name }) => name))
+    }
+  })
+
+  it('M2: refuses hostile texts with a SpecError', () => {
+    const texts: unknown[] = [
+      '',
+      '{',
+      `${text}x`,
+      `\ufeff${text}`,
+      '[]',
+      'null',
+      text.replace('"acme"', '"\\ud800"'),
+      text.replace('"acme"', '"\ud800"'),
+      text.replace('"acme"', '"a\u0000"'),
+      text.replace('"resourceId":"acme"', '"resourceId":"acme","resourceId":"globex"'),
+      text.replace('"limits":{', '"limits":{"__proto__":{},'),
+      text.replace('"limits":{', '"limits":{"unknown":1,'),
+      text.replace('"bailiwick":1', '"bailiwick":2'),
+      text.replace('"bytes":5', '"bytes":1e400'),
+      text.replace('"bytes":5', '"bytes":05'),
+      text.replace('"bytes":5', '"bytes":NaN'),
+      '['.repeat(100_000),
+      Buffer.from([0xff, 0xfe]),
+      Buffer.concat([Buffer.from(text.slice(0, -1)), Buffer.from([0xc0, 0x80])]),
+      undefined,
+      null,
+      5,
+      JSON.parse(text),
+    ]
+    for (const source of texts) expect(() => parseRuntimeSpec(source as string)).toThrow(SpecError)
+  })
+})
