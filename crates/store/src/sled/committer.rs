@@ -149,7 +149,7 @@ impl Committer {
 
     /// Checks one commit and adds what it does to the batch.
     fn stage(&mut self, commit: &crate::Commit, large: &[super::queue::Large], group: &mut Group) -> Answer {
-        self.refuse_on_full_disk(commit, group)?;
+        self.refuse_on_full_disk(commit, large, group)?;
         let version = self.state.version.saturating_add(1);
         self.load_usage(&commit.tag)?;
         let none = Usage::new();
@@ -193,14 +193,22 @@ impl Committer {
         Ok(answer)
     }
 
-    fn refuse_on_full_disk(&self, commit: &crate::Commit, group: &mut Group) -> Result<(), CommitError> {
+    fn refuse_on_full_disk(
+        &self,
+        commit: &crate::Commit,
+        large: &[super::queue::Large],
+        group: &mut Group,
+    ) -> Result<(), CommitError> {
         let Some(free) = group.free_bytes else { return Ok(()) };
         let size = |op: &Op| match op {
             Op::Put { value, .. } => Some(value.len() as u64),
             _ => None,
         };
         let is_adding = commit.ops.iter().any(|op| size(op).is_some());
-        let bytes = commit.ops.iter().filter_map(size).fold(0, u64::saturating_add);
+        // What has a file of its own is on the disk already.
+        let written =
+            large.iter().filter_map(|large| large.placed).fold(0, |sum: u64, at| sum.saturating_add(at.length));
+        let bytes = commit.ops.iter().filter_map(size).fold(0, u64::saturating_add).saturating_sub(written);
         let reserve = if is_adding { RESERVE_BYTES } else { LAST_BYTES };
         match free.checked_sub(bytes) {
             Some(rest) if rest >= reserve => {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -46,7 +47,7 @@ struct Running {
     committer: JoinHandle<()>,
     others: Vec<JoinHandle<()>>,
     watch: JoinHandle<()>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 struct Shared {
@@ -67,6 +68,15 @@ pub(super) struct Store(Arc<Shared>);
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("bailiwick-{name}")).spawn(work)
+}
+
+/// Whether a thread that has been told to end does so.
+fn ends_soon(thread: &JoinHandle<()>) -> bool {
+    let until = Instant::now() + Duration::from_secs(2);
+    while !thread.is_finished() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    thread.is_finished()
 }
 
 impl Store {
@@ -102,7 +112,7 @@ impl Store {
                 spawn("keys", move || vault.run(requests_end))?,
             ],
             watch: spawn("watch", move || watched.watch(&watched_queue))?,
-            _lock: lock,
+            lock,
         };
         Ok(Self(Arc::new(Shared {
             tree,
@@ -135,15 +145,16 @@ impl Shared {
             drop(thread.join());
         }
         self.queue.close();
-        if !self.status.has_failed() || threads.committer.is_finished() {
-            drop(threads.committer.join());
+        if self.status.has_failed() && !ends_soon(&threads.committer) {
+            // It hangs in the disk, and may still write one day: the lock stays until the process ends.
             self.status.end_watch();
-            drop(threads.watch.join());
-            self.tree.close();
-        } else {
-            // A committer that hangs in the disk cannot be waited for.
-            self.status.end_watch();
+            std::mem::forget(threads.lock);
+            return;
         }
+        drop(threads.committer.join());
+        self.status.end_watch();
+        drop(threads.watch.join());
+        self.tree.close();
     }
 
     fn refuse(&self) -> Result<(), CommitError> {
