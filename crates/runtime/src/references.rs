@@ -315,9 +315,9 @@ fn keep(item: &Prepared, record: &Record, changes: &mut Vec<Change>) -> Result<R
     }
     let (kind, name) = (Kind::References, item.name);
     let expires_at = later(record.expires_at, item.expires_at);
-    if expires_at == record.expires_at {
-        changes.push(Change::Check { kind, area: Area::Record, name, when: When::Version(record.version) });
-    } else {
+    // Also before an extension: the list rows below are written with what this version of the record says.
+    changes.push(Change::Check { kind, area: Area::Record, name, when: When::Version(record.version) });
+    if expires_at != record.expires_at {
         changes.push(Change::Extend { kind, area: Area::Record, name, expires_at });
         if view.content_at.is_none() {
             changes.push(Change::Extend { kind, area: Area::Content, name, expires_at });

@@ -300,19 +300,26 @@ impl Access {
         let commit = Commit { tag, now: self.now(), ops, limits: limits.clone(), durability };
         match store.engine.commit(commit).await {
             Ok(version) => {
-                for (place, kept) in touched {
-                    let record = kept.map(|(body, expires_at)| Arc::new(Record { version, expires_at, body }));
+                for (place, after) in touched {
+                    let record = match after {
+                        After::Same => continue,
+                        After::Gone => None,
+                        After::Body(body, expires_at) => Some(Arc::new(Record { version, expires_at, body })),
+                    };
                     store.opened.committed(tag, place, record);
                 }
                 Ok(Committed::Done)
             }
-            Err(CommitError::Conflict { op }) => Ok(Committed::Conflict(op)),
             Err(error) => {
-                // Whatever was known of these places may be wrong now.
+                // Whatever was known of these places may be wrong: that a condition did not hold says it is, and
+                // whoever tries again must not be told the same from the cache.
                 for (place, _) in touched {
                     store.opened.committed(tag, place, None);
                 }
-                Err(failure::commit(error))
+                match error {
+                    CommitError::Conflict { op } => Ok(Committed::Conflict(op)),
+                    error => Err(failure::commit(error)),
+                }
             }
         }
     }
@@ -331,20 +338,24 @@ impl Access {
             Change::Write { kind, area, name, body, expires_at, counted, when } => {
                 let place = row::place(kind, area, name);
                 let value = self.seal_row(&place, &body)?;
-                touched.push((place, Some((body, expires_at))));
+                touched.push((place, After::Body(body, expires_at)));
                 Op::Put { place, value: value.into(), expires_at, counted, when }
             }
             Change::Extend { kind, area, name, expires_at } => {
                 let place = row::place(kind, area, name);
-                touched.push((place, None));
+                touched.push((place, After::Gone));
                 Op::Extend { place, expires_at }
             }
             Change::Delete { kind, area, name, when } => {
                 let place = row::place(kind, area, name);
-                touched.push((place, None));
+                touched.push((place, After::Gone));
                 Op::Delete { place, when }
             }
-            Change::Check { kind, area, name, when } => Op::Check { place: row::place(kind, area, name), when },
+            Change::Check { kind, area, name, when } => {
+                let place = row::place(kind, area, name);
+                touched.push((place, After::Same));
+                Op::Check { place, when }
+            }
             Change::List { list, micros, name, expires_at } => {
                 let place = self.list_place(&list, micros, name);
                 Op::Put { place, value: Default::default(), expires_at, counted: None, when: When::Any }
@@ -387,5 +398,15 @@ impl Access {
     }
 }
 
-/// A place a commit writes, and what will stand there if the cache may keep it.
-type Touched = (Place, Option<(Vec<u8>, Option<u64>)>);
+/// A place a commit is about, and what stands there once it is done.
+type Touched = (Place, After);
+
+/// What the cache may keep of a place after a commit.
+enum After {
+    /// What it has.
+    Same,
+    /// Nothing.
+    Gone,
+    /// This body, with its expiry.
+    Body(Vec<u8>, Option<u64>),
+}

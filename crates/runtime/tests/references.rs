@@ -1,0 +1,340 @@
+//! References: versions of a tenant, ids, expiry, lists, what is stored.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
+
+mod support;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use bailiwick_model::{Error, Kind};
+use bailiwick_runtime::{CacheValue, PutContent, PutItem, TenantHandle};
+use bailiwick_store::engine::{Millis, Place, ReadError, Row, ScanRequest, Tag, Usage, Version};
+use bailiwick_store::{Commit, CommitError, Engine, EngineFuture, EngineLimits, Found, Health, Op};
+use support::{Kept, NOW, at_once, bytes, catalogue, handle, handle_of, memory_store, put, store, text};
+
+/// Counts what is written, and holds commits back while it is closed.
+struct Gate {
+    engine: Arc<dyn Engine>,
+    closed: AtomicBool,
+    written: AtomicUsize,
+}
+
+impl Engine for Gate {
+    fn limits(&self) -> EngineLimits {
+        self.engine.limits()
+    }
+    fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
+        let bytes = |op: &Op| if let Op::Put { value, .. } = op { value.len() } else { 0 };
+        self.written.fetch_add(commit.ops.iter().map(bytes).sum(), Ordering::SeqCst);
+        Box::pin(async move {
+            let open =
+                |_: &mut Context<'_>| if self.closed.load(Ordering::SeqCst) { Poll::Pending } else { Poll::Ready(()) };
+            std::future::poll_fn(open).await;
+            self.engine.commit(commit).await
+        })
+    }
+    fn get(
+        &self,
+        tag: Tag,
+        wanted: Vec<(Place, Option<Version>)>,
+        now: Millis,
+    ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
+        self.engine.get(tag, wanted, now)
+    }
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+        self.engine.scan(tag, request)
+    }
+    fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
+        self.engine.usage(tag)
+    }
+    fn health(&self) -> EngineFuture<'_, Health> {
+        self.engine.health()
+    }
+    fn close(&self) -> EngineFuture<'_, ()> {
+        self.engine.close()
+    }
+}
+
+fn gated() -> (Arc<Gate>, Arc<bailiwick_runtime::Store>) {
+    let mut opened = Kept::Memory.open().opened;
+    let (closed, written) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let gate = Arc::new(Gate { engine: opened.engine, closed, written });
+    opened.engine = gate.clone();
+    (gate, at_once(store(opened, 1, NOW, 1 << 20)))
+}
+
+fn with_ttl(item: PutItem, ttl_ms: u64) -> PutItem {
+    PutItem { ttl_ms: Some(ttl_ms), ..item }
+}
+
+fn expires_at(json: &str) -> Option<u64> {
+    let (_, rest) = json.split_once("\"expiresAt\":").unwrap();
+    rest.split(',').next().unwrap().parse().ok()
+}
+
+fn json(text: &str) -> PutContent {
+    PutContent::Json(text.as_bytes().to_vec())
+}
+
+async fn listed(handle: &TenantHandle) -> Vec<String> {
+    handle.list_references(None, 100, None).await.unwrap().items
+}
+
+#[test]
+fn m11_both_versions_of_a_tenant_have_the_same_state() {
+    let (store, rules) = (memory_store(), catalogue());
+    let first = handle_of(&store, "acme", "v1", "", &rules);
+    let id = at_once(put(&first, text("free", "kept")));
+    at_once(put(&first, text("free", "kept too")));
+    at_once(first.cache_set("key", CacheValue::Bytes(vec![1]), None)).unwrap();
+    let usage = at_once(first.usage()).unwrap();
+    let cursor = at_once(first.list_references(None, 1, None)).unwrap().cursor.unwrap();
+    drop(first);
+    let second = handle_of(&store, "acme", "v2", "", &rules);
+    assert_eq!(at_once(second.resolve(&id)).unwrap().bytes(), b"kept");
+    assert_eq!(at_once(put(&second, text("free", "kept"))), id);
+    assert_eq!(at_once(second.cache_get("key")).unwrap(), Some(CacheValue::Bytes(vec![1])));
+    assert_eq!(at_once(second.usage()).unwrap(), usage);
+    let rest = at_once(second.list_references(None, 1, Some(&cursor))).unwrap();
+    assert!(rest.items.first().unwrap().contains(&id));
+    assert_eq!(rest.cursor, None);
+}
+
+#[test]
+fn m5_b3_the_same_content_has_another_id_for_every_tenant_type_and_media_type() {
+    let store = memory_store();
+    let mut ids = Vec::new();
+    for tenant in ["acme", "acme ", "Acme", "acme/", "*"] {
+        let handle = handle(&store, tenant);
+        ids.push(at_once(put(&handle, text("free", "the same"))));
+        ids.push(at_once(put(&handle, text("blob", "the same"))));
+        let csv = PutItem { media_type: Some("text/csv".to_owned()), ..text("free", "the same") };
+        ids.push(at_once(put(&handle, csv)));
+    }
+    let count = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+}
+
+#[test]
+fn m5_equal_json_is_one_reference_however_it_is_written() {
+    let handle = handle(&memory_store(), "acme");
+    let one = at_once(put(&handle, bytes("row", json(r#"{"b": 1.0, "a": [true, "\u0041"]}"#))));
+    let other = at_once(put(&handle, bytes("row", json(r#"{"a":[true,"A"],"b":1}"#))));
+    assert_eq!(one, other);
+    assert_eq!(at_once(handle.resolve(&one)).unwrap().bytes(), br#"{"a":[true,"A"],"b":1}"#);
+    assert_eq!(at_once(listed(&handle)).len(), 1);
+}
+
+#[test]
+fn m5_every_id_but_ones_own_is_not_found() {
+    let store = memory_store();
+    let (acme, other) = (handle(&store, "acme"), handle(&store, "other"));
+    let id = at_once(put(&acme, text("free", "mine")));
+    at_once(put(&other, text("free", "theirs")));
+    for id in [id.as_str(), "ref_*", "", "ref_", &id.to_uppercase(), &id[..35], &format!("{id}a"), &format!("{id}\0")] {
+        assert_eq!(at_once(other.resolve(id)).err(), Some(Error::NotFound));
+        assert_eq!(at_once(other.describe(id)).err(), Some(Error::NotFound));
+        assert!(!at_once(other.delete_reference(id)).unwrap());
+        assert!(other.resolve_at_hand(id).is_none());
+    }
+    assert_eq!(at_once(acme.resolve(&id)).unwrap().bytes(), b"mine");
+}
+
+#[test]
+fn b8_a_time_to_live_of_the_call_goes_before_the_types_and_that_before_the_retention() {
+    let rules = catalogue();
+    let retention = r#","retention":{"references":{"ttlMs":4000}}"#;
+    let handle = handle_of(&memory_store(), "acme", "v1", retention, &rules);
+    let lifetime = |item| expires_at(&at_once(handle.put_references(vec![item])).unwrap()[0].json).map(|at| at - NOW);
+    assert_eq!(lifetime(with_ttl(text("note", "a"), 700)), Some(700));
+    assert_eq!(lifetime(text("note", "b")), Some(1500));
+    assert_eq!(lifetime(text("free", "c")), Some(4000));
+    let forever = handle_of(&memory_store(), "acme", "v1", r#","retention":{"references":{"ttlMs":null}}"#, &rules);
+    let put = at_once(forever.put_references(vec![text("free", "d")])).unwrap();
+    assert_eq!(expires_at(&put[0].json), None);
+    let default = handle_of(&memory_store(), "acme", "v1", "", &rules);
+    let put = at_once(default.put_references(vec![text("free", "e")])).unwrap();
+    assert_eq!(expires_at(&put[0].json), Some(NOW + 30 * 24 * 3600 * 1000));
+}
+
+#[test]
+fn b8_what_has_expired_is_absent_everywhere() {
+    let store = memory_store();
+    let handle = handle(&store, "acme");
+    for content in ["small".to_owned(), "large".repeat(2000)] {
+        let id = at_once(put(&handle, with_ttl(text("free", &content), 1000)));
+        assert!(store.advance(999));
+        assert_eq!(at_once(handle.resolve(&id)).unwrap().bytes(), content.as_bytes());
+        assert_eq!(at_once(listed(&handle)).len(), 1);
+        assert!(store.advance(1));
+        assert_eq!(at_once(handle.resolve(&id)).err(), Some(Error::NotFound));
+        assert_eq!(at_once(handle.describe(&id)).err(), Some(Error::NotFound));
+        assert!(handle.resolve_at_hand(&id).is_none());
+        assert!(at_once(handle.resolve_many(&[&id])).unwrap()[0].is_none());
+        assert!(!at_once(handle.delete_reference(&id)).unwrap());
+        assert!(at_once(listed(&handle)).is_empty());
+        // And it can come back, as a new one.
+        let again = at_once(put(&handle, with_ttl(text("free", &content), 50)));
+        assert_eq!(again, id);
+        assert_eq!(at_once(handle.resolve(&id)).unwrap().bytes(), content.as_bytes());
+        assert_eq!(at_once(listed(&handle)).len(), 1);
+        assert!(store.advance(50));
+    }
+}
+
+#[test]
+fn b8_putting_again_keeps_the_later_expiry_everywhere() {
+    let store = memory_store();
+    let handle = handle(&store, "acme");
+    for content in ["small".to_owned(), "large".repeat(2000)] {
+        let item = || text("free", &content);
+        let id = at_once(put(&handle, with_ttl(item(), 2000)));
+        for (ttl, expected) in [(1000, 2000), (3000, 3000), (10, 3000)] {
+            let again = at_once(handle.put_references(vec![with_ttl(item(), ttl)])).unwrap();
+            let now = expires_at(&again[0].json).unwrap();
+            assert_eq!(expires_at(&at_once(handle.describe(&id)).unwrap().json), Some(now));
+            assert_eq!(expires_at(&at_once(listed(&handle))[0]), Some(now));
+            let base = now - expected;
+            assert!(base >= NOW);
+        }
+        assert!(store.advance(2999));
+        assert_eq!(at_once(handle.resolve(&id)).unwrap().bytes(), content.as_bytes());
+        assert_eq!(at_once(listed(&handle)).len(), 1);
+        assert!(store.advance(1));
+        assert_eq!(at_once(handle.resolve(&id)).err(), Some(Error::NotFound));
+        assert!(at_once(listed(&handle)).is_empty());
+    }
+    let twice = vec![with_ttl(text("free", "twins"), 10), with_ttl(text("free", "twins"), 20)];
+    let twins = at_once(handle.put_references(twice)).unwrap();
+    assert_eq!(twins[0], twins[1]);
+    assert_eq!(expires_at(&twins[0].json), expires_at(&at_once(handle.describe(&twins[0].id)).unwrap().json));
+}
+
+/// Polls a future once.
+fn poll<T>(future: &mut Pin<Box<dyn Future<Output = T> + '_>>) -> Poll<T> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn b8_two_that_put_the_same_at_once_get_the_later_expiry_in_lists_too() {
+    let (gate, store) = gated();
+    let handle = handle(&store, "acme");
+    let id = at_once(put(&handle, with_ttl(text("free", "shared"), 1000)));
+    gate.closed.store(true, Ordering::SeqCst);
+    let mut later: Pin<Box<dyn Future<Output = _>>> =
+        Box::pin(handle.put_references(vec![with_ttl(text("free", "shared"), 9000)]));
+    let mut sooner: Pin<Box<dyn Future<Output = _>>> =
+        Box::pin(handle.put_references(vec![with_ttl(text("free", "shared"), 5000)]));
+    assert!(poll(&mut later).is_pending());
+    assert!(poll(&mut sooner).is_pending());
+    gate.closed.store(false, Ordering::SeqCst);
+    for put in [&mut later, &mut sooner] {
+        let Poll::Ready(Ok(references)) = poll(put) else { panic!("it must be done by now") };
+        assert_eq!(expires_at(&references[0].json), Some(NOW + 9000));
+    }
+    assert!(store.advance(8999));
+    assert!(at_once(handle.resolve(&id)).is_ok());
+    assert_eq!(at_once(listed(&handle)).len(), 1);
+}
+
+#[test]
+fn b1_a_delete_that_was_overtaken_looks_again() {
+    let (gate, store) = gated();
+    let handle = handle(&store, "acme");
+    let id = at_once(put(&handle, text("free", "shared")));
+    gate.closed.store(true, Ordering::SeqCst);
+    let mut delete: Pin<Box<dyn Future<Output = _>>> = Box::pin(handle.delete_reference(&id));
+    assert!(poll(&mut delete).is_pending());
+    gate.closed.store(false, Ordering::SeqCst);
+    // Somebody else deletes and puts it again meanwhile: the first delete must see that, and go on.
+    assert!(at_once(handle.delete_reference(&id)).unwrap());
+    assert_eq!(at_once(put(&handle, text("free", "shared"))), id);
+    assert_eq!(poll(&mut delete), Poll::Ready(Ok(true)));
+    assert_eq!(at_once(handle.resolve(&id)).err(), Some(Error::NotFound));
+    assert!(at_once(listed(&handle)).is_empty());
+}
+
+#[test]
+fn b4_content_is_stored_once() {
+    let (gate, store) = gated();
+    let handle = handle(&store, "acme");
+    at_once(put(&handle, text("free", "the tenant's keys are there now")));
+    for length in [4096, 4097, 5 * 1024, 100 * 1024] {
+        let item = || bytes("blob", PutContent::Bytes(vec![7; length]));
+        gate.written.store(0, Ordering::SeqCst);
+        let id = at_once(put(&handle, item()));
+        let written = gate.written.load(Ordering::SeqCst);
+        assert!(written >= length && written < length + 800, "{length}: {written}");
+        gate.written.store(0, Ordering::SeqCst);
+        assert_eq!(at_once(put(&handle, item())), id);
+        at_once(handle.put_references(vec![item(), with_ttl(item(), 1 << 40), item()])).unwrap();
+        assert_eq!(gate.written.load(Ordering::SeqCst), 0, "{length}");
+        assert_eq!(at_once(handle.resolve(&id)).unwrap().bytes(), vec![7; length]);
+    }
+}
+
+#[test]
+fn m4_m6_usage_is_counted_for_each_kind_and_tenant() {
+    let store = memory_store();
+    let (acme, other) = (handle(&store, "acme"), handle(&store, "other"));
+    let used = |handle: &TenantHandle| -> Vec<(Kind, u64, u64)> {
+        let usage = at_once(handle.usage()).unwrap();
+        usage
+            .into_iter()
+            .filter(|(_, count)| count.items > 0)
+            .map(|(kind, count)| (kind, count.items, count.bytes))
+            .collect()
+    };
+    assert_eq!(at_once(acme.usage()).unwrap().len(), Kind::ALL.len());
+    let id = at_once(put(&acme, text("free", "12345")));
+    let large = at_once(put(&acme, bytes("blob", PutContent::Bytes(vec![0; 10_000]))));
+    at_once(put(&acme, text("free", "12345")));
+    at_once(acme.cache_set("key", CacheValue::Bytes(vec![0; 7]), None)).unwrap();
+    assert_eq!(used(&acme), [(Kind::References, 2, 10_005), (Kind::Cache, 1, 7)]);
+    assert_eq!(used(&other), []);
+    at_once(acme.cache_set("key", CacheValue::Bytes(vec![0; 9]), None)).unwrap();
+    assert!(at_once(acme.delete_reference(&large)).unwrap());
+    assert!(!at_once(other.delete_reference(&id)).unwrap());
+    assert!(!at_once(other.cache_delete("key")).unwrap());
+    assert_eq!(used(&acme), [(Kind::References, 1, 5), (Kind::Cache, 1, 9)]);
+    assert!(at_once(acme.cache_delete("key")).unwrap());
+    assert!(at_once(acme.delete_reference(&id)).unwrap());
+    assert_eq!(used(&acme), []);
+}
+
+#[test]
+fn b2_a_list_has_the_tenants_own_newest_first_and_its_cursor_serves_no_other_list() {
+    let store = memory_store();
+    let (acme, other) = (handle(&store, "acme"), handle(&store, "other"));
+    let mut ids = Vec::new();
+    for number in 0..7 {
+        ids.push(at_once(put(&acme, text(if number % 2 == 0 { "even" } else { "odd" }, &number.to_string()))));
+        at_once(put(&other, text("even", &number.to_string())));
+    }
+    ids.reverse();
+    let mut cursor = None;
+    let mut walked = Vec::new();
+    loop {
+        let page = at_once(acme.list_references(None, 2, cursor.as_deref())).unwrap();
+        walked.extend(page.items);
+        match page.cursor {
+            Some(next) => {
+                for (handle, type_name) in [(&other, None), (&acme, Some("even")), (&other, Some("even"))] {
+                    let refused = at_once(handle.list_references(type_name, 2, Some(&next))).err();
+                    assert_eq!(refused.unwrap().code(), "INVALID_INPUT");
+                }
+                cursor = Some(next);
+            }
+            None => break,
+        }
+    }
+    assert_eq!(walked.len(), ids.len());
+    assert!(walked.iter().zip(&ids).all(|(item, id)| item.contains(id.as_str())));
+    let odd = at_once(acme.list_references(Some("odd"), 100, None)).unwrap().items;
+    assert_eq!(odd.len(), 3);
+}
