@@ -1,0 +1,127 @@
+//! Limits of a tenant, and that what is refused leaves nothing behind.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
+
+mod support;
+
+use bailiwick_model::{Error, Kind};
+use bailiwick_runtime::{CacheValue, PutContent, PutItem, TenantHandle};
+use support::{Home, Kept, NOW, bytes, catalogue, handle, handle_of, put, store, text, wait};
+
+fn quota(quota: &str, limit: u64, used: u64) -> Error {
+    Error::QuotaExceeded { quota: quota.to_owned(), limit, used }
+}
+
+/// Everything a tenant can see of its state.
+async fn state(handle: &TenantHandle) -> String {
+    let usage = handle.usage().await.unwrap();
+    let references = handle.list_references(None, 1000, None).await.unwrap().items;
+    format!("{usage:?} {references:?}")
+}
+
+/// Runs a test on a tenant with these limits, on every engine, beside another tenant who has plenty.
+fn limited(limits: &str, test: impl AsyncFn(TenantHandle)) {
+    for kept in Kept::ALL {
+        wait(async {
+            let Home { opened, .. } = &kept.open();
+            let opened = bailiwick_store::Opened { engine: opened.engine.clone(), vault: opened.vault.clone() };
+            let store = store(opened, 1, NOW, 1 << 20).await;
+            let other = handle(&store, "other");
+            for number in 0..20 {
+                put(&other, text("free", &number.to_string())).await;
+            }
+            let part = format!(r#","limits":{limits}"#);
+            test(handle_of(&store, "acme", "v1", &part, &catalogue())).await;
+            store.close().await;
+        });
+    }
+}
+
+fn texts(texts: &[&str]) -> Vec<PutItem> {
+    texts.iter().map(|content| text("free", content)).collect()
+}
+
+#[test]
+fn b9_the_number_of_references_is_limited() {
+    limited(r#"{"items":{"references":3}}"#, async |handle| {
+        handle.put_references(texts(&["a", "b"])).await.unwrap();
+        let before = state(&handle).await;
+        let refused = handle.put_references(texts(&["c", "d"])).await.err();
+        assert_eq!(refused, Some(quota("items.references", 3, 4)));
+        assert_eq!(state(&handle).await, before, "nothing of a refused putMany is there");
+        let c = put(&handle, text("free", "c")).await;
+        // At the limit: what is there already may be put again, something else may take the place of what is deleted.
+        handle.put_references(texts(&["a", "b", "c", "a"])).await.unwrap();
+        assert_eq!(handle.put_references(texts(&["d"])).await.err(), Some(quota("items.references", 3, 4)));
+        assert!(handle.delete_reference(&c).await.unwrap());
+        put(&handle, text("free", "d")).await;
+        // Another kind has limits of its own.
+        handle.cache_set("key", CacheValue::Bytes(vec![1]), None).await.unwrap();
+    });
+}
+
+#[test]
+fn b9_the_bytes_over_all_kinds_are_limited() {
+    limited(r#"{"bytes":10000}"#, async |handle| {
+        let large = put(&handle, bytes("blob", PutContent::Bytes(vec![1; 6000]))).await;
+        handle.cache_set("key", CacheValue::Bytes(vec![2; 3000]), None).await.unwrap();
+        let before = state(&handle).await;
+        let items = vec![text("free", "x"), bytes("blob", PutContent::Bytes(vec![2; 5000]))];
+        assert_eq!(handle.put_references(items).await.err(), Some(quota("bytes", 10_000, 14_001)));
+        let refused = handle.cache_set("key", CacheValue::Bytes(vec![3; 4001]), None).await.err();
+        assert_eq!(refused, Some(quota("bytes", 10_000, 10_001)));
+        assert_eq!(state(&handle).await, before);
+        assert_eq!(handle.cache_get("key").await.unwrap(), Some(CacheValue::Bytes(vec![2; 3000])));
+        assert!(handle.delete_reference(&large).await.unwrap());
+        handle.cache_set("key", CacheValue::Bytes(vec![3; 9000]), None).await.unwrap();
+    });
+}
+
+#[test]
+fn b9_the_bytes_of_one_value_are_limited() {
+    limited(r#"{"valueBytes":100}"#, async |handle| {
+        let value = |length| bytes("blob", PutContent::Bytes(vec![1; length]));
+        put(&handle, value(100)).await;
+        let before = state(&handle).await;
+        let refused = handle.put_references(vec![value(7), value(101)]).await.err();
+        assert_eq!(refused, Some(quota("valueBytes", 100, 101)));
+        let refused = handle.cache_set("key", CacheValue::Bytes(vec![1; 101]), None).await.err();
+        assert_eq!(refused, Some(quota("valueBytes", 100, 101)));
+        handle.cache_set("key", CacheValue::Bytes(vec![1; 100]), None).await.unwrap();
+        assert!(handle.cache_delete("key").await.unwrap());
+        assert_eq!(state(&handle).await, before);
+    });
+}
+
+#[test]
+fn m5_one_bad_value_of_many_leaves_nothing_behind() {
+    limited("{}", async |handle| {
+        let before = state(&handle).await;
+        let json = |text: &str| bytes("row", PutContent::Json(text.as_bytes().to_vec()));
+        for bad in [
+            json(r#"{"b":1}"#),
+            json("{"),
+            json(r#"{"a":1,"a":2}"#),
+            json(r#"{"a":1,"__proto__":2}"#),
+            text("Not A Name", "x"),
+            PutItem { ttl_ms: Some(0), ..text("free", "x") },
+            PutItem { media_type: Some("text/csv\r\nx: y".to_owned()), ..text("free", "x") },
+        ] {
+            let refused = handle.put_references(vec![text("free", "good"), bad]).await.err();
+            assert_eq!(refused.unwrap().code(), "INVALID_INPUT");
+        }
+        assert_eq!(state(&handle).await, before);
+        put(&handle, json(r#"{"a":1}"#)).await;
+    });
+}
+
+#[test]
+fn b9_limits_of_a_kind_hold_beside_each_other() {
+    limited(r#"{"items":{"cache":1}}"#, async |handle| {
+        handle.cache_set("one", CacheValue::Bytes(vec![]), None).await.unwrap();
+        let refused = handle.cache_set("two", CacheValue::Bytes(vec![]), None).await.err();
+        assert_eq!(refused, Some(quota("items.cache", 1, 2)));
+        handle.cache_set("one", CacheValue::Json(b"2".to_vec()), None).await.unwrap();
+        let usage = handle.usage().await.unwrap();
+        assert!(usage.iter().any(|(kind, count)| *kind == Kind::Cache && count.items == 1 && count.bytes == 1));
+    });
+}
