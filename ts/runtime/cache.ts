@@ -92,14 +92,18 @@ export class TenantCache implements Cache {
       await this.#submit(Operation.cacheComputed, write, () => undefined)
       return value
     } catch (error) {
-      // Whoever waits may try now. That this fails too, because the store is closed, say, changes nothing for them.
-      await this.#submit(
-        Operation.cacheGiveUp,
-        (message) => message.u32(computation),
-        () => undefined,
-      ).catch(() => {})
+      await this.#giveUp(computation)
       throw error
     }
+  }
+
+  /** Lets whoever waits try. They would wait for ever if this were lost, so a failure of it is tried again. */
+  async #giveUp(computation: number): Promise<void> {
+    const write = (message: Message) => message.u32(computation)
+    const attempt = () => this.#submit(Operation.cacheGiveUp, write, () => undefined)
+    await attempt()
+      .catch(attempt)
+      .catch(() => {})
   }
 
   #submit<T>(operation: Operation, write: (message: Message) => void, decode: (answer: Answer) => T): Promise<T> {
