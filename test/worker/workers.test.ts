@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { expect, it, onTestFinished } from 'vitest'
+import { openStore, type Runtime } from '../../ts/index.ts'
+import { programFile, startProgram } from '../support/programs.ts'
+import { freshUrl, runtimeFor } from '../support/stores.ts'
+
+const TERMINATIONS = 200
+const LANES = 4
+
+/** A worker and everything it says, in order. */
+function startWorker(
+  name: string,
+  workerData: object,
+): { worker: Worker; said(what: string, times?: number): Promise<void>; heard: string[] } {
+  const worker = new Worker(programFile(name), { workerData })
+  onTestFinished(async () => void (await worker.terminate()))
+  const heard: string[] = []
+  const watchers = new Set<() => void>()
+  let failure: unknown
+  worker.on('error', (error) => {
+    failure = error
+    for (const watcher of watchers) watcher()
+  })
+  worker.on('message', (message: string) => {
+    heard.push(message)
+    for (const watcher of watchers) watcher()
+  })
+  const said = (what: string, times = 1) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (failure !== undefined) reject(failure)
+        else if (heard.filter((message) => message === what).length >= times) resolve()
+        else return
+        watchers.delete(look)
+      }
+      watchers.add(look)
+      look()
+    })
+  return { worker, said, heard }
+}
+
+/** The main thread goes on as if there were no workers. */
+async function worksAsEver({ references, cache }: Runtime, index: number): Promise<string> {
+  const { id } = await references.put('main', { index, filling: 'x'.repeat((index % 5) * 3000) })
+  expect((await references.resolve(id)).json()).toMatchObject({ index })
+  await cache.set('main', index)
+  expect(await cache.getOrCompute(`main ${index}`, {}, () => index)).toBe(index)
+  return id
+}
+
+it(`B11: ${TERMINATIONS} workers terminated mid-call: nothing crashes, hangs or is lost, and the lock is given back`, async () => {
+  const url = freshUrl('sled')
+  const store = await openStore(url)
+  const runtime = await runtimeFor(store)
+  const ids: string[] = []
+  let index = 0
+  const lane = async () => {
+    while (index < TERMINATIONS) {
+      const mine = index
+      index += 1
+      const { worker, said } = startWorker('worker/busy', { url, index: mine })
+      // From while it opens the store to when every verb has been under way a few times.
+      if (mine % 4 === 0) await said('opening')
+      else await said('busy', mine % 4)
+      const terminated = worker.terminate()
+      ids.push(await worksAsEver(runtime, mine))
+      await terminated
+    }
+  }
+  await Promise.all(Array.from({ length: LANES }, lane))
+  expect(ids).toHaveLength(TERMINATIONS)
+  // Each of them had the lead in computing this, or waited for it.
+  expect(await runtime.cache.getOrCompute('shared', {}, () => 'main')).toBe('main')
+  expect(await store.health()).toEqual({ ok: true, problems: [] })
+  await store.close()
+  const reader = startProgram('worker/reader', [url, ...ids])
+  expect(await reader.ended).toMatchObject({ code: 0, lines: [`found ${ids.length}`], errors: '' })
+})
+
+it('B4: a value is computed once, whatever worker asks for it', async () => {
+  const url = freshUrl('sled')
+  const workers = Array.from({ length: 4 }, (_, name) => startWorker('worker/flight', { url, name: `${name}` }))
+  const ended = workers.map(({ worker }) => once(worker, 'exit'))
+  await Promise.all(workers.map(({ said }) => said('asked')))
+  await Promise.race(workers.map(({ said }) => said('computing')))
+  const leaders = workers.filter(({ heard }) => heard.includes('computing'))
+  expect(leaders).toHaveLength(1)
+  leaders[0]?.worker.postMessage('go')
+  const name = workers.indexOf(leaders[0] as (typeof workers)[number])
+  await Promise.all(workers.map(({ said }) => said(`value ${name}`)))
+  expect(workers.flatMap(({ heard }) => heard).filter((message) => message === 'computing')).toHaveLength(1)
+  await Promise.all(ended)
+})
+
+it('B4: when the worker that computes is terminated, the next takes over', async () => {
+  const url = freshUrl('sled')
+  const leader = startWorker('worker/flight', { url, name: 'leader' })
+  await leader.said('computing')
+  const next = startWorker('worker/flight', { url, name: 'next' })
+  await next.said('asked')
+  expect(next.heard).not.toContain('computing')
+  await leader.worker.terminate()
+  await next.said('computing')
+  next.worker.postMessage('go')
+  await next.said('value next')
+})
