@@ -1,0 +1,174 @@
+import { existsSync } from 'node:fs'
+import process from 'node:process'
+import { describe, expect, it } from 'vitest'
+import { faultsAddonPath } from '../../scripts/lib/platform.mjs'
+import { inRoot } from '../../scripts/lib/root.mjs'
+import {
+  createRuntime,
+  defineReference,
+  defineRuntime,
+  openStore,
+  parseRuntimeSpec,
+  type Runtime,
+} from '../../ts/index.ts'
+import { Bridge, bridge } from '../../ts/native/bridge.ts'
+import { loadAddon } from '../../ts/native/loader.ts'
+import { Operation } from '../../ts/native/operations.ts'
+import { codeOf } from '../support/failures.ts'
+import { noon, openFresh, runtimeFor } from '../support/stores.ts'
+import { acme } from '../unit/support.ts'
+
+const faultsAddon = inRoot(faultsAddonPath)
+if (!existsSync(faultsAddon)) throw new Error(`There is no ${faultsAddon}. Run npm test, which builds it.`)
+process.env['BAILIWICK_NATIVE_PATH'] = faultsAddon
+// What is injected is no news.
+process.env['RUST_BACKTRACE'] = '0'
+const addon = loadAddon()
+const armPanic = addon.armPanic as (name: string) => void
+
+/** What a call meets when the thing behind it panics. */
+type Case = (runtime: Runtime, arm: () => void) => Promise<unknown>
+
+const spec = () =>
+  defineRuntime({ tenant: acme, references: [defineReference({ name: `type${Math.random()}`.replace('.', '') })] })
+
+/** Arms, then calls. */
+function once(call: (runtime: Runtime) => unknown): Case {
+  return async (runtime, arm) => {
+    arm()
+    return await call(runtime)
+  }
+}
+
+/** One case for each export and each operation: a call that is refused with InternalError when that panics. */
+const refused: Record<string, Case> = {
+  createEnvironment: once(() => new Bridge(addon)),
+  submit: once(({ references }) => references.put('thing', 1)),
+  take: async ({ references }, arm) => {
+    const { id } = await references.put('thing', new Uint8Array(1_000_000))
+    arm()
+    return await references.resolve(id)
+  },
+  resolveAtHand: once(({ references }) => references.resolve(`ref_${'a'.repeat(32)}`)),
+  createHandle: once(() => createRuntime(spec(), { store: 'memory:' })),
+  closeHandle: once(async () => (await createRuntime(spec(), { store: 'memory:' })).close()),
+  releaseTopology: once(async () => bridge().releaseTopology(0)),
+  checkSpec: once(async () => parseRuntimeSpec(JSON.stringify(spec()))),
+  openStore: once(() => openStore('memory:')),
+  closeStore: async (_, arm) => {
+    const store = await openStore('memory:')
+    arm()
+    return await store.close().catch(async (error) => {
+      // It can be tried again.
+      await store.close()
+      throw error
+    })
+  },
+  storeHealth: async (_, arm) => {
+    const store = await openFresh('sled')
+    arm()
+    return await store.health()
+  },
+  storeStats: async (_, arm) => {
+    const store = await openFresh('memory')
+    arm()
+    return await store.stats()
+  },
+  registerTopology: once(() => createRuntime(spec(), { store: 'memory:' })),
+  advanceClock: async (_, arm) => {
+    const store = await openFresh('memory', {}, { now: noon })
+    arm()
+    return await store.advance(1)
+  },
+  put: once(({ references }) => references.put('thing', 1)),
+  putMany: once(({ references }) => references.putMany([{ type: 'thing', value: 1 }])),
+  resolve: once(({ references }) => references.resolve(`ref_${'a'.repeat(32)}`)),
+  resolveMany: once(({ references }) => references.resolveMany([`ref_${'a'.repeat(32)}`])),
+  describe: once(({ references }) => references.describe(`ref_${'a'.repeat(32)}`)),
+  list: once(({ references }) => references.list()),
+  delete: once(({ references }) => references.delete(`ref_${'a'.repeat(32)}`)),
+  cacheGet: once(({ cache }) => cache.get('key')),
+  cacheSet: once(({ cache }) => cache.set('key', 1)),
+  cacheDelete: once(({ cache }) => cache.delete('key')),
+  cacheBegin: once(({ cache }) => cache.getOrCompute('begin', {}, () => 1)),
+  cacheComputed: once(({ cache }) => cache.getOrCompute('computed', {}, () => 1)),
+  usage: once((runtime) => runtime.usage()),
+}
+
+/** Panics that no caller meets: what was asked for is answered as if nothing had happened. */
+const survived: Record<string, Case> = {
+  drain: once(async ({ references, cache }) => {
+    const ids = await Promise.all([1, 2, 3].map(async (value) => (await references.put('thing', value)).id))
+    expect((await references.resolveMany(ids)).map((one) => one?.json())).toEqual([1, 2, 3])
+    await cache.set('key', 1)
+  }),
+  cacheGiveUp: once(async ({ cache }) => {
+    const failure = new RangeError('of the caller')
+    await expect(cache.getOrCompute('give up', {}, () => Promise.reject(failure))).rejects.toBe(failure)
+    expect(await cache.getOrCompute('give up', {}, () => 1)).toBe(1)
+  }),
+}
+
+/** Every verb works. */
+async function worksAsEver(runtime: Runtime): Promise<void> {
+  const { references, cache } = runtime
+  const { id } = await references.put('thing', { works: true })
+  expect((await references.resolve(id)).json()).toEqual({ works: true })
+  expect(await references.resolveMany([id])).toHaveLength(1)
+  expect((await references.describe(id)).id).toBe(id)
+  expect((await references.list()).items.map((item) => item.id)).toContain(id)
+  expect(await references.delete(id)).toBe(true)
+  for (const key of ['begin', 'computed', 'works']) {
+    expect(await cache.getOrCompute(key, {}, () => 1)).toBe(1)
+    expect(await cache.delete(key)).toBe(true)
+  }
+  expect((await runtime.usage()).storage.cache.bytes).toBeGreaterThanOrEqual(0)
+  await (await createRuntime(spec(), { store: 'memory:' })).close()
+}
+
+describe('a panic in the core', () => {
+  it('B11: has a case for every export and every operation', () => {
+    const exported = Object.keys(addon).filter((name) => name !== 'armPanic')
+    expect(Object.keys({ ...refused, ...survived }).sort()).toEqual(
+      [...new Set([...exported, ...Object.keys(Operation)])].sort(),
+    )
+  })
+
+  it.each(Object.entries(refused))('B11: behind %s is an InternalError, and the process lives', async (name, call) => {
+    const runtime = await runtimeFor(await openFresh('sled'))
+    expect(await codeOf(() => call(runtime, () => armPanic(name)))).toBe('INTERNAL')
+    await worksAsEver(runtime)
+  })
+
+  it.each(Object.entries(survived))('B11: behind %s loses no answer', async (name, call) => {
+    const runtime = await runtimeFor(await openFresh('sled'))
+    await call(runtime, () => armPanic(name))
+    await worksAsEver(runtime)
+  })
+})
+
+describe('answers that cannot be fetched', () => {
+  it('B11: again and again: the calls that wait are refused with InternalError, and later ones work', async () => {
+    let broken = true
+    const fragile = {
+      ...addon,
+      drain(...parameters: Parameters<typeof addon.drain>): void {
+        if (broken) throw new Error('not JSON')
+        addon.drain(...parameters)
+      },
+    }
+    const native = new Bridge(fragile)
+    const close = (store: number) =>
+      native.submit(
+        Operation.closeStore,
+        store,
+        () => {},
+        () => 'closed',
+      )
+    expect(await codeOf(() => Promise.all([close(1), close(2)]))).toBe('INTERNAL')
+    expect(await codeOf(() => close(3))).toBe('INTERNAL')
+    broken = false
+    expect(await Promise.all([close(4), close(5)])).toEqual(['closed', 'closed'])
+    expect(await close(6)).toBe('closed')
+  })
+})
