@@ -5,6 +5,7 @@ pub mod error;
 pub mod glimpse;
 pub mod json;
 pub mod kind;
+pub mod ledger;
 pub mod names;
 pub mod spec;
 pub mod tenant;

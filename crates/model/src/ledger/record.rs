@@ -1,0 +1,150 @@
+//! One decision about an approval, as the ledger keeps it.
+
+use data_encoding::HEXLOWER;
+
+use super::hash::{Hash, Opening, leaf_data, leaf_hash};
+use super::tree::MAX_SIZE;
+use crate::json::{self, Json};
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Somebody approved it.
+    Approved,
+    /// Somebody rejected it.
+    Rejected,
+    /// Nobody answered in time.
+    Expired,
+    /// It was taken back: its run was cancelled, or what was asked about changed.
+    Withdrawn,
+}
+
+impl Decision {
+    /// Every decision.
+    pub const ALL: [Self; 4] = [Self::Approved, Self::Rejected, Self::Expired, Self::Withdrawn];
+
+    /// The word in a record.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// The decision of that word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|decision| decision.name() == name)
+    }
+}
+
+/// A record of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalRecord {
+    /// The number of its leaf, from 0. At most [`MAX_SIZE`].
+    pub sequence: u64,
+    /// The approval that was decided.
+    pub approval_id: String,
+    /// What was decided.
+    pub decision: Decision,
+    /// Who decided, as the host named them.
+    pub actor: Option<String>,
+    /// Why, as the actor put it.
+    pub reason: Option<String>,
+    /// The hash over what was decided about.
+    pub subject_hash: Hash,
+    /// Who asked.
+    pub requested_by: Option<String>,
+    /// When it was asked, in epoch milliseconds. At most [`MAX_SIZE`], as the other time.
+    pub requested_at: u64,
+    /// When it was decided, in epoch milliseconds.
+    pub decided_at: u64,
+}
+
+impl ApprovalRecord {
+    /// The record as the API shows it. What is absent has no key, but `actor` is `null` then.
+    pub fn to_json(&self) -> Json {
+        let mut members = vec![
+            ("sequence".to_owned(), number(self.sequence)),
+            ("approvalId".to_owned(), text(&self.approval_id)),
+            ("decision".to_owned(), text(self.decision.name())),
+            ("actor".to_owned(), self.actor.as_deref().map_or(Json::Null, text)),
+        ];
+        members.extend(self.reason.as_deref().map(|reason| ("reason".to_owned(), text(reason))));
+        members.push(("subjectHash".to_owned(), Json::String(HEXLOWER.encode(&self.subject_hash))));
+        members.extend(self.requested_by.as_deref().map(|who| ("requestedBy".to_owned(), text(who))));
+        members.push(("requestedAt".to_owned(), number(self.requested_at)));
+        members.push(("decidedAt".to_owned(), number(self.decided_at)));
+        Json::Object(members)
+    }
+
+    /// The record of that JSON. `None` unless it is one to the letter: no key is missing, unknown or of another type.
+    pub fn from_json(value: &Json) -> Option<Self> {
+        const KEYS: [&str; 9] = [
+            "sequence",
+            "approvalId",
+            "decision",
+            "actor",
+            "reason",
+            "subjectHash",
+            "requestedBy",
+            "requestedAt",
+            "decidedAt",
+        ];
+        if !value.as_object()?.iter().all(|(key, _)| KEYS.contains(&key.as_str())) {
+            return None;
+        }
+        Some(Self {
+            sequence: read_number(value.get("sequence")?)?,
+            approval_id: read_text(value.get("approvalId")?)?,
+            decision: Decision::from_name(value.get("decision")?.as_str()?)?,
+            actor: match value.get("actor")? {
+                Json::Null => None,
+                actor => Some(read_text(actor)?),
+            },
+            reason: read_optional(value.get("reason"))?,
+            subject_hash: HEXLOWER.decode(value.get("subjectHash")?.as_str()?.as_bytes()).ok()?.try_into().ok()?,
+            requested_by: read_optional(value.get("requestedBy"))?,
+            requested_at: read_number(value.get("requestedAt")?)?,
+            decided_at: read_number(value.get("decidedAt")?)?,
+        })
+    }
+
+    /// The RFC 8785 form, which is what is hashed.
+    pub fn canonical(&self) -> Vec<u8> {
+        json::canonical(&self.to_json())
+    }
+
+    /// The hash of this record's leaf.
+    pub fn leaf(&self, opening: &Opening) -> Hash {
+        leaf_hash(&leaf_data(opening, &self.canonical()))
+    }
+}
+
+/// `None` for a text that is there and is not one.
+fn read_optional(value: Option<&Json>) -> Option<Option<String>> {
+    match value {
+        Some(value) => Some(Some(read_text(value)?)),
+        None => Some(None),
+    }
+}
+
+fn read_text(value: &Json) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn text(value: &str) -> Json {
+    Json::from(value)
+}
+
+/// A number that JSON holds exactly.
+pub(super) fn number(value: u64) -> Json {
+    Json::Number(value as f64)
+}
+
+/// What [`number`] was given, if it was at most [`MAX_SIZE`].
+pub(super) fn read_number(value: &Json) -> Option<u64> {
+    let number = value.as_f64()?;
+    (number.fract() == 0.0 && (0.0..=MAX_SIZE as f64).contains(&number)).then_some(number as u64)
+}
