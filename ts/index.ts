@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" />
 export * from './errors/index.ts'
+export * from './ledger/index.ts'
 export { createRuntime, type RuntimeOptions } from './runtime/create-runtime.ts'
 export { parseRuntimeSpec } from './runtime/parse-runtime-spec.ts'
 export type { QueryRequest, Run, RunEvent, RunResult } from './runtime/run.ts'
