@@ -1,7 +1,7 @@
 //! The cache of opened records: what was sealed on disk, ready to hand out. Bounded in bytes, fair between tenants.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
 use bailiwick_store::{Place, Tag, Version};
@@ -18,7 +18,20 @@ pub struct Record {
     pub body: Vec<u8>,
 }
 
-type Address = (Tag, Place);
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Address(Tag, Place);
+
+/// The half of the name that does not choose the shard, and what tells rows of one name apart.
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let word = |from: usize| {
+            let bytes = self.1.item.get(from..).and_then(|rest| rest.first_chunk::<8>());
+            bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+        };
+        state.write_u64(word(8));
+        state.write_u64(word(24) ^ u64::from(self.1.kind));
+    }
+}
 
 /// Item names and tags are keyed hashes already, so a few of their bytes are a good hash, which no caller can steer.
 #[derive(Default)]
@@ -34,8 +47,11 @@ impl Hasher for Folded {
             for (to, from) in word.iter_mut().zip(chunk) {
                 *to = *from;
             }
-            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            self.write_u64(u64::from_le_bytes(word));
         }
+    }
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
 }
 
@@ -56,17 +72,20 @@ struct Shard {
     bytes: usize,
     /// Grows with every change that was committed. A read that began before one must not be kept after it.
     epoch: u64,
-    places: Map<Address, usize>,
-    ring: Vec<Option<Entry>>,
+    /// Everything that a hit needs lies in one slot of this map: each step to another place in memory costs as much as
+    /// the rest of the look-up.
+    entries: Map<Address, Entry>,
+    ring: Vec<Option<Address>>,
     free: Vec<usize>,
     hand: usize,
     shares: Map<Tag, usize>,
 }
 
 struct Entry {
-    address: Address,
     record: Arc<Record>,
     bytes: usize,
+    /// Its place in the ring.
+    index: usize,
     used: bool,
 }
 
@@ -84,8 +103,7 @@ impl OpenedRecords {
     /// The record, unless it is not here or has expired by `now`.
     pub(crate) fn get(&self, tag: Tag, place: Place, now: u64) -> Option<Arc<Record>> {
         let mut shard = self.shard(&place)?.lock();
-        let index = *shard.places.get(&(tag, place))?;
-        let entry = shard.ring.get_mut(index)?.as_mut()?;
+        let entry = shard.entries.get_mut(&Address(tag, place))?;
         if entry.record.expires_at.is_some_and(|at| at <= now) {
             return None;
         }
@@ -103,7 +121,7 @@ impl OpenedRecords {
         if let Some(shard) = self.shard(&place) {
             let mut shard = shard.lock();
             if shard.epoch == began.0 {
-                shard.insert((tag, place), record);
+                shard.insert(Address(tag, place), record);
             }
         }
     }
@@ -116,12 +134,12 @@ impl OpenedRecords {
             shard.epoch += 1;
             // Two commits may be acknowledged in either order: the later version stays.
             let later = shard
-                .version(&(tag, place))
+                .version(&Address(tag, place))
                 .is_some_and(|held| record.as_ref().is_some_and(|record| record.version < held));
             if !later {
-                shard.remove(&(tag, place));
+                shard.remove(&Address(tag, place));
                 if let Some(record) = record {
-                    shard.insert((tag, place), record);
+                    shard.insert(Address(tag, place), record);
                 }
             }
         }
@@ -149,8 +167,7 @@ impl OpenedRecords {
 
 impl Shard {
     fn version(&self, address: &Address) -> Option<Version> {
-        let index = *self.places.get(address)?;
-        Some(self.ring.get(index)?.as_ref()?.record.version)
+        Some(self.entries.get(address)?.record.version)
     }
 
     fn insert(&mut self, address: Address, record: Arc<Record>) {
@@ -167,36 +184,32 @@ impl Shard {
         }
         self.bytes += bytes;
         *self.shares.entry(address.0).or_insert(0) += bytes;
-        let entry = Some(Entry { address, record, bytes, used: false });
         let index = match self.free.pop() {
             Some(index) => {
                 if let Some(slot) = self.ring.get_mut(index) {
-                    *slot = entry;
+                    *slot = Some(address);
                 }
                 index
             }
             None => {
-                self.ring.push(entry);
+                self.ring.push(Some(address));
                 self.ring.len() - 1
             }
         };
-        self.places.insert(address, index);
+        self.entries.insert(address, Entry { record, bytes, index, used: false });
     }
 
     fn remove(&mut self, address: &Address) {
-        if let Some(index) = self.places.remove(address) {
-            self.release(index);
+        let Some(entry) = self.entries.remove(address) else { return };
+        if let Some(slot) = self.ring.get_mut(entry.index) {
+            *slot = None;
         }
-    }
-
-    fn release(&mut self, index: usize) {
-        let Some(entry) = self.ring.get_mut(index).and_then(Option::take) else { return };
-        self.free.push(index);
+        self.free.push(entry.index);
         self.bytes -= entry.bytes;
-        if let Some(share) = self.shares.get_mut(&entry.address.0) {
+        if let Some(share) = self.shares.get_mut(&address.0) {
             *share -= entry.bytes;
             if *share == 0 {
-                self.shares.remove(&entry.address.0);
+                self.shares.remove(&address.0);
             }
         }
     }
@@ -209,12 +222,12 @@ impl Shard {
         for _ in 0..self.ring.len() * 2 {
             let index = self.hand;
             self.hand = (self.hand + 1) % self.ring.len().max(1);
-            let Some(entry) = self.ring.get_mut(index).and_then(Option::as_mut) else { continue };
-            let share = self.shares.get(&entry.address.0).copied().unwrap_or(0);
+            let Some(address) = self.ring.get(index).copied().flatten() else { continue };
+            let Some(entry) = self.entries.get_mut(&address) else { continue };
+            let share = self.shares.get(&address.0).copied().unwrap_or(0);
             if share < average || std::mem::take(&mut entry.used) {
                 continue;
             }
-            let address = entry.address;
             self.remove(&address);
             return true;
         }
