@@ -16,8 +16,8 @@ export interface NativeAddon {
   drain(environment: NativeEnvironment, slab: Uint8Array, most: number): void
   /** Copies an answer that was too large for the slab. */
   take(environment: NativeEnvironment, token: number, target: Uint8Array): void
-  /** Resolves the id in the slab's first bytes from memory into the slab. `false`: ask with `submit`. */
-  resolveAtHand(environment: NativeEnvironment, handle: number, slab: Uint8Array, idLength: number): boolean
+  /** Resolves the id that the slab begins with from memory into the slab. `false`: ask with `submit`. */
+  resolveAtHand(environment: NativeEnvironment, handle: number, slab: Uint8Array): boolean
   /** Binds a handle to a tenant. */
   createHandle(environment: NativeEnvironment, store: number, topology: number, tenant: Uint8Array): number
   /** Gives a handle back. */

@@ -74,17 +74,17 @@ export class Bridge {
   }
 
   /** Reads a reference that is opened already. `undefined`: ask with `submit`. */
-  resolveAtHand<T>(handle: number, id: string, decode: (answer: Answer) => T): T | undefined {
+  resolveAtHand<T>(handle: number, id: string, decode: (answer: Answer, id: string) => T): T | undefined {
     const slab = this.#slab
-    // Not latin1, which would make a malformed id out of other letters equal to a good one.
-    const length = slab.write(id, 0, 'utf8')
+    // What is not ASCII takes more bytes than it has units, and is no id.
+    if (slab.write(id, 0, 'utf8') !== id.length) return undefined
     try {
-      if (!this.#addon.resolveAtHand(this.#environment, handle, slab, length)) return undefined
+      if (!this.#addon.resolveAtHand(this.#environment, handle, slab)) return undefined
     } catch (error) {
       throw typed(error)
     }
     const answer = new Answer(slab, 0, slab.length)
-    const value = decode(answer)
+    const value = decode(answer, id)
     // Nothing of one tenant stays in a buffer that the next call of another uses.
     slab.fill(0, 0, answer.position)
     return value

@@ -95,17 +95,22 @@ export class Answer {
     return value
   }
 
-  /** The next sized string, parsed as JSON. */
-  sizedJson<T>(): T {
-    const length = this.u32()
-    const start = this.#at
-    this.#at += length
-    return JSON.parse(this.#bytes.toString('utf8', start, this.#at)) as T
+  /** A number, or `null` for NaN. */
+  optionalNumber(): number | null {
+    const value = this.#bytes.readDoubleLE(this.#at)
+    this.#at += 8
+    return Number.isNaN(value) ? null : value
   }
 
-  /** The next sized string, copied into an ArrayBuffer of its own and of its length. */
-  sizedBytes(): Uint8Array<ArrayBuffer> {
-    const length = this.u32()
+  /** The next bytes as text. */
+  text(length: number): string {
+    const start = this.#at
+    this.#at += length
+    return this.#bytes.toString('utf8', start, this.#at)
+  }
+
+  /** The next bytes, copied into an ArrayBuffer of their own and of their length. */
+  copied(length: number): Uint8Array<ArrayBuffer> {
     const start = this.#at
     this.#at += length
     return ownCopy(this.#bytes, start, this.#at)

@@ -62,7 +62,11 @@ export class TenantReferences implements References {
       if (!isId(id)) return Promise.reject(notFound())
       const found = this.#bridge.resolveAtHand(this.#handle.number, id, readResolved)
       if (found !== undefined) return Promise.resolve(found)
-      return this.#submit(Operation.resolve, (message) => message.text(id), readResolved)
+      return this.#submit(
+        Operation.resolve,
+        (message) => message.text(id),
+        (answer) => readResolved(answer, id),
+      )
     } catch (error) {
       return Promise.reject(error)
     }
@@ -77,7 +81,7 @@ export class TenantReferences implements References {
       for (const id of asked) message.text(id)
     }
     return await this.#submit(Operation.resolveMany, write, (answer) =>
-      asked.map(() => (answer.u8() === 1 ? readResolved(answer) : undefined)),
+      asked.map((id) => (answer.u8() === 1 ? readResolved(answer, id) : undefined)),
     )
   }
 
@@ -167,18 +171,54 @@ function notFound(): NotFoundError {
   )
 }
 
-function readResolved(answer: Answer): Resolved {
-  return new ResolvedReference(answer.sizedJson<Reference>(), answer.sizedBytes())
+function readResolved(answer: Answer, id: string): Resolved {
+  const expiresAt = answer.optionalNumber()
+  const membersLength = answer.u32()
+  const glimpseLength = answer.u32()
+  const contentLength = answer.u32()
+  const description = answer.text(membersLength + glimpseLength)
+  return new ResolvedReference(id, expiresAt, description, membersLength, answer.copied(contentLength))
 }
 
-/** A reference with its content. Two enumerable properties, like any plain object. */
+/** A content with its reference, which is made when it is first asked for: reading only the content stays cheap. */
 class ResolvedReference implements Resolved {
-  readonly reference: Reference
   readonly bytes: Uint8Array
+  readonly #id: string
+  readonly #expiresAt: number | null
+  /** Members of a JSON object, which are ASCII, and then the glimpse. */
+  readonly #description: string
+  readonly #membersLength: number
+  #reference: Reference | undefined
 
-  constructor(reference: Reference, bytes: Uint8Array) {
-    this.reference = reference
+  constructor(
+    id: string,
+    expiresAt: number | null,
+    description: string,
+    membersLength: number,
+    bytes: Uint8Array<ArrayBuffer>,
+  ) {
+    this.#id = id
+    this.#expiresAt = expiresAt
+    this.#description = description
+    this.#membersLength = membersLength
     this.bytes = bytes
+  }
+
+  get reference(): Reference {
+    this.#reference ??= this.#describe()
+    return this.#reference
+  }
+
+  #describe(): Reference {
+    const members = this.#description.slice(0, this.#membersLength)
+    const glimpse = this.#description.slice(this.#membersLength)
+    return JSON.parse(
+      `{"id":"${this.#id}",${members},"expiresAt":${this.#expiresAt},"glimpse":${glimpse}}`,
+    ) as Reference
+  }
+
+  toJSON(): { reference: Reference; bytes: Uint8Array } {
+    return { reference: this.reference, bytes: this.bytes }
   }
 
   text(): string {

@@ -13,6 +13,7 @@ use napi_derive::napi;
 
 use crate::environment::{Environment, put};
 use crate::guard::export;
+use crate::operation::resolved_header;
 
 type Held = External<Arc<Environment>>;
 
@@ -46,31 +47,26 @@ pub fn take(environment: &Held, token: u32, mut target: Uint8ArraySlice<'_>) -> 
     export("take", || environment.take(token, writable(&mut target)))
 }
 
-/// Resolves a reference from the cache of opened records into `slab`, which holds the id in its first `id_length` bytes:
-/// `u32 length ‖ JSON ‖ u32 length ‖ content`. Returns `false` where the answer must be asked for with `submit`.
+/// The length of a reference's id, `ref_` and 32 characters.
+const ID_LENGTH: usize = 36;
+
+/// Resolves a reference from the cache of opened records into `slab`, which begins with its id. Writes what `resolve`
+/// answers. Returns `false` where the answer must be asked for with `submit`.
 #[napi]
-pub fn resolve_at_hand(
-    environment: &Held,
-    handle: u32,
-    mut slab: Uint8ArraySlice<'_>,
-    id_length: u32,
-) -> napi::Result<bool> {
+pub fn resolve_at_hand(environment: &Held, handle: u32, mut slab: Uint8ArraySlice<'_>) -> napi::Result<bool> {
     export("resolveAtHand", || {
         let slab = writable(&mut slab);
         let handle = environment.tables().handles.get(handle)?;
-        let id = slab.get(..id_length as usize).ok_or_else(out_of_range)?;
+        let id = slab.get(..ID_LENGTH).ok_or_else(out_of_range)?;
         let Some(found) = std::str::from_utf8(id).ok().and_then(|id| handle.resolve_at_hand(id)) else {
             return Ok(false);
         };
-        let (json, bytes) = (found.json.as_bytes(), found.bytes());
-        if slab.len() < json.len() + bytes.len() + 8 {
+        let header = resolved_header(&found);
+        let parts = [&header, found.members(), found.glimpse(), found.bytes()];
+        if slab.len() < parts.iter().map(|part| part.len()).sum() {
             return Ok(false);
         }
-        let mut at = 0;
-        for part in [json, bytes] {
-            at = put(slab, at, &u32::try_from(part.len()).map_err(|_| out_of_range())?.to_le_bytes())?;
-            at = put(slab, at, part)?;
-        }
+        parts.into_iter().try_fold(0, |at, part| put(slab, at, part))?;
         Ok(true)
     })
 }

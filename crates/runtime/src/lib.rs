@@ -5,10 +5,12 @@ mod catalogue;
 mod handle;
 mod reference_record;
 mod references;
+mod resolved;
 
 pub use bailiwick_tenancy::{Clock, Health, RootKey, Stats, Store, StoreOptions, stores};
 pub use cache::{Begun, CacheValue, Computing};
 pub use catalogue::Catalogue;
 pub use handle::TenantHandle;
 pub use reference_record::Reference;
-pub use references::{Page, PutContent, PutItem, Resolved};
+pub use references::{Page, PutContent, PutItem};
+pub use resolved::Resolved;

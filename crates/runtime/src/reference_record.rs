@@ -10,10 +10,14 @@
 //! …    content        the rest, unless it lies in a row of its own
 //! ```
 
+use std::ops::Range;
+
+use bailiwick_model::Error;
 use bailiwick_model::base32::reference_id;
 use bailiwick_model::json::{self, Json};
 
 const SEPARATE: u8 = 1;
+const FLAGS_AT: usize = 40;
 
 /// A reference as its tenant sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +69,49 @@ fn quoted(text: &str) -> String {
     json::write(&Json::String(text.to_owned()))
 }
 
+/// Where the parts of a record lie.
+pub(crate) struct Layout {
+    pub(crate) type_name: Range<usize>,
+    /// The members of the description.
+    pub(crate) members: Range<usize>,
+    pub(crate) glimpse: Range<usize>,
+    /// Whether the content lies in a row of its own. If not, it follows the glimpse.
+    pub(crate) separate: bool,
+}
+
+impl Layout {
+    /// `None` if these are not the bytes of such a record.
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+        let (flags, rest) = body.get(FLAGS_AT..)?.split_first()?;
+        let (type_length, rest) = rest.split_first()?;
+        let (_, after_type) = rest.split_at_checked(usize::from(*type_length))?;
+        let (members, after_members) = sized(after_type)?;
+        let (glimpse, after_glimpse) = sized(after_members)?;
+        let before = |rest: &[u8], length: usize| {
+            let end = body.len() - rest.len();
+            end - length..end
+        };
+        Some(Self {
+            type_name: before(after_type, usize::from(*type_length)),
+            members: before(after_members, members.len()),
+            glimpse: before(after_glimpse, glimpse.len()),
+            separate: flags & SEPARATE != 0,
+        })
+    }
+}
+
+/// The first 20 bytes of the digest that a record begins with.
+pub(crate) fn record_id(body: &[u8]) -> Option<[u8; 20]> {
+    body.first_chunk::<20>().copied()
+}
+
 /// A record, read in place.
 pub(crate) struct View<'a> {
     pub(crate) digest: [u8; 32],
     pub(crate) created_micros: u64,
     pub(crate) type_name: &'a str,
-    /// Where the content begins in the record; `None` if it lies in a row of its own.
-    pub(crate) content_at: Option<usize>,
+    /// Whether the content lies in a row of its own.
+    pub(crate) separate: bool,
     members: &'a str,
     glimpse: &'a str,
 }
@@ -80,28 +120,21 @@ impl<'a> View<'a> {
     /// `None` if these are not the bytes of such a record.
     pub(crate) fn read(body: &'a [u8]) -> Option<Self> {
         let (digest, rest) = body.split_first_chunk::<32>()?;
-        let (created, rest) = rest.split_first_chunk::<8>()?;
-        let (flags, rest) = rest.split_first()?;
-        let (type_length, rest) = rest.split_first()?;
-        let (type_name, rest) = rest.split_at_checked(usize::from(*type_length))?;
-        let (members, rest) = sized(rest)?;
-        let (glimpse, content) = sized(rest)?;
+        let (created, _) = rest.split_first_chunk::<8>()?;
+        let layout = Layout::read(body)?;
+        let text = |range: Range<usize>| body.get(range).and_then(|bytes| std::str::from_utf8(bytes).ok());
         Some(Self {
             digest: *digest,
             created_micros: u64::from_be_bytes(*created),
-            type_name: std::str::from_utf8(type_name).ok()?,
-            content_at: (flags & SEPARATE == 0).then(|| body.len() - content.len()),
-            members: std::str::from_utf8(members).ok()?,
-            glimpse: std::str::from_utf8(glimpse).ok()?,
+            type_name: text(layout.type_name)?,
+            separate: layout.separate,
+            members: text(layout.members)?,
+            glimpse: text(layout.glimpse)?,
         })
     }
 
     pub(crate) fn id(&self) -> [u8; 20] {
-        let mut id = [0; 20];
-        for (to, from) in id.iter_mut().zip(self.digest) {
-            *to = from;
-        }
-        id
+        first20(&self.digest)
     }
 
     pub(crate) fn reference(&self, expires_at: Option<u64>) -> Reference {
@@ -117,4 +150,18 @@ impl<'a> View<'a> {
 fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<2>()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+/// The part of a digest that the id shows.
+pub(crate) fn first20(digest: &[u8; 32]) -> [u8; 20] {
+    let mut id = [0; 20];
+    for (to, from) in id.iter_mut().zip(digest) {
+        *to = *from;
+    }
+    id
+}
+
+/// What is said of a record whose bytes are not those of a reference.
+pub(crate) fn damaged() -> Error {
+    Error::StoreCorrupt("A reference's record is damaged.".to_owned())
 }

@@ -1,7 +1,6 @@
 //! References: values under content-addressed ids that mean nothing to any other tenant.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use bailiwick_model::base32::parse_reference_id;
@@ -14,7 +13,8 @@ use bailiwick_tenancy::{
 
 use crate::catalogue::ReferenceRules;
 use crate::handle::{TenantHandle, expiry};
-use crate::reference_record::{Description, Reference, View};
+use crate::reference_record::{Description, Reference, View, damaged, first20};
+use crate::resolved::{Found, Resolved};
 
 /// The largest value there is, in bytes.
 pub(crate) const VALUE_BYTES: usize = 64 << 20;
@@ -43,21 +43,6 @@ pub struct PutItem {
     pub ttl_ms: Option<u64>,
     /// Goes before the type's.
     pub media_type: Option<String>,
-}
-
-/// A reference and its content.
-pub struct Resolved {
-    /// The reference as JSON text.
-    pub json: String,
-    holder: Arc<Record>,
-    range: Range<usize>,
-}
-
-impl Resolved {
-    /// The content.
-    pub fn bytes(&self) -> &[u8] {
-        self.holder.body.get(self.range.clone()).unwrap_or_default()
-    }
 }
 
 /// A page of a list, as JSON texts.
@@ -137,15 +122,11 @@ impl TenantHandle {
         let access = self.scope.at_hand()?;
         let name = Access::reference_name(&id);
         let record = access.peek(Kind::References, Area::Record, name)?;
-        let view = View::read(&record.body).filter(|view| view.id() == id)?;
-        let json = view.reference(record.expires_at).json;
-        match view.content_at {
-            Some(start) => Some(Resolved { json, range: start..record.body.len(), holder: record }),
-            None => {
-                let content = access.peek(Kind::References, Area::Content, name)?;
-                Some(Resolved { json, range: 0..content.body.len(), holder: content })
-            }
+        let found = Found::read(record).filter(|found| found.is(&id))?;
+        if !found.separate() {
+            return Some(found.whole());
         }
+        Some(found.with(access.peek(Kind::References, Area::Content, name)?))
     }
 
     /// Reads a reference without its content.
@@ -319,7 +300,7 @@ fn keep(item: &Prepared, record: &Record, changes: &mut Vec<Change>) -> Result<R
     changes.push(Change::Check { kind, area: Area::Record, name, when: When::Version(record.version) });
     if expires_at != record.expires_at {
         changes.push(Change::Extend { kind, area: Area::Record, name, expires_at });
-        if view.content_at.is_none() {
+        if view.separate {
             changes.push(Change::Extend { kind, area: Area::Content, name, expires_at });
         }
         for list in lists(view.type_name) {
@@ -335,7 +316,7 @@ fn removal(record: &Record) -> Result<Vec<Change>> {
     let (kind, name, micros) = (Kind::References, Access::reference_name(&view.id()), view.created_micros);
     let when = When::Version(record.version);
     let mut changes = vec![Change::Delete { kind, area: Area::Record, name, when }];
-    if view.content_at.is_none() {
+    if view.separate {
         changes.push(Change::Delete { kind, area: Area::Content, name, when: When::Any });
     }
     changes.extend(lists(view.type_name).into_iter().map(|list| Change::Unlist { list, micros, name }));
@@ -369,18 +350,17 @@ async fn find_many(access: &Access, ids: &[&str]) -> Result<Vec<Sought>> {
 }
 
 async fn with_content(access: &Access, id: [u8; 20], record: Arc<Record>) -> Result<Option<Resolved>> {
-    let view = view(&record)?;
-    let json = view.reference(record.expires_at).json;
-    if let Some(start) = view.content_at {
-        return Ok(Some(Resolved { json, range: start..record.body.len(), holder: record }));
+    let found = Found::read(record).ok_or_else(damaged)?;
+    if !found.separate() {
+        return Ok(Some(found.whole()));
     }
     let content = access.read(Kind::References, Area::Content, Access::reference_name(&id)).await?;
     // Gone since the record was read: as if it had been gone before.
-    Ok(content.map(|content| Resolved { json, range: 0..content.body.len(), holder: content }))
+    Ok(content.map(|content| found.with(content)))
 }
 
 fn view(record: &Record) -> Result<View<'_>> {
-    View::read(&record.body).ok_or_else(|| Error::StoreCorrupt("A reference's record is damaged.".to_owned()))
+    View::read(&record.body).ok_or_else(damaged)
 }
 
 fn list(type_name: Option<&str>) -> List {
@@ -397,14 +377,6 @@ fn lists(type_name: &str) -> [List; 2] {
 /// `None` is the latest of all.
 fn later(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.max(other?))
-}
-
-fn first20(digest: &[u8; 32]) -> [u8; 20] {
-    let mut id = [0; 20];
-    for (to, from) in id.iter_mut().zip(digest) {
-        *to = *from;
-    }
-    id
 }
 
 fn check_type(name: &str) -> Result<()> {

@@ -90,7 +90,7 @@ const VERBS: [Verb; 10] = [
 /// Everything a caller can tell of the outcome.
 async fn outcome(handle: &TenantHandle, verb: Verb, missing: &Missing) -> String {
     let outcome = match verb {
-        Verb::Resolve => handle.resolve(&missing.id).await.map(|found| found.json),
+        Verb::Resolve => handle.resolve(&missing.id).await.and_then(|found| found.json()),
         Verb::ResolveMany => {
             let found = handle.resolve_many(&[&missing.id, "ref_", &missing.id]).await;
             found.map(|found| format!("{:?}", found.iter().map(Option::is_some).collect::<Vec<_>>()))

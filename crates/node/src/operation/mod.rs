@@ -10,6 +10,8 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result};
 use bailiwick_runtime::TenantHandle;
 
+pub(crate) use references::resolved_header;
+
 use crate::environment::Environment;
 use crate::message::{Answer, Reader};
 

@@ -56,7 +56,23 @@ fn put_item(arguments: &mut Reader<'_>) -> Result<PutItem> {
     Ok(PutItem { type_name, content, ttl_ms, media_type })
 }
 
-/// `u32 length ‖ JSON ‖ u32 length ‖ content`
+/// What [`resolved_header`] says, and what it says it of.
 fn resolved(answer: Answer, found: &Resolved) -> Answer {
-    answer.bytes(found.json.as_bytes()).bytes(found.bytes())
+    let header = resolved_header(found);
+    [&header, found.members(), found.glimpse(), found.bytes()].into_iter().fold(answer, Answer::rest)
+}
+
+/// The bytes of [`resolved_header`].
+const RESOLVED_HEADER: usize = 20;
+
+/// How a resolved reference begins: `f64 expiry, NaN for none ‖ u32 length of the members ‖ u32 of the glimpse ‖ u32 of the
+/// content`. These three follow.
+pub(crate) fn resolved_header(found: &Resolved) -> [u8; RESOLVED_HEADER] {
+    let mut header = [0; RESOLVED_HEADER];
+    let (expiry, lengths) = header.split_at_mut(8);
+    expiry.copy_from_slice(&found.expires_at().map_or(f64::NAN, |at| at as f64).to_le_bytes());
+    for (to, part) in lengths.chunks_mut(4).zip([found.members(), found.glimpse(), found.bytes()]) {
+        to.copy_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
+    }
+    header
 }

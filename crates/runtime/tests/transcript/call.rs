@@ -193,7 +193,7 @@ impl Answer {
     }
 
     fn see_resolved(&mut self, resolved: &Resolved) {
-        self.see(&resolved.json);
+        self.see(&resolved.json().unwrap());
         self.seen.extend_from_slice(resolved.bytes());
         self.seen.push(b'\n');
     }

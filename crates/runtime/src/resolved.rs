@@ -1,0 +1,88 @@
+//! A reference with its content, read in place: nothing is copied or formatted until it is handed over.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bailiwick_model::Result;
+use bailiwick_tenancy::Record;
+
+use crate::reference_record::{Layout, View, damaged, record_id};
+
+/// A reference and its content.
+pub struct Resolved {
+    found: Found,
+    content: Option<Arc<Record>>,
+}
+
+impl Resolved {
+    /// The reference as JSON text.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if the record is damaged.
+    pub fn json(&self) -> Result<String> {
+        let record = &self.found.record;
+        let view = View::read(&record.body).ok_or_else(damaged)?;
+        Ok(view.reference(record.expires_at).json)
+    }
+
+    /// When it is gone, in epoch milliseconds; `None`: kept until deleted.
+    pub fn expires_at(&self) -> Option<u64> {
+        self.found.record.expires_at
+    }
+
+    /// What is known of it beside its id and expiry: members of a JSON object, ASCII.
+    pub fn members(&self) -> &[u8] {
+        self.found.part(&self.found.layout.members)
+    }
+
+    /// Its glimpse as JSON text.
+    pub fn glimpse(&self) -> &[u8] {
+        self.found.part(&self.found.layout.glimpse)
+    }
+
+    /// The content.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.content {
+            Some(content) => &content.body,
+            None => self.found.record.body.get(self.found.layout.glimpse.end..).unwrap_or_default(),
+        }
+    }
+}
+
+/// A reference whose content may lie in a row of its own.
+pub(crate) struct Found {
+    record: Arc<Record>,
+    layout: Layout,
+}
+
+impl Found {
+    /// `None` if the record is damaged.
+    pub(crate) fn read(record: Arc<Record>) -> Option<Self> {
+        let layout = Layout::read(&record.body)?;
+        Some(Self { record, layout })
+    }
+
+    /// Whether this is the reference with that id.
+    pub(crate) fn is(&self, id: &[u8; 20]) -> bool {
+        record_id(&self.record.body).is_some_and(|own| own == *id)
+    }
+
+    /// Whether the content lies in a row of its own.
+    pub(crate) fn separate(&self) -> bool {
+        self.layout.separate
+    }
+
+    /// With the content that the record holds.
+    pub(crate) fn whole(self) -> Resolved {
+        Resolved { found: self, content: None }
+    }
+
+    /// With the content of the row of its own.
+    pub(crate) fn with(self, content: Arc<Record>) -> Resolved {
+        Resolved { found: self, content: Some(content) }
+    }
+
+    fn part(&self, range: &Range<usize>) -> &[u8] {
+        self.record.body.get(range.clone()).unwrap_or_default()
+    }
+}
