@@ -120,6 +120,19 @@ impl StoreKeys {
         Ok(Self::new(store_id.try_into().map_err(|_| failure::corrupt())?, &secret))
     }
 
+    /// What the engine keeps to show that it belongs to these secrets.
+    pub(crate) fn store_row(&self, entropy: &Entropy) -> Result<Vec<u8>> {
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(&self.store_id);
+        self.name_rows
+            .seal(entropy, &[&self.store_id, &STORE_SLOT], self.store_id.len(), write)
+            .map_err(|_| failure::corrupt())
+    }
+
+    /// Whether that is what the engine keeps.
+    pub(crate) fn is_store_row(&self, row: &[u8]) -> bool {
+        self.name_rows.open(&[&self.store_id, &STORE_SLOT], row).is_ok_and(|id| id == self.store_id)
+    }
+
     /// By which name a tenant's header is found.
     pub(crate) fn name_tag(&self, resource_id: &str) -> [u8; 32] {
         self.name_key.hash(&[resource_id.as_bytes()])

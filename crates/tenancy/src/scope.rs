@@ -1,7 +1,7 @@
 //! A tenant's scope: the only way to its records. Everything it does is below the tenant's own tag and under the
 //! tenant's own keys, so there is no call here that could name another tenant.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bailiwick_model::{Kind, Result};
@@ -27,6 +27,8 @@ pub(crate) struct TenantState {
     resource_id: Box<str>,
     name: [u8; 32],
     keys: OnceLock<Arc<TenantKeys>>,
+    /// Whether the name row is known to be there, without which nothing may be written.
+    named: AtomicBool,
     creation: Mutex<()>,
     last_micros: AtomicU64,
     pub(crate) flights: Flights,
@@ -40,6 +42,7 @@ impl TenantState {
             resource_id: resource_id.into(),
             name,
             keys: OnceLock::new(),
+            named: AtomicBool::new(false),
             creation: Mutex::new(()),
             last_micros: AtomicU64::new(0),
             flights: Flights::default(),
@@ -162,15 +165,21 @@ impl Scope {
     /// # Errors
     /// As [`Scope::existing`].
     pub async fn for_writing(&self) -> Result<Access> {
-        if let Some(access) = self.at_hand() {
+        if let Some(access) = self.named() {
             return Ok(access);
         }
         let _one_at_a_time = self.state.creation.lock().await;
-        if let Some(access) = self.at_hand() {
+        if let Some(access) = self.named() {
             return Ok(access);
         }
         let keys = self.state.load_or_create().await?;
+        self.state.named.store(true, Ordering::Release);
         Ok(self.access(self.state.keys.get_or_init(|| keys)))
+    }
+
+    /// That the keys were read is not enough: whoever made them may have died before the name row was written.
+    fn named(&self) -> Option<Access> {
+        self.state.named.load(Ordering::Acquire).then(|| self.at_hand()).flatten()
     }
 
     /// The time in epoch milliseconds.

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use bailiwick_model::{Result, tenant::Tenant};
-use bailiwick_store::{Created, Engine, Health, Opened, Vault};
+use bailiwick_store::{
+    Commit, CommitError, Created, Durability, Engine, Found, Health, Limits, Op, Opened, Place, Tag, Vault, When,
+};
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::entropy::{Clock, Entropy};
@@ -14,6 +17,7 @@ use crate::failure;
 use crate::keys::{STORE_SLOT, StoreKeys, Wrapper};
 use crate::opened::OpenedRecords;
 use crate::root_key::RootKey;
+use crate::row::NAME_ROW;
 use crate::scope::{Scope, TenantState};
 
 /// How a store is opened.
@@ -67,7 +71,7 @@ impl Store {
         let entropy = options.seed.map_or_else(Entropy::system, |seed| Entropy::seeded(seed, b"store"));
         let root = options.root_key.load(&*backend.vault, &entropy).await?;
         let wrapper = Wrapper::new(&root, 1);
-        let keys = store_keys(&*backend.vault, &entropy, &wrapper).await?;
+        let keys = store_keys(&backend, &entropy, &wrapper).await?;
         Ok(Arc::new(Self {
             engine: backend.engine,
             vault: backend.vault,
@@ -148,17 +152,53 @@ impl Store {
     }
 }
 
-async fn store_keys(vault: &dyn Vault, entropy: &Entropy, wrapper: &Wrapper) -> Result<StoreKeys> {
-    if let Some(slot) = vault.get(STORE_SLOT).await.map_err(failure::read)? {
-        return StoreKeys::open(&slot.value, wrapper);
+/// The store's secrets. A row of the engine says whose they are, as each tenant's name row does: so that keys and records
+/// which do not belong together, or of which one half was lost, are found before anything is taken for new.
+async fn store_keys(backend: &Opened, entropy: &Entropy, wrapper: &Wrapper) -> Result<StoreKeys> {
+    let (vault, engine) = (&*backend.vault, &*backend.engine);
+    let row = store_row(engine).await?;
+    let keys = match vault.get(STORE_SLOT).await.map_err(failure::read)? {
+        Some(slot) => StoreKeys::open(&slot.value, wrapper)?,
+        // Records or tenants' keys without the store's own: with new secrets every tenant would look new.
+        None if row.is_some() || has_tenants(vault).await? => return Err(failure::corrupt()),
+        None => {
+            let (keys, header) = StoreKeys::generate(entropy, wrapper)?;
+            match vault.create(STORE_SLOT, header).await.map_err(failure::read)? {
+                Created::New => keys,
+                Created::Existing(slot) => StoreKeys::open(&slot.value, wrapper)?,
+            }
+        }
+    };
+    match row {
+        Some(row) if keys.is_store_row(&row) => {}
+        Some(_) => return Err(failure::corrupt()),
+        None if has_tenants(vault).await? => return Err(failure::corrupt()),
+        None => write_store_row(engine, keys.store_row(entropy)?).await?,
     }
-    if !vault.names(None, 1).await.map_err(failure::read)?.is_empty() {
-        // Tenants' keys without the store's own: generating new secrets would make every tenant look new.
-        return Err(failure::corrupt());
+    Ok(keys)
+}
+
+async fn has_tenants(vault: &dyn Vault) -> Result<bool> {
+    Ok(!vault.names(Some(STORE_SLOT), 1).await.map_err(failure::read)?.is_empty())
+}
+
+const STORE_ROW: (Tag, Place) = (Tag(STORE_SLOT), Place { kind: NAME_ROW, item: [0; 32] });
+
+async fn store_row(engine: &dyn Engine) -> Result<Option<Bytes>> {
+    let (tag, place) = STORE_ROW;
+    match engine.get(tag, vec![(place, None)], 0).await.map_err(failure::read)?.into_iter().next() {
+        Some(Found::Entry(row)) => Ok(Some(row.value)),
+        _ => Ok(None),
     }
-    let (keys, header) = StoreKeys::generate(entropy, wrapper)?;
-    match vault.create(STORE_SLOT, header).await.map_err(failure::read)? {
-        Created::New => Ok(keys),
-        Created::Existing(slot) => StoreKeys::open(&slot.value, wrapper),
+}
+
+async fn write_store_row(engine: &dyn Engine, value: Vec<u8>) -> Result<()> {
+    let (tag, place) = STORE_ROW;
+    let put = Op::Put { place, value: value.into(), expires_at: None, counted: None, when: When::Absent };
+    let commit = Commit { tag, now: 0, ops: vec![put], limits: Limits::default(), durability: Durability::Sync };
+    match engine.commit(commit).await {
+        // Another process was first; both say the same, because there is one header.
+        Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(failure::commit(error)),
     }
 }
