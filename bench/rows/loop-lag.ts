@@ -29,16 +29,15 @@ export async function loopLag(conditions: Conditions, form: 'bytes' | 'rows'): P
     const spec = withTenant(first, defineTenant(`tenant-${index}`, 'v1'))
     tenants.push((await createRuntime(spec, { store })).references)
   }
-  const values: ReferenceValue[][] = tenants.map(() =>
-    Array.from({ length: PUTS }, () => (form === 'bytes' ? freshBytes(BYTES) : freshRows(BYTES))),
-  )
+  const next = tenants.map(() => (form === 'bytes' ? changingBytes() : changingRows()))
   const idle = await lagDuring(() => new Promise((resolve) => setTimeout(resolve, 1000)))
   globalThis.gc?.()
   const start = performance.now()
   const busy = await lagDuring(() =>
     Promise.all(
       tenants.map(async (references, index) => {
-        for (const value of values[index] as ReferenceValue[]) await references.put('sample', value)
+        const value = next[index] as () => ReferenceValue
+        for (let put = 0; put < PUTS; put += 1) await references.put('sample', value())
       }),
     ),
   )
@@ -57,6 +56,26 @@ export async function loopLag(conditions: Conditions, form: 'bytes' | 'rows'): P
       { contender: 'bailiwick', what: 'MB/s', value: (TENANTS * PUTS * BYTES) / 1e6 / seconds },
     ],
     ratios,
+  }
+}
+
+let changes = 0
+
+/** The same bytes with another beginning each time: what lies in memory beside a put is no part of the row. */
+function changingBytes(): () => ReferenceValue {
+  const bytes = freshBytes(BYTES)
+  return () => {
+    new DataView(bytes.buffer).setUint32(0, changes)
+    changes += 1
+    return bytes
+  }
+}
+
+function changingRows(): () => ReferenceValue {
+  const rows = freshRows(BYTES)
+  return () => {
+    changes += 1
+    return { change: changes, rows }
   }
 }
 
