@@ -107,8 +107,8 @@ impl TenantHandle {
     /// `InvalidInput` for a bad key or time to live, and those of the store.
     pub async fn cache_begin(&self, key: &str, ttl_ms: Option<u64>) -> Result<Begun> {
         check_key(key)?;
+        expiry(self.scope.now(), ttl_ms)?;
         let access = self.scope.for_writing().await?;
-        expiry(access.now(), ttl_ms)?;
         let name = name(&access, key);
         loop {
             if let Some(value) = self.cache_get(key).await? {
@@ -141,9 +141,9 @@ impl TenantHandle {
 
     async fn cache_write(&self, key: &str, body: Vec<u8>, ttl_ms: Option<u64>) -> Result<()> {
         self.check_value_bytes(body.len().saturating_sub(1))?;
-        let access = self.scope.for_writing().await?;
-        let expires_at = expiry(access.now(), ttl_ms.or_else(|| self.retention_ms(Kind::Cache)))?;
+        let expires_at = expiry(self.scope.now(), ttl_ms.or_else(|| self.retention_ms(Kind::Cache)))?;
         let counted = Some(body.len() as u64 - 1);
+        let access = self.scope.for_writing().await?;
         let (kind, area, name) = (Kind::Cache, Area::Record, name(&access, key));
         let changes = vec![Change::Write { kind, area, name, body, expires_at, counted, when: When::Any }];
         access.commit(changes, &self.engine_limits, Durability::Relaxed).await?;

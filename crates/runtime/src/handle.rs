@@ -8,7 +8,7 @@ use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Count, Scope, Store};
 
 use crate::catalogue::Catalogue;
-use crate::references::VALUE_BYTES;
+use crate::reference_input::VALUE_BYTES;
 
 /// The largest number of milliseconds that JavaScript can count with.
 const SAFE_INTEGER: u64 = (1 << 53) - 1;

@@ -3,6 +3,7 @@
 mod cache;
 mod catalogue;
 mod handle;
+mod reference_input;
 mod reference_record;
 mod references;
 mod resolved;
@@ -11,6 +12,7 @@ pub use bailiwick_tenancy::{Clock, Health, RootKey, Stats, Store, StoreOptions, 
 pub use cache::{Begun, CacheValue, Computing};
 pub use catalogue::Catalogue;
 pub use handle::TenantHandle;
+pub use reference_input::{PutContent, PutItem};
 pub use reference_record::Reference;
-pub use references::{Page, PutContent, PutItem};
+pub use references::Page;
 pub use resolved::Resolved;

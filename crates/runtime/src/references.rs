@@ -4,46 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bailiwick_model::base32::parse_reference_id;
-use bailiwick_model::glimpse::Content;
-use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{
     Access, Area, Change, Committed, Durability, List, Name, Record, When, bad_cursor, check_limit,
 };
 
-use crate::catalogue::ReferenceRules;
-use crate::handle::{TenantHandle, expiry};
+use crate::handle::TenantHandle;
+use crate::reference_input::{CheckedValue, PutItem, check_type};
 use crate::reference_record::{Description, Reference, View, damaged, first20};
 use crate::resolved::{Found, Resolved};
 
-/// The largest value there is, in bytes.
-pub(crate) const VALUE_BYTES: usize = 64 << 20;
 /// Content up to this many bytes lies in the record itself, so that resolving it is one look-up.
 const INLINE_BYTES: usize = 4096;
 /// How often a change is tried again when others change the same item.
 const ATTEMPTS: usize = 16;
-
-/// What to keep.
-pub enum PutContent {
-    /// JSON text; it is checked and kept in canonical form.
-    Json(Vec<u8>),
-    /// Text.
-    Text(String),
-    /// Bytes.
-    Bytes(Vec<u8>),
-}
-
-/// One value for [`TenantHandle::put_references`].
-pub struct PutItem {
-    /// The name of its type, registered or not.
-    pub type_name: String,
-    /// The value.
-    pub content: PutContent,
-    /// Milliseconds; goes before the type's.
-    pub ttl_ms: Option<u64>,
-    /// Goes before the type's.
-    pub media_type: Option<String>,
-}
 
 /// A page of a list, as JSON texts.
 pub struct Page {
@@ -53,15 +27,11 @@ pub struct Page {
     pub cursor: Option<String>,
 }
 
-/// A value that is checked and named, ready to be written.
-struct Prepared {
+/// A checked value and what it is kept under.
+struct Named {
     name: Name,
     digest: [u8; 32],
-    type_name: String,
-    media_type: String,
-    glimpse: String,
-    content: Vec<u8>,
-    expires_at: Option<u64>,
+    value: CheckedValue,
 }
 
 impl TenantHandle {
@@ -74,16 +44,18 @@ impl TenantHandle {
         if items.is_empty() {
             return Ok(Vec::new());
         }
+        let values = items.into_iter().map(|item| self.check_item(item)).collect::<Result<Vec<_>>>()?;
         let access = self.scope.for_writing().await?;
-        let mut order = Vec::with_capacity(items.len());
-        let mut unique: Vec<Prepared> = Vec::with_capacity(items.len());
-        let mut positions: HashMap<Name, usize> = HashMap::with_capacity(items.len());
-        for item in items {
-            let prepared = self.prepare(&access, item)?;
-            let position = *positions.entry(prepared.name).or_insert(unique.len());
+        let mut order = Vec::with_capacity(values.len());
+        let mut unique: Vec<Named> = Vec::with_capacity(values.len());
+        let mut positions: HashMap<Name, usize> = HashMap::with_capacity(values.len());
+        for value in values {
+            let digest = access.reference_digest(&value.type_name, &value.media_type, &value.content);
+            let name = Access::reference_name(&first20(&digest));
+            let position = *positions.entry(name).or_insert(unique.len());
             match unique.get_mut(position) {
-                Some(twin) => twin.expires_at = later(twin.expires_at, prepared.expires_at),
-                None => unique.push(prepared),
+                Some(twin) => twin.value.expires_at = later(twin.value.expires_at, value.expires_at),
+                None => unique.push(Named { name, digest, value }),
             }
             order.push(position);
         }
@@ -182,57 +154,8 @@ impl TenantHandle {
         Err(contended())
     }
 
-    fn prepare(&self, access: &Access, item: PutItem) -> Result<Prepared> {
-        check_type(&item.type_name)?;
-        let rules = self.catalogue.reference(&item.type_name);
-        let media_type = item.media_type.or_else(|| rules.and_then(|rules| rules.media_type.clone()));
-        let default = match &item.content {
-            PutContent::Json(_) => "application/json",
-            PutContent::Text(_) => "text/plain",
-            PutContent::Bytes(_) => "application/octet-stream",
-        };
-        let media_type = media_type.unwrap_or_else(|| default.to_owned());
-        check_media_type(&media_type)?;
-        let (content, glimpse) = match item.content {
-            PutContent::Json(text) => {
-                check_size(text.len())?;
-                let value = json::parse(&text, &json::Limits::default())?;
-                if let Some(rules) = rules {
-                    rules.check(&item.type_name, &value)?;
-                }
-                (json::canonical(&value), ReferenceRules::glimpse(rules, Content::Json(&value)))
-            }
-            PutContent::Text(text) => {
-                check_size(text.len())?;
-                if let Some(rules) = rules.filter(|rules| rules.has_schema()) {
-                    rules.check(&item.type_name, &Json::String(text.clone()))?;
-                }
-                let glimpse = ReferenceRules::glimpse(rules, Content::Text(&text));
-                (text.into_bytes(), glimpse)
-            }
-            PutContent::Bytes(bytes) => {
-                check_size(bytes.len())?;
-                let shown = Content::Bytes { byte_length: bytes.len() as u64, media_type: &media_type };
-                let glimpse = ReferenceRules::glimpse(rules, shown);
-                (bytes, glimpse)
-            }
-        };
-        self.check_value_bytes(content.len())?;
-        let digest = access.reference_digest(&item.type_name, &media_type, &content);
-        let ttl = item.ttl_ms.or_else(|| rules.and_then(|rules| rules.ttl_ms));
-        Ok(Prepared {
-            name: Access::reference_name(&first20(&digest)),
-            digest,
-            type_name: item.type_name,
-            media_type,
-            glimpse,
-            content,
-            expires_at: expiry(access.now(), ttl.or_else(|| self.retention_ms(Kind::References)))?,
-        })
-    }
-
-    async fn write(&self, access: &Access, items: &[Prepared]) -> Result<Vec<Reference>> {
-        let at_hand = |item: &Prepared| access.peek(Kind::References, Area::Record, item.name);
+    async fn write(&self, access: &Access, items: &[Named]) -> Result<Vec<Reference>> {
+        let at_hand = |item: &Named| access.peek(Kind::References, Area::Record, item.name);
         let mut known: Vec<Option<Arc<Record>>> = items.iter().map(at_hand).collect();
         for _ in 0..ATTEMPTS {
             let mut changes = Vec::with_capacity(items.len() * 3);
@@ -254,24 +177,24 @@ impl TenantHandle {
 }
 
 /// The changes that write a new reference.
-fn create(access: &Access, item: &Prepared, changes: &mut Vec<Change>) -> Result<Reference> {
-    let (kind, name, expires_at) = (Kind::References, item.name, item.expires_at);
+fn create(access: &Access, item: &Named, changes: &mut Vec<Change>) -> Result<Reference> {
+    let (kind, name, expires_at) = (Kind::References, item.name, item.value.expires_at);
     let micros = access.next_micros();
-    let inline = item.content.len() <= INLINE_BYTES;
+    let inline = item.value.content.len() <= INLINE_BYTES;
     let description = Description {
         digest: item.digest,
         created_micros: micros,
-        type_name: &item.type_name,
-        media_type: &item.media_type,
-        byte_length: item.content.len(),
-        glimpse: &item.glimpse,
+        type_name: &item.value.type_name,
+        media_type: &item.value.media_type,
+        byte_length: item.value.content.len(),
+        glimpse: &item.value.glimpse,
     };
-    let body = description.write(inline.then_some(item.content.as_slice())).ok_or_else(lost)?;
+    let body = description.write(inline.then_some(item.value.content.as_slice())).ok_or_else(lost)?;
     let reference = View::read(&body).ok_or_else(lost)?.reference(expires_at);
-    let counted = Some(item.content.len() as u64);
+    let counted = Some(item.value.content.len() as u64);
     changes.push(Change::Write { kind, area: Area::Record, name, body, expires_at, counted, when: When::Absent });
     if !inline {
-        let body = item.content.clone();
+        let body = item.value.content.clone();
         changes.push(Change::Write {
             kind,
             area: Area::Content,
@@ -282,20 +205,20 @@ fn create(access: &Access, item: &Prepared, changes: &mut Vec<Change>) -> Result
             when: When::Any,
         });
     }
-    for list in lists(&item.type_name) {
+    for list in lists(&item.value.type_name) {
         changes.push(Change::List { list, micros, name, expires_at });
     }
     Ok(reference)
 }
 
 /// The changes that keep a reference which is there already.
-fn keep(item: &Prepared, record: &Record, changes: &mut Vec<Change>) -> Result<Reference> {
+fn keep(item: &Named, record: &Record, changes: &mut Vec<Change>) -> Result<Reference> {
     let view = view(record)?;
     if view.digest != item.digest {
         return Err(Error::Internal("Two contents have the same short name.".to_owned()));
     }
     let (kind, name) = (Kind::References, item.name);
-    let expires_at = later(record.expires_at, item.expires_at);
+    let expires_at = later(record.expires_at, item.value.expires_at);
     // Also before an extension: the list rows below are written with what this version of the record says.
     changes.push(Change::Check { kind, area: Area::Record, name, when: When::Version(record.version) });
     if expires_at != record.expires_at {
@@ -377,34 +300,6 @@ fn lists(type_name: &str) -> [List; 2] {
 /// `None` is the latest of all.
 fn later(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.max(other?))
-}
-
-fn check_type(name: &str) -> Result<()> {
-    if bailiwick_model::names::is_name(name) {
-        Ok(())
-    } else {
-        Err(Error::invalid(
-            "The type of a reference must match ^[a-z][a-z0-9_-]{0,63}$: lower-case letters, digits, _ and -, starting with a letter.",
-        ))
-    }
-}
-
-fn check_media_type(media_type: &str) -> Result<()> {
-    if bailiwick_model::names::is_media_type(media_type) {
-        Ok(())
-    } else {
-        Err(Error::invalid("mediaType must look like type/subtype, such as text/csv, in at most 255 characters."))
-    }
-}
-
-fn check_size(bytes: usize) -> Result<()> {
-    if bytes <= VALUE_BYTES {
-        Ok(())
-    } else {
-        Err(Error::invalid(format!(
-            "The value has {bytes} bytes; at most {VALUE_BYTES} (64 MiB) are allowed. Keep it elsewhere, or in parts."
-        )))
-    }
 }
 
 fn contended() -> Error {

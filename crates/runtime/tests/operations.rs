@@ -258,3 +258,29 @@ fn b1_what_is_there_is_another_piece_of_work() {
         assert_ne!(told.observe(&acme, Verb::Delete, &missing(format!("ref_{}", "a".repeat(32)))).await.1, there.1);
     });
 }
+
+/// What is refused is refused before anything is read or written, even the keys of a new tenant.
+#[test]
+fn m7_what_is_ill_formed_does_no_work_at_all() {
+    on_every_engine(async |told, kept| {
+        let newcomer = handle(&told.store, "newcomer");
+        told.engine.take();
+        told.vault.calls.store(0, Ordering::SeqCst);
+        let json = |text: &str| bytes("rows", PutContent::Json(text.as_bytes().to_vec()));
+        for refused in [
+            json("{\"a\":1,\"a\":2}"),
+            json("{\"__proto__\":1}"),
+            item("Not A Name", 1, None),
+            item("rows", 1, Some(0)),
+        ] {
+            assert!(newcomer.put_references(vec![item("rows", 1, None), refused]).await.is_err());
+        }
+        assert!(newcomer.cache_set("", CacheValue::Bytes(vec![]), None).await.is_err());
+        assert!(newcomer.cache_set("key", CacheValue::Json(b"{".to_vec()), None).await.is_err());
+        assert!(newcomer.cache_set("key", CacheValue::Bytes(vec![]), Some(0)).await.is_err());
+        assert!(newcomer.cache_begin("key", Some(0)).await.is_err());
+        assert!(newcomer.list_references(None, 0, None).await.is_err());
+        let worked = (told.engine.take(), told.vault.calls.load(Ordering::SeqCst));
+        assert_eq!(worked, (vec![], 0), "{kept:?}");
+    });
+}

@@ -1,0 +1,120 @@
+//! What is put as a reference: checked, canonical and summarised before anything is read or written.
+
+use bailiwick_model::glimpse::Content;
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::{Error, Kind, Result};
+
+use crate::catalogue::ReferenceRules;
+use crate::handle::{TenantHandle, expiry};
+
+/// The largest value there is, in bytes.
+pub(crate) const VALUE_BYTES: usize = 64 << 20;
+
+/// What to keep.
+pub enum PutContent {
+    /// JSON text; it is checked and kept in canonical form.
+    Json(Vec<u8>),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+/// One value for [`TenantHandle::put_references`].
+pub struct PutItem {
+    /// The name of its type, registered or not.
+    pub type_name: String,
+    /// The value.
+    pub content: PutContent,
+    /// Milliseconds; goes before the type's.
+    pub ttl_ms: Option<u64>,
+    /// Goes before the type's.
+    pub media_type: Option<String>,
+}
+
+/// A value that may be kept.
+pub(crate) struct CheckedValue {
+    pub(crate) type_name: String,
+    pub(crate) media_type: String,
+    pub(crate) glimpse: String,
+    pub(crate) content: Vec<u8>,
+    pub(crate) expires_at: Option<u64>,
+}
+
+impl TenantHandle {
+    /// # Errors
+    /// `InvalidInput` and `QuotaExceeded` for a value that may not be kept.
+    pub(crate) fn check_item(&self, item: PutItem) -> Result<CheckedValue> {
+        check_type(&item.type_name)?;
+        let rules = self.catalogue.reference(&item.type_name);
+        let media_type = item.media_type.or_else(|| rules.and_then(|rules| rules.media_type.clone()));
+        let default = match &item.content {
+            PutContent::Json(_) => "application/json",
+            PutContent::Text(_) => "text/plain",
+            PutContent::Bytes(_) => "application/octet-stream",
+        };
+        let media_type = media_type.unwrap_or_else(|| default.to_owned());
+        check_media_type(&media_type)?;
+        let (content, glimpse) = match item.content {
+            PutContent::Json(text) => {
+                check_size(text.len())?;
+                let value = json::parse(&text, &json::Limits::default())?;
+                if let Some(rules) = rules {
+                    rules.check(&item.type_name, &value)?;
+                }
+                (json::canonical(&value), ReferenceRules::glimpse(rules, Content::Json(&value)))
+            }
+            PutContent::Text(text) => {
+                check_size(text.len())?;
+                if let Some(rules) = rules.filter(|rules| rules.has_schema()) {
+                    rules.check(&item.type_name, &Json::String(text.clone()))?;
+                }
+                let glimpse = ReferenceRules::glimpse(rules, Content::Text(&text));
+                (text.into_bytes(), glimpse)
+            }
+            PutContent::Bytes(bytes) => {
+                check_size(bytes.len())?;
+                let shown = Content::Bytes { byte_length: bytes.len() as u64, media_type: &media_type };
+                let glimpse = ReferenceRules::glimpse(rules, shown);
+                (bytes, glimpse)
+            }
+        };
+        self.check_value_bytes(content.len())?;
+        let ttl = item.ttl_ms.or_else(|| rules.and_then(|rules| rules.ttl_ms));
+        Ok(CheckedValue {
+            type_name: item.type_name,
+            media_type,
+            glimpse,
+            content,
+            expires_at: expiry(self.scope.now(), ttl.or_else(|| self.retention_ms(Kind::References)))?,
+        })
+    }
+}
+
+pub(crate) fn check_type(name: &str) -> Result<()> {
+    if bailiwick_model::names::is_name(name) {
+        Ok(())
+    } else {
+        Err(Error::invalid(
+            "The type of a reference must match ^[a-z][a-z0-9_-]{0,63}$: lower-case letters, digits, _ and -, starting with a letter.",
+        ))
+    }
+}
+
+fn check_media_type(media_type: &str) -> Result<()> {
+    if bailiwick_model::names::is_media_type(media_type) {
+        Ok(())
+    } else {
+        Err(Error::invalid("mediaType must look like type/subtype, such as text/csv, in at most 255 characters."))
+    }
+}
+
+fn check_size(bytes: usize) -> Result<()> {
+    if bytes <= VALUE_BYTES {
+        Ok(())
+    } else {
+        Err(Error::invalid(format!(
+            "The value has {bytes} bytes; at most {VALUE_BYTES} (64 MiB) are allowed. Keep it elsewhere, or in parts."
+        )))
+    }
+}
