@@ -3,6 +3,8 @@
 mod cache;
 mod catalogue;
 mod handle;
+#[cfg(doctest)]
+mod out_of_reach;
 mod reference_input;
 mod reference_record;
 mod references;

@@ -14,6 +14,8 @@ mod journal;
 mod keys;
 mod list;
 mod opened;
+#[cfg(doctest)]
+mod out_of_reach;
 mod root_key;
 mod row;
 mod scope;
