@@ -8,11 +8,14 @@ export type { Runtime } from './runtime/runtime.ts'
 export { openStore, type Store, type StoreHealth, type StoreOptions, type StoreStats } from './runtime/store.ts'
 export type {
   Cache,
+  NewMessage,
   Page,
   Reference,
   References,
   ReferenceValue,
   Resolved,
+  ThreadSummary,
+  Threads,
   TokenUsage,
   Usage,
 } from './runtime/types.ts'

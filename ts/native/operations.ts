@@ -20,6 +20,11 @@ export const Operation = {
   cacheComputed: 24,
   cacheGiveUp: 25,
   usage: 30,
+  threadsList: 70,
+  threadMessages: 71,
+  threadAppend: 72,
+  threadFork: 73,
+  threadDelete: 74,
 } as const
 
 /** The number of an operation. */

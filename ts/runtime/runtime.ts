@@ -10,7 +10,8 @@ import type { Handle } from './handle.ts'
 import { TenantReferences } from './references.ts'
 import { type QueryRequest, RefusedRun, type Run } from './run.ts'
 import type { OpenStore } from './store.ts'
-import type { Cache, References, Usage } from './types.ts'
+import { TenantThreads } from './threads.ts'
+import type { Cache, References, Threads, Usage } from './types.ts'
 
 /** What holds where a spec sets no limit of its own; everything else is unlimited. */
 const DEFAULT_LIMITS: Limits = {
@@ -31,6 +32,8 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
   readonly references: References
   /** Values under keys of the host's choice. */
   readonly cache: Cache
+  /** Conversations. */
+  readonly threads: Threads
   /**
    * Asks the runtime's agents. Never throws: the run's `result()` rejects with TenantMismatchError if the request came
    * with another tenant, and with SpecError if the spec has no agents.
@@ -51,6 +54,7 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   readonly #ownsStore: boolean
   #references: References | undefined
   #cache: Cache | undefined
+  #threads: Threads | undefined
   #closing: Promise<void> | undefined
 
   constructor(spec: Spec, bridge: Bridge, handle: Handle, store: OpenStore, ownsStore: boolean) {
@@ -73,6 +77,11 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   get cache(): Cache {
     this.#cache ??= new TenantCache(this.#bridge, this.#handle)
     return this.#cache
+  }
+
+  get threads(): Threads {
+    this.#threads ??= new TenantThreads(this.#bridge, this.#handle)
+    return this.#threads
   }
 
   query(request: string | QueryRequest): Run {

@@ -1,3 +1,4 @@
+import type { Message } from '../spec/callbacks.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import type { Kind, Limits } from '../spec/limits.ts'
 
@@ -78,6 +79,65 @@ export interface Cache {
     options: { readonly ttlMs?: number },
     compute: () => T | Promise<T>,
   ): Promise<T>
+}
+
+/** What is known of a thread beside its messages. Times are epoch milliseconds. */
+export interface ThreadSummary {
+  readonly threadId: string
+  /** How many messages it has. */
+  readonly length: number
+  /** Who began it: the actor of its first message. */
+  readonly actor?: string
+  readonly createdAt: number
+  /** When it was last appended to. */
+  readonly updatedAt: number
+}
+
+/** A message before it is given its id. */
+export type NewMessage = Omit<Message, 'messageId'>
+
+/**
+ * Conversations: messages in the order in which they were appended. A thread lives as long as the retention says from its
+ * last append on (default 90 days). What is absent, expired, deleted or another tenant's is not found, all alike.
+ */
+export interface Threads {
+  /** Threads, those created last first; with `actor`, those that this actor began. */
+  list(options?: {
+    readonly actor?: string
+    readonly limit?: number
+    readonly cursor?: string
+  }): Promise<Page<ThreadSummary>>
+  /** A thread's messages, oldest first. A page of very large messages may be shorter than `limit`. Rejects with NotFoundError. */
+  messages(threadId: string, page?: { readonly limit?: number; readonly cursor?: string }): Promise<Page<Message>>
+  /**
+   * Appends 1 to 1,000 messages of at most 8 MiB each in one commit and gives them ids. They are durable when this
+   * resolves. Creates the thread if there is none.
+   *
+   * Rejects with InvalidInputError for anything that is no message, ConflictError if the thread has another length than
+   * `expectedLength` (an absent one has 0), ThreadBusyError while others keep writing it.
+   *
+   * @example
+   * ```ts
+   * const parts = [{ type: 'text', text: 'Hello' }] as const
+   * await runtime.threads.append('support-17', [{ role: 'user', parts, createdAt: Date.now() }])
+   * ```
+   */
+  append(
+    threadId: string,
+    messages: readonly NewMessage[],
+    options?: { readonly expectedLength?: number },
+  ): Promise<Message[]>
+  /**
+   * Makes a new thread of a thread's messages up to and with `through`; they keep their ids. Without a `threadId` of the
+   * caller's the new one is made up. Rejects with NotFoundError if there is no such thread or message, with ConflictError if
+   * `threadId` is taken.
+   */
+  fork(
+    threadId: string,
+    options: { readonly through: string; readonly threadId?: string },
+  ): Promise<{ readonly threadId: string }>
+  /** Deletes a thread with its messages. `false`: absent, expired or foreign. */
+  delete(threadId: string): Promise<boolean>
 }
 
 /** A part of a list. */

@@ -1,11 +1,16 @@
-//! Reference ids as text: `ref_` and 32 characters of lower-case base32 (RFC 4648) without padding, for 20 bytes.
+//! Ids as text: a prefix such as `ref_` and 32 characters of lower-case base32 (RFC 4648) without padding, for 20 bytes.
 
 const PREFIX: &str = "ref_";
 
 /// The id in the form that the API shows: `^ref_[a-z2-7]{32}$`.
 pub fn reference_id(id: &[u8; 20]) -> String {
-    let mut text = String::with_capacity(PREFIX.len() + 32);
-    text.push_str(PREFIX);
+    prefixed_id(PREFIX, id)
+}
+
+/// An id of another kind: the prefix and 32 characters of `a–z2–7`.
+pub fn prefixed_id(prefix: &str, id: &[u8; 20]) -> String {
+    let mut text = String::with_capacity(prefix.len() + 32);
+    text.push_str(prefix);
     for five_bytes in id.chunks(5) {
         let bits = five_bytes.iter().fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
         text.extend((0..8).rev().map(|digit| to_digit((bits >> (5 * digit)) as u8 & 31)));
@@ -15,7 +20,12 @@ pub fn reference_id(id: &[u8; 20]) -> String {
 
 /// The bytes of an id. `None` for everything but exactly what [`reference_id`] gives.
 pub fn parse_reference_id(text: &str) -> Option<[u8; 20]> {
-    let digits = text.strip_prefix(PREFIX)?;
+    parse_prefixed_id(PREFIX, text)
+}
+
+/// The bytes of an id. `None` for everything but exactly what [`prefixed_id`] gives with the same prefix.
+pub fn parse_prefixed_id(prefix: &str, text: &str) -> Option<[u8; 20]> {
+    let digits = text.strip_prefix(prefix)?;
     if digits.len() != 32 {
         return None;
     }

@@ -33,6 +33,9 @@ pub enum Error {
     /// An expected version or length did not hold.
     #[error("{0}")]
     Conflict(String),
+    /// Somebody else is writing this thread.
+    #[error("{0}")]
+    ThreadBusy(String),
     /// One of the tenant's limits is reached.
     #[error(
         "The tenant's limit on {quota} is reached: {used} used, {limit} allowed. Delete what is no longer needed or raise the limit in the spec."
@@ -76,6 +79,7 @@ impl Error {
             Self::NotFound => "NOT_FOUND",
             Self::TenantMismatch => "TENANT_MISMATCH",
             Self::Conflict(_) => "CONFLICT",
+            Self::ThreadBusy(_) => "THREAD_BUSY",
             Self::QuotaExceeded { .. } => "QUOTA_EXCEEDED",
             Self::StoreLocked => "STORE_LOCKED",
             Self::StoreUnavailable(_) => "STORE_UNAVAILABLE",

@@ -9,6 +9,7 @@ mod reference_input;
 mod reference_record;
 mod references;
 mod resolved;
+mod threads;
 
 pub use bailiwick_tenancy::{Clock, Health, RootKey, Stats, Store, StoreOptions, stores};
 pub use cache::{Begun, CacheValue, Computing};

@@ -3,12 +3,13 @@
 mod cache;
 mod references;
 mod store;
+mod threads;
 
 use std::sync::Arc;
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::TenantHandle;
+use bailiwick_runtime::{Page, TenantHandle};
 
 pub(crate) use references::resolved_header;
 
@@ -40,6 +41,11 @@ pub(crate) fn name(number: u32) -> &'static str {
         24 => "cacheComputed",
         GIVE_UP => "cacheGiveUp",
         30 => "usage",
+        70 => "threadsList",
+        71 => "threadMessages",
+        72 => "threadAppend",
+        73 => "threadFork",
+        74 => "threadDelete",
         _ => "unknown",
     }
 }
@@ -60,6 +66,7 @@ pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32
         10..=19 => references::run(&handle, number, &mut arguments).await,
         20..=29 => cache::run(environment, &handle, number, &mut arguments).await,
         30 => usage(&handle).await,
+        70..=79 => threads::run(&handle, number, &mut arguments).await,
         _ => Err(no_such_operation()),
     }
 }
@@ -82,6 +89,17 @@ fn no_such_operation() -> Error {
 fn json_answer(members: Vec<(&str, Json)>) -> Answer {
     let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Answer(json::write(&Json::Object(members)).into_bytes())
+}
+
+/// A page as JSON. Cursors need no escapes.
+fn page_answer(page: &Page) -> Answer {
+    let cursor = page.cursor.as_ref().map(|cursor| format!(",\"cursor\":\"{cursor}\"")).unwrap_or_default();
+    Answer(format!("{{\"items\":{}{cursor}}}", array(&page.items)).into_bytes())
+}
+
+/// How many items a page is to have.
+fn page_limit(arguments: &mut Reader<'_>) -> Result<usize> {
+    Ok(arguments.whole("limit")?.map_or(100, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
 fn array(texts: &[String]) -> String {

@@ -3,7 +3,7 @@
 use bailiwick_model::Result;
 use bailiwick_runtime::{PutContent, PutItem, Resolved, TenantHandle};
 
-use super::{array, no_such_operation};
+use super::{array, no_such_operation, page_answer, page_limit};
 use crate::message::{Answer, Reader};
 
 pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Reader<'_>) -> Result<Answer> {
@@ -33,11 +33,8 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
         14 => Ok(Answer(handle.describe(arguments.text()?).await?.json.into_bytes())),
         15 => {
             let type_name = arguments.optional_text()?;
-            let (limit, cursor) = (arguments.whole("limit")?, arguments.optional_text()?);
-            let limit = limit.map_or(100, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-            let page = handle.list_references(type_name, limit, cursor).await?;
-            let cursor = page.cursor.map(|cursor| format!(",\"cursor\":\"{cursor}\"")).unwrap_or_default();
-            Ok(Answer(format!("{{\"items\":{}{cursor}}}", array(&page.items)).into_bytes()))
+            let (limit, cursor) = (page_limit(arguments)?, arguments.optional_text()?);
+            Ok(page_answer(&handle.list_references(type_name, limit, cursor).await?))
         }
         16 => Ok(Answer::default().u8(u8::from(handle.delete_reference(arguments.text()?).await?))),
         _ => Err(no_such_operation()),

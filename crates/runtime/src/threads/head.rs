@@ -1,0 +1,133 @@
+//! The bytes of a thread's head: everything about it but its messages.
+//!
+//! ```text
+//! 0    journal        16 bytes  random: which journal its messages are in
+//! 16   length         u64be     messages
+//! 24   bytes          u64be     of all entries together
+//! 32   largest        u32be     bytes of the largest entry
+//! 36   created        u64be     epoch microseconds: the thread's place in lists
+//! 44   updated        u64be     epoch milliseconds
+//! 52   listed until   u64be     epoch milliseconds; when its list rows expire; all ones: never
+//! 60   thread         u16be length ‖ its id
+//! …    actor          the rest; empty if there is none
+//! ```
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::{Error, Kind, Result};
+use bailiwick_tenancy::{Access, Name};
+
+/// List rows that never expire.
+pub(crate) const FOR_EVER: u64 = u64::MAX;
+
+/// See the module's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) journal: [u8; 16],
+    pub(crate) length: u64,
+    pub(crate) bytes: u64,
+    pub(crate) largest: u32,
+    pub(crate) created_micros: u64,
+    pub(crate) updated_at: u64,
+    pub(crate) listed_until: u64,
+    pub(crate) thread_id: String,
+    pub(crate) actor: Option<String>,
+}
+
+impl Head {
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let actor = self.actor.as_deref().unwrap_or_default();
+        let mut body = Vec::with_capacity(62 + self.thread_id.len() + actor.len());
+        body.extend_from_slice(&self.journal);
+        body.extend_from_slice(&self.length.to_be_bytes());
+        body.extend_from_slice(&self.bytes.to_be_bytes());
+        body.extend_from_slice(&self.largest.to_be_bytes());
+        for number in [self.created_micros, self.updated_at, self.listed_until] {
+            body.extend_from_slice(&number.to_be_bytes());
+        }
+        write_names(&mut body, &self.thread_id, actor);
+        body
+    }
+
+    /// # Errors
+    /// `StoreCorrupt`.
+    pub(crate) fn read(body: &[u8]) -> Result<Self> {
+        Self::parse(body).ok_or_else(damaged)
+    }
+
+    fn parse(body: &[u8]) -> Option<Self> {
+        let (journal, rest) = body.split_first_chunk::<16>()?;
+        let (length, rest) = take_u64(rest)?;
+        let (bytes, rest) = take_u64(rest)?;
+        let (largest, rest) = rest.split_first_chunk::<4>()?;
+        let (created_micros, rest) = take_u64(rest)?;
+        let (updated_at, rest) = take_u64(rest)?;
+        let (listed_until, rest) = take_u64(rest)?;
+        let (thread_id, actor) = read_names(rest)?;
+        Some(Self {
+            journal: *journal,
+            length,
+            bytes,
+            largest: u32::from_be_bytes(*largest),
+            created_micros,
+            updated_at,
+            listed_until,
+            thread_id,
+            actor,
+        })
+    }
+
+    /// Takes messages in.
+    pub(crate) fn add(&mut self, entry_bytes: usize) {
+        self.length += 1;
+        self.bytes += entry_bytes as u64;
+        self.largest = self.largest.max(u32::try_from(entry_bytes).unwrap_or(u32::MAX));
+    }
+
+    /// The `ThreadSummary`.
+    pub(crate) fn json(&self) -> String {
+        let text = |text: &str| json::write(&Json::from(text));
+        let actor = self.actor.as_deref().map(|actor| format!(",\"actor\":{}", text(actor))).unwrap_or_default();
+        format!(
+            "{{\"threadId\":{},\"length\":{}{actor},\"createdAt\":{},\"updatedAt\":{}}}",
+            text(&self.thread_id),
+            self.length,
+            self.created_micros / 1000,
+            self.updated_at,
+        )
+    }
+}
+
+/// The name of a thread's head.
+pub(crate) fn head_name(access: &Access, thread_id: &str) -> Name {
+    access.name(Kind::Threads, thread_id.as_bytes())
+}
+
+/// The name under which a journal's entries lie. Its first byte is in no thread's id, which is UTF-8.
+pub(crate) fn journal_name(access: &Access, journal: &[u8; 16]) -> Name {
+    let logical: Vec<u8> = std::iter::once(0xff).chain(*journal).collect();
+    access.name(Kind::Threads, &logical)
+}
+
+/// `u16be length ‖ thread ‖ actor`
+pub(crate) fn write_names(body: &mut Vec<u8>, thread_id: &str, actor: &str) {
+    // An id has at most 256 bytes.
+    body.extend_from_slice(&u16::try_from(thread_id.len()).unwrap_or(u16::MAX).to_be_bytes());
+    body.extend_from_slice(thread_id.as_bytes());
+    body.extend_from_slice(actor.as_bytes());
+}
+
+pub(crate) fn read_names(bytes: &[u8]) -> Option<(String, Option<String>)> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    let (thread_id, actor) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    let actor = Some(str::from_utf8(actor).ok()?).filter(|actor| !actor.is_empty());
+    Some((str::from_utf8(thread_id).ok()?.to_owned(), actor.map(str::to_owned)))
+}
+
+pub(crate) fn take_u64(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*number), rest))
+}
+
+pub(crate) fn damaged() -> Error {
+    Error::StoreCorrupt("A thread's record is damaged.".to_owned())
+}

@@ -1,0 +1,190 @@
+//! The record of a thread's journal, by which its messages are found when the thread is gone: deleted, expired, written
+//! over after it expired, or never finished by a fork that was cut off.
+//!
+//! ```text
+//! 0    state     1 byte    0: in use or being made, 1: dead
+//! 1    created   u64be     epoch microseconds: the thread's place in lists
+//! 9    thread    u16be length ‖ its id
+//! …    actor     the rest; empty if there is none
+//! ```
+//! A list in the order of time says when each journal is to be looked at. Dead ones are removed in bounded commits; whoever
+//! deletes a thread goes on with what others have left.
+
+use std::sync::Arc;
+
+use bailiwick_model::{Error, Kind, Result};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, List, Name, Record, When};
+
+use super::head::{FOR_EVER, Head, damaged, head_name, journal_name, read_names, take_u64, write_names};
+use crate::handle::TenantHandle;
+
+const DEAD: u8 = 1;
+/// How many entries one commit removes.
+const ENTRIES_A_COMMIT: u64 = 256;
+/// How many journals of others one deletion looks at.
+const OTHERS_A_DELETION: usize = 32;
+
+/// See the module's text.
+pub(crate) struct Journal {
+    pub(crate) dead: bool,
+    pub(crate) created_micros: u64,
+    pub(crate) thread_id: String,
+    pub(crate) actor: Option<String>,
+}
+
+impl Journal {
+    /// The journal of a thread.
+    pub(crate) fn of(head: &Head) -> Self {
+        let (thread_id, actor) = (head.thread_id.clone(), head.actor.clone());
+        Self { dead: false, created_micros: head.created_micros, thread_id, actor }
+    }
+
+    /// The change that writes it.
+    pub(crate) fn written(&self, name: Name, when: When) -> Change {
+        let mut body = vec![u8::from(self.dead)];
+        body.extend_from_slice(&self.created_micros.to_be_bytes());
+        write_names(&mut body, &self.thread_id, self.actor.as_deref().unwrap_or_default());
+        let (kind, area) = (Kind::Threads, Area::Record);
+        Change::Write { kind, area, name, body, expires_at: None, counted: None, when }
+    }
+
+    fn read(body: &[u8]) -> Option<Self> {
+        let (state, rest) = body.split_first()?;
+        let (created_micros, rest) = take_u64(rest)?;
+        let (thread_id, actor) = read_names(rest)?;
+        Some(Self { dead: *state == DEAD, created_micros, thread_id, actor })
+    }
+}
+
+/// The lists that a thread is on.
+pub(crate) fn lists(actor: Option<&str>) -> impl Iterator<Item = List> {
+    let own = actor.map(|actor| List { kind: Kind::Threads, filter: "actor", value: actor.to_owned() });
+    std::iter::once(List::all(Kind::Threads)).chain(own)
+}
+
+/// The journals in the order in which they are to be looked at, the first one first: lists begin with the latest.
+fn due_list() -> List {
+    List { kind: Kind::Threads, filter: "due", value: String::new() }
+}
+
+/// A journal is to be looked at from `due` on (epoch milliseconds).
+pub(crate) fn due(name: Name, due: u64) -> Option<Change> {
+    let micros = u64::MAX - due;
+    (due != FOR_EVER).then(|| Change::List { list: due_list(), micros, name, expires_at: None })
+}
+
+/// It is not any more.
+pub(crate) fn not_due(name: Name, due: u64) -> Option<Change> {
+    (due != FOR_EVER).then(|| Change::Unlist { list: due_list(), micros: u64::MAX - due, name })
+}
+
+impl TenantHandle {
+    /// Deletes a thread with its messages. `false`: absent, expired or foreign.
+    ///
+    /// # Errors
+    /// `ThreadBusy` if others keep writing it, and those of the store.
+    pub async fn delete_thread(&self, thread_id: &str) -> Result<bool> {
+        let Some(access) = self.scope.existing().await? else { return Ok(false) };
+        for _ in 0..super::ATTEMPTS {
+            let Some((record, head)) = super::read_head(&access, thread_id).await? else { return Ok(false) };
+            let journal = journal_name(&access, &head.journal);
+            let (kind, area, name) = (Kind::Threads, Area::Record, head_name(&access, thread_id));
+            let mut changes = vec![Change::Delete { kind, area, name, when: When::Version(record.version) }];
+            changes.extend(unlisted(&head.actor, head.created_micros, name));
+            changes.push(Journal { dead: true, ..Journal::of(&head) }.written(journal, When::Any));
+            changes.extend(not_due(journal, head.listed_until));
+            changes.extend(due(journal, 0));
+            if access.commit(changes, &self.engine_limits, Durability::Sync).await? == Committed::Done {
+                // It is deleted from here on. What cannot be tidied up now is left for the next deletion.
+                if self.discard(&access, journal, 0).await.is_ok() {
+                    let _ = self.sweep_threads(OTHERS_A_DELETION).await;
+                }
+                return Ok(true);
+            }
+        }
+        Err(super::busy())
+    }
+
+    /// Removes what deleted, expired and unfinished threads have left, up to so many of them (1 to 1,000). Returns how
+    /// many it removed.
+    ///
+    /// # Errors
+    /// `InvalidInput` for the number, and those of the store.
+    pub async fn sweep_threads(&self, most: usize) -> Result<usize> {
+        let Some(access) = self.scope.existing().await? else { return Ok(0) };
+        let page = access.page(&due_list(), most, None).await?;
+        let mut removed = 0;
+        for (micros, journal) in page.names {
+            let due = u64::MAX - micros;
+            if due > access.now() {
+                break;
+            }
+            if self.retire(&access, journal).await? {
+                self.discard(&access, journal, due).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Makes sure that a journal is dead. `false`: it is not, a thread lives in it.
+    pub(crate) async fn retire(&self, access: &Access, name: Name) -> Result<bool> {
+        // Without a record, only the row that led here is left.
+        let Some(record) = access.read(Kind::Threads, Area::Record, name).await? else { return Ok(true) };
+        let journal = Journal::read(&record.body).ok_or_else(damaged)?;
+        if journal.dead {
+            return Ok(true);
+        }
+        let head = super::read_head(access, &journal.thread_id).await?;
+        let mut changes = Vec::new();
+        match head {
+            Some((_, head)) if journal_name(access, &head.journal) == name => return Ok(false),
+            // Another thread took the id. The old one's list rows may still be there.
+            Some(_) => {}
+            // With the expired head goes what it counted. An append that came in time makes this a conflict.
+            None => {
+                let (kind, area, name) = (Kind::Threads, Area::Record, head_name(access, &journal.thread_id));
+                changes.push(Change::Delete { kind, area, name, when: When::Absent });
+            }
+        }
+        changes.extend(unlisted(&journal.actor, journal.created_micros, head_name(access, &journal.thread_id)));
+        // A fork that is about to put its head checks this version.
+        changes.push(Journal { dead: true, ..journal }.written(name, When::Version(record.version)));
+        Ok(access.commit(changes, &self.engine_limits, Durability::Relaxed).await? == Committed::Done)
+    }
+
+    /// Removes a dead journal, from its end, so that it can be gone on with anywhere.
+    pub(crate) async fn discard(&self, access: &Access, name: Name, due: u64) -> Result<()> {
+        let last = Entries { from: 0, to: u64::MAX, reverse: true, limit: 1 };
+        let mut end = access.entries(Kind::Threads, name, last).await?.first().map_or(0, |(last, _)| last + 1);
+        while end > 0 {
+            let start = end.saturating_sub(ENTRIES_A_COMMIT);
+            let entry =
+                |sequence| Change::Delete { kind: Kind::Threads, area: Area::Entry(sequence), name, when: When::Any };
+            let changes = (start..end).rev().map(entry).collect();
+            self.done(access.commit(changes, &self.engine_limits, Durability::Relaxed).await?)?;
+            end = start;
+        }
+        let (kind, area) = (Kind::Threads, Area::Record);
+        let mut changes = vec![Change::Delete { kind, area, name, when: When::Any }];
+        changes.extend(not_due(name, due));
+        self.done(access.commit(changes, &self.engine_limits, Durability::Relaxed).await?)
+    }
+
+    /// For commits without a condition that could fail.
+    pub(crate) fn done(&self, committed: Committed) -> Result<()> {
+        match committed {
+            Committed::Done => Ok(()),
+            Committed::Conflict(_) => Err(Error::Internal("A commit without conditions had a conflict.".to_owned())),
+        }
+    }
+}
+
+/// The journal's record as it is now.
+pub(crate) async fn read_journal(access: &Access, name: Name) -> Result<Option<Arc<Record>>> {
+    access.read(Kind::Threads, Area::Record, name).await
+}
+
+fn unlisted(actor: &Option<String>, micros: u64, name: Name) -> impl Iterator<Item = Change> {
+    lists(actor.as_deref()).map(move |list| Change::Unlist { list, micros, name })
+}

@@ -1,0 +1,211 @@
+//! Messages: what is accepted as one, and the bytes of its entry in a thread's journal.
+//!
+//! ```text
+//! 0    id        20 bytes  u64be sequence ‖ 12 random bytes
+//! 20   members   the rest  members of a JSON object: "role", "parts", "createdAt", "runId"?, "actor"?
+//! ```
+//! The sequence in the id leads from an id to its entry without an index; the random part makes that the right one.
+
+use bailiwick_model::base32::{parse_prefixed_id, parse_reference_id, prefixed_id};
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::names::{is_media_type, is_tool_name};
+use bailiwick_model::{Error, Result};
+
+const PREFIX: &str = "msg_";
+/// The largest message, written as JSON.
+const MESSAGE_BYTES: usize = 8 << 20;
+/// The most messages of one append: they are one commit.
+const MOST_MESSAGES: usize = 1000;
+const MOST_PARTS: usize = 1000;
+/// The longest text that names somebody or something.
+const LABEL_BYTES: usize = 256;
+/// The largest whole number that JavaScript can count with.
+const SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+/// A message's id as bytes.
+pub(crate) type MessageId = [u8; 20];
+
+/// A message that was checked and has no id yet.
+pub(crate) struct NewMessage {
+    members: String,
+    /// Who in the tenant wrote it.
+    pub(crate) actor: Option<String>,
+}
+
+impl NewMessage {
+    /// How many bytes its entry takes.
+    pub(crate) fn byte_length(&self) -> usize {
+        20 + self.members.len()
+    }
+
+    /// The bytes of its entry.
+    pub(crate) fn entry(&self, id: &MessageId) -> Vec<u8> {
+        let mut body = Vec::with_capacity(self.byte_length());
+        body.extend_from_slice(id);
+        body.extend_from_slice(self.members.as_bytes());
+        body
+    }
+}
+
+/// The id of the message at a place of a journal.
+pub(crate) fn message_id(sequence: u64, random: [u8; 12]) -> MessageId {
+    let mut id = [0; 20];
+    for (to, from) in id.iter_mut().zip(sequence.to_be_bytes().into_iter().chain(random)) {
+        *to = from;
+    }
+    id
+}
+
+/// An id's bytes and its place in the journal, or `None` for what cannot be an id.
+pub(crate) fn parse_message_id(text: &str) -> Option<(MessageId, u64)> {
+    let id = parse_prefixed_id(PREFIX, text)?;
+    let sequence = u64::from_be_bytes(*id.first_chunk::<8>()?);
+    Some((id, sequence))
+}
+
+/// The id that an entry begins with.
+pub(crate) fn entry_id(entry: &[u8]) -> Option<MessageId> {
+    entry.first_chunk::<20>().copied()
+}
+
+/// An entry as the JSON text of its message.
+pub(crate) fn message_json(entry: &[u8]) -> Result<String> {
+    let damaged = || Error::StoreCorrupt("A message's record is damaged.".to_owned());
+    let (id, members) = entry.split_first_chunk::<20>().ok_or_else(damaged)?;
+    let members = std::str::from_utf8(members).map_err(|_| damaged())?;
+    Ok(format!("{{\"messageId\":\"{}\",{members}}}", prefixed_id(PREFIX, id)))
+}
+
+/// Checks a JSON array of messages without ids.
+///
+/// # Errors
+/// `InvalidInput` says where and what; it repeats nothing of the messages.
+pub(crate) fn parse_messages(text: &[u8]) -> Result<Vec<NewMessage>> {
+    let value = json::parse(text, &json::Limits::default())?;
+    let Some(messages) = value.as_array() else { return Err(wrong("messages", "must be an array")) };
+    if !(1..=MOST_MESSAGES).contains(&messages.len()) {
+        return Err(wrong("messages", "must have 1 to 1000 messages; append more in several calls"));
+    }
+    messages.iter().enumerate().map(|(index, message)| new_message(message, &format!("messages[{index}]"))).collect()
+}
+
+fn new_message(message: &Json, path: &str) -> Result<NewMessage> {
+    let fields = Fields::of(message, path, &["role", "parts", "createdAt", "runId", "actor"])?;
+    let role = fields.text("role")?;
+    if !matches!(role, "user" | "assistant" | "tool") {
+        return Err(wrong(&fields.path("role"), "must be user, assistant or tool"));
+    }
+    let parts = fields.required("parts")?;
+    let parts_path = fields.path("parts");
+    match parts.as_array() {
+        Some(list) if list.len() <= MOST_PARTS => {
+            for (index, part) in list.iter().enumerate() {
+                check_part(part, &format!("{parts_path}[{index}]"))?;
+            }
+        }
+        _ => return Err(wrong(&parts_path, "must be an array of at most 1000 parts")),
+    }
+    let created_at = fields.required("createdAt")?;
+    if !created_at.as_f64().is_some_and(|at| at.fract() == 0.0 && (0.0..=SAFE_INTEGER).contains(&at)) {
+        return Err(wrong(&fields.path("createdAt"), "must be a time in whole epoch milliseconds"));
+    }
+    let mut members =
+        format!("\"role\":\"{role}\",\"parts\":{},\"createdAt\":{}", json::write(parts), json::write(created_at),);
+    for name in ["runId", "actor"] {
+        if fields.get(name).is_some() {
+            fields.label(name)?;
+            members.push_str(&format!(",\"{name}\":{}", json::write(fields.required(name)?)));
+        }
+    }
+    if members.len() > MESSAGE_BYTES {
+        return Err(wrong(path, "has more than 8 MiB; keep large content as a reference and name it in a file part"));
+    }
+    let actor = fields.get("actor").and_then(Json::as_str).map(str::to_owned);
+    Ok(NewMessage { members, actor })
+}
+
+fn check_part(part: &Json, path: &str) -> Result<()> {
+    let kind = part.get("type").and_then(Json::as_str);
+    let known: &[&str] = match kind {
+        Some("text" | "reasoning") => &["type", "metadata", "text"],
+        Some("file") => &["type", "metadata", "reference", "mediaType"],
+        Some("tool-call") => &["type", "metadata", "callId", "tool", "input"],
+        Some("tool-result") => &["type", "metadata", "callId", "result", "isError"],
+        _ => return Err(wrong(path, "must be a part of type text, reasoning, file, tool-call or tool-result")),
+    };
+    let fields = Fields::of(part, path, known)?;
+    match kind {
+        Some("file") => {
+            if parse_reference_id(fields.text("reference")?).is_none() {
+                return Err(wrong(&fields.path("reference"), "must be the id of a reference"));
+            }
+            if !is_media_type(fields.text("mediaType")?) {
+                return Err(wrong(&fields.path("mediaType"), "must look like type/subtype"));
+            }
+        }
+        Some("tool-call") => {
+            fields.label("callId")?;
+            if !is_tool_name(fields.text("tool")?) {
+                return Err(wrong(&fields.path("tool"), "must be the name of a tool"));
+            }
+            fields.required("input")?;
+        }
+        Some("tool-result") => {
+            fields.label("callId")?;
+            fields.required("result")?;
+            if fields.get("isError").is_some_and(|value| value.as_bool().is_none()) {
+                return Err(wrong(&fields.path("isError"), "must be true or false"));
+            }
+        }
+        _ => {
+            fields.text("text")?;
+        }
+    }
+    Ok(())
+}
+
+/// The members of an object that has no others than the known ones.
+struct Fields<'a> {
+    members: &'a [(String, Json)],
+    path: &'a str,
+}
+
+impl<'a> Fields<'a> {
+    fn of(value: &'a Json, path: &'a str, known: &[&str]) -> Result<Self> {
+        let Some(members) = value.as_object() else { return Err(wrong(path, "must be an object")) };
+        if members.iter().any(|(name, _)| !known.contains(&name.as_str())) {
+            return Err(wrong(path, &format!("may only have {}", known.join(", "))));
+        }
+        Ok(Self { members, path })
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}.{name}", self.path)
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Json> {
+        self.members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    fn required(&self, name: &str) -> Result<&'a Json> {
+        self.get(name).ok_or_else(|| wrong(&self.path(name), "is missing"))
+    }
+
+    fn text(&self, name: &str) -> Result<&'a str> {
+        self.required(name)?.as_str().ok_or_else(|| wrong(&self.path(name), "must be a string"))
+    }
+
+    fn label(&self, name: &str) -> Result<&'a str> {
+        let text = self.text(name)?;
+        if is_label(text) { Ok(text) } else { Err(wrong(&self.path(name), "must have 1 to 256 bytes of UTF-8")) }
+    }
+}
+
+/// Whether a text can name somebody or something: an actor, a call, a thread.
+pub(crate) fn is_label(text: &str) -> bool {
+    (1..=LABEL_BYTES).contains(&text.len())
+}
+
+fn wrong(path: &str, what: &str) -> Error {
+    Error::invalid(format!("{path} {what}."))
+}

@@ -1,0 +1,453 @@
+//! Threads against a naive model, under concurrency, and what they cost.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bailiwick_model::base32::parse_prefixed_id;
+use bailiwick_model::{Error, Kind, Result, json};
+use bailiwick_runtime::{Store, TenantHandle};
+use bailiwick_store::recording::{Call, Recording, Step, Verb};
+use bailiwick_store::{Engine, Opened};
+use support::{Kept, NOW, Random, catalogue, handle, handle_of, long, store, told, wait};
+
+const TTL: u64 = 1000;
+const SHORT: &str = r#","retention":{"threads":{"ttlMs":1000}}"#;
+const THREADS: [&str; 4] = ["a", "b", "c/*", "\u{e9}%"];
+const ACTORS: [&str; 2] = ["ann", "bob"];
+
+fn message(text: &str, actor: Option<&str>) -> String {
+    let actor = actor.map(|actor| format!(r#","actor":"{actor}""#)).unwrap_or_default();
+    format!(r#"{{"role":"user","parts":[{{"type":"text","text":"{text}"}}],"createdAt":5{actor}}}"#)
+}
+
+fn messages(texts: &[&str]) -> Vec<u8> {
+    let all: Vec<String> = texts.iter().map(|text| message(text, None)).collect();
+    format!("[{}]", all.join(",")).into_bytes()
+}
+
+fn member(text: &str, name: &str) -> String {
+    let value = json::parse(text.as_bytes(), &json::Limits::default()).unwrap();
+    value.get(name).map(|value| value.as_str().map_or_else(|| json::write(value), str::to_owned)).unwrap()
+}
+
+fn sequence(message: &str) -> u64 {
+    let id = parse_prefixed_id("msg_", &member(message, "messageId")).unwrap();
+    u64::from_be_bytes(*id.first_chunk().unwrap())
+}
+
+/// All messages, in pages of `limit`.
+async fn read_all(handle: &TenantHandle, thread: &str, limit: usize) -> Result<Vec<String>> {
+    let (mut all, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = handle.thread_messages(thread, limit, cursor.as_deref()).await?;
+        all.extend(page.items);
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+async fn list_all(handle: &TenantHandle, actor: Option<&str>, limit: usize) -> Vec<String> {
+    let (mut all, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = handle.list_threads(actor, limit, cursor.as_deref()).await.unwrap();
+        all.extend(page.items);
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return all;
+        }
+    }
+}
+
+#[derive(Clone)]
+struct ModelThread {
+    actor: Option<String>,
+    messages: Vec<String>,
+    created: (u64, usize),
+    updated: u64,
+    expires: u64,
+}
+
+/// What one tenant should have.
+#[derive(Default)]
+struct Model {
+    threads: BTreeMap<String, ModelThread>,
+    made: usize,
+}
+
+impl Model {
+    fn expire(&mut self, now: u64) {
+        self.threads.retain(|_, thread| thread.expires > now);
+    }
+
+    fn create(&mut self, actor: Option<String>, now: u64) -> ModelThread {
+        self.made += 1;
+        ModelThread { actor, messages: Vec::new(), created: (now, self.made), updated: now, expires: now + TTL }
+    }
+
+    fn summaries(&self, actor: Option<&str>) -> Vec<String> {
+        let mut threads: Vec<_> = self
+            .threads
+            .iter()
+            .filter(|(_, thread)| actor.is_none_or(|a| thread.actor.as_deref() == Some(a)))
+            .collect();
+        threads.sort_by_key(|(_, thread)| std::cmp::Reverse(thread.created));
+        threads
+            .into_iter()
+            .map(|(id, thread)| {
+                let actor = thread.actor.as_ref().map(|actor| format!(r#","actor":"{actor}""#)).unwrap_or_default();
+                format!(
+                    r#"{{"threadId":"{id}","length":{}{actor},"createdAt":{},"updatedAt":{}}}"#,
+                    thread.messages.len(),
+                    thread.created.0,
+                    thread.updated
+                )
+            })
+            .collect()
+    }
+}
+
+struct Player {
+    handle: TenantHandle,
+    model: Model,
+    name: String,
+}
+
+impl Player {
+    async fn act(&mut self, random: &mut Random, now: u64) {
+        self.model.expire(now);
+        let mut known: Vec<String> = self.model.threads.keys().cloned().collect();
+        known.extend(THREADS.map(str::to_owned));
+        let thread = random.pick(&known).unwrap().clone();
+        match random.below(10) {
+            0..=3 => self.append(random, &thread, now).await,
+            4 => self.fork(random, &thread, now).await,
+            5 => {
+                let expected = self.model.threads.remove(&thread).is_some();
+                assert_eq!(self.handle.delete_thread(&thread).await.unwrap(), expected);
+            }
+            6 => {
+                self.handle.sweep_threads(1 + random.below(3)).await.unwrap();
+            }
+            7 => {
+                let actor = random.pick(&ACTORS).copied().filter(|_| random.one_in(2));
+                let listed = list_all(&self.handle, actor, 1 + random.below(4)).await;
+                assert_eq!(listed, self.model.summaries(actor), "{actor:?}");
+            }
+            _ => self.compare(&thread, 1 + random.below(5)).await,
+        }
+    }
+
+    async fn append(&mut self, random: &mut Random, thread: &str, now: u64) {
+        let actor = random.pick(&ACTORS).copied().filter(|_| random.one_in(2));
+        let texts: Vec<String> = (0..=random.below(3)).map(|_| format!("{} {}", self.name, random.next())).collect();
+        let all: Vec<String> = texts.iter().map(|text| message(text, actor)).collect();
+        let body = format!("[{}]", all.join(",")).into_bytes();
+        let length = self.model.threads.get(thread).map_or(0, |thread| thread.messages.len() as u64);
+        let expected = if random.one_in(3) { Some(length + random.below(2) as u64) } else { None };
+        let outcome = self.handle.append_messages(thread, &body, expected).await;
+        if expected.is_some_and(|expected| expected != length) {
+            assert!(matches!(outcome, Err(Error::Conflict(_))), "{outcome:?}");
+            return;
+        }
+        let appended = outcome.unwrap();
+        for (index, (appended, text)) in appended.iter().zip(&texts).enumerate() {
+            assert_eq!(sequence(appended), length + index as u64);
+            assert!(appended.contains(text.as_str()));
+        }
+        let mut kept = match self.model.threads.remove(thread) {
+            Some(kept) => kept,
+            None => self.model.create(actor.map(str::to_owned), now),
+        };
+        kept.messages.extend(appended);
+        (kept.updated, kept.expires) = (now, now + TTL);
+        self.model.threads.insert(thread.to_owned(), kept);
+    }
+
+    async fn fork(&mut self, random: &mut Random, thread: &str, now: u64) {
+        let Some(source) = self.model.threads.get(thread).cloned() else {
+            let id = format!("msg_{}", "a".repeat(32));
+            assert_eq!(self.handle.fork_thread(thread, &id, None).await, Err(Error::NotFound));
+            return;
+        };
+        let last = random.below(source.messages.len());
+        let through = member(&source.messages[last], "messageId");
+        let new_id = random.pick(&THREADS).copied().filter(|_| random.one_in(2));
+        let outcome = self.handle.fork_thread(thread, &through, new_id).await;
+        if new_id.is_some_and(|id| self.model.threads.contains_key(id)) {
+            assert!(matches!(outcome, Err(Error::Conflict(_))), "{outcome:?}");
+            return;
+        }
+        let id = outcome.unwrap();
+        assert!(new_id.is_none_or(|new_id| new_id == id));
+        let mut forked = self.model.create(source.actor, now);
+        forked.messages = source.messages[..=last].to_vec();
+        self.model.threads.insert(id, forked);
+    }
+
+    async fn compare(&self, thread: &str, limit: usize) {
+        match (self.model.threads.get(thread), read_all(&self.handle, thread, limit).await) {
+            (None, Err(Error::NotFound)) => {}
+            (Some(expected), Ok(found)) => assert_eq!(found, expected.messages),
+            (expected, found) => panic!("{thread}: {found:?}, expected {}", expected.is_some()),
+        }
+    }
+}
+
+#[test]
+fn m4_threads_are_what_a_naive_model_says() {
+    let (rounds, steps) = if long() { (200, 500) } else { (6, 250) };
+    for kept in Kept::ALL {
+        for round in 0..rounds {
+            wait(async {
+                let home = kept.open();
+                let store = store(home.opened, round, NOW, 1 << 20).await;
+                let mut now = NOW;
+                let mut random = Random::new(round);
+                let player = |name: &str| Player {
+                    handle: handle_of(&store, name, "v1", SHORT, &catalogue()),
+                    model: Model::default(),
+                    name: name.to_owned(),
+                };
+                let mut players = [player("acme"), player("acme%")];
+                for _ in 0..steps {
+                    let player = &mut players[random.below(2)];
+                    player.act(&mut random, now).await;
+                    if random.one_in(8) {
+                        let later = random.below(400) as u64;
+                        store.advance(later);
+                        now += later;
+                    }
+                }
+                store.advance(2 * TTL);
+                for player in &players {
+                    while player.handle.sweep_threads(7).await.unwrap() > 0 {}
+                    let usage = player.handle.usage().await.unwrap();
+                    let (_, count) = usage.iter().find(|(kind, _)| *kind == Kind::Threads).unwrap();
+                    assert_eq!((count.items, count.bytes), (0, 0), "B8: nothing of expired threads is left");
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn b6_of_concurrent_appends_every_message_is_there_once_and_in_the_order_of_its_sequence() {
+    const WRITERS: usize = 8;
+    const EACH: usize = 20;
+    for kept in Kept::ALL {
+        wait(async {
+            let home = kept.open();
+            let store = store(home.opened, 1, NOW, 1 << 20).await;
+            let mut tasks = Vec::new();
+            for writer in 0..WRITERS {
+                let handle = handle(&store, "acme");
+                tasks.push(tokio::spawn(async move {
+                    for number in 0..EACH {
+                        let body = messages(&[&format!("{writer}-{number}")]);
+                        while let Err(error) = handle.append_messages("one", &body, None).await {
+                            assert!(matches!(error, Error::ThreadBusy(_)), "{error:?}");
+                            tokio::task::yield_now().await;
+                        }
+                    }
+                }));
+            }
+            for task in tasks {
+                task.await.unwrap();
+            }
+            let all = read_all(&handle(&store, "acme"), "one", 7).await.unwrap();
+            assert_eq!(all.len(), WRITERS * EACH);
+            for (index, message) in all.iter().enumerate() {
+                assert_eq!(sequence(message), index as u64);
+            }
+            for writer in 0..WRITERS {
+                let mark = format!("\"{writer}-");
+                let own: Vec<_> = all.iter().filter(|message| message.contains(&mark)).collect();
+                assert_eq!(own.len(), EACH);
+                for (number, message) in own.into_iter().enumerate() {
+                    assert!(message.contains(&format!("\"{writer}-{number}\"")), "{message}");
+                }
+            }
+        });
+    }
+}
+
+/// A store that notes its engine's calls down.
+async fn recorded(kept: Kept) -> (Arc<Recording<dyn Engine>>, Arc<Store>, support::Home) {
+    let home = kept.open();
+    let recording = Arc::new(Recording::new(home.opened.engine.clone()));
+    let opened = Opened { engine: recording.clone(), vault: home.opened.vault.clone() };
+    let store = store(opened, 1, NOW, 1 << 20).await;
+    (recording, store, home)
+}
+
+#[test]
+fn b4_an_append_costs_one_commit_of_the_same_steps_whatever_the_length() {
+    for kept in Kept::ALL {
+        wait(async {
+            let (recording, store, _home) = recorded(kept).await;
+            let handle = handle(&store, "acme");
+            handle.append_messages("one", &messages(&["first"]), None).await.unwrap();
+            recording.take();
+            handle.append_messages("one", &messages(&["second"]), None).await.unwrap();
+            let early = recording.take();
+            for _ in 0..5 {
+                let many: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+                let many: Vec<&str> = many.iter().map(String::as_str).collect();
+                handle.append_messages("one", &messages(&many), None).await.unwrap();
+            }
+            recording.take();
+            handle.append_messages("one", &messages(&["last"]), Some(1002)).await.unwrap();
+            assert_eq!(recording.take(), early);
+            let kind = Kind::Threads as u8;
+            let commit = Call { verb: Verb::Commit, steps: vec![Step::Put(kind | 0x20), Step::Put(kind)] };
+            assert_eq!(early, [commit]);
+        });
+    }
+}
+
+/// What every verb says of a thread, and the engine calls that took.
+async fn verbs(handle: &TenantHandle, recording: &Recording<dyn Engine>, thread: &str, id: &str) -> Vec<String> {
+    let mut told_of = Vec::new();
+    let mut note = |what: String| told_of.push(format!("{what} {:?}", recording.take()));
+    note(handle.thread_messages(thread, 10, None).await.map_or_else(|error| told(&error), |_| "found".to_owned()));
+    let cursor = handle.thread_messages(thread, 10, Some("AAAA")).await;
+    note(cursor.map_or_else(|error| told(&error), |_| "found".to_owned()));
+    note(handle.fork_thread(thread, id, None).await.map_or_else(|error| told(&error), |id| id));
+    note(handle.delete_thread(thread).await.unwrap().to_string());
+    told_of
+}
+
+#[test]
+fn b1_absent_foreign_expired_and_deleted_threads_are_the_same() {
+    for kept in Kept::ALL {
+        wait(async {
+            let (recording, store, _home) = recorded(kept).await;
+            let mine = handle_of(&store, "acme", "v1", SHORT, &catalogue());
+            let other = handle(&store, "globex");
+            let foreign = other.append_messages("foreign", &messages(&["x"]), None).await.unwrap();
+            let expired = mine.append_messages("expired", &messages(&["x"]), None).await.unwrap();
+            let deleted = mine.append_messages("deleted", &messages(&["x"]), None).await.unwrap();
+            assert!(mine.delete_thread("deleted").await.unwrap());
+            store.advance(TTL);
+            mine.append_messages("here", &messages(&["x"]), None).await.unwrap();
+            recording.take();
+            let id = |messages: &[String]| member(&messages[0], "messageId");
+            let absent = verbs(&mine, &recording, "absent", &id(&deleted)).await;
+            assert!(absent[0].contains("NOT_FOUND") && absent[3].starts_with("false"), "{absent:?}");
+            for (thread, messages) in [("foreign", &foreign), ("expired", &expired), ("deleted", &deleted)] {
+                assert_eq!(verbs(&mine, &recording, thread, &id(messages)).await, absent, "{thread}");
+            }
+            // A message of another thread is no message of this one.
+            assert_eq!(mine.fork_thread("here", &id(&foreign), None).await, Err(Error::NotFound));
+            assert_eq!(mine.fork_thread("here", "msg_", None).await, Err(Error::NotFound));
+            assert_eq!(list_all(&mine, None, 10).await.len(), 1);
+        });
+    }
+}
+
+#[test]
+fn b1_cursors_are_of_one_tenant_and_one_thread() {
+    wait(async {
+        let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
+        let (mine, other) = (handle(&store, "acme"), handle(&store, "globex"));
+        for handle in [&mine, &other] {
+            for thread in ["one", "two"] {
+                handle.append_messages(thread, &messages(&["x", "y"]), None).await.unwrap();
+            }
+        }
+        let of_messages = other.thread_messages("one", 1, None).await.unwrap().cursor.unwrap();
+        let of_list = other.list_threads(None, 1, None).await.unwrap().cursor.unwrap();
+        let malformed = mine.thread_messages("one", 1, Some("x")).await.err().unwrap();
+        let refused = [
+            mine.thread_messages("one", 1, Some(&of_messages)).await,
+            mine.thread_messages("one", 1, Some(&of_list)).await,
+            mine.list_threads(None, 1, Some(&of_list)).await,
+            mine.list_threads(None, 1, Some(&of_messages)).await,
+            other.list_threads(Some("ann"), 1, Some(&of_list)).await,
+            other.thread_messages("two", 1, Some(&of_messages)).await,
+        ];
+        for refused in refused {
+            assert_eq!(refused.err(), Some(malformed.clone()));
+        }
+    });
+}
+
+#[test]
+fn b8_a_new_thread_in_place_of_an_expired_one_shows_none_of_it() {
+    wait(async {
+        let (recording, store, _home) = recorded(Kept::Memory).await;
+        let handle = handle_of(&store, "acme", "v1", SHORT, &catalogue());
+        handle.append_messages("one", &messages(&["old 1", "old 2", "old 3"]), None).await.unwrap();
+        store.advance(TTL + TTL / 8);
+        handle.append_messages("one", &messages(&["new"]), Some(0)).await.unwrap();
+        let all = read_all(&handle, "one", 10).await.unwrap();
+        assert!(all.len() == 1 && all[0].contains("new"), "{all:?}");
+        // The next deletion of anything finishes what expired.
+        handle.append_messages("two", &messages(&["x"]), None).await.unwrap();
+        recording.take();
+        assert!(handle.delete_thread("two").await.unwrap());
+        let entries = Step::Delete(Kind::Threads as u8 | 0x20);
+        let steps: Vec<Step> = recording.take().into_iter().flat_map(|call| call.steps).collect();
+        assert_eq!(steps.iter().filter(|step| **step == entries).count(), 4);
+        assert_eq!(read_all(&handle, "one", 10).await.unwrap(), all);
+        assert_eq!(handle.sweep_threads(10).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn m4_what_is_no_message_is_refused_with_its_place() {
+    wait(async {
+        let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
+        let handle = handle(&store, "acme");
+        let part = |part: &str| format!(r#"[{{"role":"user","parts":[{part}],"createdAt":1}}]"#);
+        let reference = format!("ref_{}", "a".repeat(32));
+        let bad = [
+            ("[]".to_owned(), "messages must"),
+            ("{}".to_owned(), "messages must"),
+            ("[1]".to_owned(), "messages[0] must"),
+            (r#"[{"role":"system","parts":[],"createdAt":1}]"#.to_owned(), "messages[0].role"),
+            (r#"[{"role":"user","createdAt":1}]"#.to_owned(), "messages[0].parts is missing"),
+            (r#"[{"role":"user","parts":[],"createdAt":-1}]"#.to_owned(), "messages[0].createdAt"),
+            (r#"[{"role":"user","parts":[],"createdAt":1.5}]"#.to_owned(), "messages[0].createdAt"),
+            (r#"[{"role":"user","parts":[],"createdAt":9007199254740992}]"#.to_owned(), "messages[0].createdAt"),
+            (r#"[{"role":"user","parts":[],"createdAt":1,"messageId":"x"}]"#.to_owned(), "messages[0] may only"),
+            (r#"[{"role":"user","parts":[],"createdAt":1,"actor":""}]"#.to_owned(), "messages[0].actor"),
+            (r#"[{"role":"user","parts":[],"createdAt":1,"runId":null}]"#.to_owned(), "messages[0].runId"),
+            (part(r#"{"type":"image"}"#), "messages[0].parts[0] must"),
+            (part(r#"{"type":"text"}"#), "messages[0].parts[0].text is missing"),
+            (part(r#"{"type":"text","text":1}"#), "messages[0].parts[0].text"),
+            (part(r#"{"type":"text","text":"x","tenant":"y"}"#), "messages[0].parts[0] may only"),
+            (part(r#"{"type":"file","reference":"../x","mediaType":"a/b"}"#), "messages[0].parts[0].reference"),
+            (part(&format!(r#"{{"type":"file","reference":"{reference}","mediaType":"a"}}"#)), "parts[0].mediaType"),
+            (part(r#"{"type":"tool-call","callId":1,"tool":"t","input":1}"#), "messages[0].parts[0].callId"),
+            (part(r#"{"type":"tool-call","callId":"c","tool":"t t","input":1}"#), "messages[0].parts[0].tool"),
+            (part(r#"{"type":"tool-call","callId":"c","tool":"t"}"#), "messages[0].parts[0].input is missing"),
+            (part(r#"{"type":"tool-result","callId":"c"}"#), "messages[0].parts[0].result is missing"),
+            (part(r#"{"type":"tool-result","callId":"c","result":1,"isError":0}"#), "parts[0].isError"),
+        ];
+        for (text, place) in bad {
+            match handle.append_messages("one", text.as_bytes(), None).await {
+                Err(Error::InvalidInput(message)) => assert!(message.contains(place), "{text}: {message}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        assert_eq!(handle.thread_messages("one", 10, None).await.err(), Some(Error::NotFound));
+        let parts = format!(
+            r#"{{"type":"reasoning","text":"","metadata":{{"z":[1,null],"a":"\u0000"}}}},{{"type":"file","reference":"{reference}","mediaType":"a/b"}},{{"type":"tool-call","callId":"c","tool":"T","input":null}},{{"type":"tool-result","callId":"c","result":[],"isError":true}}"#
+        );
+        let good = handle.append_messages("one", part(&parts).as_bytes(), None).await.unwrap();
+        assert!(good[0].contains(&parts), "kept verbatim: {}", good[0]);
+        for id in ["", &"x".repeat(257)] {
+            assert_eq!(
+                handle.append_messages(id, &messages(&["x"]), None).await.err().unwrap().code(),
+                "INVALID_INPUT"
+            );
+            assert_eq!(handle.thread_messages(id, 10, None).await.err(), Some(Error::NotFound));
+        }
+    });
+}
