@@ -93,6 +93,11 @@ const refused: Record<string, Case> = {
   cacheBegin: once(({ cache }) => cache.getOrCompute('begin', {}, () => 1)),
   cacheComputed: once(({ cache }) => cache.getOrCompute('computed', {}, () => 1)),
   usage: once((runtime) => runtime.usage()),
+  threadsList: once(({ threads }) => threads.list()),
+  threadMessages: once(({ threads }) => threads.messages('t')),
+  threadAppend: once(({ threads }) => threads.append('t', [{ role: 'user', parts: [], createdAt: 0 }])),
+  threadFork: once(({ threads }) => threads.fork('t', { through: 'msg_' })),
+  threadDelete: once(({ threads }) => threads.delete('t')),
 }
 
 /** Panics that no caller meets: what was asked for is answered as if nothing had happened. */

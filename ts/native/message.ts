@@ -116,14 +116,9 @@ export class Answer {
     return ownCopy(this.#bytes, start, this.#at)
   }
 
-  /** Everything that is left, as text. */
-  text(): string {
-    return this.#bytes.toString('utf8', this.#at, this.#end)
-  }
-
   /** Everything that is left, parsed as JSON. */
   json<T>(): T {
-    return JSON.parse(this.text()) as T
+    return JSON.parse(this.#bytes.toString('utf8', this.#at, this.#end)) as T
   }
 
   /** Everything that is left, copied. */

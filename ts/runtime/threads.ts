@@ -61,7 +61,7 @@ export class TenantThreads implements Threads {
         .text(threadId)
         .text(through)
         .text(newId ?? '')
-    return await this.#submit(Operation.threadFork, write, (answer) => ({ threadId: answer.text() }))
+    return await this.#submit(Operation.threadFork, write, (answer) => answer.json<{ readonly threadId: string }>())
   }
 
   async delete(threadId: string): Promise<boolean> {

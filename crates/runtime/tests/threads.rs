@@ -317,7 +317,7 @@ async fn verbs(handle: &TenantHandle, recording: &Recording<dyn Engine>, thread:
     note(handle.thread_messages(thread, 10, None).await.map_or_else(|error| told(&error), |_| "found".to_owned()));
     let cursor = handle.thread_messages(thread, 10, Some("AAAA")).await;
     note(cursor.map_or_else(|error| told(&error), |_| "found".to_owned()));
-    note(handle.fork_thread(thread, id, None).await.map_or_else(|error| told(&error), |id| id));
+    note(handle.fork_thread(thread, id, None).await.unwrap_or_else(|error| told(&error)));
     note(handle.delete_thread(thread).await.unwrap().to_string());
     told_of
 }

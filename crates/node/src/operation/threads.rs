@@ -1,9 +1,10 @@
 //! Threads.
 
 use bailiwick_model::Result;
+use bailiwick_model::json::Json;
 use bailiwick_runtime::TenantHandle;
 
-use super::{array, no_such_operation, page_answer, page_limit};
+use super::{array, json_answer, no_such_operation, page_answer, page_limit};
 use crate::message::{Answer, Reader};
 
 pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Reader<'_>) -> Result<Answer> {
@@ -26,7 +27,7 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
         73 => {
             let (thread, through) = (arguments.text()?, arguments.text()?);
             let new_id = handle.fork_thread(thread, through, arguments.optional_text()?).await?;
-            Ok(Answer(new_id.into_bytes()))
+            Ok(json_answer(vec![("threadId", Json::String(new_id))]))
         }
         74 => Ok(Answer::default().u8(u8::from(handle.delete_thread(arguments.text()?).await?))),
         _ => Err(no_such_operation()),
