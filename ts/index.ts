@@ -17,6 +17,8 @@ export type {
   ThreadSummary,
   Threads,
   TokenUsage,
+  TraceEvent,
+  Traces,
   Usage,
 } from './runtime/types.ts'
 export * from './spec/index.ts'

@@ -98,6 +98,9 @@ const refused: Record<string, Case> = {
   threadAppend: once(({ threads }) => threads.append('t', [{ role: 'user', parts: [], createdAt: 0 }])),
   threadFork: once(({ threads }) => threads.fork('t', { through: 'msg_' })),
   threadDelete: once(({ threads }) => threads.delete('t')),
+  tracesList: once(({ traces }) => traces.list()),
+  tracesEnd: once(({ traces }) => traces.follow()[Symbol.asyncIterator]().next()),
+  tracesNext: once(({ traces }) => traces.follow()[Symbol.asyncIterator]().next()),
 }
 
 /** Panics that no caller meets: what was asked for is answered as if nothing had happened. */
@@ -107,6 +110,10 @@ const survived: Record<string, Case> = {
     expect((await references.resolveMany(ids)).map((one) => one?.json())).toEqual([1, 2, 3])
     await cache.set('key', 1)
   }),
+  tracesRejected: once(async (runtime) => {
+    expect(await codeOf(() => runtime.query({ prompt: 'x', tenant: 'globex' }).result())).toBe('TENANT_MISMATCH')
+  }),
+  tracesFlush: once(async () => (await createRuntime(spec(), { store: 'memory:' })).close()),
   cacheGiveUp: once(async ({ cache }) => {
     const failure = new RangeError('of the caller')
     await expect(cache.getOrCompute('give up', {}, () => Promise.reject(failure))).rejects.toBe(failure)

@@ -66,6 +66,16 @@ describe.each(engines)('one answer on %s', (engine) => {
         .sort()
     // A new member is to be looked at here: whose data can it reach?
     expect(membersOf(store)).toEqual(['advance', 'close', 'closed', 'health', 'number', 'stats', 'url'])
-    expect(membersOf(runtime)).toEqual(['cache', 'close', 'query', 'references', 'spec', 'tenant', 'threads', 'usage'])
+    expect(membersOf(runtime)).toEqual([
+      'cache',
+      'close',
+      'query',
+      'references',
+      'spec',
+      'tenant',
+      'threads',
+      'traces',
+      'usage',
+    ])
   })
 })

@@ -25,6 +25,11 @@ export const Operation = {
   threadAppend: 72,
   threadFork: 73,
   threadDelete: 74,
+  tracesList: 80,
+  tracesEnd: 81,
+  tracesNext: 82,
+  tracesRejected: 83,
+  tracesFlush: 84,
 } as const
 
 /** The number of an operation. */

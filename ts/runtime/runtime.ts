@@ -11,7 +11,8 @@ import { TenantReferences } from './references.ts'
 import { type QueryRequest, RefusedRun, type Run } from './run.ts'
 import type { OpenStore } from './store.ts'
 import { TenantThreads } from './threads.ts'
-import type { Cache, References, Threads, Usage } from './types.ts'
+import { TenantTraces } from './traces.ts'
+import type { Cache, References, Threads, Traces, Usage } from './types.ts'
 
 /** What holds where a spec sets no limit of its own; everything else is unlimited. */
 const DEFAULT_LIMITS: Limits = {
@@ -34,6 +35,8 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
   readonly cache: Cache
   /** Conversations. */
   readonly threads: Threads
+  /** What happened to the tenant. */
+  readonly traces: Traces
   /**
    * Asks the runtime's agents. Never throws: the run's `result()` rejects with TenantMismatchError if the request came
    * with another tenant, and with SpecError if the spec has no agents.
@@ -55,6 +58,7 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   #references: References | undefined
   #cache: Cache | undefined
   #threads: Threads | undefined
+  #traces: Traces | undefined
   #closing: Promise<void> | undefined
 
   constructor(spec: Spec, bridge: Bridge, handle: Handle, store: OpenStore, ownsStore: boolean) {
@@ -84,8 +88,15 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
     return this.#threads
   }
 
+  get traces(): Traces {
+    this.#traces ??= new TenantTraces(this.#bridge, this.#handle)
+    return this.#traces
+  }
+
   query(request: string | QueryRequest): Run {
-    return new RefusedRun(this.#refusal(request))
+    const refusal = this.#refusal(request)
+    if (TenantMismatchError.isInstance(refusal)) this.#submitPlainly(Operation.tracesRejected).catch(() => {})
+    return new RefusedRun(refusal)
   }
 
   /** Why a query cannot run, in the order in which several reasons count. */
@@ -116,6 +127,11 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
     return { storage, tokens: {}, limits: { ...DEFAULT_LIMITS, ...this.spec.limits } }
   }
 
+  #submitPlainly(operation: Operation): Promise<void> {
+    const nothing = () => {}
+    return this.#bridge.submit(operation, this.#handle.number, nothing, nothing)
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#end()
     return this.#closing
@@ -123,7 +139,11 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
 
   async #end(): Promise<void> {
     try {
-      if (this.#handle.close()) this.#bridge.closeHandle(this.#handle.number, this.#handle)
+      if (this.#handle.close()) {
+        // A store that does not take them any more loses the last moment of traces; that is no reason not to close.
+        await this.#submitPlainly(Operation.tracesFlush).catch(() => {})
+        this.#bridge.closeHandle(this.#handle.number, this.#handle)
+      }
     } finally {
       if (this.#ownsStore) await this.#store.close()
     }

@@ -140,6 +140,59 @@ export interface Threads {
   delete(threadId: string): Promise<boolean>
 }
 
+interface TraceFields {
+  /** Epoch milliseconds. */
+  readonly at: number
+  /** Its place in the journal, without gaps. */
+  readonly sequence: number
+}
+
+/** Something that happened to a tenant outside of its runs. */
+export type TraceEvent = TraceFields &
+  (
+    | {
+        /** A query that named another tenant was refused; at most one a second is recorded. */
+        readonly type: 'request.rejected'
+        readonly reason: 'tenant'
+      }
+    | {
+        /** The host's own code put a value. */
+        readonly type: 'reference.created'
+        readonly reference: Reference
+      }
+    | {
+        /** The host's own code saved a plan. */
+        readonly type: 'plan.saved'
+        readonly planId: string
+        readonly version: number
+        readonly hash: string
+      }
+  )
+
+/**
+ * What happened to a tenant. Events are written a moment after they happen, and a crash may lose the last moment of them.
+ * The newest are kept: at most 10,000 (or the limit on items of `traces`, if that is less), for 7 days unless the retention
+ * says otherwise. They count for no quota.
+ */
+export interface Traces {
+  /** Events, newest first. Those of this version belong to no run: with a `runId` there are none. */
+  list(options?: {
+    readonly runId?: string
+    readonly limit?: number
+    readonly cursor?: string
+  }): Promise<Page<TraceEvent>>
+  /**
+   * Events as they happen, oldest first and without gaps, from when the iteration begins until `signal` is aborted or the
+   * runtime is closed. Whoever is slow reads on from the journal, as far back as that goes. It keeps the process alive.
+   *
+   * @example
+   * ```ts
+   * for await (const event of runtime.traces.follow({ signal })) console.log(event.type, event.at)
+   * ```
+   */
+  follow(options?: { readonly signal?: AbortSignal }): AsyncIterable<TraceEvent>
+}
+
 /** A part of a list. */
 export interface Page<T> {
   readonly items: T[]

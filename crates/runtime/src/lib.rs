@@ -10,6 +10,7 @@ mod reference_record;
 mod references;
 mod resolved;
 mod threads;
+mod traces;
 
 pub use bailiwick_tenancy::{Clock, Health, RootKey, Stats, Store, StoreOptions, stores};
 pub use cache::{Begun, CacheValue, Computing};
@@ -19,3 +20,4 @@ pub use reference_input::{PutContent, PutItem};
 pub use reference_record::Reference;
 pub use references::Page;
 pub use resolved::Resolved;
+pub use traces::{HostEvent, TracePage};

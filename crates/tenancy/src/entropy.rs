@@ -80,6 +80,11 @@ impl Clock {
             .is_ok()
     }
 
+    /// Whether it goes by itself.
+    pub fn passes(&self) -> bool {
+        self.fixed.load(Ordering::SeqCst) == 0
+    }
+
     /// Microseconds since the epoch.
     pub fn micros(&self) -> u64 {
         match self.fixed.load(Ordering::SeqCst) {

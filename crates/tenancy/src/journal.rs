@@ -57,19 +57,34 @@ impl Access {
     /// `InvalidInput` for a cursor that is not this tenant's and this journal's, or a limit outside 1 to 1,000.
     pub async fn entry_page(&self, kind: Kind, name: Name, limit: usize, cursor: Option<&str>) -> Result<EntryPage> {
         check_limit(limit)?;
-        let bound: [&[u8]; 3] = [b"journal", &[kind as u8], &name.0];
         let from = match cursor {
             None => 0,
-            Some(cursor) => u64::from_be_bytes(self.open_cursor(&bound, cursor)?),
+            Some(cursor) => self.open_position(kind, name, cursor)?,
         };
         let wanted = Entries { from, to: u64::MAX, reverse: false, limit: limit + 1 };
         let mut entries = self.entries(kind, name, wanted).await?;
         let next = if entries.len() > limit { entries.pop() } else { None };
         let cursor = match next {
-            Some((sequence, _)) => Some(self.seal_cursor(&bound, &sequence.to_be_bytes())?),
+            Some((sequence, _)) => Some(self.seal_position(kind, name, sequence)?),
             None => None,
         };
         Ok(EntryPage { entries, cursor })
+    }
+
+    /// A cursor for a position in an item's journal.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if it cannot be sealed.
+    pub fn seal_position(&self, kind: Kind, name: Name, position: u64) -> Result<String> {
+        self.seal_cursor(&[b"journal", &[kind as u8], &name.0], &position.to_be_bytes())
+    }
+
+    /// The position in a cursor that was given out for the same journal.
+    ///
+    /// # Errors
+    /// `InvalidInput` for every other cursor.
+    pub fn open_position(&self, kind: Kind, name: Name, cursor: &str) -> Result<u64> {
+        Ok(u64::from_be_bytes(self.open_cursor(&[b"journal", &[kind as u8], &name.0], cursor)?))
     }
 }
 

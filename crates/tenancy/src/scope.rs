@@ -1,6 +1,8 @@
 //! A tenant's scope: the only way to its records. Everything it does is below the tenant's own tag and under the
 //! tenant's own keys, so there is no call here that could name another tenant.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -32,6 +34,7 @@ pub(crate) struct TenantState {
     creation: Mutex<()>,
     last_micros: AtomicU64,
     pub(crate) flights: Flights,
+    shared: parking_lot::Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl TenantState {
@@ -46,6 +49,7 @@ impl TenantState {
             creation: Mutex::new(()),
             last_micros: AtomicU64::new(0),
             flights: Flights::default(),
+            shared: parking_lot::Mutex::default(),
         }
     }
 
@@ -195,6 +199,19 @@ impl Scope {
     /// The store.
     pub fn store(&self) -> &Arc<Store> {
         &self.state.store
+    }
+
+    /// What all handles of this tenant in this process share: one of each type, made by the first who asks, gone with
+    /// the last scope. It must not hold a scope itself.
+    pub fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut shared = self.state.shared.lock();
+        let one = shared.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default())).clone();
+        one.downcast().unwrap_or_default()
+    }
+
+    /// Whether time goes by in this store; in a test store it stands still until it is moved on.
+    pub fn time_passes(&self) -> bool {
+        self.state.store.clock.passes()
     }
 
     fn access(&self, keys: &Arc<TenantKeys>) -> Access {

@@ -4,6 +4,7 @@ mod cache;
 mod references;
 mod store;
 mod threads;
+mod traces;
 
 use std::sync::Arc;
 
@@ -46,6 +47,11 @@ pub(crate) fn name(number: u32) -> &'static str {
         72 => "threadAppend",
         73 => "threadFork",
         74 => "threadDelete",
+        80 => "tracesList",
+        81 => "tracesEnd",
+        82 => "tracesNext",
+        83 => "tracesRejected",
+        84 => "tracesFlush",
         _ => "unknown",
     }
 }
@@ -67,6 +73,7 @@ pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32
         20..=29 => cache::run(environment, &handle, number, &mut arguments).await,
         30 => usage(&handle).await,
         70..=79 => threads::run(&handle, number, &mut arguments).await,
+        80..=89 => traces::run(&handle, number, &mut arguments).await,
         _ => Err(no_such_operation()),
     }
 }

@@ -1,7 +1,7 @@
 //! References.
 
 use bailiwick_model::Result;
-use bailiwick_runtime::{PutContent, PutItem, Resolved, TenantHandle};
+use bailiwick_runtime::{HostEvent, PutContent, PutItem, Reference, Resolved, TenantHandle};
 
 use super::{array, no_such_operation, page_answer, page_limit};
 use crate::message::{Answer, Reader};
@@ -9,14 +9,14 @@ use crate::message::{Answer, Reader};
 pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Reader<'_>) -> Result<Answer> {
     match number {
         10 => {
-            let references = handle.put_references(vec![put_item(arguments)?]).await?;
+            let references = put(handle, vec![put_item(arguments)?]).await?;
             let reference = references.into_iter().next().map(|reference| reference.json).unwrap_or_default();
             Ok(Answer(reference.into_bytes()))
         }
         11 => {
             let count = arguments.u32()?;
             let items = (0..count).map(|_| put_item(arguments)).collect::<Result<_>>()?;
-            let references = handle.put_references(items).await?;
+            let references = put(handle, items).await?;
             let texts: Vec<String> = references.into_iter().map(|reference| reference.json).collect();
             Ok(Answer(array(&texts).into_bytes()))
         }
@@ -39,6 +39,15 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
         16 => Ok(Answer::default().u8(u8::from(handle.delete_reference(arguments.text()?).await?))),
         _ => Err(no_such_operation()),
     }
+}
+
+/// Puts what the host's own code keeps, and leaves a trace of it.
+async fn put(handle: &TenantHandle, items: Vec<PutItem>) -> Result<Vec<Reference>> {
+    let references = handle.put_references(items).await?;
+    for reference in &references {
+        handle.record_event(&HostEvent::ReferenceCreated { reference: &reference.json }).await;
+    }
+    Ok(references)
 }
 
 fn put_item(arguments: &mut Reader<'_>) -> Result<PutItem> {

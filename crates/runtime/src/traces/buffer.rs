@@ -1,0 +1,86 @@
+//! Events that are not written yet: one bounded buffer for all handles of a tenant in this process.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+
+/// So many are written at once.
+pub(crate) const EVENTS_A_BLOCK: usize = 64;
+/// What comes while so many wait is left out: the store does not keep up, and memory is bounded.
+const MOST_WAITING: usize = 4096;
+/// At most one refused request is recorded in this time, in milliseconds.
+const REJECTIONS_MS: u64 = 1000;
+
+/// See the module's text.
+#[derive(Default)]
+pub(crate) struct Buffer {
+    state: Mutex<State>,
+    /// Held while events are written, so that they are in the order in which they were recorded.
+    pub(crate) writing: tokio::sync::Mutex<()>,
+    /// Rung when a block is full.
+    pub(crate) full: Notify,
+    /// Changed with every event: followers wait for it.
+    pub(crate) recorded: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<String>,
+    /// Somebody is about to write what waits.
+    scheduled: bool,
+    rejected_at: Option<u64>,
+}
+
+/// What a recorded event asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing: somebody is about to write it.
+    Wait,
+    /// Somebody must be told to write it soon.
+    Schedule,
+}
+
+impl Buffer {
+    /// Takes an event in.
+    pub(crate) fn add(&self, members: String) -> Next {
+        let mut state = self.state();
+        if state.waiting.len() >= MOST_WAITING {
+            return Next::Wait;
+        }
+        state.waiting.push(members);
+        if state.waiting.len() == EVENTS_A_BLOCK {
+            self.full.notify_one();
+        }
+        let scheduled = std::mem::replace(&mut state.scheduled, true);
+        drop(state);
+        self.recorded.send_modify(|count| *count = count.wrapping_add(1));
+        if scheduled { Next::Wait } else { Next::Schedule }
+    }
+
+    /// Whether a refusal at this time is to be recorded.
+    pub(crate) fn admits_rejection(&self, now: u64) -> bool {
+        let mut state = self.state();
+        let admitted = state.rejected_at.is_none_or(|last| now >= last.saturating_add(REJECTIONS_MS));
+        if admitted {
+            state.rejected_at = Some(now);
+        }
+        admitted
+    }
+
+    /// The next block, empty if nothing waits. What comes afterwards must be scheduled again.
+    pub(crate) fn take(&self) -> Vec<String> {
+        let mut state = self.state();
+        state.scheduled = false;
+        let count = state.waiting.len().min(EVENTS_A_BLOCK);
+        state.waiting.drain(..count).collect()
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,290 @@
+//! Traces: one bounded journal per tenant of what belongs to no run. Events wait in memory for a moment and are written
+//! in blocks, relaxed: a durable call does not pay for a second commit, and a crash loses the last moment of them.
+
+mod block;
+mod buffer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bailiwick_model::{Error, Kind, Result};
+use bailiwick_tenancy::{
+    Access, Area, Change, Committed, Durability, Entries, Name, Scope, When, bad_cursor, check_limit,
+};
+
+use crate::handle::{TenantHandle, expiry};
+use crate::references::Page;
+pub use block::HostEvent;
+use buffer::{Buffer, EVENTS_A_BLOCK, Next};
+
+/// How long an event waits for others, at most.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// The most events that the journal keeps.
+const MOST_EVENTS: u64 = 10_000;
+/// How many go at once when there are more, as a part of the most: so that not every block is followed by a deletion.
+const TRIMMED_PART: u64 = 10;
+/// So many blocks go with one commit, and a few more.
+const MOST_TRIMMED: usize = 900;
+/// How many blocks are read at once.
+const BLOCKS_A_READ: usize = 16;
+const ATTEMPTS: usize = 16;
+
+/// Events for a follower.
+pub struct TracePage {
+    /// Their JSON texts, oldest first.
+    pub events: Vec<String>,
+    /// The sequence from which on to ask next.
+    pub next: u64,
+}
+
+/// Which events the journal has: those from `first` to before `next`.
+#[derive(Clone, Copy, Default)]
+struct Extent {
+    first: u64,
+    next: u64,
+}
+
+/// What it takes to write events when the handle may be gone.
+#[derive(Clone)]
+struct Writer {
+    scope: Scope,
+    buffer: Arc<Buffer>,
+    limits: bailiwick_tenancy::Limits,
+    ttl_ms: Option<u64>,
+    most: u64,
+}
+
+impl TenantHandle {
+    /// Records an event. It is written a moment later; if the store fails then, it is lost.
+    pub async fn record_event(&self, event: &HostEvent<'_>) {
+        let writer = self.trace_writer();
+        let now = self.scope.now();
+        if matches!(event, HostEvent::RequestRejected) && !writer.buffer.admits_rejection(now) {
+            return;
+        }
+        let next = writer.buffer.add(event.members(now));
+        if !self.scope.time_passes() {
+            // A test store does the same in every run: it writes full blocks at once, and the rest when it is asked.
+            if writer.buffer.waiting() >= EVENTS_A_BLOCK {
+                let _ = writer.flush().await;
+            }
+        } else if next == Next::Schedule {
+            writer.flush_soon();
+        }
+    }
+
+    /// Writes what waits.
+    ///
+    /// # Errors
+    /// Those of the store; then what waited is lost.
+    pub async fn flush_traces(&self) -> Result<()> {
+        self.trace_writer().flush().await
+    }
+
+    /// Lists events, newest first; those of a run, or all.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad limit or cursor, and those of the store.
+    pub async fn list_traces(&self, run_id: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        check_limit(limit)?;
+        self.flush_traces().await?;
+        let Some(access) = self.scope.existing().await? else {
+            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
+        };
+        let name = journal(&access);
+        let end = match cursor {
+            None => u64::MAX,
+            Some(cursor) => access.open_position(Kind::Traces, name, cursor)?,
+        };
+        // What is in this journal belongs to no run.
+        let wanted = if run_id.is_some() { 0 } else { limit + 1 };
+        let mut found = read_back(&access, name, end, wanted).await?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let cursor = match found.last() {
+            Some((sequence, _)) if more => Some(access.seal_position(Kind::Traces, name, *sequence)?),
+            _ => None,
+        };
+        Ok(Page { items: found.into_iter().map(|(_, event)| event).collect(), cursor })
+    }
+
+    /// The sequence that the next event will have.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn trace_end(&self) -> Result<u64> {
+        self.flush_traces().await?;
+        match self.scope.existing().await? {
+            Some(access) => Ok(extent(&access).await?.1.next),
+            None => Ok(0),
+        }
+    }
+
+    /// Waits until there are events from `after` on, and returns some of them. What was dropped from the journal
+    /// meanwhile is passed over.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn next_traces(&self, after: u64) -> Result<TracePage> {
+        let mut recorded = self.trace_writer().buffer.recorded.subscribe();
+        loop {
+            recorded.mark_unchanged();
+            self.flush_traces().await?;
+            if let Some(access) = self.scope.existing().await? {
+                let (_, extent) = extent(&access).await?;
+                if after < extent.next {
+                    return read_on(&access, after.max(extent.first), extent.next).await;
+                }
+            }
+            // The sender is in the tenant's shared state, which this handle's scope holds.
+            if recorded.changed().await.is_err() {
+                return Ok(TracePage { events: Vec::new(), next: after });
+            }
+        }
+    }
+
+    fn trace_writer(&self) -> Writer {
+        let kind = Kind::Traces;
+        let limit = self.engine_limits.items.get(&(kind as u8)).copied();
+        Writer {
+            scope: self.scope.clone(),
+            buffer: self.scope.shared(),
+            limits: self.engine_limits.clone(),
+            ttl_ms: self.retention_ms(kind),
+            most: limit.unwrap_or(MOST_EVENTS).min(MOST_EVENTS),
+        }
+    }
+}
+
+impl Writer {
+    /// Writes what waits when a block is full or patience ends, on whatever runs this.
+    fn flush_soon(self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let full = self.buffer.full.notified();
+            let _ = tokio::time::timeout(PATIENCE, full).await;
+            let _ = self.flush().await;
+        });
+    }
+
+    async fn flush(&self) -> Result<()> {
+        let _in_order = self.buffer.writing.lock().await;
+        loop {
+            let events = self.buffer.take();
+            if events.is_empty() {
+                return Ok(());
+            }
+            self.write(&events).await?;
+        }
+    }
+
+    async fn write(&self, events: &[String]) -> Result<()> {
+        let access = self.scope.for_writing().await?;
+        let (kind, name) = (Kind::Traces, journal(&access));
+        let expires_at = expiry(access.now(), self.ttl_ms)?;
+        for _ in 0..ATTEMPTS {
+            let (when, before) = extent(&access).await?;
+            let after = Extent { next: before.next + events.len() as u64, ..before };
+            let area = Area::Entry(before.next);
+            let body = block::write(events);
+            // Events count for no quota: they would make it depend on when they are written. The journal has its own bound.
+            let changes = vec![
+                written(name, after, when),
+                Change::Write { kind, area, name, body, expires_at, counted: None, when: When::Any },
+            ];
+            if access.commit(changes, &self.limits, Durability::Relaxed).await? == Committed::Done {
+                return if after.next - after.first > self.most { self.trim(&access).await } else { Ok(()) };
+            }
+        }
+        Err(Error::StoreUnavailable("Others keep writing the same journal. Try again.".to_owned()))
+    }
+
+    /// Drops the oldest blocks, down to somewhat less than the most that there may be.
+    async fn trim(&self, access: &Access) -> Result<()> {
+        let (kind, name) = (Kind::Traces, journal(access));
+        let (when, before) = extent(access).await?;
+        let keep_from = before.next.saturating_sub(self.most - self.most / TRIMMED_PART);
+        let mut first = before.first;
+        let mut changes = Vec::new();
+        while first < keep_from && changes.len() < MOST_TRIMMED {
+            let wanted = Entries { from: first, to: before.next, reverse: false, limit: BLOCKS_A_READ };
+            let blocks = access.entries(kind, name, wanted).await?;
+            if blocks.is_empty() {
+                // All have expired.
+                first = before.next;
+            }
+            for (sequence, record) in blocks {
+                let end = sequence + block::read(sequence, &record.body)?.len() as u64;
+                first = sequence;
+                if sequence >= keep_from {
+                    break;
+                }
+                changes.push(Change::Delete { kind, area: Area::Entry(sequence), name, when: When::Any });
+                first = end;
+            }
+        }
+        changes.push(written(name, Extent { first, ..before }, when));
+        // Whoever was faster has trimmed it, or will.
+        access.commit(changes, &self.limits, Durability::Relaxed).await.map(|_| ())
+    }
+}
+
+fn journal(access: &Access) -> Name {
+    access.name(Kind::Traces, b"journal")
+}
+
+/// `u64be first ‖ u64be next`
+fn written(name: Name, extent: Extent, when: When) -> Change {
+    let body = [extent.first.to_be_bytes(), extent.next.to_be_bytes()].concat();
+    Change::Write { kind: Kind::Traces, area: Area::Record, name, body, expires_at: None, counted: None, when }
+}
+
+/// The journal's extent, and the condition that it is still that.
+async fn extent(access: &Access) -> Result<(When, Extent)> {
+    let Some(record) = access.read(Kind::Traces, Area::Record, journal(access)).await? else {
+        return Ok((When::Absent, Extent::default()));
+    };
+    let read = || {
+        let (first, rest) = record.body.split_first_chunk::<8>()?;
+        let next = rest.first_chunk::<8>()?;
+        Some(Extent { first: u64::from_be_bytes(*first), next: u64::from_be_bytes(*next) })
+    };
+    let extent = read().ok_or_else(|| Error::StoreCorrupt("A trace's record is damaged.".to_owned()))?;
+    Ok((When::Version(record.version), extent))
+}
+
+/// Up to `wanted` events before `end`, newest first.
+async fn read_back(access: &Access, name: Name, end: u64, wanted: usize) -> Result<Vec<block::Read>> {
+    let mut found = Vec::new();
+    let mut to = end;
+    while found.len() < wanted && to > 0 {
+        let range = Entries { from: 0, to: to - 1, reverse: true, limit: BLOCKS_A_READ };
+        let blocks = access.entries(Kind::Traces, name, range).await?;
+        to = if blocks.len() < BLOCKS_A_READ { 0 } else { blocks.last().map_or(0, |(sequence, _)| *sequence) };
+        for (sequence, record) in blocks {
+            let events = block::read(sequence, &record.body)?;
+            found.extend(events.into_iter().rev().filter(|(sequence, _)| *sequence < end));
+        }
+    }
+    found.truncate(wanted);
+    Ok(found)
+}
+
+/// Some events from `after` on, oldest first.
+async fn read_on(access: &Access, after: u64, end: u64) -> Result<TracePage> {
+    let name = journal(access);
+    // The block that `after` is in may begin earlier.
+    let before = Entries { from: 0, to: after, reverse: true, limit: 1 };
+    let from = access.entries(Kind::Traces, name, before).await?.first().map_or(after, |(sequence, _)| *sequence);
+    let range = Entries { from, to: u64::MAX, reverse: false, limit: BLOCKS_A_READ };
+    let mut page = TracePage { events: Vec::new(), next: end };
+    for (sequence, record) in access.entries(Kind::Traces, name, range).await? {
+        for (sequence, event) in block::read(sequence, &record.body)? {
+            if sequence >= after {
+                page.events.push(event);
+                page.next = sequence + 1;
+            }
+        }
+    }
+    Ok(page)
+}

@@ -1,0 +1,98 @@
+import { ClosedError, InvalidInputError } from '../errors/index.ts'
+import type { Bridge } from '../native/bridge.ts'
+import type { Answer, Message } from '../native/message.ts'
+import { Operation } from '../native/operations.ts'
+import { assertOpen, assertOptionalNumber, assertOptions, assertText } from './guard.ts'
+import type { Handle } from './handle.ts'
+import type { Page, TraceEvent, Traces } from './types.ts'
+
+type ListOptions = NonNullable<Parameters<Traces['list']>[0]>
+type FollowOptions = NonNullable<Parameters<Traces['follow']>[0]>
+
+interface Batch {
+  readonly events: readonly TraceEvent[]
+  /** The sequence to ask for next. */
+  readonly next: number
+}
+
+/** The traces of one handle. */
+export class TenantTraces implements Traces {
+  readonly #bridge: Bridge
+  readonly #handle: Handle
+
+  constructor(bridge: Bridge, handle: Handle) {
+    this.#bridge = bridge
+    this.#handle = handle
+  }
+
+  async list(options: ListOptions = {}): Promise<Page<TraceEvent>> {
+    assertOpen(this.#handle)
+    assertOptions(options, 'options')
+    const { runId, limit, cursor } = options
+    if (runId !== undefined) assertText(runId, 'runId')
+    assertOptionalNumber(limit, 'limit')
+    if (cursor !== undefined) assertText(cursor, 'cursor')
+    if (runId === '' || cursor === '')
+      throw new InvalidInputError('runId and cursor must not be empty. Leave them out instead.')
+    const write = (message: Message) =>
+      message
+        .text(runId ?? '')
+        .optionalNumber(limit)
+        .text(cursor ?? '')
+    return await this.#submit(Operation.tracesList, write, (answer) => answer.json<Page<TraceEvent>>())
+  }
+
+  follow(options: FollowOptions = {}): AsyncIterable<TraceEvent> {
+    assertOpen(this.#handle)
+    assertOptions(options, 'options')
+    const { signal } = options
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new InvalidInputError('signal must be an AbortSignal.')
+    }
+    return { [Symbol.asyncIterator]: () => this.#events(signal) }
+  }
+
+  async *#events(signal: AbortSignal | undefined): AsyncGenerator<TraceEvent, undefined> {
+    const ended = () => signal?.aborted === true || this.#handle.closed
+    let next = await this.#ask(Operation.tracesEnd, undefined, signal, (answer) => answer.json<number>())
+    // A call that waits is answered after a second at the latest, so that the end of the handle is noticed.
+    while (next !== undefined && !ended()) {
+      const batch = await this.#ask(Operation.tracesNext, next, signal, (answer) => answer.json<Batch>())
+      for (const event of batch?.events ?? []) {
+        if (ended()) return
+        yield event
+      }
+      next = batch?.next
+    }
+  }
+
+  /** What a call answers, or `undefined` if there is nothing to follow any more. */
+  async #ask<T>(
+    operation: Operation,
+    after: number | undefined,
+    signal: AbortSignal | undefined,
+    decode: (answer: Answer) => T,
+  ): Promise<T | undefined> {
+    if (signal?.aborted || this.#handle.closed) return undefined
+    const write = (message: Message) => message.optionalNumber(after)
+    const answer = this.#submit(operation, write, decode).catch((error: unknown) => {
+      if (ClosedError.isInstance(error)) return undefined
+      throw error
+    })
+    return await unlessAborted(answer, signal)
+  }
+
+  #submit<T>(operation: Operation, write: (message: Message) => void, decode: (answer: Answer) => T): Promise<T> {
+    return this.#bridge.submit(operation, this.#handle.number, write, decode)
+  }
+}
+
+/** What a promise gives, or `undefined` as soon as the signal is aborted. Leaves no listener behind. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const end = () => resolve(undefined)
+    signal.addEventListener('abort', end, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', end))
+  })
+}
