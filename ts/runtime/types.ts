@@ -158,7 +158,8 @@ export type TraceEvent = TraceFields &
     | {
         /** The host's own code put a value. */
         readonly type: 'reference.created'
-        readonly reference: Reference
+        /** Its id; `references.describe` says more, as long as it is there. */
+        readonly reference: string
       }
     | {
         /** The host's own code saved a plan. */

@@ -45,7 +45,7 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
 async fn put(handle: &TenantHandle, items: Vec<PutItem>) -> Result<Vec<Reference>> {
     let references = handle.put_references(items).await?;
     for reference in &references {
-        handle.record_event(&HostEvent::ReferenceCreated { reference: &reference.json }).await;
+        handle.record_event(&HostEvent::ReferenceCreated { reference: &reference.id }).await;
     }
     Ok(references)
 }

@@ -14,7 +14,7 @@ pub enum HostEvent<'a> {
     RequestRejected,
     /// A value was put.
     ReferenceCreated {
-        /// The reference as JSON text.
+        /// Its id.
         reference: &'a str,
     },
     /// A plan was saved.
@@ -35,7 +35,7 @@ impl HostEvent<'_> {
         match self {
             Self::RequestRejected => format!("\"type\":\"request.rejected\",\"at\":{at},\"reason\":\"tenant\""),
             Self::ReferenceCreated { reference } => {
-                format!("\"type\":\"reference.created\",\"at\":{at},\"reference\":{reference}")
+                format!("\"type\":\"reference.created\",\"at\":{at},\"reference\":{}", text(reference))
             }
             Self::PlanSaved { plan_id, version, hash } => format!(
                 "\"type\":\"plan.saved\",\"at\":{at},\"planId\":{},\"version\":{version},\"hash\":{}",

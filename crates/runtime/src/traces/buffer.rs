@@ -6,6 +6,8 @@ use tokio::sync::{Notify, watch};
 
 /// So many are written at once.
 pub(crate) const EVENTS_A_BLOCK: usize = 64;
+/// A block has at most about so many bytes. What is larger, engines keep apart, which costs them a second sync.
+const BLOCK_BYTES: usize = 3600;
 /// What comes while so many wait is left out: the store does not keep up, and memory is bounded.
 const MOST_WAITING: usize = 4096;
 /// At most one refused request is recorded in this time, in milliseconds.
@@ -71,7 +73,13 @@ impl Buffer {
     pub(crate) fn take(&self) -> Vec<String> {
         let mut state = self.state();
         state.scheduled = false;
-        let count = state.waiting.len().min(EVENTS_A_BLOCK);
+        let mut bytes = 0;
+        let fits = |event: &&String| {
+            bytes += event.len() + 4;
+            bytes <= BLOCK_BYTES
+        };
+        let count = state.waiting.iter().take(EVENTS_A_BLOCK).take_while(fits).count().max(1);
+        let count = count.min(state.waiting.len());
         state.waiting.drain(..count).collect()
     }
 
