@@ -10,6 +10,7 @@ use ::sled::{Batch, IVec};
 
 use super::entry::{STATE_KEY, State, Stored, decode_usage, encode, encode_state, encode_usage, entry, usage_key};
 use super::files::Files;
+use super::mark::Mark;
 use super::queue::{Answer, Job, Next, Queue};
 use super::segments::Segments;
 use super::status::Status;
@@ -36,6 +37,7 @@ pub(super) struct Committer {
     pub(super) status: Arc<Status>,
     pub(super) segments: Segments,
     pub(super) state: State,
+    pub(super) mark: Mark,
     /// Rows as the last batches have left them. Nobody else writes, so they are right.
     pub(super) rows: HashMap<Key, Option<Entry<Stored>>>,
     pub(super) usage: HashMap<Tag, Usage>,
@@ -64,14 +66,14 @@ impl Committer {
     /// Commits until the queue is closed or something fails.
     pub(super) fn run(mut self) {
         loop {
-            let until = self.unsynced.map(|since| since + RELAXED);
+            let until = [self.unsynced.map(|since| since + RELAXED), self.mark.due()].into_iter().flatten().min();
             let next = self.queue.next(until);
             let is_last = matches!(next, Next::Closed);
             let jobs = match next {
                 Next::Group(jobs) => jobs,
                 Next::Idle | Next::Closed => Vec::new(),
             };
-            match catch_unwind(AssertUnwindSafe(|| self.commit(jobs))) {
+            match catch_unwind(AssertUnwindSafe(|| self.commit(jobs).map(|()| self.keep_mark(is_last)))) {
                 Ok(Ok(())) => self.status.end(CommitError::OutcomeUnknown),
                 Ok(Err(stop)) => {
                     self.status.fail(stop.problem, &self.queue);
@@ -133,8 +135,18 @@ impl Committer {
         let stop = |_| Stop { problem: "a sync of the tree failed", answer: CommitError::OutcomeUnknown };
         self.tree.sync().map_err(stop)?;
         self.unsynced = None;
+        self.mark.synced(self.state.version);
         self.segments.reclaim();
         Ok(())
+    }
+
+    /// Marks how far the tree has come, when that is due or nothing follows. Without a mark nothing is lost: it only
+    /// shows damage that would else go unnoticed.
+    fn keep_mark(&mut self, is_last: bool) {
+        let is_time = self.unsynced.is_none() && (is_last || self.mark.is_due());
+        if is_time && self.mark.keep(self.state.version).is_err() {
+            self.status.note("the mark of the last version could not be written");
+        }
     }
 
     /// Keeps what is at hand within bounds.

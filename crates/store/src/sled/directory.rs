@@ -8,8 +8,8 @@ use std::path::Path;
 use super::OpenError;
 
 /// Everything a store's directory may hold before its `format` file is there.
-const UNFINISHED: [&str; 9] =
-    ["lock", "format.new", "keys", "root.key", "root.key.new", "db", UNFINISHED_TREE, "segments", "values"];
+const UNFINISHED: [&str; 10] =
+    ["lock", "format.new", "keys", "root.key", "root.key.new", "db", UNFINISHED_TREE, "mark", "segments", "values"];
 /// Where a tree goes whose creation was cut off and that is of no use.
 pub(super) const UNFINISHED_TREE: &str = "db.unfinished";
 const DIRECTORIES: [&str; 2] = ["segments", "values"];

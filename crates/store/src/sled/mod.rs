@@ -19,6 +19,7 @@ mod entry;
 mod files;
 mod keys;
 mod keys_file;
+mod mark;
 mod own_files;
 mod queue;
 mod reading;
@@ -118,6 +119,13 @@ pub fn open(path: &Path, options: SledOptions) -> Result<Opened, OpenError> {
         },
     });
     let (state, table) = rows?;
+    let mark = mark::Mark::open(path)?;
+    if state.version < mark.version() {
+        return Err(match tree::copy_aside(path, &path.join("db")) {
+            Ok(copy) => OpenError::Corrupt { copy },
+            Err(error) => error.into(),
+        });
+    }
     let status = Arc::new(status::Status::default());
     let queue = Arc::new(queue::Queue::default());
     let keys = keys::Keys::open(path.to_path_buf(), Arc::clone(&status), Arc::clone(&queue))?;
@@ -132,7 +140,7 @@ pub fn open(path: &Path, options: SledOptions) -> Result<Opened, OpenError> {
     let segments = segments::Segments::new(Arc::clone(&files), table, Arc::clone(&next_segment))?;
     let tree = Arc::new(tree);
     let keys = Arc::new(keys);
-    let parts = store::Parts { tree, files, queue, status, keys, segments, state, next_segment, lock };
+    let parts = store::Parts { tree, files, queue, status, keys, segments, state, mark, next_segment, lock };
     let store = Arc::new(store::Store::start(parts)?);
     Ok(Opened { engine: Arc::clone(&store) as _, vault: store })
 }

@@ -15,6 +15,7 @@ use super::directory::Lock;
 use super::entry::{INLINE_BYTES, State};
 use super::files::Files;
 use super::keys::{Keys, Request};
+use super::mark::Mark;
 use super::own_files::{OwnFiles, is_own};
 use super::queue::{Job, Large, Queue};
 use super::reading;
@@ -38,6 +39,7 @@ pub(super) struct Parts {
     pub(super) keys: Arc<Keys>,
     pub(super) segments: Segments,
     pub(super) state: State,
+    pub(super) mark: Mark,
     pub(super) next_segment: Arc<std::sync::atomic::AtomicU64>,
     pub(super) lock: Lock,
 }
@@ -82,7 +84,7 @@ fn ends_soon(thread: &JoinHandle<()>) -> bool {
 impl Store {
     /// Starts the threads of an open store.
     pub(super) fn start(parts: Parts) -> io::Result<Self> {
-        let Parts { tree, files, queue, status, keys, segments, state, next_segment, lock } = parts;
+        let Parts { tree, files, queue, status, keys, segments, state, mark, next_segment, lock } = parts;
         let committer = Committer {
             tree: Arc::clone(&tree),
             files: Arc::clone(&files),
@@ -90,6 +92,7 @@ impl Store {
             status: Arc::clone(&status),
             segments,
             state,
+            mark,
             rows: Default::default(),
             usage: Default::default(),
             unsynced: None,

@@ -81,8 +81,7 @@ enum Outcome {
     Refused,
     /// So many of the items were refused; all others are right.
     Read(usize),
-    /// An item is said to be absent: sled takes damage in the last segment of its log for a write that a crash has cut
-    /// off, and ends the log there.
+    /// An item is said to be absent.
     Lost,
 }
 
@@ -176,7 +175,7 @@ fn b10_a_flipped_bit_anywhere_in_a_stores_files_gives_no_wrong_data() {
             Outcome::Refused => refused += 1,
             Outcome::Read(0) => unharmed += 1,
             Outcome::Read(_) => refused += 1,
-            Outcome::Lost => assert_eq!(name, "db/db", "items are gone after a flip at {offset}"),
+            Outcome::Lost => panic!("items are gone without a word after a flip at {offset} of {name}"),
         }
     }
     assert!(refused > 0 && unharmed > 0, "refused {refused}, unharmed {unharmed}");

@@ -1,0 +1,94 @@
+//! The high-water mark: a version that the tree is known to have on the disk, kept beside it. sled takes damage at the
+//! end of its log for a write that a crash has cut off, and drops it without a word; a tree behind the mark has lost
+//! what was acknowledged.
+//!
+//! ```text
+//! 0   version    u64be
+//! 8   checksum   16 bytes  the first of BLAKE3 over the version
+//! ```
+//! Written in place, within one sector, after a sync of the tree: so it is never ahead. A mark that does not verify says
+//! nothing.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::directory::make_private_file;
+
+/// How long a version may be synced and not marked.
+const EVERY: Duration = Duration::from_secs(2);
+const BYTES: usize = 24;
+
+/// See the module.
+pub(super) struct Mark {
+    file: File,
+    marked: u64,
+    /// Since when there is something to mark.
+    due: Option<Instant>,
+}
+
+impl Mark {
+    /// Opens or creates the file. The version it names is [`Mark::version`].
+    pub(super) fn open(store: &Path) -> io::Result<Self> {
+        let path = store.join("mark");
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        make_private_file(&file)?;
+        let mut bytes = [0; BYTES];
+        let marked = match file.read_exact_at(&mut bytes, 0) {
+            Ok(()) => decode(&bytes).unwrap_or(0),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { file, marked, due: None })
+    }
+
+    /// The tree must have come this far.
+    pub(super) const fn version(&self) -> u64 {
+        self.marked
+    }
+
+    /// To be told when a version is synced.
+    pub(super) fn synced(&mut self, version: u64) {
+        if version > self.marked && self.due.is_none() {
+            self.due = Some(Instant::now() + EVERY);
+        }
+    }
+
+    /// When [`Mark::keep`] is to be called at the latest.
+    pub(super) const fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether that time has come.
+    pub(super) fn is_due(&self) -> bool {
+        self.due.is_some_and(|due| due <= Instant::now())
+    }
+
+    /// Marks a version that is synced.
+    pub(super) fn keep(&mut self, version: u64) -> io::Result<()> {
+        self.due = None;
+        if version > self.marked {
+            self.file.write_all_at(&encode(version), 0)?;
+            self.file.sync_data()?;
+            self.marked = version;
+        }
+        Ok(())
+    }
+}
+
+fn encode(version: u64) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    let version = version.to_be_bytes();
+    let checksum = blake3::hash(&version);
+    for (to, from) in bytes.iter_mut().zip(version.iter().chain(checksum.as_bytes())) {
+        *to = *from;
+    }
+    bytes
+}
+
+fn decode(bytes: &[u8; BYTES]) -> Option<u64> {
+    let version = u64::from_be_bytes(*bytes.first_chunk::<8>()?);
+    (encode(version) == *bytes).then_some(version)
+}
