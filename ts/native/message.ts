@@ -130,6 +130,7 @@ export class Answer {
 /** A copy that shares memory with nothing: a pooled Buffer would show its neighbours through `.buffer`. */
 export function ownCopy(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
   const copy = new Uint8Array(end - start)
-  copy.set(bytes.subarray(start, end))
+  // A plain view: a Buffer's own subarray took most of a microsecond.
+  copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start))
   return copy
 }
