@@ -32,6 +32,8 @@ type Case = (runtime: Runtime, arm: () => void) => Promise<unknown>
 const spec = () =>
   defineRuntime({ tenant: acme, references: [defineReference({ name: `type${Math.random()}`.replace('.', '') })] })
 
+const draft = { type: 'launch', goal: 'ship', steps: [{ id: 'a', tool: 'ship', input: {} }] }
+
 /** Arms, then calls. */
 function once(call: (runtime: Runtime) => unknown): Case {
   return async (runtime, arm) => {
@@ -93,6 +95,10 @@ const refused: Record<string, Case> = {
   cacheBegin: once(({ cache }) => cache.getOrCompute('begin', {}, () => 1)),
   cacheComputed: once(({ cache }) => cache.getOrCompute('computed', {}, () => 1)),
   usage: once((runtime) => runtime.usage()),
+  planSave: once(({ plans }) => plans.save(draft)),
+  planLoad: once(({ plans }) => plans.load('plan')),
+  planList: once(({ plans }) => plans.list()),
+  planHistory: once(({ plans }) => plans.history('plan')),
   threadsList: once(({ threads }) => threads.list()),
   threadMessages: once(({ threads }) => threads.messages('t')),
   threadAppend: once(({ threads }) => threads.append('t', [{ role: 'user', parts: [], createdAt: 0 }])),
@@ -134,6 +140,8 @@ async function worksAsEver(runtime: Runtime): Promise<void> {
     expect(await cache.getOrCompute(key, {}, () => 1)).toBe(1)
     expect(await cache.delete(key)).toBe(true)
   }
+  const plan = await runtime.plans.save(draft)
+  expect(await runtime.plans.load(plan.planId)).toEqual(plan)
   expect((await runtime.usage()).storage.cache.bytes).toBeGreaterThanOrEqual(0)
   await (await createRuntime(spec(), { store: 'memory:' })).close()
 }

@@ -1,4 +1,4 @@
-/** The operations that can be submitted. The numbers and shapes stand in `crates/node/src/operation.rs` too. */
+/** The operations that can be submitted. The numbers and shapes stand in `crates/node/src/operation` too. */
 export const Operation = {
   openStore: 1,
   closeStore: 2,
@@ -20,6 +20,10 @@ export const Operation = {
   cacheComputed: 24,
   cacheGiveUp: 25,
   usage: 30,
+  planSave: 40,
+  planLoad: 41,
+  planList: 42,
+  planHistory: 43,
   threadsList: 70,
   threadMessages: 71,
   threadAppend: 72,

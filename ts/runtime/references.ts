@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { InvalidInputError, NotFoundError } from '../errors/index.ts'
+import { InvalidInputError } from '../errors/index.ts'
 import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
@@ -15,6 +15,7 @@ import {
   refuseOtherBinary,
 } from './guard.ts'
 import type { Handle } from './handle.ts'
+import { notFound } from './not-found.ts'
 import type { Page, Reference, References, ReferenceValue, Resolved } from './types.ts'
 
 type PutItem = Parameters<References['putMany']>[0][number]
@@ -163,12 +164,6 @@ function valueWriter(value: ReferenceValue): (message: Message) => void {
 /** Whether it can be an id at all. What cannot is not found, like every id that is not this tenant's. */
 function isId(id: unknown): id is string {
   return typeof id === 'string' && id.length === ID_LENGTH && id.startsWith('ref_')
-}
-
-function notFound(): NotFoundError {
-  return new NotFoundError(
-    'Not found: nothing with this id belongs to this tenant. It may never have existed, have expired or have been deleted.',
-  )
 }
 
 function readResolved(answer: Answer, id: string): Resolved {

@@ -7,6 +7,7 @@ import type { Tenant } from '../spec/tenant.ts'
 import { TenantCache } from './cache.ts'
 import { assertOpen } from './guard.ts'
 import type { Handle } from './handle.ts'
+import { type Plans, TenantPlans } from './plans.ts'
 import { TenantReferences } from './references.ts'
 import { type QueryRequest, RefusedRun, type Run } from './run.ts'
 import type { OpenStore } from './store.ts'
@@ -31,6 +32,8 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
   readonly spec: Spec
   /** Values under content-addressed ids. */
   readonly references: References
+  /** What is to be done, in versions. */
+  readonly plans: Plans
   /** Values under keys of the host's choice. */
   readonly cache: Cache
   /** Conversations. */
@@ -56,6 +59,7 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   readonly #store: OpenStore
   readonly #ownsStore: boolean
   #references: References | undefined
+  #plans: Plans | undefined
   #cache: Cache | undefined
   #threads: Threads | undefined
   #traces: Traces | undefined
@@ -76,6 +80,11 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   get references(): References {
     this.#references ??= new TenantReferences(this.#bridge, this.#handle)
     return this.#references
+  }
+
+  get plans(): Plans {
+    this.#plans ??= new TenantPlans(this.#bridge, this.#handle)
+    return this.#plans
   }
 
   get cache(): Cache {

@@ -1,4 +1,4 @@
-//! What a topology says about a tenant's data: the rules of its registered reference types.
+//! What a topology says about a tenant's data: the rules of its registered types of references and plans.
 
 use std::collections::HashMap;
 
@@ -47,9 +47,34 @@ impl ReferenceRules {
     }
 }
 
+/// The rules of one registered type of plans.
+pub(crate) struct PlanRules {
+    details: Option<jsonschema::Validator>,
+}
+
+impl PlanRules {
+    /// # Errors
+    /// `InvalidInput` if the details do not match the type's schema. It names the place, not the value.
+    pub(crate) fn check(&self, type_name: &str, details: Option<&Json>) -> Result<()> {
+        let Some(schema) = &self.details else { return Ok(()) };
+        let Some(details) = details else {
+            return Err(Error::invalid(format!("A plan of the type {type_name} needs details, by the type's schema.")));
+        };
+        match schema.iter_errors(&to_serde(details)).next() {
+            None => Ok(()),
+            Some(error) => Err(Error::invalid(format!(
+                "The details do not match the schema of the plan type {type_name} at {:?} (rule {}).",
+                error.instance_path().to_string(),
+                error.schema_path(),
+            ))),
+        }
+    }
+}
+
 /// The rules of a topology, made once and shared by all tenants that use it.
 pub struct Catalogue {
     references: HashMap<String, ReferenceRules>,
+    plans: HashMap<String, PlanRules>,
 }
 
 impl Catalogue {
@@ -69,17 +94,8 @@ impl Catalogue {
         let mut references = HashMap::new();
         let mut issues = Vec::new();
         for (index, reference) in topology.references.iter().enumerate() {
-            let schema = match reference.schema.as_ref().map(|schema| jsonschema::validator_for(&to_serde(schema))) {
-                Some(Err(_)) => {
-                    issues.push(Issue {
-                        path: format!("references[{index}].schema"),
-                        message: "This is not a JSON Schema. See json-schema.org for the keywords.".to_owned(),
-                    });
-                    continue;
-                }
-                Some(Ok(validator)) => Some(validator),
-                None => None,
-            };
+            let place = || format!("references[{index}].schema");
+            let Some(schema) = compile(reference.schema.as_ref(), place, &mut issues) else { continue };
             let rules = ReferenceRules {
                 media_type: reference.media_type.clone(),
                 ttl_ms: reference.ttl_ms,
@@ -88,11 +104,38 @@ impl Catalogue {
             };
             references.insert(reference.name.clone(), rules);
         }
-        if issues.is_empty() { Ok(Self { references }) } else { Err(Error::Spec(issues)) }
+        let mut plans = HashMap::new();
+        for (index, plan) in topology.plans.iter().enumerate() {
+            let place = || format!("plans[{index}].details");
+            let Some(details) = compile(plan.details.as_ref(), place, &mut issues) else { continue };
+            plans.insert(plan.name.clone(), PlanRules { details });
+        }
+        if issues.is_empty() { Ok(Self { references, plans }) } else { Err(Error::Spec(issues)) }
     }
 
     pub(crate) fn reference(&self, type_name: &str) -> Option<&ReferenceRules> {
         self.references.get(type_name)
+    }
+
+    pub(crate) fn plan(&self, type_name: &str) -> Option<&PlanRules> {
+        self.plans.get(type_name)
+    }
+}
+
+/// `Some(None)`: there is no schema to compile; `None`: it is none, which is among the issues now.
+fn compile(
+    schema: Option<&Json>,
+    place: impl FnOnce() -> String,
+    issues: &mut Vec<Issue>,
+) -> Option<Option<jsonschema::Validator>> {
+    let Some(schema) = schema else { return Some(None) };
+    match jsonschema::validator_for(&to_serde(schema)) {
+        Ok(validator) => Some(Some(validator)),
+        Err(_) => {
+            let message = "This is not a JSON Schema. See json-schema.org for the keywords.".to_owned();
+            issues.push(Issue { path: place(), message });
+            None
+        }
     }
 }
 

@@ -1,10 +1,11 @@
-//! What a tenant has: references, a cache and its usage, each behind one [`TenantHandle`].
+//! What a tenant has: references, plans, a cache and its usage, each behind one [`TenantHandle`].
 
 mod cache;
 mod catalogue;
 mod handle;
 #[cfg(doctest)]
 mod out_of_reach;
+mod plans;
 mod reference_input;
 mod reference_record;
 mod references;
@@ -16,6 +17,7 @@ pub use bailiwick_tenancy::{Clock, Health, RootKey, Stats, Store, StoreOptions, 
 pub use cache::{Begun, CacheValue, Computing};
 pub use catalogue::Catalogue;
 pub use handle::TenantHandle;
+pub use plans::{Plan, PlanStatus};
 pub use reference_input::{PutContent, PutItem};
 pub use reference_record::Reference;
 pub use references::Page;

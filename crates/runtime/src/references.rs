@@ -17,7 +17,7 @@ use crate::resolved::{Found, Resolved};
 /// Content up to this many bytes lies in the record itself, so that resolving it is one look-up.
 const INLINE_BYTES: usize = 4096;
 /// How often a change is tried again when others change the same item.
-const ATTEMPTS: usize = 16;
+pub(crate) const ATTEMPTS: usize = 16;
 
 /// A page of a list, as JSON texts.
 pub struct Page {
@@ -298,11 +298,11 @@ fn lists(type_name: &str) -> [List; 2] {
 }
 
 /// `None` is the latest of all.
-fn later(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+pub(crate) fn later(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.max(other?))
 }
 
-fn contended() -> Error {
+pub(crate) fn contended() -> Error {
     Error::StoreUnavailable("Others keep changing the same item. Try again.".to_owned())
 }
 

@@ -288,10 +288,30 @@ impl Access {
     /// # Errors
     /// As [`Access::read`].
     pub async fn read_many(&self, kind: Kind, area: Area, names: &[Name]) -> Result<Vec<Option<Arc<Record>>>> {
-        let (store, tag, now) = (&self.state.store, self.keys.tag, self.now());
         let places: Vec<Place> = names.iter().map(|name| row::place(kind, area, *name)).collect();
-        let mut records: Vec<_> = places.iter().map(|place| store.opened.get(tag, *place, now)).collect();
-        let missing: Vec<_> = (records.iter().zip(&places))
+        let (opened, tag, now) = (&self.state.store.opened, self.keys.tag, self.now());
+        let records = places.iter().map(|place| opened.get(tag, *place, now)).collect();
+        self.read_missing(&places, records).await
+    }
+
+    /// Reads rows of one item past the cache of opened records, in the order asked: what they were at some time after
+    /// this was called. For those who were told of a conflict, and where a conflict would be blamed on the caller.
+    ///
+    /// # Errors
+    /// As [`Access::read`].
+    pub async fn read_current(&self, kind: Kind, rows: &[(Area, Name)]) -> Result<Vec<Option<Arc<Record>>>> {
+        let places: Vec<Place> = rows.iter().map(|(area, name)| row::place(kind, *area, *name)).collect();
+        self.read_missing(&places, vec![None; rows.len()]).await
+    }
+
+    /// Fills the gaps from the engine.
+    async fn read_missing(
+        &self,
+        places: &[Place],
+        mut records: Vec<Option<Arc<Record>>>,
+    ) -> Result<Vec<Option<Arc<Record>>>> {
+        let (store, tag, now) = (&self.state.store, self.keys.tag, self.now());
+        let missing: Vec<_> = (records.iter().zip(places))
             .filter(|(record, _)| record.is_none())
             .map(|(_, place)| (*place, store.opened.began(place)))
             .collect();

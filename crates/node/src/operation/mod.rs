@@ -1,6 +1,7 @@
 //! What can be submitted, by number. The numbers and shapes stand in `ts/native/operations.ts` too.
 
 mod cache;
+mod plans;
 mod references;
 mod store;
 mod threads;
@@ -42,6 +43,10 @@ pub(crate) fn name(number: u32) -> &'static str {
         24 => "cacheComputed",
         GIVE_UP => "cacheGiveUp",
         30 => "usage",
+        40 => "planSave",
+        41 => "planLoad",
+        42 => "planList",
+        43 => "planHistory",
         70 => "threadsList",
         71 => "threadMessages",
         72 => "threadAppend",
@@ -72,6 +77,7 @@ pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32
         10..=19 => references::run(&handle, number, &mut arguments).await,
         20..=29 => cache::run(environment, &handle, number, &mut arguments).await,
         30 => usage(&handle).await,
+        40..=49 => plans::run(&handle, number, &mut arguments).await,
         70..=79 => threads::run(&handle, number, &mut arguments).await,
         80..=89 => traces::run(&handle, number, &mut arguments).await,
         _ => Err(no_such_operation()),

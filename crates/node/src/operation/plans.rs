@@ -1,0 +1,34 @@
+//! Plans.
+
+use bailiwick_model::Result;
+use bailiwick_model::json::{self, Json};
+use bailiwick_runtime::TenantHandle;
+
+use super::{no_such_operation, page_answer, page_limit};
+use crate::message::{Answer, Reader};
+
+pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Reader<'_>) -> Result<Answer> {
+    match number {
+        40 => {
+            let (plan, expected_version) = (arguments.bytes()?, arguments.whole("expectedVersion")?);
+            Ok(json_text(&handle.save_plan(plan, expected_version).await?.to_json()))
+        }
+        41 => {
+            let (plan_id, version) = (arguments.text()?, arguments.whole("version")?);
+            Ok(json_text(&handle.load_plan(plan_id, version).await?.to_json()))
+        }
+        42 => {
+            let (limit, cursor) = (page_limit(arguments)?, arguments.optional_text()?);
+            Ok(page_answer(&handle.list_plans(limit, cursor).await?))
+        }
+        43 => {
+            let plans = handle.plan_history(arguments.text()?).await?;
+            Ok(json_text(&Json::Array(plans.iter().map(bailiwick_runtime::Plan::to_json).collect())))
+        }
+        _ => Err(no_such_operation()),
+    }
+}
+
+fn json_text(value: &Json) -> Answer {
+    Answer(json::write(value).into_bytes())
+}

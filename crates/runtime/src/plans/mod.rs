@@ -1,0 +1,267 @@
+//! Plans: versions that are written once, and a head that says which is the newest and what became of it.
+
+mod content;
+mod record;
+
+use std::sync::Arc;
+
+use bailiwick_model::base32::prefixed_id;
+use bailiwick_model::{Error, Kind, Result};
+use bailiwick_tenancy::{
+    Access, Area, Change, Committed, Durability, Entries, List, Name, Record, When, bad_cursor, check_limit,
+};
+
+use crate::handle::{TenantHandle, expiry};
+use crate::reference_input::VALUE_BYTES;
+use crate::references::{ATTEMPTS, Page, contended, later};
+use content::{Draft, is_plan_id};
+use record::{Entry, Head, Previous, damaged};
+pub use record::{Plan, PlanStatus};
+
+/// The most versions of one plan: all of them are kept as long as the plan, and extended together in one commit.
+const VERSIONS: u64 = 1000;
+const KIND: Kind = Kind::Plans;
+
+/// A head as it was read.
+pub(crate) struct Found {
+    pub(crate) head: Head,
+    name: Name,
+    record: Arc<Record>,
+}
+
+impl TenantHandle {
+    /// Saves a plan, given as the JSON text of `{ type, planId?, goal, steps, details? }`: as version 1, or as the next
+    /// version of the plan with this id, which is a draft again. It is durable when this resolves.
+    ///
+    /// # Errors
+    /// `InvalidInput`; `Conflict` unless the plan has `expected_version` (0: unless there is none), where that is given;
+    /// `QuotaExceeded` and those of the store.
+    pub async fn save_plan(&self, plan: &[u8], expected_version: Option<u64>) -> Result<Plan> {
+        let draft = Draft::read(plan)?;
+        if let Some(rules) = self.catalogue.plan(&draft.content.type_name) {
+            rules.check(&draft.content.type_name, draft.content.details.as_ref())?;
+        }
+        let access = self.scope.for_writing().await?;
+        let plan_id = draft.plan_id.unwrap_or_else(|| prefixed_id("plan_", &self.scope.random()));
+        for _ in 0..ATTEMPTS {
+            let found = find(&access, &plan_id, Reading::Current).await?;
+            let version = found.as_ref().map_or(0, |found| found.head.version);
+            if expected_version.is_some_and(|expected| expected != version) {
+                return Err(unexpected(version));
+            }
+            let (plan, changes) = self.next_version(&access, &plan_id, &draft.content, found.as_ref())?;
+            match access.commit(changes, &self.engine_limits, Durability::Sync).await? {
+                Committed::Done => return Ok(plan),
+                // Somebody else was faster.
+                Committed::Conflict(0) => {}
+                // The head is as expected, and the versions below it are not.
+                Committed::Conflict(_) => return Err(damaged()),
+            }
+        }
+        Err(contended())
+    }
+
+    /// Loads a plan: its newest version, or the one asked for.
+    ///
+    /// # Errors
+    /// `NotFound` for every plan or version that is not this tenant's, `StoreCorrupt` if the newest version is not the
+    /// last one that was saved, and those of the store.
+    pub async fn load_plan(&self, plan_id: &str, version: Option<u64>) -> Result<Plan> {
+        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let mut found = find(&access, plan_id, Reading::Opened).await?.ok_or(Error::NotFound)?;
+        for _ in 0..ATTEMPTS {
+            let head = &found.head;
+            let wanted = version.unwrap_or(head.version);
+            if wanted == 0 || wanted > VERSIONS {
+                return Err(Error::NotFound);
+            }
+            let rows = [wanted, wanted + 1, head.version + 1].map(|version| (Area::Entry(version), found.name));
+            let [entry, next, beyond] = three(access.read_current(KIND, &rows).await?)?;
+            if beyond.is_none() && entry.is_some() == (wanted <= head.version) {
+                return assemble(head, wanted, &entry.ok_or(Error::NotFound)?, next.as_ref());
+            }
+            found = again(&access, found).await?;
+        }
+        Err(contended())
+    }
+
+    /// Lists plans, newest first, as JSON texts of `{ planId, type, version, hash, status, goal, createdAt, updatedAt }`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad limit or cursor, and those of the store.
+    pub async fn list_plans(&self, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        check_limit(limit)?;
+        let Some(access) = self.scope.existing().await? else {
+            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
+        };
+        let page = access.page(&List::all(KIND), limit, cursor).await?;
+        let names: Vec<Name> = page.names.iter().map(|(_, name)| *name).collect();
+        let records = access.read_many(KIND, Area::Record, &names).await?;
+        let mut items = Vec::with_capacity(records.len());
+        for (record, (micros, _)) in records.into_iter().zip(page.names) {
+            let Some(record) = record else { continue };
+            let head = Head::read(&record.body)?;
+            // A row that is left from an earlier plan of the same id is not listed twice.
+            if head.created_micros == micros {
+                items.push(head.summary());
+            }
+        }
+        Ok(Page { items, cursor: page.cursor })
+    }
+
+    /// All versions of a plan, oldest first.
+    ///
+    /// # Errors
+    /// `NotFound`, `StoreCorrupt` if a version is missing or altered, and those of the store.
+    pub async fn plan_history(&self, plan_id: &str) -> Result<Vec<Plan>> {
+        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let mut found = find(&access, plan_id, Reading::Current).await?.ok_or(Error::NotFound)?;
+        for _ in 0..ATTEMPTS {
+            let all = Entries { from: 1, to: u64::MAX, reverse: false, limit: VERSIONS as usize + 1 };
+            let entries = access.entries(KIND, found.name, all).await?;
+            let complete = entries.len() as u64 == found.head.version
+                && entries.iter().zip(1..).all(|((sequence, _), version)| *sequence == version);
+            if complete {
+                let entries: Vec<Entry> =
+                    entries.iter().map(|(_, record)| Entry::read(&record.body)).collect::<Result<_>>()?;
+                let next = entries.iter().skip(1).map(Some).chain([None]);
+                return (1..)
+                    .zip(entries.iter().zip(next))
+                    .map(|(version, (entry, next))| assemble(&found.head, version, entry, next))
+                    .collect();
+            }
+            found = again(&access, found).await?;
+        }
+        Err(contended())
+    }
+
+    /// The next version of a plan and the changes that write it: the head first.
+    fn next_version(
+        &self,
+        access: &Access,
+        plan_id: &str,
+        content: &content::Content,
+        found: Option<&Found>,
+    ) -> Result<(Plan, Vec<Change>)> {
+        let version = found.map_or(0, |found| found.head.version) + 1;
+        let name = access.name(KIND, plan_id.as_bytes());
+        let created_micros = found.map_or_else(|| access.next_micros(), |found| found.head.created_micros);
+        let now = access.now().max(found.map_or(created_micros / 1000, |found| found.head.updated_at));
+        let entry = Entry {
+            content: content.clone(),
+            saved_at: now,
+            previous: found.map(|Found { head, .. }| Previous {
+                hash: head.hash.clone(),
+                status: head.status,
+                updated_at: head.updated_at,
+            }),
+        };
+        let body = entry.write();
+        self.check_value_bytes(body.len())?;
+        let byte_length = found.map_or(0, |found| found.head.byte_length) + body.len() as u64;
+        if version > VERSIONS || byte_length > VALUE_BYTES as u64 {
+            return Err(Error::invalid(format!(
+                "This plan has all the versions it can have: {VERSIONS}, or 64 MiB together. Save it under a new planId."
+            )));
+        }
+        let expires_at = expiry(access.now(), self.retention_ms(KIND))?;
+        let expires_at = found.map_or(expires_at, |found| later(found.record.expires_at, expires_at));
+        let head = Head {
+            plan_id: plan_id.to_owned(),
+            type_name: content.type_name.clone(),
+            version,
+            hash: content.hash(plan_id, version),
+            status: PlanStatus::Draft,
+            goal: content.goal.clone(),
+            updated_at: now,
+            created_micros,
+            byte_length,
+        };
+        // As it will be read, with its members in the order of RFC 8785.
+        let plan = assemble(&head, version, &Entry::read(&body)?, None)?;
+        let when = found.map_or(When::Absent, |found| When::Version(found.record.version));
+        let mut changes = vec![write_head(&head, name, expires_at, when)];
+        let area = Area::Entry(version);
+        changes.push(Change::Write { kind: KIND, area, name, body, expires_at, counted: None, when: When::Absent });
+        if found.is_none_or(|found| found.record.expires_at != expires_at) {
+            changes.push(Change::List { list: List::all(KIND), micros: created_micros, name, expires_at });
+            let older = (1..version).map(Area::Entry);
+            changes.extend(older.map(|area| Change::Extend { kind: KIND, area, name, expires_at }));
+        }
+        Ok((plan, changes))
+    }
+}
+
+/// Where a head is read from.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// The cache of opened records, if it is there.
+    Opened,
+    /// The engine.
+    Current,
+}
+
+/// A malformed id is looked for nowhere; every other in the same way, whoever it may belong to.
+async fn find(access: &Access, plan_id: &str, reading: Reading) -> Result<Option<Found>> {
+    if !is_plan_id(plan_id) {
+        return Ok(None);
+    }
+    let name = access.name(KIND, plan_id.as_bytes());
+    let record = match reading {
+        Reading::Opened => access.read(KIND, Area::Record, name).await?,
+        Reading::Current => access.read_current(KIND, &[(Area::Record, name)]).await?.pop().flatten(),
+    };
+    let Some(record) = record else { return Ok(None) };
+    let head = Head::read(&record.body)?;
+    Ok((head.plan_id == plan_id).then_some(Found { head, name, record }))
+}
+
+/// Reads a head again after its versions did not fit it. Head and versions change together, so if the head has not, they
+/// never fitted.
+async fn again(access: &Access, before: Found) -> Result<Found> {
+    let now = find(access, &before.head.plan_id, Reading::Current).await?.ok_or(Error::NotFound)?;
+    if now.record.version == before.record.version { Err(damaged()) } else { Ok(now) }
+}
+
+/// The versions in these rows.
+fn three(records: Vec<Option<Arc<Record>>>) -> Result<[Option<Entry>; 3]> {
+    let entries = records.into_iter().map(|record| record.map(|record| Entry::read(&record.body)).transpose());
+    entries.collect::<Result<Vec<_>>>()?.try_into().map_err(|_| Error::Internal("A row was not read.".to_owned()))
+}
+
+/// A version as a caller sees it. `next` is the version after it, for all but the newest.
+fn assemble(head: &Head, version: u64, entry: &Entry, next: Option<&Entry>) -> Result<Plan> {
+    let hash = entry.content.hash(&head.plan_id, version);
+    let (status, updated_at) = match next.and_then(|next| next.previous.as_ref()) {
+        Some(previous) if version < head.version && previous.hash == hash => (previous.status, previous.updated_at),
+        None if version == head.version && head.hash == hash => (head.status, head.updated_at),
+        _ => return Err(damaged()),
+    };
+    if entry.previous.is_none() != (version == 1) {
+        return Err(damaged());
+    }
+    Ok(Plan {
+        plan_id: head.plan_id.clone(),
+        type_name: entry.content.type_name.clone(),
+        version,
+        hash,
+        status,
+        goal: entry.content.goal.clone(),
+        steps: entry.content.steps.clone(),
+        details: entry.content.details.clone(),
+        created_at: head.created_at(),
+        updated_at,
+    })
+}
+
+fn write_head(head: &Head, name: Name, expires_at: Option<u64>, when: When) -> Change {
+    let (body, counted) = (head.write(), Some(head.byte_length));
+    Change::Write { kind: KIND, area: Area::Record, name, body, expires_at, counted, when }
+}
+
+fn unexpected(version: u64) -> Error {
+    Error::Conflict(match version {
+        0 => "There is no plan with this id, so it has no version yet. Save it with expectedVersion 0.".to_owned(),
+        version => format!("The plan is at version {version}. Load it, look at what changed, and save again."),
+    })
+}
