@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" />
 export * from './errors/index.ts'
 export * from './ledger/index.ts'
+export type { ApprovalQuestion, ApprovalResponse, Approvals } from './runtime/approvals.ts'
 export { createRuntime, type RuntimeOptions } from './runtime/create-runtime.ts'
 export type { PageOptions } from './runtime/page.ts'
 export { parseRuntimeSpec } from './runtime/parse-runtime-spec.ts'

@@ -32,6 +32,8 @@ type Case = (runtime: Runtime, arm: () => void) => Promise<unknown>
 const spec = () =>
   defineRuntime({ tenant: acme, references: [defineReference({ name: `type${Math.random()}`.replace('.', '') })] })
 
+const question = { tool: 'ship', input: {} }
+const checkpoint = { note: '', size: 0, rootHash: '' }
 const draft = { type: 'launch', goal: 'ship', steps: [{ id: 'a', tool: 'ship', input: {} }] }
 
 /** Arms, then calls. */
@@ -99,6 +101,17 @@ const refused: Record<string, Case> = {
   planLoad: once(({ plans }) => plans.load('plan')),
   planList: once(({ plans }) => plans.list()),
   planHistory: once(({ plans }) => plans.history('plan')),
+  approvalRequest: once(({ approvals }) => approvals.request(question)),
+  approvalGet: once(({ approvals }) => approvals.get(`approval_${'a'.repeat(32)}`)),
+  approvalPending: once(({ approvals }) => approvals.pending()),
+  approvalRespond: once(({ approvals }) =>
+    approvals.respond(`approval_${'a'.repeat(32)}`, { decision: 'approve', actor: 'kim' }),
+  ),
+  approvalHistory: once(({ approvals }) => approvals.history()),
+  approvalCheckpoint: once(({ approvals }) => approvals.checkpoint()),
+  approvalProve: once(({ approvals }) => approvals.prove(0)),
+  approvalProveConsistency: once(({ approvals }) => approvals.proveConsistency(checkpoint)),
+  approvalVerify: once(({ approvals }) => approvals.verify()),
   threadsList: once(({ threads }) => threads.list()),
   threadMessages: once(({ threads }) => threads.messages('t')),
   threadAppend: once(({ threads }) => threads.append('t', [{ role: 'user', parts: [], createdAt: 0 }])),
@@ -142,6 +155,10 @@ async function worksAsEver(runtime: Runtime): Promise<void> {
   }
   const plan = await runtime.plans.save(draft)
   expect(await runtime.plans.load(plan.planId)).toEqual(plan)
+  const { approvalId } = await runtime.approvals.request(question)
+  const { sequence } = await runtime.approvals.respond(approvalId, { decision: 'reject', actor: 'kim' })
+  expect((await runtime.approvals.prove(sequence)).record.approvalId).toBe(approvalId)
+  expect((await runtime.approvals.verify()).ok).toBe(true)
   expect((await runtime.usage()).storage.cache.bytes).toBeGreaterThanOrEqual(0)
   await (await createRuntime(spec(), { store: 'memory:' })).close()
 }

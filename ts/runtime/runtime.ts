@@ -4,6 +4,7 @@ import { Operation } from '../native/operations.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
 import type { Limits } from '../spec/limits.ts'
 import type { Tenant } from '../spec/tenant.ts'
+import { type Approvals, TenantApprovals } from './approvals.ts'
 import { TenantCache } from './cache.ts'
 import { assertOpen } from './guard.ts'
 import type { Handle } from './handle.ts'
@@ -34,6 +35,8 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
   readonly references: References
   /** What is to be done, in versions. */
   readonly plans: Plans
+  /** Questions to people, and the ledger of what came of them. */
+  readonly approvals: Approvals
   /** Values under keys of the host's choice. */
   readonly cache: Cache
   /** Conversations. */
@@ -60,6 +63,7 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   readonly #ownsStore: boolean
   #references: References | undefined
   #plans: Plans | undefined
+  #approvals: Approvals | undefined
   #cache: Cache | undefined
   #threads: Threads | undefined
   #traces: Traces | undefined
@@ -85,6 +89,11 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   get plans(): Plans {
     this.#plans ??= new TenantPlans(this.#bridge, this.#handle)
     return this.#plans
+  }
+
+  get approvals(): Approvals {
+    this.#approvals ??= new TenantApprovals(this.#bridge, this.#handle)
+    return this.#approvals
   }
 
   get cache(): Cache {

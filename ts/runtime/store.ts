@@ -63,6 +63,11 @@ export interface StoreStats {
 export interface Store extends AsyncDisposable {
   /** What it was opened with. */
   readonly url: string
+  /**
+   * What verifies the checkpoints, proofs and receipts of this store: a C2SP verifier key named `bailiwick/<store id>`,
+   * the same whenever the store is opened. Give it to whoever is to check them.
+   */
+  readonly publicKey: string
   /** How it is. Rejects with ClosedError. */
   health(): Promise<StoreHealth>
   /** Figures for an operator. Rejects with ClosedError. */
@@ -74,14 +79,16 @@ export interface Store extends AsyncDisposable {
 /** A store as the rest of this package sees it. */
 export class OpenStore implements Store, Closable {
   readonly url: string
+  readonly publicKey: string
   /** Its number in the core. */
   readonly number: number
   readonly #bridge: Bridge
   #closed = false
   #closing: Promise<void> | undefined
 
-  constructor(url: string, number: number, bridge: Bridge) {
+  constructor(url: string, publicKey: string, number: number, bridge: Bridge) {
     this.url = url
+    this.publicKey = publicKey
     this.number = number
     this.#bridge = bridge
   }
@@ -167,8 +174,10 @@ export async function openWith(
     message.optionalNumber(options.cacheBytes).optionalNumber(options.openedCacheBytes)
     message.optionalNumber(fixed.seed).optionalNumber(fixed.now)
   }
-  const number = await native.submit(Operation.openStore, 0, write, (answer) => answer.u32())
-  return new OpenStore(url, number, native)
+  return await native.submit(Operation.openStore, 0, write, (answer) => {
+    const number = answer.u32()
+    return new OpenStore(url, answer.text(answer.u32()), number, native)
+  })
 }
 
 async function rootKeyWriter({ rootKey, rootKeyEnv }: StoreOptions): Promise<(message: Message) => void> {

@@ -33,6 +33,9 @@ pub enum Error {
     /// An expected version or length did not hold.
     #[error("{0}")]
     Conflict(String),
+    /// An approval was decided, has expired or was withdrawn already.
+    #[error("{0}")]
+    ApprovalClosed(String),
     /// Somebody else is writing this thread.
     #[error("{0}")]
     ThreadBusy(String),
@@ -79,6 +82,7 @@ impl Error {
             Self::NotFound => "NOT_FOUND",
             Self::TenantMismatch => "TENANT_MISMATCH",
             Self::Conflict(_) => "CONFLICT",
+            Self::ApprovalClosed(_) => "APPROVAL_CLOSED",
             Self::ThreadBusy(_) => "THREAD_BUSY",
             Self::QuotaExceeded { .. } => "QUOTA_EXCEEDED",
             Self::StoreLocked => "STORE_LOCKED",

@@ -51,6 +51,10 @@ impl TenantHandle {
         self.retention.ttl_ms.get(kind)
     }
 
+    pub(crate) fn pending_approvals(&self) -> u64 {
+        self.limits.pending_approvals
+    }
+
     pub(crate) fn check_value_bytes(&self, used: usize) -> Result<()> {
         if used > VALUE_BYTES {
             return Err(Error::invalid(format!(

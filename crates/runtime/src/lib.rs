@@ -1,5 +1,6 @@
-//! What a tenant has: references, plans, a cache and its usage, each behind one [`TenantHandle`].
+//! What a tenant has: references, plans, approvals, a cache and its usage, each behind one [`TenantHandle`].
 
+mod approvals;
 mod cache;
 mod catalogue;
 mod handle;
@@ -13,6 +14,9 @@ mod resolved;
 mod threads;
 mod traces;
 
+pub use approvals::{
+    Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Decide, Problem, Question, Subject, VerifyReport,
+};
 pub use bailiwick_tenancy::{Clock, Health, RootKey, Stats, Store, StoreOptions, stores};
 pub use cache::{Begun, CacheValue, Computing};
 pub use catalogue::Catalogue;

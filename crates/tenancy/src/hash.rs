@@ -21,6 +21,9 @@ pub(crate) enum Purpose {
     RecordSeal,
     RecordCommitment,
     CursorSeal,
+    ApprovalSubject,
+    SigningSeed,
+    LedgerOrigin,
     Entropy,
 }
 
@@ -37,6 +40,9 @@ impl Purpose {
             Self::RecordSeal => "bailiwick 2026-11-23 record seal v1",
             Self::RecordCommitment => "bailiwick 2026-11-23 record commitment v1",
             Self::CursorSeal => "bailiwick 2026-11-23 cursor seal v1",
+            Self::ApprovalSubject => "bailiwick 2026-11-23 approval subject v1",
+            Self::SigningSeed => "bailiwick 2026-11-23 signing seed v1",
+            Self::LedgerOrigin => "bailiwick 2026-11-23 ledger origin v1",
             Self::Entropy => "bailiwick 2026-11-23 seeded entropy v1",
         }
     }

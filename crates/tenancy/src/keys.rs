@@ -32,6 +32,7 @@ use crate::failure;
 use crate::hash::{Key, Purpose};
 use crate::root_key::wrong_key;
 use crate::seal::Sealer;
+use crate::signing::Signing;
 
 const FORMAT: u8 = 1;
 /// The slot that holds the store's own header.
@@ -85,16 +86,18 @@ pub(crate) struct StoreKeys {
     tag_key: Key,
     name_key: Key,
     pub(crate) name_rows: Sealer,
+    pub(crate) signing: Signing,
 }
 
 impl StoreKeys {
-    fn new(store_id: [u8; 16], secret: &Key) -> Self {
-        Self {
+    fn new(store_id: [u8; 16], secret: &Key) -> Result<Self> {
+        Ok(Self {
             store_id,
             tag_key: secret.derive(Purpose::TenantTag),
             name_key: secret.derive(Purpose::TenantName),
             name_rows: Sealer::new(secret, Purpose::NameRow),
-        }
+            signing: Signing::new(&store_id, secret)?,
+        })
     }
 
     /// New secrets and the header that keeps them.
@@ -103,7 +106,7 @@ impl StoreKeys {
         let generation = wrapper.generation.to_be_bytes();
         let wrapped = wrapper.wrap(entropy, &[b"store", &store_id, &generation], secret.bytes())?;
         let header = [&[FORMAT], store_id.as_slice(), &generation, &wrapped].concat();
-        Ok((Self::new(store_id, &secret), header))
+        Ok((Self::new(store_id, &secret)?, header))
     }
 
     /// # Errors
@@ -117,7 +120,7 @@ impl StoreKeys {
         let (generation, wrapped) = rest.split_at_checked(4).ok_or_else(failure::corrupt)?;
         let secret = wrapper.unwrap(&[b"store", store_id, generation], wrapped).ok_or_else(wrong_key)?;
         let secret = Key::from_slice(&secret).ok_or_else(failure::corrupt)?;
-        Ok(Self::new(store_id.try_into().map_err(|_| failure::corrupt())?, &secret))
+        Self::new(store_id.try_into().map_err(|_| failure::corrupt())?, &secret)
     }
 
     /// What the engine keeps to show that it belongs to these secrets.
@@ -149,6 +152,7 @@ pub(crate) struct TenantKeys {
     pub(crate) reference_ids: Key,
     pub(crate) item_names: Key,
     pub(crate) list_names: Key,
+    pub(crate) approval_subjects: Key,
     pub(crate) records: Sealer,
     pub(crate) cursors: Sealer,
 }
@@ -162,6 +166,7 @@ impl TenantKeys {
             reference_ids: id_key.derive(Purpose::ReferenceId),
             item_names: id_key.derive(Purpose::ItemName),
             list_names: id_key.derive(Purpose::ListName),
+            approval_subjects: id_key.derive(Purpose::ApprovalSubject),
             records: Sealer::new(&value_key, Purpose::RecordSeal),
             cursors: Sealer::new(&value_key, Purpose::CursorSeal),
         })

@@ -16,10 +16,12 @@ mod list;
 mod opened;
 #[cfg(doctest)]
 mod out_of_reach;
+mod reading;
 mod root_key;
 mod row;
 mod scope;
 mod seal;
+mod signing;
 mod store;
 pub mod stores;
 

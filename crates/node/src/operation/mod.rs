@@ -1,5 +1,6 @@
 //! What can be submitted, by number. The numbers and shapes stand in `ts/native/operations.ts` too.
 
+mod approvals;
 mod cache;
 mod plans;
 mod references;
@@ -47,6 +48,15 @@ pub(crate) fn name(number: u32) -> &'static str {
         41 => "planLoad",
         42 => "planList",
         43 => "planHistory",
+        50 => "approvalRequest",
+        51 => "approvalGet",
+        52 => "approvalPending",
+        53 => "approvalRespond",
+        54 => "approvalHistory",
+        55 => "approvalCheckpoint",
+        56 => "approvalProve",
+        57 => "approvalProveConsistency",
+        58 => "approvalVerify",
         70 => "threadsList",
         71 => "threadMessages",
         72 => "threadAppend",
@@ -78,6 +88,7 @@ pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32
         20..=29 => cache::run(environment, &handle, number, &mut arguments).await,
         30 => usage(&handle).await,
         40..=49 => plans::run(&handle, number, &mut arguments).await,
+        50..=69 => approvals::run(&handle, number, &mut arguments).await,
         70..=79 => threads::run(&handle, number, &mut arguments).await,
         80..=89 => traces::run(&handle, number, &mut arguments).await,
         _ => Err(no_such_operation()),
@@ -102,6 +113,10 @@ fn no_such_operation() -> Error {
 fn json_answer(members: Vec<(&str, Json)>) -> Answer {
     let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Answer(json::write(&Json::Object(members)).into_bytes())
+}
+
+fn json_text(value: &Json) -> Answer {
+    Answer(json::write(value).into_bytes())
 }
 
 /// A page as JSON. Cursors need no escapes.

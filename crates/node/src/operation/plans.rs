@@ -1,10 +1,10 @@
 //! Plans.
 
 use bailiwick_model::Result;
-use bailiwick_model::json::{self, Json};
+use bailiwick_model::json::Json;
 use bailiwick_runtime::TenantHandle;
 
-use super::{no_such_operation, page_answer, page_limit};
+use super::{json_text, no_such_operation, page_answer, page_limit};
 use crate::message::{Answer, Reader};
 
 pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Reader<'_>) -> Result<Answer> {
@@ -27,8 +27,4 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
         }
         _ => Err(no_such_operation()),
     }
-}
-
-fn json_text(value: &Json) -> Answer {
-    Answer(json::write(value).into_bytes())
 }

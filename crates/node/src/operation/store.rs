@@ -62,7 +62,11 @@ async fn open_store(environment: &Arc<Environment>, arguments: &mut Reader<'_>) 
     };
     let handle = Arc::new(stores::open(url, OpenOptions { store, engine_cache_bytes }).await?);
     match environment.keep_store(handle.clone()) {
-        Ok(number) => Ok(Answer::default().u32(number)),
+        Ok(number) => {
+            let public_key = handle.store().public_key();
+            let length = u32::try_from(public_key.len()).unwrap_or(u32::MAX);
+            Ok(Answer::default().u32(number).u32(length).rest(public_key.as_bytes()))
+        }
         Err(error) => {
             handle.release().await;
             Err(error)

@@ -69,16 +69,29 @@ impl Draft {
 }
 
 impl Content {
-    /// SHA-256 over the RFC 8785 JSON of `{ details?, goal, planId, steps, type, version }`.
-    pub(crate) fn hash(&self, plan_id: &str, version: u64) -> String {
+    /// The bytes of its RFC 8785 JSON.
+    pub(crate) fn byte_length(&self) -> usize {
+        json::canonical(&self.to_json()).len()
+    }
+
+    /// `{ type, goal, steps, details? }`
+    pub(crate) fn to_json(&self) -> Json {
         let mut members = vec![
-            ("goal".to_owned(), Json::from(self.goal.as_str())),
-            ("planId".to_owned(), Json::from(plan_id)),
-            ("steps".to_owned(), self.steps.clone()),
             ("type".to_owned(), Json::from(self.type_name.as_str())),
-            ("version".to_owned(), Json::Number(version as f64)),
+            ("goal".to_owned(), Json::from(self.goal.as_str())),
+            ("steps".to_owned(), self.steps.clone()),
         ];
         members.extend(self.details.clone().map(|details| ("details".to_owned(), details)));
+        Json::Object(members)
+    }
+
+    /// SHA-256 over the RFC 8785 JSON of `{ details?, goal, planId, steps, type, version }`.
+    pub(crate) fn hash(&self, plan_id: &str, version: u64) -> String {
+        let mut members =
+            vec![("planId".to_owned(), Json::from(plan_id)), ("version".to_owned(), Json::Number(version as f64))];
+        if let Json::Object(content) = self.to_json() {
+            members.extend(content);
+        }
         HEXLOWER.encode(&Sha256::digest(json::canonical(&Json::Object(members))))
     }
 }

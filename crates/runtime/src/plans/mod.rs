@@ -41,6 +41,7 @@ impl TenantHandle {
         if let Some(rules) = self.catalogue.plan(&draft.content.type_name) {
             rules.check(&draft.content.type_name, draft.content.details.as_ref())?;
         }
+        self.check_value_bytes(draft.content.byte_length())?;
         let access = self.scope.for_writing().await?;
         let plan_id = draft.plan_id.unwrap_or_else(|| prefixed_id("plan_", &self.scope.random()));
         for _ in 0..ATTEMPTS {
@@ -135,6 +136,46 @@ impl TenantHandle {
         Err(contended())
     }
 
+    /// The changes that give the newest version of a plan a status, for a commit of somebody else. `None` if there is
+    /// no such plan, if its newest version has another hash, or if a plan of its status does not become that. A
+    /// conflict at the change with the plan's head means that the plan has changed since.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn plan_status_changes(
+        &self,
+        access: &Access,
+        plan_id: &str,
+        expected_hash: &str,
+        status: PlanStatus,
+    ) -> Result<Option<Vec<Change>>> {
+        let Some(Found { mut head, name, record }) = find(access, plan_id, Reading::Current).await? else {
+            return Ok(None);
+        };
+        if head.hash != expected_hash || !head.status.may_become(status) {
+            return Ok(None);
+        }
+        head.status = status;
+        head.updated_at = access.now().max(head.updated_at);
+        Ok(Some(vec![write_head(&head, name, record.expires_at, When::Version(record.version))]))
+    }
+
+    /// The hash of a plan's newest version, which somebody is to be asked about.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` for a plan that runs or has run.
+    pub(crate) async fn plan_to_approve(&self, plan_id: &str) -> Result<String> {
+        let plan = self.load_plan(plan_id, None).await?;
+        if plan.status.may_become(PlanStatus::Approved) {
+            Ok(plan.hash)
+        } else {
+            Err(Error::Conflict(format!(
+                "The plan is {} and cannot be approved again. Save a new version and ask about that.",
+                plan.status.name()
+            )))
+        }
+    }
+
     /// The next version of a plan and the changes that write it: the head first.
     fn next_version(
         &self,
@@ -157,7 +198,6 @@ impl TenantHandle {
             }),
         };
         let body = entry.write();
-        self.check_value_bytes(body.len())?;
         let byte_length = found.map_or(0, |found| found.head.byte_length) + body.len() as u64;
         if version > VERSIONS || byte_length > VALUE_BYTES as u64 {
             return Err(Error::invalid(format!(

@@ -196,12 +196,6 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn write(&self) -> Vec<u8> {
-        let mut content = vec![
-            member("type", text(&self.content.type_name)),
-            member("goal", text(&self.content.goal)),
-            member("steps", self.content.steps.clone()),
-        ];
-        content.extend(self.content.details.clone().map(|details| member("details", details)));
         let previous = self.previous.as_ref().map_or(Json::Null, |previous| {
             Json::Object(vec![
                 member("hash", text(&previous.hash)),
@@ -211,7 +205,7 @@ impl Entry {
         });
         let saved_at = number(self.saved_at);
         json::canonical(&Json::Object(vec![
-            member("content", Json::Object(content)),
+            member("content", self.content.to_json()),
             member("savedAt", saved_at),
             member("previous", previous),
         ]))

@@ -1,0 +1,102 @@
+//! Approvals whose time has passed: each gets its record in the ledger.
+
+use bailiwick_model::Result;
+use bailiwick_model::ledger::record::Decision;
+use bailiwick_tenancy::{Access, Area, Committed, Durability, Name};
+
+use super::ledger::{Head, KIND, Ledger, LedgerTurns};
+use super::record::{Approval, ApprovalStatus};
+use super::settle::{Settlement, find, pending_list};
+use super::{MOST_AT_ONCE, is_due};
+use crate::handle::TenantHandle;
+use crate::references::{ATTEMPTS, contended};
+
+/// Those that are to end, and when the next one is.
+struct Due {
+    approval_ids: Vec<String>,
+    next_expiry: u64,
+}
+
+impl TenantHandle {
+    /// Records every approval whose time has passed as expired, and says how many there were. It reads one row if there is
+    /// none: whatever shows approvals calls it first, and a sweeper may at any time.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn expire_approvals(&self) -> Result<u64> {
+        let Some(access) = self.scope.existing().await? else { return Ok(0) };
+        if Ledger::read_head(&access).await?.head.next_expiry > access.now() {
+            return Ok(0);
+        }
+        let turns = self.scope.shared::<LedgerTurns>();
+        let _turn = turns.0.lock().await;
+        let (mut expired, mut failures) = (0, 0);
+        while failures < ATTEMPTS {
+            let ledger = Ledger::read(&access).await?;
+            if ledger.head.next_expiry > access.now() {
+                return Ok(expired);
+            }
+            let due = due(&access).await?;
+            match self.record_expired(&access, &ledger, due).await? {
+                Some(count) => expired += count,
+                None => failures += 1,
+            }
+        }
+        Err(contended())
+    }
+
+    /// `None`: something has changed meanwhile.
+    async fn record_expired(&self, access: &Access, ledger: &Ledger, due: Due) -> Result<Option<u64>> {
+        let mut settlements = Vec::with_capacity(due.approval_ids.len());
+        for approval_id in &due.approval_ids {
+            match find(access, approval_id).await? {
+                Some(found) if found.approval.status == ApprovalStatus::Pending => {
+                    settlements.push(Settlement::of_itself(found, Decision::Expired));
+                }
+                _ => return Ok(None),
+            }
+        }
+        if settlements.is_empty() {
+            let head = Head { next_expiry: due.next_expiry, ..ledger.head };
+            let changes = vec![ledger.write_head(access, head)];
+            let committed = access.commit(changes, &self.engine_limits, Durability::Sync).await?;
+            return Ok((committed == Committed::Done).then_some(0));
+        }
+        let records = self.settle(access, ledger, settlements, Some(due.next_expiry)).await?;
+        Ok(records.map(|records| records.len() as u64))
+    }
+}
+
+/// The first approvals whose time has passed, oldest last.
+async fn due(access: &Access) -> Result<Due> {
+    let now = access.now();
+    let mut due = Due { approval_ids: Vec::new(), next_expiry: u64::MAX };
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = access.page(&pending_list(), MOST_AT_ONCE, cursor.as_deref()).await?;
+        let rows: Vec<(Area, Name)> = page.names.iter().map(|(_, name)| (Area::Record, *name)).collect();
+        for record in access.read_current(KIND, &rows).await?.into_iter().flatten() {
+            let approval = Approval::read(&record.body)?;
+            if !is_due(&approval, now) {
+                due.next_expiry = due.next_expiry.min(approval.expires_at);
+            } else if due.approval_ids.len() < MOST_AT_ONCE {
+                due.approval_ids.push(approval.approval_id);
+            } else {
+                // More than fit into one commit: there is one more to come, right now.
+                due.next_expiry = due.next_expiry.min(approval.expires_at);
+            }
+        }
+        match page.cursor {
+            Some(next) if !due.is_full(now) => cursor = Some(next),
+            // What was not looked at may be due too.
+            Some(_) => return Ok(Due { next_expiry: now, ..due }),
+            None => return Ok(due),
+        }
+    }
+}
+
+impl Due {
+    fn is_full(&self, now: u64) -> bool {
+        self.approval_ids.len() == MOST_AT_ONCE || self.next_expiry <= now
+    }
+}

@@ -1,0 +1,182 @@
+//! How a tenant's ledger lies in the store.
+//!
+//! ```text
+//! record "ledger"          u64be size ‖ u64be pending approvals ‖ u64be no pending approval expires before
+//! entry n of "ledger"      opening(32) ‖ RFC 8785 JSON of the record
+//! record "tile/" ‖ level(1) ‖ u64be index    1 to 16 hashes
+//! entry 0 of an approval   u64be sequence: that it was decided, written once
+//! ```
+
+use bailiwick_model::json;
+use bailiwick_model::ledger::hash::Opening;
+use bailiwick_model::ledger::record::ApprovalRecord;
+use bailiwick_model::ledger::tile::{Tile, TileId, TileSet};
+use bailiwick_model::ledger::{Hash, tree};
+use bailiwick_model::{Kind, Result};
+use bailiwick_tenancy::{Access, Area, Change, Name, Version, When};
+
+use super::record::damaged;
+use crate::references::{ATTEMPTS, contended};
+
+pub(crate) const KIND: Kind = Kind::Approvals;
+
+/// Turns of those who change one tenant's ledger in this process. They only spare them conflicts, which are what decides
+/// between processes.
+#[derive(Default)]
+pub(crate) struct LedgerTurns(pub(crate) tokio::sync::Mutex<()>);
+
+/// The name of the ledger's head and entries.
+pub(crate) fn ledger_name(access: &Access) -> Name {
+    access.name(KIND, b"ledger")
+}
+
+/// The name of an approval's record and of its decision.
+pub(crate) fn approval_name(access: &Access, approval_id: &str) -> Name {
+    access.name(KIND, &[b"approval/", approval_id.as_bytes()].concat())
+}
+
+fn tile_name(access: &Access, id: TileId) -> Name {
+    access.name(KIND, &[b"tile/".as_slice(), &[id.level], &id.index.to_be_bytes()].concat())
+}
+
+/// What is known of a ledger without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The number of records.
+    pub(crate) size: u64,
+    /// The number of approvals that wait for a decision.
+    pub(crate) pending: u64,
+    /// No approval that waits expires before this time, in epoch milliseconds.
+    pub(crate) next_expiry: u64,
+}
+
+impl Head {
+    const NEW: Self = Self { size: 0, pending: 0, next_expiry: u64::MAX };
+
+    fn write(self) -> Vec<u8> {
+        [self.size, self.pending, self.next_expiry].map(u64::to_be_bytes).concat()
+    }
+
+    fn read(body: &[u8]) -> Option<Self> {
+        let (numbers, []) = body.as_chunks::<8>() else { return None };
+        let [size, pending, next_expiry] = *numbers else { return None };
+        let [size, pending, next_expiry] = [size, pending, next_expiry].map(u64::from_be_bytes);
+        Some(Self { size, pending, next_expiry })
+    }
+}
+
+/// A head as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ledger {
+    pub(crate) head: Head,
+    version: Option<Version>,
+}
+
+/// One record with what was hashed in front of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Leaf {
+    pub(crate) record: ApprovalRecord,
+    pub(crate) opening: Opening,
+}
+
+impl Leaf {
+    pub(crate) fn hash(&self) -> Hash {
+        self.record.leaf(&self.opening)
+    }
+
+    fn write(&self) -> Vec<u8> {
+        [self.opening.as_slice(), &self.record.canonical()].concat()
+    }
+
+    /// `None` if these are not the bytes of the record with this sequence.
+    pub(crate) fn read(sequence: u64, body: &[u8]) -> Option<Self> {
+        let (opening, text) = body.split_first_chunk::<32>()?;
+        let record = ApprovalRecord::from_json(&json::parse(text, &json::Limits::default()).ok()?)?;
+        (record.sequence == sequence).then_some(Self { record, opening: *opening })
+    }
+}
+
+impl Ledger {
+    /// Reads the head.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if there is a record beyond it: then it was put back to an older one, or removed.
+    pub(crate) async fn read(access: &Access) -> Result<Self> {
+        let mut before = Self::read_head(access).await?;
+        for _ in 0..ATTEMPTS {
+            if !before.has_more(access).await? {
+                return Ok(before);
+            }
+            // Head and records change together, so if the head has not changed, they never fitted.
+            let now = Self::read_head(access).await?;
+            if now.version == before.version {
+                return Err(damaged());
+            }
+            before = now;
+        }
+        Err(contended())
+    }
+
+    /// Reads the head and nothing else.
+    pub(crate) async fn read_head(access: &Access) -> Result<Self> {
+        let rows = [(Area::Record, ledger_name(access))];
+        Ok(match access.read_current(KIND, &rows).await?.pop().flatten() {
+            Some(record) => Self { head: Head::read(&record.body).ok_or_else(damaged)?, version: Some(record.version) },
+            None => Self { head: Head::NEW, version: None },
+        })
+    }
+
+    /// Whether there is a record right behind the last one.
+    pub(crate) async fn has_more(&self, access: &Access) -> Result<bool> {
+        let rows = [(Area::Entry(self.head.size), ledger_name(access))];
+        Ok(access.read_current(KIND, &rows).await?.iter().any(Option::is_some))
+    }
+
+    /// The change that puts another head in the place of this one.
+    pub(crate) fn write_head(&self, access: &Access, head: Head) -> Change {
+        Change::Write {
+            kind: KIND,
+            area: Area::Record,
+            name: ledger_name(access),
+            body: head.write(),
+            expires_at: None,
+            counted: None,
+            when: self.version.map_or(When::Absent, When::Version),
+        }
+    }
+
+    /// The changes that append records, but for the head: the records on condition of their absence, then the tiles.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if the tiles are not those of a ledger of this size.
+    pub(crate) async fn append(&self, access: &Access, leaves: &[Leaf]) -> Result<Vec<Change>> {
+        let append = tree::append(self.head.size);
+        let tiles = read_tiles(access, &append.tiles()).await?;
+        let hashes: Vec<Hash> = leaves.iter().map(Leaf::hash).collect();
+        let appended = append.apply(&tiles, &hashes)?;
+        let name = ledger_name(access);
+        let records =
+            leaves.iter().map(|leaf| write(Area::Entry(leaf.record.sequence), name, leaf.write(), When::Absent));
+        let tiles = appended
+            .changed
+            .iter()
+            .map(|(id, tile)| write(Area::Record, tile_name(access, *id), tile.to_bytes(), When::Any));
+        Ok(records.chain(tiles).collect())
+    }
+}
+
+/// A row that belongs to the ledger: never expires, counts with its approval.
+pub(crate) fn write(area: Area, name: Name, body: Vec<u8>, when: When) -> Change {
+    Change::Write { kind: KIND, area, name, body, expires_at: None, counted: None, when }
+}
+
+/// The tiles that are there, as they are now.
+///
+/// # Errors
+/// `StoreCorrupt` if one is no tile.
+pub(crate) async fn read_tiles(access: &Access, ids: &[TileId]) -> Result<TileSet> {
+    let rows: Vec<_> = ids.iter().map(|id| (Area::Record, tile_name(access, *id))).collect();
+    let records = access.read_current(KIND, &rows).await?;
+    let there = ids.iter().zip(records).filter_map(|(id, record)| Some((*id, record?)));
+    there.map(|(id, record)| Ok((id, Tile::from_bytes(&record.body).ok_or_else(damaged)?))).collect()
+}

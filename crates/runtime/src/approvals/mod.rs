@@ -1,0 +1,375 @@
+//! Approvals: questions to people, and the append-only ledger of what came of them.
+//!
+//! Everything that changes an approval's status is one commit: the head of the ledger on condition of its version, the
+//! approval on condition of its own, its place in the list of those that wait, its decision (written once), the record
+//! in the ledger (written once), the tiles of the ledger's tree, and the status of the plan it is about.
+
+mod expire;
+mod ledger;
+mod proofs;
+mod record;
+mod settle;
+mod subject;
+mod verify;
+
+use bailiwick_model::base32::prefixed_id;
+use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
+use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Name, When, bad_cursor, check_limit};
+
+use crate::handle::{TenantHandle, expiry};
+use crate::plans::PlanStatus;
+use crate::references::{ATTEMPTS, Page, contended};
+use ledger::{Head, KIND, Ledger, LedgerTurns, approval_name};
+use record::damaged;
+pub use record::{Approval, ApprovalStatus};
+use settle::{Settlement, find, pending_list};
+pub use subject::{ApprovalContext, Question, Subject};
+pub use verify::{Problem, VerifyReport};
+
+const PREFIX: &str = "approval_";
+/// How long an approval waits for a decision by default: 7 days.
+const PENDING_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// The longest name of an actor or of who asked, in bytes of UTF-8.
+const ACTOR_BYTES: usize = 1024;
+/// The longest reason, in bytes of UTF-8.
+const REASON_BYTES: usize = 16 << 10;
+/// What an approval counts with beside its input, so that a decision never adds to what a tenant uses.
+const RECORD_BYTES: u64 = 1024;
+/// The most approvals that are asked for, or end, in one commit.
+const MOST_AT_ONCE: usize = 100;
+
+/// Why an approval is withdrawn that could not be decided about any more.
+const PLAN_CHANGED: &str = "The plan was changed, run or removed after it was asked about.";
+
+/// One approval to ask for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApprovalRequest {
+    /// About what.
+    pub question: Question,
+    /// Of which run it is part.
+    pub context: ApprovalContext,
+    /// Who asks: 1 to 1,024 bytes.
+    pub requested_by: Option<String>,
+    /// How long it may be decided, in milliseconds; 7 days by default.
+    pub ttl_ms: Option<u64>,
+}
+
+/// A request that was found acceptable.
+struct Draft {
+    subject: Subject,
+    context: ApprovalContext,
+    requested_by: Option<String>,
+    expires_at: u64,
+}
+
+/// What a person says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decide {
+    /// Yes.
+    Approve,
+    /// No.
+    Reject,
+}
+
+impl TenantHandle {
+    /// Asks for approvals, all of them in one commit together with the changes in `with` (those of the run that waits for
+    /// them, say). Durable when this resolves. `None`: a condition in `with` did not hold, and nothing was written.
+    ///
+    /// # Errors
+    /// `InvalidInput`; `NotFound` for a plan that is not this tenant's; `Conflict` for a plan that runs or has run;
+    /// `QuotaExceeded` for `pendingApprovals`, and those of the store.
+    pub async fn request_approvals(
+        &self,
+        requests: Vec<ApprovalRequest>,
+        with: Vec<Change>,
+    ) -> Result<Option<Vec<Approval>>> {
+        if requests.is_empty() || requests.len() > MOST_AT_ONCE {
+            return Err(Error::invalid(format!("Ask for 1 to {MOST_AT_ONCE} approvals at a time.")));
+        }
+        // Everything that can be refused is, before the tenant comes to be.
+        let mut drafts = Vec::with_capacity(requests.len());
+        for request in requests {
+            drafts.push(self.draft_approval(request).await?);
+        }
+        let access = self.scope.for_writing().await?;
+        let approvals: Vec<Approval> = drafts.into_iter().map(|draft| self.new_approval(&access, draft)).collect();
+        self.make_room(&access, approvals.len() as u64).await?;
+        let turns = self.scope.shared::<LedgerTurns>();
+        let _turn = turns.0.lock().await;
+        for _ in 0..ATTEMPTS {
+            let ledger = Ledger::read(&access).await?;
+            let pending = ledger.head.pending + approvals.len() as u64;
+            self.check_pending(pending)?;
+            let soonest = approvals.iter().map(|approval| approval.expires_at).min().unwrap_or(u64::MAX);
+            let head = Head { pending, next_expiry: ledger.head.next_expiry.min(soonest), ..ledger.head };
+            let mut changes = vec![ledger.write_head(&access, head)];
+            for approval in &approvals {
+                let name = approval_name(&access, &approval.approval_id);
+                let (body, counted) = (approval.write()?, Some(approval.byte_length));
+                let (area, when) = (Area::Record, When::Absent);
+                changes.push(Change::Write { kind: KIND, area, name, body, expires_at: None, counted, when });
+                let (list, micros) = (pending_list(), approval.created_micros);
+                changes.push(Change::List { list, micros, name, expires_at: None });
+            }
+            let own = changes.len();
+            changes.extend(with.iter().cloned());
+            match access.commit(changes, &self.engine_limits, Durability::Sync).await? {
+                Committed::Done => return Ok(Some(approvals)),
+                Committed::Conflict(at) if at >= own => return Ok(None),
+                Committed::Conflict(_) => {}
+            }
+        }
+        Err(contended())
+    }
+
+    /// Asks for one approval in the name of the host.
+    ///
+    /// # Errors
+    /// As [`TenantHandle::request_approvals`].
+    pub async fn request_approval(&self, request: ApprovalRequest) -> Result<Approval> {
+        let approvals = self.request_approvals(vec![request], Vec::new()).await?;
+        approvals.and_then(|mut approvals| approvals.pop()).ok_or_else(contended)
+    }
+
+    /// Reads an approval. One whose time has passed is recorded as expired first.
+    ///
+    /// # Errors
+    /// `NotFound` for every id that is not this tenant's, and those of the store.
+    pub async fn approval(&self, approval_id: &str) -> Result<Approval> {
+        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        for _ in 0..ATTEMPTS {
+            let found = find(&access, approval_id).await?.ok_or(Error::NotFound)?;
+            if !is_due(&found.approval, access.now()) {
+                return Ok(found.approval);
+            }
+            self.expire_approvals().await?;
+        }
+        Err(contended())
+    }
+
+    /// Lists the approvals that wait for a decision, newest first, as JSON texts.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad limit or cursor, and those of the store.
+    pub async fn list_pending_approvals(&self, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        check_limit(limit)?;
+        let Some(access) = self.scope.existing().await? else {
+            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
+        };
+        self.expire_approvals().await?;
+        let page = access.page(&pending_list(), limit, cursor).await?;
+        let names: Vec<Name> = page.names.iter().map(|(_, name)| *name).collect();
+        let mut items = Vec::with_capacity(names.len());
+        for record in access.read_many(KIND, Area::Record, &names).await?.into_iter().flatten() {
+            let approval = Approval::read(&record.body)?;
+            if approval.status == ApprovalStatus::Pending && !is_due(&approval, access.now()) {
+                items.push(approval.json());
+            }
+        }
+        Ok(Page { items, cursor: page.cursor })
+    }
+
+    /// Records a decision: once, before the approval expires, about exactly what was asked.
+    ///
+    /// # Errors
+    /// `InvalidInput` without an actor; `NotFound` for every id that is not this tenant's; `ApprovalClosed` if it was
+    /// decided, has expired or was withdrawn, also because its plan has changed; those of the store.
+    pub async fn respond_to_approval(
+        &self,
+        approval_id: &str,
+        decide: Decide,
+        actor: &str,
+        reason: Option<&str>,
+    ) -> Result<ApprovalRecord> {
+        check_actor(actor, "actor")?;
+        if reason.is_some_and(|reason| reason.len() > REASON_BYTES) {
+            return Err(Error::invalid("reason must have at most 16 KiB of UTF-8."));
+        }
+        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let turns = self.scope.shared::<LedgerTurns>();
+        let _turn = turns.0.lock().await;
+        for _ in 0..ATTEMPTS {
+            let found = find(&access, approval_id).await?.ok_or(Error::NotFound)?;
+            if let ApprovalStatus::Decided(decision) = found.approval.status {
+                return Err(closed(decision));
+            }
+            if found.approval.subject_hash != found.approval.subject.hash(&access, &found.approval.context) {
+                return Err(damaged());
+            }
+            let mut settlement = Settlement::of_itself(found, Decision::Expired);
+            if !is_due(&settlement.found.approval, access.now()) {
+                match self.subject_changes(&access, &settlement.found.approval.subject, decide).await? {
+                    None => {
+                        settlement.decision = Decision::Withdrawn;
+                        settlement.reason = Some(PLAN_CHANGED.to_owned());
+                    }
+                    Some(with) => {
+                        settlement = Settlement {
+                            decision: decide.decision(),
+                            actor: Some(actor.to_owned()),
+                            reason: reason.map(str::to_owned),
+                            with,
+                            ..settlement
+                        }
+                    }
+                }
+            }
+            let ledger = Ledger::read(&access).await?;
+            if let Some(records) = self.settle(&access, &ledger, vec![settlement], None).await? {
+                let record = records.into_iter().next().ok_or_else(damaged)?;
+                let accepted = record.decision == decide.decision();
+                return if accepted { Ok(record) } else { Err(closed(record.decision)) };
+            }
+        }
+        Err(contended())
+    }
+
+    /// Takes approvals back that still wait, in one commit together with the changes in `with` (those of the run that was
+    /// cancelled, say). Those that do not wait any more, or are not this tenant's, stay as they are. `None`: a condition
+    /// in `with` did not hold, and nothing was written.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn withdraw_approvals(
+        &self,
+        approval_ids: &[&str],
+        reason: Option<&str>,
+        with: Vec<Change>,
+    ) -> Result<Option<Vec<ApprovalRecord>>> {
+        if approval_ids.len() > MOST_AT_ONCE {
+            return Err(Error::invalid(format!("Withdraw at most {MOST_AT_ONCE} approvals at a time.")));
+        }
+        let access = self.scope.for_writing().await?;
+        let turns = self.scope.shared::<LedgerTurns>();
+        let _turn = turns.0.lock().await;
+        for _ in 0..ATTEMPTS {
+            let mut settlements = Vec::new();
+            for approval_id in approval_ids {
+                if let Some(found) = find(&access, approval_id).await?
+                    && found.approval.status == ApprovalStatus::Pending
+                {
+                    let decision =
+                        if is_due(&found.approval, access.now()) { Decision::Expired } else { Decision::Withdrawn };
+                    let reason = reason.map(str::to_owned);
+                    settlements.push(Settlement { reason, ..Settlement::of_itself(found, decision) });
+                }
+            }
+            let Some(last) = settlements.last_mut() else {
+                return Ok(match access.commit(with, &self.engine_limits, Durability::Sync).await? {
+                    Committed::Done => Some(Vec::new()),
+                    Committed::Conflict(_) => None,
+                });
+            };
+            last.with = with.clone();
+            let ledger = Ledger::read(&access).await?;
+            if let Some(records) = self.settle(&access, &ledger, settlements, None).await? {
+                return Ok(Some(records));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn draft_approval(&self, request: ApprovalRequest) -> Result<Draft> {
+        let ApprovalRequest { question, context, requested_by, ttl_ms } = request;
+        if let Some(requested_by) = &requested_by {
+            check_actor(requested_by, "requestedBy")?;
+        }
+        let expires_at = expiry(self.scope.now(), Some(ttl_ms.unwrap_or(PENDING_MS)))?.unwrap_or(u64::MAX);
+        let subject = match question {
+            Question::Tool { tool, input } => Subject::tool(tool, &input)?,
+            Question::Plan { plan_id } => {
+                let plan_hash = self.plan_to_approve(&plan_id).await?;
+                Subject::Plan { plan_id, plan_hash }
+            }
+        };
+        self.check_value_bytes(subject.byte_length())?;
+        Ok(Draft { subject, context, requested_by, expires_at })
+    }
+
+    fn new_approval(&self, access: &Access, draft: Draft) -> Approval {
+        let Draft { subject, context, requested_by, expires_at } = draft;
+        let created_micros = access.next_micros();
+        Approval {
+            approval_id: prefixed_id(PREFIX, &self.scope.random()),
+            subject_hash: subject.hash(access, &context),
+            context,
+            status: ApprovalStatus::Pending,
+            byte_length: subject.byte_length() as u64 + RECORD_BYTES,
+            subject,
+            requested_by,
+            created_at: created_micros / 1000,
+            expires_at,
+            created_micros,
+        }
+    }
+
+    /// What an answer changes besides the approval. `None`: what it is about has changed, so that there is nothing left to
+    /// decide about.
+    async fn subject_changes(&self, access: &Access, subject: &Subject, decide: Decide) -> Result<Option<Vec<Change>>> {
+        match subject {
+            Subject::Tool { .. } => Ok(Some(Vec::new())),
+            Subject::Plan { plan_id, plan_hash } => {
+                let status = match decide {
+                    Decide::Approve => PlanStatus::Approved,
+                    Decide::Reject => PlanStatus::Rejected,
+                };
+                self.plan_status_changes(access, plan_id, plan_hash, status).await
+            }
+        }
+    }
+
+    /// Records what has expired if there would be too many otherwise.
+    async fn make_room(&self, access: &Access, more: u64) -> Result<()> {
+        let pending = Ledger::read(access).await?.head.pending + more;
+        if pending > self.pending_approvals() {
+            self.expire_approvals().await?;
+        }
+        Ok(())
+    }
+
+    fn check_pending(&self, used: u64) -> Result<()> {
+        let limit = self.pending_approvals();
+        if used <= limit {
+            Ok(())
+        } else {
+            Err(Error::QuotaExceeded { quota: "pendingApprovals".to_owned(), limit, used })
+        }
+    }
+}
+
+impl Decide {
+    const fn decision(self) -> Decision {
+        match self {
+            Self::Approve => Decision::Approved,
+            Self::Reject => Decision::Rejected,
+        }
+    }
+}
+
+/// Whether its time has passed without a decision.
+fn is_due(approval: &Approval, now: u64) -> bool {
+    approval.status == ApprovalStatus::Pending && now >= approval.expires_at
+}
+
+fn check_actor(actor: &str, name: &str) -> Result<()> {
+    if (1..=ACTOR_BYTES).contains(&actor.len()) {
+        Ok(())
+    } else {
+        Err(Error::invalid(format!("{name} must have 1 to {ACTOR_BYTES} bytes of UTF-8: who it was.")))
+    }
+}
+
+fn closed(decision: Decision) -> Error {
+    Error::ApprovalClosed(
+        match decision {
+            Decision::Approved => "This approval was given already. The ledger says by whom.",
+            Decision::Rejected => "This approval was refused already. The ledger says by whom. Ask again if it is needed.",
+            Decision::Expired => "This approval has expired without a decision. Ask again if it is needed.",
+            Decision::Withdrawn => {
+                "This approval was withdrawn: what it was about has changed or is not needed any more. Ask again if it is."
+            }
+        }
+        .to_owned(),
+    )
+}

@@ -1,0 +1,101 @@
+//! The ledger as it is shown: pages, checkpoints and proofs.
+
+use bailiwick_model::json;
+use bailiwick_model::ledger::checkpoint::Checkpoint;
+use bailiwick_model::ledger::proof::{ConsistencyProof, InclusionProof};
+use bailiwick_model::ledger::{Hash, tree, verify};
+use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::{Access, Area, bad_cursor, check_limit};
+
+use super::ledger::{KIND, Leaf, Ledger, ledger_name, read_tiles};
+use super::record::damaged;
+use crate::handle::TenantHandle;
+use crate::references::Page;
+
+impl TenantHandle {
+    /// Lists the records of the ledger, oldest first, as JSON texts.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad limit or cursor, `StoreCorrupt` if a record is missing or altered, and those of the store.
+    pub async fn approval_history(&self, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        check_limit(limit)?;
+        let Some(access) = self.scope.existing().await? else {
+            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
+        };
+        self.expire_approvals().await?;
+        let page = access.entry_page(KIND, ledger_name(&access), limit, cursor).await?;
+        let first = match (cursor, page.entries.first()) {
+            (Some(_), Some((sequence, _))) => *sequence,
+            _ => 0,
+        };
+        let mut items = Vec::with_capacity(page.entries.len());
+        for (expected, (sequence, row)) in (first..).zip(&page.entries) {
+            let leaf = Leaf::read(*sequence, &row.body).filter(|_| *sequence == expected).ok_or_else(damaged)?;
+            items.push(json::write(&leaf.record.to_json()));
+        }
+        Ok(Page { items, cursor: page.cursor })
+    }
+
+    /// Signs what the ledger is now. Of a tenant that has not written anything, it is the empty ledger; the tenant comes
+    /// to be with it, since a checkpoint stands for one tenant.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if the ledger was put back to an older one or its tree is damaged, and those of the store.
+    pub async fn approval_checkpoint(&self) -> Result<Checkpoint> {
+        let access = self.scope.for_writing().await?;
+        let size = Ledger::read(&access).await?.head.size;
+        access.sign_checkpoint(size, &root(&access, size).await?)
+    }
+
+    /// Proves to a third party that a record is in the ledger.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such record, `StoreCorrupt` if it cannot be proved because the ledger is damaged, and
+    /// those of the store.
+    pub async fn prove_approval(&self, sequence: u64) -> Result<InclusionProof> {
+        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let size = Ledger::read(&access).await?.head.size;
+        let plan = tree::inclusion(sequence, size).ok_or(Error::NotFound)?;
+        let rows = [(Area::Entry(sequence), ledger_name(&access))];
+        let row = access.read_current(KIND, &rows).await?.pop().flatten().ok_or_else(damaged)?;
+        let Leaf { record, opening } = Leaf::read(sequence, &row.body).ok_or_else(damaged)?;
+        let path = plan.hashes(&read_tiles(&access, &plan.tiles()).await?)?;
+        let root = root(&access, size).await?;
+        if !verify::inclusion(&record.leaf(&opening), sequence, size, &path, &root) {
+            return Err(damaged());
+        }
+        Ok(InclusionProof { checkpoint: access.sign_checkpoint(size, &root)?, record, opening, path })
+    }
+
+    /// Proves to a third party that the ledger begins with all of an earlier checkpoint's.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a checkpoint that this store did not sign for this tenant; `StoreCorrupt` if the ledger does not
+    /// begin with it, and those of the store.
+    pub async fn prove_approval_consistency(&self, from: Checkpoint) -> Result<ConsistencyProof> {
+        let Some(access) = self.scope.existing().await? else { return Err(foreign_checkpoint()) };
+        if !access.is_own_checkpoint(&from) {
+            return Err(foreign_checkpoint());
+        }
+        let size = Ledger::read(&access).await?.head.size;
+        let plan = tree::consistency(from.size, size).ok_or_else(damaged)?;
+        let path = plan.hashes(&read_tiles(&access, &plan.tiles()).await?)?;
+        let root = root(&access, size).await?;
+        if !verify::consistency(from.size, &from.root, size, &root, &path) {
+            return Err(damaged());
+        }
+        Ok(ConsistencyProof { to: access.sign_checkpoint(size, &root)?, from, path })
+    }
+}
+
+/// The root of the first `size` records.
+pub(super) async fn root(access: &Access, size: u64) -> Result<Hash> {
+    let plan = tree::root(size);
+    let hashes = plan.hashes(&read_tiles(access, &plan.tiles()).await?)?;
+    hashes.first().copied().ok_or_else(damaged)
+}
+
+/// What any checkpoint is that this store did not sign for this tenant.
+pub(super) fn foreign_checkpoint() -> Error {
+    Error::invalid("This checkpoint is not one that this store signed for this tenant.")
+}

@@ -1,0 +1,133 @@
+//! Ends of approvals: each is one commit with its record in the ledger.
+
+use std::sync::Arc;
+
+use bailiwick_model::Result;
+use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, List, Name, Record, When};
+
+use super::ledger::{Head, KIND, Leaf, Ledger, approval_name, write};
+use super::record::{Approval, ApprovalStatus, damaged};
+use crate::handle::{TenantHandle, expiry};
+use crate::references::{ATTEMPTS, contended};
+
+/// An approval as it was read.
+pub(crate) struct Found {
+    pub(crate) approval: Approval,
+    name: Name,
+    record: Arc<Record>,
+}
+
+/// One approval's end.
+pub(crate) struct Settlement {
+    pub(crate) found: Found,
+    pub(crate) decision: Decision,
+    pub(crate) actor: Option<String>,
+    pub(crate) reason: Option<String>,
+    /// What else changes with it.
+    pub(crate) with: Vec<Change>,
+}
+
+impl Settlement {
+    /// An end that nobody decided.
+    pub(crate) fn of_itself(found: Found, decision: Decision) -> Self {
+        Self { found, decision, actor: None, reason: None, with: Vec::new() }
+    }
+}
+
+/// The approvals that wait for a decision, newest first.
+pub(crate) fn pending_list() -> List {
+    List { kind: KIND, filter: "status", value: "pending".to_owned() }
+}
+
+/// Reads an approval and checks that it is decided if, and only if, its decision was written. A malformed id is looked
+/// for nowhere; every other in the same way, whoever it may belong to.
+pub(crate) async fn find(access: &Access, approval_id: &str) -> Result<Option<Found>> {
+    if !is_approval_id(approval_id) {
+        return Ok(None);
+    }
+    let name = approval_name(access, approval_id);
+    let mut before = None;
+    for _ in 0..ATTEMPTS {
+        let rows = [(Area::Record, name), (Area::Entry(0), name)];
+        let mut records = access.read_current(KIND, &rows).await?;
+        let (decision, record) = (records.pop().flatten(), records.pop().flatten());
+        let Some(record) = record else { return Ok(None) };
+        let approval = Approval::read(&record.body)?;
+        if approval.approval_id != approval_id {
+            return Ok(None);
+        }
+        if (approval.status == ApprovalStatus::Pending) == decision.is_none() {
+            return Ok(Some(Found { approval, name, record }));
+        }
+        // The two rows change together, but may have been read one before and one after that.
+        if before == Some(record.version) {
+            return Err(damaged());
+        }
+        before = Some(record.version);
+    }
+    Err(contended())
+}
+
+/// `approval_` and 32 characters of `a–z2–7`.
+fn is_approval_id(text: &str) -> bool {
+    let digits = text.strip_prefix(super::PREFIX).unwrap_or_default();
+    digits.len() == 32 && digits.bytes().all(|digit| matches!(digit, b'a'..=b'z' | b'2'..=b'7'))
+}
+
+impl TenantHandle {
+    /// Ends approvals in one commit. `None`: the head, an approval or what changes with it was not as it was read; read
+    /// again. `next_expiry` replaces the ledger's, if it is given.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if the ledger or a decision is there that must not be, and those of the store.
+    pub(crate) async fn settle(
+        &self,
+        access: &Access,
+        ledger: &Ledger,
+        settlements: Vec<Settlement>,
+        next_expiry: Option<u64>,
+    ) -> Result<Option<Vec<ApprovalRecord>>> {
+        let count = settlements.len() as u64;
+        let head = Head {
+            size: ledger.head.size + count,
+            pending: ledger.head.pending.checked_sub(count).ok_or_else(damaged)?,
+            next_expiry: next_expiry.unwrap_or(ledger.head.next_expiry),
+        };
+        let now = access.now();
+        let expires_at = expiry(now, self.retention_ms(KIND))?;
+        let mut changes = vec![ledger.write_head(access, head)];
+        let (mut leaves, mut markers) = (Vec::new(), Vec::new());
+        for (sequence, settlement) in (ledger.head.size..).zip(settlements) {
+            let Settlement { found: Found { mut approval, name, record }, decision, actor, reason, with } = settlement;
+            let ledger_record = ApprovalRecord {
+                sequence,
+                approval_id: approval.approval_id.clone(),
+                decision,
+                actor,
+                reason,
+                subject_hash: approval.subject_hash,
+                requested_by: approval.requested_by.clone(),
+                requested_at: approval.created_at,
+                decided_at: now.max(approval.created_at),
+            };
+            leaves.push(Leaf { record: ledger_record, opening: self.scope.random() });
+            approval.status = ApprovalStatus::Decided(decision);
+            let (body, counted) = (approval.write()?, Some(approval.byte_length));
+            let when = When::Version(record.version);
+            changes.push(Change::Write { kind: KIND, area: Area::Record, name, body, expires_at, counted, when });
+            changes.push(Change::Unlist { list: pending_list(), micros: approval.created_micros, name });
+            changes.extend(with);
+            markers.push(write(Area::Entry(0), name, sequence.to_be_bytes().to_vec(), When::Absent));
+        }
+        // Whatever fails from here on, while everything before it held, was tampered with.
+        let certain = changes.len();
+        changes.extend(markers);
+        changes.extend(ledger.append(access, &leaves).await?);
+        match access.commit(changes, &self.engine_limits, Durability::Sync).await? {
+            Committed::Done => Ok(Some(leaves.into_iter().map(|leaf| leaf.record).collect())),
+            Committed::Conflict(at) if at < certain => Ok(None),
+            Committed::Conflict(_) => Err(damaged()),
+        }
+    }
+}

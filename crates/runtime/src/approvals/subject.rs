@@ -1,0 +1,123 @@
+//! What an approval is about: a call of a tool with exactly these bytes, or exactly this version of a plan.
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::ledger::Hash;
+use bailiwick_model::{Error, Result, names};
+use bailiwick_tenancy::Access;
+
+/// The largest input of a tool that can be asked about, in bytes of RFC 8785 JSON.
+const INPUT_BYTES: usize = 1 << 20;
+
+/// What is asked about, as the caller names it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Question {
+    /// Whether a tool may be called with this input.
+    Tool {
+        /// The name of the tool.
+        tool: String,
+        /// Its input.
+        input: Json,
+    },
+    /// Whether the newest version of a plan is approved.
+    Plan {
+        /// The plan.
+        plan_id: String,
+    },
+}
+
+impl Question {
+    /// Reads `{ tool, input }` or `{ planId }`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for anything else.
+    pub fn read(text: &[u8]) -> Result<Self> {
+        let wrong = || Error::invalid("The subject of an approval must be { tool, input } or { planId }.");
+        let Json::Object(members) = json::parse(text, &json::Limits::default())? else { return Err(wrong()) };
+        let (mut tool, mut input, mut plan_id) = (None, None, None);
+        for (key, value) in members {
+            match (key.as_str(), value) {
+                ("tool", Json::String(name)) => tool = Some(name),
+                ("input", value) => input = Some(value),
+                ("planId", Json::String(id)) => plan_id = Some(id),
+                _ => return Err(wrong()),
+            }
+        }
+        match (tool, input, plan_id) {
+            (Some(tool), Some(input), None) => Ok(Self::Tool { tool, input }),
+            (None, None, Some(plan_id)) => Ok(Self::Plan { plan_id }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// What exactly is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A call of a tool.
+    Tool {
+        /// The name of the tool.
+        tool: String,
+        /// Its input: the very bytes, RFC 8785 JSON, that are approved and run.
+        input: Vec<u8>,
+    },
+    /// A version of a plan.
+    Plan {
+        /// The plan.
+        plan_id: String,
+        /// The hash of the version.
+        plan_hash: String,
+    },
+}
+
+impl Subject {
+    /// A call of a tool.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a name that no tool has, or more than 1 MiB of input.
+    pub(crate) fn tool(tool: String, input: &Json) -> Result<Self> {
+        if !names::is_tool_name(&tool) {
+            return Err(Error::invalid("The tool of an approval must match ^[A-Za-z][A-Za-z0-9_-]{0,63}$."));
+        }
+        let input = json::canonical(input);
+        if input.len() > INPUT_BYTES {
+            return Err(Error::invalid(format!(
+                "The input has {} bytes; at most {INPUT_BYTES} (1 MiB) can be asked about. Keep large values as references.",
+                input.len()
+            )));
+        }
+        Ok(Self::Tool { tool, input })
+    }
+
+    /// The bytes of the input.
+    pub(crate) fn byte_length(&self) -> usize {
+        match self {
+            Self::Tool { input, .. } => input.len(),
+            Self::Plan { .. } => 0,
+        }
+    }
+
+    /// The hash that a decision is bound to.
+    pub(crate) fn hash(&self, access: &Access, context: &ApprovalContext) -> Hash {
+        let text = |text: &Option<String>| text.as_deref().unwrap_or_default().as_bytes().to_vec();
+        let (run, call) = (text(&context.run_id), text(&context.call_id));
+        let definition = context.definition.map(|hash| hash.to_vec()).unwrap_or_default();
+        let (form, name, content): (&[u8], _, _) = match self {
+            Self::Tool { tool, input } => (b"tool", tool.as_bytes(), input.as_slice()),
+            Self::Plan { plan_id, plan_hash } => (b"plan", plan_id.as_bytes(), plan_hash.as_bytes()),
+        };
+        access.subject_hash(&[form, &run, &call, &definition, name, content])
+    }
+}
+
+/// Of which run an approval is part. All absent: the host's own code asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApprovalContext {
+    /// The run.
+    pub run_id: Option<String>,
+    /// Its thread.
+    pub thread_id: Option<String>,
+    /// The call.
+    pub call_id: Option<String>,
+    /// A hash over the tool's definition (name, schema, effects) at the time of asking.
+    pub definition: Option<Hash>,
+}

@@ -1,0 +1,278 @@
+//! Reading the whole ledger again: every record, every leaf, every tile, and the root of an earlier checkpoint.
+
+use std::collections::{BTreeMap, HashSet};
+
+use bailiwick_model::json::Json;
+use bailiwick_model::ledger::Hash;
+use bailiwick_model::ledger::checkpoint::Checkpoint;
+use bailiwick_model::ledger::rebuild::Rebuild;
+use bailiwick_model::ledger::tile::{TILE_WIDTH, Tile, TileId, TileSet};
+use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::{Access, Area, Entries, Name};
+
+use super::ledger::{KIND, Leaf, Ledger, approval_name, ledger_name, read_tiles};
+use super::proofs::{foreign_checkpoint, root};
+use crate::handle::TenantHandle;
+use crate::references::ATTEMPTS;
+
+/// Records read at a time: whole tiles.
+const BATCH: u64 = 64 * TILE_WIDTH as u64;
+/// More problems are not listed: the ledger is lost then.
+const PROBLEMS: usize = 1000;
+
+/// Something that is wrong with a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// With which record, if it is one record's.
+    pub sequence: Option<u64>,
+    /// What.
+    pub problem: String,
+}
+
+/// What came of reading a whole ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// How many records there should be.
+    pub size: u64,
+    /// What is wrong, at most the first 1,000 things; empty if nothing is.
+    pub problems: Vec<Problem>,
+}
+
+impl VerifyReport {
+    /// `{ ok, size, problems }`
+    pub fn to_json(&self) -> Json {
+        let problems = self.problems.iter().map(|Problem { sequence, problem }| {
+            Json::Object(vec![
+                ("sequence".to_owned(), sequence.map_or(Json::Null, |sequence| Json::Number(sequence as f64))),
+                ("problem".to_owned(), Json::from(problem.as_str())),
+            ])
+        });
+        Json::Object(vec![
+            ("ok".to_owned(), Json::Bool(self.problems.is_empty())),
+            ("size".to_owned(), Json::Number(self.size as f64)),
+            ("problems".to_owned(), Json::Array(problems.collect())),
+        ])
+    }
+
+    fn add(&mut self, sequence: Option<u64>, problem: &str) {
+        if self.problems.len() < PROBLEMS {
+            self.problems.push(Problem { sequence, problem: problem.to_owned() });
+        }
+    }
+}
+
+impl TenantHandle {
+    /// Reads the whole ledger and says what is wrong with it: records that were removed, changed or put in another's
+    /// place, a tree that does not fit them, a head that was put back to an older one; and, if a checkpoint is given that
+    /// was exported before, whether the ledger still begins with it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a checkpoint that this store did not sign for this tenant, and those of the store.
+    pub async fn verify_approvals(&self, against: Option<&Checkpoint>) -> Result<VerifyReport> {
+        let mut report = VerifyReport { size: 0, problems: Vec::new() };
+        let Some(access) = self.scope.existing().await? else {
+            return if against.is_some() { Err(foreign_checkpoint()) } else { Ok(report) };
+        };
+        if against.is_some_and(|against| !access.is_own_checkpoint(against)) {
+            return Err(foreign_checkpoint());
+        }
+        match read_head(&access, &mut report).await? {
+            Some(size) => report.size = size,
+            None => return Ok(report),
+        }
+        let mut reading = Reading { access: &access, report, rebuild: Rebuild::default(), decided: HashSet::new() };
+        reading.read_all().await?;
+        let mut report = reading.report;
+        if let Some(against) = against {
+            compare(&access, against, &mut report).await?;
+        }
+        Ok(report)
+    }
+}
+
+/// The size that the head says. `None`: it cannot be read.
+async fn read_head(access: &Access, report: &mut VerifyReport) -> Result<Option<u64>> {
+    let mut before = None;
+    for _ in 0..ATTEMPTS {
+        let ledger = match Ledger::read_head(access).await {
+            Ok(ledger) => ledger,
+            Err(Error::StoreCorrupt(_)) => {
+                report.add(None, "The head of the ledger cannot be opened: it was altered or moved.");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        // A record that cannot be opened is there too.
+        let more = match ledger.has_more(access).await {
+            Err(Error::StoreCorrupt(_)) => true,
+            more => more?,
+        };
+        if more && before != Some(ledger) {
+            before = Some(ledger);
+            continue;
+        }
+        if more {
+            report.add(
+                None,
+                "There are records beyond the head of the ledger: it was removed or put back to an older one.",
+            );
+        }
+        return Ok(Some(ledger.head.size));
+    }
+    Ok(before.map(|ledger| ledger.head.size))
+}
+
+async fn compare(access: &Access, against: &Checkpoint, report: &mut VerifyReport) -> Result<()> {
+    if against.size > report.size {
+        report.add(None, "The ledger has fewer records than the checkpoint: it was put back to an older one.");
+        return Ok(());
+    }
+    match root(access, against.size).await {
+        Ok(root) if root == against.root => {}
+        Ok(_) | Err(Error::StoreCorrupt(_)) => {
+            report.add(None, "The ledger does not begin with that of the checkpoint: its past was replaced.");
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// A ledger being read.
+struct Reading<'a> {
+    access: &'a Access,
+    report: VerifyReport,
+    rebuild: Rebuild,
+    /// The approvals of the records so far.
+    decided: HashSet<Name>,
+}
+
+impl Reading<'_> {
+    async fn read_all(&mut self) -> Result<()> {
+        let mut from = 0;
+        while from < self.report.size {
+            let to = self.report.size.min(from + BATCH);
+            let leaves = self.read_leaves(from, to).await?;
+            let complete = leaves.len() as u64 == to - from;
+            self.check_tiles(&leaves).await?;
+            if !complete {
+                self.report.add(None, "The tree beyond here cannot be computed: records and tiles are missing.");
+                return Ok(());
+            }
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// The leaves of some records, up to the first that is lost for good. A leaf that is missing or wrong is taken from
+    /// the tree instead, so that one damage is one problem.
+    async fn read_leaves(&mut self, from: u64, to: u64) -> Result<Vec<Hash>> {
+        let records = self.read_records(from, to).await?;
+        let width = TILE_WIDTH as u64;
+        let ids: Vec<TileId> = (from / width..to.div_ceil(width)).map(|index| TileId { level: 0, index }).collect();
+        let tiles = self.tiles(&ids).await?;
+        let mut leaves = Vec::with_capacity((to - from) as usize);
+        for sequence in from..to {
+            let tile = tiles.get(&TileId { level: 0, index: sequence / width });
+            let kept = tile.and_then(|tile| tile.hashes().get((sequence % width) as usize)).copied();
+            let own = records.get(&sequence).and_then(|leaf| self.check_record(sequence, leaf.as_ref()));
+            if !records.contains_key(&sequence) {
+                self.report.add(Some(sequence), "The record is missing: it was removed.");
+            }
+            match (own, kept) {
+                (Some(own), Some(kept)) if own != kept => {
+                    self.report
+                        .add(Some(sequence), "The record is not the one that the tree was made of: one was replaced.");
+                }
+                (Some(_), None) => self.report.add(Some(sequence), "The record's leaf is missing in the tree."),
+                _ => {}
+            }
+            match kept.or(own) {
+                Some(leaf) => leaves.push(leaf),
+                None => break,
+            }
+        }
+        Ok(leaves)
+    }
+
+    /// The hash of a record's leaf, if it is such a record.
+    fn check_record(&mut self, sequence: u64, leaf: Option<&Leaf>) -> Option<Hash> {
+        let Some(leaf) = leaf else {
+            self.report.add(Some(sequence), "The record cannot be opened or read: it was altered or moved.");
+            return None;
+        };
+        if !self.decided.insert(approval_name(self.access, &leaf.record.approval_id)) {
+            self.report
+                .add(Some(sequence), "The approval of this record was decided before: a decision is single use.");
+        }
+        Some(leaf.hash())
+    }
+
+    /// The records that are there; `None` for those that cannot be read.
+    async fn read_records(&self, from: u64, to: u64) -> Result<BTreeMap<u64, Option<Leaf>>> {
+        let name = ledger_name(self.access);
+        let wanted = Entries { from, to: to - 1, reverse: false, limit: (to - from) as usize };
+        match self.access.entries(KIND, name, wanted).await {
+            Ok(rows) => Ok(rows.iter().map(|(sequence, row)| (*sequence, Leaf::read(*sequence, &row.body))).collect()),
+            // One of them cannot be opened: which one?
+            Err(Error::StoreCorrupt(_)) => {
+                let mut records = BTreeMap::new();
+                for sequence in from..to {
+                    match self.access.read_current(KIND, &[(Area::Entry(sequence), name)]).await {
+                        Ok(rows) => {
+                            let row = rows.into_iter().next().flatten();
+                            records.extend(row.map(|row| (sequence, Leaf::read(sequence, &row.body))));
+                        }
+                        Err(Error::StoreCorrupt(_)) => {
+                            records.insert(sequence, None);
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(records)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds leaves to the tree and compares the tiles above them with those that are kept.
+    async fn check_tiles(&mut self, leaves: &[Hash]) -> Result<()> {
+        let computed = self.rebuild.push(leaves)?;
+        let ids: Vec<TileId> = computed.iter().map(|(id, _)| *id).filter(|id| id.level > 0).collect();
+        let kept = self.tiles(&ids).await?;
+        for (id, tile) in computed.iter().filter(|(id, _)| id.level > 0) {
+            let fits = kept.get(id).is_some_and(|kept| self.fits(*id, kept, tile));
+            if !fits {
+                self.report.add(
+                    None,
+                    &format!(
+                        "Tile {} of level {} of the tree is missing or is not the one that follows from the records.",
+                        id.index, id.level
+                    ),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// A tile may have more than was computed so far, and more than the head knows if somebody appends meanwhile.
+    fn fits(&self, id: TileId, kept: &Tile, computed: &Tile) -> bool {
+        kept.hashes().starts_with(computed.hashes()) && kept.hashes().len() >= id.width_at(self.report.size)
+    }
+
+    /// The tiles that are there and can be read.
+    async fn tiles(&self, ids: &[TileId]) -> Result<TileSet> {
+        match read_tiles(self.access, ids).await {
+            Err(Error::StoreCorrupt(_)) => {}
+            tiles => return tiles,
+        }
+        let mut tiles = TileSet::new();
+        for id in ids {
+            match read_tiles(self.access, &[*id]).await {
+                Ok(tile) => tiles.extend(tile),
+                Err(Error::StoreCorrupt(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(tiles)
+    }
+}

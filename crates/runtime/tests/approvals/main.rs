@@ -1,0 +1,75 @@
+//! B5: approvals are decided once, about exactly what was asked, and the ledger of it can be proved to a third party.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
+
+mod damage;
+mod decisions;
+mod model;
+mod proofs;
+#[path = "../raw/mod.rs"]
+mod raw;
+#[path = "../support/mod.rs"]
+mod support;
+
+use bailiwick_model::ledger::record::ApprovalRecord;
+use bailiwick_model::{Result, json};
+use bailiwick_runtime::{Approval, ApprovalContext, ApprovalRequest, Decide, Question, TenantHandle};
+use support::at_once;
+
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+/// A request of the host to call `ship` with this JSON.
+fn asking(input: &str) -> ApprovalRequest {
+    let input = json::parse(input.as_bytes(), &json::Limits::default()).unwrap();
+    let question = Question::Tool { tool: "ship".to_owned(), input };
+    let (context, requested_by) = (ApprovalContext::default(), Some("bot".to_owned()));
+    ApprovalRequest { question, context, requested_by, ttl_ms: None }
+}
+
+fn asking_about(plan_id: &str) -> ApprovalRequest {
+    ApprovalRequest { question: Question::Plan { plan_id: plan_id.to_owned() }, ..asking("1") }
+}
+
+fn request(handle: &TenantHandle, request: ApprovalRequest) -> Result<Approval> {
+    at_once(handle.request_approval(request))
+}
+
+/// Asks for something and says its id.
+fn asked(handle: &TenantHandle) -> String {
+    request(handle, asking(r#"{"b":1.0,"a":2}"#)).unwrap().approval_id
+}
+
+fn respond(handle: &TenantHandle, approval_id: &str, decide: Decide) -> Result<ApprovalRecord> {
+    at_once(handle.respond_to_approval(approval_id, decide, "kim", Some("because")))
+}
+
+fn approve(handle: &TenantHandle, approval_id: &str) -> Result<ApprovalRecord> {
+    respond(handle, approval_id, Decide::Approve)
+}
+
+/// Asks and approves, so many times.
+fn decided(handle: &TenantHandle, count: u64) -> Vec<ApprovalRecord> {
+    (0..count).map(|_| approve(handle, &asked(handle)).unwrap()).collect()
+}
+
+/// The ledger as its tenant sees it.
+fn history(handle: &TenantHandle) -> Vec<ApprovalRecord> {
+    let mut records = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = at_once(handle.approval_history(7, cursor.as_deref())).unwrap();
+        records.extend(page.items.iter().map(|item| {
+            ApprovalRecord::from_json(&json::parse(item.as_bytes(), &json::Limits::default()).unwrap()).unwrap()
+        }));
+        match page.cursor {
+            Some(next) => cursor = Some(next),
+            None => return records,
+        }
+    }
+}
+
+/// The ids of those that wait, newest first.
+fn pending(handle: &TenantHandle) -> Vec<String> {
+    let page = at_once(handle.list_pending_approvals(1000, None)).unwrap();
+    let read = |item: &String| json::parse(item.as_bytes(), &json::Limits::default()).unwrap();
+    page.items.iter().map(|item| read(item).get("approvalId").unwrap().as_str().unwrap().to_owned()).collect()
+}
