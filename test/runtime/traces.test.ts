@@ -25,6 +25,14 @@ describe.each(engines)('traces on %s', (engine) => {
     expect(await traces.list({ runId: 'run_1' })).toEqual({ items: [] })
   })
 
+  it('M9: the plans that a host saves leave a trace', async () => {
+    const store = await openFresh(engine, {}, { now: noon })
+    const { plans, traces } = await runtimeFor(store)
+    const { planId, version, hash } = await plans.save({ type: 'report', goal: 'one page', steps: [] })
+    const { items } = await traces.list()
+    expect(items).toEqual([{ type: 'plan.saved', at: noon, planId, version, hash, sequence: 0 }])
+  })
+
   it('M7: a refused request leaves one trace a second, without the other name', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const runtime = await runtimeFor(store)

@@ -2,7 +2,7 @@
 
 use bailiwick_model::Result;
 use bailiwick_model::json::Json;
-use bailiwick_runtime::TenantHandle;
+use bailiwick_runtime::{HostEvent, TenantHandle};
 
 use super::{json_text, no_such_operation, page_answer, page_limit};
 use crate::message::{Answer, Reader};
@@ -11,7 +11,10 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
     match number {
         40 => {
             let (plan, expected_version) = (arguments.bytes()?, arguments.whole("expectedVersion")?);
-            Ok(json_text(&handle.save_plan(plan, expected_version).await?.to_json()))
+            let plan = handle.save_plan(plan, expected_version).await?;
+            let saved = HostEvent::PlanSaved { plan_id: &plan.plan_id, version: plan.version, hash: &plan.hash };
+            handle.record_event(&saved).await;
+            Ok(json_text(&plan.to_json()))
         }
         41 => {
             let (plan_id, version) = (arguments.text()?, arguments.whole("version")?);
