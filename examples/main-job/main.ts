@@ -2,7 +2,15 @@
 import { resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
-import { createRuntime, defineReference, defineRuntime, defineTenant, openStore, withTenant } from 'bailiwick'
+import {
+  BailiwickError,
+  createRuntime,
+  defineReference,
+  defineRuntime,
+  defineTenant,
+  openStore,
+  withTenant,
+} from 'bailiwick'
 import { analyse, type Result } from './analysis.ts'
 import { checkIsolation, type Holding } from './checks.ts'
 import { checkCrash, crashChildArguments, runCrashChild } from './crash.ts'
@@ -15,7 +23,7 @@ const SHOWN_CHARACTERS = 96
 const names = ['acme', 'globex', 'initech', 'umbrella', 'hooli', 'stark', 'wayne', 'wonka']
 
 const child = crashChildArguments()
-if (child === undefined) await main(readOptions())
+if (child === undefined) await main(readOptions()).catch(explain)
 else await runCrashChild(child[0], await readDataSets(child[1]))
 
 async function main(options: Options): Promise<void> {
@@ -72,6 +80,14 @@ async function main(options: Options): Promise<void> {
   await store.close()
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   process.stdout.write(`\n  All checks held. ${where(options.store)} Took ${seconds} s.\n`)
+}
+
+/** One clear line for what is wrong with the call; a check that did not hold stays loud, with its stack. */
+function explain(error: unknown): void {
+  const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  if (!BailiwickError.isInstance(error) && !isAbsent) throw error
+  process.stderr.write(`\n${(error as Error).message}\nTry: npm start -- --help\n`)
+  process.exitCode = 1
 }
 
 async function loadAll(runtime: Holding['runtime'], dataSets: readonly DataSet[]): Promise<Holding['loaded']> {

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { performance } from 'node:perf_hooks'
 import { errorFromCode } from '../errors/from-code.ts'
-import { InternalError } from '../errors/index.ts'
+import { BailiwickError, InternalError, InvalidInputError } from '../errors/index.ts'
 import type { NativeAddon, NativeEnvironment } from './addon.ts'
 import { loadAddon } from './loader.ts'
 import { Answer, Message } from './message.ts'
@@ -32,7 +32,8 @@ interface Pending {
 export class Bridge {
   readonly #addon: NativeAddon
   readonly #environment: NativeEnvironment
-  readonly #message = new Message()
+  /** The arena, unless a call is being written into it. */
+  #idle: Message | undefined = new Message()
   readonly #slab = Buffer.alloc(SLAB_BYTES)
   readonly #pending = new Map<number, Pending>()
   /** Keeps the process alive while something is under way; the doorbell itself does not. */
@@ -61,16 +62,28 @@ export class Bridge {
     decode: (answer: Answer) => T,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const message = this.#message.begin()
-      write(message)
-      const token = guarded(() =>
-        this.#addon.submit(this.#environment, operation, target, message.bytes, message.length),
-      )
+      const token = this.#send(operation, target, write)
       if (this.#pending.size === 0) this.#keepAlive.ref()
       this.#pending.set(token, { decode, resolve, reject })
       // While earlier answers could not be fetched, the doorbell has rung already and will not ring for this one.
       if (this.#failedFetches > 0) this.#scheduleTurn()
     })
+  }
+
+  /**
+   * Writes a call and hands it over. While it is written, code of the caller may run (a getter, say) and make a call of
+   * its own: that one gets an arena of its own.
+   */
+  #send(operation: Operation, target: number, write: (message: Message) => void): number {
+    const message = this.#idle ?? new Message()
+    this.#idle = undefined
+    try {
+      written(() => write(message))
+      return guarded(() => this.#addon.submit(this.#environment, operation, target, message.bytes, message.length))
+    } finally {
+      message.clear()
+      this.#idle = message
+    }
   }
 
   /** Reads a reference that is opened already. `undefined`: ask with `submit`. */
@@ -237,6 +250,18 @@ function quietly(giveBack: () => void): void {
   try {
     giveBack()
   } catch {}
+}
+
+/** Runs what writes a call. What cannot be copied (a detached buffer, more than fits a buffer) is bad input. */
+function written(write: () => void): void {
+  try {
+    write()
+  } catch (cause) {
+    if (BailiwickError.isInstance(cause)) throw cause
+    throw new InvalidInputError('The bytes cannot be copied: their buffer is detached, or there are too many.', {
+      cause,
+    })
+  }
 }
 
 /** Runs a call into the addon and gives its failure its class. */

@@ -1,22 +1,30 @@
 import { Buffer } from 'node:buffer'
 
+/** The size that the engine knows: a subclass or a property of the caller's own may say anything. */
+const trueByteLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'byteLength')
+  ?.get as (this: Uint8Array) => number
+
+/** The number of bytes that copying this value copies. */
+export function byteLengthOf(value: Uint8Array): number {
+  return trueByteLength.call(value)
+}
+
 /** An arena larger than this is not kept for the next call. */
 const KEPT_BYTES = 1 << 20
 const FIRST_BYTES = 64 << 10
 
 /**
- * The arguments of one call, written into an arena that all calls of this thread share: a call is written and submitted
- * without anything in between. Numbers are little-endian; a text or byte string is its `u32` length and its bytes.
+ * The arguments of one call, written into an arena that the calls of this thread use in turn. Numbers are little-endian; a text or byte string is its `u32` length and its bytes.
  */
 export class Message {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES)
   length = 0
 
-  /** Begins a new call. */
-  begin(): this {
+  /** Ends a call: nothing of it stays for the next one, which may be another tenant's. */
+  clear(): void {
     if (this.bytes.length > KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
+    else this.bytes.fill(0, 0, this.length)
     this.length = 0
-    return this
   }
 
   u8(value: number): this {
@@ -50,10 +58,11 @@ export class Message {
   }
 
   byteString(value: Uint8Array): this {
-    this.#reserve(4 + value.byteLength)
-    this.bytes.writeUInt32LE(value.byteLength, this.length)
+    const length = byteLengthOf(value)
+    this.#reserve(4 + length)
+    this.bytes.writeUInt32LE(length, this.length)
     this.bytes.set(value, this.length + 4)
-    this.length += 4 + value.byteLength
+    this.length += 4 + length
     return this
   }
 

@@ -199,7 +199,8 @@ export class TenantApprovals implements Approvals {
   async verify(options: { readonly against?: Checkpoint } = {}): Promise<VerifyReport> {
     assertOpen(this.#handle)
     assertOptions(options, 'options')
-    const text = options.against === undefined ? '' : checkpointText(options.against)
+    const { against } = options
+    const text = against === undefined ? '' : checkpointText(against)
     return await this.#submit(
       Operation.approvalVerify,
       (message) => message.text(text),

@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../errors/index.ts'
 import type { Bridge } from '../native/bridge.ts'
-import type { Answer, Message } from '../native/message.ts'
+import { type Answer, byteLengthOf, type Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import {
@@ -46,9 +46,10 @@ export class TenantCache implements Cache {
     assertOpen(this.#handle)
     assertText(key, 'key')
     assertOptions(options, 'options')
-    assertOptionalNumber(options.ttlMs, 'ttlMs')
+    const { ttlMs } = options
+    assertOptionalNumber(ttlMs, 'ttlMs')
     const writeValue = valueWriter(value)
-    const write = (message: Message) => writeValue(message.text(key).optionalNumber(options.ttlMs))
+    const write = (message: Message) => writeValue(message.text(key).optionalNumber(ttlMs))
     await this.#submit(Operation.cacheSet, write, () => undefined)
   }
 
@@ -70,11 +71,12 @@ export class TenantCache implements Cache {
     assertOpen(this.#handle)
     assertText(key, 'key')
     assertOptions(options, 'options')
-    assertOptionalNumber(options.ttlMs, 'ttlMs')
+    const { ttlMs } = options
+    assertOptionalNumber(ttlMs, 'ttlMs')
     if (typeof compute !== 'function') throw new InvalidInputError('compute must be a function.')
     const begun = await this.#submit(
       Operation.cacheBegin,
-      (message) => message.text(key).optionalNumber(options.ttlMs),
+      (message) => message.text(key).optionalNumber(ttlMs),
       (answer) => {
         const form = answer.u8()
         return form === ABSENT ? { computation: answer.u32() } : { value: read<T>(answer, form) as T }
@@ -113,7 +115,7 @@ export class TenantCache implements Cache {
 
 function valueWriter(value: JsonValue | Uint8Array): (message: Message) => void {
   if (isBytes(value)) {
-    assertSize(value.byteLength)
+    assertSize(byteLengthOf(value))
     return (message) => message.u8(BYTES_VALUE).byteString(value)
   }
   refuseOtherBinary(value)

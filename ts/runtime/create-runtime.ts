@@ -69,7 +69,7 @@ function bind<Spec extends RuntimeSpec>(
   store: OpenStore,
   ownsStore: boolean,
 ): Runtime<Spec> {
-  const number = native.createHandle(store.number, topology, JSON.stringify(tenantPart(spec)))
+  const number = native.createHandle(OpenStore.numberOf(store), topology, JSON.stringify(tenantPart(spec)))
   const handle = new Handle(number, store)
   native.keepHandle(handle, number)
   return new TenantRuntime(spec, native, handle, store, ownsStore)

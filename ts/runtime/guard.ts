@@ -69,7 +69,7 @@ export function jsonText(value: unknown): string {
     text = JSON.stringify(value)
   } catch (cause) {
     throw new InvalidInputError(
-      'The value cannot be written as JSON: it holds a BigInt or a cycle, or its toJSON fails.',
+      'The value cannot be written as JSON: it holds a BigInt or a cycle, is nested too deeply, or its toJSON fails.',
       {
         cause,
       },

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { InvalidInputError } from '../errors/index.ts'
 import type { Bridge } from '../native/bridge.ts'
-import type { Answer, Message } from '../native/message.ts'
+import { type Answer, byteLengthOf, type Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import {
@@ -153,7 +153,7 @@ function valueWriter(value: ReferenceValue): (message: Message) => void {
     return (message) => message.u8(TEXT_VALUE).text(value)
   }
   if (isBytes(value)) {
-    assertSize(value.byteLength)
+    assertSize(byteLengthOf(value))
     return (message) => message.u8(BYTES_VALUE).byteString(value)
   }
   refuseOtherBinary(value)

@@ -56,7 +56,7 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
 
 /** The one implementation of `Runtime`. */
 export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
-  readonly spec: Spec
+  readonly #spec: Spec
   readonly #bridge: Bridge
   readonly #handle: Handle
   readonly #store: OpenStore
@@ -70,15 +70,19 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   #closing: Promise<void> | undefined
 
   constructor(spec: Spec, bridge: Bridge, handle: Handle, store: OpenStore, ownsStore: boolean) {
-    this.spec = spec
+    this.#spec = spec
     this.#bridge = bridge
     this.#handle = handle
     this.#store = store
     this.#ownsStore = ownsStore
   }
 
+  get spec(): Spec {
+    return this.#spec
+  }
+
   get tenant(): Tenant {
-    return this.spec.tenant
+    return this.#spec.tenant
   }
 
   get references(): References {
@@ -128,7 +132,7 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
       )
     }
     const message =
-      this.spec.agents.length === 0
+      this.#spec.agents.length === 0
         ? 'This runtime has no agents, so there is nobody to ask. Add agents to defineRuntime.'
         : 'This version of bailiwick keeps what agents produce and does not run them yet.'
     return new SpecError([{ path: 'agents', message }])
@@ -142,7 +146,7 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
       () => {},
       (answer) => answer.json<Usage['storage']>(),
     )
-    return { storage, tokens: {}, limits: { ...DEFAULT_LIMITS, ...this.spec.limits } }
+    return { storage, tokens: {}, limits: { ...DEFAULT_LIMITS, ...this.#spec.limits } }
   }
 
   #submitPlainly(operation: Operation): Promise<void> {

@@ -1,7 +1,7 @@
 import process from 'node:process'
 import { InvalidInputError } from '../errors/index.ts'
 import { type Bridge, bridge } from '../native/bridge.ts'
-import type { Message } from '../native/message.ts'
+import { byteLengthOf, type Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import {
   assertNumber,
@@ -80,8 +80,8 @@ export interface Store extends AsyncDisposable {
 export class OpenStore implements Store, Closable {
   readonly url: string
   readonly publicKey: string
-  /** Its number in the core. */
-  readonly number: number
+  /** Its number in the core: whoever could set it would hold another store. */
+  readonly #number: number
   readonly #bridge: Bridge
   #closed = false
   #closing: Promise<void> | undefined
@@ -89,8 +89,14 @@ export class OpenStore implements Store, Closable {
   constructor(url: string, publicKey: string, number: number, bridge: Bridge) {
     this.url = url
     this.publicKey = publicKey
-    this.number = number
+    this.#number = number
     this.#bridge = bridge
+    Object.freeze(this)
+  }
+
+  /** The number of a store in the core. */
+  static numberOf(store: OpenStore): number {
+    return store.#number
   }
 
   get closed(): boolean {
@@ -99,14 +105,14 @@ export class OpenStore implements Store, Closable {
 
   async health(): Promise<StoreHealth> {
     assertOpen(this)
-    return await this.#bridge.submit(Operation.storeHealth, this.number, nothing, (answer) =>
+    return await this.#bridge.submit(Operation.storeHealth, this.#number, nothing, (answer) =>
       answer.json<StoreHealth>(),
     )
   }
 
   async stats(): Promise<StoreStats> {
     assertOpen(this)
-    return await this.#bridge.submit(Operation.storeStats, this.number, nothing, (answer) => answer.json<StoreStats>())
+    return await this.#bridge.submit(Operation.storeStats, this.#number, nothing, (answer) => answer.json<StoreStats>())
   }
 
   /** Moves a fixed clock on. Rejects with InvalidInputError if the store has the system's. */
@@ -114,7 +120,7 @@ export class OpenStore implements Store, Closable {
     assertOpen(this)
     assertNumber(milliseconds, 'milliseconds')
     const write = (message: Message) => message.optionalNumber(milliseconds)
-    const moved = await this.#bridge.submit(Operation.advanceClock, this.number, write, (answer) => answer.u8() === 1)
+    const moved = await this.#bridge.submit(Operation.advanceClock, this.#number, write, (answer) => answer.u8() === 1)
     if (!moved) throw new InvalidInputError("This store has the system's clock, which nobody moves.")
   }
 
@@ -126,7 +132,7 @@ export class OpenStore implements Store, Closable {
 
   async #release(): Promise<void> {
     try {
-      await this.#bridge.submit(Operation.closeStore, this.number, nothing, () => undefined)
+      await this.#bridge.submit(Operation.closeStore, this.#number, nothing, () => undefined)
     } catch (error) {
       // It may be tried again.
       this.#closing = undefined
@@ -164,14 +170,15 @@ export async function openWith(
 ): Promise<OpenStore> {
   assertText(url, 'url')
   assertOptions(options, 'options')
-  assertOptionalNumber(options.cacheBytes, 'cacheBytes')
-  assertOptionalNumber(options.openedCacheBytes, 'openedCacheBytes')
+  const { cacheBytes, openedCacheBytes } = options
+  assertOptionalNumber(cacheBytes, 'cacheBytes')
+  assertOptionalNumber(openedCacheBytes, 'openedCacheBytes')
   const writeKey = await rootKeyWriter(options)
   const native = bridge()
   const write = (message: Message) => {
     message.text(url)
     writeKey(message)
-    message.optionalNumber(options.cacheBytes).optionalNumber(options.openedCacheBytes)
+    message.optionalNumber(cacheBytes).optionalNumber(openedCacheBytes)
     message.optionalNumber(fixed.seed).optionalNumber(fixed.now)
   }
   return await native.submit(Operation.openStore, 0, write, (answer) => {
@@ -184,7 +191,7 @@ async function rootKeyWriter({ rootKey, rootKeyEnv }: StoreOptions): Promise<(me
   if (rootKey !== undefined) {
     const bytes = typeof rootKey === 'function' ? await rootKey() : rootKey
     if (!isBytes(bytes)) throw new InvalidInputError('rootKey must be a Uint8Array of exactly 32 bytes.')
-    assertSize(bytes.byteLength)
+    assertSize(byteLengthOf(bytes))
     return (message) => message.u8(GIVEN_KEY).byteString(bytes)
   }
   if (rootKeyEnv !== undefined) assertText(rootKeyEnv, 'rootKeyEnv')

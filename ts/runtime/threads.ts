@@ -43,10 +43,11 @@ export class TenantThreads implements Threads {
     assertOpen(this.#handle)
     assertText(threadId, 'threadId')
     assertOptions(options, 'options')
-    assertOptionalNumber(options.expectedLength, 'expectedLength')
+    const { expectedLength } = options
+    assertOptionalNumber(expectedLength, 'expectedLength')
     if (!Array.isArray(messages)) throw new InvalidInputError('append takes an array of messages.')
     const text = jsonText(messages)
-    const write = (message: Arguments) => message.text(threadId).optionalNumber(options.expectedLength).text(text)
+    const write = (message: Arguments) => message.text(threadId).optionalNumber(expectedLength).text(text)
     return await this.#submit(Operation.threadAppend, write, (answer) => answer.json<Message[]>())
   }
 

@@ -65,7 +65,7 @@ fn nothing_acknowledged_after_a_failed_sync_is_lost_in_a_power_cut() {
 
 /// The child of the next test: a new store that is given its local secret, then a slot.
 #[test]
-#[ignore = "the child of another test"]
+#[ignore = "the child of the other tests"]
 fn keep_a_secret() {
     let variable = |name: &str| PathBuf::from(std::env::var_os(name).unwrap());
     let mut acks = std::fs::File::create(variable("ACKS")).unwrap();
