@@ -27,9 +27,12 @@ enum Location {
 pub struct OpenOptions {
     /// The root key and what else the store needs.
     pub store: StoreOptions,
-    /// The size of the engine's own cache in bytes; `None`: its default.
+    /// The size of the engine's own cache in bytes, at least 1 MiB; `None`: its default.
     pub engine_cache_bytes: Option<u64>,
 }
+
+/// The engine cannot work with much less than this, and says so by a panic.
+const LEAST_CACHE_BYTES: u64 = 1 << 20;
 
 /// One user's hold on an open store. The engine closes when the last is released.
 pub struct StoreHandle {
@@ -58,8 +61,11 @@ fn entries() -> &'static Mutex<HashMap<Location, Arc<Entry>>> {
 /// Opens the store at a URL, or joins whoever in this process has it open.
 ///
 /// # Errors
-/// `InvalidInput` for a URL, directory or root key that will not do, `StoreLocked`, `StoreCorrupt`, `StoreUnavailable`.
+/// `InvalidInput` for a URL, directory, cache size or root key that will not do, `StoreLocked`, `StoreCorrupt`, `StoreUnavailable`.
 pub async fn open(url: &str, options: OpenOptions) -> Result<StoreHandle> {
+    if options.engine_cache_bytes.is_some_and(|bytes| bytes < LEAST_CACHE_BYTES) {
+        return Err(Error::invalid(format!("cacheBytes must be at least {LEAST_CACHE_BYTES} (1 MiB).")));
+    }
     let location = Location::parse(url)?;
     let entry = entries().lock().entry(location.clone()).or_default().clone();
     let mut shared = entry.state.lock().await;

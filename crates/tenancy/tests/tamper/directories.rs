@@ -251,6 +251,29 @@ fn b10_a_store_that_is_open_can_be_joined_with_its_root_key_alone() {
     });
 }
 
+#[test]
+fn b10_a_cache_too_small_to_work_with_is_refused_before_anything_is_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = filled(directory.path());
+    let opening = |path: &Path, bytes: u64| {
+        let store = StoreOptions { clock: Clock::fixed(1), ..StoreOptions::default() };
+        let options = OpenOptions { store, engine_cache_bytes: Some(bytes) };
+        wait(open(&format!("sled:{}", path.display()), options))
+    };
+    let fresh = directory.path().join("above").join("fresh");
+    for bytes in [0, 1, 255, (1 << 20) - 1] {
+        for path in [&path, &fresh] {
+            let refused = opening(path, bytes).err().unwrap();
+            assert_eq!(refused.code(), "INVALID_INPUT", "{bytes}");
+            assert!(refused.to_string().contains("cacheBytes must be at least 1048576"), "{refused}");
+        }
+    }
+    assert!(!directory.path().join("above").exists());
+    assert!(std::fs::read_dir(&path).unwrap().all(|entry| !entry.unwrap().path().ends_with("db.damaged-1")));
+    wait(opening(&path, 1 << 20).unwrap().release());
+    assert_eq!(examined(path), Outcome::Read(0));
+}
+
 const CHILD_DIRECTORY: &str = "BAILIWICK_TEST_DIRECTORY";
 
 #[test]
