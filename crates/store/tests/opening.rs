@@ -61,6 +61,9 @@ fn m11_modes_are_private_whatever_the_umask() {
     close(open(&path));
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(path.join("db").metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    for secret in ["keys", "root.key"] {
+        assert_eq!(path.join(secret).metadata().unwrap().permissions().mode() & 0o777, 0o600, "{secret}");
+    }
 }
 
 #[test]
@@ -115,6 +118,13 @@ fn m11_a_newer_format_is_refused() {
 fn m11_parents_are_created() {
     let directory = tempfile::tempdir().unwrap();
     close(open(&directory.path().join("a").join("b").join("store")));
+    for made in ["a", "a/b", "a/b/store"] {
+        assert_eq!(directory.path().join(made).metadata().unwrap().permissions().mode() & 0o777, 0o700, "{made}");
+    }
+    symlink(directory.path().join("nowhere"), directory.path().join("link")).unwrap();
+    let below = directory.path().join("link").join("a").join("store");
+    assert!(matches!(try_open(&below), Err(OpenError::Unavailable(_))));
+    assert!(!directory.path().join("nowhere").exists());
     let empty = directory.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     close(open(&empty));

@@ -63,13 +63,18 @@ fn nothing_acknowledged_after_a_failed_sync_is_lost_in_a_power_cut() {
     }
 }
 
+/// Below the directory that is recorded, so that those above the store are new as well.
+fn nested(directory: &Path) -> PathBuf {
+    directory.join("above").join("it").join("store")
+}
+
 /// The child of the next test: a new store that is given its local secret, then a slot.
 #[test]
 #[ignore = "the child of the other tests"]
 fn keep_a_secret() {
     let variable = |name: &str| PathBuf::from(std::env::var_os(name).unwrap());
     let mut acks = std::fs::File::create(variable("ACKS")).unwrap();
-    let opened = sled::open(&variable("DIR"), SledOptions::default()).unwrap();
+    let opened = sled::open(&nested(&variable("DIR")), SledOptions::default()).unwrap();
     acks.write_all(b"opened\n").unwrap();
     assert!(block_on(opened.vault.create_local_secret(vec![7; 32])).unwrap());
     acks.write_all(b"secret\n").unwrap();
@@ -88,7 +93,7 @@ fn the_local_secret_and_the_slots_survive_a_power_cut() {
     let recording = run.succeeded().recording();
     let failures = power_cuts(&recording, &Cuts::usual(5), |dir, acks| {
         let acks = std::str::from_utf8(acks).unwrap();
-        let opened = sled::open(dir, SledOptions::default()).map_err(|error| format!("open: {error:?}"))?;
+        let opened = sled::open(&nested(dir), SledOptions::default()).map_err(|error| format!("open: {error:?}"))?;
         let secret = block_on(opened.vault.local_secret()).map_err(|error| format!("secret: {error:?}"))?;
         let slot = block_on(opened.vault.get([1; 32])).map_err(|error| format!("slot: {error:?}"))?;
         block_on(opened.engine.close());

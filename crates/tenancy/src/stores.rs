@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -184,21 +185,43 @@ impl Location {
 }
 
 /// The path without links above its last part, which the engine itself checks: two ways to write one place are one
-/// store. Missing parents are made.
+/// store. Nothing is made: what is missing is the engine's to make, its owner's alone.
 fn real_path(path: &Path) -> Result<PathBuf> {
-    let unusable = |error: std::io::Error| {
-        Error::StoreUnavailable(format!(
-            "The store's directory cannot be used: {}. Check that it exists and that this process may write there.",
-            error.kind()
-        ))
+    let (above, name) = match path.file_name() {
+        Some(name) => (path.parent().unwrap_or(path), Some(name)),
+        None => (path, None),
     };
-    let Some(name) = path.file_name() else { return path.canonicalize().map_err(unusable) };
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+    let mut missing: Vec<_> = name.into_iter().collect();
+    let mut existing = above;
+    let mut real = loop {
+        let here = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
+        match here.canonicalize() {
+            Ok(real) => break real,
+            // A link to nowhere is there, although what it names is not.
+            Err(error) if error.kind() != io::ErrorKind::NotFound || here.is_symlink() => return Err(unusable(&error)),
+            Err(error) => match (here.components().next_back(), here.parent()) {
+                (Some(Component::Normal(name)), Some(parent)) => {
+                    missing.push(name);
+                    existing = parent;
+                }
+                (Some(Component::ParentDir), _) => {
+                    return Err(Error::invalid(
+                        "The store's path has \"..\" after a directory that does not exist. Write it without.",
+                    ));
+                }
+                _ => return Err(unusable(&error)),
+            },
+        }
     };
-    std::fs::create_dir_all(parent).map_err(unusable)?;
-    Ok(parent.canonicalize().map_err(unusable)?.join(name))
+    real.extend(missing.into_iter().rev());
+    Ok(real)
+}
+
+fn unusable(error: &io::Error) -> Error {
+    Error::StoreUnavailable(format!(
+        "The store's directory cannot be used: {}. Check that it exists and that this process may write there.",
+        error.kind()
+    ))
 }
 
 /// What a call gets after its store was closed.

@@ -27,6 +27,11 @@ pub(super) fn make_private_file(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))
 }
 
+/// The same for a file that need not be opened.
+pub(super) fn make_private_file_at(path: &Path) -> io::Result<()> {
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))
+}
+
 /// Makes a directory its owner's alone, whatever the umask was.
 pub(super) fn make_private_directory(path: &Path) -> io::Result<()> {
     std::fs::set_permissions(path, Permissions::from_mode(0o700))
@@ -43,21 +48,28 @@ pub(super) fn write_whole(directory: &Path, name: &str, bytes: &[u8]) -> io::Res
     sync_directory(directory)
 }
 
-/// Creates a directory and those above it that are missing, each synced into the one above.
+/// Creates a directory and those above it that are missing: each its owner's alone, and synced into the one above
+/// before the next is made.
 fn create_directories(path: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => make_private_directory(path)?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => {
-                create_directories(parent)?;
-                return create_directories(path);
-            }
-            _ => return Err(error),
-        },
-        Err(error) => return Err(error),
+    let mut missing = Vec::new();
+    for directory in path.ancestors().filter(|directory| !directory.as_os_str().is_empty()) {
+        // A link to nowhere is there: creating something below it fails.
+        if std::fs::symlink_metadata(directory).is_ok() {
+            // Whoever made it may have been killed before its name was synced. Where that cannot be done, another owns it.
+            let _ = sync_parent(directory);
+            break;
+        }
+        missing.push(directory);
     }
-    sync_parent(path)
+    for directory in missing.into_iter().rev() {
+        match DirBuilder::new().mode(0o700).create(directory) {
+            Ok(()) => make_private_directory(directory)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        sync_parent(directory)?;
+    }
+    Ok(())
 }
 
 /// Syncs the name of a directory into the one above.

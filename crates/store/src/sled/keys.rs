@@ -9,7 +9,7 @@ use std::sync::mpsc::Receiver;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::directory::write_whole;
+use super::directory::{make_private_file_at, write_whole};
 use super::keys_file::{KeysFile, Pending};
 use super::queue::Queue;
 use super::status::Status;
@@ -73,6 +73,10 @@ impl Keys {
         let unfinished = store.join("root.key.new");
         if unfinished.exists() {
             std::fs::remove_file(unfinished)?;
+        }
+        match make_private_file_at(&store.join("root.key")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
         let file = Mutex::new(KeysFile::open(&store.join("keys"))?);
         Ok(Self { store, file, status, queue })

@@ -274,12 +274,34 @@ fn b10_a_cache_too_small_to_work_with_is_refused_before_anything_is_touched() {
     assert_eq!(examined(path), Outcome::Read(0));
 }
 
+#[test]
+fn b10_a_path_is_the_same_store_however_it_is_written_and_no_guess_is_made_about_a_missing_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let below = |path: &str| directory.path().join(path);
+    wait(async {
+        let first = opened(&below("new/./above//store")).await.unwrap();
+        symlink(below("new"), below("link")).unwrap();
+        for same in ["new/above/store", "link/above/store", "link/above/../above/store", "new/above/store/"] {
+            let second = opened(&below(same)).await.unwrap();
+            assert!(Arc::ptr_eq(first.store(), second.store()), "{same}");
+            second.release().await;
+        }
+        first.release().await;
+    });
+    for unclear in ["missing/../store", "missing/..", "new/missing/../../store", "missing/../more/store"] {
+        assert_eq!(refusal(&below(unclear)).code(), "INVALID_INPUT", "{unclear}");
+    }
+    symlink(below("nowhere"), below("dangling")).unwrap();
+    assert_eq!(refusal(&below("dangling/store")).code(), "STORE_UNAVAILABLE");
+    assert!(!below("missing").exists() && !below("nowhere").exists());
+}
+
 const CHILD_DIRECTORY: &str = "BAILIWICK_TEST_DIRECTORY";
 
 #[test]
 #[ignore = "the child of the other tests"]
 fn fills_a_store() {
-    filled(Path::new(&std::env::var_os(CHILD_DIRECTORY).unwrap()));
+    filled(&Path::new(&std::env::var_os(CHILD_DIRECTORY).unwrap()).join("new").join("and").join("nested"));
 }
 
 #[test]
@@ -293,8 +315,10 @@ fn b10_files_are_their_owners_alone_whatever_the_umask() {
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && said.contains("1 passed"), "umask {umask}: {said}");
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-        let path = directory.path().join("store");
-        assert_eq!(mode(&path), 0o700, "umask {umask}");
+        for made in ["new", "new/and", "new/and/nested", "new/and/nested/store"] {
+            assert_eq!(mode(&directory.path().join(made)), 0o700, "umask {umask}: {made}");
+        }
+        let path = directory.path().join("new/and/nested/store");
         for file in files(&path) {
             let parent = mode(file.parent().unwrap());
             assert_eq!(parent, 0o700, "umask {umask}, beside {file:?}");
