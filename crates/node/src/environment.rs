@@ -151,7 +151,7 @@ impl Environment {
         let mut tables = self.tables();
         tables.ended = true;
         drop(tables.computing.drain());
-        drop(tables.handles.drain());
+        tables.handles.drain().iter().for_each(|handle| handle.close());
         let stores = tables.stores.drain();
         drop(tables);
         if let Ok(pool) = pool() {

@@ -85,11 +85,14 @@ pub fn create_handle(environment: &Held, store: u32, topology: u32, tenant: &[u8
     })
 }
 
-/// Gives a handle back. Doing it twice does nothing.
+/// Gives a handle back and ends its calls that wait for another's computation. Doing it twice does nothing.
 #[napi]
 pub fn close_handle(environment: &Held, handle: u32) -> napi::Result<()> {
     export("closeHandle", || {
-        drop(environment.tables().handles.take(handle));
+        let handle = environment.tables().handles.take(handle);
+        if let Some(handle) = handle {
+            handle.close();
+        }
         Ok(())
     })
 }

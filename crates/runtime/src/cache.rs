@@ -104,7 +104,8 @@ impl TenantHandle {
     /// The cached value, or the duty to compute it. While somebody in this process computes it, others wait.
     ///
     /// # Errors
-    /// `InvalidInput` for a bad key or time to live, and those of the store.
+    /// `InvalidInput` for a bad key or time to live, those of the store, and `Closed` if the handle or the store is
+    /// closed while this waits.
     pub async fn cache_begin(&self, key: &str, ttl_ms: Option<u64>) -> Result<Begun> {
         check_key(key)?;
         expiry(self.scope.now(), ttl_ms)?;
@@ -114,7 +115,7 @@ impl TenantHandle {
             if let Some(value) = self.cache_get(key).await? {
                 return Ok(Begun::Value(value));
             }
-            match access.turn(name).await {
+            match access.turn(name, &self.closing).await? {
                 // Whoever had the lead before may have finished between the look and the turn.
                 Turn::Lead(lead) => {
                     return Ok(match self.cache_get(key).await? {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bailiwick_model::spec::{Limits, Retention};
 use bailiwick_model::tenant::Tenant;
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Count, Scope, Store};
+use bailiwick_tenancy::{Closing, Count, Scope, Store};
 
 use crate::catalogue::Catalogue;
 use crate::reference_input::VALUE_BYTES;
@@ -18,6 +18,7 @@ pub struct TenantHandle {
     pub(crate) scope: Scope,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) engine_limits: bailiwick_tenancy::Limits,
+    pub(crate) closing: Closing,
     limits: Limits,
     retention: Retention,
 }
@@ -33,7 +34,12 @@ impl TenantHandle {
     ) -> Self {
         let items = Kind::ALL.into_iter().filter_map(|kind| Some((kind as u8, limits.items.get(kind)?))).collect();
         let engine_limits = bailiwick_tenancy::Limits { items, bytes: limits.bytes };
-        Self { scope: store.scope(tenant), catalogue, engine_limits, limits, retention }
+        Self { scope: store.scope(tenant), catalogue, engine_limits, closing: Closing::default(), limits, retention }
+    }
+
+    /// Ends the calls of this handle that wait for somebody else, with `Closed`. Doing it twice does nothing.
+    pub fn close(&self) {
+        self.closing.close();
     }
 
     /// What the tenant holds, per kind. Expired items count until they are removed.

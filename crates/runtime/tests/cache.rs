@@ -137,6 +137,48 @@ fn m4_whoever_stops_waiting_holds_nobody_up() {
     computing(poll(&mut begin(&handle, "key")));
 }
 
+/// Polls once and returns the code of the failure: `None` while it waits.
+fn failure(beginning: &mut Beginning<'_>) -> Option<&'static str> {
+    match beginning.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(_)) => panic!("it did not fail"),
+        Poll::Ready(Err(error)) => Some(error.code()),
+        Poll::Pending => None,
+    }
+}
+
+#[test]
+fn m4_nobody_waits_longer_than_the_store_is_open_for_a_leader_that_never_ends() {
+    let store = memory_store();
+    let (acme, twin) = (handle(&store, "acme"), handle(&store, "acme"));
+    let lead = computing(poll(&mut begin(&acme, "key")));
+    let mut followers = [begin(&acme, "key"), begin(&twin, "key")];
+    assert!(followers.iter_mut().all(|follower| failure(follower).is_none()));
+    at_once(store.close());
+    for follower in &mut followers {
+        assert_eq!(failure(follower), Some("CLOSED"));
+    }
+    assert_eq!(failure(&mut begin(&twin, "key")), Some("CLOSED"));
+    drop(lead);
+}
+
+#[test]
+fn m4_closing_a_handle_ends_the_waits_of_that_handle_alone_and_wakes_them() {
+    let store = memory_store();
+    let (acme, twin) = (handle(&store, "acme"), handle(&store, "acme"));
+    let lead = computing(poll(&mut begin(&acme, "key")));
+    let mut other = begin(&acme, "key");
+    assert!(poll(&mut other).is_none());
+    // Waiting for real: without the wake-up this would hang.
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| support::wait(twin.cache_begin("key", None)).err().map(|error| error.code()));
+        twin.close();
+        assert_eq!(waiting.join().unwrap(), Some("CLOSED"));
+    });
+    assert!(poll(&mut other).is_none());
+    at_once(acme.cache_computed(lead, json("7"))).unwrap();
+    assert_eq!(value(poll(&mut other)), json("7"));
+}
+
 #[test]
 fn m4_values_come_back_in_the_form_they_had() {
     let handle = handle(&memory_store(), "acme");

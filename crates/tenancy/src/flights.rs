@@ -2,11 +2,17 @@
 //! tenant and process.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
+use bailiwick_model::Result;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::closing::Closing;
+use crate::failure;
 use crate::row::Name;
 use crate::scope::{Access, TenantState};
 
@@ -49,8 +55,12 @@ impl Drop for Lead {
 }
 
 impl Access {
-    /// Takes the lead in making a thing, or waits for whoever has it.
-    pub async fn turn(&self, name: Name) -> Turn {
+    /// Takes the lead in making a thing, or waits for whoever has it: not longer than the store and the caller's handle
+    /// are open, because the leader may never end.
+    ///
+    /// # Errors
+    /// `Closed` if the store or the handle is closed meanwhile.
+    pub async fn turn(&self, name: Name, handle: &Closing) -> Result<Turn> {
         let mut receiver = {
             let mut under_way = self.state.flights.under_way.lock();
             match under_way.get(&name) {
@@ -58,13 +68,24 @@ impl Access {
                 None => {
                     let (sender, receiver) = watch::channel(None);
                     under_way.insert(name, receiver);
-                    return Turn::Lead(Lead { state: self.state.clone(), name, sender });
+                    return Ok(Turn::Lead(Lead { state: self.state.clone(), name, sender }));
                 }
             }
         };
-        match receiver.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(value)) => Turn::Made(value.clone()),
-            _ => Turn::GivenUp,
-        }
+        let mut settled = pin!(receiver.wait_for(Option::is_some));
+        let (mut store_closed, mut handle_closed) = (pin!(self.state.store.closing.closed()), pin!(handle.closed()));
+        poll_fn(|context| {
+            // What is made goes before that it is closed.
+            if let Poll::Ready(settled) = settled.as_mut().poll(context) {
+                return Poll::Ready(Ok(match settled.as_deref() {
+                    Ok(Some(value)) => Turn::Made(value.clone()),
+                    _ => Turn::GivenUp,
+                }));
+            }
+            let closed =
+                store_closed.as_mut().poll(context).is_ready() || handle_closed.as_mut().poll(context).is_ready();
+            if closed { Poll::Ready(Err(failure::closed())) } else { Poll::Pending }
+        })
+        .await
     }
 }

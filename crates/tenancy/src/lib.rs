@@ -4,6 +4,7 @@
 //! touches lies below the tenant's tag, is named by a hash under the tenant's secret and sealed under the tenant's key,
 //! bound to its place.
 
+mod closing;
 mod cursor;
 mod encoding;
 mod entropy;
@@ -26,6 +27,7 @@ mod store;
 pub mod stores;
 
 pub use bailiwick_store::{Count, Durability, Health, Limits, Version, When};
+pub use closing::Closing;
 pub use cursor::bad_cursor;
 pub use entropy::Clock;
 pub use flights::{Lead, Turn};

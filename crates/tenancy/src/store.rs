@@ -12,6 +12,7 @@ use bailiwick_store::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use crate::closing::Closing;
 use crate::entropy::{Clock, Entropy};
 use crate::failure;
 use crate::keys::{STORE_SLOT, StoreKeys, Wrapper};
@@ -58,6 +59,7 @@ pub struct Store {
     pub(crate) clock: Clock,
     pub(crate) opened: OpenedRecords,
     pub(crate) alarms: AtomicU64,
+    pub(crate) closing: Closing,
     seed: Option<u64>,
     tenants: Mutex<HashMap<[u8; 32], Weak<TenantState>>>,
 }
@@ -80,6 +82,7 @@ impl Store {
             clock: options.clock,
             opened: OpenedRecords::new(options.opened_bytes),
             alarms: AtomicU64::new(0),
+            closing: Closing::default(),
             seed: options.seed,
             tenants: Mutex::default(),
         }))
@@ -145,8 +148,9 @@ impl Store {
         }
     }
 
-    /// Closes the engine. Later calls of every scope fail with `Closed`.
+    /// Closes the engine. Later calls of every scope fail with `Closed`, and so does whoever waits for a turn.
     pub async fn close(&self) {
+        self.closing.close();
         self.engine.close().await;
         self.opened.clear();
     }
