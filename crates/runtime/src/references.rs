@@ -16,6 +16,9 @@ use crate::resolved::{Found, Resolved};
 
 /// Content up to this many bytes lies in the record itself, so that resolving it is one look-up.
 const INLINE_BYTES: usize = 4096;
+/// So many values are kept in one call: the engine takes their rows in one commit, at most five for each (a large value
+/// that is there already and lives longer now).
+const ITEMS: usize = 250;
 /// How often a change is tried again when others change the same item.
 pub(crate) const ATTEMPTS: usize = 16;
 
@@ -43,6 +46,12 @@ impl TenantHandle {
     pub async fn put_references(&self, items: Vec<PutItem>) -> Result<Vec<Reference>> {
         if items.is_empty() {
             return Ok(Vec::new());
+        }
+        if items.len() > ITEMS {
+            return Err(Error::invalid(format!(
+                "There are {} items; at most {ITEMS} items in one putMany are allowed. Split it.",
+                items.len()
+            )));
         }
         let values = items.into_iter().map(|item| self.check_item(item)).collect::<Result<Vec<_>>>()?;
         let access = self.scope.for_writing().await?;

@@ -338,3 +338,24 @@ fn b2_a_list_has_the_tenants_own_newest_first_and_its_cursor_serves_no_other_lis
     let odd = at_once(acme.list_references(Some("odd"), 100, None)).unwrap().items;
     assert_eq!(odd.len(), 3);
 }
+
+#[test]
+fn b2_250_items_of_any_size_go_into_one_commit_and_not_one_more() {
+    let store = memory_store();
+    let handle = handle(&store, "acme");
+    let items = |many: usize, ttl_ms: Option<u64>| {
+        let item = |number: usize| PutItem { ttl_ms, ..text("free", &format!("{number} {}", "x".repeat(5_000))) };
+        (0..many).map(item).collect::<Vec<_>>()
+    };
+    let refused = at_once(handle.put_references(items(251, None))).err().unwrap();
+    assert_eq!(refused.code(), "INVALID_INPUT");
+    assert!(refused.to_string().contains("There are 251 items; at most 250 items in one putMany"), "{refused}");
+    assert_eq!(at_once(handle.list_references(None, 1, None)).unwrap().items.len(), 0);
+    let first = at_once(handle.put_references(items(250, Some(1_000)))).unwrap();
+    assert_eq!(first.len(), 250);
+    // All of them are there already and live longer now, which takes the most rows.
+    let longer = at_once(handle.put_references(items(250, None))).unwrap();
+    assert!(first.iter().zip(&longer).all(|(first, longer)| first.id == longer.id));
+    assert!(store.advance(2_000));
+    assert!(longer.iter().all(|reference| at_once(handle.resolve(&reference.id)).is_ok()));
+}

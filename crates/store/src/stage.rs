@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::engine::{Commit, CommitError, Count, EngineLimits, Limits, Millis, Op, Place, Usage, Version, When};
 
 /// The sizes the engines of this crate hold to. A value may be a sealed one of 64 MiB: what sealing adds is allowed for.
-pub(crate) const LIMITS: EngineLimits = EngineLimits { value_bytes: 64 * 1024 * 1024 + 64 * 1024, ops: 1_024 };
+pub(crate) const LIMITS: EngineLimits = EngineLimits { value_bytes: 64 * 1024 * 1024 + 64 * 1024, ops: 1_280 };
 
 /// A row as an engine keeps it. `V` is its value or where that lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
