@@ -10,13 +10,15 @@ use bailiwick_runtime::{Begun, CacheValue, PutContent, PutItem, Store, TenantHan
 use bailiwick_store::engine::ReadError;
 use bailiwick_store::recording::{Call, Recording, Step, Verb as EngineVerb};
 use bailiwick_store::{Created, Engine, EngineFuture, Opened, Slot, Vault};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use support::{Kept, NOW, bytes, handle, put, store, told, wait};
 
 /// Counts the calls on a vault.
 struct Counted {
     vault: Arc<dyn Vault>,
     calls: AtomicUsize,
+    /// The next look finds nothing, as if it had come a moment earlier.
+    is_early: AtomicBool,
 }
 
 impl Counted {
@@ -28,7 +30,8 @@ impl Counted {
 
 impl Vault for Counted {
     fn get(&self, name: [u8; 32]) -> EngineFuture<'_, Result<Option<Slot>, ReadError>> {
-        self.count().get(name)
+        let vault = self.count();
+        if self.is_early.swap(false, Ordering::SeqCst) { Box::pin(async { Ok(None) }) } else { vault.get(name) }
     }
     fn create(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<Created, ReadError>> {
         self.count().create(name, value)
@@ -126,7 +129,11 @@ struct Told {
 impl Told {
     async fn open(opened: &Opened) -> Self {
         let engine = Arc::new(Recording::new(opened.engine.clone()));
-        let vault = Arc::new(Counted { vault: opened.vault.clone(), calls: AtomicUsize::new(0) });
+        let vault = Arc::new(Counted {
+            vault: opened.vault.clone(),
+            calls: AtomicUsize::new(0),
+            is_early: AtomicBool::new(false),
+        });
         let store = store(Opened { engine: engine.clone(), vault: vault.clone() }, 1, NOW, 1 << 20).await;
         Self { store, engine, vault }
     }
@@ -282,5 +289,17 @@ fn m7_what_is_ill_formed_does_no_work_at_all() {
         assert!(newcomer.list_references(None, 0, None).await.is_err());
         let worked = (told.engine.take(), told.vault.calls.load(Ordering::SeqCst));
         assert_eq!(worked, (vec![], 0), "{kept:?}");
+    });
+}
+
+/// A tenant that is made between the two looks of a reader, at its keys and at its name, is no damaged one.
+#[test]
+fn m4_a_tenant_that_is_made_while_another_reads_is_whole() {
+    on_every_engine(async |told, kept| {
+        let id = put(&handle(&told.store, "acme"), item("own", 5, None)).await;
+        let reader = handle(&told.store, "acme");
+        told.vault.is_early.store(true, Ordering::SeqCst);
+        assert!(reader.resolve(&id).await.is_ok(), "{kept:?}");
+        assert!(!told.vault.is_early.load(Ordering::SeqCst), "the early look was taken");
     });
 }

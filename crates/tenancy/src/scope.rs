@@ -60,16 +60,22 @@ impl TenantState {
 
     /// Loads the keys if the tenant has any.
     async fn load(&self) -> Result<Option<Arc<TenantKeys>>> {
-        let slot = self.store.vault.get(self.name).await.map_err(failure::read)?;
-        match slot {
-            Some(slot) => {
-                let keys = TenantKeys::open(&slot.value, &self.store.wrapper, &self.store.keys, &self.resource_id)?;
-                Ok(Some(Arc::new(keys)))
-            }
-            // A name without keys was damaged: taking it for a new tenant would lose the old one's data in silence.
-            None if self.live_tag().await?.is_some() => Err(failure::corrupt()),
-            None => Ok(None),
+        if let Some(keys) = self.read_header().await? {
+            return Ok(Some(keys));
         }
+        if self.live_tag().await?.is_none() {
+            return Ok(None);
+        }
+        // Somebody may have made the tenant between the two looks: a header is written before its name row, so it must
+        // be there now. A name without keys was damaged: taking it for a new tenant would lose the old one's data in
+        // silence.
+        self.read_header().await?.map(Some).ok_or_else(failure::corrupt)
+    }
+
+    async fn read_header(&self) -> Result<Option<Arc<TenantKeys>>> {
+        let slot = self.store.vault.get(self.name).await.map_err(failure::read)?;
+        let open = |value: &[u8]| TenantKeys::open(value, &self.store.wrapper, &self.store.keys, &self.resource_id);
+        slot.map(|slot| open(&slot.value).map(Arc::new)).transpose()
     }
 
     async fn live_tag(&self) -> Result<Option<Vec<u8>>> {
