@@ -1,26 +1,17 @@
 import { InvalidInputError } from '../errors/index.ts'
 import type { Bridge } from '../native/bridge.ts'
-import { type Answer, byteLengthOf, type Message } from '../native/message.ts'
+import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { JsonValue } from '../spec/json-value.ts'
-import {
-  assertOpen,
-  assertOptionalNumber,
-  assertOptions,
-  assertSize,
-  assertText,
-  isBytes,
-  jsonText,
-  refuseOtherBinary,
-} from './guard.ts'
+import { assertOpen, assertOptionalNumber, assertOptions, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import type { Cache } from './types.ts'
+import { valueWriter } from './value-writer.ts'
 
 type CacheOptions = NonNullable<Parameters<Cache['set']>[2]>
 
 const ABSENT = 0
-const JSON_VALUE = 1
-const BYTES_VALUE = 2
+const FORMS = { json: 1, bytes: 2 } as const
 
 /** The cache of one handle. */
 export class TenantCache implements Cache {
@@ -48,7 +39,7 @@ export class TenantCache implements Cache {
     assertOptions(options, 'options')
     const { ttlMs } = options
     assertOptionalNumber(ttlMs, 'ttlMs')
-    const writeValue = valueWriter(value)
+    const writeValue = valueWriter(value, FORMS)
     const write = (message: Message) => writeValue(message.text(key).optionalNumber(ttlMs))
     await this.#submit(Operation.cacheSet, write, () => undefined)
   }
@@ -89,7 +80,7 @@ export class TenantCache implements Cache {
   async #compute<T extends JsonValue | Uint8Array>(computation: number, compute: () => T | Promise<T>): Promise<T> {
     try {
       const value = await compute()
-      const writeValue = valueWriter(value)
+      const writeValue = valueWriter(value, FORMS)
       const write = (message: Message) => writeValue(message.u32(computation))
       await this.#submit(Operation.cacheComputed, write, () => undefined)
       return value
@@ -113,17 +104,7 @@ export class TenantCache implements Cache {
   }
 }
 
-function valueWriter(value: JsonValue | Uint8Array): (message: Message) => void {
-  if (isBytes(value)) {
-    assertSize(byteLengthOf(value))
-    return (message) => message.u8(BYTES_VALUE).byteString(value)
-  }
-  refuseOtherBinary(value)
-  const text = jsonText(value)
-  return (message) => message.u8(JSON_VALUE).text(text)
-}
-
 function read<T>(answer: Answer, form: number): T | undefined {
   if (form === ABSENT) return undefined
-  return (form === JSON_VALUE ? answer.json() : answer.rest()) as T
+  return (form === FORMS.json ? answer.json() : answer.rest()) as T
 }

@@ -1,31 +1,22 @@
 import { Buffer } from 'node:buffer'
 import { InvalidInputError } from '../errors/index.ts'
 import type { Bridge } from '../native/bridge.ts'
-import { type Answer, byteLengthOf, type Message } from '../native/message.ts'
+import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { JsonValue } from '../spec/json-value.ts'
-import {
-  assertOpen,
-  assertOptionalNumber,
-  assertOptions,
-  assertSize,
-  assertText,
-  isBytes,
-  jsonText,
-  refuseOtherBinary,
-} from './guard.ts'
+import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { notFound } from './not-found.ts'
 import type { Page, Reference, References, ReferenceValue, Resolved } from './types.ts'
+import { valueWriter } from './value-writer.ts'
 
 type PutItem = Parameters<References['putMany']>[0][number]
 type PutOptions = NonNullable<Parameters<References['put']>[2]>
 type ListOptions = NonNullable<Parameters<References['list']>[0]>
 
 const ID_LENGTH = 'ref_'.length + 32
-const JSON_VALUE = 0
+const FORMS = { json: 0, bytes: 2 } as const
 const TEXT_VALUE = 1
-const BYTES_VALUE = 2
 
 /** The references of one handle. */
 export class TenantReferences implements References {
@@ -136,7 +127,7 @@ function itemWriter(item: PutItem): (message: Message) => void {
   assertOptionalNumber(ttlMs, 'ttlMs')
   if (mediaType !== undefined) assertText(mediaType, 'mediaType')
   if (mediaType === '') throw new InvalidInputError('mediaType must not be empty. Leave it out instead.')
-  const writeValue = valueWriter(value)
+  const writeValue = contentWriter(value)
   return (message) => {
     message
       .text(type)
@@ -146,19 +137,11 @@ function itemWriter(item: PutItem): (message: Message) => void {
   }
 }
 
-function valueWriter(value: ReferenceValue): (message: Message) => void {
-  if (typeof value === 'string') {
-    assertSize(value.length)
-    assertText(value, 'The value')
-    return (message) => message.u8(TEXT_VALUE).text(value)
-  }
-  if (isBytes(value)) {
-    assertSize(byteLengthOf(value))
-    return (message) => message.u8(BYTES_VALUE).byteString(value)
-  }
-  refuseOtherBinary(value)
-  const text = jsonText(value)
-  return (message) => message.u8(JSON_VALUE).text(text)
+function contentWriter(value: ReferenceValue): (message: Message) => Message {
+  if (typeof value !== 'string') return valueWriter(value, FORMS)
+  assertSize(value.length)
+  assertText(value, 'The value')
+  return (message) => message.u8(TEXT_VALUE).text(value)
 }
 
 /** Whether it can be an id at all. What cannot is not found, like every id that is not this tenant's. */

@@ -30,7 +30,7 @@ export interface StoreOptions {
    * key, a new `sled:` store makes one and keeps it in `root.key` in its directory.
    */
   readonly rootKeyEnv?: string
-  /** The size of the engine's cache in bytes. Default 128 MiB. */
+  /** The size of the engine's cache in bytes, at least 1 MiB. Default 128 MiB. */
   readonly cacheBytes?: number
   /** The size of the cache of opened records in bytes, over all tenants. Default 64 MiB. */
   readonly openedCacheBytes?: number

@@ -40,7 +40,7 @@ export interface References {
     value: ReferenceValue,
     options?: { readonly ttlMs?: number; readonly mediaType?: string },
   ): Promise<Reference>
-  /** Keeps several values in one commit. */
+  /** Keeps several values, at most 250, in one commit. */
   putMany(
     items: readonly {
       readonly type: string

@@ -8,7 +8,7 @@ use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Closing, Count, Scope, Store};
 
 use crate::catalogue::Catalogue;
-use crate::reference_input::VALUE_BYTES;
+use crate::reference_input::check_size;
 
 /// The largest number of milliseconds that JavaScript can count with.
 const SAFE_INTEGER: u64 = (1 << 53) - 1;
@@ -62,11 +62,7 @@ impl TenantHandle {
     }
 
     pub(crate) fn check_value_bytes(&self, used: usize) -> Result<()> {
-        if used > VALUE_BYTES {
-            return Err(Error::invalid(format!(
-                "The value has {used} bytes; at most {VALUE_BYTES} (64 MiB) are allowed. Keep it elsewhere, or in parts."
-            )));
-        }
+        check_size(used)?;
         match self.limits.value_bytes {
             Some(limit) if used as u64 > limit => {
                 Err(Error::QuotaExceeded { quota: "valueBytes".to_owned(), limit, used: used as u64 })

@@ -109,7 +109,9 @@ fn check_media_type(media_type: &str) -> Result<()> {
     }
 }
 
-fn check_size(bytes: usize) -> Result<()> {
+/// # Errors
+/// `InvalidInput` for more than any value may have.
+pub(crate) fn check_size(bytes: usize) -> Result<()> {
     if bytes <= VALUE_BYTES {
         Ok(())
     } else {

@@ -32,7 +32,7 @@ pub use cursor::bad_cursor;
 pub use entropy::Clock;
 pub use flights::{Lead, Turn};
 pub use journal::{Entries, EntryPage};
-pub use list::{DEFAULT_LIMIT, MAXIMUM_LIMIT, NamePage, check_limit};
+pub use list::{DEFAULT_LIMIT, NamePage, check_limit};
 pub use opened::Record;
 pub use root_key::RootKey;
 pub use row::{Area, Change, List, Name};

@@ -13,7 +13,7 @@ use crate::scope::Access;
 /// How many items a page has if the caller does not say.
 pub const DEFAULT_LIMIT: usize = 100;
 /// How many it has at most.
-pub const MAXIMUM_LIMIT: usize = 1000;
+const MAXIMUM_LIMIT: usize = 1000;
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]

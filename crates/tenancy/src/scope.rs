@@ -19,9 +19,6 @@ use crate::opened::Record;
 use crate::row::{self, Area, Change, Name};
 use crate::store::Store;
 
-/// What sealing and the owner add to a body, at most, in bytes.
-pub(crate) const RECORD_OVERHEAD: usize = crate::seal::OVERHEAD + 2 + 256;
-
 /// What the handles of one tenant share while at least one of them is open.
 pub(crate) struct TenantState {
     pub(crate) store: Arc<Store>,

@@ -22,7 +22,7 @@ const COMMITMENT_END: usize = 58;
 const AUTHENTICATOR: usize = 16;
 
 /// What sealing adds to a plaintext, in bytes.
-pub(crate) const OVERHEAD: usize = COMMITMENT_END + AUTHENTICATOR;
+const OVERHEAD: usize = COMMITMENT_END + AUTHENTICATOR;
 
 /// A key pair that seals: one half encrypts, the other commits.
 pub(crate) struct Sealer {

@@ -125,11 +125,6 @@ impl Store {
         self.clock.advance(milliseconds)
     }
 
-    /// The largest value in bytes that the engine takes.
-    pub fn value_bytes(&self) -> usize {
-        self.engine.limits().value_bytes.saturating_sub(crate::scope::RECORD_OVERHEAD)
-    }
-
     /// How the engine is.
     pub async fn health(&self) -> Health {
         let mut health = self.engine.health().await;

@@ -12,7 +12,6 @@ use bailiwick_model::{Error, Result};
 use bailiwick_store::{Opened, memory, sled};
 use parking_lot::Mutex;
 
-use crate::failure;
 use crate::root_key::RootKey;
 use crate::store::{Store, StoreOptions};
 
@@ -222,9 +221,4 @@ fn unusable(error: &io::Error) -> Error {
         "The store's directory cannot be used: {}. Check that it exists and that this process may write there.",
         error.kind()
     ))
-}
-
-/// What a call gets after its store was closed.
-pub fn closed() -> Error {
-    failure::closed()
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{Page, TenantHandle};
+use bailiwick_runtime::{DEFAULT_LIMIT, Page, TenantHandle};
 
 pub(crate) use references::resolved_header;
 
@@ -127,7 +127,7 @@ fn page_answer(page: &Page) -> Answer {
 
 /// How many items a page is to have.
 fn page_limit(arguments: &mut Reader<'_>) -> Result<usize> {
-    Ok(arguments.whole("limit")?.map_or(100, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
+    Ok(arguments.whole("limit")?.map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
 fn array(texts: &[String]) -> String {
