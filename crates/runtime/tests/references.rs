@@ -11,7 +11,9 @@ use std::task::{Context, Poll, Waker};
 
 use bailiwick_model::{Error, Kind};
 use bailiwick_runtime::{CacheValue, PutContent, PutItem, TenantHandle};
-use bailiwick_store::engine::{Millis, Place, ReadError, Row, ScanRequest, Tag, Usage, Version};
+use bailiwick_store::engine::{
+    Due, Export, Millis, Place, Promptness, ReadError, Row, ScanRequest, Tag, Usage, Version,
+};
 use bailiwick_store::{Commit, CommitError, Engine, EngineFuture, EngineLimits, Found, Health, Op};
 use support::{Kept, NOW, at_once, bytes, catalogue, handle, handle_of, memory_store, put, store, text};
 
@@ -49,6 +51,18 @@ impl Engine for Gate {
     }
     fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
         self.engine.usage(tag)
+    }
+    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        self.engine.due(now, promptness, limit)
+    }
+    fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
+        self.engine.sweep(due, now)
+    }
+    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
+        self.engine.erase(tag)
+    }
+    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
+        self.engine.export()
     }
     fn health(&self) -> EngineFuture<'_, Health> {
         self.engine.health()

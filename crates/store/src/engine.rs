@@ -48,6 +48,14 @@ pub fn record_key(tag: &Tag, place: &Place) -> [u8; 66] {
     key
 }
 
+/// Whose and where a record key is. `None` if it is none.
+pub(crate) fn address(key: &[u8; 66]) -> Option<(Tag, Place)> {
+    let (format, rest) = key.split_first()?;
+    let (tag, rest) = rest.split_first_chunk::<32>()?;
+    let (kind, item) = rest.split_first()?;
+    (*format == KEY_FORMAT).then_some((Tag(*tag), Place { kind: *kind, item: item.try_into().ok()? }))
+}
+
 /// The version of a row: opaque, never reused at the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version(pub u64);
@@ -103,6 +111,13 @@ pub enum Op {
         place: Place,
         /// The condition.
         when: When,
+    },
+    /// Has [`Engine::due`] name this kind of the tag from that time on, whether rows expire or not.
+    Wake {
+        /// The kind.
+        kind: u8,
+        /// From when on.
+        at: Millis,
     },
 }
 
@@ -193,6 +208,17 @@ pub enum ReadError {
     Closed,
 }
 
+impl From<ReadError> for CommitError {
+    /// What a failed read means for the commit that needed it: nothing was written.
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable => Self::Unavailable,
+            ReadError::Corrupt => Self::Corrupt,
+            ReadError::Closed => Self::Closed,
+        }
+    }
+}
+
 /// What a look-up found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -235,6 +261,60 @@ pub struct ScanRequest {
     pub limit: usize,
     /// Rows that have expired by then are left out and do not count against `limit`.
     pub now: Millis,
+}
+
+/// A kind of a tag that has something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Due {
+    /// Whose.
+    pub tag: Tag,
+    /// The kind of its rows.
+    pub kind: u8,
+}
+
+/// Which dues to name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promptness {
+    /// Everything that is due.
+    Now,
+    /// What can wait for its neighbours waits: an engine may gather rows that expire at about the same time, so that it
+    /// goes through a tag's rows once for all of them.
+    Gathered,
+}
+
+/// A part of everything that an engine holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exported {
+    /// A row as it is now; it replaces what an earlier part said of it.
+    Row {
+        /// Whose.
+        tag: Tag,
+        /// The row. Its version means nothing elsewhere.
+        row: Row,
+        /// What it is counted with.
+        counted: Option<u64>,
+    },
+    /// There is no such row any more.
+    Gone {
+        /// Whose.
+        tag: Tag,
+        /// Where.
+        place: Place,
+    },
+    /// An [`Op::Wake`] that is still to come.
+    Wake {
+        /// What it names.
+        due: Due,
+        /// From when on.
+        at: Millis,
+    },
+}
+
+/// A consistent copy of everything that an engine holds, as of some time between the first part and the last. Work goes
+/// on meanwhile.
+pub trait Export: Send {
+    /// The next part; empty after the last.
+    fn next(&mut self) -> EngineFuture<'_, Result<Vec<Exported>, ReadError>>;
 }
 
 /// Sizes an engine holds to.
@@ -284,6 +364,22 @@ pub trait Engine: Send + Sync + 'static {
 
     /// What the tag holds.
     fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>>;
+
+    /// What has something to do by `now`: kinds with expired rows, and those that an [`Op::Wake`] named. The longest due
+    /// first, at most `limit`, each once.
+    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>>;
+
+    /// Removes the rows of this kind that have expired by `now`, in small commits, and says how many there were. Until its
+    /// next row expires or its next wake comes, the kind is no longer due. Dropping the future leaves the rest for the
+    /// next call.
+    fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>>;
+
+    /// Removes all rows of a tag, in small commits. From the first poll on, every commit to it fails with `Closed`.
+    /// Dropping the future leaves the rest for the next call; calling it again does no harm.
+    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>>;
+
+    /// A consistent copy of everything.
+    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>>;
 
     /// How the engine is.
     fn health(&self) -> EngineFuture<'_, Health>;

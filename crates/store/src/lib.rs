@@ -11,8 +11,8 @@ mod stage;
 pub mod vault;
 
 pub use engine::{
-    Commit, CommitError, Count, Durability, Engine, EngineFuture, EngineLimits, Found, Health, Item, Limits, Op, Place,
-    ReadError, Row, ScanRequest, Tag, Usage, Version, When,
+    Commit, CommitError, Count, Due, Durability, Engine, EngineFuture, EngineLimits, Export, Exported, Found, Health,
+    Item, Limits, Op, Place, Promptness, ReadError, Row, ScanRequest, Tag, Usage, Version, When,
 };
 pub use vault::{Created, Slot, Vault};
 

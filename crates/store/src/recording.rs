@@ -6,8 +6,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::engine::{
-    Commit, CommitError, Engine, EngineFuture, EngineLimits, Found, Health, Millis, Op, Place, ReadError, Row,
-    ScanRequest, Tag, Usage, Version,
+    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Millis, Op, Place, Promptness,
+    ReadError, Row, ScanRequest, Tag, Usage, Version,
 };
 
 /// What was called.
@@ -21,6 +21,14 @@ pub enum Verb {
     Scan,
     /// [`Engine::usage`]
     Usage,
+    /// [`Engine::due`]
+    Due,
+    /// [`Engine::sweep`]
+    Sweep,
+    /// [`Engine::erase`]
+    Erase,
+    /// [`Engine::export`]
+    Export,
     /// [`Engine::health`]
     Health,
     /// [`Engine::close`]
@@ -38,6 +46,8 @@ pub enum Step {
     Delete(u8),
     /// A check.
     Check(u8),
+    /// A wake.
+    Wake(u8),
     /// A look-up; whether a version was known.
     Look(u8, bool),
     /// A range; whether in reverse, and its limit.
@@ -87,6 +97,7 @@ impl<E: Engine + ?Sized> Engine for Recording<E> {
             Op::Extend { place, .. } => Step::Extend(place.kind),
             Op::Delete { place, .. } => Step::Delete(place.kind),
             Op::Check { place, .. } => Step::Check(place.kind),
+            Op::Wake { kind, .. } => Step::Wake(*kind),
         };
         self.note(Verb::Commit, commit.ops.iter().map(step).collect());
         self.engine.commit(commit)
@@ -111,6 +122,26 @@ impl<E: Engine + ?Sized> Engine for Recording<E> {
     fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
         self.note(Verb::Usage, Vec::new());
         self.engine.usage(tag)
+    }
+
+    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        self.note(Verb::Due, Vec::new());
+        self.engine.due(now, promptness, limit)
+    }
+
+    fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
+        self.note(Verb::Sweep, Vec::new());
+        self.engine.sweep(due, now)
+    }
+
+    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
+        self.note(Verb::Erase, Vec::new());
+        self.engine.erase(tag)
+    }
+
+    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
+        self.note(Verb::Export, Vec::new());
+        self.engine.export()
     }
 
     fn health(&self) -> EngineFuture<'_, Health> {

@@ -103,6 +103,7 @@ pub(crate) fn stage<V: Clone, E>(
                     return Err(conflict());
                 }
             }
+            Op::Wake { .. } => {}
         }
     }
     let mut changes = touched.changes;
@@ -113,6 +114,19 @@ pub(crate) fn stage<V: Clone, E>(
     });
     let usage = usage_after(usage, &changes, &commit.limits).map_err(Refusal::Commit)?;
     Ok(Staged { changes, usage })
+}
+
+/// When rows that a commit leaves behind expire, and their kinds.
+pub(crate) fn expiries<V>(changes: &[Change<V>]) -> impl Iterator<Item = (Millis, u8)> + '_ {
+    changes.iter().filter_map(|change| Some((change.after.as_ref()?.expires_at?, change.place.kind)))
+}
+
+/// The wakes of a commit.
+pub(crate) fn wakes(commit: &Commit) -> impl Iterator<Item = (Millis, u8)> + '_ {
+    commit.ops.iter().filter_map(|op| match op {
+        Op::Wake { kind, at } => Some((*at, *kind)),
+        _ => None,
+    })
 }
 
 /// The version a commit answers with: its own, or the last one given out if it changed nothing.

@@ -1,14 +1,14 @@
 //! Random commits, look-ups, scans and reopenings on sled and in memory, against a model that is as simple as can be.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_store::conformance::support::{block_on, item, noise, place};
 use bailiwick_store::memory::{self, MemoryOptions};
 use bailiwick_store::sled::{self, SledOptions};
 use bailiwick_store::{
-    Commit, CommitError, Count, Durability, Found, Limits, Op, Opened, Place, Row, ScanRequest, Tag, Usage, Version,
-    When,
+    Commit, CommitError, Count, Due, Durability, Found, Limits, Op, Opened, Place, Promptness, Row, ScanRequest, Tag,
+    Usage, Version, When,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -39,6 +39,7 @@ enum Action {
     Get { tag: u8, kind: u8, item: u64, knows: bool, now: u64 },
     Scan { tag: u8, kind: u8, from: u64, to: u64, reverse: bool, limit: usize, now: u64 },
     Usage { tag: u8 },
+    Sweep { tag: u8, kind: u8, now: u64 },
     Reopen,
 }
 
@@ -79,6 +80,7 @@ fn actions() -> impl Strategy<Value = Action> {
         4 => (0..2_u8, 0..2_u8, 0..6_u64, 0..6_u64, any::<bool>(), 0..5_usize, now())
             .prop_map(|(tag, kind, from, to, reverse, limit, now)| Action::Scan { tag, kind, from, to, reverse, limit, now }),
         1 => (0..2_u8).prop_map(|tag| Action::Usage { tag }),
+        2 => (0..2_u8, 0..2_u8, now()).prop_map(|(tag, kind, now)| Action::Sweep { tag, kind, now }),
         1 => Just(Action::Reopen),
     ]
 }
@@ -127,6 +129,19 @@ impl Model {
             Condition::Current => Some(last.unwrap_or(usize::MAX)),
             Condition::Stale => Some(last.map_or(usize::MAX, |last| last.wrapping_sub(1))),
         }
+    }
+
+    /// Removes what has expired, and says how many rows that were.
+    fn sweep(&mut self, tag: u8, kind: u8, now: u64) -> u64 {
+        let before = self.rows.len();
+        self.rows.retain(|at, known| (at.0, at.1) != (tag, kind) || is_live(known, now));
+        (before - self.rows.len()) as u64
+    }
+
+    /// The tags and kinds that have something to sweep.
+    fn due(&self, now: u64) -> BTreeSet<Due> {
+        let expired = self.rows.iter().filter(|(_, known)| !is_live(known, now));
+        expired.map(|((tag, kind, _), _)| Due { tag: owner(*tag), kind: *kind }).collect()
     }
 
     /// Whether the commit goes through, and what it would leave.
@@ -275,8 +290,15 @@ impl Subject {
                 usage.retain(|_, count| *count != Count::default());
                 assert_eq!(usage, counts(&model.rows, tag));
             }
-            Action::Commit { .. } | Action::Reopen => {}
+            Action::Commit { .. } | Action::Sweep { .. } | Action::Reopen => {}
         }
+    }
+
+    /// Everything that has something to sweep is named; what has nothing any more may be, until it was swept.
+    fn check_due(&self, model: &Model, now: u64) {
+        let named = block_on(self.opened.engine.due(now, Promptness::Now, 100)).unwrap();
+        let missing: Vec<Due> = model.due(now).into_iter().filter(|due| !named.contains(due)).collect();
+        assert_eq!(missing, []);
     }
 }
 
@@ -299,6 +321,15 @@ fn run(actions: &[Action]) {
                     model.rows = rows;
                 }
             }
+            Action::Sweep { tag, kind, now } => {
+                let expected = model.sweep(*tag, *kind, *now);
+                for subject in [&on_sled, &in_memory] {
+                    let due = Due { tag: owner(*tag), kind: *kind };
+                    assert_eq!(block_on(subject.opened.engine.sweep(due, *now)), Ok(expected), "{action:?}");
+                    let left = block_on(subject.opened.engine.due(*now, Promptness::Now, 100)).unwrap();
+                    assert!(!left.contains(&due), "{action:?}");
+                }
+            }
             Action::Reopen => {
                 block_on(on_sled.opened.engine.close());
                 on_sled.opened = open();
@@ -307,6 +338,10 @@ fn run(actions: &[Action]) {
                 on_sled.look(&model, look);
                 in_memory.look(&model, look);
             }
+        }
+        for now in [95, 105, 115] {
+            on_sled.check_due(&model, now);
+            in_memory.check_due(&model, now);
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bailiwick_runtime::{Clock, RootKey, Store, StoreOptions};
 use bailiwick_store::{
-    Commit, CommitError, Durability, Engine, EngineFuture, EngineLimits, Found, Health, Limits, Op, Opened, Place,
-    ReadError, Row, ScanRequest, Tag, Usage, Version, When, memory, recording::Recording,
+    Commit, CommitError, Due, Durability, Engine, EngineFuture, EngineLimits, Export, Found, Health, Limits, Op,
+    Opened, Place, Promptness, ReadError, Row, ScanRequest, Tag, Usage, Version, When, memory, recording::Recording,
 };
 use parking_lot::Mutex;
 
@@ -107,6 +107,18 @@ impl Engine for Raw {
         self.engine.usage(tag)
     }
 
+    fn due(&self, now: u64, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        self.engine.due(now, promptness, limit)
+    }
+    fn sweep(&self, due: Due, now: u64) -> EngineFuture<'_, Result<u64, CommitError>> {
+        self.engine.sweep(due, now)
+    }
+    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
+        self.engine.erase(tag)
+    }
+    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
+        self.engine.export()
+    }
     fn health(&self) -> EngineFuture<'_, Health> {
         self.engine.health()
     }

@@ -11,6 +11,7 @@
 #![allow(missing_docs, reason = "the name of a check says what it checks")]
 
 pub mod conditions;
+pub mod housekeeping;
 pub mod quotas;
 pub mod reading;
 pub mod support;
@@ -47,6 +48,11 @@ macro_rules! conformance_tests {
             sizes_around_every_limit, large_values, overwriting_and_deleting_large_values, too_large_is_refused,
             too_many_operations_are_refused, large_values_survive_reopening, readers_race_with_overwriting,
             extending_keeps_a_large_value);
+        $crate::conformance_tests!(@ $fresh, housekeeping:
+            expired_rows_are_due_until_swept, sweeping_leaves_what_lives, what_comes_during_a_slot_is_due_again,
+            extended_rows_are_due_later, wakes_are_due_once, dues_survive_reopening, dues_are_limited_and_named_once,
+            erasing_leaves_nothing_of_a_tag, nothing_is_written_to_an_erased_tag, an_erase_that_was_dropped_goes_on,
+            exports_have_everything, exports_are_consistent_while_work_goes_on, a_dropped_export_leaves_nothing);
         $crate::conformance_tests!(@ $fresh, vaults:
             create_once, replace_by_generation, wiped_is_gone, names_in_order, local_secret_once, slots_survive_reopening,
             one_of_many_vault_creators_wins, closed_vaults_are_closed, many_slots);

@@ -1,6 +1,6 @@
 //! The engine in memory: one ordered map under one lock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 use std::future::ready;
 use std::sync::Arc;
@@ -10,20 +10,24 @@ use parking_lot::Mutex;
 
 use super::secrets::MemoryVault;
 use crate::engine::{
-    Commit, CommitError, Engine, EngineFuture, EngineLimits, Found, Health, Millis, Place, ReadError, Row, ScanRequest,
-    Tag, Usage, Version, record_key,
+    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Exported, Found, Health, Millis, Place,
+    Promptness, ReadError, Row, ScanRequest, Tag, Usage, Version, address, record_key,
 };
-use crate::stage::{Entry, LIMITS, Refusal, answer, check_sizes, stage};
+use crate::stage::{Entry, LIMITS, Refusal, answer, check_sizes, expiries, stage, wakes};
 
 type Key = [u8; 66];
 
-/// The item is the last 32 bytes of the key.
-const ITEM_AT: usize = 34;
+/// So many rows are exported at once.
+const EXPORTED: usize = 256;
 
 #[derive(Default)]
 struct Rows {
     rows: BTreeMap<Key, Entry<Bytes>>,
     usage: HashMap<Tag, Usage>,
+    /// When which kinds have something to do.
+    dues: BTreeSet<(Millis, Due)>,
+    /// Tags that were erased: nothing is written to them any more.
+    erased: HashSet<Tag>,
     /// The last version given out.
     version: u64,
 }
@@ -43,11 +47,18 @@ impl MemoryEngine {
     fn read<T>(&self, read: impl FnOnce(&Rows) -> T) -> Result<T, ReadError> {
         self.rows.lock().as_ref().map(read).ok_or(ReadError::Closed)
     }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Rows) -> T) -> Result<T, CommitError> {
+        self.rows.lock().as_mut().map(change).ok_or(CommitError::Closed)
+    }
 }
 
 impl Rows {
     fn apply(&mut self, commit: &Commit) -> Result<Version, CommitError> {
         check_sizes(commit)?;
+        if self.erased.contains(&commit.tag) {
+            return Err(CommitError::Closed);
+        }
         let version = self.version + 1;
         let none = Usage::new();
         let usage = self.usage.get(&commit.tag).unwrap_or(&none);
@@ -60,6 +71,9 @@ impl Rows {
             Refusal::Read(never) => match never {},
         })?;
         let answer = answer(&staged, version);
+        let tag = commit.tag;
+        let dues = expiries(&staged.changes).chain(wakes(commit));
+        self.dues.extend(dues.map(|(at, kind)| (at, Due { tag, kind })));
         if staged.changes.is_empty() {
             return Ok(answer);
         }
@@ -97,14 +111,69 @@ impl Rows {
         let bound = |item| record_key(tag, &Place { kind: request.kind, item });
         let range = self.rows.range(bound(request.from)..=bound(request.to));
         let live = |(key, entry): (&Key, &Entry<Bytes>)| {
-            let item = key.get(ITEM_AT..)?.try_into().ok()?;
-            entry.is_live(request.now).then(|| row(Place { kind: request.kind, item }, entry))
+            entry.is_live(request.now).then(|| address(key).map(|(_, place)| row(place, entry)))?
         };
         if request.reverse {
             range.rev().filter_map(live).take(request.limit).collect()
         } else {
             range.filter_map(live).take(request.limit).collect()
         }
+    }
+}
+
+/// All keys of a tag, and of nobody else.
+fn keys_of(tag: &Tag) -> std::ops::RangeInclusive<Key> {
+    record_key(tag, &Place { kind: 0, item: [0; 32] })..=record_key(tag, &Place { kind: u8::MAX, item: [u8::MAX; 32] })
+}
+
+impl Rows {
+    fn due(&self, now: Millis, limit: usize) -> Vec<Due> {
+        let mut named = HashSet::new();
+        let due = self.dues.iter().take_while(|(at, _)| *at <= now).map(|(_, due)| *due);
+        due.filter(|due| named.insert(*due)).take(limit).collect()
+    }
+
+    fn sweep(&mut self, due: Due, now: Millis) -> u64 {
+        let bound = |item| record_key(&due.tag, &Place { kind: due.kind, item });
+        let range = self.rows.range(bound([0; 32])..=bound([u8::MAX; 32]));
+        let expired: Vec<Key> = range.filter(|(_, entry)| !entry.is_live(now)).map(|(key, _)| *key).collect();
+        for key in &expired {
+            let counted = self.rows.remove(key).and_then(|entry| entry.counted);
+            let count = self.usage.get_mut(&due.tag).and_then(|usage| usage.get_mut(&due.kind));
+            if let (Some(bytes), Some(count)) = (counted, count) {
+                count.items = count.items.saturating_sub(1);
+                count.bytes = count.bytes.saturating_sub(bytes);
+            }
+        }
+        self.dues.retain(|(at, known)| *known != due || *at > now);
+        expired.len() as u64
+    }
+
+    fn erase(&mut self, tag: Tag) {
+        self.erased.insert(tag);
+        let keys: Vec<Key> = self.rows.range(keys_of(&tag)).map(|(key, _)| *key).collect();
+        for key in keys {
+            self.rows.remove(&key);
+        }
+        self.usage.remove(&tag);
+        self.dues.retain(|(_, due)| due.tag != tag);
+    }
+
+    fn export(&self) -> Vec<Exported> {
+        let rows = self.rows.iter().filter_map(|(key, entry)| {
+            let (tag, place) = address(key)?;
+            Some(Exported::Row { tag, row: row(place, entry), counted: entry.counted })
+        });
+        rows.chain(self.dues.iter().map(|(at, due)| Exported::Wake { due: *due, at: *at })).collect()
+    }
+}
+
+/// What was there when the export began.
+struct Snapshot(std::vec::IntoIter<Exported>);
+
+impl Export for Snapshot {
+    fn next(&mut self) -> EngineFuture<'_, Result<Vec<Exported>, ReadError>> {
+        Box::pin(ready(Ok(self.0.by_ref().take(EXPORTED).collect())))
     }
 }
 
@@ -141,6 +210,23 @@ impl Engine for MemoryEngine {
 
     fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
         Box::pin(ready(self.read(|rows| rows.usage.get(&tag).cloned().unwrap_or_default())))
+    }
+
+    fn due(&self, now: Millis, _: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        Box::pin(ready(self.read(|rows| rows.due(now, limit))))
+    }
+
+    fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
+        Box::pin(async move { self.change(|rows| rows.sweep(due, now)) })
+    }
+
+    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
+        Box::pin(async move { self.change(|rows| rows.erase(tag)) })
+    }
+
+    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
+        let snapshot = self.read(Rows::export);
+        Box::pin(ready(snapshot.map(|parts| Box::new(Snapshot(parts.into_iter())) as _)))
     }
 
     fn health(&self) -> EngineFuture<'_, Health> {

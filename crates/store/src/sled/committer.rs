@@ -1,7 +1,7 @@
 //! The one thread that writes to the tree. It takes what waits, checks it in order against tree and batch, writes large
 //! values, applies one batch, syncs once, and answers everyone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,12 +11,14 @@ use ::sled::{Batch, IVec};
 use super::entry::{STATE_KEY, State, Stored, decode_usage, encode, encode_state, encode_usage, entry, usage_key};
 use super::files::Files;
 use super::mark::Mark;
-use super::queue::{Answer, Job, Next, Queue};
+use super::orders::Recorder;
+use super::queue::{Answer, Job, Large, Next, Queue};
 use super::segments::Segments;
+use super::slots::Slots;
 use super::status::Status;
 use super::tree::Tree;
-use crate::engine::{CommitError, Durability, Op, Place, ReadError, Tag, Usage, record_key};
-use crate::stage::{Change, Entry, Refusal, answer, stage};
+use crate::engine::{CommitError, Due, Durability, Op, Place, ReadError, Tag, Usage, record_key};
+use crate::stage::{Change, Entry, Refusal, answer, expiries, stage, wakes};
 
 /// What was acknowledged without a sync is synced after this.
 const RELAXED: Duration = Duration::from_millis(200);
@@ -27,7 +29,7 @@ const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 /// Below this it is full for what removes, too.
 const LAST_BYTES: u64 = 8 * 1024 * 1024;
 
-type Key = [u8; 66];
+pub(super) type Key = [u8; 66];
 
 /// See the module.
 pub(super) struct Committer {
@@ -41,6 +43,11 @@ pub(super) struct Committer {
     /// Rows as the last batches have left them. Nobody else writes, so they are right.
     pub(super) rows: HashMap<Key, Option<Entry<Stored>>>,
     pub(super) usage: HashMap<Tag, Usage>,
+    pub(super) slots: Slots,
+    /// Tags that were erased: nothing is written to them any more. After a restart nobody has their keys.
+    pub(super) erased: HashSet<Tag>,
+    /// Exports under way, by number.
+    pub(super) recorders: HashMap<u64, Recorder>,
     /// Since when the tree holds what is not synced.
     pub(super) unsynced: Option<Instant>,
     pub(super) buffer: Vec<u8>,
@@ -48,11 +55,18 @@ pub(super) struct Committer {
 
 /// The commits of one group, and what they come to.
 #[derive(Default)]
-struct Group {
-    batch: Batch,
-    is_empty: bool,
-    usage_changed: BTreeSet<Tag>,
+pub(super) struct Group {
+    pub(super) batch: Batch,
+    pub(super) is_empty: bool,
+    pub(super) usage_changed: BTreeSet<Tag>,
     free_bytes: Option<u64>,
+}
+
+impl Group {
+    /// Whether there is no room left even for what removes.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.free_bytes.is_some_and(|free| free < LAST_BYTES)
+    }
 }
 
 /// Nothing more can be committed.
@@ -96,13 +110,20 @@ impl Committer {
     /// Commits a group; without any, syncs what is not.
     fn commit(&mut self, jobs: Vec<Job>) -> Result<(), Stop> {
         let (waiters, jobs): (Vec<_>, Vec<_>) =
-            jobs.into_iter().map(|job| (Some(job.answer), (job.commit, job.large))).unzip();
+            jobs.into_iter().map(|job| (Some(job.answer), (job.commit, job.large, job.order))).unzip();
         self.status.begin(waiters);
         self.forget();
         let mut group = Group { is_empty: true, free_bytes: self.tree.free_bytes(), ..Group::default() };
         let mut answers: Vec<Answer> = Vec::with_capacity(jobs.len());
-        for (commit, large) in &jobs {
-            let answer = self.stage(commit, large, &mut group);
+        let mut relaxed = BTreeSet::new();
+        for (number, (commit, large, order)) in jobs.into_iter().enumerate() {
+            if commit.durability == Durability::Relaxed {
+                relaxed.insert(number);
+            }
+            let answer = match order {
+                Some(order) => order(self, &mut group),
+                None => self.stage(&commit, &large, &mut group),
+            };
             for pointer in large.iter().filter_map(|large| large.placed) {
                 if !self.segments.knows(pointer.segment) {
                     let _ = self.files.remove(pointer.segment, true);
@@ -114,17 +135,16 @@ impl Committer {
             self.apply(group)?;
             self.unsynced.get_or_insert_with(Instant::now);
         }
-        let is_relaxed =
-            |number: &usize| jobs.get(*number).is_some_and(|(commit, _)| commit.durability == Durability::Relaxed);
+        let is_idle = answers.is_empty();
         let (now, later): (Vec<_>, Vec<_>) =
-            answers.into_iter().enumerate().partition(|(number, _)| is_relaxed(number));
+            answers.into_iter().enumerate().partition(|(number, _)| relaxed.contains(number));
         if !now.is_empty() && self.unsynced.is_some() {
             let stop = |_| Stop { problem: "the tree could not be flushed", answer: CommitError::OutcomeUnknown };
             self.tree.flush().map_err(stop)?;
         }
         self.status.answer(now);
         let is_due = self.unsynced.is_some_and(|since| since.elapsed() >= RELAXED);
-        if self.unsynced.is_some() && (!later.is_empty() || jobs.is_empty() || is_due) {
+        if self.unsynced.is_some() && (!later.is_empty() || is_idle || is_due) {
             self.sync()?;
         }
         self.status.answer(later);
@@ -136,7 +156,9 @@ impl Committer {
         self.tree.sync().map_err(stop)?;
         self.unsynced = None;
         self.mark.synced(self.state.version);
-        self.segments.reclaim();
+        if self.recorders.is_empty() {
+            self.segments.reclaim();
+        }
         Ok(())
     }
 
@@ -157,10 +179,14 @@ impl Committer {
         if self.usage.len() > AT_HAND {
             self.usage.clear();
         }
+        self.slots.forget(self.state.version);
     }
 
     /// Checks one commit and adds what it does to the batch.
-    fn stage(&mut self, commit: &crate::Commit, large: &[super::queue::Large], group: &mut Group) -> Answer {
+    fn stage(&mut self, commit: &crate::Commit, large: &[Large], group: &mut Group) -> Answer {
+        if self.erased.contains(&commit.tag) {
+            return Err(CommitError::Closed);
+        }
         self.refuse_on_full_disk(commit, large, group)?;
         let version = self.state.version.saturating_add(1);
         self.load_usage(&commit.tag)?;
@@ -174,12 +200,18 @@ impl Committer {
         let look = |place: &Place| find(rows, tree, &record_key(&commit.tag, place));
         let mut staged = stage(commit, version, usage, keep, look).map_err(|refusal| match refusal {
             Refusal::Commit(error) => error,
-            Refusal::Read(ReadError::Corrupt) => CommitError::Corrupt,
-            Refusal::Read(_) => CommitError::Unavailable,
+            Refusal::Read(error) => error.into(),
         })?;
         let answer = answer(&staged, version);
-        if staged.changes.is_empty() {
+        if staged.changes.is_empty() && wakes(commit).next().is_none() {
             return Ok(answer);
+        }
+        let due = |kind| Due { tag: commit.tag, kind };
+        for (at, kind) in wakes(commit) {
+            self.slots.wakes(&self.tree, due(kind), at, version)?;
+        }
+        for (at, kind) in expiries(&staged.changes) {
+            self.slots.expires(&self.tree, due(kind), at, commit.now, version)?;
         }
         self.place(commit, large, &mut staged.changes)?;
         // All of it is encoded before any of it is in the batch.
@@ -208,7 +240,7 @@ impl Committer {
     fn refuse_on_full_disk(
         &self,
         commit: &crate::Commit,
-        large: &[super::queue::Large],
+        large: &[Large],
         group: &mut Group,
     ) -> Result<(), CommitError> {
         let Some(free) = group.free_bytes else { return Ok(()) };
@@ -231,15 +263,14 @@ impl Committer {
         }
     }
 
-    fn load_usage(&mut self, tag: &Tag) -> Result<(), CommitError> {
+    pub(super) fn load_usage(&mut self, tag: &Tag) -> Result<(), CommitError> {
         if self.usage.contains_key(tag) {
             return Ok(());
         }
         let usage = match self.tree.get(&usage_key(tag)) {
             Ok(None) => Usage::new(),
             Ok(Some(bytes)) => decode_usage(&bytes).ok_or(CommitError::Corrupt)?,
-            Err(ReadError::Corrupt) => return Err(CommitError::Corrupt),
-            Err(_) => return Err(CommitError::Unavailable),
+            Err(error) => return Err(error.into()),
         };
         self.usage.insert(*tag, usage);
         Ok(())
@@ -249,7 +280,7 @@ impl Committer {
     fn place(
         &mut self,
         commit: &crate::Commit,
-        large: &[super::queue::Large],
+        large: &[Large],
         changes: &mut [Change<Stored>],
     ) -> Result<(), CommitError> {
         let mut placed = Vec::new();
@@ -306,6 +337,7 @@ impl Committer {
             _ => group.batch.remove(key.as_slice()),
         }
         self.rows.insert(key, at_hand);
+        self.recorders.values_mut().for_each(|recorder| recorder.note(key));
     }
 
     fn apply(&mut self, mut group: Group) -> Result<(), Stop> {
@@ -318,6 +350,7 @@ impl Committer {
                 group.batch.insert(usage_key(tag).as_slice(), encode_usage(usage));
             }
         }
+        self.slots.write_rows(&mut group.batch);
         self.state.next_segment = self.segments.next_number();
         group.batch.insert(&STATE_KEY, encode_state(&self.state));
         if self.status.has_failed() {
@@ -330,7 +363,8 @@ impl Committer {
     }
 }
 
-fn find(
+/// The row as the last commits have left it.
+pub(super) fn find(
     rows: &HashMap<Key, Option<Entry<Stored>>>,
     tree: &Tree,
     key: &Key,

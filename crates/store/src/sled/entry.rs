@@ -3,7 +3,8 @@
 use ::sled::IVec;
 use bytes::Bytes;
 
-use crate::engine::{Count, Tag, Usage};
+use super::slots::Slot;
+use crate::engine::{Count, Due, Millis, Tag, Usage};
 use crate::stage::Entry;
 
 /// The key of the row of the store's counters.
@@ -11,6 +12,9 @@ pub(super) const STATE_KEY: [u8; 1] = [0x00];
 const USAGE_PREFIX: u8 = 0x02;
 /// What the keys of the rows about segments start with.
 pub(super) const SEGMENT_PREFIX: u8 = 0x03;
+
+/// What the keys of the rows about slots start with.
+pub(super) const SLOT_PREFIX: u8 = 0x04;
 
 const FORMAT: u8 = 0x01;
 const HAS_EXPIRY: u8 = 1;
@@ -228,6 +232,41 @@ pub(super) fn decode_segment(bytes: &[u8]) -> Option<Segment> {
     (format == FORMAT && own <= 1).then_some(segment)
 }
 
+/// The key of a slot's row.
+pub(super) fn slot_key(slot: &Slot) -> [u8; 42] {
+    let mut key = [SLOT_PREFIX; 42];
+    let fields = slot.end.to_be_bytes().into_iter().chain(slot.due.tag.0).chain([slot.due.kind]);
+    for (to, from) in key.iter_mut().skip(1).zip(fields) {
+        *to = from;
+    }
+    key
+}
+
+/// The slot a key is about. `None` if it is no such key.
+pub(super) fn slot_of(key: &[u8]) -> Option<Slot> {
+    let mut fields = Fields(key);
+    let prefix = fields.byte()?;
+    let slot = Slot { end: fields.number()?, due: Due { tag: Tag(fields.take()?), kind: fields.byte()? } };
+    fields.end()?;
+    (prefix == SLOT_PREFIX).then_some(slot)
+}
+
+/// Encodes a slot's row.
+pub(super) fn encode_slot(earliest: Millis) -> Vec<u8> {
+    let mut bytes = vec![FORMAT];
+    bytes.extend_from_slice(&earliest.to_be_bytes());
+    bytes
+}
+
+/// Takes a slot's row apart. `None` if it is damaged.
+pub(super) fn decode_slot(bytes: &[u8]) -> Option<Millis> {
+    let mut fields = Fields(bytes);
+    let format = fields.byte()?;
+    let earliest = fields.number()?;
+    fields.end()?;
+    (format == FORMAT).then_some(earliest)
+}
+
 /// The store's counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
@@ -293,6 +332,9 @@ mod tests {
         assert_eq!(decode_segment(&encode_segment(&segment)), Some(segment));
         let state = State { version: 1, next_segment: 2 };
         assert_eq!(decode_state(&encode_state(&state)), Some(state));
+        let slot = Slot { end: 60_000, due: Due { tag: Tag([3; 32]), kind: 9 } };
+        assert_eq!(slot_of(&slot_key(&slot)), Some(slot));
+        assert_eq!(decode_slot(&encode_slot(59_999)), Some(59_999));
         assert_eq!(segment_of(&segment_key(77)), Some(77));
         assert_eq!(segment_of(&usage_key(&Tag([3; 32]))), None);
     }

@@ -6,6 +6,7 @@
 //! | `tree` | sled, wrapped |
 //! | `entry` | the bytes of rows |
 //! | `queue`, `committer` | commits on their way to the tree |
+//! | `slots`, `orders`, `sweeping`, `exporting` | what expires, what is erased, copies: housekeeping between commits |
 //! | `files`, `records`, `segments`, `own_files` | large values |
 //! | `keys_file`, `keys` | the vault |
 //! | `status` | failures and the watchdog |
@@ -16,17 +17,21 @@
 mod committer;
 mod directory;
 mod entry;
+mod exporting;
 mod files;
 mod keys;
 mod keys_file;
 mod mark;
+mod orders;
 mod own_files;
 mod queue;
 mod reading;
 mod records;
 mod segments;
+mod slots;
 mod status;
 mod store;
+mod sweeping;
 mod tree;
 
 use std::collections::BTreeMap;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use super::committer::{Committer, Group};
 use super::entry::{INLINE_BYTES, Pointer};
 use crate::engine::{Commit, CommitError, Op, Tag, Version};
 
@@ -29,10 +30,15 @@ pub(super) struct Large {
     pub(super) placed: Option<Pointer>,
 }
 
+/// Housekeeping that the committer does in its turn.
+pub(super) type Order = Box<dyn FnOnce(&mut Committer, &mut Group) -> Answer + Send>;
+
 /// A commit and who waits for it.
 pub(super) struct Job {
     pub(super) commit: Commit,
     pub(super) large: Vec<Large>,
+    /// What to do instead of the commit, which then only says whose turn it is.
+    pub(super) order: Option<Order>,
     pub(super) answer: oneshot::Sender<Answer>,
 }
 
@@ -164,7 +170,7 @@ mod tests {
         let op = Op::Put { place, value: vec![0; bytes].into(), expires_at: None, counted: None, when: When::Any };
         let tag = Tag([tag; 32]);
         let commit = Commit { tag, now: 0, ops: vec![op], limits: Limits::default(), durability: Durability::Sync };
-        Job { commit, large: Vec::new(), answer: oneshot::channel().0 }
+        Job { commit, large: Vec::new(), order: None, answer: oneshot::channel().0 }
     }
 
     fn order(queue: &Queue) -> Vec<(u8, u8)> {

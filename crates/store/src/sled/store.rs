@@ -10,22 +10,22 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::committer::Committer;
+use super::committer::{Committer, Group};
 use super::directory::Lock;
 use super::entry::{INLINE_BYTES, State};
 use super::files::Files;
 use super::keys::{Keys, Request};
 use super::mark::Mark;
 use super::own_files::{OwnFiles, is_own};
-use super::queue::{Job, Large, Queue};
-use super::reading;
+use super::queue::{Job, Large, Order, Queue};
 use super::records::digest;
 use super::segments::Segments;
 use super::status::Status;
 use super::tree::Tree;
+use super::{exporting, reading, sweeping};
 use crate::engine::{
-    Commit, CommitError, Engine, EngineFuture, EngineLimits, Found, Health, Millis, Op, Place, ReadError, Row,
-    ScanRequest, Tag, Usage, Version, record_key,
+    Commit, CommitError, Due, Durability, Engine, EngineFuture, EngineLimits, Export, Found, Health, Limits, Millis,
+    Op, Place, Promptness, ReadError, Row, ScanRequest, Tag, Usage, Version, record_key,
 };
 use crate::stage::{LIMITS, check_sizes};
 use crate::vault::{Created, Slot, Vault};
@@ -52,9 +52,9 @@ struct Running {
     lock: Lock,
 }
 
-struct Shared {
-    tree: Arc<Tree>,
-    files: Arc<Files>,
+pub(super) struct Shared {
+    pub(super) tree: Arc<Tree>,
+    pub(super) files: Arc<Files>,
     queue: Arc<Queue>,
     status: Arc<Status>,
     keys: Arc<Keys>,
@@ -95,6 +95,9 @@ impl Store {
             mark,
             rows: Default::default(),
             usage: Default::default(),
+            slots: Default::default(),
+            erased: Default::default(),
+            recorders: Default::default(),
             unsynced: None,
             buffer: Vec::new(),
         };
@@ -180,19 +183,44 @@ impl Shared {
         });
         let large: Vec<Large> = large.collect();
         let (answer, receiver) = oneshot::channel();
-        let job = Job { large, answer, commit };
+        let job = Job { large, answer, commit, order: None };
         let is_taken = if job.commit.ops.iter().any(is_own) {
             self.own_files.lock().as_ref().is_some_and(|jobs| jobs.send(job).is_ok())
         } else {
             self.queue.push(job).is_ok()
         };
-        if is_taken {
-            return Ok(receiver);
-        }
-        Err(if self.status.is_closed() { CommitError::Closed } else { CommitError::Unavailable })
+        if is_taken { Ok(receiver) } else { Err(self.not_taken()) }
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Tree, &Files) -> Result<T, ReadError>) -> Result<T, ReadError> {
+    /// Has the committer do something when it is this tag's turn. What it wrote is visible, but not yet synced, when this
+    /// resolves.
+    pub(super) async fn order<T: Send + 'static>(
+        &self,
+        tag: Tag,
+        order: impl FnOnce(&mut Committer, &mut Group) -> Result<T, CommitError> + Send + 'static,
+    ) -> Result<T, CommitError> {
+        self.refuse()?;
+        let commit =
+            Commit { tag, now: 0, ops: Vec::new(), limits: Limits::default(), durability: Durability::Relaxed };
+        let (answer, receiver) = oneshot::channel();
+        let done = Arc::new(Mutex::new(None));
+        let place = Arc::clone(&done);
+        let order: Order = Box::new(move |committer, group| {
+            *place.lock() = Some(order(committer, group)?);
+            committer.version()
+        });
+        let job = Job { commit, large: Vec::new(), order: Some(order), answer };
+        self.queue.push(job).map_err(|_| self.not_taken())?;
+        receiver.await.unwrap_or(Err(CommitError::OutcomeUnknown))?;
+        let result = done.lock().take();
+        result.ok_or(CommitError::OutcomeUnknown)
+    }
+
+    fn not_taken(&self) -> CommitError {
+        if self.status.is_closed() { CommitError::Closed } else { CommitError::Unavailable }
+    }
+
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Tree, &Files) -> Result<T, ReadError>) -> Result<T, ReadError> {
         if self.status.is_closed() {
             return Err(ReadError::Closed);
         }
@@ -251,6 +279,22 @@ impl Engine for Store {
 
     fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
         ready(self.0.read(|tree, _| reading::usage(tree, &tag)))
+    }
+
+    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        ready(self.0.read(|tree, _| sweeping::due(tree, now, promptness, limit)))
+    }
+
+    fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
+        Box::pin(sweeping::sweep(&self.0, due, now))
+    }
+
+    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
+        Box::pin(sweeping::erase(&self.0, tag))
+    }
+
+    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
+        Box::pin(exporting::begin(&self.0))
     }
 
     fn health(&self) -> EngineFuture<'_, Health> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bailiwick_model::{Error, Kind, Result, Tenant};
-use bailiwick_store::engine::{Millis, ReadError, Row, ScanRequest, Usage};
+use bailiwick_store::engine::{Due, Export, Millis, Promptness, ReadError, Row, ScanRequest, Usage};
 use bailiwick_store::{
     Commit, CommitError, Engine, EngineFuture, EngineLimits, Found, Health, Op, Opened, Place, Tag, Vault, memory,
 };
@@ -48,6 +48,18 @@ impl Engine for Spy {
     }
     fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
         self.engine.usage(tag)
+    }
+    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        self.engine.due(now, promptness, limit)
+    }
+    fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
+        self.engine.sweep(due, now)
+    }
+    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
+        self.engine.erase(tag)
+    }
+    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
+        self.engine.export()
     }
     fn health(&self) -> EngineFuture<'_, Health> {
         self.engine.health()
