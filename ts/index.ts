@@ -8,7 +8,15 @@ export { parseRuntimeSpec } from './runtime/parse-runtime-spec.ts'
 export type { Plan, PlanDraft, PlanStatus, PlanStep, PlanSummary, Plans } from './runtime/plans.ts'
 export type { QueryRequest, Run, RunEvent, RunResult } from './runtime/run.ts'
 export type { Runtime } from './runtime/runtime.ts'
-export { openStore, type Store, type StoreHealth, type StoreOptions, type StoreStats } from './runtime/store.ts'
+export {
+  openStore,
+  type Store,
+  type StoreBackup,
+  type StoreHealth,
+  type StoreOptions,
+  type StoreStats,
+  type StoreSweep,
+} from './runtime/store.ts'
 export type {
   Cache,
   NewMessage,

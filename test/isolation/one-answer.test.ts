@@ -65,11 +65,23 @@ describe.each(engines)('one answer on %s', (engine) => {
         .filter((name) => name !== 'constructor')
         .sort()
     // A new member is to be looked at here: whose data can it reach?
-    expect(membersOf(store)).toEqual(['advance', 'close', 'closed', 'health', 'publicKey', 'stats', 'url'])
+    expect(membersOf(store)).toEqual([
+      'advance',
+      'backup',
+      'check',
+      'close',
+      'closed',
+      'health',
+      'publicKey',
+      'stats',
+      'sweep',
+      'url',
+    ])
     expect(membersOf(runtime)).toEqual([
       'approvals',
       'cache',
       'close',
+      'erase',
       'plans',
       'query',
       'references',

@@ -1,12 +1,14 @@
 import { type BailiwickError, ClosedError, InvalidInputError, SpecError, TenantMismatchError } from '../errors/index.ts'
+import type { EraseReceipt } from '../ledger/index.ts'
 import type { Bridge } from '../native/bridge.ts'
+import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
 import type { Limits } from '../spec/limits.ts'
 import type { Tenant } from '../spec/tenant.ts'
 import { type Approvals, TenantApprovals } from './approvals.ts'
 import { TenantCache } from './cache.ts'
-import { assertOpen } from './guard.ts'
+import { assertOpen, assertOptions, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { type Plans, TenantPlans } from './plans.ts'
 import { TenantReferences } from './references.ts'
@@ -50,6 +52,16 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
   query(request: string | QueryRequest): Run
   /** What the tenant holds. Expired items count until they are removed. */
   usage(): Promise<Usage>
+  /**
+   * Erases the tenant with everything it has. Its keys are destroyed first, durably: from then on nothing of it can be
+   * read, whoever has the files. Then its rows and files are removed; if the process dies meanwhile, the next one to open
+   * the store goes on. All handles of the tenant end with ClosedError; whoever uses the name afterwards starts afresh.
+   *
+   * Rejects with InvalidInputError unless `confirm` is the tenant's resourceId, exactly.
+   *
+   * @returns a signed receipt, for `verifyReceipt`
+   */
+  erase(options: { readonly confirm: string }): Promise<EraseReceipt>
   /** Ends this handle; the tenant's data stays. Doing it twice does nothing. */
   close(): Promise<void>
 }
@@ -147,6 +159,18 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
       (answer) => answer.json<Usage['storage']>(),
     )
     return { storage, tokens: {}, limits: { ...DEFAULT_LIMITS, ...this.#spec.limits } }
+  }
+
+  async erase(options: { readonly confirm: string }): Promise<EraseReceipt> {
+    assertOpen(this.#handle)
+    assertOptions(options, 'options')
+    const { confirm } = options
+    assertText(confirm, 'confirm')
+    const write = (message: Message) => message.text(confirm)
+    const erase = (answer: Answer) => answer.json<EraseReceipt>()
+    const receipt = await this.#bridge.submit(Operation.erase, this.#handle.number, write, erase)
+    await this.close()
+    return receipt
   }
 
   #submitPlainly(operation: Operation): Promise<void> {

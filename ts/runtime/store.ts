@@ -54,6 +54,38 @@ export interface StoreStats {
   readonly alarms: number
 }
 
+/** What a sweep did. */
+export interface StoreSweep {
+  /** Rows that had expired, and are removed now. */
+  readonly removed: number
+  /** Approvals that nobody had decided in time, and that are in their ledgers as expired now. */
+  readonly expiredApprovals: number
+  /** Erases of tenants that had been cut off, and are finished now. */
+  readonly erased: number
+}
+
+/** What a backup holds. */
+export interface StoreBackup {
+  /** Records, their parts and the rows of lists. */
+  readonly rows: number
+  /** The bytes of their sealed values. */
+  readonly bytes: number
+}
+
+/** What a check of everything in a store found. */
+export interface StoreCheck {
+  /** Whether there are no problems. */
+  readonly ok: boolean
+  readonly tenants: number
+  readonly rows: number
+  /** The bytes of sealed values. */
+  readonly bytes: number
+  /** How many problems there are. */
+  readonly count: number
+  /** The first 100 of them, without saying whose they are. */
+  readonly problems: readonly string[]
+}
+
 /**
  * An open store. It has no verb that reads or lists any tenant's data: that is what a runtime is for.
  *
@@ -72,6 +104,27 @@ export interface Store extends AsyncDisposable {
   health(): Promise<StoreHealth>
   /** Figures for an operator. Rejects with ClosedError. */
   stats(): Promise<StoreStats>
+  /**
+   * Removes what has expired, records approvals that nobody decided in time, and finishes erases that were cut off. It is
+   * done by itself about once a minute; a test store, whose clock stands still, does it only here.
+   *
+   * Rejects with StoreCorruptError if a tenant could not be looked after because it is damaged; the others were.
+   */
+  sweep(): Promise<StoreSweep>
+  /**
+   * Copies everything into a directory that is not there yet or is empty, consistently, while work goes on. The copy is a
+   * store itself, `sled:<directory>`, but for the root key: without it nothing in it can be read. It is there as a whole
+   * or not at all.
+   *
+   * Rejects with InvalidInputError if there is something in the directory, ConflictError if tenants were erased meanwhile.
+   *
+   * @example
+   * ```ts
+   * await store.backup('./backups/monday')
+   * const copy = await openStore('sled:./backups/monday', { rootKey })
+   * ```
+   */
+  backup(directory: string): Promise<StoreBackup>
   /** Ends its runtimes, which throw ClosedError from then on. Doing it twice does nothing. */
   close(): Promise<void>
 }
@@ -113,6 +166,27 @@ export class OpenStore implements Store, Closable {
   async stats(): Promise<StoreStats> {
     assertOpen(this)
     return await this.#bridge.submit(Operation.storeStats, this.#number, nothing, (answer) => answer.json<StoreStats>())
+  }
+
+  async sweep(): Promise<StoreSweep> {
+    assertOpen(this)
+    return await this.#bridge.submit(Operation.storeSweep, this.#number, nothing, (answer) => answer.json<StoreSweep>())
+  }
+
+  async backup(directory: string): Promise<StoreBackup> {
+    assertOpen(this)
+    assertText(directory, 'directory')
+    if (directory === '' || directory.includes('\0')) {
+      throw new InvalidInputError('A backup needs the name of a directory, such as ./backup.')
+    }
+    const write = (message: Message) => message.text(directory)
+    return await this.#bridge.submit(Operation.storeBackup, this.#number, write, (answer) => answer.json<StoreBackup>())
+  }
+
+  /** Reads every row and says what is wrong. Nobody else may write to the store meanwhile. */
+  async check(): Promise<StoreCheck> {
+    assertOpen(this)
+    return await this.#bridge.submit(Operation.storeCheck, this.#number, nothing, (answer) => answer.json<StoreCheck>())
   }
 
   /** Moves a fixed clock on. Rejects with InvalidInputError if the store has the system's. */

@@ -11,8 +11,8 @@ type FollowOptions = NonNullable<Parameters<Traces['follow']>[0]>
 
 interface Batch {
   readonly events: readonly TraceEvent[]
-  /** The sequence to ask for next. */
-  readonly next: number
+  /** The sequence to ask for next; `null` if nothing more will come. */
+  readonly next: number | null
 }
 
 /** The traces of one handle. */
@@ -54,10 +54,14 @@ export class TenantTraces implements Traces {
 
   async *#events(signal: AbortSignal | undefined): AsyncGenerator<TraceEvent, undefined> {
     const ended = () => signal?.aborted === true || this.#handle.closed
-    let next = await this.#ask(Operation.tracesEnd, undefined, signal, (answer) => answer.json<number>())
+    let next: number | null | undefined = await this.#ask(Operation.tracesEnd, undefined, signal, (answer) =>
+      answer.json<number>(),
+    )
     // A call that waits is answered after a second at the latest, so that the end of the handle is noticed.
-    while (next !== undefined && !ended()) {
-      const batch = await this.#ask(Operation.tracesNext, next, signal, (answer) => answer.json<Batch>())
+    while (typeof next === 'number' && !ended()) {
+      const batch: Batch | undefined = await this.#ask(Operation.tracesNext, next, signal, (answer) =>
+        answer.json<Batch>(),
+      )
       for (const event of batch?.events ?? []) {
         if (ended()) return
         yield event

@@ -168,6 +168,10 @@ export type TraceEvent = TraceFields &
         readonly version: number
         readonly hash: string
       }
+    | {
+        /** The tenant was erased. Only those who follow at that moment learn of it; it is the last event. */
+        readonly type: 'tenant.erased'
+      }
   )
 
 /**

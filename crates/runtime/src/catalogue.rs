@@ -113,6 +113,11 @@ impl Catalogue {
         if issues.is_empty() { Ok(Self { references, plans }) } else { Err(Error::Spec(issues)) }
     }
 
+    /// One that knows no type.
+    pub(crate) fn empty() -> Self {
+        Self { references: HashMap::new(), plans: HashMap::new() }
+    }
+
     pub(crate) fn reference(&self, type_name: &str) -> Option<&ReferenceRules> {
         self.references.get(type_name)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bailiwick_model::spec::{Limits, Retention};
 use bailiwick_model::tenant::Tenant;
-use bailiwick_model::{Error, Kind, Result};
+use bailiwick_model::{Error, Json, Kind, Result};
 use bailiwick_tenancy::{Closing, Count, Scope, Store};
 
 use crate::catalogue::Catalogue;
@@ -19,6 +19,7 @@ pub struct TenantHandle {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) engine_limits: bailiwick_tenancy::Limits,
     pub(crate) closing: Closing,
+    pub(crate) tenant: Tenant,
     limits: Limits,
     retention: Retention,
 }
@@ -32,9 +33,21 @@ impl TenantHandle {
         limits: Limits,
         retention: Retention,
     ) -> Self {
+        let scope = store.scope(tenant);
+        Self::of_scope(scope, tenant.clone(), catalogue, limits, retention)
+    }
+
+    /// A handle for what nobody has open.
+    pub(crate) fn of_scope(
+        scope: Scope,
+        tenant: Tenant,
+        catalogue: Arc<Catalogue>,
+        limits: Limits,
+        retention: Retention,
+    ) -> Self {
         let items = Kind::ALL.into_iter().filter_map(|kind| Some((kind as u8, limits.items.get(kind)?))).collect();
         let engine_limits = bailiwick_tenancy::Limits { items, bytes: limits.bytes };
-        Self { scope: store.scope(tenant), catalogue, engine_limits, closing: Closing::default(), limits, retention }
+        Self { scope, catalogue, engine_limits, closing: Closing::default(), tenant, limits, retention }
     }
 
     /// Ends the calls of this handle that wait for somebody else, with `Closed`. Doing it twice does nothing.
@@ -51,6 +64,21 @@ impl TenantHandle {
             Some(access) => access.usage().await,
             None => Ok(Kind::ALL.into_iter().map(|kind| (kind, Count::default())).collect()),
         }
+    }
+
+    /// The same as `{ [kind]: { items, bytes } }`.
+    ///
+    /// # Errors
+    /// As [`TenantHandle::usage`].
+    pub async fn usage_json(&self) -> Result<Json> {
+        let kind = |(kind, count): (Kind, Count)| {
+            let count = Json::Object(vec![
+                ("items".to_owned(), Json::Number(count.items as f64)),
+                ("bytes".to_owned(), Json::Number(count.bytes as f64)),
+            ]);
+            (kind.name().to_owned(), count)
+        };
+        Ok(Json::Object(self.usage().await?.into_iter().map(kind).collect()))
     }
 
     pub(crate) fn retention_ms(&self, kind: Kind) -> Option<u64> {

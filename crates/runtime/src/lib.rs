@@ -3,6 +3,7 @@
 mod approvals;
 mod cache;
 mod catalogue;
+mod erase;
 mod handle;
 #[cfg(doctest)]
 mod out_of_reach;
@@ -11,13 +12,16 @@ mod reference_input;
 mod reference_record;
 mod references;
 mod resolved;
+mod sweep;
 mod threads;
 mod traces;
 
 pub use approvals::{
     Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Decide, Problem, Question, Subject, VerifyReport,
 };
-pub use bailiwick_tenancy::{Clock, DEFAULT_LIMIT, Health, RootKey, Stats, Store, StoreOptions, stores};
+pub use bailiwick_tenancy::{
+    CheckReport, Clock, Copied, DEFAULT_LIMIT, Health, Promptness, RootKey, Stats, Store, StoreOptions, stores,
+};
 pub use cache::{Begun, CacheValue, Computing};
 pub use catalogue::Catalogue;
 pub use handle::TenantHandle;
@@ -26,4 +30,5 @@ pub use reference_input::{PutContent, PutItem};
 pub use reference_record::Reference;
 pub use references::Page;
 pub use resolved::Resolved;
+pub use sweep::{Swept, keep_swept, sweep};
 pub use traces::{HostEvent, TracePage};

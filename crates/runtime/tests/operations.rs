@@ -45,6 +45,9 @@ impl Vault for Counted {
     fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>> {
         self.count().names(after, limit)
     }
+    fn residues(&self) -> &'static [&'static str] {
+        self.vault.residues()
+    }
     fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
         self.count().local_secret()
     }

@@ -69,8 +69,8 @@ fn m9_the_newest_events_are_kept_in_order_for_every_handle_and_follower() {
                         let sequences: Vec<u64> = page.events.iter().map(|event| sequence(event)).collect();
                         let first = sequences[0];
                         assert!(first == followed || made - first <= MOST + BLOCK, "what was kept was passed over");
-                        assert_eq!(sequences, (first..page.next).collect::<Vec<_>>());
-                        followed = page.next;
+                        assert_eq!(sequences, (first..page.next.unwrap()).collect::<Vec<_>>());
+                        followed = page.next.unwrap();
                     }
                     _ => {}
                 }

@@ -17,6 +17,7 @@ pub use engine::{
 pub use vault::{Created, Slot, Vault};
 
 /// A place where tenants' state is kept: the records, and the small secrets that seal them.
+#[derive(Clone)]
 pub struct Opened {
     /// Records, by tag.
     pub engine: std::sync::Arc<dyn Engine>,

@@ -37,6 +37,8 @@ pub trait Vault: Send + Sync + 'static {
     fn wipe(&self, name: [u8; 32]) -> EngineFuture<'_, Result<bool, ReadError>>;
     /// The names after `after` in byte order, at most `limit`.
     fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>>;
+    /// What may still hold a value that was wiped, beyond this store's reach: for an operator to read.
+    fn residues(&self) -> &'static [&'static str];
     /// The secret that is kept beside the data when the host brings none, if this store has one.
     fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>>;
     /// Keeps such a secret. Only where `local_secret` is `None` and the vault has no slots: `false` otherwise. It is

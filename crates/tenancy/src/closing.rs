@@ -1,5 +1,7 @@
 //! That something is closed, told to those who wait for somebody else meanwhile.
 
+use std::future::Future;
+
 use tokio::sync::watch;
 
 /// Whether a store or a handle is closed. It never opens again.
@@ -17,9 +19,16 @@ impl Closing {
         self.0.send_replace(true);
     }
 
-    /// Resolves once it is closed.
-    pub async fn closed(&self) {
-        // The sender is borrowed, so this cannot fail.
-        let _ = self.0.subscribe().wait_for(|closed| *closed).await;
+    /// Whether it is closed.
+    pub fn is_closed(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Resolves once it is closed, or gone.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut receiver = self.0.subscribe();
+        async move {
+            let _ = receiver.wait_for(|closed| *closed).await;
+        }
     }
 }

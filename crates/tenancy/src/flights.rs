@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use crate::closing::Closing;
 use crate::failure;
 use crate::row::Name;
-use crate::scope::{Access, TenantState};
+use crate::scope::Access;
+use crate::tenant::TenantState;
 
 type Outcome = Option<Arc<Vec<u8>>>;
 
@@ -56,7 +57,7 @@ impl Drop for Lead {
 
 impl Access {
     /// Takes the lead in making a thing, or waits for whoever has it: not longer than the store and the caller's handle
-    /// are open, because the leader may never end.
+    /// are open and the tenant is there, because the leader may never end.
     ///
     /// # Errors
     /// `Closed` if the store or the handle is closed meanwhile.
@@ -74,6 +75,7 @@ impl Access {
         };
         let mut settled = pin!(receiver.wait_for(Option::is_some));
         let (mut store_closed, mut handle_closed) = (pin!(self.state.store.closing.closed()), pin!(handle.closed()));
+        let mut erased = pin!(self.state.erased.closed());
         poll_fn(|context| {
             // What is made goes before that it is closed.
             if let Poll::Ready(settled) = settled.as_mut().poll(context) {
@@ -82,8 +84,9 @@ impl Access {
                     _ => Turn::GivenUp,
                 }));
             }
-            let closed =
-                store_closed.as_mut().poll(context).is_ready() || handle_closed.as_mut().poll(context).is_ready();
+            let closed = store_closed.as_mut().poll(context).is_ready()
+                || handle_closed.as_mut().poll(context).is_ready()
+                || erased.as_mut().poll(context).is_ready();
             if closed { Poll::Ready(Err(failure::closed())) } else { Poll::Pending }
         })
         .await

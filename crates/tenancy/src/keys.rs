@@ -192,22 +192,52 @@ impl TenantKeys {
     /// # Errors
     /// `StoreCorrupt` if the header does not belong to this tenant of this store or was altered.
     pub(crate) fn open(header: &[u8], wrapper: &Wrapper, store: &StoreKeys, resource_id: &str) -> Result<Self> {
+        let opened = Self::open_for_check(header, wrapper, store, &store.name_tag(resource_id))?;
+        if opened.is_of(store, resource_id) { Ok(opened.keys) } else { Err(failure::corrupt()) }
+    }
+
+    /// Opens a header by the name tag alone, without knowing whose it is.
+    ///
+    /// # Errors
+    /// As [`TenantKeys::open`].
+    pub(crate) fn open_for_check(
+        header: &[u8],
+        wrapper: &Wrapper,
+        store: &StoreKeys,
+        name: &[u8; 32],
+    ) -> Result<UnnamedKeys> {
         let (format, rest) = header.split_first().ok_or_else(failure::corrupt)?;
         if *format != FORMAT {
             return Err(newer());
         }
         let (generation, rest) = rest.split_at_checked(4).ok_or_else(failure::corrupt)?;
-        let (tag, rest) = rest.split_at_checked(32).ok_or_else(failure::corrupt)?;
-        let (incarnation, wrapped) = rest.split_at_checked(16).ok_or_else(failure::corrupt)?;
-        let incarnation: [u8; 16] = incarnation.try_into().map_err(|_| failure::corrupt())?;
-        let bound: [&[u8]; 5] = [b"header", &store.store_id, &store.name_tag(resource_id), &incarnation, generation];
+        let (tag, rest) = rest.split_first_chunk::<32>().ok_or_else(failure::corrupt)?;
+        let (incarnation, wrapped) = rest.split_first_chunk::<16>().ok_or_else(failure::corrupt)?;
+        let bound: [&[u8]; 5] = [b"header", &store.store_id, name, incarnation, generation];
         let secrets = wrapper.unwrap(&bound, wrapped).ok_or_else(failure::corrupt)?;
-        let expected = store.tag(resource_id, &incarnation);
-        if expected.0 != tag {
-            return Err(failure::corrupt());
-        }
-        Self::new(expected, &secrets).ok_or_else(failure::corrupt)
+        let keys = Self::new(Tag(*tag), &secrets).ok_or_else(failure::corrupt)?;
+        Ok(UnnamedKeys { keys, name: *name, incarnation: *incarnation })
     }
+}
+
+/// A tenant's keys before it is known whose they are.
+pub(crate) struct UnnamedKeys {
+    pub(crate) keys: TenantKeys,
+    name: [u8; 32],
+    incarnation: [u8; 16],
+}
+
+impl UnnamedKeys {
+    /// Whether they are this tenant's, and lead to the tag that follows from its name.
+    pub(crate) fn is_of(&self, store: &StoreKeys, resource_id: &str) -> bool {
+        store.name_tag(resource_id) == self.name && store.tag(resource_id, &self.incarnation) == self.keys.tag
+    }
+}
+
+/// The tag in a tenant's header, which stands there in clear. `None` if it is no such header.
+pub(crate) fn tag_of(header: &[u8]) -> Option<Tag> {
+    let tag = header.get(5..37)?;
+    (header.first() == Some(&FORMAT)).then_some(Tag(tag.try_into().ok()?))
 }
 
 fn newer() -> Error {

@@ -4,19 +4,24 @@
 //! touches lies below the tenant's tag, is named by a hash under the tenant's secret and sealed under the tenant's key,
 //! bound to its place.
 
+mod backup;
+mod check;
 mod closing;
 mod cursor;
 mod encoding;
 mod entropy;
+mod erase;
 mod failure;
 mod flights;
 mod hash;
 mod journal;
 mod keys;
 mod list;
+mod name_row;
 mod opened;
 #[cfg(doctest)]
 mod out_of_reach;
+mod owner;
 mod reading;
 mod root_key;
 mod row;
@@ -25,11 +30,16 @@ mod seal;
 mod signing;
 mod store;
 pub mod stores;
+mod sweep;
+mod tenant;
 
-pub use bailiwick_store::{Count, Durability, Health, Limits, Version, When};
+pub use backup::Copied;
+pub use bailiwick_store::{Count, Durability, Health, Limits, Promptness, Version, When};
+pub use check::CheckReport;
 pub use closing::Closing;
 pub use cursor::bad_cursor;
 pub use entropy::Clock;
+pub use erase::Erased;
 pub use flights::{Lead, Turn};
 pub use journal::{Entries, EntryPage};
 pub use list::{DEFAULT_LIMIT, NamePage, check_limit};
@@ -38,3 +48,4 @@ pub use root_key::RootKey;
 pub use row::{Area, Change, List, Name};
 pub use scope::{Access, Committed, Scope};
 pub use store::{Stats, Store, StoreOptions};
+pub use sweep::{Chore, Done};

@@ -145,6 +145,18 @@ impl OpenedRecords {
         }
     }
 
+    /// Drops everything of a tenant.
+    pub(crate) fn forget(&self, tag: Tag) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            shard.epoch += 1;
+            let addresses: Vec<Address> = shard.entries.keys().filter(|address| address.0 == tag).copied().collect();
+            for address in addresses {
+                shard.remove(&address);
+            }
+        }
+    }
+
     /// Drops everything.
     pub(crate) fn clear(&self) {
         for shard in &self.shards {

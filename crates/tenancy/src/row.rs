@@ -18,7 +18,8 @@ pub enum Area {
     Entry(u64),
 }
 
-/// The kind byte of the row that says which tags a name has had. It lies under the name's own tag.
+/// The kind byte of the row that says which tags a name has, under the name's own tag, and of the row that says whose a
+/// tag is.
 pub(crate) const NAME_ROW: u8 = 0;
 const ENTRY: u8 = 0x20;
 const CONTENT: u8 = 0x40;
@@ -42,6 +43,12 @@ pub(crate) fn place(kind: Kind, area: Area, name: Name) -> Place {
 /// The sequence of an entry's place.
 pub(crate) fn sequence(place: &Place) -> u64 {
     place.item.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+/// The kind of a row that is there for a tenant, and whether it is a list's.
+pub(crate) fn kind_of(place: &Place) -> Option<(Kind, bool)> {
+    let kind = Kind::ALL.into_iter().find(|kind| *kind as u8 == place.kind & !(ENTRY | CONTENT | LIST))?;
+    Some((kind, place.kind & LIST != 0))
 }
 
 /// The kind byte of a list's rows.
@@ -130,6 +137,13 @@ pub enum Change {
         name: Name,
         /// Epoch milliseconds.
         expires_at: Option<u64>,
+    },
+    /// Has the sweeper look after this kind of the tenant from that time on.
+    Wake {
+        /// The kind.
+        kind: Kind,
+        /// Epoch milliseconds.
+        at: u64,
     },
     /// Takes an item off a list.
     Unlist {

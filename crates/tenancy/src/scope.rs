@@ -1,148 +1,28 @@
 //! A tenant's scope: the only way to its records. Everything it does is below the tenant's own tag and under the
 //! tenant's own keys, so there is no call here that could name another tenant.
 
-use std::any::{Any, TypeId};
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::any::TypeId;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bailiwick_model::{Kind, Result};
-use bailiwick_store::{Commit, CommitError, Count, Created, Durability, Found, Limits, Op, Place, Tag, When};
-use tokio::sync::Mutex;
+use bailiwick_store::{Commit, CommitError, Count, Due, Durability, Limits, Op, Place, Version, When};
 
-use crate::entropy::Entropy;
 use crate::failure;
-use crate::flights::Flights;
 use crate::hash::first;
 use crate::keys::TenantKeys;
 use crate::opened::Record;
 use crate::row::{self, Area, Change, Name};
 use crate::store::Store;
+use crate::tenant::TenantState;
 
-/// What the handles of one tenant share while at least one of them is open.
-pub(crate) struct TenantState {
-    pub(crate) store: Arc<Store>,
-    pub(crate) entropy: Entropy,
-    resource_id: Box<str>,
-    name: [u8; 32],
-    keys: OnceLock<Arc<TenantKeys>>,
-    /// Whether the name row is known to be there, without which nothing may be written.
-    named: AtomicBool,
-    creation: Mutex<()>,
-    last_micros: AtomicU64,
-    pub(crate) flights: Flights,
-    shared: parking_lot::Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
-}
-
-impl TenantState {
-    pub(crate) fn new(store: Arc<Store>, resource_id: &str, name: [u8; 32], entropy: Entropy) -> Self {
-        Self {
-            store,
-            entropy,
-            resource_id: resource_id.into(),
-            name,
-            keys: OnceLock::new(),
-            named: AtomicBool::new(false),
-            creation: Mutex::new(()),
-            last_micros: AtomicU64::new(0),
-            flights: Flights::default(),
-            shared: parking_lot::Mutex::default(),
-        }
-    }
-
-    /// Where the row lies that says which tags this name has had.
-    fn name_row(&self) -> (Tag, Place) {
-        (Tag(self.name), Place { kind: row::NAME_ROW, item: [0; 32] })
-    }
-
-    /// Loads the keys if the tenant has any.
-    async fn load(&self) -> Result<Option<Arc<TenantKeys>>> {
-        if let Some(keys) = self.read_header().await? {
-            return Ok(Some(keys));
-        }
-        if self.live_tag().await?.is_none() {
-            return Ok(None);
-        }
-        // Somebody may have made the tenant between the two looks: a header is written before its name row, so it must
-        // be there now. A name without keys was damaged: taking it for a new tenant would lose the old one's data in
-        // silence.
-        self.read_header().await?.map(Some).ok_or_else(failure::corrupt)
-    }
-
-    async fn read_header(&self) -> Result<Option<Arc<TenantKeys>>> {
-        let slot = self.store.vault.get(self.name).await.map_err(failure::read)?;
-        let open = |value: &[u8]| TenantKeys::open(value, &self.store.wrapper, &self.store.keys, &self.resource_id);
-        slot.map(|slot| open(&slot.value).map(Arc::new)).transpose()
-    }
-
-    async fn live_tag(&self) -> Result<Option<Vec<u8>>> {
-        let (tag, place) = self.name_row();
-        let found = self.store.engine.get(tag, vec![(place, None)], 0).await.map_err(failure::read)?;
-        match found.into_iter().next() {
-            Some(Found::Entry(row)) => {
-                let bound: [&[u8]; 2] = [&self.store.keys.store_id, &self.name];
-                self.store.keys.name_rows.open(&bound, &row.value).map(Some).map_err(|_| failure::corrupt())
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// Loads the keys, or makes them. They are durable before anything is sealed with them, and the name row is before
-    /// the first record.
-    async fn load_or_create(&self) -> Result<Arc<TenantKeys>> {
-        let keys = match self.load().await? {
-            Some(keys) => keys,
-            None => {
-                let (keys, header) =
-                    TenantKeys::generate(&self.entropy, &self.store.wrapper, &self.store.keys, &self.resource_id)?;
-                match self.store.vault.create(self.name, header).await.map_err(failure::read)? {
-                    Created::New => Arc::new(keys),
-                    Created::Existing(slot) => Arc::new(TenantKeys::open(
-                        &slot.value,
-                        &self.store.wrapper,
-                        &self.store.keys,
-                        &self.resource_id,
-                    )?),
-                }
-            }
-        };
-        match self.live_tag().await? {
-            Some(tag) if tag == keys.tag.0 => {}
-            Some(_) => return Err(failure::corrupt()),
-            None => self.write_name_row(keys.tag).await?,
-        }
-        Ok(keys)
-    }
-
-    async fn write_name_row(&self, live: Tag) -> Result<()> {
-        let (tag, place) = self.name_row();
-        let bound: [&[u8]; 2] = [&self.store.keys.store_id, &self.name];
-        let value = self
-            .store
-            .keys
-            .name_rows
-            .seal(&self.entropy, &bound, live.0.len(), |out| out.extend_from_slice(&live.0))
-            .map_err(|_| failure::corrupt())?;
-        let put = Op::Put { place, value: value.into(), expires_at: None, counted: None, when: When::Absent };
-        let commit = Commit { tag, now: 0, ops: vec![put], limits: Limits::default(), durability: Durability::Sync };
-        match self.store.engine.commit(commit).await {
-            // Another process was first; both wrote the same tag, because there is one header.
-            Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
-            Err(error) => Err(failure::commit(error)),
-        }
-    }
-}
-
-impl Drop for TenantState {
-    fn drop(&mut self) {
-        self.store.forget(&self.name);
-    }
-}
+/// So much time lies between two sweeps for a tenant that meets its limits.
+const RELIEF_MS: u64 = 10_000;
 
 /// One tenant's part of a store. Cheap to make and to clone; it does no I/O until it is used.
 #[derive(Clone)]
 pub struct Scope {
-    state: Arc<TenantState>,
+    pub(crate) state: Arc<TenantState>,
 }
 
 impl Scope {
@@ -152,14 +32,21 @@ impl Scope {
 
     /// The access to what is there, if the keys are at hand: no I/O.
     pub fn at_hand(&self) -> Option<Access> {
-        self.state.keys.get().map(|keys| self.access(keys))
+        let keys = self.state.keys.get().filter(|_| !self.is_erased())?;
+        Some(self.access(keys))
+    }
+
+    /// Whether the tenant of this scope was erased. Its name may have a new one by now, which is not this scope's.
+    pub fn is_erased(&self) -> bool {
+        self.state.erased.is_closed()
     }
 
     /// The access to what is there; `None` if this tenant has never written anything.
     ///
     /// # Errors
-    /// `StoreCorrupt` if its keys are damaged or gone, `StoreUnavailable`, `Closed`.
+    /// `StoreCorrupt` if its keys are damaged or gone, `StoreUnavailable`, `Closed` if it was erased.
     pub async fn existing(&self) -> Result<Option<Access>> {
+        self.refuse_erased()?;
         if let Some(access) = self.at_hand() {
             return Ok(Some(access));
         }
@@ -176,6 +63,7 @@ impl Scope {
             return Ok(access);
         }
         let _one_at_a_time = self.state.creation.lock().await;
+        self.refuse_erased()?;
         if let Some(access) = self.named() {
             return Ok(access);
         }
@@ -187,6 +75,15 @@ impl Scope {
     /// That the keys were read is not enough: whoever made them may have died before the name row was written.
     fn named(&self) -> Option<Access> {
         self.state.named.load(Ordering::Acquire).then(|| self.at_hand()).flatten()
+    }
+
+    /// Resolves once the tenant of this scope is erased.
+    pub async fn erased(&self) {
+        self.state.erased.closed().await;
+    }
+
+    fn refuse_erased(&self) -> Result<()> {
+        if self.is_erased() { Err(failure::closed()) } else { Ok(()) }
     }
 
     /// The time in epoch milliseconds.
@@ -217,7 +114,7 @@ impl Scope {
         self.state.store.clock.passes()
     }
 
-    fn access(&self, keys: &Arc<TenantKeys>) -> Access {
+    pub(crate) fn access(&self, keys: &Arc<TenantKeys>) -> Access {
         Access { state: self.state.clone(), keys: keys.clone() }
     }
 }
@@ -286,12 +183,17 @@ impl Access {
         let (store, tag) = (&self.state.store, self.keys.tag);
         let mut touched = Vec::new();
         let mut ops = Vec::with_capacity(changes.len());
+        let wakes = changes.iter().any(|change| matches!(change, Change::Wake { .. }));
         for change in changes {
             ops.push(self.lower(change, &mut touched)?);
         }
+        if wakes {
+            ops.extend(self.attribution()?);
+        }
         let commit = Commit { tag, now: self.now(), ops, limits: limits.clone(), durability };
-        match store.engine.commit(commit).await {
+        match self.commit_within_limits(commit).await {
             Ok(version) => {
+                self.state.attributed.fetch_or(wakes, Ordering::Relaxed);
                 for (place, after) in touched {
                     let record = match after {
                         After::Same => continue,
@@ -314,6 +216,28 @@ impl Access {
                 }
             }
         }
+    }
+
+    /// Commits. Where a limit is met, what has expired gives way first.
+    async fn commit_within_limits(&self, commit: Commit) -> Result<Version, CommitError> {
+        let (engine, tag, now) = (&self.state.store.engine, commit.tag, commit.now);
+        let is_limited = !commit.limits.items.is_empty() || commit.limits.bytes.is_some();
+        let again = is_limited.then(|| commit.clone());
+        let (kind, again) = match (engine.commit(commit).await, again) {
+            (Err(CommitError::Quota { kind, .. }), Some(again)) if self.is_time_for_relief(now) => (kind, again),
+            (result, _) => return result,
+        };
+        let kinds = Kind::ALL.into_iter().map(|kind| kind as u8).filter(|one| kind.is_none_or(|kind| kind == *one));
+        for kind in kinds {
+            engine.sweep(Due { tag, kind }, now).await?;
+        }
+        engine.commit(again).await
+    }
+
+    /// A sweep reads all rows of a kind: a tenant that keeps meeting its limit gets one now and then.
+    fn is_time_for_relief(&self, now: u64) -> bool {
+        let later = |last: u64| (now >= last.saturating_add(RELIEF_MS)).then_some(now);
+        self.state.last_relief.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later).is_ok()
     }
 
     /// What this tenant holds, per kind.
@@ -355,6 +279,7 @@ impl Access {
             Change::Unlist { list, micros, name } => {
                 Op::Delete { place: self.list_place(&list, micros, name), when: When::Any }
             }
+            Change::Wake { kind, at } => Op::Wake { kind: kind as u8, at },
         })
     }
 

@@ -30,6 +30,14 @@ impl Store {
     pub fn public_key(&self) -> String {
         self.keys.signing.signer.verifier().encode()
     }
+
+    /// Signs a receipt of an erase.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is not an object or has a note already.
+    pub fn sign_receipt(&self, receipt: Json) -> Result<Json> {
+        receipt::sign(&self.keys.signing.signer, receipt)
+    }
 }
 
 impl Access {
@@ -46,14 +54,6 @@ impl Access {
         let verifier: NoteVerifier = self.signing().signer.verifier();
         let origin = checkpoint::origin(verifier.name(), &self.origin_name());
         checkpoint.verify(&verifier, Some(&origin))
-    }
-
-    /// Signs a receipt of an erase.
-    ///
-    /// # Errors
-    /// `InvalidInput` if it is not an object or has a note already.
-    pub fn sign_receipt(&self, receipt: Json) -> Result<Json> {
-        receipt::sign(&self.signing().signer, receipt)
     }
 
     /// A hash over what an approval is about: keyed with the tenant's secret, and over the store and the tenant's tag, so

@@ -2,7 +2,7 @@
 //! tenant's data; those are on [`Scope`], which is bound to one tenant.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use bailiwick_model::{Result, tenant::Tenant};
@@ -19,7 +19,8 @@ use crate::keys::{STORE_SLOT, StoreKeys, Wrapper};
 use crate::opened::OpenedRecords;
 use crate::root_key::RootKey;
 use crate::row::NAME_ROW;
-use crate::scope::{Scope, TenantState};
+use crate::scope::Scope;
+use crate::tenant::TenantState;
 
 /// How a store is opened.
 pub struct StoreOptions {
@@ -60,7 +61,14 @@ pub struct Store {
     pub(crate) opened: OpenedRecords,
     pub(crate) alarms: AtomicU64,
     pub(crate) closing: Closing,
+    pub(crate) entropy: Entropy,
+    /// How many erases have begun: a copy of the store must not be made across one.
+    pub(crate) erases: AtomicU64,
+    /// Whether somebody looks after it.
+    pub(crate) is_watched: AtomicBool,
     seed: Option<u64>,
+    /// In a store whose secrets follow from a seed: how many tenants have had a name, so that each has its own.
+    predecessors: Mutex<HashMap<[u8; 32], u64>>,
     tenants: Mutex<HashMap<[u8; 32], Weak<TenantState>>>,
 }
 
@@ -74,7 +82,7 @@ impl Store {
         let root = options.root_key.load(&*backend.vault, &entropy).await?;
         let wrapper = Wrapper::new(&root, 1);
         let keys = store_keys(&backend, &entropy, &wrapper).await?;
-        Ok(Arc::new(Self {
+        let store = Self {
             engine: backend.engine,
             vault: backend.vault,
             keys,
@@ -83,9 +91,15 @@ impl Store {
             opened: OpenedRecords::new(options.opened_bytes),
             alarms: AtomicU64::new(0),
             closing: Closing::default(),
+            entropy,
+            erases: AtomicU64::new(0),
+            is_watched: AtomicBool::new(false),
             seed: options.seed,
+            predecessors: Mutex::default(),
             tenants: Mutex::default(),
-        }))
+        };
+        store.wipe_erased().await?;
+        Ok(Arc::new(store))
     }
 
     /// The one way to a tenant's data.
@@ -96,7 +110,7 @@ impl Store {
         if let Some(state) = tenants.get(&name).and_then(Weak::upgrade) {
             return Scope::new(state);
         }
-        let entropy = self.seed.map_or_else(Entropy::system, |seed| Entropy::seeded(seed, resource_id.as_bytes()));
+        let entropy = self.seed.map_or_else(Entropy::system, |seed| self.seeded(seed, resource_id, &name));
         let state = Arc::new(TenantState::new(self.clone(), resource_id, name, entropy));
         tenants.insert(name, Arc::downgrade(&state));
         Scope::new(state)
@@ -107,6 +121,26 @@ impl Store {
         let mut tenants = self.tenants.lock();
         if tenants.get(name).is_some_and(|state| state.strong_count() == 0) {
             tenants.remove(name);
+        }
+    }
+
+    /// Whoever comes next to this name gets a state of its own.
+    pub(crate) fn dismiss(&self, state: &TenantState) {
+        let mut tenants = self.tenants.lock();
+        if tenants.get(&state.name).is_some_and(|known| std::ptr::eq(known.as_ptr(), state)) {
+            tenants.remove(&state.name);
+        }
+        if self.seed.is_some() {
+            *self.predecessors.lock().entry(state.name).or_default() += 1;
+        }
+    }
+
+    fn seeded(&self, seed: u64, resource_id: &str, name: &[u8; 32]) -> Entropy {
+        match self.predecessors.lock().get(name) {
+            None => Entropy::seeded(seed, resource_id.as_bytes()),
+            Some(predecessors) => {
+                Entropy::seeded(seed, &[resource_id.as_bytes(), b"\0", &predecessors.to_be_bytes()].concat())
+            }
         }
     }
 
@@ -132,6 +166,11 @@ impl Store {
             health.problems.push("a record was read whose owner is another tenant".to_owned());
         }
         health
+    }
+
+    /// What may still hold keys that were destroyed, beyond this store's reach.
+    pub fn residues(&self) -> &'static [&'static str] {
+        self.vault.residues()
     }
 
     /// Figures for an operator.

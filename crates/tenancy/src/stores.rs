@@ -108,7 +108,7 @@ async fn open_engine(location: &Location, options: OpenOptions) -> Result<Arc<St
     }
 }
 
-fn open_sled(path: &Path, cache_bytes: Option<u64>) -> Result<Opened> {
+pub(crate) fn open_sled(path: &Path, cache_bytes: Option<u64>) -> Result<Opened> {
     let mut options = sled::SledOptions::default();
     if let Some(bytes) = cache_bytes {
         options.cache_bytes = bytes;

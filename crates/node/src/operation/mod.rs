@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{DEFAULT_LIMIT, Page, TenantHandle};
+use bailiwick_runtime::{DEFAULT_LIMIT, Page};
 
 pub(crate) use references::resolved_header;
 
@@ -30,6 +30,9 @@ pub(crate) fn name(number: u32) -> &'static str {
         4 => "storeStats",
         5 => "registerTopology",
         6 => "advanceClock",
+        7 => "storeSweep",
+        8 => "storeBackup",
+        9 => "storeCheck",
         10 => "put",
         11 => "putMany",
         12 => "resolve",
@@ -44,6 +47,7 @@ pub(crate) fn name(number: u32) -> &'static str {
         24 => "cacheComputed",
         GIVE_UP => "cacheGiveUp",
         30 => "usage",
+        31 => "erase",
         40 => "planSave",
         41 => "planLoad",
         42 => "planList",
@@ -86,24 +90,14 @@ pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32
     match number {
         10..=19 => references::run(&handle, number, &mut arguments).await,
         20..=29 => cache::run(environment, &handle, number, &mut arguments).await,
-        30 => usage(&handle).await,
+        30 => Ok(json_text(&handle.usage_json().await?)),
+        31 => Ok(json_text(&handle.erase(arguments.text()?).await?)),
         40..=49 => plans::run(&handle, number, &mut arguments).await,
         50..=69 => approvals::run(&handle, number, &mut arguments).await,
         70..=79 => threads::run(&handle, number, &mut arguments).await,
         80..=89 => traces::run(&handle, number, &mut arguments).await,
         _ => Err(no_such_operation()),
     }
-}
-
-async fn usage(handle: &TenantHandle) -> Result<Answer> {
-    let kinds = handle.usage().await?.into_iter().map(|(kind, count)| {
-        let count = Json::Object(vec![
-            ("items".to_owned(), Json::Number(count.items as f64)),
-            ("bytes".to_owned(), Json::Number(count.bytes as f64)),
-        ]);
-        (kind.name(), count)
-    });
-    Ok(json_answer(kinds.collect()))
 }
 
 fn no_such_operation() -> Error {

@@ -1,11 +1,12 @@
 //! Stores and topologies.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
 use bailiwick_runtime::stores::{self, OpenOptions};
-use bailiwick_runtime::{Catalogue, Clock, RootKey, StoreOptions};
+use bailiwick_runtime::{Catalogue, Clock, Promptness, RootKey, StoreOptions, keep_swept, sweep};
 
 use super::{json_answer, no_such_operation};
 use crate::environment::Environment;
@@ -38,6 +39,9 @@ pub(super) async fn run(
             let advanced = store.store().advance(arguments.whole("milliseconds")?.unwrap_or(0));
             Ok(Answer::default().u8(u8::from(advanced)))
         }
+        7 => store_sweep(environment, target).await,
+        8 => store_backup(environment, target, arguments.text()?).await,
+        9 => store_check(environment, target).await,
         _ => Err(no_such_operation()),
     }
 }
@@ -63,6 +67,7 @@ async fn open_store(environment: &Arc<Environment>, arguments: &mut Reader<'_>) 
     let handle = Arc::new(stores::open(url, OpenOptions { store, engine_cache_bytes }).await?);
     match environment.keep_store(handle.clone()) {
         Ok(number) => {
+            tokio::spawn(keep_swept(Arc::downgrade(handle.store())));
             let public_key = handle.store().public_key();
             let length = u32::try_from(public_key.len()).unwrap_or(u32::MAX);
             Ok(Answer::default().u32(number).u32(length).rest(public_key.as_bytes()))
@@ -88,5 +93,34 @@ fn store_stats(environment: &Environment, target: u32) -> Result<Answer> {
         ("tenants", Json::Number(stats.tenants as f64)),
         ("openedBytes", Json::Number(stats.opened_bytes as f64)),
         ("alarms", Json::Number(stats.alarms as f64)),
+    ]))
+}
+
+async fn store_sweep(environment: &Environment, target: u32) -> Result<Answer> {
+    let store = environment.tables().stores.get(target)?;
+    let swept = sweep(store.store(), Promptness::Now).await?;
+    Ok(json_answer(vec![
+        ("removed", Json::Number(swept.removed as f64)),
+        ("expiredApprovals", Json::Number(swept.expired_approvals as f64)),
+        ("erased", Json::Number(swept.erased as f64)),
+    ]))
+}
+
+async fn store_backup(environment: &Environment, target: u32, directory: &str) -> Result<Answer> {
+    let store = environment.tables().stores.get(target)?;
+    let copied = store.store().backup(Path::new(directory)).await?;
+    Ok(json_answer(vec![("rows", Json::Number(copied.rows as f64)), ("bytes", Json::Number(copied.bytes as f64))]))
+}
+
+async fn store_check(environment: &Environment, target: u32) -> Result<Answer> {
+    let store = environment.tables().stores.get(target)?;
+    let report = store.store().check().await?;
+    Ok(json_answer(vec![
+        ("ok", Json::Bool(report.count == 0)),
+        ("tenants", Json::Number(report.tenants as f64)),
+        ("rows", Json::Number(report.rows as f64)),
+        ("bytes", Json::Number(report.bytes as f64)),
+        ("count", Json::Number(report.count as f64)),
+        ("problems", Json::Array(report.problems.into_iter().map(Json::String).collect())),
     ]))
 }

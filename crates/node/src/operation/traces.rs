@@ -24,9 +24,10 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
             let after = arguments.whole("after")?.unwrap_or(0);
             let page = match tokio::time::timeout(PATIENCE, handle.next_traces(after)).await {
                 Ok(page) => page?,
-                Err(_) => TracePage { events: Vec::new(), next: after },
+                Err(_) => TracePage { events: Vec::new(), next: Some(after) },
             };
-            let text = format!("{{\"events\":{},\"next\":{}}}", array(&page.events), page.next);
+            let next = page.next.map_or_else(|| "null".to_owned(), |next| next.to_string());
+            let text = format!("{{\"events\":{},\"next\":{next}}}", array(&page.events));
             Ok(Answer(text.into_bytes()))
         }
         83 => {

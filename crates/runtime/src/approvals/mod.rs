@@ -111,6 +111,7 @@ impl TenantHandle {
                 changes.push(Change::Write { kind: KIND, area, name, body, expires_at: None, counted, when });
                 let (list, micros) = (pending_list(), approval.created_micros);
                 changes.push(Change::List { list, micros, name, expires_at: None });
+                changes.push(Change::Wake { kind: KIND, at: approval.expires_at });
             }
             let own = changes.len();
             changes.extend(with.iter().cloned());
@@ -296,6 +297,7 @@ impl TenantHandle {
             context,
             status: ApprovalStatus::Pending,
             byte_length: subject.byte_length() as u64 + RECORD_BYTES,
+            retain_ms: self.retention_ms(KIND),
             subject,
             requested_by,
             created_at: created_micros / 1000,

@@ -3,7 +3,7 @@
 //! ```text
 //! 0  length  u32be
 //! 4  JSON    { approvalId, runId?, threadId?, callId?, definition?, status, subject: { tool } | { planId, planHash },
-//!              subjectHash, requestedBy?, createdAt, expiresAt, createdMicros, byteLength }
+//!              subjectHash, requestedBy?, createdAt, expiresAt, createdMicros, byteLength, retainMs? }
 //! …  input   the rest: the tool's input as it was approved, RFC 8785 JSON
 //! ```
 
@@ -61,6 +61,9 @@ pub struct Approval {
     pub(crate) created_micros: u64,
     /// The bytes that it counts with.
     pub(crate) byte_length: u64,
+    /// How long it is kept once it has ended, in milliseconds; `None`: for good. Fixed when it is asked for, so that it does
+    /// not depend on who ends it.
+    pub(crate) retain_ms: Option<u64>,
 }
 
 impl Approval {
@@ -111,6 +114,7 @@ impl Approval {
             member("createdMicros", Json::Number(self.created_micros as f64)),
             member("byteLength", Json::Number(self.byte_length as f64)),
         ];
+        members.extend(self.retain_ms.map(|ms| member("retainMs", Json::Number(ms as f64))));
         let definition = self.context.definition.map(|hash| HEXLOWER.encode(&hash));
         let optional = [
             ("runId", &self.context.run_id),
@@ -160,6 +164,10 @@ impl Approval {
             expires_at: read_number(&stored, "expiresAt")?,
             created_micros: read_number(&stored, "createdMicros")?,
             byte_length: read_number(&stored, "byteLength")?,
+            retain_ms: match stored.get("retainMs") {
+                Some(_) => Some(read_number(&stored, "retainMs")?),
+                None => None,
+            },
         })
     }
 }

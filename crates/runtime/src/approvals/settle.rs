@@ -95,7 +95,6 @@ impl TenantHandle {
             next_expiry: next_expiry.unwrap_or(ledger.head.next_expiry),
         };
         let now = access.now();
-        let expires_at = expiry(now, self.retention_ms(KIND))?;
         let mut changes = vec![ledger.write_head(access, head)];
         let (mut leaves, mut markers) = (Vec::new(), Vec::new());
         for (sequence, settlement) in (ledger.head.size..).zip(settlements) {
@@ -113,6 +112,7 @@ impl TenantHandle {
             };
             leaves.push(Leaf { record: ledger_record, opening: self.scope.random() });
             approval.status = ApprovalStatus::Decided(decision);
+            let expires_at = expiry(now, approval.retain_ms)?;
             let (body, counted) = (approval.write()?, Some(approval.byte_length));
             let when = When::Version(record.version);
             changes.push(Change::Write { kind: KIND, area: Area::Record, name, body, expires_at, counted, when });

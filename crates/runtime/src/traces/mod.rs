@@ -4,7 +4,10 @@
 mod block;
 mod buffer;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bailiwick_model::{Error, Kind, Result};
@@ -33,8 +36,8 @@ const ATTEMPTS: usize = 16;
 pub struct TracePage {
     /// Their JSON texts, oldest first.
     pub events: Vec<String>,
-    /// The sequence from which on to ask next.
-    pub next: u64,
+    /// The sequence from which on to ask next; `None`: there is nothing more to come.
+    pub next: Option<u64>,
 }
 
 /// Which events the journal has: those from `first` to before `next`.
@@ -121,7 +124,7 @@ impl TenantHandle {
     }
 
     /// Waits until there are events from `after` on, and returns some of them. What was dropped from the journal
-    /// meanwhile is passed over.
+    /// meanwhile is passed over. Once the tenant is erased, that is the last event, which only those who follow get.
     ///
     /// # Errors
     /// Those of the store.
@@ -129,6 +132,10 @@ impl TenantHandle {
         let mut recorded = self.trace_writer().buffer.recorded.subscribe();
         loop {
             recorded.mark_unchanged();
+            if self.scope.is_erased() {
+                let event = format!("{{\"type\":\"tenant.erased\",\"at\":{},\"sequence\":{after}}}", self.scope.now());
+                return Ok(TracePage { events: vec![event], next: None });
+            }
             self.flush_traces().await?;
             if let Some(access) = self.scope.existing().await? {
                 let (_, extent) = extent(&access).await?;
@@ -136,10 +143,13 @@ impl TenantHandle {
                     return read_on(&access, after.max(extent.first), extent.next).await;
                 }
             }
-            // The sender is in the tenant's shared state, which this handle's scope holds.
-            if recorded.changed().await.is_err() {
-                return Ok(TracePage { events: Vec::new(), next: after });
-            }
+            let (mut changed, mut erased) = (pin!(recorded.changed()), pin!(self.scope.erased()));
+            poll_fn(|context| match erased.as_mut().poll(context) {
+                Poll::Ready(()) => Poll::Ready(()),
+                // The sender is in the tenant's shared state, which this handle's scope holds.
+                Poll::Pending => changed.as_mut().poll(context).map(|_| ()),
+            })
+            .await;
         }
     }
 
@@ -277,12 +287,12 @@ async fn read_on(access: &Access, after: u64, end: u64) -> Result<TracePage> {
     let before = Entries { from: 0, to: after, reverse: true, limit: 1 };
     let from = access.entries(Kind::Traces, name, before).await?.first().map_or(after, |(sequence, _)| *sequence);
     let range = Entries { from, to: u64::MAX, reverse: false, limit: BLOCKS_A_READ };
-    let mut page = TracePage { events: Vec::new(), next: end };
+    let mut page = TracePage { events: Vec::new(), next: Some(end) };
     for (sequence, record) in access.entries(Kind::Traces, name, range).await? {
         for (sequence, event) in block::read(sequence, &record.body)? {
             if sequence >= after {
                 page.events.push(event);
-                page.next = sequence + 1;
+                page.next = Some(sequence + 1);
             }
         }
     }

@@ -75,6 +75,10 @@ impl Vault for MemoryVault {
         })
     }
 
+    fn residues(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
         self.with(|secrets| Ok(secrets.local.clone()))
     }

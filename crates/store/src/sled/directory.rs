@@ -73,7 +73,10 @@ fn create_directories(path: &Path) -> io::Result<()> {
 }
 
 /// Syncs the name of a directory into the one above.
-pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// Those of the operating system.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
         Some(_) => sync_directory(Path::new(".")),

@@ -347,6 +347,13 @@ impl Vault for Store {
         ready(self.0.look(|keys| Ok(keys.names(after, limit))))
     }
 
+    fn residues(&self) -> &'static [&'static str] {
+        &[
+            "Copies of the store's directory made before, such as snapshots of the file system and images of the disk.",
+            "Sectors that the disk itself has put aside and does not show any more.",
+        ]
+    }
+
     fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
         ready(self.0.look(Keys::local_secret))
     }

@@ -1,0 +1,65 @@
+//! Erasing a tenant, and the signed receipt of it.
+
+use bailiwick_model::{Error, Json, Result};
+use bailiwick_tenancy::Erased;
+
+use crate::handle::TenantHandle;
+
+/// What any store leaves behind that was copied before.
+const BACKUPS: &str = "Backups made before hold the sealed records and the wrapped keys: whoever has one and the root key can read them, until the root key is rotated and the old one destroyed.";
+
+impl TenantHandle {
+    /// Erases the tenant: its keys are destroyed first, durably, so that nothing of it can be read any more; then its rows
+    /// and files are removed. All its handles are closed. `confirm` must be its resource id.
+    ///
+    /// The receipt: `{ tenant, erasedAt, storage, tokens, checkpoint?, complete, residues, note }`, signed by the store.
+    ///
+    /// # Errors
+    /// `InvalidInput` unless `confirm` is the tenant's resource id, `Closed` if it was erased already, and those of the
+    /// store: then it may have begun, and ends at the latest when the store is opened again.
+    pub async fn erase(&self, confirm: &str) -> Result<Json> {
+        if confirm != self.tenant.resource_id() {
+            return Err(Error::invalid(
+                "erase removes everything that this tenant has, for good. To confirm, pass its resourceId, exactly.",
+            ));
+        }
+        let storage = self.usage_json().await?;
+        let checkpoint = self.last_checkpoint().await?;
+        let erased = self.scope.erase().await?;
+        self.close();
+        let mut members = vec![
+            ("tenant", self.tenant_json()),
+            ("erasedAt", Json::Number(self.scope.now() as f64)),
+            ("storage", storage),
+            ("tokens", Json::Object(Vec::new())),
+        ];
+        members.extend(checkpoint.map(|checkpoint| ("checkpoint", checkpoint)));
+        members.push(("complete", Json::Bool(erased == Erased::Completely)));
+        members.push(("residues", Json::Array(self.residues().map(Json::from).collect())));
+        let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        self.scope.store().sign_receipt(Json::Object(members))
+    }
+
+    /// The last state of the ledger, if it has records. Damage there is no reason to keep a tenant.
+    async fn last_checkpoint(&self) -> Result<Option<Json>> {
+        if self.scope.existing().await?.is_none() {
+            return Ok(None);
+        }
+        match self.approval_checkpoint().await {
+            Ok(checkpoint) if checkpoint.size > 0 => Ok(Some(checkpoint.to_json())),
+            Ok(_) | Err(Error::StoreCorrupt(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn tenant_json(&self) -> Json {
+        Json::Object(vec![
+            ("resourceId".to_owned(), Json::from(self.tenant.resource_id())),
+            ("version".to_owned(), Json::from(self.tenant.version())),
+        ])
+    }
+
+    fn residues(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(BACKUPS).chain(self.scope.store().residues().iter().copied())
+    }
+}

@@ -1,0 +1,82 @@
+//! Looking after a store: expired rows are removed, approvals that nobody decided are recorded as expired, erases that were
+//! cut off are finished.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bailiwick_model::spec::{Limits, Retention};
+use bailiwick_model::{Kind, Result};
+use bailiwick_tenancy::{Chore, Done, Promptness, Store};
+
+use crate::catalogue::Catalogue;
+use crate::handle::TenantHandle;
+
+/// How long a store is left alone between two rounds.
+const PAUSE: Duration = Duration::from_secs(60);
+/// So many chores are asked for at once.
+const CHORES: usize = 256;
+
+/// What was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Expired rows that were removed.
+    pub removed: u64,
+    /// Approvals whose time had passed, and that are in the ledger as expired now.
+    pub expired_approvals: u64,
+    /// Erases that had been cut off, and are finished now.
+    pub erased: u64,
+}
+
+/// Does everything that is to be done in a store. A tenant that cannot be looked after, because it is damaged, does not
+/// keep the others from it.
+///
+/// # Errors
+/// The first failure, once everything else was done.
+pub async fn sweep(store: &Arc<Store>, promptness: Promptness) -> Result<Swept> {
+    let (mut swept, mut failure) = (Swept::default(), None);
+    let mut tried = HashSet::new();
+    loop {
+        // Those that have failed stay due, so that more must be asked for than they are.
+        let chores = store.chores(promptness, CHORES + tried.len()).await?;
+        let fresh: Vec<Chore> = chores.into_iter().filter(|chore| tried.insert(chore.identity())).collect();
+        if fresh.is_empty() {
+            return failure.map_or(Ok(swept), Err);
+        }
+        for chore in fresh {
+            if let Err(error) = one(store, chore, &mut swept).await {
+                failure.get_or_insert(error);
+            }
+        }
+    }
+}
+
+async fn one(store: &Arc<Store>, chore: Chore, swept: &mut Swept) -> Result<()> {
+    if let Some((scope, tenant)) = store.woken(chore, Kind::Approvals).await? {
+        let (catalogue, limits, retention) = (Arc::new(Catalogue::empty()), Limits::default(), Retention::default());
+        let handle = TenantHandle::of_scope(scope, tenant, catalogue, limits, retention);
+        swept.expired_approvals += handle.expire_approvals().await?;
+    }
+    match store.do_chore(chore).await? {
+        Done::Swept(rows) => swept.removed += rows,
+        Done::Erased(tenants) => swept.erased += tenants,
+    }
+    Ok(())
+}
+
+/// Looks after a store once a minute until it is closed, if nobody does yet. Returns at once where somebody does, or where
+/// the clock stands still.
+pub async fn keep_swept(store: Weak<Store>) {
+    if !store.upgrade().is_some_and(|store| store.take_watch()) {
+        return;
+    }
+    while let Some(store) = store.upgrade() {
+        // What fails is tried again in the next round; health() says how the store is.
+        let _ = sweep(&store, Promptness::Gathered).await;
+        let closed = store.closed();
+        drop(store);
+        if tokio::time::timeout(PAUSE, closed).await.is_ok() {
+            return;
+        }
+    }
+}

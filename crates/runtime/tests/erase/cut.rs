@@ -1,0 +1,130 @@
+//! A store that is cut off from its disk at a chosen call, as by a crash: that call happens or does not, and nothing after
+//! it does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicIsize, Ordering};
+
+use bailiwick_store::engine::{Millis, ReadError, Row, ScanRequest};
+use bailiwick_store::{
+    Commit, CommitError, Created, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Opened, Place,
+    Promptness, Slot, Tag, Usage, Vault, Version,
+};
+
+/// How many changes go through still.
+pub(crate) struct Cut {
+    inner: Opened,
+    left: AtomicIsize,
+    /// Whether the call at which it is cut off happens, although nobody hears of it.
+    happens: bool,
+}
+
+impl Cut {
+    /// Cut off at the change after `changes`.
+    pub(crate) fn after(inner: Opened, changes: isize, happens: bool) -> Arc<Self> {
+        Arc::new(Self { inner, left: AtomicIsize::new(changes), happens })
+    }
+
+    /// Whether it was not cut off yet.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.left.load(Ordering::SeqCst) >= 0
+    }
+
+    /// `true`: it goes through. `false`: it fails, and `happens` says whether it was done all the same.
+    fn goes_through(&self) -> bool {
+        self.left.fetch_sub(1, Ordering::SeqCst) > 0
+    }
+
+    /// Some engines begin when they are called, others when their future is polled.
+    async fn change<'a, T, E>(
+        &'a self,
+        change: impl FnOnce() -> EngineFuture<'a, Result<T, E>>,
+        error: E,
+    ) -> Result<T, E> {
+        let was_whole = self.is_whole();
+        if self.goes_through() {
+            return change().await;
+        }
+        if was_whole && self.happens {
+            drop(change().await);
+        }
+        Err(error)
+    }
+
+    fn read(&self) -> Result<(), ReadError> {
+        if self.is_whole() { Ok(()) } else { Err(ReadError::Unavailable) }
+    }
+}
+
+impl Engine for Cut {
+    fn limits(&self) -> EngineLimits {
+        self.inner.engine.limits()
+    }
+    fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
+        Box::pin(self.change(move || self.inner.engine.commit(commit), CommitError::OutcomeUnknown))
+    }
+    fn get(
+        &self,
+        tag: Tag,
+        wanted: Vec<(Place, Option<Version>)>,
+        now: Millis,
+    ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
+        Box::pin(async move {
+            self.read()?;
+            self.inner.engine.get(tag, wanted, now).await
+        })
+    }
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+        Box::pin(async move {
+            self.read()?;
+            self.inner.engine.scan(tag, request).await
+        })
+    }
+    fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
+        self.inner.engine.usage(tag)
+    }
+    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        self.inner.engine.due(now, promptness, limit)
+    }
+    fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
+        Box::pin(self.change(move || self.inner.engine.sweep(due, now), CommitError::Unavailable))
+    }
+    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
+        Box::pin(self.change(move || self.inner.engine.erase(tag), CommitError::Unavailable))
+    }
+    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
+        self.inner.engine.export()
+    }
+    fn health(&self) -> EngineFuture<'_, Health> {
+        self.inner.engine.health()
+    }
+    fn close(&self) -> EngineFuture<'_, ()> {
+        self.inner.engine.close()
+    }
+}
+
+impl Vault for Cut {
+    fn get(&self, name: [u8; 32]) -> EngineFuture<'_, Result<Option<Slot>, ReadError>> {
+        self.inner.vault.get(name)
+    }
+    fn create(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<Created, ReadError>> {
+        Box::pin(self.change(move || self.inner.vault.create(name, value), ReadError::Unavailable))
+    }
+    fn replace(&self, name: [u8; 32], generation: u64, value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        Box::pin(self.change(move || self.inner.vault.replace(name, generation, value), ReadError::Unavailable))
+    }
+    fn wipe(&self, name: [u8; 32]) -> EngineFuture<'_, Result<bool, ReadError>> {
+        Box::pin(self.change(move || self.inner.vault.wipe(name), ReadError::Unavailable))
+    }
+    fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>> {
+        self.inner.vault.names(after, limit)
+    }
+    fn residues(&self) -> &'static [&'static str] {
+        self.inner.vault.residues()
+    }
+    fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
+        self.inner.vault.local_secret()
+    }
+    fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.inner.vault.create_local_secret(secret)
+    }
+}

@@ -1,0 +1,178 @@
+//! Reading everything that a store holds: does each record open, under the keys of the tenant whose place it lies at?
+
+use std::collections::{HashMap, HashSet};
+
+use bailiwick_model::Result;
+use bailiwick_store::engine::record_key;
+use bailiwick_store::{Exported, Place, Row, Tag};
+
+use crate::failure;
+use crate::keys::{STORE_SLOT, TenantKeys, UnnamedKeys};
+use crate::name_row::NameRow;
+use crate::row::{self, NAME_ROW};
+use crate::store::Store;
+
+/// So many headers are read at once.
+const HEADERS: usize = 256;
+/// More problems are counted, and not listed.
+const LISTED: usize = 100;
+
+/// What came of a check.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// How many tenants there are.
+    pub tenants: u64,
+    /// How many rows were read.
+    pub rows: u64,
+    /// The bytes of their sealed values.
+    pub bytes: u64,
+    /// How many problems were found.
+    pub count: u64,
+    /// The first of them: what is wrong, and of what kind the row is. Never whose.
+    pub problems: Vec<String>,
+}
+
+impl CheckReport {
+    fn add(&mut self, problem: String) {
+        self.count += 1;
+        if self.problems.len() < LISTED {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// What is known of the tags and names while the rows are read.
+struct Check<'a> {
+    store: &'a Store,
+    tenants: HashMap<Tag, UnnamedKeys>,
+    /// The tags of headers, by name.
+    headers: HashMap<[u8; 32], Tag>,
+    named: HashMap<[u8; 32], NameRow>,
+    /// Tags with rows and no keys, and how many.
+    orphans: HashMap<Tag, u64>,
+    report: CheckReport,
+}
+
+impl Store {
+    /// Reads every row and header, and says what is wrong.
+    ///
+    /// # Errors
+    /// Those of the store. Damage is no error here, it is in the report; but an engine that cannot read a row at all gives
+    /// `StoreCorrupt`.
+    pub async fn check(&self) -> Result<CheckReport> {
+        let mut check = Check {
+            store: self,
+            tenants: HashMap::new(),
+            headers: HashMap::new(),
+            named: HashMap::new(),
+            orphans: HashMap::new(),
+            report: CheckReport::default(),
+        };
+        let mut export = self.engine.export().await.map_err(failure::read)?;
+        check.read_headers().await?;
+        loop {
+            let part = export.next().await.map_err(failure::read)?;
+            if part.is_empty() {
+                break;
+            }
+            for exported in part {
+                if let Exported::Row { tag, row, .. } = exported {
+                    check.row(tag, &row);
+                }
+            }
+        }
+        Ok(check.finish())
+    }
+}
+
+impl Check<'_> {
+    async fn read_headers(&mut self) -> Result<()> {
+        let vault = &self.store.vault;
+        let mut after = Some(STORE_SLOT);
+        loop {
+            let names = vault.names(after, HEADERS).await.map_err(failure::read)?;
+            for name in &names {
+                let slot = vault.get(*name).await.map_err(failure::read)?;
+                let Some(slot) = slot else { continue };
+                match TenantKeys::open_for_check(&slot.value, &self.store.wrapper, &self.store.keys, name) {
+                    Ok(keys) => {
+                        self.headers.insert(*name, keys.keys.tag);
+                        self.tenants.insert(keys.keys.tag, keys);
+                    }
+                    Err(_) => self.report.add("A tenant's keys cannot be opened.".to_owned()),
+                }
+            }
+            match names.last() {
+                Some(last) => after = Some(*last),
+                None => break,
+            }
+        }
+        self.report.tenants = self.headers.len() as u64;
+        Ok(())
+    }
+
+    fn row(&mut self, tag: Tag, row: &Row) {
+        self.report.rows += 1;
+        self.report.bytes += row.value.len() as u64;
+        if row.place.kind == NAME_ROW {
+            return self.name_row(tag, row);
+        }
+        let Some(tenant) = self.tenants.get(&tag) else {
+            *self.orphans.entry(tag).or_default() += 1;
+            return;
+        };
+        let is_whole = match row::kind_of(&row.place) {
+            None => false,
+            Some((_, true)) => row.value.is_empty(),
+            Some((_, false)) => self.opens(tenant, tag, &row.place, &row.value),
+        };
+        if !is_whole {
+            let kind = row::kind_of(&row.place).map_or("unknown", |(kind, _)| kind.name());
+            self.report.add(format!("A row of the kind {kind} does not open at its place: it was altered or moved."));
+        }
+    }
+
+    /// Whether a record opens, and says that it is its tenant's.
+    fn opens(&self, tenant: &UnnamedKeys, tag: Tag, place: &Place, sealed: &[u8]) -> bool {
+        let key = record_key(&tag, place);
+        let opened = tenant.keys.records.open(&[&self.store.keys.store_id, &key], sealed);
+        let owner = opened.ok().and_then(|plaintext| {
+            let (length, rest) = plaintext.split_first_chunk::<2>()?;
+            let owner = rest.get(..usize::from(u16::from_be_bytes(*length)))?;
+            std::str::from_utf8(owner).ok().map(str::to_owned)
+        });
+        owner.is_some_and(|owner| tenant.is_of(&self.store.keys, &owner))
+    }
+
+    fn name_row(&mut self, tag: Tag, row: &Row) {
+        if Store::is_owner_row(&row.place) {
+            if self.tenants.contains_key(&tag) && self.store.open_owner(tag, &row.value).is_err() {
+                self.report.add("The row that says whose a tag is cannot be opened.".to_owned());
+            }
+        } else if tag.0 == STORE_SLOT {
+            if !self.store.keys.is_store_row(&row.value) {
+                self.report.add("The row that ties the store to its keys cannot be opened.".to_owned());
+            }
+        } else {
+            match self.store.names().open(&tag.0, row) {
+                Ok(names) => drop(self.named.insert(tag.0, names)),
+                Err(_) => self.report.add("The row of a tenant's name cannot be opened.".to_owned()),
+            }
+        }
+    }
+
+    fn finish(mut self) -> CheckReport {
+        let erased: HashSet<Tag> = self.named.values().flat_map(|row| row.erased.clone()).collect();
+        for (tag, rows) in &self.orphans {
+            if !erased.contains(tag) {
+                self.report.add(format!("{rows} rows belong to nobody: their tenant's keys are gone."));
+            }
+        }
+        for (name, row) in &self.named {
+            if row.live.is_some_and(|live| self.headers.get(name) != Some(&live)) {
+                self.report.add("A tenant has a name and no keys.".to_owned());
+            }
+        }
+        self.report
+    }
+}

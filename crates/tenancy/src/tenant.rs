@@ -1,0 +1,141 @@
+//! One tenant of an open store: its keys, and whether it is there at all.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock};
+
+use bailiwick_model::Result;
+use bailiwick_store::Created;
+use tokio::sync::Mutex;
+
+use crate::closing::Closing;
+use crate::entropy::Entropy;
+use crate::failure;
+use crate::flights::Flights;
+use crate::keys::TenantKeys;
+use crate::name_row::{NameRow, Names};
+use crate::store::Store;
+
+/// How often a header and its name row are read again that do not fit each other: others may make or erase the tenant
+/// between the two looks.
+const LOOKS: usize = 4;
+
+/// What the handles of one tenant share while at least one of them is open.
+pub(crate) struct TenantState {
+    pub(crate) store: Arc<Store>,
+    pub(crate) entropy: Entropy,
+    pub(crate) resource_id: Box<str>,
+    pub(crate) name: [u8; 32],
+    pub(crate) keys: OnceLock<Arc<TenantKeys>>,
+    /// Whether the name row is known to be there, without which nothing may be written.
+    pub(crate) named: AtomicBool,
+    /// Whether the row that says whose the tag is is known to be there, without which nothing may ask to be woken.
+    pub(crate) attributed: AtomicBool,
+    /// One at a time makes the tenant, or erases it.
+    pub(crate) creation: Mutex<()>,
+    /// Closed for good once the tenant is being erased: whoever comes next to its name is another.
+    pub(crate) erased: Closing,
+    pub(crate) last_micros: AtomicU64,
+    /// When a limit was last met with a sweep, in epoch milliseconds.
+    pub(crate) last_relief: AtomicU64,
+    pub(crate) flights: Flights,
+    pub(crate) shared: parking_lot::Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+}
+
+impl TenantState {
+    pub(crate) fn new(store: Arc<Store>, resource_id: &str, name: [u8; 32], entropy: Entropy) -> Self {
+        Self {
+            store,
+            entropy,
+            resource_id: resource_id.into(),
+            name,
+            keys: OnceLock::new(),
+            named: AtomicBool::new(false),
+            attributed: AtomicBool::new(false),
+            creation: Mutex::new(()),
+            erased: Closing::default(),
+            last_micros: AtomicU64::new(0),
+            last_relief: AtomicU64::new(0),
+            flights: Flights::default(),
+            shared: parking_lot::Mutex::default(),
+        }
+    }
+
+    pub(crate) fn names(&self) -> Names<'_> {
+        Names { engine: &*self.store.engine, keys: &self.store.keys, entropy: &self.entropy }
+    }
+
+    /// Loads the keys if the tenant has any.
+    pub(crate) async fn load(&self) -> Result<Option<Arc<TenantKeys>>> {
+        Ok(self.look().await?.0)
+    }
+
+    /// The keys, if the tenant has any, and the row of its name. A header is written before its name row, and wiped after
+    /// the row says so. A name without keys was damaged: taking it for a new tenant would lose the old one's data in
+    /// silence.
+    async fn look(&self) -> Result<(Option<Arc<TenantKeys>>, NameRow)> {
+        for _ in 0..LOOKS {
+            let keys = self.read_header().await?;
+            let row = self.names().read(&self.name).await?;
+            match (&keys, row.live) {
+                // The erase was cut off before it came to the keys.
+                (Some(found), _) if row.erased.contains(&found.tag) => {
+                    self.store.vault.wipe(self.name).await.map_err(failure::read)?;
+                    return Ok((None, row));
+                }
+                (Some(found), Some(live)) if found.tag != live => {}
+                (None, Some(_)) => {}
+                _ => return Ok((keys, row)),
+            }
+        }
+        Err(failure::corrupt())
+    }
+
+    async fn read_header(&self) -> Result<Option<Arc<TenantKeys>>> {
+        let slot = self.store.vault.get(self.name).await.map_err(failure::read)?;
+        slot.map(|slot| self.open_header(&slot.value)).transpose()
+    }
+
+    fn open_header(&self, header: &[u8]) -> Result<Arc<TenantKeys>> {
+        TenantKeys::open(header, &self.store.wrapper, &self.store.keys, &self.resource_id).map(Arc::new)
+    }
+
+    /// Loads the keys, or makes them. They are durable before anything is sealed with them, and the name row is before
+    /// the first record.
+    pub(crate) async fn load_or_create(&self) -> Result<Arc<TenantKeys>> {
+        for _ in 0..LOOKS {
+            let (found, row) = self.look().await?;
+            let keys = match found {
+                Some(keys) => keys,
+                None => self.create().await?,
+            };
+            if row.live == Some(keys.tag) {
+                return Ok(keys);
+            }
+            if row.live.is_none() {
+                let after = NameRow { live: Some(keys.tag), ..row.clone() };
+                // If another was first, it wrote the same tag, because there is one header, or an erase has come.
+                if self.names().replace(&self.name, &row, &after).await? {
+                    return Ok(keys);
+                }
+            }
+        }
+        Err(failure::corrupt())
+    }
+
+    async fn create(&self) -> Result<Arc<TenantKeys>> {
+        let (store, wrapper) = (&self.store.keys, &self.store.wrapper);
+        let (keys, header) = TenantKeys::generate(&self.entropy, wrapper, store, &self.resource_id)?;
+        match self.store.vault.create(self.name, header).await.map_err(failure::read)? {
+            Created::New => Ok(Arc::new(keys)),
+            Created::Existing(slot) => self.open_header(&slot.value),
+        }
+    }
+}
+
+impl Drop for TenantState {
+    fn drop(&mut self) {
+        self.store.forget(&self.name);
+    }
+}
