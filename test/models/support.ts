@@ -26,3 +26,21 @@ export async function eventsOf(stream: AsyncIterable<ModelEvent>): Promise<Model
   for await (const event of stream) events.push(event)
   return events
 }
+
+/** What a model's failure tells. */
+export interface SeenFailure {
+  readonly message: string
+  readonly retryable?: boolean
+  readonly retryAfterMs?: number
+  readonly cause?: unknown
+}
+
+/** The error that a stream fails with, after the events that go to `seen`. Fails if it does not. */
+export async function failureFrom(stream: AsyncIterable<ModelEvent>, seen: ModelEvent[] = []): Promise<SeenFailure> {
+  try {
+    for await (const event of stream) seen.push(event)
+  } catch (error) {
+    return error as SeenFailure
+  }
+  throw new Error('The stream did not fail.')
+}
