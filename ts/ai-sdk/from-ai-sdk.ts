@@ -26,7 +26,7 @@ const byVersion = new Map<string, (bytes: Uint8Array) => FileData>([
  * import { createAnthropic } from '@ai-sdk/anthropic'
  *
  * const runtime = await createRuntime(spec, {
- *   models: { anthropic: ({ apiKey }) => fromAiSdk(createAnthropic({ apiKey })) },
+ *   models: { anthropic: ({ apiKey = '' }) => fromAiSdk(createAnthropic({ apiKey })) },
  * })
  * ```
  */
