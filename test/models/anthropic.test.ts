@@ -281,6 +281,22 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     await server.closed()
   })
 
+  test('M13: a request that is aborted before its answer begins ends with the reason', async () => {
+    const aborter = new AbortController()
+    const reason = new Error('cancelled')
+    const { server, stream } = await ask([{ body: '', ends: 'never' }], { signal: aborter.signal })
+    const reading = eventsOf(stream())
+    void server.arrived.then(() => aborter.abort(reason))
+    await expect(reading).rejects.toBe(reason)
+  })
+
+  test('M13: a server that is not there may be asked again', async () => {
+    const { server } = await ask([])
+    await server.stop()
+    const gone = anthropic(version, server.url)
+    expect(await failureFrom(gone.stream(requestOf({ modelId })))).toMatchObject({ retryable: true })
+  })
+
   test('M13: whoever stops reading frees the connection', async () => {
     const { server, stream } = await ask([{ body: streamed(...words(0, 'Hel')), ends: 'never' }])
     for await (const _event of stream()) break

@@ -166,6 +166,34 @@ describe('M13: what comes back', () => {
     ])
   })
 
+  test('M13: a character that was cut in two arrives whole; half a character becomes a replacement', async () => {
+    const events = await eventsFor([
+      { type: 'text-start', id: '1' },
+      { type: 'text-delta', id: '1', delta: 'a\ud83d' },
+      { type: 'text-delta', id: '1', delta: '\udc5f b\udc5f' },
+      { type: 'text-delta', id: '1', delta: '\ud83d' },
+      { type: 'text-delta', id: '1', delta: 'c' },
+      finish,
+    ])
+    expect(events.slice(0, -1)).toEqual([
+      { type: 'text.delta', id: '0', delta: 'a' },
+      { type: 'text.delta', id: '0', delta: '\u{1f45f} b\ufffd' },
+      { type: 'text.delta', id: '0', delta: '\ufffdc' },
+    ])
+  })
+
+  test('M13: metadata with hostile names is data like any other', async () => {
+    const providerMetadata = JSON.parse('{"__proto__":{"polluted":true}}')
+    const [first, second] = await eventsFor([
+      { type: 'text-start', id: '1', providerMetadata },
+      { type: 'text-end', id: '1', providerMetadata },
+      finish,
+    ])
+    for (const event of [first, second])
+      expect(JSON.stringify(event)).toContain('"metadata":{"__proto__":{"polluted":true}}')
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+  })
+
   test('M13: calls without arguments become empty ones; what the provider ran itself is left out', async () => {
     const events = await eventsFor([
       { type: 'tool-call', toolCallId: 'c1', toolName: 'a', input: '', providerMetadata: { p: { s: 1 } } },

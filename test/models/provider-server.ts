@@ -24,8 +24,12 @@ export interface Answer {
 export interface ProviderServer {
   readonly url: string
   readonly asked: readonly Asked[]
+  /** Resolves once a first request has come. */
+  readonly arrived: Promise<unknown>
   /** Resolves once the client has closed the connection of the last request. */
   closed(): Promise<void>
+  /** Ends it, with all its connections. */
+  stop(): Promise<void>
 }
 
 /** Starts a server that is gone when the test is over. */
@@ -43,16 +47,20 @@ export async function providerServer(answers: readonly Answer[]): Promise<Provid
     closings.push(once(response, 'close'))
     write(response, answers[asked.length - 1] ?? { status: 500, body: 'The script of the server has run out.' })
   })
+  const arrived = once(server, 'request')
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  onTestFinished(() => {
+  const stop = async () => {
     server.closeAllConnections()
-    server.close()
-  })
+    await new Promise((resolve) => server.close(resolve))
+  }
+  onTestFinished(stop)
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
+    arrived,
     closed: async () => void (await closings.at(-1)),
+    stop,
   }
 }
 

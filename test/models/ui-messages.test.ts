@@ -110,6 +110,18 @@ describe('M13: a run as useChat shows it', () => {
     ])
   })
 
+  test('M13: a text is done before the tools that follow from it begin', async () => {
+    const chunks: string[] = []
+    for await (const { type } of toUIMessageStream(runOf(shoesRun))) chunks.push(type)
+    expect(chunks.slice(chunks.indexOf('text-start'), chunks.indexOf('tool-output-error'))).toEqual([
+      'text-start',
+      'text-delta',
+      'text-end',
+      'tool-input-available',
+      'tool-input-available',
+    ])
+  })
+
   test('M13: the chunks end with the reason', async () => {
     const ends: [Event, object[]][] = [
       [completed(''), [{ type: 'finish', finishReason: 'stop' }]],

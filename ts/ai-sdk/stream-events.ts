@@ -25,6 +25,8 @@ type FinishReason = Extract<ModelEvent, { type: 'finish' }>['reason']
 interface Block {
   readonly id: string
   metadata: JsonObject | undefined
+  /** The first half of a character whose second half comes with the next delta, or nothing. */
+  half: string
 }
 
 /** Turns the parts of one stream into the events of a model. */
@@ -68,9 +70,9 @@ export class StreamEvents {
     const key = `${kind} ${String(part.id)}`
     // Some providers use an id again for the next block; ours are never the same twice in one stream.
     if (part.type === `${kind}-start`) this.#blocks.delete(key)
-    const block = this.#blocks.get(key) ?? { id: String(this.#begun++), metadata: undefined }
+    const block = this.#blocks.get(key) ?? { id: String(this.#begun++), metadata: undefined, half: '' }
     this.#blocks.set(key, block)
-    const delta = part.type === `${kind}-delta` && typeof part.delta === 'string' ? part.delta : ''
+    const delta = wholeCharacters(block, typeof part.delta === 'string' ? part.delta : '')
     const hasNews = isPlainObject(part.providerMetadata)
     if (hasNews) block.metadata = merged(block.metadata, part.providerMetadata as JsonObject)
     if (delta === '' && !hasNews) return undefined
@@ -78,14 +80,21 @@ export class StreamEvents {
   }
 }
 
+/** Some servers cut a text within a character, and half a character is no text that can be kept. */
+function wholeCharacters(block: Block, delta: string): string {
+  const text = block.half + delta
+  const cut = /[\ud800-\udbff]$/.test(text) ? text.length - 1 : text.length
+  block.half = text.slice(cut)
+  return text.slice(0, cut).toWellFormed()
+}
+
 /** Both, by the provider's name; what comes later goes before what came first. */
 function merged(before: JsonObject = {}, later: JsonObject): JsonObject {
-  const both = { ...before, ...later }
-  for (const [provider, data] of Object.entries(later)) {
-    const earlier = before[provider]
-    if (isPlainObject(earlier) && isPlainObject(data)) both[provider] = { ...earlier, ...data } as JsonObject
-  }
-  return both
+  const entries = Object.entries(later).map(([provider, data]) => {
+    const earlier = Object.hasOwn(before, provider) ? before[provider] : undefined
+    return [provider, isPlainObject(earlier) && isPlainObject(data) ? { ...earlier, ...data } : data]
+  })
+  return { ...before, ...Object.fromEntries(entries) }
 }
 
 function metadataOf(metadata: unknown): { metadata?: JsonObject } {
