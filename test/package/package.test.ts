@@ -86,12 +86,15 @@ describe('M15: what is published', () => {
     expect(manifestOf(platformPackage)['version']).toBe(version)
   })
 
-  test('M15: importing does not load the addon', async () => {
-    const script = "import 'bailiwick'; console.log(process.report.getReport().sharedObjects.join())"
-    const loaded = await runNode(['--input-type=module', '--eval', script], project)
-    expect(loaded).toMatch(/libc/)
-    expect(loaded).not.toMatch(/bailiwick\./)
-  })
+  test.each(['bailiwick', 'bailiwick/ai-sdk', 'bailiwick/mcp', 'bailiwick/testing'])(
+    'M15: importing %s does not load the addon',
+    async (name) => {
+      const script = `import '${name}'; console.log(process.report.getReport().sharedObjects.join())`
+      const loaded = await runNode(['--input-type=module', '--eval', script], project)
+      expect(loaded).toMatch(/libc/)
+      expect(loaded).not.toMatch(/bailiwick\./)
+    },
+  )
 })
 
 describe('M15: TypeScript', () => {

@@ -7,6 +7,9 @@ import {
   openStore,
   type Reference,
 } from 'bailiwick'
+import { fromAiSdk, toUIMessageStream } from 'bailiwick/ai-sdk'
+import { mcpTools } from 'bailiwick/mcp'
+import { scriptedModel } from 'bailiwick/testing'
 
 const spec = defineRuntime({
   tenant: defineTenant('acme', 'v1'),
@@ -29,3 +32,13 @@ export async function firstReference(): Promise<Reference | undefined> {
     await store.close()
   }
 }
+
+export const models = [
+  scriptedModel([[{ type: 'finish', reason: 'stop', usage: {} }]]),
+  // @ts-expect-error the name of a model is no model
+  fromAiSdk('anthropic/claude'),
+]
+
+export const first = (events: AsyncIterable<{ type: string }>) => toUIMessageStream(events).getReader().read()
+
+export const tools = (client: Parameters<typeof mcpTools>[0]) => mcpTools(client, { prefix: 'x_' })

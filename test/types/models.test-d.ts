@@ -1,0 +1,41 @@
+import { createAnthropic } from '@ai-sdk/anthropic'
+import { createUIMessageStreamResponse, type UIMessage, type UIMessageChunk } from 'ai'
+import { createAnthropic as createAnthropicV2 } from 'ai-sdk-anthropic-v2'
+import { createAnthropic as createAnthropicV3 } from 'ai-sdk-anthropic-v3'
+import { fromAiSdk, toUIMessageStream, toUIMessages } from 'bailiwick/ai-sdk'
+import { type RecordedRequest, scriptedModel } from 'bailiwick/testing'
+import { expectTypeOf, it } from 'vitest'
+import type { Message, Model, ModelRequest, Run } from '../../ts/index.ts'
+
+it('M13: providers and language models of every version of the interface fit', () => {
+  expectTypeOf(fromAiSdk(createAnthropic())).toEqualTypeOf<Model>()
+  expectTypeOf(fromAiSdk(createAnthropicV3())).toEqualTypeOf<Model>()
+  expectTypeOf(fromAiSdk(createAnthropicV2())).toEqualTypeOf<Model>()
+  expectTypeOf(fromAiSdk(createAnthropic().languageModel('x'))).toEqualTypeOf<Model>()
+  expectTypeOf(fromAiSdk(createAnthropicV3().languageModel('x'))).toEqualTypeOf<Model>()
+  expectTypeOf(fromAiSdk(createAnthropicV2().languageModel('x'))).toEqualTypeOf<Model>()
+  // @ts-expect-error the name of a model is no model
+  const name = () => fromAiSdk('anthropic/claude')
+  // @ts-expect-error an embedding model is no language model
+  const embedding = () => fromAiSdk(createAnthropic().embeddingModel('x'))
+  expectTypeOf([name, embedding]).toBeArray()
+})
+
+it('M13: what is shown fits the types of the ai package', () => {
+  const stream = (run: Run) => createUIMessageStreamResponse({ stream: toUIMessageStream(run) })
+  expectTypeOf(stream).returns.toEqualTypeOf<Response>()
+  expectTypeOf<ReturnType<typeof toUIMessageStream>>().toExtend<ReadableStream<UIMessageChunk>>()
+  const messages = (thread: Message[]): UIMessage[] => toUIMessages(thread, { fileUrl: (id) => `/files/${id}` })
+  expectTypeOf(messages).returns.toEqualTypeOf<UIMessage[]>()
+})
+
+it('M13: a scripted model is a model that keeps what it was asked', () => {
+  const model = scriptedModel((request) => {
+    expectTypeOf(request).toEqualTypeOf<ModelRequest>()
+    return [{ type: 'finish', reason: 'stop', usage: {} }]
+  })
+  expectTypeOf(model).toExtend<Model>()
+  expectTypeOf(model.requests).toEqualTypeOf<readonly RecordedRequest[]>()
+  // @ts-expect-error no such event
+  scriptedModel([[{ type: 'end' }]])
+})

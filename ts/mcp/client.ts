@@ -1,0 +1,62 @@
+import type { JsonSchema } from '../spec/schema.ts'
+
+// The client of the Model Context Protocol's TypeScript SDK, as far as it is used here: `@modelcontextprotocol/client` 2.x
+// and `@modelcontextprotocol/sdk` 1.x. Described structurally, so that neither has to be installed.
+
+/** A connected MCP client. */
+export interface McpClient {
+  listTools(params?: { cursor?: string }): Promise<McpToolPage>
+  // What follows the parameters differs between the versions: see `callTool`.
+  callTool(params: McpCall, ...rest: never[]): Promise<object>
+}
+
+/** A page of a server's tools. */
+export interface McpToolPage {
+  readonly tools: readonly McpTool[]
+  readonly nextCursor?: string | undefined
+}
+
+/** A tool of a server. */
+export interface McpTool {
+  readonly name: string
+  readonly title?: string | undefined
+  readonly description?: string | undefined
+  readonly inputSchema: JsonSchema
+  readonly outputSchema?: JsonSchema | undefined
+  readonly annotations?:
+    | { readonly title?: string | undefined; readonly readOnlyHint?: boolean | undefined }
+    | undefined
+}
+
+/** A call of a server's tool. */
+export interface McpCall {
+  name: string
+  arguments?: { [argument: string]: unknown }
+}
+
+/** More pages than this are taken for a server that never ends. */
+const mostPages = 1000
+
+/** All tools of a server. A client 2.x asks for all pages by itself. */
+export async function listAllTools(client: McpClient): Promise<McpTool[]> {
+  let page = await client.listTools()
+  const tools = [...page.tools]
+  for (let pages = 1; page.nextCursor !== undefined; pages += 1) {
+    if (pages === mostPages)
+      throw new Error(`The MCP server has more than ${mostPages} pages of tools; it may never end.`)
+    page = await client.listTools({ cursor: page.nextCursor })
+    tools.push(...page.tools)
+  }
+  return tools
+}
+
+/**
+ * Calls a tool. The call lasts until the signal is aborted: the client's own limit, 60 s by default, is put out of the way.
+ */
+export async function callTool(client: McpClient, call: McpCall, signal: AbortSignal): Promise<object> {
+  const options = { signal, timeout: 2 ** 31 - 1 }
+  const method = client.callTool as (this: McpClient, call: McpCall, ...rest: unknown[]) => Promise<object>
+  // 2.x takes (call, options), 1.x (call, schema = …, options): a parameter with a default ends a function's length.
+  const rest = client.callTool.length === 2 ? [options] : [undefined, options]
+  return await method.call(client, call, ...rest)
+}
