@@ -29,6 +29,7 @@ test.each([
   [['verify'], '<file> is missing.'],
   [['verify', 'a', 'b', '--key', 'k'], 'b is one word too many.'],
   [['verify', 'a', '--nothing'], "Unknown option '--nothing'."],
+  [['verify', 'a', '--key', 'k', '--key', 'l'], '--key is there twice.'],
   [['verify', 'a', '--key'], "Option '--key <value>' argument missing."],
   [['verify', 'a', '--json=yes'], "Option '--json' does not take an argument."],
 ])('CLI: %j is refused in one line', async (words, message) => {

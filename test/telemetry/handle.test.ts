@@ -1,6 +1,14 @@
 import { trace } from '@opentelemetry/api'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createRuntime, defineRuntime, defineTenant, type Runtime, type TelemetryOptions } from '../../ts/index.ts'
+import {
+  createRuntime,
+  defineExecutor,
+  defineRuntime,
+  defineTenant,
+  defineTool,
+  type Runtime,
+  type TelemetryOptions,
+} from '../../ts/index.ts'
 import { VERSION } from '../../ts/version.ts'
 import { engines, openFresh } from '../support/stores.ts'
 import { everythingIn, hostTracer, takeRawSpans, takeSpans } from './spans.ts'
@@ -194,5 +202,17 @@ describe("the host's attributes", () => {
     [{ recordContent: 'yes' }],
   ])('M9: %j is refused', async (telemetry) => {
     await expect(runtimeWith(telemetry as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  })
+
+  test('M9: wrong options are told before a missing handler, and a closed store before both', async () => {
+    const tool = defineTool({ name: 'ship', description: 'Ships', input: { type: 'object' } })
+    const agents = [defineExecutor({ name: 'executor', tools: [tool] })]
+    const spec = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents })
+    const store = await openFresh('memory')
+    const telemetry = { recordContent: 1 } as never
+    await expect(createRuntime(spec, { store, telemetry })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await expect(createRuntime(spec, { store })).rejects.toMatchObject({ code: 'SPEC_INVALID' })
+    await store.close()
+    await expect(createRuntime(spec, { store, telemetry })).rejects.toMatchObject({ code: 'CLOSED' })
   })
 })

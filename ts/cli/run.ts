@@ -60,10 +60,15 @@ function parse(command: Command, words: readonly string[]): Words | 'help' {
 
 function parseStrictly(command: Command, words: readonly string[]) {
   try {
-    const config = { args: [...words], options: parseOptions(command), allowPositionals: true, strict: true } as const
-    const { values, positionals } = parseArgs(config)
+    const config = { args: [...words], options: parseOptions(command), allowPositionals: true, tokens: true } as const
+    const { values, positionals, tokens } = parseArgs(config)
+    const names = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
+    const twice = names.find((name, index) => names.indexOf(name) !== index)
+    // Of two keys or origins, silently only one would be checked.
+    if (twice !== undefined) throw new UsageError(`--${twice} is there twice.`)
     return { values: values as Words['options'], positionals }
   } catch (error) {
+    if (error instanceof UsageError) throw error
     // It explains how to escape a leading dash after the first sentence, in several lines.
     const [sentence = ''] = (error as Error).message.split(/(?<=')\. |\n/)
     throw new UsageError(`${printable(sentence.replace(/\.$/, ''))}.`)

@@ -50,16 +50,16 @@ export async function createRuntime<Spec extends RuntimeSpec>(
   }
   assertOptions(options, 'options')
   if (options.store instanceof OpenStore) assertOpen(options.store)
+  const telemetry = telemetryFor(options.telemetry)
   checkCallbacks(spec, options)
-  const telemetry = await telemetryFor(options.telemetry)
   const native = bridge()
   const registered = topologies.get(topology) ?? register(native, spec, topology)
   const store = options.store === undefined ? process.env['BAILIWICK_STORE'] || DEFAULT_STORE : options.store
-  if (store instanceof OpenStore) return bind(native, spec, await registered, telemetry, store, false)
+  if (store instanceof OpenStore) return bind(native, spec, await registered, await telemetry, store, false)
   if (typeof store !== 'string') throw new InvalidInputError('store must be a Store of this thread or a URL.')
   const opened = await openWith(store, {}, {})
   try {
-    return bind(native, spec, await registered, telemetry, opened, true)
+    return bind(native, spec, await registered, await telemetry, opened, true)
   } catch (error) {
     await opened.close()
     throw error

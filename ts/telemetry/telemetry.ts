@@ -86,13 +86,13 @@ export class Telemetry {
 }
 
 /**
- * The telemetry of a runtime that is being made.
+ * The telemetry of a runtime that is being made. What it gives never rejects.
  *
- * @throws InvalidInputError (rejected) for options that are none
+ * @throws InvalidInputError at once for options that are none
  */
-export async function telemetryFor(options: TelemetryOptions | undefined): Promise<Telemetry> {
+export function telemetryFor(options: TelemetryOptions | undefined): Promise<Telemetry> {
   const checked = checkTelemetryOptions(options)
-  return new Telemetry(await findTracing(), checked)
+  return findTracing().then((tracing) => new Telemetry(tracing, checked))
 }
 
 function noAttributes(): Attributes {
