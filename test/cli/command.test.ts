@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
+import process from 'node:process'
 import { expect, test } from 'vitest'
 import { run } from '../../ts/cli/run.ts'
 import { VERSION } from '../../ts/version.ts'
-import { bailiwick, oneLine } from './command.ts'
+import { bailiwick, command, oneLine } from './command.ts'
 
 test.each([[[]], [['--help']], [['-h']], [['help']]])('CLI: %j tells what there is', async (words) => {
   const { code, out, err } = await bailiwick(words)
@@ -43,6 +45,20 @@ test('CLI: with --json a wrong call is told as JSON', async () => {
   const { code, out, err } = await bailiwick(['verify', '--json'])
   expect([code, err]).toEqual([2, ''])
   expect(JSON.parse(out)).toEqual({ error: { code: 'USAGE', message: '<file> is missing.' } })
+})
+
+/** What a shell says of this command line; `$0` is Node and `$1` the command. */
+function inShell(line: string): { status: number | null; stderr: string } {
+  return spawnSync('bash', ['-c', `set -o pipefail; ${line}`, process.execPath, command], { encoding: 'utf8' })
+}
+
+test('CLI: a reader that stops reading is no failure', () => {
+  expect(inShell('"$0" "$1" --help | head -c 1')).toMatchObject({ status: 0, stderr: '' })
+})
+
+test('CLI: an answer that cannot be written is a failure', () => {
+  const stderr = 'bailiwick: the answer cannot be written: ENOSPC.\n'
+  expect(inShell('"$0" "$1" --help > /dev/full')).toMatchObject({ status: 2, stderr })
 })
 
 test('CLI: a defect of ours is told as one, with an exit code of its own', async () => {

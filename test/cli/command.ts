@@ -10,9 +10,12 @@ export interface Answer {
   readonly err: string
 }
 
+/** The built command. */
+export const command = inRoot('dist', 'cli', 'main.js')
+
 /** Runs the built command in a process of its own. */
 export function bailiwick(words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Answer> {
-  const child = spawn(process.execPath, [inRoot('dist', 'cli', 'main.js'), ...words], {
+  const child = spawn(process.execPath, [command, ...words], {
     env: { ...process.env, NODE_OPTIONS: undefined, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
