@@ -33,3 +33,4 @@ export type {
   Usage,
 } from './runtime/types.ts'
 export * from './spec/index.ts'
+export type { TelemetryAttributes, TelemetryOptions } from './telemetry/index.ts'

@@ -11,7 +11,8 @@ export function buildLibrary() {
   const outputs = entries.map(({ output }) => `dist/${output}.js`)
   return unlessUnchanged('library', { inputs: ['ts', ...tooling], outputs }, async () => {
     rmSync(inRoot('dist'), { recursive: true, force: true })
-    await bundle(entries, 'dist', [/^node:/])
+    // What the host brings stays an import.
+    await bundle(entries, 'dist', [/^node:/, '@opentelemetry/api'])
   })
 }
 
@@ -27,7 +28,7 @@ export function buildPrograms() {
   })
 }
 
-/** @param {{ output: string, source: string }[]} entries @param {string} folder @param {RegExp[]} external */
+/** @param {{ output: string, source: string }[]} entries @param {string} folder @param {(RegExp | string)[]} external */
 async function bundle(entries, folder, external) {
   if (entries.length === 0) return
   // Loaded late: this file is imported before packages are installed.

@@ -4,18 +4,18 @@ import { filesBelow } from './inputs.mjs'
 import { inRoot, root } from './root.mjs'
 
 /**
- * The public entry points, read from `exports` so that they are named once: `./dist/testing/index.js` is built from
- * `ts/testing/index.ts`.
+ * The public entry points, read from `exports` and `bin` so that they are named once: `./dist/testing/index.js` is built
+ * from `ts/testing/index.ts`.
  *
  * @returns {{ output: string, source: string }[]}
  */
 export function publicEntries() {
-  /** @type {{ exports: Record<string, string | { default: string }> }} */
-  const manifest = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'))
-  return Object.values(manifest.exports).flatMap((target) => {
-    if (typeof target === 'string') return []
-    const output = target.default.replace('./dist/', '').replace(/\.js$/, '')
-    return [{ output, source: `ts/${output}.ts` }]
+  /** @type {{ exports: Record<string, string | { default: string }>, bin: Record<string, string> }} */
+  const { exports, bin } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'))
+  const modules = Object.values(exports).flatMap((target) => (typeof target === 'string' ? [] : [target.default]))
+  return [...modules, ...Object.values(bin)].map((file) => {
+    const output = file.replace(/^(?:\.\/)?dist\//, '').replace(/\.js$/, '')
+    return { output, source: `ts/${output}.ts` }
   })
 }
 

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { copyFile, writeFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { publicEntries } from '../../scripts/lib/entries.mjs'
 import { filesBelow } from '../../scripts/lib/inputs.mjs'
@@ -38,6 +40,12 @@ describe.each(nodesUnderTest())('M15: on Node %s', (major, executable) => {
   test('M15: the addon of the platform package loads', async () => {
     const script = `Object.keys(require('${platformPackage}')).length > 0`
     expect(await runNode(['-p', script], project, executable)).toBe('true\n')
+  })
+
+  test('M15: the installed command runs', async () => {
+    const command = join(project, 'node_modules', '.bin', 'bailiwick')
+    expect(await runNode([command, '--version'], project, executable)).toBe(`${manifestOf('bailiwick')['version']}\n`)
+    expect(await runNode([command, 'verify', '--help'], project, executable)).toContain('--key')
   })
 
   test.each(['import.mjs', 'require.cjs'])('M15: the packed packages work by %s', async (script) => {
@@ -84,6 +92,11 @@ describe('M15: what is published', () => {
     const platforms = readdirSync(inRoot('npm')).map((name) => [`@bailiwick/${name}`, version])
     expect(optionalDependencies).toEqual(Object.fromEntries(platforms))
     expect(manifestOf(platformPackage)['version']).toBe(version)
+  })
+
+  test('M15: npx finds the command', async () => {
+    const { stdout } = await promisify(execFile)('npx', ['--no-install', 'bailiwick', '--version'], { cwd: project })
+    expect(stdout).toBe(`${manifestOf('bailiwick')['version']}\n`)
   })
 
   test.each(['bailiwick', 'bailiwick/ai-sdk', 'bailiwick/mcp', 'bailiwick/testing'])(

@@ -5,6 +5,7 @@ import { Operation } from '../native/operations.ts'
 import type { Model } from '../spec/callbacks.ts'
 import { tenantPart, topologyJson, topologyOf } from '../spec/dump-parts.ts'
 import type { RuntimeSpec, ToolHandlers } from '../spec/index.ts'
+import { type Telemetry, type TelemetryOptions, telemetryFor } from '../telemetry/index.ts'
 import { assertOpen, assertOptions } from './guard.ts'
 import { Handle } from './handle.ts'
 import { type Runtime, TenantRuntime } from './runtime.ts'
@@ -20,6 +21,8 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   readonly tools?: Partial<ToolHandlers<Spec>>
   /** The models, by provider. Required for every provider that an agent names. */
   readonly models?: { readonly [provider: string]: Model | ((env: { apiKey?: string; baseUrl?: string }) => Model) }
+  /** What the runtime's OpenTelemetry spans say. Tenants and content are not among it unless this adds them. */
+  readonly telemetry?: TelemetryOptions
 }
 
 /** The topologies that this thread's core knows, by number. */
@@ -47,15 +50,16 @@ export async function createRuntime<Spec extends RuntimeSpec>(
   }
   assertOptions(options, 'options')
   if (options.store instanceof OpenStore) assertOpen(options.store)
+  const telemetry = telemetryFor(options.telemetry)
   checkCallbacks(spec, options)
   const native = bridge()
   const registered = topologies.get(topology) ?? register(native, spec, topology)
   const store = options.store === undefined ? process.env['BAILIWICK_STORE'] || DEFAULT_STORE : options.store
-  if (store instanceof OpenStore) return bind(native, spec, await registered, store, false)
+  if (store instanceof OpenStore) return bind(native, spec, await registered, await telemetry, store, false)
   if (typeof store !== 'string') throw new InvalidInputError('store must be a Store of this thread or a URL.')
   const opened = await openWith(store, {}, {})
   try {
-    return bind(native, spec, await registered, opened, true)
+    return bind(native, spec, await registered, await telemetry, opened, true)
   } catch (error) {
     await opened.close()
     throw error
@@ -66,13 +70,14 @@ function bind<Spec extends RuntimeSpec>(
   native: Bridge,
   spec: Spec,
   topology: number,
+  telemetry: Telemetry,
   store: OpenStore,
   ownsStore: boolean,
 ): Runtime<Spec> {
   const number = native.createHandle(OpenStore.numberOf(store), topology, JSON.stringify(tenantPart(spec)))
   const handle = new Handle(number, store)
   native.keepHandle(handle, number)
-  return new TenantRuntime(spec, native, handle, store, ownsStore)
+  return new TenantRuntime(spec, native, handle, telemetry, store, ownsStore)
 }
 
 /** Hands a topology across the boundary, once for all tenants that share it. */

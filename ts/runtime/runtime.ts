@@ -6,6 +6,7 @@ import { Operation } from '../native/operations.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
 import type { Limits } from '../spec/limits.ts'
 import type { Tenant } from '../spec/tenant.ts'
+import { type Telemetry, traced, tracedCache } from '../telemetry/index.ts'
 import { type Approvals, TenantApprovals } from './approvals.ts'
 import { TenantCache } from './cache.ts'
 import { assertOpen, assertOptions, assertText } from './guard.ts'
@@ -71,6 +72,7 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   readonly #spec: Spec
   readonly #bridge: Bridge
   readonly #handle: Handle
+  readonly #telemetry: Telemetry
   readonly #store: OpenStore
   readonly #ownsStore: boolean
   #references: References | undefined
@@ -81,10 +83,11 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   #traces: Traces | undefined
   #closing: Promise<void> | undefined
 
-  constructor(spec: Spec, bridge: Bridge, handle: Handle, store: OpenStore, ownsStore: boolean) {
+  constructor(spec: Spec, bridge: Bridge, handle: Handle, telemetry: Telemetry, store: OpenStore, ownsStore: boolean) {
     this.#spec = spec
     this.#bridge = bridge
     this.#handle = handle
+    this.#telemetry = telemetry
     this.#store = store
     this.#ownsStore = ownsStore
   }
@@ -98,27 +101,27 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   }
 
   get references(): References {
-    this.#references ??= new TenantReferences(this.#bridge, this.#handle)
+    this.#references ??= traced(this.#telemetry, 'references', new TenantReferences(this.#bridge, this.#handle))
     return this.#references
   }
 
   get plans(): Plans {
-    this.#plans ??= new TenantPlans(this.#bridge, this.#handle)
+    this.#plans ??= traced(this.#telemetry, 'plans', new TenantPlans(this.#bridge, this.#handle))
     return this.#plans
   }
 
   get approvals(): Approvals {
-    this.#approvals ??= new TenantApprovals(this.#bridge, this.#handle)
+    this.#approvals ??= traced(this.#telemetry, 'approvals', new TenantApprovals(this.#bridge, this.#handle))
     return this.#approvals
   }
 
   get cache(): Cache {
-    this.#cache ??= new TenantCache(this.#bridge, this.#handle)
+    this.#cache ??= tracedCache(this.#telemetry, new TenantCache(this.#bridge, this.#handle))
     return this.#cache
   }
 
   get threads(): Threads {
-    this.#threads ??= new TenantThreads(this.#bridge, this.#handle)
+    this.#threads ??= traced(this.#telemetry, 'threads', new TenantThreads(this.#bridge, this.#handle))
     return this.#threads
   }
 

@@ -19,7 +19,8 @@ const spec = defineRuntime({
 export async function firstReference(): Promise<Reference | undefined> {
   const store = await openStore('memory:')
   try {
-    const runtime = await createRuntime(spec, { store })
+    const telemetry = { attributes: () => ({ region: 'north' }), recordContent: false }
+    const runtime = await createRuntime(spec, { store, telemetry })
     const reference = await runtime.references.put('movies', [{ title: 'Metropolis' }])
     const kept: string = reference.id
     // @ts-expect-error a handle serves one tenant: no verb takes another

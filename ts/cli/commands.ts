@@ -1,0 +1,5 @@
+import type { Command } from './command.ts'
+import { verify } from './verify.ts'
+
+/** Every verb by its name, in the order of the help. A verb is here when it does what it says. */
+export const commands: ReadonlyMap<string, Command> = new Map([['verify', verify]])

@@ -1,0 +1,12 @@
+/**
+ * Text from outside for a terminal: control characters, line ends and what turns the direction of writing around are
+ * shown by their number, so that a file or a name cannot write over what we say.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+}
+
+/** The same between quotes, which the text cannot end. */
+export function quoted(text: string): string {
+  return `"${printable(text.replace(/["\\]/g, '\\$&'))}"`
+}

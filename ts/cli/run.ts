@@ -1,0 +1,101 @@
+import { parseArgs } from 'node:util'
+import { BailiwickError } from '../errors/index.ts'
+import { VERSION } from '../version.ts'
+import {
+  type Command,
+  Exit,
+  type ExitCode,
+  InputError,
+  parseOptions,
+  type Terminal,
+  UsageError,
+  type Words,
+} from './command.ts'
+import { commands } from './commands.ts'
+import { helpOf, helpOfAll } from './help.ts'
+import { printable } from './printable.ts'
+
+/** Does what the words of a command line say, and returns the exit code. Never throws for what a user did. */
+export async function run(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const [first, ...rest] = words
+  if (first === '--version' || first === '-v') return print(terminal, `${VERSION}\n`)
+  if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
+    const command = commands.get(rest[0] ?? '')
+    return print(terminal, command === undefined ? helpOfAll() : helpOf(rest[0] ?? '', command))
+  }
+  const command = commands.get(first)
+  if (command !== undefined) return await runCommand(first, command, rest, terminal)
+  const message = `There is no command ${printable(first)}. The commands are: ${[...commands.keys()].join(', ')}.`
+  return complain(terminal, new UsageError(message), '--help', rest.includes('--json'))
+}
+
+async function runCommand(
+  name: string,
+  command: Command,
+  words: readonly string[],
+  terminal: Terminal,
+): Promise<ExitCode> {
+  try {
+    const parsed = parse(command, words)
+    if (parsed === 'help') return print(terminal, helpOf(name, command))
+    const { exit, lines, json } = await command.run(parsed, terminal)
+    terminal.print(parsed.json ? `${JSON.stringify(json)}\n` : lines.map((line) => `${line}\n`).join(''))
+    return exit
+  } catch (error) {
+    return complain(terminal, error, `${name} --help`, words.includes('--json'))
+  }
+}
+
+/** @throws UsageError */
+function parse(command: Command, words: readonly string[]): Words | 'help' {
+  const { values, positionals } = parseStrictly(command, words)
+  const { help, json, ...options } = values
+  if (help === true) return 'help'
+  const missing = command.operands[positionals.length]
+  if (missing !== undefined) throw new UsageError(`<${missing}> is missing.`)
+  const surplus = positionals[command.operands.length]
+  if (surplus !== undefined) throw new UsageError(`${printable(surplus)} is one word too many.`)
+  return { operands: positionals, options, json: json === true }
+}
+
+function parseStrictly(command: Command, words: readonly string[]) {
+  try {
+    const config = { args: [...words], options: parseOptions(command), allowPositionals: true, tokens: true } as const
+    const { values, positionals, tokens } = parseArgs(config)
+    const names = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
+    const twice = names.find((name, index) => names.indexOf(name) !== index)
+    // Of two keys or origins, silently only one would be checked.
+    if (twice !== undefined) throw new UsageError(`--${twice} is there twice.`)
+    return { values: values as Words['options'], positionals }
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    // It explains how to escape a leading dash after the first sentence, in several lines.
+    const [sentence = ''] = (error as Error).message.split(/(?<=')\. |\n/)
+    throw new UsageError(`${printable(sentence.replace(/\.$/, ''))}.`)
+  }
+}
+
+function print(terminal: Terminal, text: string): ExitCode {
+  terminal.print(text)
+  return Exit.holds
+}
+
+/** Says in one line what went wrong. A defect of ours shows where it happened. */
+function complain(terminal: Terminal, error: unknown, help: string, json: boolean): ExitCode {
+  const code = codeOf(error)
+  if (code === undefined) {
+    terminal.complain(`bailiwick: a defect of ours.\n${error instanceof Error ? error.stack : error}\n`)
+    return Exit.defect
+  }
+  const { message } = error as Error
+  if (json) terminal.print(`${JSON.stringify({ error: { code, message } })}\n`)
+  else terminal.complain(`bailiwick: ${message}${code === 'USAGE' ? ` Try: bailiwick ${help}` : ''}\n`)
+  return Exit.unusable
+}
+
+/** The code of an error that a user can do something about. */
+function codeOf(error: unknown): string | undefined {
+  if (error instanceof UsageError) return 'USAGE'
+  if (error instanceof InputError) return 'INPUT'
+  return BailiwickError.isInstance(error) ? error.code : undefined
+}

@@ -1,0 +1,67 @@
+import { BailiwickError } from '../errors/index.ts'
+import { type Attributes, type Context, FAILED, type OpenTelemetry, type Span } from './api.ts'
+import { ERROR_TYPE, OTHER_ERROR } from './conventions.ts'
+
+/** Something that is under way and has a span. It ends once; whatever comes after its end is ignored. */
+export interface Activity<Result = void> {
+  /** Runs `work` with the span active: what starts in it, however late, lies below the span. */
+  run<T>(work: () => T): T
+  /** It is done. */
+  end(result: Result): void
+  /**
+   * It failed. The span keeps the code of an error of this package, or of a failure that has one; of any other error it
+   * keeps nothing, since its name and message are not ours.
+   */
+  fail(error: unknown): void
+}
+
+/** An activity of a host that has no OpenTelemetry. */
+export const untracedActivity: Activity<unknown> = { run: (work) => work(), end: () => {}, fail: () => {} }
+
+/** An activity with a span. `describe` says what its result adds to the span; it is called only for spans that are kept. */
+export class TracedActivity<Result> implements Activity<Result> {
+  /** The span's place in the trace, for what is started below it. */
+  readonly context: Context
+  readonly #api: OpenTelemetry
+  readonly #span: Span
+  readonly #describe: (result: Result) => Attributes
+  #ended = false
+
+  constructor(api: OpenTelemetry, span: Span, context: Context, describe: (result: Result) => Attributes) {
+    this.#api = api
+    this.#span = span
+    this.#describe = describe
+    this.context = api.trace.setSpan(context, span)
+  }
+
+  run<T>(work: () => T): T {
+    return this.#api.context.with(this.context, work)
+  }
+
+  end(result: Result): void {
+    this.#finish(() => this.#span.setAttributes(this.#describe(result)))
+  }
+
+  fail(error: unknown): void {
+    this.#finish(() => {
+      const type = errorTypeOf(error)
+      this.#span.setAttributes({ [ERROR_TYPE]: type })
+      this.#span.setStatus({ code: FAILED, message: type })
+    })
+  }
+
+  #finish(say: () => void): void {
+    if (this.#ended) return
+    this.#ended = true
+    if (this.#span.isRecording()) say()
+    this.#span.end()
+  }
+}
+
+/** The code of an error of ours, thrown or as a failure that a result or an event carries. */
+function errorTypeOf(error: unknown): string {
+  if (BailiwickError.isInstance(error)) return error.code
+  if (typeof error !== 'object' || error === null || error instanceof Error) return OTHER_ERROR
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' && /^[A-Z][A-Z_]{1,40}$/.test(code) ? code : OTHER_ERROR
+}

@@ -1,0 +1,5 @@
+export type { Activity } from './activity.ts'
+export type { AgentEnd, AgentStart, ChatEnd, ChatStart, ToolEnd, ToolStart } from './gen-ai.ts'
+export type { TelemetryAttributes, TelemetryOptions } from './options.ts'
+export { type Telemetry, telemetryFor } from './telemetry.ts'
+export { traced, tracedCache } from './traced.ts'

@@ -1,0 +1,60 @@
+import { InvalidInputError } from '../errors/index.ts'
+import { assertOptions } from '../runtime/guard.ts'
+import type { Attributes } from './api.ts'
+
+/** Attributes of the host's own. */
+export interface TelemetryAttributes {
+  readonly [name: string]:
+    | string
+    | number
+    | boolean
+    | readonly string[]
+    | readonly number[]
+    | readonly boolean[]
+    | undefined
+}
+
+/** What the OpenTelemetry spans of a runtime say. There are spans when the host has `@opentelemetry/api` and a tracer. */
+export interface TelemetryOptions {
+  /**
+   * Added to every span, or what gives them when a span starts. Nothing of ours names the tenant; if your operators may
+   * know which it is, say so here.
+   */
+  readonly attributes?: TelemetryAttributes | (() => TelemetryAttributes)
+  /** Whether prompts, answers, and what tools are given and answer are recorded. Default `false`. */
+  readonly recordContent?: boolean
+}
+
+/** The options, read once and checked. */
+export interface CheckedOptions {
+  /** The host's attributes now. Never throws. */
+  attributes(): Attributes
+  readonly recordContent: boolean
+}
+
+/** @throws InvalidInputError */
+export function checkTelemetryOptions(options: TelemetryOptions = {}): CheckedOptions {
+  assertOptions(options, 'telemetry')
+  const { attributes, recordContent = false } = options
+  if (typeof recordContent !== 'boolean') throw new InvalidInputError('telemetry.recordContent must be true or false.')
+  if (typeof attributes === 'function') return { attributes: () => attributesFrom(attributes), recordContent }
+  if (attributes !== undefined && !isRecord(attributes)) {
+    throw new InvalidInputError('telemetry.attributes must be an object, or a function that gives one.')
+  }
+  const copy = { ...attributes } as Attributes
+  return { attributes: () => copy, recordContent }
+}
+
+/** What the host's function gives. A mistake of it costs attributes, never what the span is about. */
+function attributesFrom(give: () => TelemetryAttributes): Attributes {
+  try {
+    const given: unknown = give()
+    return isRecord(given) ? ({ ...given } as Attributes) : {}
+  } catch {
+    return {}
+  }
+}
+
+function isRecord(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,100 @@
+import { type Activity, TracedActivity, untracedActivity } from './activity.ts'
+import { type Attributes, findTracing, SpanKind, type Tracing } from './api.ts'
+import {
+  type AgentEnd,
+  type AgentStart,
+  agentEnd,
+  agentStart,
+  type ChatEnd,
+  type ChatStart,
+  chatEnd,
+  chatStart,
+  type SpanStart,
+  type ToolEnd,
+  type ToolStart,
+  toolEnd,
+  toolStart,
+} from './gen-ai.ts'
+import { type CheckedOptions, checkTelemetryOptions, type TelemetryOptions } from './options.ts'
+
+/**
+ * The spans of one runtime. Without OpenTelemetry, or without a tracer of the host's, every verb does what it is about and
+ * nothing else. A span lies below `parent` if there is one, else below whatever span is active.
+ */
+export class Telemetry {
+  readonly #tracing: Tracing | undefined
+  readonly #options: CheckedOptions
+
+  constructor(tracing: Tracing | undefined, options: CheckedOptions) {
+    this.#tracing = tracing
+    this.#options = options
+  }
+
+  /** Whether the host has OpenTelemetry. */
+  get isPossible(): boolean {
+    return this.#tracing !== undefined
+  }
+
+  /** Does `work` in a span of this name, which is active meanwhile and fails as it does. */
+  async during<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+    const activity = this.#start<void>(SpanKind.internal, undefined, () => ({ name, attributes: {} }), noAttributes)
+    try {
+      const value = await activity.run(work)
+      activity.end()
+      return value
+    } catch (error) {
+      activity.fail(error)
+      throw error
+    }
+  }
+
+  /** An agent begins to work: `invoke_agent <agent>`. */
+  startAgent(start: AgentStart, parent?: Activity<never>): Activity<AgentEnd> {
+    const { recordContent } = this.#options
+    const begin = () => agentStart(start, recordContent)
+    return this.#start(SpanKind.internal, parent, begin, (end) => agentEnd(end, recordContent))
+  }
+
+  /** A model is asked: `chat <model>`. */
+  startChat(start: ChatStart, parent?: Activity<never>): Activity<ChatEnd> {
+    const { recordContent } = this.#options
+    const begin = () => chatStart(start, recordContent)
+    return this.#start(SpanKind.client, parent, begin, (end) => chatEnd(end, recordContent))
+  }
+
+  /** A tool is called: `execute_tool <tool>`. */
+  startTool(start: ToolStart, parent?: Activity<never>): Activity<ToolEnd> {
+    const { recordContent } = this.#options
+    const begin = () => toolStart(start, recordContent)
+    return this.#start(SpanKind.internal, parent, begin, (end) => toolEnd(end, recordContent))
+  }
+
+  #start<Result>(
+    kind: number,
+    parent: Activity<never> | undefined,
+    begin: () => SpanStart,
+    describe: (result: Result) => Attributes,
+  ): Activity<Result> {
+    if (this.#tracing === undefined) return untracedActivity
+    const { api, tracer } = this.#tracing
+    const { name, attributes } = begin()
+    const context = parent instanceof TracedActivity ? parent.context : api.context.active()
+    // Ours come last: a host's attribute of the same name must not make a span say what is not so.
+    const options = { kind, attributes: { ...this.#options.attributes(), ...attributes } }
+    return new TracedActivity(api, tracer.startSpan(name, options, context), context, describe)
+  }
+}
+
+/**
+ * The telemetry of a runtime that is being made. What it gives never rejects.
+ *
+ * @throws InvalidInputError at once for options that are none
+ */
+export function telemetryFor(options: TelemetryOptions | undefined): Promise<Telemetry> {
+  const checked = checkTelemetryOptions(options)
+  return findTracing().then((tracing) => new Telemetry(tracing, checked))
+}
+
+function noAttributes(): Attributes {
+  return {}
+}
