@@ -1,8 +1,9 @@
-//! Commits waiting for the committer: first come first served within a tag, in turn between tags.
+//! Commits waiting for a thread: first come first served within a tag, in turn between tags, by what they cost.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Instant;
 
+use bailiwick_model::Turns;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
@@ -19,6 +20,15 @@ const GROUP_OPS: usize = 512;
 const GROUP_INLINE_BYTES: usize = 256 * 1024;
 /// So many bytes of large values are.
 const GROUP_LARGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// What an operation costs besides its bytes, in bytes: checking a row and adding it to the tree takes about as long as
+/// writing so many bytes of a large value.
+const OP_COST: u64 = 4 * 1024;
+/// What a tag may spend in its turn: a small group's share, twenty small values or two of 100 KB.
+const QUANTUM: u64 = 256 * 1024;
+/// For so many groups after one with several tags, each tag has one turn a group: whoever has an answer and asks again
+/// then finds a small group before it, and not one that somebody else has filled meanwhile.
+const CONSIDERATE_GROUPS: u32 = 16;
 
 /// A large value of a commit.
 pub(super) struct Large {
@@ -51,21 +61,35 @@ impl Job {
             _ => (inline, large),
         })
     }
+
+    /// What the thread has to do for it. Bytes that have a file already are none of it.
+    fn cost(&self) -> u64 {
+        let ops = OP_COST.saturating_mul(self.commit.ops.len() as u64);
+        let (inline, large) = self.sizes();
+        let written = self.large.iter().filter_map(|large| large.placed).map(|at| at.length).sum::<u64>();
+        let bytes = (inline as u64).saturating_add(large as u64).saturating_sub(written);
+        ops.saturating_add(bytes)
+    }
 }
 
-#[derive(Default)]
 struct Waiting {
-    jobs: HashMap<Tag, VecDeque<Job>>,
-    /// Whose turn it is; every tag with jobs once.
-    turns: VecDeque<Tag>,
+    jobs: Turns<Tag, Job>,
+    /// How many more groups have one turn of each tag only.
+    considerate: u32,
     is_closed: bool,
 }
 
 /// See the module.
-#[derive(Default)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     changed: Condvar,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        let waiting = Waiting { jobs: Turns::new(QUANTUM), considerate: 0, is_closed: false };
+        Self { waiting: Mutex::new(waiting), changed: Condvar::new() }
+    }
 }
 
 /// What the committer is to do next.
@@ -85,14 +109,9 @@ impl Queue {
         if waiting.is_closed {
             return Err(Box::new(job));
         }
-        let tag = job.commit.tag;
-        let jobs = waiting.jobs.entry(tag).or_default();
-        jobs.push_back(job);
-        if jobs.len() == 1 {
-            waiting.turns.push_back(tag);
-            if waiting.turns.len() == 1 {
-                self.changed.notify_one();
-            }
+        waiting.jobs.push(job.commit.tag, job.cost(), job);
+        if waiting.jobs.len() == 1 {
+            self.changed.notify_one();
         }
         Ok(())
     }
@@ -101,7 +120,7 @@ impl Queue {
     pub(super) fn next(&self, until: Option<Instant>) -> Next {
         let mut waiting = self.waiting.lock();
         loop {
-            if !waiting.turns.is_empty() {
+            if !waiting.jobs.is_empty() {
                 return Next::Group(waiting.take_group());
             }
             if waiting.is_closed {
@@ -115,6 +134,20 @@ impl Queue {
         }
     }
 
+    /// Waits for one commit. `None`: nothing more will come.
+    pub(super) fn next_one(&self) -> Option<Job> {
+        let mut waiting = self.waiting.lock();
+        loop {
+            if let Some((_, job)) = waiting.jobs.pop() {
+                return Some(job);
+            }
+            if waiting.is_closed {
+                return None;
+            }
+            self.changed.wait(&mut waiting);
+        }
+    }
+
     /// Takes no more commits. Those that wait are still handed out.
     pub(super) fn close(&self) {
         self.waiting.lock().is_closed = true;
@@ -125,36 +158,30 @@ impl Queue {
     pub(super) fn close_and_drain(&self) -> Vec<Job> {
         let mut waiting = self.waiting.lock();
         waiting.is_closed = true;
-        waiting.turns.clear();
         self.changed.notify_all();
-        waiting.jobs.drain().flat_map(|(_, jobs)| jobs).collect()
+        waiting.jobs.drain()
     }
 }
 
 impl Waiting {
-    /// One commit of each tag in turn until the group is full; always at least one.
+    /// What is next until the group is full; always at least one.
     fn take_group(&mut self) -> Vec<Job> {
+        let is_shared = self.jobs.lines() > 1;
+        self.considerate = if is_shared { CONSIDERATE_GROUPS } else { self.considerate.saturating_sub(1) };
         let mut group = Vec::new();
+        let mut turns: HashMap<Tag, u64> = HashMap::new();
         let (mut ops, mut inline, mut large) = (0_usize, 0_usize, 0_usize);
-        while let Some(tag) = self.turns.pop_front() {
-            let Some(jobs) = self.jobs.get_mut(&tag) else { continue };
-            if let Some(job) = jobs.front() {
-                let (job_inline, job_large) = job.sizes();
-                ops = ops.saturating_add(job.commit.ops.len());
-                inline = inline.saturating_add(job_inline);
-                large = large.saturating_add(job_large);
-                let is_full = ops > GROUP_OPS || inline > GROUP_INLINE_BYTES || large > GROUP_LARGE_BYTES;
-                if is_full && !group.is_empty() {
-                    self.turns.push_front(tag);
-                    break;
-                }
+        while let Some((tag, turn, job)) = self.jobs.peek() {
+            let (job_inline, job_large) = job.sizes();
+            ops = ops.saturating_add(job.commit.ops.len());
+            inline = inline.saturating_add(job_inline);
+            large = large.saturating_add(job_large);
+            let is_full = ops > GROUP_OPS || inline > GROUP_INLINE_BYTES || large > GROUP_LARGE_BYTES;
+            let had_its_turn = self.considerate > 0 && *turns.entry(tag).or_insert(turn) != turn;
+            if (is_full || had_its_turn) && !group.is_empty() {
+                break;
             }
-            group.extend(jobs.pop_front());
-            if jobs.is_empty() {
-                self.jobs.remove(&tag);
-            } else {
-                self.turns.push_back(tag);
-            }
+            group.extend(self.jobs.pop().map(|(_, job)| job));
         }
         group
     }
@@ -183,23 +210,64 @@ mod tests {
     }
 
     #[test]
-    fn tags_take_turns_and_keep_their_own_order() {
+    fn b9_tags_take_turns_and_keep_their_own_order() {
         let queue = Queue::default();
+        let half = (QUANTUM / 2 - OP_COST) as usize;
         for (tag, number) in [(1, 0), (1, 1), (1, 2), (2, 0), (3, 0), (3, 1)] {
-            assert!(queue.push(job(tag, number, 1)).is_ok());
+            assert!(queue.push(job(tag, number, half)).is_ok());
         }
-        assert_eq!(order(&queue), [(1, 0), (2, 0), (3, 0), (1, 1), (3, 1), (1, 2)]);
+        assert_eq!(order(&queue), [(1, 0), (1, 1), (2, 0), (3, 0), (3, 1)]);
+        assert_eq!(order(&queue), [(1, 2)]);
     }
 
     #[test]
-    fn a_busy_tag_does_not_keep_others_out_of_the_next_group() {
+    fn b9_a_busy_tag_does_not_keep_others_out_of_the_next_group() {
         let queue = Queue::default();
         for number in 0..=255 {
             assert!(queue.push(job(1, number, 2_000)).is_ok());
         }
         assert!(queue.push(job(2, 0, 2_000)).is_ok());
-        assert!(order(&queue).contains(&(2, 0)));
-        assert!(order(&queue).iter().all(|(tag, _)| *tag == 1));
+        let first = order(&queue);
+        assert!(first.contains(&(2, 0)));
+        assert!(first.len() as u64 <= QUANTUM / (OP_COST + 2_000) + 1, "{} with one turn each", first.len());
+    }
+
+    #[test]
+    fn b9_a_tag_alone_fills_its_groups_again_a_while_after_it_shared_one() {
+        let queue = Queue::default();
+        let alone = || {
+            for number in 0..=255 {
+                assert!(queue.push(job(1, number, 100)).is_ok());
+            }
+        };
+        alone();
+        assert_eq!(order(&queue).len(), 256);
+        alone();
+        assert!(queue.push(job(2, 0, 100)).is_ok());
+        let mut left = 256 + 1;
+        let mut sizes = Vec::new();
+        for _ in 0..=CONSIDERATE_GROUPS {
+            if left < 128 {
+                alone();
+                left += 256;
+            }
+            sizes.push(order(&queue).len());
+            left -= sizes[sizes.len() - 1];
+        }
+        let small = (QUANTUM / OP_COST) as usize + 2;
+        assert!(sizes[..CONSIDERATE_GROUPS as usize].iter().all(|size| *size < small), "{sizes:?}");
+        assert!(sizes[CONSIDERATE_GROUPS as usize] > small, "{sizes:?}");
+    }
+
+    #[test]
+    fn b9_values_with_files_of_their_own_are_handed_out_in_turn() {
+        let queue = Queue::default();
+        for (tag, number) in [(1, 0), (1, 1), (1, 2), (2, 0)] {
+            assert!(queue.push(job(tag, number, 8 << 20)).is_ok());
+        }
+        queue.close();
+        let tags: Vec<u8> = std::iter::from_fn(|| queue.next_one()).map(|job| job.commit.tag.0[0]).collect();
+        assert_eq!(tags, [1, 2, 1, 1]);
     }
 
     #[test]
