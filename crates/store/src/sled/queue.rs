@@ -24,11 +24,10 @@ const GROUP_LARGE_BYTES: usize = 8 * 1024 * 1024;
 /// What an operation costs besides its bytes, in bytes: checking a row and adding it to the tree takes about as long as
 /// writing so many bytes of a large value.
 const OP_COST: u64 = 4 * 1024;
-/// What a tag may spend in its turn: a small group's share, twenty small values or two of 100 KB.
-const QUANTUM: u64 = 256 * 1024;
-/// For so many groups after one with several tags, each tag has one turn a group: whoever has an answer and asks again
-/// then finds a small group before it, and not one that somebody else has filled meanwhile.
-const CONSIDERATE_GROUPS: u32 = 16;
+/// What a tag may spend in its turn: a small group's share, five small values.
+const QUANTUM: u64 = 64 * 1024;
+/// For so many groups a tag is remembered that has nothing more waiting.
+const REMEMBERED_GROUPS: u32 = 32;
 
 /// A large value of a commit.
 pub(super) struct Large {
@@ -74,8 +73,10 @@ impl Job {
 
 struct Waiting {
     jobs: Turns<Tag, Job>,
-    /// How many more groups have one turn of each tag only.
-    considerate: u32,
+    /// How many tags have had something waiting at once lately.
+    around: usize,
+    /// For how many more groups that is remembered.
+    remembered: u32,
     is_closed: bool,
 }
 
@@ -87,7 +88,7 @@ pub(super) struct Queue {
 
 impl Default for Queue {
     fn default() -> Self {
-        let waiting = Waiting { jobs: Turns::new(QUANTUM), considerate: 0, is_closed: false };
+        let waiting = Waiting { jobs: Turns::new(QUANTUM), around: 0, remembered: 0, is_closed: false };
         Self { waiting: Mutex::new(waiting), changed: Condvar::new() }
     }
 }
@@ -164,10 +165,11 @@ impl Queue {
 }
 
 impl Waiting {
-    /// What is next until the group is full; always at least one.
+    /// What is next until the group is full; always at least one. And until everybody has had a turn, if somebody who was
+    /// around has nothing more: whoever gets an answer and asks again is to find a small group before it, and not one
+    /// that somebody else has filled meanwhile. When all have plenty, the groups are full.
     fn take_group(&mut self) -> Vec<Job> {
-        let is_shared = self.jobs.lines() > 1;
-        self.considerate = if is_shared { CONSIDERATE_GROUPS } else { self.considerate.saturating_sub(1) };
+        self.look_around();
         let mut group = Vec::new();
         let mut turns: HashMap<Tag, u64> = HashMap::new();
         let (mut ops, mut inline, mut large) = (0_usize, 0_usize, 0_usize);
@@ -177,13 +179,22 @@ impl Waiting {
             inline = inline.saturating_add(job_inline);
             large = large.saturating_add(job_large);
             let is_full = ops > GROUP_OPS || inline > GROUP_INLINE_BYTES || large > GROUP_LARGE_BYTES;
-            let had_its_turn = self.considerate > 0 && *turns.entry(tag).or_insert(turn) != turn;
-            if (is_full || had_its_turn) && !group.is_empty() {
+            let had_its_turn = *turns.entry(tag).or_insert(turn) != turn;
+            let is_enough = is_full || (had_its_turn && self.jobs.lines() < self.around);
+            if is_enough && !group.is_empty() {
                 break;
             }
             group.extend(self.jobs.pop().map(|(_, job)| job));
         }
         group
+    }
+
+    fn look_around(&mut self) {
+        self.remembered = self.remembered.saturating_sub(1);
+        if self.jobs.lines() >= self.around || self.remembered == 0 {
+            self.around = self.jobs.lines();
+            self.remembered = REMEMBERED_GROUPS;
+        }
     }
 }
 
@@ -220,43 +231,48 @@ mod tests {
         assert_eq!(order(&queue), [(1, 2)]);
     }
 
-    #[test]
-    fn b9_a_busy_tag_does_not_keep_others_out_of_the_next_group() {
-        let queue = Queue::default();
+    fn fill(queue: &Queue, tag: u8) {
         for number in 0..=255 {
-            assert!(queue.push(job(1, number, 2_000)).is_ok());
+            assert!(queue.push(job(tag, number, 500)).is_ok());
         }
-        assert!(queue.push(job(2, 0, 2_000)).is_ok());
+    }
+
+    /// More than a tag can have in one turn.
+    const MORE_THAN_A_TURN: usize = (QUANTUM / OP_COST) as usize + 1;
+
+    #[test]
+    fn b9_a_busy_tag_does_not_keep_others_out_of_the_next_group_and_does_not_fill_it() {
+        let queue = Queue::default();
+        fill(&queue, 1);
+        assert!(queue.push(job(2, 0, 500)).is_ok());
         let first = order(&queue);
         assert!(first.contains(&(2, 0)));
-        assert!(first.len() as u64 <= QUANTUM / (OP_COST + 2_000) + 1, "{} with one turn each", first.len());
+        assert!(first.len() <= 1 + MORE_THAN_A_TURN, "{first:?}");
     }
 
     #[test]
-    fn b9_a_tag_alone_fills_its_groups_again_a_while_after_it_shared_one() {
+    fn b9_tags_that_all_have_plenty_fill_their_groups_in_equal_parts() {
         let queue = Queue::default();
-        let alone = || {
-            for number in 0..=255 {
-                assert!(queue.push(job(1, number, 100)).is_ok());
-            }
+        fill(&queue, 1);
+        fill(&queue, 2);
+        let first = order(&queue);
+        let of_one = first.iter().filter(|(tag, _)| *tag == 1).count();
+        assert!(first.len() > 4 * MORE_THAN_A_TURN, "{}", first.len());
+        assert!(of_one.abs_diff(first.len() - of_one) <= MORE_THAN_A_TURN, "{of_one} of {}", first.len());
+    }
+
+    #[test]
+    fn b9_a_tag_alone_fills_its_groups_again_once_the_other_is_forgotten() {
+        let queue = Queue::default();
+        let size_alone = || {
+            fill(&queue, 1);
+            order(&queue).len()
         };
-        alone();
-        assert_eq!(order(&queue).len(), 256);
-        alone();
-        assert!(queue.push(job(2, 0, 100)).is_ok());
-        let mut left = 256 + 1;
-        let mut sizes = Vec::new();
-        for _ in 0..=CONSIDERATE_GROUPS {
-            if left < 128 {
-                alone();
-                left += 256;
-            }
-            sizes.push(order(&queue).len());
-            left -= sizes[sizes.len() - 1];
-        }
-        let small = (QUANTUM / OP_COST) as usize + 2;
-        assert!(sizes[..CONSIDERATE_GROUPS as usize].iter().all(|size| *size < small), "{sizes:?}");
-        assert!(sizes[CONSIDERATE_GROUPS as usize] > small, "{sizes:?}");
+        assert!(size_alone() > MORE_THAN_A_TURN);
+        assert!(queue.push(job(2, 0, 500)).is_ok());
+        let sizes: Vec<usize> = (0..REMEMBERED_GROUPS).map(|_| size_alone()).collect();
+        assert!(sizes.iter().all(|size| *size <= 1 + MORE_THAN_A_TURN), "{sizes:?}");
+        assert!(size_alone() > MORE_THAN_A_TURN);
     }
 
     #[test]
