@@ -17,7 +17,7 @@ mod traces;
 pub use approvals::{
     Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Decide, Problem, Question, Subject, VerifyReport,
 };
-pub use bailiwick_tenancy::{Clock, DEFAULT_LIMIT, Health, RootKey, Stats, Store, StoreOptions, stores};
+pub use bailiwick_tenancy::{Clock, DEFAULT_LIMIT, Health, Held, Lane, RootKey, Stats, Store, StoreOptions, stores};
 pub use cache::{Begun, CacheValue, Computing};
 pub use catalogue::Catalogue;
 pub use handle::TenantHandle;

@@ -14,6 +14,7 @@ use crate::entropy::Entropy;
 use crate::failure;
 use crate::flights::Flights;
 use crate::hash::first;
+use crate::in_flight::InFlight;
 use crate::keys::TenantKeys;
 use crate::opened::Record;
 use crate::row::{self, Area, Change, Name};
@@ -31,6 +32,7 @@ pub(crate) struct TenantState {
     creation: Mutex<()>,
     last_micros: AtomicU64,
     pub(crate) flights: Flights,
+    pub(crate) in_flight: InFlight,
     shared: parking_lot::Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -46,6 +48,7 @@ impl TenantState {
             creation: Mutex::new(()),
             last_micros: AtomicU64::new(0),
             flights: Flights::default(),
+            in_flight: InFlight::default(),
             shared: parking_lot::Mutex::default(),
         }
     }
@@ -148,6 +151,10 @@ pub struct Scope {
 impl Scope {
     pub(crate) fn new(state: Arc<TenantState>) -> Self {
         Self { state }
+    }
+
+    pub(crate) fn state(&self) -> &Arc<TenantState> {
+        &self.state
     }
 
     /// The access to what is there, if the keys are at hand: no I/O.
