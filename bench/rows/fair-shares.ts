@@ -19,8 +19,8 @@ import { freshBytes } from '../values.ts'
 const WIDTH = 8
 /** An abuser has so many times as many. */
 const TIMES = 100
-const WARM_UP_MS = 500
-const MEASURED_MS = 2_500
+const WARM_UP_MS = 300
+const MEASURED_MS = 1_000
 const SMALL = 256
 const LARGE = 100_000
 /** Of the values of a mixed load, every so many is large. */
@@ -35,6 +35,8 @@ interface Observed {
   readonly p99: number
   /** Puts a second. */
   readonly rate: number
+  /** The other's. */
+  readonly otherRate: number
 }
 
 /**
@@ -80,12 +82,15 @@ async function referencesOf(store: Store, resourceId: string): Promise<Reference
 async function beside(victim: References, other: References, width: number, mix: Mix): Promise<Observed> {
   const ended = { yes: false }
   const late: number[] = []
+  let others = 0
   let looking = false
   const loads = [
     load(victim, WIDTH, mix, ended, (took) => {
       if (looking) late.push(took)
     }),
-    load(other, width, mix, ended, () => {}),
+    load(other, width, mix, ended, () => {
+      if (looking) others += 1
+    }),
   ]
   await delay(WARM_UP_MS)
   looking = true
@@ -98,7 +103,7 @@ async function beside(victim: References, other: References, width: number, mix:
   await Promise.all(loads)
   const sorted = late.toSorted((a, b) => a - b)
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
-  return { p50: at(0.5), p99: at(0.99), rate }
+  return { p50: at(0.5), p99: at(0.99), rate, otherRate: others / seconds }
 }
 
 /** Puts new values, `width` at a time, until it is ended. */
@@ -124,13 +129,14 @@ async function load(
 
 function middle(rounds: readonly Observed[]): Observed {
   const of = (what: keyof Observed) => median(rounds.map((round) => round[what]))
-  return { p50: of('p50'), p99: of('p99'), rate: of('rate') }
+  return { p50: of('p50'), p99: of('p99'), rate: of('rate'), otherRate: of('otherRate') }
 }
 
-function figures(contender: string, { p50, p99, rate }: Observed): Figure[] {
+function figures(contender: string, { p50, p99, rate, otherRate }: Observed): Figure[] {
   return [
     { contender, what: 'p50 ms', value: p50 },
     { contender, what: 'p99 ms', value: p99 },
     { contender, what: 'puts/s', value: rate },
+    { contender, what: 'puts/s of the other', value: otherRate },
   ]
 }
