@@ -61,8 +61,11 @@ impl Job {
         })
     }
 
-    /// What the thread has to do for it. Bytes that have a file already are none of it.
+    /// What the thread has to do for it. Bytes that have a file already are none of it; an order takes a whole turn.
     fn cost(&self) -> u64 {
+        if self.order.is_some() {
+            return QUANTUM;
+        }
         let ops = OP_COST.saturating_mul(self.commit.ops.len() as u64);
         let (inline, large) = self.sizes();
         let written = self.large.iter().filter_map(|large| large.placed).map(|at| at.length).sum::<u64>();
