@@ -10,6 +10,7 @@ import type { Conditions, Finding } from './finding.ts'
 import { printFinding, printSummary, printVersions } from './print.ts'
 import { writeResults } from './results.ts'
 import { durablePut } from './rows/durable-put.ts'
+import { fairShares } from './rows/fair-shares.ts'
 import { hotResolve } from './rows/hot-resolve.ts'
 import { idleHandle } from './rows/idle-handle.ts'
 import { loopLag } from './rows/loop-lag.ts'
@@ -48,6 +49,8 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   'stored-bytes': () => storedLargeValues(conditions),
   'lag-bytes': () => loopLag(conditions, 'bytes'),
   'lag-rows': () => loopLag(conditions, 'rows'),
+  'fair-small': () => fairShares(conditions, 'small'),
+  'fair-mixed': () => fairShares(conditions, 'mixed'),
   'idle-handle': () => idleHandle(),
   'open-store': () => openLargeStore(conditions),
 }

@@ -184,6 +184,20 @@ describe('a panic in the core', () => {
   })
 })
 
+describe('a call that panics', () => {
+  it.each(['submit', 'put'])('B9: behind %s gives back what it held of its tenant’s limit', async (name) => {
+    const limits = { inFlightBytes: 64 << 10 }
+    const store = await openFresh('sled')
+    const { references } = await createRuntime(defineRuntime({ tenant: acme, limits }), { store })
+    for (let first = 0; first < 3; first += 1) {
+      const value = new Uint8Array(40 << 10).fill(first)
+      armPanic(name)
+      expect(await codeOf(() => references.put('file', value))).toBe('INTERNAL')
+      expect((await references.put('file', value)).byteLength).toBe(value.length)
+    }
+  })
+})
+
 describe('answers that cannot be fetched', () => {
   it('B11: again and again: the calls that wait are refused with InternalError, and later ones work', async () => {
     let broken = true

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { expect, it, onTestFinished } from 'vitest'
-import { openStore, type Runtime } from '../../ts/index.ts'
+import { createRuntime, defineRuntime, defineTenant, openStore, type Reference, type Runtime } from '../../ts/index.ts'
 import { programFile, startProgram } from '../support/programs.ts'
 import { freshUrl, runtimeFor } from '../support/stores.ts'
 
@@ -76,6 +76,26 @@ it(`B11: ${TERMINATIONS} workers terminated mid-call: nothing crashes, hangs or 
   await store.close()
   const reader = startProgram('worker/reader', [url, ...ids])
   expect(await reader.ended).toMatchObject({ code: 0, lines: [`found ${ids.length}`], errors: '' })
+})
+
+it('B9: what the calls of a terminated worker hold of their tenant’s limit is given back', async () => {
+  const url = freshUrl('sled')
+  const store = await openStore(url)
+  onTestFinished(() => store.close())
+  const limits = { inFlightBytes: 64 << 10 }
+  const runtime = await createRuntime(defineRuntime({ tenant: defineTenant('acme', 'v1'), limits }), { store })
+  const { worker, said } = startWorker('worker/holding', { url })
+  await said('holding')
+  const put = (first: number) => runtime.references.put('file', new Uint8Array(60 << 10).fill(first))
+  await expect(put(1)).rejects.toMatchObject({ quota: 'inFlightBytes' })
+  await worker.terminate()
+  // What it had asked for is still being done for a while.
+  const putAtLast = (): Promise<Reference> =>
+    put(2).catch(async () => {
+      await store.health()
+      return await putAtLast()
+    })
+  expect((await putAtLast()).byteLength).toBe(60 << 10)
 })
 
 it('B4: a value is computed once, whatever worker asks for it', async () => {

@@ -14,7 +14,7 @@ const FAILED = 1
 const LARGE = 2
 const FEWEST_A_TURN = 2
 const MOST_A_TURN = 1024
-const TURN_MS = 1
+const TURN_MS = 0.25
 const KEEP_ALIVE_MS = 1 << 30
 /** How often answers are fetched again, in turns that follow each other, before the calls that wait are given up. */
 const FETCH_ATTEMPTS = 8

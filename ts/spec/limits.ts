@@ -32,7 +32,7 @@ export interface Limits {
   readonly bytes?: number
   /** The bytes of one value. Default: the 64 MiB that hold for every value. */
   readonly valueBytes?: number
-  /** The bytes of all operations that are under way. Default: 256 MiB. */
+  /** The bytes of all calls under way in this process: their arguments, and answers not yet fetched. Default: 256 MiB. */
   readonly inFlightBytes?: number
   /** Approvals that wait for a decision. Default: 10,000. */
   readonly pendingApprovals?: number

@@ -51,6 +51,16 @@ pub enum Error {
         /// What would be in use, or is.
         used: u64,
     },
+    /// The tenant's limit on `inFlightBytes` is reached. A class with [`Error::QuotaExceeded`].
+    #[error("{}", in_flight_message(*.limit, *.used, *.call))]
+    TooMuchInFlight {
+        /// What is allowed.
+        limit: u64,
+        /// What would be under way with this call.
+        used: u64,
+        /// The bytes of this call.
+        call: u64,
+    },
     /// Another process has the directory.
     #[error(
         "Another process has this store open. Close it there, or use PostgreSQL to share one store between processes."
@@ -84,7 +94,7 @@ impl Error {
             Self::Conflict(_) => "CONFLICT",
             Self::ApprovalClosed(_) => "APPROVAL_CLOSED",
             Self::ThreadBusy(_) => "THREAD_BUSY",
-            Self::QuotaExceeded { .. } => "QUOTA_EXCEEDED",
+            Self::QuotaExceeded { .. } | Self::TooMuchInFlight { .. } => "QUOTA_EXCEEDED",
             Self::StoreLocked => "STORE_LOCKED",
             Self::StoreUnavailable(_) => "STORE_UNAVAILABLE",
             Self::OutcomeUnknown(_) => "OUTCOME_UNKNOWN",
@@ -98,6 +108,17 @@ impl Error {
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::InvalidInput(message.into())
     }
+}
+
+fn in_flight_message(limit: u64, used: u64, call: u64) -> String {
+    if call > limit {
+        return format!(
+            "This call alone has {call} bytes, and the tenant's limit on inFlightBytes allows {limit} for everything that is under way. Ask for less at once or raise the limit in the spec."
+        );
+    }
+    format!(
+        "The tenant's limit on inFlightBytes is reached: with this call {used} bytes would be under way, {limit} are allowed. Wait for the answers to earlier calls or raise the limit in the spec."
+    )
 }
 
 fn spec_message(issues: &[Issue]) -> String {

@@ -8,10 +8,14 @@ pub mod kind;
 pub mod ledger;
 pub mod names;
 pub mod spec;
+pub mod starts;
 pub mod tenant;
+pub mod turns;
 
 pub use error::{Error, Issue, Result};
 pub use json::Json;
 pub use kind::Kind;
 pub use spec::RuntimeSpec;
+pub use starts::Starts;
 pub use tenant::Tenant;
+pub use turns::Turns;

@@ -8,53 +8,29 @@
 //! ```
 //! State 0: done, 1: failed, 2 and 3: the same, but too large for the slab: fetched with `take` by its token.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bailiwick_model::{Error, Result};
 use bailiwick_runtime::stores::StoreHandle;
-use napi::Status;
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use bailiwick_runtime::{Held, Lane};
 
-use crate::guard;
 use crate::message::Answer;
-use crate::operation;
 use crate::pool::pool;
+use crate::ring::{Completion, Doorbell, Ring};
 use crate::tables::Tables;
-
-/// Calls no arguments, holds no environment alive.
-pub(crate) type Doorbell = ThreadsafeFunction<(), (), (), Status, false, true>;
-
-const FAILED: u32 = 1;
-const LARGE: u32 = 2;
-const HEADER: usize = 8;
-const ENTRY: usize = 12;
+use crate::{fair, guard, operation};
 
 /// See the module's text.
 pub(crate) struct Environment {
-    doorbell: Doorbell,
+    pub(crate) ring: Ring,
     tables: Mutex<Tables>,
-    queue: Mutex<Queue>,
     next_token: AtomicU32,
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Completion>,
-    large: HashMap<u32, Vec<u8>>,
-    closed: bool,
-}
-
-struct Completion {
-    token: u32,
-    failed: bool,
-    payload: Vec<u8>,
 }
 
 impl Environment {
     pub(crate) fn new(doorbell: Doorbell) -> Arc<Self> {
-        Arc::new(Self { doorbell, tables: Mutex::default(), queue: Mutex::default(), next_token: AtomicU32::new(1) })
+        Arc::new(Self { ring: Ring::new(doorbell), tables: Mutex::default(), next_token: AtomicU32::new(1) })
     }
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -75,79 +51,53 @@ impl Environment {
 
     /// Starts an operation and returns the token of its answer. Tokens wrap after 2^32 calls; by then the first is
     /// long answered.
+    ///
+    /// # Errors
+    /// `TooMuchInFlight` if the tenant's calls would hold more than its limit: then nothing is copied or started.
     pub(crate) fn submit(self: &Arc<Self>, number: u32, target: u32, arguments: &[u8]) -> Result<u32> {
+        let held = self.hold(number, target, arguments.len())?;
+        let lane = held.as_ref().map_or(Lane::NOBODY, Held::lane);
         let token = self.next_token.fetch_add(1, Ordering::Relaxed);
         let (environment, arguments) = (self.clone(), arguments.to_vec());
-        pool()?.spawn(async move {
+        fair::start(lane, arguments.len(), async move {
             let name = operation::name(number);
             let outcome = guard::operation(name, operation::run(&environment, number, target, &arguments)).await;
-            environment.complete(token, outcome);
-        });
+            drop(arguments);
+            environment.complete(token, number, held, outcome);
+        })?;
         Ok(token)
     }
 
-    fn complete(&self, token: u32, outcome: Result<Answer>) {
+    /// What a call holds of its tenant's limit. Calls of no tenant hold nothing, and so do those of a handle that is not
+    /// here: they learn that when they run.
+    fn hold(&self, number: u32, target: u32, bytes: usize) -> Result<Option<Held>> {
+        if !operation::is_of_a_tenant(number) {
+            return Ok(None);
+        }
+        let handle = self.tables().handles.get(target).ok();
+        handle.map(|handle| handle.hold(bytes)).transpose()
+    }
+
+    fn complete(&self, token: u32, number: u32, mut held: Option<Held>, outcome: Result<Answer>) {
+        let outcome = outcome.and_then(|answer| {
+            let bytes = answer.0.len() as u64;
+            match &mut held {
+                Some(held) if operation::only_reads(number) => held.try_add(bytes)?,
+                Some(held) => held.add(bytes),
+                None => {}
+            }
+            Ok(answer)
+        });
         let (failed, payload) = match outcome {
             Ok(answer) => (false, answer.0),
             Err(error) => (true, guard::failure_json(&error).into_bytes()),
         };
-        let mut queue = self.queue();
-        if queue.closed {
-            return;
-        }
-        queue.waiting.push_back(Completion { token, failed, payload });
-        if queue.waiting.len() == 1 {
-            // Under the lock, so that the bell cannot ring after the environment has closed it.
-            self.doorbell.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }
-    }
-
-    /// Writes up to `most` answers into the slab.
-    pub(crate) fn drain(&self, slab: &mut [u8], most: usize) -> Result<()> {
-        let mut queue = self.queue();
-        let mut at = HEADER;
-        let mut count = 0u32;
-        while (count as usize) < most {
-            let Some(completion) = queue.waiting.front() else { break };
-            let length = completion.payload.len();
-            let fits = at + ENTRY + length <= slab.len();
-            // What does not fit now may fit into an empty slab.
-            let never_fits = HEADER + ENTRY + length > slab.len();
-            if !fits && (!never_fits || at + ENTRY > slab.len()) {
-                break;
-            }
-            let Some(completion) = queue.waiting.pop_front() else { break };
-            let state = if completion.failed { FAILED } else { 0 } | if fits { 0 } else { LARGE };
-            for number in [completion.token, state, u32::try_from(length).unwrap_or(u32::MAX)] {
-                at = put(slab, at, &number.to_le_bytes())?;
-            }
-            if fits {
-                at = put(slab, at, &completion.payload)?;
-            } else {
-                queue.large.insert(completion.token, completion.payload);
-            }
-            count += 1;
-        }
-        let waiting = u32::try_from(queue.waiting.len()).unwrap_or(u32::MAX);
-        drop(queue);
-        let after = put(slab, 0, &count.to_le_bytes())?;
-        put(slab, after, &waiting.to_le_bytes())?;
-        Ok(())
-    }
-
-    /// Copies a large answer out, once.
-    pub(crate) fn take(&self, token: u32, target: &mut [u8]) -> Result<()> {
-        let payload = self.queue().large.remove(&token).ok_or_else(slab_too_small)?;
-        put(target, 0, &payload).map(|_| ())
+        self.ring.push(Completion { token, failed, payload, held });
     }
 
     /// To be called when the environment ends: nothing rings after it, and its stores are given back.
     pub(crate) fn end(&self) {
-        let mut queue = self.queue();
-        queue.closed = true;
-        queue.waiting.clear();
-        queue.large.clear();
-        drop(queue);
+        self.ring.close();
         let mut tables = self.tables();
         tables.ended = true;
         drop(tables.computing.drain());
@@ -160,19 +110,4 @@ impl Environment {
             }
         }
     }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Copies bytes to a position and returns the one after them.
-pub(crate) fn put(slab: &mut [u8], at: usize, bytes: &[u8]) -> Result<usize> {
-    let end = at + bytes.len();
-    slab.get_mut(at..end).ok_or_else(slab_too_small)?.copy_from_slice(bytes);
-    Ok(end)
-}
-
-fn slab_too_small() -> Error {
-    Error::Internal("An answer was fetched in the wrong shape.".to_owned())
 }

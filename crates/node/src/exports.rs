@@ -11,9 +11,10 @@ use napi::Env;
 use napi::bindgen_prelude::{External, Function, Uint8ArraySlice};
 use napi_derive::napi;
 
-use crate::environment::{Environment, put};
+use crate::environment::Environment;
 use crate::guard::export;
 use crate::operation::resolved_header;
+use crate::ring::put;
 
 type Held = External<Arc<Environment>>;
 
@@ -38,13 +39,13 @@ pub fn submit(environment: &Held, operation: u32, target: u32, arena: &[u8], len
 /// Writes up to `most` answers into `slab`.
 #[napi]
 pub fn drain(environment: &Held, mut slab: Uint8ArraySlice<'_>, most: u32) -> napi::Result<()> {
-    export("drain", || environment.drain(writable(&mut slab), most as usize))
+    export("drain", || environment.ring.drain(writable(&mut slab), most as usize))
 }
 
 /// Copies an answer that was too large for the slab.
 #[napi]
 pub fn take(environment: &Held, token: u32, mut target: Uint8ArraySlice<'_>) -> napi::Result<()> {
-    export("take", || environment.take(token, writable(&mut target)))
+    export("take", || environment.ring.take(token, writable(&mut target)))
 }
 
 /// The length of a reference's id, `ref_` and 32 characters.

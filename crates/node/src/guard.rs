@@ -62,15 +62,20 @@ pub(crate) fn failure_json(error: &Error) -> String {
                 })
                 .collect(),
         )),
-        Error::QuotaExceeded { quota, limit, used } => Some(Json::Object(vec![
-            ("quota".to_owned(), text(quota)),
-            ("limit".to_owned(), Json::Number(*limit as f64)),
-            ("used".to_owned(), Json::Number(*used as f64)),
-        ])),
+        Error::QuotaExceeded { quota, limit, used } => Some(quota_details(quota, *limit, *used)),
+        Error::TooMuchInFlight { limit, used, .. } => Some(quota_details("inFlightBytes", *limit, *used)),
         _ => None,
     };
     members.extend(details.map(|details| ("details".to_owned(), details)));
     json::write(&Json::Object(members))
+}
+
+fn quota_details(quota: &str, limit: u64, used: u64) -> Json {
+    Json::Object(vec![
+        ("quota".to_owned(), Json::String(quota.to_owned())),
+        ("limit".to_owned(), Json::Number(limit as f64)),
+        ("used".to_owned(), Json::Number(used as f64)),
+    ])
 }
 
 #[cfg(not(feature = "faults"))]

@@ -11,10 +11,12 @@
 
 mod environment;
 mod exports;
+mod fair;
 mod guard;
 mod message;
 mod operation;
 mod pool;
+mod ring;
 mod tables;
 
 #[global_allocator]

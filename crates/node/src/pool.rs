@@ -21,13 +21,20 @@ fn yield_to_javascript() {
     }
 }
 
+/// How many threads there are.
+pub(crate) fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (cores * THREADS_PER_CORE).max(FEWEST_THREADS)
+}
+
 /// The process's pool, made on first use and shared by all environments.
 pub(crate) fn pool() -> Result<&'static Runtime> {
     static POOL: OnceLock<Option<Runtime>> = OnceLock::new();
     POOL.get_or_init(|| {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Builder::new_multi_thread()
-            .worker_threads((cores * THREADS_PER_CORE).max(FEWEST_THREADS))
+            .worker_threads(threads())
+            // Calls that have waited go first; starting others (`fair`) is what a thread does for itself meanwhile.
+            .global_queue_interval(1)
             .thread_name("bailiwick")
             .on_thread_start(yield_to_javascript)
             .enable_time()

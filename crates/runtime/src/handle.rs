@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bailiwick_model::spec::{Limits, Retention};
 use bailiwick_model::tenant::Tenant;
 use bailiwick_model::{Error, Json, Kind, Result};
-use bailiwick_tenancy::{Closing, Count, Scope, Store};
+use bailiwick_tenancy::{Closing, Count, Held, Scope, Store};
 
 use crate::catalogue::Catalogue;
 use crate::reference_input::check_size;
@@ -53,6 +53,14 @@ impl TenantHandle {
     /// Ends the calls of this handle that wait for somebody else, with `Closed`. Doing it twice does nothing.
     pub fn close(&self) {
         self.closing.close();
+    }
+
+    /// Reserves the bytes of a call, until what this gives is dropped.
+    ///
+    /// # Errors
+    /// `TooMuchInFlight` if the tenant's calls in this process would hold more than its limit.
+    pub fn hold(&self, bytes: usize) -> Result<Held> {
+        self.scope.hold(bytes as u64, self.limits.in_flight_bytes)
     }
 
     /// What the tenant holds, per kind. Expired items count until they are removed.

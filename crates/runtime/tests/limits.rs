@@ -4,7 +4,7 @@
 mod support;
 
 use bailiwick_model::{Error, Kind};
-use bailiwick_runtime::{CacheValue, PutContent, PutItem, TenantHandle};
+use bailiwick_runtime::{CacheValue, Lane, PutContent, PutItem, TenantHandle};
 use support::{Home, Kept, NOW, bytes, catalogue, handle, handle_of, put, store, text, wait};
 
 fn quota(quota: &str, limit: u64, used: u64) -> Error {
@@ -124,4 +124,51 @@ fn b9_limits_of_a_kind_hold_beside_each_other() {
         let usage = handle.usage().await.unwrap();
         assert!(usage.iter().any(|(kind, count)| *kind == Kind::Cache && count.items == 1 && count.bytes == 1));
     });
+}
+
+fn too_much(limit: u64, used: u64, call: u64) -> Option<Error> {
+    Some(Error::TooMuchInFlight { limit, used, call })
+}
+
+#[test]
+fn b9_bytes_under_way_are_limited_and_given_back() {
+    limited(r#"{"inFlightBytes":100}"#, async |handle| {
+        let one = handle.hold(60).unwrap();
+        assert_eq!(handle.hold(41).err(), too_much(100, 101, 41));
+        let mut two = handle.hold(30).unwrap();
+        assert_eq!(two.try_add(11).err(), too_much(100, 101, 11));
+        two.try_add(10).unwrap();
+        assert_eq!(handle.hold(1).err(), too_much(100, 101, 1));
+        drop(one);
+        // The answer to a change is kept, whatever it takes.
+        two.add(1_000);
+        assert_eq!(handle.hold(1).err(), too_much(100, 1_041, 1));
+        drop(handle.hold(0).unwrap());
+        drop(two);
+        drop(handle.hold(100).unwrap());
+        assert_eq!(handle.hold(101).err(), too_much(100, 101, 101));
+        assert_eq!(handle.hold(usize::MAX).err(), too_much(100, u64::MAX, u64::MAX));
+        drop(handle.hold(100).unwrap());
+    });
+}
+
+#[test]
+fn b9_all_handles_of_a_tenant_share_a_lane_while_something_is_under_way() {
+    for kept in Kept::ALL {
+        wait(async {
+            let store = store(kept.open().opened, 1, NOW, 1 << 20).await;
+            let limited = |tenant, limit: u64| {
+                handle_of(&store, tenant, "v1", &format!(r#","limits":{{"inFlightBytes":{limit}}}"#), &catalogue())
+            };
+            let held = limited("acme", 100).hold(60).unwrap();
+            // The handle is gone, and what it had under way is not.
+            let another = limited("acme", 110);
+            assert_eq!(another.hold(60).err(), too_much(110, 120, 60));
+            assert_eq!(another.hold(50).unwrap().lane(), held.lane());
+            let other = limited("globex", 100).hold(100).unwrap();
+            assert_ne!(other.lane(), held.lane());
+            assert_ne!(other.lane(), Lane::NOBODY);
+            store.close().await;
+        });
+    }
 }

@@ -13,6 +13,7 @@ use crate::closing::Closing;
 use crate::entropy::Entropy;
 use crate::failure;
 use crate::flights::Flights;
+use crate::in_flight::InFlight;
 use crate::keys::TenantKeys;
 use crate::name_row::{NameRow, Names};
 use crate::store::Store;
@@ -40,6 +41,7 @@ pub(crate) struct TenantState {
     /// When a limit was last met with a sweep, in epoch milliseconds.
     pub(crate) last_relief: AtomicU64,
     pub(crate) flights: Flights,
+    pub(crate) in_flight: InFlight,
     pub(crate) shared: parking_lot::Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -58,6 +60,7 @@ impl TenantState {
             last_micros: AtomicU64::new(0),
             last_relief: AtomicU64::new(0),
             flights: Flights::default(),
+            in_flight: InFlight::default(),
             shared: parking_lot::Mutex::default(),
         }
     }

@@ -75,6 +75,17 @@ pub(crate) fn name(number: u32) -> &'static str {
     }
 }
 
+/// Whether an operation is one of a handle, and counts for its tenant. Giving up a computation is not: it must not be
+/// refused, and goes without the handle.
+pub(crate) fn is_of_a_tenant(number: u32) -> bool {
+    number >= 10 && number != GIVE_UP
+}
+
+/// Whether an operation can be asked again when its answer was refused, because it changes nothing.
+pub(crate) fn only_reads(number: u32) -> bool {
+    matches!(number, 12..=15 | 20 | 30 | 41..=43 | 51 | 52 | 54 | 55..=58 | 70 | 71 | 80..=82)
+}
+
 /// Runs one operation. `target` is a store or a handle.
 pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32, arguments: &[u8]) -> Result<Answer> {
     let mut arguments = Reader::new(arguments);

@@ -4,7 +4,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::Receiver;
 
 use super::directory::sync_directory;
 use super::entry::Pointer;
@@ -37,9 +36,9 @@ pub(super) fn is_own(op: &Op) -> bool {
 }
 
 impl OwnFiles {
-    /// Writes until there is nobody left to ask for it.
-    pub(super) fn run(self, jobs: Receiver<Job>) {
-        for mut job in jobs {
+    /// Writes until nothing more will come.
+    pub(super) fn run(self, jobs: &Queue) {
+        while let Some(mut job) = jobs.next_one() {
             if self.status.has_failed() {
                 let _ = job.answer.send(Err(CommitError::Unavailable));
                 continue;

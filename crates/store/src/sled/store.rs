@@ -58,8 +58,8 @@ pub(super) struct Shared {
     queue: Arc<Queue>,
     status: Arc<Status>,
     keys: Arc<Keys>,
-    /// `None` once closing.
-    own_files: Mutex<Option<Sender<Job>>>,
+    /// What the thread for values with files of their own has to do.
+    own_files: Arc<Queue>,
     /// `None` once closing.
     requests: Mutex<Option<Sender<Request>>>,
     running: Mutex<Option<Running>>,
@@ -107,14 +107,15 @@ impl Store {
             queue: Arc::clone(&queue),
             status: Arc::clone(&status),
         };
-        let (jobs, jobs_end) = channel();
+        let jobs = Arc::new(Queue::default());
+        let jobs_end = Arc::clone(&jobs);
         let (requests, requests_end) = channel();
         let vault = Arc::clone(&keys);
         let (watched, watched_queue) = (Arc::clone(&status), Arc::clone(&queue));
         let running = Running {
             committer: spawn("commit", move || committer.run())?,
             others: vec![
-                spawn("values", move || own_files.run(jobs_end))?,
+                spawn("values", move || own_files.run(&jobs_end))?,
                 spawn("keys", move || vault.run(requests_end))?,
             ],
             watch: spawn("watch", move || watched.watch(&watched_queue))?,
@@ -126,7 +127,7 @@ impl Store {
             queue,
             status,
             keys,
-            own_files: Mutex::new(Some(jobs)),
+            own_files: jobs,
             requests: Mutex::new(Some(requests)),
             running: Mutex::new(Some(running)),
         })))
@@ -145,7 +146,8 @@ impl Shared {
         let mut running = self.running.lock();
         self.status.set_closed();
         // Whoever still has something to say has said it once these are gone.
-        drop((self.own_files.lock().take(), self.requests.lock().take()));
+        self.own_files.close();
+        drop(self.requests.lock().take());
         let Some(threads) = running.take() else { return };
         for thread in threads.others {
             drop(thread.join());
@@ -184,12 +186,8 @@ impl Shared {
         let large: Vec<Large> = large.collect();
         let (answer, receiver) = oneshot::channel();
         let job = Job { large, answer, commit, order: None };
-        let is_taken = if job.commit.ops.iter().any(is_own) {
-            self.own_files.lock().as_ref().is_some_and(|jobs| jobs.send(job).is_ok())
-        } else {
-            self.queue.push(job).is_ok()
-        };
-        if is_taken { Ok(receiver) } else { Err(self.not_taken()) }
+        let queue = if job.commit.ops.iter().any(is_own) { &self.own_files } else { &self.queue };
+        if queue.push(job).is_ok() { Ok(receiver) } else { Err(self.not_taken()) }
     }
 
     /// Has the committer do something when it is this tag's turn. What it wrote is visible, but not yet synced, when this

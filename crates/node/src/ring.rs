@@ -1,0 +1,128 @@
+//! The answers that wait for their JavaScript thread: in their order within a lane, in turn between lanes.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bailiwick_model::{Error, Result, Turns};
+use bailiwick_runtime::{Held, Lane};
+use napi::Status;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+
+/// Calls no arguments, holds no environment alive.
+pub(crate) type Doorbell = ThreadsafeFunction<(), (), (), Status, false, true>;
+
+const FAILED: u32 = 1;
+const LARGE: u32 = 2;
+const HEADER: usize = 8;
+const ENTRY: usize = 12;
+
+/// What taking an answer costs JavaScript besides its bytes, in bytes.
+const ANSWER_COST: u64 = 4 * 1024;
+/// What a lane may spend in its turn: one small answer.
+const QUANTUM: u64 = ANSWER_COST + 512;
+
+/// An answer, and what its call holds until it is taken.
+pub(crate) struct Completion {
+    pub(crate) token: u32,
+    pub(crate) failed: bool,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) held: Option<Held>,
+}
+
+/// See the module's text.
+pub(crate) struct Ring {
+    doorbell: Doorbell,
+    answers: Mutex<Answers>,
+}
+
+struct Answers {
+    waiting: Turns<Lane, Completion>,
+    /// Those that did not fit the slab, by their tokens.
+    large: HashMap<u32, Completion>,
+    is_closed: bool,
+}
+
+impl Ring {
+    pub(crate) fn new(doorbell: Doorbell) -> Self {
+        let answers = Answers { waiting: Turns::new(QUANTUM), large: HashMap::new(), is_closed: false };
+        Self { doorbell, answers: Mutex::new(answers) }
+    }
+
+    /// Adds an answer, and rings if there was none.
+    pub(crate) fn push(&self, completion: Completion) {
+        let mut answers = self.answers();
+        if answers.is_closed {
+            return;
+        }
+        let lane = completion.held.as_ref().map_or(Lane::NOBODY, Held::lane);
+        let cost = ANSWER_COST.saturating_add(completion.payload.len() as u64);
+        answers.waiting.push(lane, cost, completion);
+        if answers.waiting.len() == 1 {
+            // Under the lock, so that the bell cannot ring after the environment has closed it.
+            self.doorbell.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// Writes up to `most` answers into the slab.
+    pub(crate) fn drain(&self, slab: &mut [u8], most: usize) -> Result<()> {
+        let mut answers = self.answers();
+        let mut at = HEADER;
+        let mut count = 0u32;
+        while (count as usize) < most {
+            let Some((_, _, completion)) = answers.waiting.peek() else { break };
+            let length = completion.payload.len();
+            let fits = at + ENTRY + length <= slab.len();
+            // What does not fit now may fit into an empty slab.
+            let never_fits = HEADER + ENTRY + length > slab.len();
+            if !fits && (!never_fits || at + ENTRY > slab.len()) {
+                break;
+            }
+            let Some((_, completion)) = answers.waiting.pop() else { break };
+            let state = if completion.failed { FAILED } else { 0 } | if fits { 0 } else { LARGE };
+            for number in [completion.token, state, u32::try_from(length).unwrap_or(u32::MAX)] {
+                at = put(slab, at, &number.to_le_bytes())?;
+            }
+            if fits {
+                at = put(slab, at, &completion.payload)?;
+            } else {
+                answers.large.insert(completion.token, completion);
+            }
+            count += 1;
+        }
+        let waiting = u32::try_from(answers.waiting.len()).unwrap_or(u32::MAX);
+        drop(answers);
+        let after = put(slab, 0, &count.to_le_bytes())?;
+        put(slab, after, &waiting.to_le_bytes())?;
+        Ok(())
+    }
+
+    /// Copies a large answer out, once.
+    pub(crate) fn take(&self, token: u32, target: &mut [u8]) -> Result<()> {
+        let completion = self.answers().large.remove(&token).ok_or_else(slab_too_small)?;
+        put(target, 0, &completion.payload).map(|_| ())
+    }
+
+    /// Nothing rings any more, and what waits is gone.
+    pub(crate) fn close(&self) {
+        let mut answers = self.answers();
+        answers.is_closed = true;
+        let gone = (answers.waiting.drain(), std::mem::take(&mut answers.large));
+        drop(answers);
+        drop(gone);
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Copies bytes to a position and returns the one after them.
+pub(crate) fn put(slab: &mut [u8], at: usize, bytes: &[u8]) -> Result<usize> {
+    let end = at + bytes.len();
+    slab.get_mut(at..end).ok_or_else(slab_too_small)?.copy_from_slice(bytes);
+    Ok(end)
+}
+
+fn slab_too_small() -> Error {
+    Error::Internal("An answer was fetched in the wrong shape.".to_owned())
+}
