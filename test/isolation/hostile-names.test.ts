@@ -1,180 +1,19 @@
+import { Buffer } from 'node:buffer'
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
   createRuntime,
   defineRuntime,
   defineTenant,
-  openStore,
+  type NewMessage,
   parseRuntimeSpec,
   type Runtime,
   SpecError,
 } from '../../ts/index.ts'
-import { codeOf, failureOf, visible } from '../support/failures.ts'
+import { codeOf } from '../support/failures.ts'
 import { engines, freshFolder, openFresh, runtimeFor } from '../support/stores.ts'
-
-/** Names that a careless store would take for one another, or for something else. All of them are allowed. */
-const hostileNames = [
-  ...[
-    'acme',
-    'Acme',
-    'ACME',
-    'acme ',
-    ' acme',
-    'ac me',
-    'acme\u00a0',
-    'acme\u200b',
-    'acme\u00ad',
-    '\u2060acme',
-    'acme.',
-    'acme/',
-    'acme:',
-  ],
-  ...[
-    'acme:v1',
-    'acme|v1',
-    'acme\u0080',
-    'acme,globex',
-    "acme'--",
-    'acme"',
-    'acme\\',
-    'acme;',
-    'acme=',
-    'acme&',
-    'acme#',
-    'acme?',
-    'acme~',
-  ],
-  ...[
-    '*',
-    '%',
-    '_',
-    '?',
-    '.',
-    '..',
-    '...',
-    '[a-z]',
-    '$',
-    '^',
-    '.*',
-    'a*',
-    'a%',
-    'a_',
-    '{}',
-    '#{x}',
-    '%00',
-    '%2f',
-    '\\0',
-    '\\u0000',
-  ],
-  ...[
-    '../x',
-    './x',
-    'x',
-    '/x',
-    'a/b',
-    'a//b',
-    'a/./b',
-    'a\\b',
-    'C:',
-    'con',
-    'CON',
-    'nul',
-    'aux.txt',
-    '~',
-    '~/x',
-    '-',
-    '--',
-    '-rf',
-    '.git',
-  ],
-  ...[
-    '__proto__',
-    'constructor',
-    'prototype',
-    'toString',
-    'hasOwnProperty',
-    'undefined',
-    'null',
-    'NaN',
-    'true',
-    '0',
-    '-0',
-    '1',
-    '01',
-    '1.0',
-    '1e0',
-  ],
-  // Look-alikes: Cyrillic, full-width, mathematical, ligature, dotless, sharp s, Greek question mark's twin is refused.
-  ...[
-    '\u0430cme',
-    '\uff41\uff43\uff4d\uff45',
-    '\u{1d41a}cme',
-    '\ufb01',
-    'fi',
-    'ss',
-    '\u00df',
-    '\u1e9e',
-    'SS',
-    'i',
-    'I',
-    '\u0131',
-    '\u0130',
-    'K',
-    '\u00b5',
-    '\u03bc',
-  ],
-  // One normalises to itself in NFC and to the other in NFKC.
-  ...[
-    '\u00e9',
-    'e',
-    '\u2460',
-    '\u00b2',
-    '2',
-    '\u3000',
-    '\u2003',
-    '\u{1f600}',
-    '\u{1f469}\u200d\u{1f467}',
-    '\u{1f469}\u{1f467}',
-    '\ufeff',
-    '\ufffd',
-    '\uffff',
-    '\u{10ffff}',
-  ],
-  ...[
-    'a'.repeat(255),
-    'a'.repeat(256),
-    'b'.repeat(256),
-    '\u00e9'.repeat(128),
-    '\u{1f600}'.repeat(64),
-    `${'a'.repeat(255)}b`,
-  ],
-]
-
-/** Names that are refused, because to keep them apart or to write them down is asking for trouble. */
-const refusedNames = [
-  ...['', 'a'.repeat(257), '\u00e9'.repeat(129), '\u{1f600}'.repeat(65), `${'a'.repeat(255)}\u00e9`],
-  // Twins under NFC.
-  ...[
-    'e\u0301',
-    'acm\u0065\u0301',
-    '\u212b',
-    '\u212a',
-    '\u2126',
-    '\u037e',
-    '\u1fef',
-    '\uf900',
-    '\u0958',
-    '\u0340',
-    '\u1100\u1161',
-    'a\u0323\u0302'.normalize('NFD'),
-  ],
-  ...Array.from({ length: 0x20 }, (_, code) => `acme${String.fromCharCode(code)}`),
-  ...['acme\u007f', '\u0000', '\u0000acme', '\n'],
-]
-
-const surrogates = Array.from({ length: 0x800 }, (_, index) => String.fromCharCode(0xd800 + index))
+import { hostileNames, refusedNames, surrogates } from './names.ts'
 
 /** A valid spec's dump with a name in it that `defineTenant` might refuse. */
 function dumpNaming(name: string): string {
@@ -223,8 +62,13 @@ it('M1: a refused tenant leaves no store behind', async () => {
   expect(existsSync(path)).toBe(false)
 })
 
+/** A message of this text. */
+function saying(text: string, actor: string): NewMessage {
+  return { role: 'user', parts: [{ type: 'text', text }], createdAt: 1, actor }
+}
+
 describe.each(engines)('hostile names on %s', (engine) => {
-  it('B3: none of them merge: the same content has another id under each, and no other resolves it', async () => {
+  it('B3: tenants of such names do not merge: each has its own of the same, under ids of its own', async () => {
     const store = await openFresh(engine)
     const names = [...new Set(hostileNames)]
     expect(names).toHaveLength(hostileNames.length)
@@ -232,15 +76,30 @@ describe.each(engines)('hostile names on %s', (engine) => {
     for (const name of names) runtimes.push(await runtimeFor(store, name))
     const content = { the: 'same' }
     const kept = await Promise.all(runtimes.map(({ references }) => references.put('thing', content)))
-    await Promise.all(runtimes.map(({ cache }, index) => cache.set('same', index)))
+    const asked = await Promise.all(runtimes.map(({ approvals }) => approvals.request({ tool: 'ship', input: 1 })))
+    await Promise.all(
+      runtimes.map(async ({ cache, plans, threads }, index) => {
+        await cache.set('same', index)
+        await plans.save({ type: 'launch', planId: 'same', goal: `${index}`, steps: [] })
+        await threads.append('same', [saying(`${index}`, 'same')])
+      }),
+    )
     const ids = kept.map(({ id }) => id)
     expect(new Set(ids).size).toBe(names.length)
-    for (const [index, { references, cache, tenant }] of runtimes.entries()) {
+    expect(new Set(asked.map(({ subjectHash }) => subjectHash)).size).toBe(names.length)
+    for (const [index, runtime] of runtimes.entries()) {
+      const { references, plans, approvals, cache, threads, traces, tenant } = runtime
       expect(tenant.resourceId).toBe(names[index])
       const found = await references.resolveMany(ids)
       expect(found.map((one) => one !== undefined)).toEqual(ids.map((_, other) => other === index))
       expect((await references.list()).items.map(({ id }) => id)).toEqual([ids[index]])
       expect(await cache.get('same')).toBe(index)
+      expect((await plans.history('same')).map(({ goal }) => goal)).toEqual([`${index}`])
+      expect((await plans.list()).items).toHaveLength(1)
+      expect((await approvals.pending()).items).toEqual([asked[index]])
+      expect((await threads.messages('same')).items).toMatchObject([{ parts: [{ text: `${index}` }] }])
+      expect((await threads.list({ actor: 'same' })).items).toHaveLength(1)
+      expect((await traces.list()).items.map(({ type }) => type).sort()).toEqual(['plan.saved', 'reference.created'])
     }
     // The version is no part of the identity.
     const later = await runtimeFor(store, names[0], 'v2')
@@ -248,88 +107,62 @@ describe.each(engines)('hostile names on %s', (engine) => {
     expect((await store.stats()).alarms).toBe(0)
   })
 
-  it("B1: a cursor of another tenant is refused exactly as a malformed one, also before the tenant's first write", async () => {
-    const store = await openFresh(engine)
-    const foreign = await runtimeFor(store, 'globex')
-    for (let value = 0; value < 3; value += 1) await foreign.references.put('thing', value)
-    const { cursor } = await foreign.references.list({ limit: 1 })
-    if (cursor === undefined) throw new Error('There is a next page.')
-    const own = await runtimeFor(store, 'acme')
-    const malformed = [`${cursor.slice(0, -2)}AA`, cursor.slice(1), 'AAAA', 'not a cursor', cursor.toLowerCase()]
-    for (let round = 0; round < 2; round += 1) {
-      const refusal = visible(await failureOf(() => own.references.list({ cursor })))
-      for (const bad of malformed)
-        expect(visible(await failureOf(() => own.references.list({ cursor: bad })))).toEqual(refusal)
-      expect(visible(await failureOf(() => own.references.list({ cursor, type: 'thing' })))).toEqual(refusal)
-      await own.references.put('thing', 'own')
+  it('B3: things of such names do not merge: plans, threads, actors and cache keys are what they are, byte for byte', async () => {
+    const runtime = await runtimeFor(await openFresh(engine))
+    const { plans, approvals, threads, cache } = runtime
+    // What no tenant may be called is a good name for these, twins under NFC and controls too.
+    const names = [...hostileNames, ...refusedNames].filter((name) => name !== '' && Buffer.byteLength(name) <= 256)
+    expect(names.length).toBe(new Set(names).size)
+    for (const [index, name] of names.entries()) {
+      expect((await plans.save({ type: 'launch', planId: name, goal: `${index}`, steps: [] })).version).toBe(1)
+      expect(await threads.append(name, [saying(`${index}`, name)], { expectedLength: 0 })).toHaveLength(1)
+      expect(await cache.get(name)).toBeUndefined()
+      await cache.set(name, index)
     }
-    expect((await foreign.references.list({ cursor })).items).toHaveLength(2)
-  })
-})
-
-describe('what lies on the disk', () => {
-  const tenant = 'canary-tenant-5fd1'
-  const secrets = ['canary-content-a81c', 'canary-key-77be', 'canary-cached-03dd', 'canarytype', 'canary/media', tenant]
-
-  it('B10: no name, key, type or content of a tenant is in a file or a file name, nor the root key that was given', async () => {
-    const path = join(freshFolder(), 'store')
-    const rootKey = Buffer.from('canary-root-key-0123456789abcdef')
-    const ids: string[] = []
-    {
-      await using store = await openStore(`sled:${path}`, { rootKey })
-      const { references, cache } = await runtimeFor(store, tenant)
-      for (const size of [1, 10, 1000, 400_000]) {
-        const value = 'canary-content-a81c '.repeat(size)
-        ids.push((await references.put('canarytype', value, { mediaType: 'canary/media' })).id)
-        await cache.set(`canary-key-77be ${size}`, `canary-cached-03dd ${value}`)
-      }
-      await references.delete(ids[0] as string)
+    for (const [index, name] of names.entries()) {
+      expect(await plans.load(name)).toMatchObject({ planId: name, goal: `${index}` })
+      const { approvalId } = await approvals.request({ planId: name }, { requestedBy: name })
+      const record = await approvals.respond(approvalId, { decision: 'approve', actor: name, reason: name })
+      expect(record).toMatchObject({ sequence: index, actor: name, reason: name, requestedBy: name })
+      expect((await threads.messages(name)).items).toMatchObject([{ parts: [{ text: `${index}` }], actor: name }])
+      expect((await threads.list({ actor: name })).items).toMatchObject([{ threadId: name, actor: name, length: 1 }])
+      expect(await cache.get(name)).toBe(index)
     }
-    let bytes = 0
-    for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
-      const content = entry.isFile() ? await readFile(join(entry.parentPath, entry.name)) : Buffer.alloc(0)
-      bytes += content.length
-      for (const secret of [...secrets, rootKey.toString(), ...ids]) {
-        const forms = [
-          Buffer.from(secret),
-          Buffer.from(secret, 'utf16le'),
-          Buffer.from(Buffer.from(secret).toString('hex')),
-          Buffer.from(Buffer.from(secret).toString('base64').replace(/.?=*$/, '')),
-        ]
-        for (const form of forms) {
-          expect([entry.name, secret, content.includes(form)]).toEqual([entry.name, secret, false])
-          expect(entry.name).not.toContain(form.toString())
-        }
-      }
+    expect((await plans.list({ limit: 1000 })).items).toHaveLength(names.length)
+    expect((await threads.list({ limit: 1000 })).items).toHaveLength(names.length)
+    expect(await approvals.verify()).toEqual({ ok: true, size: names.length, problems: [] })
+    // Whoever takes one away has taken no other.
+    for (const [index, name] of names.entries()) {
+      expect([await threads.delete(name), await cache.delete(name)]).toEqual([true, true])
+      expect((await threads.list({ limit: 1000 })).items).toHaveLength(names.length - index - 1)
     }
-    expect(bytes).toBeGreaterThan(8_000_000)
-    await using again = await openStore(`sled:${path}`, { rootKey })
-    const found = await (await runtimeFor(again, tenant)).references.resolveMany(ids)
-    expect(found.map((one) => one?.text().slice(0, 19))).toEqual([
-      undefined,
-      ...Array.from({ length: 3 }, () => 'canary-content-a81c'),
-    ])
   })
 
-  it("B1: no error of a tenant holds another's name, key or content", async () => {
-    const store = await openFresh('sled')
-    const foreign = await runtimeFor(store, tenant)
-    const { id } = await foreign.references.put('canarytype', 'canary-content-a81c', { mediaType: 'canary/media' })
-    await foreign.cache.set('canary-key-77be', 'canary-cached-03dd')
-    const { cursor } = await (async () => {
-      await foreign.references.put('thing', 1)
-      return await foreign.references.list({ limit: 1 })
-    })()
-    const own = await runtimeFor(store, 'acme')
-    const failures = [
-      await failureOf(() => own.references.resolve(id)),
-      await failureOf(() => own.references.describe(id)),
-      await failureOf(() => own.references.list(cursor === undefined ? {} : { cursor })),
-      await failureOf(() => own.query({ prompt: 'x', tenant }).result()),
-    ]
-    for (const failure of failures) {
-      const text = `${failure.message} ${failure.stack} ${JSON.stringify(failure)} ${String(failure.cause)}`
-      for (const secret of secrets) expect(text).not.toContain(secret)
+  it('M4: names with half a pair, and those that are too long, name nothing, and nothing is made of them', async () => {
+    const runtime = await runtimeFor(await openFresh(engine))
+    const { plans, approvals, threads, cache } = runtime
+    const long = ['a'.repeat(257), '\u00e9'.repeat(129), `${'a'.repeat(255)}\u00e9`]
+    const halves = [...surrogates.filter((_, index) => index % 64 === 0), 'a\udfffb']
+    for (const name of [...long, ...halves, '']) {
+      const makers = [
+        () => plans.save({ type: 'launch', planId: name, goal: 'ship', steps: [] }),
+        () => threads.append(name, [saying('hello', 'kim')]),
+        () => threads.append('thread', [saying('hello', name)]),
+        () => threads.list({ actor: name }),
+      ]
+      for (const make of makers) expect(await codeOf(make)).toBe('INVALID_INPUT')
+      const lookers = [() => plans.load(name), () => plans.history(name), () => threads.messages(name)]
+      for (const look of lookers) expect(await codeOf(look)).toBe('NOT_FOUND')
+      const about = name.isWellFormed() ? 'NOT_FOUND' : 'INVALID_INPUT'
+      expect(await codeOf(() => approvals.request({ planId: name }))).toBe(about)
+      expect(await threads.delete(name)).toBe(false)
     }
+    for (const name of [...halves, '']) {
+      expect(await codeOf(() => cache.set(name, 1))).toBe('INVALID_INPUT')
+      expect(await codeOf(() => approvals.request({ tool: 'ship', input: 1 }, { requestedBy: name }))).toBe(
+        'INVALID_INPUT',
+      )
+    }
+    expect(Object.values((await runtime.usage()).storage).map(({ items }) => items)).toEqual([0, 0, 0, 0, 0, 0, 0])
   })
 })

@@ -4,6 +4,7 @@
 //! approval on condition of its own, its place in the list of those that wait, its decision (written once), the record
 //! in the ledger (written once), the tiles of the ledger's tree, and the status of the plan it is about.
 
+mod batch;
 mod expire;
 mod ledger;
 mod proofs;

@@ -58,7 +58,7 @@ impl TenantHandle {
         let plan = tree::inclusion(sequence, size).ok_or(Error::NotFound)?;
         let rows = [(Area::Entry(sequence), ledger_name(&access))];
         let row = access.read_current(KIND, &rows).await?.pop().flatten().ok_or_else(damaged)?;
-        let Leaf { record, opening } = Leaf::read(sequence, &row.body).ok_or_else(damaged)?;
+        let Leaf { record, opening, .. } = Leaf::read(sequence, &row.body).ok_or_else(damaged)?;
         let path = plan.hashes(&read_tiles(&access, &plan.tiles()).await?)?;
         let root = root(&access, size).await?;
         if !verify::inclusion(&record.leaf(&opening), sequence, size, &path, &root) {

@@ -110,7 +110,7 @@ impl TenantHandle {
                 requested_at: approval.created_at,
                 decided_at: now.max(approval.created_at),
             };
-            leaves.push(Leaf { record: ledger_record, opening: self.scope.random() });
+            leaves.push(Leaf::new(ledger_record, self.scope.random()));
             approval.status = ApprovalStatus::Decided(decision);
             let expires_at = expiry(now, approval.retain_ms)?;
             let (body, counted) = (approval.write()?, Some(approval.byte_length));

@@ -1,22 +1,21 @@
 //! Reading the whole ledger again: every record, every leaf, every tile, and the root of an earlier checkpoint.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashSet, VecDeque};
 
 use bailiwick_model::json::Json;
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::rebuild::Rebuild;
-use bailiwick_model::ledger::tile::{TILE_WIDTH, Tile, TileId, TileSet};
+use bailiwick_model::ledger::tile::{TILE_WIDTH, Tile, TileId};
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::{Access, Area, Entries, Name};
+use bailiwick_tenancy::Access;
 
-use super::ledger::{KIND, Leaf, Ledger, approval_name, ledger_name, read_tiles};
+use super::batch::{Batch, Kept, Reading, batches, readable_tiles};
+use super::ledger::Ledger;
 use super::proofs::{foreign_checkpoint, root};
 use crate::handle::TenantHandle;
 use crate::references::ATTEMPTS;
 
-/// Records read at a time: whole tiles.
-const BATCH: u64 = 64 * TILE_WIDTH as u64;
 /// More problems are not listed: the ledger is lost then.
 const PROBLEMS: usize = 1000;
 
@@ -80,9 +79,9 @@ impl TenantHandle {
             Some(size) => report.size = size,
             None => return Ok(report),
         }
-        let mut reading = Reading { access: &access, report, rebuild: Rebuild::default(), decided: HashSet::new() };
-        reading.read_all().await?;
-        let mut report = reading.report;
+        let mut check = Check { access: &access, report, rebuild: Rebuild::default(), decided: HashSet::new() };
+        check.check_all().await?;
+        let mut report = check.report;
         if let Some(against) = against {
             compare(&access, against, &mut report).await?;
         }
@@ -137,47 +136,43 @@ async fn compare(access: &Access, against: &Checkpoint, report: &mut VerifyRepor
     Ok(())
 }
 
-/// A ledger being read.
-struct Reading<'a> {
+/// A ledger being checked.
+struct Check<'a> {
     access: &'a Access,
     report: VerifyReport,
     rebuild: Rebuild,
-    /// The approvals of the records so far.
-    decided: HashSet<Name>,
+    /// The ids of the approvals of the records so far.
+    decided: HashSet<[u8; 20]>,
 }
 
-impl Reading<'_> {
-    async fn read_all(&mut self) -> Result<()> {
-        let mut from = 0;
-        while from < self.report.size {
-            let to = self.report.size.min(from + BATCH);
-            let leaves = self.read_leaves(from, to).await?;
-            let complete = leaves.len() as u64 == to - from;
+impl Check<'_> {
+    async fn check_all(&mut self) -> Result<()> {
+        let mut unread = batches(self.access, self.report.size);
+        // One for each core, and one to go on with.
+        let at_once = 1 + std::thread::available_parallelism().map_or(1, usize::from);
+        let mut ahead: VecDeque<Reading> = unread.by_ref().take(at_once).collect();
+        while let Some(reading) = ahead.pop_front() {
+            let batch = reading.await?;
+            ahead.extend(unread.next());
+            let leaves = self.check_records(&batch);
             self.check_tiles(&leaves).await?;
-            if !complete {
+            if (leaves.len() as u64) < batch.to - batch.from {
                 self.report.add(None, "The tree beyond here cannot be computed: records and tiles are missing.");
                 return Ok(());
             }
-            from = to;
         }
         Ok(())
     }
 
     /// The leaves of some records, up to the first that is lost for good. A leaf that is missing or wrong is taken from
     /// the tree instead, so that one damage is one problem.
-    async fn read_leaves(&mut self, from: u64, to: u64) -> Result<Vec<Hash>> {
-        let records = self.read_records(from, to).await?;
+    fn check_records(&mut self, batch: &Batch) -> Vec<Hash> {
         let width = TILE_WIDTH as u64;
-        let ids: Vec<TileId> = (from / width..to.div_ceil(width)).map(|index| TileId { level: 0, index }).collect();
-        let tiles = self.tiles(&ids).await?;
-        let mut leaves = Vec::with_capacity((to - from) as usize);
-        for sequence in from..to {
-            let tile = tiles.get(&TileId { level: 0, index: sequence / width });
+        let mut leaves = Vec::with_capacity((batch.to - batch.from) as usize);
+        for sequence in batch.from..batch.to {
+            let tile = batch.tiles.get(&TileId { level: 0, index: sequence / width });
             let kept = tile.and_then(|tile| tile.hashes().get((sequence % width) as usize)).copied();
-            let own = records.get(&sequence).and_then(|leaf| self.check_record(sequence, leaf.as_ref()));
-            if !records.contains_key(&sequence) {
-                self.report.add(Some(sequence), "The record is missing: it was removed.");
-            }
+            let own = self.check_record(sequence, batch.records.get(&sequence));
             match (own, kept) {
                 (Some(own), Some(kept)) if own != kept => {
                     self.report
@@ -191,54 +186,31 @@ impl Reading<'_> {
                 None => break,
             }
         }
-        Ok(leaves)
+        leaves
     }
 
     /// The hash of a record's leaf, if it is such a record.
-    fn check_record(&mut self, sequence: u64, leaf: Option<&Leaf>) -> Option<Hash> {
-        let Some(leaf) = leaf else {
+    fn check_record(&mut self, sequence: u64, record: Option<&Option<Kept>>) -> Option<Hash> {
+        let Some(record) = record else {
+            self.report.add(Some(sequence), "The record is missing: it was removed.");
+            return None;
+        };
+        let Some(Kept { leaf, approval }) = record else {
             self.report.add(Some(sequence), "The record cannot be opened or read: it was altered or moved.");
             return None;
         };
-        if !self.decided.insert(approval_name(self.access, &leaf.record.approval_id)) {
+        if !self.decided.insert(*approval) {
             self.report
                 .add(Some(sequence), "The approval of this record was decided before: a decision is single use.");
         }
-        Some(leaf.hash())
-    }
-
-    /// The records that are there; `None` for those that cannot be read.
-    async fn read_records(&self, from: u64, to: u64) -> Result<BTreeMap<u64, Option<Leaf>>> {
-        let name = ledger_name(self.access);
-        let wanted = Entries { from, to: to - 1, reverse: false, limit: (to - from) as usize };
-        match self.access.entries(KIND, name, wanted).await {
-            Ok(rows) => Ok(rows.iter().map(|(sequence, row)| (*sequence, Leaf::read(*sequence, &row.body))).collect()),
-            // One of them cannot be opened: which one?
-            Err(Error::StoreCorrupt(_)) => {
-                let mut records = BTreeMap::new();
-                for sequence in from..to {
-                    match self.access.read_current(KIND, &[(Area::Entry(sequence), name)]).await {
-                        Ok(rows) => {
-                            let row = rows.into_iter().next().flatten();
-                            records.extend(row.map(|row| (sequence, Leaf::read(sequence, &row.body))));
-                        }
-                        Err(Error::StoreCorrupt(_)) => {
-                            records.insert(sequence, None);
-                        }
-                        Err(error) => return Err(error),
-                    }
-                }
-                Ok(records)
-            }
-            Err(error) => Err(error),
-        }
+        Some(*leaf)
     }
 
     /// Adds leaves to the tree and compares the tiles above them with those that are kept.
     async fn check_tiles(&mut self, leaves: &[Hash]) -> Result<()> {
         let computed = self.rebuild.push(leaves)?;
         let ids: Vec<TileId> = computed.iter().map(|(id, _)| *id).filter(|id| id.level > 0).collect();
-        let kept = self.tiles(&ids).await?;
+        let kept = readable_tiles(self.access, &ids).await?;
         for (id, tile) in computed.iter().filter(|(id, _)| id.level > 0) {
             let fits = kept.get(id).is_some_and(|kept| self.fits(*id, kept, tile));
             if !fits {
@@ -257,22 +229,5 @@ impl Reading<'_> {
     /// A tile may have more than was computed so far, and more than the head knows if somebody appends meanwhile.
     fn fits(&self, id: TileId, kept: &Tile, computed: &Tile) -> bool {
         kept.hashes().starts_with(computed.hashes()) && kept.hashes().len() >= id.width_at(self.report.size)
-    }
-
-    /// The tiles that are there and can be read.
-    async fn tiles(&self, ids: &[TileId]) -> Result<TileSet> {
-        match read_tiles(self.access, ids).await {
-            Err(Error::StoreCorrupt(_)) => {}
-            tiles => return tiles,
-        }
-        let mut tiles = TileSet::new();
-        for id in ids {
-            match read_tiles(self.access, &[*id]).await {
-                Ok(tile) => tiles.extend(tile),
-                Err(Error::StoreCorrupt(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(tiles)
     }
 }

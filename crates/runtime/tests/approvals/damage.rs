@@ -7,8 +7,8 @@ use bailiwick_runtime::TenantHandle;
 use bailiwick_store::{Place, Row, Tag};
 
 use crate::raw::{ENTRY, Open};
-use crate::support::{at_once, handle};
-use crate::{approve, asked, decided, history};
+use crate::support::{at_once, handle, wait};
+use crate::{approve, asked, asking, decided, history};
 
 const RECORD: u8 = Kind::Approvals as u8;
 
@@ -97,6 +97,35 @@ fn b10_a_changed_record_is_found() {
     corrupt(at_once(ledger.acme.prove_approval(7)));
     corrupt(at_once(ledger.acme.approval_history(1000, None)));
     assert!(at_once(ledger.acme.prove_approval(8)).is_ok());
+}
+
+/// A long ledger is read in parts, several at the same time.
+#[test]
+fn b10_every_damage_of_a_long_ledger_is_found_in_its_order() {
+    const RECORDS: usize = 2500;
+    let open = Open::new();
+    let acme = handle(&open.store, "acme");
+    for _ in 0..RECORDS / 100 {
+        let requests = (0..100).map(|_| asking("1")).collect();
+        let approvals = at_once(acme.request_approvals(requests, Vec::new())).unwrap().unwrap();
+        let ids: Vec<&str> = approvals.iter().map(|approval| approval.approval_id.as_str()).collect();
+        at_once(acme.withdraw_approvals(&ids, None, Vec::new())).unwrap().unwrap();
+    }
+    // Those of the ledger are the only entries with another sequence than 0, and its first goes before the rest.
+    let mut rows = open.raw.rows(RECORD | ENTRY);
+    let ledger = rows.iter().find(|(_, row)| row.place.item[24..] != [0; 8]).unwrap().1.place.item;
+    rows.retain(|(_, row)| row.place.item[..16] == ledger[..16]);
+    rows.sort_by_key(|(_, row)| row.place.item);
+    assert_eq!(rows.len(), RECORDS);
+    let damaged = [3, 1023, 1024, 2047, 2499];
+    for sequence in damaged {
+        let (tag, row) = &rows[sequence];
+        open.raw.delete(*tag, row.place);
+    }
+    let report = at_once(acme.verify_approvals(None)).unwrap();
+    let found: Vec<_> = report.problems.iter().map(|problem| problem.sequence).collect();
+    assert_eq!(found, damaged.map(|sequence| Some(sequence as u64)));
+    assert_eq!(wait(acme.verify_approvals(None)), Ok(report), "with threads to read the parts, as without");
 }
 
 #[test]

@@ -2,16 +2,21 @@
 //! the vault, whichever it is.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 
+mod missing;
+#[path = "../support/mod.rs"]
 mod support;
+mod verbs;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use bailiwick_runtime::{Begun, CacheValue, PutContent, PutItem, Store, TenantHandle};
+use bailiwick_runtime::{ApprovalRequest, CacheValue, Decide, PutContent, PutItem, Store, TenantHandle};
 use bailiwick_store::engine::ReadError;
 use bailiwick_store::recording::{Call, Recording, Step, Verb as EngineVerb};
 use bailiwick_store::{Created, Engine, EngineFuture, Opened, Slot, Vault};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use support::{Kept, NOW, bytes, handle, put, store, told, wait};
+use missing::{Missing, all_missing, asking, item, message, message_id, plan};
+use support::{Kept, NOW, bytes, handle, put, store, wait};
+use verbs::{LISTS, Verb, outcome, page, verbs};
 
 /// Counts the calls on a vault.
 struct Counted {
@@ -56,72 +61,6 @@ impl Vault for Counted {
     }
 }
 
-/// Something that is not there for the tenant who asks: a reference's id and type, a cache's key, a list's cursor.
-struct Missing {
-    why: &'static str,
-    id: String,
-    type_name: &'static str,
-    key: &'static str,
-    cursor: String,
-}
-
-/// The verbs that name something.
-#[derive(Clone, Copy, Debug)]
-enum Verb {
-    Resolve,
-    ResolveMany,
-    ResolveAtHand,
-    Describe,
-    Delete,
-    ListType,
-    ListCursor,
-    CacheGet,
-    CacheDelete,
-    CacheBegin,
-}
-
-const VERBS: [Verb; 10] = [
-    Verb::Resolve,
-    Verb::ResolveMany,
-    Verb::ResolveAtHand,
-    Verb::Describe,
-    Verb::Delete,
-    Verb::ListType,
-    Verb::ListCursor,
-    Verb::CacheGet,
-    Verb::CacheDelete,
-    Verb::CacheBegin,
-];
-
-/// Everything a caller can tell of the outcome.
-async fn outcome(handle: &TenantHandle, verb: Verb, missing: &Missing) -> String {
-    let outcome = match verb {
-        Verb::Resolve => handle.resolve(&missing.id).await.and_then(|found| found.json()),
-        Verb::ResolveMany => {
-            let found = handle.resolve_many(&[&missing.id, "ref_", &missing.id]).await;
-            found.map(|found| format!("{:?}", found.iter().map(Option::is_some).collect::<Vec<_>>()))
-        }
-        Verb::ResolveAtHand => Ok(handle.resolve_at_hand(&missing.id).is_some().to_string()),
-        Verb::Describe => handle.describe(&missing.id).await.map(|found| found.json),
-        Verb::Delete => handle.delete_reference(&missing.id).await.map(|deleted| deleted.to_string()),
-        Verb::ListType => {
-            let page = handle.list_references(Some(missing.type_name), 10, None).await;
-            page.map(|page| format!("{:?} {:?}", page.items, page.cursor))
-        }
-        Verb::ListCursor => {
-            let page = handle.list_references(None, 10, Some(&missing.cursor)).await;
-            page.map(|page| format!("{:?} {:?}", page.items, page.cursor))
-        }
-        Verb::CacheGet => handle.cache_get(missing.key).await.map(|found| format!("{found:?}")),
-        Verb::CacheDelete => handle.cache_delete(missing.key).await.map(|deleted| deleted.to_string()),
-        Verb::CacheBegin => handle.cache_begin(missing.key, None).await.map(|begun| match begun {
-            Begun::Value(value) => format!("{value:?}"),
-            Begun::Compute(_) => "compute".to_owned(),
-        }),
-    };
-    outcome.unwrap_or_else(|error| told(&error))
-}
-
 /// A store that tells what was asked of it.
 struct Told {
     store: Arc<Store>,
@@ -150,43 +89,13 @@ impl Told {
     }
 }
 
-fn item(type_name: &str, length: usize, ttl_ms: Option<u64>) -> PutItem {
-    PutItem { ttl_ms, ..bytes(type_name, PutContent::Bytes(vec![length as u8; length])) }
-}
-
-/// All that is not there for `acme`, small and large.
-async fn all_missing(store: &Arc<Store>, acme: &TenantHandle, other: &TenantHandle) -> Vec<Missing> {
-    let set = async |handle: &TenantHandle, key: &str, ttl| {
-        handle.cache_set(key, CacheValue::Bytes(vec![1]), ttl).await.unwrap();
-    };
-    let missing = |why, id: String, type_name, key, cursor: &str| {
-        let cursor = cursor.to_owned();
-        Missing { why, id, type_name, key, cursor }
-    };
-    let mut all = vec![missing("absent", format!("ref_{}", "a".repeat(32)), "absent", "absent", "bm9uZQ")];
-    put(other, item("plain", 1, None)).await;
-    put(other, item("plain", 2, None)).await;
-    let foreign_cursor = other.list_references(None, 1, None).await.unwrap().cursor.unwrap();
-    set(acme, "expired", Some(10)).await;
-    set(acme, "deleted", None).await;
-    assert!(acme.cache_delete("deleted").await.unwrap());
-    set(other, "foreign", None).await;
-    for length in [100, 10_000] {
-        let expired = put(acme, item("expired", length, Some(10))).await;
-        all.push(missing("expired", expired, "expired", "expired", ""));
-        let deleted = put(acme, item("deleted", length, None)).await;
-        assert!(acme.delete_reference(&deleted).await.unwrap());
-        all.push(missing("deleted", deleted, "deleted", "deleted", "Zm9yZWlnbg"));
-        let foreign = put(other, item("foreign", length, None)).await;
-        all.push(missing("foreign", foreign, "foreign", "foreign", &foreign_cursor));
-    }
-    assert!(store.advance(10));
-    // The foreign ones are at hand in the store's cache of opened records: that must not show.
-    for missing in &all {
-        let theirs = other.resolve(&missing.id).await.is_ok();
-        assert_eq!(theirs, missing.why == "foreign");
-    }
-    all
+/// Something of every kind that is the tenant's own.
+async fn own_things(handle: &TenantHandle) {
+    put(handle, item("own", 5)).await;
+    handle.save_plan(&plan("own", 1), None).await.unwrap();
+    let asked = handle.request_approval(asking(1)).await.unwrap();
+    handle.respond_to_approval(&asked.approval_id, Decide::Approve, "own", None).await.unwrap();
+    handle.append_messages("own", &message("own", 1), None).await.unwrap();
 }
 
 fn on_every_engine(test: impl AsyncFn(Told, Kept)) {
@@ -204,9 +113,9 @@ fn on_every_engine(test: impl AsyncFn(Told, Kept)) {
 fn b1_absent_expired_deleted_and_foreign_are_one_answer_and_one_piece_of_work() {
     on_every_engine(async |told, kept| {
         let (acme, other) = (handle(&told.store, "acme"), handle(&told.store, "other"));
-        put(&acme, item("own", 5, None)).await;
+        own_things(&acme).await;
         let all = all_missing(&told.store, &acme, &other).await;
-        for verb in VERBS {
+        for verb in verbs() {
             let expected = told.observe(&acme, verb, &all[0]).await;
             for missing in &all {
                 let observed = told.observe(&acme, verb, missing).await;
@@ -220,10 +129,10 @@ fn b1_absent_expired_deleted_and_foreign_are_one_answer_and_one_piece_of_work() 
 fn b1_it_is_one_piece_of_work_too_when_the_tenants_keys_are_not_at_hand() {
     on_every_engine(async |told, kept| {
         let (acme, other) = (handle(&told.store, "acme"), handle(&told.store, "other"));
-        put(&acme, item("own", 5, None)).await;
+        own_things(&acme).await;
         let all = all_missing(&told.store, &acme, &other).await;
         drop(acme);
-        for verb in VERBS {
+        for verb in verbs() {
             let expected = told.observe(&handle(&told.store, "acme"), verb, &all[0]).await;
             for missing in &all {
                 let observed = told.observe(&handle(&told.store, "acme"), verb, missing).await;
@@ -238,7 +147,7 @@ fn b1_a_tenant_that_never_had_anything_cannot_tell_foreign_from_absent() {
     on_every_engine(async |told, kept| {
         let (acme, other) = (handle(&told.store, "acme"), handle(&told.store, "other"));
         let all = all_missing(&told.store, &acme, &other).await;
-        for (number, verb) in VERBS.into_iter().enumerate() {
+        for (number, verb) in verbs().into_iter().enumerate() {
             // A tenant of its own for every look: a look that makes keys must not make the next one differ.
             let name = |missing: usize| format!("newcomer {number} {missing}");
             let expected = told.observe(&handle(&told.store, &name(0)), verb, &all[0]).await;
@@ -250,22 +159,33 @@ fn b1_a_tenant_that_never_had_anything_cannot_tell_foreign_from_absent() {
     });
 }
 
-/// The recording does record.
+/// The recording does record, and every verb does look.
 #[test]
-fn b1_what_is_there_is_another_piece_of_work() {
-    on_every_engine(async |told, _| {
-        let acme = handle(&told.store, "acme");
-        let id = put(&acme, item("own", 10_000, None)).await;
-        let missing = |id: String| {
-            let (key, cursor) = ("key", String::new());
-            Missing { why: "", id, type_name: "own", key, cursor }
-        };
-        let absent = told.observe(&acme, Verb::Resolve, &missing(format!("ref_{}", "a".repeat(32)))).await;
+fn b1_what_is_there_is_another_outcome() {
+    on_every_engine(async |told, kept| {
+        let (acme, other) = (handle(&told.store, "acme"), handle(&told.store, "other"));
+        own_things(&acme).await;
+        let all = all_missing(&told.store, &acme, &other).await;
+        let (absent, foreign) = (&all[0], all.last().unwrap());
         let look = Call { verb: EngineVerb::Get, steps: vec![Step::Look(1, false)] };
-        assert_eq!(absent.1, vec![look]);
-        let there = told.observe(&acme, Verb::Delete, &missing(id)).await;
-        assert_eq!(there.0, "true");
-        assert_ne!(told.observe(&acme, Verb::Delete, &missing(format!("ref_{}", "a".repeat(32)))).await.1, there.1);
+        assert_eq!(told.observe(&acme, Verb::Resolve, absent).await.1, vec![look]);
+        // What the others have is there for them. Reading goes before deleting.
+        let (last, first): (Vec<_>, Vec<_>) = verbs().into_iter().partition(|verb| {
+            matches!(verb, Verb::Delete | Verb::CacheDelete | Verb::DeleteThread | Verb::SavePlan | Verb::Append)
+        });
+        for verb in first.into_iter().chain(last) {
+            // No version has runs, and what was decided is not withdrawn.
+            if matches!(verb, Verb::TracesOfRun | Verb::Withdraw) {
+                continue;
+            }
+            let mut own = foreign.clone();
+            if matches!(verb, Verb::ForkThrough) {
+                let messages = other.append_messages("own", &message("own", 1), None).await.unwrap();
+                own.message = message_id(&messages);
+            }
+            let there = told.observe(&other, verb, &own).await;
+            assert_ne!(there.0, told.observe(&acme, verb, absent).await.0, "{verb:?} on {kept:?}");
+        }
     });
 }
 
@@ -280,16 +200,25 @@ fn m7_what_is_ill_formed_does_no_work_at_all() {
         for refused in [
             json("{\"a\":1,\"a\":2}"),
             json("{\"__proto__\":1}"),
-            item("Not A Name", 1, None),
-            item("rows", 1, Some(0)),
+            item("Not A Name", 1),
+            PutItem { ttl_ms: Some(0), ..item("rows", 1) },
         ] {
-            assert!(newcomer.put_references(vec![item("rows", 1, None), refused]).await.is_err());
+            assert!(newcomer.put_references(vec![item("rows", 1), refused]).await.is_err());
         }
         assert!(newcomer.cache_set("", CacheValue::Bytes(vec![]), None).await.is_err());
         assert!(newcomer.cache_set("key", CacheValue::Json(b"{".to_vec()), None).await.is_err());
         assert!(newcomer.cache_set("key", CacheValue::Bytes(vec![]), Some(0)).await.is_err());
         assert!(newcomer.cache_begin("key", Some(0)).await.is_err());
-        assert!(newcomer.list_references(None, 0, None).await.is_err());
+        for list in LISTS {
+            assert!(page(&newcomer, list, "x", "x", 0, None).await.is_err(), "{list:?}");
+        }
+        assert!(newcomer.list_threads(Some(""), 1, None).await.is_err());
+        assert!(newcomer.save_plan(b"{}", None).await.is_err());
+        assert!(newcomer.save_plan(&plan("", 1), None).await.is_err());
+        assert!(newcomer.request_approval(ApprovalRequest { ttl_ms: Some(0), ..asking(1) }).await.is_err());
+        assert!(newcomer.respond_to_approval("approval_", Decide::Approve, "", None).await.is_err());
+        assert!(newcomer.append_messages("", &message("kim", 1), None).await.is_err());
+        assert!(newcomer.append_messages("thread", b"[]", None).await.is_err());
         let worked = (told.engine.take(), told.vault.calls.load(Ordering::SeqCst));
         assert_eq!(worked, (vec![], 0), "{kept:?}");
     });
@@ -299,7 +228,7 @@ fn m7_what_is_ill_formed_does_no_work_at_all() {
 #[test]
 fn m4_a_tenant_that_is_made_while_another_reads_is_whole() {
     on_every_engine(async |told, kept| {
-        let id = put(&handle(&told.store, "acme"), item("own", 5, None)).await;
+        let id = put(&handle(&told.store, "acme"), item("own", 5)).await;
         let reader = handle(&told.store, "acme");
         told.vault.is_early.store(true, Ordering::SeqCst);
         assert!(reader.resolve(&id).await.is_ok(), "{kept:?}");

@@ -1,0 +1,114 @@
+//! A part of the ledger, read and hashed for a check of all of it. Parts know nothing of each other, so that several are
+//! read at the same time.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+
+use bailiwick_model::base32::parse_prefixed_id;
+use bailiwick_model::ledger::Hash;
+use bailiwick_model::ledger::tile::{TILE_WIDTH, TileId, TileSet};
+use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::{Access, Area, Entries};
+use tokio::runtime::Handle;
+
+use super::PREFIX;
+use super::ledger::{KIND, Leaf, ledger_name, read_tiles};
+
+/// Records in a part: whole tiles.
+const RECORDS: u64 = 64 * TILE_WIDTH as u64;
+
+/// The records from `from` to before `to` as they are stored, and the tiles that hold their leaves.
+pub(super) struct Batch {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    /// `None` for one that cannot be opened or read.
+    pub(super) records: BTreeMap<u64, Option<Kept>>,
+    pub(super) tiles: TileSet,
+}
+
+/// What a check needs of a record.
+pub(super) struct Kept {
+    /// The leaf that follows from it.
+    pub(super) leaf: Hash,
+    /// The bytes of the id of its approval.
+    pub(super) approval: [u8; 20],
+}
+
+/// A part that is being read.
+pub(super) type Reading = Pin<Box<dyn Future<Output = Result<Batch>> + Send>>;
+
+/// All parts of a ledger of that size, in their order. A part is read from when it is taken from here on, beside whatever
+/// the caller does; without a runtime, when it is waited for.
+pub(super) fn batches(access: &Access, size: u64) -> impl Iterator<Item = Reading> {
+    (0..size).step_by(RECORDS as usize).map(move |from| -> Reading {
+        let reading = Batch::read(access.clone(), from, size.min(from + RECORDS));
+        match Handle::try_current() {
+            Ok(runtime) => {
+                let task = runtime.spawn(reading);
+                Box::pin(async { task.await.map_err(|_| Error::Internal("The ledger was not read.".to_owned()))? })
+            }
+            Err(_) => Box::pin(reading),
+        }
+    })
+}
+
+impl Batch {
+    async fn read(access: Access, from: u64, to: u64) -> Result<Self> {
+        let records = read_records(&access, from, to).await?;
+        let width = TILE_WIDTH as u64;
+        let ids: Vec<TileId> = (from / width..to.div_ceil(width)).map(|index| TileId { level: 0, index }).collect();
+        let tiles = readable_tiles(&access, &ids).await?;
+        Ok(Self { from, to, records, tiles })
+    }
+}
+
+impl Kept {
+    fn read(sequence: u64, body: &[u8]) -> Option<Self> {
+        let leaf = Leaf::read(sequence, body)?;
+        Some(Self { leaf: leaf.hash(), approval: parse_prefixed_id(PREFIX, &leaf.record.approval_id)? })
+    }
+}
+
+/// The records that are there; `None` for those that cannot be read.
+async fn read_records(access: &Access, from: u64, to: u64) -> Result<BTreeMap<u64, Option<Kept>>> {
+    let name = ledger_name(access);
+    let wanted = Entries { from, to: to - 1, reverse: false, limit: (to - from) as usize };
+    match access.entries(KIND, name, wanted).await {
+        Ok(rows) => Ok(rows.iter().map(|(sequence, row)| (*sequence, Kept::read(*sequence, &row.body))).collect()),
+        // One of them cannot be opened: which one?
+        Err(Error::StoreCorrupt(_)) => {
+            let mut records = BTreeMap::new();
+            for sequence in from..to {
+                match access.read_current(KIND, &[(Area::Entry(sequence), name)]).await {
+                    Ok(rows) => {
+                        let row = rows.into_iter().next().flatten();
+                        records.extend(row.map(|row| (sequence, Kept::read(sequence, &row.body))));
+                    }
+                    Err(Error::StoreCorrupt(_)) => {
+                        records.insert(sequence, None);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(records)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The tiles that are there and can be read.
+pub(super) async fn readable_tiles(access: &Access, ids: &[TileId]) -> Result<TileSet> {
+    match read_tiles(access, ids).await {
+        Err(Error::StoreCorrupt(_)) => {}
+        tiles => return tiles,
+    }
+    let mut tiles = TileSet::new();
+    for id in ids {
+        match read_tiles(access, &[*id]).await {
+            Ok(tile) => tiles.extend(tile),
+            Err(Error::StoreCorrupt(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(tiles)
+}

@@ -1,0 +1,249 @@
+import type { Checkpoint, Kind, NewMessage, Runtime } from '../../ts/index.ts'
+import { type Verb, verbsOf } from './situations.ts'
+
+const question = { tool: 'refund', input: { order: 7 } }
+const decision = { decision: 'approve', actor: 'kim' } as const
+
+function saying(text: string, actor?: string): NewMessage {
+  const message = { role: 'user', parts: [{ type: 'text', text }], createdAt: 1 } as const
+  return actor === undefined ? message : { ...message, actor }
+}
+
+const references = verbsOf<string>({
+  absent: `ref_${'a'.repeat(32)}`,
+  malformed: ['ref_not an id', '', `plan_${'a'.repeat(32)}`, '\ud800', 'ref_*'],
+  place: async (runtime, content) => (await runtime.references.put('thing', content)).id,
+  remove: ({ references }, id) => references.delete(id),
+  expires: true,
+  looks: {
+    'references.resolve': ({ references }, id) => references.resolve(id),
+    'references.resolveMany': ({ references }, id) => references.resolveMany([id, id]),
+    'references.describe': ({ references }, id) => references.describe(id),
+    'references.delete': ({ references }, id) => references.delete(id),
+  },
+  tells: {
+    'references.list': ({ references }) => references.list(),
+    'references.list of a type': ({ references }) => references.list({ type: 'thing' }),
+  },
+  others: {
+    'references.put': ({ references }) => references.put('thing', 'of its own'),
+    'references.putMany': ({ references }) => references.putMany([{ type: 'thing', value: 'of its own' }]),
+  },
+})
+
+const cache = verbsOf<string>({
+  absent: 'key',
+  malformed: [],
+  place: async (runtime, content) => {
+    await runtime.cache.set('key', content)
+    return 'key'
+  },
+  remove: ({ cache }, key) => cache.delete(key),
+  expires: true,
+  looks: {
+    'cache.get': ({ cache }, key) => cache.get(key),
+    'cache.delete': ({ cache }, key) => cache.delete(key),
+    'cache.getOrCompute': async ({ cache }, key) => {
+      let computed = 0
+      const value = await cache.getOrCompute(key, {}, () => {
+        computed += 1
+        return 'own'
+      })
+      return [value, computed]
+    },
+  },
+  others: {
+    'cache.set': async ({ cache }, key) => {
+      await cache.set(key, 'own')
+      return await cache.get(key)
+    },
+  },
+})
+
+const draft = { type: 'launch', goal: 'Ship it', steps: [] }
+
+const plans = verbsOf<string>({
+  absent: 'plan',
+  malformed: ['', 'x'.repeat(257), '\ud800'],
+  place: async ({ plans }, content) => {
+    const { planId } = await plans.save({ ...draft, planId: 'plan', details: content })
+    await plans.save({ ...draft, planId, details: [content] })
+    return planId
+  },
+  expires: true,
+  looks: {
+    'plans.load': ({ plans }, planId) => plans.load(planId),
+    'plans.load of a version': ({ plans }, planId) => plans.load(planId, { version: 1 }),
+    'plans.history': ({ plans }, planId) => plans.history(planId),
+  },
+  tells: {
+    'plans.list': ({ plans }) => plans.list(),
+    'plans.save under the same id': ({ plans }, planId) => plans.save({ ...draft, planId }),
+    'plans.save, expecting none': ({ plans }, planId) => plans.save({ ...draft, planId }, { expectedVersion: 0 }),
+    'plans.save, expecting one': ({ plans }, planId) => plans.save({ ...draft, planId }, { expectedVersion: 1 }),
+    'approvals.request about a plan': ({ approvals }, planId) => approvals.request({ planId }),
+  },
+  others: { 'plans.save under an id of ours': ({ plans }) => plans.save(draft) },
+})
+
+const approvals = verbsOf<string>({
+  absent: `approval_${'a'.repeat(32)}`,
+  malformed: ['approval_x', '', `approval_${'A'.repeat(32)}`, `ref_${'a'.repeat(32)}`, '\ud800'],
+  place: async ({ approvals }, content) => {
+    const { approvalId } = await approvals.request({ tool: 'refund', input: content })
+    // What is pending does not expire with the retention: it ends as a record.
+    await approvals.respond(approvalId, decision)
+    return approvalId
+  },
+  expires: true,
+  looks: {
+    'approvals.get': ({ approvals }, approvalId) => approvals.get(approvalId),
+    'approvals.respond': ({ approvals }, approvalId) => approvals.respond(approvalId, decision),
+  },
+  others: {
+    'approvals.pending': ({ approvals }) => approvals.pending(),
+    'approvals.request': ({ approvals }) => approvals.request(question),
+  },
+})
+
+const pendingApprovals = verbsOf<string>({
+  absent: `approval_${'a'.repeat(32)}`,
+  malformed: [],
+  place: async ({ approvals }, content) => (await approvals.request({ tool: 'refund', input: content })).approvalId,
+  expires: false,
+  looks: {
+    'approvals.get while it is pending': ({ approvals }, approvalId) => approvals.get(approvalId),
+    'approvals.respond while it is pending': ({ approvals }, approvalId) => approvals.respond(approvalId, decision),
+  },
+  tells: { 'approvals.pending while it is pending': ({ approvals }) => approvals.pending() },
+})
+
+interface LedgerName {
+  readonly sequence: number
+  readonly checkpoint: Checkpoint
+}
+
+const noCheckpoint: Checkpoint = { note: 'none\n0\n\n\n— none none=\n', size: 0, rootHash: `${'A'.repeat(43)}=` }
+
+/** Records of the ledger are kept for ever, so there is no situation in which one that was there is not. */
+const ledger = verbsOf<LedgerName>({
+  absent: { sequence: 0, checkpoint: noCheckpoint },
+  malformed: [{ sequence: 2 ** 52, checkpoint: { ...noCheckpoint, note: '' } }],
+  place: async ({ approvals }, content) => {
+    const { approvalId } = await approvals.request({ tool: 'refund', input: content })
+    const { sequence } = await approvals.respond(approvalId, decision)
+    return { sequence, checkpoint: await approvals.checkpoint() }
+  },
+  expires: false,
+  looks: {
+    'approvals.prove': ({ approvals }, { sequence }) => approvals.prove(sequence),
+    'approvals.proveConsistency': ({ approvals }, { checkpoint }) => approvals.proveConsistency(checkpoint),
+    'approvals.verify against a checkpoint': ({ approvals }, { checkpoint }) =>
+      approvals.verify({ against: checkpoint }),
+  },
+  tells: {
+    'approvals.checkpoint': ({ approvals }) => approvals.checkpoint(),
+    'approvals.history': ({ approvals }) => approvals.history(),
+    'approvals.verify': ({ approvals }) => approvals.verify(),
+  },
+})
+
+interface ThreadName {
+  readonly threadId: string
+  readonly messageId: string
+}
+
+const noMessage = `msg_${'a'.repeat(32)}`
+
+const threads = verbsOf<ThreadName>({
+  absent: { threadId: 'thread', messageId: noMessage },
+  malformed: ['', 'x'.repeat(257), '\ud800'].map((threadId) => ({ threadId, messageId: noMessage })),
+  place: async ({ threads }, content) => {
+    const [message] = await threads.append('thread', [saying(content, 'kim'), saying(content)])
+    return { threadId: 'thread', messageId: message?.messageId as string }
+  },
+  remove: ({ threads }, { threadId }) => threads.delete(threadId),
+  expires: true,
+  looks: {
+    'threads.messages': ({ threads }, { threadId }) => threads.messages(threadId),
+    'threads.fork': ({ threads }, { threadId, messageId }) => threads.fork(threadId, { through: messageId }),
+    'threads.delete': ({ threads }, { threadId }) => threads.delete(threadId),
+  },
+  tells: {
+    'threads.list': ({ threads }) => threads.list(),
+    'threads.list of an actor': ({ threads }) => threads.list({ actor: 'kim' }),
+    'threads.append, expecting none': ({ threads }, { threadId }) =>
+      threads.append(threadId, [saying('own')], { expectedLength: 0 }),
+    'threads.append, expecting some': ({ threads }, { threadId }) =>
+      threads.append(threadId, [saying('own')], { expectedLength: 2 }),
+    'threads.append, and what there is then': async ({ threads }, { threadId }) => {
+      await threads.append(threadId, [saying('own')])
+      return await threads.messages(threadId)
+    },
+    'threads.fork to the same id': async ({ threads }, { threadId }) => {
+      const [message] = await threads.append('own', [saying('own')])
+      return await threads.fork('own', { through: message?.messageId as string, threadId })
+    },
+  },
+})
+
+/** Messages that are looked for in a thread which is there. */
+const messages = verbsOf<string>({
+  absent: noMessage,
+  malformed: ['msg_x', '', `thr_${'a'.repeat(32)}`, '\ud800'],
+  place: async ({ threads }, content) => (await threads.append('thread', [saying(content)]))[0]?.messageId as string,
+  remove: ({ threads }) => threads.delete('thread'),
+  expires: true,
+  looks: {
+    'threads.fork through a message': async ({ threads }, through) => {
+      await threads.append('thread', [saying('own')])
+      return await threads.fork('thread', { through })
+    },
+  },
+})
+
+const traces = verbsOf<string>({
+  absent: 'run_of_nobody',
+  malformed: [],
+  place: async ({ references, traces }, content) => {
+    const { id } = await references.put('thing', content)
+    // They are written a moment later, or when they are asked for.
+    await traces.list()
+    return id
+  },
+  expires: true,
+  looks: {},
+  tells: { 'traces.list': ({ traces }) => traces.list() },
+  others: {
+    'traces.list of a run': ({ traces }, runId) => traces.list({ runId }),
+    'traces.follow': firstFollowed,
+  },
+})
+
+/** The first event that is followed while one's own happen, but for its place in the journal. */
+async function firstFollowed(runtime: Runtime): Promise<unknown> {
+  const iterator = runtime.traces.follow()[Symbol.asyncIterator]()
+  let first: unknown
+  const following = iterator.next().then(({ value }) => {
+    first = value
+  })
+  // It follows from some moment on: there is something to see until it does.
+  for (let value = 0; first === undefined; value += 1) await runtime.references.put('own', value % 2)
+  await following
+  await iterator.return?.()
+  return { ...(first as object), sequence: 0 }
+}
+
+/**
+ * The verbs of every kind, by `kind.verb`. `undefined`: a runtime has nothing of that kind yet, and the test fails as soon
+ * as it has.
+ */
+export const verbsByKind: { readonly [K in Kind]: { readonly [verb: string]: Verb } | undefined } = {
+  references,
+  plans,
+  approvals: { ...approvals, ...pendingApprovals, ...ledger },
+  cache,
+  threads: { ...threads, ...messages },
+  runs: undefined,
+  traces,
+}
