@@ -68,6 +68,7 @@ test('CLI: a defect of ours is told as one, with an exit code of its own', async
       throw new TypeError('the terminal is gone')
     },
     complain: (text: string) => written.push(text),
+    isInteractive: false,
   }
   expect(await run(['verify', '--help'], terminal)).toBe(70)
   expect(written.join('')).toMatch(/^bailiwick: a defect of ours\.\nTypeError: the terminal is gone\n/)

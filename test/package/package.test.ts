@@ -71,7 +71,7 @@ describe('M15: what is published', () => {
     const files = filesOf(installed('bailiwick'))
     const declarations = filesOf(inRoot('ts')).map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`)
     const bundles = publicEntries().flatMap(({ output }) => [`dist/${output}.js`, `dist/${output}.js.map`])
-    const shared = files.filter((file) => /^dist\/shared\/[a-z-]+\.js(\.map)?$/.test(file))
+    const shared = files.filter((file) => /^dist\/shared\/[a-z-]+\d?\.js(\.map)?$/.test(file))
     const documents = ['CHANGELOG.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json']
     expect(files.sort()).toEqual([...declarations, ...bundles, ...shared, ...documents].sort())
   })

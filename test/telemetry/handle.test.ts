@@ -68,6 +68,20 @@ describe.each(engines)('on %s', (engine) => {
   })
 })
 
+test('M9: an erase has a span, that does not say whom it erased', async () => {
+  const runtime = await runtimeWith()
+  await runtime.references.put('note', 'text')
+  takeSpans()
+  await expect(runtime.erase({ confirm: 'another' })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  await runtime.erase({ confirm: 'tenant-canary' })
+  const spans = takeRawSpans()
+  expect(spans.map(({ name, status }) => [name, status.message])).toEqual([
+    ['bailiwick.runtime.erase', 'INVALID_INPUT'],
+    ['bailiwick.runtime.erase', undefined],
+  ])
+  expect(everythingIn(spans)).not.toContain('canary')
+})
+
 test('M9: reading has no spans', async () => {
   const runtime = await runtimeWith()
   const { id } = await runtime.references.put('note', 'text')

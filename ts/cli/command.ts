@@ -12,6 +12,8 @@ export interface Terminal {
   print(text: string): void
   /** Writes to standard error. */
   complain(text: string): void
+  /** Whether a person sees standard error as it is written. */
+  readonly isInteractive: boolean
 }
 
 /** The words of a call, parsed. */

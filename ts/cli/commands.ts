@@ -1,5 +1,13 @@
+import { backup } from './backup.ts'
 import type { Command } from './command.ts'
+import { doctor } from './doctor.ts'
+import { restore } from './restore.ts'
 import { verify } from './verify.ts'
 
 /** Every verb by its name, in the order of the help. A verb is here when it does what it says. */
-export const commands: ReadonlyMap<string, Command> = new Map([['verify', verify]])
+export const commands: ReadonlyMap<string, Command> = new Map([
+  ['verify', verify],
+  ['doctor', doctor],
+  ['backup', backup],
+  ['restore', restore],
+])

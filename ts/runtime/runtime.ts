@@ -164,7 +164,11 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
     return { storage, tokens: {}, limits: { ...DEFAULT_LIMITS, ...this.#spec.limits } }
   }
 
-  async erase(options: { readonly confirm: string }): Promise<EraseReceipt> {
+  erase(options: { readonly confirm: string }): Promise<EraseReceipt> {
+    return this.#telemetry.during('bailiwick.runtime.erase', () => this.#erase(options))
+  }
+
+  async #erase(options: { readonly confirm: string }): Promise<EraseReceipt> {
     assertOpen(this.#handle)
     assertOptions(options, 'options')
     const { confirm } = options

@@ -1,0 +1,38 @@
+import { StoreCorruptError } from '../errors/index.ts'
+import type { StoreCheck } from '../runtime/store.ts'
+import type { Terminal, Words } from './command.ts'
+import { openExisting } from './place.ts'
+import { withProgress } from './progress.ts'
+
+/** What was read of a store, and what is wrong with it. */
+export type Findings = Pick<StoreCheck, 'ok' | 'count' | 'problems'> & Partial<StoreCheck>
+
+/**
+ * Reads everything in a store and says what is wrong. Damage that keeps a store from being opened is found as well.
+ *
+ * @throws InputError, and every other error of opening a store
+ */
+export async function checkStore(directory: string, words: Words, terminal: Terminal): Promise<Findings> {
+  try {
+    await using store = await openExisting(directory, words.options)
+    const found = await withProgress('Reading every record', terminal, words, store.check())
+    const { problems } = await store.health()
+    const count = problems.length + found.count
+    return { ...found, ok: count === 0, count, problems: [...problems, ...found.problems] }
+  } catch (error) {
+    if (StoreCorruptError.isInstance(error)) return { ok: false, count: 1, problems: [(error as Error).message] }
+    throw error
+  }
+}
+
+/** What was found, in lines. */
+export function findingLines({ ok, tenants, rows, bytes, count, problems }: Findings): string[] {
+  const read = rows === undefined ? [] : [`  read  ${rows} rows of ${tenants} tenants, ${bytes} bytes`]
+  const more = count - problems.length
+  return [
+    ok ? 'sound: every record is what was written' : 'damaged: see below; nothing was changed',
+    ...read,
+    ...problems.map((problem) => `  problem  ${problem}`),
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ]
+}

@@ -1,0 +1,23 @@
+import type { Terminal, Words } from './command.ts'
+
+/** How often a line that waits is drawn again. */
+const REDRAW_MS = 1000
+
+/**
+ * Waits for work and says meanwhile on the terminal what is done and for how long. The core tells nothing before its end,
+ * so there is no bar.
+ */
+export async function withProgress<T>(what: string, terminal: Terminal, words: Words, work: Promise<T>): Promise<T> {
+  if (!terminal.isInteractive || words.json) return await work
+  const start = Date.now()
+  const draw = () => terminal.complain(`\r${what} … ${Math.round((Date.now() - start) / 1000)} s`)
+  draw()
+  const redraw = setInterval(draw, REDRAW_MS)
+  try {
+    return await work
+  } finally {
+    clearInterval(redraw)
+    // Back to the start, and everything after it is erased.
+    terminal.complain('\r\u001b[K')
+  }
+}
