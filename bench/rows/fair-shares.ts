@@ -56,6 +56,9 @@ export async function fairShares(conditions: Conditions, mix: Mix): Promise<Find
     seen.abuser.push(await beside(victim, other, WIDTH * TIMES, mix))
   }
   await store.close()
+  // Round by round, so that what else the machine does meets both.
+  const ratio = (what: 'p99' | 'rate') =>
+    median(seen.abuser.map((beside, round) => beside[what] / (seen.equal[round]?.[what] ?? Number.NaN)))
   const [alone, equal, abuser] = [middle(seen.alone), middle(seen.equal), middle(seen.abuser)]
   return {
     row: `fair shares, ${mix === 'small' ? `${SMALL} B` : `${SMALL} B, every ${LARGE_EVERY}th ${LARGE} B`}`,
@@ -67,8 +70,8 @@ export async function fairShares(conditions: Conditions, mix: Mix): Promise<Find
       { contender: 'beside an abuser', what: 'p99 of that alone', value: abuser.p99 / alone.p99 },
     ],
     ratios: [
-      { of: 'p99 beside an abuser ÷ beside an equal', value: abuser.p99 / equal.p99, target: { atMost: MOVED } },
-      { of: 'puts/s beside an abuser ÷ beside an equal', value: abuser.rate / equal.rate, target: { atLeast: SHARE } },
+      { of: 'p99 beside an abuser ÷ beside an equal', value: ratio('p99'), target: { atMost: MOVED } },
+      { of: 'puts/s beside an abuser ÷ beside an equal', value: ratio('rate'), target: { atLeast: SHARE } },
     ],
   }
 }

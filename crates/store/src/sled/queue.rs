@@ -24,8 +24,8 @@ const GROUP_LARGE_BYTES: usize = 8 * 1024 * 1024;
 /// What an operation costs besides its bytes, in bytes: checking a row and adding it to the tree takes about as long as
 /// writing so many bytes of a large value.
 const OP_COST: u64 = 4 * 1024;
-/// What a tag may spend in its turn: a small group's share, five small values.
-const QUANTUM: u64 = 64 * 1024;
+/// What a tag may spend in its turn: a small group's share, two or three small values.
+const QUANTUM: u64 = 32 * 1024;
 /// For so many groups a tag is remembered that has nothing more waiting.
 const REMEMBERED_GROUPS: u32 = 32;
 
