@@ -10,7 +10,7 @@ use bailiwick_model::{Kind, Result};
 use bailiwick_store::{Commit, CommitError, Count, Created, Durability, Found, Limits, Op, Place, Tag, When};
 use tokio::sync::Mutex;
 
-use crate::entropy::Entropy;
+use crate::entropy::TenantEntropy;
 use crate::failure;
 use crate::flights::Flights;
 use crate::hash::first;
@@ -22,7 +22,7 @@ use crate::store::Store;
 /// What the handles of one tenant share while at least one of them is open.
 pub(crate) struct TenantState {
     pub(crate) store: Arc<Store>,
-    pub(crate) entropy: Entropy,
+    pub(crate) entropy: TenantEntropy,
     resource_id: Box<str>,
     name: [u8; 32],
     keys: OnceLock<Arc<TenantKeys>>,
@@ -35,7 +35,7 @@ pub(crate) struct TenantState {
 }
 
 impl TenantState {
-    pub(crate) fn new(store: Arc<Store>, resource_id: &str, name: [u8; 32], entropy: Entropy) -> Self {
+    pub(crate) fn new(store: Arc<Store>, resource_id: &str, name: [u8; 32], entropy: TenantEntropy) -> Self {
         Self {
             store,
             entropy,
@@ -93,8 +93,12 @@ impl TenantState {
         let keys = match self.load().await? {
             Some(keys) => keys,
             None => {
-                let (keys, header) =
-                    TenantKeys::generate(&self.entropy, &self.store.wrapper, &self.store.keys, &self.resource_id)?;
+                let (keys, header) = TenantKeys::generate(
+                    &self.entropy.shown,
+                    &self.store.wrapper,
+                    &self.store.keys,
+                    &self.resource_id,
+                )?;
                 match self.store.vault.create(self.name, header).await.map_err(failure::read)? {
                     Created::New => Arc::new(keys),
                     Created::Existing(slot) => Arc::new(TenantKeys::open(
@@ -121,7 +125,7 @@ impl TenantState {
             .store
             .keys
             .name_rows
-            .seal(&self.entropy, &bound, live.0.len(), |out| out.extend_from_slice(&live.0))
+            .seal(&self.entropy.nonces, &bound, live.0.len(), |out| out.extend_from_slice(&live.0))
             .map_err(|_| failure::corrupt())?;
         let put = Op::Put { place, value: value.into(), expires_at: None, counted: None, when: When::Absent };
         let commit = Commit { tag, now: 0, ops: vec![put], limits: Limits::default(), durability: Durability::Sync };
@@ -196,7 +200,7 @@ impl Scope {
 
     /// Random bytes.
     pub fn random<const N: usize>(&self) -> [u8; N] {
-        self.state.entropy.bytes()
+        self.state.entropy.shown.bytes()
     }
 
     /// The store.
@@ -365,11 +369,16 @@ impl Access {
         let length = u16::try_from(owner.len()).map_err(|_| failure::corrupt())?.to_be_bytes();
         self.keys
             .records
-            .seal(&self.state.entropy, &[&self.state.store.keys.store_id, &key], 2 + owner.len() + body.len(), |out| {
-                out.extend_from_slice(&length);
-                out.extend_from_slice(owner);
-                out.extend_from_slice(body);
-            })
+            .seal(
+                &self.state.entropy.nonces,
+                &[&self.state.store.keys.store_id, &key],
+                2 + owner.len() + body.len(),
+                |out| {
+                    out.extend_from_slice(&length);
+                    out.extend_from_slice(owner);
+                    out.extend_from_slice(body);
+                },
+            )
             .map_err(|_| failure::corrupt())
     }
 

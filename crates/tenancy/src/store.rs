@@ -13,7 +13,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::closing::Closing;
-use crate::entropy::{Clock, Entropy};
+use crate::entropy::{Clock, Entropy, Streams};
 use crate::failure;
 use crate::keys::{STORE_SLOT, StoreKeys, Wrapper};
 use crate::opened::OpenedRecords;
@@ -60,7 +60,7 @@ pub struct Store {
     pub(crate) opened: OpenedRecords,
     pub(crate) alarms: AtomicU64,
     pub(crate) closing: Closing,
-    seed: Option<u64>,
+    streams: Streams,
     tenants: Mutex<HashMap<[u8; 32], Weak<TenantState>>>,
 }
 
@@ -70,7 +70,8 @@ impl Store {
     /// # Errors
     /// `InvalidInput` for a wrong or missing root key or a newer format, `StoreCorrupt`, `StoreUnavailable`.
     pub async fn open(backend: Opened, options: StoreOptions) -> Result<Arc<Self>> {
-        let entropy = options.seed.map_or_else(Entropy::system, |seed| Entropy::seeded(seed, b"store"));
+        let streams = Streams::new(options.seed);
+        let entropy = streams.of_store();
         let root = options.root_key.load(&*backend.vault, &entropy).await?;
         let wrapper = Wrapper::new(&root, 1);
         let keys = store_keys(&backend, &entropy, &wrapper).await?;
@@ -83,7 +84,7 @@ impl Store {
             opened: OpenedRecords::new(options.opened_bytes),
             alarms: AtomicU64::new(0),
             closing: Closing::default(),
-            seed: options.seed,
+            streams,
             tenants: Mutex::default(),
         }))
     }
@@ -96,7 +97,7 @@ impl Store {
         if let Some(state) = tenants.get(&name).and_then(Weak::upgrade) {
             return Scope::new(state);
         }
-        let entropy = self.seed.map_or_else(Entropy::system, |seed| Entropy::seeded(seed, resource_id.as_bytes()));
+        let entropy = self.streams.of_tenant(resource_id);
         let state = Arc::new(TenantState::new(self.clone(), resource_id, name, entropy));
         tenants.insert(name, Arc::downgrade(&state));
         Scope::new(state)
