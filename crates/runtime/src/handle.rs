@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bailiwick_model::spec::{Limits, Retention};
+use bailiwick_model::spec::{Limits, Retention, RunLimits};
 use bailiwick_model::tenant::Tenant;
 use bailiwick_model::{Error, Json, Kind, Result};
 use bailiwick_tenancy::{Closing, Count, Scope, Store};
@@ -87,6 +87,14 @@ impl TenantHandle {
 
     pub(crate) fn pending_approvals(&self) -> u64 {
         self.limits.pending_approvals
+    }
+
+    pub(crate) fn inline_result_bytes(&self) -> u64 {
+        self.limits.inline_result_bytes
+    }
+
+    pub(crate) fn run_limits(&self) -> RunLimits {
+        self.limits.run
     }
 
     pub(crate) fn check_value_bytes(&self, used: usize) -> Result<()> {
