@@ -6,7 +6,8 @@
 //!                                     the answer goes to the queue; the doorbell rings if it was empty
 //! drain(slab) ← ring                  u32 count ‖ u32 waiting ‖ for each: u32 token ‖ u32 state ‖ u32 length ‖ bytes
 //! ```
-//! State 0: done, 1: failed, 2 and 3: the same, but too large for the slab: fetched with `take` by its token.
+//! State 0: done, 1: failed, 4: the host is asked something, 8: that question is over; plus 2: too large for the slab,
+//! fetched with `take` by its token. Questions are in `questions`.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,6 +22,7 @@ use crate::guard;
 use crate::message::Answer;
 use crate::operation;
 use crate::pool::pool;
+use crate::questions::Questions;
 use crate::tables::Tables;
 
 /// Calls no arguments, holds no environment alive.
@@ -28,6 +30,8 @@ pub(crate) type Doorbell = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 const FAILED: u32 = 1;
 const LARGE: u32 = 2;
+/// The bit of a token that is a question's and not a call's.
+pub(crate) const QUESTION: u32 = 1 << 31;
 const HEADER: usize = 8;
 const ENTRY: usize = 12;
 
@@ -37,6 +41,7 @@ pub(crate) struct Environment {
     tables: Mutex<Tables>,
     queue: Mutex<Queue>,
     next_token: AtomicU32,
+    pub(crate) questions: Questions,
 }
 
 #[derive(Default)]
@@ -48,13 +53,19 @@ struct Queue {
 
 struct Completion {
     token: u32,
-    failed: bool,
+    state: u32,
     payload: Vec<u8>,
 }
 
 impl Environment {
     pub(crate) fn new(doorbell: Doorbell) -> Arc<Self> {
-        Arc::new(Self { doorbell, tables: Mutex::default(), queue: Mutex::default(), next_token: AtomicU32::new(1) })
+        Arc::new(Self {
+            doorbell,
+            tables: Mutex::default(),
+            queue: Mutex::default(),
+            next_token: AtomicU32::new(1),
+            questions: Questions::default(),
+        })
     }
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -73,10 +84,10 @@ impl Environment {
         tables.stores.add(store)
     }
 
-    /// Starts an operation and returns the token of its answer. Tokens wrap after 2^32 calls; by then the first is
+    /// Starts an operation and returns the token of its answer. Tokens wrap after 2^31 calls; by then the first is
     /// long answered.
     pub(crate) fn submit(self: &Arc<Self>, number: u32, target: u32, arguments: &[u8]) -> Result<u32> {
-        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
+        let token = self.next_token.fetch_add(1, Ordering::Relaxed) & !QUESTION;
         let (environment, arguments) = (self.clone(), arguments.to_vec());
         pool()?.spawn(async move {
             let name = operation::name(number);
@@ -87,15 +98,20 @@ impl Environment {
     }
 
     fn complete(&self, token: u32, outcome: Result<Answer>) {
-        let (failed, payload) = match outcome {
-            Ok(answer) => (false, answer.0),
-            Err(error) => (true, guard::failure_json(&error).into_bytes()),
+        let (state, payload) = match outcome {
+            Ok(answer) => (0, answer.0),
+            Err(error) => (FAILED, guard::failure_json(&error).into_bytes()),
         };
+        self.post(token, state, payload);
+    }
+
+    /// Puts something into the queue for JavaScript. Does nothing once the environment has ended.
+    pub(crate) fn post(&self, token: u32, state: u32, payload: Vec<u8>) {
         let mut queue = self.queue();
         if queue.closed {
             return;
         }
-        queue.waiting.push_back(Completion { token, failed, payload });
+        queue.waiting.push_back(Completion { token, state, payload });
         if queue.waiting.len() == 1 {
             // Under the lock, so that the bell cannot ring after the environment has closed it.
             self.doorbell.call((), ThreadsafeFunctionCallMode::NonBlocking);
@@ -117,7 +133,7 @@ impl Environment {
                 break;
             }
             let Some(completion) = queue.waiting.pop_front() else { break };
-            let state = if completion.failed { FAILED } else { 0 } | if fits { 0 } else { LARGE };
+            let state = completion.state | if fits { 0 } else { LARGE };
             for number in [completion.token, state, u32::try_from(length).unwrap_or(u32::MAX)] {
                 at = put(slab, at, &number.to_le_bytes())?;
             }
@@ -148,8 +164,10 @@ impl Environment {
         queue.waiting.clear();
         queue.large.clear();
         drop(queue);
+        self.questions.end();
         let mut tables = self.tables();
         tables.ended = true;
+        tables.prepared.clear();
         drop(tables.computing.drain());
         tables.handles.drain().iter().for_each(|handle| handle.close());
         let stores = tables.stores.drain();

@@ -15,6 +15,7 @@ mod guard;
 mod message;
 mod operation;
 mod pool;
+mod questions;
 mod tables;
 
 #[global_allocator]

@@ -4,6 +4,7 @@ mod approvals;
 mod cache;
 mod plans;
 mod references;
+mod runs;
 mod store;
 mod threads;
 mod traces;
@@ -71,6 +72,13 @@ pub(crate) fn name(number: u32) -> &'static str {
         82 => "tracesNext",
         83 => "tracesRejected",
         84 => "tracesFlush",
+        90 => "runStart",
+        91 => "runResume",
+        92 => "runEvents",
+        93 => "runCancel",
+        94 => "runGet",
+        95 => "runsList",
+        96 => "tokens",
         _ => "unknown",
     }
 }
@@ -96,6 +104,7 @@ pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32
         50..=69 => approvals::run(&handle, number, &mut arguments).await,
         70..=79 => threads::run(&handle, number, &mut arguments).await,
         80..=89 => traces::run(&handle, number, &mut arguments).await,
+        90..=99 => runs::run(environment, &handle, number, &mut arguments).await,
         _ => Err(no_such_operation()),
     }
 }

@@ -96,12 +96,25 @@ impl TenantHandle {
     }
 
     /// Waits until there is something new for a follower of a run at work, and returns it. Of one that is not at work in
-    /// this process it returns what is in the journal, which may be nothing.
+    /// this process it returns what is in the journal, which may be nothing; with `patient` it waits then until the run
+    /// is gone on with, unless it is over.
     ///
     /// # Errors
     /// `NotFound` for every id that is not this tenant's, and those of the store.
-    pub async fn run_events(&self, run_id: &str, position: RunPosition) -> Result<RunPage> {
-        self.scope.unless_closed(&self.closing, self.events(run_id, position)).await
+    pub async fn run_events(&self, run_id: &str, position: RunPosition, patient: bool) -> Result<RunPage> {
+        let work = async {
+            loop {
+                let mut begun = self.live_runs().changes();
+                begun.mark_unchanged();
+                let page = self.events(run_id, position.clone()).await?;
+                if !patient || !page.events.is_empty() || page.over {
+                    return Ok(page);
+                }
+                // The sender is in the tenant's shared state, which this handle's scope holds.
+                let _ = begun.changed().await;
+            }
+        };
+        self.scope.unless_closed(&self.closing, work).await
     }
 
     async fn events(&self, run_id: &str, position: RunPosition) -> Result<RunPage> {
@@ -122,11 +135,12 @@ impl TenantHandle {
 
     async fn journaled(&self, run_id: &str, position: RunPosition, live: bool) -> Result<RunPage> {
         let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
-        read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
-        let mut page = RunPage { events: Vec::new(), position, live };
+        let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
+        let mut page = RunPage { events: Vec::new(), position, live, over: false };
         for (sequence, entry) in read_from(&access, run_id, page.position.next, BLOCKS).await? {
             Shown::new(run_id, sequence, &entry).show(&mut page);
         }
+        page.over = head.status.is_end() && page.position.next >= head.next;
         Ok(page)
     }
 

@@ -17,7 +17,11 @@ const RECENT_BYTES: usize = 256 << 10;
 
 /// The runs of one tenant that are at work in this process.
 #[derive(Default)]
-pub(crate) struct LiveRuns(Mutex<HashMap<String, Arc<Live>>>);
+pub(crate) struct LiveRuns {
+    runs: Mutex<HashMap<String, Arc<Live>>>,
+    /// Changed when a run is taken in.
+    begun: watch::Sender<u64>,
+}
 
 impl LiveRuns {
     /// Takes a run in. `None`: it is at work already.
@@ -28,6 +32,7 @@ impl LiveRuns {
         }
         let live = Arc::new(Live::default());
         runs.insert(run_id.to_owned(), live.clone());
+        self.begun.send_modify(|count| *count = count.wrapping_add(1));
         Some(Registered { runs: self.clone(), run_id: run_id.to_owned(), live })
     }
 
@@ -36,8 +41,13 @@ impl LiveRuns {
         self.runs().get(run_id).cloned()
     }
 
+    /// Tells of every run that is taken in from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.begun.subscribe()
+    }
+
     fn runs(&self) -> MutexGuard<'_, HashMap<String, Arc<Live>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,6 +88,8 @@ pub struct RunPage {
     pub position: RunPosition,
     /// Whether the run is at work in this process.
     pub live: bool,
+    /// Whether it is over, so that nothing comes after these.
+    pub over: bool,
 }
 
 /// A run at work.
@@ -243,7 +255,7 @@ impl Live {
         if position.next < first {
             return None;
         }
-        let mut page = RunPage { events: Vec::new(), position: position.clone(), live: !inner.over };
+        let mut page = RunPage { events: Vec::new(), position: position.clone(), live: !inner.over, over: false };
         inner.recent.iter().filter(|event| event.sequence >= position.next).for_each(|event| event.show(&mut page));
         if let Some(writing) = &inner.writing {
             writing.show(inner.next.saturating_sub(1), &mut page);

@@ -15,12 +15,10 @@ use super::usage::{TokenUsage, Usage};
 pub(crate) struct RunState {
     pub(crate) run_id: String,
     pub(crate) thread_id: String,
-    pub(crate) agent: String,
     pub(crate) actor: Option<String>,
     /// The parts of the prompt.
     pub(crate) prompt: Json,
     pub(crate) limits: RunLimits,
-    pub(crate) started_at: u64,
     pub(crate) updated_at: u64,
     /// The agents at work: the one below is called by the one above.
     pub(crate) frames: Vec<Frame>,
@@ -80,11 +78,9 @@ impl RunState {
         Some(Self {
             run_id: run_id.to_owned(),
             thread_id: entry.own_text("threadId")?.to_owned(),
-            agent: entry.own_text("agent")?.to_owned(),
             actor: entry.text("actor").map(str::to_owned),
             prompt,
             limits: read_limits(entry.own_get("limits")?)?,
-            started_at: entry.at(),
             updated_at: entry.at(),
             frames: Vec::new(),
             usage: Usage::default(),
