@@ -119,7 +119,7 @@ impl Catalogue {
 
     /// One that knows no type.
     pub(crate) fn empty() -> Self {
-        Self { references: HashMap::new(), plans: HashMap::new() }
+        Self { references: HashMap::new(), plans: HashMap::new(), team: Team::default() }
     }
 
     pub(crate) fn reference(&self, type_name: &str) -> Option<&ReferenceRules> {
