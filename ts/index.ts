@@ -3,10 +3,21 @@ export * from './errors/index.ts'
 export * from './ledger/index.ts'
 export type { ApprovalQuestion, ApprovalResponse, Approvals } from './runtime/approvals.ts'
 export { createRuntime, type RuntimeOptions } from './runtime/create-runtime.ts'
+export type { ModelSource, ToolCallQuestion } from './runtime/host-parts.ts'
 export type { PageOptions } from './runtime/page.ts'
 export { parseRuntimeSpec } from './runtime/parse-runtime-spec.ts'
 export type { Plan, PlanDraft, PlanStatus, PlanStep, PlanSummary, Plans } from './runtime/plans.ts'
-export type { QueryRequest, Run, RunEvent, RunResult } from './runtime/run.ts'
+export type { QueryRequest, Run, RunResult, RunStatus, RunSummary, Runs } from './runtime/run.ts'
+export type {
+  DeltaEvent,
+  JournaledEvent,
+  ReferencedResult,
+  RunEvent,
+  RunFailure,
+  TokensByModel,
+  ToolFailure,
+} from './runtime/run-events.ts'
+export type { ApproverAnswer } from './runtime/run-host.ts'
 export type { Runtime } from './runtime/runtime.ts'
 export {
   openStore,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Kind, Page, Runtime } from '../../ts/index.ts'
 import { failureOf, visible } from '../support/failures.ts'
-import { engines, openFresh, runtimeFor } from '../support/stores.ts'
+import { engines, openFresh } from '../support/stores.ts'
+import { runtimeWithAgent } from './agents.ts'
 
 interface PageOptions {
   readonly limit?: number
@@ -28,12 +29,16 @@ const lists: { readonly [verb in PagedVerb]: List } & { readonly [list: `${Paged
   'threads.list of an actor': ({ threads }, page) => threads.list({ ...page, actor: 'kim' }),
   'threads.messages': ({ threads }, page) => threads.messages('thread 0', page),
   'threads.messages of another thread': ({ threads }, page) => threads.messages('thread 1', page),
+  'runs.list': ({ runs }, page) => runs.list(page),
+  'runs.list of a status': ({ runs }, page) => runs.list({ ...page, status: 'completed' }),
   'traces.list': ({ traces }, page) => traces.list(page),
 }
 
 /** Gives a tenant more than one of everything that is listed. */
-async function fill({ references, plans, approvals, threads }: Runtime): Promise<void> {
+async function fill(runtime: Runtime): Promise<void> {
+  const { references, plans, approvals, threads } = runtime
   for (let number = 0; number < 2; number += 1) {
+    await runtime.query('hello').result()
     await references.put('thing', number)
     await references.put('other', number)
     await plans.save({ type: 'launch', goal: 'Ship it', steps: [] })
@@ -63,7 +68,7 @@ describe.each(engines)('cursors on %s', (engine) => {
     'B1: %s refuses the cursors of others as it does malformed ones',
     async (list, ask) => {
       const store = await openFresh(engine)
-      const foreign = await runtimeFor(store, 'globex')
+      const foreign = await runtimeWithAgent(store, 'globex')
       await fill(foreign)
       const foreignCursors = await cursorsOf(foreign)
       const good = foreignCursors.get(list) as string
@@ -75,7 +80,7 @@ describe.each(engines)('cursors on %s', (engine) => {
         good.toLowerCase(),
         `${good}A`,
       ]
-      const own = await runtimeFor(store, 'acme')
+      const own = await runtimeWithAgent(store, 'acme')
       const refusals = async (cursors: readonly string[]) => {
         const all = await Promise.all(cursors.map((cursor) => failureOf(() => ask(own, { cursor }))))
         return all.map(visible)

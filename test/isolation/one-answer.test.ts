@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { createRuntime, defineRuntime, defineTenant, type Retention, type Runtime } from '../../ts/index.ts'
+import type { Retention, Runtime } from '../../ts/index.ts'
 import type { OpenStore } from '../../ts/runtime/store.ts'
 import { kinds } from '../../ts/spec/limits.ts'
 import { visible } from '../support/failures.ts'
 import { engines, noon, openFresh, runtimeFor } from '../support/stores.ts'
+import { runtimeWithAgent } from './agents.ts'
 import { BRIEF_MS, type Cell, type Stage } from './situations.ts'
 import { verbsByKind } from './things.ts'
 
@@ -13,12 +14,11 @@ const briefly = Object.fromEntries(kinds.map((kind) => [kind, { ttlMs: BRIEF_MS 
 
 /** Two tenants whom nobody has met before. */
 async function freshStage(store: OpenStore, number: number): Promise<Stage> {
-  const tenant = defineTenant(`acme ${number}`, 'v1')
   return {
     store,
-    own: await runtimeFor(store, tenant.resourceId),
-    brief: await createRuntime(defineRuntime({ tenant, retention: briefly }), { store }),
-    foreign: await runtimeFor(store, `globex ${number}`),
+    own: await runtimeWithAgent(store, `acme ${number}`),
+    brief: await runtimeWithAgent(store, `acme ${number}`, briefly),
+    foreign: await runtimeWithAgent(store, `globex ${number}`),
   }
 }
 
@@ -109,6 +109,8 @@ describe.each(engines)('one answer on %s', (engine) => {
       'plans',
       'query',
       'references',
+      'runSpecialist',
+      'runs',
       'spec',
       'tenant',
       'threads',

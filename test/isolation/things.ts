@@ -220,6 +220,32 @@ const traces = verbsOf<string>({
   },
 })
 
+const runs = verbsOf<string>({
+  absent: `run_${'a'.repeat(32)}`,
+  malformed: ['run_x', '', `run_${'A'.repeat(32)}`, `ref_${'a'.repeat(32)}`, '\ud800'],
+  place: async (runtime, content) => {
+    const run = runtime.query({ prompt: content, actor: 'kim' })
+    await run.result()
+    return run.runId
+  },
+  expires: true,
+  looks: {
+    'runs.get': ({ runs }, runId) => runs.get(runId),
+    'runs.resume': ({ runs }, runId) => runs.resume(runId).result(),
+    'runs.cancel': ({ runs }, runId) => runs.cancel(runId),
+    'runs.follow': async ({ runs }, runId) => {
+      const types: string[] = []
+      for await (const { type } of runs.follow(runId)) types.push(type)
+      return types
+    },
+  },
+  tells: {
+    'runs.list': ({ runs }) => runs.list(),
+    'runs.list of a status': ({ runs }) => runs.list({ status: 'completed' }),
+    'runs.list of an actor': ({ runs }) => runs.list({ actor: 'kim' }),
+  },
+})
+
 /** The first event that is followed while one's own happen, but for its place in the journal. */
 async function firstFollowed(runtime: Runtime): Promise<unknown> {
   const iterator = runtime.traces.follow()[Symbol.asyncIterator]()
@@ -244,6 +270,6 @@ export const verbsByKind: { readonly [K in Kind]: { readonly [verb: string]: Ver
   approvals: { ...approvals, ...pendingApprovals, ...ledger },
   cache,
   threads: { ...threads, ...messages },
-  runs: undefined,
+  runs,
   traces,
 }

@@ -22,6 +22,10 @@ export interface NativeAddon {
   createHandle(environment: NativeEnvironment, store: number, topology: number, tenant: Uint8Array): number
   /** Gives a handle back. */
   closeHandle(environment: NativeEnvironment, handle: number): void
+  /** Gives a new run its ids: the slab begins with the run's and one for its thread, 36 characters each. */
+  prepareRun(environment: NativeEnvironment, handle: number, slab: Uint8Array): void
+  /** Answers a question: `kind` 0 is a piece, 1 the answer, 2 a failure. `false`: nobody waits for it any more. */
+  answer(environment: NativeEnvironment, token: number, kind: number, arena: Uint8Array, length: number): boolean
   /** Gives a topology back. */
   releaseTopology(environment: NativeEnvironment, topology: number): void
   /** Checks a dumped spec strictly. */

@@ -12,12 +12,32 @@ const SLAB_HEADER_BYTES = 8
 const ENTRY_BYTES = 12
 const FAILED = 1
 const LARGE = 2
+const ASKED = 4
+const OVER = 8
+const RUN_ID_LENGTH = 'run_'.length + 32
 const FEWEST_A_TURN = 2
 const MOST_A_TURN = 1024
 const TURN_MS = 0.25
 const KEEP_ALIVE_MS = 1 << 30
 /** How often answers are fetched again, in turns that follow each other, before the calls that wait are given up. */
 const FETCH_ATTEMPTS = 8
+
+/** What a run's questions are about. */
+export const Question = { model: 0, tool: 1, needsApproval: 2, approve: 3 } as const
+
+/** One of them. */
+export type Question = (typeof Question)[keyof typeof Question]
+
+/** Answers what the core asks in the name of one run. Must not throw. */
+export interface QuestionHost {
+  /** Is to answer with `Bridge.answer`, once. */
+  ask(token: number, what: Question, request: string): void
+  /** A question is over: its answer is of no use any more. */
+  over(token: number): void
+}
+
+/** The kinds of answers to a question. */
+export const Reply = { piece: 0, value: 1, failure: 2 } as const
 
 interface Pending {
   readonly decode: (answer: Answer) => unknown
@@ -36,6 +56,9 @@ export class Bridge {
   #idle: Message | undefined = new Message()
   readonly #slab = Buffer.alloc(SLAB_BYTES)
   readonly #pending = new Map<number, Pending>()
+  readonly #hosts = new Map<string, QuestionHost>()
+  /** Which host has an open question. */
+  readonly #asked = new Map<number, QuestionHost>()
   /** Keeps the process alive while something is under way; the doorbell itself does not. */
   readonly #keepAlive = setInterval(() => {}, KEEP_ALIVE_MS).unref()
   // A failure there would have nobody to catch it and end the process.
@@ -75,15 +98,43 @@ export class Bridge {
    * its own: that one gets an arena of its own.
    */
   #send(operation: Operation, target: number, write: (message: Message) => void): number {
+    return this.#written(write, (message) =>
+      this.#addon.submit(this.#environment, operation, target, message.bytes, message.length),
+    )
+  }
+
+  #written<T>(write: (message: Message) => void, send: (message: Message) => T): T {
     const message = this.#idle ?? new Message()
     this.#idle = undefined
     try {
       written(() => write(message))
-      return guarded(() => this.#addon.submit(this.#environment, operation, target, message.bytes, message.length))
+      return guarded(() => send(message))
     } finally {
       message.clear()
       this.#idle = message
     }
+  }
+
+  /** Gives a new run its ids. */
+  prepareRun(handle: number): { readonly runId: string; readonly threadId: string } {
+    const slab = Buffer.alloc(2 * RUN_ID_LENGTH)
+    guarded(() => this.#addon.prepareRun(this.#environment, handle, slab))
+    return { runId: slab.toString('latin1', 0, RUN_ID_LENGTH), threadId: slab.toString('latin1', RUN_ID_LENGTH) }
+  }
+
+  /** Who answers a run's questions from now on, until it is taken away again. */
+  addHost(runId: string, host: QuestionHost): void {
+    this.#hosts.set(runId, host)
+  }
+
+  removeHost(runId: string, host: QuestionHost): void {
+    if (this.#hosts.get(runId) === host) this.#hosts.delete(runId)
+  }
+
+  /** Answers a question, in part or for good. An answer that nobody waits for is dropped. */
+  answer(token: number, kind: (typeof Reply)[keyof typeof Reply], write: (message: Message) => void): void {
+    if (kind !== Reply.piece) this.#asked.delete(token)
+    this.#written(write, (message) => this.#addon.answer(this.#environment, token, kind, message.bytes, message.length))
   }
 
   /** Reads a reference that is opened already. `undefined`: ask with `submit`. */
@@ -213,7 +264,29 @@ export class Bridge {
     this.#settle(token, state, large, 0, length)
   }
 
+  /** `u8 what ‖ run id ‖ request` */
+  #ask(token: number, bytes: Buffer, start: number, end: number): void {
+    const what = bytes.readUInt8(start) as Question
+    const host = this.#hosts.get(bytes.toString('latin1', start + 1, start + 1 + RUN_ID_LENGTH))
+    if (host === undefined) {
+      this.answer(token, Reply.failure, noHost)
+      return
+    }
+    this.#asked.set(token, host)
+    host.ask(token, what, bytes.toString('utf8', start + 1 + RUN_ID_LENGTH, end))
+  }
+
   #settle(token: number, state: number, bytes: Buffer, start: number, end: number): void {
+    if ((state & ASKED) !== 0) {
+      this.#ask(token, bytes, start, end)
+      return
+    }
+    if ((state & OVER) !== 0) {
+      const host = this.#asked.get(token)
+      this.#asked.delete(token)
+      host?.over(token)
+      return
+    }
     const pending = this.#pending.get(token)
     if (pending === undefined) return
     this.#pending.delete(token)
@@ -225,6 +298,10 @@ export class Bridge {
       pending.reject(new InternalError('An answer of the core could not be read.', { cause }))
     }
   }
+}
+
+function noHost(message: Message): void {
+  message.raw('{"message":"The run has no host in this thread any more."}')
 }
 
 let bridgeOfThisThread: Bridge | undefined

@@ -57,6 +57,22 @@ export class Message {
     return this
   }
 
+  /** A text without its length: the last thing of a call. */
+  raw(value: string): this {
+    this.#reserve(value.length < 4096 ? value.length * 3 : Buffer.byteLength(value))
+    this.length += this.bytes.write(value, this.length)
+    return this
+  }
+
+  /** Bytes without their length. */
+  rawBytes(value: Uint8Array): this {
+    const length = byteLengthOf(value)
+    this.#reserve(length)
+    this.bytes.set(value, this.length)
+    this.length += length
+    return this
+  }
+
   byteString(value: Uint8Array): this {
     const length = byteLengthOf(value)
     this.#reserve(4 + length)

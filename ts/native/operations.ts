@@ -47,6 +47,13 @@ export const Operation = {
   tracesNext: 82,
   tracesRejected: 83,
   tracesFlush: 84,
+  runStart: 90,
+  runResume: 91,
+  runEvents: 92,
+  runCancel: 93,
+  runGet: 94,
+  runsList: 95,
+  tokens: 96,
 } as const
 
 /** The number of an operation. */

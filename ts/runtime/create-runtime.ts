@@ -1,13 +1,22 @@
 import process from 'node:process'
-import { InvalidInputError, SpecError, type SpecIssue } from '../errors/index.ts'
+import { InvalidInputError } from '../errors/index.ts'
+import type { Approval } from '../ledger/index.ts'
 import { type Bridge, bridge } from '../native/bridge.ts'
 import { Operation } from '../native/operations.ts'
-import type { Model } from '../spec/callbacks.ts'
 import { tenantPart, topologyJson, topologyOf } from '../spec/dump-parts.ts'
 import type { RuntimeSpec, ToolHandlers } from '../spec/index.ts'
+import type { StandardSchema } from '../spec/schema.ts'
 import { type Telemetry, type TelemetryOptions, telemetryFor } from '../telemetry/index.ts'
 import { assertOpen, assertOptions } from './guard.ts'
 import { Handle } from './handle.ts'
+import {
+  type Callbacks,
+  checkCallbacks,
+  defaultEnvironment,
+  type ModelSource,
+  type ToolCallQuestion,
+} from './host-parts.ts'
+import type { ApproverAnswer } from './run-host.ts'
 import { type Runtime, TenantRuntime } from './runtime.ts'
 import { OpenStore, openWith, type Store } from './store.ts'
 
@@ -20,7 +29,15 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   /** The handlers of the spec's tools, by name. Required for every tool if the spec has agents. */
   readonly tools?: Partial<ToolHandlers<Spec>>
   /** The models, by provider. Required for every provider that an agent names. */
-  readonly models?: { readonly [provider: string]: Model | ((env: { apiKey?: string; baseUrl?: string }) => Model) }
+  readonly models?: { readonly [provider: string]: ModelSource }
+  /** Standard Schemas for the inputs of tools whose spec came from a dump, by the tool's name. */
+  readonly schemas?: { readonly [tool: string]: StandardSchema }
+  /** Says whether a call needs an approval. Required when a tool's approval is `dynamic`. */
+  readonly needsApproval?: (call: ToolCallQuestion) => boolean | Promise<boolean>
+  /** The host's channel to a person who decides. Without it every approval is deferred, and its run suspended. */
+  readonly approve?: (approval: Approval) => Promise<ApproverAnswer>
+  /** Where the names of environment variables in the spec are looked up. Default: `process.env` without the root key. */
+  readonly env?: { readonly [name: string]: string | undefined }
   /** What the runtime's OpenTelemetry spans say. Tenants and content are not among it unless this adds them. */
   readonly telemetry?: TelemetryOptions
 }
@@ -51,15 +68,18 @@ export async function createRuntime<Spec extends RuntimeSpec>(
   assertOptions(options, 'options')
   if (options.store instanceof OpenStore) assertOpen(options.store)
   const telemetry = telemetryFor(options.telemetry)
-  checkCallbacks(spec, options)
+  const callbacks = callbacksOf(options)
+  checkCallbacks(spec, callbacks)
   const native = bridge()
   const registered = topologies.get(topology) ?? register(native, spec, topology)
   const store = options.store === undefined ? process.env['BAILIWICK_STORE'] || DEFAULT_STORE : options.store
-  if (store instanceof OpenStore) return bind(native, spec, await registered, await telemetry, store, false)
+  if (store instanceof OpenStore) {
+    return bind(native, spec, await registered, await telemetry, store, false, callbacks)
+  }
   if (typeof store !== 'string') throw new InvalidInputError('store must be a Store of this thread or a URL.')
   const opened = await openWith(store, {}, {})
   try {
-    return bind(native, spec, await registered, await telemetry, opened, true)
+    return bind(native, spec, await registered, await telemetry, opened, true, callbacks)
   } catch (error) {
     await opened.close()
     throw error
@@ -73,11 +93,12 @@ function bind<Spec extends RuntimeSpec>(
   telemetry: Telemetry,
   store: OpenStore,
   ownsStore: boolean,
+  callbacks: Callbacks,
 ): Runtime<Spec> {
   const number = native.createHandle(OpenStore.numberOf(store), topology, JSON.stringify(tenantPart(spec)))
   const handle = new Handle(number, store)
   native.keepHandle(handle, number)
-  return new TenantRuntime(spec, native, handle, telemetry, store, ownsStore)
+  return new TenantRuntime(spec, native, handle, telemetry, store, ownsStore, callbacks)
 }
 
 /** Hands a topology across the boundary, once for all tenants that share it. */
@@ -97,26 +118,8 @@ function register(native: Bridge, spec: RuntimeSpec, topology: object): Promise<
   return registered
 }
 
-/** With agents, everything that they call must be there from the start. */
-function checkCallbacks(spec: RuntimeSpec, options: RuntimeOptions): void {
-  if (spec.agents.length === 0) return
-  const handlers: { readonly [name: string]: unknown } = options.tools ?? {}
-  const models = options.models ?? {}
-  const issues: SpecIssue[] = []
-  for (const { name } of spec.tools) {
-    if (!Object.hasOwn(handlers, name) || typeof handlers[name] !== 'function') {
-      issues.push({
-        path: `tools.${name}`,
-        message: `The tool ${name} has no handler. Pass one in createRuntime's tools.`,
-      })
-    }
-  }
-  const providers = spec.agents.flatMap((agent) => ('model' in agent ? agent.model : undefined) ?? [])
-  for (const provider of new Set(providers.map((model) => model.slice(0, model.indexOf('/'))))) {
-    if (!Object.hasOwn(models, provider)) {
-      const message = `The provider ${provider} has no model. Pass one in createRuntime's models.`
-      issues.push({ path: `models.${provider}`, message })
-    }
-  }
-  if (issues.length > 0) throw new SpecError(issues)
+function callbacksOf(options: RuntimeOptions): Callbacks {
+  const { tools = {}, models = {}, schemas = {}, needsApproval, approve, env = defaultEnvironment() } = options
+  for (const [name, value] of Object.entries({ tools, models, schemas, env })) assertOptions(value, name)
+  return { tools, models, schemas, needsApproval, approve, env }
 }

@@ -1,8 +1,10 @@
 import type { BailiwickError } from '../errors/index.ts'
+import type { Approval } from '../ledger/index.ts'
 import type { Part } from '../spec/callbacks.ts'
 import type { RunLimits } from '../spec/limits.ts'
 import type { Tenant } from '../spec/tenant.ts'
-import type { TokenUsage } from './types.ts'
+import type { RunEvent, RunFailure, TokensByModel } from './run-events.ts'
+import type { Page } from './types.ts'
 
 /** What is asked of a runtime's agents. */
 export interface QueryRequest {
@@ -14,38 +16,88 @@ export interface QueryRequest {
    * run rejects with TenantMismatchError before any I/O.
    */
   readonly tenant?: string | Tenant
-  /** Who in the tenant asks. */
+  /** Who in the tenant asks: 1 to 256 bytes. */
   readonly actor?: string
+  /** Cancels the run. */
   readonly signal?: AbortSignal
+  /** Go with the limits of the tenant and of the agent: the stricter counts. */
   readonly limits?: RunLimits
 }
 
-/** An event of a run. */
-export interface RunEvent {
-  readonly type: string
-  readonly runId: string
-  readonly sequence: number
-  /** Epoch milliseconds. */
-  readonly at: number
-}
+/** How a run stands. `interrupted`: its process died or its runtime was closed; resume it. */
+export type RunStatus = 'running' | 'interrupted' | 'suspended' | 'completed' | 'limited' | 'failed' | 'cancelled'
 
-/** What came of a run. */
-export interface RunResult<O = string> {
+/** What came of a run. What a model or a tool did wrong is a result, not an error. */
+export type RunResult<O = string> = {
   readonly runId: string
   readonly threadId: string
-  readonly status: 'completed'
+  /** The answer, or what there is of one. */
   readonly text: string
-  readonly output: O
-  readonly usage: { readonly [model: string]: TokenUsage }
-}
+  readonly usage: TokensByModel
+} & (
+  | { readonly status: 'completed'; readonly output: O }
+  | { readonly status: 'suspended'; readonly approvals: readonly Approval[] }
+  | { readonly status: 'limited'; readonly limit: keyof RunLimits }
+  | { readonly status: 'failed'; readonly error: RunFailure }
+  | { readonly status: 'cancelled' }
+)
 
-/** A run: it goes on from the call on, whether anybody iterates it or not. */
+/**
+ * A run: it goes on from the call on, whether anybody iterates it or not. Each iterator begins with the first event, ends
+ * after the last, and throws only what `result()` rejects with.
+ */
 export interface Run<O = string> extends AsyncIterable<RunEvent> {
   readonly runId: string
+  /** At once after `query`; after `result()` when a run was resumed. */
   readonly threadId?: string
   /** Rejects with the package's errors only. */
   result(): Promise<RunResult<O>>
+  /** Ends it, and its tools' and models' signals with it. Does nothing to a run that is over. */
   cancel(): void
+}
+
+/** What lists show of a run. Times are epoch milliseconds. */
+export interface RunSummary {
+  readonly runId: string
+  readonly threadId: string
+  readonly status: RunStatus
+  /** The agent that was asked. */
+  readonly agent: string
+  readonly actor?: string
+  readonly startedAt: number
+  readonly updatedAt: number
+  readonly usage: TokensByModel
+}
+
+/** The runs of a tenant, from their journals. */
+export interface Runs {
+  /** Runs, newest first. With several filters, a page may have fewer items than `limit` and still go on. */
+  list(options?: {
+    readonly status?: RunStatus
+    readonly threadId?: string
+    readonly actor?: string
+    readonly limit?: number
+    readonly cursor?: string
+  }): Promise<Page<RunSummary>>
+  /** A run. Rejects with NotFoundError. */
+  get(runId: string): Promise<RunSummary>
+  /**
+   * A run's events from the journal, then live, until it is over, `signal` is aborted or the runtime is closed. With the
+   * sequence of the last event that was seen as `after`, nothing is lost or seen twice. Throws NotFoundError.
+   *
+   * @example
+   * ```ts
+   * for await (const event of runtime.runs.follow(runId, { after: lastSeen })) console.log(event.type)
+   * ```
+   */
+  follow(runId: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<RunEvent>
+  /**
+   * Goes on with a run that is interrupted or suspended, from its journal alone: what is finished is not done again. Of
+   * one that is over, `result()` gives the result. Rejects with NotFoundError, and with ThreadBusyError if it is at work.
+   */
+  resume(runId: string): Run<unknown>
+  /** Ends a run that is not over: its approvals are withdrawn and its thread is free. Rejects with NotFoundError. */
+  cancel(runId: string): Promise<void>
 }
 
 /** A run that was refused before it began. */

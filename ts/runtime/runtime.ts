@@ -3,6 +3,7 @@ import type { EraseReceipt } from '../ledger/index.ts'
 import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
+import type { AgentOutput, SpecialistNames } from '../spec/handlers.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
 import type { Limits } from '../spec/limits.ts'
 import type { Tenant } from '../spec/tenant.ts'
@@ -11,9 +12,12 @@ import { type Approvals, TenantApprovals } from './approvals.ts'
 import { TenantCache } from './cache.ts'
 import { assertOpen, assertOptions, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
+import { type Callbacks, hostParts } from './host-parts.ts'
 import { type Plans, TenantPlans } from './plans.ts'
 import { TenantReferences } from './references.ts'
-import { type QueryRequest, RefusedRun, type Run } from './run.ts'
+import { type QueryRequest, RefusedRun, type Run, type Runs } from './run.ts'
+import { RunStarter } from './run-starter.ts'
+import { TenantRuns } from './runs.ts'
 import type { OpenStore } from './store.ts'
 import { TenantThreads } from './threads.ts'
 import { TenantTraces } from './traces.ts'
@@ -44,13 +48,25 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
   readonly cache: Cache
   /** Conversations. */
   readonly threads: Threads
+  /** Agents at work, and what came of them. */
+  readonly runs: Runs
   /** What happened to the tenant. */
   readonly traces: Traces
   /**
-   * Asks the runtime's agents. Never throws: the run's `result()` rejects with TenantMismatchError if the request came
-   * with another tenant, and with SpecError if the spec has no agents.
+   * Asks the coordinator, or the only specialist. The run goes on from here, whether anybody looks at it or not. Never
+   * throws: the run's `result()` rejects with TenantMismatchError if the request came with another tenant, with SpecError
+   * if the spec has nobody to ask, with ThreadBusyError if another run writes the thread.
+   *
+   * @example
+   * ```ts
+   * const run = runtime.query({ prompt: 'Which product sold best?', threadId: 'support-17' })
+   * for await (const event of run) if (event.type === 'text.delta') process.stdout.write(event.delta)
+   * const result = await run.result()
+   * ```
    */
   query(request: string | QueryRequest): Run
+  /** Asks one specialist, as `query` does. */
+  runSpecialist<N extends SpecialistNames<Spec>>(name: N, request: string | QueryRequest): Run<AgentOutput<Spec, N>>
   /** What the tenant holds. Expired items count until they are removed. */
   usage(): Promise<Usage>
   /**
@@ -81,15 +97,27 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   #cache: Cache | undefined
   #threads: Threads | undefined
   #traces: Traces | undefined
+  #runs: Runs | undefined
+  #starter: RunStarter | undefined
+  readonly #callbacks: Callbacks
   #closing: Promise<void> | undefined
 
-  constructor(spec: Spec, bridge: Bridge, handle: Handle, telemetry: Telemetry, store: OpenStore, ownsStore: boolean) {
+  constructor(
+    spec: Spec,
+    bridge: Bridge,
+    handle: Handle,
+    telemetry: Telemetry,
+    store: OpenStore,
+    ownsStore: boolean,
+    callbacks: Callbacks,
+  ) {
     this.#spec = spec
     this.#bridge = bridge
     this.#handle = handle
     this.#telemetry = telemetry
     this.#store = store
     this.#ownsStore = ownsStore
+    this.#callbacks = callbacks
   }
 
   get spec(): Spec {
@@ -130,15 +158,42 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
     return this.#traces
   }
 
-  query(request: string | QueryRequest): Run {
-    const refusal = this.#refusal(request)
-    if (TenantMismatchError.isInstance(refusal)) this.#submitPlainly(Operation.tracesRejected).catch(() => {})
-    return new RefusedRun(refusal)
+  get runs(): Runs {
+    this.#runs ??= new TenantRuns(this.#bridge, this.#handle, this.#starting)
+    return this.#runs
   }
 
-  /** Why a query cannot run, in the order in which several reasons count. */
-  #refusal(request: string | QueryRequest): BailiwickError {
+  get #starting(): RunStarter {
+    const { references, cache } = this
+    this.#starter ??= new RunStarter(
+      this.#bridge,
+      this.#handle,
+      hostParts(this.#spec, this.#callbacks, { references, cache }),
+    )
+    return this.#starter
+  }
+
+  query(request: string | QueryRequest): Run {
+    return this.#ask<string>(request, undefined)
+  }
+
+  runSpecialist<N extends SpecialistNames<Spec>>(name: N, request: string | QueryRequest): Run<AgentOutput<Spec, N>> {
+    return this.#ask<AgentOutput<Spec, N>>(request, name)
+  }
+
+  #ask<O>(request: string | QueryRequest, specialist: string | undefined): Run<O> {
+    const refusal = this.#refusal(request, specialist)
+    if (refusal === undefined) return this.#starting.begin<O>(request, specialist)
+    if (TenantMismatchError.isInstance(refusal)) this.#submitPlainly(Operation.tracesRejected).catch(() => {})
+    return new RefusedRun(refusal) as Run<never>
+  }
+
+  /** Why nobody can be asked, in the order in which several reasons count. */
+  #refusal(request: string | QueryRequest, specialist: string | undefined): BailiwickError | undefined {
     if (this.#handle.closed) return new ClosedError('This runtime or its store is closed. Open it again.')
+    if (specialist !== undefined && (typeof specialist !== 'string' || !specialist.isWellFormed())) {
+      return new InvalidInputError('runSpecialist takes the name of a specialist.')
+    }
     const named = tenantNamedBy(request)
     if (named instanceof InvalidInputError) return named
     if (named !== undefined && named !== this.tenant.resourceId) {
@@ -146,22 +201,25 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
         'This runtime serves another tenant than the one named. Use the runtime that was created for that tenant.',
       )
     }
-    const message =
-      this.#spec.agents.length === 0
-        ? 'This runtime has no agents, so there is nobody to ask. Add agents to defineRuntime.'
-        : 'This version of bailiwick keeps what agents produce and does not run them yet.'
+    if (this.#spec.agents.length > 0) return undefined
+    const message = 'This runtime has no agents, so there is nobody to ask. Add agents to defineRuntime.'
     return new SpecError([{ path: 'agents', message }])
   }
 
   async usage(): Promise<Usage> {
     assertOpen(this.#handle)
-    const storage = await this.#bridge.submit(
-      Operation.usage,
-      this.#handle.number,
-      () => {},
-      (answer) => answer.json<Usage['storage']>(),
-    )
-    return { storage, tokens: {}, limits: { ...DEFAULT_LIMITS, ...this.#spec.limits } }
+    const ask = <T>(operation: Operation) =>
+      this.#bridge.submit(
+        operation,
+        this.#handle.number,
+        () => {},
+        (answer) => answer.json<T>(),
+      )
+    const [storage, tokens] = await Promise.all([
+      ask<Usage['storage']>(Operation.usage),
+      ask<Usage['tokens']>(Operation.tokens),
+    ])
+    return { storage, tokens, limits: { ...DEFAULT_LIMITS, ...this.#spec.limits } }
   }
 
   erase(options: { readonly confirm: string }): Promise<EraseReceipt> {

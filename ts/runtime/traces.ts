@@ -5,6 +5,7 @@ import { Operation } from '../native/operations.ts'
 import { assertOpen, assertOptionalNumber, assertOptions, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import type { Page, TraceEvent, Traces } from './types.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 type ListOptions = NonNullable<Parameters<Traces['list']>[0]>
 type FollowOptions = NonNullable<Parameters<Traces['follow']>[0]>
@@ -89,14 +90,4 @@ export class TenantTraces implements Traces {
   #submit<T>(operation: Operation, write: (message: Message) => void, decode: (answer: Answer) => T): Promise<T> {
     return this.#bridge.submit(operation, this.#handle.number, write, decode)
   }
-}
-
-/** What a promise gives, or `undefined` as soon as the signal is aborted. Leaves no listener behind. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
-  if (signal === undefined) return promise
-  return new Promise((resolve, reject) => {
-    const end = () => resolve(undefined)
-    signal.addEventListener('abort', end, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', end))
-  })
 }

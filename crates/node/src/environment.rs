@@ -6,7 +6,8 @@
 //!                                     the answer goes to the queue; the doorbell rings if it was empty
 //! drain(slab) ← ring                  u32 count ‖ u32 waiting ‖ for each: u32 token ‖ u32 state ‖ u32 length ‖ bytes
 //! ```
-//! State 0: done, 1: failed, 2 and 3: the same, but too large for the slab: fetched with `take` by its token.
+//! State 0: done, 1: failed, 4: the host is asked something, 8: that question is over; plus 2: too large for the slab,
+//! fetched with `take` by its token. Questions are in `questions`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,20 +18,30 @@ use bailiwick_runtime::{Held, Lane};
 
 use crate::message::Answer;
 use crate::pool::pool;
-use crate::ring::{Completion, Doorbell, Ring};
+use crate::questions::Questions;
+use crate::ring::{Completion, Doorbell, FAILED, Ring};
 use crate::tables::Tables;
 use crate::{fair, guard, operation};
+
+/// The bit of a token that is a question's and not a call's.
+pub(crate) const QUESTION: u32 = 1 << 31;
 
 /// See the module's text.
 pub(crate) struct Environment {
     pub(crate) ring: Ring,
     tables: Mutex<Tables>,
     next_token: AtomicU32,
+    pub(crate) questions: Questions,
 }
 
 impl Environment {
     pub(crate) fn new(doorbell: Doorbell) -> Arc<Self> {
-        Arc::new(Self { ring: Ring::new(doorbell), tables: Mutex::default(), next_token: AtomicU32::new(1) })
+        Arc::new(Self {
+            ring: Ring::new(doorbell),
+            tables: Mutex::default(),
+            next_token: AtomicU32::new(1),
+            questions: Questions::default(),
+        })
     }
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -49,7 +60,7 @@ impl Environment {
         tables.stores.add(store)
     }
 
-    /// Starts an operation and returns the token of its answer. Tokens wrap after 2^32 calls; by then the first is
+    /// Starts an operation and returns the token of its answer. Tokens wrap after 2^31 calls; by then the first is
     /// long answered.
     ///
     /// # Errors
@@ -57,7 +68,7 @@ impl Environment {
     pub(crate) fn submit(self: &Arc<Self>, number: u32, target: u32, arguments: &[u8]) -> Result<u32> {
         let held = self.hold(number, target, arguments.len())?;
         let lane = held.as_ref().map_or(Lane::NOBODY, Held::lane);
-        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
+        let token = self.next_token.fetch_add(1, Ordering::Relaxed) & !QUESTION;
         let (environment, arguments) = (self.clone(), arguments.to_vec());
         fair::start(lane, arguments.len(), async move {
             let name = operation::name(number);
@@ -88,18 +99,21 @@ impl Environment {
             }
             Ok(answer)
         });
-        let (failed, payload) = match outcome {
-            Ok(answer) => (false, answer.0),
-            Err(error) => (true, guard::failure_json(&error).into_bytes()),
+        let (state, payload) = match outcome {
+            Ok(answer) => (0, answer.0),
+            Err(error) => (FAILED, guard::failure_json(&error).into_bytes()),
         };
-        self.ring.push(Completion { token, failed, payload, held });
+        let lane = held.as_ref().map_or(Lane::NOBODY, Held::lane);
+        self.ring.push(lane, Completion { token, state, payload, held });
     }
 
     /// To be called when the environment ends: nothing rings after it, and its stores are given back.
     pub(crate) fn end(&self) {
         self.ring.close();
+        self.questions.end();
         let mut tables = self.tables();
         tables.ended = true;
+        tables.prepared.clear();
         drop(tables.computing.drain());
         tables.handles.drain().iter().for_each(|handle| handle.close());
         let stores = tables.stores.drain();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::{RuntimeSpec, TenantPart};
 use bailiwick_model::{Error, Issue, Result};
-use bailiwick_runtime::TenantHandle;
+use bailiwick_runtime::{Reply, TenantHandle};
 use napi::Env;
 use napi::bindgen_prelude::{External, Function, Uint8ArraySlice};
 use napi_derive::napi;
@@ -77,24 +77,59 @@ pub fn resolve_at_hand(environment: &Held, handle: u32, mut slab: Uint8ArraySlic
 pub fn create_handle(environment: &Held, store: u32, topology: u32, tenant: &[u8]) -> napi::Result<u32> {
     export("createHandle", || {
         let part = TenantPart::from_json(&json::parse(tenant, &json::Limits::default())?)?;
-        let (store, catalogue) = {
+        let (opened, catalogue) = {
             let tables = environment.tables();
             (tables.stores.get(store)?, tables.topologies.get(topology)?)
         };
-        let handle = TenantHandle::new(store.store(), &part.tenant, catalogue, part.limits, part.retention);
-        environment.tables().handles.add(Arc::new(handle))
+        let handle = TenantHandle::new(opened.store(), &part.tenant, catalogue, part.limits, part.retention);
+        let mut tables = environment.tables();
+        let number = tables.handles.add(Arc::new(handle))?;
+        tables.stores_of.insert(number, store);
+        Ok(number)
     })
 }
 
-/// Gives a handle back and ends its calls that wait for another's computation. Doing it twice does nothing.
+/// Gives a handle back and ends its runs, and its calls that wait for somebody else. Doing it twice does nothing.
 #[napi]
 pub fn close_handle(environment: &Held, handle: u32) -> napi::Result<()> {
     export("closeHandle", || {
-        let handle = environment.tables().handles.take(handle);
+        let mut tables = environment.tables();
+        tables.stores_of.remove(&handle);
+        let handle = tables.handles.take(handle);
+        drop(tables);
         if let Some(handle) = handle {
             handle.close();
         }
         Ok(())
+    })
+}
+
+/// Gives a new run its ids, which are written into `slab` one after the other: the run's and one for a thread.
+#[napi]
+pub fn prepare_run(environment: &Held, handle: u32, mut slab: Uint8ArraySlice<'_>) -> napi::Result<()> {
+    export("prepareRun", || {
+        let mut tables = environment.tables();
+        let prepared = tables.handles.get(handle)?.prepare_run()?;
+        let slab = writable(&mut slab);
+        let at = put(slab, 0, prepared.run_id.as_bytes())?;
+        put(slab, at, prepared.thread_id.as_bytes())?;
+        tables.prepared.insert(prepared.run_id.clone(), prepared);
+        Ok(())
+    })
+}
+
+/// Answers a question with the first `length` bytes of `arena`, which are copied. `kind` is 0 for a piece, 1 for the
+/// answer, 2 for a failure. Returns `false` if nobody waits for it any more: it was answered, or is over.
+#[napi]
+pub fn answer(environment: &Held, token: u32, kind: u32, arena: &[u8], length: u32) -> napi::Result<bool> {
+    export("answer", || {
+        let bytes = arena.get(..length as usize).ok_or_else(out_of_range)?.to_vec();
+        let reply = match kind {
+            0 => Reply::Piece(bytes),
+            1 => Reply::Value(bytes),
+            _ => Reply::Failure(bytes),
+        };
+        Ok(environment.questions.answer(token, reply))
     })
 }
 

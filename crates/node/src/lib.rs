@@ -16,6 +16,7 @@ mod guard;
 mod message;
 mod operation;
 mod pool;
+mod questions;
 mod ring;
 mod tables;
 

@@ -11,7 +11,8 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 /// Calls no arguments, holds no environment alive.
 pub(crate) type Doorbell = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-const FAILED: u32 = 1;
+/// The state of an answer that is a failure.
+pub(crate) const FAILED: u32 = 1;
 const LARGE: u32 = 2;
 const HEADER: usize = 8;
 const ENTRY: usize = 12;
@@ -21,11 +22,13 @@ const ANSWER_COST: u64 = 4 * 1024;
 /// What a lane may spend in its turn: one small answer.
 const QUANTUM: u64 = ANSWER_COST + 512;
 
-/// An answer, and what its call holds until it is taken.
+/// An answer or a question, and what its call holds until it is taken.
 pub(crate) struct Completion {
     pub(crate) token: u32,
-    pub(crate) failed: bool,
+    /// 0: done, [`FAILED`], or those of `questions`.
+    pub(crate) state: u32,
     pub(crate) payload: Vec<u8>,
+    #[allow(dead_code, reason = "given back when it is dropped")]
     pub(crate) held: Option<Held>,
 }
 
@@ -48,13 +51,12 @@ impl Ring {
         Self { doorbell, answers: Mutex::new(answers) }
     }
 
-    /// Adds an answer, and rings if there was none.
-    pub(crate) fn push(&self, completion: Completion) {
+    /// Adds an answer to its lane, and rings if there was none.
+    pub(crate) fn push(&self, lane: Lane, completion: Completion) {
         let mut answers = self.answers();
         if answers.is_closed {
             return;
         }
-        let lane = completion.held.as_ref().map_or(Lane::NOBODY, Held::lane);
         let cost = ANSWER_COST.saturating_add(completion.payload.len() as u64);
         answers.waiting.push(lane, cost, completion);
         if answers.waiting.len() == 1 {
@@ -78,7 +80,7 @@ impl Ring {
                 break;
             }
             let Some((_, completion)) = answers.waiting.pop() else { break };
-            let state = if completion.failed { FAILED } else { 0 } | if fits { 0 } else { LARGE };
+            let state = completion.state | if fits { 0 } else { LARGE };
             for number in [completion.token, state, u32::try_from(length).unwrap_or(u32::MAX)] {
                 at = put(slab, at, &number.to_le_bytes())?;
             }

@@ -1,4 +1,4 @@
-//! What one JavaScript environment holds: stores, topologies, handles and computations, by number. Numbers are never
+//! What one JavaScript environment holds: stores, topologies, handles and computations, by number, and runs by id. Numbers are never
 //! used twice.
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bailiwick_model::{Error, Result};
 use bailiwick_runtime::stores::StoreHandle;
-use bailiwick_runtime::{Catalogue, Computing, TenantHandle};
+use bailiwick_runtime::{Catalogue, Computing, PreparedRun, TenantHandle};
 
 /// Things by number.
 pub(crate) struct Table<T> {
@@ -53,6 +53,10 @@ pub(crate) struct Tables {
     pub(crate) topologies: Table<Arc<Catalogue>>,
     pub(crate) handles: Table<Arc<TenantHandle>>,
     pub(crate) computing: Table<Computing>,
+    /// The store of each handle.
+    pub(crate) stores_of: HashMap<u32, u32>,
+    /// Runs that have their ids and are not begun, by these.
+    pub(crate) prepared: HashMap<String, PreparedRun>,
     /// Nothing may be added any more: there is nobody to give it back.
     pub(crate) ended: bool,
 }

@@ -7,6 +7,8 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::{GlimpseOption, Topology};
 use bailiwick_model::{Error, Issue, Result};
 
+use crate::runs::Team;
+
 /// The rules of one registered type.
 pub(crate) struct ReferenceRules {
     pub(crate) media_type: Option<String>,
@@ -75,6 +77,7 @@ impl PlanRules {
 pub struct Catalogue {
     references: HashMap<String, ReferenceRules>,
     plans: HashMap<String, PlanRules>,
+    pub(crate) team: Team,
 }
 
 impl Catalogue {
@@ -110,12 +113,13 @@ impl Catalogue {
             let Some(details) = compile(plan.details.as_ref(), place, &mut issues) else { continue };
             plans.insert(plan.name.clone(), PlanRules { details });
         }
-        if issues.is_empty() { Ok(Self { references, plans }) } else { Err(Error::Spec(issues)) }
+        let team = Team::new(topology, &mut issues);
+        if issues.is_empty() { Ok(Self { references, plans, team }) } else { Err(Error::Spec(issues)) }
     }
 
     /// One that knows no type.
     pub(crate) fn empty() -> Self {
-        Self { references: HashMap::new(), plans: HashMap::new() }
+        Self { references: HashMap::new(), plans: HashMap::new(), team: Team::default() }
     }
 
     pub(crate) fn reference(&self, type_name: &str) -> Option<&ReferenceRules> {
@@ -128,7 +132,7 @@ impl Catalogue {
 }
 
 /// `Some(None)`: there is no schema to compile; `None`: it is none, which is among the issues now.
-fn compile(
+pub(crate) fn compile(
     schema: Option<&Json>,
     place: impl FnOnce() -> String,
     issues: &mut Vec<Issue>,
@@ -142,6 +146,19 @@ fn compile(
             None
         }
     }
+}
+
+/// What is wrong with a value, for whoever wrote it: at most so many problems, each with its place. `None`: nothing.
+pub(crate) fn problems(schema: &jsonschema::Validator, value: &Json, most: usize) -> Option<String> {
+    let value = to_serde(value);
+    let told = |error: jsonschema::ValidationError<'_>| {
+        let place = error.instance_path().to_string();
+        // The text may repeat the value, which may be long.
+        let text: String = error.to_string().chars().take(200).collect();
+        format!("at {:?}: {text}", if place.is_empty() { "/" } else { &place })
+    };
+    let problems: Vec<String> = schema.iter_errors(&value).take(most).map(told).collect();
+    if problems.is_empty() { None } else { Some(problems.join("; ")) }
 }
 
 /// The same value as the schema library wants it. A number stays the double it is.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bailiwick_model::spec::{Limits, Retention};
+use bailiwick_model::spec::{Limits, Retention, RunLimits};
 use bailiwick_model::tenant::Tenant;
 use bailiwick_model::{Error, Json, Kind, Result};
-use bailiwick_tenancy::{Closing, Count, Held, Scope, Store};
+use bailiwick_tenancy::{Closing, Count, Held, Lane, Scope, Store};
 
 use crate::catalogue::Catalogue;
 use crate::reference_input::check_size;
@@ -63,6 +63,11 @@ impl TenantHandle {
         self.scope.hold(bytes as u64, self.limits.in_flight_bytes)
     }
 
+    /// Where the tenant's calls wait.
+    pub fn lane(&self) -> Lane {
+        self.scope.lane()
+    }
+
     /// What the tenant holds, per kind. Expired items count until they are removed.
     ///
     /// # Errors
@@ -95,6 +100,14 @@ impl TenantHandle {
 
     pub(crate) fn pending_approvals(&self) -> u64 {
         self.limits.pending_approvals
+    }
+
+    pub(crate) fn inline_result_bytes(&self) -> u64 {
+        self.limits.inline_result_bytes
+    }
+
+    pub(crate) fn run_limits(&self) -> RunLimits {
+        self.limits.run
     }
 
     pub(crate) fn check_value_bytes(&self, used: usize) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bailiwick_model::base32::parse_reference_id;
+use bailiwick_model::base32::{parse_reference_id, reference_id};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{
     Access, Area, Change, Committed, Durability, List, Name, Record, When, bad_cursor, check_limit,
@@ -183,6 +183,84 @@ impl TenantHandle {
         }
         Err(contended())
     }
+}
+
+/// Values that are kept in somebody else's commit.
+#[derive(Default)]
+pub(crate) struct Kept {
+    items: Vec<Named>,
+    known: Vec<Option<Arc<Record>>>,
+}
+
+impl Kept {
+    /// Adds a value and returns the id that it will have.
+    pub(crate) fn add(&mut self, access: &Access, value: CheckedValue) -> String {
+        let digest = access.reference_digest(&value.type_name, &value.media_type, &value.content);
+        let id = first20(&digest);
+        let name = Access::reference_name(&id);
+        match self.items.iter_mut().find(|item| item.name == name) {
+            Some(twin) => twin.value.expires_at = later(twin.value.expires_at, value.expires_at),
+            None => {
+                self.known.push(access.peek(Kind::References, Area::Record, name));
+                self.items.push(Named { name, digest, value });
+            }
+        }
+        reference_id(&id)
+    }
+
+    /// Whether there is nothing to keep.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The changes that keep them.
+    ///
+    /// # Errors
+    /// `StoreCorrupt`.
+    pub(crate) fn changes(&self, access: &Access) -> Result<Vec<Change>> {
+        let mut changes = Vec::with_capacity(self.items.len() * 4);
+        for (item, record) in self.items.iter().zip(&self.known) {
+            match record {
+                Some(record) => keep(item, record, &mut changes)?,
+                None => create(access, item, &mut changes)?,
+            };
+        }
+        Ok(changes)
+    }
+
+    /// Looks again at what is there, after a conflict.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn look_again(&mut self, access: &Access) -> Result<()> {
+        let names: Vec<Name> = self.items.iter().map(|item| item.name).collect();
+        self.known = access.read_many(Kind::References, Area::Record, &names).await?;
+        Ok(())
+    }
+}
+
+/// The changes that let references live until then at least, those of them that are there.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn extension(access: &Access, ids: &[&str], until: u64) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    for (_, record) in find_many(access, ids).await? {
+        let Some(record) = record else { continue };
+        if record.expires_at.is_none_or(|at| at >= until) {
+            continue;
+        }
+        let view = view(&record)?;
+        let (kind, name, expires_at) = (Kind::References, Access::reference_name(&view.id()), Some(until));
+        changes.push(Change::Check { kind, area: Area::Record, name, when: When::Version(record.version) });
+        changes.push(Change::Extend { kind, area: Area::Record, name, expires_at });
+        if view.separate {
+            changes.push(Change::Extend { kind, area: Area::Content, name, expires_at });
+        }
+        let micros = view.created_micros;
+        changes.extend(lists(view.type_name).map(|list| Change::List { list, micros, name, expires_at }));
+    }
+    Ok(changes)
 }
 
 /// The changes that write a new reference.

@@ -85,7 +85,7 @@ async fn ask_and_decide(acme: &TenantHandle, acknowledged: &Acknowledged, random
         let ttl_ms = random.one_in(6).then_some(1);
         requests.push(ApprovalRequest { question, context: ApprovalContext::default(), requested_by: None, ttl_ms });
     }
-    let approvals = acme.request_approvals(requests, Vec::new()).await.unwrap().unwrap();
+    let approvals = acme.request_approvals(requests, &|_| Vec::new()).await.unwrap().unwrap();
     for approval in &approvals {
         acknowledged.say(&format!("asked {}", approval.approval_id));
     }

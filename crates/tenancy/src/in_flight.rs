@@ -66,6 +66,13 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// Where the tenant's calls wait.
+    pub fn lane(&self) -> Lane {
+        self.state.in_flight.lane
+    }
+}
+
 impl Held {
     /// Where the call waits.
     pub fn lane(&self) -> Lane {

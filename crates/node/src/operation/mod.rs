@@ -4,6 +4,7 @@ mod approvals;
 mod cache;
 mod plans;
 mod references;
+mod runs;
 mod store;
 mod threads;
 mod traces;
@@ -71,6 +72,13 @@ pub(crate) fn name(number: u32) -> &'static str {
         82 => "tracesNext",
         83 => "tracesRejected",
         84 => "tracesFlush",
+        90 => "runStart",
+        91 => "runResume",
+        92 => "runEvents",
+        93 => "runCancel",
+        94 => "runGet",
+        95 => "runsList",
+        96 => "tokens",
         _ => "unknown",
     }
 }
@@ -83,7 +91,7 @@ pub(crate) fn is_of_a_tenant(number: u32) -> bool {
 
 /// Whether an operation can be asked again when its answer was refused, because it changes nothing.
 pub(crate) fn only_reads(number: u32) -> bool {
-    matches!(number, 12..=15 | 20 | 30 | 41..=43 | 51 | 52 | 54 | 55..=58 | 70 | 71 | 80..=82)
+    matches!(number, 12..=15 | 20 | 30 | 41..=43 | 51 | 52 | 54 | 55..=58 | 70 | 71 | 80..=82 | 92 | 94..=96)
 }
 
 /// Runs one operation. `target` is a store or a handle.
@@ -107,6 +115,7 @@ pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32
         50..=69 => approvals::run(&handle, number, &mut arguments).await,
         70..=79 => threads::run(&handle, number, &mut arguments).await,
         80..=89 => traces::run(&handle, number, &mut arguments).await,
+        90..=99 => runs::run(environment, &handle, number, &mut arguments).await,
         _ => Err(no_such_operation()),
     }
 }

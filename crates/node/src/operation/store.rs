@@ -21,7 +21,7 @@ pub(super) async fn run(
     match number {
         1 => open_store(environment, arguments).await,
         2 => {
-            let store = environment.tables().stores.take(target);
+            let store = end_handles(environment, target);
             if let Some(store) = store {
                 store.release().await;
             }
@@ -44,6 +44,14 @@ pub(super) async fn run(
         9 => store_check(environment, target).await,
         _ => Err(no_such_operation()),
     }
+}
+
+/// Takes a store out and ends what its handles wait for. Other holders of the same store are not concerned.
+fn end_handles(environment: &Environment, target: u32) -> Option<Arc<stores::StoreHandle>> {
+    let mut tables = environment.tables();
+    let numbers: Vec<u32> = tables.stores_of.iter().filter(|(_, store)| **store == target).map(|(at, _)| *at).collect();
+    numbers.iter().filter_map(|number| tables.handles.get(*number).ok()).for_each(|handle| handle.close());
+    tables.stores.take(target)
 }
 
 async fn open_store(environment: &Arc<Environment>, arguments: &mut Reader<'_>) -> Result<Answer> {

@@ -74,8 +74,8 @@ pub enum Decide {
 }
 
 impl TenantHandle {
-    /// Asks for approvals, all of them in one commit together with the changes in `with` (those of the run that waits for
-    /// them, say). Durable when this resolves. `None`: a condition in `with` did not hold, and nothing was written.
+    /// Asks for approvals, all of them in one commit together with the changes that `with` gives for them (those of the run
+    /// that waits, say). Durable when this resolves. `None`: a condition of those did not hold, and nothing was written.
     ///
     /// # Errors
     /// `InvalidInput`; `NotFound` for a plan that is not this tenant's; `Conflict` for a plan that runs or has run;
@@ -83,7 +83,7 @@ impl TenantHandle {
     pub async fn request_approvals(
         &self,
         requests: Vec<ApprovalRequest>,
-        with: Vec<Change>,
+        with: &(dyn Fn(&[Approval]) -> Vec<Change> + Send + Sync),
     ) -> Result<Option<Vec<Approval>>> {
         if requests.is_empty() || requests.len() > MOST_AT_ONCE {
             return Err(Error::invalid(format!("Ask for 1 to {MOST_AT_ONCE} approvals at a time.")));
@@ -115,7 +115,7 @@ impl TenantHandle {
                 changes.push(Change::Wake { kind: KIND, at: approval.expires_at });
             }
             let own = changes.len();
-            changes.extend(with.iter().cloned());
+            changes.extend(with(&approvals));
             match access.commit(changes, &self.engine_limits, Durability::Sync).await? {
                 Committed::Done => return Ok(Some(approvals)),
                 Committed::Conflict(at) if at >= own => return Ok(None),
@@ -130,7 +130,7 @@ impl TenantHandle {
     /// # Errors
     /// As [`TenantHandle::request_approvals`].
     pub async fn request_approval(&self, request: ApprovalRequest) -> Result<Approval> {
-        let approvals = self.request_approvals(vec![request], Vec::new()).await?;
+        let approvals = self.request_approvals(vec![request], &|_| Vec::new()).await?;
         approvals.and_then(|mut approvals| approvals.pop()).ok_or_else(contended)
     }
 

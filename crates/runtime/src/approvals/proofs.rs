@@ -3,11 +3,12 @@
 use bailiwick_model::json;
 use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::proof::{ConsistencyProof, InclusionProof};
+use bailiwick_model::ledger::record::ApprovalRecord;
 use bailiwick_model::ledger::{Hash, tree, verify};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, bad_cursor, check_limit};
 
-use super::ledger::{KIND, Leaf, Ledger, ledger_name, read_tiles};
+use super::ledger::{KIND, Leaf, Ledger, approval_name, ledger_name, read_tiles};
 use super::record::damaged;
 use crate::handle::TenantHandle;
 use crate::references::Page;
@@ -34,6 +35,21 @@ impl TenantHandle {
             items.push(json::write(&leaf.record.to_json()));
         }
         Ok(Page { items, cursor: page.cursor })
+    }
+
+    /// What was decided about an approval. `None`: nothing yet, or there is no such approval.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if the record is missing or altered, and those of the store.
+    pub(crate) async fn approval_decision(&self, approval_id: &str) -> Result<Option<ApprovalRecord>> {
+        let Some(access) = self.scope.existing().await? else { return Ok(None) };
+        let rows = [(Area::Entry(0), approval_name(&access, approval_id))];
+        let Some(marker) = access.read_current(KIND, &rows).await?.pop().flatten() else { return Ok(None) };
+        let sequence = marker.body.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).ok_or_else(damaged)?;
+        let rows = [(Area::Entry(sequence), ledger_name(&access))];
+        let row = access.read_current(KIND, &rows).await?.pop().flatten().ok_or_else(damaged)?;
+        let record = Leaf::read(sequence, &row.body).ok_or_else(damaged)?.record;
+        if record.approval_id == approval_id { Ok(Some(record)) } else { Err(damaged()) }
     }
 
     /// Signs what the ledger is now. Of a tenant that has not written anything, it is the empty ledger; the tenant comes

@@ -37,11 +37,7 @@ impl TenantHandle {
     /// `InvalidInput`; `Conflict` unless the plan has `expected_version` (0: unless there is none), where that is given;
     /// `QuotaExceeded` and those of the store.
     pub async fn save_plan(&self, plan: &[u8], expected_version: Option<u64>) -> Result<Plan> {
-        let draft = Draft::read(plan)?;
-        if let Some(rules) = self.catalogue.plan(&draft.content.type_name) {
-            rules.check(&draft.content.type_name, draft.content.details.as_ref())?;
-        }
-        self.check_value_bytes(draft.content.byte_length())?;
+        let draft = self.check_plan(plan)?;
         let access = self.scope.for_writing().await?;
         let plan_id = draft.plan_id.unwrap_or_else(|| prefixed_id("plan_", &self.scope.random()));
         for _ in 0..ATTEMPTS {
@@ -60,6 +56,29 @@ impl TenantHandle {
             }
         }
         Err(contended())
+    }
+
+    /// Reads a plan that may be saved.
+    ///
+    /// # Errors
+    /// `InvalidInput` and `QuotaExceeded`.
+    pub(crate) fn check_plan(&self, plan: &[u8]) -> Result<Draft> {
+        let draft = Draft::read(plan)?;
+        if let Some(rules) = self.catalogue.plan(&draft.content.type_name) {
+            rules.check(&draft.content.type_name, draft.content.details.as_ref())?;
+        }
+        self.check_value_bytes(draft.content.byte_length())?;
+        Ok(draft)
+    }
+
+    /// A new plan under an id of its own, and the changes that save it, for a commit of somebody else.
+    ///
+    /// # Errors
+    /// As [`TenantHandle::check_plan`].
+    pub(crate) fn new_plan(&self, access: &Access, plan: &[u8]) -> Result<(Plan, Vec<Change>)> {
+        let draft = self.check_plan(plan)?;
+        let plan_id = prefixed_id("plan_", &self.scope.random());
+        self.next_version(access, &plan_id, &draft.content, None)
     }
 
     /// Loads a plan: its newest version, or the one asked for.

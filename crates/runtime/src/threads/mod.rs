@@ -1,6 +1,7 @@
 //! Threads: messages in the order in which they were appended. A thread is a head and the entries of a journal; an
 //! append is one small commit whatever the length.
 
+mod context;
 mod fork;
 mod head;
 mod journal;
@@ -13,6 +14,7 @@ use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Name, Recor
 
 use crate::handle::{TenantHandle, expiry};
 use crate::references::Page;
+pub(crate) use context::{history, prompt_message};
 use head::{FOR_EVER, Head, head_name, journal_name};
 use journal::{Journal, due, lists, not_due};
 use message::{NewMessage, is_label, message_id, message_json, parse_messages};

@@ -1,0 +1,338 @@
+//! One answer of a model: asked for, streamed to followers, checked and noted.
+
+use std::time::Duration;
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::spec::AgentRole;
+
+use super::callbacks::{Ask, Reply};
+use super::driver::{Driver, Halt, failed, host_gone};
+use super::entry::{member, number, object, whole};
+use super::live::Writing;
+use super::team::AgentRules;
+use super::usage::TokenUsage;
+
+/// How often one model is tried when its failure may pass.
+const TRIES: u32 = 3;
+/// The first wait between two tries, in milliseconds; each is four times the one before.
+const FIRST_WAIT_MS: u64 = 250;
+/// A model that wants to be left alone for longer is not waited for, in milliseconds.
+const LONGEST_WAIT_MS: u64 = 30_000;
+/// How often an agent is told that its answer will not do.
+const CORRECTIONS: u64 = 3;
+/// The largest answer of a model in bytes of its text, reasoning and inputs.
+const ANSWER_BYTES: usize = 4 << 20;
+/// The most tools that are called in one answer.
+const CALLS: usize = 128;
+
+/// Why a model gave no answer.
+struct ModelFailure {
+    message: String,
+    retryable: bool,
+    retry_after_ms: Option<u64>,
+    /// Whether something of an answer had come already.
+    begun: bool,
+}
+
+/// A message as it comes in.
+#[derive(Default)]
+pub(crate) struct Collected {
+    message_id: String,
+    /// Parts with the ids of their deltas; empty for calls.
+    parts: Vec<(String, Part)>,
+    finish: Option<Finish>,
+    bytes: usize,
+}
+
+enum Part {
+    Text { text: String, metadata: Option<Json> },
+    Reasoning { text: String, metadata: Option<Json> },
+    Call { call_id: String, tool: String, input: String, metadata: Option<Json> },
+}
+
+struct Finish {
+    reason: String,
+    usage: TokenUsage,
+}
+
+impl Driver<'_> {
+    /// Asks the model of the last agent and notes what it says.
+    pub(crate) async fn ask(&mut self) -> Result<(), Halt> {
+        let agent = self.agent()?;
+        if agent.spec.role == AgentRole::Executor && agent.spec.models.is_empty() {
+            return self.leave_executor().await;
+        }
+        let models = agent.spec.models.clone();
+        let limits = agent.spec.limits;
+        self.check_steps(&limits)?;
+        // What the model is about to see is durable before it does.
+        self.flush().await?;
+        let mut last = None;
+        for model in &models {
+            for attempt in 0..TRIES {
+                match self.ask_once(model, attempt).await? {
+                    Ok(collected) => return self.answered(model, collected),
+                    Err(failure) => {
+                        let wait = failure.retry_after_ms.unwrap_or(FIRST_WAIT_MS << (2 * attempt));
+                        let again = failure.retryable && attempt + 1 < TRIES && wait <= LONGEST_WAIT_MS;
+                        let begun = failure.begun;
+                        last = Some(failure);
+                        if again {
+                            self.unless_halted(tokio::time::sleep(Duration::from_millis(wait))).await?;
+                            continue;
+                        }
+                        // Another model is tried only as long as nothing was said.
+                        if begun {
+                            return Err(model_failed(last));
+                        }
+                        break;
+                    }
+                }
+            }
+        }
+        Err(model_failed(last))
+    }
+
+    async fn ask_once(&mut self, model: &str, attempt: u32) -> Result<Result<Collected, ModelFailure>, Halt> {
+        let mut message_id = self.state.message_id();
+        if attempt > 0 {
+            message_id.push_str(&format!("-{attempt}"));
+        }
+        let request = self.model_request(model)?;
+        let writing = Writing {
+            run_id: self.state.run_id.clone(),
+            agent: self.state.frames.last().map(|frame| frame.agent.clone()).unwrap_or_default(),
+            message_id: message_id.clone(),
+            at: self.access.now(),
+            ..Writing::default()
+        };
+        self.live.writing(writing);
+        let mut asked = self.callbacks.ask(Ask::Model, request);
+        let mut collected = Collected { message_id, ..Collected::default() };
+        loop {
+            let Some(reply) = self.unless_halted(asked.next()).await? else { return Err(host_gone().into()) };
+            let (text, is_last) = match reply {
+                Reply::Piece(text) => (text, false),
+                Reply::Value(text) => (text, true),
+                Reply::Failure(text) => return Ok(Err(ModelFailure::read(&text, !collected.parts.is_empty()))),
+            };
+            let Some((more_text, more_reasoning)) = collected.take(&text) else {
+                let message = "The model answered something that is not a ModelEvent, or too much.".to_owned();
+                let begun = !collected.parts.is_empty();
+                return Ok(Err(ModelFailure { message, retryable: false, retry_after_ms: None, begun }));
+            };
+            if !more_text.is_empty() || !more_reasoning.is_empty() {
+                self.live.written(&more_text, &more_reasoning);
+            }
+            if is_last {
+                if collected.finish.is_some() {
+                    return Ok(Ok(collected));
+                }
+                let message = "The model's answer ended without a finish.".to_owned();
+                let begun = !collected.parts.is_empty();
+                return Ok(Err(ModelFailure { message, retryable: true, retry_after_ms: None, begun }));
+            }
+        }
+    }
+
+    /// What a model is asked: the messages that the host does not have yet, and what it is told of the agent once.
+    fn model_request(&mut self, model: &str) -> Result<String, Halt> {
+        let is_root = self.state.frames.len() == 1;
+        let Some(frame) = self.state.frames.last() else { return Err(failed("INTERNAL", "Nobody is at work.")) };
+        let (number, name) = (frame.number, frame.agent.clone());
+        let history = if is_root { self.history.as_slice() } else { &[] };
+        let report = self.plan_report();
+        let have = self.sent.get(&number).copied().unwrap_or(0);
+        let messages: Vec<&str> =
+            history.iter().chain(&frame.messages).chain(&report).skip(have).map(String::as_str).collect();
+        let total = have + messages.len();
+        let mut request = format!(
+            "{{\"agent\":{},\"model\":{},\"frame\":{number},\"from\":{have},\"messages\":[{}]",
+            quoted(&name),
+            quoted(model),
+            messages.join(",")
+        );
+        if !self.introduced.contains(&name) {
+            request.push_str(&format!(",\"introduction\":{}", self.agent()?.introduction));
+        }
+        request.push('}');
+        self.sent.insert(number, total);
+        self.introduced.insert(name);
+        Ok(request)
+    }
+
+    /// Notes an answer, and whether it will do.
+    fn answered(&mut self, model: &str, mut collected: Collected) -> Result<(), Halt> {
+        let Some(finish) = collected.finish.take() else { return Err(failed("INTERNAL", "An answer has no end.")) };
+        let message_id = std::mem::take(&mut collected.message_id);
+        let parts = self.parts(collected);
+        let has_calls = parts.iter().any(|part| part.get("type").and_then(Json::as_str) == Some("tool-call"));
+        let mut entry = self
+            .agent_entry("model.completed")
+            .with("model", Json::from(model))
+            .with("usage", finish.usage.to_json())
+            .with("finishReason", Json::String(finish.reason))
+            .own("messageId", Json::String(message_id))
+            .own("active", number(self.active_ms()));
+        if !has_calls {
+            let text = super::state::text_of(&parts);
+            match self.checked_output(&text)? {
+                Ok(Some(output)) => entry = entry.own("output", output),
+                Ok(None) => {}
+                Err(problem) if self.state.frames.last().is_some_and(|frame| frame.corrections < CORRECTIONS) => {
+                    entry = entry.own("correction", Json::String(problem));
+                }
+                Err(problem) => {
+                    self.note(entry.own("correction", Json::String(problem.clone())).own("parts", Json::Array(parts)))?;
+                    return Err(failed("OUTPUT_INVALID", &problem));
+                }
+            }
+        }
+        self.note(entry.own("parts", Json::Array(parts)))?;
+        Ok(())
+    }
+
+    /// What an answer without calls gives: what fits the agent's output schema, or the plan that a planner has drafted.
+    fn checked_output(&self, text: &str) -> Result<Result<Option<Json>, String>, Halt> {
+        let agent: &AgentRules = self.agent()?;
+        Ok(if agent.spec.role == AgentRole::Planner { self.checked_plan(text) } else { agent.output(text) })
+    }
+
+    /// The parts of an answer as messages keep them. Inputs that are no JSON stay texts, which fit no tool's schema.
+    fn parts(&self, collected: Collected) -> Vec<Json> {
+        let mut taken: Vec<String> = Vec::new();
+        let mut parts = Vec::with_capacity(collected.parts.len());
+        for (_, part) in collected.parts {
+            let (mut members, metadata) = match part {
+                Part::Text { text, metadata } => (text_members("text", text), metadata),
+                Part::Reasoning { text, metadata } => (text_members("reasoning", text), metadata),
+                Part::Call { call_id, tool, input, metadata } => {
+                    let call_id = self.state.free_call_id(&call_id, &taken);
+                    taken.push(call_id.clone());
+                    let input = match json::parse(input.as_bytes(), &json::Limits::default()) {
+                        Ok(input) => input,
+                        // Providers send nothing for a call without arguments.
+                        Err(_) if input.trim().is_empty() => Json::Object(Vec::new()),
+                        Err(_) => Json::String(input),
+                    };
+                    let members = vec![
+                        member("type", Json::from("tool-call")),
+                        member("callId", Json::String(call_id)),
+                        member("tool", Json::String(tool)),
+                        member("input", input),
+                    ];
+                    (members, metadata)
+                }
+            };
+            members.extend(metadata.map(|metadata| member("metadata", metadata)));
+            parts.push(Json::Object(members));
+        }
+        parts
+    }
+}
+
+impl ModelFailure {
+    fn read(text: &[u8], begun: bool) -> Self {
+        let told = json::parse(text, &json::Limits::default()).unwrap_or(Json::Null);
+        Self {
+            message: told.get("message").and_then(Json::as_str).unwrap_or("The model failed.").to_owned(),
+            retryable: told.get("retryable").and_then(Json::as_bool).unwrap_or(false),
+            retry_after_ms: told.get("retryAfterMs").and_then(whole),
+            begun,
+        }
+    }
+}
+
+fn model_failed(failure: Option<ModelFailure>) -> Halt {
+    let Some(failure) = failure else { return failed("MODEL_FAILED", "The agent has no model.") };
+    let mut members = vec![
+        member("code", Json::from("MODEL_FAILED")),
+        member("message", Json::String(failure.message)),
+        member("retryable", Json::Bool(failure.retryable)),
+    ];
+    members.extend(failure.retry_after_ms.map(|after| member("retryAfterMs", number(after))));
+    Halt::Failed(Json::Object(members))
+}
+
+impl Collected {
+    /// Takes events in, a JSON array. Returns what came of text and reasoning; `None` if they are wrong.
+    fn take(&mut self, text: &[u8]) -> Option<(String, String)> {
+        self.bytes += text.len();
+        if self.bytes > ANSWER_BYTES {
+            return None;
+        }
+        let Json::Array(events) = json::parse(text, &json::Limits::default()).ok()? else { return None };
+        let (mut more_text, mut more_reasoning) = (String::new(), String::new());
+        for event in events {
+            if self.finish.is_some() {
+                return None;
+            }
+            let kind = event.get("type")?.as_str()?;
+            let metadata = event.get("metadata").cloned();
+            match kind {
+                "text.delta" | "reasoning.delta" => {
+                    let (id, delta) = (event.get("id")?.as_str()?, event.get("delta")?.as_str()?);
+                    let is_text = kind == "text.delta";
+                    if is_text {
+                        more_text.push_str(delta)
+                    } else {
+                        more_reasoning.push_str(delta)
+                    }
+                    self.delta(is_text, id, delta, metadata);
+                }
+                "tool.call" => {
+                    let text = |key: &str| event.get(key)?.as_str().map(str::to_owned);
+                    let (call_id, tool, input) = (text("callId")?, text("tool")?, text("input")?);
+                    let calls = self.parts.iter().filter(|(_, part)| matches!(part, Part::Call { .. })).count();
+                    if !(1..=128).contains(&call_id.len())
+                        || !bailiwick_model::names::is_tool_name(&tool)
+                        || calls >= CALLS
+                    {
+                        return None;
+                    }
+                    self.parts.push((String::new(), Part::Call { call_id, tool, input, metadata }));
+                }
+                "finish" => {
+                    let reason = event.get("reason")?.as_str()?;
+                    if !["stop", "length", "tool-calls", "content-filter", "other"].contains(&reason) {
+                        return None;
+                    }
+                    let usage = TokenUsage::read(event.get("usage")?)?;
+                    self.finish = Some(Finish { reason: reason.to_owned(), usage });
+                }
+                _ => return None,
+            }
+        }
+        Some((more_text, more_reasoning))
+    }
+
+    fn delta(&mut self, is_text: bool, id: &str, delta: &str, metadata: Option<Json>) {
+        let same = |(own, part): &&mut (String, Part)| {
+            own == id && matches!((part, is_text), (Part::Text { .. }, true) | (Part::Reasoning { .. }, false))
+        };
+        if let Some((_, Part::Text { text, metadata: kept } | Part::Reasoning { text, metadata: kept })) =
+            self.parts.iter_mut().find(same)
+        {
+            text.push_str(delta);
+            // Providers send what must be replayed (a signature, say) with the last delta.
+            if metadata.is_some() {
+                *kept = metadata;
+            }
+            return;
+        }
+        let text = delta.to_owned();
+        let part = if is_text { Part::Text { text, metadata } } else { Part::Reasoning { text, metadata } };
+        self.parts.push((id.to_owned(), part));
+    }
+}
+
+fn text_members(kind: &str, text: String) -> Vec<(String, Json)> {
+    let Json::Object(members) = object([("type", Json::from(kind)), ("text", Json::String(text))]) else {
+        return Vec::new();
+    };
+    members
+}
+
+pub(crate) fn quoted(text: &str) -> String {
+    json::write(&Json::from(text))
+}

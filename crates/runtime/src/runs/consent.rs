@@ -1,0 +1,327 @@
+//! People's consent in a run: asked for, waited for, and acted on. The question and the suspension of the run are one
+//! commit; a decision is the ledger's, and the journal notes it.
+
+use bailiwick_model::Error;
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::ledger::record::Decision;
+use bailiwick_tenancy::Change;
+
+use super::callbacks::{Ask, Reply};
+use super::calls::Checked;
+use super::driver::{Driver, Halt, failed, host_gone};
+use super::entry::{Entry, member, object};
+use super::head::RunStatus;
+use super::journal::taken_over;
+use super::state::Next;
+use super::together::Together;
+use crate::approvals::{Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Decide, Question, Subject};
+use crate::references::{ATTEMPTS, extension};
+
+/// So many calls are asked about in one commit.
+const AT_ONCE: usize = 50;
+/// The largest input that can be asked about, in bytes.
+const INPUT_BYTES: usize = 1 << 20;
+/// How much longer than an approval the references of a suspended run live, in milliseconds.
+const AFTERWARDS_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long an approval waits, in milliseconds.
+const PENDING_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// So many references live longer with one commit.
+const EXTENDED: usize = 200;
+
+impl Driver<'_> {
+    /// Asks about calls. `false`: the run is suspended.
+    pub(crate) async fn ask_about_calls(&mut self, calls: Vec<Checked>) -> Result<bool, Halt> {
+        let mut requests = Vec::new();
+        let mut call_ids = Vec::new();
+        for checked in calls.into_iter().take(AT_ONCE) {
+            if checked.input.len() > INPUT_BYTES {
+                let told = "The input is too large to be asked about. Keep large values as references.";
+                self.note_called(&checked.call)?;
+                self.note_failure(&checked.call.call_id, "INPUT_TOO_LARGE", told)?;
+                continue;
+            }
+            let input = json::parse(&checked.input, &json::Limits::default())?;
+            let definition = self.team().tool(&checked.call.tool).map(|rules| rules.definition);
+            let question = Question::Tool { tool: checked.call.tool.clone(), input };
+            requests.push(self.approval_request(question, Some(&checked.call.call_id), definition));
+            call_ids.push(Some(checked.call.call_id));
+        }
+        if requests.is_empty() { Ok(true) } else { self.request(requests, call_ids).await }
+    }
+
+    /// Asks about the plan of the last agent. `false`: the run is suspended.
+    pub(crate) async fn ask_about_plan(&mut self) -> Result<bool, Halt> {
+        let plan = self.state.frames.last().and_then(|frame| frame.plan.as_ref());
+        let Some(plan_id) = plan.map(|plan| plan.plan_id.clone()) else { return Ok(true) };
+        let request = self.approval_request(Question::Plan { plan_id }, None, None);
+        // A plan that was changed or removed meanwhile cannot be asked about.
+        match self.request(vec![request], vec![None]).await {
+            Err(Halt::Error(Error::NotFound | Error::Conflict(_))) => {
+                Err(failed("INTERNAL", "The plan of this run was changed before it could be asked about."))
+            }
+            other => other,
+        }
+    }
+
+    fn approval_request(
+        &self,
+        question: Question,
+        call_id: Option<&str>,
+        definition: Option<[u8; 32]>,
+    ) -> ApprovalRequest {
+        let context = ApprovalContext {
+            run_id: Some(self.state.run_id.clone()),
+            thread_id: Some(self.state.thread_id.clone()),
+            call_id: call_id.map(str::to_owned),
+            definition,
+        };
+        ApprovalRequest { question, context, requested_by: self.state.actor.clone(), ttl_ms: None }
+    }
+
+    async fn request(&mut self, requests: Vec<ApprovalRequest>, call_ids: Vec<Option<String>>) -> Result<bool, Halt> {
+        if !self.kept.is_empty() {
+            // Their conditions are not those of the approvals.
+            self.flush().await?;
+        }
+        let suspends = !self.callbacks.has_approver();
+        for _ in 0..ATTEMPTS {
+            let extended = if suspends { self.extension().await? } else { Vec::new() };
+            let driver = &*self;
+            let entries = |approvals: &[Approval]| driver.requested(approvals, &call_ids, suspends);
+            let with = |approvals: &[Approval]| {
+                let entries = entries(approvals);
+                let is_suspended = entries.last().is_some_and(|entry| entry.kind() == "run.suspended");
+                let (block, mut changes) = driver.journal.appended(&[driver.pending.as_slice(), &entries].concat());
+                if is_suspended {
+                    changes.extend(driver.suspended(&block, driver.pending.len() + entries.len()));
+                    changes.extend(extended.iter().cloned());
+                }
+                changes
+            };
+            if let Some(approvals) = self.handle.request_approvals(requests.clone(), &with).await? {
+                let entries = entries(&approvals);
+                let is_suspended = entries.last().is_some_and(|entry| entry.kind() == "run.suspended");
+                for entry in entries {
+                    self.note(entry)?;
+                }
+                let (block, _) = self.journal.appended(&self.pending);
+                if is_suspended {
+                    self.head = self.suspended_head(&block, self.pending.len());
+                }
+                self.committed(&block);
+                return Ok(!is_suspended);
+            }
+        }
+        Err(taken_over().into())
+    }
+
+    /// What is noted of approvals that are asked for, and of the suspension if nothing else is left to do.
+    fn requested(&self, approvals: &[Approval], call_ids: &[Option<String>], suspends: bool) -> Vec<Entry> {
+        let mut entries = Vec::with_capacity(approvals.len() + 1);
+        let mut after = self.state.clone();
+        for (approval, call_id) in approvals.iter().zip(call_ids) {
+            let mut entry = self.agent_entry("approval.requested").with("approval", shown(approval));
+            if let Some(call_id) = call_id {
+                entry = entry.own("callId", Json::from(call_id.as_str()));
+            }
+            let _ = after.apply(&entry);
+            entries.push(entry);
+        }
+        if suspends && after.next() == Next::Wait {
+            entries.push(
+                self.entry("run.suspended").with("approvals", Json::Array(approvals.iter().map(shown).collect())),
+            );
+        }
+        entries
+    }
+
+    /// Looks at the approvals that the last agent waits for. `false`: all of them still wait, and the run is suspended.
+    pub(crate) async fn wait(&mut self) -> Result<bool, Halt> {
+        let Some(frame) = self.state.frames.last() else { return Ok(true) };
+        let waiting: Vec<String> = frame.waiting().into_iter().map(str::to_owned).collect();
+        let mut open = Vec::new();
+        let mut noted = false;
+        for approval_id in waiting {
+            match self.handle.approval(&approval_id).await {
+                Ok(approval) if approval.status == ApprovalStatus::Pending => {
+                    if self.is_outdated(&approval) {
+                        self.handle.withdraw_approvals(&[&approval_id], Some(OUTDATED), Vec::new()).await?;
+                        noted |= self.note_decision(&approval, true).await?;
+                    } else {
+                        open.push(approval);
+                    }
+                }
+                Ok(approval) => noted |= self.note_decision(&approval, false).await?,
+                // Its record is gone with its retention: so is the consent.
+                Err(Error::NotFound) => noted |= self.note_lost(&approval_id)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if noted {
+            return Ok(true);
+        }
+        let unasked = open.iter().any(|approval| !self.asked.contains(&approval.approval_id));
+        if self.callbacks.has_approver() && unasked {
+            self.ask_approver(open).await?;
+            return Ok(true);
+        }
+        self.suspend(open).await?;
+        Ok(false)
+    }
+
+    /// Whether what was asked about is defined in another way now.
+    fn is_outdated(&self, approval: &Approval) -> bool {
+        match &approval.subject {
+            Subject::Tool { tool, .. } => {
+                approval.context.definition != self.team().tool(tool).map(|rules| rules.definition)
+            }
+            Subject::Plan { .. } => false,
+        }
+    }
+
+    async fn note_decision(&mut self, approval: &Approval, again: bool) -> Result<bool, Halt> {
+        let Some(record) = self.handle.approval_decision(&approval.approval_id).await? else { return Ok(false) };
+        // One that was decided before it could be withdrawn is taken as it is.
+        let again = again && record.decision == Decision::Withdrawn;
+        let mut entry = self.agent_entry("approval.decided").with("record", record.to_json());
+        if let Some(call_id) = &approval.context.call_id {
+            entry = entry.own("callId", Json::from(call_id.as_str()));
+        }
+        if again {
+            entry = entry.own("again", Json::Bool(true));
+        }
+        self.note(entry)?;
+        Ok(true)
+    }
+
+    fn note_lost(&mut self, approval_id: &str) -> Result<bool, Halt> {
+        let record = object([
+            ("approvalId", Json::from(approval_id)),
+            ("decision", Json::from("expired")),
+            ("actor", Json::Null),
+        ]);
+        let waits = |approving: &super::frame::Approving| {
+            *approving == super::frame::Approving::Waiting(approval_id.to_owned())
+        };
+        let frame = self.state.frames.last();
+        let call_id = frame
+            .and_then(|frame| frame.calls.iter().find(|call| waits(&call.approving)))
+            .map(|call| call.call_id.clone());
+        let mut entry = self.agent_entry("approval.decided").with("record", record);
+        if let Some(call_id) = call_id {
+            entry = entry.own("callId", Json::String(call_id));
+        }
+        self.note(entry)?;
+        Ok(true)
+    }
+
+    /// Asks the host's approver about approvals, and records what it decides.
+    async fn ask_approver(&mut self, open: Vec<Approval>) -> Result<(), Halt> {
+        // The approver may take long, and the process may die meanwhile.
+        self.flush().await?;
+        let callbacks = self.callbacks;
+        let mut together = Together::new();
+        for approval in open {
+            self.asked.insert(approval.approval_id.clone());
+            together.add(async move {
+                let mut asked = callbacks.ask(Ask::Approve, format!("{{\"approval\":{}}}", approval.json()));
+                (approval.approval_id, asked.next().await)
+            });
+        }
+        while let Some((approval_id, reply)) = self.unless_halted(together.next()).await? {
+            let answer = match reply {
+                None => return Err(host_gone().into()),
+                Some(Reply::Value(answer)) => json::parse(&answer, &json::Limits::default()).unwrap_or(Json::Null),
+                Some(_) => return Err(failed("CALLBACK_FAILED", "approve failed.")),
+            };
+            let text = |key: &str| answer.get(key).and_then(Json::as_str).filter(|text| !text.is_empty());
+            let decide = match text("decision") {
+                Some("defer") => continue,
+                Some("approve") => Decide::Approve,
+                Some("reject") => Decide::Reject,
+                _ => {
+                    return Err(failed(
+                        "CALLBACK_FAILED",
+                        "approve must answer { decision: 'approve' | 'reject' | 'defer', … }.",
+                    ));
+                }
+            };
+            let Some(actor) = text("actor") else {
+                return Err(failed("CALLBACK_FAILED", "approve decided without an actor. Say who it was."));
+            };
+            match self.handle.respond_to_approval(&approval_id, decide, actor, text("reason")).await {
+                // Somebody else was faster, or its time is over: that counts then.
+                Ok(_) | Err(Error::ApprovalClosed(_)) => {}
+                Err(Error::InvalidInput(told)) => return Err(failed("CALLBACK_FAILED", &told)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an approval was given for exactly this call.
+    pub(crate) async fn approved_input(&self, approval_id: &str, checked: &Checked) -> Result<bool, Halt> {
+        let approval = match self.handle.approval(approval_id).await {
+            Ok(approval) => approval,
+            Err(Error::NotFound) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let subject = Subject::Tool { tool: checked.call.tool.clone(), input: checked.input.clone() };
+        Ok(approval.status == ApprovalStatus::Decided(Decision::Approved)
+            && approval.subject == subject
+            && approval.context.run_id.as_deref() == Some(&self.state.run_id)
+            && approval.context.call_id.as_deref() == Some(&checked.call.call_id)
+            && !self.is_outdated(&approval))
+    }
+
+    async fn suspend(&mut self, open: Vec<Approval>) -> Result<(), Halt> {
+        self.note(self.entry("run.suspended").with("approvals", Json::Array(open.iter().map(shown).collect())))?;
+        for _ in 0..ATTEMPTS {
+            let mut changes = self.extension().await?;
+            let (block, _) = self.journal.appended(&self.pending);
+            changes.extend(self.suspended(&block, self.pending.len()));
+            let head = self.suspended_head(&block, self.pending.len());
+            if self.try_flush(changes).await? {
+                self.head = head;
+                return Ok(());
+            }
+        }
+        Err(crate::references::contended().into())
+    }
+
+    /// The record of the run when it is suspended with this block.
+    fn suspended_head(&self, block: &[u8], entries: usize) -> super::head::RunHead {
+        self.head_after(RunStatus::Suspended, block, entries)
+    }
+
+    fn suspended(&self, block: &[u8], entries: usize) -> Vec<Change> {
+        let head = self.suspended_head(block, entries);
+        self.head_changes(&head, block.len() as u64, self.journal.expires_at)
+    }
+
+    /// The changes that let the references of this run live as long as it may wait.
+    async fn extension(&self) -> Result<Vec<Change>, Halt> {
+        let until = self.access.now().saturating_add(PENDING_MS + AFTERWARDS_MS);
+        let ids: Vec<&str> = self.state.references.iter().map(String::as_str).collect();
+        let mut changes = Vec::new();
+        let groups = ids.len().div_ceil(EXTENDED);
+        for (at, group) in ids.chunks(EXTENDED).enumerate() {
+            changes = extension(&self.access, group, until).await?;
+            // Only the last ones fit into the commit of the suspension.
+            if at + 1 < groups && !changes.is_empty() {
+                let changes = std::mem::take(&mut changes);
+                self.access.commit(changes, &self.handle.engine_limits, bailiwick_tenancy::Durability::Sync).await?;
+            }
+        }
+        Ok(changes)
+    }
+}
+
+/// Why an approval is withdrawn whose tool is another one now.
+const OUTDATED: &str = "The definition of the tool has changed since it was asked about.";
+
+/// An approval as events show it.
+fn shown(approval: &Approval) -> Json {
+    json::parse(approval.json().as_bytes(), &json::Limits::default())
+        .unwrap_or_else(|_| Json::Object(vec![member("approvalId", Json::from(approval.approval_id.as_str()))]))
+}

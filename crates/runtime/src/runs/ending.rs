@@ -1,0 +1,159 @@
+//! The ends of a run: its thread gets its messages and is free, its approvals are withdrawn, its tokens are counted, and
+//! its record says how it stands, in one commit with the last entry.
+
+use bailiwick_model::Result;
+use bailiwick_model::json::{self, Json};
+use bailiwick_tenancy::{Access, Area, Change, When};
+
+use super::driver::Driver;
+use super::entry::{self, Entry, object};
+use super::frame::{Frame, message, result_part};
+use super::head::{KIND, RunHead, RunStatus, run_name, tokens_name};
+use super::journal::taken_over;
+use super::state::for_thread;
+use super::usage::Usage;
+use crate::handle::expiry;
+use crate::references::{ATTEMPTS, contended};
+
+/// Turns of those who count a tenant's tokens in this process. They only spare them conflicts.
+#[derive(Default)]
+struct TokenTurns(tokio::sync::Mutex<()>);
+
+/// So many approvals are withdrawn at once.
+const WITHDRAWN: usize = 100;
+
+impl Driver<'_> {
+    /// Ends the run with this entry.
+    ///
+    /// # Errors
+    /// Those of the store; then the run is interrupted.
+    pub(crate) async fn end(&mut self, last: Entry) -> Result<()> {
+        let status = match last.kind() {
+            "run.completed" => RunStatus::Completed,
+            "run.limited" => RunStatus::Limited,
+            "run.cancelled" => RunStatus::Cancelled,
+            _ => RunStatus::Failed,
+        };
+        let waiting: Vec<String> = self.state.frames.iter().flat_map(Frame::waiting).map(str::to_owned).collect();
+        self.note(last)?;
+        let turns = self.handle.scope.shared::<TokenTurns>();
+        let _turn = turns.0.lock().await;
+        let (early, late) = waiting.split_at(waiting.len().saturating_sub(WITHDRAWN));
+        for ids in early.chunks(WITHDRAWN) {
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            self.handle.withdraw_approvals(&ids, Some(ENDED), Vec::new()).await?;
+        }
+        let ids: Vec<&str> = late.iter().map(String::as_str).collect();
+        for _ in 0..ATTEMPTS {
+            let (block, changes) = self.journal.appended(&self.pending);
+            let head = self.head_after(status, &block, self.pending.len());
+            let expires_at = expiry(self.access.now(), self.handle.retention_ms(KIND))?;
+            let mut others = self.head_changes(&head, block.len() as u64, expires_at);
+            others.extend(self.thread_changes().await?);
+            let when = When::Any;
+            others.push(Change::Delete { kind: KIND, area: Area::Record, name: self.journal.owner, when });
+            if ids.is_empty() {
+                if self.try_flush(others).await? {
+                    self.head = head;
+                    return Ok(());
+                }
+                continue;
+            }
+            let all = changes.into_iter().chain(self.kept.changes(&self.access)?).chain(others).collect();
+            if self.handle.withdraw_approvals(&ids, Some(ENDED), all).await?.is_some() {
+                self.head = head;
+                self.committed(&block);
+                return Ok(());
+            }
+            self.check_owner().await?;
+            self.kept.look_again(&self.access).await?;
+        }
+        Err(contended())
+    }
+
+    async fn check_owner(&self) -> Result<()> {
+        match super::journal::Owner::read(&self.access, &self.state.thread_id).await? {
+            Some((_, version)) if version == self.journal.version => Ok(()),
+            _ => Err(taken_over()),
+        }
+    }
+
+    /// The record of the run once this block is written.
+    pub(crate) fn head_after(&self, status: RunStatus, block: &[u8], entries: usize) -> RunHead {
+        RunHead {
+            status,
+            updated_at: self.state.updated_at,
+            usage: self.state.usage.clone(),
+            next: self.journal.next + entries as u64,
+            hash: entry::hash(block),
+            counted: if status.is_end() { self.state.usage.clone() } else { self.head.counted.clone() },
+            ..self.head.clone()
+        }
+    }
+
+    /// The changes that write it, with its place on lists.
+    pub(crate) fn head_changes(&self, head: &RunHead, more_bytes: u64, expires_at: Option<u64>) -> Vec<Change> {
+        let name = run_name(&self.access, &head.run_id);
+        let counted = Some(self.journal.bytes + more_bytes);
+        let (area, when) = (Area::Record, When::Any);
+        let mut changes = vec![Change::Write { kind: KIND, area, name, body: head.write(), expires_at, counted, when }];
+        changes.extend(head.listed(name, Some(self.head.status), expires_at));
+        changes
+    }
+
+    /// What ends give to the thread and to the sum of tokens.
+    async fn thread_changes(&self) -> Result<Vec<Change>> {
+        let mut changes = tokens_changes(&self.access, &self.state.usage.since(&self.head.counted)).await?;
+        // Its first message is there from the beginning. A thread that was deleted meanwhile stays deleted.
+        let messages: Vec<Json> =
+            self.own_messages().iter().skip(1).filter_map(|message| for_thread(message, &self.state.run_id)).collect();
+        let thread_id = self.state.thread_id.as_str();
+        if let Some((appended, _)) = self.handle.append_changes(&self.access, thread_id, messages, false).await? {
+            changes.extend(appended);
+        }
+        Ok(changes)
+    }
+
+    /// The messages of the agent that was asked. A call that was never answered gets a result that says so: without one
+    /// the thread could not be gone on with.
+    fn own_messages(&self) -> Vec<String> {
+        let Some(frame) = self.state.frames.first() else { return self.state.thread_messages.clone() };
+        let mut messages = frame.messages.clone();
+        let unanswered = frame.calls.iter().map(|call| match &call.done {
+            Some(done) => result_part(&call.call_id, done.result.clone(), done.failed),
+            None => {
+                let told =
+                    object([("code", Json::from("INTERRUPTED")), ("message", Json::from("The run ended before."))]);
+                result_part(&call.call_id, object([("error", told)]), true)
+            }
+        });
+        let parts: Vec<Json> = unanswered.collect();
+        if !parts.is_empty() {
+            messages.push(message(&self.state.message_id(), "tool", Json::Array(parts), self.state.updated_at));
+        }
+        messages
+    }
+}
+
+/// Why approvals are withdrawn.
+const ENDED: &str = "The run that asked has ended.";
+
+/// The tokens that a tenant's models have read and written in runs that ended.
+pub(crate) async fn tokens(access: &Access) -> Result<(Usage, When)> {
+    let rows = [(Area::Record, tokens_name(access))];
+    let Some(record) = access.read_current(KIND, &rows).await?.pop().flatten() else {
+        return Ok((Usage::default(), When::Absent));
+    };
+    let stored = json::parse(&record.body, &json::Limits::default())?;
+    Ok((Usage::read(&stored).ok_or_else(entry::damaged)?, When::Version(record.version)))
+}
+
+async fn tokens_changes(access: &Access, more: &Usage) -> Result<Vec<Change>> {
+    if more.total() == 0 {
+        return Ok(Vec::new());
+    }
+    let (mut sum, when) = tokens(access).await?;
+    sum.add_all(more);
+    let (area, name, body) = (Area::Record, tokens_name(access), json::write(&sum.to_json()).into_bytes());
+    Ok(vec![Change::Write { kind: KIND, area, name, body, expires_at: None, counted: None, when }])
+}

@@ -1,0 +1,164 @@
+//! A run's journal in the store: appended to by whoever owns its thread, and by nobody else.
+//!
+//! Every commit checks the owner's record and puts one block at the next sequence on condition of its absence. Whoever
+//! takes the run over changes the owner's record, so that a former owner's commits fail from then on.
+
+use std::sync::Arc;
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::{Access, Area, Change, Entries, Name, Record, Version, When};
+
+use super::entry::{self, BlockHash, Entry, NO_BLOCK, damaged, number, object, whole};
+use super::head::{KIND, RunHead, owner_name, run_name};
+use super::state::RunState;
+
+/// How many blocks are read at once.
+const BLOCKS_A_READ: usize = 64;
+/// What an unfinished run's rows live beyond the retention: longer than any approval that it may wait for.
+pub(crate) const UNFINISHED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+
+/// A journal that this process may append to.
+pub(crate) struct Journal {
+    pub(crate) name: Name,
+    pub(crate) owner: Name,
+    pub(crate) version: Version,
+    pub(crate) next: u64,
+    pub(crate) hash: BlockHash,
+    /// The bytes of its blocks.
+    pub(crate) bytes: u64,
+    pub(crate) expires_at: Option<u64>,
+}
+
+/// The changes of a block: how many conditions they begin with.
+pub(crate) const CONDITIONS: usize = 2;
+
+impl Journal {
+    /// The block with these entries, and the changes that append it. The first two fail for a former owner.
+    pub(crate) fn appended(&self, entries: &[Entry]) -> (Vec<u8>, Vec<Change>) {
+        let body = entry::write(&self.hash, entries);
+        let changes = vec![
+            Change::Check { kind: KIND, area: Area::Record, name: self.owner, when: When::Version(self.version) },
+            block(self.name, self.next, body.clone(), self.expires_at),
+        ];
+        (body, changes)
+    }
+
+    /// Goes on behind a block that was committed.
+    pub(crate) fn committed(&mut self, block: &[u8], entries: usize) {
+        self.hash = entry::hash(block);
+        self.next += entries as u64;
+        self.bytes += block.len() as u64;
+    }
+}
+
+/// The change that writes a block.
+pub(crate) fn block(name: Name, sequence: u64, body: Vec<u8>, expires_at: Option<u64>) -> Change {
+    Change::Write { kind: KIND, area: Area::Entry(sequence), name, body, expires_at, counted: None, when: When::Absent }
+}
+
+/// Who writes a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) run_id: String,
+    /// How often the run was taken over.
+    pub(crate) epoch: u64,
+}
+
+impl Owner {
+    /// The change that makes it the owner.
+    pub(crate) fn written(&self, name: Name, when: When, expires_at: Option<u64>) -> Change {
+        let body = json::write(&object([("run", Json::from(self.run_id.as_str())), ("epoch", number(self.epoch))]));
+        let body = body.into_bytes();
+        Change::Write { kind: KIND, area: Area::Record, name, body, expires_at, counted: None, when }
+    }
+
+    /// Who owns a thread, past the cache of opened records.
+    pub(crate) async fn read(access: &Access, thread_id: &str) -> Result<Option<(Self, Version)>> {
+        let rows = [(Area::Record, owner_name(access, thread_id))];
+        let Some(record) = access.read_current(KIND, &rows).await?.pop().flatten() else { return Ok(None) };
+        let parse = || {
+            let stored = json::parse(&record.body, &json::Limits::default()).ok()?;
+            Some(Self { run_id: stored.get("run")?.as_str()?.to_owned(), epoch: whole(stored.get("epoch")?)? })
+        };
+        Ok(Some((parse().ok_or_else(damaged)?, record.version)))
+    }
+}
+
+/// A run's record, past the cache of opened records. `None`: absent, expired or foreign.
+pub(crate) async fn read_head(access: &Access, run_id: &str) -> Result<Option<(RunHead, Arc<Record>)>> {
+    if !super::head::is_run_id(run_id) {
+        return Ok(None);
+    }
+    let rows = [(Area::Record, run_name(access, run_id))];
+    let Some(record) = access.read_current(KIND, &rows).await?.pop().flatten() else { return Ok(None) };
+    let head = RunHead::read(&record.body)?;
+    if head.run_id == run_id { Ok(Some((head, record))) } else { Ok(None) }
+}
+
+/// A journal as it was read.
+pub(crate) struct Loaded {
+    pub(crate) state: RunState,
+    pub(crate) next: u64,
+    pub(crate) hash: BlockHash,
+    pub(crate) bytes: u64,
+}
+
+/// Reads a whole journal.
+///
+/// # Errors
+/// `StoreCorrupt` if a block is missing, altered or put back.
+pub(crate) async fn load(access: &Access, head: &RunHead) -> Result<Loaded> {
+    let name = run_name(access, &head.run_id);
+    let (mut state, mut next, mut hash, mut bytes) = (None::<RunState>, 0, NO_BLOCK, 0);
+    let mut passed_head = head.next == 0;
+    loop {
+        let wanted = Entries { from: next, to: u64::MAX, reverse: false, limit: BLOCKS_A_READ };
+        let blocks = access.entries(KIND, name, wanted).await?;
+        let complete = blocks.len() < BLOCKS_A_READ;
+        for (sequence, record) in blocks {
+            let (previous, entries) = entry::read(&record.body)?;
+            if sequence != next || previous != hash {
+                return Err(damaged());
+            }
+            for entry in &entries {
+                match &mut state {
+                    None => state = Some(RunState::begin(&head.run_id, entry).ok_or_else(damaged)?),
+                    Some(state) => state.apply(entry).ok_or_else(damaged)?,
+                }
+            }
+            next += entries.len() as u64;
+            hash = entry::hash(&record.body);
+            bytes += record.body.len() as u64;
+            passed_head |= next == head.next && hash == head.hash;
+        }
+        if complete {
+            break;
+        }
+    }
+    // The record says where the journal ended when it was written last; a shorter or another one was put back.
+    if !passed_head {
+        return Err(damaged());
+    }
+    Ok(Loaded { state: state.ok_or_else(damaged)?, next, hash, bytes })
+}
+
+/// Entries from a sequence on, each with its own: those of one or a few blocks.
+pub(crate) async fn read_from(access: &Access, run_id: &str, from: u64, most: usize) -> Result<Vec<(u64, Entry)>> {
+    let name = run_name(access, run_id);
+    // The block that `from` is in may begin earlier.
+    let before = Entries { from: 0, to: from, reverse: true, limit: 1 };
+    let first = access.entries(KIND, name, before).await?.first().map_or(from, |(sequence, _)| *sequence);
+    let range = Entries { from: first, to: u64::MAX, reverse: false, limit: most };
+    let mut found = Vec::new();
+    for (sequence, record) in access.entries(KIND, name, range).await? {
+        let entries = entry::read(&record.body)?.1;
+        found.extend((sequence..).zip(entries).filter(|(sequence, _)| *sequence >= from));
+    }
+    Ok(found)
+}
+
+/// What a former owner is told.
+pub(crate) fn taken_over() -> Error {
+    Error::ThreadBusy("Another process has taken this run over. Follow it there, with runs.follow.".to_owned())
+}

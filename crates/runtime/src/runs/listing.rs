@@ -1,0 +1,158 @@
+//! Runs as they are listed and followed.
+
+use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::{Area, List, Name, bad_cursor, check_limit};
+
+use super::head::{KIND, RunHead, RunStatus, filtered};
+use super::journal::{read_from, read_head};
+use super::live::{RunPage, RunPosition, Shown};
+use super::usage::Usage;
+use crate::handle::TenantHandle;
+use crate::references::Page;
+
+/// How many blocks a follower reads at once.
+const BLOCKS: usize = 32;
+/// How many rows are looked at for one page, for filters that have no list of their own.
+const LOOKED_AT: usize = 1000;
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// How they stand: a word of the API, `interrupted` included.
+    pub status: Option<String>,
+    /// On which thread.
+    pub thread_id: Option<String>,
+    /// Who asked.
+    pub actor: Option<String>,
+}
+
+impl RunFilter {
+    /// The list with the fewest others.
+    fn list(&self) -> Result<List> {
+        let status = match self.status.as_deref() {
+            None => None,
+            Some("interrupted") => Some(RunStatus::Running),
+            Some(name) => Some(RunStatus::from_name(name).ok_or_else(|| {
+                Error::invalid(
+                    "status must be running, interrupted, suspended, completed, limited, failed or cancelled.",
+                )
+            })?),
+        };
+        Ok(match (&self.thread_id, &self.actor, status) {
+            (Some(thread_id), _, _) => filtered("thread", thread_id),
+            (None, Some(actor), _) => filtered("actor", actor),
+            (None, None, Some(status)) => filtered("status", status.name()),
+            (None, None, None) => List::all(KIND),
+        })
+    }
+
+    fn takes(&self, head: &RunHead, is_live: bool) -> bool {
+        self.status.as_deref().is_none_or(|status| status == head.shown(is_live))
+            && self.thread_id.as_ref().is_none_or(|thread_id| *thread_id == head.thread_id)
+            && (self.actor.is_none() || self.actor == head.actor)
+    }
+}
+
+impl TenantHandle {
+    /// A run as `RunSummary`, JSON text.
+    ///
+    /// # Errors
+    /// `NotFound` for every id that is not this tenant's, and those of the store.
+    pub async fn run_summary(&self, run_id: &str) -> Result<String> {
+        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
+        Ok(head.summary(self.live_runs().get(run_id).is_some()))
+    }
+
+    /// Lists runs, newest first. With several filters a page may have fewer than `limit` and still go on.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad filter, limit or cursor, and those of the store.
+    pub async fn list_runs(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        check_limit(limit)?;
+        let list = filter.list()?;
+        let Some(access) = self.scope.existing().await? else {
+            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
+        };
+        let (mut items, mut cursor, mut looked_at) = (Vec::new(), cursor.map(str::to_owned), 0);
+        loop {
+            let page = access.page(&list, limit - items.len(), cursor.as_deref()).await?;
+            looked_at += page.names.len();
+            let names: Vec<Name> = page.names.iter().map(|(_, name)| *name).collect();
+            let records = access.read_many(KIND, Area::Record, &names).await?;
+            for (record, (micros, _)) in records.into_iter().zip(page.names) {
+                let Some(record) = record else { continue };
+                let head = RunHead::read(&record.body)?;
+                let is_live = self.live_runs().get(&head.run_id).is_some();
+                if head.created_micros == micros && filter.takes(&head, is_live) {
+                    items.push(head.summary(is_live));
+                }
+            }
+            cursor = page.cursor;
+            if cursor.is_none() || items.len() == limit || looked_at >= LOOKED_AT {
+                return Ok(Page { items, cursor });
+            }
+        }
+    }
+
+    /// Waits until there is something new for a follower of a run at work, and returns it. Of one that is not at work in
+    /// this process it returns what is in the journal, which may be nothing; with `patient` it waits then until the run
+    /// is gone on with, unless it is over.
+    ///
+    /// # Errors
+    /// `NotFound` for every id that is not this tenant's, and those of the store.
+    pub async fn run_events(&self, run_id: &str, position: RunPosition, patient: bool) -> Result<RunPage> {
+        let work = async {
+            loop {
+                let mut begun = self.live_runs().changes();
+                begun.mark_unchanged();
+                let page = self.events(run_id, position.clone()).await?;
+                if !patient || !page.events.is_empty() || page.over {
+                    return Ok(page);
+                }
+                // The sender is in the tenant's shared state, which this handle's scope holds.
+                let _ = begun.changed().await;
+            }
+        };
+        self.scope.unless_closed(&self.closing, work).await
+    }
+
+    async fn events(&self, run_id: &str, position: RunPosition) -> Result<RunPage> {
+        while let Some(live) = self.live_runs().get(run_id) {
+            let mut changes = live.changes();
+            changes.mark_unchanged();
+            match live.read(&position) {
+                Some(page) if !page.events.is_empty() => return Ok(page),
+                None => return self.journaled(run_id, position, true).await,
+                Some(page) if !page.live => break,
+                Some(_) => {}
+            }
+            // The sender is in the run, which this holds.
+            let _ = changes.changed().await;
+        }
+        self.journaled(run_id, position, false).await
+    }
+
+    async fn journaled(&self, run_id: &str, position: RunPosition, live: bool) -> Result<RunPage> {
+        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
+        let mut page = RunPage { events: Vec::new(), position, live, over: false };
+        for (sequence, entry) in read_from(&access, run_id, page.position.next, BLOCKS).await? {
+            Shown::new(run_id, sequence, &entry).show(&mut page);
+        }
+        page.over = head.status.is_end() && page.position.next >= head.next;
+        Ok(page)
+    }
+
+    /// The tokens that models have read and written, by model, as JSON text. They only grow.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn tokens(&self) -> Result<String> {
+        let usage = match self.scope.existing().await? {
+            Some(access) => super::ending::tokens(&access).await?.0,
+            None => Usage::default(),
+        };
+        Ok(bailiwick_model::json::write(&usage.to_json()))
+    }
+}

@@ -1,0 +1,292 @@
+//! Runs that are at work in this process, and what their followers see of them. A follower keeps its own position and
+//! asks for what is new, so a slow one costs nothing: deltas are cut from the message that is being written, and
+//! what has left memory is read from the journal.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_tenancy::Closing;
+use tokio::sync::watch;
+
+use super::entry::Entry;
+use super::state::text_of;
+
+/// How many bytes of events stay in memory for followers, at least the last one.
+const RECENT_BYTES: usize = 256 << 10;
+
+/// The runs of one tenant that are at work in this process.
+#[derive(Default)]
+pub(crate) struct LiveRuns {
+    runs: Mutex<HashMap<String, Arc<Live>>>,
+    /// Changed when a run is taken in.
+    begun: watch::Sender<u64>,
+}
+
+impl LiveRuns {
+    /// Takes a run in. `None`: it is at work already.
+    pub(crate) fn register(self: &Arc<Self>, run_id: &str) -> Option<Registered> {
+        let mut runs = self.runs();
+        if runs.contains_key(run_id) {
+            return None;
+        }
+        let live = Arc::new(Live::default());
+        runs.insert(run_id.to_owned(), live.clone());
+        self.begun.send_modify(|count| *count = count.wrapping_add(1));
+        Some(Registered { runs: self.clone(), run_id: run_id.to_owned(), live })
+    }
+
+    /// The run, if it is at work.
+    pub(crate) fn get(&self, run_id: &str) -> Option<Arc<Live>> {
+        self.runs().get(run_id).cloned()
+    }
+
+    /// Tells of every run that is taken in from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.begun.subscribe()
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<String, Arc<Live>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run's place among those at work, until it is dropped.
+pub(crate) struct Registered {
+    runs: Arc<LiveRuns>,
+    run_id: String,
+    pub(crate) live: Arc<Live>,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.runs.runs().remove(&self.run_id);
+        self.live.inner().over = true;
+        self.live.notify();
+    }
+}
+
+/// Where a follower is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunPosition {
+    /// The sequence of the next event.
+    pub next: u64,
+    /// The message whose deltas it has seen some of; empty if none.
+    pub message_id: String,
+    /// How much of its text it has seen, in UTF-16 units.
+    pub text: u64,
+    /// How much of its reasoning.
+    pub reasoning: u64,
+}
+
+/// What is new for a follower.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunPage {
+    /// JSON texts of events, oldest first.
+    pub events: Vec<String>,
+    /// Where to go on.
+    pub position: RunPosition,
+    /// Whether the run is at work in this process.
+    pub live: bool,
+    /// Whether it is over, so that nothing comes after these.
+    pub over: bool,
+}
+
+/// A run at work.
+#[derive(Default)]
+pub(crate) struct Live {
+    inner: Mutex<Inner>,
+    changed: watch::Sender<u64>,
+    /// Closed when somebody wants it to end.
+    pub(crate) cancelled: Closing,
+}
+
+#[derive(Default)]
+struct Inner {
+    recent: VecDeque<Shown>,
+    bytes: usize,
+    next: u64,
+    writing: Option<Writing>,
+    over: bool,
+}
+
+/// An event that was committed.
+#[derive(Clone)]
+pub(crate) struct Shown {
+    sequence: u64,
+    event: String,
+    /// The message that it completes.
+    message: Option<Arc<Writing>>,
+}
+
+/// A message that a model writes, or has written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Writing {
+    pub(crate) run_id: String,
+    pub(crate) agent: String,
+    pub(crate) message_id: String,
+    pub(crate) at: u64,
+    pub(crate) text: String,
+    pub(crate) reasoning: String,
+}
+
+impl Shown {
+    /// An entry of the journal as followers see it.
+    pub(crate) fn new(run_id: &str, sequence: u64, entry: &Entry) -> Self {
+        Self { sequence, event: entry.json(run_id, sequence), message: Writing::of(run_id, entry).map(Arc::new) }
+    }
+
+    fn byte_length(&self) -> usize {
+        self.event.len() + self.message.as_ref().map_or(0, |message| message.text.len() + message.reasoning.len())
+    }
+
+    /// Adds it for a follower: first what that one has not seen of the message, then the event.
+    pub(crate) fn show(&self, page: &mut RunPage) {
+        if let Some(message) = &self.message {
+            message.show(self.sequence.saturating_sub(1), page);
+        }
+        page.events.push(self.event.clone());
+        page.position.next = self.sequence + 1;
+    }
+}
+
+impl Writing {
+    /// The message that an entry completes.
+    fn of(run_id: &str, entry: &Entry) -> Option<Self> {
+        let parts = entry.own_get("parts")?.as_array()?;
+        Some(Self {
+            run_id: run_id.to_owned(),
+            agent: entry.text("agent")?.to_owned(),
+            message_id: entry.own_text("messageId")?.to_owned(),
+            at: entry.at(),
+            text: text_of(parts),
+            reasoning: reasoning_of(parts),
+        })
+    }
+
+    fn show(&self, after: u64, page: &mut RunPage) {
+        if page.position.message_id != self.message_id {
+            page.position.message_id.clone_from(&self.message_id);
+            (page.position.text, page.position.reasoning) = (0, 0);
+        }
+        let parts = [
+            ("reasoning.delta", &self.reasoning, &mut page.position.reasoning),
+            ("text.delta", &self.text, &mut page.position.text),
+        ];
+        for (kind, whole, seen) in parts {
+            let delta = tail(whole, *seen);
+            if delta.is_empty() {
+                continue;
+            }
+            let text = |text: &str| json::write(&Json::from(text));
+            page.events.push(format!(
+                "{{\"type\":\"{kind}\",\"runId\":\"{}\",\"at\":{},\"agent\":{},\"messageId\":{},\"delta\":{},\"offset\":{seen},\"after\":{after}}}",
+                self.run_id,
+                self.at,
+                text(&self.agent),
+                text(&self.message_id),
+                text(delta),
+            ));
+            *seen += delta.encode_utf16().count() as u64;
+        }
+    }
+}
+
+fn reasoning_of(parts: &[Json]) -> String {
+    let parts = parts.iter().filter(|part| part.get("type").and_then(Json::as_str) == Some("reasoning"));
+    parts.filter_map(|part| part.get("text")?.as_str()).collect()
+}
+
+/// The rest of a text after so many UTF-16 units.
+fn tail(text: &str, units: u64) -> &str {
+    let mut left = units;
+    for (at, character) in text.char_indices() {
+        if left == 0 {
+            return text.get(at..).unwrap_or_default();
+        }
+        left = left.saturating_sub(character.len_utf16() as u64);
+    }
+    ""
+}
+
+impl Live {
+    /// Where the journal ends, for a run that is gone on with.
+    pub(crate) fn begin_at(&self, next: u64) {
+        self.inner().next = next;
+    }
+
+    /// Shows what was committed.
+    pub(crate) fn committed(&self, events: impl Iterator<Item = Shown>) {
+        let mut inner = self.inner();
+        for event in events {
+            if event.message.is_some() {
+                inner.writing = None;
+            }
+            inner.next = event.sequence + 1;
+            inner.bytes += event.byte_length();
+            inner.recent.push_back(event);
+            while inner.bytes > RECENT_BYTES && inner.recent.len() > 1 {
+                let oldest = inner.recent.pop_front();
+                inner.bytes -= oldest.map_or(0, |oldest| oldest.byte_length());
+            }
+        }
+        drop(inner);
+        self.notify();
+    }
+
+    /// Begins a message that is being written, in the place of one that was given up.
+    pub(crate) fn writing(&self, message: Writing) {
+        self.inner().writing = Some(message);
+    }
+
+    /// Goes on with it.
+    pub(crate) fn written(&self, text: &str, reasoning: &str) {
+        if let Some(writing) = &mut self.inner().writing {
+            writing.text.push_str(text);
+            writing.reasoning.push_str(reasoning);
+        }
+        self.notify();
+    }
+
+    /// What is in memory for a follower. `None`: it must read the journal first.
+    pub(crate) fn read(&self, position: &RunPosition) -> Option<RunPage> {
+        let inner = self.inner();
+        let first = inner.recent.front().map_or(inner.next, |event| event.sequence);
+        if position.next < first {
+            return None;
+        }
+        let mut page = RunPage { events: Vec::new(), position: position.clone(), live: !inner.over, over: false };
+        inner.recent.iter().filter(|event| event.sequence >= position.next).for_each(|event| event.show(&mut page));
+        if let Some(writing) = &inner.writing {
+            writing.show(inner.next.saturating_sub(1), &mut page);
+        }
+        Some(page)
+    }
+
+    /// Tells of every change from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    fn notify(&self) {
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tail;
+
+    #[test]
+    fn b6_a_follower_goes_on_between_whole_characters() {
+        assert_eq!(tail("a😀b", 0), "a😀b");
+        assert_eq!(tail("a😀b", 1), "😀b");
+        assert_eq!(tail("a😀b", 3), "b");
+        assert_eq!(tail("a😀b", 4), "");
+        assert_eq!(tail("", 9), "");
+    }
+}

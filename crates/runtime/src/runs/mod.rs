@@ -1,0 +1,36 @@
+//! Runs: agents at work, by a journal that is all there is of them.
+//!
+//! [`state`] says what is to be done next, from the journal alone; [`driver`] does it: it asks the host's models and tools
+//! and appends what came of it, one small commit a step. Resuming is reading the journal and going on.
+
+mod ask;
+mod callbacks;
+mod calls;
+mod consent;
+mod driver;
+mod ending;
+mod entry;
+mod frame;
+mod head;
+mod journal;
+mod listing;
+mod live;
+mod planning;
+mod prompt;
+mod request;
+mod result;
+mod resume;
+mod start;
+mod state;
+mod steps;
+mod team;
+mod together;
+mod tool;
+mod usage;
+
+pub use callbacks::{Ask, Asked, Callbacks, Reply};
+pub use head::RunStatus;
+pub use listing::RunFilter;
+pub use live::{RunPage, RunPosition};
+pub use request::{PreparedRun, RunRequest};
+pub(crate) use team::Team;

@@ -1,0 +1,150 @@
+//! Going on with a run from its journal, and cancelling one that nobody is at work at.
+
+use std::sync::Arc;
+
+use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, When};
+
+use super::callbacks::{Ask, Asked, Callbacks};
+use super::driver::Driver;
+use super::head::{KIND, RunHead, RunStatus, busy, owner_name, run_name};
+use super::journal::{Journal, Owner, load, read_head};
+use super::live::Registered;
+use super::result::result;
+use super::start::{HISTORY_BYTES, owned};
+use crate::handle::TenantHandle;
+use crate::references::{ATTEMPTS, contended};
+use crate::threads::history;
+
+impl TenantHandle {
+    /// Goes on with a run from its journal, until there is a result.
+    ///
+    /// # Errors
+    /// `NotFound`; `ThreadBusy` if it is at work; `Closed`, and those of the store.
+    pub async fn resume_run(&self, run_id: &str, callbacks: &dyn Callbacks) -> Result<String> {
+        self.scope.unless_closed(&self.closing, self.resume(run_id, callbacks)).await
+    }
+
+    /// Ends a run that is not over: its approvals are withdrawn and its thread is free. Does nothing to one that is over.
+    ///
+    /// # Errors
+    /// `NotFound`, `Closed`, and those of the store.
+    pub async fn cancel_run(&self, run_id: &str) -> Result<()> {
+        self.scope.unless_closed(&self.closing, self.cancel(run_id)).await
+    }
+
+    async fn resume(&self, run_id: &str, callbacks: &dyn Callbacks) -> Result<String> {
+        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some((head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
+        if head.status.is_end() {
+            return Ok(result(&load(&access, &head).await?.state));
+        }
+        let registered = self
+            .live_runs()
+            .register(run_id)
+            .ok_or_else(|| Error::ThreadBusy("This run is at work already. Follow it with runs.follow.".to_owned()))?;
+        let Some(mut driver) = self.take_over(access.clone(), run_id, &registered, callbacks).await? else {
+            // It has ended meanwhile.
+            let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
+            return Ok(result(&load(&access, &head).await?.state));
+        };
+        driver.drive().await?;
+        Ok(result(&driver.state))
+    }
+
+    async fn cancel(&self, run_id: &str) -> Result<()> {
+        if let Some(live) = self.live_runs().get(run_id) {
+            let mut changes = live.changes();
+            live.cancelled.close();
+            while self.live_runs().get(run_id).is_some_and(|now| Arc::ptr_eq(&now, &live)) {
+                changes.mark_unchanged();
+                if self.live_runs().get(run_id).is_none() || changes.changed().await.is_err() {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some((head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
+        if head.status.is_end() {
+            return Ok(());
+        }
+        let registered = self.live_runs().register(run_id);
+        let registered = registered
+            .ok_or_else(|| Error::ThreadBusy("This run has just been resumed. Cancel it again.".to_owned()))?;
+        if let Some(mut driver) = self.take_over(access, run_id, &registered, &Nobody).await? {
+            let entry = driver.entry("run.cancelled");
+            driver.end(entry).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes this process the one that goes on with a run. `None`: it has ended.
+    async fn take_over<'a>(
+        &'a self,
+        access: Access,
+        run_id: &str,
+        registered: &Registered,
+        callbacks: &'a dyn Callbacks,
+    ) -> Result<Option<Driver<'a>>> {
+        for _ in 0..ATTEMPTS {
+            let (before, record) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
+            if before.status.is_end() {
+                return Ok(None);
+            }
+            let thread_id = before.thread_id.clone();
+            let current = Owner::read(&access, &thread_id).await?;
+            let (epoch, when) = match &current {
+                Some((owner, version)) if owner.run_id == run_id => (owner.epoch, When::Version(*version)),
+                Some((owner, _)) => return Err(busy(&owner.run_id)),
+                None => (0, When::Absent),
+            };
+            let owner = Owner { run_id: run_id.to_owned(), epoch: epoch + 1 };
+            let (name, owner_at) = (run_name(&access, run_id), owner_name(&access, &thread_id));
+            let expires_at = self.unfinished_until(&access)?;
+            let head = RunHead { status: RunStatus::Running, ..before.clone() };
+            let (area, body, when_head) = (Area::Record, head.write(), When::Version(record.version));
+            let mut changes = vec![
+                owner.written(owner_at, when, expires_at),
+                Change::Write { kind: KIND, area, name, body, expires_at, counted: None, when: when_head },
+            ];
+            // The journal behind the record is read once nobody else can append to it.
+            let counted = Some(load(&access, &before).await?.bytes);
+            if let Some(Change::Write { counted: place, .. }) = changes.get_mut(1) {
+                *place = counted;
+            }
+            changes.extend(head.listed(name, Some(before.status), expires_at));
+            if access.commit(changes, &self.engine_limits, Durability::Sync).await? != Committed::Done {
+                continue;
+            }
+            let version = owned(&access, &owner, &thread_id).await?;
+            let loaded = load(&access, &head).await?;
+            let history = history(&access, &thread_id, loaded.state.base, HISTORY_BYTES).await?;
+            registered.live.begin_at(loaded.next);
+            let journal = Journal {
+                name,
+                owner: owner_at,
+                version,
+                next: loaded.next,
+                hash: loaded.hash,
+                bytes: loaded.bytes,
+                expires_at,
+            };
+            return Ok(Some(self.driver(access, callbacks, registered, loaded.state, journal, head, history)));
+        }
+        Err(contended())
+    }
+}
+
+/// For a run that is ended without being gone on with.
+struct Nobody;
+
+impl Callbacks for Nobody {
+    fn ask(&self, _: Ask, _: String) -> Asked {
+        Asked::new(|| {}).1
+    }
+
+    fn has_approver(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,226 @@
+//! Beginning a run: its ids, its place on its thread, its first commit.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use bailiwick_model::base32::prefixed_id;
+use bailiwick_model::json::Json;
+use bailiwick_model::spec::{AgentRole, RunLimits};
+use bailiwick_model::{Error, Issue, Result};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, When};
+use tokio::time::Instant;
+
+use super::callbacks::Callbacks;
+use super::driver::Driver;
+use super::entry::{self, Entry, NO_BLOCK, damaged, number};
+use super::head::{KIND, RunHead, RunStatus, busy, owner_name, run_name};
+use super::journal::{Journal, Owner, UNFINISHED_MS, read_head, taken_over};
+use super::live::{LiveRuns, Registered, Shown};
+use super::request::{PreparedRun, RunRequest};
+use super::result::result;
+use super::state::{RunState, role_name, stricter, write_limits};
+use super::usage::Usage;
+use crate::handle::{TenantHandle, expiry};
+use crate::references::{ATTEMPTS, Kept, contended};
+use crate::threads::{history, prompt_message};
+
+/// How much of a thread a model is given, in bytes: about so many times four tokens.
+pub(crate) const HISTORY_BYTES: usize = 400_000;
+
+impl TenantHandle {
+    /// Gives a new run its ids: no I/O.
+    ///
+    /// # Errors
+    /// `Internal` if the random numbers repeat.
+    pub fn prepare_run(&self) -> Result<PreparedRun> {
+        let run_id = prefixed_id("run_", &self.scope.random());
+        let registered = self.live_runs().register(&run_id);
+        let registered = registered.ok_or_else(|| Error::Internal("An id was given out twice.".to_owned()))?;
+        Ok(PreparedRun { run_id, thread_id: prefixed_id("thr_", &self.scope.random()), registered })
+    }
+
+    /// Runs until there is a result, the JSON text of a `RunResult`.
+    ///
+    /// # Errors
+    /// `Spec` if nobody can be asked, `InvalidInput`, `ThreadBusy`, `Closed`, and those of the store.
+    pub async fn start_run(
+        &self,
+        prepared: PreparedRun,
+        request: RunRequest,
+        callbacks: &dyn Callbacks,
+    ) -> Result<String> {
+        self.scope.unless_closed(&self.closing, self.start(prepared, request, callbacks)).await
+    }
+
+    pub(crate) fn live_runs(&self) -> Arc<LiveRuns> {
+        self.scope.shared::<LiveRuns>()
+    }
+
+    async fn start(&self, prepared: PreparedRun, request: RunRequest, callbacks: &dyn Callbacks) -> Result<String> {
+        let (agent, role) = self.asked_agent(request.specialist.as_deref())?;
+        let thread_id = request.thread_id.clone().unwrap_or_else(|| prepared.thread_id.clone());
+        let now = self.scope.now();
+        let prompt = prompt_message(&request.prompt, now, &prepared.run_id, request.actor.as_deref())?;
+        let access = self.scope.for_writing().await?;
+        let own = self.catalogue.team.agent(&agent).map(|agent| agent.spec.limits).unwrap_or_default();
+        let limits = stricter(&stricter(&request.limits, &self.run_limits()), &own);
+        let begun = Begun { prepared: &prepared, request: &request, agent, role, thread_id, limits, prompt };
+        let mut driver = self.begin(access, begun, &prepared.registered, callbacks).await?;
+        driver.drive().await?;
+        Ok(result(&driver.state))
+    }
+
+    fn asked_agent(&self, specialist: Option<&str>) -> Result<(String, AgentRole)> {
+        let team = &self.catalogue.team;
+        let agent = match specialist {
+            Some(name) => team.agent(name).filter(|agent| agent.spec.role == AgentRole::Specialist),
+            None => team.front.as_deref().and_then(|name| team.agent(name)),
+        };
+        match agent {
+            Some(agent) => Ok((agent.spec.name.clone(), agent.spec.role)),
+            None if specialist.is_some() => {
+                let message = "There is no specialist of this name. Use one of the spec's specialists.".to_owned();
+                Err(Error::Spec(vec![Issue { path: "agents".to_owned(), message }]))
+            }
+            None => Err(super::team::no_front()),
+        }
+    }
+
+    async fn begin<'a>(
+        &'a self,
+        access: Access,
+        begun: Begun<'_>,
+        registered: &Registered,
+        callbacks: &'a dyn Callbacks,
+    ) -> Result<Driver<'a>> {
+        let Begun { prepared, request, agent, role, thread_id, limits, prompt } = begun;
+        let run_id = prepared.run_id.clone();
+        let owner = Owner { run_id: run_id.clone(), epoch: 1 };
+        let (name, owner_at) = (run_name(&access, &run_id), owner_name(&access, &thread_id));
+        let expires_at = self.unfinished_until(&access)?;
+        let created_micros = access.next_micros();
+        for _ in 0..ATTEMPTS {
+            let now = access.now();
+            let thread = self.append_changes(&access, &thread_id, vec![prompt.clone()], true).await?;
+            let Some((thread, base)) = thread else { return Err(contended()) };
+            let started = Entry::new("run.started", now)
+                .with("prompt", request.prompt.clone())
+                .with_text("actor", request.actor.as_deref())
+                .own("threadId", Json::from(thread_id.as_str()))
+                .own("agent", Json::from(agent.as_str()))
+                .own("limits", write_limits(&limits))
+                .own("base", number(base));
+            let first = Entry::new("agent.started", now)
+                .with("agent", Json::from(agent.as_str()))
+                .own("role", Json::from(role_name(role)));
+            let entries = vec![started, first];
+            let block = entry::write(&NO_BLOCK, &entries);
+            let head = RunHead {
+                run_id: run_id.clone(),
+                thread_id: thread_id.clone(),
+                status: RunStatus::Running,
+                agent: agent.clone(),
+                actor: request.actor.clone(),
+                started_at: now,
+                updated_at: now,
+                usage: Usage::default(),
+                created_micros,
+                next: entries.len() as u64,
+                hash: entry::hash(&block),
+                counted: Usage::default(),
+            };
+            let when = self.owner_condition(&access, &thread_id).await?;
+            let body = head.write();
+            let (area, counted) = (Area::Record, Some(block.len() as u64));
+            let mut changes = vec![
+                owner.written(owner_at, when, expires_at),
+                super::journal::block(name, 0, block.clone(), expires_at),
+                Change::Write { kind: KIND, area, name, body, expires_at, counted, when: When::Absent },
+            ];
+            changes.extend(head.listed(name, None, expires_at));
+            changes.extend(thread);
+            if access.commit(changes, &self.engine_limits, Durability::Sync).await? != Committed::Done {
+                continue;
+            }
+            let mut state = entries.first().and_then(|entry| RunState::begin(&run_id, entry)).ok_or_else(damaged)?;
+            entries.iter().skip(1).try_for_each(|entry| state.apply(entry)).ok_or_else(damaged)?;
+            let history = history(&access, &thread_id, base, HISTORY_BYTES).await?;
+            let journal = Journal {
+                name,
+                owner: owner_at,
+                version: owned(&access, &owner, &thread_id).await?,
+                next: head.next,
+                hash: head.hash,
+                bytes: block.len() as u64,
+                expires_at,
+            };
+            let shown = (0..).zip(&entries).map(|(sequence, entry)| Shown::new(&run_id, sequence, entry));
+            registered.live.committed(shown);
+            return Ok(self.driver(access, callbacks, registered, state, journal, head, history));
+        }
+        Err(contended())
+    }
+
+    /// The condition under which a new run may take a thread.
+    async fn owner_condition(&self, access: &Access, thread_id: &str) -> Result<When> {
+        let Some((owner, version)) = Owner::read(access, thread_id).await? else { return Ok(When::Absent) };
+        match read_head(access, &owner.run_id).await? {
+            Some((head, _)) if !head.status.is_end() => Err(busy(&owner.run_id)),
+            // What is left of a run that has expired keeps nobody out.
+            _ => Ok(When::Version(version)),
+        }
+    }
+
+    pub(crate) fn unfinished_until(&self, access: &Access) -> Result<Option<u64>> {
+        let kept = self.retention_ms(KIND).map(|ttl| ttl.saturating_add(UNFINISHED_MS));
+        expiry(access.now(), kept.map(|ttl| ttl.min((1 << 53) - 1)))
+    }
+
+    pub(crate) fn driver<'a>(
+        &'a self,
+        access: Access,
+        callbacks: &'a dyn Callbacks,
+        registered: &Registered,
+        state: RunState,
+        journal: Journal,
+        head: RunHead,
+        history: Vec<String>,
+    ) -> Driver<'a> {
+        Driver {
+            handle: self,
+            access,
+            callbacks,
+            live: registered.live.clone(),
+            active_before: state.active_ms,
+            state,
+            journal,
+            head,
+            pending: Vec::new(),
+            kept: Kept::default(),
+            history,
+            sent: HashMap::new(),
+            introduced: HashSet::new(),
+            asked: HashSet::new(),
+            began: Instant::now(),
+        }
+    }
+}
+
+/// What a run begins with.
+struct Begun<'a> {
+    prepared: &'a PreparedRun,
+    request: &'a RunRequest,
+    agent: String,
+    role: AgentRole,
+    thread_id: String,
+    limits: RunLimits,
+    prompt: Json,
+}
+
+/// The version of the owner's record that was just written.
+pub(crate) async fn owned(access: &Access, owner: &Owner, thread_id: &str) -> Result<bailiwick_tenancy::Version> {
+    match Owner::read(access, thread_id).await? {
+        Some((now, version)) if now == *owner => Ok(version),
+        _ => Err(taken_over()),
+    }
+}

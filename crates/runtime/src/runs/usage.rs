@@ -1,0 +1,89 @@
+//! Tokens that models read and wrote.
+
+use bailiwick_model::json::Json;
+
+use super::entry::{member, number, whole};
+
+const FIELDS: [&str; 5] = ["inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens", "reasoningTokens"];
+
+/// Tokens of one model, in the order of [`FIELDS`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TokenUsage([u64; 5]);
+
+impl TokenUsage {
+    /// Reads `{ inputTokens?, … }`. `None` for anything else.
+    pub(crate) fn read(value: &Json) -> Option<Self> {
+        let members = value.as_object()?;
+        if members.iter().any(|(key, _)| !FIELDS.contains(&key.as_str())) {
+            return None;
+        }
+        let mut counts = [0; 5];
+        for (count, field) in counts.iter_mut().zip(FIELDS) {
+            if let Some(value) = value.get(field) {
+                *count = whole(value)?;
+            }
+        }
+        Some(Self(counts))
+    }
+
+    pub(crate) fn to_json(self) -> Json {
+        Json::Object(FIELDS.iter().zip(self.0).map(|(field, count)| member(field, number(count))).collect())
+    }
+
+    /// Read and written together; what came from a cache is part of what was read.
+    pub(crate) fn total(self) -> u64 {
+        let [input, output, ..] = self.0;
+        input.saturating_add(output)
+    }
+
+    fn add(&mut self, other: Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count = count.saturating_add(more);
+        }
+    }
+
+    fn less(self, other: Self) -> Self {
+        let mut counts = self.0;
+        for (count, less) in counts.iter_mut().zip(other.0) {
+            *count = count.saturating_sub(less);
+        }
+        Self(counts)
+    }
+}
+
+/// Tokens by model, in the order in which the models were first used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Usage(Vec<(String, TokenUsage)>);
+
+impl Usage {
+    pub(crate) fn read(value: &Json) -> Option<Self> {
+        let models = value.as_object()?.iter();
+        models.map(|(model, usage)| Some((model.clone(), TokenUsage::read(usage)?))).collect::<Option<_>>().map(Self)
+    }
+
+    pub(crate) fn to_json(&self) -> Json {
+        Json::Object(self.0.iter().map(|(model, usage)| (model.clone(), usage.to_json())).collect())
+    }
+
+    pub(crate) fn add(&mut self, model: &str, usage: TokenUsage) {
+        match self.0.iter_mut().find(|(name, _)| name == model) {
+            Some((_, sum)) => sum.add(usage),
+            None => self.0.push((model.to_owned(), usage)),
+        }
+    }
+
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        other.0.iter().for_each(|(model, usage)| self.add(model, *usage));
+    }
+
+    /// What this has more than an earlier state of it.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let earlier = |model: &str| before.0.iter().find(|(name, _)| name == model).map(|(_, usage)| *usage);
+        let more = self.0.iter().map(|(model, usage)| (model.clone(), usage.less(earlier(model).unwrap_or_default())));
+        Self(more.collect())
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.0.iter().fold(0, |sum, (_, usage)| sum.saturating_add(usage.total()))
+    }
+}

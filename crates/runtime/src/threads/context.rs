@@ -1,0 +1,108 @@
+//! What a run takes from its thread and gives to it.
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::{Error, Kind, Result};
+use bailiwick_tenancy::{Access, Change, Entries};
+
+use super::head::journal_name;
+use super::message::{NewMessage, message_json, parse_messages};
+use super::read_head;
+use crate::handle::TenantHandle;
+
+/// How many messages are read at once.
+const MESSAGES_A_READ: usize = 64;
+
+impl TenantHandle {
+    /// The changes that append messages (JSON objects, without ids) to a thread, and its length before. `None`: there is
+    /// no such thread, and none is to be made.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what is no message, and those of the store.
+    pub(crate) async fn append_changes(
+        &self,
+        access: &Access,
+        thread_id: &str,
+        messages: Vec<Json>,
+        create: bool,
+    ) -> Result<Option<(Vec<Change>, u64)>> {
+        super::check_thread_id(thread_id)?;
+        let current = read_head(access, thread_id).await?;
+        if current.is_none() && !create {
+            return Ok(None);
+        }
+        let length = current.as_ref().map_or(0, |(_, head)| head.length);
+        if messages.is_empty() {
+            return Ok(Some((Vec::new(), length)));
+        }
+        let messages: Vec<NewMessage> = parse_messages(json::write(&Json::Array(messages)).as_bytes())?;
+        for message in &messages {
+            self.check_value_bytes(message.byte_length())?;
+        }
+        let (changes, _) = self.appended(access, thread_id, current, &messages)?;
+        Ok(Some((changes, length)))
+    }
+}
+
+/// The last messages of a thread before a place of it, oldest first, as JSON texts: as many as fit into so many bytes,
+/// beginning with one of a user. None if there is no such thread any more.
+pub(crate) async fn history(access: &Access, thread_id: &str, before: u64, bytes: usize) -> Result<Vec<String>> {
+    let Some((_, head)) = read_head(access, thread_id).await? else { return Ok(Vec::new()) };
+    let journal = journal_name(access, &head.journal);
+    let (mut messages, mut left, mut end) = (Vec::new(), bytes, before.min(head.length));
+    'reading: while end > 0 {
+        let wanted = Entries { from: 0, to: end - 1, reverse: true, limit: MESSAGES_A_READ };
+        let entries = access.entries(Kind::Threads, journal, wanted).await?;
+        let Some((first, _)) = entries.last() else { break };
+        end = *first;
+        for (_, entry) in &entries {
+            if entry.body.len() > left {
+                break 'reading;
+            }
+            left -= entry.body.len();
+            messages.push(message_json(&entry.body)?);
+        }
+    }
+    // A conversation that begins with an answer, or with a result without its call, is refused by providers.
+    while messages.pop_if(|message| !is_users(message)).is_some() {}
+    messages.reverse();
+    Ok(messages)
+}
+
+fn is_users(message: &str) -> bool {
+    // The role is the first member after the id, as `message_json` writes it.
+    message.split_once(',').is_some_and(|(_, rest)| rest.starts_with("\"role\":\"user\""))
+}
+
+/// Checks a prompt: a text, or an array of parts.
+///
+/// # Errors
+/// `InvalidInput`.
+pub(crate) fn prompt_message(prompt: &Json, at: u64, run_id: &str, actor: Option<&str>) -> Result<Json> {
+    let parts = match prompt {
+        Json::String(text) => {
+            let text = vec![("type".to_owned(), Json::from("text")), ("text".to_owned(), Json::from(text.as_str()))];
+            Json::Array(vec![Json::Object(text)])
+        }
+        Json::Array(parts) if !parts.is_empty() => prompt_parts(parts)?,
+        _ => return Err(Error::invalid("prompt must be a text or an array of text and file parts that is not empty.")),
+    };
+    let mut members = vec![
+        ("role".to_owned(), Json::from("user")),
+        ("parts".to_owned(), parts),
+        ("createdAt".to_owned(), Json::Number(at as f64)),
+        ("runId".to_owned(), Json::from(run_id)),
+    ];
+    members.extend(actor.map(|actor| ("actor".to_owned(), Json::from(actor))));
+    let message = Json::Object(members);
+    parse_messages(json::write(&Json::Array(vec![message.clone()])).as_bytes())?;
+    Ok(message)
+}
+
+fn prompt_parts(parts: &[Json]) -> Result<Json> {
+    let is_prompt = |part: &Json| matches!(part.get("type").and_then(Json::as_str), Some("text" | "file"));
+    if parts.iter().all(is_prompt) {
+        Ok(Json::Array(parts.to_vec()))
+    } else {
+        Err(Error::invalid("A prompt has text and file parts only. What models and tools say is in its thread."))
+    }
+}

@@ -1,0 +1,103 @@
+import type { Message } from '../native/message.ts'
+import type { ToolContext } from '../spec/callbacks.ts'
+import type { StandardSchema } from '../spec/schema.ts'
+import { CallFailure } from './failures.ts'
+import { assertSize, isBytes, jsonText, refuseOtherBinary } from './guard.ts'
+import type { HostParts } from './run-host.ts'
+
+/** What the core asks of a tool. */
+export interface ToolAsked {
+  readonly threadId: string
+  readonly callId: string
+  readonly actor?: string
+  readonly tool: string
+  readonly idempotencyKey: string
+  readonly input: unknown
+}
+
+const JSON_RESULT = 0
+const TEXT_RESULT = 1
+const BYTES_RESULT = 2
+const REFERENCE_RESULT = 3
+const VALIDATED_RESULT = 4
+
+/** The context of a call: made here, frozen, and bound to the tenant. */
+export function contextFor(runId: string, asked: ToolAsked, signal: AbortSignal, parts: HostParts): ToolContext {
+  const { threadId, callId, actor, idempotencyKey } = asked
+  const { tenant, references, cache, dataEnvironment } = parts
+  return Object.freeze({
+    tenant,
+    runId,
+    threadId,
+    callId,
+    ...(actor === undefined ? {} : { actor }),
+    references,
+    cache,
+    dataEnvironment,
+    signal,
+    idempotencyKey,
+  })
+}
+
+/**
+ * Calls a tool's handler with the validated input and returns what writes the result.
+ *
+ * @throws what the handler throws, and CallFailure for an input or result that its schema refuses
+ */
+export async function callTool(
+  runId: string,
+  asked: ToolAsked,
+  signal: AbortSignal,
+  parts: HostParts,
+): Promise<(message: Message) => void> {
+  const handler = parts.handler(asked.tool)
+  if (handler === undefined) throw new CallFailure('TOOL_UNKNOWN', 'The tool has no handler.')
+  const schemas = parts.schemas(asked.tool)
+  const input = schemas.input ? await validated(schemas.input, asked.input, 'INPUT_INVALID') : asked.input
+  const result: unknown = await handler(input, contextFor(runId, asked, signal, parts))
+  if (isBytes(result)) {
+    assertSize(result.length)
+    return (message) => message.u8(BYTES_RESULT).rawBytes(result)
+  }
+  if (isReference(result)) {
+    const { id } = result
+    return (message) => message.u8(REFERENCE_RESULT).raw(id)
+  }
+  if (schemas.output) {
+    const text = jsonText((await validated(schemas.output, result, 'RESULT_INVALID')) ?? null)
+    assertSize(text.length)
+    return (message) => message.u8(VALIDATED_RESULT).raw(text)
+  }
+  if (typeof result === 'string') {
+    assertSize(result.length)
+    const text = result.toWellFormed()
+    return (message) => message.u8(TEXT_RESULT).raw(text)
+  }
+  refuseOtherBinary(result)
+  const text = jsonText(result ?? null)
+  assertSize(text.length)
+  return (message) => message.u8(JSON_RESULT).raw(text)
+}
+
+async function validated(schema: StandardSchema, value: unknown, code: string): Promise<unknown> {
+  const outcome = await schema['~standard'].validate(value)
+  if (outcome.issues === undefined) return outcome.value
+  const issues = outcome.issues.slice(0, 5).map(({ message, path }) => {
+    const keys = (path ?? []).map((key) => String(typeof key === 'object' ? key.key : key))
+    return `at "/${keys.join('/')}": ${message}`
+  })
+  throw new CallFailure(code, `It does not fit its schema: ${issues.join('; ')}`)
+}
+
+/** Whether it is a Reference, as `references.put` gives it. Whose it is, the core finds out. */
+function isReference(value: unknown): value is { readonly id: string } {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const { id, type, mediaType, byteLength } = value as Record<string, unknown>
+  return (
+    typeof id === 'string' &&
+    /^ref_[a-z2-7]{32}$/.test(id) &&
+    typeof type === 'string' &&
+    typeof mediaType === 'string' &&
+    typeof byteLength === 'number'
+  )
+}
