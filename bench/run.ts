@@ -10,6 +10,7 @@ import type { Conditions, Finding } from './finding.ts'
 import { printFinding, printSummary, printVersions } from './print.ts'
 import { writeResults } from './results.ts'
 import { durablePut } from './rows/durable-put.ts'
+import { eraseTenant } from './rows/erase.ts'
 import { fairShares } from './rows/fair-shares.ts'
 import { hotResolve } from './rows/hot-resolve.ts'
 import { idleHandle } from './rows/idle-handle.ts'
@@ -17,6 +18,7 @@ import { ledger } from './rows/ledger.ts'
 import { loopLag } from './rows/loop-lag.ts'
 import { openLargeStore } from './rows/open-store.ts'
 import { storedLargeValues } from './rows/stored-bytes.ts'
+import { sweepExpired } from './rows/sweep.ts'
 
 const { values } = parseArgs({
   options: {
@@ -54,6 +56,8 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   'lag-rows': () => loopLag(conditions, 'rows'),
   'fair-small': () => fairShares(conditions, 'small'),
   'fair-mixed': () => fairShares(conditions, 'mixed'),
+  erase: () => eraseTenant(conditions),
+  sweep: () => sweepExpired(conditions),
   'idle-handle': () => idleHandle(),
   'open-store': () => openLargeStore(conditions),
   ledger: () => ledger(conditions),

@@ -15,6 +15,8 @@ import { analyse, type Result } from './analysis.ts'
 import { checkIsolation, type Holding } from './checks.ts'
 import { checkCrash, crashChildArguments, runCrashChild } from './crash.ts'
 import { type DataSet, readDataSets } from './data-sets.ts'
+import { decide } from './decisions.ts'
+import { leave } from './leaving.ts'
 import { load } from './load.ts'
 import { type Options, readOptions } from './options.ts'
 import { megabytes, Progress, table, tick, title } from './terminal.ts'
@@ -70,6 +72,13 @@ async function main(options: Options): Promise<void> {
     process.stdout.write(`    ${result.reference.id}  ${cut}
 `)
   }
+
+  const [first] = holdings as [Holding]
+  title('A decision, and its proof')
+  await decide(store, first.runtime, results[0] as Result)
+
+  title('A tenant leaves')
+  await leave(store, first.runtime, dataSets[0] as DataSet)
 
   title('Checks')
   await checkIsolation(store, holdings)
