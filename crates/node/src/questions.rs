@@ -2,6 +2,7 @@
 //! token of its own; JavaScript answers it once. Whoever waits is told when the environment ends.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,8 +40,8 @@ impl Questions {
         loop {
             // A token comes again after 2^31 others at the earliest, and never while it is open.
             let token = self.next.fetch_add(1, Ordering::Relaxed) | QUESTION;
-            if !waiting.replies.contains_key(&token) {
-                waiting.replies.insert(token, replies);
+            if let Entry::Vacant(place) = waiting.replies.entry(token) {
+                place.insert(replies);
                 return Some(token);
             }
         }
