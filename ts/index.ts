@@ -30,6 +30,7 @@ export {
 } from './runtime/store.ts'
 export type {
   Cache,
+  HostEvent,
   NewMessage,
   Page,
   Reference,

@@ -1,4 +1,4 @@
-import type { Model, ModelEvent, ModelRequest } from '../../ts/index.ts'
+import type { Model, ModelEvent, ModelRequest, RunEvent } from '../../ts/index.ts'
 
 /** A model that says what a function says, and keeps what it was asked. */
 export function sayingModel(
@@ -48,4 +48,11 @@ export function calls(...tools: readonly (readonly [string, unknown])[]): ModelE
     ),
     { type: 'finish', reason: 'tool-calls', usage },
   ]
+}
+
+/** The types of a run's events. */
+export async function kindsOf(run: AsyncIterable<RunEvent>): Promise<string[]> {
+  const kinds: string[] = []
+  for await (const { type } of run) kinds.push(type)
+  return kinds
 }

@@ -76,17 +76,22 @@ export async function askModel(model: Model, request: ModelRequest, send: Send):
   try {
     for await (const event of model.stream(request)) {
       if (signal.aborted) return
-      waiting.push(plain(event))
+      const said = plain(event)
+      // Writing it here finds what JSON cannot hold where somebody can be told.
+      JSON.stringify(said)
+      waiting.push(said)
       if (isFinish(event)) {
-        send(Reply.value, JSON.stringify(waiting))
+        const text = JSON.stringify(waiting)
+        waiting = []
+        send(Reply.value, text)
         return
       }
-      // Writing it here finds what JSON cannot hold where somebody can be told.
-      JSON.stringify(waiting.at(-1))
       flushing ??= setImmediate(flush)
     }
   } finally {
     if (flushing !== undefined) clearImmediate(flushing)
+    // What was said before a failure counts: no other model is asked then.
+    flush()
   }
   throw Object.assign(new Error("The model's answer ended without a finish."), { retryable: true })
 }

@@ -1,6 +1,7 @@
 import type { Message } from '../spec/callbacks.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import type { Kind, Limits } from '../spec/limits.ts'
+import type { JournaledEvent } from './run-events.ts'
 
 /** What is known of a value that is kept under a reference. Times are epoch milliseconds. */
 export interface Reference {
@@ -147,8 +148,11 @@ interface TraceFields {
   readonly sequence: number
 }
 
+/** Something that happened to a tenant: outside of its runs, or, with a `runId`, in one of them. */
+export type TraceEvent = HostEvent | JournaledEvent
+
 /** Something that happened to a tenant outside of its runs. */
-export type TraceEvent = TraceFields &
+export type HostEvent = TraceFields &
   (
     | {
         /** A query that named another tenant was refused; at most one a second is recorded. */
@@ -180,14 +184,14 @@ export type TraceEvent = TraceFields &
  * says otherwise. They count for no quota.
  */
 export interface Traces {
-  /** Events, newest first. Those of this version belong to no run: with a `runId` there are none. */
+  /** Events, newest first: with a `runId` those of that run, from its journal; else those that belong to no run. */
   list(options?: {
     readonly runId?: string
     readonly limit?: number
     readonly cursor?: string
   }): Promise<Page<TraceEvent>>
   /**
-   * Events as they happen, oldest first and without gaps, from when the iteration begins until `signal` is aborted or the
+   * Events that belong to no run as they happen, oldest first and without gaps, from when the iteration begins until `signal` is aborted or the
    * runtime is closed. Whoever is slow reads on from the journal, as far back as that goes. It keeps the process alive.
    *
    * @example

@@ -1,20 +1,23 @@
 //! People's consent in a run: asked for, waited for, and acted on. The question and the suspension of the run are one
 //! commit; a decision is the ledger's, and the journal notes it.
 
-use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::Change;
 
 use super::callbacks::{Ask, Reply};
 use super::calls::Checked;
 use super::driver::{Driver, Halt, failed, host_gone};
 use super::entry::{Entry, member, object};
+use super::frame::Frame;
 use super::head::RunStatus;
 use super::journal::taken_over;
-use super::state::Next;
+use super::state::{Next, RunState};
+use super::team::Team;
 use super::together::Together;
 use crate::approvals::{Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Decide, Question, Subject};
+use crate::handle::TenantHandle;
 use crate::references::{ATTEMPTS, extension};
 
 /// So many calls are asked about in one commit.
@@ -169,14 +172,8 @@ impl Driver<'_> {
         Ok(false)
     }
 
-    /// Whether what was asked about is defined in another way now.
     fn is_outdated(&self, approval: &Approval) -> bool {
-        match &approval.subject {
-            Subject::Tool { tool, .. } => {
-                approval.context.definition != self.team().tool(tool).map(|rules| rules.definition)
-            }
-            Subject::Plan { .. } => false,
-        }
+        is_outdated(self.team(), approval)
     }
 
     async fn note_decision(&mut self, approval: &Approval, again: bool) -> Result<bool, Halt> {
@@ -314,6 +311,36 @@ impl Driver<'_> {
             }
         }
         Ok(changes)
+    }
+}
+
+/// Whether what was asked about is defined in another way now.
+fn is_outdated(team: &Team, approval: &Approval) -> bool {
+    match &approval.subject {
+        Subject::Tool { tool, .. } => approval.context.definition != team.tool(tool).map(|rules| rules.definition),
+        Subject::Plan { .. } => false,
+    }
+}
+
+impl TenantHandle {
+    /// Whether nothing has changed for a suspended run: nobody has decided, and what it asks about is what it was.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn still_waits(&self, state: &RunState) -> Result<bool> {
+        let waiting = state.frames.last().map(Frame::waiting).unwrap_or_default();
+        for approval_id in &waiting {
+            match self.approval(approval_id).await {
+                Ok(approval) if approval.status == ApprovalStatus::Pending => {
+                    if is_outdated(&self.catalogue.team, &approval) {
+                        return Ok(false);
+                    }
+                }
+                Ok(_) | Err(Error::NotFound) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(!waiting.is_empty())
     }
 }
 

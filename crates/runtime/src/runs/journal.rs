@@ -158,6 +158,17 @@ pub(crate) async fn read_from(access: &Access, run_id: &str, from: u64, most: us
     Ok(found)
 }
 
+/// The entries before a sequence that are in the same block as the last of them, each with its own.
+pub(crate) async fn read_before(access: &Access, run_id: &str, end: u64) -> Result<Vec<(u64, Entry)>> {
+    let wanted = Entries { from: 0, to: end.saturating_sub(1), reverse: true, limit: 1 };
+    let mut found = Vec::new();
+    for (sequence, record) in access.entries(KIND, run_name(access, run_id), wanted).await? {
+        let entries = entry::read(&record.body)?.1;
+        found.extend((sequence..).zip(entries).filter(|(sequence, _)| *sequence < end));
+    }
+    Ok(found)
+}
+
 /// What a former owner is told.
 pub(crate) fn taken_over() -> Error {
     Error::ThreadBusy("Another process has taken this run over. Follow it there, with runs.follow.".to_owned())

@@ -3,8 +3,8 @@
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Area, List, Name, bad_cursor, check_limit};
 
-use super::head::{KIND, RunHead, RunStatus, filtered};
-use super::journal::{read_from, read_head};
+use super::head::{KIND, RunHead, RunStatus, filtered, run_name};
+use super::journal::{read_before, read_from, read_head};
 use super::live::{RunPage, RunPosition, Shown};
 use super::usage::Usage;
 use crate::handle::TenantHandle;
@@ -142,6 +142,37 @@ impl TenantHandle {
         }
         page.over = head.status.is_end() && page.position.next >= head.next;
         Ok(page)
+    }
+
+    /// One page of a run's events, newest first. Of a run that is not this tenant's there are none.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a bad cursor, and those of the store.
+    pub(crate) async fn run_trace(&self, run_id: &str, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        let Some(access) = self.scope.existing().await? else {
+            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
+        };
+        let name = run_name(&access, run_id);
+        let mut end = match cursor {
+            None => u64::MAX,
+            Some(cursor) => access.open_position(KIND, name, cursor)?,
+        };
+        let (mut items, mut last) = (Vec::new(), 0);
+        if read_head(&access, run_id).await?.is_none() {
+            return Ok(Page { items, cursor: None });
+        }
+        while items.len() < limit && end > 0 {
+            let entries = read_before(&access, run_id, end).await?;
+            let Some((first, _)) = entries.first() else { break };
+            end = *first;
+            for (sequence, entry) in entries.iter().rev().take(limit - items.len()) {
+                items.push(entry.json(run_id, *sequence));
+                last = *sequence;
+            }
+        }
+        let cursor =
+            if items.len() == limit && last > 0 { Some(access.seal_position(KIND, name, last)?) } else { None };
+        Ok(Page { items, cursor })
     }
 
     /// The tokens that models have read and written, by model, as JSON text. They only grow.

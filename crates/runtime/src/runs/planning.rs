@@ -239,14 +239,17 @@ impl Driver<'_> {
     }
 
     /// The input of a call, with the results of earlier steps in their places.
-    pub(crate) async fn filled_input(&self, call: &Call) -> Result<Result<Json, String>, Halt> {
-        let Some(frame) = self.state.frames.last().filter(|frame| frame.role == AgentRole::Executor) else {
+    pub(crate) async fn filled_input(&mut self, call: &Call) -> Result<Result<Json, String>, Halt> {
+        if self.state.frames.last().is_none_or(|frame| frame.role != AgentRole::Executor) {
             return Ok(Ok(call.input.clone()));
-        };
+        }
         let needed = steps::references(&call.input);
         if needed.is_empty() {
             return Ok(Ok(call.input.clone()));
         }
+        // What the steps before gave is read from where it is kept.
+        self.flush().await?;
+        let Some(frame) = self.state.frames.last() else { return Ok(Ok(call.input.clone())) };
         let prefix = step_prefix(frame);
         let mut values: Vec<(&str, String, Json)> = Vec::new();
         for step in needed {

@@ -39,6 +39,12 @@ impl TenantHandle {
         if head.status.is_end() {
             return Ok(result(&load(&access, &head).await?.state));
         }
+        if head.status == RunStatus::Suspended && !callbacks.has_approver() {
+            let state = load(&access, &head).await?.state;
+            if self.still_waits(&state).await? {
+                return Ok(result(&state));
+            }
+        }
         let registered = self
             .live_runs()
             .register(run_id)

@@ -84,12 +84,15 @@ impl TenantHandle {
         self.trace_writer().flush().await
     }
 
-    /// Lists events, newest first; those of a run, or all.
+    /// Lists events, newest first: those of a run, from its journal, or those that belong to none.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
     pub async fn list_traces(&self, run_id: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
+        if let Some(run_id) = run_id {
+            return self.run_trace(run_id, limit, cursor).await;
+        }
         self.flush_traces().await?;
         let Some(access) = self.scope.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
@@ -99,9 +102,7 @@ impl TenantHandle {
             None => u64::MAX,
             Some(cursor) => access.open_position(Kind::Traces, name, cursor)?,
         };
-        // What is in this journal belongs to no run.
-        let wanted = if run_id.is_some() { 0 } else { limit + 1 };
-        let mut found = read_back(&access, name, end, wanted).await?;
+        let mut found = read_back(&access, name, end, limit + 1).await?;
         let more = found.len() > limit;
         found.truncate(limit);
         let cursor = match found.last() {

@@ -1,0 +1,120 @@
+//! An engine that dies at a commit: before it is applied, or after, so that nobody learns of it. Whoever opens what is
+//! below it finds what a killed process has left.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use bailiwick_store::{
+    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Op, Place, Promptness,
+    ReadError, Row, ScanRequest, Tag, Usage, Version,
+};
+
+pub(crate) struct Dying {
+    pub(crate) engine: Arc<dyn Engine>,
+    /// So many commits are left.
+    left: AtomicUsize,
+    applies_the_last: bool,
+    dead: AtomicBool,
+    pub(crate) commits: AtomicUsize,
+    /// The bytes that were put, by kind of item.
+    pub(crate) bytes: [AtomicUsize; 8],
+}
+
+impl Dying {
+    pub(crate) fn new(engine: Arc<dyn Engine>, left: usize, applies_the_last: bool) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            left: AtomicUsize::new(left),
+            applies_the_last,
+            dead: AtomicBool::new(false),
+            commits: AtomicUsize::new(0),
+            bytes: Default::default(),
+        })
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
+    fn check(&self) -> Result<(), ReadError> {
+        if self.is_dead() { Err(ReadError::Unavailable) } else { Ok(()) }
+    }
+}
+
+impl Engine for Dying {
+    fn limits(&self) -> EngineLimits {
+        self.engine.limits()
+    }
+
+    fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
+        Box::pin(async move {
+            if self.is_dead() {
+                return Err(CommitError::Unavailable);
+            }
+            self.commits.fetch_add(1, Ordering::SeqCst);
+            for op in &commit.ops {
+                if let Op::Put { place, value, .. } = op {
+                    self.bytes[usize::from(place.kind & 7)].fetch_add(value.len(), Ordering::SeqCst);
+                }
+            }
+            let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            if left.is_ok() {
+                return self.engine.commit(commit).await;
+            }
+            self.dead.store(true, Ordering::SeqCst);
+            if self.applies_the_last {
+                let _ = self.engine.commit(commit).await;
+                return Err(CommitError::OutcomeUnknown);
+            }
+            Err(CommitError::Unavailable)
+        })
+    }
+
+    fn get(
+        &self,
+        tag: Tag,
+        wanted: Vec<(Place, Option<Version>)>,
+        now: u64,
+    ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
+        Box::pin(async move {
+            self.check()?;
+            self.engine.get(tag, wanted, now).await
+        })
+    }
+
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+        Box::pin(async move {
+            self.check()?;
+            self.engine.scan(tag, request).await
+        })
+    }
+
+    fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
+        self.engine.usage(tag)
+    }
+
+    fn due(&self, now: u64, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        self.engine.due(now, promptness, limit)
+    }
+
+    fn sweep(&self, due: Due, now: u64) -> EngineFuture<'_, Result<u64, CommitError>> {
+        self.engine.sweep(due, now)
+    }
+
+    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
+        self.engine.erase(tag)
+    }
+
+    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
+        self.engine.export()
+    }
+
+    fn health(&self) -> EngineFuture<'_, Health> {
+        self.engine.health()
+    }
+
+    fn close(&self) -> EngineFuture<'_, ()> {
+        // What is below lives on.
+        Box::pin(async {})
+    }
+}

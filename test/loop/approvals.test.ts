@@ -1,0 +1,228 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type Approval,
+  createRuntime,
+  defineRuntime,
+  defineSpecialist,
+  defineTool,
+  type RunResult,
+  type RuntimeOptions,
+  type Store,
+} from '../../ts/index.ts'
+import { codeOf, failureOf } from '../support/failures.ts'
+import { engines, openFresh } from '../support/stores.ts'
+import { acme, globex } from '../unit/support.ts'
+import { calls, kindsOf, says, script } from './models.ts'
+
+function specWith(description = 'x', approval: 'always' | 'dynamic' = 'always') {
+  const input = { type: 'object', properties: { amount: { type: 'number', description } } } as const
+  const refund = defineTool({ name: 'refund', description: 'Refunds', input, approval })
+  return defineRuntime({
+    tenant: acme,
+    agents: [defineSpecialist({ name: 'clerk', model: 'test/m', prompt: 'Help.', tools: [refund] })],
+  })
+}
+
+/** A runtime whose model asks for a refund and then answers, and what the tool was given. */
+async function clerk(store: Store, options: Partial<RuntimeOptions> = {}, spec = specWith()) {
+  const given: unknown[] = []
+  const model = script(calls(['refund', { amount: 5 }]), says('Refunded.'))
+  const tools = {
+    refund: (input: unknown) => {
+      given.push(input)
+      return 'done'
+    },
+  }
+  const runtime = await createRuntime(spec, { store, models: { test: model }, tools, ...options })
+  return { runtime, given, model }
+}
+
+function waiting(result: RunResult<unknown>): Approval {
+  if (result.status !== 'suspended') throw new Error(`It is ${result.status}.`)
+  return result.approvals[0] as Approval
+}
+
+describe.each(engines)('approvals in a run on %s', (engine) => {
+  it('B5: without an approver a run is suspended, and goes on in another runtime once somebody has approved', async () => {
+    const store = await openFresh(engine)
+    const first = await clerk(store)
+    const run = first.runtime.query({ prompt: 'Refund it', actor: 'kim' })
+    const approval = waiting(await run.result())
+    expect(approval).toMatchObject({
+      status: 'pending',
+      runId: run.runId,
+      threadId: run.threadId,
+      requestedBy: 'kim',
+      subject: { tool: 'refund', input: { amount: 5 } },
+    })
+    expect(await kindsOf(run)).toEqual([
+      'run.started',
+      'agent.started',
+      'model.completed',
+      'approval.requested',
+      'run.suspended',
+    ])
+    expect(first.given).toEqual([])
+    expect(await first.runtime.runs.get(run.runId)).toMatchObject({ status: 'suspended' })
+    // Its thread is its own until it is over.
+    const busy = await failureOf(() => first.runtime.query({ prompt: 'x', threadId: run.threadId as string }).result())
+    expect([busy.code, busy.message.includes(run.runId)]).toEqual(['THREAD_BUSY', true])
+    // As long as nobody has decided, resuming changes nothing.
+    expect(waiting(await first.runtime.runs.resume(run.runId).result())).toEqual(approval)
+    await first.runtime.close()
+    const second = await clerk(store, { models: { test: script(says('Refunded.')) } })
+    await second.runtime.approvals.respond(approval.approvalId, { decision: 'approve', actor: 'boss' })
+    const resumed = second.runtime.runs.resume(run.runId)
+    expect(await resumed.result()).toMatchObject({ status: 'completed', text: 'Refunded.', threadId: run.threadId })
+    expect(resumed.threadId).toBe(run.threadId)
+    expect(second.given).toEqual([{ amount: 5 }])
+    expect((await kindsOf(resumed)).slice(4)).toEqual([
+      'run.suspended',
+      'approval.decided',
+      'tool.called',
+      'tool.completed',
+      'text.delta',
+      'model.completed',
+      'agent.completed',
+      'run.completed',
+    ])
+    expect(await second.runtime.approvals.verify()).toMatchObject({ ok: true, size: 1 })
+    expect(await second.runtime.query({ prompt: 'x', threadId: run.threadId as string }).result()).toMatchObject({
+      status: 'failed',
+      error: { code: 'MODEL_FAILED' },
+    })
+  })
+
+  it('B5: a rejection reaches the model as a failure of the call, and the tool does not run', async () => {
+    const store = await openFresh(engine)
+    const { runtime, given, model } = await clerk(store, {
+      approve: async () => ({ decision: 'reject', actor: 'boss', reason: 'Too much.' }),
+    })
+    const run = runtime.query('Refund it')
+    expect(await run.result()).toMatchObject({ status: 'completed' })
+    expect(given).toEqual([])
+    expect(model.requests[1]?.messages.at(-1)?.parts).toEqual([
+      {
+        type: 'tool-result',
+        callId: 'call-0',
+        result: { error: { code: 'REJECTED', message: 'A person rejected this. Too much.' } },
+        isError: true,
+      },
+    ])
+    expect((await runtime.approvals.history()).items).toMatchObject([{ decision: 'rejected', actor: 'boss' }])
+  })
+
+  it('B5: an approver that fails or decides as nobody fails the run, and leaves the approval withdrawn', async () => {
+    const store = await openFresh(engine)
+    for (const approve of [
+      async () => ({ decision: 'approve' }) as never,
+      async () => {
+        throw new Error('no line')
+      },
+      async () => 'yes' as never,
+      () => null as never,
+    ]) {
+      const { runtime, given } = await clerk(store, { approve })
+      const run = runtime.query('Refund it')
+      expect(await run.result()).toMatchObject({ status: 'failed', error: { code: 'CALLBACK_FAILED' } })
+      expect(given).toEqual([])
+      const [record] = (await runtime.approvals.history()).items.slice(-1)
+      expect(record).toMatchObject({ decision: 'withdrawn', actor: null })
+      expect((await runtime.approvals.pending()).items).toEqual([])
+    }
+  })
+
+  it('B5: what is dynamic is asked about when needsApproval says so', async () => {
+    const store = await openFresh(engine)
+    const asked: unknown[] = []
+    const { runtime, given } = await clerk(
+      store,
+      {
+        needsApproval: async ({ tool, input, context }) => {
+          asked.push([tool, input, context.callId, Object.isFrozen(context)])
+          return false
+        },
+      },
+      specWith('x', 'dynamic'),
+    )
+    expect(await runtime.query('Refund it').result()).toMatchObject({ status: 'completed' })
+    expect([asked, given]).toEqual([[['refund', { amount: 5 }, 'call-0', true]], [{ amount: 5 }]])
+    for (const needsApproval of [
+      () => 'yes' as never,
+      () => {
+        throw new Error('x')
+      },
+    ]) {
+      const wrong = await clerk(store, { needsApproval }, specWith('x', 'dynamic'))
+      expect(await wrong.runtime.query('x').result()).toMatchObject({ error: { code: 'CALLBACK_FAILED' } })
+      expect(wrong.given).toEqual([])
+    }
+    expect(await codeOf(() => clerk(store, {}, specWith('x', 'dynamic')))).toBe('SPEC_INVALID')
+  })
+
+  it('B5: a tool that is defined in another way meanwhile is asked about again', async () => {
+    const store = await openFresh(engine)
+    const first = await clerk(store)
+    const run = first.runtime.query('Refund it')
+    const before = waiting(await run.result())
+    await first.runtime.close()
+    const second = await clerk(store, {}, specWith('changed'))
+    const after = waiting(await second.runtime.runs.resume(run.runId).result())
+    expect(after.approvalId).not.toBe(before.approvalId)
+    expect(after.subjectHash).not.toBe(before.subjectHash)
+    expect(await second.runtime.approvals.get(before.approvalId)).toMatchObject({ status: 'withdrawn' })
+    await second.runtime.close()
+    // One that was approved and changed afterwards does not run either.
+    const third = await clerk(store, {}, specWith('changed'))
+    await third.runtime.approvals.respond(after.approvalId, { decision: 'approve', actor: 'boss' })
+    await third.runtime.close()
+    const fourth = await clerk(store)
+    expect(waiting(await fourth.runtime.runs.resume(run.runId).result()).approvalId).not.toBe(after.approvalId)
+    expect([first.given, second.given, third.given, fourth.given]).toEqual([[], [], [], []])
+  })
+
+  it('B5: cancelling a suspended run withdraws its approvals and frees its thread', async () => {
+    const store = await openFresh(engine)
+    const { runtime } = await clerk(store)
+    const run = runtime.query('Refund it')
+    const { approvalId } = waiting(await run.result())
+    await runtime.runs.cancel(run.runId)
+    expect(await runtime.runs.get(run.runId)).toMatchObject({ status: 'cancelled' })
+    expect(await runtime.approvals.get(approvalId)).toMatchObject({ status: 'withdrawn' })
+    const answer = { decision: 'approve', actor: 'boss' } as const
+    expect(await codeOf(() => runtime.approvals.respond(approvalId, answer))).toBe('APPROVAL_CLOSED')
+    expect(await runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'cancelled' })
+    await runtime.runs.cancel(run.runId)
+    const free = await clerk(store, { models: { test: script(says('Free.')) } })
+    expect(await free.runtime.query({ prompt: 'x', threadId: run.threadId as string }).result()).toMatchObject({
+      text: 'Free.',
+    })
+  })
+
+  it('B1: a run and its approvals are not there for anybody else', async () => {
+    const store = await openFresh(engine)
+    const { runtime } = await clerk(store)
+    const run = runtime.query('Refund it')
+    const { approvalId } = waiting(await run.result())
+    const other = await createRuntime(defineRuntime({ tenant: globex }), { store })
+    const answer = { decision: 'approve', actor: 'me' } as const
+    const attempts = [
+      () => other.runs.get(run.runId),
+      () => other.runs.cancel(run.runId),
+      () => other.runs.resume(run.runId).result(),
+      async () => {
+        for await (const event of other.runs.follow(run.runId)) throw new Error(event.type)
+      },
+      () => other.approvals.get(approvalId),
+      () => other.approvals.respond(approvalId, answer),
+    ]
+    const unknown = `run_${'a'.repeat(32)}`
+    const absent = await failureOf(() => other.runs.get(unknown))
+    for (const attempt of attempts) {
+      const failure = await failureOf(attempt)
+      expect([failure.code, failure.message]).toEqual([absent.code, absent.message])
+    }
+    expect(await other.runs.list()).toEqual({ items: [] })
+    expect(await runtime.runs.get(run.runId)).toMatchObject({ status: 'suspended' })
+  })
+})
