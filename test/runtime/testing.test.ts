@@ -22,6 +22,16 @@ it('M5: ids, cursors and times of a test store repeat for the same seed, whateve
   expect(await transcript(7, 0)).not.toBe(await transcript(8, 0))
 })
 
+it('M4: a tenant who comes back to a test store is given no id twice', async () => {
+  await using store = await testStore({ seed: 7 })
+  const ids = new Set<string>()
+  for (let visit = 0; visit < 5; visit += 1) {
+    await using runtime = await runtimeFor(store, 'acme')
+    ids.add((await runtime.approvals.request({ tool: 'refund', input: visit })).approvalId)
+  }
+  expect(ids.size).toBe(5)
+})
+
 it('B8: the clock of a test store stands still until it is advanced', async () => {
   await using store = await testStore({ now: 5000 })
   const { cache, references } = await runtimeFor(store)

@@ -12,7 +12,7 @@ impl Access {
         let sealed = self
             .keys
             .cursors
-            .seal(&self.state.entropy, bound, position.len(), |out| out.extend_from_slice(position))
+            .seal(&self.state.entropy.shown, bound, position.len(), |out| out.extend_from_slice(position))
             .map_err(|_| failure::corrupt())?;
         Ok(BASE64URL_NOPAD.encode(&sealed))
     }

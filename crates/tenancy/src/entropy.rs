@@ -1,18 +1,61 @@
 //! Where random bytes and the time come from: the operating system, or a seed in a test store.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
+use crate::encoding::encode;
 use crate::hash::{Key, Purpose};
 
 /// A source of random bytes.
+#[derive(Clone)]
 pub(crate) enum Entropy {
     /// The operating system's generator.
     System,
     /// A stream that repeats for the same seed and name. For tests of hosts only.
-    Seeded(Mutex<blake3::OutputReader>),
+    Seeded(Arc<Mutex<blake3::OutputReader>>),
+}
+
+/// What one tenant draws from.
+#[derive(Clone)]
+pub(crate) struct TenantEntropy {
+    /// For what the tenant sees: ids, openings, cursors; and for its keys.
+    pub(crate) shown: Entropy,
+    /// For the nonces of records. How many are drawn depends on what is in the cache of opened records, and so on what
+    /// other tenants do: that must not move what is shown.
+    pub(crate) nonces: Entropy,
+}
+
+/// The streams of a store. They go on when a tenant comes back, and when one is erased and another takes its name: no
+/// id and no key is given twice.
+pub(crate) enum Streams {
+    System,
+    Seeded { seed: u64, tenants: Mutex<HashMap<Box<str>, TenantEntropy>> },
+}
+
+impl Streams {
+    pub(crate) fn new(seed: Option<u64>) -> Self {
+        seed.map_or(Self::System, |seed| Self::Seeded { seed, tenants: Mutex::default() })
+    }
+
+    pub(crate) fn of_store(&self) -> Entropy {
+        match self {
+            Self::System => Entropy::System,
+            Self::Seeded { seed, .. } => Entropy::seeded(*seed, &[b"store"]),
+        }
+    }
+
+    pub(crate) fn of_tenant(&self, resource_id: &str) -> TenantEntropy {
+        let Self::Seeded { seed, tenants } = self else {
+            return TenantEntropy { shown: Entropy::System, nonces: Entropy::System };
+        };
+        let stream = |of: &[u8]| Entropy::seeded(*seed, &[of, resource_id.as_bytes()]);
+        let new = || TenantEntropy { shown: stream(b"shown"), nonces: stream(b"nonces") };
+        tenants.lock().entry(resource_id.into()).or_insert_with(new).clone()
+    }
 }
 
 impl Entropy {
@@ -22,15 +65,15 @@ impl Entropy {
 
     /// The stream of `name` under `seed`; every name has a stream of its own, so what one tenant draws does not move
     /// another's.
-    pub(crate) fn seeded(seed: u64, name: &[u8]) -> Self {
+    fn seeded(seed: u64, name: &[&[u8]]) -> Self {
         let mut material = [0; 32];
         for (to, from) in material.iter_mut().zip(seed.to_be_bytes()) {
             *to = from;
         }
         let key = Key::new(material).derive(Purpose::Entropy);
         let mut hasher = blake3::Hasher::new_keyed(key.bytes());
-        hasher.update(name);
-        Self::Seeded(Mutex::new(hasher.finalize_xof()))
+        hasher.update(&encode(name));
+        Self::Seeded(Arc::new(Mutex::new(hasher.finalize_xof())))
     }
 
     pub(crate) fn fill(&self, bytes: &mut [u8]) {

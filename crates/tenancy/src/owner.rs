@@ -23,7 +23,8 @@ impl Access {
         }
         let (keys, owner) = (&self.state.store.keys, self.state.resource_id.as_bytes());
         let write = |out: &mut Vec<u8>| out.extend_from_slice(owner);
-        let value = keys.name_rows.seal(&self.state.entropy, &[&keys.store_id, &self.keys.tag.0], owner.len(), write);
+        let value =
+            keys.name_rows.seal(&self.state.entropy.nonces, &[&keys.store_id, &self.keys.tag.0], owner.len(), write);
         let value = value.map_err(|_| failure::corrupt())?.into();
         Ok(Some(Op::Put { place: PLACE, value, expires_at: None, counted: None, when: When::Any }))
     }

@@ -93,7 +93,7 @@ impl Scope {
 
     /// Random bytes.
     pub fn random<const N: usize>(&self) -> [u8; N] {
-        self.state.entropy.bytes()
+        self.state.entropy.shown.bytes()
     }
 
     /// The store.
@@ -290,11 +290,16 @@ impl Access {
         let length = u16::try_from(owner.len()).map_err(|_| failure::corrupt())?.to_be_bytes();
         self.keys
             .records
-            .seal(&self.state.entropy, &[&self.state.store.keys.store_id, &key], 2 + owner.len() + body.len(), |out| {
-                out.extend_from_slice(&length);
-                out.extend_from_slice(owner);
-                out.extend_from_slice(body);
-            })
+            .seal(
+                &self.state.entropy.nonces,
+                &[&self.state.store.keys.store_id, &key],
+                2 + owner.len() + body.len(),
+                |out| {
+                    out.extend_from_slice(&length);
+                    out.extend_from_slice(owner);
+                    out.extend_from_slice(body);
+                },
+            )
             .map_err(|_| failure::corrupt())
     }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::closing::Closing;
-use crate::entropy::{Clock, Entropy};
+use crate::entropy::{Clock, Entropy, Streams};
 use crate::failure;
 use crate::keys::{STORE_SLOT, StoreKeys, Wrapper};
 use crate::opened::OpenedRecords;
@@ -66,9 +66,7 @@ pub struct Store {
     pub(crate) erases: AtomicU64,
     /// Whether somebody looks after it.
     pub(crate) is_watched: AtomicBool,
-    seed: Option<u64>,
-    /// In a store whose secrets follow from a seed: how many tenants have had a name, so that each has its own.
-    predecessors: Mutex<HashMap<[u8; 32], u64>>,
+    streams: Streams,
     tenants: Mutex<HashMap<[u8; 32], Weak<TenantState>>>,
 }
 
@@ -78,7 +76,8 @@ impl Store {
     /// # Errors
     /// `InvalidInput` for a wrong or missing root key or a newer format, `StoreCorrupt`, `StoreUnavailable`.
     pub async fn open(backend: Opened, options: StoreOptions) -> Result<Arc<Self>> {
-        let entropy = options.seed.map_or_else(Entropy::system, |seed| Entropy::seeded(seed, b"store"));
+        let streams = Streams::new(options.seed);
+        let entropy = streams.of_store();
         let root = options.root_key.load(&*backend.vault, &entropy).await?;
         let wrapper = Wrapper::new(&root, 1);
         let keys = store_keys(&backend, &entropy, &wrapper).await?;
@@ -94,8 +93,7 @@ impl Store {
             entropy,
             erases: AtomicU64::new(0),
             is_watched: AtomicBool::new(false),
-            seed: options.seed,
-            predecessors: Mutex::default(),
+            streams,
             tenants: Mutex::default(),
         };
         store.wipe_erased().await?;
@@ -110,7 +108,7 @@ impl Store {
         if let Some(state) = tenants.get(&name).and_then(Weak::upgrade) {
             return Scope::new(state);
         }
-        let entropy = self.seed.map_or_else(Entropy::system, |seed| self.seeded(seed, resource_id, &name));
+        let entropy = self.streams.of_tenant(resource_id);
         let state = Arc::new(TenantState::new(self.clone(), resource_id, name, entropy));
         tenants.insert(name, Arc::downgrade(&state));
         Scope::new(state)
@@ -129,18 +127,6 @@ impl Store {
         let mut tenants = self.tenants.lock();
         if tenants.get(&state.name).is_some_and(|known| std::ptr::eq(known.as_ptr(), state)) {
             tenants.remove(&state.name);
-        }
-        if self.seed.is_some() {
-            *self.predecessors.lock().entry(state.name).or_default() += 1;
-        }
-    }
-
-    fn seeded(&self, seed: u64, resource_id: &str, name: &[u8; 32]) -> Entropy {
-        match self.predecessors.lock().get(name) {
-            None => Entropy::seeded(seed, resource_id.as_bytes()),
-            Some(predecessors) => {
-                Entropy::seeded(seed, &[resource_id.as_bytes(), b"\0", &predecessors.to_be_bytes()].concat())
-            }
         }
     }
 

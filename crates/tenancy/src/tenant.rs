@@ -10,7 +10,7 @@ use bailiwick_store::Created;
 use tokio::sync::Mutex;
 
 use crate::closing::Closing;
-use crate::entropy::Entropy;
+use crate::entropy::TenantEntropy;
 use crate::failure;
 use crate::flights::Flights;
 use crate::in_flight::InFlight;
@@ -25,7 +25,7 @@ const LOOKS: usize = 4;
 /// What the handles of one tenant share while at least one of them is open.
 pub(crate) struct TenantState {
     pub(crate) store: Arc<Store>,
-    pub(crate) entropy: Entropy,
+    pub(crate) entropy: TenantEntropy,
     pub(crate) resource_id: Box<str>,
     pub(crate) name: [u8; 32],
     pub(crate) keys: OnceLock<Arc<TenantKeys>>,
@@ -46,7 +46,7 @@ pub(crate) struct TenantState {
 }
 
 impl TenantState {
-    pub(crate) fn new(store: Arc<Store>, resource_id: &str, name: [u8; 32], entropy: Entropy) -> Self {
+    pub(crate) fn new(store: Arc<Store>, resource_id: &str, name: [u8; 32], entropy: TenantEntropy) -> Self {
         Self {
             store,
             entropy,
@@ -66,7 +66,7 @@ impl TenantState {
     }
 
     pub(crate) fn names(&self) -> Names<'_> {
-        Names { engine: &*self.store.engine, keys: &self.store.keys, entropy: &self.entropy }
+        Names { engine: &*self.store.engine, keys: &self.store.keys, entropy: &self.entropy.nonces }
     }
 
     /// Loads the keys if the tenant has any.
@@ -129,7 +129,7 @@ impl TenantState {
 
     async fn create(&self) -> Result<Arc<TenantKeys>> {
         let (store, wrapper) = (&self.store.keys, &self.store.wrapper);
-        let (keys, header) = TenantKeys::generate(&self.entropy, wrapper, store, &self.resource_id)?;
+        let (keys, header) = TenantKeys::generate(&self.entropy.shown, wrapper, store, &self.resource_id)?;
         match self.store.vault.create(self.name, header).await.map_err(failure::read)? {
             Created::New => Ok(Arc::new(keys)),
             Created::Existing(slot) => self.open_header(&slot.value),

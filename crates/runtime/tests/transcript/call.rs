@@ -4,9 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bailiwick_model::Result;
-use bailiwick_runtime::{Begun, CacheValue, Catalogue, Computing, PutContent, PutItem, Resolved, Store, TenantHandle};
+use bailiwick_model::ledger::checkpoint::Checkpoint;
+use bailiwick_runtime::{
+    Begun, CacheValue, Catalogue, Computing, Page, PutContent, PutItem, Resolved, Store, TenantHandle,
+};
 
+use crate::approvals::ApprovalCall;
+use crate::plans::PlanCall;
 use crate::support::{handle_of, told};
+use crate::threads::ThreadCall;
+use crate::traces::TraceCall;
 
 /// A value to put.
 #[derive(Clone, Debug)]
@@ -51,6 +58,10 @@ pub(crate) enum Call {
     },
     CacheComputed(String),
     CacheGiveUp,
+    Plans(PlanCall),
+    Approvals(ApprovalCall),
+    Threads(ThreadCall),
+    Traces(TraceCall),
     Usage,
     /// Closes the handle and makes another, under the other version of the same tenant.
     Reopen,
@@ -78,12 +89,13 @@ pub(crate) struct Actor {
     pub(crate) leak: Leak,
 }
 
-/// What the caller sees, and what later calls can use of it.
+/// What the caller sees, and what later calls can use of it beside the ids in it.
 #[derive(Default)]
 pub(crate) struct Answer {
     pub(crate) seen: Vec<u8>,
-    pub(crate) ids: Vec<String>,
-    pub(crate) cursor: Option<String>,
+    /// With the name of its list.
+    pub(crate) cursor: Option<(&'static str, String)>,
+    pub(crate) checkpoint: Option<Checkpoint>,
 }
 
 impl Actor {
@@ -125,7 +137,6 @@ impl Actor {
             Call::Put(values) => {
                 for reference in handle.put_references(values.iter().map(Value::item).collect()).await? {
                     answer.see(&reference.json);
-                    answer.ids.push(reference.id);
                 }
             }
             // As the boundary does it: what is at hand goes before a look at the store.
@@ -144,10 +155,10 @@ impl Actor {
             }
             Call::Describe(id) => answer.see(&handle.describe(id).await?.json),
             Call::List { type_name, limit, cursor } => {
-                let page = handle.list_references(type_name.as_deref(), *limit, cursor.as_deref()).await?;
-                page.items.iter().for_each(|item| answer.see(item));
-                answer.see(&format!("{:?}", page.cursor));
-                answer.cursor = page.cursor;
+                answer.see_page(
+                    "references",
+                    handle.list_references(type_name.as_deref(), *limit, cursor.as_deref()).await?,
+                );
             }
             Call::Delete(id) => answer.see(&handle.delete_reference(id).await?.to_string()),
             Call::CacheGet(key) => answer.see(&format!("{:?}", handle.cache_get(key).await?)),
@@ -166,6 +177,10 @@ impl Actor {
                 }
             }
             Call::CacheGiveUp => self.computing = None,
+            Call::Plans(call) => call.make(handle, answer).await?,
+            Call::Approvals(call) => call.make(handle, answer).await?,
+            Call::Threads(call) => call.make(handle, answer).await?,
+            Call::Traces(call) => call.make(handle, answer).await?,
             Call::Usage => answer.see(&format!("{:?}", handle.usage().await?)),
             Call::Reopen => {}
         }
@@ -187,9 +202,15 @@ impl Actor {
 }
 
 impl Answer {
-    fn see(&mut self, text: &str) {
+    pub(crate) fn see(&mut self, text: &str) {
         self.seen.extend_from_slice(text.as_bytes());
         self.seen.push(b'\n');
+    }
+
+    pub(crate) fn see_page(&mut self, list: &'static str, page: Page) {
+        page.items.iter().for_each(|item| self.see(item));
+        self.see(&format!("{:?}", page.cursor));
+        self.cursor = page.cursor.map(|cursor| (list, cursor));
     }
 
     fn see_resolved(&mut self, resolved: &Resolved) {

@@ -1,49 +1,74 @@
 //! What a tenant does next: a random call, often about something that somebody has made.
 
-use crate::call::{Answer, Call, Content, Value};
+use crate::approvals::ApprovalCall;
+use crate::call::{Call, Content, Value};
+use crate::known::{Both, limit, name, ttl};
+use crate::plans::PlanCall;
 use crate::support::Random;
+use crate::threads::ThreadCall;
+use crate::traces::TraceCall;
 
-/// What one tenant knows: ids and cursors it was given.
-#[derive(Clone, Default)]
-pub(crate) struct Known {
-    ids: Vec<String>,
-    cursors: Vec<String>,
-}
-
-impl Known {
-    pub(crate) fn learn(&mut self, answer: &Answer) {
-        self.ids.extend(answer.ids.iter().cloned());
-        self.cursors.extend(answer.cursor.clone());
-    }
-}
-
-const KEYS: [&str; 5] = ["k", "k ", "K", "*", "__proto__"];
 const TYPES: [&str; 4] = ["note", "row", "free", "blob"];
 const INLINE: usize = 4096;
 
-/// The next call of a tenant who knows `own` and has come by everything in `foreign`.
-pub(crate) fn next_call(random: &mut Random, own: &Known, foreign: &Known, computing: bool) -> Call {
-    match random.below(26) {
+/// A kind of calls. A script is short, so it has a favourite: else it would not get far with any.
+#[derive(Clone, Copy)]
+pub(crate) enum Theme {
+    References,
+    Cache,
+    Plans,
+    Approvals,
+    Threads,
+    Traces,
+}
+
+pub(crate) const THEMES: [Theme; 6] =
+    [Theme::References, Theme::Cache, Theme::Plans, Theme::Approvals, Theme::Threads, Theme::Traces];
+
+/// The next call of a tenant.
+pub(crate) fn next_call(random: &mut Random, favourite: Theme, both: Both<'_>, computing: bool) -> Call {
+    match random.below(20) {
+        0 => return Call::Reopen,
+        1 => return Call::Usage,
+        _ => {}
+    }
+    let theme = if random.one_in(3) { random.pick(&THEMES).copied().unwrap_or(favourite) } else { favourite };
+    match theme {
+        Theme::References => reference_call(random, both),
+        Theme::Cache => cache_call(random, computing),
+        Theme::Plans => Call::Plans(PlanCall::next(random, both)),
+        Theme::Approvals => Call::Approvals(ApprovalCall::next(random, both)),
+        Theme::Threads => Call::Threads(ThreadCall::next(random, both)),
+        Theme::Traces => Call::Traces(TraceCall::next(random, both)),
+    }
+}
+
+fn reference_call(random: &mut Random, both: Both<'_>) -> Call {
+    let id = |random: &mut Random| both.id(random, "ref_");
+    match random.below(17) {
         0..=5 => Call::Put(vec![value(random)]),
         6 => Call::Put((0..random.below(5)).map(|_| value(random)).collect()),
-        7..=9 => Call::Resolve(id(random, own, foreign)),
-        10 => Call::ResolveMany((0..random.below(6)).map(|_| id(random, own, foreign)).collect()),
-        11 => Call::Describe(id(random, own, foreign)),
-        12..=14 => list(random, own, foreign),
-        15 | 16 => Call::Delete(id(random, own, foreign)),
-        17 => Call::CacheGet(key(random)),
-        18 | 19 => Call::CacheSet { key: key(random), value: cached(random), ttl_ms: ttl(random) },
-        20 => Call::CacheDelete(key(random)),
-        21 | 22 if computing => {
+        7..=9 => Call::Resolve(id(random)),
+        10 => Call::ResolveMany((0..random.below(6)).map(|_| id(random)).collect()),
+        11 => Call::Describe(id(random)),
+        12..=14 => list(random, both),
+        _ => Call::Delete(id(random)),
+    }
+}
+
+fn cache_call(random: &mut Random, computing: bool) -> Call {
+    match random.below(7) {
+        0 | 1 => Call::CacheGet(key(random)),
+        2 | 3 => Call::CacheSet { key: key(random), value: cached(random), ttl_ms: ttl(random) },
+        4 => Call::CacheDelete(key(random)),
+        _ if computing => {
             if random.one_in(3) {
                 Call::CacheGiveUp
             } else {
                 Call::CacheComputed(cached(random))
             }
         }
-        21 | 22 => Call::CacheBegin { key: key(random), ttl_ms: ttl(random) },
-        23 => Call::Reopen,
-        _ => Call::Usage,
+        _ => Call::CacheBegin { key: key(random), ttl_ms: ttl(random) },
     }
 }
 
@@ -70,56 +95,24 @@ fn value(random: &mut Random) -> Value {
     Value { type_name: type_name.to_owned(), content, ttl_ms: ttl(random), media_type }
 }
 
-fn ttl(random: &mut Random) -> Option<u64> {
-    match random.below(12) {
-        0 => Some(0),
-        1 => Some(u64::MAX),
-        2..=6 => Some(1 + random.below(4000) as u64),
-        _ => None,
-    }
-}
-
-fn id(random: &mut Random, own: &Known, foreign: &Known) -> String {
-    let fresh = |random: &mut Random| {
-        let letters = b"abcdefghijklmnopqrstuvwxyz234567";
-        let letter = |random: &mut Random| char::from(random.pick(letters).copied().unwrap_or_default());
-        format!("ref_{}", (0..32).map(|_| letter(random)).collect::<String>())
-    };
-    let known = match random.below(10) {
-        0 => return fresh(random),
-        1 => return "ref_*".to_owned(),
-        2..=4 => random.pick(&foreign.ids),
-        _ => random.pick(&own.ids),
-    };
-    known.cloned().unwrap_or_else(|| fresh(random))
-}
-
-fn list(random: &mut Random, own: &Known, foreign: &Known) -> Call {
+fn list(random: &mut Random, both: Both<'_>) -> Call {
     let type_name = match random.below(8) {
         0..=3 => None,
         4 => Some("*"),
         _ => random.pick(&TYPES).copied(),
     };
-    let limit = match random.below(12) {
-        0 => 0,
-        1 => 1001,
-        2 => 1000,
-        _ => 1 + random.below(3),
-    };
-    let cursor = match random.below(6) {
-        0 | 1 => random.pick(&own.cursors).cloned(),
-        2 => random.pick(&foreign.cursors).cloned(),
-        3 if random.one_in(3) => Some("bm90IGEgY3Vyc29y".to_owned()),
-        _ => None,
-    };
-    Call::List { type_name: type_name.map(str::to_owned), limit, cursor }
+    Call::List {
+        type_name: type_name.map(str::to_owned),
+        limit: limit(random),
+        cursor: both.cursor(random, "references"),
+    }
 }
 
 fn key(random: &mut Random) -> String {
     match random.below(40) {
         0 => String::new(),
         1 => "k".repeat(1025),
-        _ => random.pick(&KEYS).copied().unwrap_or_default().to_owned(),
+        _ => name(random),
     }
 }
 
