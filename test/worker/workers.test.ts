@@ -1,44 +1,12 @@
 import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it } from 'vitest'
 import { createRuntime, defineRuntime, defineTenant, openStore, type Reference, type Runtime } from '../../ts/index.ts'
-import { programFile, startProgram } from '../support/programs.ts'
+import { startProgram } from '../support/programs.ts'
 import { freshUrl, runtimeFor } from '../support/stores.ts'
+import { startWorker } from '../support/workers.ts'
 
 const TERMINATIONS = 200
 const LANES = 4
-
-/** A worker and everything it says, in order. */
-function startWorker(
-  name: string,
-  workerData: object,
-): { worker: Worker; said(what: string, times?: number): Promise<void>; heard: string[] } {
-  const worker = new Worker(programFile(name), { workerData })
-  onTestFinished(async () => void (await worker.terminate()))
-  const heard: string[] = []
-  const watchers = new Set<() => void>()
-  let failure: unknown
-  worker.on('error', (error) => {
-    failure = error
-    for (const watcher of watchers) watcher()
-  })
-  worker.on('message', (message: string) => {
-    heard.push(message)
-    for (const watcher of watchers) watcher()
-  })
-  const said = (what: string, times = 1) =>
-    new Promise<void>((resolve, reject) => {
-      const look = () => {
-        if (failure !== undefined) reject(failure)
-        else if (heard.filter((message) => message === what).length >= times) resolve()
-        else return
-        watchers.delete(look)
-      }
-      watchers.add(look)
-      look()
-    })
-  return { worker, said, heard }
-}
 
 /** The main thread goes on as if there were no workers. */
 async function worksAsEver({ references, cache }: Runtime, index: number): Promise<string> {

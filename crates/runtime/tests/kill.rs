@@ -1,0 +1,241 @@
+//! The process is killed around decisions: afterwards every approval is either pending without a record or decided with
+//! exactly its record, and everything that was acknowledged is there.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bailiwick_model::ledger::checkpoint::Checkpoint;
+use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
+use bailiwick_model::{Json, json};
+use bailiwick_runtime::{
+    ApprovalContext, ApprovalRequest, ApprovalStatus, Clock, Decide, PlanStatus, Question, RootKey, Store,
+    StoreOptions, Subject, TenantHandle,
+};
+use bailiwick_store::sled;
+use support::{Random, handle, long, wait};
+
+/// Where the child of these tests works.
+const PLACE: &str = "BAILIWICK_TEST_PLACE";
+/// Kills of one store before the next begins.
+const ROUNDS: u64 = 10;
+/// How many callers ask and decide at the same time.
+const CALLERS: u64 = 4;
+
+async fn open(place: &Path) -> Arc<Store> {
+    let opened = sled::open(&place.join("store"), sled::SledOptions { cache_bytes: 16 << 20 }).unwrap();
+    let options = StoreOptions { root_key: RootKey::Local, opened_bytes: 1 << 20, clock: Clock::system(), seed: None };
+    Store::open(opened, options).await.unwrap()
+}
+
+/// A file outside the store that says what was acknowledged, a line each, written at once.
+struct Acknowledged(File);
+
+impl Acknowledged {
+    fn say(&self, line: &str) {
+        (&self.0).write_all(format!("{line}\n").as_bytes()).unwrap();
+        println!("acknowledged");
+    }
+}
+
+/// Asks and decides for ever.
+#[test]
+#[ignore = "the child of the other tests"]
+fn child() {
+    let place = std::env::var_os(PLACE).unwrap();
+    let place = Path::new(&place).to_owned();
+    let acknowledged = OpenOptions::new().append(true).create(true).open(place.join("acknowledged")).unwrap();
+    let acknowledged = Arc::new(Acknowledged(acknowledged));
+    wait(async {
+        let store = open(&place).await;
+        let next = Arc::new(AtomicU64::new(std::process::id().into()));
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                let (acme, acknowledged, next) = (handle(&store, "acme"), acknowledged.clone(), next.clone());
+                tokio::spawn(async move {
+                    loop {
+                        let mut random = Random::new(next.fetch_add(1, Ordering::Relaxed));
+                        ask_and_decide(&acme, &acknowledged, &mut random).await;
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.await.unwrap();
+        }
+    });
+}
+
+/// Asks for a few approvals, then decides about some of them.
+async fn ask_and_decide(acme: &TenantHandle, acknowledged: &Acknowledged, random: &mut Random) {
+    let mut requests = Vec::new();
+    for _ in 0..1 + random.below(3) {
+        let question = if random.one_in(3) {
+            let plan = acme.save_plan(br#"{"type":"launch","goal":"ship","steps":[]}"#, None).await.unwrap();
+            Question::Plan { plan_id: plan.plan_id }
+        } else {
+            Question::Tool { tool: "ship".to_owned(), input: Json::Number(random.below(10) as f64) }
+        };
+        let ttl_ms = random.one_in(6).then_some(1);
+        requests.push(ApprovalRequest { question, context: ApprovalContext::default(), requested_by: None, ttl_ms });
+    }
+    let approvals = acme.request_approvals(requests, Vec::new()).await.unwrap().unwrap();
+    for approval in &approvals {
+        acknowledged.say(&format!("asked {}", approval.approval_id));
+    }
+    for approval in approvals {
+        let id = &approval.approval_id;
+        let record = match random.below(8) {
+            0 => continue,
+            1 => acme.withdraw_approvals(&[id], None, Vec::new()).await.unwrap().unwrap().pop(),
+            number => {
+                let decide = if number % 2 == 0 { Decide::Approve } else { Decide::Reject };
+                // It may have expired.
+                acme.respond_to_approval(id, decide, "kim", Some("because")).await.ok()
+            }
+        };
+        if let Some(record) = record {
+            acknowledged.say(&format!("decided {}", json::write(&record.to_json())));
+        }
+    }
+}
+
+/// Runs the child until it has acknowledged so much, and so many microseconds longer.
+fn run_and_kill(place: &Path, acknowledgements: usize, micros: usize) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child", "--ignored", "--nocapture"]).env(PLACE, place);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let seen = lines.by_ref().filter(|line| line == "acknowledged").take(acknowledgements).count();
+    assert_eq!(seen, acknowledgements, "it ended by itself");
+    // This is the moment of the kill, not a wait for anything.
+    std::thread::sleep(Duration::from_micros(micros as u64));
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().code(), None, "it ended by itself");
+}
+
+/// The lines that were written whole and begin with that word, without it.
+fn acknowledged(place: &Path, word: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(place.join("acknowledged")).unwrap_or_default();
+    let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+    lines.filter_map(|line| line.strip_prefix(word)).map(|line| line.trim_start().to_owned()).collect()
+}
+
+fn record(text: &str) -> ApprovalRecord {
+    ApprovalRecord::from_json(&json::parse(text.as_bytes(), &json::Limits::default()).unwrap()).unwrap()
+}
+
+/// All pages of a list.
+async fn all(page: impl AsyncFn(Option<String>) -> bailiwick_runtime::Page) -> Vec<String> {
+    let (mut items, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = page(cursor).await;
+        items.extend(page.items);
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return items;
+        }
+    }
+}
+
+/// Opens the store and checks all of it. Returns the ledger as it is then.
+async fn check(place: &Path, before: Option<&Checkpoint>) -> Checkpoint {
+    let store = open(place).await;
+    let acme = handle(&store, "acme");
+    // First, so that what has expired has its record.
+    let pending = all(async |cursor| acme.list_pending_approvals(1000, cursor.as_deref()).await.unwrap()).await;
+    let history = all(async |cursor| acme.approval_history(1000, cursor.as_deref()).await.unwrap()).await;
+    let records: Vec<ApprovalRecord> = history.iter().map(|text| record(text)).collect();
+    let by_approval: BTreeMap<&str, &ApprovalRecord> =
+        records.iter().map(|record| (record.approval_id.as_str(), record)).collect();
+    assert_eq!(by_approval.len(), records.len(), "one record for each approval");
+
+    for text in acknowledged(place, "decided") {
+        let told = record(&text);
+        assert_eq!(records.get(told.sequence as usize), Some(&told), "an acknowledged decision");
+    }
+    let asked: BTreeSet<String> = acknowledged(place, "asked").into_iter().collect();
+    let listed = pending.iter().map(|text| {
+        let approval = json::parse(text.as_bytes(), &json::Limits::default()).unwrap();
+        approval.get("approvalId").unwrap().as_str().unwrap().to_owned()
+    });
+    let listed: BTreeSet<String> = listed.collect();
+    let decided = by_approval.keys().map(|id| (*id).to_owned());
+    for id in asked.iter().cloned().chain(listed.iter().cloned()).chain(decided).collect::<BTreeSet<_>>() {
+        let approval = acme.approval(&id).await.unwrap();
+        let record = by_approval.get(id.as_str());
+        let status = record.map_or(ApprovalStatus::Pending, |record| ApprovalStatus::Decided(record.decision));
+        assert_eq!(approval.status, status, "{id}: pending without a record, or decided with it");
+        assert_eq!(listed.contains(&id), record.is_none(), "{id}: listed while it is pending");
+        assert!(record.is_none_or(|record| record.subject_hash == approval.subject_hash));
+        if let Subject::Plan { plan_id, .. } = &approval.subject {
+            let expected = match record.map(|record| record.decision) {
+                Some(Decision::Approved) => PlanStatus::Approved,
+                Some(Decision::Rejected) => PlanStatus::Rejected,
+                _ => PlanStatus::Draft,
+            };
+            assert_eq!(acme.load_plan(plan_id, None).await.unwrap().status, expected, "the plan of {id}");
+        }
+    }
+    let report = acme.verify_approvals(before).await.unwrap();
+    assert_eq!((report.size, report.problems), (records.len() as u64, Vec::new()));
+    let checkpoint = acme.approval_checkpoint().await.unwrap();
+    store.close().await;
+    checkpoint
+}
+
+#[test]
+fn b5_b6_a_kill_around_a_decision_leaves_it_pending_or_decided_with_its_record() {
+    let points = if long() { 1000 } else { 100 };
+    let mut random = Random::new(7);
+    let mut decisions = 0;
+    for _ in 0..points / ROUNDS {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path();
+        let mut checkpoint = None;
+        for _ in 0..ROUNDS {
+            let acknowledgements = random.below(60);
+            // Without any, while the store opens.
+            let most_micros = if acknowledgements == 0 { 40_000 } else { 3000 };
+            run_and_kill(place, acknowledgements, random.below(most_micros));
+            checkpoint = Some(wait(check(place, checkpoint.as_ref())));
+        }
+        decisions += acknowledged(place, "decided").len() as u64;
+    }
+    assert!(decisions > points, "{decisions} decisions were acknowledged in all");
+}
+
+/// What would be missing after a crash is noticed.
+#[test]
+fn b6_the_check_of_the_crash_tests_notices_what_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path();
+    run_and_kill(place, 40, 0);
+    wait(check(place, None));
+    let file = place.join("acknowledged");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    let decided = acknowledged(place, "decided").pop().unwrap();
+    let lost = [
+        format!("asked approval_{}", "a".repeat(32)),
+        format!(
+            "decided {}",
+            decided.replacen("\"actor\":\"kim\"", "\"actor\":\"lee\"", 1).replacen(":null", ":\"lee\"", 1)
+        ),
+    ];
+    for line in lost {
+        std::fs::write(&file, format!("{kept}{line}\n")).unwrap();
+        let checking = std::thread::spawn({
+            let place = place.to_owned();
+            move || wait(check(&place, None))
+        });
+        assert!(checking.join().is_err(), "{line}");
+    }
+}
