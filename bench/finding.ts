@@ -36,6 +36,8 @@ export interface Conditions {
   readonly rounds: number
   /** How many records the row about opening keeps; 0 leaves it out. */
   readonly openRecords: number
+  /** How many records the row about the approval ledger keeps. */
+  readonly ledgerRecords: number
   readonly rivals: Rivals
 }
 

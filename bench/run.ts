@@ -13,6 +13,7 @@ import { durablePut } from './rows/durable-put.ts'
 import { fairShares } from './rows/fair-shares.ts'
 import { hotResolve } from './rows/hot-resolve.ts'
 import { idleHandle } from './rows/idle-handle.ts'
+import { ledger } from './rows/ledger.ts'
 import { loopLag } from './rows/loop-lag.ts'
 import { openLargeStore } from './rows/open-store.ts'
 import { storedLargeValues } from './rows/stored-bytes.ts'
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     keys: { type: 'string', default: '100000' },
     rounds: { type: 'string', default: '7' },
     'open-records': { type: 'string', default: '' },
+    'ledger-records': { type: 'string', default: '' },
     output: { type: 'string', default: 'latest' },
     folder: { type: 'string', default: tmpdir() },
   },
@@ -36,6 +38,7 @@ const conditions: Conditions = {
   keys: Number(values.keys),
   rounds: Number(values.rounds),
   openRecords: Number(values['open-records'] || (values.long ? 1_000_000 : 100_000)),
+  ledgerRecords: Number(values['ledger-records'] || (values.long ? 1_000_000 : 100_000)),
   rivals,
 }
 
@@ -53,6 +56,7 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   'fair-mixed': () => fairShares(conditions, 'mixed'),
   'idle-handle': () => idleHandle(),
   'open-store': () => openLargeStore(conditions),
+  ledger: () => ledger(conditions),
 }
 
 printVersions(rivals)

@@ -57,20 +57,18 @@ fn child() {
     wait(async {
         let store = open(&place).await;
         let next = Arc::new(AtomicU64::new(std::process::id().into()));
-        let callers: Vec<_> = (0..CALLERS)
-            .map(|_| {
-                let (acme, acknowledged, next) = (handle(&store, "acme"), acknowledged.clone(), next.clone());
-                tokio::spawn(async move {
-                    loop {
-                        let mut random = Random::new(next.fetch_add(1, Ordering::Relaxed));
-                        ask_and_decide(&acme, &acknowledged, &mut random).await;
-                    }
-                })
-            })
-            .collect();
-        for caller in callers {
-            caller.await.unwrap();
+        let mut callers = tokio::task::JoinSet::new();
+        for _ in 0..CALLERS {
+            let (acme, acknowledged, next) = (handle(&store, "acme"), acknowledged.clone(), next.clone());
+            callers.spawn(async move {
+                loop {
+                    let mut random = Random::new(next.fetch_add(1, Ordering::Relaxed));
+                    ask_and_decide(&acme, &acknowledged, &mut random).await;
+                }
+            });
         }
+        // Only a failure ends one.
+        callers.join_next().await.unwrap().unwrap()
     });
 }
 
