@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { createRuntime, defineRuntime, defineTenant, openStore, type Reference, type Runtime } from '../../ts/index.ts'
 import { startProgram } from '../support/programs.ts'
 import { freshUrl, runtimeFor } from '../support/stores.ts'
