@@ -1,10 +1,11 @@
 import type { Runtime } from '../../ts/index.ts'
 import type { OpenStore } from '../../ts/runtime/store.ts'
+import { runtimeFor } from '../support/stores.ts'
 
 /** Two tenants of one store. */
 export interface Stage {
   readonly store: OpenStore
-  /** Who asks. */
+  /** Who asks. Another of the same name when the tenant was erased. */
   own: Runtime
   /** The same tenant, whose things of every kind live for {@link BRIEF_MS}. */
   readonly brief: Runtime
@@ -53,11 +54,28 @@ const situations: {
     of: ({ expires }) => expires,
     arrange: async ({ store, brief }, { place }) => await expire(store, await place(brief, 'gone'.repeat(5000))),
   },
+  'expired, and swept': {
+    of: ({ expires }) => expires,
+    arrange: async ({ store, brief }, { place }) => {
+      const name = await expire(store, await place(brief, 'gone'))
+      await store.sweep()
+      return name
+    },
+  },
   deleted: {
     of: ({ remove }) => remove !== undefined,
     arrange: async ({ own }, { place, remove }) => {
       const name = await place(own, 'deleted')
       await remove?.(own, name)
+      return name
+    },
+  },
+  erased: {
+    arrange: async (stage, { place }) => {
+      const { resourceId } = stage.own.tenant
+      const name = await place(stage.own, 'erased')
+      await stage.own.erase({ confirm: resourceId })
+      stage.own = await runtimeFor(stage.store, resourceId)
       return name
     },
   },
@@ -71,6 +89,13 @@ const situations: {
     },
   },
   'foreign, and large': { arrange: async ({ foreign }, { place }) => await place(foreign, 'large'.repeat(5000)) },
+  'foreign, and erased': {
+    arrange: async ({ foreign }, { place }) => {
+      const name = await place(foreign, 'erased')
+      await foreign.erase({ confirm: foreign.tenant.resourceId })
+      return name
+    },
+  },
   'foreign, with what was the own before': {
     of: ({ remove }) => remove !== undefined,
     arrange: async ({ own, foreign }, { place, remove }) => {

@@ -29,7 +29,8 @@ pub(crate) struct TenantEntropy {
     pub(crate) nonces: Entropy,
 }
 
-/// The streams of a store, which go on when a tenant comes back: an id is not given twice.
+/// The streams of a store. They go on when a tenant comes back, and when one is erased and another takes its name: no
+/// id and no key is given twice.
 pub(crate) enum Streams {
     System,
     Seeded { seed: u64, tenants: Mutex<HashMap<Box<str>, TenantEntropy>> },

@@ -124,13 +124,12 @@ fn b6_a_thread_is_context_and_hostile_results_stay_results() {
             let again = super::RunRequest { thread_id: Some(thread.clone()), ..request("Two") };
             let host = host.reborn();
             assert_eq!(text(&query(&handle, again, &host).await, "text"), "Again.");
-            let requests = host.requests.lock();
-            let messages = requests[0].get("messages").unwrap().as_array().unwrap();
+            let first = host.requests.lock()[0].clone();
+            let messages = first.get("messages").unwrap().as_array().unwrap();
             let roles: Vec<&str> = messages.iter().map(|message| text(message, "role")).collect();
             assert_eq!(roles, ["user", "assistant", "tool", "assistant", "user"]);
             assert!(handle.list_pending_approvals(10, None).await.unwrap().items.is_empty());
             assert_eq!(handle.list_runs(&RunFilter::default(), 10, None).await.unwrap().items.len(), 2);
-            drop(requests);
             store.close().await;
         });
     }

@@ -48,7 +48,7 @@ impl TraceCall {
                 if let Some(from) = end.checked_sub(*back) {
                     let page = handle.next_traces(from).await?;
                     page.events.iter().for_each(|event| answer.see(event));
-                    answer.see(&page.next.to_string());
+                    answer.see(&format!("{:?}", page.next));
                 }
             }
         }
