@@ -16,6 +16,7 @@ import { hotResolve } from './rows/hot-resolve.ts'
 import { idleHandle } from './rows/idle-handle.ts'
 import { ledger } from './rows/ledger.ts'
 import { loopLag } from './rows/loop-lag.ts'
+import { loopBytes, loopSteps } from './rows/loop-steps.ts'
 import { openLargeStore } from './rows/open-store.ts'
 import { storedLargeValues } from './rows/stored-bytes.ts'
 import { sweepExpired } from './rows/sweep.ts'
@@ -58,6 +59,8 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   'fair-mixed': () => fairShares(conditions, 'mixed'),
   erase: () => eraseTenant(conditions),
   sweep: () => sweepExpired(conditions),
+  'loop-steps': () => loopSteps(conditions),
+  'loop-bytes': () => loopBytes(conditions),
   'idle-handle': () => idleHandle(),
   'open-store': () => openLargeStore(conditions),
   ledger: () => ledger(conditions),
