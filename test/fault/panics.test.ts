@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import process from 'node:process'
 import { describe, expect, it } from 'vitest'
 import { faultsAddonPath } from '../../scripts/lib/platform.mjs'
@@ -16,7 +17,7 @@ import { loadAddon } from '../../ts/native/loader.ts'
 import { Operation } from '../../ts/native/operations.ts'
 import { runtimeWithAgent } from '../isolation/agents.ts'
 import { codeOf } from '../support/failures.ts'
-import { noon, openFresh, runtimeFor } from '../support/stores.ts'
+import { freshFolder, noon, openFresh, runtimeFor } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
 
 const faultsAddon = inRoot(faultsAddonPath)
@@ -91,6 +92,21 @@ const refused: Record<string, Case> = {
     arm()
     return await store.stats()
   },
+  storeSweep: async (_, arm) => {
+    const store = await openFresh('sled')
+    arm()
+    return await store.sweep()
+  },
+  storeBackup: async (_, arm) => {
+    const store = await openFresh('sled')
+    arm()
+    return await store.backup(join(freshFolder(), 'backup'))
+  },
+  storeCheck: async (_, arm) => {
+    const store = await openFresh('sled')
+    arm()
+    return await store.check()
+  },
   registerTopology: once(() => createRuntime(spec(), { store: 'memory:' })),
   advanceClock: async (_, arm) => {
     const store = await openFresh('memory', {}, { now: noon })
@@ -140,6 +156,11 @@ const refused: Record<string, Case> = {
   runCancel: once(({ runs }) => runs.cancel(noRun)),
   runGet: once(({ runs }) => runs.get(noRun)),
   runsList: once(({ runs }) => runs.list()),
+  erase: async (_, arm) => {
+    const runtime = await runtimeFor(await openFresh('sled'))
+    arm()
+    return await runtime.erase({ confirm: runtime.tenant.resourceId })
+  },
   tokens: once((runtime) => runtime.usage()),
 }
 
