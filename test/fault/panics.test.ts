@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import process from 'node:process'
 import { describe, expect, it } from 'vitest'
 import { faultsAddonPath } from '../../scripts/lib/platform.mjs'
@@ -14,8 +15,9 @@ import {
 import { Bridge, bridge } from '../../ts/native/bridge.ts'
 import { loadAddon } from '../../ts/native/loader.ts'
 import { Operation } from '../../ts/native/operations.ts'
+import { runtimeWithAgent } from '../isolation/agents.ts'
 import { codeOf } from '../support/failures.ts'
-import { noon, openFresh, runtimeFor } from '../support/stores.ts'
+import { freshFolder, noon, openFresh, runtimeFor } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
 
 const faultsAddon = inRoot(faultsAddonPath)
@@ -42,6 +44,18 @@ function once(call: (runtime: Runtime) => unknown): Case {
     arm()
     return await call(runtime)
   }
+}
+
+const noRun = `run_${'a'.repeat(32)}`
+
+/** Arms, then asks an agent. */
+async function agentAsked(_: Runtime, arm: () => void): Promise<unknown> {
+  const runtime = await runtimeWithAgent(await openFresh('memory'), 'acme')
+  arm()
+  const result = await runtime.query('x').result()
+  // Whatever became of that, the next one is as ever.
+  expect(await runtime.query('x').result()).toMatchObject({ status: 'completed' })
+  return result
 }
 
 /** One case for each export and each operation: a call that is refused with InternalError when that panics. */
@@ -77,6 +91,21 @@ const refused: Record<string, Case> = {
     const store = await openFresh('memory')
     arm()
     return await store.stats()
+  },
+  storeSweep: async (_, arm) => {
+    const store = await openFresh('sled')
+    arm()
+    return await store.sweep()
+  },
+  storeBackup: async (_, arm) => {
+    const store = await openFresh('sled')
+    arm()
+    return await store.backup(join(freshFolder(), 'backup'))
+  },
+  storeCheck: async (_, arm) => {
+    const store = await openFresh('sled')
+    arm()
+    return await store.check()
   },
   registerTopology: once(() => createRuntime(spec(), { store: 'memory:' })),
   advanceClock: async (_, arm) => {
@@ -120,15 +149,31 @@ const refused: Record<string, Case> = {
   tracesList: once(({ traces }) => traces.list()),
   tracesEnd: once(({ traces }) => traces.follow()[Symbol.asyncIterator]().next()),
   tracesNext: once(({ traces }) => traces.follow()[Symbol.asyncIterator]().next()),
+  prepareRun: agentAsked,
+  runStart: agentAsked,
+  runResume: once(({ runs }) => runs.resume(noRun).result()),
+  runEvents: once(({ runs }) => runs.follow(noRun)[Symbol.asyncIterator]().next()),
+  runCancel: once(({ runs }) => runs.cancel(noRun)),
+  runGet: once(({ runs }) => runs.get(noRun)),
+  runsList: once(({ runs }) => runs.list()),
+  erase: async (_, arm) => {
+    const runtime = await runtimeFor(await openFresh('sled'))
+    arm()
+    return await runtime.erase({ confirm: runtime.tenant.resourceId })
+  },
+  tokens: once((runtime) => runtime.usage()),
 }
 
-/** Panics that no caller meets: what was asked for is answered as if nothing had happened. */
+/** Panics that no caller meets as such: what was asked for is answered as if nothing had happened. */
 const survived: Record<string, Case> = {
   drain: once(async ({ references, cache }) => {
     const ids = await Promise.all([1, 2, 3].map(async (value) => (await references.put('thing', value)).id))
     expect((await references.resolveMany(ids)).map((one) => one?.json())).toEqual([1, 2, 3])
     await cache.set('key', 1)
   }),
+  answer: async (runtime, arm) => {
+    expect(await agentAsked(runtime, arm)).toMatchObject({ status: 'failed', error: { code: 'MODEL_FAILED' } })
+  },
   tracesRejected: once(async (runtime) => {
     expect(await codeOf(() => runtime.query({ prompt: 'x', tenant: 'globex' }).result())).toBe('TENANT_MISMATCH')
   }),

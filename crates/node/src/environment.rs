@@ -66,7 +66,8 @@ impl Environment {
     /// # Errors
     /// `TooMuchInFlight` if the tenant's calls would hold more than its limit: then nothing is copied or started.
     pub(crate) fn submit(self: &Arc<Self>, number: u32, target: u32, arguments: &[u8]) -> Result<u32> {
-        let held = self.hold(number, target, arguments.len())?;
+        let held = self.hold(number, target, arguments.len());
+        let held = held.inspect_err(|_| operation::refused(self, number, arguments))?;
         let lane = held.as_ref().map_or(Lane::NOBODY, Held::lane);
         let token = self.next_token.fetch_add(1, Ordering::Relaxed) & !QUESTION;
         let (environment, arguments) = (self.clone(), arguments.to_vec());

@@ -94,6 +94,15 @@ pub(crate) fn only_reads(number: u32) -> bool {
     matches!(number, 12..=15 | 20 | 30 | 41..=43 | 51 | 52 | 54 | 55..=58 | 70 | 71 | 80..=82 | 92 | 94..=96)
 }
 
+/// To be called for a call that is not started: a run that it was to begin is not prepared any more.
+pub(crate) fn refused(environment: &Environment, number: u32, arguments: &[u8]) {
+    if number == runs::START
+        && let Ok(run_id) = Reader::new(arguments).text()
+    {
+        drop(environment.tables().prepared.remove(run_id));
+    }
+}
+
 /// Runs one operation. `target` is a store or a handle.
 pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32, arguments: &[u8]) -> Result<Answer> {
     let mut arguments = Reader::new(arguments);

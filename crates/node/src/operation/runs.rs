@@ -12,6 +12,8 @@ use crate::environment::Environment;
 use crate::message::{Answer, Reader};
 use crate::questions::Host;
 
+/// The operation that begins a run.
+pub(super) const START: u32 = 90;
 /// How long a call waits for events before it answers with none. The caller asks again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -22,7 +24,7 @@ pub(super) async fn run(
     arguments: &mut Reader<'_>,
 ) -> Result<Answer> {
     match number {
-        90 => {
+        START => {
             let run_id = arguments.text()?;
             let prepared = environment.tables().prepared.remove(run_id);
             let prepared = prepared.ok_or_else(|| Error::Internal("A run was begun twice.".to_owned()))?;

@@ -66,6 +66,9 @@ impl Driver<'_> {
         let limits = agent.spec.limits;
         self.check_steps(&limits)?;
         // What the model is about to see is durable before it does.
+        if self.thread_lags() {
+            self.flush_thread().await?;
+        }
         self.flush().await?;
         let mut last = None;
         for model in &models {

@@ -6,7 +6,7 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_tenancy::{Access, Area, Change, When};
 
 use super::driver::Driver;
-use super::entry::{self, Entry, object};
+use super::entry::{self, Entry, number, object};
 use super::frame::{Frame, message, result_part};
 use super::head::{KIND, RunHead, RunStatus, run_name, tokens_name};
 use super::journal::taken_over;
@@ -19,6 +19,8 @@ use crate::references::{ATTEMPTS, contended};
 #[derive(Default)]
 struct TokenTurns(tokio::sync::Mutex<()>);
 
+/// So many messages wait for the end of a run at most, and those of one turn.
+const LAGGING: usize = 200;
 /// So many approvals are withdrawn at once.
 const WITHDRAWN: usize = 100;
 
@@ -104,14 +106,43 @@ impl Driver<'_> {
     /// What ends give to the thread and to the sum of tokens.
     async fn thread_changes(&self) -> Result<Vec<Change>> {
         let mut changes = tokens_changes(&self.access, &self.state.usage.since(&self.head.counted)).await?;
-        // Its first message is there from the beginning. A thread that was deleted meanwhile stays deleted.
-        let messages: Vec<Json> =
-            self.own_messages().iter().skip(1).filter_map(|message| for_thread(message, &self.state.run_id)).collect();
-        let thread_id = self.state.thread_id.as_str();
-        if let Some((appended, _)) = self.handle.append_changes(&self.access, thread_id, messages, false).await? {
-            changes.extend(appended);
-        }
+        changes.extend(self.appended_changes(&self.own_messages()).await?);
         Ok(changes)
+    }
+
+    /// The changes that append what the thread does not have of these messages. A thread that was deleted meanwhile stays
+    /// deleted.
+    async fn appended_changes(&self, messages: &[String]) -> Result<Vec<Change>> {
+        let new = messages.iter().skip(self.state.threaded);
+        let messages = new.filter_map(|message| for_thread(message, &self.state.run_id)).collect();
+        let thread_id = self.state.thread_id.as_str();
+        let appended = self.handle.append_changes(&self.access, thread_id, messages, false).await?;
+        Ok(appended.map(|(changes, _)| changes).unwrap_or_default())
+    }
+
+    /// Gives the thread a part of what it is to get, if that is much: the rest must fit into the commit of the end. The last
+    /// entry that waits says how much the thread has then.
+    ///
+    /// # Errors
+    /// As [`Driver::flush`].
+    pub(crate) async fn flush_thread(&mut self) -> Result<()> {
+        let messages = self.state.frames.first().map(|frame| frame.messages.clone()).unwrap_or_default();
+        let Some(last) = self.pending.pop() else { return Ok(()) };
+        self.pending.push(last.own("threaded", number(messages.len() as u64)));
+        for _ in 0..ATTEMPTS {
+            let changes = self.appended_changes(&messages).await?;
+            if self.try_flush(changes).await? {
+                self.state.threaded = messages.len();
+                return Ok(());
+            }
+        }
+        Err(contended())
+    }
+
+    /// Whether it is time for that.
+    pub(crate) fn thread_lags(&self) -> bool {
+        let messages = self.state.frames.first().map_or(0, |frame| frame.messages.len());
+        messages.saturating_sub(self.state.threaded) >= LAGGING && !self.pending.is_empty()
     }
 
     /// The messages of the agent that was asked. A call that was never answered gets a result that says so: without one

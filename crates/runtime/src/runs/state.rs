@@ -33,8 +33,10 @@ pub(crate) struct RunState {
     pub(crate) references: Vec<String>,
     /// What the agent that was asked came to.
     pub(crate) answer: Option<Answer>,
-    /// The messages that its thread is to get.
+    /// The messages of the agent that was asked, once that one is done.
     pub(crate) thread_messages: Vec<String>,
+    /// How many of these its thread has.
+    pub(crate) threaded: usize,
     /// The last entry if it is an end or a suspension.
     pub(crate) last: Option<Entry>,
     call_ids: HashSet<String>,
@@ -91,6 +93,7 @@ impl RunState {
             references: Vec::new(),
             answer: None,
             thread_messages: Vec::new(),
+            threaded: 1,
             last: None,
             call_ids: HashSet::new(),
             messages: 0,
@@ -102,6 +105,9 @@ impl RunState {
     pub(crate) fn apply(&mut self, entry: &Entry) -> Option<()> {
         self.updated_at = entry.at();
         self.last = None;
+        if let Some(threaded) = entry.own_get("threaded").and_then(whole) {
+            self.threaded = usize::try_from(threaded).ok()?;
+        }
         match entry.kind() {
             "agent.started" => self.agent_started(entry)?,
             "agent.completed" => self.agent_completed(entry)?,

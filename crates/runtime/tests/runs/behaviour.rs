@@ -90,7 +90,7 @@ fn m7_messages_go_to_the_host_once() {
         let (_store, handle) = open(opened, 1).await;
         let host = Host::new(repeats("search", 5), |_, _| gives("1"));
         query(&handle, request("Go"), &host).await;
-        let requests = host.requests.lock();
+        let requests = host.requests.lock().clone();
         let sizes: Vec<usize> =
             requests.iter().map(|request| request.get("messages").unwrap().as_array().unwrap().len()).collect();
         assert_eq!(sizes, [1, 2, 2, 2, 2, 2]);
@@ -277,5 +277,34 @@ fn b9_limits_are_those_of_the_request_the_tenant_and_the_agent() {
         // The last results reached the journal and the thread, so that the thread can be gone on with.
         let messages = handle.thread_messages(text(&result, "threadId"), 100, None).await.unwrap().items;
         assert_eq!(messages.len(), 9);
+    });
+}
+
+#[test]
+fn b6_a_run_of_a_thousand_steps_ends_and_its_thread_has_all_of_it() {
+    wait(async {
+        let (_home, _, opened) = counted(Kept::Memory);
+        let (_store, handle) = open(opened, 1).await;
+        let host = Host::new(repeats("search", 1000), |_, _| gives("1"));
+        let result = query(&handle, request("Go"), &host).await;
+        assert_eq!(text(&result, "status"), "completed");
+        let (mut count, mut cursor) = (0, None::<String>);
+        loop {
+            let thread = text(&result, "threadId");
+            let page = handle.thread_messages(thread, 1000, cursor.as_deref()).await.unwrap();
+            for message in &page.items {
+                let role = ["user", "assistant", "tool"][if count == 0 { 0 } else { 2 - count % 2 }];
+                assert_eq!(text(&parsed(message), "role"), role, "{count}");
+                count += 1;
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(count, 2002);
+        // From its journal it is the same.
+        let again = parsed(&handle.resume_run(text(&result, "runId"), &host).await.unwrap());
+        assert_eq!(again, result);
     });
 }
