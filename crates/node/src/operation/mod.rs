@@ -21,6 +21,7 @@ use crate::environment::Environment;
 use crate::message::{Answer, Reader};
 
 const GIVE_UP: u32 = 25;
+const ERASE: u32 = 31;
 
 /// The names of the operations, for tests that make one panic.
 pub(crate) fn name(number: u32) -> &'static str {
@@ -48,7 +49,7 @@ pub(crate) fn name(number: u32) -> &'static str {
         24 => "cacheComputed",
         GIVE_UP => "cacheGiveUp",
         30 => "usage",
-        31 => "erase",
+        ERASE => "erase",
         40 => "planSave",
         41 => "planLoad",
         42 => "planList",
@@ -83,10 +84,10 @@ pub(crate) fn name(number: u32) -> &'static str {
     }
 }
 
-/// Whether an operation is one of a handle, and counts for its tenant. Giving up a computation is not: it must not be
-/// refused, and goes without the handle.
+/// Whether an operation is one of a handle, and counts for its tenant. Giving up a computation is not, and goes without
+/// the handle; nor is an erase: neither must be refused because a tenant is busy.
 pub(crate) fn is_of_a_tenant(number: u32) -> bool {
-    number >= 10 && number != GIVE_UP
+    number >= 10 && number != GIVE_UP && number != ERASE
 }
 
 /// Whether an operation can be asked again when its answer was refused, because it changes nothing.
@@ -119,7 +120,7 @@ pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32
         10..=19 => references::run(&handle, number, &mut arguments).await,
         20..=29 => cache::run(environment, &handle, number, &mut arguments).await,
         30 => Ok(json_text(&handle.usage_json().await?)),
-        31 => Ok(json_text(&handle.erase(arguments.text()?).await?)),
+        ERASE => Ok(json_text(&handle.erase(arguments.text()?).await?)),
         40..=49 => plans::run(&handle, number, &mut arguments).await,
         50..=69 => approvals::run(&handle, number, &mut arguments).await,
         70..=79 => threads::run(&handle, number, &mut arguments).await,

@@ -115,14 +115,19 @@ impl Committer {
         self.forget();
         let mut group = Group { is_empty: true, free_bytes: self.tree.free_bytes(), ..Group::default() };
         let mut answers: Vec<Answer> = Vec::with_capacity(jobs.len());
-        let mut relaxed = BTreeSet::new();
+        let (mut orders, mut relaxed) = (BTreeSet::new(), BTreeSet::new());
         for (number, (commit, large, order)) in jobs.into_iter().enumerate() {
-            if commit.durability == Durability::Relaxed {
-                relaxed.insert(number);
-            }
             let answer = match order {
-                Some(order) => order(self, &mut group),
-                None => self.stage(&commit, &large, &mut group),
+                Some(order) => {
+                    orders.insert(number);
+                    order(self, &mut group)
+                }
+                None => {
+                    if commit.durability == Durability::Relaxed {
+                        relaxed.insert(number);
+                    }
+                    self.stage(&commit, &large, &mut group)
+                }
             };
             for pointer in large.iter().filter_map(|large| large.placed) {
                 if !self.segments.knows(pointer.segment) {
@@ -136,8 +141,10 @@ impl Committer {
             self.unsynced.get_or_insert_with(Instant::now);
         }
         let is_idle = answers.is_empty();
-        let (now, later): (Vec<_>, Vec<_>) =
-            answers.into_iter().enumerate().partition(|(number, _)| relaxed.contains(number));
+        let (ordered, answers): (Vec<_>, Vec<_>) =
+            answers.into_iter().enumerate().partition(|(number, _)| orders.contains(number));
+        self.status.answer(ordered);
+        let (now, later): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(number, _)| relaxed.contains(number));
         if !now.is_empty() && self.unsynced.is_some() {
             let stop = |_| Stop { problem: "the tree could not be flushed", answer: CommitError::OutcomeUnknown };
             self.tree.flush().map_err(stop)?;

@@ -190,8 +190,8 @@ impl Shared {
         if queue.push(job).is_ok() { Ok(receiver) } else { Err(self.not_taken()) }
     }
 
-    /// Has the committer do something when it is this tag's turn. What it wrote is visible, but not yet synced, when this
-    /// resolves.
+    /// Has the committer do something when it is this tag's turn. What it wrote is visible when this resolves, and
+    /// reaches the disk with the next commits, or a moment later.
     pub(super) async fn order<T: Send + 'static>(
         &self,
         tag: Tag,

@@ -10,7 +10,7 @@ use crate::engine::{CommitError, Due, Millis, Place, Promptness, ReadError, Tag,
 /// So many rows are looked at before others get the thread.
 const LOOKED_AT: usize = 1_024;
 /// So many rows are removed together: other commits wait for no more than that.
-const TOGETHER: usize = 128;
+const TOGETHER: usize = 32;
 
 /// The slots that end by then, in that order.
 fn slots(tree: &Tree, until: Millis, mut keep: impl FnMut(Slot, Millis) -> bool) -> Result<(), ReadError> {
