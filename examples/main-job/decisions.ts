@@ -26,7 +26,9 @@ export async function decide(store: Store, runtime: Runtime, result: Result): Pr
   const sent = JSON.parse(JSON.stringify(proof))
   strictEqual(verifyInclusion(sent, store.publicKey), true)
   strictEqual(verifyInclusion({ ...sent, record: { ...sent.record, actor: 'somebody else' } }, store.publicKey), false)
-  tick(`its proof (${proof.path.length} hashes, root ${proof.checkpoint.rootHash.slice(0, 12)}…) holds; with another actor it does not`)
+  tick(
+    `its proof (${proof.path.length} hashes, root ${proof.checkpoint.rootHash.slice(0, 12)}…) holds; with another actor it does not`,
+  )
 
   const verified = await approvals.verify()
   strictEqual(verified.ok, true)

@@ -1,5 +1,13 @@
 import { strictEqual } from 'node:assert/strict'
-import { ClosedError, createRuntime, defineTenant, type Runtime, type Store, verifyReceipt, withTenant } from 'bailiwick'
+import {
+  ClosedError,
+  createRuntime,
+  defineTenant,
+  type Runtime,
+  type Store,
+  verifyReceipt,
+  withTenant,
+} from 'bailiwick'
 import type { DataSet } from './data-sets.ts'
 import { load } from './load.ts'
 import { megabytes, Progress, tick } from './terminal.ts'
