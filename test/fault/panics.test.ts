@@ -107,6 +107,11 @@ const refused: Record<string, Case> = {
     arm()
     return await store.check()
   },
+  rotateRootKey: async (_, arm) => {
+    const store = await openFresh('sled')
+    arm()
+    return await store.rotateRootKey(new Uint8Array(32).fill(1))
+  },
   registerTopology: once(() => createRuntime(spec(), { store: 'memory:' })),
   advanceClock: async (_, arm) => {
     const store = await openFresh('memory', {}, { now: noon })

@@ -24,6 +24,12 @@ impl Cut {
         Arc::new(Self { inner, left: AtomicIsize::new(changes), happens })
     }
 
+    /// Everything goes through again.
+    #[allow(dead_code, reason = "not every test mends it")]
+    pub(crate) fn mend(&self) {
+        self.left.store(isize::MAX, Ordering::SeqCst);
+    }
+
     /// Whether it was not cut off yet.
     pub(crate) fn is_whole(&self) -> bool {
         self.left.load(Ordering::SeqCst) >= 0
@@ -126,5 +132,14 @@ impl Vault for Cut {
     }
     fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
         self.inner.vault.create_local_secret(secret)
+    }
+    fn create_next_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        Box::pin(self.change(move || self.inner.vault.create_next_local_secret(secret), ReadError::Unavailable))
+    }
+    fn next_local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
+        self.inner.vault.next_local_secret()
+    }
+    fn settle_local_secret(&self, promote: bool) -> EngineFuture<'_, Result<(), ReadError>> {
+        Box::pin(self.change(move || self.inner.vault.settle_local_secret(promote), ReadError::Unavailable))
     }
 }
