@@ -18,18 +18,24 @@ import { type DataSet, readDataSets } from './data-sets.ts'
 import { decide } from './decisions.ts'
 import { leave } from './leaving.ts'
 import { load } from './load.ts'
+import { sessionModel } from './model.ts'
 import { type Options, readOptions } from './options.ts'
+import { checkResume, runChild, runChildArguments } from './resuming.ts'
+import { analystSession } from './session.ts'
 import { megabytes, Progress, table, tick, title } from './terminal.ts'
 
 const SHOWN_CHARACTERS = 96
 const names = ['acme', 'globex', 'initech', 'umbrella', 'hooli', 'stark', 'wayne', 'wonka']
 
-const child = crashChildArguments()
-if (child === undefined) await main(readOptions()).catch(explain)
-else await runCrashChild(child[0], await readDataSets(child[1]))
+const loading = crashChildArguments()
+const running = runChildArguments()
+if (loading !== undefined) await runCrashChild(loading[0], await readDataSets(loading[1]))
+else if (running !== undefined) await runChild(...running)
+else await main(readOptions()).catch(explain)
 
 async function main(options: Options): Promise<void> {
   const began = performance.now()
+  const model = sessionModel(options.model)
   const dataSets = await readDataSets(options.data)
   const rows = dataSets.reduce((sum, dataSet) => sum + dataSet.rows.length, 0)
   title(
@@ -74,6 +80,9 @@ async function main(options: Options): Promise<void> {
   }
 
   const [first] = holdings as [Holding]
+  title('An analyst session')
+  await analystSession(store, holdings, model)
+
   title('A decision, and its proof')
   await decide(store, first.runtime, results[0] as Result)
 
@@ -83,6 +92,7 @@ async function main(options: Options): Promise<void> {
   title('Checks')
   await checkIsolation(store, holdings)
   await checkCrash(options.data)
+  await checkResume()
 
   title('What is kept')
   table(['tenant', 'references', 'bytes', 'time'], report)

@@ -11,6 +11,8 @@ export interface Options {
   readonly tenants: number
   /** The directory that holds the data sets. */
   readonly data: string
+  /** `provider/name` of a real model; without one it is scripted. */
+  readonly model: string | undefined
 }
 
 const HELP = `Loads real data sets for several tenants into one store and checks that nothing crosses.
@@ -20,6 +22,8 @@ const HELP = `Loads real data sets for several tenants into one store and checks
   --store URL      where to keep the data (default sled:./.bailiwick/main-job; memory: works too)
   --tenants N      how many tenants, 2 to 26 (default 2)
   --data DIRECTORY where the data sets are (default: those of the package vega-datasets)
+  --model NAME     provider/name of a real model, such as anthropic/claude-sonnet-4-5, with its key in the
+                   environment (default: a scripted one)
   --help           this text
 `
 
@@ -31,6 +35,7 @@ export function readOptions(): Options {
         store: { type: 'string', default: 'sled:./.bailiwick/main-job' },
         tenants: { type: 'string', default: '2' },
         data: { type: 'string' },
+        model: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     })
@@ -42,7 +47,7 @@ export function readOptions(): Options {
     if (!Number.isInteger(tenants) || tenants < 2 || tenants > 26) {
       throw new Error(`--tenants takes a whole number from 2 to 26, not ${values.tenants}`)
     }
-    return { store: values.store, tenants, data: values.data ?? packagedData() }
+    return { store: values.store, tenants, data: values.data ?? packagedData(), model: values.model }
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\nTry: npm start -- --help\n`)
     process.exit(2)

@@ -1,0 +1,111 @@
+import { deepStrictEqual, strictEqual } from 'node:assert/strict'
+import process from 'node:process'
+import {
+  type Approval,
+  createRuntime,
+  defineRuntime,
+  defineTenant,
+  type RunEvent,
+  type Runtime,
+  type Store,
+  verifyInclusion,
+  withTenant,
+} from 'bailiwick'
+import { agentsOn, toolsFor } from './agents.ts'
+import type { Holding } from './checks.ts'
+import type { SessionModel } from './model.ts'
+import { tick, title } from './terminal.ts'
+
+const QUESTION = 'In which phases of flight are birds struck most often at night?'
+
+/** Two tenants ask the same question of the same agents; each plan is shown, approved by somebody, run and proved. */
+export async function analystSession(
+  store: Store,
+  holdings: readonly Holding[],
+  { name, model, note }: SessionModel,
+): Promise<void> {
+  process.stdout.write(`  ${note}\n`)
+  const topology = defineRuntime({ tenant: defineTenant('topology', 'v1'), agents: agentsOn(name) })
+  const provider = name.slice(0, name.indexOf('/'))
+  const answers: string[] = []
+  for (const { runtime: held, loaded } of holdings.slice(0, 2)) {
+    const spec = withTenant(topology, held.tenant)
+    const runtime: Runtime = await createRuntime(spec, {
+      store,
+      models: { [provider]: model },
+      tools: toolsFor(() => loaded),
+      approve: async (approval) => {
+        await show(runtime, approval)
+        return { decision: 'approve', actor: 'an editor (played by this job)', reason: 'It only reads.' }
+      },
+    })
+    title(`${runtime.tenant.resourceId} asks: ${QUESTION}`)
+    answers.push(await ask(runtime))
+    await prove(store, runtime)
+    await runtime.close()
+  }
+  deepStrictEqual(answers[0], answers[1])
+  tick('the same question of the same agents has the same answer for both, each from data of its own')
+}
+
+async function ask(runtime: Runtime): Promise<string> {
+  const run = runtime.query({ prompt: QUESTION, actor: 'an analyst' })
+  for await (const event of run) render(event)
+  const result = await run.result()
+  if (result.status !== 'completed') throw new Error(`The run is ${result.status}: ${JSON.stringify(result)}`)
+  const { items } = await runtime.traces.list({ runId: run.runId, limit: 1 })
+  strictEqual(items[0]?.type, 'run.completed')
+  return result.text
+}
+
+let isWriting = false
+
+/** One line an event; what models write runs on as it comes. */
+function render(event: RunEvent): void {
+  if (event.type === 'text.delta' || event.type === 'reasoning.delta') {
+    process.stdout.write(isWriting ? event.delta : `    ${event.agent} says: ${event.delta}`)
+    isWriting = true
+    return
+  }
+  if (isWriting) process.stdout.write('\n')
+  isWriting = false
+  const line = describe(event)
+  if (line !== undefined)
+    process.stdout.write(`    ${String('sequence' in event ? event.sequence : '').padStart(2)} ${line}\n`)
+}
+
+function describe(event: RunEvent): string | undefined {
+  switch (event.type) {
+    case 'agent.started':
+      return `${event.agent} begins`
+    case 'tool.called':
+      return `calls ${event.tool} ${JSON.stringify(event.input).slice(0, 90)}`
+    case 'tool.completed':
+      return event.reference === undefined ? undefined : `its result is kept as ${event.reference}`
+    case 'tool.failed':
+      return `it failed: ${event.error.message}`
+    case 'plan.saved':
+      return `a plan is saved: version ${event.version}, hash ${event.hash.slice(0, 12)}…`
+    case 'approval.decided':
+      return `${event.record.decision} by ${event.record.actor}`
+    case 'run.completed':
+      return `answer: ${event.text}`
+    default:
+      return undefined
+  }
+}
+
+/** What the person sees who is asked. */
+async function show(runtime: Runtime, { subject }: Approval): Promise<void> {
+  if (!('planId' in subject)) return
+  const { goal, steps } = await runtime.plans.load(subject.planId)
+  process.stdout.write(`       to approve: ${goal}\n`)
+  for (const { id, tool, input } of steps) process.stdout.write(`         ${id}: ${tool} ${JSON.stringify(input)}\n`)
+}
+
+async function prove(store: Store, { approvals }: Runtime): Promise<void> {
+  const { size } = await approvals.checkpoint()
+  const proof = await approvals.prove(size - 1)
+  strictEqual(verifyInclusion(JSON.parse(JSON.stringify(proof)), store.publicKey), true)
+  tick(`the approval is record ${proof.record.sequence} of the tenant’s ledger, and proved`)
+}
