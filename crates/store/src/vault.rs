@@ -44,4 +44,13 @@ pub trait Vault: Send + Sync + 'static {
     /// Keeps such a secret. Only where `local_secret` is `None` and the vault has no slots: `false` otherwise. It is
     /// durable, with the directory it lies in, when this resolves.
     fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>>;
+    /// Keeps a secret beside the local one, which it is to follow; it takes the place of another that was kept so.
+    /// `false` if there is no local one. It is durable when this resolves.
+    fn create_next_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>>;
+    /// The secret that is to follow the local one, if one was kept.
+    fn next_local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>>;
+    /// Ends the wait of the next secret: `true` puts it into the local one's place, `false` gives it up. The bytes of the
+    /// one that goes are destroyed first: where that is cut off, it is there and damaged, and the other one whole. Does
+    /// nothing without a next one.
+    fn settle_local_secret(&self, promote: bool) -> EngineFuture<'_, Result<(), ReadError>>;
 }

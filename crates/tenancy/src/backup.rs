@@ -68,6 +68,8 @@ impl Store {
 
     async fn copy_all(&self, target: &Opened) -> Result<Copied> {
         let copied = copy_rows(&*self.engine, &*target.engine).await?;
+        // All of them under one root key.
+        let _no_rotation = self.rotation.lock().await;
         // Headers come before their name rows and go after them: so a tenant with a row has its header here.
         copy_headers(&*self.vault, &*target.vault).await?;
         Ok(copied)

@@ -7,7 +7,7 @@ use bailiwick_store::engine::record_key;
 use bailiwick_store::{Exported, Place, Row, Tag};
 
 use crate::failure;
-use crate::keys::{STORE_SLOT, TenantKeys, UnnamedKeys};
+use crate::keys::{STORE_SLOT, TenantKeys, UnnamedKeys, is_abandoned};
 use crate::name_row::NameRow;
 use crate::row::{self, NAME_ROW};
 use crate::store::Store;
@@ -92,9 +92,10 @@ impl Check<'_> {
         loop {
             let names = vault.names(after, HEADERS).await.map_err(failure::read)?;
             for name in &names {
+                let keyring = self.store.keyring.read().await;
                 let slot = vault.get(*name).await.map_err(failure::read)?;
-                let Some(slot) = slot else { continue };
-                match TenantKeys::open_for_check(&slot.value, &self.store.wrapper, &self.store.keys, name) {
+                let Some(slot) = slot.filter(|slot| !is_abandoned(&slot.value, &keyring)) else { continue };
+                match TenantKeys::open_for_check(&slot.value, &keyring, &self.store.keys, name) {
                     Ok(keys) => {
                         self.headers.insert(*name, keys.keys.tag);
                         self.tenants.insert(keys.keys.tag, keys);

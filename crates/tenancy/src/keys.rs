@@ -6,7 +6,8 @@
 //! 1   store id          16 bytes
 //! 17  root generation   u32be     which root key wraps it
 //! 21  nonce             24 bytes
-//! 45  store secret      32 bytes  sealed
+//! 45  store secret      32 bytes  sealed; while the root key is being replaced, 32 bytes more, sealed with it: what
+//!                                 the one before wraps with
 //! 77  tag               16 bytes
 //! ```
 //! A tenant's header, a slot named by its name tag:
@@ -22,61 +23,81 @@
 
 use bailiwick_model::{Error, Result};
 use bailiwick_store::Tag;
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{Tag as Authenticator, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-use crate::encoding::encode;
 use crate::entropy::Entropy;
 use crate::failure;
 use crate::hash::{Key, Purpose};
 use crate::root_key::wrong_key;
 use crate::seal::Sealer;
 use crate::signing::Signing;
+use crate::wrapper::{Keyring, Wrapper};
 
 const FORMAT: u8 = 1;
+const FIRST_GENERATION: u32 = 1;
 /// The slot that holds the store's own header.
 pub(crate) const STORE_SLOT: [u8; 32] = [0; 32];
 
-/// Wraps secrets with the root key.
-pub(crate) struct Wrapper {
-    cipher: XChaCha20Poly1305,
-    generation: u32,
+/// What the store's header holds.
+pub(crate) struct StoreSecret {
+    store_id: [u8; 16],
+    secret: Key,
+    /// What opens it and the tenants' headers.
+    pub(crate) keyring: Keyring,
 }
 
-impl Wrapper {
-    pub(crate) fn new(root: &Key, generation: u32) -> Self {
-        let key = root.derive(Purpose::RootWrap);
-        Self { cipher: XChaCha20Poly1305::new(key.bytes().into()), generation }
+impl StoreSecret {
+    /// That of a new store.
+    pub(crate) fn generate(entropy: &Entropy, root: &Key) -> Self {
+        let keyring = Keyring { current: Wrapper::new(root, FIRST_GENERATION), previous: None };
+        Self { store_id: entropy.bytes(), secret: Key::new(entropy.bytes()), keyring }
     }
 
-    /// `nonce ‖ ciphertext ‖ tag`
-    fn wrap(&self, entropy: &Entropy, bound: &[&[u8]], secret: &[u8]) -> Result<Vec<u8>> {
-        let nonce = entropy.bytes::<24>();
-        let mut sealed = secret.to_vec();
-        let tag = self
-            .cipher
-            .encrypt_inout_detached(&XNonce::from(nonce), &encode(bound), sealed.as_mut_slice().into())
-            .map_err(|_| Error::Internal("A key could not be wrapped.".to_owned()))?;
-        let mut wrapped = nonce.to_vec();
-        wrapped.append(&mut sealed);
-        wrapped.extend_from_slice(&tag);
-        Ok(wrapped)
+    /// # Errors
+    /// `InvalidInput` if the root key is another one or the header is of a newer format.
+    pub(crate) fn open(header: &[u8], root: &Key) -> Result<Self> {
+        Self::unwrap(header, |generation| Some(Wrapper::new(root, generation)))
     }
 
-    fn unwrap(&self, bound: &[&[u8]], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (nonce, rest) = wrapped.split_at_checked(24)?;
-        let (sealed, tag) = rest.split_at_checked(rest.len().checked_sub(16)?)?;
-        let mut secret = Zeroizing::new(sealed.to_vec());
-        self.cipher
-            .decrypt_inout_detached(
-                &XNonce::try_from(nonce).ok()?,
-                &encode(bound),
-                secret.as_mut_slice().into(),
-                &Authenticator::try_from(tag).ok()?,
-            )
-            .ok()?;
-        Some(secret)
+    /// Opens it with what it was opened with before. `wrapper` gives what has wrapped a generation, if that is known.
+    ///
+    /// # Errors
+    /// As [`StoreSecret::open`].
+    pub(crate) fn unwrap(header: &[u8], wrapper: impl FnOnce(u32) -> Option<Wrapper>) -> Result<Self> {
+        let (format, rest) = header.split_first().ok_or_else(failure::corrupt)?;
+        if *format != FORMAT {
+            return Err(newer());
+        }
+        let (store_id, rest) = rest.split_first_chunk::<16>().ok_or_else(failure::corrupt)?;
+        let (generation, wrapped) = rest.split_first_chunk::<4>().ok_or_else(failure::corrupt)?;
+        let current = wrapper(u32::from_be_bytes(*generation)).ok_or_else(wrong_key)?;
+        let opened = current.unwrap(&[b"store", store_id, generation], wrapped).ok_or_else(wrong_key)?;
+        let (secret, previous) = opened.split_at_checked(32).ok_or_else(failure::corrupt)?;
+        let secret = Key::from_slice(secret).ok_or_else(failure::corrupt)?;
+        let previous = match previous {
+            [] => None,
+            key => {
+                let key = Key::from_slice(key).ok_or_else(failure::corrupt)?;
+                Some(Wrapper::from_key(key, current.generation().saturating_sub(1)))
+            }
+        };
+        Ok(Self { store_id: *store_id, secret, keyring: Keyring { current, previous } })
+    }
+
+    /// The header that keeps it.
+    pub(crate) fn header(&self, entropy: &Entropy) -> Result<Vec<u8>> {
+        let Keyring { current, previous } = &self.keyring;
+        let generation = current.generation().to_be_bytes();
+        let mut sealed = Zeroizing::new(self.secret.bytes().to_vec());
+        if let Some(previous) = previous {
+            sealed.extend_from_slice(previous.key().bytes());
+        }
+        let wrapped = current.wrap(entropy, &[b"store", &self.store_id, &generation], &sealed)?;
+        Ok([&[FORMAT], self.store_id.as_slice(), &generation, &wrapped].concat())
+    }
+
+    pub(crate) fn keys(&self) -> Result<StoreKeys> {
+        StoreKeys::new(self.store_id, &self.secret)
     }
 }
 
@@ -98,29 +119,6 @@ impl StoreKeys {
             name_rows: Sealer::new(secret, Purpose::NameRow),
             signing: Signing::new(&store_id, secret)?,
         })
-    }
-
-    /// New secrets and the header that keeps them.
-    pub(crate) fn generate(entropy: &Entropy, wrapper: &Wrapper) -> Result<(Self, Vec<u8>)> {
-        let (store_id, secret) = (entropy.bytes::<16>(), Key::new(entropy.bytes()));
-        let generation = wrapper.generation.to_be_bytes();
-        let wrapped = wrapper.wrap(entropy, &[b"store", &store_id, &generation], secret.bytes())?;
-        let header = [&[FORMAT], store_id.as_slice(), &generation, &wrapped].concat();
-        Ok((Self::new(store_id, &secret)?, header))
-    }
-
-    /// # Errors
-    /// `InvalidInput` if the root key is another one or the header is of a newer format.
-    pub(crate) fn open(header: &[u8], wrapper: &Wrapper) -> Result<Self> {
-        let (format, rest) = header.split_first().ok_or_else(failure::corrupt)?;
-        if *format != FORMAT {
-            return Err(newer());
-        }
-        let (store_id, rest) = rest.split_at_checked(16).ok_or_else(failure::corrupt)?;
-        let (generation, wrapped) = rest.split_at_checked(4).ok_or_else(failure::corrupt)?;
-        let secret = wrapper.unwrap(&[b"store", store_id, generation], wrapped).ok_or_else(wrong_key)?;
-        let secret = Key::from_slice(&secret).ok_or_else(failure::corrupt)?;
-        Self::new(store_id.try_into().map_err(|_| failure::corrupt())?, &secret)
     }
 
     /// What the engine keeps to show that it belongs to these secrets.
@@ -182,17 +180,15 @@ impl TenantKeys {
         let incarnation = entropy.bytes::<16>();
         let secrets = Zeroizing::new(entropy.bytes::<64>());
         let tag = store.tag(resource_id, &incarnation);
-        let generation = wrapper.generation.to_be_bytes();
-        let bound: [&[u8]; 5] = [b"header", &store.store_id, &store.name_tag(resource_id), &incarnation, &generation];
-        let wrapped = wrapper.wrap(entropy, &bound, secrets.as_slice())?;
-        let header = [&[FORMAT], generation.as_slice(), &tag.0, &incarnation, &wrapped].concat();
+        let header = HeaderPlace { tag, incarnation, store, name: &store.name_tag(resource_id) };
+        let header = header.wrap(entropy, wrapper, secrets.as_slice())?;
         Ok((Self::new(tag, secrets.as_slice()).ok_or_else(failure::corrupt)?, header))
     }
 
     /// # Errors
     /// `StoreCorrupt` if the header does not belong to this tenant of this store or was altered.
-    pub(crate) fn open(header: &[u8], wrapper: &Wrapper, store: &StoreKeys, resource_id: &str) -> Result<Self> {
-        let opened = Self::open_for_check(header, wrapper, store, &store.name_tag(resource_id))?;
+    pub(crate) fn open(header: &[u8], keyring: &Keyring, store: &StoreKeys, resource_id: &str) -> Result<Self> {
+        let opened = Self::open_for_check(header, keyring, store, &store.name_tag(resource_id))?;
         if opened.is_of(store, resource_id) { Ok(opened.keys) } else { Err(failure::corrupt()) }
     }
 
@@ -202,21 +198,67 @@ impl TenantKeys {
     /// As [`TenantKeys::open`].
     pub(crate) fn open_for_check(
         header: &[u8],
-        wrapper: &Wrapper,
+        keyring: &Keyring,
         store: &StoreKeys,
         name: &[u8; 32],
     ) -> Result<UnnamedKeys> {
+        let (place, secrets) = HeaderPlace::unwrap(header, keyring, store, name)?;
+        let keys = Self::new(place.tag, &secrets).ok_or_else(failure::corrupt)?;
+        Ok(UnnamedKeys { keys, name: *name, incarnation: place.incarnation })
+    }
+}
+
+/// Wraps a tenant's header with the current key. `None`: it is already.
+///
+/// # Errors
+/// `StoreCorrupt` if it does not open.
+pub(crate) fn wrap_anew(
+    header: &[u8],
+    entropy: &Entropy,
+    keyring: &Keyring,
+    store: &StoreKeys,
+    name: &[u8; 32],
+) -> Result<Option<Vec<u8>>> {
+    if generation_of(header) == Some(keyring.current.generation()) {
+        return Ok(None);
+    }
+    let (place, secrets) = HeaderPlace::unwrap(header, keyring, store, name)?;
+    place.wrap(entropy, &keyring.current, &secrets).map(Some)
+}
+
+/// What a tenant's header says in clear, and what its secrets are bound to.
+struct HeaderPlace<'a> {
+    tag: Tag,
+    incarnation: [u8; 16],
+    store: &'a StoreKeys,
+    name: &'a [u8; 32],
+}
+
+impl<'a> HeaderPlace<'a> {
+    fn wrap(&self, entropy: &Entropy, wrapper: &Wrapper, secrets: &[u8]) -> Result<Vec<u8>> {
+        let generation = wrapper.generation().to_be_bytes();
+        let bound: [&[u8]; 5] = [b"header", &self.store.store_id, self.name, &self.incarnation, &generation];
+        let wrapped = wrapper.wrap(entropy, &bound, secrets)?;
+        Ok([&[FORMAT], generation.as_slice(), &self.tag.0, &self.incarnation, &wrapped].concat())
+    }
+
+    fn unwrap(
+        header: &[u8],
+        keyring: &Keyring,
+        store: &'a StoreKeys,
+        name: &'a [u8; 32],
+    ) -> Result<(Self, Zeroizing<Vec<u8>>)> {
         let (format, rest) = header.split_first().ok_or_else(failure::corrupt)?;
         if *format != FORMAT {
             return Err(newer());
         }
-        let (generation, rest) = rest.split_at_checked(4).ok_or_else(failure::corrupt)?;
+        let (generation, rest) = rest.split_first_chunk::<4>().ok_or_else(failure::corrupt)?;
         let (tag, rest) = rest.split_first_chunk::<32>().ok_or_else(failure::corrupt)?;
         let (incarnation, wrapped) = rest.split_first_chunk::<16>().ok_or_else(failure::corrupt)?;
         let bound: [&[u8]; 5] = [b"header", &store.store_id, name, incarnation, generation];
+        let wrapper = keyring.of(u32::from_be_bytes(*generation))?;
         let secrets = wrapper.unwrap(&bound, wrapped).ok_or_else(failure::corrupt)?;
-        let keys = Self::new(Tag(*tag), &secrets).ok_or_else(failure::corrupt)?;
-        Ok(UnnamedKeys { keys, name: *name, incarnation: *incarnation })
+        Ok((Self { tag: Tag(*tag), incarnation: *incarnation, store, name }, secrets))
     }
 }
 
@@ -238,6 +280,25 @@ impl UnnamedKeys {
 pub(crate) fn tag_of(header: &[u8]) -> Option<Tag> {
     let tag = header.get(5..37)?;
     (header.first() == Some(&FORMAT)).then_some(Tag(tag.try_into().ok()?))
+}
+
+/// Whether a tenant's header was made by somebody who had not heard that the root key was being rotated, and who was
+/// refused before anything was sealed under it. A tenant that has a name row all the same is damaged.
+pub(crate) fn is_abandoned(header: &[u8], keyring: &Keyring) -> bool {
+    let is_older = generation_of(header).is_some_and(|generation| generation < keyring.current.generation());
+    is_older && keyring.previous.is_none()
+}
+
+/// Which root key has wrapped a tenant's header. `None` if it is no such header.
+fn generation_of(header: &[u8]) -> Option<u32> {
+    let generation = header.get(1..5)?;
+    (header.first() == Some(&FORMAT)).then_some(u32::from_be_bytes(generation.try_into().ok()?))
+}
+
+/// Which root key has wrapped the store's header. `None` if it is no such header.
+pub(crate) fn store_generation_of(header: &[u8]) -> Option<u32> {
+    let generation = header.get(17..21)?;
+    (header.first() == Some(&FORMAT)).then_some(u32::from_be_bytes(generation.try_into().ok()?))
 }
 
 fn newer() -> Error {

@@ -25,6 +25,7 @@ mod out_of_reach;
 mod owner;
 mod reading;
 mod root_key;
+mod rotation;
 mod row;
 mod scope;
 mod seal;
@@ -33,6 +34,7 @@ mod store;
 pub mod stores;
 mod sweep;
 mod tenant;
+mod wrapper;
 
 pub use backup::Copied;
 pub use bailiwick_store::{Count, Durability, Health, Limits, Promptness, Version, When};

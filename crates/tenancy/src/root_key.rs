@@ -30,16 +30,19 @@ impl RootKey {
         Ok(Self::Given(Zeroizing::new(bytes)))
     }
 
-    pub(crate) async fn load(self, vault: &dyn Vault, entropy: &Entropy) -> Result<Key> {
+    /// The keys that may be the store's, the likeliest first; at least one.
+    pub(crate) async fn load(self, vault: &dyn Vault, entropy: &Entropy) -> Result<Vec<Key>> {
         match self {
-            Self::Given(bytes) => Key::from_slice(&bytes).ok_or_else(wrong_length),
+            Self::Given(bytes) => Ok(vec![Key::from_slice(&bytes).ok_or_else(wrong_length)?]),
             Self::Local => match vault.local_secret().await.map_err(failure::read)? {
-                Some(bytes) => Key::from_slice(&Zeroizing::new(bytes)).ok_or_else(|| {
-                    Error::StoreCorrupt(
-                        "The store's root key file is damaged. Restore root.key from a backup.".to_owned(),
-                    )
-                }),
-                None => generate(vault, entropy).await,
+                Some(bytes) => {
+                    // A rotation that was cut off leaves two.
+                    let next = vault.next_local_secret().await.map_err(failure::read)?;
+                    let kept = [Some(Zeroizing::new(bytes)), next.map(Zeroizing::new)];
+                    let keys: Vec<_> = kept.iter().flatten().filter_map(|bytes| Key::from_slice(bytes)).collect();
+                    if keys.is_empty() { Err(damaged()) } else { Ok(keys) }
+                }
+                None => Ok(vec![generate(vault, entropy).await?]),
             },
         }
     }
@@ -56,10 +59,16 @@ async fn generate(vault: &dyn Vault, entropy: &Entropy) -> Result<Key> {
     }
 }
 
-fn wrong_length() -> Error {
+fn damaged() -> Error {
+    Error::StoreCorrupt("The store's root key file is damaged. Restore root.key from a backup.".to_owned())
+}
+
+pub(crate) fn wrong_length() -> Error {
     Error::invalid("The root key must be exactly 32 bytes (in an environment variable: base64 of 32 bytes).")
 }
 
 pub(crate) fn wrong_key() -> Error {
-    Error::invalid("This is not the store's root key. Pass the rootKey that the store was created with.")
+    Error::invalid(
+        "This is not the store's root key. Pass the rootKey that the store was created with, or that it was rotated to since.",
+    )
 }

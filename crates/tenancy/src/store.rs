@@ -11,16 +11,19 @@ use bailiwick_store::{
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::sync::RwLock;
 
 use crate::closing::Closing;
 use crate::entropy::{Clock, Entropy, Streams};
 use crate::failure;
-use crate::keys::{STORE_SLOT, StoreKeys, Wrapper};
+use crate::hash::Key;
+use crate::keys::{STORE_SLOT, StoreKeys, StoreSecret};
 use crate::opened::OpenedRecords;
 use crate::root_key::RootKey;
 use crate::row::NAME_ROW;
 use crate::scope::Scope;
 use crate::tenant::TenantState;
+use crate::wrapper::{Keyring, Wrapper};
 
 /// How a store is opened.
 pub struct StoreOptions {
@@ -56,7 +59,11 @@ pub struct Store {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) keys: StoreKeys,
-    pub(crate) wrapper: Wrapper,
+    /// Whoever makes a header, or opens one that was read, holds it meanwhile.
+    pub(crate) keyring: RwLock<Keyring>,
+    /// One at a time rotates the root key, and nobody copies headers meanwhile. It holds the key of a rotation of which it
+    /// is not known whether it has begun.
+    pub(crate) rotation: tokio::sync::Mutex<Option<Wrapper>>,
     pub(crate) clock: Clock,
     pub(crate) opened: OpenedRecords,
     pub(crate) alarms: AtomicU64,
@@ -78,14 +85,14 @@ impl Store {
     pub async fn open(backend: Opened, options: StoreOptions) -> Result<Arc<Self>> {
         let streams = Streams::new(options.seed);
         let entropy = streams.of_store();
-        let root = options.root_key.load(&*backend.vault, &entropy).await?;
-        let wrapper = Wrapper::new(&root, 1);
-        let keys = store_keys(&backend, &entropy, &wrapper).await?;
+        let roots = options.root_key.load(&*backend.vault, &entropy).await?;
+        let (keys, keyring) = store_keys(&backend, &entropy, &roots).await?;
         let store = Self {
             engine: backend.engine,
             vault: backend.vault,
             keys,
-            wrapper,
+            keyring: RwLock::new(keyring),
+            rotation: tokio::sync::Mutex::default(),
             clock: options.clock,
             opened: OpenedRecords::new(options.opened_bytes),
             alarms: AtomicU64::new(0),
@@ -96,6 +103,7 @@ impl Store {
             streams,
             tenants: Mutex::default(),
         };
+        store.finish_rotation().await?;
         store.wipe_erased().await?;
         Ok(Arc::new(store))
     }
@@ -133,11 +141,8 @@ impl Store {
     /// # Errors
     /// `InvalidInput` if this is not the store's root key.
     pub(crate) async fn verify_root_key(&self, root_key: RootKey) -> Result<()> {
-        let root = root_key.load(&*self.vault, &Entropy::system()).await?;
-        match self.vault.get(STORE_SLOT).await.map_err(failure::read)? {
-            Some(slot) => StoreKeys::open(&slot.value, &Wrapper::new(&root, 1)).map(|_| ()),
-            None => Err(failure::corrupt()),
-        }
+        let roots = root_key.load(&*self.vault, &Entropy::system()).await?;
+        open_header(&self.store_header().await?.value, &roots).map(|_| ())
     }
 
     /// Moves a test store's clock on. `false` if this store has the system's clock.
@@ -178,28 +183,42 @@ impl Store {
 
 /// The store's secrets. A row of the engine says whose they are, as each tenant's name row does: so that keys and records
 /// which do not belong together, or of which one half was lost, are found before anything is taken for new.
-async fn store_keys(backend: &Opened, entropy: &Entropy, wrapper: &Wrapper) -> Result<StoreKeys> {
+async fn store_keys(backend: &Opened, entropy: &Entropy, roots: &[Key]) -> Result<(StoreKeys, Keyring)> {
     let (vault, engine) = (&*backend.vault, &*backend.engine);
     let row = store_row(engine).await?;
-    let keys = match vault.get(STORE_SLOT).await.map_err(failure::read)? {
-        Some(slot) => StoreKeys::open(&slot.value, wrapper)?,
+    let secret = match vault.get(STORE_SLOT).await.map_err(failure::read)? {
+        Some(slot) => open_header(&slot.value, roots)?,
         // Records or tenants' keys without the store's own: with new secrets every tenant would look new.
         None if row.is_some() || has_tenants(vault).await? => return Err(failure::corrupt()),
         None => {
-            let (keys, header) = StoreKeys::generate(entropy, wrapper)?;
-            match vault.create(STORE_SLOT, header).await.map_err(failure::read)? {
-                Created::New => keys,
-                Created::Existing(slot) => StoreKeys::open(&slot.value, wrapper)?,
+            let root = roots.first().ok_or_else(failure::corrupt)?;
+            let secret = StoreSecret::generate(entropy, root);
+            match vault.create(STORE_SLOT, secret.header(entropy)?).await.map_err(failure::read)? {
+                Created::New => secret,
+                Created::Existing(slot) => open_header(&slot.value, roots)?,
             }
         }
     };
+    let keys = secret.keys()?;
     match row {
         Some(row) if keys.is_store_row(&row) => {}
         Some(_) => return Err(failure::corrupt()),
         None if has_tenants(vault).await? => return Err(failure::corrupt()),
         None => write_store_row(engine, keys.store_row(entropy)?).await?,
     }
-    Ok(keys)
+    Ok((keys, secret.keyring))
+}
+
+/// Opens the store's header with the first key that does.
+fn open_header(header: &[u8], roots: &[Key]) -> Result<StoreSecret> {
+    let mut refused = None;
+    for root in roots {
+        match StoreSecret::open(header, root) {
+            Ok(secret) => return Ok(secret),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.unwrap_or_else(failure::corrupt))
 }
 
 async fn has_tenants(vault: &dyn Vault) -> Result<bool> {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
-use bailiwick_model::Result;
-use bailiwick_store::Created;
+use bailiwick_model::{Error, Result};
+use bailiwick_store::{Created, Slot};
 use tokio::sync::Mutex;
 
 use crate::closing::Closing;
@@ -14,9 +14,10 @@ use crate::entropy::TenantEntropy;
 use crate::failure;
 use crate::flights::Flights;
 use crate::in_flight::InFlight;
-use crate::keys::TenantKeys;
+use crate::keys::{TenantKeys, is_abandoned};
 use crate::name_row::{NameRow, Names};
 use crate::store::Store;
+use crate::wrapper::Keyring;
 
 /// How often a header and its name row are read again that do not fit each other: others may make or erase the tenant
 /// between the two looks.
@@ -96,12 +97,23 @@ impl TenantState {
     }
 
     async fn read_header(&self) -> Result<Option<Arc<TenantKeys>>> {
-        let slot = self.store.vault.get(self.name).await.map_err(failure::read)?;
-        slot.map(|slot| self.open_header(&slot.value)).transpose()
+        let keyring = self.store.keyring.read().await;
+        match self.store.vault.get(self.name).await.map_err(failure::read)? {
+            Some(slot) if !is_abandoned(&slot.value, &keyring) => self.open_header(&slot, &keyring).await.map(Some),
+            _ => Ok(None),
+        }
     }
 
-    fn open_header(&self, header: &[u8]) -> Result<Arc<TenantKeys>> {
-        TenantKeys::open(header, &self.store.wrapper, &self.store.keys, &self.resource_id).map(Arc::new)
+    async fn open_header(&self, slot: &Slot, keyring: &Keyring) -> Result<Arc<TenantKeys>> {
+        match TenantKeys::open(&slot.value, keyring, &self.store.keys, &self.resource_id) {
+            Ok(keys) => Ok(Arc::new(keys)),
+            Err(damaged @ Error::StoreCorrupt(_)) => {
+                // Or it is under a root key that this process has not heard of.
+                self.store.refuse_rotated(keyring).await?;
+                Err(damaged)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Loads the keys, or makes them. They are durable before anything is sealed with them, and the name row is before
@@ -111,7 +123,10 @@ impl TenantState {
             let (found, row) = self.look().await?;
             let keys = match found {
                 Some(keys) => keys,
-                None => self.create().await?,
+                None => match self.create().await? {
+                    Some(keys) => keys,
+                    None => continue,
+                },
             };
             if row.live == Some(keys.tag) {
                 return Ok(keys);
@@ -127,13 +142,23 @@ impl TenantState {
         Err(failure::corrupt())
     }
 
-    async fn create(&self) -> Result<Arc<TenantKeys>> {
-        let (store, wrapper) = (&self.store.keys, &self.store.wrapper);
-        let (keys, header) = TenantKeys::generate(&self.entropy.shown, wrapper, store, &self.resource_id)?;
-        match self.store.vault.create(self.name, header).await.map_err(failure::read)? {
-            Created::New => Ok(Arc::new(keys)),
-            Created::Existing(slot) => self.open_header(&slot.value),
+    /// Makes the keys, or reads those of another who was first. `None`: look again.
+    async fn create(&self) -> Result<Option<Arc<TenantKeys>>> {
+        let vault = &self.store.vault;
+        let keyring = self.store.keyring.read().await;
+        let (keys, header) =
+            TenantKeys::generate(&self.entropy.shown, &keyring.current, &self.store.keys, &self.resource_id)?;
+        match vault.create(self.name, header.clone()).await.map_err(failure::read)? {
+            Created::New => {}
+            Created::Existing(slot) if is_abandoned(&slot.value, &keyring) => {
+                if !vault.replace(self.name, slot.generation, header).await.map_err(failure::read)? {
+                    return Ok(None);
+                }
+            }
+            Created::Existing(slot) => return self.open_header(&slot, &keyring).await.map(Some),
         }
+        self.store.refuse_rotated(&keyring).await?;
+        Ok(Some(Arc::new(keys)))
     }
 }
 

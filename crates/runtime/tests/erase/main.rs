@@ -1,6 +1,7 @@
 //! Erasing a tenant: keys first, then rows, whatever happens in between; and what a sweep and a backup make of it.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
+#[path = "../cut/mod.rs"]
 mod cut;
 #[path = "../support/mod.rs"]
 mod support;

@@ -59,6 +59,15 @@ impl Vault for Counted {
     fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
         self.count().create_local_secret(secret)
     }
+    fn create_next_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.count().create_next_local_secret(secret)
+    }
+    fn next_local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
+        self.count().next_local_secret()
+    }
+    fn settle_local_secret(&self, promote: bool) -> EngineFuture<'_, Result<(), ReadError>> {
+        self.count().settle_local_secret(promote)
+    }
 }
 
 /// A store that tells what was asked of it.

@@ -54,7 +54,7 @@ macro_rules! conformance_tests {
             erasing_leaves_nothing_of_a_tag, nothing_is_written_to_an_erased_tag, an_erase_that_was_dropped_goes_on,
             exports_have_everything, exports_are_consistent_while_work_goes_on, a_dropped_export_leaves_nothing);
         $crate::conformance_tests!(@ $fresh, vaults:
-            create_once, replace_by_generation, wiped_is_gone, names_in_order, local_secret_once, slots_survive_reopening,
+            create_once, replace_by_generation, wiped_is_gone, names_in_order, local_secret_once, next_local_secret_settles, slots_survive_reopening,
             one_of_many_vault_creators_wins, closed_vaults_are_closed, many_slots);
     };
     (@ $fresh:ident, $module:ident: $($case:ident),+ $(,)?) => {

@@ -81,6 +81,42 @@ pub fn local_secret_once(home: &dyn Home) {
     }
 }
 
+pub fn next_local_secret_settles(home: &dyn Home) {
+    let mut opened = home.open();
+    let local = |opened: &crate::Opened| {
+        let vault = &opened.vault;
+        (block_on(vault.local_secret()).unwrap(), block_on(vault.next_local_secret()).unwrap())
+    };
+    let keep =
+        |opened: &crate::Opened, secret: u8| block_on(opened.vault.create_next_local_secret(vec![secret; 32])).unwrap();
+    let settle = |opened: &crate::Opened, promote| block_on(opened.vault.settle_local_secret(promote)).unwrap();
+    assert!(!keep(&opened, 2), "there is none that it could follow");
+    settle(&opened, true);
+    assert_eq!(local(&opened), (None, None));
+    assert!(block_on(opened.vault.create_local_secret(vec![1; 32])).unwrap());
+    block_on(opened.vault.create(name(1), Vec::new())).unwrap();
+    settle(&opened, true);
+    assert_eq!(local(&opened), (Some(vec![1; 32]), None));
+    assert!(keep(&opened, 2) && keep(&opened, 3));
+    assert_eq!(local(&opened), (Some(vec![1; 32]), Some(vec![3; 32])));
+    if home.is_durable() {
+        block_on(opened.engine.close());
+        drop(opened);
+        opened = home.open();
+        assert_eq!(local(&opened), (Some(vec![1; 32]), Some(vec![3; 32])));
+    }
+    settle(&opened, true);
+    assert_eq!(local(&opened), (Some(vec![3; 32]), None));
+    assert!(keep(&opened, 4));
+    settle(&opened, false);
+    assert_eq!(local(&opened), (Some(vec![3; 32]), None));
+    if home.is_durable() {
+        block_on(opened.engine.close());
+        drop(opened);
+        assert_eq!(local(&home.open()), (Some(vec![3; 32]), None));
+    }
+}
+
 pub fn slots_survive_reopening(home: &dyn Home) {
     if !home.is_durable() {
         let vault = home.open().vault;
@@ -137,6 +173,9 @@ pub fn closed_vaults_are_closed(home: &dyn Home) {
     assert_eq!(block_on(opened.vault.names(None, 1)), Err(ReadError::Closed));
     assert_eq!(block_on(opened.vault.local_secret()), Err(ReadError::Closed));
     assert_eq!(block_on(opened.vault.create_local_secret(vec![1])), Err(ReadError::Closed));
+    assert_eq!(block_on(opened.vault.create_next_local_secret(vec![1])), Err(ReadError::Closed));
+    assert_eq!(block_on(opened.vault.next_local_secret()), Err(ReadError::Closed));
+    assert_eq!(block_on(opened.vault.settle_local_secret(true)), Err(ReadError::Closed));
 }
 
 pub fn many_slots(home: &dyn Home) {

@@ -13,6 +13,7 @@ use crate::vault::{Created, SLOT_VALUE_BYTES, Slot, Vault};
 struct Secrets {
     slots: BTreeMap<[u8; 32], Slot>,
     local: Option<Vec<u8>>,
+    next_local: Option<Vec<u8>>,
     closed: bool,
 }
 
@@ -90,6 +91,29 @@ impl Vault for MemoryVault {
             }
             secrets.local = Some(secret);
             Ok(true)
+        })
+    }
+
+    fn create_next_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.with(|secrets| {
+            if secrets.local.is_some() {
+                secrets.next_local = Some(secret);
+            }
+            Ok(secrets.local.is_some())
+        })
+    }
+
+    fn next_local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
+        self.with(|secrets| Ok(secrets.next_local.clone()))
+    }
+
+    fn settle_local_secret(&self, promote: bool) -> EngineFuture<'_, Result<(), ReadError>> {
+        self.with(|secrets| {
+            let next = secrets.next_local.take();
+            if promote && next.is_some() {
+                secrets.local = next;
+            }
+            Ok(())
         })
     }
 }

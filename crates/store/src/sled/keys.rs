@@ -1,4 +1,5 @@
-//! The vault of a directory: the `keys` file behind a thread that groups changes into few syncs, and `root.key`.
+//! The vault of a directory: the `keys` file behind a thread that groups changes into few syncs, and the local
+//! secret, whose changes take their turn among them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,8 +10,8 @@ use std::sync::mpsc::Receiver;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::directory::{make_private_file_at, write_whole};
 use super::keys_file::{KeysFile, Pending};
+use super::local_secret::LocalSecret;
 use super::queue::Queue;
 use super::status::Status;
 use crate::engine::ReadError;
@@ -29,13 +30,17 @@ pub(super) enum Request {
     Replace { name: Name, generation: u64, value: Vec<u8>, answer: Waiter<bool> },
     Wipe { name: Name, answer: Waiter<bool> },
     CreateLocalSecret { secret: Vec<u8>, answer: Waiter<bool> },
+    CreateNextLocalSecret { secret: Vec<u8>, answer: Waiter<bool> },
+    SettleLocalSecret { promote: bool, answer: Waiter<()> },
 }
 
 impl Request {
     fn name(&self) -> Option<Name> {
         match self {
             Self::Create { name, .. } | Self::Replace { name, .. } | Self::Wipe { name, .. } => Some(*name),
-            Self::CreateLocalSecret { .. } => None,
+            Self::CreateLocalSecret { .. } | Self::CreateNextLocalSecret { .. } | Self::SettleLocalSecret { .. } => {
+                None
+            }
         }
     }
 
@@ -44,7 +49,13 @@ impl Request {
             Self::Create { answer, .. } => {
                 let _ = answer.send(Err(error));
             }
-            Self::Replace { answer, .. } | Self::Wipe { answer, .. } | Self::CreateLocalSecret { answer, .. } => {
+            Self::Replace { answer, .. }
+            | Self::Wipe { answer, .. }
+            | Self::CreateLocalSecret { answer, .. }
+            | Self::CreateNextLocalSecret { answer, .. } => {
+                let _ = answer.send(Err(error));
+            }
+            Self::SettleLocalSecret { answer, .. } => {
                 let _ = answer.send(Err(error));
             }
         }
@@ -62,7 +73,7 @@ fn then<T: 'static>(answer: Waiter<T>, value: T) -> Then {
 
 /// See the module.
 pub(super) struct Keys {
-    store: PathBuf,
+    secret: LocalSecret,
     file: Mutex<KeysFile>,
     status: Arc<Status>,
     queue: Arc<Queue>,
@@ -70,16 +81,8 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn open(store: PathBuf, status: Arc<Status>, queue: Arc<Queue>) -> io::Result<Self> {
-        let unfinished = store.join("root.key.new");
-        if unfinished.exists() {
-            std::fs::remove_file(unfinished)?;
-        }
-        match make_private_file_at(&store.join("root.key")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
         let file = Mutex::new(KeysFile::open(&store.join("keys"))?);
-        Ok(Self { store, file, status, queue })
+        Ok(Self { secret: LocalSecret::open(store)?, file, status, queue })
     }
 
     pub(super) fn get(&self, name: &Name) -> Result<Option<Slot>, ReadError> {
@@ -96,11 +99,11 @@ impl Keys {
     }
 
     pub(super) fn local_secret(&self) -> Result<Option<Vec<u8>>, ReadError> {
-        match std::fs::read(self.store.join("root.key")) {
-            Ok(secret) => Ok(Some(secret)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(_) => Err(ReadError::Unavailable),
-        }
+        self.secret.read().map_err(|_| ReadError::Unavailable)
+    }
+
+    pub(super) fn next_local_secret(&self) -> Result<Option<Vec<u8>>, ReadError> {
+        self.secret.read_next().map_err(|_| ReadError::Unavailable)
     }
 
     /// Makes changes until there is nobody left to ask for any.
@@ -177,6 +180,14 @@ impl Keys {
                 let _ = answer.send(self.create_local_secret(file, &secret));
                 None
             }
+            Request::CreateNextLocalSecret { secret, answer } => {
+                let _ = answer.send(self.secret.write_next(&secret).map_err(|_| ReadError::Unavailable));
+                None
+            }
+            Request::SettleLocalSecret { promote, answer } => {
+                let _ = answer.send(self.secret.settle(promote).map_err(|_| ReadError::Unavailable));
+                None
+            }
         }
     }
 
@@ -211,6 +222,6 @@ impl Keys {
         if !file.is_empty() || self.local_secret()?.is_some() {
             return Ok(false);
         }
-        write_whole(&self.store, "root.key", secret).map(|()| true).map_err(|_| ReadError::Unavailable)
+        self.secret.write(secret).map(|()| true).map_err(|_| ReadError::Unavailable)
     }
 }

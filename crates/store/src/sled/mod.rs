@@ -8,7 +8,7 @@
 //! | `queue`, `committer` | commits on their way to the tree |
 //! | `slots`, `orders`, `sweeping`, `exporting` | what expires, what is erased, copies: housekeeping between commits |
 //! | `files`, `records`, `segments`, `own_files` | large values |
-//! | `keys_file`, `keys` | the vault |
+//! | `keys_file`, `local_secret`, `keys` | the vault |
 //! | `status` | failures and the watchdog |
 //! | `reading`, `store` | what callers see |
 //!
@@ -21,6 +21,7 @@ mod exporting;
 mod files;
 mod keys;
 mod keys_file;
+mod local_secret;
 mod mark;
 mod orders;
 mod own_files;

@@ -359,6 +359,18 @@ impl Vault for Store {
     fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
         self.0.ask(|answer| Request::CreateLocalSecret { secret, answer })
     }
+
+    fn create_next_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.0.ask(|answer| Request::CreateNextLocalSecret { secret, answer })
+    }
+
+    fn next_local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
+        ready(self.0.look(Keys::next_local_secret))
+    }
+
+    fn settle_local_secret(&self, promote: bool) -> EngineFuture<'_, Result<(), ReadError>> {
+        self.0.ask(|answer| Request::SettleLocalSecret { promote, answer })
+    }
 }
 
 /// The file that only a finished store has.

@@ -127,4 +127,13 @@ impl Vault for Cut {
     fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
         self.inner.vault.create_local_secret(secret)
     }
+    fn create_next_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        Box::pin(self.change(move || self.inner.vault.create_next_local_secret(secret), ReadError::Unavailable))
+    }
+    fn next_local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
+        self.inner.vault.next_local_secret()
+    }
+    fn settle_local_secret(&self, promote: bool) -> EngineFuture<'_, Result<(), ReadError>> {
+        Box::pin(self.change(move || self.inner.vault.settle_local_secret(promote), ReadError::Unavailable))
+    }
 }
