@@ -106,6 +106,10 @@ const refused: Record<string, Case> = {
     const store = await openFresh('sled')
     arm()
     return await store.check()
+  rotateRootKey: async (_, arm) => {
+    const store = await openFresh('sled')
+    arm()
+    return await store.rotateRootKey(new Uint8Array(32).fill(1))
   },
   registerTopology: once(() => createRuntime(spec(), { store: 'memory:' })),
   advanceClock: async (_, arm) => {

@@ -54,6 +54,7 @@ export const Operation = {
   runGet: 94,
   runsList: 95,
   tokens: 96,
+  rotateRootKey: 100,
 } as const
 
 /** The number of an operation. */

@@ -17,6 +17,7 @@ import {
 /** The environment variable that holds the root key unless `rootKeyEnv` names another. */
 export const ROOT_KEY_VARIABLE = 'BAILIWICK_ROOT_KEY'
 
+const ROOT_KEY_BYTES = 32
 const LOCAL_KEY = 0
 const GIVEN_KEY = 1
 const BASE64_KEY = 2
@@ -125,6 +126,27 @@ export interface Store extends AsyncDisposable {
    * ```
    */
   backup(directory: string): Promise<StoreBackup>
+  /**
+   * Replaces the root key, while work goes on and without touching a record. From when this resolves, the store opens with
+   * `next` alone; one that keeps its key in `root.key` goes on doing so. It wraps the keys of every tenant anew, so it takes
+   * longer the more tenants there are. If it is cut off, opening the store finishes it, or it had not begun: keep both keys
+   * until it has resolved. Does nothing if `next` is the root key already.
+   *
+   * Backups made before open with the old key only. Once that is destroyed, nobody can read them: so it is also how to put
+   * erased tenants beyond the reach of old backups.
+   *
+   * Other processes that have the store open, where the engine allows that, have to open it again.
+   *
+   * @param next exactly 32 bytes, kept outside the data
+   * Rejects with InvalidInputError if it is something else, or if another process rotated the root key meanwhile.
+   *
+   * @example
+   * ```ts
+   * await store.rotateRootKey(next)
+   * await store.backup('./backups/tuesday')
+   * ```
+   */
+  rotateRootKey(next: Uint8Array): Promise<void>
   /** Ends its runtimes, which throw ClosedError from then on. Doing it twice does nothing. */
   close(): Promise<void>
 }
@@ -181,6 +203,15 @@ export class OpenStore implements Store, Closable {
     }
     const write = (message: Message) => message.text(directory)
     return await this.#bridge.submit(Operation.storeBackup, this.#number, write, (answer) => answer.json<StoreBackup>())
+  }
+
+  async rotateRootKey(next: Uint8Array): Promise<void> {
+    assertOpen(this)
+    if (!isBytes(next) || byteLengthOf(next) !== ROOT_KEY_BYTES) {
+      throw new InvalidInputError('The next root key must be a Uint8Array of exactly 32 bytes.')
+    }
+    const write = (message: Message) => message.byteString(next)
+    await this.#bridge.submit(Operation.rotateRootKey, this.#number, write, nothing)
   }
 
   /** Reads every row and says what is wrong. Nobody else may write to the store meanwhile. */

@@ -21,6 +21,7 @@ use crate::environment::Environment;
 use crate::message::{Answer, Reader};
 
 const GIVE_UP: u32 = 25;
+const ROTATE_ROOT_KEY: u32 = 100;
 
 /// The names of the operations, for tests that make one panic.
 pub(crate) fn name(number: u32) -> &'static str {
@@ -79,6 +80,7 @@ pub(crate) fn name(number: u32) -> &'static str {
         94 => "runGet",
         95 => "runsList",
         96 => "tokens",
+        ROTATE_ROOT_KEY => "rotateRootKey",
         _ => "unknown",
     }
 }
@@ -86,7 +88,11 @@ pub(crate) fn name(number: u32) -> &'static str {
 /// Whether an operation is one of a handle, and counts for its tenant. Giving up a computation is not: it must not be
 /// refused, and goes without the handle.
 pub(crate) fn is_of_a_tenant(number: u32) -> bool {
-    number >= 10 && number != GIVE_UP
+    !is_of_a_store(number) && number != GIVE_UP
+}
+
+fn is_of_a_store(number: u32) -> bool {
+    number < 10 || number == ROTATE_ROOT_KEY
 }
 
 /// Whether an operation can be asked again when its answer was refused, because it changes nothing.
@@ -106,7 +112,7 @@ pub(crate) fn refused(environment: &Environment, number: u32, arguments: &[u8]) 
 /// Runs one operation. `target` is a store or a handle.
 pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32, arguments: &[u8]) -> Result<Answer> {
     let mut arguments = Reader::new(arguments);
-    if number < 10 {
+    if is_of_a_store(number) {
         return store::run(environment, number, target, &mut arguments).await;
     }
     if number == GIVE_UP {

@@ -8,7 +8,7 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_runtime::stores::{self, OpenOptions};
 use bailiwick_runtime::{Catalogue, Clock, Promptness, RootKey, StoreOptions, keep_swept, sweep};
 
-use super::{json_answer, no_such_operation};
+use super::{ROTATE_ROOT_KEY, json_answer, no_such_operation};
 use crate::environment::Environment;
 use crate::message::{Answer, Reader};
 
@@ -42,6 +42,11 @@ pub(super) async fn run(
         7 => store_sweep(environment, target).await,
         8 => store_backup(environment, target, arguments.text()?).await,
         9 => store_check(environment, target).await,
+        ROTATE_ROOT_KEY => {
+            let store = environment.tables().stores.get(target)?;
+            store.store().rotate_root_key(arguments.bytes()?).await?;
+            Ok(Answer::default())
+        }
         _ => Err(no_such_operation()),
     }
 }

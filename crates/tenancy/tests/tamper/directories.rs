@@ -20,20 +20,20 @@ const ITEMS: [Item; 3] = [
     Item { kind: Kind::References, area: Area::Content, logical: "three" },
 ];
 
-fn wait<F: Future>(future: F) -> F::Output {
+pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-async fn open_with(path: &Path, root_key: RootKey) -> Result<StoreHandle> {
+pub(crate) async fn open_with(path: &Path, root_key: RootKey) -> Result<StoreHandle> {
     let store = StoreOptions { root_key, opened_bytes: 0, clock: Clock::fixed(1), seed: None };
     open(&format!("sled:{}", path.display()), OpenOptions { store, engine_cache_bytes: Some(4 << 20) }).await
 }
 
-async fn opened(path: &Path) -> Result<StoreHandle> {
+pub(crate) async fn opened(path: &Path) -> Result<StoreHandle> {
     open_with(path, RootKey::Local).await
 }
 
-fn refusal(path: &Path) -> Error {
+pub(crate) fn refusal(path: &Path) -> Error {
     wait(opened(path)).err().unwrap()
 }
 
@@ -42,7 +42,7 @@ fn body(tenant: &str, item: usize) -> Vec<u8> {
 }
 
 /// A closed store with two tenants.
-fn filled(directory: &Path) -> PathBuf {
+pub(crate) fn filled(directory: &Path) -> PathBuf {
     let path = directory.join("store");
     wait(async {
         let handle = opened(&path).await.unwrap();
@@ -57,7 +57,7 @@ fn filled(directory: &Path) -> PathBuf {
     path
 }
 
-fn files(path: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(path: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
@@ -77,7 +77,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// What becomes of a damaged store: nothing it says may be wrong.
 #[derive(Debug, PartialEq, Eq)]
-enum Outcome {
+pub(crate) enum Outcome {
     Refused,
     /// So many of the items were refused; all others are right.
     Read(usize),
@@ -121,7 +121,7 @@ async fn examine(path: &Path) -> Outcome {
 }
 
 /// Runs it on a thread of its own, so that a panic and waiting for ever are found.
-fn examined(path: PathBuf) -> Outcome {
+pub(crate) fn examined(path: PathBuf) -> Outcome {
     let (sender, receiver) = mpsc::channel();
     let thread = std::thread::spawn(move || sender.send(wait(examine(&path))).unwrap());
     match receiver.recv_timeout(Duration::from_secs(120)) {

@@ -1,8 +1,9 @@
 //! B10, M5: whoever can write to the raw store can break it, but gets no data out of it: what was altered, moved or
 //! taken from elsewhere is refused with a typed error, and nothing panics.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod directories;
 mod keys;
 mod raw;
 mod records;
+mod rotation;
