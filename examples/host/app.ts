@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { BadRequest, forbidden, type Refusal, refusalOf, tooLarge, unauthorised } from './answers.ts'
 import { lastEventId, sendEvents, since } from './events.ts'
 import { type Identity, type Issuer, identify } from './identity.ts'
-import type { Keep, Runtimes } from './runtimes.ts'
+import { Busy, type Keep, type Runtimes } from './runtimes.ts'
 
 const LONGEST_BODY_BYTES = 64 << 10
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -61,7 +61,7 @@ export function hostApp({ trusted, runtimes, closing, log }: AppParts): Hono<Env
 
   app.onError((error, c) => {
     const refusal = refusalOf(error)
-    if (refusal.status >= 500) log(error)
+    if (refusal.status >= 500 && !(error instanceof Busy)) log(error)
     return refuse(c, refusal)
   })
   app.notFound((c) => refuse(c, { status: 404, code: 'NOT_FOUND', message: 'There is no such route.' }))
@@ -77,7 +77,12 @@ export function hostApp({ trusted, runtimes, closing, log }: AppParts): Hono<Env
     c.header('Cache-Control', 'private, no-store')
     return undefined
   })
-  app.use(bodyLimit({ maxSize: LONGEST_BODY_BYTES, onError: (c) => refuse(c, tooLarge) }))
+  const tooMuch = (c: Context) => {
+    // The rest of the body is not read, so nothing can follow it on this connection.
+    c.header('Connection', 'close')
+    return refuse(c, tooLarge)
+  }
+  app.use(bodyLimit({ maxSize: LONGEST_BODY_BYTES, onError: tooMuch }))
 
   app.post('/query', async (c) => {
     const request = await readBody(c, queryBody)

@@ -28,6 +28,8 @@ export interface Host {
 /** Only this machine reaches it: what faces the world is a proxy that speaks TLS. */
 const LOOPBACK = '127.0.0.1'
 
+const GRACE_MS = 1000
+
 /** Starts a host. */
 export async function startHost(options: HostOptions): Promise<Host> {
   const runtimes = new Runtimes(options.open, options.limits ?? { runtimes: 1000, usersPerTenant: 64 })
@@ -38,6 +40,10 @@ export async function startHost(options: HostOptions): Promise<Host> {
     const made = serve({ fetch: app.fetch, hostname: LOOPBACK, port: options.port ?? 0 }, () => resolve(made)) as Server
     made.once('error', reject)
   })
+  server.on('request', (_request, response) => {
+    // A connection is kept for the next request; when the host ends there will be none.
+    response.once('close', () => closing.signal.aborted && server.closeIdleConnections())
+  })
   const { port } = server.address() as AddressInfo
   return {
     url: `http://${LOOPBACK}:${port}`,
@@ -46,8 +52,10 @@ export async function startHost(options: HostOptions): Promise<Host> {
       const ended = new Promise<void>((resolve) => server.close(() => resolve()))
       closing.abort()
       await runtimes.close()
-      server.closeAllConnections()
+      // What was sent may still be on its way; whoever does not read it is not waited for.
+      const impatience = setTimeout(() => server.closeAllConnections(), GRACE_MS)
       await ended
+      clearTimeout(impatience)
     },
   }
 }

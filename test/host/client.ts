@@ -14,13 +14,13 @@ export const publicKey = keys.publicKey
 const trustedKeys = createLocalJWKSet({ keys: [await exportJWK(publicKey)] })
 
 /** What a token says, if nothing else is said. */
-export function claims(tenant: unknown, sub: string, more: JWTPayload = {}): JWTPayload {
+export function claims(tenant: unknown, sub: string, more: Record<string, unknown> = {}): JWTPayload {
   const now = Math.floor(Date.now() / 1000)
   return { iss: issuer, aud: audience, sub, tenant, scope: 'approve', iat: now, exp: now + 3600, ...more }
 }
 
 /** A token of the issuer that the host trusts. */
-export function tokenFor(tenant: unknown, sub = 'kim', more: JWTPayload = {}): Promise<string> {
+export function tokenFor(tenant: unknown, sub = 'kim', more: Record<string, unknown> = {}): Promise<string> {
   return new SignJWT(claims(tenant, sub, more)).setProtectedHeader({ alg: 'EdDSA' }).sign(keys.privateKey)
 }
 
@@ -88,4 +88,24 @@ export function eventsIn(text: string): RunEvent[] {
 /** The types of events, without deltas. */
 export function kindsOf(events: readonly RunEvent[]): string[] {
   return events.map(({ type }) => type).filter((type) => !type.endsWith('.delta'))
+}
+
+/** What an attacker is after: things of each kind that a tenant has. */
+export interface Belongings {
+  readonly runId: string
+  readonly approvalId: string
+  readonly threadId: string
+  readonly referenceId: string
+}
+
+/** Gives a tenant a run that waits for an approval, and a reference. */
+export async function furnish(owner: Client): Promise<Belongings> {
+  const suspended = await owner.events('POST', '/query', { prompt: 'Refund order 17' })
+  const asked = suspended.find((event) => event.type === 'approval.requested')
+  const listed = await owner.events('POST', '/query', { prompt: 'List the orders' })
+  const kept = listed.find((event) => event.type === 'reference.created')
+  if (asked === undefined || kept === undefined) throw new Error('It is not what a shop does.')
+  const { runId, approval } = asked
+  const { threadId } = JSON.parse((await owner.send('GET', `/runs/${runId}`)).body) as { threadId: string }
+  return { runId, approvalId: approval.approvalId, threadId, referenceId: kept.reference }
 }
