@@ -9,17 +9,15 @@ import { openShop } from './shop.ts'
 const issuer = 'https://issuer.example'
 const audience = 'shops'
 
-const { values } = parseArgs({
-  options: { store: { type: 'string', default: 'memory:' }, port: { type: 'string', default: '8787' } },
-})
+const options = readOptions()
 const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true })
 const keys = createLocalJWKSet({ keys: [await exportJWK(publicKey)] })
-const store = await openStore(values.store)
+const store = await openStore(options.store).catch(explain)
 const host = await startHost({
   trusted: { keys, issuer, audience, now: Date.now },
   open: (tenant) => openShop(store, tenant),
-  port: Number(values.port),
-})
+  port: options.port,
+}).catch(explain)
 
 const acme = await tokenFor('acme', 'kim')
 const globex = await tokenFor('globex', 'mallory')
@@ -46,6 +44,25 @@ curl -i ${host.url}/runs/run_…/events -H "Authorization: Bearer $GLOBEX"
 `)
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end)
+
+function readOptions(): { readonly store: string; readonly port: number } {
+  try {
+    const { values } = parseArgs({
+      options: { store: { type: 'string', default: 'memory:' }, port: { type: 'string', default: '8787' } },
+    })
+    const port = Number(values.port)
+    if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) throw new Error(`--port cannot be ${values.port}.`)
+    return { store: values.store, port }
+  } catch (error) {
+    return explain(error)
+  }
+}
+
+/** One clear line for what is wrong with the call, or with the port. */
+function explain(error: unknown): never {
+  process.stderr.write(`${(error as Error).message}\nTry: npm run example:host -- --port 0 --store sled:./host-data\n`)
+  process.exit(2)
+}
 
 async function end(): Promise<void> {
   await host.close()
