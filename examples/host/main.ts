@@ -33,7 +33,7 @@ curl ${host.url}/references/ref_… -H "Authorization: Bearer $ACME"
 # Ask for what a person must agree to: the run is suspended. Approve, then resume.
 curl -N ${host.url}/query -H "Authorization: Bearer $ACME" -d '{"prompt":"Refund order 17"}'
 curl ${host.url}/approvals -H "Authorization: Bearer $ACME"
-curl ${host.url}/approvals/apr_… -H "Authorization: Bearer $ACME" -d '{"decision":"approve"}'
+curl ${host.url}/approvals/approval_… -H "Authorization: Bearer $ACME" -d '{"decision":"approve"}'
 curl -N -X POST ${host.url}/runs/run_…/resume -H "Authorization: Bearer $ACME"
 
 # Read it again from the event after number 3 on, as a client does whose connection broke.
