@@ -1,13 +1,16 @@
-// From a fresh clone to the running main job: installs, builds, runs. Everything after `--` goes to the job.
+// From a fresh clone to a running example: installs, builds, runs. That is the main job, or what comes after `--program`.
+// All other options go to the example.
 import { spawn } from 'node:child_process'
 import process from 'node:process'
 import { buildAll } from './build.mjs'
 import { inRoot } from './lib/root.mjs'
 
 await buildAll()
-const job = inRoot('build', 'programs', 'examples', 'main-job', 'main.js')
-const child = spawn(process.execPath, ['--enable-source-maps', job, ...process.argv.slice(2)], { stdio: 'inherit' })
-// Both get a Ctrl-C from the terminal; the job decides how to end, this process waits for it.
+const given = process.argv.slice(2)
+const [name = 'main-job', options] = given[0] === '--program' ? [given[1], given.slice(2)] : ['main-job', given]
+const program = inRoot('build', 'programs', 'examples', name, 'main.js')
+const child = spawn(process.execPath, ['--enable-source-maps', program, ...options], { stdio: 'inherit' })
+// Both get a Ctrl-C from the terminal; the example decides how to end, this process waits for it.
 process.on('SIGINT', () => {})
 child.on('exit', (code, signal) => {
   process.exitCode = code ?? (signal === null ? 1 : 130)

@@ -1,0 +1,171 @@
+import type { Run, RunEvent, Runtime } from 'bailiwick'
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { secureHeaders } from 'hono/secure-headers'
+import { z } from 'zod'
+import { BadRequest, forbidden, type Refusal, refusalOf, tooLarge, unauthorised } from './answers.ts'
+import { lastEventId, sendEvents, since } from './events.ts'
+import { type Identity, type Issuer, identify } from './identity.ts'
+import { Busy, type Keep, type Runtimes } from './runtimes.ts'
+
+const LONGEST_BODY_BYTES = 64 << 10
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** What the app works with. */
+export interface AppParts {
+  readonly trusted: Issuer
+  readonly runtimes: Runtimes
+  /** Aborted when the host ends: streams end with it. */
+  readonly closing: AbortSignal
+  /** Is told what a client is not: why the host failed. */
+  readonly log: (error: unknown) => void
+}
+
+type Env = { Variables: { identity: Identity } }
+
+const queryBody = z.strictObject({
+  prompt: z.string().min(1),
+  threadId: z.string().min(1).optional(),
+  // Is only ever compared with the token's.
+  tenant: z.string().optional(),
+})
+const decisionBody = z.strictObject({ decision: z.enum(['approve', 'reject']), reason: z.string().optional() })
+
+/**
+ * The routes. Each works with the runtime of the token's tenant, so whatever an id in a path names, it is looked up there
+ * and nowhere else: none of them has to check whose it is.
+ */
+export function hostApp({ trusted, runtimes, closing, log }: AppParts): Hono<Env> {
+  const app = new Hono<Env>()
+
+  const refuse = (c: Context, { status, code, message }: Refusal) => c.json({ error: { code, message } }, status)
+  const use = (c: Context<Env>, work: (runtime: Runtime, keep: Keep) => Promise<Response>) =>
+    runtimes.use(c.var.identity.tenant, work)
+  const streamSignal = (c: Context<Env>) => {
+    const left = Math.max(0, c.var.identity.expiresAt - trusted.now())
+    return AbortSignal.any([closing, c.req.raw.signal, AbortSignal.timeout(Math.min(left, LONGEST_TIMER_MS))])
+  }
+  const stream = (c: Context<Env>, runId: string, keep: Keep, events: AsyncIterable<RunEvent>, signal: AbortSignal) => {
+    c.header('Content-Location', `/runs/${runId}/events`)
+    const { response, sent } = sendEvents(c, events, signal)
+    keep(sent)
+    return response
+  }
+  /** The run goes on when the client leaves; it is ended by `cancel` alone. */
+  const streamRun = async (c: Context<Env>, run: Run<unknown>, keep: Keep, after?: number) => {
+    keep(run.result())
+    // A run that is refused says so here, while there is a status to say it with.
+    for await (const _first of run) break
+    return stream(c, run.runId, keep, since(run, after), streamSignal(c))
+  }
+
+  app.onError((error, c) => {
+    const refusal = refusalOf(error)
+    if (refusal.status >= 500 && !(error instanceof Busy)) log(error)
+    return refuse(c, refusal)
+  })
+  app.notFound((c) => refuse(c, { status: 404, code: 'NOT_FOUND', message: 'There is no such route.' }))
+  app.use(secureHeaders())
+  app.use(async (c, next) => {
+    const identity = await identify(c.req.header('Authorization'), trusted)
+    if (identity === undefined) {
+      c.header('WWW-Authenticate', 'Bearer')
+      return refuse(c, unauthorised)
+    }
+    c.set('identity', identity)
+    await next()
+    c.header('Cache-Control', 'private, no-store')
+    return undefined
+  })
+  const tooMuch = (c: Context) => {
+    // The rest of the body is not read, so nothing can follow it on this connection.
+    c.header('Connection', 'close')
+    return refuse(c, tooLarge)
+  }
+  app.use(bodyLimit({ maxSize: LONGEST_BODY_BYTES, onError: tooMuch }))
+
+  app.post('/query', async (c) => {
+    const request = await readBody(c, queryBody)
+    const { actor } = c.var.identity
+    return await use(c, (runtime, keep) => streamRun(c, runtime.query({ ...withoutUndefined(request), actor }), keep))
+  })
+
+  app.get('/runs/:id/events', (c) =>
+    use(c, async (runtime, keep) => {
+      const after = lastEventId(c.req.header('Last-Event-ID'))
+      const { runId } = await runtime.runs.get(c.req.param('id'))
+      const signal = streamSignal(c)
+      const events = runtime.runs.follow(runId, { ...(after === undefined ? {} : { after }), signal })
+      return stream(c, runId, keep, events, signal)
+    }),
+  )
+  app.get('/runs/:id', (c) => use(c, async (runtime) => c.json(await runtime.runs.get(c.req.param('id')))))
+  app.post('/runs/:id/resume', (c) =>
+    use(c, async (runtime, keep) => {
+      const after = lastEventId(c.req.header('Last-Event-ID'))
+      return await streamRun(c, runtime.runs.resume(c.req.param('id')), keep, after)
+    }),
+  )
+  app.post('/runs/:id/cancel', (c) =>
+    use(c, async (runtime) => {
+      await runtime.runs.cancel(c.req.param('id'))
+      return c.body(null, 204)
+    }),
+  )
+
+  app.get('/approvals', (c) => use(c, async (runtime) => c.json(await runtime.approvals.pending(pageOf(c)))))
+  app.get('/approvals/:id', (c) => use(c, async (runtime) => c.json(await runtime.approvals.get(c.req.param('id')))))
+  app.post('/approvals/:id', async (c) => {
+    const { actor, mayApprove } = c.var.identity
+    // Before anything is looked up: what the answer tells is about the token.
+    if (!mayApprove) return refuse(c, forbidden)
+    const answer = withoutUndefined(await readBody(c, decisionBody))
+    return await use(c, async (runtime) =>
+      c.json(await runtime.approvals.respond(c.req.param('id'), { ...answer, actor })),
+    )
+  })
+
+  app.get('/threads/:id/messages', (c) =>
+    use(c, async (runtime) => c.json(await runtime.threads.messages(c.req.param('id'), pageOf(c)))),
+  )
+
+  app.get('/references/:id', (c) =>
+    use(c, async (runtime) => {
+      const { reference, bytes } = await runtime.references.resolve(c.req.param('id'))
+      // A tenant's bytes are nothing that a browser should show or run under the host's name.
+      c.header('Content-Disposition', 'attachment')
+      c.header('Content-Type', isMediaType(reference.mediaType) ? reference.mediaType : 'application/octet-stream')
+      return c.body(bytes as Uint8Array<ArrayBuffer>)
+    }),
+  )
+  return app
+}
+
+async function readBody<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+  let value: unknown
+  try {
+    value = JSON.parse(await c.req.text())
+  } catch {
+    throw new BadRequest('The body must be JSON.')
+  }
+  const read = schema.safeParse(value)
+  if (read.success) return read.data
+  throw new BadRequest(z.prettifyError(read.error))
+}
+
+function pageOf(c: Context): { limit?: number; cursor?: string } {
+  const { limit, cursor } = c.req.query()
+  return { ...(limit === undefined ? {} : { limit: Number(limit) }), ...(cursor === undefined ? {} : { cursor }) }
+}
+
+/** A media type comes from whoever put the value; what is none cannot be a header. */
+function isMediaType(text: string): boolean {
+  return /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(;[ -~]+)?$/.test(text)
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
+
+/** Leaves out what is undefined: the runtime takes an absent property, not an empty one. */
+function withoutUndefined<T extends object>(value: T): Defined<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, held]) => held !== undefined)) as Defined<T>
+}

@@ -1,0 +1,59 @@
+import type { RunEvent } from 'bailiwick'
+import type { Context } from 'hono'
+import { streamSSE } from 'hono/streaming'
+import { BadRequest } from './answers.ts'
+
+/**
+ * Sends events as server-sent events until they end or `signal` is aborted. An event's id is its sequence: a client that
+ * lost its connection sends the last one it saw as `Last-Event-ID`. Deltas are not stored, so they have none; whoever comes
+ * late gets the message as one delta, and puts it where its `offset` says.
+ *
+ * @returns the response, and a promise that resolves when nothing more will be sent
+ */
+export function sendEvents(
+  c: Context,
+  events: AsyncIterable<RunEvent>,
+  signal: AbortSignal,
+): { readonly response: Response; readonly sent: Promise<void> } {
+  let done = () => {}
+  const sent = new Promise<void>((resolve) => {
+    done = resolve
+  })
+  const response = streamSSE(c, async (stream) => {
+    const gone = new Promise<void>((resolve) => {
+      stream.onAbort(resolve)
+      if (signal.aborted) resolve()
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    const write = async () => {
+      for await (const event of events) {
+        if (signal.aborted || stream.aborted) return
+        const id = 'sequence' in event ? { id: String(event.sequence) } : {}
+        await stream.writeSSE({ ...id, event: event.type, data: JSON.stringify(event) })
+      }
+    }
+    try {
+      await Promise.race([write(), gone])
+    } catch {
+      // The run or the runtime ended under it. The client connects again, and is told then.
+    } finally {
+      done()
+    }
+  })
+  return { response, sent }
+}
+
+/** The events after the one with this sequence. */
+export async function* since(events: AsyncIterable<RunEvent>, after: number | undefined): AsyncGenerator<RunEvent> {
+  for await (const event of events) {
+    const isNew = 'sequence' in event ? event.sequence > (after ?? -1) : event.after >= (after ?? -1)
+    if (isNew) yield event
+  }
+}
+
+/** The sequence in a `Last-Event-ID`, if there is one. */
+export function lastEventId(header: string | undefined): number | undefined {
+  if (header === undefined || header === '') return undefined
+  if (!/^\d{1,15}$/.test(header)) throw new BadRequest('Last-Event-ID must be the id of an event of this run.')
+  return Number(header)
+}

@@ -1,0 +1,61 @@
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { serve } from '@hono/node-server'
+import type { Runtime, Tenant } from 'bailiwick'
+import { hostApp } from './app.ts'
+import type { Issuer } from './identity.ts'
+import { type RuntimeLimits, Runtimes } from './runtimes.ts'
+
+/** What a host is made of. */
+export interface HostOptions {
+  readonly trusted: Issuer
+  /** Opens the runtime of a tenant, on a store that the host shares among all. */
+  readonly open: (tenant: Tenant) => Promise<Runtime>
+  readonly limits?: RuntimeLimits
+  /** 0: any free one. */
+  readonly port?: number
+  readonly log?: (error: unknown) => void
+}
+
+/** A host that listens. */
+export interface Host {
+  readonly url: string
+  readonly runtimes: Runtimes
+  /** Takes no more requests, ends streams, closes the runtimes. The store is the caller's. */
+  close(): Promise<void>
+}
+
+/** Only this machine reaches it: what faces the world is a proxy that speaks TLS. */
+const LOOPBACK = '127.0.0.1'
+
+const GRACE_MS = 1000
+
+/** Starts a host. */
+export async function startHost(options: HostOptions): Promise<Host> {
+  const runtimes = new Runtimes(options.open, options.limits ?? { runtimes: 1000, usersPerTenant: 64 })
+  const closing = new AbortController()
+  const log = options.log ?? console.error
+  const app = hostApp({ trusted: options.trusted, runtimes, closing: closing.signal, log })
+  const server = await new Promise<Server>((resolve, reject) => {
+    const made = serve({ fetch: app.fetch, hostname: LOOPBACK, port: options.port ?? 0 }, () => resolve(made)) as Server
+    made.once('error', reject)
+  })
+  server.on('request', (_request, response) => {
+    // A connection is kept for the next request; when the host ends there will be none.
+    response.once('close', () => closing.signal.aborted && server.closeIdleConnections())
+  })
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://${LOOPBACK}:${port}`,
+    runtimes,
+    async close() {
+      const ended = new Promise<void>((resolve) => server.close(() => resolve()))
+      closing.abort()
+      await runtimes.close()
+      // What was sent may still be on its way; whoever does not read it is not waited for.
+      const impatience = setTimeout(() => server.closeAllConnections(), GRACE_MS)
+      await ended
+      clearTimeout(impatience)
+    },
+  }
+}

@@ -1,0 +1,81 @@
+// A host for many tenants over HTTP, with a scripted model. It makes its own keys and tokens, as an issuer would.
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { openStore } from 'bailiwick'
+import { createLocalJWKSet, exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { startHost } from './host.ts'
+import { openShop } from './shop.ts'
+
+const issuer = 'https://issuer.example'
+const audience = 'shops'
+
+const options = readOptions()
+const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true })
+const keys = createLocalJWKSet({ keys: [await exportJWK(publicKey)] })
+const store = await openStore(options.store).catch(explain)
+const host = await startHost({
+  trusted: { keys, issuer, audience, now: Date.now },
+  open: (tenant) => openShop(store, tenant),
+  port: options.port,
+}).catch(explain)
+
+const acme = await tokenFor('acme', 'kim')
+const globex = await tokenFor('globex', 'mallory')
+process.stdout.write(`A host of shops at ${host.url}. The model is scripted. Tokens are good for an hour. Try:
+
+ACME=${acme}
+GLOBEX=${globex}
+
+# Ask. The events say where the 200 orders are kept: "reference":"ref_…".
+curl -N ${host.url}/query -H "Authorization: Bearer $ACME" -d '{"prompt":"List the orders"}'
+curl ${host.url}/references/ref_… -H "Authorization: Bearer $ACME"
+
+# Ask for what a person must agree to: the run is suspended. Approve, then resume.
+curl -N ${host.url}/query -H "Authorization: Bearer $ACME" -d '{"prompt":"Refund order 17"}'
+curl ${host.url}/approvals -H "Authorization: Bearer $ACME"
+curl ${host.url}/approvals/approval_… -H "Authorization: Bearer $ACME" -d '{"decision":"approve"}'
+curl -N -X POST ${host.url}/runs/run_…/resume -H "Authorization: Bearer $ACME"
+
+# Read it again from the event after number 3 on, as a client does whose connection broke.
+curl -N ${host.url}/runs/run_…/events -H "Authorization: Bearer $ACME" -H 'Last-Event-ID: 3'
+
+# For another tenant none of that is there.
+curl -i ${host.url}/runs/run_…/events -H "Authorization: Bearer $GLOBEX"
+`)
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end)
+
+function readOptions(): { readonly store: string; readonly port: number } {
+  try {
+    const { values } = parseArgs({
+      options: { store: { type: 'string', default: 'memory:' }, port: { type: 'string', default: '8787' } },
+    })
+    const port = Number(values.port)
+    if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) throw new Error(`--port cannot be ${values.port}.`)
+    return { store: values.store, port }
+  } catch (error) {
+    return explain(error)
+  }
+}
+
+/** One clear line for what is wrong with the call, or with the port. */
+function explain(error: unknown): never {
+  process.stderr.write(`${(error as Error).message}\nTry: npm run example:host -- --port 0 --store sled:./host-data\n`)
+  process.exit(2)
+}
+
+async function end(): Promise<void> {
+  await host.close()
+  await store.close()
+}
+
+function tokenFor(tenant: string, subject: string): Promise<string> {
+  return new SignJWT({ tenant, scope: 'approve' })
+    .setProtectedHeader({ alg: 'EdDSA' })
+    .setIssuer(issuer)
+    .setAudience(audience)
+    .setSubject(subject)
+    .setIssuedAt()
+    .setExpirationTime('1h')
+    .sign(privateKey)
+}

@@ -1,0 +1,91 @@
+import {
+  createRuntime,
+  defineReference,
+  defineRuntime,
+  defineSpecialist,
+  defineTenant,
+  defineTool,
+  type ModelEvent,
+  type ModelRequest,
+  type Runtime,
+  type Store,
+  type Tenant,
+  withTenant,
+} from 'bailiwick'
+import { scriptedModel } from 'bailiwick/testing'
+import { z } from 'zod'
+
+const ORDERS = 200
+
+const orders = defineReference({ name: 'orders', description: 'Orders of a shop', schema: { type: 'array' } })
+
+const listOrders = defineTool({
+  name: 'list_orders',
+  description: 'Lists the orders of the shop',
+  input: z.object({}),
+  effects: 'read',
+  result: orders,
+})
+
+const refund = defineTool({
+  name: 'refund',
+  description: 'Refunds an order. A person agrees first.',
+  input: z.object({ order: z.number().int().positive() }),
+  approval: 'always',
+})
+
+const topology = defineRuntime({
+  // Is replaced by the tenant of each token; a name that no token can have would do as well.
+  tenant: defineTenant('template', 'v1'),
+  agents: [
+    defineSpecialist({
+      name: 'clerk',
+      model: 'script/clerk',
+      prompt: 'Help the people who run this shop with its orders.',
+      tools: [listOrders, refund],
+    }),
+  ],
+})
+
+/** Opens the runtime of one shop. */
+export function openShop(store: Store, tenant: Tenant): Promise<Runtime> {
+  return createRuntime(withTenant(topology, tenant), {
+    store,
+    models: { script: scriptedModel(clerk) },
+    tools: {
+      list_orders: () =>
+        Array.from({ length: ORDERS }, (_, at) => ({
+          order: at + 1,
+          product: `product ${at % 7}`,
+          price: 10 + (at % 9),
+        })),
+      refund: ({ order }) => `Order ${order} is refunded.`,
+    },
+  })
+}
+
+/** The model, by a script: it refunds the order that a prompt about a refund names, and lists orders otherwise. */
+function clerk({ messages }: ModelRequest): readonly ModelEvent[] {
+  const part = messages.at(-1)?.parts[0]
+  if (part?.type === 'tool-result') {
+    return says(typeof part.result === 'string' ? part.result : `Here they are: ${JSON.stringify(part.result)}`)
+  }
+  const asked = part?.type === 'text' ? part.text : ''
+  const order = /refund\D*(\d+)/i.exec(asked)?.[1]
+  return order === undefined ? calls('list_orders', {}) : calls('refund', { order: Number(order) })
+}
+
+function says(text: string): ModelEvent[] {
+  const words = text.split(/(?<= )/)
+  return [
+    ...words.map((delta): ModelEvent => ({ type: 'text.delta', id: 'answer', delta })),
+    { type: 'finish', reason: 'stop', usage: { inputTokens: 10, outputTokens: words.length } },
+  ]
+}
+
+function calls(tool: string, input: object): ModelEvent[] {
+  return [
+    { type: 'tool.call', callId: 'call', tool, input: JSON.stringify(input) },
+    { type: 'finish', reason: 'tool-calls', usage: { inputTokens: 10, outputTokens: 5 } },
+  ]
+}
