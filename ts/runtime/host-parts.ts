@@ -67,7 +67,7 @@ export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
 export function hostParts(
   spec: RuntimeSpec,
   callbacks: Callbacks,
-  kept: Pick<HostParts, 'references' | 'cache'>,
+  kept: Pick<HostParts, 'references' | 'cache' | 'tracing'>,
 ): HostParts {
   const models = new Map<string, Model>()
   const schemas = new Map<string, { readonly input?: StandardSchema; readonly output?: StandardSchema }>()

@@ -58,11 +58,16 @@ export class ModelMemory {
 type Send = (kind: typeof Reply.piece | typeof Reply.value, text: string) => void
 
 /**
- * Asks a model and sends what it answers, several events at once where they come at once.
+ * Asks a model and sends what it answers, several events at once where they come at once. `hear` is told each.
  *
  * @throws what the model throws, and a retryable error if its answer has no `finish`
  */
-export async function askModel(model: Model, request: ModelRequest, send: Send): Promise<void> {
+export async function askModel(
+  model: Model,
+  request: ModelRequest,
+  send: Send,
+  hear: (event: unknown) => void,
+): Promise<void> {
   let waiting: unknown[] = []
   let flushing: NodeJS.Immediate | undefined
   const { signal } = request
@@ -80,6 +85,7 @@ export async function askModel(model: Model, request: ModelRequest, send: Send):
       // Writing it here finds what JSON cannot hold where somebody can be told.
       JSON.stringify(said)
       waiting.push(said)
+      hear(said)
       if (isFinish(event)) {
         const text = JSON.stringify(waiting)
         waiting = []

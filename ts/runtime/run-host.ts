@@ -1,13 +1,14 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Approval } from '../ledger/index.ts'
 import { type Bridge, Question, type QuestionHost, Reply } from '../native/bridge.ts'
-import type { Model, ModelRequest, ToolContext, ToolHandler } from '../spec/callbacks.ts'
+import type { Model, ToolContext, ToolHandler } from '../spec/callbacks.ts'
 import type { DataEnvironment } from '../spec/data-environment.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import type { StandardSchema } from '../spec/schema.ts'
 import type { Tenant } from '../spec/tenant.ts'
+import type { Activity, RunSpans, RunTracing } from '../telemetry/index.ts'
 import type { ApprovalResponse } from './approvals.ts'
-import { failureText, type Redact } from './failures.ts'
+import { CallFailure, failureText, type Redact } from './failures.ts'
 import { askModel, type ModelAsked, ModelMemory } from './model-call.ts'
 import { callTool, contextFor, type ToolAsked } from './tool-call.ts'
 import type { Cache, References } from './types.ts'
@@ -33,7 +34,18 @@ export interface HostParts {
   readonly approve: ((approval: Approval) => Promise<ApproverAnswer>) | undefined
   /** Takes secrets out of a text. */
   readonly redact: Redact
+  /** What spans are made with. */
+  readonly tracing: RunTracing
 }
+
+/** A question that is not answered. */
+interface Open {
+  readonly controller: AbortController
+  activity?: { fail(error: unknown): void }
+}
+
+/** What the span of a question fails with that is over before it is answered: cancelled, out of time, or closed. */
+const CUT_OFF = { code: 'CANCELLED' }
 
 /** Answers the core's questions of one run, in the async context of the call that began it. */
 export class RunHost implements QuestionHost {
@@ -42,15 +54,17 @@ export class RunHost implements QuestionHost {
   readonly #parts: HostParts
   readonly #context = new AsyncResource('bailiwick.run')
   readonly #memory = new ModelMemory()
-  readonly #open = new Map<number, AbortController>()
+  readonly #spans: RunSpans
+  readonly #open = new Map<number, Open>()
   #begin: () => void = () => {}
   /** Resolves with the first question. */
   readonly asked: Promise<void>
 
-  constructor(bridge: Bridge, runId: string, parts: HostParts) {
+  constructor(bridge: Bridge, runId: string, parts: HostParts, spans: RunSpans) {
     this.#bridge = bridge
     this.#runId = runId
     this.#parts = parts
+    this.#spans = spans
     this.asked = new Promise((resolve) => {
       this.#begin = resolve
     })
@@ -60,7 +74,7 @@ export class RunHost implements QuestionHost {
   ask(token: number, what: Question, request: string): void {
     this.#begin()
     const controller = new AbortController()
-    this.#open.set(token, controller)
+    this.#open.set(token, { controller })
     queueMicrotask(() => {
       this.#context.runInAsyncScope(() => {
         void this.#answer(token, what, request, controller.signal)
@@ -69,9 +83,11 @@ export class RunHost implements QuestionHost {
   }
 
   over(token: number): void {
-    const controller = this.#open.get(token)
+    const open = this.#open.get(token)
     this.#open.delete(token)
-    if (controller !== undefined) this.#context.runInAsyncScope(() => abort(controller))
+    if (open === undefined) return
+    open.activity?.fail(CUT_OFF)
+    this.#context.runInAsyncScope(() => abort(open.controller))
   }
 
   /** The run is over, and with it everything that was asked. */
@@ -86,11 +102,9 @@ export class RunHost implements QuestionHost {
         case Question.model:
           await this.#model(token, request, signal)
           break
-        case Question.tool: {
-          const write = await callTool(this.#runId, JSON.parse(request) as ToolAsked, signal, this.#parts)
-          this.#reply(token, write)
+        case Question.tool:
+          await this.#tool(token, request, signal)
           break
-        }
         case Question.needsApproval:
           await this.#needsApproval(token, request, signal)
           break
@@ -108,24 +122,54 @@ export class RunHost implements QuestionHost {
     const { provider, request: modelRequest } = this.#memory.request(asked, signal, (id) =>
       this.#parts.references.resolve(id),
     )
-    const model = this.#parts.model(provider)
     const send = (kind: typeof Reply.piece | typeof Reply.value, text: string) => {
       this.#bridge.answer(token, kind, (message) => message.raw(text))
     }
-    await askModel(model, modelRequest as ModelRequest, send)
+    const { activity, hear } = this.#spans.chat(asked, modelRequest)
+    await this.#during(token, activity, async () => {
+      await askModel(this.#parts.model(provider), modelRequest, send, hear)
+      activity.end(undefined)
+    })
+  }
+
+  async #tool(token: number, request: string, signal: AbortSignal): Promise<void> {
+    const asked = JSON.parse(request) as ToolAsked
+    const activity = this.#spans.tool(asked)
+    await this.#during(token, activity, async () => {
+      const answer = await callTool(this.#runId, asked, signal, this.#parts)
+      const result = activity.isRecording && this.#parts.tracing.telemetry.recordsContent ? answer.shown() : undefined
+      activity.end(result === undefined ? {} : { result })
+      this.#reply(token, (message) => answer.write(message))
+    })
+  }
+
+  /** Does something of the host's with its span active. The span fails as it does, or when the question is over. */
+  async #during<R>(token: number, activity: Activity<R>, work: () => Promise<void>): Promise<void> {
+    const open = this.#open.get(token)
+    if (open === undefined) activity.fail(CUT_OFF)
+    else open.activity = activity
+    try {
+      await activity.run(work)
+    } catch (error) {
+      activity.fail(error instanceof CallFailure ? { code: error.code } : error)
+      throw error
+    }
   }
 
   async #needsApproval(token: number, request: string, signal: AbortSignal): Promise<void> {
     const asked = JSON.parse(request) as ToolAsked
     const context = contextFor(this.#runId, asked, signal, this.#parts)
     const { tool, input } = asked
-    const answer: unknown = await this.#parts.needsApproval?.({ tool, input: input as JsonValue, context })
+    const ask = () => this.#parts.needsApproval?.({ tool, input: input as JsonValue, context })
+    const answer: unknown = await this.#spans.consent(tool, ask)
     this.#reply(token, (message) => message.raw(JSON.stringify(typeof answer === 'boolean' ? answer : null)))
   }
 
   async #approve(token: number, request: string): Promise<void> {
     const { approval } = JSON.parse(request) as { approval: Approval }
-    const answer: unknown = await this.#parts.approve?.(approval)
+    const { subject } = approval
+    const tool = 'tool' in subject ? subject.tool : undefined
+    const answer: unknown = await this.#spans.consent(tool, () => this.#parts.approve?.(approval))
     const text = JSON.stringify(answer ?? null) ?? 'null'
     this.#reply(token, (message) => message.raw(text))
   }

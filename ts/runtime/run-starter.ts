@@ -8,14 +8,25 @@ import {
 import type { Bridge } from '../native/bridge.ts'
 import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
+import { askedAgent, RunSpans } from '../telemetry/index.ts'
 import { assertOpen, assertOptions, assertText, jsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { LiveRun } from './live-run.ts'
 import { notFound } from './not-found.ts'
-import { type QueryRequest, RefusedRun, type Run, type RunResult } from './run.ts'
+import { type QueryRequest, RefusedRun, type Run, type RunResult, type RunSummary } from './run.ts'
 import { type HostParts, RunHost } from './run-host.ts'
 import { RunReader } from './run-reader.ts'
 import { isRunId } from './runs.ts'
+
+/** What a run is submitted with. */
+interface Start {
+  readonly spans: RunSpans
+  readonly threadId?: string
+  readonly write: (message: Message) => void
+  readonly signal?: AbortSignal | undefined
+  /** Before that it is not submitted. Never rejects. */
+  readonly ready?: Promise<void> | undefined
+}
 
 /** Begins runs and goes on with them, and answers what the core asks meanwhile. */
 export class RunStarter {
@@ -33,10 +44,14 @@ export class RunStarter {
   begin<O>(given: string | QueryRequest, specialist: string | undefined): Run<O> {
     try {
       assertOpen(this.#handle)
-      const { text, threadId, signal } = readRequest(given, specialist)
+      const { text, prompt, threadId, signal } = readRequest(given, specialist)
       const ids = this.#bridge.prepareRun(this.#handle.number)
       const write = (message: Message) => message.u8(this.#approver).text(text)
-      return this.#run<O>(Operation.runStart, ids.runId, threadId ?? ids.threadId, write, signal)
+      const thread = threadId ?? ids.threadId
+      const { tracing } = this.#parts
+      const agent = askedAgent(tracing.spec, specialist)
+      const spans = new RunSpans(tracing, ids.runId, { agent, threadId: thread, prompt })
+      return this.#run<O>(Operation.runStart, ids.runId, { spans, threadId: thread, write, signal })
     } catch (error) {
       return new RefusedRun(asBailiwick(error)) as Run<never>
     }
@@ -47,7 +62,9 @@ export class RunStarter {
       assertOpen(this.#handle)
       if (!isRunId(runId)) throw notFound()
       const write = (message: Message) => message.u8(this.#approver)
-      return this.#run<unknown>(Operation.runResume, runId, undefined, write, undefined)
+      const spans = new RunSpans(this.#parts.tracing, runId, {})
+      const ready = spans.isRecording ? this.#learn(runId, spans) : undefined
+      return this.#run<unknown>(Operation.runResume, runId, { spans, write, ready })
     } catch (error) {
       return new RefusedRun(asBailiwick(error))
     }
@@ -57,24 +74,34 @@ export class RunStarter {
     return this.#parts.approve === undefined ? 0 : 1
   }
 
-  #run<O>(
-    operation: Operation,
-    runId: string,
-    threadId: string | undefined,
-    write: (message: Message) => void,
-    signal: AbortSignal | undefined,
-  ): Run<O> {
-    const host = new RunHost(this.#bridge, runId, this.#parts)
-    this.#bridge.addHost(runId, host)
-    const submitted = this.#bridge.submit(
-      operation,
+  /** Whose spans these are, before there are any below them. Never rejects: what is wrong, resuming says. */
+  async #learn(runId: string, spans: RunSpans): Promise<void> {
+    const summary = this.#bridge.submit(
+      Operation.runGet,
       this.#handle.number,
-      (message) => {
-        message.text(runId)
-        write(message)
-      },
-      (answer) => answer.json<RunResult<O>>(),
+      (message) => message.text(runId),
+      (answer) => answer.json<RunSummary>(),
     )
+    await summary.then(
+      (known) => spans.learn(known),
+      () => {},
+    )
+  }
+
+  #run<O>(operation: Operation, runId: string, { spans, threadId, write, signal, ready }: Start): Run<O> {
+    const host = new RunHost(this.#bridge, runId, this.#parts, spans)
+    this.#bridge.addHost(runId, host)
+    const submit = () =>
+      this.#bridge.submit(
+        operation,
+        this.#handle.number,
+        (message) => {
+          message.text(runId)
+          write(message)
+        },
+        (answer) => answer.json<RunResult<O>>(),
+      )
+    const submitted = ready === undefined ? submit() : ready.then(submit)
     const cancel = () => {
       const nothing = () => {}
       // It may be over, or the handle closed: then there is nothing to cancel.
@@ -87,6 +114,12 @@ export class RunStarter {
       this.#bridge.removeHost(runId, host)
       host.end()
     })
+    const ended = submitted.then(
+      (known) => spans.end(known),
+      (error: unknown) => spans.fail(error),
+    )
+    // What processes the host's spans may throw; that is nothing to the run.
+    ended.catch(() => {})
     if (signal?.aborted) cancel()
     else signal?.addEventListener('abort', cancel, { once: true })
     const begun = operation === Operation.runStart ? Promise.resolve() : Promise.race([host.asked, settled(submitted)])
@@ -104,7 +137,7 @@ function settled(promise: Promise<unknown>): Promise<void> {
 function readRequest(
   given: string | QueryRequest,
   specialist: string | undefined,
-): { text: string; threadId: string | undefined; signal: AbortSignal | undefined } {
+): { text: string; prompt: unknown; threadId: string | undefined; signal: AbortSignal | undefined } {
   const request: QueryRequest = typeof given === 'string' ? { prompt: given } : given
   assertOptions(request, 'The request')
   const { prompt, threadId, actor, signal, limits } = request
@@ -116,7 +149,7 @@ function readRequest(
     throw new InvalidInputError('signal must be an AbortSignal.')
   }
   const text = jsonText({ specialist, prompt, threadId, actor, limits })
-  return { text, threadId, signal }
+  return { text, prompt, threadId, signal }
 }
 
 function assertFilled(value: unknown, name: string): void {

@@ -165,10 +165,11 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
 
   get #starting(): RunStarter {
     const { references, cache } = this
+    const tracing = { telemetry: this.#telemetry, spec: this.#spec }
     this.#starter ??= new RunStarter(
       this.#bridge,
       this.#handle,
-      hostParts(this.#spec, this.#callbacks, { references, cache }),
+      hostParts(this.#spec, this.#callbacks, { references, cache, tracing }),
     )
     return this.#starter
   }

@@ -1,5 +1,6 @@
 import type { Message } from '../native/message.ts'
 import type { ToolContext } from '../spec/callbacks.ts'
+import type { JsonValue } from '../spec/json-value.ts'
 import type { StandardSchema } from '../spec/schema.ts'
 import { CallFailure } from './failures.ts'
 import { assertSize, isBytes, jsonText, refuseOtherBinary } from './guard.ts'
@@ -13,6 +14,13 @@ export interface ToolAsked {
   readonly tool: string
   readonly idempotencyKey: string
   readonly input: unknown
+}
+
+/** What a tool answered. */
+export interface ToolAnswer {
+  write(message: Message): void
+  /** The same as content, for those who may see it. Of bytes there is nothing to show. */
+  shown(): JsonValue | undefined
 }
 
 const JSON_RESULT = 0
@@ -40,7 +48,7 @@ export function contextFor(runId: string, asked: ToolAsked, signal: AbortSignal,
 }
 
 /**
- * Calls a tool's handler with the validated input and returns what writes the result.
+ * Calls a tool's handler with the validated input.
  *
  * @throws what the handler throws, and CallFailure for an input or result that its schema refuses
  */
@@ -49,7 +57,7 @@ export async function callTool(
   asked: ToolAsked,
   signal: AbortSignal,
   parts: HostParts,
-): Promise<(message: Message) => void> {
+): Promise<ToolAnswer> {
   const handler = parts.handler(asked.tool)
   if (handler === undefined) throw new CallFailure('TOOL_UNKNOWN', 'The tool has no handler.')
   const schemas = parts.schemas(asked.tool)
@@ -57,26 +65,26 @@ export async function callTool(
   const result: unknown = await handler(input, contextFor(runId, asked, signal, parts))
   if (isBytes(result)) {
     assertSize(result.length)
-    return (message) => message.u8(BYTES_RESULT).rawBytes(result)
+    return { write: (message) => message.u8(BYTES_RESULT).rawBytes(result), shown: () => undefined }
   }
   if (isReference(result)) {
     const { id } = result
-    return (message) => message.u8(REFERENCE_RESULT).raw(id)
+    return { write: (message) => message.u8(REFERENCE_RESULT).raw(id), shown: () => ({ reference: id }) }
   }
   if (schemas.output) {
     const text = jsonText((await validated(schemas.output, result, 'RESULT_INVALID')) ?? null)
     assertSize(text.length)
-    return (message) => message.u8(VALIDATED_RESULT).raw(text)
+    return { write: (message) => message.u8(VALIDATED_RESULT).raw(text), shown: () => JSON.parse(text) as JsonValue }
   }
   if (typeof result === 'string') {
     assertSize(result.length)
     const text = result.toWellFormed()
-    return (message) => message.u8(TEXT_RESULT).raw(text)
+    return { write: (message) => message.u8(TEXT_RESULT).raw(text), shown: () => text }
   }
   refuseOtherBinary(result)
   const text = jsonText(result ?? null)
   assertSize(text.length)
-  return (message) => message.u8(JSON_RESULT).raw(text)
+  return { write: (message) => message.u8(JSON_RESULT).raw(text), shown: () => JSON.parse(text) as JsonValue }
 }
 
 async function validated(schema: StandardSchema, value: unknown, code: string): Promise<unknown> {

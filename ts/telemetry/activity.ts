@@ -1,9 +1,12 @@
 import { BailiwickError } from '../errors/index.ts'
 import { type Attributes, type Context, FAILED, type OpenTelemetry, type Span } from './api.ts'
 import { ERROR_TYPE, OTHER_ERROR } from './conventions.ts'
+import type { SpanStart } from './gen-ai.ts'
 
 /** Something that is under way and has a span. It ends once; whatever comes after its end is ignored. */
 export interface Activity<Result = void> {
+  /** Whether anybody sees its span. */
+  readonly isRecording: boolean
   /** Runs `work` with the span active: what starts in it, however late, lies below the span. */
   run<T>(work: () => T): T
   /** It is done. */
@@ -16,7 +19,12 @@ export interface Activity<Result = void> {
 }
 
 /** An activity of a host that has no OpenTelemetry. */
-export const untracedActivity: Activity<unknown> = { run: (work) => work(), end: () => {}, fail: () => {} }
+export const untracedActivity: Activity<unknown> = {
+  isRecording: false,
+  run: (work) => work(),
+  end: () => {},
+  fail: () => {},
+}
 
 /** An activity with a span. `describe` says what its result adds to the span; it is called only for spans that are kept. */
 export class TracedActivity<Result> implements Activity<Result> {
@@ -32,6 +40,16 @@ export class TracedActivity<Result> implements Activity<Result> {
     this.#span = span
     this.#describe = describe
     this.context = api.trace.setSpan(context, span)
+  }
+
+  get isRecording(): boolean {
+    return this.#span.isRecording()
+  }
+
+  /** Says more, and under a better name, than when the span started. */
+  describe({ name, attributes }: SpanStart): void {
+    this.#span.updateName(name)
+    this.#span.setAttributes(attributes)
   }
 
   run<T>(work: () => T): T {

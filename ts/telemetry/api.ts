@@ -20,6 +20,7 @@ export interface Tracer {
 /** A span that is under way. */
 export interface Span {
   setAttributes(attributes: Attributes): unknown
+  updateName(name: string): unknown
   setStatus(status: { code: number; message?: string }): unknown
   isRecording(): boolean
   end(): void

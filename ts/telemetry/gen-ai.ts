@@ -14,7 +14,8 @@ interface OfRun {
 
 /** An agent that begins to work. */
 export interface AgentStart extends OfRun {
-  readonly agent: string
+  /** Unknown where a run is gone on with. */
+  readonly agent?: string
   readonly description?: string
   /** What it is asked. Content. */
   readonly input?: readonly Message[]
@@ -76,7 +77,7 @@ export interface SpanStart {
 /** `content`: whether content is recorded. */
 export function agentStart(start: AgentStart, content: boolean): SpanStart {
   return {
-    name: `${Operations.agent} ${start.agent}`,
+    name: start.agent === undefined ? Operations.agent : `${Operations.agent} ${start.agent}`,
     attributes: {
       [GenAi.operation]: Operations.agent,
       [GenAi.agent]: start.agent,

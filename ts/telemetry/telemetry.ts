@@ -35,6 +35,11 @@ export class Telemetry {
     return this.#tracing !== undefined
   }
 
+  /** Whether content is recorded. */
+  get recordsContent(): boolean {
+    return this.#options.recordContent
+  }
+
   /** Does `work` in a span of this name, which is active meanwhile and fails as it does. */
   async during<T>(name: string, work: () => T | Promise<T>): Promise<T> {
     const activity = this.#start<void>(SpanKind.internal, undefined, () => ({ name, attributes: {} }), noAttributes)
@@ -53,6 +58,11 @@ export class Telemetry {
     const { recordContent } = this.#options
     const begin = () => agentStart(start, recordContent)
     return this.#start(SpanKind.internal, parent, begin, (end) => agentEnd(end, recordContent))
+  }
+
+  /** More is known of an agent than when it began. */
+  describeAgent(activity: Activity<AgentEnd>, start: AgentStart): void {
+    if (activity instanceof TracedActivity) activity.describe(agentStart(start, this.#options.recordContent))
   }
 
   /** A model is asked: `chat <model>`. */

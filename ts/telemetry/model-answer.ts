@@ -1,0 +1,79 @@
+import type { TokenUsage } from '../runtime/types.ts'
+import type { ModelEvent, Part } from '../spec/callbacks.ts'
+import type { JsonValue } from '../spec/json-value.ts'
+import type { ChatEnd } from './gen-ai.ts'
+
+const reasons: readonly unknown[] = ['stop', 'length', 'tool-calls', 'content-filter', 'other']
+const counts = ['inputTokens', 'outputTokens', 'cacheReadTokens', 'cacheWriteTokens', 'reasoningTokens'] as const
+
+/**
+ * What a model answers, as far as spans tell it. The model is the host's: what has another form than it should is left
+ * out here and refused by the core.
+ */
+export class ModelAnswer {
+  /** The tools and agents that it called. */
+  readonly called = new Set<string>()
+  readonly #keepsContent: boolean
+  readonly #parts = new Map<string, Part>()
+  #finish: Omit<ChatEnd, 'output'> = {}
+
+  constructor(keepsContent: boolean) {
+    this.#keepsContent = keepsContent
+  }
+
+  hear(event: unknown): void {
+    const said = (event ?? {}) as { readonly [K in keyof AnyEvent]?: unknown }
+    const { type, id, delta, callId, tool, input } = said
+    if (type === 'finish') {
+      this.#finish = {
+        usage: usageOf(said.usage),
+        ...(reasons.includes(said.reason) && { finishReason: said.reason as string }),
+      }
+    } else if (type === 'tool.call' && typeof tool === 'string') {
+      this.called.add(tool)
+      if (this.#keepsContent && typeof callId === 'string') {
+        this.#parts.set(`call ${callId}`, { type: 'tool-call', callId, tool, input: inputOf(input) })
+      }
+    } else if (
+      (type === 'text.delta' || type === 'reasoning.delta') &&
+      this.#keepsContent &&
+      typeof delta === 'string'
+    ) {
+      const key = `${type} ${String(id)}`
+      const before = (this.#parts.get(key) as { readonly text: string } | undefined)?.text ?? ''
+      this.#parts.set(key, { type: type === 'text.delta' ? 'text' : 'reasoning', text: before + delta })
+    }
+  }
+
+  end(): ChatEnd {
+    return { ...this.#finish, output: [...this.#parts.values()] }
+  }
+}
+
+/** Every property that an event may have. */
+type AnyEvent = { [K in ModelEvent extends infer E ? (E extends unknown ? keyof E : never) : never]: unknown }
+
+function usageOf(told: unknown): Partial<TokenUsage> {
+  const given = (told ?? {}) as { readonly [name: string]: unknown }
+  return Object.fromEntries(counts.filter((name) => Number.isFinite(given[name])).map((name) => [name, given[name]]))
+}
+
+function inputOf(text: unknown): JsonValue {
+  try {
+    return JSON.parse(String(text)) as JsonValue
+  } catch {
+    return String(text)
+  }
+}
+
+/** These together. */
+export function sumOfUsage(several: readonly Partial<TokenUsage>[]): Partial<TokenUsage> {
+  const sum: { -readonly [K in keyof TokenUsage]?: number } = {}
+  for (const usage of several) {
+    for (const name of counts) {
+      const more = usage[name]
+      if (more !== undefined) sum[name] = (sum[name] ?? 0) + more
+    }
+  }
+  return sum
+}

@@ -1,0 +1,230 @@
+import type { RunResult, RunSummary } from '../runtime/run.ts'
+import type { TokenUsage } from '../runtime/types.ts'
+import type { AgentSpec } from '../spec/agent.ts'
+import type { Message, ModelRequest, Part } from '../spec/callbacks.ts'
+import type { RuntimeSpec } from '../spec/index.ts'
+import type { JsonValue } from '../spec/json-value.ts'
+import { type Activity, untracedActivity } from './activity.ts'
+import type { AgentEnd, AgentStart, ToolEnd } from './gen-ai.ts'
+import { ModelAnswer, sumOfUsage } from './model-answer.ts'
+import type { Telemetry } from './telemetry.ts'
+
+/** What runs need for their spans. */
+export interface RunTracing {
+  readonly telemetry: Telemetry
+  readonly spec: RuntimeSpec
+}
+
+/** A request to a model, as the core makes it. */
+interface ModelQuestion {
+  readonly agent: string
+  /** `provider/model`. */
+  readonly model: string
+  /** Which of the run's agents at work asks; they are numbered as they begin, from 1. */
+  readonly frame: number
+  /** What is new to the model. */
+  readonly messages: readonly Message[]
+}
+
+/** A call of a tool, as the core makes it. */
+interface ToolQuestion {
+  readonly tool: string
+  readonly callId: string
+  readonly input: unknown
+}
+
+/** A model that is asked. */
+export interface Chat {
+  readonly activity: Activity<undefined>
+  /** Takes in an event of its answer. */
+  hear(event: unknown): void
+}
+
+/** An agent at work. */
+interface Working {
+  readonly name: string | undefined
+  readonly role: AgentSpec['role'] | undefined
+  readonly activity: Activity<AgentEnd>
+  /** Unknown as long as it has not asked a model. */
+  frame: number | undefined
+  /** What its model called last. `undefined`: it has not answered here. */
+  called: ReadonlySet<string> | undefined
+  usage: Partial<TokenUsage>
+  output: readonly Part[] | undefined
+}
+
+const FIRST_FRAME = 1
+const unheard: Chat = { activity: untracedActivity, hear: () => {} }
+
+/**
+ * The spans of one run: its agents at work, and what they ask. Which agent it is follows from the questions: a model is
+ * asked by the last agent at work, and a tool is called by whom the model told to, else by a step of a plan. Where it does
+ * not follow (a run that was resumed in the middle of another agent's work), a tool lies below the run's own span.
+ */
+export class RunSpans {
+  readonly #telemetry: Telemetry
+  readonly #agents: readonly AgentSpec[]
+  readonly #tools: RuntimeSpec['tools']
+  readonly #runId: string
+  readonly #root: Activity<AgentEnd>
+  readonly #working: Working[]
+  #threadId: string | undefined
+
+  /** The run begins, or is gone on with: its span is that of the agent that was asked, if it is known already. */
+  constructor(
+    { telemetry, spec }: RunTracing,
+    runId: string,
+    of: { agent?: string | undefined; threadId?: string; prompt?: unknown },
+  ) {
+    this.#telemetry = telemetry
+    this.#agents = spec.agents
+    this.#tools = spec.tools
+    this.#runId = runId
+    this.#threadId = of.threadId
+    const agent = spec.agents.find(({ name }) => name === of.agent)
+    this.#root = telemetry.startAgent({ ...this.#start(agent), ...promptOf(of.prompt) })
+    this.#working = [newcomer(agent, this.#root, FIRST_FRAME)]
+  }
+
+  /** Whether anybody sees the spans. */
+  get isRecording(): boolean {
+    return this.#root.isRecording
+  }
+
+  /** What is known of a run that is gone on with. */
+  learn({ agent, threadId }: RunSummary): void {
+    this.#threadId = threadId
+    const known = this.#agents.find(({ name }) => name === agent)
+    this.#working[0] = newcomer(known, this.#root, FIRST_FRAME)
+    this.#telemetry.describeAgent(this.#root, this.#start(known))
+  }
+
+  /** A model is asked. */
+  chat(asked: ModelQuestion, request: ModelRequest): Chat {
+    if (!this.isRecording) return unheard
+    const agent = this.#asking(asked)
+    const { settings, system, messages, outputSchema } = request
+    const start = {
+      ...this.#ofRun,
+      provider: asked.model.slice(0, asked.model.indexOf('/')),
+      model: request.modelId,
+      ...(settings === undefined ? {} : { settings }),
+      structured: outputSchema !== undefined,
+      system,
+      messages,
+    }
+    const span = this.#telemetry.startChat(start, agent.activity)
+    const answer = new ModelAnswer(this.#telemetry.recordsContent)
+    const end = () => {
+      const said = answer.end()
+      agent.called = answer.called
+      agent.usage = sumOfUsage([agent.usage, said.usage ?? {}])
+      agent.output = said.output
+      span.end(said)
+    }
+    const { isRecording } = span
+    const activity = { isRecording, end, run: span.run.bind(span), fail: span.fail.bind(span) } as Activity<undefined>
+    return { activity, hear: (event) => answer.hear(event) }
+  }
+
+  /** A tool is called. */
+  tool({ tool, callId, input }: ToolQuestion): Activity<ToolEnd> {
+    if (!this.isRecording) return untracedActivity
+    const description = this.#tools.find(({ name }) => name === tool)?.description
+    const start = { ...this.#ofRun, tool, callId, ...(description && { description }), input: input as JsonValue }
+    return this.#telemetry.startTool(start, this.#calling(tool).activity)
+  }
+
+  /** Asks the host something about a call, or about the plan of the last agent, with that agent's span active. */
+  consent<T>(tool: string | undefined, ask: () => T): T {
+    if (!this.isRecording) return ask()
+    return (tool === undefined ? this.#last : this.#calling(tool)).activity.run(ask)
+  }
+
+  /** It has come to something. Agents that are still at work stand as it does. */
+  end(result: RunResult<unknown>): void {
+    const { status, text, usage, threadId } = result
+    if (result.status === 'failed') {
+      this.fail(result.error)
+      return
+    }
+    this.#leave(1, status)
+    if (this.#threadId === undefined) this.#telemetry.describeAgent(this.#root, { ...this.#start(), threadId })
+    const output: Part[] = [{ type: 'text', text }]
+    this.#root.end({ status, usage: sumOfUsage(Object.values(usage)), output })
+  }
+
+  /** It has failed, or could not be gone on with here. */
+  fail(error: unknown): void {
+    for (const { activity } of this.#working.toReversed()) activity.fail(error)
+  }
+
+  get #ofRun(): { readonly runId: string; readonly threadId?: string } {
+    return { runId: this.#runId, ...(this.#threadId === undefined ? {} : { threadId: this.#threadId }) }
+  }
+
+  get #last(): Working {
+    return this.#working.at(-1) as Working
+  }
+
+  #start(agent?: AgentSpec): AgentStart {
+    const { name, description } = agent ?? {}
+    return { ...this.#ofRun, ...(name && { agent: name }), ...(description && { description }) }
+  }
+
+  #asking({ agent, frame, messages }: ModelQuestion): Working {
+    const at = this.#working.findIndex((working) => working.frame === frame)
+    if (at >= 0) this.#leave(at + 1)
+    else if (this.#last.frame === undefined && this.#last.name === agent) this.#last.frame = frame
+    else this.#enter(agent, frame, messages)
+    return this.#last
+  }
+
+  #calling(tool: string): Working {
+    const last = this.#last
+    if (last.role === 'executor' || last.called === undefined || last.called.has(tool)) return last
+    const executors = this.#agents.filter(({ role, tools }) => role === 'executor' && tools.includes(tool))
+    const executor = executors.find(({ name }) => this.#working[0]?.called?.has(name)) ?? executors[0]
+    if (executor !== undefined) this.#enter(executor.name, undefined)
+    return this.#last
+  }
+
+  /** Routes lead away from the agent that was asked; below another works only who runs a planner's plan. */
+  #enter(name: string, frame: number | undefined, input?: readonly Message[]): void {
+    const agent = this.#agents.find((known) => known.name === name)
+    this.#leave(agent?.role === 'executor' && this.#last.role === 'planner' ? this.#working.length : 1)
+    const start = { ...this.#start(agent), ...(input && { input }) }
+    this.#working.push(newcomer(agent, this.#telemetry.startAgent(start, this.#last.activity), frame))
+  }
+
+  /** Only so many are still at work. */
+  #leave(stay: number, status?: string): void {
+    for (const { activity, usage, output } of this.#working.splice(stay).toReversed()) {
+      activity.end({ usage, ...(status && { status }), ...(output && { output }) })
+    }
+  }
+}
+
+/** The agent that a query goes to, as the core chooses it. */
+export function askedAgent({ agents }: RuntimeSpec, specialist: string | undefined): string | undefined {
+  if (specialist !== undefined) return specialist
+  const specialists = agents.filter(({ role }) => role === 'specialist')
+  const front = agents.find(({ role }) => role === 'coordinator')
+  return (front ?? (specialists.length === 1 ? specialists[0] : undefined))?.name
+}
+
+function newcomer(agent: AgentSpec | undefined, activity: Activity<AgentEnd>, frame: number | undefined): Working {
+  return { name: agent?.name, role: agent?.role, activity, frame, called: undefined, usage: {}, output: undefined }
+}
+
+/** What is asked, as a message. The core has not checked it yet: what is no part is left out. */
+function promptOf(prompt: unknown): { readonly input?: readonly Message[] } {
+  const parts: unknown[] = Array.isArray(prompt) ? prompt : [{ type: 'text', text: prompt }]
+  return { input: [{ messageId: '', role: 'user', createdAt: 0, parts: parts.filter(isAskable) }] }
+}
+
+function isAskable(part: unknown): part is Part {
+  const { type, text, reference, mediaType } = (part ?? {}) as { readonly [name: string]: unknown }
+  if (type === 'text') return typeof text === 'string'
+  return type === 'file' && typeof reference === 'string' && typeof mediaType === 'string'
+}
