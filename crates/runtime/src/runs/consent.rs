@@ -87,10 +87,12 @@ impl Driver<'_> {
             self.flush().await?;
         }
         let suspends = !self.callbacks.has_approver();
+        // One time for all that is made of this: the next block is chained to what was committed, byte for byte.
+        let at = self.access.now().max(self.state.updated_at);
         for _ in 0..ATTEMPTS {
             let extended = if suspends { self.extension().await? } else { Vec::new() };
             let driver = &*self;
-            let entries = |approvals: &[Approval]| driver.requested(approvals, &call_ids, suspends);
+            let entries = |approvals: &[Approval]| driver.requested(approvals, &call_ids, suspends, at);
             let with = |approvals: &[Approval]| {
                 let entries = entries(approvals);
                 let is_suspended = entries.last().is_some_and(|entry| entry.kind() == "run.suspended");
@@ -119,11 +121,13 @@ impl Driver<'_> {
     }
 
     /// What is noted of approvals that are asked for, and of the suspension if nothing else is left to do.
-    fn requested(&self, approvals: &[Approval], call_ids: &[Option<String>], suspends: bool) -> Vec<Entry> {
+    fn requested(&self, approvals: &[Approval], call_ids: &[Option<String>], suspends: bool, at: u64) -> Vec<Entry> {
+        let agent = self.state.frames.last().map(|frame| frame.agent.as_str());
         let mut entries = Vec::with_capacity(approvals.len() + 1);
         let mut after = self.state.clone();
         for (approval, call_id) in approvals.iter().zip(call_ids) {
-            let mut entry = self.agent_entry("approval.requested").with("approval", shown(approval));
+            let entry = Entry::new("approval.requested", at).with_text("agent", agent);
+            let mut entry = entry.with("approval", shown(approval));
             if let Some(call_id) = call_id {
                 entry = entry.own("callId", Json::from(call_id.as_str()));
             }
@@ -132,7 +136,7 @@ impl Driver<'_> {
         }
         if suspends && after.next() == Next::Wait {
             entries.push(
-                self.entry("run.suspended").with("approvals", Json::Array(approvals.iter().map(shown).collect())),
+                Entry::new("run.suspended", at).with("approvals", Json::Array(approvals.iter().map(shown).collect())),
             );
         }
         entries

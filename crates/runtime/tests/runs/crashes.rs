@@ -76,6 +76,7 @@ async fn two_lives(
         StoreOptions { root_key: RootKey::Local, opened_bytes: 1 << 20, clock: Clock::fixed(NOW), seed: Some(1) };
     // It may die while the store is made.
     let Ok(store) = Store::open(first, options).await else { return (commits, true) };
+    dying.ticks(&store);
     let handle = super::handle_of(&store, "acme", "v1", "", &super::catalogue());
     let prepared = handle.prepare_run().unwrap();
     let mut outcome = handle.start_run(prepared, request("Go"), &host).await;

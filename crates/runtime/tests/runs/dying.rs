@@ -1,9 +1,10 @@
 //! An engine that dies at a commit: before it is applied, or after, so that nobody learns of it. Whoever opens what is
 //! below it finds what a killed process has left.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
+use bailiwick_runtime::Store;
 use bailiwick_store::{
     Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Op, Place, Promptness,
     ReadError, Row, ScanRequest, Tag, Usage, Version,
@@ -18,6 +19,8 @@ pub(crate) struct Dying {
     pub(crate) commits: AtomicUsize,
     /// The bytes that were put, by kind of item.
     pub(crate) bytes: [AtomicUsize; 8],
+    /// The store whose clock goes on with every commit.
+    ticking: OnceLock<Weak<Store>>,
 }
 
 impl Dying {
@@ -29,7 +32,13 @@ impl Dying {
             dead: AtomicBool::new(false),
             commits: AtomicUsize::new(0),
             bytes: Default::default(),
+            ticking: OnceLock::new(),
         })
+    }
+
+    /// From now on, every commit takes a millisecond on this store's clock.
+    pub(crate) fn ticks(&self, store: &Arc<Store>) {
+        let _ = self.ticking.set(Arc::downgrade(store));
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -52,6 +61,9 @@ impl Engine for Dying {
                 return Err(CommitError::Unavailable);
             }
             self.commits.fetch_add(1, Ordering::SeqCst);
+            if let Some(store) = self.ticking.get().and_then(Weak::upgrade) {
+                store.advance(1);
+            }
             for op in &commit.ops {
                 if let Op::Put { place, value, .. } = op {
                     self.bytes[usize::from(place.kind & 7)].fetch_add(value.len(), Ordering::SeqCst);
