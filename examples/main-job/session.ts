@@ -5,6 +5,7 @@ import {
   createRuntime,
   defineRuntime,
   defineTenant,
+  InvalidInputError,
   type RunEvent,
   type Runtime,
   type Store,
@@ -52,6 +53,9 @@ async function ask(runtime: Runtime): Promise<string> {
   const run = runtime.query({ prompt: QUESTION, actor: 'an analyst' })
   for await (const event of run) render(event)
   const result = await run.result()
+  if (result.status === 'failed' && result.error.code === 'MODEL_FAILED') {
+    throw new InvalidInputError(`The model did not answer: ${result.error.message}`)
+  }
   if (result.status !== 'completed') throw new Error(`The run is ${result.status}: ${JSON.stringify(result)}`)
   const { items } = await runtime.traces.list({ runId: run.runId, limit: 1 })
   strictEqual(items[0]?.type, 'run.completed')
