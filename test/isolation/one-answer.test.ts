@@ -97,6 +97,7 @@ describe.each(engines)('one answer on %s', (engine) => {
       'closed',
       'health',
       'publicKey',
+      'rotateRootKey',
       'stats',
       'sweep',
       'url',
