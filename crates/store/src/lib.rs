@@ -5,6 +5,7 @@
 pub mod conformance;
 pub mod engine;
 pub mod memory;
+pub mod postgres;
 pub mod recording;
 pub mod sled;
 mod stage;

@@ -1,8 +1,10 @@
-//! Random commits, look-ups, scans and reopenings on sled and in memory, against a model that is as simple as can be.
+//! Random commits, look-ups, scans and reopenings on every engine, against a model that is as simple as can be.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bailiwick_store::conformance::Home;
+use bailiwick_store::conformance::database::Database;
 use bailiwick_store::conformance::support::{block_on, item, noise, place};
 use bailiwick_store::memory::{self, MemoryOptions};
 use bailiwick_store::sled::{self, SledOptions};
@@ -304,15 +306,18 @@ impl Subject {
 
 fn run(actions: &[Action]) {
     let directory = tempfile::tempdir().unwrap();
-    let open = || sled::open(&directory.path().join("store"), SledOptions { cache_bytes: 4 << 20 }).unwrap();
+    let database = Database::fresh();
+    let on_sled = || sled::open(&directory.path().join("store"), SledOptions { cache_bytes: 4 << 20 }).unwrap();
+    let on_postgres = || database.open();
+    let durable: [&dyn Fn() -> Opened; 2] = [&on_sled, &on_postgres];
     let mut model = Model::default();
-    let mut on_sled = Subject::new(open());
-    let mut in_memory = Subject::new(memory::open(MemoryOptions::default()));
+    let mut subjects: Vec<Subject> = durable.iter().map(|open| Subject::new(open())).collect();
+    subjects.push(Subject::new(memory::open(MemoryOptions::default())));
     for (number, action) in actions.iter().enumerate() {
         match action {
             Action::Commit { .. } => {
                 let expected = model.commit(number, action);
-                for subject in [&mut on_sled, &mut in_memory] {
+                for subject in &mut subjects {
                     let result = subject.commit(&model, number, action);
                     assert_eq!(result, expected.clone().map(drop), "{action:?}");
                 }
@@ -323,7 +328,7 @@ fn run(actions: &[Action]) {
             }
             Action::Sweep { tag, kind, now } => {
                 let expected = model.sweep(*tag, *kind, *now);
-                for subject in [&on_sled, &in_memory] {
+                for subject in &subjects {
                     let due = Due { tag: owner(*tag), kind: *kind };
                     assert_eq!(block_on(subject.opened.engine.sweep(due, *now)), Ok(expected), "{action:?}");
                     let left = block_on(subject.opened.engine.due(*now, Promptness::Now, 100)).unwrap();
@@ -331,17 +336,15 @@ fn run(actions: &[Action]) {
                 }
             }
             Action::Reopen => {
-                block_on(on_sled.opened.engine.close());
-                on_sled.opened = open();
+                for (subject, open) in subjects.iter_mut().zip(durable) {
+                    block_on(subject.opened.engine.close());
+                    subject.opened = open();
+                }
             }
-            look => {
-                on_sled.look(&model, look);
-                in_memory.look(&model, look);
-            }
+            look => subjects.iter().for_each(|subject| subject.look(&model, look)),
         }
         for now in [95, 105, 115] {
-            on_sled.check_due(&model, now);
-            in_memory.check_due(&model, now);
+            subjects.iter().for_each(|subject| subject.check_due(&model, now));
         }
     }
 }

@@ -11,6 +11,7 @@
 #![allow(missing_docs, reason = "the name of a check says what it checks")]
 
 pub mod conditions;
+pub mod database;
 pub mod housekeeping;
 pub mod quotas;
 pub mod reading;
@@ -27,6 +28,10 @@ pub trait Home {
     fn open(&self) -> Opened;
     /// Whether what was acknowledged is there again when it is opened after it was closed.
     fn is_durable(&self) -> bool;
+    /// Whether its vault has a place for a secret beside the data.
+    fn keeps_secrets(&self) -> bool {
+        true
+    }
 }
 
 /// Makes a `#[test]` of every check. Takes a function that returns a fresh [`Home`].

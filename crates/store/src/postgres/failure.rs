@@ -1,0 +1,64 @@
+//! What the server's errors mean. Its texts, which name tables, statements and workers, end here.
+
+use tokio_postgres::Error;
+use tokio_postgres::error::{Severity, SqlState};
+
+use crate::engine::{CommitError, ReadError};
+
+/// What went wrong on a trip to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No connection, or it broke: what was under way may or may not have happened.
+    Lost,
+    /// Another transaction came first. Nothing was written.
+    Raced,
+    /// The server's disk is full. Nothing was written.
+    Full,
+    /// The server does not take this now, for example because it is a standby. Nothing was written.
+    Refused,
+    /// What is stored is not what this engine writes.
+    Corrupt,
+    /// The engine is closed.
+    Closed,
+}
+
+impl Trouble {
+    /// What an error of a statement means.
+    pub(super) fn of(error: &Error) -> Self {
+        let Some(database) = error.as_db_error() else { return Self::Lost };
+        if database.parsed_severity() != Some(Severity::Error) {
+            return Self::Lost;
+        }
+        let code = database.code();
+        match code {
+            &SqlState::UNIQUE_VIOLATION | &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => {
+                Self::Raced
+            }
+            &SqlState::DISK_FULL => Self::Full,
+            &SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED => Self::Corrupt,
+            _ => Self::Refused,
+        }
+    }
+}
+
+impl From<Trouble> for CommitError {
+    /// Of a commit that has certainly not happened.
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Lost | Trouble::Raced | Trouble::Refused => Self::Unavailable,
+            Trouble::Full => Self::Full,
+            Trouble::Corrupt => Self::Corrupt,
+            Trouble::Closed => Self::Closed,
+        }
+    }
+}
+
+impl From<Trouble> for ReadError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Lost | Trouble::Raced | Trouble::Refused | Trouble::Full => Self::Unavailable,
+            Trouble::Corrupt => Self::Corrupt,
+            Trouble::Closed => Self::Closed,
+        }
+    }
+}

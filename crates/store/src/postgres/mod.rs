@@ -1,0 +1,128 @@
+//! Everything in a PostgreSQL database that several processes may share.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `open` (here), `checks`, `address` | opening, and what must hold before |
+//! | `schema`, `setup` | the tables, and who makes them |
+//! | `connections`, `pipeline`, `statements`, `numbers`, `failure` | talking to the server |
+//! | `commit`, `writing`, `outcome` | commits, and what became of one whose connection broke |
+//! | `reading`, `housekeeping`, `exporting` | the other calls |
+//! | `store`, `vault` | what callers see |
+//!
+//! The tables are drawn in `docs/format`.
+
+mod address;
+mod checks;
+mod commit;
+mod connections;
+mod exporting;
+mod failure;
+mod housekeeping;
+mod numbers;
+mod outcome;
+mod pipeline;
+mod reading;
+mod schema;
+mod setup;
+mod statements;
+mod store;
+mod vault;
+mod writing;
+
+use std::sync::Arc;
+
+use crate::Opened;
+use failure::Trouble;
+use store::{Inner, PostgresEngine, Threads};
+
+/// How a database is used.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// The most connections that this process opens.
+    pub connections: usize,
+}
+
+impl Default for PostgresOptions {
+    /// 10 connections.
+    fn default() -> Self {
+        Self { connections: 10 }
+    }
+}
+
+/// Why a database cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// It is no PostgreSQL URL with a host, or one with a setting that is not known.
+    #[error("the URL is not one of a PostgreSQL database")]
+    Address,
+    /// The server cannot be reached, or does not let this role in.
+    #[error("the database cannot be reached")]
+    Unavailable,
+    /// The role is a superuser or passes by row-level security, or may become one that is.
+    #[error("the role may pass by row-level security")]
+    Privileged,
+    /// The role owns the tables, or may become the one that does.
+    #[error("the role owns the tables")]
+    Owner,
+    /// The role may not do what a set-up has to do.
+    #[error("the role may not set the database up")]
+    NotOwner,
+    /// There are no tables, or the role may not use them.
+    #[error("the database is not set up")]
+    NotSetUp,
+    /// The tables are those of an older version.
+    #[error("the tables are those of an older version")]
+    OlderFormat,
+    /// The tables are those of a newer version.
+    #[error("the tables are those of a newer version")]
+    NewerFormat,
+}
+
+/// What all calls of a store need.
+struct Shared {
+    connections: connections::Connections,
+    is_citus: bool,
+    server_default_is_off: bool,
+}
+
+/// Opens the store in a database that [`setup`] has made ready, as the role in the URL. Callers need no runtime.
+///
+/// # Errors
+/// See [`OpenError`]. Nothing is changed.
+pub async fn open(url: &str, options: PostgresOptions) -> Result<Opened, OpenError> {
+    let config = address::parse(url)?;
+    let tls = address::tls()?;
+    let threads = Threads::start().map_err(|_| OpenError::Unavailable)?;
+    let opening = async move {
+        let (client, connection) = config.connect(tls.clone()).await.map_err(|_| OpenError::Unavailable)?;
+        tokio::spawn(connection);
+        checks::before_use(&client).await?;
+        let is_citus = checks::is_citus(&client).await?;
+        let row = client.query_one("SHOW synchronous_commit", &[]).await.map_err(|_| OpenError::Unavailable)?;
+        let connections = connections::Connections::new(config, tls, options.connections.max(1));
+        let connections = connections.map_err(|_: Trouble| OpenError::Unavailable)?;
+        Ok(Shared { connections, is_citus, server_default_is_off: row.get::<_, &str>(0) == "off" })
+    };
+    let shared = threads.run(opening).await.unwrap_or(Err(OpenError::Unavailable))?;
+    let inner = Arc::new(Inner::new(shared, threads));
+    Ok(Opened { engine: Arc::new(PostgresEngine(Arc::clone(&inner))), vault: Arc::new(vault::PostgresVault(inner)) })
+}
+
+/// Makes a database ready, as its owner: the schema (or what is missing of it), the fence, the application's role and
+/// what that may do. Doing it again changes nothing. Returns the application's URL; the role's password is in it only if
+/// the role was made by this call.
+///
+/// # Errors
+/// See [`OpenError`]. Then nothing was changed.
+pub async fn setup(owner_url: &str) -> Result<String, OpenError> {
+    let config = address::parse(owner_url)?;
+    let tls = address::tls()?;
+    let url = owner_url.to_owned();
+    let threads = Threads::start().map_err(|_| OpenError::Unavailable)?;
+    let setting_up = async move {
+        let (client, connection) = config.connect(tls).await.map_err(|_| OpenError::Unavailable)?;
+        tokio::spawn(connection);
+        setup::run(&client, &url).await
+    };
+    threads.run(setting_up).await.unwrap_or(Err(OpenError::Unavailable))
+}

@@ -1,0 +1,78 @@
+//! What became of a commit whose connection broke while it was committing.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::Shared;
+use super::connections::begin;
+use super::failure::Trouble;
+use super::numbers::binary;
+use super::pipeline::{Answer, Pipeline};
+use crate::engine::{CommitError, Durability, Tag};
+
+/// How long the server is asked before the outcome is given up as unknown.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long tokens are kept.
+const LIFE_MILLIS: u64 = 24 * 60 * 60 * 1_000;
+/// One commit in so many removes old tokens.
+const REMOVING: u8 = 64;
+
+/// The name of one attempt at a commit: the time in milliseconds, so that old ones lie together, and 8 random bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Token(pub(super) [u8; 16]);
+
+impl Token {
+    /// `None` if the system gives no random bytes.
+    pub(super) fn fresh() -> Option<Self> {
+        let mut token = [0; 16];
+        getrandom::fill(&mut token).ok()?;
+        token.first_chunk_mut::<8>()?.copy_from_slice(&now().to_be_bytes());
+        Some(Self(token))
+    }
+
+    /// Which of the rows of its usage a commit adds to.
+    pub(super) fn shard(&self) -> i16 {
+        i16::from(self.0[15] % 16)
+    }
+
+    /// Below which token all are old, if this commit is one that removes them.
+    pub(super) fn old_ones(&self) -> Option<[u8; 8]> {
+        self.0[14].is_multiple_of(REMOVING).then(|| now().saturating_sub(LIFE_MILLIS).to_be_bytes())
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Whether the commit with this token has happened. Afterwards it has or never will: claiming an absent token waits for a
+/// transaction that holds it, and whoever comes later finds it claimed.
+///
+/// # Errors
+/// `OutcomeUnknown` if the server does not answer in time.
+pub(super) async fn was_committed(shared: &Shared, tag: Tag, token: Token) -> Result<bool, CommitError> {
+    let start = Instant::now();
+    loop {
+        match ask(shared, tag, token).await {
+            Ok(is_committed) => return Ok(is_committed),
+            Err(_) if start.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
+            Err(_) => return Err(CommitError::OutcomeUnknown),
+        }
+    }
+}
+
+async fn ask(shared: &Shared, tag: Tag, token: Token) -> Result<bool, Trouble> {
+    let lease = shared.connections.lease().await?;
+    let connection = lease.connection()?;
+    let begin = begin(&tag, Durability::Sync, shared.is_citus);
+    let mut pipeline = Pipeline::new(&connection.client);
+    pipeline.batch(&begin);
+    pipeline.execute(&connection.statements.claim_token, vec![binary(&tag.0), binary(&token.0)]);
+    pipeline.query(&connection.statements.read_token, vec![binary(&tag.0), binary(&token.0)]);
+    pipeline.batch("COMMIT");
+    let found = pipeline.answers().await?.into_iter().nth(2).map(Answer::rows).unwrap_or_default();
+    let is_committed = found.first().map(|row| row.get(0)).ok_or(Trouble::Corrupt)?;
+    lease.done();
+    Ok(is_committed)
+}

@@ -1,0 +1,118 @@
+//! Look-ups and ranges. Each is a transaction of its own in one trip, so that the tag ends with it.
+
+use bytes::{Bytes, BytesMut};
+use tokio_postgres::Row as Answered;
+
+use super::Shared;
+use super::commit::usage_of;
+use super::connections::{Lease, begin};
+use super::failure::Trouble;
+use super::numbers::{binary, signed, unsigned};
+use super::pipeline::{Answer, Parameter, Pipeline};
+use super::statements::Statements;
+use crate::engine::{Durability, Found, Millis, Place, Row, ScanRequest, Tag, Usage, Version};
+
+/// How often a read is repeated on a new connection.
+const ATTEMPTS: usize = 3;
+
+/// Runs one statement for a tag.
+async fn read(
+    shared: &Shared,
+    tag: Tag,
+    statement: impl Fn(&Statements) -> &tokio_postgres::Statement,
+    values: impl Fn() -> Vec<Parameter<'static>>,
+) -> Result<Vec<Answered>, Trouble> {
+    let begin = begin(&tag, Durability::Sync, shared.is_citus);
+    let mut trouble = Trouble::Lost;
+    for _ in 0..ATTEMPTS {
+        let lease: Lease = shared.connections.lease().await?;
+        let connection = lease.connection()?;
+        let mut pipeline = Pipeline::new(&connection.client);
+        pipeline.batch(&begin);
+        pipeline.query(statement(&connection.statements), values());
+        pipeline.batch("COMMIT");
+        match pipeline.answers().await {
+            Ok(answers) => {
+                lease.done();
+                return Ok(answers.into_iter().nth(1).map(Answer::rows).unwrap_or_default());
+            }
+            Err(error @ (Trouble::Lost | Trouble::Raced)) => trouble = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(trouble)
+}
+
+pub(super) async fn get(
+    shared: &Shared,
+    tag: Tag,
+    wanted: Vec<(Place, Option<Version>)>,
+    now: Millis,
+) -> Result<Vec<Found>, Trouble> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let values = || -> Vec<Parameter<'static>> {
+        let kinds: Vec<i16> = wanted.iter().map(|(place, _)| i16::from(place.kind)).collect();
+        let items: Vec<Vec<u8>> = wanted.iter().map(|(place, _)| place.item.to_vec()).collect();
+        let known: Vec<Option<i64>> = wanted.iter().map(|(_, known)| known.map(|version| signed(version.0))).collect();
+        vec![binary(&tag.0), Box::new(kinds), Box::new(items), Box::new(known), Box::new(signed(now))]
+    };
+    let answered = read(shared, tag, |statements| &statements.get, values).await?;
+    let mut found = vec![Found::Absent; wanted.len()];
+    for rows in answered.chunk_by(|one, other| one.get::<_, i64>(0) == other.get::<_, i64>(0)) {
+        let Some(first) = rows.first() else { continue };
+        let number = usize::try_from(first.get::<_, i64>(0) - 1).map_err(|_| Trouble::Corrupt)?;
+        let (Some((place, known)), Some(slot)) = (wanted.get(number), found.get_mut(number)) else {
+            return Err(Trouble::Corrupt);
+        };
+        let version = Version(unsigned(first.get(1)));
+        let expires_at = first.get::<_, Option<i64>>(2).map(unsigned);
+        *slot = if *known == Some(version) {
+            Found::NotModified { expires_at }
+        } else {
+            Found::Entry(Row { place: *place, version, expires_at, value: value(rows, 3)? })
+        };
+    }
+    Ok(found)
+}
+
+pub(super) async fn scan(shared: &Shared, tag: Tag, request: ScanRequest) -> Result<Vec<Row>, Trouble> {
+    let values = || -> Vec<Parameter<'static>> {
+        let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
+        let (from, to) = (binary(&request.from), binary(&request.to));
+        let kind = Box::new(i16::from(request.kind));
+        vec![binary(&tag.0), kind, from, to, Box::new(signed(request.now)), Box::new(limit)]
+    };
+    let answered =
+        read(shared, tag, |statements| if request.reverse { &statements.scan_back } else { &statements.scan }, values)
+            .await?;
+    let row = |rows: &[Answered]| {
+        let first = rows.first().ok_or(Trouble::Corrupt)?;
+        let item = super::numbers::item(first.get(0)).ok_or(Trouble::Corrupt)?;
+        let (version, expires_at) = (unsigned(first.get(1)), first.get::<_, Option<i64>>(2).map(unsigned));
+        let place = Place { kind: request.kind, item };
+        Ok(Row { place, version: Version(version), expires_at, value: value(rows, 3)? })
+    };
+    answered.chunk_by(|one, other| one.get::<_, &[u8]>(0) == other.get::<_, &[u8]>(0)).map(row).collect()
+}
+
+/// The value of a row: that in it, or its parts in order.
+fn value(rows: &[Answered], column: usize) -> Result<Bytes, Trouble> {
+    let first = rows.first().ok_or(Trouble::Corrupt)?;
+    if first.get::<_, Option<&[u8]>>(column + 1).is_none() {
+        let value: Option<&[u8]> = first.get(column);
+        return value.map(Bytes::copy_from_slice).ok_or(Trouble::Corrupt);
+    }
+    let part = |row: &'_ Answered| row.get::<_, Option<&[u8]>>(column + 1).map_or(0, <[u8]>::len);
+    let mut value = BytesMut::with_capacity(rows.iter().map(part).sum());
+    for row in rows {
+        value.extend_from_slice(row.get::<_, Option<&[u8]>>(column + 1).ok_or(Trouble::Corrupt)?);
+    }
+    Ok(value.freeze())
+}
+
+pub(super) async fn usage(shared: &Shared, tag: Tag) -> Result<Usage, Trouble> {
+    let answered = read(shared, tag, |statements| &statements.usage, || vec![binary(&tag.0)]).await?;
+    usage_of(&answered).ok_or(Trouble::Corrupt)
+}

@@ -1,0 +1,70 @@
+//! The tables, as `docs/format/postgres.md` draws them. Each step leads from one version of the schema to the next.
+
+/// The version this engine works with.
+pub(super) const VERSION: i32 = 1;
+
+/// Tables with a row for each thing of a tenant: the tag comes first in every key, and row-level security is forced.
+pub(super) const TENANT_TABLES: [&str; 5] = ["records", "blobs", "usage", "wakes", "tokens"];
+
+/// What is there before the first step.
+pub(super) const FOUNDATION: &str = "
+CREATE SCHEMA IF NOT EXISTS bailiwick;
+CREATE TABLE IF NOT EXISTS bailiwick.schema (version integer NOT NULL);
+LOCK TABLE bailiwick.schema IN EXCLUSIVE MODE";
+
+/// `STEPS[n]` leads from version `n` to `n + 1`.
+pub(super) const STEPS: [&str; VERSION as usize] = ["
+CREATE SEQUENCE bailiwick.versions;
+CREATE TABLE bailiwick.records (
+    tag bytea NOT NULL, kind smallint NOT NULL, item bytea NOT NULL, version bigint NOT NULL, expires_at bigint,
+    counted bigint, parts smallint NOT NULL, value bytea NOT NULL, PRIMARY KEY (tag, kind, item));
+CREATE INDEX records_expiry ON bailiwick.records (tag, kind, expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE bailiwick.blobs (
+    tag bytea NOT NULL, kind smallint NOT NULL, item bytea NOT NULL, part smallint NOT NULL, bytes bytea NOT NULL,
+    PRIMARY KEY (tag, kind, item, part));
+CREATE TABLE bailiwick.usage (
+    tag bytea NOT NULL, kind smallint NOT NULL, shard smallint NOT NULL, items bigint NOT NULL, bytes bigint NOT NULL,
+    PRIMARY KEY (tag, kind, shard)) WITH (fillfactor = 50);
+CREATE TABLE bailiwick.wakes (
+    tag bytea NOT NULL, kind smallint NOT NULL, at bigint NOT NULL, PRIMARY KEY (tag, kind, at));
+CREATE TABLE bailiwick.tokens (
+    tag bytea NOT NULL, token bytea NOT NULL, committed boolean NOT NULL, PRIMARY KEY (tag, token));
+CREATE TABLE bailiwick.tenants (tag bytea PRIMARY KEY, erased_at bigint);
+CREATE TABLE bailiwick.due (tag bytea NOT NULL, kind smallint NOT NULL, at bigint NOT NULL, PRIMARY KEY (tag, kind));
+CREATE INDEX due_at ON bailiwick.due (at);
+CREATE TABLE bailiwick.headers (name bytea PRIMARY KEY, generation bigint NOT NULL, value bytea NOT NULL);
+-- Sealed bytes do not compress.
+ALTER TABLE bailiwick.records ALTER COLUMN value SET STORAGE EXTERNAL;
+ALTER TABLE bailiwick.blobs ALTER COLUMN bytes SET STORAGE EXTERNAL"];
+
+/// The second fence: without the tag of its transaction, a statement sees nothing and writes nothing.
+pub(super) fn fence(table: &str) -> String {
+    const TAG: &str = "tag = decode(nullif(current_setting('app.tenant_tag', true), ''), 'hex')";
+    format!(
+        "ALTER TABLE bailiwick.{table} ENABLE ROW LEVEL SECURITY;
+         ALTER TABLE bailiwick.{table} FORCE ROW LEVEL SECURITY;
+         DROP POLICY IF EXISTS tenant ON bailiwick.{table};
+         CREATE POLICY tenant ON bailiwick.{table} USING ({TAG}) WITH CHECK ({TAG})"
+    )
+}
+
+/// What the application's role may do. `role` is a quoted identifier.
+pub(super) fn grants(role: &str) -> String {
+    let all = |tables: &[&str]| tables.iter().map(|table| format!("bailiwick.{table}")).collect::<Vec<_>>().join(", ");
+    format!(
+        "GRANT USAGE ON SCHEMA bailiwick TO {role};
+         GRANT SELECT, INSERT, UPDATE, DELETE ON {}, bailiwick.due, bailiwick.headers TO {role};
+         GRANT SELECT, INSERT, UPDATE ON bailiwick.tenants TO {role};
+         GRANT SELECT ON bailiwick.schema TO {role};
+         GRANT USAGE ON SEQUENCE bailiwick.versions TO {role}",
+        all(&TENANT_TABLES)
+    )
+}
+
+/// How the tables lie on a Citus cluster: what belongs to a tag on one node, the internal ones beside every shard.
+pub(super) const DISTRIBUTE: &str = "
+SELECT create_distributed_table('bailiwick.records', 'tag');
+SELECT create_distributed_table('bailiwick.blobs', 'tag', colocate_with => 'bailiwick.records');
+SELECT create_distributed_table('bailiwick.usage', 'tag', colocate_with => 'bailiwick.records');
+SELECT create_distributed_table('bailiwick.wakes', 'tag', colocate_with => 'bailiwick.records');
+SELECT create_distributed_table('bailiwick.tokens', 'tag', colocate_with => 'bailiwick.records')";

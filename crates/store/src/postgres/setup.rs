@@ -1,0 +1,104 @@
+//! Makes a database ready. All of it is one transaction.
+
+use std::fmt::Write as _;
+
+use postgres_protocol::password::scram_sha_256;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use super::{OpenError, address, checks, schema};
+
+/// Longer names are cut off by the server.
+const LONGEST_NAME: usize = 63;
+
+pub(super) async fn run(client: &Client, url: &str) -> Result<String, OpenError> {
+    batch(client, "BEGIN").await?;
+    match in_transaction(client, url).await {
+        Ok(url) => batch(client, "COMMIT").await.map(|()| url),
+        Err(error) => {
+            // The connection ends here, and the transaction with it, if this does not reach the server.
+            let _ = batch(client, "ROLLBACK").await;
+            Err(error)
+        }
+    }
+}
+
+async fn in_transaction(client: &Client, url: &str) -> Result<String, OpenError> {
+    let is_citus = checks::is_citus(client).await?;
+    batch(client, schema::FOUNDATION).await?;
+    let version =
+        client.query_opt("SELECT version FROM bailiwick.schema", &[]).await.map_err(|error| failure(&error))?;
+    let version: i32 = version.map_or(0, |row| row.get(0));
+    if version > schema::VERSION {
+        return Err(OpenError::NewerFormat);
+    }
+    let done = usize::try_from(version).map_err(|_| OpenError::NewerFormat)?;
+    for step in schema::STEPS.iter().skip(done) {
+        batch(client, step).await?;
+    }
+    if is_citus && version == 0 {
+        batch(client, schema::DISTRIBUTE).await?;
+    }
+    for table in schema::TENANT_TABLES {
+        batch(client, &schema::fence(table)).await?;
+    }
+    batch(client, "DELETE FROM bailiwick.schema").await?;
+    client
+        .execute("INSERT INTO bailiwick.schema (version) VALUES ($1)", &[&schema::VERSION])
+        .await
+        .map_err(|error| failure(&error))?;
+    let row = client.query_one("SELECT current_database()", &[]).await.map_err(|error| failure(&error))?;
+    let database: String = row.get(0);
+    let role = role_of(&database);
+    let password = role_is_made(client, &role).await?;
+    batch(client, &schema::grants(&quoted(&role))).await?;
+    address::as_role(url, &database, &role, password.as_deref()).ok_or(OpenError::Address)
+}
+
+/// Makes the role unless there is one, and returns its password. The server gets only what it needs to check it.
+async fn role_is_made(client: &Client, role: &str) -> Result<Option<String>, OpenError> {
+    let found = client.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&role]).await;
+    if found.map_err(|error| failure(&error))?.is_some() {
+        return Ok(None);
+    }
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes).map_err(|_| OpenError::Unavailable)?;
+    let password = bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    // Digits, letters of base64, `$` and `:`.
+    let verifier = scram_sha_256(password.as_bytes());
+    let name = quoted(role);
+    batch(
+        client,
+        &format!("CREATE ROLE {name} LOGIN NOINHERIT NOBYPASSRLS NOCREATEDB NOCREATEROLE PASSWORD '{verifier}'"),
+    )
+    .await?;
+    Ok(Some(password))
+}
+
+/// The application's role: one for each database of a server.
+fn role_of(database: &str) -> String {
+    let role = format!("bailiwick_{database}");
+    if role.len() <= LONGEST_NAME {
+        return role;
+    }
+    let hash = blake3::hash(database.as_bytes()).to_hex();
+    format!("bailiwick_{}", hash.get(..32).unwrap_or_default())
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+async fn batch(client: &Client, sql: &str) -> Result<(), OpenError> {
+    client.batch_execute(sql).await.map_err(|error| failure(&error))
+}
+
+fn failure(error: &tokio_postgres::Error) -> OpenError {
+    match error.code() {
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => OpenError::NotOwner,
+        _ => OpenError::Unavailable,
+    }
+}

@@ -1,0 +1,159 @@
+//! Every statement of the engine, prepared once per connection. Values travel beside them, never in them.
+
+use tokio_postgres::{Client, Statement};
+
+use super::failure::Trouble;
+use super::pipeline;
+
+/// Makes a struct of prepared statements out of their texts.
+macro_rules! statements {
+    ($($(#[$comment:meta])* $name:ident = $text:expr;)+) => {
+        /// The prepared statements of a connection.
+        pub(super) struct Statements {
+            $($(#[$comment])* pub(super) $name: Statement,)+
+        }
+
+        impl Statements {
+            /// Prepares all of them in one trip.
+            pub(super) async fn prepare(client: &Client) -> Result<Self, Trouble> {
+                let mut prepared = pipeline::prepare(client, TEXTS).await?.into_iter();
+                Ok(Self { $($name: prepared.next().ok_or(Trouble::Lost)?,)+ })
+            }
+        }
+
+        const TEXTS: &[&str] = &[$($text),+];
+    };
+}
+
+statements! {
+    /// Those rows that are there, locked in key order.
+    lock_rows = "SELECT kind, item, version, expires_at, counted, parts FROM bailiwick.records
+        WHERE tag = $1 AND (kind, item) IN (SELECT * FROM unnest($2::smallint[], $3::bytea[]))
+        ORDER BY kind, item FOR UPDATE";
+    /// A version that no row has had, and what is known of the tag.
+    next_version = "SELECT nextval('bailiwick.versions'),
+        (SELECT erased_at IS NOT NULL FROM bailiwick.tenants WHERE tag = $1)";
+    usage = "SELECT kind, sum(items)::bigint, sum(bytes)::bigint FROM bailiwick.usage WHERE tag = $1 GROUP BY kind";
+    insert_token = "INSERT INTO bailiwick.tokens (tag, token, committed) VALUES ($1, $2, true)";
+    /// Claims a token that no commit has used. Waits for a transaction that is about to.
+    claim_token = "INSERT INTO bailiwick.tokens (tag, token, committed) VALUES ($1, $2, false) ON CONFLICT DO NOTHING";
+    read_token = "SELECT committed FROM bailiwick.tokens WHERE tag = $1 AND token = $2";
+    drop_tokens = "DELETE FROM bailiwick.tokens WHERE tag = $1 AND token IN (
+        SELECT token FROM bailiwick.tokens WHERE tag = $1 AND token < $2 ORDER BY token LIMIT 512
+        FOR UPDATE SKIP LOCKED)";
+    register = "INSERT INTO bailiwick.tenants (tag) VALUES ($1) ON CONFLICT DO NOTHING";
+    insert_rows = "INSERT INTO bailiwick.records (tag, version, kind, item, expires_at, counted, parts, value)
+        SELECT $1::bytea, $2::bigint, *
+        FROM unnest($3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bytea[])";
+    update_rows = "UPDATE bailiwick.records AS r
+        SET version = $2, expires_at = u.expires_at, counted = u.counted, parts = u.parts, value = u.value
+        FROM unnest($3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bytea[], $9::bigint[])
+            AS u (kind, item, expires_at, counted, parts, value, version)
+        WHERE r.tag = $1 AND r.kind = u.kind AND r.item = u.item AND r.version = u.version";
+    extend_rows = "UPDATE bailiwick.records AS r SET version = $2, expires_at = u.expires_at
+        FROM unnest($3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[]) AS u (kind, item, expires_at, version)
+        WHERE r.tag = $1 AND r.kind = u.kind AND r.item = u.item AND r.version = u.version";
+    delete_rows = "DELETE FROM bailiwick.records
+        WHERE tag = $1 AND (kind, item) IN (SELECT * FROM unnest($2::smallint[], $3::bytea[]))";
+    delete_blobs = "DELETE FROM bailiwick.blobs
+        WHERE tag = $1 AND (kind, item) IN (SELECT * FROM unnest($2::smallint[], $3::bytea[]))";
+    insert_blobs = "INSERT INTO bailiwick.blobs (tag, kind, item, part, bytes)
+        SELECT $1::bytea, $2::smallint, $3::bytea, * FROM unnest($4::smallint[], $5::bytea[])";
+    add_usage = "INSERT INTO bailiwick.usage AS u (tag, shard, kind, items, bytes)
+        SELECT $1::bytea, $2::smallint, * FROM unnest($3::smallint[], $4::bigint[], $5::bigint[])
+        ON CONFLICT (tag, kind, shard) DO UPDATE SET items = u.items + EXCLUDED.items, bytes = u.bytes + EXCLUDED.bytes";
+    add_wakes = "INSERT INTO bailiwick.wakes (tag, kind, at)
+        SELECT $1::bytea, * FROM unnest($2::smallint[], $3::bigint[]) ON CONFLICT DO NOTHING";
+    /// Reads only, where the kind is due early enough.
+    lower_due = "INSERT INTO bailiwick.due AS d (tag, kind, at)
+        SELECT $1::bytea, u.kind, u.at FROM unnest($2::smallint[], $3::bigint[]) AS u (kind, at)
+        WHERE NOT EXISTS (SELECT FROM bailiwick.due AS e WHERE e.tag = $1 AND e.kind = u.kind AND e.at <= u.at)
+        ORDER BY u.kind
+        ON CONFLICT (tag, kind) DO UPDATE SET at = least(d.at, EXCLUDED.at)";
+    get = "SELECT w.number, r.version, r.expires_at,
+            CASE WHEN r.version IS DISTINCT FROM w.known THEN r.value END, b.bytes
+        FROM unnest($2::smallint[], $3::bytea[], $4::bigint[]) WITH ORDINALITY AS w (kind, item, known, number)
+        JOIN bailiwick.records AS r ON r.tag = $1 AND r.kind = w.kind AND r.item = w.item
+        LEFT JOIN bailiwick.blobs AS b ON r.parts > 0 AND r.version IS DISTINCT FROM w.known
+            AND b.tag = $1 AND b.kind = r.kind AND b.item = r.item
+        WHERE r.expires_at IS NULL OR r.expires_at > $5
+        ORDER BY w.number, b.part";
+    scan = "SELECT r.item, r.version, r.expires_at, r.value, b.bytes FROM (
+            SELECT item, version, expires_at, parts, value FROM bailiwick.records
+            WHERE tag = $1 AND kind = $2 AND item >= $3 AND item <= $4 AND (expires_at IS NULL OR expires_at > $5)
+            ORDER BY item LIMIT $6) AS r
+        LEFT JOIN bailiwick.blobs AS b ON r.parts > 0 AND b.tag = $1 AND b.kind = $2 AND b.item = r.item
+        ORDER BY r.item, b.part";
+    scan_back = "SELECT r.item, r.version, r.expires_at, r.value, b.bytes FROM (
+            SELECT item, version, expires_at, parts, value FROM bailiwick.records
+            WHERE tag = $1 AND kind = $2 AND item >= $3 AND item <= $4 AND (expires_at IS NULL OR expires_at > $5)
+            ORDER BY item DESC LIMIT $6) AS r
+        LEFT JOIN bailiwick.blobs AS b ON r.parts > 0 AND b.tag = $1 AND b.kind = $2 AND b.item = r.item
+        ORDER BY r.item DESC, b.part";
+    due = "SELECT tag, kind FROM bailiwick.due WHERE at <= $1 ORDER BY at, tag, kind LIMIT $2";
+    /// Some rows of a kind that have expired, locked in key order.
+    lock_expired = "SELECT item, counted, parts FROM bailiwick.records
+        WHERE tag = $1 AND kind = $2 AND expires_at <= $3 AND item IN (
+            SELECT item FROM bailiwick.records WHERE tag = $1 AND kind = $2 AND expires_at <= $3
+            ORDER BY expires_at LIMIT $4)
+        ORDER BY item FOR UPDATE";
+    /// Locks the usage of a kind, whether its rows are there or not: no commit that changes when the kind is due is under
+    /// way afterwards.
+    lock_usage = "INSERT INTO bailiwick.usage AS u (tag, shard, kind, items, bytes)
+        SELECT $1::bytea, shard, $2::smallint, 0, 0 FROM generate_series(0, 15) AS shard
+        ON CONFLICT (tag, kind, shard) DO UPDATE SET items = u.items";
+    fold_usage = "DELETE FROM bailiwick.usage WHERE tag = $1 AND kind = $2 AND items = 0 AND bytes = 0";
+    drop_wakes = "DELETE FROM bailiwick.wakes WHERE tag = $1 AND kind = $2 AND at <= $3";
+    /// When a kind is due next.
+    next_due = "SELECT least(
+        (SELECT min(expires_at) FROM bailiwick.records WHERE tag = $1 AND kind = $2 AND expires_at IS NOT NULL),
+        (SELECT min(at) FROM bailiwick.wakes WHERE tag = $1 AND kind = $2))";
+    set_due = "INSERT INTO bailiwick.due (tag, kind, at) VALUES ($1, $2, $3)
+        ON CONFLICT (tag, kind) DO UPDATE SET at = EXCLUDED.at";
+    drop_due = "DELETE FROM bailiwick.due WHERE tag = $1 AND kind = $2";
+    mark_erased = "INSERT INTO bailiwick.tenants (tag, erased_at)
+        VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+        ON CONFLICT (tag) DO UPDATE SET erased_at = EXCLUDED.erased_at";
+    erase_rows = "DELETE FROM bailiwick.records WHERE tag = $1 AND (kind, item) IN (
+        SELECT kind, item FROM bailiwick.records WHERE tag = $1 ORDER BY kind, item LIMIT 512)";
+    erase_blobs = "DELETE FROM bailiwick.blobs WHERE tag = $1 AND (kind, item, part) IN (
+        SELECT kind, item, part FROM bailiwick.blobs WHERE tag = $1 ORDER BY kind, item, part LIMIT 64)";
+    erase_usage = "DELETE FROM bailiwick.usage WHERE tag = $1";
+    erase_wakes = "DELETE FROM bailiwick.wakes WHERE tag = $1";
+    erase_tokens = "DELETE FROM bailiwick.tokens WHERE tag = $1";
+    erase_due = "DELETE FROM bailiwick.due WHERE tag = $1";
+    /// The tags that may have rows, a few at a time.
+    tags = "SELECT tag FROM bailiwick.tenants WHERE tag > $1 AND erased_at IS NULL ORDER BY tag LIMIT 256";
+    /// Rows of a tag after a place, until their values are 8 MiB together.
+    export_rows = "SELECT kind, item, version, expires_at, counted, parts, value FROM (
+            SELECT kind, item, version, expires_at, counted, parts, value,
+                sum(octet_length(value)) OVER (ORDER BY kind, item) - octet_length(value) AS before
+            FROM (SELECT * FROM bailiwick.records WHERE tag = $1 AND (kind, item) > ($2, $3)
+                ORDER BY kind, item LIMIT 256) AS few) AS sized
+        WHERE before < 8388608 ORDER BY kind, item";
+    export_blobs = "SELECT bytes FROM bailiwick.blobs WHERE tag = $1 AND kind = $2 AND item = $3 ORDER BY part";
+    export_wakes = "SELECT kind, at FROM bailiwick.wakes WHERE tag = $1";
+    slot = "SELECT generation, value FROM bailiwick.headers WHERE name = $1";
+    create_slot = "INSERT INTO bailiwick.headers (name, generation, value) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING";
+    replace_slot = "UPDATE bailiwick.headers SET generation = generation + 1, value = $3
+        WHERE name = $1 AND generation = $2";
+    wipe_slot = "DELETE FROM bailiwick.headers WHERE name = $1";
+    slot_names = "SELECT name FROM bailiwick.headers WHERE name > $1 ORDER BY name LIMIT $2";
+    health = "SELECT current_setting('synchronous_commit'), current_setting('fsync'),
+        current_setting('full_page_writes'), pg_is_in_recovery()";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TEXTS;
+
+    #[test]
+    fn m4_every_statement_on_a_tenants_table_names_the_tag() {
+        for text in TEXTS {
+            let is_tenants = ["records", "blobs", "usage", "wakes", "tokens"]
+                .iter()
+                .any(|table| text.contains(&format!("bailiwick.{table}")));
+            assert!(!is_tenants || text.contains("tag = $1") || text.contains("(tag"), "{text}");
+        }
+    }
+}
