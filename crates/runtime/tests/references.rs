@@ -11,10 +11,8 @@ use std::task::{Context, Poll, Waker};
 
 use bailiwick_model::{Error, Kind};
 use bailiwick_runtime::{CacheValue, PutContent, PutItem, TenantHandle};
-use bailiwick_store::engine::{
-    Due, Export, Millis, Place, Promptness, ReadError, Row, ScanRequest, Tag, Usage, Version,
-};
-use bailiwick_store::{Commit, CommitError, Engine, EngineFuture, EngineLimits, Found, Health, Op};
+use bailiwick_store::layer::Layer;
+use bailiwick_store::{Commit, CommitError, Engine, EngineFuture, Op, Version};
 use support::{Kept, NOW, at_once, bytes, catalogue, handle, handle_of, memory_store, put, store, text};
 
 /// Counts what is written, and holds commits back while it is closed.
@@ -24,10 +22,11 @@ struct Gate {
     written: AtomicUsize,
 }
 
-impl Engine for Gate {
-    fn limits(&self) -> EngineLimits {
-        self.engine.limits()
+impl Layer for Gate {
+    fn behind(&self) -> &dyn Engine {
+        &*self.engine
     }
+
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
         let bytes = |op: &Op| if let Op::Put { value, .. } = op { value.len() } else { 0 };
         self.written.fetch_add(commit.ops.iter().map(bytes).sum(), Ordering::SeqCst);
@@ -37,38 +36,6 @@ impl Engine for Gate {
             std::future::poll_fn(open).await;
             self.engine.commit(commit).await
         })
-    }
-    fn get(
-        &self,
-        tag: Tag,
-        wanted: Vec<(Place, Option<Version>)>,
-        now: Millis,
-    ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
-        self.engine.get(tag, wanted, now)
-    }
-    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
-        self.engine.scan(tag, request)
-    }
-    fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
-        self.engine.usage(tag)
-    }
-    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
-        self.engine.due(now, promptness, limit)
-    }
-    fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
-        self.engine.sweep(due, now)
-    }
-    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
-        self.engine.erase(tag)
-    }
-    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
-        self.engine.export()
-    }
-    fn health(&self) -> EngineFuture<'_, Health> {
-        self.engine.health()
-    }
-    fn close(&self) -> EngineFuture<'_, ()> {
-        self.engine.close()
     }
 }
 

@@ -4,6 +4,7 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod engine;
+pub mod layer;
 pub mod memory;
 pub mod postgres;
 pub mod recording;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use bailiwick_store::engine::{Millis, ReadError, Row, ScanRequest};
+use bailiwick_store::layer::Layer;
 use bailiwick_store::{
-    Commit, CommitError, Created, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Opened, Place,
-    Promptness, Slot, Tag, Usage, Vault, Version,
+    Commit, CommitError, Created, Due, Engine, EngineFuture, Found, Opened, Place, Slot, Tag, Vault, Version,
 };
 
 /// How many changes go through still.
@@ -61,13 +61,15 @@ impl Cut {
     }
 }
 
-impl Engine for Cut {
-    fn limits(&self) -> EngineLimits {
-        self.inner.engine.limits()
+impl Layer for Cut {
+    fn behind(&self) -> &dyn Engine {
+        &*self.inner.engine
     }
+
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
         Box::pin(self.change(move || self.inner.engine.commit(commit), CommitError::OutcomeUnknown))
     }
+
     fn get(
         &self,
         tag: Tag,
@@ -79,32 +81,20 @@ impl Engine for Cut {
             self.inner.engine.get(tag, wanted, now).await
         })
     }
+
     fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
         Box::pin(async move {
             self.read()?;
             self.inner.engine.scan(tag, request).await
         })
     }
-    fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
-        self.inner.engine.usage(tag)
-    }
-    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
-        self.inner.engine.due(now, promptness, limit)
-    }
+
     fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
         Box::pin(self.change(move || self.inner.engine.sweep(due, now), CommitError::Unavailable))
     }
+
     fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
         Box::pin(self.change(move || self.inner.engine.erase(tag), CommitError::Unavailable))
-    }
-    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
-        self.inner.engine.export()
-    }
-    fn health(&self) -> EngineFuture<'_, Health> {
-        self.inner.engine.health()
-    }
-    fn close(&self) -> EngineFuture<'_, ()> {
-        self.inner.engine.close()
     }
 }
 

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use bailiwick_runtime::{Clock, RootKey, Store, StoreOptions};
+use bailiwick_store::layer::Layer;
+use bailiwick_store::recording::Recording;
 use bailiwick_store::{
-    Commit, CommitError, Due, Durability, Engine, EngineFuture, EngineLimits, Export, Found, Health, Limits, Op,
-    Opened, Place, Promptness, ReadError, Row, ScanRequest, Tag, Usage, Version, When, memory, recording::Recording,
+    Commit, CommitError, Durability, Engine, EngineFuture, Found, Limits, Op, Opened, Place, Row, Tag, Version, When,
+    memory,
 };
 use parking_lot::Mutex;
 
@@ -76,9 +78,9 @@ impl Raw {
     }
 }
 
-impl Engine for Raw {
-    fn limits(&self) -> EngineLimits {
-        self.engine.limits()
+impl Layer for Raw {
+    fn behind(&self) -> &dyn Engine {
+        &*self.engine
     }
 
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
@@ -88,42 +90,5 @@ impl Engine for Raw {
         });
         self.places.lock().extend(written);
         self.engine.commit(commit)
-    }
-
-    fn get(
-        &self,
-        tag: Tag,
-        wanted: Vec<(Place, Option<Version>)>,
-        now: u64,
-    ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
-        self.engine.get(tag, wanted, now)
-    }
-
-    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
-        self.engine.scan(tag, request)
-    }
-
-    fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
-        self.engine.usage(tag)
-    }
-
-    fn due(&self, now: u64, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
-        self.engine.due(now, promptness, limit)
-    }
-    fn sweep(&self, due: Due, now: u64) -> EngineFuture<'_, Result<u64, CommitError>> {
-        self.engine.sweep(due, now)
-    }
-    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
-        self.engine.erase(tag)
-    }
-    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
-        self.engine.export()
-    }
-    fn health(&self) -> EngineFuture<'_, Health> {
-        self.engine.health()
-    }
-
-    fn close(&self) -> EngineFuture<'_, ()> {
-        self.engine.close()
     }
 }

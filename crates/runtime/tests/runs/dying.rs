@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use bailiwick_runtime::Store;
+use bailiwick_store::layer::Layer;
 use bailiwick_store::{
-    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Op, Place, Promptness,
-    ReadError, Row, ScanRequest, Tag, Usage, Version,
+    Commit, CommitError, Engine, EngineFuture, Found, Op, Place, ReadError, Row, ScanRequest, Tag, Version,
 };
 
 pub(crate) struct Dying {
@@ -50,9 +50,9 @@ impl Dying {
     }
 }
 
-impl Engine for Dying {
-    fn limits(&self) -> EngineLimits {
-        self.engine.limits()
+impl Layer for Dying {
+    fn behind(&self) -> &dyn Engine {
+        &*self.engine
     }
 
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
@@ -99,30 +99,6 @@ impl Engine for Dying {
             self.check()?;
             self.engine.scan(tag, request).await
         })
-    }
-
-    fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
-        self.engine.usage(tag)
-    }
-
-    fn due(&self, now: u64, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
-        self.engine.due(now, promptness, limit)
-    }
-
-    fn sweep(&self, due: Due, now: u64) -> EngineFuture<'_, Result<u64, CommitError>> {
-        self.engine.sweep(due, now)
-    }
-
-    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
-        self.engine.erase(tag)
-    }
-
-    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
-        self.engine.export()
-    }
-
-    fn health(&self) -> EngineFuture<'_, Health> {
-        self.engine.health()
     }
 
     fn close(&self) -> EngineFuture<'_, ()> {

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bailiwick_model::{Error, Kind, Result, Tenant};
-use bailiwick_store::engine::{Due, Export, Millis, Promptness, ReadError, Row, ScanRequest, Usage};
-use bailiwick_store::{
-    Commit, CommitError, Engine, EngineFuture, EngineLimits, Found, Health, Op, Opened, Place, Tag, Vault, memory,
-};
+use bailiwick_store::layer::Layer;
+use bailiwick_store::{Commit, CommitError, Engine, EngineFuture, Found, Op, Opened, Place, Tag, Vault, memory};
 use bailiwick_tenancy::{
     Access, Area, Change, Clock, Committed, Durability, Limits, RootKey, Scope, Store, StoreOptions, Version, When,
 };
@@ -23,10 +21,11 @@ struct Spy {
     puts: Mutex<Vec<(Tag, Place)>>,
 }
 
-impl Engine for Spy {
-    fn limits(&self) -> EngineLimits {
-        self.engine.limits()
+impl Layer for Spy {
+    fn behind(&self) -> &dyn Engine {
+        &*self.engine
     }
+
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
         for op in &commit.ops {
             if let Op::Put { place, .. } = op {
@@ -34,38 +33,6 @@ impl Engine for Spy {
             }
         }
         self.engine.commit(commit)
-    }
-    fn get(
-        &self,
-        tag: Tag,
-        wanted: Vec<(Place, Option<Version>)>,
-        now: Millis,
-    ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
-        self.engine.get(tag, wanted, now)
-    }
-    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
-        self.engine.scan(tag, request)
-    }
-    fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
-        self.engine.usage(tag)
-    }
-    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
-        self.engine.due(now, promptness, limit)
-    }
-    fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
-        self.engine.sweep(due, now)
-    }
-    fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
-        self.engine.erase(tag)
-    }
-    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
-        self.engine.export()
-    }
-    fn health(&self) -> EngineFuture<'_, Health> {
-        self.engine.health()
-    }
-    fn close(&self) -> EngineFuture<'_, ()> {
-        self.engine.close()
     }
 }
 
