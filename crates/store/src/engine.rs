@@ -346,6 +346,11 @@ pub trait Engine: Send + Sync + 'static {
     /// The sizes it holds to.
     fn limits(&self) -> EngineLimits;
 
+    /// Whether other processes may work on the same rows at the same time.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Applies a commit, and resolves once it is as durable as asked. Commits that a caller awaits one after the other
     /// are applied in that order; a commit whose future is dropped may still happen.
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>>;

@@ -11,6 +11,11 @@ pub trait Layer: Send + Sync + 'static {
     /// The engine behind it.
     fn behind(&self) -> &dyn Engine;
 
+    /// In the place of [`Engine::is_shared`].
+    fn is_shared(&self) -> bool {
+        self.behind().is_shared()
+    }
+
     /// In the place of [`Engine::commit`].
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
         self.behind().commit(commit)
@@ -50,6 +55,10 @@ pub trait Layer: Send + Sync + 'static {
 impl<L: Layer> Engine for L {
     fn limits(&self) -> EngineLimits {
         self.behind().limits()
+    }
+
+    fn is_shared(&self) -> bool {
+        Layer::is_shared(self)
     }
 
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {

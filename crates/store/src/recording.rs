@@ -91,6 +91,10 @@ impl<E: Engine + ?Sized> Engine for Recording<E> {
         self.engine.limits()
     }
 
+    fn is_shared(&self) -> bool {
+        self.engine.is_shared()
+    }
+
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
         let step = |op: &Op| match op {
             Op::Put { place, .. } => Step::Put(place.kind),

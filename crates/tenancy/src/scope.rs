@@ -114,6 +114,11 @@ impl Scope {
         self.state.store.clock.passes()
     }
 
+    /// This process's name among those that may work on the same store at the same time; `None` if there are no others.
+    pub fn process(&self) -> Option<[u8; 16]> {
+        self.state.store.process()
+    }
+
     pub(crate) fn access(&self, keys: &Arc<TenantKeys>) -> Access {
         Access { state: self.state.clone(), keys: keys.clone() }
     }
@@ -136,6 +141,11 @@ pub struct Access {
 }
 
 impl Access {
+    /// As [`Scope::process`].
+    pub fn process(&self) -> Option<[u8; 16]> {
+        self.state.store.process()
+    }
+
     /// The name of an item of a kind: a keyed hash, so that it tells nothing to whoever reads the raw store.
     pub fn name(&self, kind: Kind, logical: &[u8]) -> Name {
         Name(self.keys.item_names.hash16(&[&[kind as u8], logical]))

@@ -71,6 +71,8 @@ pub struct Store {
     pub(crate) entropy: Entropy,
     /// How many erases have begun: a copy of the store must not be made across one.
     pub(crate) erases: AtomicU64,
+    /// Names this open store among those that other processes have on the same engine.
+    pub(crate) process: [u8; 16],
     /// Whether somebody looks after it.
     pub(crate) is_watched: AtomicBool,
     streams: Streams,
@@ -99,6 +101,7 @@ impl Store {
             closing: Closing::default(),
             entropy,
             erases: AtomicU64::new(0),
+            process: Entropy::System.bytes(),
             is_watched: AtomicBool::new(false),
             streams,
             tenants: Mutex::default(),
@@ -106,6 +109,10 @@ impl Store {
         store.finish_rotation().await?;
         store.wipe_erased().await?;
         Ok(Arc::new(store))
+    }
+
+    pub(crate) fn process(&self) -> Option<[u8; 16]> {
+        self.engine.is_shared().then_some(self.process)
     }
 
     /// The one way to a tenant's data.

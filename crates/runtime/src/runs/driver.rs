@@ -17,6 +17,7 @@ use super::callbacks::Callbacks;
 use super::entry::{Entry, damaged, object};
 use super::head::RunHead;
 use super::journal::{CONDITIONS, Journal, taken_over};
+use super::lease::Renewal;
 use super::live::{Live, Shown};
 use super::state::{Next, RunState};
 use super::team::{AgentRules, Team};
@@ -81,8 +82,19 @@ impl Driver<'_> {
     /// Goes on until the run ends or is suspended.
     ///
     /// # Errors
-    /// Those of the store; then the run is interrupted.
-    pub(crate) async fn drive(&mut self) -> Result<()> {
+    /// `ThreadBusy` once another process has taken the run over, and those of the store; then the run is interrupted.
+    pub(crate) async fn work(&mut self) -> Result<()> {
+        let renewal = Renewal {
+            access: self.access.clone(),
+            run_id: self.state.run_id.clone(),
+            live: self.live.clone(),
+            limits: self.handle.engine_limits.clone(),
+            owner: (self.journal.owner, self.journal.version),
+        };
+        renewal.during(self.drive()).await
+    }
+
+    async fn drive(&mut self) -> Result<()> {
         loop {
             let outcome = match self.state.next() {
                 Next::Ended => return Ok(()),

@@ -10,6 +10,7 @@ use super::entry::{self, Entry, number, object};
 use super::frame::{Frame, message, result_part};
 use super::head::{KIND, RunHead, RunStatus, run_name, tokens_name};
 use super::journal::taken_over;
+use super::lease;
 use super::state::for_thread;
 use super::usage::Usage;
 use crate::handle::expiry;
@@ -38,6 +39,8 @@ impl Driver<'_> {
         };
         let waiting: Vec<String> = self.state.frames.iter().flat_map(Frame::waiting).map(str::to_owned).collect();
         self.note(last)?;
+        let live = self.live.clone();
+        let _not_renewed = live.ending.lock().await;
         let turns = self.handle.scope.shared::<TokenTurns>();
         let _turn = turns.0.lock().await;
         let (early, late) = waiting.split_at(waiting.len().saturating_sub(WITHDRAWN));
@@ -54,6 +57,7 @@ impl Driver<'_> {
             others.extend(self.thread_changes().await?);
             let when = When::Any;
             others.push(Change::Delete { kind: KIND, area: Area::Record, name: self.journal.owner, when });
+            others.extend(lease::given_back(&self.access, &head.run_id));
             if ids.is_empty() {
                 if self.try_flush(others).await? {
                     self.head = head;

@@ -1,5 +1,7 @@
 //! Runs as they are listed and followed.
 
+use std::time::Duration;
+
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Area, List, Name, bad_cursor, check_limit};
 
@@ -14,6 +16,8 @@ use crate::references::Page;
 const BLOCKS: usize = 32;
 /// How many rows are looked at for one page, for filters that have no list of their own.
 const LOOKED_AT: usize = 1000;
+/// How often a follower looks for what another process may have done.
+const LOOKED_AGAIN: Duration = Duration::from_millis(250);
 
 /// Which runs to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,7 +65,8 @@ impl TenantHandle {
     pub async fn run_summary(&self, run_id: &str) -> Result<String> {
         let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
         let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
-        Ok(head.summary(self.live_runs().get(run_id).is_some()))
+        let is_live = self.at_work(&access, std::slice::from_ref(&head)).await?.contains(&true);
+        Ok(head.summary(is_live))
     }
 
     /// Lists runs, newest first. With several filters a page may have fewer than `limit` and still go on.
@@ -80,14 +85,14 @@ impl TenantHandle {
             looked_at += page.names.len();
             let names: Vec<Name> = page.names.iter().map(|(_, name)| *name).collect();
             let records = access.read_many(KIND, Area::Record, &names).await?;
+            let mut heads = Vec::new();
             for (record, (micros, _)) in records.into_iter().zip(page.names) {
                 let Some(record) = record else { continue };
-                let head = RunHead::read(&record.body)?;
-                let is_live = self.live_runs().get(&head.run_id).is_some();
-                if head.created_micros == micros && filter.takes(&head, is_live) {
-                    items.push(head.summary(is_live));
-                }
+                heads.extend(Some(RunHead::read(&record.body)?).filter(|head| head.created_micros == micros));
             }
+            let at_work = self.at_work(&access, &heads).await?;
+            let taken = heads.iter().zip(at_work).filter(|(head, is_live)| filter.takes(head, *is_live));
+            items.extend(taken.map(|(head, is_live)| head.summary(is_live)));
             cursor = page.cursor;
             if cursor.is_none() || items.len() == limit || looked_at >= LOOKED_AT {
                 return Ok(Page { items, cursor });
@@ -110,8 +115,13 @@ impl TenantHandle {
                 if !patient || !page.events.is_empty() || page.over {
                     return Ok(page);
                 }
-                // The sender is in the tenant's shared state, which this handle's scope holds.
-                let _ = begun.changed().await;
+                // The sender is in the tenant's shared state, which this handle's scope holds. Another process tells nobody.
+                let changed = begun.changed();
+                if self.scope.process().is_some() {
+                    let _ = tokio::time::timeout(LOOKED_AGAIN, changed).await;
+                } else {
+                    let _ = changed.await;
+                }
             }
         };
         self.scope.unless_closed(&self.closing, work).await

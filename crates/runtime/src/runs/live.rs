@@ -99,6 +99,8 @@ pub(crate) struct Live {
     changed: watch::Sender<u64>,
     /// Closed when somebody wants it to end.
     pub(crate) cancelled: Closing,
+    /// Held while the run ends, and while its lease is renewed.
+    pub(crate) ending: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]

@@ -13,6 +13,7 @@ mod entry;
 mod frame;
 mod head;
 mod journal;
+mod lease;
 mod listing;
 mod live;
 mod planning;

@@ -9,6 +9,7 @@ use super::callbacks::{Ask, Asked, Callbacks};
 use super::driver::Driver;
 use super::head::{KIND, RunHead, RunStatus, busy, owner_name, run_name};
 use super::journal::{Journal, Owner, load, read_head};
+use super::lease;
 use super::live::Registered;
 use super::result::result;
 use super::start::{HISTORY_BYTES, owned};
@@ -49,12 +50,13 @@ impl TenantHandle {
             .live_runs()
             .register(run_id)
             .ok_or_else(|| Error::ThreadBusy("This run is at work already. Follow it with runs.follow.".to_owned()))?;
-        let Some(mut driver) = self.take_over(access.clone(), run_id, &registered, callbacks).await? else {
+        let taken = self.take_over(access.clone(), run_id, &registered, callbacks, Whose::Nobodys).await?;
+        let Some(mut driver) = taken else {
             // It has ended meanwhile.
             let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
             return Ok(result(&load(&access, &head).await?.state));
         };
-        driver.drive().await?;
+        driver.work().await?;
         Ok(result(&driver.state))
     }
 
@@ -78,7 +80,7 @@ impl TenantHandle {
         let registered = self.live_runs().register(run_id);
         let registered = registered
             .ok_or_else(|| Error::ThreadBusy("This run has just been resumed. Cancel it again.".to_owned()))?;
-        if let Some(mut driver) = self.take_over(access, run_id, &registered, &Nobody).await? {
+        if let Some(mut driver) = self.take_over(access, run_id, &registered, &Nobody, Whose::Anybodys).await? {
             let entry = driver.entry("run.cancelled");
             driver.end(entry).await?;
         }
@@ -92,6 +94,7 @@ impl TenantHandle {
         run_id: &str,
         registered: &Registered,
         callbacks: &'a dyn Callbacks,
+        whose: Whose,
     ) -> Result<Option<Driver<'a>>> {
         for _ in 0..ATTEMPTS {
             let (before, record) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
@@ -105,6 +108,11 @@ impl TenantHandle {
                 Some((owner, _)) => return Err(busy(&owner.run_id)),
                 None => (0, When::Absent),
             };
+            // A lease that is taken after this was read comes with another owner, and so with a conflict.
+            let leased = whose == Whose::Nobodys && before.status == RunStatus::Running;
+            if leased && lease::held_elsewhere(&access, &[run_id]).await? == [true] {
+                return Err(lease::elsewhere());
+            }
             let owner = Owner { run_id: run_id.to_owned(), epoch: epoch + 1 };
             let (name, owner_at) = (run_name(&access, run_id), owner_name(&access, &thread_id));
             let expires_at = self.unfinished_until(&access)?;
@@ -120,6 +128,7 @@ impl TenantHandle {
                 *place = counted;
             }
             changes.extend(head.listed(name, Some(before.status), expires_at));
+            changes.extend(lease::taken(&access, run_id));
             if access.commit(changes, &self.engine_limits, Durability::Sync).await? != Committed::Done {
                 continue;
             }
@@ -140,6 +149,15 @@ impl TenantHandle {
         }
         Err(contended())
     }
+}
+
+/// Which runs are taken over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Those that no process is at work at.
+    Nobodys,
+    /// All.
+    Anybodys,
 }
 
 /// For a run that is ended without being gone on with.

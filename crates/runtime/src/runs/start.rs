@@ -15,6 +15,7 @@ use super::driver::Driver;
 use super::entry::{self, Entry, NO_BLOCK, damaged, number};
 use super::head::{KIND, RunHead, RunStatus, busy, owner_name, run_name};
 use super::journal::{Journal, Owner, UNFINISHED_MS, read_head, taken_over};
+use super::lease;
 use super::live::{LiveRuns, Registered, Shown};
 use super::request::{PreparedRun, RunRequest};
 use super::result::result;
@@ -66,7 +67,7 @@ impl TenantHandle {
         let limits = stricter(&stricter(&request.limits, &self.run_limits()), &own);
         let begun = Begun { prepared: &prepared, request: &request, agent, role, thread_id, limits, prompt };
         let mut driver = self.begin(access, begun, &prepared.registered, callbacks).await?;
-        driver.drive().await?;
+        driver.work().await?;
         Ok(result(&driver.state))
     }
 
@@ -139,6 +140,7 @@ impl TenantHandle {
             ];
             changes.extend(head.listed(name, None, expires_at));
             changes.extend(thread);
+            changes.extend(lease::taken(&access, &run_id));
             if access.commit(changes, &self.engine_limits, Durability::Sync).await? != Committed::Done {
                 continue;
             }

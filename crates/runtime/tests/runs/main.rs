@@ -5,6 +5,7 @@ mod behaviour;
 mod crashes;
 mod dying;
 mod host;
+mod processes;
 #[path = "../support/mod.rs"]
 mod support;
 

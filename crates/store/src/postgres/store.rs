@@ -110,6 +110,10 @@ impl Inner {
 pub(super) struct PostgresEngine(pub(super) Arc<Inner>);
 
 impl Engine for PostgresEngine {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn limits(&self) -> EngineLimits {
         LIMITS
     }

@@ -1,0 +1,191 @@
+//! Several processes on one store: two stores on one engine stand for them.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bailiwick_model::Error;
+use bailiwick_model::json::Json;
+use bailiwick_runtime::{RunFilter, RunPosition, Store, TenantHandle};
+use bailiwick_store::layer::Layer;
+use bailiwick_store::{Engine, Opened};
+
+use super::host::{Host, calls, gives, parsed, says};
+use super::support::{Kept, NOW, handle_of, store};
+use super::{both, catalogue, kinds, request, text, wait};
+
+struct Shared(Arc<dyn Engine>);
+
+impl Layer for Shared {
+    fn behind(&self) -> &dyn Engine {
+        &*self.0
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+/// Two processes with the same tenant.
+async fn two() -> [(Arc<Store>, TenantHandle); 2] {
+    let Opened { engine, vault } = Kept::Memory.open().opened;
+    let engine: Arc<dyn Engine> = Arc::new(Shared(engine));
+    let one = store(Opened { engine: engine.clone(), vault: vault.clone() }, 1, NOW, 0).await;
+    let other = store(Opened { engine, vault }, 1, NOW, 0).await;
+    [one, other].map(|store| {
+        let handle = handle_of(&store, "acme", "v1", "", &catalogue());
+        (store, handle)
+    })
+}
+
+/// A host whose model calls one tool and is done. The tool answers from the given call on; before, it never does.
+fn host(answers_from: usize) -> Host {
+    let asked = AtomicUsize::new(0);
+    Host::new(
+        |_, answers, _| if answers == 0 { calls(&[("search", r#"{"text":"x"}"#)]) } else { says("Done.") },
+        move |_, _| if asked.fetch_add(1, Ordering::SeqCst) < answers_from { None } else { gives("1") },
+    )
+}
+
+async fn status(handle: &TenantHandle, run_id: &str) -> String {
+    let filter = RunFilter { status: None, thread_id: None, actor: None };
+    let listed = handle.list_runs(&filter, 10, None).await.unwrap().items;
+    let one = handle.run_summary(run_id).await.unwrap();
+    assert!(listed.contains(&one), "{one} in {listed:?}");
+    text(&parsed(&one), "status").to_owned()
+}
+
+/// Waits until a tool was called.
+async fn called(host: &Host) {
+    while host.world.calls.lock().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Works at a run until something else is done, and is gone then.
+async fn dies_after<T>(work: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) {
+    let (mut work, mut meanwhile) = (pin!(work), pin!(meanwhile));
+    poll_fn(|context| {
+        assert!(work.as_mut().poll(context).is_pending(), "it waits for its tool");
+        meanwhile.as_mut().poll(context)
+    })
+    .await;
+}
+
+async fn start(handle: &TenantHandle, host: &Host) -> Result<Json, Error> {
+    let prepared = handle.prepare_run().unwrap();
+    handle.start_run(prepared, request("Go"), host).await.map(|result| parsed(&result))
+}
+
+#[test]
+fn b6_a_run_at_work_in_another_process_is_left_alone_until_its_lease_lapses() {
+    wait(async {
+        let [(one, ours), (other, theirs)] = two().await;
+        let host = host(1);
+        let prepared = ours.prepare_run().unwrap();
+        let run_id = prepared.run_id.clone();
+        let meanwhile = async {
+            called(&host).await;
+            assert_eq!(status(&theirs, &run_id).await, "running");
+            let refused = theirs.resume_run(&run_id, &host).await.unwrap_err();
+            assert!(matches!(refused, Error::ThreadBusy(_)), "{refused:?}");
+        };
+        dies_after(ours.start_run(prepared, request("Go"), &host), meanwhile).await;
+        // It is gone now. Its own process knows at once, others once its lease has lapsed.
+        assert_eq!(status(&ours, &run_id).await, "interrupted");
+        assert_eq!(status(&theirs, &run_id).await, "running");
+        assert!(matches!(theirs.resume_run(&run_id, &host).await, Err(Error::ThreadBusy(_))));
+        one.advance(10_000);
+        other.advance(10_000);
+        assert_eq!(status(&theirs, &run_id).await, "interrupted");
+        let filter = RunFilter { status: Some("interrupted".to_owned()), thread_id: None, actor: None };
+        assert_eq!(theirs.list_runs(&filter, 10, None).await.unwrap().items.len(), 1);
+        let result = parsed(&theirs.resume_run(&run_id, &host).await.unwrap());
+        assert_eq!((text(&result, "status"), text(&result, "text")), ("completed", "Done."));
+        assert_eq!(status(&ours, &run_id).await, "completed");
+    });
+}
+
+#[test]
+fn b6_of_two_processes_that_resume_a_run_one_goes_on_with_it() {
+    wait(async {
+        for _ in 0..20 {
+            let [(one, ours), (other, theirs)] = two().await;
+            let host = host(1);
+            let prepared = ours.prepare_run().unwrap();
+            let run_id = prepared.run_id.clone();
+            dies_after(ours.start_run(prepared, request("Go"), &host), called(&host)).await;
+            one.advance(10_000);
+            other.advance(10_000);
+            let results = both(ours.resume_run(&run_id, &host), theirs.resume_run(&run_id, &host)).await;
+            let done = [&results.0, &results.1].iter().filter(|result| result.is_ok()).count();
+            // The second may also come when the first is through, and is told the result.
+            assert!(done >= 1, "{results:?}");
+            assert_eq!(host.world.calls.lock().len(), 2, "the tool ran once for each worker: {results:?}");
+        }
+    });
+}
+
+#[test]
+fn b6_a_run_that_another_process_cancels_ends_where_it_was_at_work() {
+    wait(async {
+        let [(_one, ours), (_other, theirs)] = two().await;
+        let host = host(usize::MAX);
+        let prepared = ours.prepare_run().unwrap();
+        let run_id = prepared.run_id.clone();
+        let cancel = async {
+            // Nothing more is written then, so that only the lease can tell.
+            let called = |event: &String| event.contains("tool.called");
+            while !(theirs.run_events(&run_id, RunPosition::default(), false).await)
+                .is_ok_and(|page| page.events.iter().any(called))
+            {
+                tokio::task::yield_now().await;
+            }
+            theirs.cancel_run(&run_id).await.unwrap();
+            assert_eq!(status(&theirs, &run_id).await, "cancelled");
+        };
+        let (ended, ()) = both(ours.start_run(prepared, request("Go"), &host), cancel).await;
+        assert!(matches!(ended, Err(Error::ThreadBusy(_))), "{ended:?}");
+        assert_eq!(status(&ours, &run_id).await, "cancelled");
+    });
+}
+
+#[test]
+fn b6_a_follower_in_another_process_sees_every_event_to_the_end() {
+    wait(async {
+        let [(_one, ours), (_other, theirs)] = two().await;
+        let host = host(0);
+        let result = start(&ours, &host).await.unwrap();
+        let first = text(&result, "runId").to_owned();
+        let prepared = ours.prepare_run().unwrap();
+        let run_id = prepared.run_id.clone();
+        let follow = async {
+            while theirs.run_summary(&run_id).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+            let (mut position, mut seen) = (RunPosition::default(), Vec::new());
+            loop {
+                let page = theirs.run_events(&run_id, position, true).await.unwrap();
+                seen.extend(page.events.iter().map(|event| parsed(event)));
+                position = page.position;
+                if page.over {
+                    return seen;
+                }
+            }
+        };
+        let (ended, seen) = both(ours.start_run(prepared, request("Go"), &host), follow).await;
+        ended.unwrap();
+        let events = |handle: TenantHandle, run_id: String| async move {
+            handle.run_events(&run_id, RunPosition::default(), false).await.unwrap().events
+        };
+        let all: Vec<Json> = events(ours, run_id).await.iter().map(|event| parsed(event)).collect();
+        let whole = |events: &[Json]| -> Vec<String> {
+            kinds(events).into_iter().filter(|kind| !kind.ends_with(".delta")).map(str::to_owned).collect()
+        };
+        assert_eq!(whole(&seen), whole(&all));
+        assert_eq!(whole(&all).last().map(String::as_str), Some("run.completed"));
+        let first = events(theirs, first).await;
+        assert!(!first.is_empty());
+    });
+}
