@@ -1,6 +1,7 @@
-// Finishes the unfinished run of a store, or begins one, and approves whatever is asked. Every call of a tool is a line in a
-// file outside the store. The test kills it.
+// Finishes the unfinished run of a store, then begins one after the other until its standard input ends. Every call of a
+// tool, and every result that is in a journal, is a line in a file outside the store. The test kills it.
 import { openSync, writeSync } from 'node:fs'
+import process from 'node:process'
 import {
   createRuntime,
   defineCoordinator,
@@ -13,6 +14,7 @@ import {
   type Model,
   type ModelEvent,
   openStore,
+  type Page,
   type ToolContext,
 } from 'bailiwick'
 
@@ -71,10 +73,20 @@ const model: Model = {
   },
 }
 
+/** Some runs are decided about at once, the others are suspended and decided about later. */
+function isAsked(runId: string | undefined): boolean {
+  return 'abcdefghijklmnop'.includes(runId?.at(-1) ?? 'z')
+}
+
+/** Of what a process writes before it is killed, nothing is lost. */
+function note(...words: readonly string[]): void {
+  writeSync(world, `${words.join(' ')}\n`)
+  console.log(words[0])
+}
+
 function handler(name: string) {
-  return (_: unknown, { idempotencyKey }: ToolContext) => {
-    writeSync(world, `${name} ${idempotencyKey}\n`)
-    console.log(name)
+  return (_: unknown, { runId, callId }: ToolContext) => {
+    note('calls', runId, callId, name)
     return 'ok'
   }
 }
@@ -84,21 +96,61 @@ const runtime = await createRuntime(spec, {
   store,
   models: { test: model },
   tools: { search: handler('search'), book: handler('book'), mail: handler('mail'), send: handler('send') },
+  approve: async ({ runId }) => {
+    console.log('asked')
+    return isAsked(runId) ? { decision: 'approve', actor: 'lee' } : { decision: 'defer' }
+  },
 })
-for (;;) {
-  for (const { approvalId } of (await runtime.approvals.pending()).items) {
-    console.log('approve')
-    await runtime.approvals.respond(approvalId, { decision: 'approve', actor: 'kim' })
+
+/** Does what a host does: decides, resumes, follows. */
+async function work(unfinished: string | undefined): Promise<void> {
+  let runId = unfinished
+  for (;;) {
+    for (const { approvalId } of (await runtime.approvals.pending()).items) {
+      console.log('approve')
+      await runtime.approvals.respond(approvalId, { decision: 'approve', actor: 'kim' })
+    }
+    const run = runId === undefined ? runtime.query({ prompt: 'Go' }) : runtime.runs.resume(runId)
+    runId = run.runId
+    for await (const event of run) {
+      if (event.type === 'tool.completed' || event.type === 'tool.failed')
+        note('knows', runId, event.callId, event.type)
+      else console.log(event.type)
+    }
+    if ((await run.result()).status !== 'suspended') return
   }
-  const [last] = (await runtime.runs.list()).items
-  const run = last === undefined ? runtime.query({ prompt: 'Go', threadId: 'one' }) : runtime.runs.resume(last.runId)
-  for await (const { type } of run) console.log(type)
-  const result = await run.result()
-  if (result.status === 'suspended') continue
-  const messages = (await runtime.threads.messages('one')).items.map(({ role }) => role)
-  const { ok } = await runtime.approvals.verify()
-  const plans = (await runtime.plans.list()).items.map(({ status }) => status)
-  console.log(JSON.stringify({ status: result.status, text: result.text, messages, plans, ok }))
-  break
 }
+
+/** All items of a list. */
+async function all<T>(list: (cursor: string | undefined) => Promise<Page<T>>): Promise<T[]> {
+  const items: T[] = []
+  let cursor: string | undefined
+  do {
+    const page = await list(cursor)
+    items.push(...page.items)
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return items
+}
+
+let isToStop = false
+process.stdin.on('end', () => {
+  isToStop = true
+})
+process.stdin.resume()
+const [last] = (await runtime.runs.list()).items
+if (last !== undefined && ['interrupted', 'suspended'].includes(last.status)) await work(last.runId)
+while (!isToStop) await work(undefined)
+
+const runs = await all((cursor) => runtime.runs.list(cursor === undefined ? {} : { cursor }))
+const ends = await Promise.all(
+  runs.map(async ({ runId, threadId, status }) => {
+    const roles = (await runtime.threads.messages(threadId)).items.map(({ role }) => role)
+    return { runId, status, roles: roles.join() }
+  }),
+)
+const plans = await all((cursor) => runtime.plans.list(cursor === undefined ? {} : { cursor }))
+const { ok } = await runtime.approvals.verify()
+const pending = (await runtime.approvals.pending()).items.length
+console.log(JSON.stringify({ ends, plans: plans.map(({ status }) => status), ok, pending }))
 await store.close()
