@@ -264,16 +264,23 @@ describe.each(engines)('a team on %s', (engine) => {
 })
 
 describe('who is asked', () => {
-  it('M14: query goes to the only specialist, and to nobody if there are several', async () => {
+  it('M14: query goes to the only specialist; with several, there must be a coordinator', async () => {
     const one = defineSpecialist({ name: 'one', model: 'test/m', prompt: 'x' })
     const two = defineSpecialist({ name: 'two', model: 'test/m', prompt: 'x' })
     const options = async () => ({ store: await openFresh('memory'), models: { test: sayingModel(() => says('Hi.')) } })
     const alone = await createRuntime(defineRuntime({ tenant: acme, agents: [one] }), await options())
     expect(await alone.query('Hi').result()).toMatchObject({ text: 'Hi.' })
-    const both = await createRuntime(defineRuntime({ tenant: acme, agents: [one, two] }), await options())
-    expect(await codeOf(() => both.query('Hi').result())).toBe('SPEC_INVALID')
-    expect(await both.runSpecialist('two', 'Hi').result()).toMatchObject({ output: 'Hi.' })
-    expect(await codeOf(() => both.query({ prompt: [] }).result())).toBe('SPEC_INVALID')
+    for (const agents of [[one, two], [defineExecutor({ name: 'three', tools: [] })]]) {
+      const nobody = defineRuntime({ tenant: acme, agents })
+      await expect(createRuntime(nobody, await options())).rejects.toMatchObject({
+        code: 'SPEC_INVALID',
+        issues: [{ path: 'agents' }],
+      })
+    }
+    const front = defineCoordinator({ name: 'front', model: 'test/m', prompt: 'x', routes: ['one'] })
+    const all = await createRuntime(defineRuntime({ tenant: acme, agents: [front, one, two] }), await options())
+    expect(await all.query('Hi').result()).toMatchObject({ text: 'Hi.' })
+    expect(await all.runSpecialist('two', 'Hi').result()).toMatchObject({ output: 'Hi.' })
     expect(await codeOf(() => alone.query({ prompt: [] }).result())).toBe('INVALID_INPUT')
     expect(await codeOf(() => alone.query({ prompt: [{ type: 'reasoning', text: 'x' }] }).result())).toBe(
       'INVALID_INPUT',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   createRuntime,
+  defineCoordinator,
   defineExecutor,
   defineRuntime,
   defineSpecialist,
@@ -93,7 +94,7 @@ describe('createRuntime', () => {
     tenant: acme,
     agents: [
       defineSpecialist({ name: 'one', model: ['alpha/big', 'beta/small'], prompt: 'x', tools }),
-      defineSpecialist({ name: 'two', model: 'beta/other', prompt: 'x' }),
+      defineCoordinator({ name: 'two', model: 'beta/other', prompt: 'x', routes: ['one'] }),
       defineExecutor({ name: 'three', tools: ['search'] }),
     ],
   })

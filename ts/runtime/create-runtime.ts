@@ -48,7 +48,7 @@ const topologies = new WeakMap<object, Promise<number>>()
 /**
  * Binds a runtime to the spec's tenant. No data is read or written: a tenant comes to be with its first write.
  *
- * @throws SpecError (rejected) if a tool has no handler or a provider no model; InvalidInputError for anything that is no
+ * @throws SpecError (rejected) if a tool has no handler, a provider no model or `query` nobody to go to; InvalidInputError for anything that is no
  *   spec or store, and what `openStore` rejects with if `store` is a URL
  *
  * @example

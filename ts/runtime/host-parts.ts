@@ -33,6 +33,11 @@ export interface Callbacks {
 export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
   if (spec.agents.length === 0) return
   const issues: SpecIssue[] = []
+  const roles = spec.agents.map(({ role }) => role)
+  if (!roles.includes('coordinator') && roles.filter((role) => role === 'specialist').length !== 1) {
+    const message = 'query has nobody to go to. Add a coordinator with routes, or have exactly one specialist.'
+    issues.push({ path: 'agents', message })
+  }
   for (const { name } of spec.tools) {
     if (typeof own(callbacks.tools, name) !== 'function') {
       issues.push({
