@@ -10,10 +10,13 @@ import { unlessAborted } from './unless-aborted.ts'
 type ListOptions = NonNullable<Parameters<Traces['list']>[0]>
 type FollowOptions = NonNullable<Parameters<Traces['follow']>[0]>
 
+/** The next event that belongs to no run, and the next of a run, as the core counts them. */
+type Position = readonly [host: number, runs: number]
+
 interface Batch {
   readonly events: readonly TraceEvent[]
-  /** The sequence to ask for next; `null` if nothing more will come. */
-  readonly next: number | null
+  /** Where to go on; `null` if nothing more will come. */
+  readonly next: Position | null
 }
 
 /** The traces of one handle. */
@@ -55,11 +58,11 @@ export class TenantTraces implements Traces {
 
   async *#events(signal: AbortSignal | undefined): AsyncGenerator<TraceEvent, undefined> {
     const ended = () => signal?.aborted === true || this.#handle.closed
-    let next: number | null | undefined = await this.#ask(Operation.tracesEnd, undefined, signal, (answer) =>
-      answer.json<number>(),
+    let next: Position | null | undefined = await this.#ask(Operation.tracesEnd, undefined, signal, (answer) =>
+      answer.json<Position>(),
     )
     // A call that waits is answered after a second at the latest, so that the end of the handle is noticed.
-    while (typeof next === 'number' && !ended()) {
+    while (next !== undefined && next !== null && !ended()) {
       const batch: Batch | undefined = await this.#ask(Operation.tracesNext, next, signal, (answer) =>
         answer.json<Batch>(),
       )
@@ -74,12 +77,12 @@ export class TenantTraces implements Traces {
   /** What a call answers, or `undefined` if there is nothing to follow any more. */
   async #ask<T>(
     operation: Operation,
-    after: number | undefined,
+    after: Position | undefined,
     signal: AbortSignal | undefined,
     decode: (answer: Answer) => T,
   ): Promise<T | undefined> {
     if (signal?.aborted || this.#handle.closed) return undefined
-    const write = (message: Message) => message.optionalNumber(after)
+    const write = (message: Message) => message.optionalNumber(after?.[0]).optionalNumber(after?.[1])
     const answer = this.#submit(operation, write, decode).catch((error: unknown) => {
       if (ClosedError.isInstance(error)) return undefined
       throw error

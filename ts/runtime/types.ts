@@ -184,15 +184,19 @@ export type HostEvent = TraceFields &
  * says otherwise. They count for no quota.
  */
 export interface Traces {
-  /** Events, newest first: with a `runId` those of that run, from its journal; else those that belong to no run. */
+  /**
+   * Events, newest first: with a `runId` those of that run, from its journal; else all, those of runs among those that belong to
+   * none. Runs that overlapped in time come one after the other, the one that began last first.
+   */
   list(options?: {
     readonly runId?: string
     readonly limit?: number
     readonly cursor?: string
   }): Promise<Page<TraceEvent>>
   /**
-   * Events that belong to no run as they happen, oldest first and without gaps, from when the iteration begins until `signal` is aborted or the
-   * runtime is closed. Whoever is slow reads on from the journal, as far back as that goes. It keeps the process alive.
+   * Events as they happen, those of runs at work in this process included, from when the iteration begins until `signal` is
+   * aborted or the runtime is closed. Those of a run are in order; a run's deltas are not among them. Whoever falls far behind misses the
+   * oldest: `list` and `runs.follow` have them. It keeps the process alive.
    *
    * @example
    * ```ts

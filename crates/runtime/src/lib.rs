@@ -34,4 +34,4 @@ pub use references::Page;
 pub use resolved::Resolved;
 pub use runs::{Ask, Asked, Callbacks, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest, RunStatus};
 pub use sweep::{Swept, keep_swept, sweep};
-pub use traces::{HostEvent, TracePage};
+pub use traces::{HostEvent, TracePage, TracePosition};

@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use bailiwick_model::{Kind, json};
-use bailiwick_runtime::{HostEvent, TenantHandle};
+use bailiwick_runtime::{HostEvent, TenantHandle, TracePosition};
 use bailiwick_store::recording::{Call, Recording, Step, Verb};
 use bailiwick_store::{Engine, Opened};
 use support::{Kept, NOW, Random, catalogue, handle, handle_of, store, wait};
@@ -63,14 +63,14 @@ fn m9_the_newest_events_are_kept_in_order_for_every_handle_and_follower() {
                         let least = made.min(MOST - MOST / 10 - BLOCK);
                         assert!((least..=MOST + BLOCK).contains(&(all.len() as u64)), "{} of {made}", all.len());
                     }
-                    1 => assert_eq!(handle.trace_end().await.unwrap(), made),
+                    1 => assert_eq!(handle.trace_end().await.unwrap().host, made),
                     _ if followed < made => {
-                        let page = handle.next_traces(followed).await.unwrap();
+                        let page = handle.next_traces(TracePosition { host: followed, runs: 0 }).await.unwrap();
                         let sequences: Vec<u64> = page.events.iter().map(|event| sequence(event)).collect();
                         let first = sequences[0];
                         assert!(first == followed || made - first <= MOST + BLOCK, "what was kept was passed over");
-                        assert_eq!(sequences, (first..page.next.unwrap()).collect::<Vec<_>>());
-                        followed = page.next.unwrap();
+                        assert_eq!(sequences, (first..page.next.unwrap().host).collect::<Vec<_>>());
+                        followed = page.next.unwrap().host;
                     }
                     _ => {}
                 }

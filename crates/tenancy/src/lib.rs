@@ -40,7 +40,7 @@ pub use backup::Copied;
 pub use bailiwick_store::{Count, Durability, Health, Limits, Promptness, Version, When};
 pub use check::CheckReport;
 pub use closing::Closing;
-pub use cursor::bad_cursor;
+pub use cursor::{Mark, bad_cursor};
 pub use entropy::Clock;
 pub use erase::Erased;
 pub use flights::{Lead, Turn};

@@ -45,9 +45,7 @@ impl Access {
         let wanted = limit + 1 + usize::from(skip.is_some());
         let request =
             ScanRequest { kind: row::list_kind(list.kind), from, to, reverse: true, limit: wanted, now: self.now() };
-        let rows = self.state.store.engine.scan(self.keys.tag, request).await.map_err(failure::read)?;
-        let mut items: Vec<Item> =
-            rows.into_iter().map(|row| row.place.item).filter(|item| Some(*item) != skip).collect();
+        let mut items = self.scanned(request, skip).await?;
         let more = items.len() > limit;
         items.truncate(limit);
         let cursor = match items.last() {
@@ -55,6 +53,24 @@ impl Access {
             _ => None,
         };
         Ok(NamePage { names: items.iter().filter_map(split).collect(), cursor })
+    }
+
+    /// The items that come after one, newest first, each with its time in epoch microseconds. For those who merge a list
+    /// with something else.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`, `StoreCorrupt`, `Closed`.
+    pub async fn names_before(&self, list: &List, limit: usize, last: (u64, Name)) -> Result<Vec<(u64, Name)>> {
+        let from = self.list_place(list, 0, Name([0; 16])).item;
+        let to = self.list_place(list, last.0, last.1).item;
+        let (kind, limit, now) = (row::list_kind(list.kind), limit + 1, self.now());
+        let items = self.scanned(ScanRequest { kind, from, to, reverse: true, limit, now }, Some(to)).await?;
+        Ok(items.iter().take(limit - 1).filter_map(split).collect())
+    }
+
+    async fn scanned(&self, request: ScanRequest, skip: Option<Item>) -> Result<Vec<Item>> {
+        let rows = self.state.store.engine.scan(self.keys.tag, request).await.map_err(failure::read)?;
+        Ok(rows.into_iter().map(|row| row.place.item).filter(|item| Some(*item) != skip).collect())
     }
 
     pub(crate) fn list_place(&self, list: &List, micros: u64, name: Name) -> Place {

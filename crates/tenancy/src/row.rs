@@ -7,6 +7,11 @@ use bailiwick_store::{Place, When};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(pub(crate) [u8; 16]);
 
+impl Name {
+    /// Behind every other.
+    pub const LAST: Self = Self([0xff; 16]);
+}
+
 /// Which of an item's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Area {

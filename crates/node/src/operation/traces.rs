@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bailiwick_model::Result;
-use bailiwick_runtime::{HostEvent, TenantHandle, TracePage};
+use bailiwick_runtime::{HostEvent, TenantHandle, TracePage, TracePosition};
 
 use super::{array, no_such_operation, page_answer, page_limit};
 use crate::message::{Answer, Reader};
@@ -19,14 +19,15 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
             let (limit, cursor) = (page_limit(arguments)?, arguments.optional_text()?);
             Ok(page_answer(&handle.list_traces(run_id, limit, cursor).await?))
         }
-        81 => Ok(Answer(handle.trace_end().await?.to_string().into_bytes())),
+        81 => Ok(Answer(written(handle.trace_end().await?).into_bytes())),
         82 => {
-            let after = arguments.whole("after")?.unwrap_or(0);
+            let mut number = || arguments.whole("after").map(Option::unwrap_or_default);
+            let after = TracePosition { host: number()?, runs: number()? };
             let page = match tokio::time::timeout(PATIENCE, handle.next_traces(after)).await {
                 Ok(page) => page?,
                 Err(_) => TracePage { events: Vec::new(), next: Some(after) },
             };
-            let next = page.next.map_or_else(|| "null".to_owned(), |next| next.to_string());
+            let next = page.next.map_or_else(|| "null".to_owned(), written);
             let text = format!("{{\"events\":{},\"next\":{next}}}", array(&page.events));
             Ok(Answer(text.into_bytes()))
         }
@@ -40,4 +41,9 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
         }
         _ => Err(no_such_operation()),
     }
+}
+
+/// A position as JSON text.
+fn written(position: TracePosition) -> String {
+    format!("[{},{}]", position.host, position.runs)
 }

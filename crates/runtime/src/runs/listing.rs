@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::{Area, List, Name, bad_cursor, check_limit};
+use bailiwick_tenancy::{Access, Area, List, Name, bad_cursor, check_limit};
 
+use super::entry::Entry;
 use super::head::{KIND, RunHead, RunStatus, filtered, run_name};
 use super::journal::{read_before, read_from, read_head};
 use super::live::{RunPage, RunPosition, Shown};
@@ -55,6 +56,25 @@ impl RunFilter {
             && self.thread_id.as_ref().is_none_or(|thread_id| *thread_id == head.thread_id)
             && (self.actor.is_none() || self.actor == head.actor)
     }
+}
+
+/// The id of the run with this name. `None` once it has expired.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn run_id_of(access: &Access, name: Name) -> Result<Option<String>> {
+    let record = access.read(KIND, Area::Record, name).await?;
+    record.map(|record| Ok(RunHead::read(&record.body)?.run_id)).transpose()
+}
+
+/// The last events of a run before a sequence, oldest first: sequence, time, JSON text.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn run_events_before(access: &Access, run_id: &str, end: u64) -> Result<Vec<(u64, u64, String)>> {
+    let entries = read_before(access, run_id, end).await?;
+    let shown = |(sequence, entry): (u64, Entry)| (sequence, entry.at(), entry.json(run_id, sequence));
+    Ok(entries.into_iter().map(shown).collect())
 }
 
 impl TenantHandle {

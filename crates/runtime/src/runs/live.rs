@@ -10,6 +10,7 @@ use bailiwick_tenancy::Closing;
 use tokio::sync::watch;
 
 use super::entry::Entry;
+use super::feed::Feed;
 use super::state::text_of;
 
 /// How many bytes of events stay in memory for followers, at least the last one.
@@ -21,6 +22,7 @@ pub(crate) struct LiveRuns {
     runs: Mutex<HashMap<String, Arc<Live>>>,
     /// Changed when a run is taken in.
     begun: watch::Sender<u64>,
+    feed: Arc<Feed>,
 }
 
 impl LiveRuns {
@@ -30,7 +32,7 @@ impl LiveRuns {
         if runs.contains_key(run_id) {
             return None;
         }
-        let live = Arc::new(Live::default());
+        let live = Arc::new(Live { feed: self.feed.clone(), ..Live::default() });
         runs.insert(run_id.to_owned(), live.clone());
         self.begun.send_modify(|count| *count = count.wrapping_add(1));
         Some(Registered { runs: self.clone(), run_id: run_id.to_owned(), live })
@@ -39,6 +41,11 @@ impl LiveRuns {
     /// The run, if it is at work.
     pub(crate) fn get(&self, run_id: &str) -> Option<Arc<Live>> {
         self.runs().get(run_id).cloned()
+    }
+
+    /// What they commit.
+    pub(crate) fn feed(&self) -> Arc<Feed> {
+        self.feed.clone()
     }
 
     /// Tells of every run that is taken in from now on.
@@ -97,6 +104,7 @@ pub struct RunPage {
 pub(crate) struct Live {
     inner: Mutex<Inner>,
     changed: watch::Sender<u64>,
+    feed: Arc<Feed>,
     /// Closed when somebody wants it to end.
     pub(crate) cancelled: Closing,
     /// Held while the run ends, and while its lease is renewed.
@@ -219,6 +227,8 @@ impl Live {
 
     /// Shows what was committed.
     pub(crate) fn committed(&self, events: impl Iterator<Item = Shown>) {
+        let events: Vec<Shown> = events.collect();
+        self.feed.add(events.iter().map(|shown| shown.event.as_str()));
         let mut inner = self.inner();
         for event in events {
             if event.message.is_some() {

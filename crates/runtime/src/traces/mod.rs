@@ -3,6 +3,7 @@
 
 mod block;
 mod buffer;
+mod merged;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -36,8 +37,17 @@ const ATTEMPTS: usize = 16;
 pub struct TracePage {
     /// Their JSON texts, oldest first.
     pub events: Vec<String>,
-    /// The sequence from which on to ask next; `None`: there is nothing more to come.
-    pub next: Option<u64>,
+    /// From where on to ask next; `None`: there is nothing more to come.
+    pub next: Option<TracePosition>,
+}
+
+/// Where a follower is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TracePosition {
+    /// The sequence of the next event that belongs to no run.
+    pub host: u64,
+    /// The number of the next event of a run, as this process counts them.
+    pub runs: u64,
 }
 
 /// Which events the journal has: those from `first` to before `next`.
@@ -84,7 +94,7 @@ impl TenantHandle {
         self.trace_writer().flush().await
     }
 
-    /// Lists events, newest first: those of a run, from its journal, or those that belong to none.
+    /// Lists events, newest first: those of a run, or all. Runs that overlapped in time come one after the other.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
@@ -97,58 +107,60 @@ impl TenantHandle {
         let Some(access) = self.scope.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
-        let name = journal(&access);
-        let end = match cursor {
-            None => u64::MAX,
-            Some(cursor) => access.open_position(Kind::Traces, name, cursor)?,
-        };
-        let mut found = read_back(&access, name, end, limit + 1).await?;
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let cursor = match found.last() {
-            Some((sequence, _)) if more => Some(access.seal_position(Kind::Traces, name, *sequence)?),
-            _ => None,
-        };
-        Ok(Page { items: found.into_iter().map(|(_, event)| event).collect(), cursor })
+        merged::page(&access, limit, cursor).await
     }
 
-    /// The sequence that the next event will have.
+    /// Where the next event will be.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn trace_end(&self) -> Result<u64> {
+    pub async fn trace_end(&self) -> Result<TracePosition> {
+        let runs = self.live_runs().feed().follow();
         self.flush_traces().await?;
-        match self.scope.existing().await? {
-            Some(access) => Ok(extent(&access).await?.1.next),
-            None => Ok(0),
-        }
+        let host = match self.scope.existing().await? {
+            Some(access) => extent(&access).await?.1.next,
+            None => 0,
+        };
+        Ok(TracePosition { host, runs })
     }
 
-    /// Waits until there are events from `after` on, and returns some of them. What was dropped from the journal
-    /// meanwhile is passed over. Once the tenant is erased, that is the last event, which only those who follow get.
+    /// Waits until there are events from `after` on, and returns some of them: of runs at work in this process, and of
+    /// none. What was dropped meanwhile is passed over. Once the tenant is erased, that is the last event, which only those
+    /// who follow get.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn next_traces(&self, after: u64) -> Result<TracePage> {
-        let mut recorded = self.trace_writer().buffer.recorded.subscribe();
+    pub async fn next_traces(&self, after: TracePosition) -> Result<TracePage> {
+        let feed = self.live_runs().feed();
+        let (mut recorded, mut added) = (self.trace_writer().buffer.recorded.subscribe(), feed.added.subscribe());
         loop {
             recorded.mark_unchanged();
+            added.mark_unchanged();
             if self.scope.is_erased() {
-                let event = format!("{{\"type\":\"tenant.erased\",\"at\":{},\"sequence\":{after}}}", self.scope.now());
+                let (at, sequence) = (self.scope.now(), after.host);
+                let event = format!("{{\"type\":\"tenant.erased\",\"at\":{at},\"sequence\":{sequence}}}");
                 return Ok(TracePage { events: vec![event], next: None });
+            }
+            let (events, runs) = feed.after(after.runs);
+            if !events.is_empty() {
+                return Ok(TracePage { events, next: Some(TracePosition { runs, ..after }) });
             }
             self.flush_traces().await?;
             if let Some(access) = self.scope.existing().await? {
                 let (_, extent) = extent(&access).await?;
-                if after < extent.next {
-                    return read_on(&access, after.max(extent.first), extent.next).await;
+                if after.host < extent.next {
+                    let (events, host) = read_on(&access, after.host.max(extent.first), extent.next).await?;
+                    return Ok(TracePage { events, next: Some(TracePosition { host, ..after }) });
                 }
             }
-            let (mut changed, mut erased) = (pin!(recorded.changed()), pin!(self.scope.erased()));
-            poll_fn(|context| match erased.as_mut().poll(context) {
-                Poll::Ready(()) => Poll::Ready(()),
-                // The sender is in the tenant's shared state, which this handle's scope holds.
-                Poll::Pending => changed.as_mut().poll(context).map(|_| ()),
+            let (mut changed, mut added) = (pin!(recorded.changed()), pin!(added.changed()));
+            let mut erased = pin!(self.scope.erased());
+            // The senders are in the tenant's shared state, which this handle's scope holds.
+            poll_fn(|context| {
+                let is_ready = erased.as_mut().poll(context).is_ready()
+                    || changed.as_mut().poll(context).is_ready()
+                    || added.as_mut().poll(context).is_ready();
+                if is_ready { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
         }
@@ -281,21 +293,21 @@ async fn read_back(access: &Access, name: Name, end: u64, wanted: usize) -> Resu
     Ok(found)
 }
 
-/// Some events from `after` on, oldest first.
-async fn read_on(access: &Access, after: u64, end: u64) -> Result<TracePage> {
+/// Some events from `after` on, oldest first, and the sequence after them.
+async fn read_on(access: &Access, after: u64, end: u64) -> Result<(Vec<String>, u64)> {
     let name = journal(access);
     // The block that `after` is in may begin earlier.
     let before = Entries { from: 0, to: after, reverse: true, limit: 1 };
     let from = access.entries(Kind::Traces, name, before).await?.first().map_or(after, |(sequence, _)| *sequence);
     let range = Entries { from, to: u64::MAX, reverse: false, limit: BLOCKS_A_READ };
-    let mut page = TracePage { events: Vec::new(), next: Some(end) };
+    let (mut events, mut next) = (Vec::new(), end);
     for (sequence, record) in access.entries(Kind::Traces, name, range).await? {
         for (sequence, event) in block::read(sequence, &record.body)? {
             if sequence >= after {
-                page.events.push(event);
-                page.next = Some(sequence + 1);
+                events.push(event);
+                next = sequence + 1;
             }
         }
     }
-    Ok(page)
+    Ok((events, next))
 }

@@ -1,7 +1,7 @@
 //! Calls about traces.
 
 use bailiwick_model::Result;
-use bailiwick_runtime::{HostEvent, TenantHandle};
+use bailiwick_runtime::{HostEvent, TenantHandle, TracePosition};
 
 use crate::call::Answer;
 use crate::known::{Both, limit};
@@ -43,10 +43,10 @@ impl TraceCall {
             }
             Self::Follow(back) => {
                 let end = handle.trace_end().await?;
-                answer.see(&end.to_string());
+                answer.see(&end.host.to_string());
                 // From the end on it would wait.
-                if let Some(from) = end.checked_sub(*back) {
-                    let page = handle.next_traces(from).await?;
+                if let Some(host) = end.host.checked_sub(*back) {
+                    let page = handle.next_traces(TracePosition { host, runs: end.runs }).await?;
                     page.events.iter().for_each(|event| answer.see(event));
                     answer.see(&format!("{:?}", page.next));
                 }

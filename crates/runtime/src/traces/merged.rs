@@ -1,0 +1,118 @@
+//! Everything that happened to a tenant, newest first: the events of its runs, merged with those that belong to none. Runs
+//! that overlapped in time come one after the other, the one that began last first. So a page reads what it shows and a
+//! little more, and no event has a row for this.
+
+use std::collections::VecDeque;
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::{Kind, Result};
+use bailiwick_tenancy::{Access, List, Mark, Name};
+
+use super::{block, journal, read_back};
+use crate::references::Page;
+use crate::runs::{run_events_before, run_id_of};
+
+/// How many events that belong to no run are read at once.
+const HOST_EVENTS: usize = 64;
+/// An event with its sequence and its time.
+type Timed = (u64, u64, String);
+
+struct Merge<'a> {
+    access: &'a Access,
+    /// The run that is being listed, by its place on the list of runs.
+    listed: (u64, Name),
+    /// Its events before this sequence are still to come.
+    end: u64,
+    /// Events of no run are still to come before this sequence.
+    host_end: u64,
+    run_id: Option<String>,
+    host: VecDeque<Timed>,
+    run: VecDeque<Timed>,
+    has_more_runs: bool,
+}
+
+/// One page.
+///
+/// # Errors
+/// `InvalidInput` for a bad cursor, and those of the store.
+pub(super) async fn page(access: &Access, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    let Mark { last: listed, numbers: [host_end, end] } = match cursor {
+        None => Mark { last: (u64::MAX, Name::LAST), numbers: [u64::MAX, 0] },
+        Some(cursor) => access.open_mark(Kind::Traces, cursor)?,
+    };
+    let run_id = if end > 0 { run_id_of(access, listed.1).await? } else { None };
+    let (host, run) = (VecDeque::new(), VecDeque::new());
+    let mut merge = Merge { access, listed, end, host_end, run_id, host, run, has_more_runs: true };
+    let mut items = Vec::new();
+    while let Some(is_of_run) = merge.next_is_of_run().await? {
+        if items.len() == limit {
+            let mark = Mark { last: merge.listed, numbers: [merge.host_end, merge.end] };
+            let cursor = access.seal_mark(Kind::Traces, &mark)?;
+            return Ok(Page { items, cursor: Some(cursor) });
+        }
+        items.extend(merge.take(is_of_run));
+    }
+    Ok(Page { items, cursor: None })
+}
+
+impl Merge<'_> {
+    /// Where the next event is from; `None` after the last.
+    async fn next_is_of_run(&mut self) -> Result<Option<bool>> {
+        self.fill_host().await?;
+        self.fill_run().await?;
+        Ok(match (self.run.front(), self.host.front()) {
+            (Some((_, run_at, _)), Some((_, host_at, _))) => Some(run_at >= host_at),
+            (Some(_), None) => Some(true),
+            (None, Some(_)) => Some(false),
+            (None, None) => None,
+        })
+    }
+
+    fn take(&mut self, is_of_run: bool) -> Option<String> {
+        let (sequence, _, event) = if is_of_run { self.run.pop_front() } else { self.host.pop_front() }?;
+        *(if is_of_run { &mut self.end } else { &mut self.host_end }) = sequence;
+        Some(event)
+    }
+
+    async fn fill_host(&mut self) -> Result<()> {
+        if self.host.is_empty() {
+            let found = read_back(self.access, journal(self.access), self.host_end, HOST_EVENTS).await?;
+            self.host.extend(found.into_iter().map(timed));
+        }
+        Ok(())
+    }
+
+    async fn fill_run(&mut self) -> Result<()> {
+        while self.run.is_empty() && self.has_more_runs {
+            match &self.run_id {
+                Some(run_id) if self.end > 0 => {
+                    let events = run_events_before(self.access, run_id, self.end).await?;
+                    if events.is_empty() {
+                        self.end = 0;
+                    }
+                    self.run.extend(events.into_iter().rev());
+                }
+                _ => self.next_run().await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn next_run(&mut self) -> Result<()> {
+        let list = List::all(Kind::Runs);
+        let Some(run) = self.access.names_before(&list, 1, self.listed).await?.pop() else {
+            self.has_more_runs = false;
+            return Ok(());
+        };
+        self.listed = run;
+        self.run_id = run_id_of(self.access, run.1).await?;
+        self.end = if self.run_id.is_some() { u64::MAX } else { 0 };
+        Ok(())
+    }
+}
+
+fn timed((sequence, event): block::Read) -> Timed {
+    let parsed = json::parse(event.as_bytes(), &json::Limits::default());
+    let at = parsed.ok().and_then(|event| event.get("at").and_then(Json::as_f64)).unwrap_or_default();
+    (sequence, at as u64, event)
+}
