@@ -30,6 +30,7 @@ mod vault;
 mod writing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::Opened;
 use failure::Trouble;
@@ -40,12 +41,16 @@ use store::{Inner, PostgresEngine, Threads};
 pub struct PostgresOptions {
     /// The most connections that this process opens.
     pub connections: usize,
+    /// How long the server may take over one trip, and how long a call waits for a connection. A server that is paused,
+    /// or behind a network that lost it, answers nothing at all. On the server, transactions that get no further are
+    /// ended after the same time.
+    pub patience: Duration,
 }
 
 impl Default for PostgresOptions {
-    /// 10 connections.
+    /// 10 connections, 30 seconds.
     fn default() -> Self {
-        Self { connections: 10 }
+        Self { connections: 10, patience: Duration::from_secs(30) }
     }
 }
 
@@ -83,6 +88,7 @@ struct Shared {
     connections: connections::Connections,
     is_citus: bool,
     server_default_is_off: bool,
+    patience: Duration,
 }
 
 /// Opens the store in a database that [`setup`] has made ready, as the role in the URL. Callers need no runtime.
@@ -99,9 +105,10 @@ pub async fn open(url: &str, options: PostgresOptions) -> Result<Opened, OpenErr
         checks::before_use(&client).await?;
         let is_citus = checks::is_citus(&client).await?;
         let row = client.query_one("SHOW synchronous_commit", &[]).await.map_err(|_| OpenError::Unavailable)?;
-        let connections = connections::Connections::new(config, tls, options.connections.max(1));
+        let connections = connections::Connections::new(config, tls, &options);
         let connections = connections.map_err(|_: Trouble| OpenError::Unavailable)?;
-        Ok(Shared { connections, is_citus, server_default_is_off: row.get::<_, &str>(0) == "off" })
+        let server_default_is_off = row.get::<_, &str>(0) == "off";
+        Ok(Shared { connections, is_citus, server_default_is_off, patience: options.patience })
     };
     let shared = threads.run(opening).await.unwrap_or(Err(OpenError::Unavailable))?;
     let inner = Arc::new(Inner::new(shared, threads));
