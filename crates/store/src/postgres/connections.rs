@@ -32,6 +32,12 @@ impl Connection {
         Pipeline::new(&self.client, self.patience)
     }
 
+    /// For tests that look at what a call left behind.
+    #[cfg(test)]
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// A trip of one text without values.
     pub(super) async fn batch(&self, sql: &str) -> Result<(), Trouble> {
         let mut pipeline = self.pipeline();

@@ -15,6 +15,8 @@ mod address;
 mod checks;
 mod commit;
 mod connections;
+#[cfg(test)]
+mod dropped;
 mod exporting;
 mod failure;
 mod housekeeping;
@@ -99,20 +101,26 @@ pub async fn open(url: &str, options: PostgresOptions) -> Result<Opened, OpenErr
     let config = address::parse(url)?;
     let tls = address::tls()?;
     let threads = Threads::start().map_err(|_| OpenError::Unavailable)?;
-    let opening = async move {
-        let (client, connection) = config.connect(tls.clone()).await.map_err(|_| OpenError::Unavailable)?;
-        tokio::spawn(connection);
-        checks::before_use(&client).await?;
-        let is_citus = checks::is_citus(&client).await?;
-        let row = client.query_one("SHOW synchronous_commit", &[]).await.map_err(|_| OpenError::Unavailable)?;
-        let connections = connections::Connections::new(config, tls, &options);
-        let connections = connections.map_err(|_: Trouble| OpenError::Unavailable)?;
-        let server_default_is_off = row.get::<_, &str>(0) == "off";
-        Ok(Shared { connections, is_citus, server_default_is_off, patience: options.patience })
-    };
-    let shared = threads.run(opening).await.unwrap_or(Err(OpenError::Unavailable))?;
+    let shared = threads.run(connect(config, tls, options)).await.unwrap_or(Err(OpenError::Unavailable))?;
     let inner = Arc::new(Inner::new(shared, threads));
     Ok(Opened { engine: Arc::new(PostgresEngine(Arc::clone(&inner))), vault: Arc::new(vault::PostgresVault(inner)) })
+}
+
+/// Checks the database and makes room for connections to it.
+async fn connect(
+    config: tokio_postgres::Config,
+    tls: tokio_postgres_rustls::MakeRustlsConnect,
+    options: PostgresOptions,
+) -> Result<Shared, OpenError> {
+    let (client, connection) = config.connect(tls.clone()).await.map_err(|_| OpenError::Unavailable)?;
+    tokio::spawn(connection);
+    checks::before_use(&client).await?;
+    let is_citus = checks::is_citus(&client).await?;
+    let row = client.query_one("SHOW synchronous_commit", &[]).await.map_err(|_| OpenError::Unavailable)?;
+    let connections = connections::Connections::new(config, tls, &options);
+    let connections = connections.map_err(|_: Trouble| OpenError::Unavailable)?;
+    let server_default_is_off = row.get::<_, &str>(0) == "off";
+    Ok(Shared { connections, is_citus, server_default_is_off, patience: options.patience })
 }
 
 /// Makes a database ready, as its owner: the schema (or what is missing of it), the fence, the application's role and
