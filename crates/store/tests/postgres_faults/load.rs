@@ -36,7 +36,7 @@ pub(crate) fn noting(url: &str) {
 /// Opens the store so that tests need not wait long for a server that does not answer.
 pub(crate) fn open(url: &str) -> Opened {
     let patience = Duration::from_millis(800);
-    block_on(postgres::open(url, PostgresOptions { connections: 10, patience })).unwrap()
+    block_on(postgres::open(url, PostgresOptions { patience, ..PostgresOptions::default() })).unwrap()
 }
 
 /// What a writer was told.

@@ -5,6 +5,7 @@
 mod load;
 mod proxy;
 mod server;
+mod trips;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{sleep, spawn};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -41,12 +41,25 @@ pub(crate) struct Fault {
     pub(crate) action: Action,
 }
 
+/// An engine that has sent nothing for so long waits for an answer.
+const QUIET: Duration = Duration::from_millis(30);
+
 #[derive(Default)]
 struct State {
     fault: Mutex<Option<Fault>>,
     struck: Condvar,
     /// Connections that carry nothing, until the end.
     silent: Mutex<Vec<TcpStream>>,
+    /// When trips are counted.
+    trips: Mutex<Option<Trips>>,
+}
+
+struct Trips {
+    count: usize,
+    /// When the engine sent something last.
+    last: Instant,
+    /// Whether it has sent something since it was answered.
+    is_under_way: bool,
 }
 
 pub(crate) struct Proxy {
@@ -81,6 +94,14 @@ impl Proxy {
             self.state.struck.wait_for(&mut waiting, Duration::from_millis(100));
         }
     }
+
+    /// How many trips to the server something makes, or more: an answer is held back until the engine has been quiet for
+    /// a while, so whatever it sends without waiting for an answer is one trip.
+    pub(crate) fn trips<T>(&self, what: impl FnOnce() -> T) -> (usize, T) {
+        *self.state.trips.lock() = Some(Trips { count: 0, last: Instant::now(), is_under_way: false });
+        let result = what();
+        (self.state.trips.lock().take().map_or(0, |trips| trips.count), result)
+    }
 }
 
 impl Drop for Proxy {
@@ -111,6 +132,7 @@ fn pump(state: &State, is_silent: &AtomicBool, mut from: TcpStream, mut to: TcpS
         if is_silent.load(Ordering::SeqCst) && length > 0 {
             continue;
         }
+        state.count(is_sent);
         let struck = state.strikes(bytes, is_sent);
         let (now, later) = bytes.split_at(struck.map_or(length, |(passes, _)| passes));
         let is_carried = length > 0 && to.write_all(now).is_ok();
@@ -137,6 +159,26 @@ fn pump(state: &State, is_silent: &AtomicBool, mut from: TcpStream, mut to: TcpS
 }
 
 impl State {
+    /// Counts trips, if they are counted.
+    fn count(&self, is_sent: bool) {
+        loop {
+            let mut counting = self.trips.lock();
+            let Some(trips) = counting.as_mut() else { return };
+            if is_sent {
+                (trips.last, trips.is_under_way) = (Instant::now(), true);
+                return;
+            }
+            let rest = QUIET.saturating_sub(trips.last.elapsed());
+            if !trips.is_under_way || rest.is_zero() {
+                trips.count += usize::from(std::mem::take(&mut trips.is_under_way));
+                return;
+            }
+            drop(counting);
+            // How long the answer takes, not a wait for anything.
+            sleep(rest);
+        }
+    }
+
     /// How many of these bytes still pass, and what happens then, if the fault that is set strikes here.
     fn strikes(&self, bytes: &[u8], is_sent: bool) -> Option<(usize, Action)> {
         let mut waiting = self.fault.lock();
