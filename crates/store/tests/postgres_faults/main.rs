@@ -1,7 +1,9 @@
-//! The PostgreSQL engine when its server, or the way there, fails: what was acknowledged is there once, what was refused
-//! is not, what is unknown is said to be, and work goes on by itself.
+//! The PostgreSQL engine with a server of its own: what the server is told, and what happens when it, or the way there,
+//! fails. What was acknowledged is there once, what was refused is not, what is unknown is said to be, and work goes on by
+//! itself.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
+mod canaries;
 mod load;
 mod proxy;
 mod server;
@@ -110,5 +112,20 @@ fn m9_a_server_without_a_connection_to_spare_is_gone_on_with_when_it_has_some() 
             load.wait_for_failed(20);
             execute(&server.url, "ALTER ROLE bailiwick_postgres CONNECTION LIMIT -1");
         }
+    });
+}
+
+#[test]
+fn m9_a_follower_that_takes_over_has_what_was_acknowledged() {
+    let mut server = Server::start();
+    let follower = server.tell(0, "follower");
+    let both = format!("{},{}", server::place(&server.url), server::place(&follower));
+    let url = server.application.replace(server::place(&server.url), &both) + "?target_session_attrs=read-write";
+    holds(&mut server, &url, |server, load| {
+        load.wait_for_done(300);
+        server.tell(0, "quit");
+        load.wait_for_failed(1);
+        server.tell(1, "promote");
+        server.url = follower;
     });
 }
