@@ -1,8 +1,9 @@
 //! What a set-up makes, as the catalog has it, and whom the engine refuses.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
+use bailiwick_store::CommitError;
 use bailiwick_store::conformance::Home;
-use bailiwick_store::conformance::database::{Database, execute, with_client};
+use bailiwick_store::conformance::database::{Database, execute, in_database, with_client};
 use bailiwick_store::conformance::support::{block_on, commit, place, put, tag, value};
 use bailiwick_store::postgres::{self, OpenError, PostgresOptions};
 
@@ -95,6 +96,65 @@ fn m4_superusers_and_databases_that_are_not_ready_are_refused() {
     execute(&database.owner_url(), "UPDATE bailiwick.schema SET version = 0");
     assert_eq!(open(&database.url()), Err(OpenError::OlderFormat));
     assert_eq!(open("postgres://nobody@127.0.0.1:1/nothing"), Err(OpenError::Unavailable));
+}
+
+/// A role of the server, gone when it is dropped.
+struct Role {
+    name: String,
+    server: String,
+}
+
+impl Role {
+    fn new(database: &Database, name: &str, options: &str) -> Self {
+        let name = format!("bailiwick_test_{}_{name}", std::process::id());
+        let server = in_database(&database.owner_url(), "postgres");
+        execute(&server, &format!("CREATE ROLE {name} LOGIN {options}"));
+        Self { name, server }
+    }
+
+    fn open(&self, database: &Database) -> Result<(), OpenError> {
+        let url = database.owner_url();
+        let (_, place) = url.split_once('@').unwrap();
+        open(&format!("postgres://{}@{place}", self.name))
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        execute(&self.server, &format!("DROP ROLE {}", self.name));
+    }
+}
+
+#[test]
+fn m4_owners_and_roles_that_pass_by_the_fence_are_refused_and_whoever_may_become_one() {
+    let other = Database::bare();
+    let (owner, passing) = (Role::new(&other, "owner", ""), Role::new(&other, "passing", "BYPASSRLS"));
+    let of_owner = Role::new(&other, "of_owner", &format!("NOINHERIT IN ROLE {}", owner.name));
+    let of_passing = Role::new(&other, "of_passing", &format!("NOINHERIT IN ROLE {}", passing.name));
+    // It goes before the roles do.
+    let database = Database::fresh();
+    execute(&database.owner_url(), &format!("GRANT USAGE ON SCHEMA bailiwick TO {}", owner.name));
+    assert_eq!(owner.open(&database), Err(OpenError::NotSetUp), "it owns nothing yet, and may do nothing");
+    for what in ["TABLE bailiwick.due", "SCHEMA bailiwick"] {
+        execute(&database.owner_url(), &format!("ALTER {what} OWNER TO {}", owner.name));
+        assert_eq!(owner.open(&database), Err(OpenError::Owner), "{what}");
+        assert_eq!(of_owner.open(&database), Err(OpenError::Owner), "{what}");
+        execute(&database.owner_url(), &format!("ALTER {what} OWNER TO CURRENT_USER"));
+    }
+    assert_eq!(passing.open(&database), Err(OpenError::Privileged));
+    assert_eq!(of_passing.open(&database), Err(OpenError::Privileged));
+}
+
+#[test]
+fn m4_without_the_fence_or_a_table_nothing_goes_on_and_nothing_is_told_of_it() {
+    let database = Database::fresh();
+    let opened = database.open();
+    execute(&database.owner_url(), "DROP TABLE bailiwick.blobs");
+    execute(&database.owner_url(), "ALTER TABLE bailiwick.wakes NO FORCE ROW LEVEL SECURITY");
+    assert_eq!(open(&database.url()), Err(OpenError::NotSetUp));
+    let large = put(place(1, 1), vec![0; 2 << 20]);
+    assert_eq!(commit(&*opened.engine, tag(1), vec![large]), Err(CommitError::Unavailable));
+    block_on(opened.engine.close());
 }
 
 #[test]

@@ -122,7 +122,8 @@ impl Drop for Database {
 
 impl Home for Database {
     fn open(&self) -> Opened {
-        block_on(postgres::open(&self.url(), PostgresOptions { connections: 4 })).expect("open")
+        block_on(postgres::open(&self.url(), PostgresOptions { connections: 4, ..PostgresOptions::default() }))
+            .expect("open")
     }
 
     fn is_durable(&self) -> bool {

@@ -4,7 +4,7 @@ use tokio_postgres::error::SqlState;
 
 use super::connections::Connection;
 use super::failure::Trouble;
-use super::pipeline::{Answer, Pipeline};
+use super::pipeline::Answer;
 use super::{OpenError, Shared, schema};
 use crate::engine::Health;
 
@@ -56,7 +56,7 @@ pub(super) async fn is_citus(client: &tokio_postgres::Client) -> Result<bool, Op
 pub(super) async fn health(shared: &Shared) -> Result<Health, Trouble> {
     let lease = shared.connections.lease().await?;
     let connection: &Connection = lease.connection()?;
-    let mut pipeline = Pipeline::new(&connection.client);
+    let mut pipeline = connection.pipeline();
     pipeline.query(&connection.statements.health, Vec::new());
     let rows = pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default();
     let row = rows.first().ok_or(Trouble::Lost)?;

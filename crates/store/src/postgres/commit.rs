@@ -8,7 +8,7 @@ use super::connections::{Connection, begin};
 use super::failure::Trouble;
 use super::numbers::{binary, kind, signed, unsigned};
 use super::outcome::{self, Token};
-use super::pipeline::{Answer, Pipeline};
+use super::pipeline::Answer;
 use super::writing::{self, Kept};
 use crate::engine::{Commit, CommitError, Count, Op, Place, Usage, Version, When};
 use crate::stage::{Entry, Refusal, Staged, answer, check_sizes, stage};
@@ -85,13 +85,10 @@ async fn attempt(shared: &Shared, connection: &Connection, commit: &Commit) -> R
     let version = answer(&staged, before.version);
     let absent = absent_and_staying_so(commit, &staged, &before.locked);
     if staged.changes.is_empty() && absent.is_empty() && crate::stage::wakes(commit).next().is_none() {
-        return match connection.client.batch_execute("ROLLBACK").await {
-            Ok(()) => Ok(version),
-            Err(error) => Err(Failed::NotWritten(Trouble::of(&error))),
-        };
+        return connection.batch("ROLLBACK").await.map(|()| version).map_err(Failed::NotWritten);
     }
     let token = Token::fresh().ok_or(Failed::NotWritten(Trouble::Refused))?;
-    let mut pipeline = Pipeline::new(&connection.client);
+    let mut pipeline = connection.pipeline();
     let statements = &connection.statements;
     pipeline.execute(&statements.insert_token, vec![binary(&commit.tag.0), binary(&token.0)]);
     if let Some(cutoff) = token.old_ones() {
@@ -126,7 +123,7 @@ async fn lock(shared: &Shared, connection: &Connection, commit: &Commit) -> Resu
     let items = || places.iter().map(|place| &place.item[..]).collect::<Vec<_>>();
     let statements = &connection.statements;
     let begin = begin(&commit.tag, commit.durability, shared.is_citus);
-    let mut pipeline = Pipeline::new(&connection.client);
+    let mut pipeline = connection.pipeline();
     pipeline.batch(&begin);
     // The first locks, and may wait for a transaction that adds rows which the statement does not see, because it had
     // begun before. The second sees them, and has nothing to wait for but those.
@@ -151,10 +148,9 @@ async fn lock(shared: &Shared, connection: &Connection, commit: &Commit) -> Resu
     let usage = answers.next().map(Answer::rows).unwrap_or_default();
     while locked.len() > seen {
         seen = locked.len();
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&&commit.tag.0[..], &kinds(), &items()];
-        let rows =
-            connection.client.query(&statements.lock_rows, &values).await.map_err(|error| Trouble::of(&error))?;
-        locked = locked_rows(&rows)?;
+        let mut pipeline = connection.pipeline();
+        pipeline.query(&statements.lock_rows, vec![binary(&commit.tag.0), Box::new(kinds()), Box::new(items())]);
+        locked = locked_rows(&pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default())?;
     }
     Ok(Before { locked, version: unsigned(version), is_erased, usage: usage_of(&usage).ok_or(Trouble::Corrupt)? })
 }
@@ -210,10 +206,10 @@ fn absent_and_staying_so(commit: &Commit, staged: &Staged<Kept>, locked: &Locked
 
 /// Ends the transaction of a commit that is refused.
 async fn roll_back(connection: &Connection, error: CommitError) -> Failed {
-    match connection.client.batch_execute("ROLLBACK").await {
+    match connection.batch("ROLLBACK").await {
         Ok(()) => Failed::Refused(error),
         // Whoever repeats it is told again.
-        Err(broken) => Failed::NotWritten(Trouble::of(&broken)),
+        Err(broken) => Failed::NotWritten(broken),
     }
 }
 

@@ -7,14 +7,11 @@ use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleR
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::PostgresOptions;
 use super::failure::Trouble;
+use super::pipeline::Pipeline;
 use super::statements::Statements;
 use crate::engine::{Durability, Tag};
-
-/// How long a call waits for a connection to be free.
-const WAIT: Duration = Duration::from_secs(30);
-/// How long a new connection may take, with all its statements.
-const CREATE: Duration = Duration::from_secs(15);
 
 /// Look-ups go by keys, so plans never change with what the server believes about a table's size; and a server that
 /// acknowledges before its disk has it is told to wait.
@@ -24,14 +21,36 @@ const SETTINGS: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET
 
 /// A connection with its statements prepared.
 pub(super) struct Connection {
-    pub(super) client: Client,
+    client: Client,
     pub(super) statements: Statements,
+    patience: Duration,
+}
+
+impl Connection {
+    /// A trip to the server, with nothing to carry yet.
+    pub(super) fn pipeline(&self) -> Pipeline<'_> {
+        Pipeline::new(&self.client, self.patience)
+    }
+
+    /// For tests that look at what a call left behind.
+    #[cfg(test)]
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A trip of one text without values.
+    pub(super) async fn batch(&self, sql: &str) -> Result<(), Trouble> {
+        let mut pipeline = self.pipeline();
+        pipeline.batch(sql);
+        pipeline.answers().await.map(drop)
+    }
 }
 
 /// Makes connections.
 pub(super) struct Manager {
     config: Config,
     tls: MakeRustlsConnect,
+    patience: Duration,
 }
 
 impl managed::Manager for Manager {
@@ -41,9 +60,10 @@ impl managed::Manager for Manager {
     async fn create(&self) -> Result<Connection, Trouble> {
         let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(|error| Trouble::of(&error))?;
         tokio::spawn(connection);
-        client.batch_execute(SETTINGS).await.map_err(|error| Trouble::of(&error))?;
-        let statements = Statements::prepare(&client).await?;
-        Ok(Connection { client, statements })
+        let settings = format!("{SETTINGS}; {}", ends_after(self.patience));
+        client.batch_execute(&settings).await.map_err(|error| Trouble::of(&error))?;
+        let statements = Statements::prepare(&client, self.patience).await?;
+        Ok(Connection { client, statements, patience: self.patience })
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Trouble> {
@@ -51,14 +71,22 @@ impl managed::Manager for Manager {
     }
 }
 
+/// The server ends what its client gave up, whose locks others wait for. The time is over before a COMMIT waits for a
+/// standby, so that this is never cut short.
+fn ends_after(patience: Duration) -> String {
+    let millis = patience.as_millis().clamp(1, 86_400_000);
+    format!("SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {millis}")
+}
+
 /// The connections of a store.
 pub(super) struct Connections(managed::Pool<Manager>);
 
 impl Connections {
-    pub(super) fn new(config: Config, tls: MakeRustlsConnect, most: usize) -> Result<Self, Trouble> {
-        let timeouts = Timeouts { wait: Some(WAIT), create: Some(CREATE), recycle: None };
-        let pool = managed::Pool::builder(Manager { config, tls })
-            .max_size(most)
+    pub(super) fn new(config: Config, tls: MakeRustlsConnect, options: &PostgresOptions) -> Result<Self, Trouble> {
+        let patience = options.patience;
+        let timeouts = Timeouts { wait: Some(patience), create: Some(patience), recycle: None };
+        let pool = managed::Pool::builder(Manager { config, tls, patience })
+            .max_size(options.connections.max(1))
             .runtime(deadpool::Runtime::Tokio1)
             .timeouts(timeouts)
             .build();

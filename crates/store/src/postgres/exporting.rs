@@ -6,9 +6,13 @@ use std::sync::Arc;
 use super::connections::{Lease, fence};
 use super::failure::Trouble;
 use super::numbers::{binary, kind, tag, unsigned};
-use super::pipeline::{Answer, Pipeline};
+use super::pipeline::Answer;
 use super::{Inner, Shared};
 use crate::engine::{Due, EngineFuture, Export, Exported, Place, ReadError, Row, Tag, Version};
+
+/// Whoever takes the parts may take their time.
+const BEGIN: &str =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// The transaction and how far it has come.
 struct Progress {
@@ -31,8 +35,7 @@ pub(super) struct PostgresExport {
 /// Begins a copy.
 pub(super) async fn begin(inner: Arc<Inner>) -> Result<Box<dyn Export>, Trouble> {
     let lease = inner.shared.connections.lease().await?;
-    let begin = lease.connection()?.client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    begin.await.map_err(|error| Trouble::of(&error))?;
+    lease.connection()?.batch(BEGIN).await?;
     let mut progress = Progress { lease, tags: VecDeque::new(), last: Vec::new(), after: None };
     // The first statement that reads is what fixes the moment.
     progress.more_tags().await?;
@@ -63,8 +66,9 @@ impl Export for PostgresExport {
 impl Progress {
     async fn more_tags(&mut self) -> Result<(), Trouble> {
         let connection = self.lease.connection()?;
-        let rows = connection.client.query(&connection.statements.tags, &[&self.last]).await;
-        for row in rows.map_err(|error| Trouble::of(&error))? {
+        let mut pipeline = connection.pipeline();
+        pipeline.query(&connection.statements.tags, vec![binary(&self.last)]);
+        for row in pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default() {
             self.last = row.get(0);
             self.tags.push_back(tag(&self.last).ok_or(Trouble::Corrupt)?);
         }
@@ -94,7 +98,7 @@ impl Progress {
         let statements = &connection.statements;
         let fence = fence(&tag, shared.is_citus);
         let (after_kind, after_item) = self.after.clone().unwrap_or((-1, Vec::new()));
-        let mut pipeline = Pipeline::new(&connection.client);
+        let mut pipeline = connection.pipeline();
         pipeline.batch(&fence);
         if self.after.is_none() {
             pipeline.query(&statements.export_wakes, vec![binary(&tag.0)]);
@@ -131,8 +135,10 @@ async fn exported(
     let mut value: Vec<u8> = row.get(6);
     if row.get::<_, i16>(5) > 0 {
         let (kind, item): (i16, &[u8]) = (row.get(0), row.get(1));
-        let parts = connection.client.query(&connection.statements.export_blobs, &[&&tag.0[..], &kind, &item]).await;
-        for part in parts.map_err(|error| Trouble::of(&error))? {
+        let mut pipeline = connection.pipeline();
+        let values = vec![binary(&tag.0), Box::new(kind) as _, binary(item)];
+        pipeline.query(&connection.statements.export_blobs, values);
+        for part in pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default() {
             value.extend_from_slice(part.get(0));
         }
     }

@@ -4,7 +4,7 @@ use super::Shared;
 use super::connections::{Connection, begin};
 use super::failure::Trouble;
 use super::numbers::{binary, kind, signed, tag};
-use super::pipeline::{Answer, Parameter, Pipeline};
+use super::pipeline::{Answer, Parameter};
 use crate::engine::{Due, Durability, Millis, Tag};
 
 /// So many rows are removed at once.
@@ -16,7 +16,7 @@ pub(super) async fn due(shared: &Shared, now: Millis, limit: usize) -> Result<Ve
     let lease = shared.connections.lease().await?;
     let connection = lease.connection()?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut pipeline = Pipeline::new(&connection.client);
+    let mut pipeline = connection.pipeline();
     pipeline.query(&connection.statements.due, vec![Box::new(signed(now)), Box::new(limit)]);
     let rows = pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default();
     lease.done();
@@ -58,17 +58,17 @@ async fn step(shared: &Shared, connection: &Connection, due: Due, now: Millis) -
     let (tag, number) = (due.tag.0, i16::from(due.kind));
     let values = || -> Vec<Parameter<'_>> { vec![binary(&tag), Box::new(number)] };
     let with = |more: Vec<Parameter<'static>>| -> Vec<Parameter<'_>> { values().into_iter().chain(more).collect() };
-    let mut pipeline = Pipeline::new(&connection.client);
+    let mut pipeline = connection.pipeline();
     pipeline.batch(&begin);
     pipeline.query(&statements.lock_expired, with(vec![Box::new(signed(now)), Box::new(STEP)]));
     let expired = pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default();
-    let mut pipeline = Pipeline::new(&connection.client);
+    let mut pipeline = connection.pipeline();
     if expired.is_empty() {
         pipeline.execute(&statements.lock_usage, values());
         pipeline.execute(&statements.drop_wakes, with(vec![Box::new(signed(now))]));
         pipeline.query(&statements.next_due, values());
         let next: Option<i64> = pipeline.answers().await?.pop().and_then(|answer| answer.rows().first()?.get(0));
-        let mut pipeline = Pipeline::new(&connection.client);
+        let mut pipeline = connection.pipeline();
         match next {
             Some(at) => pipeline.execute(&statements.set_due, with(vec![Box::new(at)])),
             None => pipeline.execute(&statements.drop_due, values()),
@@ -124,7 +124,7 @@ pub(super) async fn erase(shared: &Shared, tag: Tag) -> Result<(), Trouble> {
 
 async fn mark(shared: &Shared, connection: &Connection, tag: Tag) -> Result<bool, Trouble> {
     let begin = begin(&tag, Durability::Sync, shared.is_citus);
-    let mut pipeline = Pipeline::new(&connection.client);
+    let mut pipeline = connection.pipeline();
     pipeline.batch(&begin);
     pipeline.execute(&connection.statements.mark_erased, vec![binary(&tag.0)]);
     pipeline.batch("COMMIT");
@@ -135,7 +135,7 @@ async fn mark(shared: &Shared, connection: &Connection, tag: Tag) -> Result<bool
 async fn erase_some(shared: &Shared, connection: &Connection, tag: Tag) -> Result<bool, Trouble> {
     let begin = begin(&tag, Durability::Sync, shared.is_citus);
     let statements = &connection.statements;
-    let mut pipeline = Pipeline::new(&connection.client);
+    let mut pipeline = connection.pipeline();
     pipeline.batch(&begin);
     let all = [
         &statements.erase_rows,

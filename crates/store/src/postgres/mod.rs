@@ -15,6 +15,8 @@ mod address;
 mod checks;
 mod commit;
 mod connections;
+#[cfg(test)]
+mod dropped;
 mod exporting;
 mod failure;
 mod housekeeping;
@@ -30,6 +32,7 @@ mod vault;
 mod writing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::Opened;
 use failure::Trouble;
@@ -40,12 +43,16 @@ use store::{Inner, PostgresEngine, Threads};
 pub struct PostgresOptions {
     /// The most connections that this process opens.
     pub connections: usize,
+    /// How long the server may take over one trip, and how long a call waits for a connection. A server that is paused,
+    /// or behind a network that lost it, answers nothing at all. On the server, transactions that get no further are
+    /// ended after the same time.
+    pub patience: Duration,
 }
 
 impl Default for PostgresOptions {
-    /// 10 connections.
+    /// 10 connections, 30 seconds.
     fn default() -> Self {
-        Self { connections: 10 }
+        Self { connections: 10, patience: Duration::from_secs(30) }
     }
 }
 
@@ -83,6 +90,7 @@ struct Shared {
     connections: connections::Connections,
     is_citus: bool,
     server_default_is_off: bool,
+    patience: Duration,
 }
 
 /// Opens the store in a database that [`setup`] has made ready, as the role in the URL. Callers need no runtime.
@@ -93,19 +101,26 @@ pub async fn open(url: &str, options: PostgresOptions) -> Result<Opened, OpenErr
     let config = address::parse(url)?;
     let tls = address::tls()?;
     let threads = Threads::start().map_err(|_| OpenError::Unavailable)?;
-    let opening = async move {
-        let (client, connection) = config.connect(tls.clone()).await.map_err(|_| OpenError::Unavailable)?;
-        tokio::spawn(connection);
-        checks::before_use(&client).await?;
-        let is_citus = checks::is_citus(&client).await?;
-        let row = client.query_one("SHOW synchronous_commit", &[]).await.map_err(|_| OpenError::Unavailable)?;
-        let connections = connections::Connections::new(config, tls, options.connections.max(1));
-        let connections = connections.map_err(|_: Trouble| OpenError::Unavailable)?;
-        Ok(Shared { connections, is_citus, server_default_is_off: row.get::<_, &str>(0) == "off" })
-    };
-    let shared = threads.run(opening).await.unwrap_or(Err(OpenError::Unavailable))?;
+    let shared = threads.run(connect(config, tls, options)).await.unwrap_or(Err(OpenError::Unavailable))?;
     let inner = Arc::new(Inner::new(shared, threads));
     Ok(Opened { engine: Arc::new(PostgresEngine(Arc::clone(&inner))), vault: Arc::new(vault::PostgresVault(inner)) })
+}
+
+/// Checks the database and makes room for connections to it.
+async fn connect(
+    config: tokio_postgres::Config,
+    tls: tokio_postgres_rustls::MakeRustlsConnect,
+    options: PostgresOptions,
+) -> Result<Shared, OpenError> {
+    let (client, connection) = config.connect(tls.clone()).await.map_err(|_| OpenError::Unavailable)?;
+    tokio::spawn(connection);
+    checks::before_use(&client).await?;
+    let is_citus = checks::is_citus(&client).await?;
+    let row = client.query_one("SHOW synchronous_commit", &[]).await.map_err(|_| OpenError::Unavailable)?;
+    let connections = connections::Connections::new(config, tls, &options);
+    let connections = connections.map_err(|_: Trouble| OpenError::Unavailable)?;
+    let server_default_is_off = row.get::<_, &str>(0) == "off";
+    Ok(Shared { connections, is_citus, server_default_is_off, patience: options.patience })
 }
 
 /// Makes a database ready, as its owner: the schema (or what is missing of it), the fence, the application's role and

@@ -6,11 +6,11 @@ use super::Shared;
 use super::connections::begin;
 use super::failure::Trouble;
 use super::numbers::binary;
-use super::pipeline::{Answer, Pipeline};
+use super::pipeline::Answer;
 use crate::engine::{CommitError, Durability, Tag};
 
-/// How long the server is asked before the outcome is given up as unknown.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// For how many times its patience the server is asked before the outcome is given up as unknown.
+const PATIENCES: u32 = 2;
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long tokens are kept.
@@ -52,11 +52,11 @@ fn now() -> u64 {
 /// # Errors
 /// `OutcomeUnknown` if the server does not answer in time.
 pub(super) async fn was_committed(shared: &Shared, tag: Tag, token: Token) -> Result<bool, CommitError> {
-    let start = Instant::now();
+    let (start, patience) = (Instant::now(), shared.patience.saturating_mul(PATIENCES));
     loop {
         match ask(shared, tag, token).await {
             Ok(is_committed) => return Ok(is_committed),
-            Err(_) if start.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
+            Err(_) if start.elapsed() < patience => tokio::time::sleep(PAUSE).await,
             Err(_) => return Err(CommitError::OutcomeUnknown),
         }
     }
@@ -66,7 +66,7 @@ async fn ask(shared: &Shared, tag: Tag, token: Token) -> Result<bool, Trouble> {
     let lease = shared.connections.lease().await?;
     let connection = lease.connection()?;
     let begin = begin(&tag, Durability::Sync, shared.is_citus);
-    let mut pipeline = Pipeline::new(&connection.client);
+    let mut pipeline = connection.pipeline();
     pipeline.batch(&begin);
     pipeline.execute(&connection.statements.claim_token, vec![binary(&tag.0), binary(&token.0)]);
     pipeline.query(&connection.statements.read_token, vec![binary(&tag.0), binary(&token.0)]);

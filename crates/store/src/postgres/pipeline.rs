@@ -10,9 +10,6 @@ use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::failure::Trouble;
 
-/// The longest that a trip to the server may take. A server that is paused answers nothing at all.
-const TRIP: Duration = Duration::from_secs(30);
-
 /// A value of a statement.
 pub(super) type Parameter<'a> = Box<dyn ToSql + Sync + Send + 'a>;
 
@@ -34,7 +31,7 @@ impl Answer {
 type Step<'a, T = Answer> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 /// Each step puts its statement on the wire when it is first polled, so polling them in order keeps the order.
-async fn in_order<T>(mut steps: Vec<Step<'_, T>>) -> Result<Vec<Result<T, Error>>, Trouble> {
+async fn in_order<T>(mut steps: Vec<Step<'_, T>>, patience: Duration) -> Result<Vec<Result<T, Error>>, Trouble> {
     let mut answers: Vec<Option<Result<T, Error>>> = steps.iter().map(|_| None).collect();
     let all = poll_fn(|context| {
         let mut is_over = true;
@@ -46,25 +43,26 @@ async fn in_order<T>(mut steps: Vec<Step<'_, T>>) -> Result<Vec<Result<T, Error>
         }
         if is_over { Poll::Ready(()) } else { Poll::Pending }
     });
-    tokio::time::timeout(TRIP, all).await.map_err(|_| Trouble::Lost)?;
+    tokio::time::timeout(patience, all).await.map_err(|_| Trouble::Lost)?;
     Ok(answers.into_iter().flatten().collect())
 }
 
 /// Prepares statements, all in one trip.
-pub(super) async fn prepare(client: &Client, texts: &[&str]) -> Result<Vec<Statement>, Trouble> {
+pub(super) async fn prepare(client: &Client, texts: &[&str], patience: Duration) -> Result<Vec<Statement>, Trouble> {
     let steps = texts.iter().map(|text| Box::pin(client.prepare(text)) as Step<'_, Statement>).collect();
-    in_order(steps).await?.into_iter().collect::<Result<_, _>>().map_err(|error| Trouble::of(&error))
+    in_order(steps, patience).await?.into_iter().collect::<Result<_, _>>().map_err(|error| Trouble::of(&error))
 }
 
 /// One trip to the server.
 pub(super) struct Pipeline<'a> {
     client: &'a Client,
+    patience: Duration,
     steps: Vec<Step<'a>>,
 }
 
 impl<'a> Pipeline<'a> {
-    pub(super) fn new(client: &'a Client) -> Self {
-        Self { client, steps: Vec::new() }
+    pub(super) fn new(client: &'a Client, patience: Duration) -> Self {
+        Self { client, patience, steps: Vec::new() }
     }
 
     /// How many statements there are.
@@ -93,7 +91,7 @@ impl<'a> Pipeline<'a> {
 
     /// Sends everything and waits for all answers. They are in the order of the statements.
     pub(super) async fn outcomes(self) -> Result<Vec<Result<Answer, Error>>, Trouble> {
-        in_order(self.steps).await
+        in_order(self.steps, self.patience).await
     }
 
     /// Sends everything and waits for all answers; the first failure stands for those that follow from it.

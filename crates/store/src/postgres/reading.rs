@@ -8,7 +8,7 @@ use super::commit::usage_of;
 use super::connections::{Lease, begin};
 use super::failure::Trouble;
 use super::numbers::{binary, signed, unsigned};
-use super::pipeline::{Answer, Parameter, Pipeline};
+use super::pipeline::{Answer, Parameter};
 use super::statements::Statements;
 use crate::engine::{Durability, Found, Millis, Place, Row, ScanRequest, Tag, Usage, Version};
 
@@ -27,7 +27,7 @@ async fn read(
     for _ in 0..ATTEMPTS {
         let lease: Lease = shared.connections.lease().await?;
         let connection = lease.connection()?;
-        let mut pipeline = Pipeline::new(&connection.client);
+        let mut pipeline = connection.pipeline();
         pipeline.batch(&begin);
         pipeline.query(statement(&connection.statements), values());
         pipeline.batch("COMMIT");

@@ -1,5 +1,7 @@
 //! Every statement of the engine, prepared once per connection. Values travel beside them, never in them.
 
+use std::time::Duration;
+
 use tokio_postgres::{Client, Statement};
 
 use super::failure::Trouble;
@@ -15,8 +17,8 @@ macro_rules! statements {
 
         impl Statements {
             /// Prepares all of them in one trip.
-            pub(super) async fn prepare(client: &Client) -> Result<Self, Trouble> {
-                let mut prepared = pipeline::prepare(client, TEXTS).await?.into_iter();
+            pub(super) async fn prepare(client: &Client, patience: Duration) -> Result<Self, Trouble> {
+                let mut prepared = pipeline::prepare(client, TEXTS, patience).await?.into_iter();
                 Ok(Self { $($name: prepared.next().ok_or(Trouble::Lost)?,)+ })
             }
         }

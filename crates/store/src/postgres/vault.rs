@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::failure::Trouble;
 use super::numbers::{binary, signed, unsigned};
-use super::pipeline::{Answer, Parameter, Pipeline};
+use super::pipeline::{Answer, Parameter};
 use super::statements::Statements;
 use super::{Inner, Shared};
 use crate::engine::{EngineFuture, ReadError};
@@ -23,7 +23,7 @@ async fn one(
 ) -> Result<Answer, Trouble> {
     let lease = shared.connections.lease().await?;
     let connection = lease.connection()?;
-    let mut pipeline = Pipeline::new(&connection.client);
+    let mut pipeline = connection.pipeline();
     let statement = statement(&connection.statements);
     if is_write {
         pipeline.execute(statement, values)

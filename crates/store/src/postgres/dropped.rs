@@ -1,0 +1,125 @@
+//! Calls that are dropped at each of their awaits leave nothing of a tenant on a connection that others get.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use tokio_postgres::SimpleQueryMessage;
+
+use super::outcome::{self, Token};
+use super::{PostgresOptions, Shared, address, commit, connect, housekeeping, reading};
+use crate::conformance::database::Database;
+use crate::conformance::support::{NOW, commit_of, place, put_counted, put_until, tag, whole_range};
+use crate::engine::Due;
+
+type Call<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// Each of the calls that set a tag.
+const CALLS: [fn(&Shared) -> Call<'_>; 8] = [
+    |shared| {
+        Box::pin(async {
+            let _ = commit::run(shared, &written(5)).await;
+        })
+    },
+    |shared| {
+        Box::pin(async {
+            let _ = commit::run(shared, &refused()).await;
+        })
+    },
+    |shared| {
+        Box::pin(async {
+            let _ = reading::get(shared, tag(1), vec![(place(1, 1), None)], NOW).await;
+        })
+    },
+    |shared| {
+        Box::pin(async {
+            let _ = reading::scan(shared, tag(1), whole_range(1)).await;
+        })
+    },
+    |shared| {
+        Box::pin(async {
+            let _ = reading::usage(shared, tag(1)).await;
+        })
+    },
+    |shared| {
+        Box::pin(async {
+            let _ = outcome::was_committed(shared, tag(1), Token::fresh().unwrap()).await;
+        })
+    },
+    |shared| {
+        Box::pin(async {
+            let _ = housekeeping::sweep(shared, Due { tag: tag(1), kind: 2 }, NOW + 2).await;
+        })
+    },
+    |shared| {
+        Box::pin(async {
+            let _ = housekeeping::erase(shared, tag(1)).await;
+        })
+    },
+];
+
+fn written(rows: u64) -> crate::engine::Commit {
+    let counted = (0..rows).map(|number| put_counted(place(1, number), 7));
+    let expiring = (0..rows).map(|number| put_until(place(2, number), "expiring", NOW + 1));
+    commit_of(tag(1), counted.chain(expiring).collect())
+}
+
+fn refused() -> crate::engine::Commit {
+    let absent = crate::engine::When::Version(crate::engine::Version(u64::MAX));
+    commit_of(tag(1), vec![crate::conformance::support::check(place(3, 1), absent)])
+}
+
+/// Polls a future so many times, then drops it. Whether it was over by then.
+async fn is_over_after(call: Call<'_>, polls: usize) -> bool {
+    let (mut call, mut left) = (pin!(call), polls);
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(false);
+        }
+        left -= 1;
+        call.as_mut().poll(context).map(|()| true)
+    })
+    .await
+}
+
+/// What the next call finds on the connection that it gets.
+async fn check(shared: &Shared) {
+    let lease = shared.connections.lease().await.unwrap();
+    // In one message, so that its transaction begins with it.
+    let sql = "SELECT coalesce(current_setting('app.tenant_tag', true), ''), now() = statement_timestamp(),
+        (SELECT count(*) FROM bailiwick.records)";
+    let answers = lease.connection().unwrap().client().simple_query(sql).await.unwrap();
+    let found: Vec<_> = answers
+        .iter()
+        .filter_map(|answer| if let SimpleQueryMessage::Row(row) = answer { Some(row) } else { None })
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect();
+    assert_eq!(found, [(Some(""), Some("t"), Some("0"))], "tag, in no transaction, rows");
+    lease.done();
+    let theirs = reading::scan(shared, tag(2), whole_range(1)).await.unwrap();
+    assert_eq!(theirs.iter().map(|row| row.place).collect::<Vec<_>>(), [place(1, 99)]);
+}
+
+#[test]
+fn m4_a_call_dropped_at_any_await_leaves_no_tag_on_a_connection() {
+    let database = Database::fresh();
+    let (config, tls) = (address::parse(&database.url()).unwrap(), address::tls().unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        // Whoever comes next gets the connection that was in use before, if it went back at all.
+        let options = PostgresOptions { connections: 1, ..PostgresOptions::default() };
+        let shared = connect(config, tls, options).await.unwrap();
+        let theirs = commit_of(tag(2), vec![put_counted(place(1, 99), 7)]);
+        commit::run(&shared, &theirs).await.unwrap();
+        for call in CALLS {
+            let mut polls = 0;
+            while !is_over_after(call(&shared), polls).await {
+                check(&shared).await;
+                polls += 1;
+            }
+            check(&shared).await;
+            assert!(polls > 1, "it waited for nothing");
+        }
+    });
+}
