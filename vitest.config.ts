@@ -13,6 +13,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/support/database-server.ts',
     pool: 'forks',
     // The core brings its own threads; two files at a time keep a small machine busy.
     maxWorkers: 2,

@@ -27,6 +27,7 @@ export {
   type StoreOptions,
   type StoreStats,
   type StoreSweep,
+  setupStore,
 } from './runtime/store.ts'
 export type {
   Cache,

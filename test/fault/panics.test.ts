@@ -11,11 +11,13 @@ import {
   openStore,
   parseRuntimeSpec,
   type Runtime,
+  setupStore,
 } from '../../ts/index.ts'
 import { Bridge, bridge } from '../../ts/native/bridge.ts'
 import { loadAddon } from '../../ts/native/loader.ts'
 import { Operation } from '../../ts/native/operations.ts'
 import { runtimeWithAgent } from '../isolation/agents.ts'
+import { freshDatabase } from '../support/databases.ts'
 import { codeOf } from '../support/failures.ts'
 import { freshFolder, noon, openFresh, runtimeFor } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
@@ -111,6 +113,11 @@ const refused: Record<string, Case> = {
     const store = await openFresh('sled')
     arm()
     return await store.rotateRootKey(new Uint8Array(32).fill(1))
+  },
+  setupStore: async (_, arm) => {
+    const { ownerUrl } = await freshDatabase('bare')
+    arm()
+    return await setupStore(ownerUrl)
   },
   registerTopology: once(() => createRuntime(spec(), { store: 'memory:' })),
   advanceClock: async (_, arm) => {

@@ -16,7 +16,7 @@ async function noteOf(store: Store, resourceId: string): Promise<string> {
 
 describe.each(engines)('rotateRootKey on %s', (engine) => {
   it('B10: work goes on, with handles that are open and new ones, and those who join need the new key', async () => {
-    const url = freshUrl(engine)
+    const url = await freshUrl(engine)
     const store = await openWith(url, { rootKey: key(1) }, {})
     onTestFinished(() => store.close())
     const [acme, id] = [await runtimeFor(store, 'acme'), await noteOf(store, 'globex')]
@@ -48,7 +48,7 @@ describe.each(engines)('rotateRootKey on %s', (engine) => {
   })
 
   it('B10: rotations that are asked for at once follow each other', async () => {
-    const url = freshUrl(engine)
+    const url = await freshUrl(engine)
     const store = await openWith(url, { rootKey: key(1) }, {})
     onTestFinished(() => store.close())
     await Promise.all([2, 3, 4, 5].map((byte) => store.rotateRootKey(key(byte))))
@@ -84,7 +84,7 @@ describe.each(engines)('rotateRootKey on %s', (engine) => {
 
 describe('rotateRootKey of a directory', () => {
   it('B10: a store that keeps its own key goes on doing so, and the old key is in no file', async () => {
-    const url = freshUrl('sled')
+    const url = await freshUrl('sled')
     const directory = url.slice('sled:'.length)
     const store = await openStore(url)
     const id = await noteOf(store, 'acme')
@@ -104,7 +104,7 @@ describe('rotateRootKey of a directory', () => {
   })
 
   it('B10: after a rotation the store opens again with the new key, and can be rotated once more', async () => {
-    const url = freshUrl('sled')
+    const url = await freshUrl('sled')
     let id: string | undefined
     for (const byte of [1, 2, 3]) {
       await using store = await openStore(url, { rootKey: key(byte) })
@@ -116,7 +116,7 @@ describe('rotateRootKey of a directory', () => {
   })
 
   it('B10: worker threads that share the store go on and see the rotation', async () => {
-    const url = freshUrl('sled')
+    const url = await freshUrl('sled')
     await using store = await openStore(url, { rootKey: key(1) })
     const id = await noteOf(store, 'acme')
     const worker = new Worker(programFile('worker/rotating'), { workerData: { url, id } })

@@ -66,7 +66,7 @@ describe.each(engines)('a store on %s', (engine) => {
   })
 
   it('M4: whoever names the same place shares it; closing one keeps the other', async () => {
-    const url = freshUrl(engine)
+    const url = await freshUrl(engine)
     const one = await openStore(url)
     const two = await openStore(url)
     const runtime = await runtimeFor(two)
@@ -80,7 +80,7 @@ describe.each(engines)('a store on %s', (engine) => {
   })
 
   it('M4: a runtime that was given a URL opens and closes the store itself', async () => {
-    const url = freshUrl(engine)
+    const url = await freshUrl(engine)
     const keeper = await openStore(url)
     const { id } = await (await runtimeFor(keeper)).references.put('thing', 'x')
     const runtime = await runtimeFor(url)
@@ -93,7 +93,7 @@ describe.each(engines)('a store on %s', (engine) => {
   })
 
   it('B10: takes its root key as bytes, from a function and from the environment', async () => {
-    const url = freshUrl(engine)
+    const url = await freshUrl(engine)
     const rootKey = new Uint8Array(randomBytes(32))
     const base64 = Buffer.from(rootKey).toString('base64')
     vi.stubEnv('MY_KEY', base64)
@@ -117,7 +117,7 @@ describe.each(engines)('a store on %s', (engine) => {
   })
 
   it('B10: a wrong, short or missing root key is refused and the store goes on', async () => {
-    const url = freshUrl(engine)
+    const url = await freshUrl(engine)
     const rootKey = new Uint8Array(32).fill(1)
     const keeper = await openStore(url, { rootKey })
     const { id } = await (await runtimeFor(keeper)).references.put('thing', 'sealed')
@@ -166,7 +166,7 @@ describe.each(engines)('a store on %s', (engine) => {
       expect([url, await codeOf(() => openStore(url))]).toEqual([url, 'INVALID_INPUT'])
       if (url !== undefined) expect(await codeOf(() => runtimeFor(url))).toBe('INVALID_INPUT')
     }
-    const url = freshUrl(engine)
+    const url = await freshUrl(engine)
     const options = [
       null,
       5,
@@ -212,7 +212,7 @@ describe('where a sled store is', () => {
   })
 
   it('M4: keeps everything over a close; v1 and v2 of a tenant are one', async () => {
-    const url = freshUrl('sled')
+    const url = await freshUrl('sled')
     const ids: string[] = []
     for (let round = 0; round < 5; round += 1) {
       await using store = await openStore(url)

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { createRuntime, defineRuntime, defineTenant, type Runtime, type Store } from '../../ts/index.ts'
 import { type OpenStore, openWith, type StoreOptions } from '../../ts/runtime/store.ts'
+import { freshDatabase } from './databases.ts'
 
 /** Every engine that a test of the public contract runs on. */
-export const engines = ['memory', 'sled'] as const
+export const engines = ['memory', 'sled', 'postgres'] as const
 
 export type EngineName = (typeof engines)[number]
 
@@ -22,7 +23,8 @@ export function freshFolder(): string {
 }
 
 /** The URL of a store that nobody else knows. */
-export function freshUrl(engine: EngineName): string {
+export async function freshUrl(engine: EngineName): Promise<string> {
+  if (engine === 'postgres') return (await freshDatabase()).url
   return engine === 'memory' ? `memory:${randomUUID()}` : `sled:${join(freshFolder(), 'store')}`
 }
 
@@ -32,7 +34,7 @@ export async function openFresh(
   options: StoreOptions = {},
   fixed: { seed?: number; now?: number } = {},
 ): Promise<OpenStore> {
-  const store = await openWith(freshUrl(engine), options, fixed)
+  const store = await openWith(await freshUrl(engine), options, fixed)
   onTestFinished(() => store.close())
   return store
 }

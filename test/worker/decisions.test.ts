@@ -9,7 +9,7 @@ const CALLS = 25
 const APPROVALS = 5
 
 it(`B5: of ${WORKERS * CALLS} who decide at once, in ${WORKERS} workers with two handles each, one is heard`, async () => {
-  const url = freshUrl('sled')
+  const url = await freshUrl('sled')
   await using store = await openStore(url)
   const { approvals } = await runtimeFor(store)
   const approvalIds: string[] = []

@@ -14,7 +14,7 @@ describe.each(engines)('the end of a process on %s', (engine) => {
     ['exit while closing', 7],
     ['fail with work in flight', 1],
   ])('B11: %s: the exit code is the one that was given', async (way, code) => {
-    const url = freshUrl(engine)
+    const url = await freshUrl(engine)
     for (let round = 0; round < 3; round += 1) {
       const ending = await startProgram('worker/ending', [way, url]).ended
       expect(ending).toMatchObject({ code, signal: null })
@@ -24,7 +24,7 @@ describe.each(engines)('the end of a process on %s', (engine) => {
   })
 
   it('B11: a process with nothing in flight ends by itself, without close', async () => {
-    const url = freshUrl(engine)
+    const url = await freshUrl(engine)
     const ending = await startProgram('worker/ending', ['nothing in flight', url]).ended
     expect(ending).toMatchObject({ code: 0, errors: '' })
     expect(ending.lines).toHaveLength(1)
@@ -34,13 +34,13 @@ describe.each(engines)('the end of a process on %s', (engine) => {
   })
 
   it('B11: a pending call keeps its process alive', async () => {
-    const ending = await startProgram('worker/ending', ['one pending call', freshUrl(engine)]).ended
+    const ending = await startProgram('worker/ending', ['one pending call', await freshUrl(engine)]).ended
     expect(ending).toMatchObject({ code: 0, lines: [expect.stringMatching(/^ref_/)], errors: '' })
   })
 })
 
 it('M4: a second process is told that the store is locked, until the first has ended, even by a kill', async () => {
-  const url = freshUrl('sled')
+  const url = await freshUrl('sled')
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     const holder = startProgram('worker/ending', ['hold the store', url])
     await holder.printed('open')

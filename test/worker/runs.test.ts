@@ -5,7 +5,7 @@ import { freshUrl } from '../support/stores.ts'
 import { startWorker } from '../support/workers.ts'
 
 it('B6: a worker that is terminated leaves its run interrupted, and another thread goes on with it', async () => {
-  const url = freshUrl('sled')
+  const url = await freshUrl('sled')
   const store = await openStore(url)
   onTestFinished(() => store.close())
   const stay = defineTool({ name: 'stay', description: 'x', effects: 'read', input: { type: 'object' } })

@@ -18,7 +18,7 @@ async function worksAsEver({ references, cache }: Runtime, index: number): Promi
 }
 
 it(`B11: ${TERMINATIONS} workers terminated mid-call: nothing crashes, hangs or is lost, and the lock is given back`, async () => {
-  const url = freshUrl('sled')
+  const url = await freshUrl('sled')
   const store = await openStore(url)
   const runtime = await runtimeFor(store)
   const ids: string[] = []
@@ -47,7 +47,7 @@ it(`B11: ${TERMINATIONS} workers terminated mid-call: nothing crashes, hangs or 
 })
 
 it('B9: what the calls of a terminated worker hold of their tenant’s limit is given back', async () => {
-  const url = freshUrl('sled')
+  const url = await freshUrl('sled')
   const store = await openStore(url)
   onTestFinished(() => store.close())
   const limits = { inFlightBytes: 64 << 10 }
@@ -67,7 +67,7 @@ it('B9: what the calls of a terminated worker hold of their tenant’s limit is 
 })
 
 it('B4: a value is computed once, whatever worker asks for it', async () => {
-  const url = freshUrl('sled')
+  const url = await freshUrl('sled')
   const workers = Array.from({ length: 4 }, (_, name) => startWorker('worker/flight', { url, name: `${name}` }))
   const ended = workers.map(({ worker }) => once(worker, 'exit'))
   await Promise.all(workers.map(({ said }) => said('asked')))
@@ -82,7 +82,7 @@ it('B4: a value is computed once, whatever worker asks for it', async () => {
 })
 
 it('B4: when the worker that computes is terminated, the next takes over', async () => {
-  const url = freshUrl('sled')
+  const url = await freshUrl('sled')
   const leader = startWorker('worker/flight', { url, name: 'leader' })
   await leader.said('computing')
   const next = startWorker('worker/flight', { url, name: 'next' })

@@ -2,6 +2,7 @@ import { backup } from './backup.ts'
 import type { Command } from './command.ts'
 import { doctor } from './doctor.ts'
 import { restore } from './restore.ts'
+import { setup } from './setup.ts'
 import { verify } from './verify.ts'
 
 /** Every verb by its name, in the order of the help. A verb is here when it does what it says. */
@@ -10,4 +11,5 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['doctor', doctor],
   ['backup', backup],
   ['restore', restore],
+  ['setup', setup],
 ])

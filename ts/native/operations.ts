@@ -55,6 +55,7 @@ export const Operation = {
   runsList: 95,
   tokens: 96,
   rotateRootKey: 100,
+  setupStore: 101,
 } as const
 
 /** The number of an operation. */

@@ -31,8 +31,10 @@ export interface StoreOptions {
    * key, a new `sled:` store makes one and keeps it in `root.key` in its directory.
    */
   readonly rootKeyEnv?: string
-  /** The size of the engine's cache in bytes, at least 1 MiB. Default 128 MiB. */
+  /** The size of the cache of a `sled:` store's engine in bytes, at least 1 MiB. Default 128 MiB. */
   readonly cacheBytes?: number
+  /** The most connections that this process opens to a PostgreSQL server, from 1 to 1,000. Default 10. */
+  readonly connections?: number
   /** The size of the cache of opened records in bytes, over all tenants. Default 64 MiB. */
   readonly openedCacheBytes?: number
 }
@@ -94,7 +96,7 @@ export interface StoreCheck {
  * of them.
  */
 export interface Store extends AsyncDisposable {
-  /** What it was opened with. */
+  /** What it was opened with; of a PostgreSQL URL `postgres://role@host:port/database`, without password and settings. */
   readonly url: string
   /**
    * What verifies the checkpoints, proofs and receipts of this store: a C2SP verifier key named `bailiwick/<store id>`,
@@ -254,7 +256,8 @@ export class OpenStore implements Store, Closable {
  * Opens a store.
  *
  * @param url `sled:<path>` for a directory of this machine, `memory:` for a new store in memory, `memory:<name>` for one
- *   that is shared in this process
+ *   that is shared in this process, `postgres://…` for a database that `setupStore` has made ready and that many processes
+ *   may share; that one needs a root key
  * @throws InvalidInputError (rejected) for a URL, directory or root key that will not do; StoreLockedError while another
  *   process has the directory; StoreCorruptError, StoreUnavailableError
  *
@@ -267,6 +270,26 @@ export async function openStore(url: string, options: StoreOptions = {}): Promis
   return await openWith(url, options, {})
 }
 
+/**
+ * Makes a PostgreSQL database ready: its schema, the role of the application and what that may do. Doing it again brings
+ * an older schema up to date and else changes nothing.
+ *
+ * @param ownerUrl the URL of a role that owns the database and may create roles, or of a superuser
+ * @returns the URL for the application. Its password is in it only if this call made the role: keep it
+ * @throws InvalidInputError (rejected) for a URL or a role that will not do, or tables of a newer version;
+ *   StoreUnavailableError. Then nothing was changed
+ *
+ * @example
+ * ```ts
+ * const { url } = await setupStore('postgres://owner:password@db.example/app')
+ * ```
+ */
+export async function setupStore(ownerUrl: string): Promise<{ url: string }> {
+  assertText(ownerUrl, 'ownerUrl')
+  const write = (message: Message) => message.text(ownerUrl)
+  return await bridge().submit(Operation.setupStore, 0, write, (answer) => answer.json<{ url: string }>())
+}
+
 /** Opens a store whose clock and entropy may be fixed. */
 export async function openWith(
   url: string,
@@ -275,20 +298,22 @@ export async function openWith(
 ): Promise<OpenStore> {
   assertText(url, 'url')
   assertOptions(options, 'options')
-  const { cacheBytes, openedCacheBytes } = options
+  const { cacheBytes, openedCacheBytes, connections } = options
   assertOptionalNumber(cacheBytes, 'cacheBytes')
   assertOptionalNumber(openedCacheBytes, 'openedCacheBytes')
+  assertOptionalNumber(connections, 'connections')
   const writeKey = await rootKeyWriter(options)
   const native = bridge()
   const write = (message: Message) => {
     message.text(url)
     writeKey(message)
-    message.optionalNumber(cacheBytes).optionalNumber(openedCacheBytes)
+    message.optionalNumber(cacheBytes).optionalNumber(openedCacheBytes).optionalNumber(connections)
     message.optionalNumber(fixed.seed).optionalNumber(fixed.now)
   }
   return await native.submit(Operation.openStore, 0, write, (answer) => {
     const number = answer.u32()
-    return new OpenStore(url, answer.text(answer.u32()), number, native)
+    const publicKey = answer.text(answer.u32())
+    return new OpenStore(answer.text(answer.u32()), publicKey, number, native)
   })
 }
 

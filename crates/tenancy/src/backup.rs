@@ -10,8 +10,8 @@ use bailiwick_model::{Error, Result};
 use bailiwick_store::{Commit, Durability, Engine, Exported, Limits, Op, Opened, Tag, Vault, When, sled};
 
 use crate::failure;
+use crate::opening::open_sled;
 use crate::store::Store;
-use crate::stores::open_sled;
 
 /// How often a copy is begun again because a tenant was erased meanwhile: it would hold what must be gone.
 const ATTEMPTS: usize = 3;

@@ -20,6 +20,7 @@ mod keys;
 mod list;
 mod name_row;
 mod opened;
+mod opening;
 #[cfg(doctest)]
 mod out_of_reach;
 mod owner;

@@ -2,16 +2,17 @@
 //! included, and the engine closes with the last of them.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bailiwick_model::{Error, Result};
-use bailiwick_store::{Opened, memory, sled};
+use bailiwick_store::memory;
+use bailiwick_store::postgres::PostgresOptions;
 use parking_lot::Mutex;
 
+pub use crate::opening::setup;
+use crate::opening::{open_postgres, open_sled, postgres_place, real_path};
 use crate::root_key::RootKey;
 use crate::store::{Store, StoreOptions};
 
@@ -21,6 +22,8 @@ enum Location {
     Sled(PathBuf),
     SharedMemory(String),
     OwnMemory(u64),
+    /// Without the password.
+    Postgres(String),
 }
 
 /// How a store's engine is opened.
@@ -29,16 +32,22 @@ pub struct OpenOptions {
     pub store: StoreOptions,
     /// The size of the engine's own cache in bytes, at least 1 MiB; `None`: its default.
     pub engine_cache_bytes: Option<u64>,
+    /// The most connections to a PostgreSQL server, at least 1; `None`: the engine's default.
+    pub connections: Option<u64>,
 }
 
 /// The engine cannot work with much less than this, and says so by a panic.
 const LEAST_CACHE_BYTES: u64 = 1 << 20;
+
+/// How many connections a process may have. More than these only wait for each other at the server.
+const CONNECTIONS: std::ops::RangeInclusive<u64> = 1..=1000;
 
 /// One user's hold on an open store. The engine closes when the last is released.
 pub struct StoreHandle {
     store: Arc<Store>,
     entry: Arc<Entry>,
     location: Location,
+    url: String,
     released: AtomicBool,
 }
 
@@ -66,6 +75,10 @@ pub async fn open(url: &str, options: OpenOptions) -> Result<StoreHandle> {
     if options.engine_cache_bytes.is_some_and(|bytes| bytes < LEAST_CACHE_BYTES) {
         return Err(Error::invalid(format!("cacheBytes must be at least {LEAST_CACHE_BYTES} (1 MiB).")));
     }
+    if options.connections.is_some_and(|count| !CONNECTIONS.contains(&count)) {
+        let (least, most) = (CONNECTIONS.start(), CONNECTIONS.end());
+        return Err(Error::invalid(format!("connections must be between {least} and {most}.")));
+    }
     let location = Location::parse(url)?;
     let entry = entries().lock().entry(location.clone()).or_default().clone();
     let mut shared = entry.state.lock().await;
@@ -77,7 +90,7 @@ pub async fn open(url: &str, options: OpenOptions) -> Result<StoreHandle> {
             }
             store.clone()
         }
-        None => match open_engine(&location, options).await {
+        None => match open_engine(&location, url, options).await {
             Ok(store) => store,
             Err(error) => {
                 drop(shared);
@@ -89,12 +102,23 @@ pub async fn open(url: &str, options: OpenOptions) -> Result<StoreHandle> {
     shared.store = Some(store.clone());
     shared.handles += 1;
     drop(shared);
-    Ok(StoreHandle { store, entry, location, released: AtomicBool::new(false) })
+    let url = match &location {
+        Location::Postgres(place) => place.clone(),
+        _ => url.to_owned(),
+    };
+    Ok(StoreHandle { store, entry, location, url, released: AtomicBool::new(false) })
 }
 
-async fn open_engine(location: &Location, options: OpenOptions) -> Result<Arc<Store>> {
+async fn open_engine(location: &Location, url: &str, options: OpenOptions) -> Result<Arc<Store>> {
     let backend = match location {
         Location::Sled(path) => open_sled(path, options.engine_cache_bytes)?,
+        Location::Postgres(_) => {
+            let mut chosen = PostgresOptions::default();
+            if let Some(count) = options.connections {
+                chosen.connections = usize::try_from(count).unwrap_or(chosen.connections);
+            }
+            open_postgres(url, chosen).await?
+        }
         Location::SharedMemory(_) | Location::OwnMemory(_) => memory::open(memory::MemoryOptions::default()),
     };
     let engine = backend.engine.clone();
@@ -106,35 +130,6 @@ async fn open_engine(location: &Location, options: OpenOptions) -> Result<Arc<St
             Err(error)
         }
     }
-}
-
-pub(crate) fn open_sled(path: &Path, cache_bytes: Option<u64>) -> Result<Opened> {
-    let mut options = sled::SledOptions::default();
-    if let Some(bytes) = cache_bytes {
-        options.cache_bytes = bytes;
-    }
-    sled::open(path, options).map_err(|error| match error {
-        sled::OpenError::Locked => Error::StoreLocked,
-        sled::OpenError::Symlink => {
-            Error::invalid("The store's directory is a symbolic link. Name the directory itself.")
-        }
-        sled::OpenError::Foreign => Error::invalid(
-            "This directory holds something else than a bailiwick store. Name an empty or a new directory.",
-        ),
-        sled::OpenError::NewerFormat => {
-            Error::invalid("This store was written by a newer version of bailiwick. Update bailiwick.")
-        }
-        sled::OpenError::Corrupt { copy } => Error::StoreCorrupt(format!(
-            "The store is damaged and could not be opened. A copy of it was put beside it, as {:?}. Restore it from a backup.",
-            copy.file_name().unwrap_or(OsStr::new(""))
-        )),
-        sled::OpenError::Full => Error::StoreUnavailable(
-            "The disk of the store is full. Free some space and open it again.".to_owned(),
-        ),
-        sled::OpenError::Unavailable(kind) => Error::StoreUnavailable(format!(
-            "The store's directory cannot be used: {kind}. Check that it exists and that this process may write there."
-        )),
-    })
 }
 
 /// Drops an entry that nobody uses.
@@ -151,6 +146,11 @@ impl StoreHandle {
     /// The store.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// What it was opened with, without password and settings: fit to be shown.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Gives this hold back; the last one closes the engine before this resolves. Doing it twice does nothing.
@@ -178,47 +178,10 @@ impl Location {
             Some(("sled", path)) => Ok(Self::Sled(real_path(Path::new(path))?)),
             Some(("memory", "")) => Ok(Self::OwnMemory(NEXT.fetch_add(1, Ordering::Relaxed))),
             Some(("memory", name)) => Ok(Self::SharedMemory(name.to_owned())),
-            _ => Err(Error::invalid("A store's URL is sled:<path>, memory: or memory:<name>.")),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(postgres_place(url)?)),
+            _ => Err(Error::invalid(
+                "A store's URL is sled:<path>, memory:, memory:<name> or postgres://role:password@host/database.",
+            )),
         }
     }
-}
-
-/// The path without links above its last part, which the engine itself checks: two ways to write one place are one
-/// store. Nothing is made: what is missing is the engine's to make, its owner's alone.
-fn real_path(path: &Path) -> Result<PathBuf> {
-    let (above, name) = match path.file_name() {
-        Some(name) => (path.parent().unwrap_or(path), Some(name)),
-        None => (path, None),
-    };
-    let mut missing: Vec<_> = name.into_iter().collect();
-    let mut existing = above;
-    let mut real = loop {
-        let here = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
-        match here.canonicalize() {
-            Ok(real) => break real,
-            // A link to nowhere is there, although what it names is not.
-            Err(error) if error.kind() != io::ErrorKind::NotFound || here.is_symlink() => return Err(unusable(&error)),
-            Err(error) => match (here.components().next_back(), here.parent()) {
-                (Some(Component::Normal(name)), Some(parent)) => {
-                    missing.push(name);
-                    existing = parent;
-                }
-                (Some(Component::ParentDir), _) => {
-                    return Err(Error::invalid(
-                        "The store's path has \"..\" after a directory that does not exist. Write it without.",
-                    ));
-                }
-                _ => return Err(unusable(&error)),
-            },
-        }
-    };
-    real.extend(missing.into_iter().rev());
-    Ok(real)
-}
-
-fn unusable(error: &io::Error) -> Error {
-    Error::StoreUnavailable(format!(
-        "The store's directory cannot be used: {}. Check that it exists and that this process may write there.",
-        error.kind()
-    ))
 }

@@ -23,6 +23,7 @@ use crate::message::{Answer, Reader};
 const GIVE_UP: u32 = 25;
 const ERASE: u32 = 31;
 const ROTATE_ROOT_KEY: u32 = 100;
+const SETUP_STORE: u32 = 101;
 
 /// The names of the operations, for tests that make one panic.
 pub(crate) fn name(number: u32) -> &'static str {
@@ -82,6 +83,7 @@ pub(crate) fn name(number: u32) -> &'static str {
         95 => "runsList",
         96 => "tokens",
         ROTATE_ROOT_KEY => "rotateRootKey",
+        SETUP_STORE => "setupStore",
         _ => "unknown",
     }
 }
@@ -93,7 +95,7 @@ pub(crate) fn is_of_a_tenant(number: u32) -> bool {
 }
 
 fn is_of_a_store(number: u32) -> bool {
-    number < 10 || number == ROTATE_ROOT_KEY
+    number < 10 || matches!(number, ROTATE_ROOT_KEY | SETUP_STORE)
 }
 
 /// Whether an operation can be asked again when its answer was refused, because it changes nothing.

@@ -8,7 +8,7 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_runtime::stores::{self, OpenOptions};
 use bailiwick_runtime::{Catalogue, Clock, Promptness, RootKey, StoreOptions, keep_swept, sweep};
 
-use super::{ROTATE_ROOT_KEY, json_answer, no_such_operation};
+use super::{ROTATE_ROOT_KEY, SETUP_STORE, json_answer, no_such_operation};
 use crate::environment::Environment;
 use crate::message::{Answer, Reader};
 
@@ -47,6 +47,10 @@ pub(super) async fn run(
             store.store().rotate_root_key(arguments.bytes()?).await?;
             Ok(Answer::default())
         }
+        SETUP_STORE => {
+            let url = stores::setup(arguments.text()?).await?;
+            Ok(json_answer(vec![("url", Json::String(url))]))
+        }
         _ => Err(no_such_operation()),
     }
 }
@@ -68,6 +72,7 @@ async fn open_store(environment: &Arc<Environment>, arguments: &mut Reader<'_>) 
     };
     let engine_cache_bytes = arguments.whole("cacheBytes")?;
     let opened_bytes = arguments.whole("openedCacheBytes")?;
+    let connections = arguments.whole("connections")?;
     let seed = arguments.whole("seed")?;
     let now = arguments.whole("now")?;
     let defaults = StoreOptions::default();
@@ -77,19 +82,23 @@ async fn open_store(environment: &Arc<Environment>, arguments: &mut Reader<'_>) 
         clock: now.map_or_else(Clock::system, Clock::fixed),
         seed,
     };
-    let handle = Arc::new(stores::open(url, OpenOptions { store, engine_cache_bytes }).await?);
+    let handle = Arc::new(stores::open(url, OpenOptions { store, engine_cache_bytes, connections }).await?);
     match environment.keep_store(handle.clone()) {
         Ok(number) => {
             tokio::spawn(keep_swept(Arc::downgrade(handle.store())));
             let public_key = handle.store().public_key();
-            let length = u32::try_from(public_key.len()).unwrap_or(u32::MAX);
-            Ok(Answer::default().u32(number).u32(length).rest(public_key.as_bytes()))
+            let answer = text(Answer::default().u32(number), &public_key);
+            Ok(text(answer, handle.url()))
         }
         Err(error) => {
             handle.release().await;
             Err(error)
         }
     }
+}
+
+fn text(answer: Answer, text: &str) -> Answer {
+    answer.u32(u32::try_from(text.len()).unwrap_or(u32::MAX)).rest(text.as_bytes())
 }
 
 async fn store_health(environment: &Environment, target: u32) -> Result<Answer> {

@@ -10,6 +10,8 @@ use super::OpenError;
 
 /// How long a connection may take if the URL does not say.
 const CONNECT: Duration = Duration::from_secs(10);
+/// The server's port if the URL does not say.
+const PORT: u16 = 5432;
 
 /// The settings of a URL. A server that is not on this machine must speak TLS unless the URL says otherwise.
 ///
@@ -33,6 +35,32 @@ pub(super) fn parse(url: &str) -> Result<Config, OpenError> {
         config.application_name("bailiwick");
     }
     Ok(config)
+}
+
+/// Where a URL leads and as whom, without password and settings: `postgres://role@host:port/database`. Two ways to write
+/// one place are one, and it can be shown to anybody who may know that there is a store.
+///
+/// # Errors
+/// `Address` if it is no such URL.
+pub(super) fn place(url: &str) -> Result<String, OpenError> {
+    let config = parse(url)?;
+    let ports = config.get_ports();
+    let hosts = config.get_hosts().iter().enumerate().map(|(at, host)| {
+        let port = ports.get(at).or(ports.first()).copied().unwrap_or(PORT);
+        match host {
+            // What is left of a password that was not encoded; nobody's name has it.
+            Host::Tcp(name) if name.contains('@') => Err(OpenError::Address),
+            // An address of version 6 has colons of its own.
+            Host::Tcp(name) if name.contains(':') => Ok(format!("[{name}]:{port}")),
+            Host::Tcp(name) => Ok(format!("{name}:{port}")),
+            #[cfg(unix)]
+            Host::Unix(path) => Ok(format!("{}:{port}", encode(&path.to_string_lossy()))),
+        }
+    });
+    let hosts = hosts.collect::<Result<Vec<_>, _>>()?.join(",");
+    let role = config.get_user().ok_or(OpenError::Address)?;
+    let database = config.get_dbname().unwrap_or(role);
+    Ok(format!("postgres://{}@{hosts}/{}", encode(role), encode(database)))
 }
 
 fn is_here(host: &Host) -> bool {
@@ -93,6 +121,19 @@ mod tests {
         );
         assert_eq!(as_app("postgresql://a,b", None), "postgresql://app%40x@a,b/my%20db");
         assert_eq!(as_role("nothing", "db", "app", None), None);
+    }
+
+    #[test]
+    fn a_place_is_shown_without_password_and_settings() {
+        let place = |url| place(url).unwrap();
+        assert_eq!(place("postgres://me:secret@host/db?sslmode=disable"), "postgres://me@host:5432/db");
+        assert_eq!(place("postgresql://me@host:5432/db?password=secret"), "postgres://me@host:5432/db");
+        assert_eq!(place("postgres://a%40b:se%2Fcret@a:1,[::1]:2"), "postgres://a%40b@a:1,[::1]:2/a%40b");
+        assert_eq!(place("postgres://me@%2Ftmp%2Fsockets/db"), "postgres://me@%2Ftmp%2Fsockets:5432/db");
+        for wrong in ["postgres://me:half@secret@host/db", "postgres://host/db", "postgres:///db", "mysql://me@host/db"]
+        {
+            assert_eq!(super::place(wrong), Err(OpenError::Address), "{wrong}");
+        }
     }
 
     #[test]

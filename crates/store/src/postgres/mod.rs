@@ -93,6 +93,15 @@ struct Shared {
     patience: Duration,
 }
 
+/// Where a URL leads and as whom, without password and settings: `postgres://role@host:port/database`. Two ways to write
+/// one place are one, and it can be shown.
+///
+/// # Errors
+/// [`OpenError::Address`] if it is no such URL.
+pub fn place(url: &str) -> Result<String, OpenError> {
+    address::place(url)
+}
+
 /// Opens the store in a database that [`setup`] has made ready, as the role in the URL. Callers need no runtime.
 ///
 /// # Errors

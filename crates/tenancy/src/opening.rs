@@ -1,0 +1,129 @@
+//! Opening engines: what their places are called, and what a failure says to whoever asked. Nothing of an engine's own
+//! texts is in it, and no password.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use bailiwick_model::{Error, Result};
+use bailiwick_store::postgres::{self, PostgresOptions};
+use bailiwick_store::{Opened, sled};
+
+pub(crate) fn open_sled(path: &Path, cache_bytes: Option<u64>) -> Result<Opened> {
+    let mut options = sled::SledOptions::default();
+    if let Some(bytes) = cache_bytes {
+        options.cache_bytes = bytes;
+    }
+    sled::open(path, options).map_err(|error| match error {
+        sled::OpenError::Locked => Error::StoreLocked,
+        sled::OpenError::Symlink => {
+            Error::invalid("The store's directory is a symbolic link. Name the directory itself.")
+        }
+        sled::OpenError::Foreign => Error::invalid(
+            "This directory holds something else than a bailiwick store. Name an empty or a new directory.",
+        ),
+        sled::OpenError::NewerFormat => {
+            Error::invalid("This store was written by a newer version of bailiwick. Update bailiwick.")
+        }
+        sled::OpenError::Corrupt { copy } => Error::StoreCorrupt(format!(
+            "The store is damaged and could not be opened. A copy of it was put beside it, as {:?}. Restore it from a backup.",
+            copy.file_name().unwrap_or(OsStr::new(""))
+        )),
+        sled::OpenError::Full => Error::StoreUnavailable(
+            "The disk of the store is full. Free some space and open it again.".to_owned(),
+        ),
+        sled::OpenError::Unavailable(kind) => Error::StoreUnavailable(format!(
+            "The store's directory cannot be used: {kind}. Check that it exists and that this process may write there."
+        )),
+    })
+}
+
+pub(crate) async fn open_postgres(url: &str, options: PostgresOptions) -> Result<Opened> {
+    postgres::open(url, options).await.map_err(refusal)
+}
+
+/// Makes a PostgreSQL database ready for a store, as its owner, and returns the URL for the application. Doing it again
+/// does no harm; the password of the application's role is in the URL only when the role was made by this call.
+///
+/// # Errors
+/// `InvalidInput` for a URL that is none of a database, a role that may not do this, and tables of a newer version;
+/// `StoreUnavailable`. Then nothing was changed.
+pub async fn setup(owner_url: &str) -> Result<String> {
+    postgres::setup(owner_url).await.map_err(refusal)
+}
+
+/// The place that a URL of PostgreSQL names.
+pub(crate) fn postgres_place(url: &str) -> Result<String> {
+    postgres::place(url).map_err(refusal)
+}
+
+fn refusal(error: postgres::OpenError) -> Error {
+    use postgres::OpenError;
+    match error {
+        OpenError::Address => Error::invalid(
+            "This is no URL of a PostgreSQL database: postgres://role:password@host:5432/database, with percent-encoded parts and settings that are known, such as ?sslmode=require.",
+        ),
+        OpenError::Unavailable => Error::StoreUnavailable(
+            "The database cannot be reached, or does not let this role in. Check host, port, password and TLS, and that the server runs, then try again."
+                .to_owned(),
+        ),
+        OpenError::Privileged => Error::invalid(
+            "The role in the URL is a superuser or may pass by row-level security. Use the URL that `npx bailiwick setup <owner url>` prints.",
+        ),
+        OpenError::Owner => Error::invalid(
+            "The role in the URL owns the store's tables. Use the URL that `npx bailiwick setup <owner url>` prints.",
+        ),
+        OpenError::NotOwner => Error::invalid(
+            "The role in the URL may not set the database up. Use one that owns the database and may create roles, or a superuser.",
+        ),
+        OpenError::NotSetUp => Error::invalid(
+            "The database is not set up for this role. Run `npx bailiwick setup <owner url>` once, and use the URL that it prints.",
+        ),
+        OpenError::OlderFormat => Error::invalid(
+            "The tables are those of an older version of bailiwick. Run `npx bailiwick setup <owner url>`, which brings them up to date.",
+        ),
+        OpenError::NewerFormat => {
+            Error::invalid("The tables were made by a newer version of bailiwick. Update bailiwick.")
+        }
+    }
+}
+
+/// The path without links above its last part, which the engine itself checks: two ways to write one place are one
+/// store. Nothing is made: what is missing is the engine's to make, its owner's alone.
+pub(crate) fn real_path(path: &Path) -> Result<PathBuf> {
+    let (above, name) = match path.file_name() {
+        Some(name) => (path.parent().unwrap_or(path), Some(name)),
+        None => (path, None),
+    };
+    let mut missing: Vec<_> = name.into_iter().collect();
+    let mut existing = above;
+    let mut real = loop {
+        let here = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
+        match here.canonicalize() {
+            Ok(real) => break real,
+            // A link to nowhere is there, although what it names is not.
+            Err(error) if error.kind() != io::ErrorKind::NotFound || here.is_symlink() => return Err(unusable(&error)),
+            Err(error) => match (here.components().next_back(), here.parent()) {
+                (Some(Component::Normal(name)), Some(parent)) => {
+                    missing.push(name);
+                    existing = parent;
+                }
+                (Some(Component::ParentDir), _) => {
+                    return Err(Error::invalid(
+                        "The store's path has \"..\" after a directory that does not exist. Write it without.",
+                    ));
+                }
+                _ => return Err(unusable(&error)),
+            },
+        }
+    };
+    real.extend(missing.into_iter().rev());
+    Ok(real)
+}
+
+fn unusable(error: &io::Error) -> Error {
+    Error::StoreUnavailable(format!(
+        "The store's directory cannot be used: {}. Check that it exists and that this process may write there.",
+        error.kind()
+    ))
+}

@@ -1,0 +1,23 @@
+import process from 'node:process'
+import { inject, onTestFinished } from 'vitest'
+import { ROOT_KEY_VARIABLE } from '../../ts/runtime/store.ts'
+import type { TestDatabase } from './database-server.ts'
+
+/**
+ * A PostgreSQL database that is gone when the test is over; `bare`: one that is not set up.
+ *
+ * No root key is kept beside such a store, so until then there is one in the environment, for whoever brings none.
+ */
+export async function freshDatabase(state: 'ready' | 'bare' = 'ready'): Promise<TestDatabase> {
+  const server = inject('databases')
+  const asked = await fetch(`${server}/${state === 'bare' ? 'bare' : ''}`, { method: 'POST' })
+  if (!asked.ok) throw new Error(await asked.text())
+  const database = (await asked.json()) as TestDatabase
+  onTestFinished(async () => {
+    delete process.env[ROOT_KEY_VARIABLE]
+    const dropped = await fetch(`${server}/${database.name}`, { method: 'DELETE' })
+    if (!dropped.ok) throw new Error(await dropped.text())
+  })
+  process.env[ROOT_KEY_VARIABLE] ??= Buffer.alloc(32, 7).toString('base64')
+  return database
+}

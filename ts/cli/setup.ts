@@ -1,0 +1,32 @@
+import { type Command, Exit } from './command.ts'
+
+/** Makes a PostgreSQL database ready for a store. */
+export const setup: Command = {
+  summary:
+    'Makes a PostgreSQL database ready for a store: its schema, the role of the application and what that may do.',
+  operands: ['owner url'],
+  options: {},
+  notes: [
+    'The URL is that of a role that owns the database and may create roles, or of a superuser:',
+    '  bailiwick setup postgres://owner:password@db.example/app',
+    'It prints the URL for the application, with a password that is told this once. Doing it again brings an older schema',
+    'up to date and keeps everything; then the password is not told again, and not changed.',
+    '',
+    'Exit codes: 0 it is ready, 2 it is not, and nothing was changed.',
+  ].join('\n'),
+  run: async (words) => {
+    // Loaded here, so that what needs no store needs no addon.
+    const { setupStore } = await import('../runtime/store.ts')
+    const { url } = await setupStore(words.operands[0] ?? '')
+    // Several hosts are no URL to `URL`.
+    const isNew = /^[a-z]+:\/\/[^:@/]*:/.test(url)
+    const lines = [
+      'ready: the database can be used as a store',
+      `  url    ${url}`,
+      isNew
+        ? '  note   keep it: the password is not told again'
+        : '  note   the role was there already: add the password that was told then',
+    ]
+    return { exit: Exit.holds, lines, json: { url, passwordIncluded: isNew } }
+  },
+}
