@@ -1,5 +1,8 @@
 import { VERSION } from '../version.ts'
 
+/** What the project's files import. */
+const PACKAGE = 'bailiwick'
+
 /** The files of a new project, by their paths in it. */
 export function projectFiles(name: string): ReadonlyMap<string, string> {
   return new Map([
@@ -26,7 +29,7 @@ function manifest(name: string): object {
     private: true,
     type: 'module',
     scripts: { start: 'node main.js' },
-    dependencies: { bailiwick: VERSION },
+    dependencies: { [PACKAGE]: VERSION },
   }
 }
 
@@ -40,8 +43,8 @@ import {
   defineTool,
   openStore,
   withTenant,
-} from 'bailiwick'
-import { scriptedModel } from 'bailiwick/testing'
+} from '${PACKAGE}'
+import { scriptedModel } from '${PACKAGE}/testing'
 
 const orders = defineReference({ name: 'orders', description: 'Orders of a shop' })
 
@@ -127,7 +130,7 @@ the AI SDK will do. Install it, name the model in the agent, and hand it over:
     npm install @ai-sdk/anthropic
 
     import { createAnthropic } from '@ai-sdk/anthropic'
-    import { fromAiSdk } from 'bailiwick/ai-sdk'
+    import { fromAiSdk } from '${PACKAGE}/ai-sdk'
 
     models: { anthropic: fromAiSdk(createAnthropic()) }
 
