@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
+import { fencesOf } from '../lib/fences.mjs'
 import { inRoot } from '../lib/root.mjs'
 import { run, tool } from '../lib/run.mjs'
 
@@ -26,9 +27,8 @@ export async function codeProblems(documents) {
  * @param {string} document
  * @param {string} text
  */
-export function blocksOf(document, text) {
-  return [...text.matchAll(/^```(?:ts|typescript)\n([\s\S]*?)^```$/gm)].map((match) => {
-    const line = text.slice(0, match.index).split('\n').length
-    return { name: `${document.replace(/[^A-Za-z0-9]+/g, '-')}.${line}.ts`, code: match[1] ?? '' }
-  })
+function blocksOf(document, text) {
+  return fencesOf(text)
+    .filter(({ language }) => language === 'ts' || language === 'typescript')
+    .map(({ line, code }) => ({ name: `${document.replace(/[^A-Za-z0-9]+/g, '-')}.${line}.ts`, code }))
 }

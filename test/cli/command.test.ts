@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import process from 'node:process'
 import { expect, test } from 'vitest'
+import { commands } from '../../ts/cli/commands.ts'
 import { run } from '../../ts/cli/run.ts'
 import { VERSION } from '../../ts/version.ts'
 import { bailiwick, command, oneLine } from './command.ts'
@@ -17,6 +18,17 @@ test.each([[['verify', '--help']], [['verify', '-h']], [['help', 'verify']], [['
     const { code, out, err } = await bailiwick(words)
     expect([code, err]).toEqual([0, ''])
     for (const word of ['verify <file>', '--key', '--origin', '--json', 'Exit codes']) expect(out).toContain(word)
+  },
+)
+
+test.each([...commands])(
+  'CLI: %s --help tells its usage, its options and its exit codes',
+  async (name, { operands, options }) => {
+    const { code, out, err } = await bailiwick([name, '--help'])
+    expect([code, err]).toEqual([0, ''])
+    for (const operand of operands) expect(out).toContain(`<${operand}>`)
+    for (const option of Object.keys(options)) expect(out).toContain(`--${option}`)
+    for (const word of [`bailiwick ${name}`, '--json', 'Exit codes: 0 ']) expect(out).toContain(word)
   },
 )
 

@@ -14,10 +14,11 @@ export interface Answer {
 export const command = inRoot('dist', 'cli', 'main.js')
 
 /** Runs the built command in a process of its own. */
-export function bailiwick(words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Answer> {
+export function bailiwick(words: readonly string[], env: NodeJS.ProcessEnv = {}, cwd?: string): Promise<Answer> {
   const child = spawn(process.execPath, [command, ...words], {
     env: { ...process.env, NODE_OPTIONS: undefined, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    cwd,
   })
   let [out, err] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -99,7 +99,7 @@ describe('M15: what is published', () => {
     expect(stdout).toBe(`${manifestOf('bailiwick')['version']}\n`)
   })
 
-  test.each(['bailiwick', 'bailiwick/ai-sdk', 'bailiwick/mcp', 'bailiwick/testing'])(
+  test.each(['bailiwick', 'bailiwick/ai-sdk', 'bailiwick/isolation', 'bailiwick/mcp', 'bailiwick/testing'])(
     'M15: importing %s does not load the addon',
     async (name) => {
       const script = `import '${name}'; console.log(process.report.getReport().sharedObjects.join())`

@@ -18,7 +18,7 @@ export interface Terminal {
 
 /** The words of a call, parsed. */
 export interface Words {
-  /** What stands for the names in the command's usage, in that order; all of them are there. */
+  /** What stands for the names in the command's usage, in that order; all that are required are there. */
   readonly operands: readonly string[]
   /** The options that were given. */
   readonly options: { readonly [name: string]: string | boolean | undefined }
@@ -41,6 +41,8 @@ export interface Command {
   readonly summary: string
   /** The names of its operands, in order. All are required. */
   readonly operands: readonly string[]
+  /** The names of the operands that may follow them. */
+  readonly optional?: readonly string[]
   /** Its options beside `--help` and `--json`, each with a line of help; `value` names the value of those that take one. */
   readonly options: { readonly [name: string]: OptionHelp }
   /** What the help says below the options: examples, exit codes. */

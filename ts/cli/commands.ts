@@ -1,15 +1,19 @@
 import { backup } from './backup.ts'
 import type { Command } from './command.ts'
 import { doctor } from './doctor.ts'
+import { init } from './init.ts'
+import { isolation } from './isolation.ts'
 import { restore } from './restore.ts'
 import { setup } from './setup.ts'
 import { verify } from './verify.ts'
 
 /** Every verb by its name, in the order of the help. A verb is here when it does what it says. */
 export const commands: ReadonlyMap<string, Command> = new Map([
+  ['init', init],
   ['verify', verify],
   ['doctor', doctor],
   ['backup', backup],
   ['restore', restore],
   ['setup', setup],
+  ['isolation', isolation],
 ])

@@ -37,8 +37,9 @@ export function helpOf(name: string, command: Command): string {
   ].join('\n')
 }
 
-function usageOf(name: string, { operands }: Command): string {
-  return [name, ...operands.map((operand) => `<${operand}>`)].join(' ')
+function usageOf(name: string, { operands, optional = [] }: Command): string {
+  const required = operands.map((operand) => `<${operand}>`)
+  return [name, ...required, ...optional.map((operand) => `[${operand}]`)].join(' ')
 }
 
 function columns(rows: readonly (readonly [left: string, right: string])[]): string[] {

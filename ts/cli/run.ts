@@ -53,7 +53,7 @@ function parse(command: Command, words: readonly string[]): Words | 'help' {
   if (help === true) return 'help'
   const missing = command.operands[positionals.length]
   if (missing !== undefined) throw new UsageError(`<${missing}> is missing.`)
-  const surplus = positionals[command.operands.length]
+  const surplus = positionals[command.operands.length + (command.optional?.length ?? 0)]
   if (surplus !== undefined) throw new UsageError(`${printable(surplus)} is one word too many.`)
   return { operands: positionals, options, json: json === true }
 }

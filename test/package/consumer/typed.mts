@@ -8,6 +8,7 @@ import {
   type Reference,
 } from 'bailiwick'
 import { fromAiSdk, toUIMessageStream } from 'bailiwick/ai-sdk'
+import { runIsolation } from 'bailiwick/isolation'
 import { mcpTools } from 'bailiwick/mcp'
 import { scriptedModel } from 'bailiwick/testing'
 
@@ -43,3 +44,5 @@ export const models = [
 export const first = (events: AsyncIterable<{ type: string }>) => toUIMessageStream(events).getReader().read()
 
 export const tools = (client: Parameters<typeof mcpTools>[0]) => mcpTools(client, { prefix: 'x_' })
+
+export const isIsolated: Promise<boolean> = runIsolation({ url: 'memory:' }).then(({ ok }) => ok)

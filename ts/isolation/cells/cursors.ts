@@ -1,13 +1,7 @@
-import { describe, expect, it } from 'vitest'
-import type { Kind, Page, Runtime } from '../../ts/index.ts'
-import { failureOf, visible } from '../support/failures.ts'
-import { engines, openFresh } from '../support/stores.ts'
-import { runtimeWithAgent } from './agents.ts'
-
-interface PageOptions {
-  readonly limit?: number
-  readonly cursor?: string
-}
+import type { Kind, Page, PageOptions, Runtime } from '../../index.ts'
+import { answerOf, assertHolds, assertSame, IsolationError } from '../answers.ts'
+import { onStage } from '../ground.ts'
+import type { CellPlan } from './cell.ts'
 
 type List = (runtime: Runtime, page: PageOptions) => Promise<Page<unknown>>
 
@@ -34,6 +28,47 @@ const lists: { readonly [verb in PagedVerb]: List } & { readonly [list: `${Paged
   'traces.list': ({ traces }, page) => traces.list(page),
 }
 
+/** For everything that is read in pages: a cursor of another tenant, or of another list, is worth what no cursor is worth. */
+export function cursorCells(): CellPlan[] {
+  return Object.entries(lists).map(([verb, ask]) => ({
+    row: 'B1',
+    kind: verb.replace(/\..*/, '') as Kind,
+    verb,
+    what: 'cursors of others are refused like malformed ones',
+    attempt: (ground) =>
+      onStage(ground, async ({ own, foreign }) => {
+        await fill(foreign)
+        const foreignCursors = await cursorsOf(foreign)
+        const good = foreignCursors.get(verb) ?? ''
+        const strange = [...malformedLike(good), ...foreignCursors.values()]
+        // Before the tenant's first write, too.
+        await assertRefused(own, ask, strange)
+        await fill(own)
+        const ownCursors = await cursorsOf(own)
+        const ofOtherLists = [...ownCursors].filter(([other]) => other !== verb).map(([, cursor]) => cursor)
+        await assertRefused(own, ask, [...strange, ...ofOtherLists])
+        for (const [runtime, cursor] of [[foreign, good] as const, [own, ownCursors.get(verb) ?? ''] as const]) {
+          const { items } = await ask(runtime, { cursor })
+          assertHolds(items.length > 0, 'A cursor led its own tenant nowhere.')
+        }
+      }),
+  }))
+}
+
+function malformedLike(cursor: string): string[] {
+  return [`${cursor.slice(0, -2)}AA`, cursor.slice(1), 'AAAA', 'not a cursor', cursor.toLowerCase(), `${cursor}A`]
+}
+
+async function assertRefused(runtime: Runtime, ask: List, cursors: readonly string[]): Promise<void> {
+  const answers = await Promise.all(
+    cursors.map((cursor) => answerOf(runtime, (asked) => ask(asked, { cursor }).then(() => 'a page'))),
+  )
+  for (const answer of answers) {
+    assertSame('one cursor', answer, 'another', answers[0])
+    assertHolds('error' in answer, 'A cursor that is not this list’s was taken.')
+  }
+}
+
 /** Gives a tenant more than one of everything that is listed. */
 async function fill(runtime: Runtime): Promise<void> {
   const { references, plans, approvals, threads } = runtime
@@ -57,47 +92,8 @@ async function cursorsOf(runtime: Runtime): Promise<Map<string, string>> {
   const cursors = new Map<string, string>()
   for (const [list, ask] of Object.entries(lists)) {
     const { cursor } = await ask(runtime, { limit: 1 })
-    if (cursor === undefined) throw new Error(`There is no next page of ${list}.`)
+    if (cursor === undefined) throw new IsolationError(`There is no next page of ${list}.`)
     cursors.set(list, cursor)
   }
   return cursors
 }
-
-describe.each(engines)('cursors on %s', (engine) => {
-  it.each(Object.entries(lists))(
-    'B1: %s refuses the cursors of others as it does malformed ones',
-    async (list, ask) => {
-      const store = await openFresh(engine)
-      const foreign = await runtimeWithAgent(store, 'globex')
-      await fill(foreign)
-      const foreignCursors = await cursorsOf(foreign)
-      const good = foreignCursors.get(list) as string
-      const malformed = [
-        `${good.slice(0, -2)}AA`,
-        good.slice(1),
-        'AAAA',
-        'not a cursor',
-        good.toLowerCase(),
-        `${good}A`,
-      ]
-      const own = await runtimeWithAgent(store, 'acme')
-      const refusals = async (cursors: readonly string[]) => {
-        const all = await Promise.all(cursors.map((cursor) => failureOf(() => ask(own, { cursor }))))
-        return all.map(visible)
-      }
-      // Before the tenant's first write, too.
-      const [first, ...rest] = await refusals([...malformed, ...foreignCursors.values()])
-      for (const refusal of rest) expect(refusal).toEqual(first)
-
-      await fill(own)
-      const ownCursors = await cursorsOf(own)
-      const ofOtherLists = [...ownCursors].filter(([other]) => other !== list).map(([, cursor]) => cursor)
-      const [bad, ...others] = await refusals([...malformed, ...foreignCursors.values(), ...ofOtherLists])
-      for (const refusal of others) expect(refusal).toEqual(bad)
-      expect(bad).toMatchObject({ name: 'InvalidInputError' })
-
-      expect((await ask(foreign, { cursor: good })).items.length).toBeGreaterThan(0)
-      expect((await ask(own, { cursor: ownCursors.get(list) as string })).items.length).toBeGreaterThan(0)
-    },
-  )
-})

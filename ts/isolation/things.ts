@@ -1,4 +1,4 @@
-import type { Checkpoint, Kind, NewMessage, Runtime } from '../../ts/index.ts'
+import type { Checkpoint, Kind, NewMessage, RunEvent, Runtime } from '../index.ts'
 import { type Verb, verbsOf } from './situations.ts'
 
 const question = { tool: 'refund', input: { order: 7 } }
@@ -234,9 +234,9 @@ const runs = verbsOf<string>({
     'runs.resume': ({ runs }, runId) => runs.resume(runId).result(),
     'runs.cancel': ({ runs }, runId) => runs.cancel(runId),
     'runs.follow': async ({ runs }, runId) => {
-      const types: string[] = []
-      for await (const { type } of runs.follow(runId)) types.push(type)
-      return types
+      const events: RunEvent[] = []
+      for await (const event of runs.follow(runId)) events.push(event)
+      return events
     },
   },
   tells: {
@@ -249,22 +249,21 @@ const runs = verbsOf<string>({
 /** The first event that is followed while one's own happen, but for its place in the journal. */
 async function firstFollowed(runtime: Runtime): Promise<unknown> {
   const iterator = runtime.traces.follow()[Symbol.asyncIterator]()
-  let first: unknown
-  const following = iterator.next().then(({ value }) => {
-    first = value
+  let isWaiting = true
+  const following = iterator.next().finally(() => {
+    isWaiting = false
   })
+  // Is looked at below.
+  following.catch(() => {})
   // It follows from some moment on: there is something to see until it does.
-  for (let value = 0; first === undefined; value += 1) await runtime.references.put('own', value % 2)
-  await following
+  for (let value = 0; isWaiting; value += 1) await runtime.references.put('own', value % 2)
+  const { value: first } = await following
   await iterator.return?.()
   return { ...(first as object), sequence: 0 }
 }
 
-/**
- * The verbs of every kind, by `kind.verb`. `undefined`: a runtime has nothing of that kind yet, and the test fails as soon
- * as it has.
- */
-export const verbsByKind: { readonly [K in Kind]: { readonly [verb: string]: Verb } | undefined } = {
+/** The verbs of every kind, by `kind.verb` and what is special about the call. */
+export const verbsByKind: { readonly [K in Kind]: { readonly [verb: string]: Verb } } = {
   references,
   plans,
   approvals: { ...approvals, ...pendingApprovals, ...ledger },

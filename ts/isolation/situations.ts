@@ -1,19 +1,5 @@
-import type { Runtime } from '../../ts/index.ts'
-import type { OpenStore } from '../../ts/runtime/store.ts'
-import { runtimeFor } from '../support/stores.ts'
-
-/** Two tenants of one store. */
-export interface Stage {
-  readonly store: OpenStore
-  /** Who asks. Another of the same name when the tenant was erased. */
-  own: Runtime
-  /** The same tenant, whose things of every kind live for {@link BRIEF_MS}. */
-  readonly brief: Runtime
-  readonly foreign: Runtime
-}
-
-/** How long the things of `Stage.brief` live. */
-export const BRIEF_MS = 10
+import type { Runtime } from '../index.ts'
+import type { Stage } from './ground.ts'
 
 /** Asks for a thing, by its name or in another way, and returns all that the tenant is told. */
 export type Ask<Name> = (runtime: Runtime, name: Name) => Promise<unknown>
@@ -38,27 +24,28 @@ export interface Thing<Name> {
   readonly others?: { readonly [verb: string]: Ask<Name> }
 }
 
+/** A situation of a thing: which things can be in it, and how it comes about. */
+interface Way {
+  readonly of?: (thing: Thing<unknown>) => boolean
+  readonly arrange: <Name>(stage: Stage, thing: Thing<Name>) => Promise<Name>
+}
+
 /** How a thing is not there for the tenant who asks. Every row is a situation of every thing that can be in it. */
-const situations: {
-  readonly [situation: string]: {
-    readonly of?: (thing: Thing<unknown>) => boolean
-    readonly arrange: <Name>(stage: Stage, thing: Thing<Name>) => Promise<Name>
-  }
-} = {
+const missing: { readonly [situation: string]: Way } = {
   absent: { arrange: async (_, { absent }) => absent },
   expired: {
     of: ({ expires }) => expires,
-    arrange: async ({ store, brief }, { place }) => await expire(store, await place(brief, 'gone')),
+    arrange: async (stage, { place }) => await expired(stage, await place(stage.brief, 'gone')),
   },
   'expired, and large': {
     of: ({ expires }) => expires,
-    arrange: async ({ store, brief }, { place }) => await expire(store, await place(brief, 'gone'.repeat(5000))),
+    arrange: async (stage, { place }) => await expired(stage, await place(stage.brief, 'gone'.repeat(5000))),
   },
   'expired, and swept': {
     of: ({ expires }) => expires,
-    arrange: async ({ store, brief }, { place }) => {
-      const name = await expire(store, await place(brief, 'gone'))
-      await store.sweep()
+    arrange: async (stage, { place }) => {
+      const name = await expired(stage, await place(stage.brief, 'gone'))
+      await stage.store.sweep()
       return name
     },
   },
@@ -72,10 +59,9 @@ const situations: {
   },
   erased: {
     arrange: async (stage, { place }) => {
-      const { resourceId } = stage.own.tenant
       const name = await place(stage.own, 'erased')
-      await stage.own.erase({ confirm: resourceId })
-      stage.own = await runtimeFor(stage.store, resourceId)
+      await stage.own.erase({ confirm: stage.own.tenant.resourceId })
+      stage.own = await stage.reopen('v1')
       return name
     },
   },
@@ -105,48 +91,81 @@ const situations: {
   },
 }
 
-async function expire<Name>(store: OpenStore, name: Name): Promise<Name> {
-  await store.advance(BRIEF_MS)
+async function expired<Name>(stage: Stage, name: Name): Promise<Name> {
+  await stage.expire()
   return name
 }
 
-/** One verb and one situation: whatever it answers, it must answer in all situations of the verb. */
-export interface Cell {
-  readonly situation: string
-  readonly ask: (stage: Stage) => Promise<unknown>
+/** How a thing is there for the tenant who asks, whatever else happened. */
+const present: { readonly [situation: string]: Way } = {
+  'its own': { arrange: async ({ own }, { place }) => await place(own, 'own') },
+  'its own, under another version': {
+    arrange: async (stage, { place }) => {
+      const name = await place(stage.own, 'own')
+      stage.own = await stage.reopen('v2')
+      return name
+    },
+  },
+  'its own, beside the same of another': {
+    arrange: async ({ own, foreign }, { place }) => {
+      await place(foreign, 'of the other')
+      const name = await place(own, 'own')
+      await place(foreign, 'of the other')
+      return name
+    },
+  },
+  'its own, after another was erased': {
+    arrange: async ({ own, foreign }, { place }) => {
+      const name = await place(own, 'own')
+      await place(foreign, 'of the other')
+      await foreign.erase({ confirm: foreign.tenant.resourceId })
+      return name
+    },
+  },
 }
 
-/** The cells of a verb; the first is that of something absent. */
+/** One verb and one situation: whatever it answers, it must answer in all situations of the verb. */
+export interface Situation {
+  readonly situation: string
+  /** Brings the situation about and returns what asks. */
+  readonly arrange: (stage: Stage) => Promise<(runtime: Runtime) => Promise<unknown>>
+}
+
+/** The situations of a verb. The first of each list is the plain one: something absent, and something of one's own. */
 export interface Verb {
-  readonly cells: readonly Cell[]
+  readonly missing: readonly Situation[]
+  readonly present: readonly Situation[]
   /** Whether it answers something else to a tenant who has the thing. */
   readonly tells: boolean
 }
 
-/** All verbs of a thing with their cells. */
+/** All verbs of a thing with their situations. */
 export function verbsOf<Name>(thing: Thing<Name>): { readonly [verb: string]: Verb } {
-  const arranged = Object.entries(situations)
-    .filter(([, { of }]) => of?.(thing as Thing<unknown>) ?? true)
-    .map(([situation, { arrange }]) => ({ situation, arrange: (stage: Stage) => arrange(stage, thing) }))
+  const waysOf = (ways: { readonly [situation: string]: Way }) =>
+    Object.entries(ways)
+      .filter(([, { of }]) => of?.(thing as Thing<unknown>) ?? true)
+      .map(([situation, { arrange }]) => ({ situation, name: (stage: Stage) => arrange(stage, thing) }))
   const malformed = thing.malformed.map((name, number) => ({
     situation: `malformed, ${number}`,
-    arrange: async () => name,
+    name: async () => name,
   }))
-  const verb = (ask: Ask<Name>, ways: typeof arranged, tells: boolean): Verb => {
-    const cell = ({ situation, arrange }: (typeof arranged)[number]): Cell => ({
+  const gone = waysOf(missing)
+  const there = waysOf(present)
+  const verb = (ask: Ask<Name>, ways: typeof gone, tells: boolean): Verb => {
+    const situationOf = ({ situation, name }: (typeof gone)[number]): Situation => ({
       situation,
-      ask: async (stage) => {
-        const name = await arrange(stage)
-        return await ask(stage.own, name)
+      arrange: async (stage) => {
+        const arranged = await name(stage)
+        return (runtime) => ask(runtime, arranged)
       },
     })
-    return { cells: ways.map(cell), tells }
+    return { missing: ways.map(situationOf), present: there.map(situationOf), tells }
   }
   const { looks, tells = {}, others = {} } = thing
   return {
-    ...mapped(looks, (ask) => verb(ask, [...arranged, ...malformed], true)),
-    ...mapped(tells, (ask) => verb(ask, arranged, true)),
-    ...mapped(others, (ask) => verb(ask, arranged, false)),
+    ...mapped(looks, (ask) => verb(ask, [...gone, ...malformed], true)),
+    ...mapped(tells, (ask) => verb(ask, gone, true)),
+    ...mapped(others, (ask) => verb(ask, gone, false)),
   }
 }
 

@@ -1,0 +1,76 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { packAll } from '../../scripts/pack/packages.mjs'
+import { VERSION } from '../../ts/version.ts'
+import { freshFolder } from '../support/stores.ts'
+import { bailiwick, oneLine } from './command.ts'
+
+const files = ['.gitignore', 'README.md', 'main.js', 'package.json']
+
+test('M15: a project that init made installs and runs, and runs again on what it kept', async () => {
+  const folder = freshFolder()
+  const project = join(folder, 'My agents')
+  const { code, out, err } = await bailiwick(['init', project])
+  expect([code, err]).toEqual([0, ''])
+  expect(out).toMatch(/^made: a project in "[^\n]+\n/)
+  expect(out).toContain(`next: cd "${project}" && npm install && npm start\n`)
+  expect(readdirSync(project).sort()).toEqual(files)
+  const { name, dependencies } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'))
+  expect([name, dependencies]).toEqual(['my-agents', { bailiwick: VERSION }])
+
+  // The packed packages stand for the registry's.
+  const packed = await packAll(join(folder, 'packed'))
+  const execute = promisify(execFile)
+  const options = ['--offline', '--no-audit', '--no-fund', '--loglevel=error', '--no-save']
+  await execute('npm', ['install', ...options, packed.root, packed.platform], { cwd: project })
+  for (let time = 0; time < 2; time += 1) {
+    const { stdout } = await execute('npm', ['start', '--silent'], { cwd: project })
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines.slice(0, 2)).toEqual(['run.started', 'agent.started'])
+    expect(lines.slice(-3, -2)).toEqual(['completed: There were 200 orders in 2026.'])
+    expect(lines.at(-2)).toMatch(/^ref_[a-z2-7]{32} \d+ \{.*"product 0"/)
+    expect(lines.at(-1)).toBe('globex: not found')
+  }
+  expect(existsSync(join(project, 'data', 'root.key'))).toBe(true)
+  const doctor = await bailiwick(['doctor', join(project, 'data'), '--json'])
+  expect(JSON.parse(doctor.out)).toMatchObject({ ok: true, tenants: 1 })
+})
+
+test('CLI: init --json', async () => {
+  const folder = freshFolder()
+  const { code, out, err } = await bailiwick(['init', folder, '--json'])
+  expect([code, err]).toEqual([0, ''])
+  expect(JSON.parse(out)).toEqual({ folder, files: ['package.json', 'main.js', 'README.md', '.gitignore'] })
+  expect(readdirSync(folder).sort()).toEqual(files)
+})
+
+test('CLI: init without a folder is for the current one', async () => {
+  const folder = freshFolder()
+  const { code, out } = await bailiwick(['init'], {}, folder)
+  expect(code).toBe(0)
+  expect(out).toContain('next: npm install && npm start\n')
+  expect(readdirSync(folder).sort()).toEqual(files)
+})
+
+test('CLI: init leaves alone what is there', async () => {
+  const folder = freshFolder()
+  writeFileSync(join(folder, 'mine'), 'mine')
+  mkdirSync(join(folder, 'empty'))
+  for (const [words, message] of [
+    [['init', folder], 'There is something in'],
+    [['init', join(folder, 'mine')], 'is a file'],
+    [['init', join(folder, 'mine', 'below')], 'is a file'],
+    [['init', ''], 'Name a folder'],
+    [['init', join(folder, 'empty'), 'more'], 'more is one word too many'],
+  ] as const) {
+    const answer = await bailiwick(words)
+    expect(answer).toEqual(oneLine)
+    expect(answer.err).toContain(message)
+  }
+  expect(readdirSync(folder).sort()).toEqual(['empty', 'mine'])
+  expect(readdirSync(join(folder, 'empty'))).toEqual([])
+  expect(readFileSync(join(folder, 'mine'), 'utf8')).toBe('mine')
+})

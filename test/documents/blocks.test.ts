@@ -1,0 +1,59 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { fencesOf } from '../../scripts/lib/fences.mjs'
+import { inRoot } from '../../scripts/lib/root.mjs'
+import { documentFolder, isAsPrinted, runFence } from './running.ts'
+
+const guides = readdirSync(inRoot('docs', 'guides')).map((name) => join('docs', 'guides', name))
+const documents = ['README.md', join('docs', 'telemetry.md'), ...guides]
+
+function folderOfTest(): string {
+  const folder = documentFolder()
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+describe('DOCS: every block of code is run', () => {
+  it.each(documents)('DOCS: %s does what it says', async (document) => {
+    const folder = folderOfTest()
+    let printed: string | undefined
+    const text = readFileSync(inRoot(document), 'utf8')
+    const fences = fencesOf(text)
+    // Nothing is hidden from this by being indented or by other marks.
+    expect(text.match(/^\s*(?:```|~~~)/gm) ?? []).toHaveLength(fences.length * 2)
+    for (const fence of fences) {
+      if (fence.language !== 'text') {
+        printed = await runFence(fence, folder).catch((error: Error) => {
+          throw new Error(`${document}, line ${fence.line}: ${error.message}`)
+        })
+        continue
+      }
+      const isSo = printed !== undefined && isAsPrinted(fence.code, printed)
+      expect([document, fence.line, isSo ? fence.code : printed]).toEqual([document, fence.line, fence.code])
+    }
+  })
+
+  it('DOCS: a block that fails, or that nothing runs, is found', async () => {
+    const folder = folderOfTest()
+    const run = (language: string, code: string) => runFence({ language, code, line: 1 }, folder)
+    expect(
+      await run(
+        'ts',
+        "import { BailiwickError } from 'bailiwick'\nconsole.log(typeof BailiwickError satisfies string)",
+      ),
+    ).toBe('function\n')
+    expect(await run('sh', 'npx bailiwick --version > version\ncat version')).toMatch(/^\d+\.\d+\.\d+\n$/)
+    await expect(run('ts', 'throw new Error("no")')).rejects.toThrow('It ended with 1')
+    await expect(run('sh', 'npx bailiwick doctor ./nothing | cat')).rejects.toThrow('It ended with 2')
+    await expect(run('sh', 'npm test')).rejects.toThrow('npm is not for documents')
+    await expect(run('sh', 'npx something else')).rejects.toThrow('It ended with 1')
+    for (const language of ['', 'js', 'bash', 'json']) await expect(run(language, 'x')).rejects.toThrow('cannot be run')
+  })
+
+  it('DOCS: what a document says is printed is compared', () => {
+    expect(isAsPrinted('a … c\n', 'a b c\n')).toBe(true)
+    expect(isAsPrinted('a (b)\n', 'a (b)')).toBe(true)
+    for (const other of ['a b', 'a c d', 'x a b c']) expect(isAsPrinted('a … c', other)).toBe(false)
+  })
+})

@@ -1,0 +1,75 @@
+import { expect, it } from 'vitest'
+import { createRuntime, defineTenant, type Runtime, type Tenant } from '../../ts/index.ts'
+import { refuses } from '../../ts/isolation/cells/names.ts'
+import { IsolationError, isolationSuite, type OpenRuntime, runIsolation } from '../../ts/isolation/index.ts'
+import { engines, freshUrl, noon, openFresh } from '../support/stores.ts'
+import { broken } from './broken.ts'
+
+/** The names of the cells that do not hold when runtimes are opened by this. */
+async function failing(open: (real: OpenRuntime) => OpenRuntime): Promise<Set<string>> {
+  const store = await openFresh('memory', {}, { now: noon })
+  const { cells } = isolationSuite({
+    store,
+    advance: (milliseconds) => store.advance(milliseconds),
+    createRuntime: open(createRuntime),
+  })
+  const failed = new Set<string>()
+  for (const { name, run } of cells) {
+    await run().catch((error: unknown) => {
+      // What breaks on the way is not found out.
+      if (error instanceof IsolationError) failed.add(name)
+    })
+  }
+  return failed
+}
+
+const names = isolationSuite({ url: 'memory:' }).cells.map(({ name }) => name)
+const found = new Set<string>()
+
+it.each(Object.entries(broken))('B12: the suite finds out whoever %s', async (_, { open, finds }) => {
+  const expected = names.filter((name) => finds.test(name))
+  expect(expected.length).toBeGreaterThan(0)
+  const failed = await failing(open())
+  expect(expected.filter((name) => !failed.has(name))).toEqual([])
+  for (const name of failed) found.add(name)
+})
+
+it('B12: every cell of the suite can fail', () => {
+  // That one does not go through a runtime; see below.
+  const asked = names.filter((name) => !name.includes('defineTenant'))
+  expect(asked.filter((name) => !found.has(name))).toEqual([])
+})
+
+it('B12: the suite does not mind a proxy that changes nothing', async () => {
+  expect([
+    ...(await failing((real) => async (spec, options) => new Proxy(await real(spec, options), faithful))),
+  ]).toEqual([])
+})
+
+/** Private members are those of the real one. */
+const faithful: ProxyHandler<Runtime> = {
+  get: (target, key) => {
+    const member: unknown = Reflect.get(target, key, target)
+    return typeof member === 'function' ? member.bind(target) : member
+  },
+}
+
+it.each([
+  ['rewrites them', (resourceId: string, version: string) => defineTenant(tidy(resourceId), tidy(version))],
+  ['takes anything', (resourceId: string, version: string): Tenant => ({ resourceId, version })],
+])('M1: the suite finds out who %s instead of refusing ill-formed names', (_, define) => {
+  expect(() => refuses(define)).toThrow(IsolationError)
+  refuses(defineTenant)
+})
+
+function tidy(name: string): string {
+  return name.toWellFormed().normalize('NFC')
+}
+
+it.each(engines)('B12: anybody can run it on %s, by the system’s clock, side by side', async (engine) => {
+  const told: string[] = []
+  const report = await runIsolation({ url: freshUrl(engine) }, ({ name }) => told.push(name))
+  expect(report.cells.filter(({ ok }) => !ok)).toEqual([])
+  expect(report).toMatchObject({ ok: true, passed: names.length, failed: 0 })
+  expect(told.sort()).toEqual([...names].sort())
+})

@@ -1,0 +1,94 @@
+import { createRuntime, openStore, type Store, type StoreOptions } from '../index.ts'
+import { assertSame } from './answers.ts'
+import type { CellPlan, IsolationCell } from './cells/cell.ts'
+import { cursorCells } from './cells/cursors.ts'
+import { handleCells } from './cells/handle.ts'
+import { nameCells } from './cells/names.ts'
+import { oneAnswerCells } from './cells/one-answer.ts'
+import type { Ground, OpenRuntime } from './ground.ts'
+
+/** How long things live that are to expire, unless the options say otherwise. */
+const EXPIRY_MS = 500
+
+/** What the suite is tried on. */
+export interface IsolationOptions extends Pick<StoreOptions, 'rootKey' | 'rootKeyEnv'> {
+  /** The store's URL. One that is not there is made. */
+  readonly url?: string
+  /** An open store instead of a URL. It stays open. */
+  readonly store?: Store
+  /** What your code opens runtimes with, if it puts something of its own in between. Default `createRuntime`. */
+  readonly createRuntime?: OpenRuntime
+  /** Moves the store's clock on: the `advance` of a test store. Without it the suite waits for what is to expire. */
+  readonly advance?: (milliseconds: number) => Promise<void>
+  /** How long what is to expire lives, in milliseconds: longer than a few commits take. Default 500. */
+  readonly expiryMs?: number
+  /**
+   * Whether the store holds nobody's data. Tenants are then also called `*`, `..` or `__proto__` and nothing else; without
+   * it, every tenant's name begins with something random, so that none of yours is met. Default false.
+   */
+  readonly emptyStore?: boolean
+}
+
+/** The cells of one store. */
+export interface IsolationSuite {
+  /** What must hold, cell by cell. */
+  readonly cells: readonly IsolationCell[]
+  /** Opens the store, which the first cell that runs does otherwise. Rejects with what `openStore` rejects with. */
+  open(): Promise<void>
+  /** Closes the store if the suite opened it. The tenants of each cell are erased when it is over. */
+  close(): Promise<void>
+}
+
+/**
+ * The tests that every engine of bailiwick must pass, for any test runner: what one tenant is answered does not depend on
+ * what others have.
+ *
+ * Give it a URL to check a store, or what you put before `createRuntime` to check that.
+ *
+ * @example
+ * ```ts
+ * const suite = isolationSuite({ url: 'sled:./isolation-test' })
+ * after(() => suite.close())
+ * for (const { name, run } of suite.cells) test(name, run)
+ * ```
+ */
+export function isolationSuite(options: IsolationOptions): IsolationSuite {
+  let opened: Promise<Ground> | undefined
+  const ground = () => {
+    opened ??= groundOf(options)
+    return opened
+  }
+  const plans = [...handleCells(), ...nameCells(options.emptyStore === true), ...cursorCells(), ...oneAnswerCells()]
+  return {
+    cells: plans.map((plan) => cellOf(plan, ground)),
+    open: async () => void (await ground()),
+    close: async () => {
+      const store = await opened?.then(
+        (where) => where.store,
+        // What was not opened need not be closed.
+        () => undefined,
+      )
+      if (options.store === undefined) await store?.close()
+    },
+  }
+}
+
+async function groundOf({ url, store, createRuntime: own, advance, expiryMs, rootKey, rootKeyEnv }: IsolationOptions) {
+  const keys = { ...(rootKey && { rootKey }), ...(rootKeyEnv && { rootKeyEnv }) }
+  return {
+    store: store ?? (await openStore(url ?? 'memory:', keys)),
+    openRuntime: own ?? createRuntime,
+    expiryMs: expiryMs ?? EXPIRY_MS,
+    advance,
+  }
+}
+
+function cellOf({ row, kind, verb, what, attempt }: CellPlan, ground: () => Promise<Ground>): IsolationCell {
+  const run = async () => {
+    const where = await ground()
+    const { alarms } = await where.store.stats()
+    await attempt(where)
+    assertSame('reported as read of others', (await where.store.stats()).alarms, 'reported before', alarms)
+  }
+  return { row, kind, verb, name: `${row}: ${verb}: ${what}`, run }
+}
