@@ -1,4 +1,4 @@
-// Packs what would be published: the root package and this machine's platform package, as .tgz files.
+// Packs what would be published: the root package and each platform package that is built, as .tgz files.
 // Options: --to <folder> (default build/packages), --profile release|dist (default dist).
 import process from 'node:process'
 import { parseArgs } from 'node:util'
@@ -17,4 +17,5 @@ if (values.profile !== 'release' && values.profile !== 'dist') {
   process.exit(2)
 }
 await buildAll(values.profile)
-for (const file of Object.values(await packAll(values.to))) console.log(file)
+const { root, platforms } = await packAll(values.to)
+for (const file of [root, ...Object.values(platforms)]) console.log(file)
