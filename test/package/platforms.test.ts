@@ -5,6 +5,7 @@ import { inRoot } from '../../scripts/lib/root.mjs'
 import { targets } from '../../scripts/lib/targets.mjs'
 import { addonProblems, glibcVersions } from '../../scripts/release/addon-file.mjs'
 import { supportedPlatforms } from '../../ts/native/platform.ts'
+import { addonFile, addonFor } from './addon-files.ts'
 
 const root = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'))
 
@@ -36,44 +37,16 @@ describe('M15: platform packages', () => {
   })
 })
 
-/** The first bytes of an addon, and the symbol versions that it asks for. */
-function fileFor(os: string, machine: number, symbols: readonly string[] = []): Buffer {
-  const bytes = Buffer.alloc(128)
-  if (os === 'linux') {
-    bytes.write('\x7fELF', 'latin1')
-    bytes.writeUInt16LE(machine, 18)
-  } else if (os === 'darwin') {
-    bytes.writeUInt32LE(0xfeed_facf)
-    bytes.writeUInt32LE(machine, 4)
-  } else {
-    bytes.write('MZ', 'latin1')
-    bytes.writeUInt32LE(64, 0x3c)
-    bytes.write('PE', 64, 'latin1')
-    bytes.writeUInt16LE(machine, 68)
-  }
-  return Buffer.concat([bytes, Buffer.from(symbols.map((symbol) => `\0${symbol}\0`).join(''))])
-}
-
 describe('M15: the check of addon files', () => {
-  const good = [
-    ['linux', 'x64', 'glibc', fileFor('linux', 62, ['GLIBC_2.2.5', 'GLIBC_2.28'])],
-    ['linux', 'arm64', 'glibc', fileFor('linux', 183, ['GLIBC_2.17'])],
-    ['linux', 'x64', 'musl', fileFor('linux', 62)],
-    ['linux', 'arm64', 'musl', fileFor('linux', 183)],
-    ['darwin', 'x64', undefined, fileFor('darwin', 0x0100_0007)],
-    ['darwin', 'arm64', undefined, fileFor('darwin', 0x0100_000c)],
-    ['win32', 'x64', undefined, fileFor('win32', 0x8664)],
-    ['win32', 'arm64', undefined, fileFor('win32', 0xaa64)],
-  ] as const
-
-  test.each(good)('M15: a file for %s %s %s fits there and nowhere else', (os, cpu, libc, bytes) => {
-    const fitting = targets().filter((target) => addonProblems(bytes, target).length === 0)
-    expect(fitting.map((target) => [target.os, target.cpu, target.libc])).toEqual([[os, cpu, libc]])
+  test.each(targets())('M15: a file for $triple fits there and nowhere else', (target) => {
+    const bytes = addonFor(target)
+    const fitting = targets().filter((each) => addonProblems(bytes, each).length === 0)
+    expect(fitting).toEqual([target])
   })
 
   test('M15: symbols newer than the oldest glibc are refused', () => {
     const linux = { os: 'linux', cpu: 'x64', libc: 'glibc' }
-    const problems = addonProblems(fileFor('linux', 62, ['GLIBC_2.17', 'GLIBC_2.34']), linux)
+    const problems = addonProblems(addonFile('linux', 62, ['GLIBC_2.17', 'GLIBC_2.34']), linux)
     expect(problems).toEqual(['needs glibc 2.34; 2.28 must do'])
   })
 
