@@ -12,9 +12,15 @@ import { ensureInstalled } from './lib/install.mjs'
 export async function buildAll(profile) {
   await ensureInstalled()
   await buildAddon(profile)
+  await buildWithoutAddon()
+  await buildPrograms()
+}
+
+/** What the root package holds. It is the same for every platform. */
+export async function buildWithoutAddon() {
+  await ensureInstalled()
   await buildLibrary()
   await buildDeclarations()
-  await buildPrograms()
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

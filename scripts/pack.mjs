@@ -1,8 +1,9 @@
-// Packs what would be published: the root package and this machine's platform package, as .tgz files.
-// Options: --to <folder> (default build/packages), --profile release|dist (default dist).
+// Packs what would be published: the root package and each platform package that is built, as .tgz files.
+// Options: --to <folder> (default build/packages), --profile release|dist (default dist), --as-built (no addon is built:
+// those that lie in npm/ are packed).
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { buildAll } from './build.mjs'
+import { buildAll, buildWithoutAddon } from './build.mjs'
 import { inRoot } from './lib/root.mjs'
 import { packAll } from './pack/packages.mjs'
 
@@ -10,11 +11,14 @@ const { values } = parseArgs({
   options: {
     to: { type: 'string', default: inRoot('build', 'packages') },
     profile: { type: 'string', default: 'dist' },
+    'as-built': { type: 'boolean', default: false },
   },
 })
 if (values.profile !== 'release' && values.profile !== 'dist') {
   console.error(`--profile is release or dist, not ${values.profile}`)
   process.exit(2)
 }
-await buildAll(values.profile)
-for (const file of Object.values(await packAll(values.to))) console.log(file)
+if (values['as-built']) await buildWithoutAddon()
+else await buildAll(values.profile)
+const { root, platforms } = await packAll(values.to)
+for (const file of [root, ...Object.values(platforms)]) console.log(file)

@@ -9,22 +9,13 @@ import { mustRun } from '../lib/run.mjs'
 const inputs = ['crates', 'Cargo.toml', 'Cargo.lock', 'build.rs', '.cargo']
 
 /**
- * Builds the addon into its platform package.
+ * Builds the addon of this machine into its platform package. It needs the machine's own C library; those that are published
+ * come from target.mjs.
  *
- * @param {'release' | 'dist'} [profile] dist is what is published: smaller, and slower to build
+ * @param {'release' | 'dist'} [profile] dist is as small as what is published, and slower to build
  */
 export function buildAddon(profile = 'release') {
-  return profile === 'dist' ? buildForPublishing() : build('addon', addonPath, profile, [])
-}
-
-/** By the napi command, which can also cross-compile. The loader and the types are ours, so it writes neither. */
-function buildForPublishing() {
-  return unlessUnchanged('addon', { inputs, outputs: [addonPath], variant: 'dist' }, async () => {
-    const napi = inRoot('node_modules', '@napi-rs', 'cli', 'dist', 'cli.js')
-    const output = ['--output-dir', dirname(addonPath), '--no-js', '--dts', join('..', '..', 'build', 'addon.d.ts')]
-    const what = ['--package', 'bailiwick-node', '--profile', 'dist', '--platform', '--strip']
-    await mustRun(process.execPath, [napi, 'build', ...what, ...output, '--', '--locked'])
-  })
+  return build('addon', addonPath, profile, [])
 }
 
 /** Builds the addon with the test-only exports that make a named export panic. */
@@ -33,7 +24,7 @@ export function buildFaultsAddon() {
 }
 
 /**
- * For daily work cargo alone: `napi build` passes `--target`, which compiles every dependency a second time
+ * By cargo alone: `napi build` passes `--target`, which compiles every dependency a second time
  * (docs/decisions/0001-build-the-addon-with-cargo.md).
  *
  * @param {string} name

@@ -1,10 +1,10 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { npm } from '../lib/install.mjs'
-import { platformName } from '../lib/platform.mjs'
 import { inRoot } from '../lib/root.mjs'
 import { mustRun } from '../lib/run.mjs'
+import { targets } from '../lib/targets.mjs'
 
 /**
  * @typedef {object} Manifest the fields that are read here
@@ -17,29 +17,33 @@ import { mustRun } from '../lib/run.mjs'
 const developmentFields = ['scripts', 'devDependencies', 'optionalDependencies']
 
 /**
- * Packs the root package and this machine's platform package, as they were built last.
+ * Packs the root package and every platform package whose addon is there, as they were built last.
  *
  * The published root names the platform packages as optional dependencies. The repository's own package.json cannot:
  * they are not published when it is installed (docs/decisions/0004-name-platform-packages-when-packing.md).
  *
  * @param {string} destination a folder, made if need be
- * @returns {Promise<{ root: string, platform: string }>} the .tgz files
+ * @returns {Promise<{ root: string, platforms: Record<string, string> }>} the .tgz files; platforms by their name
  */
 export async function packAll(destination) {
   mkdirSync(destination, { recursive: true })
   const root = readManifest(inRoot())
-  const platforms = readdirSync(inRoot('npm'))
-    .sort()
-    .map((name) => readManifest(inRoot('npm', name)))
-  for (const { name, version } of platforms) {
-    if (version !== root.version) throw new Error(`${name} is at ${version}, the root package at ${root.version}`)
+  const manifests = targets().map(({ name }) => ({ name, manifest: readManifest(inRoot('npm', name)) }))
+  for (const { manifest } of manifests) {
+    if (manifest.version === root.version) continue
+    throw new Error(`${manifest.name} is at ${manifest.version}, the root package at ${root.version}`)
   }
-  const optionalDependencies = Object.fromEntries(platforms.map(({ name, version }) => [name, version]))
+  const optionalDependencies = Object.fromEntries(manifests.map(({ manifest }) => [manifest.name, manifest.version]))
   const published = Object.entries(root).filter(([field]) => !developmentFields.includes(field))
-  const platformFolder = inRoot('npm', platformName())
+  /** @type {Record<string, string>} */
+  const platforms = {}
+  for (const { name, manifest } of manifests) {
+    if (!existsSync(inRoot('npm', name, `bailiwick.${name}.node`))) continue
+    platforms[name] = await pack(inRoot('npm', name), manifest, destination)
+  }
   return {
     root: await pack(inRoot(), { ...Object.fromEntries(published), optionalDependencies }, destination),
-    platform: await pack(platformFolder, readManifest(platformFolder), destination),
+    platforms,
   }
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { platformName } from '../../scripts/lib/platform.mjs'
 import { packAll } from '../../scripts/pack/packages.mjs'
 
 const execute = promisify(execFile)
@@ -15,7 +16,9 @@ export async function installIntoEmptyProject(): Promise<string> {
   const packed = await packAll(join(project, 'packed'))
   await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'consumer', private: true }))
   const options = ['--offline', '--no-audit', '--no-fund', '--loglevel=error', '--foreground-scripts']
-  await execute('npm', ['install', ...options, packed.root, packed.platform], { cwd: project })
+  const platform = packed.platforms[platformName()]
+  if (platform === undefined) throw new Error('this platform is not built')
+  await execute('npm', ['install', ...options, packed.root, platform], { cwd: project })
   await cp(join(here, 'consumer'), project, { recursive: true })
   return project
 }

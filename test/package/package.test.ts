@@ -9,6 +9,7 @@ import { filesBelow } from '../../scripts/lib/inputs.mjs'
 import { addonFile, platformName } from '../../scripts/lib/platform.mjs'
 import { inRoot } from '../../scripts/lib/root.mjs'
 import { tool } from '../../scripts/lib/run.mjs'
+import { targets } from '../../scripts/lib/targets.mjs'
 import { runNode } from '../support/run-node.ts'
 import { installIntoEmptyProject, nodesUnderTest } from './install.ts'
 
@@ -89,7 +90,7 @@ describe('M15: what is published', () => {
 
   test('M15: the root asks for exactly its own version of every platform package', () => {
     const { version, optionalDependencies } = manifestOf('bailiwick')
-    const platforms = readdirSync(inRoot('npm')).map((name) => [`@bailiwick/${name}`, version])
+    const platforms = targets().map(({ name }) => [`@bailiwick/${name}`, version])
     expect(optionalDependencies).toEqual(Object.fromEntries(platforms))
     expect(manifestOf(platformPackage)['version']).toBe(version)
   })

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { InternalError } from '../errors/index.ts'
 import type { NativeAddon } from './addon.ts'
-import { currentPlatform, type Platform } from './platform.ts'
+import { currentPlatform, type Platform, supportedPlatforms } from './platform.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -54,10 +54,16 @@ function resolve(specifier: string): string | undefined {
   }
 }
 
-function missingMessage(platform: Platform): string {
+function missingMessage({ name, packageName }: Platform): string {
+  if (!supportedPlatforms.includes(name)) {
+    return (
+      `bailiwick has no package ${packageName}: this platform is not supported. Run it on one of ` +
+      `${supportedPlatforms.join(', ')}, or build the addon from source and name it in BAILIWICK_NATIVE_PATH.`
+    )
+  }
   return (
-    `bailiwick needs the package ${platform.packageName}, which is not installed. ` +
-    'Install again without --omit=optional or --no-optional, on the machine that will run it, and delete a lock file ' +
-    'written on another platform first. If the package does not exist, this platform is not supported yet.'
+    `bailiwick needs the package ${packageName}, which is not installed. ` +
+    'Install again on the machine that will run it, without --omit=optional or --no-optional; ' +
+    'delete node_modules and a lock file written on another platform first.'
   )
 }

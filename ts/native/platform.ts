@@ -1,6 +1,6 @@
 import process from 'node:process'
 
-/** Which prebuilt addon fits this process. */
+/** Which prebuilt addon fits a process. */
 export interface Platform {
   /** `linux-x64-gnu`, `darwin-arm64`, …: the last part of the package's name. */
   readonly name: string
@@ -10,16 +10,37 @@ export interface Platform {
   readonly fileName: string
 }
 
-/** Names the platform package for this process; whether it exists, only loading it tells. */
-export function currentPlatform(): Platform {
-  const name = [process.platform, process.arch, abi()].filter((part) => part !== undefined).join('-')
+/** What decides which addon fits; the C library counts on Linux alone. */
+export interface System {
+  readonly platform: string
+  readonly arch: string
+  readonly usesGlibc: () => boolean
+}
+
+/** Every platform that a package is published for. package.json lists the same ones as targets of the compiler. */
+export const supportedPlatforms: readonly string[] = [
+  'darwin-arm64',
+  'darwin-x64',
+  'linux-arm64-gnu',
+  'linux-arm64-musl',
+  'linux-x64-gnu',
+  'linux-x64-musl',
+  'win32-arm64-msvc',
+  'win32-x64-msvc',
+]
+
+/** Names the platform package for this process, or for another system; whether it is installed, only loading it tells. */
+export function currentPlatform(
+  system: System = { platform: process.platform, arch: process.arch, usesGlibc },
+): Platform {
+  const name = [system.platform, system.arch, abi(system)].filter((part) => part !== undefined).join('-')
   return { name, packageName: `@bailiwick/${name}`, fileName: `bailiwick.${name}.node` }
 }
 
-function abi(): string | undefined {
-  if (process.platform === 'win32') return 'msvc'
-  if (process.platform !== 'linux') return undefined
-  return usesGlibc() ? 'gnu' : 'musl'
+function abi(system: System): string | undefined {
+  if (system.platform === 'win32') return 'msvc'
+  if (system.platform !== 'linux') return undefined
+  return system.usesGlibc() ? 'gnu' : 'musl'
 }
 
 /** glibc tells its version in Node's diagnostic report; musl has none to tell. Takes about 6 ms. */

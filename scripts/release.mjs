@@ -1,0 +1,42 @@
+// The gate before publishing, and publishing: node scripts/release.mjs check|publish <folder> [--version <version>]
+// Publishes nothing unless every package is there and fits. What is published already is left alone, so that a release
+// that was cut off can be run again. Options after `--` go to `npm publish`.
+import { readFileSync } from 'node:fs'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { npm } from './lib/install.mjs'
+import { inRoot } from './lib/root.mjs'
+import { mustRun, run } from './lib/run.mjs'
+import { readPackages, releaseProblems } from './release/packages.mjs'
+
+const separator = process.argv.indexOf('--')
+const [own, forNpm] =
+  separator < 0 ? [process.argv.slice(2), []] : [process.argv.slice(2, separator), process.argv.slice(separator + 1)]
+const { values, positionals } = parseArgs({
+  args: own,
+  allowPositionals: true,
+  options: { version: { type: 'string', default: JSON.parse(readFileSync(inRoot('package.json'), 'utf8')).version } },
+})
+const [verb, folder] = positionals
+if ((verb !== 'check' && verb !== 'publish') || folder === undefined) {
+  console.error('usage: node scripts/release.mjs check|publish <folder> [--version <version>] [-- <options of npm>]')
+  process.exit(2)
+}
+
+const packages = readPackages(folder)
+const problems = releaseProblems(packages, values.version)
+for (const problem of problems) console.error(problem)
+console.log(`release ${values.version}: ${packages.length} packages, ${problems.length} problems`)
+if (problems.length > 0) process.exit(1)
+if (verb === 'publish') {
+  // The root comes last: whoever can install it finds its platform.
+  for (const { file, manifest } of packages) await publish(file, `${manifest.name}@${manifest.version}`)
+}
+
+/** @param {string} file @param {string} what */
+async function publish(file, what) {
+  const registry = forNpm.filter((option) => option.startsWith('--registry='))
+  const { code, output } = await run(npm, ['view', what, 'version', ...registry], { quiet: true })
+  if (code === 0 && output.trim() !== '') return console.log(`${what} is published already`)
+  await mustRun(npm, ['publish', file, '--access=public', ...forNpm])
+}

@@ -1,0 +1,63 @@
+import { oldestGlibc } from '../lib/targets.mjs'
+
+/** The machine types of the three formats, as their headers number them. */
+const machines = /** @type {const} */ ({
+  linux: { x64: 62, arm64: 183 },
+  darwin: { x64: 0x0100_0007, arm64: 0x0100_000c },
+  win32: { x64: 0x8664, arm64: 0xaa64 },
+})
+
+/**
+ * What is wrong with an addon for a platform: another format, another processor, the wrong C library or too new a one.
+ *
+ * @param {Buffer} bytes
+ * @param {{ os: string, cpu: string, libc: string | undefined }} target
+ * @returns {string[]}
+ */
+export function addonProblems(bytes, { os, cpu, libc }) {
+  const header = headerOf(bytes)
+  if (header?.os !== os) return [`is a file for ${header?.os ?? 'no system we know'}, not for ${os}`]
+  const expected = Object.entries(machines[header.os]).find(([name]) => name === cpu)?.[1]
+  const problems = header.machine === expected ? [] : [`is not for ${cpu}: its header has machine ${header.machine}`]
+  const versions = glibcVersions(bytes)
+  if (libc === 'musl' && versions.length > 0) problems.push('needs glibc and is for musl')
+  if (libc === 'glibc' && versions.length === 0) problems.push('does not need glibc and is for glibc')
+  const newest = versions.at(-1)
+  if (newest !== undefined && libc === 'glibc' && compare(newest, oldestGlibc) > 0) {
+    problems.push(`needs glibc ${newest.join('.')}; ${oldestGlibc.join('.')} must do`)
+  }
+  return problems
+}
+
+/** @param {Buffer} bytes @returns {{ os: 'linux' | 'darwin' | 'win32', machine: number } | undefined} */
+function headerOf(bytes) {
+  if (bytes.length < 64) return undefined
+  if (bytes.readUInt32BE(0) === 0x7f45_4c46) return { os: 'linux', machine: bytes.readUInt16LE(18) }
+  if (bytes.readUInt32LE(0) === 0xfeed_facf) return { os: 'darwin', machine: bytes.readUInt32LE(4) }
+  const portable = bytes.readUInt32LE(0x3c)
+  if (bytes.readUInt16BE(0) !== 0x4d5a || portable + 6 > bytes.length) return undefined
+  if (bytes.readUInt32BE(portable) !== 0x5045_0000) return undefined
+  return { os: 'win32', machine: bytes.readUInt16LE(portable + 4) }
+}
+
+/**
+ * The versions of glibc's symbols that a file asks for, oldest first. They stand in its string table as GLIBC_2.17.
+ *
+ * @param {Buffer} bytes
+ * @returns {[number, number][]}
+ */
+export function glibcVersions(bytes) {
+  const names = new Set(bytes.toString('latin1').match(/(?<=\0)GLIBC_\d+\.\d+(?=(?:\.\d+)?\0)/g))
+  return [...names].map(versionOf).sort(compare)
+}
+
+/** @param {string} name @returns {[number, number]} */
+function versionOf(name) {
+  const [major = '', minor = ''] = name.slice('GLIBC_'.length).split('.')
+  return [Number(major), Number(minor)]
+}
+
+/** @param {readonly [number, number]} left @param {readonly [number, number]} right */
+function compare(left, right) {
+  return left[0] - right[0] || left[1] - right[1]
+}

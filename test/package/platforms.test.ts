@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { addonPath, platformName } from '../../scripts/lib/platform.mjs'
+import { inRoot } from '../../scripts/lib/root.mjs'
+import { targets } from '../../scripts/lib/targets.mjs'
+import { addonProblems, glibcVersions } from '../../scripts/release/addon-file.mjs'
+import { supportedPlatforms } from '../../ts/native/platform.ts'
+import { addonFile, addonFor } from './addon-files.ts'
+
+const root = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'))
+
+describe('M15: platform packages', () => {
+  test('M15: the loader knows the platforms that are built', () => {
+    expect(
+      targets()
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(supportedPlatforms)
+  })
+
+  test.each(targets())('M15: the manifest for $triple lets npm install it there and nowhere else', (target) => {
+    const { name, os, cpu, libc } = target
+    const { description, ...manifest } = JSON.parse(readFileSync(inRoot('npm', name, 'package.json'), 'utf8'))
+    const file = `bailiwick.${name}.node`
+    expect(manifest).toEqual({
+      name: `@bailiwick/${name}`,
+      version: root.version,
+      license: root.license,
+      engines: root.engines,
+      os: [os],
+      cpu: [cpu],
+      ...(libc && { libc: [libc] }),
+      main: file,
+      files: [file, 'LICENSE-MIT', 'LICENSE-APACHE'],
+    })
+    expect(description).toMatch(/^The native addon of bailiwick for (Linux|macOS|Windows) /)
+  })
+})
+
+describe('M15: the check of addon files', () => {
+  test.each(targets())('M15: a file for $triple fits there and nowhere else', (target) => {
+    const bytes = addonFor(target)
+    const fitting = targets().filter((each) => addonProblems(bytes, each).length === 0)
+    expect(fitting).toEqual([target])
+  })
+
+  test('M15: symbols newer than the oldest glibc are refused', () => {
+    const linux = { os: 'linux', cpu: 'x64', libc: 'glibc' }
+    const problems = addonProblems(addonFile('linux', 62, ['GLIBC_2.17', 'GLIBC_2.34']), linux)
+    expect(problems).toEqual(['needs glibc 2.34; 2.28 must do'])
+  })
+
+  test.each([
+    ['nothing', Buffer.alloc(0)],
+    ['text', Buffer.alloc(200, 'text')],
+  ])('M15: %s is no addon anywhere', (_, bytes) => {
+    for (const target of targets()) expect(addonProblems(bytes, target)).toHaveLength(1)
+  })
+
+  test('M15: reads what was built here as what it is', () => {
+    const target = targets().find(({ name }) => name === platformName())
+    if (target === undefined) throw new Error('no package for this platform')
+    const bytes = readFileSync(inRoot(addonPath))
+    // A daily build links the machine's own glibc; what is published is checked before it is.
+    expect(addonProblems(bytes, target).filter((problem) => !problem.startsWith('needs glibc'))).toEqual([])
+    expect(glibcVersions(bytes).length > 0).toBe(target.libc === 'glibc')
+  })
+})

@@ -1,0 +1,86 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { inRoot } from '../../scripts/lib/root.mjs'
+import { targets } from '../../scripts/lib/targets.mjs'
+import { mostInstalledBytes, readPackages, releaseProblems } from '../../scripts/release/packages.mjs'
+import { addonFor } from './addon-files.ts'
+
+const version = '1.2.3'
+const names = targets().map(({ name }) => `@bailiwick/${name}`)
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'bailiwick-gate-'))
+  pack({ name: 'bailiwick', version, optionalDependencies: Object.fromEntries(names.map((name) => [name, version])) })
+  for (const target of targets()) pack({ name: `@bailiwick/${target.name}`, version }, addonFor(target))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+function pack(manifest: { name: string; version: string; [field: string]: unknown }, addon?: Buffer): void {
+  const contents = join(folder, 'contents', 'package')
+  mkdirSync(contents, { recursive: true })
+  writeFileSync(join(contents, 'package.json'), JSON.stringify(manifest))
+  if (addon !== undefined) writeFileSync(join(contents, 'bailiwick.node'), addon)
+  execFileSync('tar', ['-czf', tarball(manifest.name), '-C', join(folder, 'contents'), 'package'])
+  rmSync(join(folder, 'contents'), { recursive: true })
+}
+
+function tarball(name: string): string {
+  return join(folder, `${name.replace('@', '').replace('/', '-')}.tgz`)
+}
+
+function problems(): string[] {
+  return releaseProblems(readPackages(folder), version)
+}
+
+describe('M15: the gate before publishing', () => {
+  test('M15: lets a complete release through, the root last', () => {
+    expect(problems()).toEqual([])
+    expect(readPackages(folder).at(-1)?.manifest.name).toBe('bailiwick')
+  })
+
+  test.each(['bailiwick', ...names])('M15: refuses a release without %s', (name) => {
+    rmSync(tarball(name))
+    expect(problems()).toContain(`${name} is there 0 times`)
+  })
+
+  test('M15: refuses a stranger, another version, an install script and a root that asks for less', () => {
+    pack({ name: '@bailiwick/plan9-x64', version })
+    pack({ name: 'bailiwick', version: '1.2.4', scripts: { postinstall: 'node x' }, optionalDependencies: {} })
+    expect(problems()).toEqual([
+      '@bailiwick/plan9-x64 is none of our packages',
+      'bailiwick is at 1.2.4, not 1.2.3',
+      'bailiwick has the script postinstall',
+      'bailiwick does not ask for every platform at exactly 1.2.3',
+    ])
+  })
+
+  test('M15: refuses a platform package without an addon, with that of another, and one that is too large', () => {
+    const [first, second, third] = targets()
+    if (first === undefined || second === undefined || third === undefined) throw new Error('too few targets')
+    pack({ name: `@bailiwick/${first.name}`, version })
+    pack({ name: `@bailiwick/${second.name}`, version }, addonFor(third))
+    pack(
+      { name: `@bailiwick/${third.name}`, version },
+      Buffer.concat([addonFor(third), Buffer.alloc(mostInstalledBytes)]),
+    )
+    expect(problems().sort()).toEqual([
+      `@bailiwick/${first.name} holds no addon`,
+      expect.stringMatching(`^@bailiwick/${third.name} takes 10\\d{6} bytes with the root; 10000000 are allowed$`),
+      expect.stringMatching(`^@bailiwick/${second.name} is `),
+    ])
+  })
+
+  test('M15: the command publishes nothing when a package is missing', () => {
+    rmSync(tarball('@bailiwick/linux-x64-musl'))
+    const parameters = [inRoot('scripts', 'release.mjs'), 'publish', folder, '--version', version]
+    // Whatever reached a registry here would find nobody listening.
+    const attempt = () =>
+      execFileSync(process.execPath, [...parameters, '--', '--registry=http://127.0.0.1:9'], { stdio: 'pipe' })
+    expect(attempt).toThrow(expect.objectContaining({ status: 1, stderr: expect.anything() }))
+    expect(attempt).toThrow(/linux-x64-musl is there 0 times/)
+  })
+})

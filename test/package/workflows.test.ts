@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { inRoot } from '../../scripts/lib/root.mjs'
+import { targets } from '../../scripts/lib/targets.mjs'
+
+const folder = inRoot('.github', 'workflows')
+const workflows = readdirSync(folder).map((name) => ({ name, text: readFileSync(`${folder}/${name}`, 'utf8') }))
+const release = workflows.find(({ name }) => name === 'release.yml')?.text ?? ''
+
+/** A job's own lines, without its name. */
+function job(name: string): string {
+  return release.match(new RegExp(`^ {2}${name}:\\n((?: {4}.*\\n|\\n)+)`, 'm'))?.[1] ?? ''
+}
+
+describe('M15: workflows', () => {
+  test.each(workflows)('M15: $name pins every action by a full commit', ({ text }) => {
+    const actions = [...text.matchAll(/uses: (.+)/g)].map((match) => match[1])
+    expect(actions.length).toBeGreaterThan(0)
+    for (const action of actions) expect(action).toMatch(/^actions\/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+  })
+
+  test.each(workflows)('M15: $name may read and no more, and leaves no token behind', ({ text }) => {
+    expect(text).toMatch(/^permissions:\n {2}contents: read\n\n/m)
+    // Publishing alone gets a token, for the provenance.
+    expect(text.match(/: write$/gm) ?? []).toEqual(text === release ? [': write'] : [])
+    const checkouts = text.match(/actions\/checkout@[^\n]+\n +with:\n +persist-credentials: false$/gm) ?? []
+    expect(checkouts.length).toBe((text.match(/actions\/checkout@/g) ?? []).length)
+  })
+
+  test('M15: a release builds every target', () => {
+    const built = [...job('addon').matchAll(/triple: ([a-z0-9_-]+),/g)].map((match) => match[1] ?? '')
+    expect(built.sort()).toEqual(targets().map(({ triple }) => triple))
+  })
+
+  test('M15: nothing is published before the gate, the trials and the second build have passed', () => {
+    expect(job('publish')).toMatch(/needs: \[reproducible, try-in-container, try-on-runner\]/)
+    for (const trial of ['try-in-container', 'try-on-runner']) expect(job(trial)).toMatch(/needs: pack$/m)
+    expect(job('pack')).toMatch(/needs: addon$/m)
+    expect(job('pack')).toContain('scripts/release.mjs check packages')
+    expect(job('publish')).toContain('--provenance')
+    expect(release.match(/npm publish|release\.mjs publish/g)).toEqual(['release.mjs publish'])
+  })
+})
