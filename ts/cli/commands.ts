@@ -1,6 +1,7 @@
 import { backup } from './backup.ts'
 import type { Command } from './command.ts'
 import { doctor } from './doctor.ts'
+import { inspect } from './inspect.ts'
 import { restore } from './restore.ts'
 import { verify } from './verify.ts'
 
@@ -10,4 +11,5 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['doctor', doctor],
   ['backup', backup],
   ['restore', restore],
+  ['inspect', inspect],
 ])
