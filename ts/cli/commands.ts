@@ -3,6 +3,7 @@ import type { Command } from './command.ts'
 import { doctor } from './doctor.ts'
 import { init } from './init.ts'
 import { isolation } from './isolation.ts'
+import { inspect } from './inspect.ts'
 import { restore } from './restore.ts'
 import { setup } from './setup.ts'
 import { verify } from './verify.ts'
@@ -16,4 +17,5 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['restore', restore],
   ['setup', setup],
   ['isolation', isolation],
+  ['inspect', inspect],
 ])

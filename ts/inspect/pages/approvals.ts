@@ -1,0 +1,87 @@
+import type { Approval } from '../../ledger/types.ts'
+import { sameSecret } from '../access.ts'
+import { Refusal, readForm } from '../form.ts'
+import { type Html, html } from '../html.ts'
+import type { Page } from '../layout.ts'
+import { type Ask, pageOf, unlessGone } from '../routes.ts'
+import type { Subject } from '../server.ts'
+import { chip, count, duration, facts, id, more, nothing, pathOf, time, value } from '../values.ts'
+import { stepsOf } from './plans.ts'
+
+/** What waits for a decision, newest first. */
+export async function inbox(subject: Subject, ask: Ask): Promise<Page> {
+  const { items, cursor } = await subject.runtime.approvals.pending(pageOf(ask, 20))
+  const cards = await Promise.all(
+    items.map(
+      async (approval) => html`<li class="card">${await question(subject, approval)}${form(approval, ask)}</li>`,
+    ),
+  )
+  const body = html`${items.length === 0 ? nothing('Nothing waits for a decision.') : html`<ul class="cards">${cards}</ul>`}
+${more('/approvals', ask.search, cursor)}`
+  return { title: 'Approvals', section: '/approvals', body }
+}
+
+/** One approval, whatever came of it. */
+export async function oneApproval(subject: Subject, ask: Ask, approvalId: string): Promise<Page> {
+  const approval = await subject.runtime.approvals.get(approvalId)
+  const isPending = approval.status === 'pending'
+  const body = html`${!isPending && html`<p class="notice" role="status">This approval is ${approval.status}. <a href="/approvals">To what waits</a></p>`}
+<div class="card">${await question(subject, approval)}${isPending && form(approval, ask)}</div>`
+  return { title: 'Approval', section: '/approvals', body }
+}
+
+/**
+ * Decides, and answers the path that shows what came of it.
+ *
+ * @throws Refusal, and what `approvals.respond` rejects with
+ */
+export async function decide({ runtime }: Subject, ask: Ask, approvalId: string): Promise<string> {
+  const fields = await readForm(ask.request, ['token', 'actor', 'reason', 'decision'])
+  if (!sameSecret(fields.token, ask.formToken)) throw new Refusal(403, 'The form is of another session. Load it anew.')
+  const { decision, actor, reason } = fields
+  if (decision !== 'approve' && decision !== 'reject') throw new Refusal(400, 'Either approve or reject.')
+  await runtime.approvals.respond(approvalId, { decision, actor, ...(reason === '' ? {} : { reason }) })
+  return pathOf('/approvals', approvalId)
+}
+
+async function question({ runtime }: Subject, approval: Approval): Promise<Html> {
+  const { subject, runId, threadId } = approval
+  const asked =
+    'tool' in subject
+      ? html`<h2>Call ${subject.tool}?</h2>${value(subject.input)}`
+      : html`<h2>Approve a plan?</h2>${await planOf({ runtime }, subject)}`
+  return html`${asked}${facts([
+    ['State', chip(approval.status)],
+    ['Asked by', approval.requestedBy],
+    ['Asked', time(approval.createdAt)],
+    ['Decide before', time(approval.expiresAt)],
+    ['Run', runId === undefined ? undefined : id(runId, pathOf('/runs', runId))],
+    ['Thread', threadId === undefined ? undefined : id(threadId, pathOf('/threads', threadId))],
+    ['Approval', id(approval.approvalId, pathOf('/approvals', approval.approvalId))],
+    ['Hash of what is asked', id(approval.subjectHash)],
+  ])}`
+}
+
+/** The version of a plan that is asked about, which may not be the newest. */
+async function planOf(
+  { runtime }: Pick<Subject, 'runtime'>,
+  { planId, planHash }: { readonly planId: string; readonly planHash: string },
+): Promise<Html> {
+  const versions = (await unlessGone(runtime.plans.history(planId))) ?? []
+  const plan = versions.find(({ hash }) => hash === planHash)
+  if (plan === undefined) return nothing('The plan is not there any more.')
+  return html`<p class="goal">${plan.goal}</p><p>Version ${count(plan.version)} of ${id(planId, pathOf('/plans', planId))}</p>${stepsOf(plan)}`
+}
+
+function form({ approvalId, expiresAt }: Approval, { formToken }: Ask): Html {
+  const left = expiresAt - Date.now()
+  return html`<form method="post" action="${pathOf('/approvals', approvalId)}">
+<input type="hidden" name="token" value="${formToken}">
+<label for="actor-${approvalId}">Your name <span class="quiet">for the ledger</span></label>
+<input id="actor-${approvalId}" name="actor" required maxlength="256" autocomplete="name">
+<label for="reason-${approvalId}">Why <span class="quiet">if you want to say</span></label>
+<textarea id="reason-${approvalId}" name="reason" rows="2" maxlength="4000"></textarea>
+<p class="buttons"><button class="approve" name="decision" value="approve">Approve</button> <button class="reject" name="decision" value="reject">Reject</button>
+${left > 0 && html`<span class="quiet">${duration(left)} left</span>`}</p>
+</form>`
+}

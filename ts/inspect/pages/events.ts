@@ -1,0 +1,73 @@
+import type { JournaledEvent } from '../../runtime/run-events.ts'
+import type { TraceEvent } from '../../runtime/types.ts'
+import { type Html, html } from '../html.ts'
+import { chip, count, duration, facts, id, pathOf, time, value } from '../values.ts'
+
+/** Events of one run, oldest first, by how long after its begin they were. */
+export function eventList(events: readonly JournaledEvent[], startedAt: number): Html {
+  const items = events.map(
+    (event) => html`<li class="event">
+<p class="head"><span class="number">+${duration(Math.max(0, event.at - startedAt))}</span> <b>${event.type}</b>${event.agent !== undefined && html` <span class="quiet">${event.agent}</span>`} <span class="quiet">number ${event.sequence}</span></p>
+${detailsOf(event)}</li>`,
+  )
+  return html`<ol class="events" start="0">${items}</ol>`
+}
+
+/** What an event says beside its type. */
+export function detailsOf(event: TraceEvent): Html | undefined {
+  switch (event.type) {
+    case 'run.started':
+      return html`${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${value(event.prompt)}`
+    case 'model.completed': {
+      const { inputTokens, outputTokens } = event.usage
+      const tokens = `${count(inputTokens)} tokens read, ${count(outputTokens)} written`
+      return html`<p>${event.model}: ${tokens}, ended with ${event.finishReason}</p>`
+    }
+    case 'tool.called':
+      return html`<p>${event.tool} <span class="quiet">call ${event.callId}</span></p>${folded('Input', event.input)}`
+    case 'tool.completed':
+      return html`<p><span class="quiet">call ${event.callId}</span>${event.reference !== undefined && html` kept as ${referenceLink(event.reference)}`}</p>${folded('Result', event.result)}`
+    case 'tool.failed':
+      return html`<p>${chip('failed')} ${event.error.code}: ${event.error.message} <span class="quiet">call ${event.callId}</span></p>`
+    case 'reference.created':
+      return html`<p>${referenceLink(event.reference)}</p>`
+    case 'plan.saved':
+      return html`<p>${id(event.planId, pathOf('/plans', event.planId))} version ${event.version}</p>`
+    case 'approval.requested':
+      return html`<p>${approvalLink(event.approval.approvalId)}</p>${folded('What is asked', event.approval.subject)}`
+    case 'approval.decided': {
+      const { approvalId, decision, actor, reason, decidedAt } = event.record
+      return facts([
+        ['Approval', approvalLink(approvalId)],
+        ['Decision', chip(decision)],
+        ['By', actor ?? undefined],
+        ['Why', reason],
+        ['When', time(decidedAt)],
+      ])
+    }
+    case 'run.suspended':
+      return html`<ul>${event.approvals.map(({ approvalId }) => html`<li>waits for ${approvalLink(approvalId)}</li>`)}</ul>`
+    case 'run.completed':
+      return folded('Answer', event.output ?? event.text)
+    case 'run.failed':
+      return html`<p>${chip('failed')} ${event.error.code}: ${event.error.message}</p>`
+    case 'run.limited':
+      return html`<p>${chip('limited')} by ${event.limit}</p>`
+    case 'request.rejected':
+      return html`<p>A query named another tenant.</p>`
+    default:
+      return undefined
+  }
+}
+
+function referenceLink(reference: string): Html {
+  return id(reference, pathOf('/references', reference))
+}
+
+function approvalLink(approvalId: string): Html {
+  return id(approvalId, pathOf('/approvals', approvalId))
+}
+
+function folded(name: string, given: unknown): Html {
+  return html`<details><summary>${name}</summary>${value(given)}</details>`
+}

@@ -1,0 +1,89 @@
+import type { RunSummary } from '../../runtime/run.ts'
+import type { Usage } from '../../runtime/types.ts'
+import { type Html, html } from '../html.ts'
+import type { Page } from '../layout.ts'
+import { bars, columns } from '../plots.ts'
+import type { Ask } from '../routes.ts'
+import type { Subject } from '../server.ts'
+import { count, counted, nothing, size } from '../values.ts'
+import { verdictOf } from './ledger.ts'
+import { timeline } from './runs.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+/** How many days the plot of runs has, and how many runs it is made of at most. */
+const DAYS = 14
+const MOST_RUNS = 1000
+
+/** Where a kind of thing has a section. */
+const paths: { readonly [kind: string]: string } = {
+  references: '/references',
+  plans: '/plans',
+  approvals: '/approvals',
+  threads: '/threads',
+  runs: '/runs',
+  traces: '/events',
+}
+
+/** What the tenant has and uses, and whether its ledger holds. */
+export async function overview({ runtime }: Subject, _: Ask): Promise<Page> {
+  const [usage, report, pending, runs] = await Promise.all([
+    runtime.usage(),
+    runtime.approvals.verify(),
+    runtime.approvals.pending({ limit: 100 }),
+    runtime.runs.list({ limit: MOST_RUNS }),
+  ])
+  const waiting = `${counted(pending.items.length, 'approval')}${pending.cursor === undefined ? '' : ' and more'}`
+  const body = html`${pending.items.length > 0 && html`<p class="notice warn"><b>${waiting}</b> ${pending.items.length === 1 ? 'waits' : 'wait'} for a decision. <a href="/approvals">Decide</a></p>`}
+${verdictOf(report)}
+<div class="panels">
+<section class="card" aria-labelledby="storage"><h2 id="storage">Storage</h2>${storage(usage)}</section>
+<section class="card" aria-labelledby="tokens"><h2 id="tokens">Tokens</h2>${tokens(usage)}</section>
+<section class="card" aria-labelledby="days"><h2 id="days">Runs by day</h2>${days(runs.items, Date.now())}</section>
+<section class="card" aria-labelledby="limits"><h2 id="limits">Limits</h2>${limits(usage)}</section>
+</div>
+<section aria-labelledby="newest"><h2 id="newest">Newest runs</h2>${runs.items.length === 0 ? nothing('There are no runs yet.') : timeline(runs.items.slice(0, 8))}</section>`
+  return { title: 'Overview', section: '/', body }
+}
+
+function storage({ storage: kinds }: Usage): Html {
+  const rows = Object.entries(kinds).map(([kind, { items, bytes }]) => {
+    const path = paths[kind]
+    const label = `${size(bytes)}, ${counted(items, 'item')}`
+    return { name: kind, value: bytes, label, ...(path === undefined ? {} : { path }) }
+  })
+  const all = rows.reduce((sum, { value }) => sum + value, 0)
+  return bars(`${size(all)} in all, by kind`, rows)
+}
+
+function tokens({ tokens: models }: Usage): Html {
+  const rows = Object.entries(models).map(([name, { inputTokens, outputTokens }]) => ({
+    name,
+    value: inputTokens + outputTokens,
+    label: `${count(inputTokens)} read, ${count(outputTokens)} written`,
+  }))
+  return rows.length === 0 ? nothing('No model was asked yet.') : bars('Since the beginning, by model', rows)
+}
+
+function days(runs: readonly RunSummary[], now: number): Html {
+  const today = Math.floor(now / DAY_MS)
+  const rows = Array.from({ length: DAYS }, (_, at) => {
+    const day = today - (DAYS - 1) + at
+    const value = runs.filter(({ startedAt }) => Math.floor(startedAt / DAY_MS) === day).length
+    return { name: new Date(day * DAY_MS).toISOString().slice(5, 10), value, label: counted(value, 'run') }
+  })
+  const most = Math.max(...rows.map(({ value }) => value))
+  const newest = runs.length === MOST_RUNS ? `, of the newest ${count(MOST_RUNS)}` : ''
+  return columns(`The last ${DAYS} days (UTC), at most ${count(most)} a day${newest}`, rows)
+}
+
+function limits({ limits: set, storage: kinds }: Usage): Html {
+  const bytes = Object.values(kinds).reduce((sum, kind) => sum + kind.bytes, 0)
+  const rows = [
+    ...(set.bytes === undefined ? [] : [['Bytes', `${size(bytes)} of ${size(set.bytes)}`] as const]),
+    ...(set.valueBytes === undefined ? [] : [['One value', size(set.valueBytes)] as const]),
+    ...(set.inFlightBytes === undefined ? [] : [['Under way at once', size(set.inFlightBytes)] as const]),
+    ...(set.pendingApprovals === undefined ? [] : [['Pending approvals', count(set.pendingApprovals)] as const]),
+  ]
+  return html`<p class="quiet">Those that hold unless the host's spec sets others, which this page does not know.</p>
+<dl class="facts">${rows.map(([name, limit]) => html`<div><dt>${name}</dt><dd>${limit}</dd></div>`)}</dl>`
+}

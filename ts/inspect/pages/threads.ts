@@ -1,0 +1,48 @@
+import type { Message, Part } from '../../spec/callbacks.ts'
+import { type Html, html } from '../html.ts'
+import type { Page } from '../layout.ts'
+import { type Ask, pageOf } from '../routes.ts'
+import type { Subject } from '../server.ts'
+import { count, id, more, nothing, pathOf, time, value } from '../values.ts'
+
+/** Threads, newest first. */
+export async function threads({ runtime }: Subject, ask: Ask): Promise<Page> {
+  const { items, cursor } = await runtime.threads.list(pageOf(ask))
+  const rows = items.map(
+    (thread) => html`<tr><td data-name="Thread">${id(thread.threadId, pathOf('/threads', thread.threadId))}</td>
+<td data-name="Messages">${count(thread.length)}</td><td data-name="Begun by">${thread.actor ?? '–'}</td>
+<td data-name="Updated">${time(thread.updatedAt)}</td></tr>`,
+  )
+  const table = html`<table class="list"><thead><tr><th scope="col">Thread</th><th scope="col">Messages</th><th scope="col">Begun by</th><th scope="col">Updated</th></tr></thead><tbody>${rows}</tbody></table>`
+  const body = html`${items.length === 0 ? nothing('There are no threads yet.') : table}${more('/threads', ask.search, cursor)}`
+  return { title: 'Threads', section: '/threads', body }
+}
+
+/** One thread's messages, oldest first. */
+export async function oneThread({ runtime }: Subject, ask: Ask, threadId: string): Promise<Page> {
+  const { items, cursor } = await runtime.threads.messages(threadId, pageOf(ask))
+  const body = html`<p>${id(threadId)}</p><ol class="events">${items.map(messageOf)}</ol>
+${more(pathOf('/threads', threadId), ask.search, cursor)}`
+  return { title: 'Thread', section: '/threads', body }
+}
+
+function messageOf(message: Message): Html {
+  return html`<li class="event ${message.role}"><p class="head"><b>${message.role}</b> <span class="quiet">${message.actor} ${time(message.createdAt)}</span>
+${message.runId !== undefined && html` ${html`<a href="${pathOf('/runs', message.runId)}">its run</a>`}`}</p>
+${message.parts.map(partOf)}</li>`
+}
+
+function partOf(part: Part): Html {
+  switch (part.type) {
+    case 'text':
+      return html`<p class="text">${part.text}</p>`
+    case 'reasoning':
+      return html`<details><summary>Reasoning</summary><p class="text">${part.text}</p></details>`
+    case 'file':
+      return html`<p>${id(part.reference, pathOf('/references', part.reference))} <span class="quiet">${part.mediaType}</span></p>`
+    case 'tool-call':
+      return html`<details><summary>Calls ${part.tool}</summary>${value(part.input)}</details>`
+    case 'tool-result':
+      return html`<details><summary>${part.isError === true ? 'Failed' : 'Result'} of call ${part.callId}</summary>${value(part.result)}</details>`
+  }
+}

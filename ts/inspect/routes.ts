@@ -1,0 +1,91 @@
+import type { IncomingMessage } from 'node:http'
+import { NotFoundError } from '../errors/index.ts'
+import { notFound } from '../runtime/not-found.ts'
+import { Refusal } from './form.ts'
+import type { Page } from './layout.ts'
+import { decide, inbox, oneApproval } from './pages/approvals.ts'
+import { ledger, oneRecord } from './pages/ledger.ts'
+import { overview } from './pages/overview.ts'
+import { onePlan, plans } from './pages/plans.ts'
+import { oneReference, references } from './pages/references.ts'
+import { oneRun, runs } from './pages/runs.ts'
+import { oneThread, threads } from './pages/threads.ts'
+import { traces } from './pages/traces.ts'
+import type { Subject } from './server.ts'
+
+/** A request of a browser that may ask. */
+export interface Ask {
+  readonly request: IncomingMessage
+  /** As it was sent: what stands for an id in it is still encoded. */
+  readonly path: string
+  readonly search: URLSearchParams
+  /** Whether nothing may change. */
+  readonly isReading: boolean
+  readonly formToken: string
+}
+
+/** Makes a page of a subject; `name` is the second part of the path, decoded. */
+type Maker = (subject: Subject, ask: Ask, name: string) => Promise<Page>
+
+const lists: { readonly [section: string]: Maker } = {
+  '': overview,
+  runs,
+  approvals: inbox,
+  plans,
+  references,
+  threads,
+  events: traces,
+  ledger,
+}
+
+const ones: { readonly [section: string]: Maker } = {
+  runs: oneRun,
+  approvals: oneApproval,
+  plans: onePlan,
+  references: oneReference,
+  threads: oneThread,
+  ledger: oneRecord,
+}
+
+/**
+ * Answers a page, or the path where the browser goes on.
+ *
+ * @throws NotFoundError for every path that names nothing of this tenant, whatever it is; Refusal
+ */
+export async function answerFor(ask: Ask, subject: Subject): Promise<Page | string> {
+  const [, section = '', encoded, ...rest] = ask.path.split('/')
+  if (rest.length > 0) throw notFound()
+  if (!ask.isReading) {
+    if (section !== 'approvals' || encoded === undefined) throw new Refusal(405, 'Only approvals are decided here.')
+    return await decide(subject, ask, decoded(encoded))
+  }
+  const makers = encoded === undefined ? lists : ones
+  const make = Object.hasOwn(makers, section) ? makers[section] : undefined
+  if (make === undefined) throw notFound()
+  return await make(subject, ask, decoded(encoded ?? ''))
+}
+
+/** @throws NotFoundError for what is no text */
+function decoded(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded)
+  } catch {
+    throw notFound()
+  }
+}
+
+/** The part of a list that a request asks for. */
+export function pageOf({ search }: Ask, limit = 50): { limit: number; cursor?: string } {
+  const cursor = search.get('cursor')
+  return cursor === null ? { limit } : { limit, cursor }
+}
+
+/** What `find` gives, or `undefined` where that is no longer there. */
+export async function unlessGone<T>(find: Promise<T>): Promise<T | undefined> {
+  try {
+    return await find
+  } catch (error) {
+    if (NotFoundError.isInstance(error)) return undefined
+    throw error
+  }
+}

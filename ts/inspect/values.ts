@@ -1,0 +1,99 @@
+import { type Html, html } from './html.ts'
+
+/** A time as people and machines read it. */
+export function time(milliseconds: number): Html {
+  const date = new Date(milliseconds)
+  if (Number.isNaN(date.getTime())) return html`${milliseconds}`
+  const iso = date.toISOString()
+  return html`<time datetime="${iso}">${iso.slice(0, 10)} ${iso.slice(11, 19)}</time>`
+}
+
+/** How long something took, or how long after its begin something was. */
+export function duration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${milliseconds} ms`
+  const seconds = milliseconds / 1000
+  if (seconds < 60) return `${seconds.toFixed(1)} s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`
+  const hours = Math.floor(minutes / 60)
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`
+}
+
+/** A size in bytes. */
+export function size(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
+  let [value, unit] = [bytes, 0]
+  while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1]
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
+}
+
+/** A count with its digits in groups. */
+export function count(number: number): string {
+  return number.toLocaleString('en')
+}
+
+/** A number and what is counted. */
+export function counted(number: number, thing: string): string {
+  return `${count(number)} ${thing}${number === 1 ? '' : 's'}`
+}
+
+/** JSON in lines, or text as it is. */
+export function value(given: unknown): Html {
+  return html`<pre tabindex="0">${typeof given === 'string' ? given : JSON.stringify(given, undefined, 2)}</pre>`
+}
+
+/** A word for how something stands, with a colour that only repeats it. */
+export function chip(word: string): Html {
+  return html`<span class="chip ${tones[word] ?? 'plain'}">${word}</span>`
+}
+
+const tones: { readonly [word: string]: string } = {
+  completed: 'good',
+  approved: 'good',
+  valid: 'good',
+  running: 'busy',
+  executing: 'busy',
+  pending: 'warn',
+  suspended: 'warn',
+  interrupted: 'warn',
+  limited: 'warn',
+  failed: 'bad',
+  rejected: 'bad',
+  cancelled: 'plain',
+}
+
+/** An id, in full, with a link if there is a page for it. */
+export function id(text: string, path?: string): Html {
+  const shown = html`<code class="id">${text}</code>`
+  return path === undefined ? shown : html`<a href="${path}">${shown}</a>`
+}
+
+/** The path of one thing. Ids of the host's choice may hold anything. */
+export function pathOf(
+  section: '/runs' | '/plans' | '/references' | '/threads' | '/approvals' | '/ledger',
+  name: string,
+): string {
+  // What the URL standard takes for a step up or nothing, an id may be too.
+  return `${section}/${encodeURIComponent(name).replace(/^\.{1,2}$/, (dots) => '%2E'.repeat(dots.length))}`
+}
+
+/** Names and values. Values that are `undefined` are left out. */
+export function facts(rows: readonly (readonly [name: string, value: Html | string | undefined])[]): Html {
+  const shown = rows.flatMap(([name, given]) =>
+    given === undefined ? [] : [html`<div><dt>${name}</dt><dd>${given}</dd></div>`],
+  )
+  return html`<dl class="facts">${shown}</dl>`
+}
+
+/** What a list says that has nothing. */
+export function nothing(sentence: string): Html {
+  return html`<p class="nothing">${sentence}</p>`
+}
+
+/** The link to the rest of a list. */
+export function more(path: string, search: URLSearchParams, cursor: string | undefined): Html | undefined {
+  if (cursor === undefined) return undefined
+  const next = new URLSearchParams(search)
+  next.set('cursor', cursor)
+  return html`<p class="more"><a href="${path}?${next.toString()}">Go on with the list</a></p>`
+}
