@@ -9,6 +9,7 @@ import { loadRivals } from './contenders/rivals.ts'
 import type { Conditions, Finding } from './finding.ts'
 import { printFinding, printSummary, printVersions } from './print.ts'
 import { writeResults } from './results.ts'
+import { agentsAtOnce } from './rows/agents-at-once.ts'
 import { durablePut } from './rows/durable-put.ts'
 import { eraseTenant } from './rows/erase.ts'
 import { fairShares } from './rows/fair-shares.ts'
@@ -61,6 +62,7 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   sweep: () => sweepExpired(conditions),
   'loop-steps': () => loopSteps(conditions),
   'loop-bytes': () => loopBytes(conditions),
+  'loop-at-once': () => agentsAtOnce(conditions),
   'idle-handle': () => idleHandle(),
   'open-store': () => openLargeStore(conditions),
   ledger: () => ledger(conditions),

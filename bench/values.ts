@@ -13,7 +13,26 @@ export function freshBytes(length: number): Uint8Array {
   return bytes
 }
 
-/** `count` of them. */
+/** Texts of so many characters, each with another beginning; they share no memory. */
+export function changingText(length: number): () => string {
+  const bytes = Buffer.from(freshBytes(length).map((byte) => 97 + (byte % 26)))
+  return () => {
+    written += 1
+    bytes.write(`${written}`.padStart(12, '0'), 'latin1')
+    return bytes.toString('latin1')
+  }
+}
+
+/** The same for rows of a table, whose memory they share. */
+export function changingRows(length: number): () => JsonValue {
+  const rows = freshRows(length)
+  return () => {
+    written += 1
+    return { change: written, rows }
+  }
+}
+
+/** Many different bytes. */
 export function manyBytes(count: number, length: number): Uint8Array[] {
   return Array.from({ length: count }, () => freshBytes(length))
 }

@@ -6,7 +6,7 @@ import process from 'node:process'
 export interface AgentContender {
   readonly name: string
   /** Resolves with the number of messages or calls that there were, so that the work cannot be left out. */
-  readonly run: (steps: number, payload: string) => Promise<number>
+  readonly run: (steps: number, payload: () => string) => Promise<number>
 }
 
 interface LangMessage {
@@ -90,7 +90,7 @@ function langGraph(name: string, saverOf: (module: LangGraphModule) => unknown):
         })
         .addNode('tools', ({ messages }) => ({
           messages: (messages.at(-1)?.tool_calls ?? []).map(
-            ({ id }) => new ToolMessage({ content: payload, tool_call_id: id }),
+            ({ id }) => new ToolMessage({ content: payload(), tool_call_id: id }),
           ),
         }))
         .addEdge(module.START, 'model')
@@ -123,7 +123,7 @@ function openAiAgents(): AgentContender {
         parameters,
         execute: async () => {
           calls += 1
-          return payload
+          return payload()
         },
       })
       const model = {

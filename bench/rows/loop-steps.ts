@@ -1,18 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  createRuntime,
-  defineReference,
-  defineRuntime,
-  defineSpecialist,
-  defineTenant,
-  defineTool,
-  type Model,
-  openStore,
-  type Runtime,
-  type ToolEffects,
-} from 'bailiwick'
+import { openStore, type Runtime } from 'bailiwick'
 import { type AgentContender, agentRivals } from '../contenders/agents.ts'
+import { ownAgent } from '../contenders/own-agent.ts'
 import { storedBytes } from '../disk.ts'
 import type { Conditions, Figure, Finding, Ratio } from '../finding.ts'
 import { type Contender, interleaved } from '../measure.ts'
@@ -31,11 +21,11 @@ export async function loopSteps(conditions: Conditions): Promise<Finding> {
   const folder = join(conditions.folder, 'loop')
   mkdirSync(folder)
   const [memory, sled] = await Promise.all([openStore('memory:'), openStore(`sled:${folder}/bailiwick`)])
-  const runtime = await agentOn(sled, 'read')
+  const runtime = await ownAgent(sled, 'read', STEPS)
   const agents: AgentContender[] = [
-    await contender(MEMORY, agentOn(memory, 'read')),
+    await contender(MEMORY, ownAgent(memory, 'read', STEPS)),
     await contender(READ, runtime),
-    await contender(WRITE, agentOn(sled, 'write')),
+    await contender(WRITE, ownAgent(sled, 'write', STEPS)),
     ...agentRivals(folder),
   ]
   const put: Contender = {
@@ -49,7 +39,11 @@ export async function loopSteps(conditions: Conditions): Promise<Finding> {
       return bytes
     },
   }
-  const contenders: Contender[] = agents.map(({ name, run }) => ({ name, items: STEPS, round: () => run(STEPS, 'ok') }))
+  const contenders: Contender[] = agents.map(({ name, run }) => ({
+    name,
+    items: STEPS,
+    round: () => run(STEPS, () => 'ok'),
+  }))
   const timings = await interleaved([...contenders, put], conditions.rounds)
   await Promise.all([memory.close(), sled.close()])
   const figures: Figure[] = [...timings].flatMap(([name, { min, median }]) => [
@@ -73,7 +67,7 @@ export async function loopBytes(conditions: Conditions): Promise<Finding> {
   mkdirSync(folder)
   const store = await openStore(`sled:${folder}/bailiwick`)
   const took: number[] = []
-  const runtime = await agentOn(store, 'read', (step) => {
+  const runtime = await ownAgent(store, 'read', STEPS, (step) => {
     took.push(performance.now())
     return freshBytes(LARGE).fill(step, 0, 1)
   })
@@ -112,37 +106,4 @@ async function contender(name: string, runtime: Runtime | Promise<Runtime>): Pro
 
 function bound(runtime: Runtime): Pick<Runtime, 'query'> {
   return { query: (request) => runtime.query(request) }
-}
-
-/** A runtime with one agent that calls its tool in every step. */
-function agentOn(
-  store: Awaited<ReturnType<typeof openStore>>,
-  effects: ToolEffects,
-  echo: (step: number) => unknown = () => 'ok',
-): Promise<Runtime> {
-  const result = defineReference({ name: 'sample' })
-  const tool = defineTool({
-    name: 'echo',
-    description: 'Echoes',
-    input: { type: 'object', properties: { step: { type: 'number' } }, required: ['step'] },
-    effects,
-    result,
-  })
-  const worker = defineSpecialist({ name: 'worker', model: 'instant/any', prompt: 'Work.', tools: [tool] })
-  const spec = defineRuntime({ tenant: defineTenant(`steps-${effects}`, 'v1'), agents: [worker] })
-  const instant: Model = {
-    async *stream({ messages }) {
-      const done = messages.filter(({ role }) => role === 'tool').length
-      const usage = { inputTokens: 1, outputTokens: 1 }
-      if (done < STEPS) {
-        yield { type: 'tool.call', callId: `call-${done}`, tool: 'echo', input: `{"step":${done}}` }
-        yield { type: 'finish', reason: 'tool-calls', usage }
-      } else {
-        yield { type: 'text.delta', id: 'text', delta: 'done' }
-        yield { type: 'finish', reason: 'stop', usage }
-      }
-    },
-  }
-  const tools = { echo: (input: unknown) => echo((input as { step: number }).step) as never }
-  return createRuntime(spec, { store, tools: tools as never, models: { instant } })
 }

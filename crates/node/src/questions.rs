@@ -10,10 +10,8 @@ use bailiwick_runtime::{Ask, Asked, Callbacks, Lane, Reply};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::environment::{Environment, QUESTION};
-use crate::ring::Completion;
+use crate::ring::{ASKED, Completion};
 
-/// The state of a question in the queue.
-const ASKED: u32 = 4;
 /// That a question is over without an answer.
 const OVER: u32 = 8;
 

@@ -14,6 +14,11 @@ pub(crate) type Doorbell = ThreadsafeFunction<(), (), (), Status, false, true>;
 /// The state of an answer that is a failure.
 pub(crate) const FAILED: u32 = 1;
 const LARGE: u32 = 2;
+/// The state of a question.
+pub(crate) const ASKED: u32 = 4;
+/// So many questions are fetched at once: what JavaScript does for one, a tool's work say, may take long, and the event
+/// loop gets a turn in between.
+const MOST_QUESTIONS: usize = 2;
 const HEADER: usize = 8;
 const ENTRY: usize = 12;
 
@@ -65,12 +70,12 @@ impl Ring {
         }
     }
 
-    /// Writes up to `most` answers into the slab.
+    /// Writes up to `most` answers into the slab, few questions among them.
     pub(crate) fn drain(&self, slab: &mut [u8], most: usize) -> Result<()> {
         let mut answers = self.answers();
         let mut at = HEADER;
-        let mut count = 0u32;
-        while (count as usize) < most {
+        let (mut count, mut questions) = (0u32, 0);
+        while (count as usize) < most && questions < MOST_QUESTIONS {
             let Some((_, _, completion)) = answers.waiting.peek() else { break };
             let length = completion.payload.len();
             let fits = at + ENTRY + length <= slab.len();
@@ -90,6 +95,7 @@ impl Ring {
                 answers.large.insert(completion.token, completion);
             }
             count += 1;
+            questions += usize::from(state & ASKED != 0);
         }
         let waiting = u32::try_from(answers.waiting.len()).unwrap_or(u32::MAX);
         drop(answers);
