@@ -25,7 +25,7 @@ test('M15: a project that init made installs and runs, and runs again on what it
   const packed = await packAll(join(folder, 'packed'))
   const execute = promisify(execFile)
   const options = ['--offline', '--no-audit', '--no-fund', '--loglevel=error', '--no-save']
-  await execute('npm', ['install', ...options, packed.root, packed.platform], { cwd: project })
+  await execute('npm', ['install', ...options, packed.root, ...Object.values(packed.platforms)], { cwd: project })
   for (let time = 0; time < 2; time += 1) {
     const { stdout } = await execute('npm', ['start', '--silent'], { cwd: project })
     const lines = stdout.trimEnd().split('\n')

@@ -68,7 +68,7 @@ function tidy(name: string): string {
 
 it.each(engines)('B12: anybody can run it on %s, by the system’s clock, side by side', async (engine) => {
   const told: string[] = []
-  const report = await runIsolation({ url: freshUrl(engine) }, ({ name }) => told.push(name))
+  const report = await runIsolation({ url: await freshUrl(engine) }, ({ name }) => told.push(name))
   expect(report.cells.filter(({ ok }) => !ok)).toEqual([])
   expect(report).toMatchObject({ ok: true, passed: names.length, failed: 0 })
   expect(told.sort()).toEqual([...names].sort())

@@ -15,6 +15,7 @@ const LARGE = 2
 const ASKED = 4
 const OVER = 8
 const RUN_ID_LENGTH = 'run_'.length + 32
+const HOST_BYTES = 8
 const FEWEST_A_TURN = 2
 const MOST_A_TURN = 1024
 const TURN_MS = 0.25
@@ -56,7 +57,9 @@ export class Bridge {
   #idle: Message | undefined = new Message()
   readonly #slab = Buffer.alloc(SLAB_BYTES)
   readonly #pending = new Map<number, Pending>()
-  readonly #hosts = new Map<string, QuestionHost>()
+  /** Who answers the questions of a call that runs agents, by the number that the call was given. */
+  readonly #hosts = new Map<number, QuestionHost>()
+  #nextHost = 0
   /** Which host has an open question. */
   readonly #asked = new Map<number, QuestionHost>()
   /** Keeps the process alive while something is under way; the doorbell itself does not. */
@@ -122,13 +125,19 @@ export class Bridge {
     return { runId: slab.toString('latin1', 0, RUN_ID_LENGTH), threadId: slab.toString('latin1', RUN_ID_LENGTH) }
   }
 
-  /** Who answers a run's questions from now on, until it is taken away again. */
-  addHost(runId: string, host: QuestionHost): void {
-    this.#hosts.set(runId, host)
+  /**
+   * Who answers the questions of one call from now on, until it is taken away again. The call hands the number over: a run's
+   * id would not do, since whoever knows it may name it.
+   */
+  addHost(host: QuestionHost): number {
+    const number = this.#nextHost
+    this.#nextHost += 1
+    this.#hosts.set(number, host)
+    return number
   }
 
-  removeHost(runId: string, host: QuestionHost): void {
-    if (this.#hosts.get(runId) === host) this.#hosts.delete(runId)
+  removeHost(number: number): void {
+    this.#hosts.delete(number)
   }
 
   /** Answers a question, in part or for good. An answer that nobody waits for is dropped. */
@@ -264,16 +273,16 @@ export class Bridge {
     this.#settle(token, state, large, 0, length)
   }
 
-  /** `u8 what ‖ run id ‖ request` */
+  /** `u8 what ‖ f64le host ‖ request` */
   #ask(token: number, bytes: Buffer, start: number, end: number): void {
     const what = bytes.readUInt8(start) as Question
-    const host = this.#hosts.get(bytes.toString('latin1', start + 1, start + 1 + RUN_ID_LENGTH))
+    const host = this.#hosts.get(bytes.readDoubleLE(start + 1))
     if (host === undefined) {
       this.answer(token, Reply.failure, noHost)
       return
     }
     this.#asked.set(token, host)
-    host.ask(token, what, bytes.toString('utf8', start + 1 + RUN_ID_LENGTH, end))
+    host.ask(token, what, bytes.toString('utf8', start + 1 + HOST_BYTES, end))
   }
 
   #settle(token: number, state: number, bytes: Buffer, start: number, end: number): void {

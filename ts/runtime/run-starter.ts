@@ -90,13 +90,13 @@ export class RunStarter {
 
   #run<O>(operation: Operation, runId: string, { spans, threadId, write, signal, ready }: Start): Run<O> {
     const host = new RunHost(this.#bridge, runId, this.#parts, spans)
-    this.#bridge.addHost(runId, host)
+    const hostNumber = this.#bridge.addHost(host)
     const submit = () =>
       this.#bridge.submit(
         operation,
         this.#handle.number,
         (message) => {
-          message.text(runId)
+          message.text(runId).optionalNumber(hostNumber)
           write(message)
         },
         (answer) => answer.json<RunResult<O>>(),
@@ -111,7 +111,7 @@ export class RunStarter {
     }
     const result = submitted.finally(() => {
       signal?.removeEventListener('abort', cancel)
-      this.#bridge.removeHost(runId, host)
+      this.#bridge.removeHost(hostNumber)
       host.end()
     })
     const ended = submitted.then(

@@ -76,7 +76,8 @@ pub(crate) struct Host {
     pub(crate) environment: Arc<Environment>,
     /// Where its tenant's questions wait.
     pub(crate) lane: Lane,
-    pub(crate) run_id: String,
+    /// What the call that runs gave itself, so that nobody else gets its questions.
+    pub(crate) number: u64,
     pub(crate) has_approver: bool,
 }
 
@@ -85,7 +86,7 @@ fn post(environment: &Environment, lane: Lane, token: u32, state: u32, payload: 
 }
 
 impl Callbacks for Host {
-    /// Posts `u8 what ‖ run id ‖ request`.
+    /// Posts `u8 what ‖ f64le host ‖ request`.
     fn ask(&self, what: Ask, request: String) -> Asked {
         let number = match what {
             Ask::Model => 0,
@@ -103,7 +104,7 @@ impl Callbacks for Host {
         });
         if let Some(number_of_it) = self.environment.questions.add(replies) {
             token.store(number_of_it, Ordering::Relaxed);
-            let payload = [&[number], self.run_id.as_bytes(), request.as_bytes()].concat();
+            let payload = [&[number][..], &(self.number as f64).to_le_bytes(), request.as_bytes()].concat();
             post(&self.environment, lane, number_of_it, ASKED, payload);
         }
         asked

@@ -28,13 +28,13 @@ pub(super) async fn run(
             let run_id = arguments.text()?;
             let prepared = environment.tables().prepared.remove(run_id);
             let prepared = prepared.ok_or_else(|| Error::Internal("A run was begun twice.".to_owned()))?;
-            let host = host(environment, handle, run_id, arguments)?;
+            let host = host(environment, handle, arguments)?;
             let request = RunRequest::read(arguments.bytes()?)?;
             Ok(Answer(handle.start_run(prepared, request, &host).await?.into_bytes()))
         }
         91 => {
             let run_id = arguments.text()?;
-            let host = host(environment, handle, run_id, arguments)?;
+            let host = host(environment, handle, arguments)?;
             Ok(Answer(handle.resume_run(run_id, &host).await?.into_bytes()))
         }
         92 => events(handle, arguments).await,
@@ -54,14 +54,10 @@ pub(super) async fn run(
     }
 }
 
-fn host(
-    environment: &Arc<Environment>,
-    handle: &TenantHandle,
-    run_id: &str,
-    arguments: &mut Reader<'_>,
-) -> Result<Host> {
+fn host(environment: &Arc<Environment>, handle: &TenantHandle, arguments: &mut Reader<'_>) -> Result<Host> {
+    let number = arguments.whole("host")?.unwrap_or_default();
     let has_approver = arguments.u8()? == 1;
-    Ok(Host { environment: environment.clone(), lane: handle.lane(), run_id: run_id.to_owned(), has_approver })
+    Ok(Host { environment: environment.clone(), lane: handle.lane(), number, has_approver })
 }
 
 async fn events(handle: &TenantHandle, arguments: &mut Reader<'_>) -> Result<Answer> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::{AgentRole, ApprovalPolicy, InterruptedPolicy, ToolEffects};
+use data_encoding::HEXLOWER;
 use tokio::time::Instant;
 
 use super::callbacks::{Ask, Reply};
@@ -93,10 +94,14 @@ impl Driver<'_> {
             }
         }
         let (approval, policy) = (rules.approval, rules.on_interrupted);
-        let (effects, timeout_ms) = (rules.effects, rules.timeout_ms);
+        let (effects, timeout_ms, definition) = (rules.effects, rules.timeout_ms, HEXLOWER.encode(&rules.definition));
         let checked = Checked { input: json::canonical(&input), call, effects, timeout_ms };
-        if checked.call.is_interrupted() && effects == ToolEffects::Write {
+        let begun_otherwise = checked.call.writing.as_ref().is_some_and(|begun| *begun != definition);
+        let wrote = checked.call.writing.is_some();
+        if checked.call.is_interrupted() && (effects == ToolEffects::Write || wrote) {
             return match policy {
+                // What would run is not what was begun: a person must say.
+                InterruptedPolicy::Retry if begun_otherwise => Ok(Sorted::Ask(checked)),
                 InterruptedPolicy::Retry => Ok(Sorted::Run(checked)),
                 InterruptedPolicy::Ask => Ok(Sorted::Ask(checked)),
                 InterruptedPolicy::Fail => {
@@ -139,6 +144,11 @@ impl Driver<'_> {
             .with("callId", Json::from(call.call_id.as_str()))
             .with("tool", Json::from(call.tool.as_str()))
             .with("input", call.input.clone());
+        let writing = self.team().tool(&call.tool).filter(|rules| rules.effects == ToolEffects::Write);
+        let entry = match writing {
+            Some(rules) => entry.own("writing", Json::String(HEXLOWER.encode(&rules.definition))),
+            None => entry,
+        };
         self.note(entry).map_err(Halt::from)
     }
 

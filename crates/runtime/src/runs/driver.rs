@@ -10,7 +10,7 @@ use std::time::Duration;
 use bailiwick_model::json::Json;
 use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::{Access, Change, Committed, Durability};
+use bailiwick_tenancy::{Access, Change, Committed, Durability, Limits};
 use tokio::time::Instant;
 
 use super::callbacks::Callbacks;
@@ -203,10 +203,19 @@ impl Driver<'_> {
     /// # Errors
     /// As [`Driver::flush`].
     pub(crate) async fn try_flush(&mut self, others: Vec<Change>) -> Result<bool> {
+        let handle = self.handle;
+        self.try_flush_within(others, &handle.engine_limits).await
+    }
+
+    /// The same, within other limits than the tenant's.
+    ///
+    /// # Errors
+    /// As [`Driver::flush`].
+    pub(crate) async fn try_flush_within(&mut self, others: Vec<Change>, limits: &Limits) -> Result<bool> {
         let (block, mut changes) = self.journal.appended(&self.pending);
         changes.extend(self.kept.changes(&self.access)?);
         changes.extend(others);
-        match self.access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? {
+        match self.access.commit(changes, limits, Durability::Sync).await? {
             Committed::Done => {
                 self.committed(&block);
                 Ok(true)

@@ -1,19 +1,21 @@
 //! The ends of a run: its thread gets its messages and is free, its approvals are withdrawn, its tokens are counted, and
 //! its record says how it stands, in one commit with the last entry.
 
-use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
-use bailiwick_tenancy::{Access, Area, Change, When};
+use bailiwick_model::spec::AgentRole;
+use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::{Access, Area, Change, Limits, When};
 
 use super::driver::Driver;
 use super::entry::{self, Entry, number, object};
-use super::frame::{Frame, message, result_part};
+use super::frame::{Frame, message, result_part, text_parts};
 use super::head::{KIND, RunHead, RunStatus, run_name, tokens_name};
 use super::journal::taken_over;
 use super::lease;
 use super::state::for_thread;
 use super::usage::Usage;
 use crate::handle::expiry;
+use crate::plans::PlanStatus;
 use crate::references::{ATTEMPTS, contended};
 
 /// Turns of those who count a tenant's tokens in this process. They only spare them conflicts.
@@ -55,11 +57,13 @@ impl Driver<'_> {
             let expires_at = expiry(self.access.now(), self.handle.retention_ms(KIND))?;
             let mut others = self.head_changes(&head, block.len() as u64, expires_at);
             others.extend(self.thread_changes().await?);
+            others.extend(self.plan_changes().await?);
             let when = When::Any;
             others.push(Change::Delete { kind: KIND, area: Area::Record, name: self.journal.owner, when });
             others.extend(lease::given_back(&self.access, &head.run_id));
             if ids.is_empty() {
-                if self.try_flush(others).await? {
+                // The end frees more than it takes: a limit must not keep a run and its thread for ever.
+                if self.try_flush_within(others, &Limits::default()).await? {
                     self.head = head;
                     return Ok(());
                 }
@@ -120,8 +124,25 @@ impl Driver<'_> {
         let new = messages.iter().skip(self.state.threaded);
         let messages = new.filter_map(|message| for_thread(message, &self.state.run_id)).collect();
         let thread_id = self.state.thread_id.as_str();
-        let appended = self.handle.append_changes(&self.access, thread_id, messages, false).await?;
+        let appended = match self.handle.append_changes(&self.access, thread_id, messages, false).await {
+            Err(Error::InvalidInput(_) | Error::QuotaExceeded { .. }) => {
+                // A thread has limits that a journal has not, and the run must be able to end.
+                let told = message("", "assistant", text_parts(TOO_LARGE), self.state.updated_at);
+                let told = for_thread(&told, &self.state.run_id).into_iter().collect();
+                self.handle.append_changes(&self.access, thread_id, told, false).await?
+            }
+            appended => appended?,
+        };
         Ok(appended.map(|(changes, _)| changes).unwrap_or_default())
+    }
+
+    /// What ends give to a plan that was being carried out: it is not any more.
+    async fn plan_changes(&self) -> Result<Vec<Change>> {
+        let at_work = self.state.frames.iter().find(|frame| frame.role == AgentRole::Executor);
+        let Some(stage) = at_work.and_then(|frame| frame.plan.as_ref()) else { return Ok(Vec::new()) };
+        let status = PlanStatus::Failed;
+        let changes = self.handle.plan_status_changes(&self.access, &stage.plan_id, &stage.hash, status).await?;
+        Ok(changes.unwrap_or_default())
     }
 
     /// Gives the thread a part of what it is to get, if that is much: the rest must fit into the commit of the end. The last
@@ -169,6 +190,9 @@ impl Driver<'_> {
         messages
     }
 }
+
+/// What a thread gets in the place of messages that it cannot have.
+const TOO_LARGE: &str = "What was said in this run is too large for a thread. The events of the run have it.";
 
 /// Why approvals are withdrawn.
 const ENDED: &str = "The run that asked has ended.";

@@ -78,6 +78,8 @@ pub(crate) struct Call {
     pub(crate) after: Vec<usize>,
     /// Whether it was begun, possibly by a process that is gone.
     pub(crate) started: bool,
+    /// The hash of the definition under which it was begun, if that could change something outside.
+    pub(crate) writing: Option<String>,
     pub(crate) approving: Approving,
     pub(crate) done: Option<Done>,
 }
@@ -97,6 +99,7 @@ impl Call {
             input,
             after: Vec::new(),
             started: false,
+            writing: None,
             approving: Approving::No,
             done: None,
         }

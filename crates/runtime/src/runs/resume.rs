@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bailiwick_model::{Error, Result};
+use bailiwick_model::{Error, Issue, Result};
 use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, When};
 
 use super::callbacks::{Ask, Asked, Callbacks};
@@ -35,6 +35,9 @@ impl TenantHandle {
     }
 
     async fn resume(&self, run_id: &str, callbacks: &dyn Callbacks) -> Result<String> {
+        if self.catalogue.team.is_empty() {
+            return Err(no_agents());
+        }
         let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
         let Some((head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
         if head.status.is_end() {
@@ -123,7 +126,12 @@ impl TenantHandle {
                 Change::Write { kind: KIND, area, name, body, expires_at, counted: None, when: when_head },
             ];
             // The journal behind the record is read once nobody else can append to it.
-            let counted = Some(load(&access, &before).await?.bytes);
+            let found = load(&access, &before).await?;
+            let unknown = found.state.frames.iter().find(|frame| self.catalogue.team.agent(&frame.agent).is_none());
+            if let Some(frame) = unknown.filter(|_| whose == Whose::Nobodys) {
+                return Err(no_such_agent(&frame.agent));
+            }
+            let counted = Some(found.bytes);
             if let Some(Change::Write { counted: place, .. }) = changes.get_mut(1) {
                 *place = counted;
             }
@@ -149,6 +157,17 @@ impl TenantHandle {
         }
         Err(contended())
     }
+}
+
+fn no_agents() -> Error {
+    let message = "This runtime has no agents, so it cannot go on with a run. Resume it with one that has.".to_owned();
+    Error::Spec(vec![Issue { path: "agents".to_owned(), message }])
+}
+
+fn no_such_agent(name: &str) -> Error {
+    let message =
+        format!("The run is at the agent {name}, which is not in this spec. Resume it with a spec that has it.");
+    Error::Spec(vec![Issue { path: "agents".to_owned(), message }])
 }
 
 /// Which runs are taken over.

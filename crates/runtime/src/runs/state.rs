@@ -116,6 +116,7 @@ impl RunState {
                 let frame = self.frames.last_mut()?;
                 let call = frame.call(entry.text("callId")?)?;
                 call.started = true;
+                call.writing = entry.own_text("writing").map(str::to_owned);
                 call.approving = Approving::No;
                 frame.tool_calls += 1;
                 self.tool_calls += 1;
@@ -278,7 +279,8 @@ impl RunState {
         if let (Some(correction), Some(message_id)) = (correction, correction_id) {
             frame.messages.push(message(&message_id, "user", text_parts(correction), entry.at()));
             frame.corrections += 1;
-        } else if calls.is_empty() {
+        } else if calls.is_empty() || frame.role == AgentRole::Executor {
+            // An executor's model tells what came of the plan. It has no tools: whatever it calls all the same is not called.
             let text = text_of(parts);
             let output = output.cloned().unwrap_or_else(|| Json::from(text.as_str()));
             frame.answer = Some(Answer { text, output, failed: false });

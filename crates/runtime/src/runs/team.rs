@@ -88,6 +88,11 @@ impl Team {
         team
     }
 
+    /// Whether nobody is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.agents.is_empty()
+    }
+
     pub(crate) fn agent(&self, name: &str) -> Option<&AgentRules> {
         self.agents.get(name)
     }

@@ -2,9 +2,17 @@
 
 use bailiwick_model::json::Json;
 
-use super::entry::{member, number, whole};
+use super::entry::{member, number};
 
 const FIELDS: [&str; 5] = ["inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens", "reasoningTokens"];
+
+/// As many as JavaScript can count: what is more is cut off there.
+const MOST: u64 = (1 << 53) - 1;
+
+fn counted(value: &Json) -> Option<u64> {
+    let number = value.as_f64().filter(|number| *number >= 0.0 && number.fract() == 0.0)?;
+    Some(if number >= MOST as f64 { MOST } else { number as u64 })
+}
 
 /// Tokens of one model, in the order of [`FIELDS`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,7 +28,7 @@ impl TokenUsage {
         let mut counts = [0; 5];
         for (count, field) in counts.iter_mut().zip(FIELDS) {
             if let Some(value) = value.get(field) {
-                *count = whole(value)?;
+                *count = counted(value)?;
             }
         }
         Some(Self(counts))
@@ -38,7 +46,7 @@ impl TokenUsage {
 
     fn add(&mut self, other: Self) {
         for (count, more) in self.0.iter_mut().zip(other.0) {
-            *count = count.saturating_add(more);
+            *count = count.saturating_add(more).min(MOST);
         }
     }
 
@@ -85,5 +93,23 @@ impl Usage {
 
     pub(crate) fn total(&self) -> u64 {
         self.0.iter().fold(0, |sum, (_, usage)| sum.saturating_add(usage.total()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TokenUsage, Usage};
+    use bailiwick_model::json;
+
+    #[test]
+    fn m9_a_sum_of_tokens_can_always_be_read_again() {
+        let parsed = |text: &str| json::parse(text.as_bytes(), &json::Limits::default()).unwrap();
+        let most = TokenUsage::read(&parsed(r#"{"inputTokens":9007199254740991,"outputTokens":1e300}"#)).unwrap();
+        let mut usage = Usage::default();
+        (0..3).for_each(|_| usage.add("model", most));
+        assert_eq!(Usage::read(&usage.to_json()), Some(usage));
+        for wrong in [r#"{"inputTokens":-1}"#, r#"{"inputTokens":0.5}"#, r#"{"inputTokens":"1"}"#, r#"{"tokens":1}"#] {
+            assert_eq!(TokenUsage::read(&parsed(wrong)), None);
+        }
     }
 }
