@@ -76,6 +76,7 @@ export function hostParts(
 ): HostParts {
   const models = new Map<string, Model>()
   const schemas = new Map<string, { readonly input?: StandardSchema; readonly output?: StandardSchema }>()
+  const outputs = new Map(spec.agents.map((agent) => [agent.name, standardSchemasOf(agent)['output']]))
   for (const tool of spec.tools) {
     const behind = standardSchemasOf(tool)
     const input = asStandardSchema(own(callbacks.schemas, tool.name)) ?? behind['input']
@@ -89,6 +90,7 @@ export function hostParts(
     ...kept,
     handler: (tool) => own(callbacks.tools, tool) as ToolHandler | undefined,
     schemas: (tool) => schemas.get(tool) ?? {},
+    outputSchema: (agent) => outputs.get(agent),
     model: (provider) => {
       const made = models.get(provider)
       if (made !== undefined) return made

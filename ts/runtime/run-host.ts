@@ -9,8 +9,9 @@ import type { Tenant } from '../spec/tenant.ts'
 import type { Activity, RunSpans, RunTracing } from '../telemetry/index.ts'
 import type { ApprovalResponse } from './approvals.ts'
 import { CallFailure, failureText, type Redact } from './failures.ts'
+import { jsonText } from './guard.ts'
 import { askModel, type ModelAsked, ModelMemory } from './model-call.ts'
-import { callTool, contextFor, type ToolAsked } from './tool-call.ts'
+import { callTool, contextFor, issuesText, type ToolAsked } from './tool-call.ts'
 import type { Cache, References } from './types.ts'
 
 /** What an approver answers. */
@@ -26,6 +27,8 @@ export interface HostParts {
   readonly handler: (tool: string) => ToolHandler | undefined
   /** The schemas that validate more than JSON Schema can say. */
   readonly schemas: (tool: string) => { readonly input?: StandardSchema; readonly output?: StandardSchema }
+  /** The same for what an agent answers. */
+  readonly outputSchema: (agent: string) => StandardSchema | undefined
   /** The model of a provider. Throws what the host's factory throws. */
   readonly model: (provider: string) => Model
   readonly needsApproval:
@@ -108,6 +111,9 @@ export class RunHost implements QuestionHost {
         case Question.needsApproval:
           await this.#needsApproval(token, request, signal)
           break
+        case Question.output:
+          await this.#output(token, request)
+          break
         default:
           await this.#approve(token, request)
       }
@@ -161,17 +167,28 @@ export class RunHost implements QuestionHost {
     const context = contextFor(this.#runId, asked, signal, this.#parts)
     const { tool, input } = asked
     const ask = () => this.#parts.needsApproval?.({ tool, input: input as JsonValue, context })
-    const answer: unknown = await this.#spans.consent(tool, ask)
+    const answer: unknown = await this.#spans.consent(asked, ask)
     this.#reply(token, (message) => message.raw(JSON.stringify(typeof answer === 'boolean' ? answer : null)))
   }
 
   async #approve(token: number, request: string): Promise<void> {
-    const { approval } = JSON.parse(request) as { approval: Approval }
-    const { subject } = approval
-    const tool = 'tool' in subject ? subject.tool : undefined
-    const answer: unknown = await this.#spans.consent(tool, () => this.#parts.approve?.(approval))
+    const asked = JSON.parse(request) as { agent: string; frame: number; approval: Approval }
+    const answer: unknown = await this.#spans.consent(asked, () => this.#parts.approve?.(asked.approval))
     const text = JSON.stringify(answer ?? null) ?? 'null'
     this.#reply(token, (message) => message.raw(text))
+  }
+
+  async #output(token: number, request: string): Promise<void> {
+    const { agent, output } = JSON.parse(request) as { agent: string; output: JsonValue }
+    const schema = this.#parts.outputSchema(agent)
+    const text = schema === undefined ? '{}' : await this.#outputText(schema, output)
+    this.#reply(token, (message) => message.raw(text))
+  }
+
+  async #outputText(schema: StandardSchema, output: JsonValue): Promise<string> {
+    const outcome = await schema['~standard'].validate(output)
+    if (outcome.issues === undefined) return jsonText({ output: outcome.value ?? null })
+    return jsonText({ problem: this.#parts.redact(issuesText(outcome.issues)).toWellFormed() })
   }
 
   #reply(token: number, write: Parameters<Bridge['answer']>[2]): void {

@@ -1,13 +1,16 @@
 import type { Message } from '../native/message.ts'
 import type { ToolContext } from '../spec/callbacks.ts'
 import type { JsonValue } from '../spec/json-value.ts'
-import type { StandardSchema } from '../spec/schema.ts'
+import type { StandardSchema, ValidationResult } from '../spec/schema.ts'
 import { CallFailure } from './failures.ts'
 import { assertSize, isBytes, jsonText, refuseOtherBinary } from './guard.ts'
 import type { HostParts } from './run-host.ts'
 
 /** What the core asks of a tool. */
 export interface ToolAsked {
+  readonly agent: string
+  /** Which of the run's agents at work calls; they are numbered as they begin, from 1. */
+  readonly frame: number
   readonly threadId: string
   readonly callId: string
   readonly actor?: string
@@ -90,11 +93,16 @@ export async function callTool(
 async function validated(schema: StandardSchema, value: unknown, code: string): Promise<unknown> {
   const outcome = await schema['~standard'].validate(value)
   if (outcome.issues === undefined) return outcome.value
-  const issues = outcome.issues.slice(0, 5).map(({ message, path }) => {
+  throw new CallFailure(code, `It does not fit its schema: ${issuesText(outcome.issues)}`)
+}
+
+/** What a schema found wrong, as a text for a model: the first five issues. */
+export function issuesText(issues: NonNullable<ValidationResult<unknown>['issues']>): string {
+  const texts = issues.slice(0, 5).map(({ message, path }) => {
     const keys = (path ?? []).map((key) => String(typeof key === 'object' ? key.key : key))
     return `at "/${keys.join('/')}": ${message}`
   })
-  throw new CallFailure(code, `It does not fit its schema: ${issues.join('; ')}`)
+  return texts.join('; ')
 }
 
 /** Whether it is a Reference, as `references.put` gives it. Whose it is, the core finds out. */

@@ -11,8 +11,6 @@ const counts = ['inputTokens', 'outputTokens', 'cacheReadTokens', 'cacheWriteTok
  * out here and refused by the core.
  */
 export class ModelAnswer {
-  /** The tools and agents that it called. */
-  readonly called = new Set<string>()
   readonly #keepsContent: boolean
   readonly #parts = new Map<string, Part>()
   #finish: Omit<ChatEnd, 'output'> = {}
@@ -29,11 +27,8 @@ export class ModelAnswer {
         usage: usageOf(said.usage),
         ...(reasons.includes(said.reason) && { finishReason: said.reason as string }),
       }
-    } else if (type === 'tool.call' && typeof tool === 'string') {
-      this.called.add(tool)
-      if (this.#keepsContent && typeof callId === 'string') {
-        this.#parts.set(`call ${callId}`, { type: 'tool-call', callId, tool, input: inputOf(input) })
-      }
+    } else if (type === 'tool.call' && this.#keepsContent && typeof tool === 'string' && typeof callId === 'string') {
+      this.#parts.set(`call ${callId}`, { type: 'tool-call', callId, tool, input: inputOf(input) })
     } else if (
       (type === 'text.delta' || type === 'reasoning.delta') &&
       this.#keepsContent &&

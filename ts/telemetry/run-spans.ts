@@ -15,19 +15,23 @@ export interface RunTracing {
   readonly spec: RuntimeSpec
 }
 
-/** A request to a model, as the core makes it. */
-interface ModelQuestion {
+/** Who asks something. */
+interface Asking {
   readonly agent: string
+  /** Which of the run's agents at work it is; they are numbered as they begin, from 1. */
+  readonly frame: number
+}
+
+/** A request to a model, as the core makes it. */
+interface ModelQuestion extends Asking {
   /** `provider/model`. */
   readonly model: string
-  /** Which of the run's agents at work asks; they are numbered as they begin, from 1. */
-  readonly frame: number
   /** What is new to the model. */
   readonly messages: readonly Message[]
 }
 
 /** A call of a tool, as the core makes it. */
-interface ToolQuestion {
+interface ToolQuestion extends Asking {
   readonly tool: string
   readonly callId: string
   readonly input: unknown
@@ -45,10 +49,7 @@ interface Working {
   readonly name: string | undefined
   readonly role: AgentSpec['role'] | undefined
   readonly activity: Activity<AgentEnd>
-  /** Unknown as long as it has not asked a model. */
-  frame: number | undefined
-  /** What its model called last. `undefined`: it has not answered here. */
-  called: ReadonlySet<string> | undefined
+  readonly frame: number
   usage: Partial<TokenUsage>
   output: readonly Part[] | undefined
 }
@@ -57,9 +58,8 @@ const FIRST_FRAME = 1
 const unheard: Chat = { activity: untracedActivity, hear: () => {} }
 
 /**
- * The spans of one run: its agents at work, and what they ask. Which agent it is follows from the questions: a model is
- * asked by the last agent at work, and a tool is called by whom the model told to, else by a step of a plan. Where it does
- * not follow (a run that was resumed in the middle of another agent's work), a tool lies below the run's own span.
+ * The spans of one run: its agents at work, and what they ask. The questions say whose they are. A run that was resumed in
+ * the middle of an agent's work begins that agent's span with its first question.
  */
 export class RunSpans {
   readonly #telemetry: Telemetry
@@ -117,7 +117,6 @@ export class RunSpans {
     const answer = new ModelAnswer(this.#telemetry.recordsContent)
     const end = () => {
       const said = answer.end()
-      agent.called = answer.called
       agent.usage = sumOfUsage([agent.usage, said.usage ?? {}])
       agent.output = said.output
       span.end(said)
@@ -128,17 +127,17 @@ export class RunSpans {
   }
 
   /** A tool is called. */
-  tool({ tool, callId, input }: ToolQuestion): Activity<ToolEnd> {
+  tool({ tool, callId, input, ...asking }: ToolQuestion): Activity<ToolEnd> {
     if (!this.isRecording) return untracedActivity
     const description = this.#tools.find(({ name }) => name === tool)?.description
     const start = { ...this.#ofRun, tool, callId, ...(description && { description }), input: input as JsonValue }
-    return this.#telemetry.startTool(start, this.#calling(tool).activity)
+    return this.#telemetry.startTool(start, this.#asking(asking).activity)
   }
 
-  /** Asks the host something about a call, or about the plan of the last agent, with that agent's span active. */
-  consent<T>(tool: string | undefined, ask: () => T): T {
+  /** Asks the host something about a call or a plan of an agent, with that agent's span active. */
+  consent<T>({ agent, frame }: Asking, ask: () => T): T {
     if (!this.isRecording) return ask()
-    return (tool === undefined ? this.#last : this.#calling(tool)).activity.run(ask)
+    return this.#asking({ agent, frame }).activity.run(ask)
   }
 
   /** It has come to something. Agents that are still at work stand as it does. */
@@ -172,25 +171,15 @@ export class RunSpans {
     return { ...this.#ofRun, ...(name && { agent: name }), ...(description && { description }) }
   }
 
-  #asking({ agent, frame, messages }: ModelQuestion): Working {
+  #asking({ agent, frame, messages }: Asking & { readonly messages?: readonly Message[] }): Working {
     const at = this.#working.findIndex((working) => working.frame === frame)
     if (at >= 0) this.#leave(at + 1)
-    else if (this.#last.frame === undefined && this.#last.name === agent) this.#last.frame = frame
     else this.#enter(agent, frame, messages)
     return this.#last
   }
 
-  #calling(tool: string): Working {
-    const last = this.#last
-    if (last.role === 'executor' || last.called === undefined || last.called.has(tool)) return last
-    const executors = this.#agents.filter(({ role, tools }) => role === 'executor' && tools.includes(tool))
-    const executor = executors.find(({ name }) => this.#working[0]?.called?.has(name)) ?? executors[0]
-    if (executor !== undefined) this.#enter(executor.name, undefined)
-    return this.#last
-  }
-
   /** Routes lead away from the agent that was asked; below another works only who runs a planner's plan. */
-  #enter(name: string, frame: number | undefined, input?: readonly Message[]): void {
+  #enter(name: string, frame: number, input: readonly Message[] | undefined): void {
     const agent = this.#agents.find((known) => known.name === name)
     this.#leave(agent?.role === 'executor' && this.#last.role === 'planner' ? this.#working.length : 1)
     const start = { ...this.#start(agent), ...(input && { input }) }
@@ -213,8 +202,8 @@ export function askedAgent({ agents }: RuntimeSpec, specialist: string | undefin
   return (front ?? (specialists.length === 1 ? specialists[0] : undefined))?.name
 }
 
-function newcomer(agent: AgentSpec | undefined, activity: Activity<AgentEnd>, frame: number | undefined): Working {
-  return { name: agent?.name, role: agent?.role, activity, frame, called: undefined, usage: {}, output: undefined }
+function newcomer(agent: AgentSpec | undefined, activity: Activity<AgentEnd>, frame: number): Working {
+  return { name: agent?.name, role: agent?.role, activity, frame, usage: {}, output: undefined }
 }
 
 /** What is asked, as a message. The core has not checked it yet: what is no part is left out. */

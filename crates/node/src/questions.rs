@@ -93,6 +93,7 @@ impl Callbacks for Host {
             Ask::Tool => 1,
             Ask::NeedsApproval => 2,
             Ask::Approve => 3,
+            Ask::Output => 4,
         };
         let token = Arc::new(AtomicU32::new(0));
         let (environment, asked_as, lane) = (self.environment.clone(), token.clone(), self.lane);

@@ -74,7 +74,7 @@ impl Driver<'_> {
         for model in &models {
             for attempt in 0..TRIES {
                 match self.ask_once(model, attempt).await? {
-                    Ok(collected) => return self.answered(model, collected),
+                    Ok(collected) => return self.answered(model, collected).await,
                     Err(failure) => {
                         let wait = failure.retry_after_ms.unwrap_or(FIRST_WAIT_MS << (2 * attempt));
                         let again = failure.retryable && attempt + 1 < TRIES && wait <= LONGEST_WAIT_MS;
@@ -165,7 +165,7 @@ impl Driver<'_> {
     }
 
     /// Notes an answer, and whether it will do.
-    fn answered(&mut self, model: &str, mut collected: Collected) -> Result<(), Halt> {
+    async fn answered(&mut self, model: &str, mut collected: Collected) -> Result<(), Halt> {
         let Some(finish) = collected.finish.take() else { return Err(failed("INTERNAL", "An answer has no end.")) };
         let message_id = std::mem::take(&mut collected.message_id);
         let parts = self.parts(collected);
@@ -179,7 +179,7 @@ impl Driver<'_> {
             .own("active", number(self.active_ms()));
         if !has_calls {
             let text = super::state::text_of(&parts);
-            match self.checked_output(&text)? {
+            match self.checked_output(&text).await? {
                 Ok(Some(output)) => entry = entry.own("output", output),
                 Ok(None) => {}
                 Err(problem) if self.state.frames.last().is_some_and(|frame| frame.corrections < CORRECTIONS) => {
@@ -196,9 +196,33 @@ impl Driver<'_> {
     }
 
     /// What an answer without calls gives: what fits the agent's output schema, or the plan that a planner has drafted.
-    fn checked_output(&self, text: &str) -> Result<Result<Option<Json>, String>, Halt> {
+    async fn checked_output(&self, text: &str) -> Result<Result<Option<Json>, String>, Halt> {
         let agent: &AgentRules = self.agent()?;
-        Ok(if agent.spec.role == AgentRole::Planner { self.checked_plan(text) } else { agent.output(text) })
+        if agent.spec.role == AgentRole::Planner {
+            return Ok(self.checked_plan(text));
+        }
+        match agent.output(text) {
+            Ok(Some(output)) => Ok(self.validated_output(&agent.spec.name, output).await?.map(Some)),
+            other => Ok(other),
+        }
+    }
+
+    /// What the agent's own schema makes of its output, which the host has.
+    async fn validated_output(&self, agent: &str, output: Json) -> Result<Result<Json, String>, Halt> {
+        let wrong =
+            || failed("CALLBACK_FAILED", "The schema of the agent's output did not say whether the output fits.");
+        let request = format!("{{\"agent\":{},\"output\":{}}}", quoted(agent), json::write(&output));
+        let mut asked = self.callbacks.ask(Ask::Output, request);
+        let answer = match self.unless_halted(asked.next()).await? {
+            None => return Err(host_gone().into()),
+            Some(Reply::Value(answer)) if answer.len() <= ANSWER_BYTES => answer,
+            Some(_) => return Err(wrong()),
+        };
+        let answer = json::parse(&answer, &json::Limits::default()).map_err(|_| wrong())?;
+        if let Some(problem) = answer.get("problem").and_then(Json::as_str) {
+            return Ok(Err(format!("The answer does not fit its schema: {problem}")));
+        }
+        Ok(Ok(answer.get("output").cloned().unwrap_or(output)))
     }
 
     /// The parts of an answer as messages keep them. Inputs that are no JSON stay texts, which fit no tool's schema.

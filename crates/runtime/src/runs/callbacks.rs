@@ -13,6 +13,9 @@ pub enum Ask {
     NeedsApproval,
     /// Somebody who may decide about an approval: JSON `{ decision, actor?, reason? }`.
     Approve,
+    /// What the agent's own schema makes of an output that fits its JSON Schema: JSON `{}` for nothing, `{ output }` for what
+    /// counts instead, `{ problem }` for its model.
+    Output,
 }
 
 /// What comes back.

@@ -222,10 +222,12 @@ impl Driver<'_> {
         self.flush().await?;
         let callbacks = self.callbacks;
         let mut together = Together::new();
+        let asking = self.asking();
         for approval in open {
             self.asked.insert(approval.approval_id.clone());
+            let request = format!("{{{asking},\"approval\":{}}}", approval.json());
             together.add(async move {
-                let mut asked = callbacks.ask(Ask::Approve, format!("{{\"approval\":{}}}", approval.json()));
+                let mut asked = callbacks.ask(Ask::Approve, request);
                 (approval.approval_id, asked.next().await)
             });
         }

@@ -79,12 +79,19 @@ fn shown(id: &str, type_name: &str, byte_length: u64, glimpse: Json) -> Json {
 }
 
 impl Driver<'_> {
+    /// Which of the agents at work asks: members of a request.
+    pub(crate) fn asking(&self) -> String {
+        let (agent, number) = self.state.frames.last().map_or(("", 0), |frame| (frame.agent.as_str(), frame.number));
+        format!("\"agent\":{},\"frame\":{number}", quoted(agent))
+    }
+
     /// What the host is asked to do.
     pub(crate) fn tool_request(&self, call: &Call, input: &[u8]) -> String {
         let state = &self.state;
         let actor = state.actor.as_deref().map(|actor| format!(",\"actor\":{}", quoted(actor))).unwrap_or_default();
         format!(
-            "{{\"threadId\":{},\"callId\":{}{actor},\"tool\":{},\"idempotencyKey\":\"{}\",\"input\":{}}}",
+            "{{{},\"threadId\":{},\"callId\":{}{actor},\"tool\":{},\"idempotencyKey\":\"{}\",\"input\":{}}}",
+            self.asking(),
             quoted(&state.thread_id),
             quoted(&call.call_id),
             quoted(&call.tool),
