@@ -1,5 +1,5 @@
-//! Commits: one trip that locks the rows and reads what conditions need, one that writes and commits. What a commit means
-//! is worked out between the two, by the same code as for every engine.
+//! Commits: one trip that locks the rows and reads what conditions need, one that writes and commits. What commits mean is
+//! worked out between the two, by the same code as for every engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,43 +10,48 @@ use super::numbers::{binary, kind, signed, unsigned};
 use super::outcome::{self, Token};
 use super::pipeline::Answer;
 use super::writing::{self, Kept};
-use crate::engine::{Commit, CommitError, Count, Op, Place, Usage, Version, When};
-use crate::stage::{Entry, Refusal, Staged, answer, check_sizes, stage};
+use crate::engine::{Commit, CommitError, Count, Durability, Op, Place, Usage, Version, When};
+use crate::stage::{Entry, Refusal, Staged, answer, stage};
 
 /// How often a commit starts again when others came first or its connection had died before.
 const ATTEMPTS: usize = 16;
 /// How often it does so for lost connections.
 const LOST: usize = 3;
 
+/// What each commit of a group is told.
+pub(super) type Answers = Vec<Result<Version, CommitError>>;
+
 /// How an attempt ended that did not go through.
 enum Failed {
-    /// The commit is refused. The connection is as good as before.
-    Refused(CommitError),
     /// Nothing was written.
     NotWritten(Trouble),
-    /// `COMMIT` was sent, and what came of it is not known.
-    Unknown(Token, Version),
+    /// `COMMIT` was sent, and what came of it is not known. If it went through, these are the answers.
+    Unknown(Token, Answers),
 }
 
-/// Applies a commit.
-pub(super) async fn run(shared: &Shared, commit: &Commit) -> Result<Version, CommitError> {
-    check_sizes(commit)?;
+/// Applies commits of one tag in one transaction. Each is refused or not by itself, and no two of them touch the same
+/// place, so one version does for all.
+pub(super) async fn run(shared: &Shared, commits: &[Commit]) -> Answers {
+    match repeated(shared, commits).await {
+        Ok(answers) => answers,
+        Err(error) => vec![Err(error); commits.len()],
+    }
+}
+
+async fn repeated(shared: &Shared, commits: &[Commit]) -> Result<Answers, CommitError> {
     let mut lost = 0;
     for _ in 0..ATTEMPTS {
         let lease = shared.connections.lease().await?;
-        match attempt(shared, lease.connection()?, commit).await {
-            Ok(version) => {
+        match attempt(shared, lease.connection()?, commits).await {
+            Ok(answers) => {
                 lease.done();
-                return Ok(version);
+                return Ok(answers);
             }
-            Err(Failed::Refused(error)) => {
-                lease.done();
-                return Err(error);
-            }
-            Err(Failed::Unknown(token, version)) => {
+            Err(Failed::Unknown(token, answers)) => {
                 drop(lease);
-                if outcome::was_committed(shared, commit.tag, token).await? {
-                    return Ok(version);
+                let Some(first) = commits.first() else { return Ok(answers) };
+                if outcome::was_committed(shared, first.tag, token).await? {
+                    return Ok(answers);
                 }
             }
             Err(Failed::NotWritten(Trouble::Raced)) => {}
@@ -69,23 +74,49 @@ struct Before {
     usage: Usage,
 }
 
-async fn attempt(shared: &Shared, connection: &Connection, commit: &Commit) -> Result<Version, Failed> {
-    let before = lock(shared, connection, commit).await.map_err(Failed::NotWritten)?;
-    let refuse = |error| roll_back(connection, error);
-    if before.is_erased == Some(true) {
-        return Err(refuse(CommitError::Closed).await);
-    }
-    let look = |place: &Place| -> Result<_, std::convert::Infallible> { Ok(before.locked.get(place).cloned()) };
-    let keep = |number, _: &bytes::Bytes| Kept::New(number);
-    let staged = match stage(commit, before.version, &before.usage, keep, look) {
-        Ok(staged) => staged,
-        Err(Refusal::Commit(error)) => return Err(refuse(error).await),
-        Err(Refusal::Read(never)) => match never {},
+/// What a group does: those of its commits that go through, as one.
+struct Group {
+    commit: Commit,
+    staged: Staged<Kept>,
+    answers: Answers,
+}
+
+/// Works out commits one after the other. They touch different places, so each finds the rows as they were.
+fn stage_all(commits: &[Commit], before: &Before) -> Option<Group> {
+    let mut group = Group {
+        commit: Commit { ops: Vec::new(), ..commits.first()?.clone() },
+        staged: Staged { changes: Vec::new(), usage: None },
+        answers: Vec::with_capacity(commits.len()),
     };
-    let version = answer(&staged, before.version);
-    let absent = absent_and_staying_so(commit, &staged, &before.locked);
-    if staged.changes.is_empty() && absent.is_empty() && crate::stage::wakes(commit).next().is_none() {
-        return connection.batch("ROLLBACK").await.map(|()| version).map_err(Failed::NotWritten);
+    for commit in commits {
+        if before.is_erased == Some(true) {
+            group.answers.push(Err(CommitError::Closed));
+            continue;
+        }
+        let usage = group.staged.usage.as_ref().unwrap_or(&before.usage);
+        let first = group.commit.ops.len();
+        let look = |place: &Place| -> Result<_, std::convert::Infallible> { Ok(before.locked.get(place).cloned()) };
+        match stage(commit, before.version, usage, |number, _| Kept::New(first + number), look) {
+            Ok(staged) => {
+                group.answers.push(Ok(answer(&staged, before.version)));
+                group.staged.changes.extend(staged.changes);
+                group.staged.usage = staged.usage.or(group.staged.usage);
+                group.commit.ops.extend_from_slice(&commit.ops);
+            }
+            Err(Refusal::Commit(error)) => group.answers.push(Err(error)),
+            Err(Refusal::Read(never)) => match never {},
+        }
+    }
+    Some(group)
+}
+
+async fn attempt(shared: &Shared, connection: &Connection, commits: &[Commit]) -> Result<Answers, Failed> {
+    let before = lock(shared, connection, commits).await.map_err(Failed::NotWritten)?;
+    let Some(Group { commit, staged, answers }) = stage_all(commits, &before) else { return Ok(Vec::new()) };
+    let absent = absent_and_staying_so(&commit, &staged, &before.locked);
+    if staged.changes.is_empty() && absent.is_empty() && crate::stage::wakes(&commit).next().is_none() {
+        // If this fails, whoever repeats it is told again.
+        return connection.batch("ROLLBACK").await.map(|()| answers).map_err(Failed::NotWritten);
     }
     let token = Token::fresh().ok_or(Failed::NotWritten(Trouble::Refused))?;
     let mut pipeline = connection.pipeline();
@@ -97,44 +128,46 @@ async fn attempt(shared: &Shared, connection: &Connection, commit: &Commit) -> R
     if before.is_erased.is_none() {
         pipeline.execute(&statements.register, vec![binary(&commit.tag.0)]);
     }
-    let counts = writing::write(&mut pipeline, statements, commit, &staged, &absent, before.version, token.shard());
+    let counts = writing::write(&mut pipeline, statements, &commit, &staged, &absent, before.version, token.shard());
     let last = pipeline.len();
     pipeline.batch("COMMIT");
-    let unknown = Failed::Unknown(token, version);
-    let Ok(outcomes) = pipeline.outcomes().await else { return Err(unknown) };
+    let Ok(outcomes) = pipeline.outcomes().await else { return Err(Failed::Unknown(token, answers)) };
     for (step, outcome) in outcomes.iter().enumerate() {
         let Err(error) = outcome else { continue };
         return Err(match Trouble::of(error) {
             // The server went on to the COMMIT and took it as a ROLLBACK.
             trouble if step < last && trouble != Trouble::Lost => Failed::NotWritten(trouble),
-            _ => unknown,
+            _ => Failed::Unknown(token, answers),
         });
     }
     let is_as_expected =
         |(step, rows): &(usize, u64)| matches!(outcomes.get(*step), Some(Ok(Answer::Count(count))) if count == rows);
     // The rows were locked, so each of them was written, or the database is not what it says.
-    if counts.iter().all(is_as_expected) { Ok(version) } else { Err(Failed::NotWritten(Trouble::Corrupt)) }
+    if counts.iter().all(is_as_expected) { Ok(answers) } else { Err(Failed::NotWritten(Trouble::Corrupt)) }
 }
 
 /// The first trip.
-async fn lock(shared: &Shared, connection: &Connection, commit: &Commit) -> Result<Before, Trouble> {
-    let places: BTreeSet<Place> = commit.ops.iter().filter_map(place).collect();
+async fn lock(shared: &Shared, connection: &Connection, commits: &[Commit]) -> Result<Before, Trouble> {
+    let Some(Commit { tag, .. }) = commits.first() else { return Err(Trouble::Refused) };
+    let places: BTreeSet<Place> = commits.iter().flat_map(|commit| &commit.ops).filter_map(place).collect();
     let kinds = || places.iter().map(|place| i16::from(place.kind)).collect::<Vec<_>>();
     let items = || places.iter().map(|place| &place.item[..]).collect::<Vec<_>>();
     let statements = &connection.statements;
-    let begin = begin(&commit.tag, commit.durability, shared.is_citus);
+    let is_sync = commits.iter().any(|commit| commit.durability == Durability::Sync);
+    let durability = if is_sync { Durability::Sync } else { Durability::Relaxed };
+    let begin = begin(tag, durability, shared.is_citus);
     let mut pipeline = connection.pipeline();
     pipeline.batch(&begin);
     // The first locks, and may wait for a transaction that adds rows which the statement does not see, because it had
     // begun before. The second sees them, and has nothing to wait for but those.
     let times = places.len().min(2);
     for _ in 0..times {
-        pipeline.query(&statements.lock_rows, vec![binary(&commit.tag.0), Box::new(kinds()), Box::new(items())]);
+        pipeline.query(&statements.lock_rows, vec![binary(&tag.0), Box::new(kinds()), Box::new(items())]);
     }
-    pipeline.query(&statements.next_version, vec![binary(&commit.tag.0)]);
-    let is_limited = commit.limits.bytes.is_some() || !commit.limits.items.is_empty();
-    if is_limited {
-        pipeline.query(&statements.usage, vec![binary(&commit.tag.0)]);
+    pipeline.query(&statements.next_version, vec![binary(&tag.0)]);
+    let is_limited = |commit: &Commit| commit.limits.bytes.is_some() || !commit.limits.items.is_empty();
+    if commits.iter().any(is_limited) {
+        pipeline.query(&statements.usage, vec![binary(&tag.0)]);
     }
     let mut answers = pipeline.answers().await?.into_iter().skip(1);
     let (mut locked, mut seen) = (Locked::new(), 0);
@@ -149,7 +182,7 @@ async fn lock(shared: &Shared, connection: &Connection, commit: &Commit) -> Resu
     while locked.len() > seen {
         seen = locked.len();
         let mut pipeline = connection.pipeline();
-        pipeline.query(&statements.lock_rows, vec![binary(&commit.tag.0), Box::new(kinds()), Box::new(items())]);
+        pipeline.query(&statements.lock_rows, vec![binary(&tag.0), Box::new(kinds()), Box::new(items())]);
         locked = locked_rows(&pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default())?;
     }
     Ok(Before { locked, version: unsigned(version), is_erased, usage: usage_of(&usage).ok_or(Trouble::Corrupt)? })
@@ -179,7 +212,7 @@ pub(super) fn usage_of(rows: &[tokio_postgres::Row]) -> Option<Usage> {
 }
 
 /// Where a step looks.
-fn place(op: &Op) -> Option<Place> {
+pub(super) fn place(op: &Op) -> Option<Place> {
     match op {
         Op::Put { place, .. } | Op::Extend { place, .. } | Op::Delete { place, .. } | Op::Check { place, .. } => {
             Some(*place)
@@ -202,15 +235,6 @@ fn absent_and_staying_so(commit: &Commit, staged: &Staged<Kept>, locked: &Locked
     let places: BTreeSet<Place> = commit.ops.iter().filter(|op| must_be_absent(op)).filter_map(place).collect();
     let is_changed = |place: &Place| staged.changes.iter().any(|change| change.place == *place);
     places.into_iter().filter(|place| !locked.contains_key(place) && !is_changed(place)).collect()
-}
-
-/// Ends the transaction of a commit that is refused.
-async fn roll_back(connection: &Connection, error: CommitError) -> Failed {
-    match connection.batch("ROLLBACK").await {
-        Ok(()) => Failed::Refused(error),
-        // Whoever repeats it is told again.
-        Err(broken) => Failed::NotWritten(broken),
-    }
 }
 
 /// A time, or none, for the server.

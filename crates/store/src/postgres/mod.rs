@@ -5,7 +5,7 @@
 //! | `open` (here), `checks`, `address` | opening, and what must hold before |
 //! | `schema`, `setup` | the tables, and who makes them |
 //! | `connections`, `pipeline`, `statements`, `numbers`, `failure` | talking to the server |
-//! | `commit`, `writing`, `outcome` | commits, and what became of one whose connection broke |
+//! | `grouping`, `commit`, `writing`, `outcome` | commits, and what became of one whose connection broke |
 //! | `reading`, `housekeeping`, `exporting` | the other calls |
 //! | `store`, `vault` | what callers see |
 //!
@@ -19,6 +19,7 @@ mod connections;
 mod dropped;
 mod exporting;
 mod failure;
+mod grouping;
 mod housekeeping;
 mod numbers;
 mod outcome;
@@ -88,6 +89,7 @@ pub enum OpenError {
 /// What all calls of a store need.
 struct Shared {
     connections: connections::Connections,
+    groups: grouping::Groups,
     is_citus: bool,
     server_default_is_off: bool,
     patience: Duration,
@@ -129,7 +131,13 @@ async fn connect(
     let connections = connections::Connections::new(config, tls, &options);
     let connections = connections.map_err(|_: Trouble| OpenError::Unavailable)?;
     let server_default_is_off = row.get::<_, &str>(0) == "off";
-    Ok(Shared { connections, is_citus, server_default_is_off, patience: options.patience })
+    Ok(Shared {
+        connections,
+        groups: grouping::Groups::default(),
+        is_citus,
+        server_default_is_off,
+        patience: options.patience,
+    })
 }
 
 /// Makes a database ready, as its owner: the schema (or what is missing of it), the fence, the application's role and

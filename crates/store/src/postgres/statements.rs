@@ -28,10 +28,11 @@ macro_rules! statements {
 }
 
 statements! {
-    /// Those rows that are there, locked in key order.
-    lock_rows = "SELECT kind, item, version, expires_at, counted, parts FROM bailiwick.records
-        WHERE tag = $1 AND (kind, item) IN (SELECT * FROM unnest($2::smallint[], $3::bytea[]))
-        ORDER BY kind, item FOR UPDATE";
+    /// Those rows that are there, locked in the order given. However many rows the server believes a tag to have, it finds
+    /// each by its key: what is locked inside is not joined otherwise.
+    lock_rows = "SELECT r.* FROM unnest($2::smallint[], $3::bytea[]) AS u (kind, item) CROSS JOIN LATERAL (
+            SELECT kind, item, version, expires_at, counted, parts FROM bailiwick.records
+            WHERE tag = $1 AND kind = u.kind AND item = u.item FOR UPDATE) AS r";
     /// A version that no row has had, and what is known of the tag.
     next_version = "SELECT nextval('bailiwick.versions'),
         (SELECT erased_at IS NOT NULL FROM bailiwick.tenants WHERE tag = $1)";
@@ -47,18 +48,20 @@ statements! {
     insert_rows = "INSERT INTO bailiwick.records (tag, version, kind, item, expires_at, counted, parts, value)
         SELECT $1::bytea, $2::bigint, *
         FROM unnest($3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bytea[])";
-    update_rows = "UPDATE bailiwick.records AS r
-        SET version = $2, expires_at = u.expires_at, counted = u.counted, parts = u.parts, value = u.value
-        FROM unnest($3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bytea[], $9::bigint[])
-            AS u (kind, item, expires_at, counted, parts, value, version)
-        WHERE r.tag = $1 AND r.kind = u.kind AND r.item = u.item AND r.version = u.version";
-    extend_rows = "UPDATE bailiwick.records AS r SET version = $2, expires_at = u.expires_at
-        FROM unnest($3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[]) AS u (kind, item, expires_at, version)
-        WHERE r.tag = $1 AND r.kind = u.kind AND r.item = u.item AND r.version = u.version";
-    delete_rows = "DELETE FROM bailiwick.records
-        WHERE tag = $1 AND (kind, item) IN (SELECT * FROM unnest($2::smallint[], $3::bytea[]))";
-    delete_blobs = "DELETE FROM bailiwick.blobs
-        WHERE tag = $1 AND (kind, item) IN (SELECT * FROM unnest($2::smallint[], $3::bytea[]))";
+    /// Of rows that are locked, so that none is new: this finds each by its key, as a join need not.
+    update_rows = "INSERT INTO bailiwick.records (tag, version, kind, item, expires_at, counted, parts, value)
+        SELECT $1::bytea, $2::bigint, *
+        FROM unnest($3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bytea[])
+        ON CONFLICT (tag, kind, item) DO UPDATE SET version = EXCLUDED.version, expires_at = EXCLUDED.expires_at,
+            counted = EXCLUDED.counted, parts = EXCLUDED.parts, value = EXCLUDED.value";
+    /// Of rows that are locked, too.
+    extend_rows = "INSERT INTO bailiwick.records AS r (tag, version, kind, item, expires_at, parts, value)
+        SELECT $1::bytea, $2::bigint, *, 0, ''::bytea FROM unnest($3::smallint[], $4::bytea[], $5::bigint[])
+        ON CONFLICT (tag, kind, item) DO UPDATE SET version = EXCLUDED.version, expires_at = EXCLUDED.expires_at";
+    delete_rows = "DELETE FROM bailiwick.records WHERE tag = $1 AND kind = ANY ($2::smallint[])
+        AND item = ANY ($3::bytea[]) AND (kind, item) IN (SELECT * FROM unnest($2::smallint[], $3::bytea[]))";
+    delete_blobs = "DELETE FROM bailiwick.blobs WHERE tag = $1 AND kind = ANY ($2::smallint[])
+        AND item = ANY ($3::bytea[]) AND (kind, item) IN (SELECT * FROM unnest($2::smallint[], $3::bytea[]))";
     insert_blobs = "INSERT INTO bailiwick.blobs (tag, kind, item, part, bytes)
         SELECT $1::bytea, $2::smallint, $3::bytea, * FROM unnest($4::smallint[], $5::bytea[])";
     add_usage = "INSERT INTO bailiwick.usage AS u (tag, shard, kind, items, bytes)
@@ -75,10 +78,10 @@ statements! {
     get = "SELECT w.number, r.version, r.expires_at,
             CASE WHEN r.version IS DISTINCT FROM w.known THEN r.value END, b.bytes
         FROM unnest($2::smallint[], $3::bytea[], $4::bigint[]) WITH ORDINALITY AS w (kind, item, known, number)
-        JOIN bailiwick.records AS r ON r.tag = $1 AND r.kind = w.kind AND r.item = w.item
-        LEFT JOIN bailiwick.blobs AS b ON r.parts > 0 AND r.version IS DISTINCT FROM w.known
-            AND b.tag = $1 AND b.kind = r.kind AND b.item = r.item
-        WHERE r.expires_at IS NULL OR r.expires_at > $5
+        CROSS JOIN LATERAL (SELECT version, expires_at, parts, value FROM bailiwick.records
+            WHERE tag = $1 AND kind = w.kind AND item = w.item AND (expires_at IS NULL OR expires_at > $5) OFFSET 0) AS r
+        LEFT JOIN LATERAL (SELECT part, bytes FROM bailiwick.blobs WHERE r.parts > 0
+            AND r.version IS DISTINCT FROM w.known AND tag = $1 AND kind = w.kind AND item = w.item OFFSET 0) AS b ON true
         ORDER BY w.number, b.part";
     scan = "SELECT r.item, r.version, r.expires_at, r.value, b.bytes FROM (
             SELECT item, version, expires_at, parts, value FROM bailiwick.records

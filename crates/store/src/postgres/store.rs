@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::RwLock;
 
 use super::failure::Trouble;
-use super::{Shared, commit, exporting, housekeeping, reading};
+use super::{Shared, exporting, grouping, housekeeping, reading};
 use crate::engine::{
     Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Millis, Place, Promptness,
     ReadError, Row, ScanRequest, Tag, Usage, Version,
@@ -120,7 +120,7 @@ impl Engine for PostgresEngine {
 
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
         let shared = Arc::clone(&self.0.shared);
-        let call = self.0.start(async move { commit::run(&shared, &commit).await });
+        let call = self.0.start(async move { grouping::commit(&shared, commit).await });
         Box::pin(async move { call.await.unwrap_or(Err(CommitError::OutcomeUnknown)) })
     }
 

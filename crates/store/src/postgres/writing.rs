@@ -33,8 +33,8 @@ struct Written<'a> {
     place: Place,
     entry: &'a Entry<Kept>,
     value: &'a Bytes,
-    /// Its version until now, if it was there.
-    before: Option<u64>,
+    /// Whether it is there already.
+    is_there: bool,
 }
 
 impl Written<'_> {
@@ -73,7 +73,7 @@ pub(super) fn write<'a>(
     writer.remove(&statements.delete_rows, gone);
     writer.extend(&changes);
     let written: Vec<Written<'a>> = changes.iter().filter_map(|change| written(commit, change)).collect();
-    let (fresh, there): (Vec<_>, Vec<_>) = written.iter().partition(|row| row.before.is_none());
+    let (there, fresh): (Vec<_>, Vec<_>) = written.iter().partition(|row| row.is_there);
     writer.update(&there);
     writer.insert(&fresh, absent);
     writer.remove(&statements.delete_rows, absent.to_vec());
@@ -88,7 +88,7 @@ fn written<'a>(commit: &'a Commit, change: &&'a Change<Kept>) -> Option<Written<
     let entry = change.after.as_ref()?;
     let Kept::New(number) = entry.value else { return None };
     let Some(Op::Put { value, .. }) = commit.ops.get(number) else { return None };
-    Some(Written { place: change.place, entry, value, before: change.before.as_ref().map(|entry| entry.version) })
+    Some(Written { place: change.place, entry, value, is_there: change.before.is_some() })
 }
 
 struct Writer<'p, 'a> {
@@ -121,18 +121,16 @@ impl<'a> Writer<'_, 'a> {
     /// Rows that keep their value.
     fn extend(&mut self, changes: &[&'a Change<Kept>]) {
         let keeps = |change: &&'a Change<Kept>| {
-            let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
-            matches!(after.value, Kept::Old { .. }).then_some((change.place, after, before.version))
+            let after = change.after.as_ref()?;
+            matches!(after.value, Kept::Old { .. }).then_some((change.place, after))
         };
         let extended: Vec<_> = changes.iter().filter_map(keeps).collect();
         self.count(extended.len());
         if !extended.is_empty() {
-            let places = || extended.iter().map(|(place, ..)| *place);
-            let expiries: Vec<_> = extended.iter().map(|(_, entry, _)| signed_option(entry.expires_at)).collect();
-            let versions: Vec<_> = extended.iter().map(|(.., version)| signed(*version)).collect();
+            let places = || extended.iter().map(|(place, _)| *place);
+            let expiries: Vec<_> = extended.iter().map(|(_, entry)| signed_option(entry.expires_at)).collect();
             let version = Box::new(self.version);
-            let values =
-                vec![self.tag(), version, kinds(places()), items(places()), Box::new(expiries), Box::new(versions)];
+            let values = vec![self.tag(), version, kinds(places()), items(places()), Box::new(expiries)];
             self.pipeline.execute(&self.statements.extend_rows, values);
         }
     }
@@ -140,9 +138,7 @@ impl<'a> Writer<'_, 'a> {
     fn update(&mut self, rows: &[&Written<'a>]) {
         for some in by_size(rows) {
             self.count(some.len());
-            let versions: Vec<_> = some.iter().map(|row| signed(row.before.unwrap_or(0))).collect();
-            let mut values = self.rows(some, &[]);
-            values.push(Box::new(versions));
+            let values = self.rows(some, &[]);
             self.pipeline.execute(&self.statements.update_rows, values);
         }
     }

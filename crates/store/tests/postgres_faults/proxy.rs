@@ -42,7 +42,7 @@ pub(crate) struct Fault {
 }
 
 /// An engine that has sent nothing for so long waits for an answer.
-const QUIET: Duration = Duration::from_millis(30);
+const QUIET: Duration = Duration::from_millis(200);
 
 #[derive(Default)]
 struct State {
