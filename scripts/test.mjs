@@ -7,6 +7,7 @@ import { buildAll } from './build.mjs'
 import { ensureInstalled } from './lib/install.mjs'
 import { inRoot } from './lib/root.mjs'
 import { runNodeTests } from './test/node.mjs'
+import { addressVariable, findOrStartPostgres } from './test/postgres.mjs'
 import { runRustTests } from './test/rust.mjs'
 
 const { values } = parseArgs({ options: { long: { type: 'boolean', default: false } } })
@@ -18,8 +19,12 @@ await buildFaultsAddon()
 // The Node versions under test all bring a command named `node`, which must not get on anybody's search path.
 await ensureInstalled(inRoot('test', 'package', 'nodes'), ['--no-bin-links'])
 
+// One server for both worlds; each test has a database of its own on it.
+const postgres = await findOrStartPostgres()
+environment[addressVariable] = postgres.url
 const rust = await runRustTests(environment)
 const node = await runNodeTests(environment)
+await postgres.stop()
 
 const problems = [...rust.problems, ...node.problems]
 for (const problem of problems) console.error(`problem: ${problem}`)

@@ -1,9 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { openStore } from '../../ts/index.ts'
 import { openWith } from '../../ts/runtime/store.ts'
 import { engines, freshFolder, noon, openFresh, runtimeFor } from '../support/stores.ts'
+
+afterEach(() => vi.unstubAllEnvs())
 
 const rootKey = new Uint8Array(32).fill(7)
 const day = 24 * 3_600_000
@@ -35,6 +37,7 @@ describe.each(engines)('care on %s', (engine) => {
 
   it('B6: a backup made while work goes on is whole, and nothing without the root key', async () => {
     const store = await openFresh(engine, { rootKey })
+    vi.stubEnv('BAILIWICK_ROOT_KEY', undefined)
     const acme = await runtimeFor(store, 'acme')
     const early = await acme.references.put('note', 'early'.repeat(2000))
     const large = await acme.references.put('bytes', new Uint8Array(5 << 20).fill(9))

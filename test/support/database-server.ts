@@ -47,21 +47,23 @@ export default async function serveDatabases(project: TestProject): Promise<() =
 class Databases {
   readonly #server: { readonly url: string; stop(): Promise<void> }
   readonly #client: Client
+  /** Another connection: the server writes a checkpoint before it drops one, for which no test has to wait. */
+  readonly #dropping: Client
+  #dropped: Promise<unknown> = Promise.resolve()
   readonly #template = `bailiwick_template_${process.pid}`
   #application = ''
   #next = 0
-  /** Databases are copied one after the other: nobody may be connected to the one that is copied. */
-  #turn: Promise<unknown> = Promise.resolve()
 
   private constructor(server: Awaited<ReturnType<typeof findOrStartPostgres>>) {
     this.#server = server
     this.#client = new Client({ connectionString: server.url })
+    this.#dropping = new Client({ connectionString: server.url })
   }
 
   static async start(): Promise<Databases> {
     const databases = new Databases(await findOrStartPostgres())
     const client = databases.#client
-    await client.connect()
+    await Promise.all([client.connect(), databases.#dropping.connect()])
     await client.query(`CREATE DATABASE ${databases.#template}`)
     databases.#application = (await setupStore(inDatabase(databases.#server.url, databases.#template))).url
     return databases
@@ -70,18 +72,20 @@ class Databases {
   /** `POST /`: a new one that is set up; `POST /bare`: one that is not; `DELETE /<name>`: it is not needed any more. */
   async answer({ method, url = '/' }: IncomingMessage): Promise<TestDatabase | null> {
     if (method === 'DELETE') {
-      await this.#client.query(`DROP DATABASE ${url.slice(1)} WITH (FORCE)`)
+      this.#dropped = this.#dropped.then(() => this.#dropping.query(`DROP DATABASE ${url.slice(1)} WITH (FORCE)`))
+      this.#dropped.catch(() => {})
       return null
     }
     const name = `bailiwick_test_${process.pid}_${this.#next++}`
     const template = url === '/bare' ? 'template1' : this.#template
-    const made = this.#turn.then(() => this.#client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`))
-    this.#turn = made.catch(() => {})
-    await made
+    // A connection makes one after the other; two at once would be in each other's way.
+    await this.#client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`)
     return { name, url: inDatabase(this.#application, name), ownerUrl: inDatabase(this.#server.url, name) }
   }
 
   async stop(): Promise<void> {
+    await this.#dropped
+    await this.#dropping.end()
     await this.#client.query(`DROP DATABASE ${this.#template} WITH (FORCE)`)
     await this.#client.end()
     await this.#server.stop()

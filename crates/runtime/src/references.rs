@@ -98,7 +98,11 @@ impl TenantHandle {
     }
 
     /// Reads a reference and its content from the cache of opened records: no I/O. `None`: ask [`TenantHandle::resolve`].
+    /// Always where other processes may have removed it.
     pub fn resolve_at_hand(&self, id: &str) -> Option<Resolved> {
+        if self.scope.process().is_some() {
+            return None;
+        }
         let id = parse_reference_id(id)?;
         let access = self.scope.at_hand()?;
         let name = Access::reference_name(&id);

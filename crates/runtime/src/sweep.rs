@@ -14,6 +14,9 @@ use crate::handle::TenantHandle;
 
 /// How long a store is left alone between two rounds.
 const PAUSE: Duration = Duration::from_secs(60);
+/// For how long the process that did a round is the one for the next, where several have the store open: one that ended
+/// misses two of its own.
+const WATCH_MS: u64 = 150_000;
 /// So many chores are asked for at once.
 const CHORES: usize = 256;
 
@@ -64,15 +67,17 @@ async fn one(store: &Arc<Store>, chore: Chore, swept: &mut Swept) -> Result<()> 
     Ok(())
 }
 
-/// Looks after a store once a minute until it is closed, if nobody does yet. Returns at once where somebody does, or where
-/// the clock stands still.
+/// Looks after a store once a minute until it is closed, if nobody does yet. Returns at once where somebody in this process
+/// does, or where the clock stands still; where another process does, it takes over when that has ended.
 pub async fn keep_swept(store: Weak<Store>) {
     if !store.upgrade().is_some_and(|store| store.take_watch()) {
         return;
     }
     while let Some(store) = store.upgrade() {
         // What fails is tried again in the next round; health() says how the store is.
-        let _ = sweep(&store, Promptness::Gathered).await;
+        if store.holds_watch(WATCH_MS).await.unwrap_or(false) {
+            let _ = sweep(&store, Promptness::Gathered).await;
+        }
         let closed = store.closed();
         drop(store);
         if tokio::time::timeout(PAUSE, closed).await.is_ok() {

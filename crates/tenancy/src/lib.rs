@@ -35,6 +35,7 @@ mod store;
 pub mod stores;
 mod sweep;
 mod tenant;
+mod watch;
 mod wrapper;
 
 pub use backup::Copied;

@@ -40,29 +40,35 @@ impl Access {
         self.read_missing(&places, vec![None; rows.len()]).await
     }
 
-    /// Fills the gaps from the engine.
+    /// Fills the gaps from the engine. Where other processes may have changed what is known, it confirms that too: an
+    /// unchanged row comes without its value.
     async fn read_missing(
         &self,
         places: &[Place],
         mut records: Vec<Option<Arc<Record>>>,
     ) -> Result<Vec<Option<Arc<Record>>>> {
         let (store, tag, now) = (&self.state.store, self.keys.tag, self.now());
-        let missing: Vec<_> = (records.iter().zip(places))
-            .filter(|(record, _)| record.is_none())
-            .map(|(_, place)| (*place, store.opened.began(place)))
+        let is_shared = store.engine.is_shared();
+        let asked: Vec<_> = (records.iter_mut().zip(places))
+            .filter(|(record, _)| is_shared || record.is_none())
+            .map(|(record, place)| (record, *place, store.opened.began(place)))
             .collect();
-        if missing.is_empty() {
+        if asked.is_empty() {
             return Ok(records);
         }
-        let wanted = missing.iter().map(|(place, _)| (*place, None)).collect();
-        let found = store.engine.get(tag, wanted, now).await.map_err(failure::read)?;
-        let gaps = records.iter_mut().filter(|record| record.is_none());
-        for ((gap, (place, began)), found) in gaps.zip(missing).zip(found) {
-            if let Found::Entry(row) = found {
-                let Some(body) = self.open_row(&place, &row.value)? else { continue };
-                let record = Arc::new(Record { version: row.version, expires_at: row.expires_at, body });
-                store.opened.keep(tag, place, record.clone(), began);
-                *gap = Some(record);
+        let wanted = asked.iter().map(|(record, place, _)| (*place, record.as_ref().map(|known| known.version)));
+        let found = store.engine.get(tag, wanted.collect(), now).await.map_err(failure::read)?;
+        for ((record, place, began), found) in asked.into_iter().zip(found) {
+            match found {
+                Found::Absent if record.take().is_some() => store.opened.committed(tag, place, None),
+                Found::Absent | Found::NotModified { .. } => {}
+                Found::Entry(row) => {
+                    *record = None;
+                    let Some(body) = self.open_row(&place, &row.value)? else { continue };
+                    let read = Arc::new(Record { version: row.version, expires_at: row.expires_at, body });
+                    store.opened.keep(tag, place, read.clone(), began);
+                    *record = Some(read);
+                }
             }
         }
         Ok(records)

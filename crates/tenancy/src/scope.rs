@@ -180,7 +180,8 @@ impl Access {
         now.max(last.unwrap_or(now).saturating_add(1))
     }
 
-    /// A record, if it is in the cache of opened ones: no I/O.
+    /// A record, if it is in the cache of opened ones: no I/O. Where other processes work on the same store
+    /// ([`Access::process`]), it may have been changed or removed since.
     pub fn peek(&self, kind: Kind, area: Area, name: Name) -> Option<Arc<Record>> {
         self.state.store.opened.get(self.keys.tag, row::place(kind, area, name), self.now())
     }
@@ -222,6 +223,10 @@ impl Access {
                 }
                 match error {
                     CommitError::Conflict { op } => Ok(Committed::Conflict(op)),
+                    CommitError::Closed => {
+                        self.state.erased_elsewhere();
+                        Err(failure::closed())
+                    }
                     error => Err(failure::commit(error)),
                 }
             }

@@ -66,6 +66,18 @@ impl TenantState {
         }
     }
 
+    /// To be called when the engine takes no more commits to this tenant's tag. If it is not the store that was closed,
+    /// another process erased the tenant: then it is over here too, and whoever comes next to its name is another.
+    pub(crate) fn erased_elsewhere(&self) {
+        if !self.store.closing.is_closed() && self.store.engine.is_shared() {
+            self.erased.close();
+            self.store.dismiss(self);
+            if let Some(keys) = self.keys.get() {
+                self.store.opened.forget(keys.tag);
+            }
+        }
+    }
+
     pub(crate) fn names(&self) -> Names<'_> {
         Names { engine: &*self.store.engine, keys: &self.store.keys, entropy: &self.entropy.nonces }
     }

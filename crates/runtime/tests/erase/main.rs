@@ -3,6 +3,7 @@
 
 #[path = "../cut/mod.rs"]
 mod cut;
+mod elsewhere;
 #[path = "../support/mod.rs"]
 mod support;
 

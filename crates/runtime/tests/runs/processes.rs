@@ -8,29 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bailiwick_model::Error;
 use bailiwick_model::json::Json;
 use bailiwick_runtime::{RunFilter, RunPosition, Store, TenantHandle};
-use bailiwick_store::layer::Layer;
-use bailiwick_store::{Engine, Opened};
+use bailiwick_store::Opened;
 
 use super::host::{Host, calls, gives, parsed, says};
-use super::support::{Kept, NOW, handle_of, store};
+use super::support::{Kept, NOW, handle_of, shared, store};
 use super::{both, catalogue, kinds, request, text, wait};
-
-struct Shared(Arc<dyn Engine>);
-
-impl Layer for Shared {
-    fn behind(&self) -> &dyn Engine {
-        &*self.0
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
-}
 
 /// Two processes with the same tenant.
 async fn two() -> [(Arc<Store>, TenantHandle); 2] {
-    let Opened { engine, vault } = Kept::Memory.open().opened;
-    let engine: Arc<dyn Engine> = Arc::new(Shared(engine));
+    let Opened { engine, vault } = shared(Kept::Memory.open().opened);
     let one = store(Opened { engine: engine.clone(), vault: vault.clone() }, 1, NOW, 0).await;
     let other = store(Opened { engine, vault }, 1, NOW, 0).await;
     [one, other].map(|store| {

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Waker};
 use bailiwick_model::spec::TenantPart;
 use bailiwick_model::{Error, Tenant, json};
 use bailiwick_runtime::{Catalogue, Clock, PutContent, PutItem, RootKey, Store, StoreOptions, TenantHandle};
-use bailiwick_store::{Opened, memory, sled};
+use bailiwick_store::layer::Layer;
+use bailiwick_store::{Engine, Opened, memory, sled};
 
 /// When test stores begin, in epoch milliseconds.
 pub(crate) const NOW: u64 = 1_800_000_000_000;
@@ -46,6 +47,24 @@ impl Kept {
             }
         }
     }
+}
+
+/// An engine that says of itself that several processes work on it.
+struct Shared(Arc<dyn Engine>);
+
+impl Layer for Shared {
+    fn behind(&self) -> &dyn Engine {
+        &*self.0
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+/// The same place, for several stores that stand for as many processes.
+pub(crate) fn shared(Opened { engine, vault }: Opened) -> Opened {
+    Opened { engine: Arc::new(Shared(engine)), vault }
 }
 
 /// A store whose clock stands at `now` and whose secrets follow from `seed`.

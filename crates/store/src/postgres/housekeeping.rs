@@ -11,6 +11,10 @@ use crate::engine::{Due, Durability, Millis, Tag};
 const STEP: i64 = 256;
 /// How often a step starts again when others came first.
 const ATTEMPTS: usize = 16;
+/// The kind under which an erased tag is due once more: no row has it.
+const ERASED: i16 = u8::MAX as i16;
+/// How long after an erase that is, in milliseconds: longer than any transaction that had not seen it can take.
+const SECOND_PASS: i64 = 3_600_000;
 
 pub(super) async fn due(shared: &Shared, now: Millis, limit: usize) -> Result<Vec<Due>, Trouble> {
     let lease = shared.connections.lease().await?;
@@ -33,6 +37,9 @@ enum Step {
 }
 
 pub(super) async fn sweep(shared: &Shared, due: Due, now: Millis) -> Result<u64, Trouble> {
+    if i16::from(due.kind) == ERASED {
+        return second_pass(shared, due.tag).await;
+    }
     let (mut swept, mut failures) = (0, 0);
     loop {
         let lease = shared.connections.lease().await?;
@@ -101,8 +108,23 @@ async fn step(shared: &Shared, connection: &Connection, due: Due, now: Millis) -
 
 /// Removes what belongs to a tag. That it was erased is written first: whoever commits to it later reads that.
 pub(super) async fn erase(shared: &Shared, tag: Tag) -> Result<(), Trouble> {
+    erase_from(shared, tag, false).await
+}
+
+/// Removes what transactions that had not seen the erase wrote. Nobody reads it meanwhile.
+async fn second_pass(shared: &Shared, tag: Tag) -> Result<u64, Trouble> {
+    erase_from(shared, tag, true).await?;
+    let lease = shared.connections.lease().await?;
+    let connection = lease.connection()?;
+    let mut pipeline = Pipeline::new(&connection.client);
+    pipeline.execute(&connection.statements.drop_due, vec![binary(&tag.0), Box::new(ERASED)]);
+    pipeline.answers().await?;
+    lease.done();
+    Ok(0)
+}
+
+async fn erase_from(shared: &Shared, tag: Tag, mut is_marked: bool) -> Result<(), Trouble> {
     let mut failures = 0;
-    let mut is_marked = false;
     loop {
         let lease = shared.connections.lease().await?;
         let connection = lease.connection()?;
@@ -127,6 +149,8 @@ async fn mark(shared: &Shared, connection: &Connection, tag: Tag) -> Result<bool
     let mut pipeline = connection.pipeline();
     pipeline.batch(&begin);
     pipeline.execute(&connection.statements.mark_erased, vec![binary(&tag.0)]);
+    let values = vec![binary(&tag.0), Box::new(ERASED) as _, Box::new(SECOND_PASS) as _];
+    pipeline.execute(&connection.statements.set_second_pass, values);
     pipeline.batch("COMMIT");
     pipeline.answers().await.map(|_| false)
 }
@@ -143,11 +167,11 @@ async fn erase_some(shared: &Shared, connection: &Connection, tag: Tag) -> Resul
         &statements.erase_usage,
         &statements.erase_wakes,
         &statements.erase_tokens,
-        &statements.erase_due,
     ];
     for statement in all {
         pipeline.execute(statement, vec![binary(&tag.0)]);
     }
+    pipeline.execute(&statements.erase_due, vec![binary(&tag.0), Box::new(ERASED)]);
     pipeline.batch("COMMIT");
     let answers = pipeline.answers().await?;
     Ok(answers.iter().all(|answer| matches!(answer, Answer::Count(0) | Answer::Done)))

@@ -15,7 +15,7 @@ use crate::engine::{Durability, Found, Millis, Place, Row, ScanRequest, Tag, Usa
 /// How often a read is repeated on a new connection.
 const ATTEMPTS: usize = 3;
 
-/// Runs one statement for a tag.
+/// Runs one statement for a tag. One that was erased has nothing, although a commit that began before may have left rows.
 async fn read(
     shared: &Shared,
     tag: Tag,
@@ -30,11 +30,16 @@ async fn read(
         let mut pipeline = connection.pipeline();
         pipeline.batch(&begin);
         pipeline.query(statement(&connection.statements), values());
+        // Afterwards: what is there before the tag was erased may be told.
+        pipeline.query(&connection.statements.is_erased, vec![binary(&tag.0)]);
         pipeline.batch("COMMIT");
         match pipeline.answers().await {
             Ok(answers) => {
                 lease.done();
-                return Ok(answers.into_iter().nth(1).map(Answer::rows).unwrap_or_default());
+                let mut answers = answers.into_iter().skip(1).map(Answer::rows);
+                let rows = answers.next().unwrap_or_default();
+                let is_erased = answers.next().is_some_and(|marks| !marks.is_empty());
+                return Ok(if is_erased { Vec::new() } else { rows });
             }
             Err(error @ (Trouble::Lost | Trouble::Raced)) => trouble = error,
             Err(error) => return Err(error),

@@ -36,6 +36,7 @@ statements! {
     /// A version that no row has had, and what is known of the tag.
     next_version = "SELECT nextval('bailiwick.versions'),
         (SELECT erased_at IS NOT NULL FROM bailiwick.tenants WHERE tag = $1)";
+    is_erased = "SELECT FROM bailiwick.tenants WHERE tag = $1 AND erased_at IS NOT NULL";
     usage = "SELECT kind, sum(items)::bigint, sum(bytes)::bigint FROM bailiwick.usage WHERE tag = $1 GROUP BY kind";
     insert_token = "INSERT INTO bailiwick.tokens (tag, token, committed) VALUES ($1, $2, true)";
     /// Claims a token that no commit has used. Waits for a transaction that is about to.
@@ -126,7 +127,11 @@ statements! {
     erase_usage = "DELETE FROM bailiwick.usage WHERE tag = $1";
     erase_wakes = "DELETE FROM bailiwick.wakes WHERE tag = $1";
     erase_tokens = "DELETE FROM bailiwick.tokens WHERE tag = $1";
-    erase_due = "DELETE FROM bailiwick.due WHERE tag = $1";
+    erase_due = "DELETE FROM bailiwick.due WHERE tag = $1 AND kind <> $2";
+    /// When the rows that were written across the erase are removed.
+    set_second_pass = "INSERT INTO bailiwick.due (tag, kind, at)
+        SELECT tag, $2, erased_at + $3 FROM bailiwick.tenants WHERE tag = $1
+        ON CONFLICT (tag, kind) DO UPDATE SET at = EXCLUDED.at";
     /// The tags that may have rows, a few at a time.
     tags = "SELECT tag FROM bailiwick.tenants WHERE tag > $1 AND erased_at IS NULL ORDER BY tag LIMIT 256";
     /// Rows of a tag after a place, until their values are 8 MiB together.

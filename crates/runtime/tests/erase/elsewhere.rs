@@ -1,0 +1,80 @@
+//! What another process deletes, erases or looks after: two stores on one engine stand for two processes.
+
+use std::sync::Arc;
+
+use bailiwick_model::Error;
+use bailiwick_runtime::{Store, TenantHandle};
+use bailiwick_store::Opened;
+
+use super::support::{Kept, NOW, handle, put, shared, store, text, wait};
+
+/// Two processes with stores whose caches hold everything, and what lies behind them.
+async fn two() -> ([Arc<Store>; 2], Opened) {
+    let opened = shared(Kept::Memory.open().opened);
+    let one = store(opened.clone(), 1, NOW, 1 << 20).await;
+    let other = store(opened.clone(), 2, NOW, 1 << 20).await;
+    ([one, other], opened)
+}
+
+async fn is_there(handle: &TenantHandle, id: &str) -> bool {
+    match handle.resolve(id).await {
+        Ok(_) => true,
+        Err(Error::NotFound) => false,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn b1_what_another_process_deleted_is_absent_although_it_was_read_before() {
+    wait(async {
+        let ([one, other], _) = two().await;
+        let (here, there) = (handle(&one, "acme"), handle(&other, "acme"));
+        for content in ["small", &"large".repeat(10_000)] {
+            let id = put(&here, text("thing", content)).await;
+            assert!(is_there(&here, &id).await && is_there(&there, &id).await);
+            assert!(is_there(&there, &id).await, "from the cache, confirmed");
+            assert!(there.resolve_at_hand(&id).is_none(), "unconfirmed");
+            assert!(here.delete_reference(&id).await.unwrap());
+            assert!(!is_there(&there, &id).await);
+            assert!(there.describe(&id).await.is_err());
+            assert_eq!(put(&there, text("thing", content)).await, id);
+            assert!(is_there(&here, &id).await);
+        }
+    });
+}
+
+#[test]
+fn b7_a_tenant_that_another_process_erased_is_over_here_too_and_its_name_is_free() {
+    wait(async {
+        let ([one, other], _) = two().await;
+        let (here, there) = (handle(&one, "acme"), handle(&other, "acme"));
+        let id = put(&here, text("thing", "theirs")).await;
+        assert!(is_there(&there, &id).await);
+        here.erase("acme").await.unwrap();
+        assert!(!is_there(&there, &id).await);
+        let refused = there.put_references(vec![text("thing", "late")]).await;
+        assert!(matches!(refused, Err(Error::Closed(_))), "{refused:?}");
+        let next = handle(&other, "acme");
+        let new = put(&next, text("thing", "of the next")).await;
+        assert!(is_there(&next, &new).await && is_there(&handle(&one, "acme"), &new).await);
+        assert!(!is_there(&next, &id).await);
+    });
+}
+
+#[test]
+fn b8_one_process_looks_after_a_store_and_another_when_that_has_ended() {
+    wait(async {
+        let ([one, other], opened) = two().await;
+        for _ in 0..3 {
+            assert!(one.holds_watch(1000).await.unwrap(), "it holds it");
+            assert!(!other.holds_watch(1000).await.unwrap());
+        }
+        other.advance(1000);
+        assert!(other.holds_watch(1000).await.unwrap(), "its time is over");
+        one.advance(500);
+        assert!(!one.holds_watch(1000).await.unwrap());
+        drop((one, other));
+        let alone = store(opened, 1, NOW + 10_000, 0).await;
+        assert!(alone.check().await.unwrap().problems.is_empty());
+    });
+}
