@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
-import { createRuntime, defineTenant, type Runtime, type Tenant } from '../../ts/index.ts'
+import { createRuntime, defineTenant, InvalidInputError, type Runtime, type Tenant } from '../../ts/index.ts'
 import { refuses } from '../../ts/isolation/cells/names.ts'
 import { IsolationError, isolationSuite, type OpenRuntime, runIsolation } from '../../ts/isolation/index.ts'
+import { codeOf } from '../support/failures.ts'
 import { engines, freshUrl, noon, openFresh } from '../support/stores.ts'
 import { broken } from './broken.ts'
 
@@ -65,6 +66,21 @@ it.each([
 function tidy(name: string): string {
   return name.toWellFormed().normalize('NFC')
 }
+
+it('B12: a suite without a store, or with two, is refused, and so is a time that is none', async () => {
+  const store = await openFresh('memory')
+  const wrong = [
+    {},
+    { store, url: 'memory:' },
+    { store, expiryMs: 0 },
+    { store, expiryMs: 1.5 },
+    { store, expiryMs: Number.NaN },
+  ]
+  for (const options of wrong) {
+    expect(() => isolationSuite(options)).toThrow(InvalidInputError)
+    expect(await codeOf(() => runIsolation(options))).toBe('INVALID_INPUT')
+  }
+})
 
 it.each(engines)('B12: anybody can run it on %s, by the system’s clock, side by side', async (engine) => {
   const told: string[] = []
