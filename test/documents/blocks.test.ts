@@ -5,6 +5,9 @@ import { fencesOf } from '../../scripts/lib/fences.mjs'
 import { inRoot } from '../../scripts/lib/root.mjs'
 import { documentFolder, isAsPrinted, runFence } from './running.ts'
 
+/** A slow machine must not fail, and some blocks run the whole isolation suite. */
+const DOCUMENT_MS = 600_000
+
 const guides = readdirSync(inRoot('docs', 'guides')).map((name) => join('docs', 'guides', name))
 const documents = ['README.md', join('docs', 'telemetry.md'), ...guides]
 
@@ -15,24 +18,28 @@ function folderOfTest(): string {
 }
 
 describe('DOCS: every block of code is run', () => {
-  it.each(documents)('DOCS: %s does what it says', async (document) => {
-    const folder = folderOfTest()
-    let printed: string | undefined
-    const text = readFileSync(inRoot(document), 'utf8')
-    const fences = fencesOf(text)
-    // Nothing is hidden from this by being indented or by other marks.
-    expect(text.match(/^\s*(?:```|~~~)/gm) ?? []).toHaveLength(fences.length * 2)
-    for (const fence of fences) {
-      if (fence.language !== 'text') {
-        printed = await runFence(fence, folder).catch((error: Error) => {
-          throw new Error(`${document}, line ${fence.line}: ${error.message}`)
-        })
-        continue
+  it.each(documents)(
+    'DOCS: %s does what it says',
+    async (document) => {
+      const folder = folderOfTest()
+      let printed: string | undefined
+      const text = readFileSync(inRoot(document), 'utf8')
+      const fences = fencesOf(text)
+      // Nothing is hidden from this by being indented or by other marks.
+      expect(text.match(/^\s*(?:```|~~~)/gm) ?? []).toHaveLength(fences.length * 2)
+      for (const fence of fences) {
+        if (fence.language !== 'text') {
+          printed = await runFence(fence, folder).catch((error: Error) => {
+            throw new Error(`${document}, line ${fence.line}: ${error.message}`)
+          })
+          continue
+        }
+        const isSo = printed !== undefined && isAsPrinted(fence.code, printed)
+        expect([document, fence.line, isSo ? fence.code : printed]).toEqual([document, fence.line, fence.code])
       }
-      const isSo = printed !== undefined && isAsPrinted(fence.code, printed)
-      expect([document, fence.line, isSo ? fence.code : printed]).toEqual([document, fence.line, fence.code])
-    }
-  })
+    },
+    DOCUMENT_MS,
+  )
 
   it('DOCS: a block that fails, or that nothing runs, is found', async () => {
     const folder = folderOfTest()

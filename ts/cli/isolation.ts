@@ -16,7 +16,8 @@ export const isolation: Command = {
   notes: [
     'The store is a URL, such as sled:./isolation-test or memory:, or a directory. One that is not there is made. Every tenant of',
     'the suite has a name that begins with isolation- and something random, and is erased when its cell is over; yours are not',
-    'touched. It writes for about a minute. The same suite is bailiwick/isolation for a test runner of yours.',
+    'touched. It writes for about a minute; what is cut off leaves its last tenants behind. The same suite is bailiwick/isolation',
+    'for a test runner of yours.',
     '',
     'Exit codes: 0 every cell holds, 1 one does not, 2 the store cannot be used.',
   ].join('\n'),

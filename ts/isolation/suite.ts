@@ -1,4 +1,4 @@
-import { createRuntime, openStore, type Store, type StoreOptions } from '../index.ts'
+import { createRuntime, InvalidInputError, openStore, type Store, type StoreOptions } from '../index.ts'
 import { assertSame } from './answers.ts'
 import type { CellPlan, IsolationCell } from './cells/cell.ts'
 import { cursorCells } from './cells/cursors.ts'
@@ -45,6 +45,7 @@ export interface IsolationSuite {
  *
  * Give it a URL to check a store, or what you put before `createRuntime` to check that.
  *
+ * @throws InvalidInputError unless there is either a URL or a store, and `expiryMs` is a whole number from 1
  * @example
  * ```ts
  * const suite = isolationSuite({ url: 'sled:./isolation-test' })
@@ -53,6 +54,7 @@ export interface IsolationSuite {
  * ```
  */
 export function isolationSuite(options: IsolationOptions): IsolationSuite {
+  assertUsable(options)
   let opened: Promise<Ground> | undefined
   const ground = () => {
     opened ??= groundOf(options)
@@ -73,10 +75,19 @@ export function isolationSuite(options: IsolationOptions): IsolationSuite {
   }
 }
 
+function assertUsable({ url, store, expiryMs = EXPIRY_MS }: IsolationOptions): void {
+  if ((url === undefined) === (store === undefined)) {
+    throw new InvalidInputError('The isolation suite takes the url of a store, or an open store: one of them.')
+  }
+  if (!(Number.isSafeInteger(expiryMs) && expiryMs > 0)) {
+    throw new InvalidInputError('expiryMs must be a whole number of milliseconds, at least 1.')
+  }
+}
+
 async function groundOf({ url, store, createRuntime: own, advance, expiryMs, rootKey, rootKeyEnv }: IsolationOptions) {
   const keys = { ...(rootKey && { rootKey }), ...(rootKeyEnv && { rootKeyEnv }) }
   return {
-    store: store ?? (await openStore(url ?? 'memory:', keys)),
+    store: store ?? (await openStore(url ?? '', keys)),
     openRuntime: own ?? createRuntime,
     expiryMs: expiryMs ?? EXPIRY_MS,
     advance,
