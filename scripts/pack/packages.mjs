@@ -5,6 +5,7 @@ import { npm } from '../lib/install.mjs'
 import { inRoot } from '../lib/root.mjs'
 import { mustRun } from '../lib/run.mjs'
 import { targets } from '../lib/targets.mjs'
+import { cratesInside, licenceList, licencesFile, packagesInside } from './licences.mjs'
 
 /**
  * @typedef {object} Manifest the fields that are read here
@@ -28,7 +29,7 @@ const developmentFields = ['scripts', 'devDependencies', 'optionalDependencies']
 export async function packAll(destination) {
   mkdirSync(destination, { recursive: true })
   const root = readManifest(inRoot())
-  const manifests = targets().map(({ name }) => ({ name, manifest: readManifest(inRoot('npm', name)) }))
+  const manifests = targets().map(({ name, triple }) => ({ name, triple, manifest: readManifest(inRoot('npm', name)) }))
   for (const { manifest } of manifests) {
     if (manifest.version === root.version) continue
     throw new Error(`${manifest.name} is at ${manifest.version}, the root package at ${root.version}`)
@@ -37,12 +38,17 @@ export async function packAll(destination) {
   const published = Object.entries(root).filter(([field]) => !developmentFields.includes(field))
   /** @type {Record<string, string>} */
   const platforms = {}
-  for (const { name, manifest } of manifests) {
+  for (const { name, triple, manifest } of manifests) {
     if (!existsSync(inRoot('npm', name, `bailiwick.${name}.node`))) continue
-    platforms[name] = await pack(inRoot('npm', name), manifest, destination)
+    platforms[name] = await pack(inRoot('npm', name), manifest, await cratesInside(triple), destination)
   }
   return {
-    root: await pack(inRoot(), { ...Object.fromEntries(published), optionalDependencies }, destination),
+    root: await pack(
+      inRoot(),
+      { ...Object.fromEntries(published), optionalDependencies },
+      packagesInside(),
+      destination,
+    ),
     platforms,
   }
 }
@@ -57,13 +63,17 @@ function readManifest(folder) {
  *
  * @param {string} folder
  * @param {object} manifest
+ * @param {readonly import('./licences.mjs').Component[]} components whose code is inside
  * @param {string} destination
  */
-async function pack(folder, manifest, destination) {
+async function pack(folder, manifest, components, destination) {
   const { files } = /** @type {Manifest} */ (manifest)
   const copy = mkdtempSync(join(tmpdir(), 'bailiwick-pack-'))
   try {
-    for (const file of files) cpSync(source(folder, file), join(copy, file), { recursive: true })
+    for (const file of files) {
+      if (file === licencesFile) writeFileSync(join(copy, file), licenceList(components))
+      else cpSync(source(folder, file), join(copy, file), { recursive: true })
+    }
     writeFileSync(join(copy, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
     const output = await mustRun(npm, ['pack', '--json', '--ignore-scripts', '--pack-destination', destination], {
       cwd: copy,

@@ -73,13 +73,29 @@ describe('M15: what is published', () => {
     const declarations = filesOf(inRoot('ts')).map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`)
     const bundles = publicEntries().flatMap(({ output }) => [`dist/${output}.js`, `dist/${output}.js.map`])
     const shared = files.filter((file) => /^dist\/shared\/[a-z-]+\d?\.js(\.map)?$/.test(file))
-    const documents = ['CHANGELOG.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json']
+    const documents = [
+      'CHANGELOG.md',
+      'LICENSE-APACHE',
+      'LICENSE-MIT',
+      'README.md',
+      'THIRD-PARTY-LICENSES.txt',
+      'package.json',
+    ]
     expect(files.sort()).toEqual([...declarations, ...bundles, ...shared, ...documents].sort())
   })
 
   test('M15: the platform package holds the addon, its licences and nothing else', () => {
-    const files = ['LICENSE-APACHE', 'LICENSE-MIT', addonFile, 'package.json']
+    const files = ['LICENSE-APACHE', 'LICENSE-MIT', 'THIRD-PARTY-LICENSES.txt', addonFile, 'package.json']
     expect(filesOf(installed(platformPackage)).sort()).toEqual(files.sort())
+  })
+
+  test.each([
+    ['bailiwick', 'zod', 'MIT License'],
+    [platformPackage, 'sled', 'Apache License'],
+  ])('M15: %s names what is inside, %s among it, with the licences', (name, inside, licence) => {
+    const text = readFileSync(join(installed(name), 'THIRD-PARTY-LICENSES.txt'), 'utf8')
+    expect(text).toMatch(new RegExp(`^${inside} \\d+\\.\\d+\\.\\d+: .*MIT`, 'm'))
+    expect(text).toContain(licence)
   })
 
   test.each(['bailiwick', platformPackage])('M15: %s has no scripts that run on installing', (name) => {

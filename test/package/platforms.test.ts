@@ -31,7 +31,7 @@ describe('M15: platform packages', () => {
       cpu: [cpu],
       ...(libc && { libc: [libc] }),
       main: file,
-      files: [file, 'LICENSE-MIT', 'LICENSE-APACHE'],
+      files: [file, 'LICENSE-MIT', 'LICENSE-APACHE', 'THIRD-PARTY-LICENSES.txt'],
     })
     expect(description).toMatch(/^The native addon of bailiwick for (Linux|macOS|Windows) /)
   })
