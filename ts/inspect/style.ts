@@ -74,13 +74,14 @@ code, pre { font-family: ui-monospace, "SF Mono", "Cascadia Code", Menlo, Consol
 .id { overflow-wrap: anywhere; unicode-bidi: isolate; }
 pre { margin: 0 0 0.75rem; padding: 0.75rem; max-height: 28rem; overflow: auto; white-space: pre-wrap; overflow-wrap: anywhere;
   background: var(--sunken); border: 1px solid var(--line); border-radius: 8px; }
+pre:last-child, .card > :last-child { margin-bottom: 0; }
 details { margin: 0 0 0.5rem; }
 summary { cursor: pointer; color: var(--link); }
 details[open] > summary { margin-bottom: 0.5rem; }
 .older { padding: 0.75rem 1rem; background: var(--raised); border: 1px solid var(--line); border-radius: 10px; }
 
 .facts { display: grid; gap: 0.25rem 1.5rem; margin: 0 0 1rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
-.facts div { display: grid; grid-template-columns: minmax(8.5rem, max-content) minmax(0, 1fr); gap: 0.75rem; padding: 0.3rem 0; border-bottom: 1px solid var(--line); }
+.facts div { display: grid; grid-template-columns: 9rem minmax(0, 1fr); gap: 0.75rem; padding: 0.3rem 0; border-bottom: 1px solid var(--line); }
 .facts dt { color: var(--quiet); overflow-wrap: anywhere; }
 .facts dd { margin: 0; overflow-wrap: anywhere; }
 
@@ -138,8 +139,9 @@ button:hover { filter: brightness(1.08); }
   .list td, .list td[data-name="Run"], .list td.bar { display: block; position: relative; width: auto; padding: 0.15rem 0 0.15rem 6rem; border: 0; }
   .list td::before { content: attr(data-name); position: absolute; left: 0; top: 0.25rem; color: var(--quiet); font-size: 0.875rem; }
   .list td.bar { padding-top: 0.5rem; padding-bottom: 0.5rem; }
-  .bars th { width: 30%; }
-  .bars .number { width: 40%; }
+  .bars th { width: 32%; }
+  .bars .number { width: 42%; }
+  .facts div { grid-template-columns: 7.5rem minmax(0, 1fr); }
   .tenant { margin: 0; }
 }
 `
