@@ -159,6 +159,22 @@ test('B5: a page of another server on this machine, whose requests carry the coo
   expect((await runtime.approvals.get(asked?.approvalId ?? '')).status).toBe('pending')
 })
 
+test('M3: a name that leads to this machine (DNS rebinding) shows nothing, though the page is there', async () => {
+  const rebound = await startBrowser(['--host-resolver-rules=MAP evil.example 127.0.0.1'])
+  onTestFinished(() => rebound.close())
+  const { origin, inspector } = await open(fillPleasantly)
+  const page = await rebound.newPage()
+  const link = new URL(inspector.url)
+  for (const url of [
+    `http://evil.example:${link.port}/`,
+    `http://evil.example:${link.port}${link.pathname}${link.search}`,
+  ]) {
+    expect((await page.goto(url))?.status()).toBe(421)
+    expect(await page.content()).not.toContain('acme')
+  }
+  expect((await page.goto(`${origin}/`))?.status()).toBe(403)
+})
+
 test('M9: what makes a page unreadable is found', async () => {
   const page = await browser.newPage({ viewport: { width: 390, height: 600 } })
   onTestFinished(() => page.close())

@@ -12,10 +12,12 @@ const packageName = '@sparticuz/chromium'
 /**
  * Starts a browser: the one that BAILIWICK_TEST_BROWSER names, else the one that an npm package brings for Linux on x64.
  * docs/decisions/0040-a-browser-for-tests.md
+ *
+ * @param options more options of its command line
  */
-export async function startBrowser(): Promise<Browser> {
+export async function startBrowser(options: readonly string[] = []): Promise<Browser> {
   const named = process.env['BAILIWICK_TEST_BROWSER']
-  if (named !== undefined && named !== '') return await chromium.launch({ executablePath: named })
+  if (named !== undefined && named !== '') return await chromium.launch({ executablePath: named, args: [...options] })
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new Error('Set BAILIWICK_TEST_BROWSER to the path of a Chromium: npm brings one for Linux on x64 alone.')
   }
@@ -29,7 +31,7 @@ export async function startBrowser(): Promise<Browser> {
       FONTCONFIG_PATH: join(folder, 'fonts', 'fonts'),
       NODE_OPTIONS: undefined,
     },
-    args: ['--no-zygote'],
+    args: ['--no-zygote', ...options],
   })
 }
 

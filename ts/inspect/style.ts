@@ -95,6 +95,7 @@ tbody tr + tr > * { border-top: 1px solid var(--line); }
 .bars { table-layout: fixed; }
 .bars th { width: 28%; font-weight: 400; }
 .bars .number { width: 12rem; text-align: right; padding-right: 0; color: var(--quiet); font-size: 0.9375rem; font-variant-numeric: tabular-nums; }
+.bars.spans .number { width: 6.5rem; }
 .bars tr > * { border: 0; padding-top: 0.25rem; padding-bottom: 0.25rem; }
 .bar { vertical-align: middle; }
 .scroll { overflow-x: auto; }
