@@ -15,7 +15,17 @@ const inputs = ['crates', 'Cargo.toml', 'Cargo.lock', 'build.rs', '.cargo']
  * @param {'release' | 'dist'} [profile] dist is as small as what is published, and slower to build
  */
 export function buildAddon(profile = 'release') {
-  return build('addon', addonPath, profile, [])
+  return profile === 'dist' ? buildForPublishing() : build('addon', addonPath, profile, [])
+}
+
+/** By the napi command, which can also cross-compile. The loader and the types are ours, so it writes neither. */
+function buildForPublishing() {
+  return unlessUnchanged('addon', { inputs, outputs: [addonPath], variant: 'dist' }, async () => {
+    const napi = inRoot('node_modules', '@napi-rs', 'cli', 'dist', 'cli.js')
+    const output = ['--output-dir', dirname(addonPath), '--no-js', '--dts', join('..', '..', 'build', 'addon.d.ts')]
+    const what = ['--package', 'bailiwick-node', '--profile', 'dist', '--platform', '--strip']
+    await mustRun(process.execPath, [napi, 'build', ...what, ...output, '--', '--locked'])
+  })
 }
 
 /** Builds the addon with the test-only exports that make a named export panic. */
@@ -24,7 +34,7 @@ export function buildFaultsAddon() {
 }
 
 /**
- * By cargo alone: `napi build` passes `--target`, which compiles every dependency a second time
+ * For daily work cargo alone: `napi build` passes `--target`, which compiles every dependency a second time
  * (docs/decisions/0001-build-the-addon-with-cargo.md).
  *
  * @param {string} name

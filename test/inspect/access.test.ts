@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { formTokenOf, request, type Shown, show } from './subject.ts'
+import { formTokenOf, request, type Shown, show, suspendedRun } from './subject.ts'
 
 /** Sends a request whose every header and path are as given; browsers and fetch would repair them. */
 function raw(
@@ -160,19 +160,21 @@ test("B1: another tenant's ids, ids of nobody, ways out of a path and NULs are a
   await runtime.approvals.respond(approvalId, { decision: 'reject', actor: 'lee' })
   const { planId } = await runtime.plans.save({ type: 'launch', goal: 'of globex', steps: [] })
   await runtime.threads.append('of-globex', [{ role: 'user', parts: [{ type: 'text', text: 'x' }], createdAt: 1 }])
+  const words = { prompt: 'x', actor: 'lee', threadId: 'x', input: 'x', result: 'x', answer: 'x' }
+  const runId = await suspendedRun(shown.store, 'globex', words)
   const foreign = [
     [`/references/${id}`, `/references/ref_${'a'.repeat(32)}`],
     [`/approvals/${approvalId}`, `/approvals/approval_${'a'.repeat(32)}`],
     [`/plans/${encodeURIComponent(planId)}`, '/plans/nobody'],
     ['/threads/of-globex', '/threads/nobody'],
     ['/ledger/0', '/ledger/7'],
-    [`/runs/${id}`, `/runs/run_${'a'.repeat(32)}`],
+    [`/runs/${runId}`, `/runs/run_${'a'.repeat(32)}`],
   ] as const
   for (const [path, nobodys] of foreign) {
     const [answer, other] = [await shown.load(path), await shown.load(nobodys)]
     expect([path, answer.status]).toEqual([path, 404])
     expect(answer.text).toBe(other.text)
-    if (!path.startsWith('/runs')) expect([path, (await globex.load(path)).status]).toEqual([path, 200])
+    expect([path, (await globex.load(path)).status]).toEqual([path, 200])
   }
   const { text } = await shown.load('/plans/nobody')
   const hostile = [

@@ -19,6 +19,7 @@ export const inspect: Command = {
   },
   notes: [
     'The store is a directory, ./data or sled:./data, that nobody has open: a running host locks it.',
+    'Like every opening, it finishes what a crash cut off, and removes what has expired.',
     'The page is on 127.0.0.1 alone, and for the browser that opens the printed link first. It ends with Ctrl+C.',
     'With --json, a line with the url is written when it is there, and another when it has ended.',
     '',

@@ -11,6 +11,7 @@ import { oneReference, references } from './pages/references.ts'
 import { oneRun, runs } from './pages/runs.ts'
 import { oneThread, threads } from './pages/threads.ts'
 import { traces } from './pages/traces.ts'
+import { nameIn } from './paths.ts'
 import type { Subject } from './server.ts'
 
 /** A request of a browser that may ask. */
@@ -66,12 +67,10 @@ export async function answerFor(ask: Ask, subject: Subject): Promise<Page | stri
 }
 
 /** @throws NotFoundError for what is no text */
-function decoded(encoded: string): string {
-  try {
-    return decodeURIComponent(encoded)
-  } catch {
-    throw notFound()
-  }
+function decoded(part: string): string {
+  const name = nameIn(part)
+  if (name === undefined) throw notFound()
+  return name
 }
 
 /** The part of a list that a request asks for. */

@@ -8,7 +8,7 @@ export const style = `
   --link: #0b5f58; --mark: #0f766e; --focus: #0b5fff;
   --good: #14622f; --good-ground: #dff3e4; --warn: #7a4300; --warn-ground: #fdeecb; --bad: #9b1c1c; --bad-ground: #fde5e3;
   --busy: #1a4f9c; --busy-ground: #e1ecfb; --plain-ground: #e7eaed;
-  --agent: #64748b; --tool: #0f766e; --model: #6d4fc2; --wait: #b96a00;
+  --fail: #c2413b; --agent: #64748b; --tool: #0f766e; --model: #6d4fc2; --wait: #b96a00;
   color-scheme: light;
 }
 @media (prefers-color-scheme: dark) {
@@ -17,7 +17,7 @@ export const style = `
     --link: #6fd3c7; --mark: #2fa396; --focus: #8ab4ff;
     --good: #9be0b0; --good-ground: #143321; --warn: #f7c873; --warn-ground: #3a2a0c; --bad: #ffb0a8; --bad-ground: #43191a;
     --busy: #a9cbff; --busy-ground: #17304f; --plain-ground: #2a333a;
-    --agent: #8593a5; --tool: #2fa396; --model: #a68cf0; --wait: #e09a3a;
+    --fail: #e0736a; --agent: #8593a5; --tool: #2fa396; --model: #a68cf0; --wait: #e09a3a;
     color-scheme: dark;
   }
 }
@@ -25,16 +25,17 @@ export const style = `
 html { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Open Sans", sans-serif; -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--ground); color: var(--text); }
 a { color: var(--link); text-underline-offset: 0.2em; }
+a:has(> .id) { text-underline-offset: 0.35em; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; border-radius: 3px; }
 main:focus { outline: none; }
 .skip { position: absolute; left: -100vw; }
 .skip:focus { position: static; display: block; padding: 0.5rem 1rem; }
 
-header { display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem 1.5rem; padding: 0.5rem max(1rem, calc((100vw - 72rem) / 2));
+header { display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem 1.5rem; padding: 0.5rem max(1rem, calc((100vw - 72rem) / 2 + 1rem));
   background: var(--raised); border-bottom: 1px solid var(--line); }
 .brand { display: flex; align-items: center; gap: 0.5rem; margin: 0; font-weight: 700; }
 .tenant { margin: 0 0 0 auto; min-width: 0; overflow-wrap: anywhere; }
-header nav { width: 100%; }
+header nav { width: 100%; margin-left: -0.7rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: 0.25rem; margin: 0; padding: 0; list-style: none; }
 nav a { display: block; padding: 0.3rem 0.7rem; border-radius: 6px; color: var(--text); text-decoration: none; }
 nav a:hover { background: var(--sunken); }
@@ -73,13 +74,14 @@ code, pre { font-family: ui-monospace, "SF Mono", "Cascadia Code", Menlo, Consol
 .id { overflow-wrap: anywhere; unicode-bidi: isolate; }
 pre { margin: 0 0 0.75rem; padding: 0.75rem; max-height: 28rem; overflow: auto; white-space: pre-wrap; overflow-wrap: anywhere;
   background: var(--sunken); border: 1px solid var(--line); border-radius: 8px; }
+pre:last-child, .card > :last-child { margin-bottom: 0; }
 details { margin: 0 0 0.5rem; }
 summary { cursor: pointer; color: var(--link); }
 details[open] > summary { margin-bottom: 0.5rem; }
 .older { padding: 0.75rem 1rem; background: var(--raised); border: 1px solid var(--line); border-radius: 10px; }
 
 .facts { display: grid; gap: 0.25rem 1.5rem; margin: 0 0 1rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
-.facts div { display: grid; grid-template-columns: minmax(8.5rem, max-content) minmax(0, 1fr); gap: 0.75rem; padding: 0.3rem 0; border-bottom: 1px solid var(--line); }
+.facts div { display: grid; grid-template-columns: 9rem minmax(0, 1fr); gap: 0.75rem; padding: 0.3rem 0; border-bottom: 1px solid var(--line); }
 .facts dt { color: var(--quiet); overflow-wrap: anywhere; }
 .facts dd { margin: 0; overflow-wrap: anywhere; }
 
@@ -92,7 +94,8 @@ tbody tr + tr > * { border-top: 1px solid var(--line); }
 .list td.bar { width: 22%; }
 .bars { table-layout: fixed; }
 .bars th { width: 28%; font-weight: 400; }
-.bars .number { width: 34%; text-align: right; padding-right: 0; color: var(--quiet); font-size: 0.9375rem; font-variant-numeric: tabular-nums; }
+.bars .number { width: 12rem; text-align: right; padding-right: 0; color: var(--quiet); font-size: 0.9375rem; font-variant-numeric: tabular-nums; }
+.bars.spans .number { width: 6.5rem; }
 .bars tr > * { border: 0; padding-top: 0.25rem; padding-bottom: 0.25rem; }
 .bar { vertical-align: middle; }
 .scroll { overflow-x: auto; }
@@ -102,9 +105,9 @@ tbody tr + tr > * { border-top: 1px solid var(--line); }
 .line { display: block; width: 100%; height: 10px; border-radius: 3px; }
 .track { fill: var(--sunken); }
 .mark { fill: var(--mark); }
-.mark.failed, .mark.cancelled { fill: var(--bad); }
+.mark.failed { fill: var(--fail); }
 .mark.suspended, .mark.interrupted, .mark.limited, .mark.wait { fill: var(--wait); }
-.mark.agent { fill: var(--agent); }
+.mark.agent, .mark.cancelled { fill: var(--agent); }
 .mark.tool { fill: var(--tool); }
 .mark.model { fill: var(--model); }
 .plot { margin: 0; }
@@ -137,9 +140,9 @@ button:hover { filter: brightness(1.08); }
   .list td, .list td[data-name="Run"], .list td.bar { display: block; position: relative; width: auto; padding: 0.15rem 0 0.15rem 6rem; border: 0; }
   .list td::before { content: attr(data-name); position: absolute; left: 0; top: 0.25rem; color: var(--quiet); font-size: 0.875rem; }
   .list td.bar { padding-top: 0.5rem; padding-bottom: 0.5rem; }
-  .list td[data-name="Started"] br { display: none; }
-  .bars th { width: 30%; }
-  .bars .number { width: 40%; }
+  .bars th { width: 32%; }
+  .bars .number { width: 42%; }
+  .facts div { grid-template-columns: 7.5rem minmax(0, 1fr); }
   .tenant { margin: 0; }
 }
 `

@@ -68,15 +68,6 @@ export function id(text: string, path?: string): Html {
   return path === undefined ? shown : html`<a href="${path}">${shown}</a>`
 }
 
-/** The path of one thing. Ids of the host's choice may hold anything. */
-export function pathOf(
-  section: '/runs' | '/plans' | '/references' | '/threads' | '/approvals' | '/ledger',
-  name: string,
-): string {
-  // What the URL standard takes for a step up or nothing, an id may be too.
-  return `${section}/${encodeURIComponent(name).replace(/^\.{1,2}$/, (dots) => '%2E'.repeat(dots.length))}`
-}
-
 /** Names and values. Values that are `undefined` are left out. */
 export function facts(rows: readonly (readonly [name: string, value: Html | string | undefined])[]): Html {
   const shown = rows.flatMap(([name, given]) =>

@@ -3,9 +3,10 @@ import { sameSecret } from '../access.ts'
 import { Refusal, readForm } from '../form.ts'
 import { type Html, html } from '../html.ts'
 import type { Page } from '../layout.ts'
+import { pathOf } from '../paths.ts'
 import { type Ask, pageOf, unlessGone } from '../routes.ts'
 import type { Subject } from '../server.ts'
-import { chip, count, duration, facts, id, more, nothing, pathOf, time, value } from '../values.ts'
+import { chip, count, duration, facts, id, more, nothing, time, value } from '../values.ts'
 import { stepsOf } from './plans.ts'
 
 /** What waits for a decision, newest first. */

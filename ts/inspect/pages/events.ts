@@ -1,7 +1,8 @@
 import type { JournaledEvent } from '../../runtime/run-events.ts'
 import type { TraceEvent } from '../../runtime/types.ts'
 import { type Html, html } from '../html.ts'
-import { chip, count, duration, facts, id, pathOf, time, value } from '../values.ts'
+import { pathOf } from '../paths.ts'
+import { chip, count, duration, facts, id, time, value } from '../values.ts'
 
 /** Events of one run, oldest first, by how long after its begin they were. */
 export function eventList(events: readonly JournaledEvent[], startedAt: number): Html {

@@ -3,9 +3,10 @@ import type { VerifyReport } from '../../ledger/types.ts'
 import { notFound } from '../../runtime/not-found.ts'
 import { type Html, html } from '../html.ts'
 import type { Page } from '../layout.ts'
+import { pathOf } from '../paths.ts'
 import { type Ask, pageOf } from '../routes.ts'
 import type { Subject } from '../server.ts'
-import { chip, count, counted, facts, id, more, nothing, pathOf, time, value } from '../values.ts'
+import { chip, count, counted, facts, id, more, nothing, time, value } from '../values.ts'
 
 /** What a check of the whole ledger found, its checkpoint, and its records, oldest first. */
 export async function ledger({ runtime, publicKey }: Subject, ask: Ask): Promise<Page> {

@@ -1,9 +1,10 @@
 import type { Plan } from '../../runtime/plans.ts'
 import { type Html, html } from '../html.ts'
 import type { Page } from '../layout.ts'
+import { pathOf } from '../paths.ts'
 import { type Ask, pageOf } from '../routes.ts'
 import type { Subject } from '../server.ts'
-import { chip, counted, facts, id, more, nothing, pathOf, time, value } from '../values.ts'
+import { chip, counted, facts, id, more, nothing, time, value } from '../values.ts'
 
 /** Plans, newest first. */
 export async function plans({ runtime }: Subject, ask: Ask): Promise<Page> {

@@ -1,9 +1,10 @@
 import type { Reference } from '../../runtime/types.ts'
 import { type Html, html } from '../html.ts'
 import type { Page } from '../layout.ts'
+import { pathOf } from '../paths.ts'
 import { type Ask, pageOf } from '../routes.ts'
 import type { Subject } from '../server.ts'
-import { count, facts, id, more, nothing, pathOf, size, time, value } from '../values.ts'
+import { count, facts, id, more, nothing, size, time, value } from '../values.ts'
 
 /** A larger value is not read for its page. */
 const MOST_READ_BYTES = 1 << 20
@@ -39,10 +40,10 @@ export async function oneReference({ runtime }: Subject, _: Ask, name: string): 
   return { title: `Reference of type ${reference.type}`, section: '/references', body }
 }
 
-/** Rows as a table, everything else as JSON or text. */
+/** Rows as a table, a text as text, everything else as JSON. */
 export function glimpse({ glimpse: given }: Pick<Reference, 'glimpse'>): Html {
   const rows = rowsOf(given)
-  if (rows === undefined) return value(given)
+  if (rows === undefined) return value(textOf(given) ?? given)
   const names = Object.keys(rows.columns)
   const cell = (row: object, name: string) => {
     const held = Object.hasOwn(row, name) ? (row as { [name: string]: unknown })[name] : undefined
@@ -67,6 +68,13 @@ function rowsOf(given: unknown): Rows | undefined {
   const areRows = Array.isArray(first) && first.every(isObject) && typeof rows === 'number'
   const areColumns = isObject(columns) && Object.values(columns).every((type) => typeof type === 'string')
   return areRows && areColumns ? (given as unknown as Rows) : undefined
+}
+
+/** The head of a text, which a glimpse says after its length. */
+function textOf(given: unknown): string | undefined {
+  if (!isObject(given) || Object.keys(given).join() !== 'characters,text') return undefined
+  const { text } = given
+  return typeof text === 'string' ? text : undefined
 }
 
 function isObject(given: unknown): given is { readonly [name: string]: unknown } {

@@ -1,9 +1,10 @@
 import type { Message, Part } from '../../spec/callbacks.ts'
 import { type Html, html } from '../html.ts'
 import type { Page } from '../layout.ts'
+import { pathOf } from '../paths.ts'
 import { type Ask, pageOf } from '../routes.ts'
 import type { Subject } from '../server.ts'
-import { count, id, more, nothing, pathOf, time, value } from '../values.ts'
+import { count, id, more, nothing, time, value } from '../values.ts'
 
 /** Threads, newest first. */
 export async function threads({ runtime }: Subject, ask: Ask): Promise<Page> {

@@ -23,7 +23,7 @@ export function waterfall(events: readonly JournaledEvent[]): Html {
 <td class="bar">${bar([[start, Math.max(end, start + 0.001)]], `mark ${tone}`)}</td>
 <td class="number">${duration(to - from)}</td></tr>`
   })
-  return html`<table class="bars"><caption>${duration(whole)} in all: agents, models, tools, and waiting for people</caption><tbody>${rows}</tbody></table>`
+  return html`<table class="bars spans"><caption>${duration(whole)} in all: agents, models, tools, and waiting for people</caption><tbody>${rows}</tbody></table>`
 }
 
 /** Spans in the order in which they begin. What has not ended lasts until the last event. */

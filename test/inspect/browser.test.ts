@@ -1,0 +1,206 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import process from 'node:process'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { startInspector } from '../../ts/inspect/server.ts'
+import { openFresh, runtimeFor } from '../support/stores.ts'
+import { startBrowser } from './browser.ts'
+import { fillWithAttacks } from './hostile.ts'
+import { focused, lookOf, problemsOfPage } from './measure.ts'
+import { fillPleasantly } from './pleasant.ts'
+
+let browser: Browser
+beforeAll(async () => {
+  browser = await startBrowser()
+})
+afterAll(() => browser?.close())
+
+/** A page that is shown in a browser of its own, and whatever the browser complained of or asked of others. */
+async function open(fill: typeof fillPleasantly, options: Parameters<Browser['newContext']>[0] = {}) {
+  const store = await openFresh('memory')
+  const paths = await fill(store, 'acme')
+  const runtime = await runtimeFor(store, 'acme')
+  const inspector = await startInspector({ runtime, publicKey: store.publicKey }, 0)
+  onTestFinished(() => inspector.close())
+  const context = await browser.newContext(options)
+  onTestFinished(() => context.close())
+  const { origin } = new URL(inspector.url)
+  const complaints: string[] = []
+  context.on('console', (message) => {
+    // That a page is not found, the browser says as well; it is what one of them is.
+    if (!/status of 404/.test(message.text())) complaints.push(message.text())
+  })
+  context.on('weberror', (error) => complaints.push(String(error.error())))
+  context.on('dialog', (dialog) => {
+    complaints.push(`a dialog: ${dialog.message()}`)
+    void dialog.dismiss()
+  })
+  context.on('request', (request) => {
+    if (!request.url().startsWith(`${origin}/`)) complaints.push(`a request to ${request.url()}`)
+  })
+  const page = await context.newPage()
+  await enter(page, inspector.url, origin)
+  return { paths, runtime, inspector, context, page, origin, complaints }
+}
+
+/** Opens the link and is led on by it. */
+async function enter(page: Page, url: string, origin: string): Promise<void> {
+  await page.goto(url)
+  await page.waitForURL(`${origin}/`)
+}
+
+/** How the browser draws a page on the screen. */
+async function look(context: BrowserContext, page: Page, file: string): Promise<Awaited<ReturnType<typeof lookOf>>> {
+  const folder = process.env['BAILIWICK_SCREENSHOTS']
+  const picture = await page.screenshot(folder === undefined ? {} : { path: `${folder}/${file}.png`, fullPage: true })
+  const blank = await context.newPage()
+  try {
+    return await blank.evaluate(lookOf, picture.toString('base64'))
+  } finally {
+    await blank.close()
+  }
+}
+
+test.each([
+  ['light', 1280],
+  ['light', 390],
+  ['dark', 1280],
+  ['dark', 390],
+] as const)('M9: every page can be read, %s and %i wide', async (colorScheme, width) => {
+  const viewport = { width, height: 900 }
+  const { paths, context, page, origin, complaints } = await open(fillPleasantly, { colorScheme, viewport })
+  for (const [at, path] of paths.entries()) {
+    await page.goto(origin + path)
+    for (const folded of await page.locator('details').all())
+      await folded.evaluate((element) => element.setAttribute('open', ''))
+    expect([path, await page.evaluate(problemsOfPage)]).toEqual([path, []])
+    const { lightness, ink } = await look(context, page, `${colorScheme}-${width}-${at}`)
+    expect([path, colorScheme === 'light' ? lightness > 0.75 : lightness < 0.25]).toEqual([path, true])
+    expect(ink).toBeGreaterThan(0.01)
+    expect(ink).toBeLessThan(0.7)
+  }
+  expect(complaints).toEqual([])
+})
+
+test('M3: an attack in every stored field stays text in a real browser, and still can be read', async () => {
+  const { paths, page, origin, complaints } = await open(fillWithAttacks, { viewport: { width: 390, height: 900 } })
+  for (const path of paths) {
+    await page.goto(origin + path)
+    for (const folded of await page.locator('details').all())
+      await folded.evaluate((element) => element.setAttribute('open', ''))
+    const foreign =
+      'script, style, iframe, object, embed, base, img:not([src="/icon.svg"]), [onload], [onerror], [style]'
+    expect([path, await page.locator(foreign).count()]).toEqual([path, 0])
+    expect([path, await page.evaluate(problemsOfPage)]).toEqual([path, []])
+  }
+  expect(complaints).toEqual([])
+})
+
+test('B5: a person decides with the keyboard alone, and the ledger says who and why', async () => {
+  const { page, runtime, origin, complaints } = await open(fillPleasantly)
+  const [asked] = (await runtime.approvals.pending()).items
+  await page.goto(`${origin}/approvals/${asked?.approvalId}`)
+  const at = () => page.evaluate(focused)
+  await page.keyboard.press('Tab')
+  expect((await at()).name).toBe('skip')
+  for (let presses = 0; (await at()).name !== 'actor'; presses += 1) {
+    expect(presses).toBeLessThan(40)
+    await page.keyboard.press('Tab')
+    expect((await at()).outline).toBe('solid')
+  }
+  await page.keyboard.type('Kim <b>')
+  await page.keyboard.press('Tab')
+  await page.keyboard.type('It came broken')
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Enter')
+  await page.getByRole('status').waitFor()
+  expect(await page.getByRole('status').textContent()).toContain('rejected')
+  const { items } = await runtime.approvals.history()
+  const said = { approvalId: asked?.approvalId, decision: 'rejected', actor: 'Kim <b>', reason: 'It came broken' }
+  expect(items.at(-1)).toMatchObject(said)
+  expect(complaints).toEqual([])
+})
+
+test('B5: without a name nothing is decided', async () => {
+  const { page, runtime, origin } = await open(fillPleasantly)
+  const before = (await runtime.approvals.pending()).items.length
+  await page.goto(`${origin}/approvals`)
+  await page.getByRole('button', { name: 'Approve' }).first().click()
+  expect(await page.locator('input:invalid').count()).toBeGreaterThan(0)
+  expect((await runtime.approvals.pending()).items.length).toBe(before)
+})
+
+test('B5: a page of another server on this machine, whose requests carry the cookie, decides and reads nothing', async () => {
+  const { page, runtime, origin, context } = await open(fillPleasantly)
+  const [asked] = (await runtime.approvals.pending()).items
+  const action = `${origin}/approvals/${asked?.approvalId}`
+  const evil = createServer((_, response) => {
+    response.setHeader('Content-Type', 'text/html')
+    response.end(`<iframe src="${origin}/" name="framed"></iframe><form method="post" action="${action}">
+<input name="token" value="x"><input name="actor" value="evil"><input name="reason" value=""><button name="decision" value="approve">Go</button></form>`)
+  })
+  await new Promise<void>((resolve) => evil.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void evil.close())
+  await page.goto(`http://127.0.0.1:${(evil.address() as AddressInfo).port}/`)
+  const read = await page.evaluate(async (url) => {
+    const answer = await fetch(url, { credentials: 'include' }).catch((error: Error) => error.name)
+    return typeof answer === 'string' ? answer : answer.text()
+  }, `${origin}/approvals`)
+  expect(read).toBe('TypeError')
+  expect(await page.frame('framed')?.content()).not.toContain('acme')
+  const answered = context.waitForEvent('response', (response) => response.url() === action)
+  await page.getByRole('button').click()
+  const answer = await answered
+  expect(answer.status()).toBe(403)
+  // So it was not for want of the cookie.
+  expect((await answer.request().allHeaders())['cookie']).toContain('bailiwick-inspect-')
+  expect((await runtime.approvals.get(asked?.approvalId ?? '')).status).toBe('pending')
+})
+
+test('M3: a name that leads to this machine (DNS rebinding) shows nothing, though the page is there', async () => {
+  const rebound = await startBrowser(['--host-resolver-rules=MAP evil.example 127.0.0.1'])
+  onTestFinished(() => rebound.close())
+  const { origin, inspector } = await open(fillPleasantly)
+  const page = await rebound.newPage()
+  const link = new URL(inspector.url)
+  for (const url of [
+    `http://evil.example:${link.port}/`,
+    `http://evil.example:${link.port}${link.pathname}${link.search}`,
+  ]) {
+    expect((await page.goto(url))?.status()).toBe(421)
+    expect(await page.content()).not.toContain('acme')
+  }
+  expect((await page.goto(`${origin}/`))?.status()).toBe(403)
+})
+
+test('M9: what makes a page unreadable is found', async () => {
+  const page = await browser.newPage({ viewport: { width: 390, height: 600 } })
+  onTestFinished(() => page.close())
+  await page.setContent(`<title>x</title><main><h1>One</h1><h1>Two</h1><h3>Three</h3>
+<p style="color:#999;background:#fff">pale words</p><p style="font-size:9px">small words</p>
+<p style="width:3em;overflow:hidden;white-space:nowrap">words that are cut off</p>
+<p style="white-space:nowrap">words that go on and on until they leave the window on its right hand side</p>
+<p>words below</p><p style="margin-top:-2.2em">words above</p>
+<input name="field"><img src="data:,"><svg width="9" height="9"></svg><a href="x"></a><i id="a"></i><i id="a"></i></main>`)
+  const problems = (await page.evaluate(problemsOfPage)).join('\n')
+  for (const part of [
+    'contrast 2.85 of "pale words"',
+    '"small words" has a size of 9px',
+    '"words that are cut off" is cut by p',
+    'leaves the window',
+    'wider than the window',
+    '"words below" lies over "words above"',
+    'the language is not said',
+    'not one heading of the first rank',
+    '"Three" skips a rank',
+    'field has no label',
+    'an image has no alt',
+    'a drawing is neither named nor hidden',
+    'has no words',
+    'an id is there twice',
+  ]) {
+    expect(problems).toContain(part)
+  }
+})

@@ -1,0 +1,68 @@
+import type { OpenStore } from '../../ts/runtime/store.ts'
+import { runtimeFor } from '../support/stores.ts'
+import { suspendedRun } from './subject.ts'
+
+const films = ['Solaris', 'Stalker', 'Mirror', 'Nostalghia'].map((title, at) => ({
+  title,
+  year: 1972 + 4 * at,
+  gross: at * 1_250_000.5,
+}))
+
+/** What a tenant has after a good day; gives the paths of all pages. */
+export async function fillPleasantly(store: OpenStore, resourceId: string): Promise<string[]> {
+  const runtime = await runtimeFor(store, resourceId)
+  const [rows, note, bytes] = await runtime.references.putMany([
+    { type: 'rows', value: films },
+    {
+      type: 'note',
+      value: 'Returned goods must be back within thirty days, in the packaging they came in. '.repeat(12),
+    },
+    { type: 'export', value: new Uint8Array(48_000).fill(255), mediaType: 'application/vnd.apache.parquet' },
+  ])
+  const steps = [
+    {
+      id: 'orders',
+      tool: 'search',
+      input: { customer: 4711, since: '2026-10-01' },
+      note: 'Only those that were delivered',
+    },
+    { id: 'letter', tool: 'mail', input: { to: { $step: 'orders', path: '/0/email' } }, dependsOn: ['orders'] },
+  ]
+  const plan = await runtime.plans.save({ type: 'outreach', planId: 'autumn', goal: 'Write to all who wait', steps })
+  await runtime.plans.save({
+    type: 'outreach',
+    planId: 'autumn',
+    goal: 'Write to everybody who waits for a refund',
+    steps,
+  })
+  await runtime.approvals.request({ planId: 'autumn' }, { requestedBy: 'planner' })
+  for (const [tool, decision, reason] of [
+    ['refund', 'approve', undefined],
+    ['delete_account', 'reject', 'The customer took it back by telephone'],
+  ] as const) {
+    const { approvalId } = await runtime.approvals.request({ tool, input: { order: 7 } }, { requestedBy: 'support' })
+    await runtime.approvals.respond(approvalId, {
+      decision,
+      actor: 'kim@example.com',
+      ...(reason === undefined ? {} : { reason }),
+    })
+  }
+  const runs: string[] = []
+  for (const [threadId, prompt] of [
+    ['support-17', 'Where is my parcel?'],
+    ['support-18', 'I want my money back for order 4711, it came broken twice.'],
+  ] as const) {
+    const words = { threadId, prompt, actor: 'lee', input: 'order', result: 'delivered', answer: 'It was delivered.' }
+    runs.push(await suspendedRun(store, resourceId, words))
+  }
+  await runtime.runs.cancel(runs[0] ?? '')
+  const [pending] = (await runtime.approvals.pending()).items
+  return [
+    ...['/', '/runs', '/approvals', '/plans', '/references', '/threads', '/events', '/ledger', '/ledger/1', '/nothing'],
+    ...[rows, note, bytes].map((reference) => `/references/${reference?.id}`),
+    `/runs/${runs[1]}`,
+    `/plans/${plan.planId}`,
+    '/threads/support-18',
+    `/approvals/${pending?.approvalId}`,
+  ]
+}
