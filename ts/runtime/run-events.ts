@@ -42,6 +42,7 @@ export interface ReferencedResult {
   readonly reference: string
   readonly type: string
   readonly byteLength: number
+  /** What it holds, in short; null where the reference has been deleted since. */
   readonly glimpse: JsonValue
 }
 

@@ -113,7 +113,8 @@ pub(crate) struct View<'a> {
     /// Whether the content lies in a row of its own.
     pub(crate) separate: bool,
     members: &'a str,
-    glimpse: &'a str,
+    /// JSON text.
+    pub(crate) glimpse: &'a str,
 }
 
 impl<'a> View<'a> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bailiwick_model::base32::{parse_reference_id, reference_id};
+use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{
     Access, Area, Change, Committed, Durability, List, Name, Record, When, bad_cursor, check_limit,
@@ -241,6 +242,19 @@ impl Kept {
         self.known = access.read_many(Kind::References, Area::Record, &names).await?;
         Ok(())
     }
+}
+
+/// What references are summed up as, in the order asked; `None` for those that are not there.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn glimpses(access: &Access, ids: &[&str]) -> Result<Vec<Option<Json>>> {
+    let found = find_many(access, ids).await?.into_iter();
+    found.map(|(_, record)| record.map(|record| glimpse(&record)).transpose()).collect()
+}
+
+fn glimpse(record: &Record) -> Result<Json> {
+    json::parse(view(record)?.glimpse.as_bytes(), &json::Limits::default())
 }
 
 /// The changes that let references live until then at least, those of them that are there.

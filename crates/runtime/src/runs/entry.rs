@@ -13,6 +13,9 @@ use sha2::{Digest, Sha256};
 /// The hash of a block, which the next one begins with.
 pub(crate) type BlockHash = [u8; 32];
 
+/// What a model is shown last of a result that is kept as a reference.
+pub(crate) const GLIMPSE: &str = "glimpse";
+
 /// What stands before the first block.
 pub(crate) const NO_BLOCK: BlockHash = [0; 32];
 
@@ -94,6 +97,32 @@ impl Entry {
         format!("{{\"type\":\"{}\",\"runId\":\"{run_id}\",\"sequence\":{sequence},{rest}", self.kind())
     }
 
+    /// The reference that a call's result is kept as, if it is.
+    pub(crate) fn kept_as(&self) -> Option<&str> {
+        if self.kind() == "tool.completed" { self.text("reference") } else { None }
+    }
+
+    /// Gives such a result its glimpse back.
+    pub(crate) fn give_glimpse(&mut self, glimpse: Json) {
+        let result = self.event.iter_mut().find(|(key, _)| key == "result");
+        if let Some((_, Json::Object(members))) = result {
+            members.push(member(GLIMPSE, glimpse));
+        }
+    }
+
+    /// The event as it is stored: a glimpse is in the reference's record and not stored twice.
+    fn stored(&self) -> Json {
+        let is_kept = self.kept_as().is_some();
+        let members = self.event.iter().map(|(key, value)| match value {
+            Json::Object(result) if is_kept && key == "result" => {
+                let kept = result.iter().filter(|(key, _)| key != GLIMPSE).cloned();
+                (key.clone(), Json::Object(kept.collect()))
+            }
+            value => (key.clone(), value.clone()),
+        });
+        Json::Object(members.collect())
+    }
+
     /// Whether nothing comes after it in this life of the run.
     pub(crate) fn is_end(&self) -> bool {
         matches!(self.kind(), "run.completed" | "run.failed" | "run.limited" | "run.cancelled")
@@ -105,7 +134,7 @@ pub(crate) fn write(previous: &BlockHash, entries: &[Entry]) -> Vec<u8> {
     let mut body = previous.to_vec();
     for entry in entries {
         let own = if entry.own == Json::Null { String::new() } else { json::write(&entry.own) };
-        for text in [json::write(&Json::Object(entry.event.clone())), own] {
+        for text in [json::write(&entry.stored()), own] {
             body.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
             body.extend_from_slice(text.as_bytes());
         }
@@ -180,6 +209,22 @@ pub(crate) fn whole(value: &Json) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn b4_a_glimpse_is_not_stored_twice() {
+        let shown = |members: &[(&str, &str)]| {
+            Json::Object(members.iter().map(|(key, value)| member(key, Json::from(*value))).collect())
+        };
+        let (result, without) = ([("type", "rows"), (GLIMPSE, "much")], [("type", "rows")]);
+        let kept =
+            Entry::new("tool.completed", 5).with("result", shown(&result)).with("reference", Json::from("ref_x"));
+        let own = Entry::new("tool.completed", 6).with("result", shown(&result));
+        let mut stored = read(&write(&NO_BLOCK, &[kept.clone(), own.clone()])).unwrap().1;
+        assert_eq!(stored[0].get("result"), Some(&shown(&without)));
+        assert_eq!(stored[1], own);
+        stored[0].give_glimpse(Json::from("much"));
+        assert_eq!(stored[0], kept);
+    }
 
     #[test]
     fn b6_a_block_is_read_as_it_was_written() {

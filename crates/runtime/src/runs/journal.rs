@@ -12,6 +12,7 @@ use bailiwick_tenancy::{Access, Area, Change, Entries, Name, Record, Version, Wh
 use super::entry::{self, BlockHash, Entry, NO_BLOCK, damaged, number, object, whole};
 use super::head::{KIND, RunHead, owner_name, run_name};
 use super::state::RunState;
+use crate::references::glimpses;
 
 /// How many blocks are read at once.
 const BLOCKS_A_READ: usize = 64;
@@ -117,7 +118,7 @@ pub(crate) async fn load(access: &Access, head: &RunHead) -> Result<Loaded> {
         let blocks = access.entries(KIND, name, wanted).await?;
         let complete = blocks.len() < BLOCKS_A_READ;
         for (sequence, record) in blocks {
-            let (previous, entries) = entry::read(&record.body)?;
+            let (previous, entries) = read_block(access, &record.body).await?;
             if sequence != next || previous != hash {
                 return Err(damaged());
             }
@@ -143,6 +144,21 @@ pub(crate) async fn load(access: &Access, head: &RunHead) -> Result<Loaded> {
     Ok(Loaded { state: state.ok_or_else(damaged)?, next, hash, bytes })
 }
 
+/// The hash of the block before, and the entries as they were: glimpses are read where they are stored, in the records
+/// of the references. That of one that is gone is null.
+async fn read_block(access: &Access, block: &[u8]) -> Result<(BlockHash, Vec<Entry>)> {
+    let (previous, mut entries) = entry::read(block)?;
+    let ids: Vec<String> = entries.iter().filter_map(Entry::kept_as).map(str::to_owned).collect();
+    if !ids.is_empty() {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let mut glimpses = glimpses(access, &ids).await?.into_iter();
+        for entry in entries.iter_mut().filter(|entry| entry.kept_as().is_some()) {
+            entry.give_glimpse(glimpses.next().flatten().unwrap_or(Json::Null));
+        }
+    }
+    Ok((previous, entries))
+}
+
 /// Entries from a sequence on, each with its own: those of one or a few blocks.
 pub(crate) async fn read_from(access: &Access, run_id: &str, from: u64, most: usize) -> Result<Vec<(u64, Entry)>> {
     let name = run_name(access, run_id);
@@ -152,7 +168,7 @@ pub(crate) async fn read_from(access: &Access, run_id: &str, from: u64, most: us
     let range = Entries { from: first, to: u64::MAX, reverse: false, limit: most };
     let mut found = Vec::new();
     for (sequence, record) in access.entries(KIND, name, range).await? {
-        let entries = entry::read(&record.body)?.1;
+        let entries = read_block(access, &record.body).await?.1;
         found.extend((sequence..).zip(entries).filter(|(sequence, _)| *sequence >= from));
     }
     Ok(found)
@@ -163,7 +179,7 @@ pub(crate) async fn read_before(access: &Access, run_id: &str, end: u64) -> Resu
     let wanted = Entries { from: 0, to: end.saturating_sub(1), reverse: true, limit: 1 };
     let mut found = Vec::new();
     for (sequence, record) in access.entries(KIND, run_name(access, run_id), wanted).await? {
-        let entries = entry::read(&record.body)?.1;
+        let entries = read_block(access, &record.body).await?.1;
         found.extend((sequence..).zip(entries).filter(|(sequence, _)| *sequence < end));
     }
     Ok(found)

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::ask::quoted;
 use super::callbacks::{Ask, Callbacks, Reply};
 use super::driver::{Driver, Halt};
-use super::entry::{Entry, number, object};
+use super::entry::{Entry, GLIMPSE, number, object};
 use super::frame::Call;
 use super::team::ToolRules;
 use crate::reference_input::{PutContent, PutItem};
@@ -74,7 +74,7 @@ fn shown(id: &str, type_name: &str, byte_length: u64, glimpse: Json) -> Json {
         ("reference", Json::from(id)),
         ("type", Json::from(type_name)),
         ("byteLength", number(byte_length)),
-        ("glimpse", glimpse),
+        (GLIMPSE, glimpse),
     ])
 }
 
@@ -204,7 +204,7 @@ impl Driver<'_> {
         let described = json::parse(reference.json.as_bytes(), &json::Limits::default())?;
         let text = |key: &str| described.get(key).and_then(Json::as_str).unwrap_or_default();
         let byte_length = described.get("byteLength").and_then(super::entry::whole).unwrap_or_default();
-        let glimpse = described.get("glimpse").cloned().unwrap_or(Json::Null);
+        let glimpse = described.get(GLIMPSE).cloned().unwrap_or(Json::Null);
         Ok((shown(text("id"), text("type"), byte_length, glimpse), Some((reference.id, false))))
     }
 }
