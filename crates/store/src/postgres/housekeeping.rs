@@ -116,7 +116,7 @@ async fn second_pass(shared: &Shared, tag: Tag) -> Result<u64, Trouble> {
     erase_from(shared, tag, true).await?;
     let lease = shared.connections.lease().await?;
     let connection = lease.connection()?;
-    let mut pipeline = Pipeline::new(&connection.client);
+    let mut pipeline = connection.pipeline();
     pipeline.execute(&connection.statements.drop_due, vec![binary(&tag.0), Box::new(ERASED)]);
     pipeline.answers().await?;
     lease.done();
