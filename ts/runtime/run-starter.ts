@@ -46,7 +46,7 @@ export class RunStarter {
       assertOpen(this.#handle)
       const { text, prompt, threadId, signal } = readRequest(given, specialist)
       const ids = this.#bridge.prepareRun(this.#handle.number)
-      const write = (message: Message) => message.u8(this.#approver).text(text)
+      const write = (message: Message) => message.u8(this.#approver).u8(signal?.aborted ? 1 : 0).text(text)
       const thread = threadId ?? ids.threadId
       const { tracing } = this.#parts
       const agent = askedAgent(tracing.spec, specialist)
@@ -120,8 +120,8 @@ export class RunStarter {
     )
     // What processes the host's spans may throw; that is nothing to the run.
     ended.catch(() => {})
-    if (signal?.aborted) cancel()
-    else signal?.addEventListener('abort', cancel, { once: true })
+    // One that was aborted before has been told the core with the call.
+    signal?.addEventListener('abort', cancel, { once: true })
     const begun = operation === Operation.runStart ? Promise.resolve() : Promise.race([host.asked, settled(submitted)])
     const reader = new RunReader(this.#bridge, this.#handle, runId)
     return new LiveRun<O>({ runId, ...(threadId === undefined ? {} : { threadId }), reader, result, begun, cancel })

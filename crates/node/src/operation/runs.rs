@@ -29,6 +29,9 @@ pub(super) async fn run(
             let prepared = environment.tables().prepared.remove(run_id);
             let prepared = prepared.ok_or_else(|| Error::Internal("A run was begun twice.".to_owned()))?;
             let host = host(environment, handle, arguments)?;
+            if arguments.u8()? == 1 {
+                prepared.cancel();
+            }
             let request = RunRequest::read(arguments.bytes()?)?;
             Ok(Answer(handle.start_run(prepared, request, &host).await?.into_bytes()))
         }

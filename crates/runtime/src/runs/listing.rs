@@ -125,7 +125,8 @@ impl TenantHandle {
     /// is gone on with, unless it is over.
     ///
     /// # Errors
-    /// `NotFound` for every id that is not this tenant's, and those of the store.
+    /// `NotFound` for every id that is not this tenant's; with `patient` the `StoreCorrupt` that going on with the run was
+    /// refused with; those of the store.
     pub async fn run_events(&self, run_id: &str, position: RunPosition, patient: bool) -> Result<RunPage> {
         let work = async {
             loop {
@@ -134,6 +135,9 @@ impl TenantHandle {
                 let page = self.events(run_id, position.clone()).await?;
                 if !patient || !page.events.is_empty() || page.over {
                     return Ok(page);
+                }
+                if let Some(error) = self.live_runs().refusal(run_id) {
+                    return Err(error);
                 }
                 // The sender is in the tenant's shared state, which this handle's scope holds. Another process tells nobody.
                 let changed = begun.changed();

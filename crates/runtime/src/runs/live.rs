@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::Closing;
 use tokio::sync::watch;
 
@@ -20,7 +21,9 @@ const RECENT_BYTES: usize = 256 << 10;
 #[derive(Default)]
 pub(crate) struct LiveRuns {
     runs: Mutex<HashMap<String, Arc<Live>>>,
-    /// Changed when a run is taken in.
+    /// What those were refused with that cannot be gone on with: their journals are damaged.
+    refused: Mutex<HashMap<String, Error>>,
+    /// Changed when a run is taken in or refused.
     begun: watch::Sender<u64>,
     feed: Arc<Feed>,
 }
@@ -34,6 +37,7 @@ impl LiveRuns {
         }
         let live = Arc::new(Live { feed: self.feed.clone(), ..Live::default() });
         runs.insert(run_id.to_owned(), live.clone());
+        self.refusals().remove(run_id);
         self.begun.send_modify(|count| *count = count.wrapping_add(1));
         Some(Registered { runs: self.clone(), run_id: run_id.to_owned(), live })
     }
@@ -48,13 +52,34 @@ impl LiveRuns {
         self.feed.clone()
     }
 
-    /// Tells of every run that is taken in from now on.
+    /// Keeps what a run was refused with if its journal is damaged, and tells those who wait for it, until it is tried again.
+    pub(crate) fn came_to<T>(&self, run_id: &str, outcome: &Result<T>) {
+        match outcome {
+            Ok(_) => drop(self.refusals().remove(run_id)),
+            Err(error @ Error::StoreCorrupt(_)) => {
+                self.refusals().insert(run_id.to_owned(), error.clone());
+                self.begun.send_modify(|count| *count = count.wrapping_add(1));
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// What a run was refused with last.
+    pub(crate) fn refusal(&self, run_id: &str) -> Option<Error> {
+        self.refusals().get(run_id).cloned()
+    }
+
+    /// Tells of every run that is taken in or refused from now on.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.begun.subscribe()
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<String, Arc<Live>>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, HashMap<String, Error>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -19,6 +19,13 @@ pub struct PreparedRun {
     pub(crate) registered: Registered,
 }
 
+impl PreparedRun {
+    /// Has it end as cancelled as soon as it has begun.
+    pub fn cancel(&self) {
+        self.registered.live.cancelled.close();
+    }
+}
+
 /// What is asked of a tenant's agents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRequest {

@@ -21,9 +21,12 @@ impl TenantHandle {
     /// Goes on with a run from its journal, until there is a result.
     ///
     /// # Errors
-    /// `NotFound`; `ThreadBusy` if it is at work; `Closed`, and those of the store.
+    /// `NotFound`; `ThreadBusy` if it is at work; `StoreCorrupt`, which its followers get, too; `Closed`, and those of the
+    /// store.
     pub async fn resume_run(&self, run_id: &str, callbacks: &dyn Callbacks) -> Result<String> {
-        self.scope.unless_closed(&self.closing, self.resume(run_id, callbacks)).await
+        let outcome = self.scope.unless_closed(&self.closing, self.resume(run_id, callbacks)).await;
+        self.live_runs().came_to(run_id, &outcome);
+        outcome
     }
 
     /// Ends a run that is not over: its approvals are withdrawn and its thread is free. Does nothing to one that is over.

@@ -3,9 +3,12 @@
 
 mod behaviour;
 mod crashes;
+mod damage;
 mod dying;
 mod host;
 mod processes;
+#[path = "../raw/mod.rs"]
+mod raw;
 #[path = "../support/mod.rs"]
 mod support;
 
