@@ -13,6 +13,8 @@ const STEP: i64 = 256;
 const ATTEMPTS: usize = 16;
 /// The kind under which an erased tag is due once more: no row has it.
 const ERASED: i16 = u8::MAX as i16;
+/// None that there is.
+const NO_KIND: i16 = -1;
 /// How long after an erase that is, in milliseconds: longer than any transaction that had not seen it can take.
 const SECOND_PASS: i64 = 3_600_000;
 
@@ -108,28 +110,26 @@ async fn step(shared: &Shared, connection: &Connection, due: Due, now: Millis) -
 
 /// Removes what belongs to a tag. That it was erased is written first: whoever commits to it later reads that.
 pub(super) async fn erase(shared: &Shared, tag: Tag) -> Result<(), Trouble> {
-    erase_from(shared, tag, false).await
+    erase_from(shared, tag, false, ERASED).await
 }
 
-/// Removes what transactions that had not seen the erase wrote. Nobody reads it meanwhile.
+/// Removes what transactions that had not seen the erase wrote, and then that it is due. Nobody reads it meanwhile.
 async fn second_pass(shared: &Shared, tag: Tag) -> Result<u64, Trouble> {
-    erase_from(shared, tag, true).await?;
-    let lease = shared.connections.lease().await?;
-    let connection = lease.connection()?;
-    let mut pipeline = connection.pipeline();
-    pipeline.execute(&connection.statements.drop_due, vec![binary(&tag.0), Box::new(ERASED)]);
-    pipeline.answers().await?;
-    lease.done();
-    Ok(0)
+    erase_from(shared, tag, true, ERASED).await?;
+    erase_from(shared, tag, true, NO_KIND).await.map(|()| 0)
 }
 
-async fn erase_from(shared: &Shared, tag: Tag, mut is_marked: bool) -> Result<(), Trouble> {
+/// `spared` is the kind under which the tag stays due.
+async fn erase_from(shared: &Shared, tag: Tag, mut is_marked: bool, spared: i16) -> Result<(), Trouble> {
     let mut failures = 0;
     loop {
         let lease = shared.connections.lease().await?;
         let connection = lease.connection()?;
-        let result =
-            if is_marked { erase_some(shared, connection, tag).await } else { mark(shared, connection, tag).await };
+        let result = if is_marked {
+            erase_some(shared, connection, tag, spared).await
+        } else {
+            mark(shared, connection, tag).await
+        };
         match result {
             Ok(is_over) => {
                 lease.done();
@@ -156,7 +156,7 @@ async fn mark(shared: &Shared, connection: &Connection, tag: Tag) -> Result<bool
 }
 
 /// Whether nothing was left.
-async fn erase_some(shared: &Shared, connection: &Connection, tag: Tag) -> Result<bool, Trouble> {
+async fn erase_some(shared: &Shared, connection: &Connection, tag: Tag, spared: i16) -> Result<bool, Trouble> {
     let begin = begin(&tag, Durability::Sync, shared.is_citus);
     let statements = &connection.statements;
     let mut pipeline = connection.pipeline();
@@ -171,7 +171,7 @@ async fn erase_some(shared: &Shared, connection: &Connection, tag: Tag) -> Resul
     for statement in all {
         pipeline.execute(statement, vec![binary(&tag.0)]);
     }
-    pipeline.execute(&statements.erase_due, vec![binary(&tag.0), Box::new(ERASED)]);
+    pipeline.execute(&statements.erase_due, vec![binary(&tag.0), Box::new(spared)]);
     pipeline.batch("COMMIT");
     let answers = pipeline.answers().await?;
     Ok(answers.iter().all(|answer| matches!(answer, Answer::Count(0) | Answer::Done)))
