@@ -39,8 +39,14 @@ pub(crate) struct Completion {
 
 /// See the module's text.
 pub(crate) struct Ring {
-    doorbell: Doorbell,
+    bell: Mutex<Bell>,
     answers: Mutex<Answers>,
+}
+
+/// Not under the lock of the answers: JavaScript wakes while it still rings, and would wait for that lock.
+struct Bell {
+    doorbell: Doorbell,
+    is_closed: bool,
 }
 
 struct Answers {
@@ -53,7 +59,7 @@ struct Answers {
 impl Ring {
     pub(crate) fn new(doorbell: Doorbell) -> Self {
         let answers = Answers { waiting: Turns::new(QUANTUM), large: HashMap::new(), is_closed: false };
-        Self { doorbell, answers: Mutex::new(answers) }
+        Self { bell: Mutex::new(Bell { doorbell, is_closed: false }), answers: Mutex::new(answers) }
     }
 
     /// Adds an answer to its lane, and rings if there was none.
@@ -64,9 +70,14 @@ impl Ring {
         }
         let cost = ANSWER_COST.saturating_add(completion.payload.len() as u64);
         answers.waiting.push(lane, cost, completion);
-        if answers.waiting.len() == 1 {
-            // Under the lock, so that the bell cannot ring after the environment has closed it.
-            self.doorbell.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        let was_empty = answers.waiting.len() == 1;
+        drop(answers);
+        if was_empty {
+            // Under a lock, so that the bell cannot ring after the environment has closed it.
+            let bell = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
+            if !bell.is_closed {
+                bell.doorbell.call((), ThreadsafeFunctionCallMode::NonBlocking);
+            }
         }
     }
 
@@ -112,6 +123,7 @@ impl Ring {
 
     /// Nothing rings any more, and what waits is gone.
     pub(crate) fn close(&self) {
+        self.bell.lock().unwrap_or_else(PoisonError::into_inner).is_closed = true;
         let mut answers = self.answers();
         answers.is_closed = true;
         let gone = (answers.waiting.drain(), std::mem::take(&mut answers.large));
