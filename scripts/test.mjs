@@ -17,6 +17,7 @@ await buildAll()
 await buildFaultsAddon()
 // The Node versions under test all bring a command named `node`, which must not get on anybody's search path.
 await ensureInstalled(inRoot('test', 'package', 'nodes'), ['--no-bin-links'])
+await ensureInstalled(inRoot('test', 'package', 'registry'), ['--no-bin-links'])
 
 const rust = await runRustTests(environment)
 const node = await runNodeTests(environment)
