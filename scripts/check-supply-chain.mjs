@@ -22,7 +22,7 @@ await mustRun('cargo', ['fetch', '--locked'])
 const offline = await run(deny, ['--offline', 'check', 'licenses', 'bans', 'sources'])
 const problems = offline.code === 0 ? [] : ['crates: licences, bans or sources, shown above']
 problems.push(...report(denyProblems(await captured(deny, ['check', 'advisories']))))
-for (const folder of ['.', 'test/package/nodes']) {
+for (const folder of ['.', 'test/package/nodes', 'test/package/registry']) {
   const npm = await captured('npm', ['audit', '--json'], inRoot(folder))
   problems.push(...report(auditProblems(folder, npm)))
 }

@@ -18,6 +18,7 @@ await buildAll()
 await buildFaultsAddon()
 // The Node versions under test all bring a command named `node`, which must not get on anybody's search path.
 await ensureInstalled(inRoot('test', 'package', 'nodes'), ['--no-bin-links'])
+await ensureInstalled(inRoot('test', 'package', 'registry'), ['--no-bin-links'])
 
 // One server for both worlds; each test has a database of its own on it.
 const postgres = await findOrStartPostgres()
