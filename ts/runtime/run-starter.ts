@@ -46,7 +46,11 @@ export class RunStarter {
       assertOpen(this.#handle)
       const { text, prompt, threadId, signal } = readRequest(given, specialist)
       const ids = this.#bridge.prepareRun(this.#handle.number)
-      const write = (message: Message) => message.u8(this.#approver).u8(signal?.aborted ? 1 : 0).text(text)
+      const write = (message: Message) =>
+        message
+          .u8(this.#approver)
+          .u8(signal?.aborted ? 1 : 0)
+          .text(text)
       const thread = threadId ?? ids.threadId
       const { tracing } = this.#parts
       const agent = askedAgent(tracing.spec, specialist)
