@@ -137,6 +137,16 @@ function settled(promise: Promise<unknown>): Promise<void> {
   return promise.then(nothing, nothing)
 }
 
+/** What is wrong with a request, whoever is asked. */
+export function wrongRequest(given: string | QueryRequest, specialist: string | undefined): BailiwickError | undefined {
+  try {
+    readRequest(given, specialist)
+    return undefined
+  } catch (error) {
+    return asBailiwick(error)
+  }
+}
+
 /** Checks a request and writes it as the core reads it. */
 function readRequest(
   given: string | QueryRequest,

@@ -16,7 +16,7 @@ import { type Callbacks, hostParts } from './host-parts.ts'
 import { type Plans, TenantPlans } from './plans.ts'
 import { TenantReferences } from './references.ts'
 import { type QueryRequest, RefusedRun, type Run, type Runs } from './run.ts'
-import { RunStarter } from './run-starter.ts'
+import { RunStarter, wrongRequest } from './run-starter.ts'
 import { TenantRuns } from './runs.ts'
 import type { OpenStore } from './store.ts'
 import { TenantThreads } from './threads.ts'
@@ -185,6 +185,9 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   #ask<O>(request: string | QueryRequest, specialist: string | undefined): Run<O> {
     const refusal = this.#refusal(request, specialist)
     if (refusal === undefined) return this.#starting.begin<O>(request, specialist)
+    // What is ill-formed comes before whom it names.
+    const wrong = ClosedError.isInstance(refusal) ? undefined : wrongRequest(request, specialist)
+    if (wrong !== undefined) return new RefusedRun(wrong) as Run<never>
     if (TenantMismatchError.isInstance(refusal)) this.#submitPlainly(Operation.tracesRejected).catch(() => {})
     return new RefusedRun(refusal) as Run<never>
   }

@@ -7,6 +7,8 @@ use bailiwick_model::{Error, Result, names};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+use crate::runs::results_taken;
+
 /// The longest plan id and step id in bytes of UTF-8.
 const ID_BYTES: usize = 256;
 /// The largest plan in bytes of JSON.
@@ -110,12 +112,14 @@ fn check_steps(steps: &Json) -> Result<()> {
     }
     let mut numbers: HashMap<String, usize> = HashMap::with_capacity(steps.len());
     let mut wanted: Vec<Vec<String>> = Vec::with_capacity(steps.len());
+    let mut taken: Vec<Vec<&str>> = Vec::with_capacity(steps.len());
     for (number, step) in steps.iter().enumerate() {
         let (id, depends_on) = check_step(number, step)?;
         if let Some(twin) = numbers.insert(id, number) {
             return Err(Error::invalid(format!("steps[{twin}] and steps[{number}] have the same id.")));
         }
         wanted.push(depends_on);
+        taken.push(step.get("input").map(results_taken).unwrap_or_default());
     }
     let mut needs = Vec::with_capacity(wanted.len());
     for (number, names) in wanted.iter().enumerate() {
@@ -128,6 +132,17 @@ fn check_steps(steps: &Json) -> Result<()> {
             }
             if !found.insert(needed) {
                 return Err(wrong("names a step twice"));
+            }
+        }
+        for name in taken.get(number).into_iter().flatten() {
+            match numbers.get(*name) {
+                Some(needed) if *needed != number => drop(found.insert(*needed)),
+                _ => {
+                    let what = format!(
+                        "steps[{number}].input takes the result of {name:?}, which is no other step of this plan."
+                    );
+                    return Err(Error::invalid(what));
+                }
             }
         }
         needs.push(found);

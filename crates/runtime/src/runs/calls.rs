@@ -67,8 +67,7 @@ impl Driver<'_> {
 
     async fn sort(&mut self, call: Call) -> Result<Sorted, Halt> {
         if let Approving::Refused(told) = &call.approving {
-            self.note_failure(&call.call_id, "REJECTED", told)?;
-            return Ok(Sorted::Noted);
+            return self.refuse(&call, "REJECTED", told);
         }
         if !self.agent()?.may_call(&call.tool) || self.team().tool(&call.tool).is_none() {
             let names = self.agent()?.spec.tools.join(", ");
@@ -132,6 +131,7 @@ impl Driver<'_> {
     /// Notes a call that is not run, and why.
     fn refuse(&mut self, call: &Call, code: &str, problem: &str) -> Result<Sorted, Halt> {
         if !call.started {
+            self.check_tool_calls(1)?;
             self.note_called(call)?;
         }
         self.note_failure(&call.call_id, code, problem)?;

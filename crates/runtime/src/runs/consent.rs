@@ -1,6 +1,8 @@
 //! People's consent in a run: asked for, waited for, and acted on. The question and the suspension of the run are one
 //! commit; a decision is the ledger's, and the journal notes it.
 
+use std::collections::BTreeSet;
+
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Error, Result};
@@ -302,10 +304,37 @@ impl Driver<'_> {
         self.head_changes(&head, block.len() as u64, self.journal.expires_at)
     }
 
+    /// The references that this run may still use: its results, the files of its prompt, and what declared properties of
+    /// calls that are not done name.
+    fn named_references(&self) -> BTreeSet<String> {
+        let mut named: BTreeSet<String> = self.state.references.iter().cloned().collect();
+        let parts = self.state.prompt.as_array().unwrap_or_default();
+        named.extend(parts.iter().filter_map(|part| part.get("reference")?.as_str()).map(str::to_owned));
+        let open = self.state.frames.iter().flat_map(|frame| &frame.calls).filter(|call| call.done.is_none());
+        let mut inputs: Vec<(&str, &Json)> = open.map(|call| (call.tool.as_str(), &call.input)).collect();
+        // A plan that waits for its approval has no calls yet.
+        for answer in self.state.frames.iter().filter_map(|frame| frame.answer.as_ref()) {
+            let steps = answer.output.get("steps").and_then(Json::as_array).unwrap_or_default();
+            inputs.extend(steps.iter().filter_map(|step| Some((step.get("tool")?.as_str()?, step.get("input")?))));
+        }
+        for (tool, input) in inputs {
+            let Some(rules) = self.team().tool(tool) else { continue };
+            for (property, _) in &rules.references {
+                match input.get(property) {
+                    Some(Json::String(id)) => drop(named.insert(id.clone())),
+                    Some(Json::Array(ids)) => named.extend(ids.iter().filter_map(Json::as_str).map(str::to_owned)),
+                    _ => {}
+                }
+            }
+        }
+        named
+    }
+
     /// The changes that let the references of this run live as long as it may wait.
     async fn extension(&self) -> Result<Vec<Change>, Halt> {
         let until = self.access.now().saturating_add(PENDING_MS + AFTERWARDS_MS);
-        let ids: Vec<&str> = self.state.references.iter().map(String::as_str).collect();
+        let named = self.named_references();
+        let ids: Vec<&str> = named.iter().map(String::as_str).collect();
         let mut changes = Vec::new();
         let groups = ids.len().div_ceil(EXTENDED);
         for (at, group) in ids.chunks(EXTENDED).enumerate() {

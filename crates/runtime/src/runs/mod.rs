@@ -36,4 +36,5 @@ pub use listing::RunFilter;
 pub(crate) use listing::{run_events_before, run_id_of};
 pub use live::{RunPage, RunPosition};
 pub use request::{PreparedRun, RunRequest};
+pub(crate) use steps::references as results_taken;
 pub(crate) use team::Team;

@@ -20,6 +20,7 @@ const VALIDATED: u8 = 4;
 impl Driver<'_> {
     /// Hands a task over to an agent.
     pub(crate) async fn enter(&mut self, call: Call) -> Result<(), Halt> {
+        self.check_tool_calls(1)?;
         let Some(agent) = self.team().agent(&call.tool) else {
             return Err(failed("INTERNAL", "An agent that was routed to is not in the spec any more."));
         };
