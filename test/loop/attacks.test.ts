@@ -6,6 +6,7 @@ import {
   defineExecutor,
   definePlan,
   definePlanner,
+  defineReference,
   defineRuntime,
   defineSpecialist,
   defineTenant,
@@ -16,8 +17,8 @@ import {
   type Tool,
 } from '../../ts/index.ts'
 import { codeOf } from '../support/failures.ts'
-import { engines, openFresh } from '../support/stores.ts'
-import { calls, sayingModel, says, script } from './models.ts'
+import { engines, noon, openFresh } from '../support/stores.ts'
+import { calls, kindsOf, sayingModel, says, script } from './models.ts'
 
 const input = { type: 'object' } as const
 const look = defineTool({ name: 'look', description: 'x', effects: 'read', input })
@@ -124,9 +125,10 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
       tools: { look: () => 'y'.repeat(3000) } as never,
     })
     const run = small.query({ prompt: 'Go', threadId: 'full' })
-    expect(await codeOf(() => run.result())).toBe('QUOTA_EXCEEDED')
+    // With what is stored, or with its end: either way it can be ended.
+    await run.result().catch(() => {})
     await small.runs.cancel(run.runId)
-    expect((await small.runs.get(run.runId)).status).toBe('cancelled')
+    expect(['cancelled', 'limited']).toContain((await small.runs.get(run.runId)).status)
   })
 
   it('B6: a run is not ended by a runtime that cannot go on with it', async () => {
@@ -207,5 +209,95 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     run.cancel()
     expect(await run.result()).toMatchObject({ status: 'cancelled' })
     expect((await runtime.plans.list()).items).toMatchObject([{ status: 'failed' }])
+  })
+
+  it('B9: refused calls and routes count like all others', async () => {
+    const store = await openFresh(engine)
+    const unknown = sayingModel(() => calls(['nothing', {}]))
+    const runtime = await runtimeOn(store, 'acme', unknown, () => 1)
+    expect(await runtime.query({ prompt: 'Go', limits: { maxToolCalls: 2 } }).result()).toMatchObject({
+      status: 'limited',
+      limit: 'maxToolCalls',
+    })
+    const agents = [
+      defineCoordinator({ name: 'front', model: 'test/front', prompt: 'x', routes: ['one'] }),
+      defineSpecialist({ name: 'one', model: 'test/one', prompt: 'x' }),
+    ]
+    const routing = sayingModel(({ modelId }) => (modelId === 'one' ? says('x') : calls(['one', { task: 'x' }])))
+    const spec = defineRuntime({ tenant: defineTenant('globex', 'v1'), agents })
+    const front = await createRuntime(spec, { store, models: { test: routing } })
+    expect(await front.query({ prompt: 'Go', limits: { maxToolCalls: 2 } }).result()).toMatchObject({
+      status: 'limited',
+    })
+  })
+
+  it('B5: a call that is refused by a person was called, as followers see it', async () => {
+    const store = await openFresh(engine)
+    const act = defineTool({ name: 'act', description: 'x', approval: 'always', input })
+    const runtime = await createRuntime(specOf('acme', [act]), {
+      store,
+      models: { test: script(calls(['act', {}]), says('Done.')) },
+      tools: { act: () => 1 } as never,
+      approve: async () => ({ decision: 'reject', actor: 'kim' }),
+    })
+    const kinds = await kindsOf(runtime.query('Go'))
+    expect(kinds.filter((kind) => kind.startsWith('tool.'))).toEqual(['tool.called', 'tool.failed'])
+  })
+
+  it('M6: a plan whose steps take what no other step gives is not saved', async () => {
+    const { plans } = await createRuntime(defineRuntime({ tenant: defineTenant('acme', 'v1') }), {
+      store: await openFresh(engine),
+    })
+    const step = (id: string, from: string) => ({ id, tool: 'look', input: { from: { $step: from } } })
+    for (const steps of [[step('a', 'nope')], [step('a', 'a')], [step('a', 'b'), step('b', 'a')]]) {
+      expect(await codeOf(() => plans.save({ type: 'report', goal: 'x', steps }))).toBe('INVALID_INPUT')
+    }
+    expect((await plans.list()).items).toEqual([])
+  })
+
+  it('M7: what is ill-formed comes before whom a request names, and before who is there', async () => {
+    const store = await openFresh(engine)
+    const runtime = await runtimeOn(store, 'acme', script(), () => 1)
+    const idle = await createRuntime(defineRuntime({ tenant: defineTenant('acme', 'v1') }), { store })
+    const wrong = [{ actor: 42 }, { threadId: '' }, { prompt: '\ud800' }]
+    for (const more of wrong) {
+      const request = { prompt: 'x', tenant: 'globex', ...more } as never
+      expect(await codeOf(() => runtime.query(request).result())).toBe('INVALID_INPUT')
+      expect(await codeOf(() => idle.query(request).result())).toBe('INVALID_INPUT')
+    }
+    expect(await codeOf(() => runtime.query({ prompt: 'x', tenant: 'globex' }).result())).toBe('TENANT_MISMATCH')
+  })
+
+  it('B8: what a waiting run names lives as long as it may wait', async () => {
+    const day = 24 * 60 * 60 * 1000
+    const store = await openFresh(engine, {}, { now: noon })
+    const table = defineReference({ name: 'table' })
+    const use = defineTool({
+      name: 'use',
+      description: 'x',
+      approval: 'always',
+      references: { from: table },
+      input: { type: 'object', properties: { from: { type: 'string' } } },
+    })
+    const given: string[] = []
+    const model = sayingModel(({ messages }) =>
+      messages.at(-1)?.role === 'tool' ? says('Done.') : calls(['use', { from: given[0] }]),
+    )
+    const used: unknown[] = []
+    const runtime = await createRuntime(specOf('acme', [use]), {
+      store,
+      models: { test: model },
+      tools: { use: async (from: unknown) => used.push(from) } as never,
+    })
+    for (const value of [1, 2]) given.push((await runtime.references.put('table', value, { ttlMs: day })).id)
+    const file = { type: 'file', reference: given[1] as string, mediaType: 'application/json' } as const
+    const run = runtime.query({ prompt: [{ type: 'text', text: 'Go' }, file] })
+    const suspended = await run.result()
+    if (suspended.status !== 'suspended') throw new Error(suspended.status)
+    await store.advance(2 * day)
+    await runtime.approvals.respond(suspended.approvals[0]?.approvalId as string, { decision: 'approve', actor: 'kim' })
+    expect(await runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'completed' })
+    expect(used).toEqual([{ from: given[0] }])
+    expect((await runtime.references.describe(given[1] as string)).id).toBe(given[1])
   })
 })
