@@ -1,12 +1,23 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import process from 'node:process'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { fencesOf } from '../../scripts/lib/fences.mjs'
 import { inRoot } from '../../scripts/lib/root.mjs'
+import { ROOT_KEY_VARIABLE } from '../../ts/runtime/store.ts'
+import { freshDatabase } from '../support/databases.ts'
 import { documentFolder, isAsPrinted, runFence } from './running.ts'
 
 /** A slow machine must not fail, and some blocks run the whole isolation suite. */
 const DOCUMENT_MS = 600_000
+
+/** The URLs of a database in documents: its owner's, and the application's that `setup` prints. */
+const OWNER = 'postgres://owner:password@db.example/app'
+const APPLICATION = 'postgres://bailiwick_app:password@db.example/app'
+
+function replaced(code: string, real: ReadonlyMap<string, string>): string {
+  return [...real].reduce((text, [example, url]) => text.replaceAll(example, url), code)
+}
 
 const guides = readdirSync(inRoot('docs', 'guides')).map((name) => join('docs', 'guides', name))
 const documents = ['README.md', join('docs', 'telemetry.md'), ...guides]
@@ -27,11 +38,19 @@ describe('DOCS: every block of code is run', () => {
       const fences = fencesOf(text)
       // Nothing is hidden from this by being indented or by other marks.
       expect(text.match(/^\s*(?:```|~~~)/gm) ?? []).toHaveLength(fences.length * 2)
-      for (const fence of fences) {
+      // What documents call db.example is a server of the tests.
+      const real = new Map<string, string>()
+      if (text.includes(OWNER)) real.set(OWNER, (await freshDatabase('bare')).ownerUrl)
+      for (const written of fences) {
+        const fence = { ...written, code: replaced(written.code, real) }
         if (fence.language !== 'text') {
-          printed = await runFence(fence, folder).catch((error: Error) => {
+          // Such a store has no root key of its own.
+          const key = fence.code === written.code ? {} : { [ROOT_KEY_VARIABLE]: process.env[ROOT_KEY_VARIABLE] }
+          printed = await runFence(fence, folder, key).catch((error: Error) => {
             throw new Error(`${document}, line ${fence.line}: ${error.message}`)
           })
+          const application = /postgres:\/\/\S+/.exec(printed ?? '')?.[0]
+          if (fence.code !== written.code && application !== undefined) real.set(APPLICATION, application)
           continue
         }
         const isSo = printed !== undefined && isAsPrinted(fence.code, printed)

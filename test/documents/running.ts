@@ -20,9 +20,13 @@ export function documentFolder(): string {
  *
  * @throws Error (rejected) for a block that fails, or that nothing here can run
  */
-export async function runFence({ language, code, line }: Fence, folder: string): Promise<string> {
-  if (language === 'ts') return await execute(process.execPath, [await programOf(code, line, folder)], folder)
-  if (language === 'sh') return await execute('bash', ['-euo', 'pipefail', '-c', `${npx}\n${code}`], folder)
+export async function runFence(
+  { language, code, line }: Fence,
+  folder: string,
+  more: NodeJS.ProcessEnv = {},
+): Promise<string> {
+  if (language === 'ts') return await execute(process.execPath, [await programOf(code, line, folder)], folder, more)
+  if (language === 'sh') return await execute('bash', ['-euo', 'pipefail', '-c', `${npx}\n${code}`], folder, more)
   throw new Error(
     `line ${line}: a block of ${language || 'nothing'} cannot be run. Use ts or sh; text is what one prints.`,
   )
@@ -42,9 +46,9 @@ async function programOf(code: string, line: number, folder: string): Promise<st
   return file
 }
 
-function execute(program: string, words: readonly string[], cwd: string): Promise<string> {
+function execute(program: string, words: readonly string[], cwd: string, more: NodeJS.ProcessEnv): Promise<string> {
   const { BAILIWICK_STORE: _, BAILIWICK_ROOT_KEY: __, ...inherited } = process.env
-  const env = { ...inherited, NODE_OPTIONS: undefined, NODE: process.execPath, COMMAND: command }
+  const env = { ...inherited, NODE_OPTIONS: undefined, NODE: process.execPath, COMMAND: command, ...more }
   return new Promise((resolve, reject) => {
     execFile(program, words, { cwd, env, maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout)

@@ -8,6 +8,7 @@ import {
   type RunResult,
   type RuntimeOptions,
   type Store,
+  withTenant,
 } from '../../ts/index.ts'
 import { codeOf, failureOf } from '../support/failures.ts'
 import { engines, openFresh } from '../support/stores.ts'
@@ -204,7 +205,11 @@ describe.each(engines)('approvals in a run on %s', (engine) => {
     const { runtime } = await clerk(store)
     const run = runtime.query('Refund it')
     const { approvalId } = waiting(await run.result())
-    const other = await createRuntime(defineRuntime({ tenant: globex }), { store })
+    const other = await createRuntime(withTenant(specWith(), globex), {
+      store,
+      models: { test: script() },
+      tools: { refund: () => 1 } as never,
+    })
     const answer = { decision: 'approve', actor: 'me' } as const
     const attempts = [
       () => other.runs.get(run.runId),
