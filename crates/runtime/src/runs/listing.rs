@@ -157,21 +157,23 @@ impl TenantHandle {
             changes.mark_unchanged();
             match live.read(&position) {
                 Some(page) if !page.events.is_empty() => return Ok(page),
-                None => return self.journaled(run_id, position, true).await,
+                None => return self.journaled(run_id, position, Some(live.committed_before())).await,
                 Some(page) if !page.live => break,
                 Some(_) => {}
             }
             // The sender is in the run, which this holds.
             let _ = changes.changed().await;
         }
-        self.journaled(run_id, position, false).await
+        self.journaled(run_id, position, None).await
     }
 
-    async fn journaled(&self, run_id: &str, position: RunPosition, live: bool) -> Result<RunPage> {
+    /// What is in the journal for a follower; of a run at work in this process, what comes before `durable`.
+    async fn journaled(&self, run_id: &str, position: RunPosition, durable: Option<u64>) -> Result<RunPage> {
         let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
         let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
-        let mut page = RunPage { events: Vec::new(), position, live, over: false };
-        for (sequence, entry) in read_from(&access, run_id, page.position.next, BLOCKS).await? {
+        let mut page = RunPage { events: Vec::new(), position, live: durable.is_some(), over: false };
+        let entries = read_from(&access, run_id, page.position.next, BLOCKS).await?;
+        for (sequence, entry) in entries.into_iter().filter(|(sequence, _)| durable.is_none_or(|end| *sequence < end)) {
             Shown::new(run_id, sequence, &entry).show(&mut page);
         }
         page.over = head.status.is_end() && page.position.next >= head.next;

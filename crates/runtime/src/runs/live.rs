@@ -300,6 +300,12 @@ impl Live {
         Some(page)
     }
 
+    /// The sequence before which everything is durable. The store shows a block a little earlier than that, and what
+    /// somebody has seen must survive a crash.
+    pub(crate) fn committed_before(&self) -> u64 {
+        self.inner().next
+    }
+
     /// Tells of every change from now on.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
