@@ -18,7 +18,7 @@ import {
 } from '../../ts/index.ts'
 import { codeOf } from '../support/failures.ts'
 import { engines, noon, openFresh } from '../support/stores.ts'
-import { calls, kindsOf, sayingModel, says, script } from './models.ts'
+import { calls, gate, kindsOf, sayingModel, says, script } from './models.ts'
 
 const input = { type: 'object' } as const
 const look = defineTool({ name: 'look', description: 'x', effects: 'read', input })
@@ -36,14 +36,6 @@ function runtimeOn(store: Store, resourceId: string, model: Model, act: () => un
 /** A value of so many arrays in each other. */
 function nested(depth: number): unknown {
   return depth === 0 ? 1 : [nested(depth - 1)]
-}
-
-function gate() {
-  let open = () => {}
-  const opened = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  return { open, opened }
 }
 
 describe.each(engines)('attacks on runs on %s', (engine) => {

@@ -15,7 +15,7 @@ import {
 import { codeOf, failureOf } from '../support/failures.ts'
 import { engines, openFresh } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
-import { calls, kindsOf, sayingModel, says, script } from './models.ts'
+import { calls, gate, kindsOf, sayingModel, says, script } from './models.ts'
 
 const act = defineTool({ name: 'act', description: 'Acts', effects: 'read', input: { type: 'object' } })
 const pay = defineTool({ name: 'pay', description: 'Pays', onInterrupted: 'fail', input: { type: 'object' } })
@@ -25,15 +25,6 @@ async function doerOn(store: Store | string, model: Model, options: Partial<Runt
   const spec = defineRuntime({ tenant: acme, agents: [doer], limits: { run } })
   const tools = { act: () => 'done', pay: () => 'paid' }
   return await createRuntime(spec, { store, models: { test: model }, tools, ...options })
-}
-
-/** A promise and what settles it. */
-function gate(): { readonly opened: Promise<void>; open: () => void } {
-  let open = () => {}
-  const opened = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  return { opened, open }
 }
 
 describe.each(engines)('the end of a run on %s', (engine) => {

@@ -56,3 +56,12 @@ export async function kindsOf(run: AsyncIterable<RunEvent>): Promise<string[]> {
   for await (const { type } of run) kinds.push(type)
   return kinds
 }
+
+/** A promise and what settles it. */
+export function gate(): { readonly opened: Promise<void>; open: () => void } {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { opened, open }
+}

@@ -93,10 +93,10 @@ impl Driver<'_> {
             }
         }
         let (approval, policy) = (rules.approval, rules.on_interrupted);
-        let (effects, timeout_ms, definition) = (rules.effects, rules.timeout_ms, HEXLOWER.encode(&rules.definition));
+        let (effects, timeout_ms) = (rules.effects, rules.timeout_ms);
+        let is_other = |begun: &String| *begun != HEXLOWER.encode(&rules.definition);
+        let (wrote, begun_otherwise) = (call.writing.is_some(), call.writing.as_ref().is_some_and(is_other));
         let checked = Checked { input: json::canonical(&input), call, effects, timeout_ms };
-        let begun_otherwise = checked.call.writing.as_ref().is_some_and(|begun| *begun != definition);
-        let wrote = checked.call.writing.is_some();
         if checked.call.is_interrupted() && (effects == ToolEffects::Write || wrote) {
             return match policy {
                 // What would run is not what was begun: a person must say.
