@@ -1,6 +1,7 @@
 // What attackers, crashes and strange models have once done to runs, and must not again.
 import { describe, expect, it } from 'vitest'
 import {
+  type Approval,
   createRuntime,
   defineCoordinator,
   defineExecutor,
@@ -84,6 +85,54 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     expect(await runtime.query('Go').result()).toMatchObject({ status: 'completed', text: 'Done.' })
     expect(sent).toEqual([])
     expect((await runtime.plans.list()).items).toMatchObject([{ status: 'completed' }])
+  })
+
+  it.each([
+    ['before anybody decides', 'plan'],
+    ['after it was approved', 'step'],
+  ] as const)('M6: a tool that changes under a plan %s is asked about again', async (_, asked) => {
+    const store = await openFresh(engine)
+    const team = (property: string) => {
+      const changed = { type: 'object', properties: { [property]: { type: 'string' } } } as const
+      const send = defineTool({ name: 'send', description: 'x', approval: 'always', input: changed })
+      const agents = [
+        defineCoordinator({ name: 'front', model: 'test/front', prompt: 'x', routes: ['planner'] }),
+        definePlanner({ name: 'planner', model: 'test/planner', prompt: 'x', plan: definePlan({ name: 'report' }) }),
+        defineExecutor({ name: 'worker', model: 'test/worker', prompt: 'x', tools: [send] }),
+      ]
+      const model = sayingModel(({ modelId, messages }) => {
+        if (modelId === 'planner')
+          return says(JSON.stringify({ goal: 'x', steps: [{ id: 'a', tool: 'send', input: {} }] }))
+        if (modelId === 'worker') return says('Sent.')
+        return messages.length > 1 ? says('Done.') : calls(['planner', { task: 'x' }])
+      })
+      return createRuntime(defineRuntime({ tenant: defineTenant('acme', 'v1'), agents }), {
+        store,
+        models: { test: model },
+        tools: { send: () => sent.push(property) } as never,
+      })
+    }
+    const sent: string[] = []
+    const before = await team('to')
+    const first = await before.query('Go').result()
+    if (first.status !== 'suspended') throw new Error(first.status)
+    const [about] = first.approvals
+    expect(about?.subject).toHaveProperty('planHash')
+    const approve = (approvals: readonly Approval[]) =>
+      Promise.all(
+        approvals.map((each) => before.approvals.respond(each.approvalId, { decision: 'approve', actor: 'kim' })),
+      )
+    if (asked === 'step') await approve(first.approvals)
+    const after = await team('all')
+    let now = await after.runs.resume(first.runId).result()
+    if (now.status !== 'suspended') throw new Error(now.status)
+    expect(sent).toEqual([])
+    expect(now.approvals[0]?.approvalId).not.toBe(about?.approvalId)
+    expect(now.approvals[0]?.subject).toHaveProperty(asked === 'plan' ? 'planHash' : 'tool')
+    await approve(now.approvals)
+    now = await after.runs.resume(first.runId).result()
+    expect(now).toMatchObject({ status: 'completed', text: 'Done.' })
+    expect(sent).toEqual(['all'])
   })
 
   it('M9: no count of tokens that a model gives can be too large to be read again', async () => {

@@ -201,7 +201,7 @@ impl TenantHandle {
             }
             let mut settlement = Settlement::of_itself(found, Decision::Expired);
             if !is_due(&settlement.found.approval, access.now()) {
-                match self.subject_changes(&access, &settlement.found.approval.subject, decide).await? {
+                match self.subject_changes(&access, &settlement.found.approval, decide).await? {
                     None => {
                         settlement.decision = Decision::Withdrawn;
                         settlement.reason = Some(PLAN_CHANGED.to_owned());
@@ -273,7 +273,7 @@ impl TenantHandle {
     }
 
     async fn draft_approval(&self, request: ApprovalRequest) -> Result<Draft> {
-        let ApprovalRequest { question, context, requested_by, ttl_ms } = request;
+        let ApprovalRequest { question, mut context, requested_by, ttl_ms } = request;
         if let Some(requested_by) = &requested_by {
             check_actor(requested_by, "requestedBy")?;
         }
@@ -281,8 +281,9 @@ impl TenantHandle {
         let subject = match question {
             Question::Tool { tool, input } => Subject::tool(tool, &input)?,
             Question::Plan { plan_id } => {
-                let plan_hash = self.plan_to_approve(&plan_id).await?;
-                Subject::Plan { plan_id, plan_hash }
+                let plan = self.plan_to_approve(&plan_id).await?;
+                context.definition = Some(self.definition_of(&plan));
+                Subject::Plan { plan_id, plan_hash: plan.hash }
             }
         };
         self.check_value_bytes(subject.byte_length())?;
@@ -309,15 +310,20 @@ impl TenantHandle {
 
     /// What an answer changes besides the approval. `None`: what it is about has changed, so that there is nothing left to
     /// decide about.
-    async fn subject_changes(&self, access: &Access, subject: &Subject, decide: Decide) -> Result<Option<Vec<Change>>> {
-        match subject {
+    async fn subject_changes(
+        &self,
+        access: &Access,
+        approval: &Approval,
+        decide: Decide,
+    ) -> Result<Option<Vec<Change>>> {
+        match &approval.subject {
             Subject::Tool { .. } => Ok(Some(Vec::new())),
             Subject::Plan { plan_id, plan_hash } => {
                 let status = match decide {
                     Decide::Approve => PlanStatus::Approved,
                     Decide::Reject => PlanStatus::Rejected,
                 };
-                self.plan_status_changes(access, plan_id, plan_hash, status).await
+                self.plan_status_changes(access, plan_id, plan_hash, status, approval.context.definition).await
             }
         }
     }

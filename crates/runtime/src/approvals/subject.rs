@@ -118,6 +118,6 @@ pub struct ApprovalContext {
     pub thread_id: Option<String>,
     /// The call.
     pub call_id: Option<String>,
-    /// A hash over the tool's definition (name, schema, effects) at the time of asking.
+    /// A hash over the definition (name, schema, effects) of the tool, or of all tools of the plan, at the time of asking.
     pub definition: Option<Hash>,
 }

@@ -6,6 +6,7 @@ mod record;
 use std::sync::Arc;
 
 use bailiwick_model::base32::prefixed_id;
+use bailiwick_model::ledger::Hash;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{
     Access, Area, Change, Committed, Durability, Entries, List, Name, Record, When, bad_cursor, check_limit,
@@ -15,6 +16,7 @@ use crate::handle::{TenantHandle, expiry};
 use crate::reference_input::VALUE_BYTES;
 use crate::references::{ATTEMPTS, Page, contended, later};
 use content::{Draft, is_plan_id};
+use data_encoding::HEXLOWER;
 use record::{Entry, Head, Previous, damaged};
 pub use record::{Plan, PlanStatus};
 
@@ -157,7 +159,8 @@ impl TenantHandle {
 
     /// The changes that give the newest version of a plan a status, for a commit of somebody else. `None` if there is
     /// no such plan, if its newest version has another hash, or if a plan of its status does not become that. A
-    /// conflict at the change with the plan's head means that the plan has changed since.
+    /// conflict at the change with the plan's head means that the plan has changed since. `definition` is the hash of its
+    /// tools' definitions that it is approved with; `None` leaves what was kept of that.
     ///
     /// # Errors
     /// Those of the store.
@@ -167,6 +170,7 @@ impl TenantHandle {
         plan_id: &str,
         expected_hash: &str,
         status: PlanStatus,
+        definition: Option<Hash>,
     ) -> Result<Option<Vec<Change>>> {
         let Some(Found { mut head, name, record }) = find(access, plan_id, Reading::Current).await? else {
             return Ok(None);
@@ -175,24 +179,31 @@ impl TenantHandle {
             return Ok(None);
         }
         head.status = status;
+        head.definition = definition.map(|hash| HEXLOWER.encode(&hash)).or(head.definition);
         head.updated_at = access.now().max(head.updated_at);
         Ok(Some(vec![write_head(&head, name, record.expires_at, When::Version(record.version))]))
     }
 
-    /// The hash of a plan's newest version, which somebody is to be asked about.
+    /// A plan's newest version, which somebody is to be asked about.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` for a plan that runs or has run.
-    pub(crate) async fn plan_to_approve(&self, plan_id: &str) -> Result<String> {
+    pub(crate) async fn plan_to_approve(&self, plan_id: &str) -> Result<Plan> {
         let plan = self.load_plan(plan_id, None).await?;
         if plan.status.may_become(PlanStatus::Approved) {
-            Ok(plan.hash)
+            Ok(plan)
         } else {
             Err(Error::Conflict(format!(
                 "The plan is {} and cannot be approved again. Save a new version and ask about that.",
                 plan.status.name()
             )))
         }
+    }
+
+    /// The hash of the definitions of a plan's tools, as this handle knows them.
+    pub(crate) fn definition_of(&self, plan: &Plan) -> Hash {
+        let steps = plan.steps.as_array().unwrap_or_default();
+        self.catalogue.team.definition_of(steps.iter().filter_map(|step| step.get("tool")?.as_str()))
     }
 
     /// The next version of a plan and the changes that write it: the head first.
@@ -235,6 +246,7 @@ impl TenantHandle {
             updated_at: now,
             created_micros,
             byte_length,
+            definition: None,
         };
         // As it will be read, with its members in the order of RFC 8785.
         let plan = assemble(&head, version, &Entry::read(&body)?, None)?;
@@ -310,6 +322,7 @@ fn assemble(head: &Head, version: u64, entry: &Entry, next: Option<&Entry>) -> R
         details: entry.content.details.clone(),
         created_at: head.created_at(),
         updated_at,
+        definition: head.definition.clone().filter(|_| version == head.version),
     })
 }
 

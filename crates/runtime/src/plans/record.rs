@@ -1,10 +1,11 @@
 //! The bytes of a plan's records, all of them JSON in RFC 8785 form.
 //!
 //! ```text
-//! head     { planId, type, version, hash, status, goal, createdAt, updatedAt, createdMicros, byteLength }
+//! head     { planId, type, version, hash, status, goal, createdAt, updatedAt, createdMicros, byteLength, definition? }
 //! version  { content: { type, goal, steps, details? }, savedAt, previous: { hash, status, updatedAt } | null }
 //! ```
-//! The head is the plan's newest version and its status. A version is written once; it names the one before it by hash,
+//! The head is the plan's newest version and its status; `definition` is the hash of its tools' definitions that the
+//! approval was given for. A version is written once; it names the one before it by hash,
 //! with what became of that one, so that a history that was altered or put back to an older state is found.
 
 use bailiwick_model::json::{self, Json};
@@ -91,6 +92,8 @@ pub struct Plan {
     pub created_at: u64,
     /// When this version was saved or its status changed last, in epoch milliseconds.
     pub updated_at: u64,
+    /// The hash of its tools' definitions that it was approved with; of the newest version alone.
+    pub(crate) definition: Option<String>,
 }
 
 impl Plan {
@@ -126,6 +129,8 @@ pub(crate) struct Head {
     pub(crate) created_micros: u64,
     /// The bytes of all versions together, which are what the plan counts with.
     pub(crate) byte_length: u64,
+    /// The hash of its tools' definitions that it was approved with.
+    pub(crate) definition: Option<String>,
 }
 
 impl Head {
@@ -155,6 +160,7 @@ impl Head {
         let mut members = self.members();
         members.push(member("createdMicros", number(self.created_micros)));
         members.push(member("byteLength", number(self.byte_length)));
+        members.extend(self.definition.as_deref().map(|hash| member("definition", text(hash))));
         json::canonical(&Json::Object(members))
     }
 
@@ -174,6 +180,7 @@ impl Head {
             updated_at: read_number(stored, "updatedAt")?,
             created_micros: read_number(stored, "createdMicros")?,
             byte_length: read_number(stored, "byteLength")?,
+            definition: read_text(stored, "definition"),
         })
     }
 }

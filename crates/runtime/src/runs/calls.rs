@@ -120,7 +120,6 @@ impl Driver<'_> {
         }
         let must_ask = match approval {
             ApprovalPolicy::Never => false,
-            // The plan's approval covers the steps whose input it shows.
             _ if self.is_covered_by_plan(&checked.call) => false,
             ApprovalPolicy::Always => true,
             ApprovalPolicy::Dynamic => self.needs_approval(&checked).await?,
@@ -171,9 +170,14 @@ impl Driver<'_> {
         Ok(true)
     }
 
+    /// A plan's approval covers the steps whose input it shows, as long as its tools are what they were then.
     fn is_covered_by_plan(&self, call: &Call) -> bool {
-        let is_step = self.state.frames.last().is_some_and(|frame| frame.role == AgentRole::Executor);
-        is_step && super::steps::references(&call.input).is_empty()
+        let Some(frame) = self.state.frames.last().filter(|frame| frame.role == AgentRole::Executor) else {
+            return false;
+        };
+        let now = self.team().definition_of(frame.calls.iter().map(|call| call.tool.as_str()));
+        let approved = frame.plan.as_ref().and_then(|plan| plan.definition.as_ref());
+        approved == Some(&HEXLOWER.encode(&now)) && super::steps::references(&call.input).is_empty()
     }
 
     async fn needs_approval(&self, checked: &Checked) -> Result<bool, Halt> {

@@ -16,7 +16,6 @@ use super::frame::Frame;
 use super::head::RunStatus;
 use super::journal::taken_over;
 use super::state::{Next, RunState};
-use super::team::Team;
 use super::together::Together;
 use crate::approvals::{Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Decide, Question, Subject};
 use crate::handle::TenantHandle;
@@ -153,7 +152,7 @@ impl Driver<'_> {
         for approval_id in waiting {
             match self.handle.approval(&approval_id).await {
                 Ok(approval) if approval.status == ApprovalStatus::Pending => {
-                    if self.is_outdated(&approval) {
+                    if self.handle.is_outdated(&approval).await? {
                         self.handle.withdraw_approvals(&[&approval_id], Some(OUTDATED), Vec::new()).await?;
                         noted |= self.note_decision(&approval, true).await?;
                     } else {
@@ -176,10 +175,6 @@ impl Driver<'_> {
         }
         self.suspend(open).await?;
         Ok(false)
-    }
-
-    fn is_outdated(&self, approval: &Approval) -> bool {
-        is_outdated(self.team(), approval)
     }
 
     async fn note_decision(&mut self, approval: &Approval, again: bool) -> Result<bool, Halt> {
@@ -276,7 +271,7 @@ impl Driver<'_> {
             && approval.subject == subject
             && approval.context.run_id.as_deref() == Some(&self.state.run_id)
             && approval.context.call_id.as_deref() == Some(&checked.call.call_id)
-            && !self.is_outdated(&approval))
+            && !self.handle.is_outdated(&approval).await?)
     }
 
     async fn suspend(&mut self, open: Vec<Approval>) -> Result<(), Halt> {
@@ -349,14 +344,6 @@ impl Driver<'_> {
     }
 }
 
-/// Whether what was asked about is defined in another way now.
-fn is_outdated(team: &Team, approval: &Approval) -> bool {
-    match &approval.subject {
-        Subject::Tool { tool, .. } => approval.context.definition != team.tool(tool).map(|rules| rules.definition),
-        Subject::Plan { .. } => false,
-    }
-}
-
 impl TenantHandle {
     /// Whether nothing has changed for a suspended run: nobody has decided, and what it asks about is what it was.
     ///
@@ -367,7 +354,7 @@ impl TenantHandle {
         for approval_id in &waiting {
             match self.approval(approval_id).await {
                 Ok(approval) if approval.status == ApprovalStatus::Pending => {
-                    if is_outdated(&self.catalogue.team, &approval) {
+                    if self.is_outdated(&approval).await? {
                         return Ok(false);
                     }
                 }
@@ -377,10 +364,24 @@ impl TenantHandle {
         }
         Ok(!waiting.is_empty())
     }
+
+    /// Whether the tools of what was asked about are defined in another way now.
+    async fn is_outdated(&self, approval: &Approval) -> Result<bool> {
+        let now = match &approval.subject {
+            Subject::Tool { tool, .. } => self.catalogue.team.tool(tool).map(|rules| rules.definition),
+            Subject::Plan { plan_id, .. } => match self.load_plan(plan_id, None).await {
+                Ok(plan) => Some(self.definition_of(&plan)),
+                // Who decides is told of a plan that is gone or another one.
+                Err(Error::NotFound) => return Ok(false),
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(approval.context.definition != now)
+    }
 }
 
 /// Why an approval is withdrawn whose tool is another one now.
-const OUTDATED: &str = "The definition of the tool has changed since it was asked about.";
+const OUTDATED: &str = "The definition of a tool has changed since it was asked about.";
 
 /// An approval as events show it.
 fn shown(approval: &Approval) -> Json {

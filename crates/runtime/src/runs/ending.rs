@@ -141,7 +141,7 @@ impl Driver<'_> {
         let at_work = self.state.frames.iter().find(|frame| frame.role == AgentRole::Executor);
         let Some(stage) = at_work.and_then(|frame| frame.plan.as_ref()) else { return Ok(Vec::new()) };
         let status = PlanStatus::Failed;
-        let changes = self.handle.plan_status_changes(&self.access, &stage.plan_id, &stage.hash, status).await?;
+        let changes = self.handle.plan_status_changes(&self.access, &stage.plan_id, &stage.hash, status, None).await?;
         Ok(changes.unwrap_or_default())
     }
 

@@ -51,6 +51,8 @@ pub(crate) struct PlanStage {
     pub(crate) version: u64,
     pub(crate) hash: String,
     pub(crate) approval: Approving,
+    /// The hash of the definitions of its tools that it was approved with. `None` where it is not run.
+    pub(crate) definition: Option<String>,
     /// What the executor came to.
     pub(crate) outcome: Option<Answer>,
 }

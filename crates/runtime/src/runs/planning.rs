@@ -5,7 +5,7 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::AgentRole;
 
 use super::driver::{Driver, Halt, failed};
-use super::entry::{member, number, object};
+use super::entry::{member, number};
 use super::frame::{Answer, Approving, Call, Frame, message, text_parts};
 use super::state::role_name;
 use super::steps;
@@ -151,17 +151,18 @@ impl Driver<'_> {
     }
 
     async fn begin_plan(&mut self, plan: &Plan, executor: &str, call: Option<&str>) -> Result<(), Halt> {
-        let told = object([
-            ("planId", Json::from(plan.plan_id.as_str())),
-            ("version", number(plan.version)),
-            ("hash", Json::from(plan.hash.as_str())),
-            ("steps", plan.steps.clone()),
-        ]);
+        let mut told = vec![
+            member("planId", Json::from(plan.plan_id.as_str())),
+            member("version", number(plan.version)),
+            member("hash", Json::from(plan.hash.as_str())),
+            member("steps", plan.steps.clone()),
+        ];
+        told.extend(plan.definition.as_deref().map(|hash| member("definition", Json::from(hash))));
         let mut entry = self
             .entry("agent.started")
             .with("agent", Json::from(executor))
             .own("role", Json::from(role_name(AgentRole::Executor)))
-            .own("plan", told);
+            .own("plan", Json::Object(told));
         if let Some(call) = call {
             entry = entry.own("call", Json::from(call));
         }
@@ -172,7 +173,7 @@ impl Driver<'_> {
     /// Commits what waits with a plan's new status, unless the plan is not what it was.
     async fn flush_with_plan(&mut self, plan_id: &str, hash: &str, status: PlanStatus) -> Result<(), Halt> {
         for _ in 0..ATTEMPTS {
-            let changes = self.handle.plan_status_changes(&self.access, plan_id, hash, status).await?;
+            let changes = self.handle.plan_status_changes(&self.access, plan_id, hash, status, None).await?;
             if self.try_flush(changes.unwrap_or_default()).await? {
                 return Ok(());
             }

@@ -139,6 +139,7 @@ impl RunState {
                     version: whole(entry.get("version")?)?,
                     hash: entry.text("hash")?.to_owned(),
                     approval: Approving::No,
+                    definition: None,
                     outcome: None,
                 });
             }
@@ -219,6 +220,7 @@ impl RunState {
                 version: whole(plan.get("version")?)?,
                 hash: plan.get("hash")?.as_str()?.to_owned(),
                 approval: Approving::No,
+                definition: plan.get("definition").and_then(Json::as_str).map(str::to_owned),
                 outcome: None,
             });
             let prefix = format!("{}/", plan.get("planId")?.as_str()?);

@@ -1,6 +1,6 @@
 //! The agents and tools of a topology, as the loop uses them: compiled once, shared by all tenants.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::Hash;
@@ -99,6 +99,16 @@ impl Team {
 
     pub(crate) fn tool(&self, name: &str) -> Option<&ToolRules> {
         self.tools.get(name)
+    }
+
+    /// A hash over the definitions of the tools that a plan's steps use: what the plan's approval was given for.
+    pub(crate) fn definition_of<'a>(&self, used: impl Iterator<Item = &'a str>) -> Hash {
+        let mut hash = Sha256::new();
+        for name in used.collect::<BTreeSet<_>>() {
+            hash.update(json::canonical(&Json::from(name)));
+            hash.update(self.tool(name).map_or([0; 32], |rules| rules.definition));
+        }
+        hash.finalize().into()
     }
 
     /// The tools that a plan's steps may use.
