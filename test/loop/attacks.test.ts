@@ -14,6 +14,7 @@ import {
   defineTool,
   type Limits,
   type Model,
+  type RunEvent,
   type Store,
   type Tool,
 } from '../../ts/index.ts'
@@ -53,10 +54,9 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     const run = mine.query('Go')
     await started.opened
     const refused = Array.from({ length: 20 }, () => codeOf(() => other.runs.resume(run.runId).result()))
-    const again = codeOf(() => mine.runs.resume(run.runId).result())
-    answer.open()
+    expect(await codeOf(() => mine.runs.resume(run.runId).result())).toBe('THREAD_BUSY')
     expect(new Set(await Promise.all(refused))).toEqual(new Set(['NOT_FOUND']))
-    expect(await again).toBe('THREAD_BUSY')
+    answer.open()
     expect(await run.result()).toMatchObject({ status: 'completed', text: 'Mine.' })
     expect(theirs.requests).toEqual([])
   })
@@ -133,6 +133,168 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     now = await after.runs.resume(first.runId).result()
     expect(now).toMatchObject({ status: 'completed', text: 'Done.' })
     expect(sent).toEqual(['all'])
+  })
+
+  it('M13: a message that is written anew has another id, after a failure and after an interruption', async () => {
+    const store = await openFresh(engine)
+    let seen = gate()
+    const texts = ['Never finished', 'Never finished either', 'Done.']
+    const model = sayingModel(() => [])
+    model.stream = async function* () {
+      const text = texts.shift() ?? ''
+      yield { type: 'text.delta', id: '0', delta: text }
+      await seen.opened
+      seen = gate()
+      if (text === 'Done.') yield { type: 'finish', reason: 'stop', usage: {} }
+    }
+    const first = await runtimeOn(store, 'acme', model, () => 1)
+    const run = first.query('Go')
+    const ids = new Map<string, string>()
+    const follow = async (events: AsyncIterable<RunEvent>, after: (text: string) => void) => {
+      for await (const event of events) {
+        if (event.type !== 'text.delta') continue
+        ids.set(event.delta, event.messageId)
+        after(event.delta)
+      }
+    }
+    await codeOf(() => follow(run, (text) => (text === 'Never finished' ? seen.open() : void first.close())))
+    const second = await runtimeOn(store, 'acme', model, () => 1)
+    await follow(second.runs.resume(run.runId), () => seen.open())
+    expect([...ids.keys()]).toEqual(['Never finished', 'Never finished either', 'Done.'])
+    expect(new Set(ids.values()).size).toBe(3)
+  })
+
+  it('M13: no other model goes on with what one has begun to say', async () => {
+    const store = await openFresh(engine)
+    let tries = 0
+    const first = sayingModel(() => [])
+    first.stream = async function* () {
+      tries += 1
+      if (tries > 1) throw new Error('gone')
+      yield { type: 'text.delta', id: '0', delta: 'I begin' }
+    }
+    const other = script(says('Somebody else.'))
+    const agents = [defineSpecialist({ name: 'one', model: ['first/m', 'other/m'], prompt: 'x' })]
+    const runtime = await createRuntime(defineRuntime({ tenant: defineTenant('acme', 'v1'), agents }), {
+      store,
+      models: { first, other },
+    })
+    expect(await runtime.query('Go').result()).toMatchObject({ status: 'failed', error: { code: 'MODEL_FAILED' } })
+    expect([tries, other.requests.length]).toEqual([2, 0])
+  })
+
+  it("M14: the time of an agent that was routed to is its own limit's", async () => {
+    const store = await openFresh(engine)
+    const agents = [
+      defineCoordinator({ name: 'front', model: 'test/front', prompt: 'x', routes: ['slow'] }),
+      defineSpecialist({ name: 'slow', model: 'test/slow', prompt: 'x', limits: { maxDurationMs: 50 } }),
+    ]
+    const model = sayingModel(() => calls(['slow', { task: 'x' }]))
+    const first = model.stream
+    model.stream = async function* (request) {
+      if (request.modelId === 'front') yield* first(request)
+      else await new Promise((_, reject) => request.signal.addEventListener('abort', () => reject(new Error('over'))))
+    }
+    const runtime = await createRuntime(defineRuntime({ tenant: defineTenant('acme', 'v1'), agents }), {
+      store,
+      models: { test: model },
+    })
+    expect(await runtime.query('Go').result()).toMatchObject({ status: 'limited', limit: 'maxDurationMs' })
+  })
+
+  it('M6: nobody is asked any more about a step whose plan has failed', async () => {
+    const store = await openFresh(engine)
+    const send = defineTool({ name: 'send', description: 'x', approval: 'always', input })
+    const agents = [
+      defineCoordinator({ name: 'front', model: 'test/front', prompt: 'x', routes: ['planner'] }),
+      definePlanner({ name: 'planner', model: 'test/planner', prompt: 'x', plan: definePlan({ name: 'report' }) }),
+      defineExecutor({ name: 'worker', prompt: 'x', tools: [look, send] }),
+    ]
+    const steps = [
+      { id: 'a', tool: 'look', input: {} },
+      { id: 'b', tool: 'send', input: { all: { $step: 'a' } } },
+      { id: 'c', tool: 'look', input: { then: { $step: 'a' } } },
+    ]
+    const model = sayingModel(({ modelId, messages }) => {
+      if (modelId === 'planner') return says(JSON.stringify({ goal: 'x', steps }))
+      return messages.length > 1 ? says('It failed.') : calls(['planner', { task: 'x' }])
+    })
+    let looks = 0
+    const runtime = await createRuntime(defineRuntime({ tenant: defineTenant('acme', 'v1'), agents }), {
+      store,
+      models: { test: model },
+      tools: {
+        look: () => {
+          looks += 1
+          if (looks > 1) throw new Error('broken')
+          return 1
+        },
+        send: () => 1,
+      } as never,
+      approve: async ({ subject }) =>
+        'planId' in subject ? { decision: 'approve', actor: 'kim' } : { decision: 'defer' },
+    })
+    const run = runtime.query('Go')
+    expect(await run.result()).toMatchObject({ status: 'completed', text: 'It failed.' })
+    expect((await runtime.approvals.pending()).items).toEqual([])
+    const decided = []
+    for await (const event of run) if (event.type === 'approval.decided') decided.push(event.record.decision)
+    expect(decided).toEqual(['approved', 'withdrawn'])
+  })
+
+  it('M6: whoever decides elsewhere is heard by a run whose approver still thinks', async () => {
+    const store = await openFresh(engine)
+    const ask = defineTool({ name: 'look', description: 'x', effects: 'read', approval: 'always', input })
+    const spec = specOf('acme', [ask])
+    const thinking = gate()
+    const runtime = await createRuntime(spec, {
+      store,
+      models: { test: script(calls(['look', {}]), says('Done.')) },
+      tools: { look: () => 1 } as never,
+      approve: () => {
+        thinking.open()
+        return new Promise(() => {})
+      },
+    })
+    const run = runtime.query('Go')
+    await thinking.opened
+    const [approval] = (await runtime.approvals.pending()).items
+    await runtime.approvals.respond(approval?.approvalId ?? '', { decision: 'approve', actor: 'lee' })
+    expect(await run.result()).toMatchObject({ status: 'completed', text: 'Done.' })
+  })
+
+  it('M9: tokens are counted once a run is suspended, and once only', async () => {
+    const store = await openFresh(engine)
+    const ask = defineTool({ name: 'look', description: 'x', effects: 'read', approval: 'always', input })
+    const runtime = await createRuntime(specOf('acme', [ask]), {
+      store,
+      models: { test: script(calls(['look', {}]), says('Done.')) },
+      tools: { look: () => 1 } as never,
+    })
+    const first = await runtime.query('Go').result()
+    if (first.status !== 'suspended') throw new Error(first.status)
+    expect((await runtime.usage()).tokens['test/m']).toMatchObject({ inputTokens: 10, outputTokens: 5 })
+    const [approval] = first.approvals
+    await runtime.approvals.respond(approval?.approvalId ?? '', { decision: 'approve', actor: 'lee' })
+    expect(await runtime.runs.resume(first.runId).result()).toMatchObject({ status: 'completed' })
+    expect((await runtime.usage()).tokens['test/m']).toMatchObject({ inputTokens: 20, outputTokens: 10 })
+  })
+
+  it('B4: an answer of 2 MiB may come in the smallest pieces', async () => {
+    const store = await openFresh(engine)
+    const pieces = 1 << 16
+    const text = 'x'.repeat(32)
+    const model = sayingModel(() => [
+      ...Array.from(
+        { length: pieces },
+        () => ({ type: 'text.delta', id: 'a part with a long name', delta: text }) as const,
+      ),
+      { type: 'finish', reason: 'stop', usage: {} },
+    ])
+    const runtime = await runtimeOn(store, 'acme', model, () => 1)
+    const result = await runtime.query('Go').result()
+    expect(result.status).toBe('completed')
+    expect(result.text).toHaveLength(pieces * text.length)
   })
 
   it('M9: no count of tokens that a model gives can be too large to be read again', async () => {

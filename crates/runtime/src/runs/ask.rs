@@ -20,8 +20,10 @@ const FIRST_WAIT_MS: u64 = 250;
 const LONGEST_WAIT_MS: u64 = 30_000;
 /// How often an agent is told that its answer will not do.
 const CORRECTIONS: u64 = 3;
-/// The largest answer of a model in bytes of its text, reasoning and inputs.
+/// The largest answer of a model in bytes of its text, reasoning, inputs and metadata.
 const ANSWER_BYTES: usize = 4 << 20;
+/// The most bytes of events that it may come in: small deltas are many times larger than what is in them.
+const EVENTS_BYTES: usize = 64 << 20;
 /// The most tools that are called in one answer.
 const CALLS: usize = 128;
 
@@ -41,7 +43,10 @@ pub(crate) struct Collected {
     /// Parts with the ids of their deltas; empty for calls.
     parts: Vec<(String, Part)>,
     finish: Option<Finish>,
+    /// Of what is kept of it.
     bytes: usize,
+    /// Of the events that it came in.
+    event_bytes: usize,
 }
 
 enum Part {
@@ -70,15 +75,17 @@ impl Driver<'_> {
             self.flush_thread().await?;
         }
         self.flush().await?;
-        let mut last = None;
+        let (mut last, mut tries, mut begun) = (None, 0, false);
         for model in &models {
             for attempt in 0..TRIES {
-                match self.ask_once(model, attempt).await? {
+                let answer = self.ask_once(model, tries).await?;
+                tries += 1;
+                match answer {
                     Ok(collected) => return self.answered(model, collected).await,
                     Err(failure) => {
                         let wait = failure.retry_after_ms.unwrap_or(FIRST_WAIT_MS << (2 * attempt));
                         let again = failure.retryable && attempt + 1 < TRIES && wait <= LONGEST_WAIT_MS;
-                        let begun = failure.begun;
+                        begun |= failure.begun;
                         last = Some(failure);
                         if again {
                             self.unless_halted(tokio::time::sleep(Duration::from_millis(wait))).await?;
@@ -96,11 +103,8 @@ impl Driver<'_> {
         Err(model_failed(last))
     }
 
-    async fn ask_once(&mut self, model: &str, attempt: u32) -> Result<Result<Collected, ModelFailure>, Halt> {
-        let mut message_id = self.state.message_id();
-        if attempt > 0 {
-            message_id.push_str(&format!("-{attempt}"));
-        }
+    async fn ask_once(&mut self, model: &str, tries: u32) -> Result<Result<Collected, ModelFailure>, Halt> {
+        let message_id = self.written_id(tries);
         let request = self.model_request(model)?;
         let writing = Writing {
             run_id: self.state.run_id.clone(),
@@ -136,6 +140,19 @@ impl Driver<'_> {
                 return Ok(Err(ModelFailure { message, retryable: true, retry_after_ms: None, begun }));
             }
         }
+    }
+
+    /// The id of a message that a model writes: another one each time that it is written anew, so that nobody who follows
+    /// takes the beginning of one for that of another.
+    fn written_id(&self, tries: u32) -> String {
+        let mut id = self.state.message_id();
+        if self.journal.epoch > 1 {
+            id.push_str(&format!("-e{}", self.journal.epoch));
+        }
+        if tries > 0 {
+            id.push_str(&format!("-{tries}"));
+        }
+        id
     }
 
     /// What a model is asked: the messages that the host does not have yet, and what it is told of the agent once.
@@ -284,8 +301,8 @@ fn model_failed(failure: Option<ModelFailure>) -> Halt {
 impl Collected {
     /// Takes events in, a JSON array. Returns what came of text and reasoning; `None` if they are wrong.
     fn take(&mut self, text: &[u8]) -> Option<(String, String)> {
-        self.bytes += text.len();
-        if self.bytes > ANSWER_BYTES {
+        self.event_bytes += text.len();
+        if self.event_bytes > EVENTS_BYTES {
             return None;
         }
         let Json::Array(events) = json::parse(text, &json::Limits::default()).ok()? else { return None };
@@ -296,10 +313,12 @@ impl Collected {
             }
             let kind = event.get("type")?.as_str()?;
             let metadata = event.get("metadata").cloned();
+            self.bytes += metadata.as_ref().map_or(0, |metadata| json::write(metadata).len());
             match kind {
                 "text.delta" | "reasoning.delta" => {
                     let (id, delta) = (event.get("id")?.as_str()?, event.get("delta")?.as_str()?);
                     let is_text = kind == "text.delta";
+                    self.bytes += delta.len();
                     if is_text {
                         more_text.push_str(delta)
                     } else {
@@ -317,6 +336,7 @@ impl Collected {
                     {
                         return None;
                     }
+                    self.bytes += input.len();
                     self.parts.push((String::new(), Part::Call { call_id, tool, input, metadata }));
                 }
                 "finish" => {
@@ -328,6 +348,9 @@ impl Collected {
                     self.finish = Some(Finish { reason: reason.to_owned(), usage });
                 }
                 _ => return None,
+            }
+            if self.bytes > ANSWER_BYTES {
+                return None;
             }
         }
         Some((more_text, more_reasoning))

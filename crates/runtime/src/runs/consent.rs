@@ -8,16 +8,14 @@ use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::Change;
 
-use super::callbacks::{Ask, Reply};
 use super::calls::Checked;
-use super::driver::{Driver, Halt, failed, host_gone};
+use super::driver::{Driver, Halt, failed};
 use super::entry::{Entry, member, object};
 use super::frame::Frame;
 use super::head::RunStatus;
 use super::journal::taken_over;
 use super::state::{Next, RunState};
-use super::together::Together;
-use crate::approvals::{Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Decide, Question, Subject};
+use crate::approvals::{Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Question, Subject};
 use crate::handle::TenantHandle;
 use crate::references::{ATTEMPTS, extension};
 
@@ -91,7 +89,7 @@ impl Driver<'_> {
         // One time for all that is made of this: the next block is chained to what was committed, byte for byte.
         let at = self.access.now().max(self.state.updated_at);
         for _ in 0..ATTEMPTS {
-            let extended = if suspends { self.extension().await? } else { Vec::new() };
+            let others = if suspends { self.changes_of_suspension().await? } else { Vec::new() };
             let driver = &*self;
             let entries = |approvals: &[Approval]| driver.requested(approvals, &call_ids, suspends, at);
             let with = |approvals: &[Approval]| {
@@ -100,7 +98,7 @@ impl Driver<'_> {
                 let (block, mut changes) = driver.journal.appended(&[driver.pending.as_slice(), &entries].concat());
                 if is_suspended {
                     changes.extend(driver.suspended(&block, driver.pending.len() + entries.len()));
-                    changes.extend(extended.iter().cloned());
+                    changes.extend(others.iter().cloned());
                 }
                 changes
             };
@@ -213,46 +211,15 @@ impl Driver<'_> {
         Ok(true)
     }
 
-    /// Asks the host's approver about approvals, and records what it decides.
-    async fn ask_approver(&mut self, open: Vec<Approval>) -> Result<(), Halt> {
-        // The approver may take long, and the process may die meanwhile.
-        self.flush().await?;
-        let callbacks = self.callbacks;
-        let mut together = Together::new();
-        let asking = self.asking();
-        for approval in open {
-            self.asked.insert(approval.approval_id.clone());
-            let request = format!("{{{asking},\"approval\":{}}}", approval.json());
-            together.add(async move {
-                let mut asked = callbacks.ask(Ask::Approve, request);
-                (approval.approval_id, asked.next().await)
-            });
-        }
-        while let Some((approval_id, reply)) = self.unless_halted(together.next()).await? {
-            let answer = match reply {
-                None => return Err(host_gone().into()),
-                Some(Reply::Value(answer)) => json::parse(&answer, &json::Limits::default()).unwrap_or(Json::Null),
-                Some(_) => return Err(failed("CALLBACK_FAILED", "approve failed.")),
-            };
-            let text = |key: &str| answer.get(key).and_then(Json::as_str).filter(|text| !text.is_empty());
-            let decide = match text("decision") {
-                Some("defer") => continue,
-                Some("approve") => Decide::Approve,
-                Some("reject") => Decide::Reject,
-                _ => {
-                    return Err(failed(
-                        "CALLBACK_FAILED",
-                        "approve must answer { decision: 'approve' | 'reject' | 'defer', … }.",
-                    ));
-                }
-            };
-            let Some(actor) = text("actor") else {
-                return Err(failed("CALLBACK_FAILED", "approve decided without an actor. Say who it was."));
-            };
-            match self.handle.respond_to_approval(&approval_id, decide, actor, text("reason")).await {
-                // Somebody else was faster, or its time is over: that counts then.
-                Ok(_) | Err(Error::ApprovalClosed(_)) => {}
-                Err(Error::InvalidInput(told)) => return Err(failed("CALLBACK_FAILED", &told)),
+    /// Takes back what the last agent asks and does not need to know any more.
+    pub(crate) async fn withdraw_waiting(&mut self) -> Result<(), Halt> {
+        let waiting = self.state.frames.last().map(Frame::waiting).unwrap_or_default();
+        let waiting: Vec<String> = waiting.into_iter().map(str::to_owned).collect();
+        for approval_id in &waiting {
+            self.handle.withdraw_approvals(&[approval_id], Some(NOT_NEEDED), Vec::new()).await?;
+            match self.handle.approval(approval_id).await {
+                Ok(approval) => drop(self.note_decision(&approval, false).await?),
+                Err(Error::NotFound) => drop(self.note_lost(approval_id)?),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -277,7 +244,7 @@ impl Driver<'_> {
     async fn suspend(&mut self, open: Vec<Approval>) -> Result<(), Halt> {
         self.note(self.entry("run.suspended").with("approvals", Json::Array(open.iter().map(shown).collect())))?;
         for _ in 0..ATTEMPTS {
-            let mut changes = self.extension().await?;
+            let mut changes = self.changes_of_suspension().await?;
             let (block, _) = self.journal.appended(&self.pending);
             changes.extend(self.suspended(&block, self.pending.len()));
             let head = self.suspended_head(&block, self.pending.len());
@@ -323,6 +290,13 @@ impl Driver<'_> {
             }
         }
         named
+    }
+
+    /// What a suspension changes besides the run's own rows.
+    async fn changes_of_suspension(&self) -> Result<Vec<Change>, Halt> {
+        let mut changes = self.extension().await?;
+        changes.extend(self.tokens_changes().await?);
+        Ok(changes)
     }
 
     /// The changes that let the references of this run live as long as it may wait.
@@ -382,6 +356,9 @@ impl TenantHandle {
 
 /// Why an approval is withdrawn whose tool is another one now.
 const OUTDATED: &str = "The definition of a tool has changed since it was asked about.";
+
+/// Why an approval is withdrawn whose plan has failed meanwhile.
+const NOT_NEEDED: &str = "Another step of the plan has failed.";
 
 /// An approval as events show it.
 fn shown(approval: &Approval) -> Json {

@@ -244,10 +244,14 @@ impl Driver<'_> {
         self.active_before.saturating_add(now)
     }
 
-    /// When its time is over.
+    /// When the time of the run, or of an agent at work, is over.
     fn deadline(&self) -> Option<Instant> {
-        let most = self.state.limits.max_duration_ms?;
-        self.began.checked_add(Duration::from_millis(most.saturating_sub(self.active_before)))
+        let of_agents = self.state.frames.iter().filter_map(|frame| {
+            let most = self.team().agent(&frame.agent)?.spec.limits.max_duration_ms?;
+            Some(frame.began_ms.saturating_add(most))
+        });
+        let until = self.state.limits.max_duration_ms.into_iter().chain(of_agents).min()?;
+        self.began.checked_add(Duration::from_millis(until.saturating_sub(self.active_before)))
     }
 
     fn check_halted(&self) -> Result<(), Halt> {

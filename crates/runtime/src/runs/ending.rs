@@ -56,7 +56,8 @@ impl Driver<'_> {
             let head = self.head_after(status, &block, self.pending.len());
             let expires_at = expiry(self.access.now(), self.handle.retention_ms(KIND))?;
             let mut others = self.head_changes(&head, block.len() as u64, expires_at);
-            others.extend(self.thread_changes().await?);
+            others.extend(self.tokens_changes().await?);
+            others.extend(self.appended_changes(&self.own_messages()).await?);
             others.extend(self.plan_changes().await?);
             let when = When::Any;
             others.push(Change::Delete { kind: KIND, area: Area::Record, name: self.journal.owner, when });
@@ -96,7 +97,7 @@ impl Driver<'_> {
             usage: self.state.usage.clone(),
             next: self.journal.next + entries as u64,
             hash: entry::hash(block),
-            counted: if status.is_end() { self.state.usage.clone() } else { self.head.counted.clone() },
+            counted: self.state.usage.clone(),
             ..self.head.clone()
         }
     }
@@ -111,11 +112,9 @@ impl Driver<'_> {
         changes
     }
 
-    /// What ends give to the thread and to the sum of tokens.
-    async fn thread_changes(&self) -> Result<Vec<Change>> {
-        let mut changes = tokens_changes(&self.access, &self.state.usage.since(&self.head.counted)).await?;
-        changes.extend(self.appended_changes(&self.own_messages()).await?);
-        Ok(changes)
+    /// What the sum of tokens has not had yet.
+    pub(crate) async fn tokens_changes(&self) -> Result<Vec<Change>> {
+        tokens_changes(&self.access, &self.state.usage.since(&self.head.counted)).await
     }
 
     /// The changes that append what the thread does not have of these messages. A thread that was deleted meanwhile stays
@@ -197,7 +196,7 @@ const TOO_LARGE: &str = "What was said in this run is too large for a thread. Th
 /// Why approvals are withdrawn.
 const ENDED: &str = "The run that asked has ended.";
 
-/// The tokens that a tenant's models have read and written in runs that ended.
+/// The tokens that a tenant's models have read and written in runs that ended or are suspended.
 pub(crate) async fn tokens(access: &Access) -> Result<(Usage, When)> {
     let rows = [(Area::Record, tokens_name(access))];
     let Some(record) = access.read_current(KIND, &rows).await?.pop().flatten() else {

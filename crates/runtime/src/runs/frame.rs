@@ -28,6 +28,8 @@ pub(crate) struct Frame {
     pub(crate) tool_calls: u64,
     /// How many tokens it has used.
     pub(crate) tokens: u64,
+    /// How long the run had been worked at when it began, in milliseconds.
+    pub(crate) began_ms: u64,
     /// How often its model was told that its answer will not do.
     pub(crate) corrections: u64,
     /// What it came to, once its model stopped.
@@ -126,6 +128,7 @@ impl Frame {
             steps: 0,
             tool_calls: 0,
             tokens: 0,
+            began_ms: 0,
             corrections: 0,
             answer: None,
         }

@@ -24,6 +24,8 @@ pub(crate) struct Journal {
     pub(crate) name: Name,
     pub(crate) owner: Name,
     pub(crate) version: Version,
+    /// How often the run was taken over: 1 for the process that began it.
+    pub(crate) epoch: u64,
     pub(crate) next: u64,
     pub(crate) hash: BlockHash,
     /// The bytes of its blocks.

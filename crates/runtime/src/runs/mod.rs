@@ -3,6 +3,7 @@
 //! [`state`] says what is to be done next, from the journal alone; [`driver`] does it: it asks the host's models and tools
 //! and appends what came of it, one small commit a step. Resuming is reading the journal and going on.
 
+mod approver;
 mod ask;
 mod callbacks;
 mod calls;

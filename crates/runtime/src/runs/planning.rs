@@ -43,6 +43,7 @@ impl Driver<'_> {
             .with("agent", Json::String(name))
             .own("role", Json::from(role_name(role)))
             .own("call", Json::String(call.call_id))
+            .own("active", number(self.active_ms()))
             .own("task", text_parts(&given));
         self.note(entry)?;
         Ok(())
@@ -162,6 +163,7 @@ impl Driver<'_> {
             .entry("agent.started")
             .with("agent", Json::from(executor))
             .own("role", Json::from(role_name(AgentRole::Executor)))
+            .own("active", number(self.active_ms()))
             .own("plan", Json::Object(told));
         if let Some(call) = call {
             entry = entry.own("call", Json::from(call));
@@ -199,6 +201,7 @@ impl Driver<'_> {
 
     /// Ends an executor without a model, whose steps are all done.
     pub(crate) async fn leave_executor(&mut self) -> Result<(), Halt> {
+        self.withdraw_waiting().await?;
         let Some(frame) = self.state.frames.last() else { return Ok(()) };
         let Some(stage) = frame.plan.clone() else { return Ok(()) };
         let failed = frame.has_failed();

@@ -152,6 +152,7 @@ impl TenantHandle {
                 name,
                 owner: owner_at,
                 version,
+                epoch: owner.epoch,
                 next: loaded.next,
                 hash: loaded.hash,
                 bytes: loaded.bytes,

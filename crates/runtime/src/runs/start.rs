@@ -151,6 +151,7 @@ impl TenantHandle {
                 name,
                 owner: owner_at,
                 version: owned(&access, &owner, &thread_id).await?,
+                epoch: owner.epoch,
                 next: head.next,
                 hash: head.hash,
                 bytes: block.len() as u64,

@@ -214,6 +214,7 @@ impl RunState {
         self.begun += 1;
         let role = role_named(entry.own_text("role")?)?;
         let mut frame = Frame::new(self.begun, entry.text("agent")?, role, entry.own_text("call"));
+        frame.began_ms = entry.own_get("active").and_then(whole).unwrap_or(0);
         if let Some(plan) = entry.own_get("plan") {
             frame.plan = Some(PlanStage {
                 plan_id: plan.get("planId")?.as_str()?.to_owned(),
