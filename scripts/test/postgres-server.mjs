@@ -1,7 +1,16 @@
 // A PostgreSQL server out of an npm package that brings its binaries, with what tests do to servers: end it at once and
 // start it again, hold it still, let another follow it and take its place.
 import { spawn, spawnSync } from 'node:child_process'
-import { chownSync, cpSync, createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  cpSync,
+  createWriteStream,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -37,14 +46,34 @@ export class PostgresServer {
     this.#bin = usableBinaries(this.#folder)
   }
 
-  /** A server that runs, with nothing in it. */
-  static async start() {
+  /**
+   * A server that runs, with nothing in it. With a certificate it speaks TLS too.
+   *
+   * @param {{ certificate: string, key: string }} [tls] files in PEM form
+   */
+  static async start(tls) {
     const server = new PostgresServer()
     const options = ['-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
     server.#run('initdb', ['-D', server.#data, ...options])
     await server.#settle()
+    if (tls !== undefined) server.#speakTls(tls)
     await server.start()
     return server
+  }
+
+  /** @param {{ certificate: string, key: string }} tls */
+  #speakTls({ certificate, key }) {
+    /** @param {string} name @param {string} from */
+    const own = (name, from) => {
+      const file = join(this.#folder, name)
+      copyFileSync(from, file)
+      // The server refuses a key that others can read.
+      chmodSync(file, 0o600)
+      if (user.uid !== undefined) chownSync(file, nobody, nobody)
+      return file
+    }
+    const files = { ssl_cert_file: own('server.pem', certificate), ssl_key_file: own('server.key', key) }
+    Object.assign(this.#settings, { ssl: 'on', ...files })
   }
 
   get #data() {
