@@ -6,22 +6,30 @@ import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openStore } from '../../ts/index.ts'
-import { request } from '../inspect/subject.ts'
-import { freshFolder, runtimeFor } from '../support/stores.ts'
+import { formTokenOf, request } from '../inspect/subject.ts'
+import { freshFolder, freshUrl, runtimeFor } from '../support/stores.ts'
 import { bailiwick, command, oneLine } from './command.ts'
 
 async function filledStore(): Promise<string> {
   const directory = join(freshFolder(), 'store')
-  await using store = await openStore(`sled:${directory}`)
-  await (await runtimeFor(store, 'acme')).references.put('note', 'of acme')
-  await (await runtimeFor(store, 'globex')).references.put('secret', 'of globex')
+  await fill(`sled:${directory}`)
   return directory
 }
 
+async function fill(url: string): Promise<void> {
+  await using store = await openStore(url)
+  await (await runtimeFor(store, 'acme')).references.put('note', 'of acme')
+  await (await runtimeFor(store, 'globex')).references.put('secret', 'of globex')
+}
+
 /** Starts the built command and waits for the line with this text. */
-async function startCommand(words: readonly string[], text: string): Promise<{ child: ChildProcess; line: string }> {
+async function startCommand(
+  words: readonly string[],
+  text: string,
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ child: ChildProcess; line: string }> {
   const child = spawn(process.execPath, [command, ...words], {
-    env: { ...process.env, NODE_OPTIONS: undefined },
+    env: { ...process.env, NODE_OPTIONS: undefined, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   onTestFinished(() => void child.kill('SIGKILL'))
@@ -48,6 +56,32 @@ describe('inspect', () => {
     expect((await bailiwick(['doctor', directory])).code).toBe(0)
   })
 
+  test('B5: decides on a database what a host that works on it waits for', async () => {
+    const url = await freshUrl('postgres')
+    await fill(url)
+    await using store = await openStore(url)
+    const acme = await runtimeFor(store, 'acme')
+    const { approvalId } = await acme.approvals.request({ tool: 'refund', input: { order: 7 } })
+    const words = ['inspect', 'env:THE_STORE', '--tenant', 'acme']
+    const { child, line } = await startCommand(words, '/enter?token=', { THE_STORE: url })
+    const { origin } = new URL(line.trim())
+    const cookie = (await request(line.trim())).headers.get('set-cookie')?.split(';')[0] ?? ''
+    const references = await request(`${origin}/references`, { headers: { cookie } })
+    expect(references.text).toContain('of acme')
+    expect(references.text).not.toContain('globex')
+    const token = formTokenOf(await request(`${origin}/approvals`, { headers: { cookie } }))
+    const decided = await request(`${origin}/approvals/${approvalId}`, {
+      method: 'POST',
+      headers: { cookie, origin, 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({ token, actor: 'kim', reason: '', decision: 'approve' }).toString(),
+    })
+    expect(decided.status).toBe(303)
+    expect(await acme.approvals.get(approvalId)).toMatchObject({ status: 'approved' })
+    expect((await acme.approvals.history()).items).toMatchObject([{ approvalId, actor: 'kim' }])
+    child.kill('SIGINT')
+    expect(await once(child, 'close')).toEqual([0, null])
+  })
+
   test('CLI: says the link as JSON', async () => {
     const directory = await filledStore()
     const { child, line } = await startCommand(['inspect', directory, '--tenant', 'acme', '--json'], '')
@@ -60,7 +94,7 @@ describe('inspect', () => {
     [['inspect'], '<store> is missing'],
     [['inspect', '.'], '--tenant is missing'],
     [['inspect', '.', '--tenant', 'acme'], 'There is no store in .'],
-    [['inspect', 'memory:', '--tenant', 'acme'], 'is no store in a directory'],
+    [['inspect', 'memory:', '--tenant', 'acme'], 'A store in memory is in its own process alone'],
     [['inspect', '.', '--tenant', ''], '--tenant is no resourceId: Must be a text'],
     [['inspect', '.', '--tenant', 'acme', '--port', '65536'], '--port is no number'],
     [['inspect', '.', '--tenant', 'acme', '--port', '-1'], '--port'],

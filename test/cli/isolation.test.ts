@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { outcomeOf, teller } from '../../ts/cli/isolation.ts'
-import { createRuntime, openStore } from '../../ts/index.ts'
+import { createRuntime } from '../../ts/index.ts'
 import { isolationSuite, runIsolation } from '../../ts/isolation/index.ts'
 import { broken } from '../isolation/broken.ts'
-import { freshFolder } from '../support/stores.ts'
+import { freshFolder, freshUrl } from '../support/stores.ts'
 import { bailiwick, oneLine } from './command.ts'
 
 /** A slow machine must not fail, and these try all cells. */
@@ -12,17 +12,20 @@ const ALL_CELLS_MS = 600_000
 
 const names = isolationSuite({ url: 'memory:' }).cells.map(({ name }) => name)
 
-test(
-  'B12: isolation prints each cell of a store, and that it is isolated',
-  async () => {
-    const directory = join(freshFolder(), 'store')
-    const { code, out, err } = await bailiwick(['isolation', directory])
+test.each([
+  ['a directory', async () => join(freshFolder(), 'store')],
+  ['a database', () => freshUrl('postgres')],
+])(
+  'B12: isolation prints each cell of a store in %s, and that it is isolated',
+  async (_, place) => {
+    const store = await place()
+    const { code, out, err } = await bailiwick(['isolation', 'env:THE_STORE'], { THE_STORE: store })
     expect([code, err]).toEqual([0, ''])
     const lines = out.trimEnd().split('\n')
     expect(lines.pop()).toBe(`isolated: all ${names.length} cells hold`)
     expect(lines.sort()).toEqual(names.map((name) => `ok    ${name}`).sort())
-    await using store = await openStore(`sled:${directory}`)
-    expect((await store.health()).ok).toBe(true)
+    const afterwards = await bailiwick(['doctor', store, '--json'])
+    expect(JSON.parse(afterwards.out)).toMatchObject({ ok: true, tenants: 0 })
   },
   ALL_CELLS_MS,
 )
@@ -63,8 +66,8 @@ test(
 
 test.each([
   [['isolation'], '<url> is missing'],
-  [['isolation', ''], 'The URL of a store is missing'],
-  [['isolation', 'nothing:here'], 'sled:'],
+  [['isolation', ''], 'An empty word is no store'],
+  [['isolation', 'nothing:here'], 'nothing:here is no store'],
   [['isolation', 'memory:', '--root-key-env', 'NO_SUCH_VARIABLE'], 'NO_SUCH_VARIABLE is not set'],
 ])('CLI: %j', async (words, message) => {
   const answer = await bailiwick(words)

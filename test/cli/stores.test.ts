@@ -1,20 +1,43 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import process from 'node:process'
 import { describe, expect, test } from 'vitest'
 import { filesBelow } from '../../scripts/lib/inputs.mjs'
 import { run } from '../../ts/cli/run.ts'
 import { openStore } from '../../ts/index.ts'
-import { freshFolder, runtimeFor } from '../support/stores.ts'
+import { freshDatabase } from '../support/databases.ts'
+import { type EngineName, engines, freshFolder, freshUrl, runtimeFor } from '../support/stores.ts'
 import { bailiwick, oneLine } from './command.ts'
 
+/** The engines whose stores are there when their process has ended. */
+const keeping = engines.filter((engine) => engine !== 'memory')
+
+const content = 'content-canary'.repeat(1000)
+
 /** A closed store of two tenants, and the id of something that the first has. */
+async function fill(url: string): Promise<string> {
+  await using store = await openStore(url)
+  const acme = await runtimeFor(store, 'tenant-canary')
+  const { id } = await acme.references.put('note', content)
+  await (await runtimeFor(store, 'globex')).references.put('note', 'of globex')
+  return id
+}
+
 async function filledStore(): Promise<{ directory: string; id: string; key: string }> {
   const directory = join(freshFolder(), 'store')
-  await using store = await openStore(`sled:${directory}`)
-  const acme = await runtimeFor(store, 'tenant-canary')
-  const { id } = await acme.references.put('note', 'content-canary'.repeat(1000))
-  await (await runtimeFor(store, 'globex')).references.put('note', 'of globex')
+  const id = await fill(`sled:${directory}`)
   return { directory, id, key: readFileSync(join(directory, 'root.key')).toString('base64') }
+}
+
+async function filledUrl(engine: EngineName): Promise<{ url: string; id: string }> {
+  const url = await freshUrl(engine)
+  return { url, id: await fill(url) }
+}
+
+/** The root key of a store, as base64. */
+function rootKeyOf(url: string): string {
+  const kept = url.startsWith('sled:') ? readFileSync(join(url.slice('sled:'.length), 'root.key')) : undefined
+  return kept?.toString('base64') ?? process.env['BAILIWICK_ROOT_KEY'] ?? ''
 }
 
 /** Spoils the byte in the middle of every large value. */
@@ -31,19 +54,31 @@ function spoil(file: string, at: number): void {
 }
 
 describe('doctor', () => {
-  test.each([
-    ['a path', ''],
-    ['a URL', 'sled:'],
-  ])('B6: %s of a sound store', async (_, scheme) => {
-    const { directory } = await filledStore()
-    const plain = await bailiwick(['doctor', `${scheme}${directory}`])
+  test.each(keeping)('B6: %s: a sound store', async (engine) => {
+    const { url } = await filledUrl(engine)
+    const plain = await bailiwick(['doctor', url])
     expect([plain.code, plain.err]).toEqual([0, ''])
     expect(plain.out).toMatch(
-      /^sound: every record is what was written\n {2}read {2}\d+ rows of 2 tenants, \d+ bytes\n$/,
+      /^sound: every record is what was written\n {2}read {5}\d+ rows, \d+ bytes, .*\n {2}tenants {2}2\n$/,
     )
-    const { code, out, err } = await bailiwick(['doctor', `${scheme}${directory}`, '--json'])
+    const { code, out, err } = await bailiwick(['doctor', url, '--json'])
     expect([code, err]).toEqual([0, ''])
     expect(JSON.parse(out)).toMatchObject({ ok: true, tenants: 2, count: 0, problems: [] })
+  })
+
+  test('B6: a path, and a URL that an environment variable holds', async () => {
+    const { directory } = await filledStore()
+    expect(await bailiwick(['doctor', directory])).toMatchObject({ code: 0, err: '' })
+    for (const url of [directory, `sled:${directory}`]) {
+      expect(await bailiwick(['doctor', 'env:THE_STORE'], { THE_STORE: url })).toMatchObject({ code: 0, err: '' })
+    }
+  })
+
+  test('B6: a database, while a host works on it', async () => {
+    const { url, id } = await filledUrl('postgres')
+    await using store = await openStore(url)
+    expect(await bailiwick(['doctor', 'env:THE_STORE'], { THE_STORE: url })).toMatchObject({ code: 0, err: '' })
+    expect((await (await runtimeFor(store, 'tenant-canary')).references.resolve(id)).text()).toBe(content)
   })
 
   test('B10: a damaged store, without saying whose it is', async () => {
@@ -82,16 +117,17 @@ describe('doctor', () => {
 })
 
 describe('backup and restore', () => {
-  test('B6: what was copied is a store again, under the root key alone', async () => {
-    const { directory, id, key } = await filledStore()
+  test.each(keeping)('B6: %s: what was copied is a store again, under the root key alone', async (engine) => {
+    const { url, id } = await filledUrl(engine)
+    const key = rootKeyOf(url)
     const folder = freshFolder()
     const [copy, again] = [join(folder, 'copy'), join(folder, 'again')]
-    const made = await bailiwick(['backup', directory, copy, '--json'])
+    const made = await bailiwick(['backup', url, copy, '--json'])
     expect([made.code, made.err]).toEqual([0, ''])
     expect(JSON.parse(made.out)).toMatchObject({ directory: copy, rows: expect.any(Number) })
     expect(existsSync(join(copy, 'root.key'))).toBe(false)
 
-    const keyless = await bailiwick(['restore', copy, again])
+    const keyless = await bailiwick(['restore', copy, again], { BAILIWICK_ROOT_KEY: undefined })
     expect(keyless).toEqual(oneLine)
     expect(keyless.err).toContain('root key')
     expect(existsSync(again)).toBe(false)
@@ -103,7 +139,7 @@ describe('backup and restore', () => {
 
     await using store = await openStore(`sled:${again}`, { rootKey: Buffer.from(key, 'base64') })
     const acme = await runtimeFor(store, 'tenant-canary')
-    expect((await acme.references.resolve(id)).text()).toBe('content-canary'.repeat(1000))
+    expect((await acme.references.resolve(id)).text()).toBe(content)
   })
 
   test('B10: a damaged backup is not restored', async () => {
@@ -131,9 +167,14 @@ describe('backup and restore', () => {
 describe('what is no store', () => {
   test.each([
     [['doctor'], '<store> is missing'],
-    [['doctor', ''], 'is no store in a directory'],
-    [['doctor', 'memory:'], 'memory: is no store in a directory'],
-    [['doctor', 'sled:'], 'sled: is no store in a directory'],
+    [['doctor', ''], 'An empty word is no store'],
+    [['doctor', 'memory:'], 'A store in memory is in its own process alone'],
+    [['backup', 'memory:mine', './copy'], 'A store in memory is in its own process alone'],
+    [['doctor', 'sled:'], 'sled: is no store'],
+    [['doctor', 'env:'], 'env: needs the name of an environment variable'],
+    [['doctor', 'env:NO_SUCH_VARIABLE'], 'The environment variable NO_SUCH_VARIABLE is not set'],
+    [['setup', 'env:NO_SUCH_VARIABLE'], 'The environment variable NO_SUCH_VARIABLE is not set'],
+    [['restore', 'memory:', './copy'], 'memory: is no directory'],
     [['doctor', './nothing-here\u001b'], 'There is no store in ./nothing-here\\u{1b}'],
     [['backup', './nothing-here', './copy'], 'There is no store in ./nothing-here'],
     [['restore', './nothing-here', './copy'], 'There is no store in ./nothing-here'],
@@ -151,6 +192,54 @@ describe('what is no store', () => {
     const answer = await bailiwick(['doctor', directory, '--root-key-env', 'NO_SUCH_VARIABLE'])
     expect(answer).toEqual(oneLine)
     expect(answer.err).toContain('NO_SUCH_VARIABLE is not set')
+  })
+
+  test('B3: neither a password nor a key that stands in the wrong place is said again', async () => {
+    const url = 'postgres://role:password-canary@localhost:1/app'
+    for (const words of [
+      [url],
+      ['doctor', url],
+      ['doctor', '.', url],
+      ['doctor', url.replace('postgres', 'postgress')],
+      ['doctor', url.replace('//', '')],
+      ['backup', '.', url],
+      ['restore', url, './copy'],
+      ['restore', './copy', url],
+      ['inspect', url, '--tenant', 'acme'],
+      ['isolation', url],
+      ['setup', url],
+      ['doctor', '.', '--root-key-env', 'a2V5LWNhbmFyeQ=='],
+      ['doctor', 'env:key-canary'],
+    ]) {
+      const answer = await bailiwick(words, { BAILIWICK_ROOT_KEY: Buffer.alloc(32).toString('base64') })
+      expect(answer).toEqual(oneLine)
+      expect(answer.err).not.toMatch(/canary|a2V5/)
+    }
+  })
+
+  test('B6: a database that is not set up, or holds no store yet, and still holds none afterwards', async () => {
+    const bare = await freshDatabase('bare')
+    const answer = await bailiwick(['doctor', bare.ownerUrl])
+    expect(answer).toEqual(oneLine)
+    expect(answer.err).toContain('bailiwick setup')
+    const url = await freshUrl('postgres')
+    for (const words of [
+      ['doctor', url],
+      ['backup', url, join(freshFolder(), 'copy')],
+      ['inspect', url, '--tenant', 'acme'],
+      ['doctor', url],
+    ]) {
+      const answer = await bailiwick(words)
+      expect(answer).toEqual(oneLine)
+      expect(answer.err).toContain('There is no store here yet')
+    }
+  })
+
+  test('B10: a database whose root key is not in the environment', async () => {
+    const { url } = await filledUrl('postgres')
+    const answer = await bailiwick(['doctor', url], { BAILIWICK_ROOT_KEY: undefined })
+    expect(answer).toEqual(oneLine)
+    expect(answer.err).toContain('BAILIWICK_ROOT_KEY')
   })
 
   test('B6: a store that another process has open', async () => {

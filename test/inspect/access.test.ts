@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
+import { engines, openFresh } from '../support/stores.ts'
 import { formTokenOf, request, type Shown, show, suspendedRun } from './subject.ts'
 
 /** Sends a request whose every header and path are as given; browsers and fetch would repair them. */
@@ -98,8 +99,8 @@ test('M3: a name that somebody else leads to this address is refused, whatever i
   expect((await raw(shown, '/', { Cookie: shown.cookie })).status).toBe(200)
 })
 
-test('B5: a decision is taken from the page itself alone', async () => {
-  const shown = await show()
+test.each(engines)('B5: %s: a decision is taken from the page itself alone', async (engine) => {
+  const shown = await show('acme', await openFresh(engine))
   const { approvalId, path, fields } = await pending(shown)
   const own = { 'Content-Type': formType, Cookie: shown.cookie, Origin: shown.origin }
   const body = new URLSearchParams(fields).toString()
@@ -151,58 +152,61 @@ test('B5: reading decides nothing, and only approvals can be sent to', async () 
   expect((await shown.runtime.approvals.get(approvalId)).status).toBe('pending')
 })
 
-test("B1: another tenant's ids, ids of nobody, ways out of a path and NULs are all not found, in the same words", async () => {
-  const shown = await show()
-  const globex = await show('globex', shown.store)
-  const { runtime } = globex
-  const { id } = await runtime.references.put('note', 'of globex')
-  const { approvalId } = await runtime.approvals.request({ tool: 'refund', input: {} })
-  await runtime.approvals.respond(approvalId, { decision: 'reject', actor: 'lee' })
-  const { planId } = await runtime.plans.save({ type: 'launch', goal: 'of globex', steps: [] })
-  await runtime.threads.append('of-globex', [{ role: 'user', parts: [{ type: 'text', text: 'x' }], createdAt: 1 }])
-  const words = { prompt: 'x', actor: 'lee', threadId: 'x', input: 'x', result: 'x', answer: 'x' }
-  const runId = await suspendedRun(shown.store, 'globex', words)
-  const foreign = [
-    [`/references/${id}`, `/references/ref_${'a'.repeat(32)}`],
-    [`/approvals/${approvalId}`, `/approvals/approval_${'a'.repeat(32)}`],
-    [`/plans/${encodeURIComponent(planId)}`, '/plans/nobody'],
-    ['/threads/of-globex', '/threads/nobody'],
-    ['/ledger/0', '/ledger/7'],
-    [`/runs/${runId}`, `/runs/run_${'a'.repeat(32)}`],
-  ] as const
-  for (const [path, nobodys] of foreign) {
-    const [answer, other] = [await shown.load(path), await shown.load(nobodys)]
-    expect([path, answer.status]).toEqual([path, 404])
-    expect(answer.text).toBe(other.text)
-    expect([path, (await globex.load(path)).status]).toEqual([path, 200])
-  }
-  const { text } = await shown.load('/plans/nobody')
-  const hostile = [
-    '/../etc/passwd',
-    '/runs/..%2f..%2fetc%2fpasswd',
-    '/%2e%2e/%2e%2e',
-    '/runs/%00',
-    '/plans/%ff',
-    '/runs/a/b',
-  ]
-  for (const path of [
-    ...hostile,
-    '/constructor',
-    '/__proto__/x',
-    '/nothing',
-    '/threads/%00',
-    '/ledger/-1',
-    '/ledger/1e3',
-  ]) {
-    const answer = await raw(shown, path, { Cookie: shown.cookie })
-    expect([path, answer.status]).toEqual([path, 404])
-    expect(answer.text).toBe(text)
-  }
-  expect((await raw(shown, 'http://evil.example/', { Cookie: shown.cookie })).status).toBe(400)
-  const decision = { 'Content-Type': formType, Cookie: shown.cookie, Origin: shown.origin }
-  const body = new URLSearchParams((await pending(shown)).fields).toString()
-  expect((await raw(shown, `/approvals/${approvalId}`, decision, 'POST', body)).status).toBe(404)
-})
+test.each(engines)(
+  "B1: %s: another tenant's ids, ids of nobody, ways out of a path and NULs are all not found, in the same words",
+  async (engine) => {
+    const shown = await show('acme', await openFresh(engine))
+    const globex = await show('globex', shown.store)
+    const { runtime } = globex
+    const { id } = await runtime.references.put('note', 'of globex')
+    const { approvalId } = await runtime.approvals.request({ tool: 'refund', input: {} })
+    await runtime.approvals.respond(approvalId, { decision: 'reject', actor: 'lee' })
+    const { planId } = await runtime.plans.save({ type: 'launch', goal: 'of globex', steps: [] })
+    await runtime.threads.append('of-globex', [{ role: 'user', parts: [{ type: 'text', text: 'x' }], createdAt: 1 }])
+    const words = { prompt: 'x', actor: 'lee', threadId: 'x', input: 'x', result: 'x', answer: 'x' }
+    const runId = await suspendedRun(shown.store, 'globex', words)
+    const foreign = [
+      [`/references/${id}`, `/references/ref_${'a'.repeat(32)}`],
+      [`/approvals/${approvalId}`, `/approvals/approval_${'a'.repeat(32)}`],
+      [`/plans/${encodeURIComponent(planId)}`, '/plans/nobody'],
+      ['/threads/of-globex', '/threads/nobody'],
+      ['/ledger/0', '/ledger/7'],
+      [`/runs/${runId}`, `/runs/run_${'a'.repeat(32)}`],
+    ] as const
+    for (const [path, nobodys] of foreign) {
+      const [answer, other] = [await shown.load(path), await shown.load(nobodys)]
+      expect([path, answer.status]).toEqual([path, 404])
+      expect(answer.text).toBe(other.text)
+      expect([path, (await globex.load(path)).status]).toEqual([path, 200])
+    }
+    const { text } = await shown.load('/plans/nobody')
+    const hostile = [
+      '/../etc/passwd',
+      '/runs/..%2f..%2fetc%2fpasswd',
+      '/%2e%2e/%2e%2e',
+      '/runs/%00',
+      '/plans/%ff',
+      '/runs/a/b',
+    ]
+    for (const path of [
+      ...hostile,
+      '/constructor',
+      '/__proto__/x',
+      '/nothing',
+      '/threads/%00',
+      '/ledger/-1',
+      '/ledger/1e3',
+    ]) {
+      const answer = await raw(shown, path, { Cookie: shown.cookie })
+      expect([path, answer.status]).toEqual([path, 404])
+      expect(answer.text).toBe(text)
+    }
+    expect((await raw(shown, 'http://evil.example/', { Cookie: shown.cookie })).status).toBe(400)
+    const decision = { 'Content-Type': formType, Cookie: shown.cookie, Origin: shown.origin }
+    const body = new URLSearchParams((await pending(shown)).fields).toString()
+    expect((await raw(shown, `/approvals/${approvalId}`, decision, 'POST', body)).status).toBe(404)
+  },
+)
 
 test('B5: NULs and what is too long in a decision are refused or kept as they are, never cut', async () => {
   const shown = await show()

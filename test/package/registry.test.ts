@@ -8,7 +8,6 @@ import { platformName } from '../../scripts/lib/platform.mjs'
 import { inRoot } from '../../scripts/lib/root.mjs'
 import { targets } from '../../scripts/lib/targets.mjs'
 import { packAll } from '../../scripts/pack/packages.mjs'
-import { runNode } from '../support/run-node.ts'
 import { nodesUnderTest } from './install.ts'
 import { type LocalRegistry, registryTool, startRegistry } from './local-registry.ts'
 
@@ -32,33 +31,81 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const managers = [
-  { name: 'npm', command: 'npm', parameters: ['install', 'bailiwick', '--no-audit', '--no-fund'] },
+/** Who installs, with what settings beside the registry's, and what runs a script of the project afterwards. */
+interface Manager {
+  readonly name: string
+  /** A script of test/package/registry; without one it is npm. */
+  readonly script?: string
+  readonly parameters: readonly string[]
+  readonly settings?: (registry: string) => Record<string, string>
+  /** Whether Node needs to be started by it to find packages. */
+  readonly startsNode?: boolean
+}
+
+const ownFolders = (): Record<string, string> => ({ XDG_DATA_HOME: join(folder, 'data'), HOME: folder })
+
+function yarn4(linker: 'node-modules' | 'pnp'): Manager {
+  const settings = (url: string) => ({
+    YARN_NPM_REGISTRY_SERVER: url,
+    YARN_UNSAFE_HTTP_WHITELIST: '127.0.0.1',
+    // What was published a moment ago is what is tried.
+    YARN_NPM_MINIMAL_AGE_GATE: '0',
+    YARN_GLOBAL_FOLDER: join(folder, 'cache-of-yarn-4'),
+    YARN_ENABLE_GLOBAL_CACHE: 'false',
+    YARN_ENABLE_TELEMETRY: 'false',
+    // On a machine of CI it would not write the first lock file.
+    YARN_ENABLE_IMMUTABLE_INSTALLS: 'false',
+    YARN_NODE_LINKER: linker,
+  })
+  const script = '@yarnpkg/cli-dist/bin/yarn.js'
+  return { name: `yarn 4, ${linker}`, script, parameters: ['add', 'bailiwick'], settings, startsNode: linker === 'pnp' }
+}
+
+const managers: readonly Manager[] = [
+  { name: 'npm', parameters: ['install', 'bailiwick', '--no-audit', '--no-fund'] },
   { name: 'pnpm', script: 'pnpm/bin/pnpm.cjs', parameters: ['add', 'bailiwick'] },
-  { name: 'yarn 1', script: 'yarn/bin/yarn.js', parameters: ['add', 'bailiwick', '--non-interactive'] },
+  {
+    name: 'yarn 1',
+    script: 'yarn/bin/yarn.js',
+    parameters: ['add', 'bailiwick', '--non-interactive'],
+    settings: (url) => ({ YARN_REGISTRY: url, YARN_CACHE_FOLDER: join(folder, 'cache-of-yarn-1') }),
+  },
+  yarn4('node-modules'),
+  yarn4('pnp'),
 ]
+
+/** Eight programs start on a machine that may be slow. */
+const INSTALL_MS = 300_000
 
 describe('M15: from a registry', () => {
   test.each(managers)(
-    'M15: $name installs the root and this platform alone',
-    async ({ name, command, script, parameters }) => {
-      const project = join(folder, name.replace(' ', '-'))
+    'M15: $name installs the root and this platform alone, and every Node runs it',
+    async ({ name, script, parameters, settings = () => ({}), startsNode = false }) => {
+      const project = join(folder, name.replace(/\W+/g, '-'))
       cpSync(inRoot('test', 'package', 'consumer'), project, { recursive: true })
       writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'stranger', private: true }))
-      const own = { YARN_CACHE_FOLDER: join(folder, 'yarn'), XDG_DATA_HOME: join(folder, 'data'), HOME: folder }
-      const env = { ...process.env, ...registry.environment, ...own, YARN_REGISTRY: registry.url }
-      const [program, first] = command === undefined ? [process.execPath, [registryTool(script)]] : [command, []]
-      await execute(program, [...first, ...parameters], { cwd: project, env })
-      for (const file of ['import.mjs', 'require.cjs']) {
-        expect(JSON.parse(await runNode([file], project))).toMatchObject({ found: { hello: 'world' } })
+      // Neither options nor an addon that were chosen for this process.
+      const own = { NODE_OPTIONS: undefined, BAILIWICK_NATIVE_PATH: undefined }
+      const env = { ...process.env, ...own, ...registry.environment, ...ownFolders(), ...settings(registry.url) }
+      const tool = script === undefined ? [] : [registryTool(script)]
+      await execute(script === undefined ? 'npm' : process.execPath, [...tool, ...parameters], { cwd: project, env })
+      for (const [major, node] of nodesUnderTest()) {
+        // Node 20 finds no module in a zip file by `require`, whatever Yarn does.
+        const canRequire = !name.endsWith('pnp') || Number(major) >= 22
+        for (const file of ['import.mjs', ...(canRequire ? ['require.cjs'] : [])]) {
+          const words = startsNode ? [...tool, 'node', file] : [file]
+          const { stdout } = await execute(node, words, { cwd: project, env })
+          expect([major, file, JSON.parse(stdout)]).toMatchObject([major, file, { found: { hello: 'world' } }])
+        }
       }
       // pnpm links only what is a dependency of the project itself. yarn 1 knows no C libraries: it takes both.
-      const installed = readdirSync(join(project, 'node_modules'), { recursive: true, encoding: 'utf8' })
+      const installed = readdirSync(project, { recursive: true, encoding: 'utf8' })
       const names = installed.flatMap((path) => path.match(/@bailiwick[/\\]([a-z0-9-]+)$/)?.[1] ?? [])
       const here = name === 'yarn 1' ? platformName().replace(/-(gnu|musl)$/, '') : platformName()
       const chosen = targets().filter((target) => target.name.startsWith(here))
       expect([...new Set(names)].sort()).toEqual(chosen.map((target) => target.name).sort())
     },
+    INSTALL_MS,
   )
 })
 

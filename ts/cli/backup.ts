@@ -1,22 +1,24 @@
 import { type Command, Exit } from './command.ts'
-import { directoryOf, openExisting, rootKeyOption } from './place.ts'
+import { directoryOf, openExisting, rootKeyOption, storeNotes } from './place.ts'
 import { quoted } from './printable.ts'
 import { withProgress } from './progress.ts'
 
 /** Copies a store. */
 export const backup: Command = {
-  summary: 'Copies a store that nobody has open into a new directory.',
+  summary: 'Copies a store into a new directory.',
   operands: ['store', 'directory'],
   options: rootKeyOption,
   notes: [
-    'The store is a directory, ./data or sled:./data. A store that a process has open is copied by it: store.backup(directory).',
+    storeNotes,
+    'A directory that a process has open is copied by it: store.backup(directory). Hosts on a database may go on.',
     'The copy is there as a whole or not at all. It is a store itself, but for the root key: keep that apart, for without',
-    'it nothing in the copy can be read. It lies in root.key of the store unless you brought your own.',
+    'it nothing in the copy can be read. It lies in root.key of a directory unless you brought your own.',
     '',
     'Exit codes: 0 it is made, 2 it is not.',
   ].join('\n'),
   run: async (words, terminal) => {
-    const [from = '', to = ''] = words.operands.map(directoryOf)
+    const [from = '', copy = ''] = words.operands
+    const to = directoryOf(copy)
     await using store = await openExisting(from, words.options)
     const made = await withProgress('Copying', terminal, words, store.backup(to))
     const lines = [

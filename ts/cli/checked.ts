@@ -8,13 +8,13 @@ import { withProgress } from './progress.ts'
 export type Findings = Pick<StoreCheck, 'ok' | 'count' | 'problems'> & Partial<StoreCheck>
 
 /**
- * Reads everything in a store and says what is wrong. Damage that keeps a store from being opened is found as well.
+ * Reads everything in the store that an operand names and says what is wrong. Damage that keeps a store from being opened is found as well.
  *
  * @throws InputError, and every other error of opening a store
  */
-export async function checkStore(directory: string, words: Words, terminal: Terminal): Promise<Findings> {
+export async function checkStore(operand: string, words: Words, terminal: Terminal): Promise<Findings> {
   try {
-    await using store = await openExisting(directory, words.options)
+    await using store = await openExisting(operand, words.options)
     const found = await withProgress('Reading every record', terminal, words, store.check())
     const { problems } = await store.health()
     const count = problems.length + found.count
@@ -27,7 +27,10 @@ export async function checkStore(directory: string, words: Words, terminal: Term
 
 /** What was found, in lines. */
 export function findingLines({ ok, tenants, rows, bytes, count, problems }: Findings): string[] {
-  const read = rows === undefined ? [] : [`  read  ${rows} rows of ${tenants} tenants, ${bytes} bytes`]
+  const read =
+    rows === undefined
+      ? []
+      : [`  read     ${rows} rows, ${bytes} bytes, those of the store itself too`, `  tenants  ${tenants}`]
   const more = count - problems.length
   return [
     ok ? 'sound: every record is what was written' : 'damaged: see below; nothing was changed',

@@ -5,7 +5,7 @@ import type { Inspector } from '../inspect/server.ts'
 import type { OpenStore } from '../runtime/store.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
 import { type Command, Exit, InputError, type Terminal, UsageError, type Words } from './command.ts'
-import { directoryOf, openExisting, rootKeyOption } from './place.ts'
+import { openExisting, rootKeyOption, storeNotes } from './place.ts'
 import { quoted } from './printable.ts'
 
 /** Shows one tenant on a local web page. */
@@ -18,7 +18,8 @@ export const inspect: Command = {
     ...rootKeyOption,
   },
   notes: [
-    'The store is a directory, ./data or sled:./data, that nobody has open: a running host locks it.',
+    storeNotes,
+    'A running host locks a directory; hosts on a database may go on.',
     'Like every opening, it finishes what a crash cut off, and removes what has expired.',
     'The page is on 127.0.0.1 alone, and for the browser that opens the printed link first. It ends with Ctrl+C.',
     'With --json, a line with the url is written when it is there, and another when it has ended.',
@@ -32,10 +33,9 @@ export const inspect: Command = {
   ].join('\n'),
   run: async (words, terminal) => {
     const [tenant, port] = [tenantOf(words.options), portOf(words.options)]
-    const directory = directoryOf(words.operands[0] ?? '')
     // Says what is wrong with the name before anything is opened.
     const spec = await specOf(tenant)
-    await using store = await openUnlocked(directory, words.options)
+    await using store = await openUnlocked(words.operands[0] ?? '', words.options)
     const { createRuntime } = await import('../runtime/create-runtime.ts')
     await using runtime = await createRuntime(spec, { store })
     const inspector = await start({ runtime, publicKey: store.publicKey }, port)
@@ -70,9 +70,9 @@ function portOf({ port }: Words['options']): number {
   return Number(port)
 }
 
-async function openUnlocked(directory: string, options: Words['options']): Promise<OpenStore> {
+async function openUnlocked(operand: string, options: Words['options']): Promise<OpenStore> {
   try {
-    return await openExisting(directory, options)
+    return await openExisting(operand, options)
   } catch (error) {
     if (!StoreLockedError.isInstance(error)) throw error
     throw new StoreLockedError(

@@ -1,6 +1,6 @@
 import type { IsolationReport, IsolationResult } from '../isolation/report.ts'
-import { type Command, Exit, InputError, type Outcome, type Terminal, type Words } from './command.ts'
-import { rootKeyOption } from './place.ts'
+import { type Command, Exit, type Outcome, type Terminal, type Words } from './command.ts'
+import { rootKeyOf, rootKeyOption, urlOf } from './place.ts'
 import { printable } from './printable.ts'
 
 /** Runs the isolation suite. */
@@ -14,23 +14,18 @@ export const isolation: Command = {
     },
   },
   notes: [
-    'The store is a URL, such as sled:./isolation-test or memory:, or a directory. One that is not there is made. Every tenant of',
-    'the suite has a name that begins with isolation- and something random, and is erased when its cell is over; yours are not',
-    'touched. It writes for about a minute; what is cut off leaves its last tenants behind. The same suite is bailiwick/isolation',
-    'for a test runner of yours.',
+    'The store is a URL, such as sled:./isolation-test, memory: or postgres://…, or a directory; env:NAME reads it from the',
+    'environment variable NAME. One that is not there is made; a database must be set up. Every tenant of the suite has a name that',
+    'begins with isolation- and something random, and is erased when its cell is over; yours are not touched. It writes for about',
+    'a minute; what is cut off leaves its last tenants behind. The same suite is bailiwick/isolation for a test runner of yours.',
     '',
     'Exit codes: 0 every cell holds, 1 one does not, 2 the store cannot be used.',
   ].join('\n'),
   run: async (words, terminal) => {
     const url = urlOf(words.operands[0] ?? '')
-    const rootKeyEnv = words.options['root-key-env']
     // Loaded here, so that what needs no store needs no addon.
     const { runIsolation } = await import('../isolation/report.ts')
-    const options = {
-      url,
-      emptyStore: words.options['empty-store'] === true,
-      ...(typeof rootKeyEnv === 'string' && { rootKeyEnv }),
-    }
+    const options = { url, emptyStore: words.options['empty-store'] === true, ...rootKeyOf(words.options) }
     return outcomeOf(await runIsolation(options, teller(terminal, words)))
   },
 }
@@ -42,12 +37,6 @@ export function outcomeOf(report: IsolationReport): Outcome {
     ? `isolated: all ${passed} cells hold`
     : `not isolated: ${failed} of ${passed + failed} cells do not hold`
   return { exit: ok ? Exit.holds : Exit.doesNotHold, lines: [verdict], json: report }
-}
-
-/** A store's URL; a path alone is that of a directory. */
-function urlOf(operand: string): string {
-  if (operand === '') throw new InputError('The URL of a store is missing. Name one, such as sled:./isolation-test.')
-  return /^[a-z]{2,}:/.test(operand) ? operand : `sled:${operand}`
 }
 
 /** Prints each cell as it ends. */

@@ -10,3 +10,8 @@ export function printable(text: string): string {
 export function quoted(text: string): string {
   return `"${printable(text.replace(/["\\]/g, '\\$&'))}"`
 }
+
+/** A word of the command line, without what follows the scheme of a URL: that may be a password. */
+export function withoutPassword(word: string): string {
+  return word.replace(/^(\w+:\/\/|postgres\w*:).+$/is, '$1…')
+}

@@ -19,11 +19,11 @@ export const restore: Command = {
   ].join('\n'),
   run: async (words, terminal) => {
     const [from = '', to = ''] = words.operands.map(directoryOf)
-    const findings = await checkStore(from, words, terminal)
+    const findings = await checkStore(`sled:${from}`, words, terminal)
     if (!findings.ok) {
       return { exit: Exit.doesNotHold, lines: findingLines(findings), json: findings }
     }
-    await using store = await openExisting(from, words.options)
+    await using store = await openExisting(`sled:${from}`, words.options)
     const made = await withProgress('Restoring', terminal, words, store.backup(to))
     const lines = [`restored: a store in ${quoted(to)}`, `  holds  ${made.rows} rows, ${made.bytes} bytes`]
     return { exit: Exit.holds, lines, json: { store: `sled:${to}`, ...made } }

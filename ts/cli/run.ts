@@ -13,7 +13,7 @@ import {
 } from './command.ts'
 import { commands } from './commands.ts'
 import { helpOf, helpOfAll } from './help.ts'
-import { printable } from './printable.ts'
+import { printable, withoutPassword } from './printable.ts'
 
 /** Does what the words of a command line say, and returns the exit code. Never throws for what a user did. */
 export async function run(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -25,7 +25,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   }
   const command = commands.get(first)
   if (command !== undefined) return await runCommand(first, command, rest, terminal)
-  const message = `There is no command ${printable(first)}. The commands are: ${[...commands.keys()].join(', ')}.`
+  const message = `There is no command ${printable(withoutPassword(first))}. The commands are: ${[...commands.keys()].join(', ')}.`
   return complain(terminal, new UsageError(message), '--help', rest.includes('--json'))
 }
 
@@ -54,7 +54,7 @@ function parse(command: Command, words: readonly string[]): Words | 'help' {
   const missing = command.operands[positionals.length]
   if (missing !== undefined) throw new UsageError(`<${missing}> is missing.`)
   const surplus = positionals[command.operands.length + (command.optional?.length ?? 0)]
-  if (surplus !== undefined) throw new UsageError(`${printable(surplus)} is one word too many.`)
+  if (surplus !== undefined) throw new UsageError(`${printable(withoutPassword(surplus))} is one word too many.`)
   return { operands: positionals, options, json: json === true }
 }
 

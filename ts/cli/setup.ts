@@ -1,4 +1,5 @@
 import { type Command, Exit } from './command.ts'
+import { wordOf } from './place.ts'
 
 /** Makes a PostgreSQL database ready for a store. */
 export const setup: Command = {
@@ -9,6 +10,7 @@ export const setup: Command = {
   notes: [
     'The URL is that of a role that owns the database and may create roles, or of a superuser:',
     '  bailiwick setup postgres://owner:password@db.example/app',
+    'env:NAME reads it from the environment variable NAME: so no password is in the list of processes.',
     'It prints the URL for the application, with a password that is told this once. Doing it again brings an older schema',
     'up to date and keeps everything; then the password is not told again, and not changed.',
     '',
@@ -17,7 +19,7 @@ export const setup: Command = {
   run: async (words) => {
     // Loaded here, so that what needs no store needs no addon.
     const { setupStore } = await import('../runtime/store.ts')
-    const { url } = await setupStore(words.operands[0] ?? '')
+    const { url } = await setupStore(wordOf(words.operands[0] ?? ''))
     // Several hosts are no URL to `URL`.
     const isNew = /^[a-z]+:\/\/[^:@/]*:/.test(url)
     const lines = [

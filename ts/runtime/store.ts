@@ -290,11 +290,11 @@ export async function setupStore(ownerUrl: string): Promise<{ url: string }> {
   return await bridge().submit(Operation.setupStore, 0, write, (answer) => answer.json<{ url: string }>())
 }
 
-/** Opens a store whose clock and entropy may be fixed. */
+/** Opens a store whose clock and entropy may be fixed; with `mustExist`, only one that is there already. */
 export async function openWith(
   url: string,
   options: StoreOptions,
-  fixed: { readonly seed?: number; readonly now?: number },
+  fixed: { readonly seed?: number; readonly now?: number; readonly mustExist?: boolean },
 ): Promise<OpenStore> {
   assertText(url, 'url')
   assertOptions(options, 'options')
@@ -309,6 +309,7 @@ export async function openWith(
     writeKey(message)
     message.optionalNumber(cacheBytes).optionalNumber(openedCacheBytes).optionalNumber(connections)
     message.optionalNumber(fixed.seed).optionalNumber(fixed.now)
+    message.u8(fixed.mustExist === true ? 1 : 0)
   }
   return await native.submit(Operation.openStore, 0, write, (answer) => {
     const number = answer.u32()

@@ -81,7 +81,7 @@ impl Store {
                 }
             }
         }
-        Ok(check.finish())
+        check.finish().await
     }
 }
 
@@ -164,18 +164,22 @@ impl Check<'_> {
         }
     }
 
-    fn finish(mut self) -> CheckReport {
-        let erased: HashSet<Tag> = self.named.values().flat_map(|row| row.erased.clone()).collect();
+    async fn finish(mut self) -> Result<CheckReport> {
+        let mut erased: HashSet<Tag> = self.named.values().flat_map(|row| row.erased.clone()).collect();
+        for (name, row) in &self.named {
+            let Some(live) = row.live.filter(|live| self.headers.get(name) != Some(live)) else { continue };
+            // The keys were read after the rows: another process may have erased the tenant in between.
+            if self.store.names().read(name).await?.live == Some(live) {
+                self.report.add("A tenant has a name and no keys.".to_owned());
+            } else {
+                erased.insert(live);
+            }
+        }
         for (tag, rows) in &self.orphans {
             if !erased.contains(tag) {
                 self.report.add(format!("{rows} rows belong to nobody: their tenant's keys are gone."));
             }
         }
-        for (name, row) in &self.named {
-            if row.live.is_some_and(|live| self.headers.get(name) != Some(&live)) {
-                self.report.add("A tenant has a name and no keys.".to_owned());
-            }
-        }
-        self.report
+        Ok(self.report)
     }
 }

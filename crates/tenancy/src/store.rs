@@ -216,6 +216,12 @@ async fn store_keys(backend: &Opened, entropy: &Entropy, roots: &[Key]) -> Resul
     Ok((keys, secret.keyring))
 }
 
+/// Whether no store was made there yet. One that lost its header or its row is none of these.
+pub(crate) async fn is_unused(backend: &Opened) -> Result<bool> {
+    let header = backend.vault.get(STORE_SLOT).await.map_err(failure::read)?;
+    Ok(header.is_none() && store_row(&*backend.engine).await?.is_none() && !has_tenants(&*backend.vault).await?)
+}
+
 /// Opens the store's header with the first key that does.
 fn open_header(header: &[u8], roots: &[Key]) -> Result<StoreSecret> {
     let mut refused = None;

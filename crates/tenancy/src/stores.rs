@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bailiwick_model::{Error, Result};
-use bailiwick_store::memory;
 use bailiwick_store::postgres::PostgresOptions;
+use bailiwick_store::{Opened, memory};
 use parking_lot::Mutex;
 
 pub use crate::opening::setup;
 use crate::opening::{open_postgres, open_sled, postgres_place, real_path};
 use crate::root_key::RootKey;
-use crate::store::{Store, StoreOptions};
+use crate::store::{Store, StoreOptions, is_unused};
 
 /// Where a store is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,6 +34,8 @@ pub struct OpenOptions {
     pub engine_cache_bytes: Option<u64>,
     /// The most connections to a PostgreSQL server, at least 1; `None`: the engine's default.
     pub connections: Option<u64>,
+    /// Whether a place without a store is refused. Otherwise one is made there.
+    pub must_exist: bool,
 }
 
 /// The engine cannot work with much less than this, and says so by a panic.
@@ -122,7 +124,11 @@ async fn open_engine(location: &Location, url: &str, options: OpenOptions) -> Re
         Location::SharedMemory(_) | Location::OwnMemory(_) => memory::open(memory::MemoryOptions::default()),
     };
     let engine = backend.engine.clone();
-    match Store::open(backend, options.store).await {
+    let opened = match refuse_unused(&backend, options.must_exist).await {
+        Ok(()) => Store::open(backend, options.store).await,
+        Err(error) => Err(error),
+    };
+    match opened {
         Ok(store) => Ok(store),
         Err(error) => {
             // The lock goes back before the caller learns of the failure.
@@ -130,6 +136,13 @@ async fn open_engine(location: &Location, url: &str, options: OpenOptions) -> Re
             Err(error)
         }
     }
+}
+
+async fn refuse_unused(backend: &Opened, must_exist: bool) -> Result<()> {
+    if must_exist && is_unused(backend).await? {
+        return Err(Error::invalid("There is no store here yet. The first openStore or createRuntime makes one."));
+    }
+    Ok(())
 }
 
 /// Drops an entry that nobody uses.

@@ -75,6 +75,7 @@ async fn open_store(environment: &Arc<Environment>, arguments: &mut Reader<'_>) 
     let connections = arguments.whole("connections")?;
     let seed = arguments.whole("seed")?;
     let now = arguments.whole("now")?;
+    let must_exist = arguments.u8()? == 1;
     let defaults = StoreOptions::default();
     let store = StoreOptions {
         root_key,
@@ -82,7 +83,7 @@ async fn open_store(environment: &Arc<Environment>, arguments: &mut Reader<'_>) 
         clock: now.map_or_else(Clock::system, Clock::fixed),
         seed,
     };
-    let handle = Arc::new(stores::open(url, OpenOptions { store, engine_cache_bytes, connections }).await?);
+    let handle = Arc::new(stores::open(url, OpenOptions { store, engine_cache_bytes, connections, must_exist }).await?);
     match environment.keep_store(handle.clone()) {
         Ok(number) => {
             tokio::spawn(keep_swept(Arc::downgrade(handle.store())));

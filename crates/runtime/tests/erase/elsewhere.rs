@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bailiwick_model::Error;
 use bailiwick_runtime::{Store, TenantHandle};
-use bailiwick_store::Opened;
+use bailiwick_store::engine::{EngineFuture, Export, ReadError};
+use bailiwick_store::layer::Layer;
+use bailiwick_store::{Engine, Opened};
+use parking_lot::Mutex;
 
 use super::support::{Kept, NOW, handle, put, shared, store, text, wait};
 
@@ -76,5 +79,42 @@ fn b8_one_process_looks_after_a_store_and_another_when_that_has_ended() {
         drop((one, other));
         let alone = store(opened, 1, NOW + 10_000, 0).await;
         assert!(alone.check().await.unwrap().problems.is_empty());
+    });
+}
+
+/// Erases a tenant, as another process would, when an export has begun.
+struct Erasing {
+    behind: Arc<dyn Engine>,
+    tenant: Mutex<Option<TenantHandle>>,
+}
+
+impl Layer for Erasing {
+    fn behind(&self) -> &dyn Engine {
+        &*self.behind
+    }
+
+    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
+        Box::pin(async {
+            let export = self.behind.export().await?;
+            let tenant = self.tenant.lock().take();
+            if let Some(tenant) = tenant {
+                tenant.erase("acme").await.unwrap();
+            }
+            Ok(export)
+        })
+    }
+}
+
+#[test]
+fn b7_a_check_takes_a_tenant_that_another_process_erases_meanwhile_for_no_damage() {
+    wait(async {
+        let ([one, other], opened) = two().await;
+        let acme = handle(&one, "acme");
+        put(&acme, text("thing", "theirs")).await;
+        put(&handle(&other, "globex"), text("thing", "of globex")).await;
+        let behind = opened.engine.clone();
+        let erasing = Opened { engine: Arc::new(Erasing { behind, tenant: Mutex::new(Some(acme)) }), ..opened };
+        let report = store(erasing, 3, NOW, 0).await.check().await.unwrap();
+        assert_eq!((report.tenants, report.problems), (1, Vec::new()));
     });
 }

@@ -28,7 +28,7 @@ pub(crate) async fn open_with(path: &Path, root_key: RootKey) -> Result<StoreHan
     let store = StoreOptions { root_key, opened_bytes: 0, clock: Clock::fixed(1), seed: None };
     open(
         &format!("sled:{}", path.display()),
-        OpenOptions { store, engine_cache_bytes: Some(4 << 20), connections: None },
+        OpenOptions { store, engine_cache_bytes: Some(4 << 20), connections: None, must_exist: false },
     )
     .await
 }
@@ -261,7 +261,7 @@ fn b10_a_cache_too_small_to_work_with_is_refused_before_anything_is_touched() {
     let path = filled(directory.path());
     let opening = |path: &Path, bytes: u64| {
         let store = StoreOptions { clock: Clock::fixed(1), ..StoreOptions::default() };
-        let options = OpenOptions { store, engine_cache_bytes: Some(bytes), connections: None };
+        let options = OpenOptions { store, engine_cache_bytes: Some(bytes), connections: None, must_exist: false };
         wait(open(&format!("sled:{}", path.display()), options))
     };
     let fresh = directory.path().join("above").join("fresh");
