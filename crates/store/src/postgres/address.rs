@@ -13,7 +13,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// The server's port if the URL does not say.
 const PORT: u16 = 5432;
 
-/// The settings of a URL. A server that is not on this machine must speak TLS unless the URL says otherwise.
+/// The settings of a URL. Unless it says otherwise, a server that is not on this machine must speak TLS, and one that is
+/// need not: it often has a certificate that nobody signed.
 ///
 /// # Errors
 /// `Address` if it is none.
@@ -25,8 +26,9 @@ pub(super) fn parse(url: &str) -> Result<Config, OpenError> {
     let says_tls = url.split_once('?').is_some_and(|(_, query)| {
         query.split('&').any(|pair| pair.split_once('=').is_some_and(|(name, _)| name == "sslmode"))
     });
-    if !says_tls && !config.get_hosts().iter().all(is_here) {
-        config.ssl_mode(SslMode::Require);
+    if !says_tls {
+        let is_near = config.get_hosts().iter().all(is_here);
+        config.ssl_mode(if is_near { SslMode::Disable } else { SslMode::Require });
     }
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT);
@@ -139,7 +141,8 @@ mod tests {
     #[test]
     fn far_servers_must_speak_tls() {
         let mode = |url| parse(url).unwrap().get_ssl_mode();
-        assert_eq!(mode("postgres://me@127.0.0.1/db"), SslMode::Prefer);
+        assert_eq!(mode("postgres://me@127.0.0.1/db"), SslMode::Disable);
+        assert_eq!(mode("postgres://me@127.0.0.1/db?sslmode=require"), SslMode::Require);
         assert_eq!(mode("postgres://me@db.example/db"), SslMode::Require);
         assert_eq!(mode("postgres://me@localhost,db.example/db"), SslMode::Require);
         assert_eq!(mode("postgres://me@db.example/db?sslmode=disable"), SslMode::Disable);
