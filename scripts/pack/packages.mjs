@@ -12,6 +12,7 @@ import { cratesInside, licenceList, licencesFile, packagesInside } from './licen
  * @property {string} name
  * @property {string} version
  * @property {string[]} files
+ * @property {unknown} [repository]
  */
 
 /** Fields that help to develop the package and say nothing to those who install it. */
@@ -40,7 +41,13 @@ export async function packAll(destination) {
   const platforms = {}
   for (const { name, triple, manifest } of manifests) {
     if (!existsSync(inRoot('npm', name, `bailiwick.${name}.node`))) continue
-    platforms[name] = await pack(inRoot('npm', name), manifest, await cratesInside(triple), destination)
+    const { repository } = root
+    platforms[name] = await pack(
+      inRoot('npm', name),
+      { ...manifest, repository },
+      await cratesInside(triple),
+      destination,
+    )
   }
   return {
     root: await pack(

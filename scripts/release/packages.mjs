@@ -13,10 +13,13 @@ export const mostInstalledBytes = 10_000_000
 /** Fields that run something at the user's when npm installs. */
 const installScripts = ['preinstall', 'install', 'postinstall', 'prepare']
 
+/** Fields without which nobody knows where a package comes from; npm compares provenance with the first. */
+const originFields = ['repository', 'homepage', 'bugs']
+
 /**
  * @typedef {object} Packed a package as it would be published
  * @property {string} file the .tgz
- * @property {{ name: string, version: string, optionalDependencies?: Record<string, string>, scripts?: Record<string, string> }} manifest
+ * @property {{ name: string, version: string, optionalDependencies?: Record<string, string>, scripts?: Record<string, string>, [field: string]: unknown }} manifest
  * @property {number} installedBytes
  * @property {Buffer | undefined} addon
  */
@@ -78,6 +81,11 @@ export function releaseProblems(packages, version) {
       const exact = Object.fromEntries([...expected.keys()].map((each) => [each, version]))
       if (!isDeepStrictEqual(optionalDependencies, exact)) say(`does not ask for every platform at exactly ${version}`)
       if (addon !== undefined) say('holds an addon')
+      const missing = originFields.filter((field) => manifest[field] === undefined)
+      if (missing.length > 0)
+        say(`lacks ${missing.join(', ')}: set them in package.json to where the sources are public`)
+    } else if (!isDeepStrictEqual(manifest['repository'], root?.manifest['repository'])) {
+      say('names another repository than the root package')
     }
     if (target === undefined) continue
     if (addon === undefined) say('holds no addon')

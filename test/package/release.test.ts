@@ -10,12 +10,15 @@ import { addonFor } from './addon-files.ts'
 
 const version = '1.2.3'
 const names = targets().map(({ name }) => `@bailiwick/${name}`)
+const repository = { type: 'git', url: 'git+https://git.example/bailiwick.git' }
+const origin = { repository, homepage: 'https://git.example/bailiwick', bugs: 'https://git.example/bailiwick/issues' }
 let folder: string
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'bailiwick-gate-'))
-  pack({ name: 'bailiwick', version, optionalDependencies: Object.fromEntries(names.map((name) => [name, version])) })
-  for (const target of targets()) pack({ name: `@bailiwick/${target.name}`, version }, addonFor(target))
+  const optionalDependencies = Object.fromEntries(names.map((name) => [name, version]))
+  pack({ name: 'bailiwick', version, optionalDependencies, ...origin })
+  for (const target of targets()) pack({ name: `@bailiwick/${target.name}`, version, repository }, addonFor(target))
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -48,8 +51,14 @@ describe('M15: the gate before publishing', () => {
   })
 
   test('M15: refuses a stranger, another version, an install script and a root that asks for less', () => {
-    pack({ name: '@bailiwick/plan9-x64', version })
-    pack({ name: 'bailiwick', version: '1.2.4', scripts: { postinstall: 'node x' }, optionalDependencies: {} })
+    pack({ name: '@bailiwick/plan9-x64', version, repository })
+    pack({
+      name: 'bailiwick',
+      version: '1.2.4',
+      scripts: { postinstall: 'node x' },
+      optionalDependencies: {},
+      ...origin,
+    })
     expect(problems()).toEqual([
       '@bailiwick/plan9-x64 is none of our packages',
       'bailiwick is at 1.2.4, not 1.2.3',
@@ -61,16 +70,28 @@ describe('M15: the gate before publishing', () => {
   test('M15: refuses a platform package without an addon, with that of another, and one that is too large', () => {
     const [first, second, third] = targets()
     if (first === undefined || second === undefined || third === undefined) throw new Error('too few targets')
-    pack({ name: `@bailiwick/${first.name}`, version })
-    pack({ name: `@bailiwick/${second.name}`, version }, addonFor(third))
+    pack({ name: `@bailiwick/${first.name}`, version, repository })
+    pack({ name: `@bailiwick/${second.name}`, version, repository }, addonFor(third))
     pack(
-      { name: `@bailiwick/${third.name}`, version },
+      { name: `@bailiwick/${third.name}`, version, repository },
       Buffer.concat([addonFor(third), Buffer.alloc(mostInstalledBytes)]),
     )
     expect(problems().sort()).toEqual([
       `@bailiwick/${first.name} holds no addon`,
       expect.stringMatching(`^@bailiwick/${third.name} takes 10\\d{6} bytes with the root; 10000000 are allowed$`),
       expect.stringMatching(`^@bailiwick/${second.name} is `),
+    ])
+  })
+
+  test('M15: refuses a root that does not say where it comes from, and a platform package that says otherwise', () => {
+    const optionalDependencies = Object.fromEntries(names.map((name) => [name, version]))
+    pack({ name: 'bailiwick', version, optionalDependencies, repository })
+    const [first] = targets()
+    if (first === undefined) throw new Error('too few targets')
+    pack({ name: `@bailiwick/${first.name}`, version }, addonFor(first))
+    expect(problems().sort()).toEqual([
+      `@bailiwick/${first.name} names another repository than the root package`,
+      'bailiwick lacks homepage, bugs: set them in package.json to where the sources are public',
     ])
   })
 

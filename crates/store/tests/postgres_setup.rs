@@ -96,6 +96,10 @@ fn m4_superusers_and_databases_that_are_not_ready_are_refused() {
     execute(&database.owner_url(), "UPDATE bailiwick.schema SET version = 0");
     assert_eq!(open(&database.url()), Err(OpenError::OlderFormat));
     assert_eq!(open("postgres://nobody@127.0.0.1:1/nothing"), Err(OpenError::Unavailable));
+    assert_eq!(open(&in_database(&database.url(), "bailiwick_no_such")), Err(OpenError::NoDatabase));
+    let stranger = database.url().replacen("//", "//bailiwick_nobody_", 1);
+    assert_eq!(open(&stranger), Err(OpenError::NotLetIn));
+    assert_eq!(open(&format!("{}?sslmode=require", database.url())), Err(OpenError::Untrusted));
 }
 
 /// A role of the server, gone when it is dropped.

@@ -64,8 +64,16 @@ fn refusal(error: postgres::OpenError) -> Error {
             "This is no URL of a PostgreSQL database: postgres://role:password@host:5432/database, with percent-encoded parts and settings that are known, such as ?sslmode=require.",
         ),
         OpenError::Unavailable => Error::StoreUnavailable(
-            "The database cannot be reached, or does not let this role in. Check host, port, password and TLS, and that the server runs, then try again."
-                .to_owned(),
+            "The database cannot be reached. Check host and port, and that the server runs, then try again.".to_owned(),
+        ),
+        OpenError::NotLetIn => Error::invalid(
+            "The database does not let this role in. Check its name and password in the URL; `npx bailiwick setup <owner url>` told the password once.",
+        ),
+        OpenError::NoDatabase => {
+            Error::invalid("The server has no such database. Check its name in the URL, or make it.")
+        }
+        OpenError::Untrusted => Error::invalid(
+            "The connection to the database cannot be encrypted: the server speaks no TLS, or this machine does not trust its certificate. SSL_CERT_FILE names a file of certificates to trust; ?sslmode=disable goes without, which is for networks that nobody else reads.",
         ),
         OpenError::Privileged => Error::invalid(
             "The role in the URL is a superuser or may pass by row-level security. Use the URL that `npx bailiwick setup <owner url>` prints.",

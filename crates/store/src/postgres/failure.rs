@@ -3,6 +3,7 @@
 use tokio_postgres::Error;
 use tokio_postgres::error::{Severity, SqlState};
 
+use super::OpenError;
 use crate::engine::{CommitError, ReadError};
 
 /// What went wrong on a trip to the server.
@@ -38,6 +39,22 @@ impl Trouble {
             &SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED => Self::Corrupt,
             _ => Self::Refused,
         }
+    }
+}
+
+/// Why there is no first connection. Of its own errors, the client tells the kind by their texts alone.
+pub(super) fn of_connecting(error: &Error) -> OpenError {
+    match error.code() {
+        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => OpenError::NotLetIn,
+        Some(&SqlState::INVALID_CATALOG_NAME) => OpenError::NoDatabase,
+        Some(_) => OpenError::Unavailable,
+        None => match error.to_string() {
+            text if text.starts_with("error performing TLS handshake") => OpenError::Untrusted,
+            // The first is of a password that the URL lacks.
+            text if text.starts_with("invalid configuration") => OpenError::NotLetIn,
+            text if text.starts_with("authentication error") => OpenError::NotLetIn,
+            _ => OpenError::Unavailable,
+        },
     }
 }
 

@@ -63,9 +63,18 @@ pub enum OpenError {
     /// It is no PostgreSQL URL with a host, or one with a setting that is not known.
     #[error("the URL is not one of a PostgreSQL database")]
     Address,
-    /// The server cannot be reached, or does not let this role in.
+    /// The server cannot be reached.
     #[error("the database cannot be reached")]
     Unavailable,
+    /// The server does not let this role in, or asks for a password that is not there.
+    #[error("the server does not let this role in")]
+    NotLetIn,
+    /// The server has no such database.
+    #[error("there is no such database")]
+    NoDatabase,
+    /// The server speaks no TLS, or its certificate is not one that this machine trusts.
+    #[error("the connection cannot be encrypted")]
+    Untrusted,
     /// The role is a superuser or passes by row-level security, or may become one that is.
     #[error("the role may pass by row-level security")]
     Privileged,
@@ -123,7 +132,7 @@ async fn connect(
     tls: tokio_postgres_rustls::MakeRustlsConnect,
     options: PostgresOptions,
 ) -> Result<Shared, OpenError> {
-    let (client, connection) = config.connect(tls.clone()).await.map_err(|_| OpenError::Unavailable)?;
+    let (client, connection) = config.connect(tls.clone()).await.map_err(|error| failure::of_connecting(&error))?;
     tokio::spawn(connection);
     checks::before_use(&client).await?;
     let is_citus = checks::is_citus(&client).await?;
@@ -152,7 +161,7 @@ pub async fn setup(owner_url: &str) -> Result<String, OpenError> {
     let url = owner_url.to_owned();
     let threads = Threads::start().map_err(|_| OpenError::Unavailable)?;
     let setting_up = async move {
-        let (client, connection) = config.connect(tls).await.map_err(|_| OpenError::Unavailable)?;
+        let (client, connection) = config.connect(tls).await.map_err(|error| failure::of_connecting(&error))?;
         tokio::spawn(connection);
         setup::run(&client, &url).await
     };
