@@ -46,6 +46,11 @@ pub trait Layer: Send + Sync + 'static {
         self.behind().erase(tag)
     }
 
+    /// In the place of [`Engine::export`].
+    fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
+        self.behind().export()
+    }
+
     /// In the place of [`Engine::close`].
     fn close(&self) -> EngineFuture<'_, ()> {
         self.behind().close()
@@ -95,7 +100,7 @@ impl<L: Layer> Engine for L {
     }
 
     fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
-        self.behind().export()
+        Layer::export(self)
     }
 
     fn health(&self) -> EngineFuture<'_, Health> {
