@@ -119,7 +119,8 @@ export interface Store extends AsyncDisposable {
    * store itself, `sled:<directory>`, but for the root key: without it nothing in it can be read. It is there as a whole
    * or not at all.
    *
-   * Rejects with InvalidInputError if there is something in the directory, ConflictError if tenants were erased meanwhile.
+   * Rejects with InvalidInputError if there is something in the directory, ConflictError if tenants
+   * kept being erased meanwhile.
    *
    * @example
    * ```ts

@@ -3,17 +3,20 @@
 //!
 //! It is made beside the directory asked for and renamed at the end, so that half a copy never looks like one.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 use bailiwick_model::{Error, Result};
-use bailiwick_store::{Commit, Durability, Engine, Exported, Limits, Op, Opened, Tag, Vault, When, sled};
+use bailiwick_store::{Commit, Durability, Engine, Exported, Found, Limits, Op, Opened, Tag, Vault, When, sled};
+use bytes::Bytes;
 
 use crate::failure;
+use crate::name_row;
 use crate::opening::open_sled;
 use crate::store::Store;
 
-/// How often a copy is begun again because a tenant was erased meanwhile: it would hold what must be gone.
+/// How often a copy is begun again because a tenant was erased meanwhile, by this process or another: it would hold what
+/// must be gone.
 const ATTEMPTS: usize = 3;
 /// So many operations of one tenant are written together.
 const OPS: usize = 512;
@@ -53,30 +56,34 @@ impl Store {
             }
         }
         remove(&unfinished)?;
-        Err(Error::Conflict("Tenants were erased while the copy was made. Make it again.".to_owned()))
+        Err(Error::Conflict(
+            "Tenants were erased, or the root key was rotated, while the copy was made. Make it again.".to_owned(),
+        ))
     }
 
-    /// `None`: a tenant was erased meanwhile.
+    /// `None`: a tenant was erased meanwhile, or another process rotated the root key.
     async fn copy_into(&self, directory: &Path) -> Result<Option<Copied>> {
-        let erases = self.erases.load(Ordering::SeqCst);
         let target = open_sled(directory, None)?;
         let copied = self.copy_all(&target).await;
         target.engine.close().await;
-        let copied = copied?;
-        Ok((self.erases.load(Ordering::SeqCst) == erases).then_some(copied))
+        copied
     }
 
-    async fn copy_all(&self, target: &Opened) -> Result<Copied> {
-        let copied = copy_rows(&*self.engine, &*target.engine).await?;
+    async fn copy_all(&self, target: &Opened) -> Result<Option<Copied>> {
+        let mut names = BTreeSet::new();
+        let copied = copy_rows(&*self.engine, &*target.engine, &mut names).await?;
         // All of them under one root key.
         let _no_rotation = self.rotation.lock().await;
         // Headers come before their name rows and go after them: so a tenant with a row has its header here.
         copy_headers(&*self.vault, &*target.vault).await?;
-        Ok(copied)
+        let same = same_names(&*self.engine, &*target.engine, names).await?
+            && same_headers(&*self.vault, &*target.vault).await?;
+        Ok(same.then_some(copied))
     }
 }
 
-async fn copy_rows(from: &dyn Engine, to: &dyn Engine) -> Result<Copied> {
+/// Also says under which names there were rows.
+async fn copy_rows(from: &dyn Engine, to: &dyn Engine, names: &mut BTreeSet<[u8; 32]>) -> Result<Copied> {
     let mut export = from.export().await.map_err(failure::read)?;
     let mut copied = Copied::default();
     loop {
@@ -86,6 +93,7 @@ async fn copy_rows(from: &dyn Engine, to: &dyn Engine) -> Result<Copied> {
         }
         let mut batch: Option<(Tag, Vec<Op>)> = None;
         for exported in part {
+            names.extend(name_of(&exported));
             let (tag, op) = lower(exported, &mut copied);
             match &mut batch {
                 Some((same, ops)) if *same == tag && ops.len() < OPS => ops.push(op),
@@ -131,6 +139,52 @@ async fn copy_headers(from: &dyn Vault, to: &dyn Vault) -> Result<()> {
         match names.last() {
             Some(last) => after = Some(*last),
             None => return Ok(()),
+        }
+    }
+}
+
+fn name_of(exported: &Exported) -> Option<[u8; 32]> {
+    match exported {
+        Exported::Row { tag, row, .. } if row.place == name_row::PLACE => Some(tag.0),
+        _ => None,
+    }
+}
+
+/// Whether the rows of all names that were copied are still what they were: an erase begins by changing one.
+async fn same_names(from: &dyn Engine, to: &dyn Engine, names: BTreeSet<[u8; 32]>) -> Result<bool> {
+    for name in names {
+        if name_row_of(from, name).await? != name_row_of(to, name).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// As it is sealed: no two changes of it are alike.
+async fn name_row_of(engine: &dyn Engine, name: [u8; 32]) -> Result<Option<Bytes>> {
+    let found = engine.get(Tag(name), vec![(name_row::PLACE, None)], 0).await.map_err(failure::read)?;
+    Ok(match found.into_iter().next() {
+        Some(Found::Entry(row)) => Some(row.value),
+        _ => None,
+    })
+}
+
+/// Whether all headers that were copied are still there and the same: a tenant that came meanwhile may have none but
+/// that, and a rotation changes them all.
+async fn same_headers(from: &dyn Vault, to: &dyn Vault) -> Result<bool> {
+    let mut after = None;
+    loop {
+        let names = to.names(after, HEADERS).await.map_err(failure::read)?;
+        for name in &names {
+            let [there, here] = [from.get(*name).await, to.get(*name).await];
+            let [there, here] = [there.map_err(failure::read)?, here.map_err(failure::read)?];
+            if there.map(|slot| slot.value) != here.map(|slot| slot.value) {
+                return Ok(false);
+            }
+        }
+        match names.last() {
+            Some(last) => after = Some(*last),
+            None => return Ok(true),
         }
     }
 }

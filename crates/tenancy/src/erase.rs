@@ -7,8 +7,6 @@
 //! | 3. its rows and files are removed, a few at a time | the sweeper goes on with 3 |
 //! | 4. the name's row forgets the tag, or goes | nothing is left to do |
 
-use std::sync::atomic::Ordering;
-
 use bailiwick_model::Result;
 use bailiwick_store::{Due, Promptness, Tag};
 
@@ -39,7 +37,6 @@ impl Scope {
         let state = &self.state;
         let _one_at_a_time = state.creation.lock().await;
         let keys = self.existing().await?.map(|access| access.keys);
-        state.store.erases.fetch_add(1, Ordering::SeqCst);
         if let Some(keys) = &keys {
             let tag = keys.tag;
             let mark = |row: &mut crate::name_row::NameRow| {

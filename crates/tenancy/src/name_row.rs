@@ -15,7 +15,8 @@ use crate::failure;
 use crate::keys::StoreKeys;
 use crate::row::NAME_ROW;
 
-const PLACE: Place = Place { kind: NAME_ROW, item: [0; 32] };
+/// Where it lies below the name's tag.
+pub(crate) const PLACE: Place = Place { kind: NAME_ROW, item: [0; 32] };
 
 /// See the module's text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -69,8 +69,6 @@ pub struct Store {
     pub(crate) alarms: AtomicU64,
     pub(crate) closing: Closing,
     pub(crate) entropy: Entropy,
-    /// How many erases have begun: a copy of the store must not be made across one.
-    pub(crate) erases: AtomicU64,
     /// Names this open store among those that other processes have on the same engine.
     pub(crate) process: [u8; 16],
     /// Whether somebody looks after it.
@@ -100,7 +98,6 @@ impl Store {
             alarms: AtomicU64::new(0),
             closing: Closing::default(),
             entropy,
-            erases: AtomicU64::new(0),
             process: Entropy::System.bytes(),
             is_watched: AtomicBool::new(false),
             streams,

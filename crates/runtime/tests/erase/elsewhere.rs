@@ -9,14 +9,25 @@ use bailiwick_store::layer::Layer;
 use bailiwick_store::{Engine, Opened};
 use parking_lot::Mutex;
 
-use super::support::{Kept, NOW, handle, put, shared, store, text, wait};
+use super::support::{Home, Kept, NOW, handle, put, shared, store, text, wait};
 
 /// Two processes with stores whose caches hold everything, and what lies behind them.
-async fn two() -> ([Arc<Store>; 2], Opened) {
-    let opened = shared(Kept::Memory.open().opened);
+async fn two(home: &Home) -> ([Arc<Store>; 2], Opened) {
+    let opened = shared(home.opened.clone());
     let one = store(opened.clone(), 1, NOW, 1 << 20).await;
     let other = store(opened.clone(), 2, NOW, 1 << 20).await;
     ([one, other], opened)
+}
+
+/// Runs a test about two processes on every engine.
+fn on_every_engine(test: impl AsyncFn([Arc<Store>; 2], Opened)) {
+    for kept in Kept::ALL {
+        let home = kept.open();
+        wait(async {
+            let (stores, opened) = two(&home).await;
+            test(stores, opened).await;
+        });
+    }
 }
 
 async fn is_there(handle: &TenantHandle, id: &str) -> bool {
@@ -29,8 +40,7 @@ async fn is_there(handle: &TenantHandle, id: &str) -> bool {
 
 #[test]
 fn b1_what_another_process_deleted_is_absent_although_it_was_read_before() {
-    wait(async {
-        let ([one, other], _) = two().await;
+    on_every_engine(async |[one, other], _| {
         let (here, there) = (handle(&one, "acme"), handle(&other, "acme"));
         for content in ["small", &"large".repeat(10_000)] {
             let id = put(&here, text("thing", content)).await;
@@ -48,8 +58,7 @@ fn b1_what_another_process_deleted_is_absent_although_it_was_read_before() {
 
 #[test]
 fn b7_a_tenant_that_another_process_erased_is_over_here_too_and_its_name_is_free() {
-    wait(async {
-        let ([one, other], _) = two().await;
+    on_every_engine(async |[one, other], _| {
         let (here, there) = (handle(&one, "acme"), handle(&other, "acme"));
         let id = put(&here, text("thing", "theirs")).await;
         assert!(is_there(&there, &id).await);
@@ -66,8 +75,7 @@ fn b7_a_tenant_that_another_process_erased_is_over_here_too_and_its_name_is_free
 
 #[test]
 fn b8_one_process_looks_after_a_store_and_another_when_that_has_ended() {
-    wait(async {
-        let ([one, other], opened) = two().await;
+    on_every_engine(async |[one, other], opened| {
         for _ in 0..3 {
             assert!(one.holds_watch(1000).await.unwrap(), "it holds it");
             assert!(!other.holds_watch(1000).await.unwrap());

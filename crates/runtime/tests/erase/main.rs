@@ -4,6 +4,7 @@
 #[path = "../cut/mod.rs"]
 mod cut;
 mod elsewhere;
+mod meanwhile;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -11,18 +11,28 @@ use bailiwick_runtime::{RunFilter, RunPosition, Store, TenantHandle};
 use bailiwick_store::Opened;
 
 use super::host::{Host, calls, gives, parsed, says};
-use super::support::{Kept, NOW, handle_of, shared, store};
+use super::support::{Home, Kept, NOW, handle_of, shared, store};
 use super::{both, catalogue, kinds, request, text, wait};
 
 /// Two processes with the same tenant.
-async fn two() -> [(Arc<Store>, TenantHandle); 2] {
-    let Opened { engine, vault } = shared(Kept::Memory.open().opened);
+async fn two(home: &Home) -> [(Arc<Store>, TenantHandle); 2] {
+    let Opened { engine, vault } = shared(home.opened.clone());
     let one = store(Opened { engine: engine.clone(), vault: vault.clone() }, 1, NOW, 0).await;
     let other = store(Opened { engine, vault }, 1, NOW, 0).await;
     [one, other].map(|store| {
         let handle = handle_of(&store, "acme", "v1", "", &catalogue());
         (store, handle)
     })
+}
+
+/// Runs a test about two processes so many times on every engine.
+fn on_every_engine(times: usize, test: impl AsyncFn([(Arc<Store>, TenantHandle); 2])) {
+    for kept in Kept::ALL {
+        for _ in 0..times {
+            let home = kept.open();
+            wait(async { test(two(&home).await).await });
+        }
+    }
 }
 
 /// A host whose model calls one tool and is done. The tool answers from the given call on; before, it never does.
@@ -66,8 +76,7 @@ async fn start(handle: &TenantHandle, host: &Host) -> Result<Json, Error> {
 
 #[test]
 fn b6_a_run_at_work_in_another_process_is_left_alone_until_its_lease_lapses() {
-    wait(async {
-        let [(one, ours), (other, theirs)] = two().await;
+    on_every_engine(1, async |[(one, ours), (other, theirs)]| {
         let host = host(1);
         let prepared = ours.prepare_run().unwrap();
         let run_id = prepared.run_id.clone();
@@ -95,28 +104,24 @@ fn b6_a_run_at_work_in_another_process_is_left_alone_until_its_lease_lapses() {
 
 #[test]
 fn b6_of_two_processes_that_resume_a_run_one_goes_on_with_it() {
-    wait(async {
-        for _ in 0..20 {
-            let [(one, ours), (other, theirs)] = two().await;
-            let host = host(1);
-            let prepared = ours.prepare_run().unwrap();
-            let run_id = prepared.run_id.clone();
-            dies_after(ours.start_run(prepared, request("Go"), &host), called(&host)).await;
-            one.advance(10_000);
-            other.advance(10_000);
-            let results = both(ours.resume_run(&run_id, &host), theirs.resume_run(&run_id, &host)).await;
-            let done = [&results.0, &results.1].iter().filter(|result| result.is_ok()).count();
-            // The second may also come when the first is through, and is told the result.
-            assert!(done >= 1, "{results:?}");
-            assert_eq!(host.world.calls.lock().len(), 2, "the tool ran once for each worker: {results:?}");
-        }
+    on_every_engine(20, async |[(one, ours), (other, theirs)]| {
+        let host = host(1);
+        let prepared = ours.prepare_run().unwrap();
+        let run_id = prepared.run_id.clone();
+        dies_after(ours.start_run(prepared, request("Go"), &host), called(&host)).await;
+        one.advance(10_000);
+        other.advance(10_000);
+        let results = both(ours.resume_run(&run_id, &host), theirs.resume_run(&run_id, &host)).await;
+        let done = [&results.0, &results.1].iter().filter(|result| result.is_ok()).count();
+        // The second may also come when the first is through, and is told the result.
+        assert!(done >= 1, "{results:?}");
+        assert_eq!(host.world.calls.lock().len(), 2, "the tool ran once for each worker: {results:?}");
     });
 }
 
 #[test]
 fn b6_a_run_that_another_process_cancels_ends_where_it_was_at_work() {
-    wait(async {
-        let [(_one, ours), (_other, theirs)] = two().await;
+    on_every_engine(1, async |[(_one, ours), (_other, theirs)]| {
         let host = host(usize::MAX);
         let prepared = ours.prepare_run().unwrap();
         let run_id = prepared.run_id.clone();
@@ -139,8 +144,7 @@ fn b6_a_run_that_another_process_cancels_ends_where_it_was_at_work() {
 
 #[test]
 fn b6_a_follower_in_another_process_sees_every_event_to_the_end() {
-    wait(async {
-        let [(_one, ours), (_other, theirs)] = two().await;
+    on_every_engine(1, async |[(_one, ours), (_other, theirs)]| {
         let host = host(0);
         let result = start(&ours, &host).await.unwrap();
         let first = text(&result, "runId").to_owned();

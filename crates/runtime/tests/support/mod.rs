@@ -9,11 +9,14 @@ use std::task::{Context, Poll, Waker};
 use bailiwick_model::spec::TenantPart;
 use bailiwick_model::{Error, Tenant, json};
 use bailiwick_runtime::{Catalogue, Clock, PutContent, PutItem, RootKey, Store, StoreOptions, TenantHandle};
+use bailiwick_store::conformance::Home as _;
+use bailiwick_store::conformance::database::Database;
 use bailiwick_store::layer::Layer;
 use bailiwick_store::{Engine, Opened, memory, sled};
 
-/// When test stores begin, in epoch milliseconds.
-pub(crate) const NOW: u64 = 1_800_000_000_000;
+/// When test stores begin, in epoch milliseconds. It has passed: what a database server plans for later by its own clock is
+/// not due yet.
+pub(crate) const NOW: u64 = 1_700_000_000_000;
 
 /// Registered reference types: one with a time to live, one with a schema.
 const TOPOLOGY: &str = r#"{"bailiwick":1,"references":[
@@ -25,25 +28,38 @@ const TOPOLOGY: &str = r#"{"bailiwick":1,"references":[
 pub(crate) enum Kept {
     Memory,
     Sled,
+    Postgres,
 }
 
-/// An engine with the directory it may lie in.
+/// An engine with the place it lies in.
 pub(crate) struct Home {
     pub(crate) opened: Opened,
-    _directory: Option<tempfile::TempDir>,
+    _place: Place,
+}
+
+/// What goes when a test has ended.
+#[allow(dead_code, reason = "they are held, not read")]
+enum Place {
+    Nowhere,
+    Directory(tempfile::TempDir),
+    Database(Database),
 }
 
 impl Kept {
-    pub(crate) const ALL: [Self; 2] = [Self::Memory, Self::Sled];
+    pub(crate) const ALL: [Self; 3] = [Self::Memory, Self::Sled, Self::Postgres];
 
     pub(crate) fn open(self) -> Home {
         match self {
-            Self::Memory => Home { opened: memory::open(memory::MemoryOptions::default()), _directory: None },
+            Self::Memory => Home { opened: memory::open(memory::MemoryOptions::default()), _place: Place::Nowhere },
             Self::Sled => {
                 let directory = tempfile::tempdir().unwrap();
                 let options = sled::SledOptions { cache_bytes: 16 << 20 };
                 let opened = sled::open(&directory.path().join("store"), options).unwrap();
-                Home { opened, _directory: Some(directory) }
+                Home { opened, _place: Place::Directory(directory) }
+            }
+            Self::Postgres => {
+                let database = Database::fresh();
+                Home { opened: database.open(), _place: Place::Database(database) }
             }
         }
     }
@@ -67,10 +83,16 @@ pub(crate) fn shared(Opened { engine, vault }: Opened) -> Opened {
     Opened { engine: Arc::new(Shared(engine)), vault }
 }
 
-/// A store whose clock stands at `now` and whose secrets follow from `seed`.
+/// A store whose clock stands at `now` and whose secrets follow from `seed`. Not every engine has a place for a root key.
 pub(crate) async fn store(opened: Opened, seed: u64, now: u64, opened_bytes: usize) -> Arc<Store> {
-    let options = StoreOptions { root_key: RootKey::Local, opened_bytes, clock: Clock::fixed(now), seed: Some(seed) };
-    Store::open(opened, options).await.unwrap()
+    try_store(opened, seed, now, opened_bytes).await.unwrap()
+}
+
+/// The same where opening may fail.
+pub(crate) async fn try_store(opened: Opened, seed: u64, now: u64, opened_bytes: usize) -> Result<Arc<Store>, Error> {
+    let root_key = RootKey::Given(vec![7; 32].into());
+    let options = StoreOptions { root_key, opened_bytes, clock: Clock::fixed(now), seed: Some(seed) };
+    Store::open(opened, options).await
 }
 
 /// A store in memory for tests that need nothing else.

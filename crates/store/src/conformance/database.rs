@@ -61,17 +61,20 @@ pub fn in_database(url: &str, database: &str) -> String {
     if query.is_empty() { format!("{place}/{database}") } else { format!("{place}/{database}?{query}") }
 }
 
-/// Does something on a connection of its own.
+/// Does something on a connection of its own. On a thread of its own too: whoever asks may be at work on a runtime.
 pub fn with_client<T: Send + 'static>(
     url: &str,
     what: impl AsyncFnOnce(&tokio_postgres::Client) -> T + Send + 'static,
 ) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
-    runtime.block_on(async {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a connection");
-        tokio::spawn(connection);
-        what(&client).await
-    })
+    let work = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a connection");
+            tokio::spawn(connection);
+            what(&client).await
+        })
+    };
+    std::thread::scope(|scope| scope.spawn(work).join().expect("no panic"))
 }
 
 /// Runs statements.
