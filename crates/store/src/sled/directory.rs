@@ -1,11 +1,13 @@
 //! The directory of a store: what may be in it, who may read it, and that it is really on the disk.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use super::OpenError;
+use super::system::{
+    create_private_directory, make_private_directory, make_private_file, private_file, sync_directory,
+};
 
 /// Everything a store's directory may hold before its `format` file is there.
 const UNFINISHED: [&str; 10] =
@@ -17,30 +19,10 @@ const FORMAT_START: &str = "bailiwick-store ";
 /// The format this version writes.
 const FORMAT: u32 = 1;
 
-/// Syncs a directory: the names in it.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// Makes a file its owner's alone, whatever the umask was.
-pub(super) fn make_private_file(file: &File) -> io::Result<()> {
-    file.set_permissions(Permissions::from_mode(0o600))
-}
-
-/// The same for a file that need not be opened.
-pub(super) fn make_private_file_at(path: &Path) -> io::Result<()> {
-    std::fs::set_permissions(path, Permissions::from_mode(0o600))
-}
-
-/// Makes a directory its owner's alone, whatever the umask was.
-pub(super) fn make_private_directory(path: &Path) -> io::Result<()> {
-    std::fs::set_permissions(path, Permissions::from_mode(0o700))
-}
-
 /// Writes a file that is whole or not there, durably.
 pub(super) fn write_whole(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let unfinished = directory.join(format!("{name}.new"));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    let mut file = private_file().create(true).truncate(true).open(&unfinished)?;
     make_private_file(&file)?;
     file.write_all(bytes)?;
     file.sync_all()?;
@@ -62,7 +44,7 @@ fn create_directories(path: &Path) -> io::Result<()> {
         missing.push(directory);
     }
     for directory in missing.into_iter().rev() {
-        match DirBuilder::new().mode(0o700).create(directory) {
+        match create_private_directory(directory) {
             Ok(()) => make_private_directory(directory)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -108,7 +90,7 @@ pub(super) fn enter(path: &Path) -> Result<(Lock, Stage), OpenError> {
     // Nothing is written into what is not ours.
     stage(path)?;
     let lock = path.join("lock");
-    let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(lock)?;
+    let lock = private_file().create(true).truncate(false).open(lock)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(OpenError::Locked),
@@ -120,7 +102,7 @@ pub(super) fn enter(path: &Path) -> Result<(Lock, Stage), OpenError> {
     let stage = stage(path)?;
     for name in DIRECTORIES {
         let directory = path.join(name);
-        match DirBuilder::new().mode(0o700).create(&directory) {
+        match create_private_directory(&directory) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
             _ => make_private_directory(&directory)?,
         }

@@ -1,9 +1,8 @@
 //! The files of large values: their names, and the ones kept open for readers.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use parking_lot::RwLock;
 
 use super::entry::Pointer;
 use super::records::{self, RecordError};
+use super::system;
 
 /// So many segments are kept open for reading.
 const MOST_OPEN: usize = 64;
@@ -41,14 +41,14 @@ impl Files {
     /// Creates a file that is not there yet.
     pub(super) fn create(&self, number: u64, own: bool) -> io::Result<Arc<File>> {
         let path = self.path(number, own);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
-        super::directory::make_private_file(&file)?;
+        let file = system::private_file().create_new(true).open(path)?;
+        system::make_private_file(&file)?;
         Ok(Arc::new(file))
     }
 
     /// Opens a file for writing.
     pub(super) fn open_to_write(&self, number: u64, own: bool) -> io::Result<Arc<File>> {
-        OpenOptions::new().read(true).write(true).open(self.path(number, own)).map(Arc::new)
+        system::private_file().open(self.path(number, own)).map(Arc::new)
     }
 
     /// Removes a file. Whoever is reading it may go on.

@@ -2,12 +2,12 @@
 //! `docs/format/keys.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::ops::Bound;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::system;
 use crate::vault::{SLOT_VALUE_BYTES, Slot};
 
 /// The length of a slot.
@@ -46,8 +46,8 @@ pub(super) struct KeysFile {
 impl KeysFile {
     /// Opens the file or creates it, and finishes what a crash has left half done.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        super::directory::make_private_file(&file)?;
+        let file = system::private_file().create(true).truncate(false).open(path)?;
+        system::make_private_file(&file)?;
         file.sync_all()?;
         let slots = file.metadata()?.len() / SLOT as u64;
         let mut keys = Self { file, slots, index: BTreeMap::new(), free: BTreeSet::new() };
@@ -79,7 +79,7 @@ impl KeysFile {
 
     fn read(&self, slot: u64) -> io::Result<[u8; SLOT]> {
         let mut bytes = [0; SLOT];
-        self.file.read_exact_at(&mut bytes, slot.saturating_mul(SLOT as u64))?;
+        system::read_exact_at(&self.file, &mut bytes, slot.saturating_mul(SLOT as u64))?;
         Ok(bytes)
     }
 
@@ -116,7 +116,7 @@ impl KeysFile {
         }
         let slot = self.free.pop_first().ok_or(io::ErrorKind::StorageFull)?;
         // If this fails, perhaps part of it was written: the slot is wiped when the file is opened again.
-        self.file.write_all_at(&bytes, slot.saturating_mul(SLOT as u64))?;
+        system::write_all_at(&self.file, &bytes, slot.saturating_mul(SLOT as u64))?;
         Ok(Pending { name, old: old.map(|old| old.slot), new: Some(Location { slot, generation }) })
     }
 
@@ -144,7 +144,7 @@ impl KeysFile {
 
     fn wipe_slots(&mut self, slots: Vec<u64>) -> io::Result<()> {
         for slot in &slots {
-            self.file.write_all_at(&[0; SLOT], slot.saturating_mul(SLOT as u64))?;
+            system::write_all_at(&self.file, &[0; SLOT], slot.saturating_mul(SLOT as u64))?;
         }
         self.file.sync_data()?;
         self.free.extend(slots);
@@ -153,7 +153,7 @@ impl KeysFile {
 
     fn grow(&mut self) -> io::Result<()> {
         let zeros = vec![0; SLOT * STEP as usize];
-        self.file.write_all_at(&zeros, self.slots.saturating_mul(SLOT as u64))?;
+        system::write_all_at(&self.file, &zeros, self.slots.saturating_mul(SLOT as u64))?;
         self.file.sync_all()?;
         self.free.extend(self.slots..self.slots.saturating_add(STEP));
         self.slots = self.slots.saturating_add(STEP);

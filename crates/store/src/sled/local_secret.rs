@@ -5,7 +5,8 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::directory::{make_private_file_at, sync_directory, write_whole};
+use super::directory::write_whole;
+use super::system::{make_private_file_at, sync_directory};
 
 const NOW: &str = "root.key";
 const NEXT: &str = "root.key.next";

@@ -9,13 +9,12 @@
 //! Written in place, within one sector, after a sync of the tree: so it is never ahead. A mark that does not verify says
 //! nothing.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::directory::make_private_file;
+use super::system;
 
 /// How long a version may be synced and not marked.
 const EVERY: Duration = Duration::from_secs(2);
@@ -33,10 +32,10 @@ impl Mark {
     /// Opens or creates the file. The version it names is [`Mark::version`].
     pub(super) fn open(store: &Path) -> io::Result<Self> {
         let path = store.join("mark");
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        make_private_file(&file)?;
+        let file = system::private_file().create(true).truncate(false).open(path)?;
+        system::make_private_file(&file)?;
         let mut bytes = [0; BYTES];
-        let marked = match file.read_exact_at(&mut bytes, 0) {
+        let marked = match system::read_exact_at(&file, &mut bytes, 0) {
             Ok(()) => decode(&bytes).unwrap_or(0),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             Err(error) => return Err(error),
@@ -70,7 +69,7 @@ impl Mark {
     pub(super) fn keep(&mut self, version: u64) -> io::Result<()> {
         self.due = None;
         if version > self.marked {
-            self.file.write_all_at(&encode(version), 0)?;
+            system::write_all_at(&self.file, &encode(version), 0)?;
             self.file.sync_data()?;
             self.marked = version;
         }

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `directory`, `open` (here) | the layout, modes, lock and format of a store; opening |
+//! | `system` | what operating systems do differently |
 //! | `tree` | sled, wrapped |
 //! | `entry` | the bytes of rows |
 //! | `queue`, `committer` | commits on their way to the tree |
@@ -33,6 +34,7 @@ mod slots;
 mod status;
 mod store;
 mod sweeping;
+mod system;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -120,18 +122,12 @@ pub fn open(path: &Path, options: SledOptions) -> Result<Opened, OpenError> {
     let tree = tree::Tree::open(path, &options, stage)?;
     let rows = read_internal(&tree).map_err(|error| match error {
         ReadError::Unavailable => OpenError::Unavailable(io::ErrorKind::Other),
-        _ => match tree::copy_aside(path, &path.join("db")) {
-            Ok(copy) => OpenError::Corrupt { copy },
-            Err(error) => error.into(),
-        },
+        _ => tree.put_aside(path),
     });
     let (state, table) = rows?;
     let mark = mark::Mark::open(path)?;
     if state.version < mark.version() {
-        return Err(match tree::copy_aside(path, &path.join("db")) {
-            Ok(copy) => OpenError::Corrupt { copy },
-            Err(error) => error.into(),
-        });
+        return Err(tree.put_aside(path));
     }
     let status = Arc::new(status::Status::default());
     let queue = Arc::new(queue::Queue::default());

@@ -5,13 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::directory::sync_directory;
 use super::entry::Pointer;
 use super::files::Files;
 use super::queue::{Job, Queue};
 use super::records;
 use super::segments::OWN_FILE_BYTES;
 use super::status::Status;
+use super::system::sync_directory;
 use crate::engine::{CommitError, Op, record_key};
 
 /// See the module.

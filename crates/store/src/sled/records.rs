@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 
 use super::entry::Pointer;
+use super::system;
 
 /// The length of the header.
 pub(super) const HEADER_BYTES: u64 = 112;
@@ -31,8 +31,8 @@ fn header(key: &[u8; 66], length: u64, digest: &[u8; 32]) -> Vec<u8> {
 
 /// Writes a record. It is not synced.
 pub(super) fn write(file: &File, offset: u64, key: &[u8; 66], digest: &[u8; 32], value: &[u8]) -> io::Result<()> {
-    file.write_all_at(&header(key, value.len() as u64, digest), offset)?;
-    file.write_all_at(value, offset.saturating_add(HEADER_BYTES))
+    system::write_all_at(file, &header(key, value.len() as u64, digest), offset)?;
+    system::write_all_at(file, value, offset.saturating_add(HEADER_BYTES))
 }
 
 /// Why a record could not be read.
@@ -51,7 +51,7 @@ pub(super) fn read(file: &File, key: &[u8; 66], pointer: &Pointer) -> Result<Byt
         return Err(RecordError::Damaged);
     }
     let mut record = vec![0; HEADER.saturating_add(length)];
-    file.read_exact_at(&mut record, pointer.offset).map_err(|error| match error.kind() {
+    system::read_exact_at(file, &mut record, pointer.offset).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => RecordError::Damaged,
         _ => RecordError::Io,
     })?;

@@ -8,10 +8,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::directory::sync_directory;
 use super::entry::{Pointer, Segment, encode_segment, segment_key};
 use super::files::Files;
 use super::records::{self, HEADER_BYTES};
+use super::system::{punch, sync_directory};
 
 /// A shared segment that has reached this length gets no more records.
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -176,23 +176,15 @@ impl Segments {
         }
     }
 
-    #[cfg(target_os = "linux")]
     fn punch(&self, pointer: &Pointer) {
-        use rustix::fs::{FallocateFlags, fallocate};
         let file = match &self.active {
             Some(active) if active.number == pointer.segment => Ok(Arc::clone(&active.file)),
             _ => self.files.open_to_write(pointer.segment, false),
         };
         if let Ok(file) = file {
-            let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-            let length = HEADER_BYTES.saturating_add(pointer.length);
-            // Not every file system can.
-            let _ = fallocate(&*file, flags, pointer.offset, length);
+            punch(&file, pointer.offset, HEADER_BYTES.saturating_add(pointer.length));
         }
     }
-
-    #[cfg(not(target_os = "linux"))]
-    fn punch(&self, _pointer: &Pointer) {}
 }
 
 /// Brings the files in line with what the rows say: what was never committed goes. Returns what is missing.

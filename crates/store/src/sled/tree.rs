@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use ::sled::{Batch, Db, IVec};
 use parking_lot::RwLock;
 
-use super::directory::{Stage, UNFINISHED_TREE, make_private_directory, make_private_file, sync_directory};
+use super::directory::{Stage, UNFINISHED_TREE};
+use super::system::{self, make_private_directory, make_private_file, sync_directory};
 use super::{OpenError, SledOptions};
 use crate::engine::ReadError;
 
@@ -111,13 +112,22 @@ impl Tree {
 
     /// The bytes free for us on the disk. `None` if that cannot be known.
     pub(super) fn free_bytes(&self) -> Option<u64> {
-        let disk = rustix::fs::fstatvfs(&self.file).ok()?;
-        disk.f_bavail.checked_mul(disk.f_frsize)
+        system::free_bytes(&self.directory)
     }
 
     /// Whether sled has made files of its own for large rows, which it never syncs. It must not.
     pub(super) fn has_blobs(&self) -> bool {
         std::fs::read_dir(self.directory.join("blobs")).is_ok_and(|mut files| files.next().is_some())
+    }
+
+    /// Keeps a copy of a tree that says something that cannot be, and what to answer then. Closed first, for Windows lets
+    /// nobody read a file that another has locked.
+    pub(super) fn put_aside(&self, store: &Path) -> OpenError {
+        self.close();
+        match copy_aside(store, &self.directory) {
+            Ok(copy) => OpenError::Corrupt { copy },
+            Err(error) => error.into(),
+        }
     }
 
     /// Gives everything back.
@@ -219,7 +229,7 @@ fn remove_unfinished_snapshots(directory: &Path) -> io::Result<()> {
 }
 
 /// Copies the tree as it is. The oldest copies are kept, so that trying again and again does not fill the disk.
-pub(super) fn copy_aside(store: &Path, directory: &Path) -> io::Result<PathBuf> {
+fn copy_aside(store: &Path, directory: &Path) -> io::Result<PathBuf> {
     let path = |number: u32| store.join(format!("db.damaged-{number}"));
     let Some(copy) = (1..=COPIES).map(path).find(|path| !path.exists()) else { return Ok(path(COPIES)) };
     copy_directory(directory, &copy)?;
