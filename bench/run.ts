@@ -19,6 +19,8 @@ import { ledger } from './rows/ledger.ts'
 import { loopLag } from './rows/loop-lag.ts'
 import { loopBytes, loopSteps } from './rows/loop-steps.ts'
 import { openLargeStore } from './rows/open-store.ts'
+import { postgresPut } from './rows/postgres-put.ts'
+import { postgresResolve } from './rows/postgres-resolve.ts'
 import { storedLargeValues } from './rows/stored-bytes.ts'
 import { sweepExpired } from './rows/sweep.ts'
 
@@ -66,6 +68,10 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   'idle-handle': () => idleHandle(),
   'open-store': () => openLargeStore(conditions),
   ledger: () => ledger(conditions),
+  'postgres-put-1': () => postgresPut(conditions, 1, 200),
+  'postgres-put-64': () => postgresPut(conditions, 64, 2_000),
+  'postgres-resolve-1': () => postgresResolve(conditions, 1, 1_000),
+  'postgres-resolve-64': () => postgresResolve(conditions, 64, 4_000),
 }
 
 printVersions(rivals)

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Shared;
 use super::connections::{Connection, begin};
 use super::failure::Trouble;
+use super::fresh;
 use super::numbers::{binary, kind, signed, unsigned};
 use super::outcome::{self, Token};
 use super::pipeline::Answer;
@@ -22,7 +23,7 @@ const LOST: usize = 3;
 pub(super) type Answers = Vec<Result<Version, CommitError>>;
 
 /// How an attempt ended that did not go through.
-enum Failed {
+pub(super) enum Failed {
     /// Nothing was written.
     NotWritten(Trouble),
     /// `COMMIT` was sent, and what came of it is not known. If it went through, these are the answers.
@@ -40,9 +41,18 @@ pub(super) async fn run(shared: &Shared, commits: &[Commit]) -> Answers {
 
 async fn repeated(shared: &Shared, commits: &[Commit]) -> Result<Answers, CommitError> {
     let mut lost = 0;
+    let mut seem_new = !shared.is_citus && fresh::seem_new(commits);
     for _ in 0..ATTEMPTS {
         let lease = shared.connections.lease().await?;
-        match attempt(shared, lease.connection()?, commits).await {
+        let connection = lease.connection()?;
+        let tried =
+            if std::mem::take(&mut seem_new) { fresh::attempt(shared, connection, commits).await } else { Ok(None) };
+        let tried = match tried {
+            Ok(None) => attempt(shared, connection, commits).await,
+            Ok(Some(answers)) => Ok(answers),
+            Err(failed) => Err(failed),
+        };
+        match tried {
             Ok(answers) => {
                 lease.done();
                 return Ok(answers);
@@ -66,7 +76,7 @@ async fn repeated(shared: &Shared, commits: &[Commit]) -> Result<Answers, Commit
 type Locked = BTreeMap<Place, Entry<Kept>>;
 
 /// What the first trip found.
-struct Before {
+pub(super) struct Before {
     locked: Locked,
     version: u64,
     /// Whether the tag is known, and whether it was erased.
@@ -74,15 +84,22 @@ struct Before {
     usage: Usage,
 }
 
+impl Before {
+    /// No rows, and no limits that what is there could meet.
+    pub(super) fn nothing(version: u64) -> Self {
+        Self { locked: Locked::new(), version, is_erased: None, usage: Usage::new() }
+    }
+}
+
 /// What a group does: those of its commits that go through, as one.
-struct Group {
-    commit: Commit,
-    staged: Staged<Kept>,
-    answers: Answers,
+pub(super) struct Group {
+    pub(super) commit: Commit,
+    pub(super) staged: Staged<Kept>,
+    pub(super) answers: Answers,
 }
 
 /// Works out commits one after the other. They touch different places, so each finds the rows as they were.
-fn stage_all(commits: &[Commit], before: &Before) -> Option<Group> {
+pub(super) fn stage_all(commits: &[Commit], before: &Before) -> Option<Group> {
     let mut group = Group {
         commit: Commit { ops: Vec::new(), ..commits.first()?.clone() },
         staged: Staged { changes: Vec::new(), usage: None },
@@ -132,18 +149,35 @@ async fn attempt(shared: &Shared, connection: &Connection, commits: &[Commit]) -
     let last = pipeline.len();
     pipeline.batch("COMMIT");
     let Ok(outcomes) = pipeline.outcomes().await else { return Err(Failed::Unknown(token, answers)) };
-    for (step, outcome) in outcomes.iter().enumerate() {
-        let Err(error) = outcome else { continue };
-        return Err(match Trouble::of(error) {
-            // The server went on to the COMMIT and took it as a ROLLBACK.
-            trouble if step < last && trouble != Trouble::Lost => Failed::NotWritten(trouble),
-            _ => Failed::Unknown(token, answers),
-        });
+    if let Some(failed) = failure_of(&outcomes, last, token, &answers) {
+        return Err(failed);
     }
     let is_as_expected =
         |(step, rows): &(usize, u64)| matches!(outcomes.get(*step), Some(Ok(Answer::Count(count))) if count == rows);
     // The rows were locked, so each of them was written, or the database is not what it says.
     if counts.iter().all(is_as_expected) { Ok(answers) } else { Err(Failed::NotWritten(Trouble::Corrupt)) }
+}
+
+/// What an error among the outcomes of a trip means whose last statement is its COMMIT.
+pub(super) fn failure_of(
+    outcomes: &[Result<Answer, tokio_postgres::Error>],
+    last: usize,
+    token: Token,
+    answers: &Answers,
+) -> Option<Failed> {
+    let (step, error) =
+        outcomes.iter().enumerate().find_map(|(step, outcome)| Some((step, outcome.as_ref().err()?)))?;
+    Some(match Trouble::of(error) {
+        // The server went on to the COMMIT and took it as a ROLLBACK.
+        trouble if step < last && trouble != Trouble::Lost => Failed::NotWritten(trouble),
+        _ => Failed::Unknown(token, answers.clone()),
+    })
+}
+
+/// That of a group: the strictest that one of them asks for.
+pub(super) fn durability(commits: &[Commit]) -> Durability {
+    let is_sync = commits.iter().any(|commit| commit.durability == Durability::Sync);
+    if is_sync { Durability::Sync } else { Durability::Relaxed }
 }
 
 /// The first trip.
@@ -153,9 +187,7 @@ async fn lock(shared: &Shared, connection: &Connection, commits: &[Commit]) -> R
     let kinds = || places.iter().map(|place| i16::from(place.kind)).collect::<Vec<_>>();
     let items = || places.iter().map(|place| &place.item[..]).collect::<Vec<_>>();
     let statements = &connection.statements;
-    let is_sync = commits.iter().any(|commit| commit.durability == Durability::Sync);
-    let durability = if is_sync { Durability::Sync } else { Durability::Relaxed };
-    let begin = begin(tag, durability, shared.is_citus);
+    let begin = begin(tag, durability(commits), shared.is_citus);
     let mut pipeline = connection.pipeline();
     pipeline.batch(&begin);
     // The first locks, and may wait for a transaction that adds rows which the statement does not see, because it had

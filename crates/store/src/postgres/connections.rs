@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
+use parking_lot::Mutex;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PostgresOptions;
 use super::failure::Trouble;
+use super::numbers::unsigned;
 use super::pipeline::Pipeline;
 use super::statements::Statements;
 use crate::engine::{Durability, Tag};
@@ -24,9 +26,21 @@ pub(super) struct Connection {
     client: Client,
     pub(super) statements: Statements,
     patience: Duration,
+    /// One that no row has had.
+    version: Mutex<Option<u64>>,
 }
 
 impl Connection {
+    /// A version for the rows of one commit.
+    pub(super) fn take_version(&self) -> Option<u64> {
+        self.version.lock().take()
+    }
+
+    /// Keeps a version for a commit to come.
+    pub(super) fn keep_version(&self, version: u64) {
+        *self.version.lock() = Some(version);
+    }
+
     /// A trip to the server, with nothing to carry yet.
     pub(super) fn pipeline(&self) -> Pipeline<'_> {
         Pipeline::new(&self.client, self.patience)
@@ -63,7 +77,9 @@ impl managed::Manager for Manager {
         let settings = format!("{SETTINGS}; {}", ends_after(self.patience));
         client.batch_execute(&settings).await.map_err(|error| Trouble::of(&error))?;
         let statements = Statements::prepare(&client, self.patience).await?;
-        Ok(Connection { client, statements, patience: self.patience })
+        let row = client.query_one(&statements.version, &[]).await.map_err(|error| Trouble::of(&error))?;
+        let version = Mutex::new(Some(unsigned(row.get(0))));
+        Ok(Connection { client, statements, patience: self.patience, version })
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Trouble> {

@@ -5,7 +5,7 @@
 //! | `open` (here), `checks`, `address` | opening, and what must hold before |
 //! | `schema`, `setup` | the tables, and who makes them |
 //! | `connections`, `pipeline`, `statements`, `numbers`, `failure` | talking to the server |
-//! | `grouping`, `commit`, `writing`, `outcome` | commits, and what became of one whose connection broke |
+//! | `grouping`, `commit`, `fresh`, `writing`, `outcome` | commits, and what became of one whose connection broke |
 //! | `reading`, `housekeeping`, `exporting` | the other calls |
 //! | `store`, `vault` | what callers see |
 //!
@@ -19,6 +19,7 @@ mod connections;
 mod dropped;
 mod exporting;
 mod failure;
+mod fresh;
 mod grouping;
 mod housekeeping;
 mod numbers;

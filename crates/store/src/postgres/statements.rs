@@ -36,6 +36,8 @@ statements! {
     /// A version that no row has had, and what is known of the tag.
     next_version = "SELECT nextval('bailiwick.versions'),
         (SELECT erased_at IS NOT NULL FROM bailiwick.tenants WHERE tag = $1)";
+    /// A version that no row has had.
+    version = "SELECT nextval('bailiwick.versions')";
     is_erased = "SELECT FROM bailiwick.tenants WHERE tag = $1 AND erased_at IS NOT NULL";
     usage = "SELECT kind, sum(items)::bigint, sum(bytes)::bigint FROM bailiwick.usage WHERE tag = $1 GROUP BY kind";
     insert_token = "INSERT INTO bailiwick.tokens (tag, token, committed) VALUES ($1, $2, true)";
@@ -49,6 +51,24 @@ statements! {
     insert_rows = "INSERT INTO bailiwick.records (tag, version, kind, item, expires_at, counted, parts, value)
         SELECT $1::bytea, $2::bigint, *
         FROM unnest($3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bytea[])";
+    /// A whole commit of new rows with its token and its usage, unless one of the rows that must not be there yet is there,
+    /// or the tag was erased: then nothing. The version for the next one, and whether it was written. What is named last
+    /// runs first: token, rows, usage.
+    insert_new = "WITH free AS MATERIALIZED (
+            SELECT WHERE NOT EXISTS (SELECT FROM bailiwick.tenants WHERE tag = $1 AND erased_at IS NOT NULL)
+            AND NOT EXISTS (SELECT FROM unnest($4::smallint[], $5::bytea[]) AS u (kind, item) CROSS JOIN LATERAL (
+                SELECT FROM bailiwick.records WHERE tag = $1 AND kind = u.kind AND item = u.item OFFSET 0) AS r)),
+        usage AS (INSERT INTO bailiwick.usage AS u (tag, shard, kind, items, bytes)
+            SELECT $1::bytea, $12::smallint, n.* FROM free CROSS JOIN unnest($13::smallint[], $14::bigint[], $15::bigint[]) AS n
+            ON CONFLICT (tag, kind, shard)
+            DO UPDATE SET items = u.items + EXCLUDED.items, bytes = u.bytes + EXCLUDED.bytes),
+        rows AS (INSERT INTO bailiwick.records (tag, version, kind, item, expires_at, counted, parts, value)
+            SELECT $1::bytea, $3::bigint, n.* FROM free CROSS JOIN
+                unnest($6::smallint[], $7::bytea[], $8::bigint[], $9::bigint[], $10::smallint[], $11::bytea[]) AS n),
+        known AS (INSERT INTO bailiwick.tenants (tag) SELECT $1::bytea FROM free
+            WHERE NOT EXISTS (SELECT FROM bailiwick.tenants WHERE tag = $1) ON CONFLICT DO NOTHING),
+        token AS (INSERT INTO bailiwick.tokens (tag, token, committed) SELECT $1::bytea, $2::bytea, true FROM free)
+        SELECT nextval('bailiwick.versions'), EXISTS (SELECT FROM free)";
     /// Of rows that are locked, so that none is new: this finds each by its key, as a join need not.
     update_rows = "INSERT INTO bailiwick.records (tag, version, kind, item, expires_at, counted, parts, value)
         SELECT $1::bytea, $2::bigint, *

@@ -29,7 +29,7 @@ pub(super) enum Kept {
 }
 
 /// A row with the value it gets.
-struct Written<'a> {
+pub(super) struct Written<'a> {
     place: Place,
     entry: &'a Entry<Kept>,
     value: &'a Bytes,
@@ -80,8 +80,15 @@ pub(super) fn write<'a>(
     for row in written.iter().filter(|row| row.parts() > 0) {
         writer.blobs(row);
     }
-    writer.usage(&changes, shard);
+    writer.usage(&staged.changes, shard);
     writer.counts
+}
+
+/// The rows that a commit writes, in key order.
+pub(super) fn rows_of<'a>(commit: &'a Commit, staged: &'a Staged<Kept>) -> Vec<Written<'a>> {
+    let mut rows: Vec<_> = staged.changes.iter().filter_map(|change| written(commit, &change)).collect();
+    rows.sort_by_key(|row| row.place);
+    rows
 }
 
 fn written<'a>(commit: &'a Commit, change: &&'a Change<Kept>) -> Option<Written<'a>> {
@@ -159,29 +166,9 @@ impl<'a> Writer<'_, 'a> {
 
     /// The values of rows that are written, and of empty ones in other places.
     fn rows(&self, rows: &[&Written<'a>], held: &[Place]) -> Vec<Parameter<'a>> {
-        type Columns = (Option<i64>, Option<i64>, i16, Vec<u8>);
-        let mut columns: Vec<(Place, Columns)> = rows
-            .iter()
-            .map(|row| {
-                let (expires_at, counted) = (signed_option(row.entry.expires_at), signed_option(row.entry.counted));
-                (row.place, (expires_at, counted, row.parts(), row.inline().to_vec()))
-            })
-            .collect();
-        columns.extend(held.iter().map(|place| (*place, (None, None, 0, Vec::new()))));
-        if !held.is_empty() {
-            columns.sort_by_key(|(place, _)| *place);
-        }
-        let places = || columns.iter().map(|(place, _)| *place);
-        let (kinds, items) = (kinds(places()), items(places()));
-        let (mut expiries, mut counts, mut parts, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (_, (expires_at, counted, part_count, value)) in columns {
-            expiries.push(expires_at);
-            counts.push(counted);
-            parts.push(part_count);
-            bytes.push(value);
-        }
-        let version = Box::new(self.version);
-        vec![self.tag(), version, kinds, items, Box::new(expiries), Box::new(counts), Box::new(parts), Box::new(bytes)]
+        let mut values = vec![self.tag(), Box::new(self.version) as _];
+        values.extend(columns(rows, held));
+        values
     }
 
     /// A value in parts.
@@ -200,14 +187,39 @@ impl<'a> Writer<'_, 'a> {
 
     /// What the tag holds, and when its kinds are due. The usage rows come first: whoever holds one of a kind's keeps the
     /// sweeper from saying when that kind is due next.
-    fn usage(&mut self, changes: &[&Change<Kept>], shard: i16) {
-        let mut dues: BTreeMap<u8, Millis> = BTreeMap::new();
-        let woken = wakes(self.commit);
-        for (at, kind) in changes.iter().copied().flat_map(|change| expiries(std::slice::from_ref(change))).chain(woken)
-        {
+    fn usage(&mut self, changes: &[Change<Kept>], shard: i16) {
+        let sums = Sums::of(self.commit, changes);
+        if !sums.deltas.is_empty() {
+            let mut values = vec![self.tag(), Box::new(shard) as _];
+            values.extend(sums.usage());
+            self.pipeline.execute(&self.statements.add_usage, values);
+        }
+        let woken: Vec<(Millis, u8)> = wakes(self.commit).collect();
+        if !woken.is_empty() {
+            let kinds: Vec<i16> = woken.iter().map(|(_, kind)| i16::from(*kind)).collect();
+            let times: Vec<i64> = woken.iter().map(|(at, _)| signed(*at)).collect();
+            self.pipeline.execute(&self.statements.add_wakes, vec![self.tag(), Box::new(kinds), Box::new(times)]);
+        }
+        if let Some([kinds, times]) = sums.dues() {
+            self.pipeline.execute(&self.statements.lower_due, vec![self.tag(), kinds, times]);
+        }
+    }
+}
+
+/// What a commit changes of all rows of a kind.
+pub(super) struct Sums {
+    /// Items and bytes, by kind; also nothing, for kinds that have something due.
+    deltas: BTreeMap<u8, (i64, i64)>,
+    /// The earliest time at which a kind has something to do.
+    dues: BTreeMap<u8, Millis>,
+}
+
+impl Sums {
+    pub(super) fn of(commit: &Commit, changes: &[Change<Kept>]) -> Self {
+        let (mut deltas, mut dues) = (BTreeMap::<u8, (i64, i64)>::new(), BTreeMap::<u8, Millis>::new());
+        for (at, kind) in expiries(changes).chain(wakes(commit)) {
             dues.entry(kind).and_modify(|earliest| *earliest = at.min(*earliest)).or_insert(at);
         }
-        let mut deltas: BTreeMap<u8, (i64, i64)> = BTreeMap::new();
         for change in changes {
             for (entry, sign) in [(&change.before, -1), (&change.after, 1)] {
                 if let Some(bytes) = entry.as_ref().and_then(|entry| entry.counted) {
@@ -221,25 +233,49 @@ impl<'a> Writer<'_, 'a> {
         for kind in dues.keys() {
             deltas.entry(*kind).or_default();
         }
-        if !deltas.is_empty() {
-            let kinds: Vec<i16> = deltas.keys().map(|kind| i16::from(*kind)).collect();
-            let items: Vec<i64> = deltas.values().map(|delta| delta.0).collect();
-            let bytes: Vec<i64> = deltas.values().map(|delta| delta.1).collect();
-            let values = vec![self.tag(), Box::new(shard) as _, Box::new(kinds), Box::new(items), Box::new(bytes)];
-            self.pipeline.execute(&self.statements.add_usage, values);
-        }
-        let woken: Vec<(Millis, u8)> = wakes(self.commit).collect();
-        if !woken.is_empty() {
-            let kinds: Vec<i16> = woken.iter().map(|(_, kind)| i16::from(*kind)).collect();
-            let times: Vec<i64> = woken.iter().map(|(at, _)| signed(*at)).collect();
-            self.pipeline.execute(&self.statements.add_wakes, vec![self.tag(), Box::new(kinds), Box::new(times)]);
-        }
-        if !dues.is_empty() {
-            let kinds: Vec<i16> = dues.keys().map(|kind| i16::from(*kind)).collect();
-            let times: Vec<i64> = dues.values().map(|at| signed(*at)).collect();
-            self.pipeline.execute(&self.statements.lower_due, vec![self.tag(), Box::new(kinds), Box::new(times)]);
-        }
+        Self { deltas, dues }
     }
+
+    /// Kinds, items and bytes, to be added to a shard.
+    pub(super) fn usage<'a>(&self) -> [Parameter<'a>; 3] {
+        let kinds: Vec<i16> = self.deltas.keys().map(|kind| i16::from(*kind)).collect();
+        let items: Vec<i64> = self.deltas.values().map(|delta| delta.0).collect();
+        let bytes: Vec<i64> = self.deltas.values().map(|delta| delta.1).collect();
+        [Box::new(kinds), Box::new(items), Box::new(bytes)]
+    }
+
+    /// Kinds and times, if there are any.
+    pub(super) fn dues<'a>(&self) -> Option<[Parameter<'a>; 2]> {
+        let kinds: Vec<i16> = self.dues.keys().map(|kind| i16::from(*kind)).collect();
+        let times: Vec<i64> = self.dues.values().map(|at| signed(*at)).collect();
+        (!kinds.is_empty()).then(|| [Box::new(kinds) as _, Box::new(times) as _])
+    }
+}
+
+/// The columns of rows after tag and version, and of empty rows in other places: all in key order, as everybody does it.
+pub(super) fn columns<'a>(rows: &[&Written<'_>], held: &[Place]) -> Vec<Parameter<'a>> {
+    type Columns = (Option<i64>, Option<i64>, i16, Vec<u8>);
+    let mut columns: Vec<(Place, Columns)> = rows
+        .iter()
+        .map(|row| {
+            let (expires_at, counted) = (signed_option(row.entry.expires_at), signed_option(row.entry.counted));
+            (row.place, (expires_at, counted, row.parts(), row.inline().to_vec()))
+        })
+        .collect();
+    columns.extend(held.iter().map(|place| (*place, (None, None, 0, Vec::new()))));
+    if !held.is_empty() {
+        columns.sort_by_key(|(place, _)| *place);
+    }
+    let places = || columns.iter().map(|(place, _)| *place);
+    let (kinds, items) = (kinds(places()), items(places()));
+    let (mut expiries, mut counts, mut parts, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (_, (expires_at, counted, part_count, value)) in columns {
+        expiries.push(expires_at);
+        counts.push(counted);
+        parts.push(part_count);
+        bytes.push(value);
+    }
+    vec![kinds, items, Box::new(expiries), Box::new(counts), Box::new(parts), Box::new(bytes)]
 }
 
 /// The rows in batches that are not too large for one statement.
@@ -258,10 +294,10 @@ fn by_size<'w, 'a>(rows: &'w [&'w Written<'a>]) -> impl Iterator<Item = &'w [&'w
     })
 }
 
-fn kinds<'a>(places: impl Iterator<Item = Place>) -> Parameter<'a> {
+pub(super) fn kinds<'a>(places: impl Iterator<Item = Place>) -> Parameter<'a> {
     Box::new(places.map(|place| i16::from(place.kind)).collect::<Vec<_>>())
 }
 
-fn items<'a>(places: impl Iterator<Item = Place>) -> Parameter<'a> {
+pub(super) fn items<'a>(places: impl Iterator<Item = Place>) -> Parameter<'a> {
     Box::new(places.map(|place| place.item.to_vec()).collect::<Vec<_>>())
 }

@@ -1,0 +1,75 @@
+//! Commits that add rows and change none, in one trip: there is nothing to lock or to look at first, because what is there
+//! already is found out by the statement that adds. It happens rarely; then nothing is written, and they go the usual way.
+
+use super::Shared;
+use super::commit::{Answers, Before, Failed, Group, failure_of, stage_all};
+use super::connections::{Connection, begin};
+use super::failure::Trouble;
+use super::numbers::{binary, signed, unsigned};
+use super::outcome::Token;
+use super::pipeline::Answer;
+use super::writing::{PART_BYTES, Sums, columns, items, kinds, rows_of};
+use crate::engine::{Commit, Op, Place, When};
+
+/// Whether commits seem to add rows alone. One that says of a row that it must not be there yet is taken at its word, and
+/// its other rows are likely to be as new.
+pub(super) fn seem_new(commits: &[Commit]) -> bool {
+    commits.iter().all(|commit| {
+        let is_unlimited = commit.limits.bytes.is_none() && commit.limits.items.is_empty();
+        let is_put =
+            |op: &Op| matches!(op, Op::Put { value, when: When::Any | When::Absent, .. } if value.len() <= PART_BYTES);
+        is_unlimited && commit.ops.iter().all(is_put) && commit.ops.iter().any(|op| absent(op).is_some())
+    })
+}
+
+fn absent(op: &Op) -> Option<Place> {
+    if let Op::Put { place, when: When::Absent, .. } = op { Some(*place) } else { None }
+}
+
+/// Applies commits in one transaction, if all their rows are new. `None`: nothing was written.
+pub(super) async fn attempt(
+    shared: &Shared,
+    connection: &Connection,
+    commits: &[Commit],
+) -> Result<Option<Answers>, Failed> {
+    // It is known before, so that it can be told when the connection breaks while committing.
+    let Some(version) = connection.take_version() else { return Ok(None) };
+    let Some(Group { commit, staged, answers }) = stage_all(commits, &Before::nothing(version)) else {
+        return Ok(None);
+    };
+    let rows = rows_of(&commit, &staged);
+    // A commit that names a place twice means more than its rows say.
+    if answers.iter().any(Result::is_err) || rows.len() != commit.ops.len() {
+        return Ok(None);
+    }
+    let token = Token::fresh().ok_or(Failed::NotWritten(Trouble::Refused))?;
+    let tag = || binary(&commit.tag.0);
+    let sums = Sums::of(&commit, &staged.changes);
+    let places: Vec<Place> = commit.ops.iter().filter_map(absent).collect();
+    let mut values = vec![tag(), binary(&token.0), Box::new(signed(version)) as _];
+    values.extend([kinds(places.iter().copied()), items(places.iter().copied())]);
+    values.extend(columns(&rows.iter().collect::<Vec<_>>(), &[]));
+    values.push(Box::new(token.shard()));
+    values.extend(sums.usage());
+    let statements = &connection.statements;
+    let begin = begin(&commit.tag, super::commit::durability(commits), shared.is_citus);
+    let mut pipeline = connection.pipeline();
+    pipeline.batch(&begin);
+    pipeline.query(&statements.insert_new, values);
+    if let Some(cutoff) = token.old_ones() {
+        pipeline.execute(&statements.drop_tokens, vec![tag(), binary(&cutoff)]);
+    }
+    if let Some([kinds, times]) = sums.dues() {
+        pipeline.execute(&statements.lower_due, vec![tag(), kinds, times]);
+    }
+    let last = pipeline.len();
+    pipeline.batch("COMMIT");
+    let Ok(mut outcomes) = pipeline.outcomes().await else { return Err(Failed::Unknown(token, answers)) };
+    if let Some(failed) = failure_of(&outcomes, last, token, &answers) {
+        return Err(failed);
+    }
+    let inserted = outcomes.swap_remove(1).map(Answer::rows).unwrap_or_default();
+    let row = inserted.first().ok_or(Failed::NotWritten(Trouble::Corrupt))?;
+    connection.keep_version(unsigned(row.get(0)));
+    Ok(row.get::<_, bool>(1).then_some(answers))
+}
