@@ -115,8 +115,7 @@ impl Layer for Erasing {
 
 #[test]
 fn b7_a_check_takes_a_tenant_that_another_process_erases_meanwhile_for_no_damage() {
-    wait(async {
-        let ([one, other], opened) = two().await;
+    on_every_engine(async |[one, other], opened| {
         let acme = handle(&one, "acme");
         put(&acme, text("thing", "theirs")).await;
         put(&handle(&other, "globex"), text("thing", "of globex")).await;
