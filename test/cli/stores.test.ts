@@ -1,13 +1,13 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { describe, expect, test } from 'vitest'
-import { filesBelow } from '../../scripts/lib/inputs.mjs'
 import { run } from '../../ts/cli/run.ts'
 import { openStore } from '../../ts/index.ts'
 import { freshDatabase } from '../support/databases.ts'
 import { type EngineName, engines, freshFolder, freshUrl, runtimeFor } from '../support/stores.ts'
 import { bailiwick, oneLine } from './command.ts'
+import { damageValues, spoil } from './damage.ts'
 
 /** The engines whose stores are there when their process has ended. */
 const keeping = engines.filter((engine) => engine !== 'memory')
@@ -38,19 +38,6 @@ async function filledUrl(engine: EngineName): Promise<{ url: string; id: string 
 function rootKeyOf(url: string): string {
   const kept = url.startsWith('sled:') ? readFileSync(join(url.slice('sled:'.length), 'root.key')) : undefined
   return kept?.toString('base64') ?? process.env['BAILIWICK_ROOT_KEY'] ?? ''
-}
-
-/** Spoils the byte in the middle of every large value. */
-function damageValues(directory: string): void {
-  const files = filesBelow(join(directory, 'segments'))
-  expect(files.length).toBeGreaterThan(0)
-  for (const file of files) spoil(file, readFileSync(file).length >> 1)
-}
-
-function spoil(file: string, at: number): void {
-  const bytes = readFileSync(file)
-  bytes[at] = (bytes[at] ?? 0) ^ 0xff
-  writeFileSync(file, bytes)
 }
 
 describe('doctor', () => {

@@ -8,6 +8,7 @@ import {
   createRuntime,
   defineReference,
   defineRuntime,
+  InvalidInputError,
   openStore,
   parseRuntimeSpec,
   type Runtime,
@@ -16,6 +17,7 @@ import {
 import { Bridge, bridge } from '../../ts/native/bridge.ts'
 import { loadAddon } from '../../ts/native/loader.ts'
 import { Operation } from '../../ts/native/operations.ts'
+import { migrate } from '../../ts/runtime/migrate.ts'
 import { runtimeWithAgent } from '../isolation/agents.ts'
 import { freshDatabase } from '../support/databases.ts'
 import { codeOf } from '../support/failures.ts'
@@ -118,6 +120,19 @@ const refused: Record<string, Case> = {
     const { ownerUrl } = await freshDatabase('bare')
     arm()
     return await setupStore(ownerUrl)
+  },
+  migrate: async (_, arm) => {
+    const folder = freshFolder()
+    await (await openStore(`sled:${join(folder, 'from')}`)).close()
+    arm()
+    return await (await migrate(`sled:${join(folder, 'from')}`, `sled:${join(folder, 'to')}`, {})).result
+  },
+  migratedSoFar: async (_, arm) => {
+    const folder = freshFolder()
+    const { result, soFar } = await migrate(`sled:${join(folder, 'none')}`, `sled:${join(folder, 'to')}`, {})
+    await expect(result).rejects.toThrow(InvalidInputError)
+    arm()
+    return await soFar()
   },
   registerTopology: once(() => createRuntime(spec(), { store: 'memory:' })),
   advanceClock: async (_, arm) => {

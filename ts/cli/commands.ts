@@ -4,6 +4,7 @@ import { doctor } from './doctor.ts'
 import { init } from './init.ts'
 import { inspect } from './inspect.ts'
 import { isolation } from './isolation.ts'
+import { migrate } from './migrate.ts'
 import { restore } from './restore.ts'
 import { setup } from './setup.ts'
 import { verify } from './verify.ts'
@@ -15,6 +16,7 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['doctor', doctor],
   ['backup', backup],
   ['restore', restore],
+  ['migrate', migrate],
   ['setup', setup],
   ['isolation', isolation],
   ['inspect', inspect],

@@ -4,13 +4,29 @@ import type { Terminal, Words } from './command.ts'
 const REDRAW_MS = 1000
 
 /**
- * Waits for work and says meanwhile on the terminal what is done and for how long. The core tells nothing before its end,
- * so there is no bar.
+ * Waits for work and says meanwhile on the terminal what is done and for how long, and how far it is if `soFar` knows. Nobody
+ * knows how much is left, so there is no bar.
  */
-export async function withProgress<T>(what: string, terminal: Terminal, words: Words, work: Promise<T>): Promise<T> {
+export async function withProgress<T>(
+  what: string,
+  terminal: Terminal,
+  words: Words,
+  work: Promise<T>,
+  soFar?: () => Promise<string>,
+): Promise<T> {
   if (!terminal.isInteractive || words.json) return await work
   const start = Date.now()
-  const draw = () => terminal.complain(`\r${what} … ${Math.round((Date.now() - start) / 1000)} s`)
+  let far = ''
+  const draw = () => {
+    terminal.complain(`\r${what} … ${far}${Math.round((Date.now() - start) / 1000)} s\u001b[K`)
+    soFar?.().then(
+      (text) => {
+        far = text === '' ? '' : `${text}, `
+      },
+      // Then the work itself says what is wrong.
+      () => {},
+    )
+  }
   draw()
   const redraw = setInterval(draw, REDRAW_MS)
   try {

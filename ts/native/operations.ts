@@ -56,6 +56,8 @@ export const Operation = {
   tokens: 96,
   rotateRootKey: 100,
   setupStore: 101,
+  migrate: 102,
+  migratedSoFar: 103,
 } as const
 
 /** The number of an operation. */

@@ -319,7 +319,8 @@ export async function openWith(
   })
 }
 
-async function rootKeyWriter({ rootKey, rootKeyEnv }: StoreOptions): Promise<(message: Message) => void> {
+/** Writes the root key that the options name, or that there is none. */
+export async function rootKeyWriter({ rootKey, rootKeyEnv }: StoreOptions): Promise<(message: Message) => void> {
   if (rootKey !== undefined) {
     const bytes = typeof rootKey === 'function' ? await rootKey() : rootKey
     if (!isBytes(bytes)) throw new InvalidInputError('rootKey must be a Uint8Array of exactly 32 bytes.')

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bailiwick_model::{Error, Result};
 use bailiwick_runtime::stores::StoreHandle;
-use bailiwick_runtime::{Catalogue, Computing, PreparedRun, TenantHandle};
+use bailiwick_runtime::{Catalogue, Computing, PreparedRun, Progress, TenantHandle};
 
 /// Things by number.
 pub(crate) struct Table<T> {
@@ -57,6 +57,8 @@ pub(crate) struct Tables {
     pub(crate) stores_of: HashMap<u32, u32>,
     /// Runs that have their ids and are not begun, by these.
     pub(crate) prepared: HashMap<String, PreparedRun>,
+    /// How far the move of a store is that was begun last.
+    pub(crate) progress: Arc<Progress>,
     /// Nothing may be added any more: there is nobody to give it back.
     pub(crate) ended: bool,
 }

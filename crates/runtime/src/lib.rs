@@ -21,8 +21,8 @@ pub use approvals::{
     Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Decide, Problem, Question, Subject, VerifyReport,
 };
 pub use bailiwick_tenancy::{
-    CheckReport, Clock, Copied, DEFAULT_LIMIT, Health, Held, Lane, Promptness, RootKey, Stats, Store, StoreOptions,
-    stores,
+    CheckReport, Clock, Copied, DEFAULT_LIMIT, Departure, Health, Held, Lane, Moved, Outcome, Progress, Promptness,
+    RootKey, Stats, Store, StoreOptions, stores,
 };
 pub use cache::{Begun, CacheValue, Computing};
 pub use catalogue::Catalogue;

@@ -16,7 +16,7 @@ pub use engine::{
     Commit, CommitError, Count, Due, Durability, Engine, EngineFuture, EngineLimits, Export, Exported, Found, Health,
     Item, Limits, Op, Place, Promptness, ReadError, Row, ScanRequest, Tag, Usage, Version, When,
 };
-pub use vault::{Created, Slot, Vault};
+pub use vault::{Created, STORE_SLOT, Slot, Vault};
 
 /// A place where tenants' state is kept: the records, and the small secrets that seal them.
 #[derive(Clone)]

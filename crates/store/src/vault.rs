@@ -3,6 +3,10 @@
 
 use crate::engine::{EngineFuture, ReadError};
 
+/// The slot of a store's own secrets, on which everything else in it hangs.
+pub const STORE_SLOT: [u8; 32] = [0; 32];
+/// The first byte of that slot once the store is kept elsewhere. A shared engine lets nobody connect to such a one.
+pub const MOVED: u8 = 0xFF;
 /// The most bytes of one slot's value.
 pub const SLOT_VALUE_BYTES: usize = 160;
 
@@ -37,6 +41,12 @@ pub trait Vault: Send + Sync + 'static {
     fn wipe(&self, name: [u8; 32]) -> EngineFuture<'_, Result<bool, ReadError>>;
     /// The names after `after` in byte order, at most `limit`.
     fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>>;
+    /// Keeps everybody else out of the store until [`STORE_SLOT`] is replaced or the store is closed: whoever has it open
+    /// already, and whoever comes. `false`: somebody does not leave, or keeps others out himself. There must be a slot of
+    /// that name. Where a store is open in one place at a time there is nothing to do.
+    fn claim(&self) -> EngineFuture<'_, Result<bool, ReadError>> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
     /// What may still hold a value that was wiped, beyond this store's reach: for an operator to read.
     fn residues(&self) -> &'static [&'static str];
     /// The secret that is kept beside the data when the host brings none, if this store has one.

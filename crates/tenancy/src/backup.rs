@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bailiwick_model::{Error, Result};
-use bailiwick_store::{Commit, Durability, Engine, Exported, Found, Limits, Op, Opened, Tag, Vault, When, sled};
+use bailiwick_store::{Engine, Exported, Found, Opened, Tag, Vault, sled};
 use bytes::Bytes;
 
+use crate::copying::{Copied, copy_rows};
 use crate::failure;
 use crate::name_row;
 use crate::opening::open_sled;
@@ -18,19 +19,8 @@ use crate::store::Store;
 /// How often a copy is begun again because a tenant was erased meanwhile, by this process or another: it would hold what
 /// must be gone.
 const ATTEMPTS: usize = 3;
-/// So many operations of one tenant are written together.
-const OPS: usize = 512;
 /// So many headers are copied at once.
 const HEADERS: usize = 256;
-
-/// What was copied.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Copied {
-    /// How many rows: records, their parts and the rows of lists.
-    pub rows: u64,
-    /// The bytes of their sealed values.
-    pub bytes: u64,
-}
 
 impl Store {
     /// Copies everything into a directory that is not there yet, or empty.
@@ -71,7 +61,7 @@ impl Store {
 
     async fn copy_all(&self, target: &Opened) -> Result<Option<Copied>> {
         let mut names = BTreeSet::new();
-        let copied = copy_rows(&*self.engine, &*target.engine, &mut names).await?;
+        let copied = copy_rows(&*self.engine, &*target.engine, |exported| names.extend(name_of(exported))).await?;
         // All of them under one root key.
         let _no_rotation = self.rotation.lock().await;
         // Headers come before their name rows and go after them: so a tenant with a row has its header here.
@@ -80,51 +70,6 @@ impl Store {
             && same_headers(&*self.vault, &*target.vault).await?;
         Ok(same.then_some(copied))
     }
-}
-
-/// Also says under which names there were rows.
-async fn copy_rows(from: &dyn Engine, to: &dyn Engine, names: &mut BTreeSet<[u8; 32]>) -> Result<Copied> {
-    let mut export = from.export().await.map_err(failure::read)?;
-    let mut copied = Copied::default();
-    loop {
-        let part = export.next().await.map_err(failure::read)?;
-        if part.is_empty() {
-            return Ok(copied);
-        }
-        let mut batch: Option<(Tag, Vec<Op>)> = None;
-        for exported in part {
-            names.extend(name_of(&exported));
-            let (tag, op) = lower(exported, &mut copied);
-            match &mut batch {
-                Some((same, ops)) if *same == tag && ops.len() < OPS => ops.push(op),
-                _ => {
-                    let full = batch.replace((tag, vec![op]));
-                    write(to, full).await?;
-                }
-            }
-        }
-        write(to, batch).await?;
-    }
-}
-
-fn lower(exported: Exported, copied: &mut Copied) -> (Tag, Op) {
-    match exported {
-        Exported::Row { tag, row, counted } => {
-            copied.rows += 1;
-            copied.bytes += row.value.len() as u64;
-            let (place, value, expires_at) = (row.place, row.value, row.expires_at);
-            (tag, Op::Put { place, value, expires_at, counted, when: When::Any })
-        }
-        Exported::Gone { tag, place } => (tag, Op::Delete { place, when: When::Any }),
-        Exported::Wake { due, at } => (due.tag, Op::Wake { kind: due.kind, at }),
-    }
-}
-
-async fn write(to: &dyn Engine, batch: Option<(Tag, Vec<Op>)>) -> Result<()> {
-    let Some((tag, ops)) = batch else { return Ok(()) };
-    // Closing the target makes all of it durable.
-    let commit = Commit { tag, now: 0, ops, limits: Limits::default(), durability: Durability::Relaxed };
-    to.commit(commit).await.map(|_| ()).map_err(failure::commit)
 }
 
 async fn copy_headers(from: &dyn Vault, to: &dyn Vault) -> Result<()> {

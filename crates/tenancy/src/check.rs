@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use bailiwick_model::Result;
 use bailiwick_store::engine::record_key;
-use bailiwick_store::{Exported, Place, Row, Tag};
+use bailiwick_store::{Exported, Place, Row, STORE_SLOT, Tag};
 
 use crate::failure;
-use crate::keys::{STORE_SLOT, TenantKeys, UnnamedKeys, is_abandoned};
+use crate::keys::{TenantKeys, UnnamedKeys, is_abandoned};
 use crate::name_row::NameRow;
 use crate::row::{self, NAME_ROW};
 use crate::store::Store;
@@ -42,7 +42,7 @@ impl CheckReport {
 }
 
 /// What is known of the tags and names while the rows are read.
-struct Check<'a> {
+pub(crate) struct Check<'a> {
     store: &'a Store,
     tenants: HashMap<Tag, UnnamedKeys>,
     /// The tags of headers, by name.
@@ -60,16 +60,8 @@ impl Store {
     /// Those of the store. Damage is no error here, it is in the report; but an engine that cannot read a row at all gives
     /// `StoreCorrupt`.
     pub async fn check(&self) -> Result<CheckReport> {
-        let mut check = Check {
-            store: self,
-            tenants: HashMap::new(),
-            headers: HashMap::new(),
-            named: HashMap::new(),
-            orphans: HashMap::new(),
-            report: CheckReport::default(),
-        };
         let mut export = self.engine.export().await.map_err(failure::read)?;
-        check.read_headers().await?;
+        let mut check = Check::begin(self).await?;
         loop {
             let part = export.next().await.map_err(failure::read)?;
             if part.is_empty() {
@@ -85,7 +77,21 @@ impl Store {
     }
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    /// Reads the headers. Each row is to follow.
+    pub(crate) async fn begin(store: &'a Store) -> Result<Self> {
+        let mut check = Self {
+            store,
+            tenants: HashMap::new(),
+            headers: HashMap::new(),
+            named: HashMap::new(),
+            orphans: HashMap::new(),
+            report: CheckReport::default(),
+        };
+        check.read_headers().await?;
+        Ok(check)
+    }
+
     async fn read_headers(&mut self) -> Result<()> {
         let vault = &self.store.vault;
         let mut after = Some(STORE_SLOT);
@@ -112,7 +118,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn row(&mut self, tag: Tag, row: &Row) {
+    pub(crate) fn row(&mut self, tag: Tag, row: &Row) {
         self.report.rows += 1;
         self.report.bytes += row.value.len() as u64;
         if row.place.kind == NAME_ROW {
@@ -164,7 +170,7 @@ impl Check<'_> {
         }
     }
 
-    async fn finish(mut self) -> Result<CheckReport> {
+    pub(crate) async fn finish(mut self) -> Result<CheckReport> {
         let mut erased: HashSet<Tag> = self.named.values().flat_map(|row| row.erased.clone()).collect();
         for (name, row) in &self.named {
             let Some(live) = row.live.filter(|live| self.headers.get(name) != Some(live)) else { continue };

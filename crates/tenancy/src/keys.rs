@@ -21,22 +21,22 @@
 //! 141  tag              16 bytes
 //! ```
 
-use bailiwick_model::{Error, Result};
-use bailiwick_store::Tag;
+use bailiwick_model::Result;
+use bailiwick_store::{STORE_SLOT, Tag};
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
 use crate::failure;
 use crate::hash::{Key, Purpose};
+use crate::moving;
 use crate::root_key::wrong_key;
 use crate::seal::Sealer;
 use crate::signing::Signing;
 use crate::wrapper::{Keyring, Wrapper};
 
-const FORMAT: u8 = 1;
+/// How every header begins.
+pub(crate) const FORMAT: u8 = 1;
 const FIRST_GENERATION: u32 = 1;
-/// The slot that holds the store's own header.
-pub(crate) const STORE_SLOT: [u8; 32] = [0; 32];
 
 /// What the store's header holds.
 pub(crate) struct StoreSecret {
@@ -66,7 +66,7 @@ impl StoreSecret {
     pub(crate) fn unwrap(header: &[u8], wrapper: impl FnOnce(u32) -> Option<Wrapper>) -> Result<Self> {
         let (format, rest) = header.split_first().ok_or_else(failure::corrupt)?;
         if *format != FORMAT {
-            return Err(newer());
+            return Err(moving::refusal(Some(format)));
         }
         let (store_id, rest) = rest.split_first_chunk::<16>().ok_or_else(failure::corrupt)?;
         let (generation, wrapped) = rest.split_first_chunk::<4>().ok_or_else(failure::corrupt)?;
@@ -250,7 +250,7 @@ impl<'a> HeaderPlace<'a> {
     ) -> Result<(Self, Zeroizing<Vec<u8>>)> {
         let (format, rest) = header.split_first().ok_or_else(failure::corrupt)?;
         if *format != FORMAT {
-            return Err(newer());
+            return Err(moving::refusal(Some(format)));
         }
         let (generation, rest) = rest.split_first_chunk::<4>().ok_or_else(failure::corrupt)?;
         let (tag, rest) = rest.split_first_chunk::<32>().ok_or_else(failure::corrupt)?;
@@ -299,8 +299,4 @@ fn generation_of(header: &[u8]) -> Option<u32> {
 pub(crate) fn store_generation_of(header: &[u8]) -> Option<u32> {
     let generation = header.get(17..21)?;
     (header.first() == Some(&FORMAT)).then_some(u32::from_be_bytes(generation.try_into().ok()?))
-}
-
-fn newer() -> Error {
-    Error::invalid("This store was written by a newer version of bailiwick. Update bailiwick.")
 }

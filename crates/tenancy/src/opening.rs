@@ -93,6 +93,10 @@ fn refusal(error: postgres::OpenError) -> Error {
         OpenError::NewerFormat => {
             Error::invalid("The tables were made by a newer version of bailiwick. Update bailiwick.")
         }
+        OpenError::Moving => Error::StoreUnavailable(
+            "The store in this database is being moved. Wait until that is over, then open it where it is.".to_owned(),
+        ),
+        OpenError::Moved => crate::moving::moved(),
     }
 }
 

@@ -12,12 +12,12 @@
 //! store again. It cannot make a tenant whose turn has passed: see [`Store::refuse_rotated`].
 
 use bailiwick_model::{Error, Result};
-use bailiwick_store::{ReadError, Slot};
+use bailiwick_store::{ReadError, STORE_SLOT, Slot};
 use zeroize::Zeroizing;
 
 use crate::failure;
 use crate::hash::Key;
-use crate::keys::{STORE_SLOT, StoreSecret, store_generation_of, wrap_anew};
+use crate::keys::{StoreSecret, store_generation_of, wrap_anew};
 use crate::root_key::wrong_length;
 use crate::store::Store;
 use crate::wrapper::{Keyring, Wrapper};
@@ -154,6 +154,11 @@ impl Store {
     pub(crate) async fn refuse_rotated(&self, keyring: &Keyring) -> Result<()> {
         let header = self.store_header().await?.value;
         if store_generation_of(&header) == Some(keyring.current.generation()) { Ok(()) } else { Err(rotated()) }
+    }
+
+    /// What the store's header holds now.
+    pub(crate) async fn secret(&self) -> Result<StoreSecret> {
+        open_again(&self.store_header().await?, &*self.keyring.read().await)
     }
 
     pub(crate) async fn store_header(&self) -> Result<Slot> {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Weak};
 
 use bailiwick_model::{Result, tenant::Tenant};
 use bailiwick_store::{
-    Commit, CommitError, Created, Durability, Engine, Found, Health, Limits, Op, Opened, Place, Tag, Vault, When,
+    Commit, CommitError, Created, Durability, Engine, Found, Health, Limits, Op, Opened, Place, STORE_SLOT, Tag, Vault,
+    When,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -17,7 +18,7 @@ use crate::closing::Closing;
 use crate::entropy::{Clock, Entropy, Streams};
 use crate::failure;
 use crate::hash::Key;
-use crate::keys::{STORE_SLOT, StoreKeys, StoreSecret};
+use crate::keys::{StoreKeys, StoreSecret};
 use crate::opened::OpenedRecords;
 use crate::root_key::RootKey;
 use crate::row::NAME_ROW;
@@ -87,25 +88,42 @@ impl Store {
         let entropy = streams.of_store();
         let roots = options.root_key.load(&*backend.vault, &entropy).await?;
         let (keys, keyring) = store_keys(&backend, &entropy, &roots).await?;
-        let store = Self {
+        let store = Self::assemble(backend, keys, keyring, options.opened_bytes, options.clock, streams);
+        store.finish_rotation().await?;
+        store.wipe_erased().await?;
+        Ok(Arc::new(store))
+    }
+
+    fn assemble(
+        backend: Opened,
+        keys: StoreKeys,
+        keyring: Keyring,
+        opened_bytes: usize,
+        clock: Clock,
+        streams: Streams,
+    ) -> Self {
+        Self {
             engine: backend.engine,
             vault: backend.vault,
             keys,
             keyring: RwLock::new(keyring),
             rotation: tokio::sync::Mutex::default(),
-            clock: options.clock,
-            opened: OpenedRecords::new(options.opened_bytes),
+            clock,
+            opened: OpenedRecords::new(opened_bytes),
             alarms: AtomicU64::new(0),
             closing: Closing::default(),
-            entropy,
+            entropy: streams.of_store(),
             process: Entropy::System.bytes(),
             is_watched: AtomicBool::new(false),
             streams,
             tenants: Mutex::default(),
-        };
-        store.finish_rotation().await?;
-        store.wipe_erased().await?;
-        Ok(Arc::new(store))
+        }
+    }
+
+    /// A copy of this store that lies elsewhere, with the same keys, to be read alone.
+    pub(crate) async fn over(&self, backend: Opened) -> Result<Self> {
+        let secret = self.secret().await?;
+        Ok(Self::assemble(backend, secret.keys()?, secret.keyring, 0, Clock::system(), Streams::new(None)))
     }
 
     pub(crate) fn process(&self) -> Option<[u8; 16]> {
@@ -236,6 +254,13 @@ async fn has_tenants(vault: &dyn Vault) -> Result<bool> {
 }
 
 const STORE_ROW: (Tag, Place) = (Tag(STORE_SLOT), Place { kind: NAME_ROW, item: [0; 32] });
+
+impl Store {
+    /// Whether this is the place of the row that ties the engine to the store's keys.
+    pub(crate) fn is_store_row(tag: Tag, place: &Place) -> bool {
+        (tag, *place) == STORE_ROW
+    }
+}
 
 async fn store_row(engine: &dyn Engine) -> Result<Option<Bytes>> {
     let (tag, place) = STORE_ROW;

@@ -8,9 +8,10 @@ use std::sync::{Arc, OnceLock};
 
 use bailiwick_model::{Error, Result};
 use bailiwick_store::postgres::PostgresOptions;
-use bailiwick_store::{Opened, memory};
+use bailiwick_store::{Opened, memory, sled};
 use parking_lot::Mutex;
 
+use crate::moving::{Departure, Outcome, Progress};
 pub use crate::opening::setup;
 use crate::opening::{open_postgres, open_sled, postgres_place, real_path};
 use crate::root_key::RootKey;
@@ -104,10 +105,7 @@ pub async fn open(url: &str, options: OpenOptions) -> Result<StoreHandle> {
     shared.store = Some(store.clone());
     shared.handles += 1;
     drop(shared);
-    let url = match &location {
-        Location::Postgres(place) => place.clone(),
-        _ => url.to_owned(),
-    };
+    let url = location.shown(url);
     Ok(StoreHandle { store, entry, location, url, released: AtomicBool::new(false) })
 }
 
@@ -143,6 +141,49 @@ async fn refuse_unused(backend: &Opened, must_exist: bool) -> Result<()> {
         return Err(Error::invalid("There is no store here yet. The first openStore or createRuntime makes one."));
     }
     Ok(())
+}
+
+/// What came of moving a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// What was done.
+    pub outcome: Outcome,
+    /// Where the store was, without password and settings.
+    pub from: String,
+    /// Where it is.
+    pub to: String,
+    /// Whether its root key lies in its old directory. It goes nowhere by itself.
+    pub has_key_beside: bool,
+}
+
+/// Moves the store at a URL to another, `sled:` or `postgres:` each; a database must be set up. Cut off anywhere, it is
+/// repeated with the same URLs until it returns.
+///
+/// # Errors
+/// As [`Departure::to`], and `InvalidInput` for URLs that will not do, `StoreLocked`.
+pub async fn migrate(from: &str, to: &str, root_key: RootKey, progress: &Progress) -> Result<Migrated> {
+    let (here, there) = (Location::parse(from)?, Location::parse(to)?);
+    if here == there {
+        return Err(Error::invalid("Both places are the same. Name another one to move the store to."));
+    }
+    if let Location::Sled(path) = &here
+        && !sled::is_store(path)
+    {
+        return Err(Error::invalid("There is no store in the directory to move from."));
+    }
+    there.refuse_memory()?;
+    let source = here.open_to_move(from).await?;
+    let moved = async {
+        let departure = Departure::of(source.clone(), root_key).await?;
+        let target = there.open_to_move(to).await?;
+        let outcome = departure.to(&target, progress).await;
+        target.engine.close().await;
+        let has_key_beside = source.vault.local_secret().await.is_ok_and(|secret| secret.is_some());
+        Ok(Migrated { outcome: outcome?, from: here.shown(from), to: there.shown(to), has_key_beside })
+    };
+    let moved = moved.await;
+    source.engine.close().await;
+    moved
 }
 
 /// Drops an entry that nobody uses.
@@ -183,6 +224,31 @@ impl StoreHandle {
 }
 
 impl Location {
+    /// Its URL, fit to be shown.
+    fn shown(&self, url: &str) -> String {
+        match self {
+            Self::Postgres(place) => place.clone(),
+            _ => url.to_owned(),
+        }
+    }
+
+    fn refuse_memory(&self) -> Result<()> {
+        match self {
+            Self::Sled(_) | Self::Postgres(_) => Ok(()),
+            Self::SharedMemory(_) | Self::OwnMemory(_) => {
+                Err(Error::invalid("What is in memory alone cannot be moved. Name sled:<path> or postgres://…"))
+            }
+        }
+    }
+
+    async fn open_to_move(&self, url: &str) -> Result<Opened> {
+        self.refuse_memory()?;
+        match self {
+            Self::Sled(path) => open_sled(path, None),
+            _ => open_postgres(url, PostgresOptions { is_moving: true, ..PostgresOptions::default() }).await,
+        }
+    }
+
     fn parse(url: &str) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         match url.split_once(':') {

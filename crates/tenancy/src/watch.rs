@@ -2,10 +2,9 @@
 //! anew each round. Two at a time would do no harm, only the same work twice.
 
 use bailiwick_model::Result;
-use bailiwick_store::{Commit, CommitError, Durability, Found, Limits, Op, Place, Tag, When};
+use bailiwick_store::{Commit, CommitError, Durability, Found, Limits, Op, Place, STORE_SLOT, Tag, When};
 
 use crate::failure;
-use crate::keys::STORE_SLOT;
 use crate::row::NAME_ROW;
 use crate::store::Store;
 

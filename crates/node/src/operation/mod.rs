@@ -24,6 +24,8 @@ const GIVE_UP: u32 = 25;
 const ERASE: u32 = 31;
 const ROTATE_ROOT_KEY: u32 = 100;
 const SETUP_STORE: u32 = 101;
+const MIGRATE: u32 = 102;
+const MIGRATED_SO_FAR: u32 = 103;
 
 /// The names of the operations, for tests that make one panic.
 pub(crate) fn name(number: u32) -> &'static str {
@@ -84,6 +86,8 @@ pub(crate) fn name(number: u32) -> &'static str {
         96 => "tokens",
         ROTATE_ROOT_KEY => "rotateRootKey",
         SETUP_STORE => "setupStore",
+        MIGRATE => "migrate",
+        MIGRATED_SO_FAR => "migratedSoFar",
         _ => "unknown",
     }
 }
@@ -95,7 +99,7 @@ pub(crate) fn is_of_a_tenant(number: u32) -> bool {
 }
 
 fn is_of_a_store(number: u32) -> bool {
-    number < 10 || matches!(number, ROTATE_ROOT_KEY | SETUP_STORE)
+    number < 10 || matches!(number, ROTATE_ROOT_KEY | SETUP_STORE | MIGRATE | MIGRATED_SO_FAR)
 }
 
 /// Whether an operation can be asked again when its answer was refused, because it changes nothing.

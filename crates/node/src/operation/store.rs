@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
 use bailiwick_runtime::stores::{self, OpenOptions};
-use bailiwick_runtime::{Catalogue, Clock, Promptness, RootKey, StoreOptions, keep_swept, sweep};
+use bailiwick_runtime::{Catalogue, Clock, Outcome, Promptness, RootKey, StoreOptions, keep_swept, sweep};
 
-use super::{ROTATE_ROOT_KEY, SETUP_STORE, json_answer, no_such_operation};
+use super::{MIGRATE, MIGRATED_SO_FAR, ROTATE_ROOT_KEY, SETUP_STORE, json_answer, no_such_operation};
 use crate::environment::Environment;
 use crate::message::{Answer, Reader};
 
@@ -51,8 +52,45 @@ pub(super) async fn run(
             let url = stores::setup(arguments.text()?).await?;
             Ok(json_answer(vec![("url", Json::String(url))]))
         }
+        MIGRATE => migrate(environment, arguments).await,
+        MIGRATED_SO_FAR => {
+            let progress = environment.tables().progress.clone();
+            let number = |count: &AtomicU64| Json::Number(count.load(Ordering::Relaxed) as f64);
+            Ok(json_answer(vec![("copied", number(&progress.copied)), ("compared", number(&progress.compared))]))
+        }
         _ => Err(no_such_operation()),
     }
+}
+
+async fn migrate(environment: &Arc<Environment>, arguments: &mut Reader<'_>) -> Result<Answer> {
+    let (from, to) = (arguments.text()?, arguments.text()?);
+    let root_key = root_key(arguments)?;
+    let progress = Arc::default();
+    environment.tables().progress = Arc::clone(&progress);
+    let migrated = stores::migrate(from, to, root_key, &progress).await?;
+    let mut members = vec![
+        ("from", Json::String(migrated.from)),
+        ("to", Json::String(migrated.to)),
+        ("hasKeyBeside", Json::Bool(migrated.has_key_beside)),
+    ];
+    if let Outcome::Moved(moved) = migrated.outcome {
+        let numbers = [
+            ("tenants", moved.tenants),
+            ("rows", moved.all.rows),
+            ("bytes", moved.all.bytes),
+            ("written", moved.written),
+        ];
+        members.extend(numbers.map(|(name, number)| (name, Json::Number(number as f64))));
+    }
+    Ok(json_answer(members))
+}
+
+fn root_key(arguments: &mut Reader<'_>) -> Result<RootKey> {
+    Ok(match arguments.u8()? {
+        0 => RootKey::Local,
+        1 => RootKey::Given(arguments.bytes()?.to_vec().into()),
+        _ => RootKey::from_base64(arguments.text()?)?,
+    })
 }
 
 /// Takes a store out and ends what its handles wait for. Other holders of the same store are not concerned.
@@ -65,11 +103,7 @@ fn end_handles(environment: &Environment, target: u32) -> Option<Arc<stores::Sto
 
 async fn open_store(environment: &Arc<Environment>, arguments: &mut Reader<'_>) -> Result<Answer> {
     let url = arguments.text()?;
-    let root_key = match arguments.u8()? {
-        0 => RootKey::Local,
-        1 => RootKey::Given(arguments.bytes()?.to_vec().into()),
-        _ => RootKey::from_base64(arguments.text()?)?,
-    };
+    let root_key = root_key(arguments)?;
     let engine_cache_bytes = arguments.whole("cacheBytes")?;
     let opened_bytes = arguments.whole("openedCacheBytes")?;
     let connections = arguments.whole("connections")?;

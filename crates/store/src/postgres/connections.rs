@@ -8,11 +8,11 @@ use parking_lot::Mutex;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::PostgresOptions;
 use super::failure::Trouble;
 use super::numbers::unsigned;
 use super::pipeline::Pipeline;
 use super::statements::Statements;
+use super::{PostgresOptions, admission};
 use crate::engine::{Durability, Tag};
 
 /// Look-ups go by keys, so plans never change with what the server believes about a table's size; and a server that
@@ -65,6 +65,7 @@ pub(super) struct Manager {
     config: Config,
     tls: MakeRustlsConnect,
     patience: Duration,
+    is_moving: bool,
 }
 
 impl managed::Manager for Manager {
@@ -76,6 +77,9 @@ impl managed::Manager for Manager {
         tokio::spawn(connection);
         let settings = format!("{SETTINGS}; {}", ends_after(self.patience));
         client.batch_execute(&settings).await.map_err(|error| Trouble::of(&error))?;
+        if !self.is_moving {
+            admission::of_connection(&client).await?;
+        }
         let statements = Statements::prepare(&client, self.patience).await?;
         let row = client.query_one(&statements.version, &[]).await.map_err(|error| Trouble::of(&error))?;
         let version = Mutex::new(Some(unsigned(row.get(0))));
@@ -99,9 +103,9 @@ pub(super) struct Connections(managed::Pool<Manager>);
 
 impl Connections {
     pub(super) fn new(config: Config, tls: MakeRustlsConnect, options: &PostgresOptions) -> Result<Self, Trouble> {
-        let patience = options.patience;
+        let (patience, is_moving) = (options.patience, options.is_moving);
         let timeouts = Timeouts { wait: Some(patience), create: Some(patience), recycle: None };
-        let pool = managed::Pool::builder(Manager { config, tls, patience })
+        let pool = managed::Pool::builder(Manager { config, tls, patience, is_moving })
             .max_size(options.connections.max(1))
             .runtime(deadpool::Runtime::Tokio1)
             .timeouts(timeouts)

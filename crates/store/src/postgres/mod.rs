@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `open` (here), `checks`, `address` | opening, and what must hold before |
+//! | `open` (here), `checks`, `address`, `admission` | opening, what must hold before, and who has it alone |
 //! | `schema`, `setup` | the tables, and who makes them |
 //! | `connections`, `pipeline`, `statements`, `numbers`, `failure` | talking to the server |
 //! | `grouping`, `commit`, `fresh`, `writing`, `outcome` | commits, and what became of one whose connection broke |
@@ -12,6 +12,7 @@
 //! The tables are drawn in `docs/format`.
 
 mod address;
+mod admission;
 mod checks;
 mod commit;
 mod connections;
@@ -49,12 +50,14 @@ pub struct PostgresOptions {
     /// or behind a network that lost it, answers nothing at all. On the server, transactions that get no further are
     /// ended after the same time.
     pub patience: Duration,
+    /// Whether this is to move the store: then it may be one that was moved, and [`crate::Vault::claim`] may be called.
+    pub is_moving: bool,
 }
 
 impl Default for PostgresOptions {
-    /// 10 connections, 30 seconds.
+    /// 10 connections, 30 seconds, not moving.
     fn default() -> Self {
-        Self { connections: 10, patience: Duration::from_secs(30) }
+        Self { connections: 10, patience: Duration::from_secs(30), is_moving: false }
     }
 }
 
@@ -94,6 +97,12 @@ pub enum OpenError {
     /// The tables are those of a newer version.
     #[error("the tables are those of a newer version")]
     NewerFormat,
+    /// Somebody has the store alone, to move it.
+    #[error("the store is being moved")]
+    Moving,
+    /// The store is kept elsewhere.
+    #[error("the store was moved")]
+    Moved,
 }
 
 /// What all calls of a store need.
@@ -103,6 +112,8 @@ struct Shared {
     is_citus: bool,
     server_default_is_off: bool,
     patience: Duration,
+    /// What keeps everybody else out, if this is so.
+    claim: tokio::sync::Mutex<Option<connections::Lease>>,
 }
 
 /// Where a URL leads and as whom, without password and settings: `postgres://role@host:port/database`. Two ways to write
@@ -129,13 +140,19 @@ pub async fn open(url: &str, options: PostgresOptions) -> Result<Opened, OpenErr
 
 /// Checks the database and makes room for connections to it.
 async fn connect(
-    config: tokio_postgres::Config,
+    mut config: tokio_postgres::Config,
     tls: tokio_postgres_rustls::MakeRustlsConnect,
     options: PostgresOptions,
 ) -> Result<Shared, OpenError> {
+    if options.is_moving {
+        admission::tell_apart(&mut config)?;
+    }
     let (client, connection) = config.connect(tls.clone()).await.map_err(|error| failure::of_connecting(&error))?;
     tokio::spawn(connection);
     checks::before_use(&client).await?;
+    if !options.is_moving {
+        admission::before_use(&client).await?;
+    }
     let is_citus = checks::is_citus(&client).await?;
     let row = client.query_one("SHOW synchronous_commit", &[]).await.map_err(|_| OpenError::Unavailable)?;
     let connections = connections::Connections::new(config, tls, &options);
@@ -147,6 +164,7 @@ async fn connect(
         is_citus,
         server_default_is_off,
         patience: options.patience,
+        claim: tokio::sync::Mutex::default(),
     })
 }
 

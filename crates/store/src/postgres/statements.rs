@@ -169,6 +169,11 @@ statements! {
         WHERE name = $1 AND generation = $2";
     wipe_slot = "DELETE FROM bailiwick.headers WHERE name = $1";
     slot_names = "SELECT name FROM bailiwick.headers WHERE name > $1 ORDER BY name LIMIT $2";
+    /// Whether anybody else is connected who may write, but for owners and superusers, who run no store.
+    others = "SELECT EXISTS (SELECT FROM pg_stat_activity AS a JOIN pg_roles AS r ON r.oid = a.usesysid
+        WHERE a.datname = current_database() AND a.application_name <> current_setting('application_name')
+            AND NOT r.rolsuper AND has_table_privilege(r.oid, 'bailiwick.headers', 'UPDATE')
+            AND r.oid <> (SELECT relowner FROM pg_class WHERE oid = 'bailiwick.headers'::regclass))";
     health = "SELECT current_setting('synchronous_commit'), current_setting('fsync'),
         current_setting('full_page_writes'), pg_is_in_recovery()";
 }

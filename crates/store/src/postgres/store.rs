@@ -182,6 +182,7 @@ impl Engine for PostgresEngine {
         Box::pin(async move {
             // Whoever is under way holds it for reading.
             *is_closed.write().await = true;
+            drop(self.0.shared.claim.lock().await.take());
             self.0.shared.connections.close();
             self.0.threads.end();
         })

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use super::connections::Lease;
 use super::failure::Trouble;
 use super::numbers::{binary, signed, unsigned};
 use super::pipeline::{Answer, Parameter};
 use super::statements::Statements;
-use super::{Inner, Shared};
+use super::{Inner, Shared, admission};
 use crate::engine::{EngineFuture, ReadError};
 use crate::memory::refuse_oversized;
-use crate::vault::{Created, Slot, Vault};
+use crate::vault::{Created, STORE_SLOT, Slot, Vault};
 
 /// See [`super::open`].
 pub(super) struct PostgresVault(pub(super) Arc<Inner>);
@@ -53,6 +54,17 @@ async fn create(shared: &Shared, name: [u8; 32], value: Vec<u8>) -> Result<Creat
     }
 }
 
+/// Replaces the slot that is held and ends the hold, both in one.
+async fn replace_and_let_go(lease: Lease, values: Vec<Parameter<'_>>) -> Result<Answer, Trouble> {
+    let connection = lease.connection()?;
+    let mut pipeline = connection.pipeline();
+    pipeline.execute(&connection.statements.replace_slot, values);
+    pipeline.batch("COMMIT");
+    let answer = pipeline.answers().await?.into_iter().next().ok_or(Trouble::Lost)?;
+    lease.done();
+    Ok(answer)
+}
+
 impl Vault for PostgresVault {
     fn get(&self, name: [u8; 32]) -> EngineFuture<'_, Result<Option<Slot>, ReadError>> {
         let shared = Arc::clone(&self.0.shared);
@@ -74,9 +86,18 @@ impl Vault for PostgresVault {
         let shared = Arc::clone(&self.0.shared);
         self.0.read(async move {
             let values: Vec<Parameter<'_>> = vec![binary(&name), Box::new(signed(generation)), Box::new(value)];
-            let answer = one(&shared, |statements| &statements.replace_slot, true, values).await?;
+            let claim = if name == STORE_SLOT { shared.claim.lock().await.take() } else { None };
+            let answer = match claim {
+                Some(lease) => replace_and_let_go(lease, values).await?,
+                None => one(&shared, |statements| &statements.replace_slot, true, values).await?,
+            };
             Ok(matches!(answer, Answer::Count(1)))
         })
+    }
+
+    fn claim(&self) -> EngineFuture<'_, Result<bool, ReadError>> {
+        let shared = Arc::clone(&self.0.shared);
+        self.0.read(async move { admission::claim(&shared).await })
     }
 
     fn wipe(&self, name: [u8; 32]) -> EngineFuture<'_, Result<bool, ReadError>> {

@@ -9,6 +9,8 @@ use super::system::{
     create_private_directory, make_private_directory, make_private_file, private_file, sync_directory,
 };
 
+/// What only a complete store has.
+const FORMAT_FILE: &str = "format";
 /// Everything a store's directory may hold before its `format` file is there.
 const UNFINISHED: [&str; 10] =
     ["lock", "format.new", "keys", "root.key", "root.key.new", "db", UNFINISHED_TREE, "mark", "segments", "values"];
@@ -66,6 +68,11 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether a store was opened in this directory to the end, once at least.
+pub fn is_store(path: &Path) -> bool {
+    path.join(FORMAT_FILE).is_file()
+}
+
 /// How far a store's directory is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -112,7 +119,7 @@ pub(super) fn enter(path: &Path) -> Result<(Lock, Stage), OpenError> {
 
 fn stage(path: &Path) -> Result<Stage, OpenError> {
     let mut text = Vec::new();
-    match File::open(path.join("format")) {
+    match File::open(path.join(FORMAT_FILE)) {
         Ok(file) => {
             file.take(64).read_to_end(&mut text)?;
         }
@@ -141,6 +148,6 @@ pub(super) fn complete(path: &Path) -> io::Result<()> {
         sync_directory(&path.join(name))?;
     }
     sync_directory(path)?;
-    write_whole(path, "format", format!("{FORMAT_START}{FORMAT}\n").as_bytes())?;
+    write_whole(path, FORMAT_FILE, format!("{FORMAT_START}{FORMAT}\n").as_bytes())?;
     sync_parent(path)
 }

@@ -1,0 +1,66 @@
+//! Moving a store to another place: nothing in it can tell, whatever happens in between.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
+
+#[path = "../cut/mod.rs"]
+mod cut;
+mod cut_off;
+mod life;
+mod places;
+mod refused;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+
+use bailiwick_model::{Error, Result};
+use bailiwick_runtime::{Clock, Departure, Moved, Outcome, Progress, RootKey, Store, StoreOptions};
+use bailiwick_store::postgres::{self, OpenError, PostgresOptions};
+use bailiwick_store::{Opened, STORE_SLOT};
+use support::NOW;
+
+const ROOT: [u8; 32] = [1; 32];
+
+fn root_key() -> RootKey {
+    RootKey::Given(ROOT.to_vec().into())
+}
+
+async fn open(opened: &Opened) -> Result<Arc<Store>> {
+    open_with(opened, None).await
+}
+
+async fn open_with(opened: &Opened, seed: Option<u64>) -> Result<Arc<Store>> {
+    let options = StoreOptions { root_key: root_key(), opened_bytes: 0, clock: Clock::fixed(NOW), seed };
+    Store::open(opened.clone(), options).await
+}
+
+async fn database_of(url: &str, is_moving: bool) -> Result<Opened, OpenError> {
+    postgres::open(url, PostgresOptions { is_moving, ..PostgresOptions::default() }).await
+}
+
+async fn relocate(from: &Opened, to: &Opened) -> Result<Outcome> {
+    Departure::of(from.clone(), root_key()).await?.to(to, &Progress::default()).await
+}
+
+/// Moves what is there, and says what was moved.
+async fn moved(from: &Opened, to: &Opened) -> Moved {
+    match relocate(from, to).await.unwrap() {
+        Outcome::Moved(moved) => moved,
+        Outcome::WasMoved => panic!("nobody moved it before"),
+    }
+}
+
+/// Whether there is a store that opens. Where there is one that does not, it says that it was moved, or is not whole.
+async fn opens(opened: &Opened) -> bool {
+    if opened.vault.get(STORE_SLOT).await.unwrap().is_none() {
+        // Opening it would make one.
+        return false;
+    }
+    match open(opened).await {
+        Ok(_) => true,
+        Err(Error::InvalidInput(message)) => {
+            assert!(message.contains("moved") && message.contains("bailiwick migrate"), "{message}");
+            false
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
