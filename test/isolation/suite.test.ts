@@ -4,16 +4,27 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { isolationSuite } from '../../ts/isolation/index.ts'
 import { openWith } from '../../ts/runtime/store.ts'
-import { engines, noon } from '../support/stores.ts'
+import { dropDatabase, makeDatabase } from '../support/databases.ts'
+import { type EngineName, engines, noon } from '../support/stores.ts'
+
+/** A store for all cells of an engine, and what removes it. */
+async function home(engine: EngineName): Promise<{ url: string; remove: () => unknown }> {
+  if (engine === 'memory') return { url: 'memory:', remove: () => {} }
+  if (engine === 'postgres') {
+    const database = await makeDatabase()
+    return { url: database.url, remove: () => dropDatabase(database) }
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'bailiwick-'))
+  return { url: `sled:${join(folder, 'store')}`, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
 
 describe.each(engines)('the isolation suite on %s', async (engine) => {
-  const folder = mkdtempSync(join(tmpdir(), 'bailiwick-'))
-  const url = engine === 'memory' ? 'memory:' : `sled:${join(folder, 'store')}`
-  const store = await openWith(url, {}, { now: noon })
+  const { url, remove } = await home(engine)
+  const store = await openWith(url, { rootKey: new Uint8Array(32).fill(7) }, { now: noon })
   const { cells } = isolationSuite({ store, emptyStore: true, advance: (milliseconds) => store.advance(milliseconds) })
   afterAll(async () => {
     await store.close()
-    rmSync(folder, { recursive: true, force: true })
+    await remove()
   })
 
   it.each(cells.map((cell) => [cell.name, cell] as const))('%s', (_, { run }) => run())

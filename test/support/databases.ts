@@ -9,15 +9,23 @@ import type { TestDatabase } from './database-server.ts'
  * No root key is kept beside such a store, so until then there is one in the environment, for whoever brings none.
  */
 export async function freshDatabase(state: 'ready' | 'bare' = 'ready'): Promise<TestDatabase> {
-  const server = inject('databases')
-  const asked = await fetch(`${server}/${state === 'bare' ? 'bare' : ''}`, { method: 'POST' })
-  if (!asked.ok) throw new Error(await asked.text())
-  const database = (await asked.json()) as TestDatabase
+  const database = await makeDatabase(state)
   onTestFinished(async () => {
     delete process.env[ROOT_KEY_VARIABLE]
-    const dropped = await fetch(`${server}/${database.name}`, { method: 'DELETE' })
-    if (!dropped.ok) throw new Error(await dropped.text())
+    await dropDatabase(database)
   })
   process.env[ROOT_KEY_VARIABLE] ??= Buffer.alloc(32, 7).toString('base64')
   return database
+}
+
+/** A database for whoever drops it himself. */
+export async function makeDatabase(state: 'ready' | 'bare' = 'ready'): Promise<TestDatabase> {
+  const asked = await fetch(`${inject('databases')}/${state === 'bare' ? 'bare' : ''}`, { method: 'POST' })
+  if (!asked.ok) throw new Error(await asked.text())
+  return (await asked.json()) as TestDatabase
+}
+
+export async function dropDatabase({ name }: TestDatabase): Promise<void> {
+  const dropped = await fetch(`${inject('databases')}/${name}`, { method: 'DELETE' })
+  if (!dropped.ok) throw new Error(await dropped.text())
 }

@@ -12,6 +12,9 @@ export const engines = ['memory', 'sled', 'postgres'] as const
 
 export type EngineName = (typeof engines)[number]
 
+/** Those that outlive a process. */
+export const durableEngines = ['sled', 'postgres'] as const
+
 /** When the clocks of these tests stand still. */
 export const noon = Date.UTC(2026, 5, 1, 12)
 

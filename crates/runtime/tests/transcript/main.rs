@@ -188,12 +188,12 @@ fn interleave_many(count: u64, defect: Defect) -> Option<String> {
     })
 }
 
-/// Many at once in one sled store, so that they share syncs; both tenants of a pair act at the same time. Every pair is
-/// then compared with its first tenant alone in a store of the same seed, in memory: a difference between the engines
-/// would show as well.
-async fn interleave_on_sled(count: usize, at_once: usize) {
+/// Many at once in one store, so that they share syncs and connections; both tenants of a pair act at the same time. Every
+/// pair is then compared with its first tenant alone in a store of the same seed, in memory: a difference between the
+/// engines would show as well.
+async fn interleave_at_once(kept: Kept, count: usize, at_once: usize) {
     const SEED: u64 = 7;
-    let home = Kept::Sled.open();
+    let home = kept.open();
     let store = store(home.opened, SEED, NOW, OPENED_BYTES).await;
     let catalogue = catalogue();
     let (mut done, mut from) = (0, NOW);
@@ -257,19 +257,32 @@ fn compare(pairs: Vec<Pair>, seed: u64, from: u64, catalogue: &Arc<Catalogue>) {
     });
 }
 
+/// So many interleavings of each engine.
+fn count() -> usize {
+    if long() { 1_000_000 } else { 10_000 }
+}
+
+fn on_threads(future: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
+    runtime.block_on(future);
+}
+
 #[test]
 fn b1_b2_m3_another_tenant_in_memory_changes_no_byte() {
-    let count = if long() { 1_000_000 } else { 10_000 };
-    if let Some(difference) = interleave_many(count, Defect::None) {
+    if let Some(difference) = interleave_many(count() as u64, Defect::None) {
         panic!("{difference}");
     }
 }
 
 #[test]
 fn b1_b2_m3_another_tenant_on_sled_changes_no_byte() {
-    let count = if long() { 1_000_000 } else { 10_000 };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
-    runtime.block_on(interleave_on_sled(count, 1_000));
+    on_threads(interleave_at_once(Kept::Sled, count(), 1_000));
+}
+
+#[test]
+fn b1_b2_m3_another_tenant_on_postgresql_changes_no_byte() {
+    // A call is several trips to a server: a tenth of what there is on the other engines.
+    on_threads(interleave_at_once(Kept::Postgres, count() / 10, 500));
 }
 
 #[test]

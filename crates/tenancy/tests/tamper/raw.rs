@@ -1,13 +1,14 @@
 //! A store whose engine and vault the test keeps for itself, to write to behind the store's back.
 
-use std::future::Future;
-use std::pin::pin;
+use std::any::Any;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use bailiwick_model::{Error, Kind, Result, Tenant};
+use bailiwick_store::conformance::Home;
+use bailiwick_store::conformance::database::Database;
+pub(crate) use bailiwick_store::conformance::support::block_on;
 use bailiwick_store::layer::Layer;
-use bailiwick_store::{Commit, CommitError, Engine, EngineFuture, Found, Op, Opened, Place, Tag, Vault, memory};
+use bailiwick_store::{Commit, CommitError, Engine, EngineFuture, Found, Op, Opened, Place, Tag, Vault, memory, sled};
 use bailiwick_tenancy::{
     Access, Area, Change, Clock, Committed, Durability, Limits, RootKey, Scope, Store, StoreOptions, Version, When,
 };
@@ -36,25 +37,44 @@ impl Layer for Spy {
     }
 }
 
-/// A store in memory, open to tampering.
+/// A store that is open to tampering.
 pub(crate) struct Raw {
     spy: Arc<Spy>,
     pub(crate) vault: Arc<dyn Vault>,
+    /// What goes when the test has ended.
+    _place: Box<dyn Any>,
+}
+
+/// Runs a test on every engine. What it is given makes a new store of that engine.
+pub(crate) fn on_every_engine(test: impl Fn(&dyn Fn() -> Raw)) {
+    test(&Raw::in_memory);
+    test(&|| {
+        let directory = tempfile::tempdir().unwrap();
+        let options = sled::SledOptions { cache_bytes: 1 << 20 };
+        Raw::new(sled::open(&directory.path().join("store"), options).unwrap(), directory)
+    });
+    test(&|| {
+        let database = Database::fresh();
+        Raw::new(database.open(), database)
+    });
 }
 
 /// Where a row lies.
 pub(crate) type Address = (Tag, Place);
 
 impl Raw {
-    pub(crate) fn new() -> Self {
-        let Opened { engine, vault } = memory::open(memory::MemoryOptions::default());
-        Self { spy: Arc::new(Spy { engine, puts: Mutex::default() }), vault }
+    fn new(Opened { engine, vault }: Opened, place: impl Any) -> Self {
+        Self { spy: Arc::new(Spy { engine, puts: Mutex::default() }), vault, _place: Box::new(place) }
+    }
+
+    pub(crate) fn in_memory() -> Self {
+        Self::new(memory::open(memory::MemoryOptions::default()), ())
     }
 
     /// Opens a store on it; nothing is kept in a cache of opened records.
     pub(crate) fn open(&self, root_key: RootKey) -> Result<Arc<Store>> {
         let options = StoreOptions { root_key, opened_bytes: 0, clock: Clock::fixed(1), seed: None };
-        at_once(Store::open(Opened { engine: self.spy.clone(), vault: self.vault.clone() }, options))
+        block_on(Store::open(Opened { engine: self.spy.clone(), vault: self.vault.clone() }, options))
     }
 
     /// Where the latest put went.
@@ -68,7 +88,7 @@ impl Raw {
     }
 
     pub(crate) fn bytes(&self, (tag, place): Address) -> Vec<u8> {
-        match at_once(self.spy.engine.get(tag, vec![(place, None)], 0)).unwrap().remove(0) {
+        match block_on(self.spy.engine.get(tag, vec![(place, None)], 0)).unwrap().remove(0) {
             Found::Entry(row) => row.value.to_vec(),
             _ => panic!("there is no such row"),
         }
@@ -77,27 +97,27 @@ impl Raw {
     pub(crate) fn overwrite(&self, (tag, place): Address, value: Vec<u8>) {
         let put = Op::Put { place, value: value.into(), expires_at: None, counted: None, when: When::Any };
         let (limits, durability) = (Limits::default(), Durability::Sync);
-        at_once(self.spy.engine.commit(Commit { tag, now: 0, ops: vec![put], limits, durability })).unwrap();
+        block_on(self.spy.engine.commit(Commit { tag, now: 0, ops: vec![put], limits, durability })).unwrap();
     }
 
     pub(crate) fn remove(&self, (tag, place): Address) {
         let ops = vec![Op::Delete { place, when: When::Any }];
         let (limits, durability) = (Limits::default(), Durability::Sync);
-        at_once(self.spy.engine.commit(Commit { tag, now: 0, ops, limits, durability })).unwrap();
+        block_on(self.spy.engine.commit(Commit { tag, now: 0, ops, limits, durability })).unwrap();
     }
 
     /// The names of all slots.
     pub(crate) fn slots(&self) -> Vec<[u8; 32]> {
-        at_once(self.vault.names(None, 100)).unwrap()
+        block_on(self.vault.names(None, 100)).unwrap()
     }
 
     pub(crate) fn slot(&self, name: [u8; 32]) -> Vec<u8> {
-        at_once(self.vault.get(name)).unwrap().unwrap().value
+        block_on(self.vault.get(name)).unwrap().unwrap().value
     }
 
     pub(crate) fn replace_slot(&self, name: [u8; 32], value: Vec<u8>) {
-        let generation = at_once(self.vault.get(name)).unwrap().unwrap().generation;
-        assert!(at_once(self.vault.replace(name, generation, value)).unwrap());
+        let generation = block_on(self.vault.get(name)).unwrap().unwrap().generation;
+        assert!(block_on(self.vault.replace(name, generation, value)).unwrap());
     }
 }
 
@@ -107,14 +127,6 @@ pub(crate) fn given() -> RootKey {
 
 pub(crate) fn scope(store: &Arc<Store>, id: &str) -> Scope {
     store.scope(&Tenant::new(id, "v1").unwrap())
-}
-
-/// Everything memory does is done at once.
-pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("this had to wait"),
-    }
 }
 
 /// A record of a tenant.
