@@ -21,6 +21,8 @@ import { loopBytes, loopSteps } from './rows/loop-steps.ts'
 import { openLargeStore } from './rows/open-store.ts'
 import { postgresPut } from './rows/postgres-put.ts'
 import { postgresResolve } from './rows/postgres-resolve.ts'
+import { postgresTenants } from './rows/postgres-tenants.ts'
+import { postgresTrips } from './rows/postgres-trips.ts'
 import { storedLargeValues } from './rows/stored-bytes.ts'
 import { sweepExpired } from './rows/sweep.ts'
 
@@ -72,6 +74,8 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   'postgres-put-64': () => postgresPut(conditions, 64, 2_000),
   'postgres-resolve-1': () => postgresResolve(conditions, 1, 1_000),
   'postgres-resolve-64': () => postgresResolve(conditions, 64, 4_000),
+  'postgres-tenants': () => postgresTenants(conditions),
+  'postgres-trips': () => postgresTrips(),
 }
 
 printVersions(rivals)

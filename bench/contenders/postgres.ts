@@ -18,8 +18,8 @@ export interface Rival {
 export interface Arena {
   /** The URL of the application, for a store of one's own. */
   readonly url: string
-  /** Opens a store there. It is closed with the arena. */
-  open(options?: StoreOptions): Promise<Store>
+  /** Opens a store there, or by another way to it. It is closed with the arena. */
+  open(options?: StoreOptions, url?: string): Promise<Store>
   readonly rival: Rival
   /** Of the server. */
   readonly version: string
@@ -37,8 +37,8 @@ export async function inArena<T>(work: (arena: Arena) => Promise<T>): Promise<T>
     const { url } = await setupStore(server.url)
     await pool.query('create table sample (tenant text, key text, value bytea, primary key (tenant, key))')
     const { rows } = await pool.query<{ server_version: string }>('show server_version')
-    const open = async (options?: StoreOptions) => {
-      const store = await openStore(url, { rootKey: randomBytes(32), connections: CONNECTIONS, ...options })
+    const open = async (options?: StoreOptions, way = url) => {
+      const store = await openStore(way, { rootKey: randomBytes(32), connections: CONNECTIONS, ...options })
       stores.push(store)
       return store
     }

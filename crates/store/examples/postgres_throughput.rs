@@ -29,8 +29,9 @@ fn tag(number: u64) -> Tag {
 
 fn reference(number: u64, tenants: u64) -> Commit {
     let row = |kind, item, value: Bytes| {
-        let counted = (!value.is_empty()).then_some(value.len() as u64);
-        Op::Put { place: Place { kind, item }, value, expires_at: Some(NOW * 2), counted, when: When::Any }
+        let (counted, when) =
+            if value.is_empty() { (None, When::Any) } else { (Some(value.len() as u64), When::Absent) };
+        Op::Put { place: Place { kind, item }, value, expires_at: Some(NOW * 2), counted, when }
     };
     let name = *blake3::hash(&number.to_be_bytes()).as_bytes();
     let lists = [row(2, item(1, number), Bytes::new()), row(2, item(number % 3 + 2, number), Bytes::new())];

@@ -54,7 +54,7 @@ pub(super) async fn is_citus(client: &tokio_postgres::Client) -> Result<bool, Op
 
 /// How the database is.
 pub(super) async fn health(shared: &Shared) -> Result<Health, Trouble> {
-    let lease = shared.connections.lease().await?;
+    let lease = shared.connections.lease(None).await?;
     let connection: &Connection = lease.connection()?;
     let mut pipeline = connection.pipeline();
     pipeline.query(&connection.statements.health, Vec::new());

@@ -43,7 +43,7 @@ async fn repeated(shared: &Shared, commits: &[Commit]) -> Result<Answers, Commit
     let mut lost = 0;
     let mut seem_new = !shared.is_citus && fresh::seem_new(commits);
     for _ in 0..ATTEMPTS {
-        let lease = shared.connections.lease().await?;
+        let lease = shared.connections.lease(commits.first().map(|commit| commit.tag)).await?;
         let connection = lease.connection()?;
         let tried =
             if std::mem::take(&mut seem_new) { fresh::attempt(shared, connection, commits).await } else { Ok(None) };
@@ -145,7 +145,7 @@ async fn attempt(shared: &Shared, connection: &Connection, commits: &[Commit]) -
     if before.is_erased.is_none() {
         pipeline.execute(&statements.register, vec![binary(&commit.tag.0)]);
     }
-    let counts = writing::write(&mut pipeline, statements, &commit, &staged, &absent, before.version, token.shard());
+    let counts = writing::write(&mut pipeline, statements, &commit, &staged, &absent, before.version, token);
     let last = pipeline.len();
     pipeline.batch("COMMIT");
     let Ok(outcomes) = pipeline.outcomes().await else { return Err(Failed::Unknown(token, answers)) };

@@ -10,6 +10,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::failure::Trouble;
 use super::numbers::unsigned;
+use super::permits::{Permit, Permits, Whose};
 use super::pipeline::Pipeline;
 use super::statements::Statements;
 use super::{PostgresOptions, admission};
@@ -99,24 +100,32 @@ fn ends_after(patience: Duration) -> String {
 }
 
 /// The connections of a store.
-pub(super) struct Connections(managed::Pool<Manager>);
+pub(super) struct Connections {
+    pool: managed::Pool<Manager>,
+    permits: Permits,
+    patience: Duration,
+}
 
 impl Connections {
     pub(super) fn new(config: Config, tls: MakeRustlsConnect, options: &PostgresOptions) -> Result<Self, Trouble> {
         let (patience, is_moving) = (options.patience, options.is_moving);
         let timeouts = Timeouts { wait: Some(patience), create: Some(patience), recycle: None };
+        let count = options.connections.max(1);
         let pool = managed::Pool::builder(Manager { config, tls, patience, is_moving })
-            .max_size(options.connections.max(1))
+            .max_size(count)
             .runtime(deadpool::Runtime::Tokio1)
             .timeouts(timeouts)
             .build();
-        pool.map(Self).map_err(|_| Trouble::Lost)
+        let pool = pool.map_err(|_| Trouble::Lost)?;
+        Ok(Self { pool, permits: Permits::new(count), patience })
     }
 
-    /// A connection for one use.
-    pub(super) async fn lease(&self) -> Result<Lease, Trouble> {
-        match self.0.get().await {
-            Ok(connection) => Ok(Lease(Some(connection))),
+    /// A connection for one use. Tags take turns.
+    pub(super) async fn lease(&self, whose: Whose) -> Result<Lease, Trouble> {
+        let permit = tokio::time::timeout(self.patience, self.permits.get(whose)).await;
+        let permit = permit.ok().flatten().ok_or(Trouble::Lost)?;
+        match self.pool.get().await {
+            Ok(connection) => Ok(Lease { connection: Some(connection), _permit: permit }),
             Err(PoolError::Closed) => Err(Trouble::Closed),
             Err(PoolError::Backend(trouble)) => Err(trouble),
             Err(_) => Err(Trouble::Lost),
@@ -124,29 +133,33 @@ impl Connections {
     }
 
     pub(super) fn close(&self) {
-        self.0.close();
+        self.pool.close();
     }
 }
 
 /// A connection in use. It goes back by [`Lease::done`] alone: after an error, or when the call was dropped, nobody
 /// knows what state it is in, and it is thrown away.
-pub(super) struct Lease(Option<Object<Manager>>);
+pub(super) struct Lease {
+    connection: Option<Object<Manager>>,
+    /// Passed on after the connection has gone back.
+    _permit: Permit,
+}
 
 impl Lease {
     /// The connection.
     pub(super) fn connection(&self) -> Result<&Connection, Trouble> {
-        self.0.as_deref().ok_or(Trouble::Lost)
+        self.connection.as_deref().ok_or(Trouble::Lost)
     }
 
     /// Gives the connection back: its transaction is over.
     pub(super) fn done(mut self) {
-        drop(self.0.take());
+        drop(self.connection.take());
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
+        if let Some(connection) = self.connection.take() {
             drop(Object::take(connection));
         }
     }

@@ -85,7 +85,7 @@ async fn is_over_after(call: Call<'_>, polls: usize) -> bool {
 
 /// What the next call finds on the connection that it gets.
 async fn check(shared: &Shared) {
-    let lease = shared.connections.lease().await.unwrap();
+    let lease = shared.connections.lease(None).await.unwrap();
     // In one message, so that its transaction begins with it.
     let sql = "SELECT coalesce(current_setting('app.tenant_tag', true), ''), now() = statement_timestamp(),
         (SELECT count(*) FROM bailiwick.records)";

@@ -34,7 +34,7 @@ pub(super) struct PostgresExport {
 
 /// Begins a copy.
 pub(super) async fn begin(inner: Arc<Inner>) -> Result<Box<dyn Export>, Trouble> {
-    let lease = inner.shared.connections.lease().await?;
+    let lease = inner.shared.connections.lease(None).await?;
     lease.connection()?.batch(BEGIN).await?;
     let mut progress = Progress { lease, tags: VecDeque::new(), last: Vec::new(), after: None };
     // The first statement that reads is what fixes the moment.

@@ -60,7 +60,7 @@ pub(super) async fn attempt(
         pipeline.execute(&statements.drop_tokens, vec![tag(), binary(&cutoff)]);
     }
     if let Some([kinds, times]) = sums.dues() {
-        pipeline.execute(&statements.lower_due, vec![tag(), kinds, times]);
+        pipeline.execute(&statements.lower_due, vec![tag(), kinds, times, binary(&token.0)]);
     }
     let last = pipeline.len();
     pipeline.batch("COMMIT");

@@ -19,7 +19,7 @@ const NO_KIND: i16 = -1;
 const SECOND_PASS: i64 = 3_600_000;
 
 pub(super) async fn due(shared: &Shared, now: Millis, limit: usize) -> Result<Vec<Due>, Trouble> {
-    let lease = shared.connections.lease().await?;
+    let lease = shared.connections.lease(None).await?;
     let connection = lease.connection()?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut pipeline = connection.pipeline();
@@ -44,7 +44,7 @@ pub(super) async fn sweep(shared: &Shared, due: Due, now: Millis) -> Result<u64,
     }
     let (mut swept, mut failures) = (0, 0);
     loop {
-        let lease = shared.connections.lease().await?;
+        let lease = shared.connections.lease(Some(due.tag)).await?;
         match step(shared, lease.connection()?, due, now).await {
             Ok(Step::Removed(count)) => swept += count,
             Ok(Step::Settled) => {
@@ -123,7 +123,7 @@ async fn second_pass(shared: &Shared, tag: Tag) -> Result<u64, Trouble> {
 async fn erase_from(shared: &Shared, tag: Tag, mut is_marked: bool, spared: i16) -> Result<(), Trouble> {
     let mut failures = 0;
     loop {
-        let lease = shared.connections.lease().await?;
+        let lease = shared.connections.lease(Some(tag)).await?;
         let connection = lease.connection()?;
         let result = if is_marked {
             erase_some(shared, connection, tag, spared).await

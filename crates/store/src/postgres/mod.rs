@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `open` (here), `checks`, `address`, `admission` | opening, what must hold before, and who has it alone |
 //! | `schema`, `setup` | the tables, and who makes them |
-//! | `connections`, `pipeline`, `statements`, `numbers`, `failure` | talking to the server |
+//! | `connections`, `permits`, `pipeline`, `statements`, `numbers`, `failure` | talking to the server |
 //! | `grouping`, `commit`, `fresh`, `writing`, `outcome` | commits, and what became of one whose connection broke |
 //! | `reading`, `housekeeping`, `exporting` | the other calls |
 //! | `store`, `vault` | what callers see |
@@ -25,6 +25,7 @@ mod grouping;
 mod housekeeping;
 mod numbers;
 mod outcome;
+mod permits;
 mod pipeline;
 mod reading;
 mod schema;

@@ -63,7 +63,7 @@ pub(super) async fn was_committed(shared: &Shared, tag: Tag, token: Token) -> Re
 }
 
 async fn ask(shared: &Shared, tag: Tag, token: Token) -> Result<bool, Trouble> {
-    let lease = shared.connections.lease().await?;
+    let lease = shared.connections.lease(Some(tag)).await?;
     let connection = lease.connection()?;
     let begin = begin(&tag, Durability::Sync, shared.is_citus);
     let mut pipeline = connection.pipeline();

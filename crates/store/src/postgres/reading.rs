@@ -25,7 +25,7 @@ async fn read(
     let begin = begin(&tag, Durability::Sync, shared.is_citus);
     let mut trouble = Trouble::Lost;
     for _ in 0..ATTEMPTS {
-        let lease: Lease = shared.connections.lease().await?;
+        let lease: Lease = shared.connections.lease(Some(tag)).await?;
         let connection = lease.connection()?;
         let mut pipeline = connection.pipeline();
         pipeline.batch(&begin);

@@ -90,10 +90,11 @@ statements! {
         ON CONFLICT (tag, kind, shard) DO UPDATE SET items = u.items + EXCLUDED.items, bytes = u.bytes + EXCLUDED.bytes";
     add_wakes = "INSERT INTO bailiwick.wakes (tag, kind, at)
         SELECT $1::bytea, * FROM unnest($2::smallint[], $3::bigint[]) ON CONFLICT DO NOTHING";
-    /// Reads only, where the kind is due early enough.
+    /// After the token of a commit that was written. Reads only, where the kind is due early enough.
     lower_due = "INSERT INTO bailiwick.due AS d (tag, kind, at)
         SELECT $1::bytea, u.kind, u.at FROM unnest($2::smallint[], $3::bigint[]) AS u (kind, at)
         WHERE NOT EXISTS (SELECT FROM bailiwick.due AS e WHERE e.tag = $1 AND e.kind = u.kind AND e.at <= u.at)
+        AND EXISTS (SELECT FROM bailiwick.tokens WHERE tag = $1 AND token = $4)
         ORDER BY u.kind
         ON CONFLICT (tag, kind) DO UPDATE SET at = least(d.at, EXCLUDED.at)";
     get = "SELECT w.number, r.version, r.expires_at,

@@ -22,7 +22,7 @@ async fn one(
     is_write: bool,
     values: Vec<Parameter<'_>>,
 ) -> Result<Answer, Trouble> {
-    let lease = shared.connections.lease().await?;
+    let lease = shared.connections.lease(None).await?;
     let connection = lease.connection()?;
     let mut pipeline = connection.pipeline();
     let statement = statement(&connection.statements);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::commit::signed_option;
 use super::numbers::{binary, signed};
+use super::outcome::Token;
 use super::pipeline::{Parameter, Pipeline};
 use super::statements::Statements;
 use crate::engine::{Commit, Millis, Op, Place};
@@ -57,7 +58,7 @@ pub(super) fn write<'a>(
     staged: &'a Staged<Kept>,
     absent: &'a [Place],
     version: u64,
-    shard: i16,
+    token: Token,
 ) -> Vec<(usize, u64)> {
     let mut changes: Vec<&Change<Kept>> = staged.changes.iter().collect();
     changes.sort_by_key(|change| change.place);
@@ -80,7 +81,7 @@ pub(super) fn write<'a>(
     for row in written.iter().filter(|row| row.parts() > 0) {
         writer.blobs(row);
     }
-    writer.usage(&staged.changes, shard);
+    writer.usage(&staged.changes, token);
     writer.counts
 }
 
@@ -187,10 +188,10 @@ impl<'a> Writer<'_, 'a> {
 
     /// What the tag holds, and when its kinds are due. The usage rows come first: whoever holds one of a kind's keeps the
     /// sweeper from saying when that kind is due next.
-    fn usage(&mut self, changes: &[Change<Kept>], shard: i16) {
+    fn usage(&mut self, changes: &[Change<Kept>], token: Token) {
         let sums = Sums::of(self.commit, changes);
         if !sums.deltas.is_empty() {
-            let mut values = vec![self.tag(), Box::new(shard) as _];
+            let mut values = vec![self.tag(), Box::new(token.shard()) as _];
             values.extend(sums.usage());
             self.pipeline.execute(&self.statements.add_usage, values);
         }
@@ -201,7 +202,7 @@ impl<'a> Writer<'_, 'a> {
             self.pipeline.execute(&self.statements.add_wakes, vec![self.tag(), Box::new(kinds), Box::new(times)]);
         }
         if let Some([kinds, times]) = sums.dues() {
-            self.pipeline.execute(&self.statements.lower_due, vec![self.tag(), kinds, times]);
+            self.pipeline.execute(&self.statements.lower_due, vec![self.tag(), kinds, times, binary(&token.0)]);
         }
     }
 }

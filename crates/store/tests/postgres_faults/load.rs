@@ -15,6 +15,8 @@ use parking_lot::{Condvar, Mutex};
 const LANES: u64 = 8;
 /// The lanes share so many tags.
 const TAGS: u64 = 3;
+/// To this one new rows alone are added, without limits.
+const ADDED_TO: u64 = 2;
 /// Each lane's rows have numbers of their own.
 const LANE: u64 = 1_000_000;
 
@@ -101,7 +103,8 @@ impl Load {
     }
 
     /// One commit after the other. Each also replaces the lane's last row of another kind under the version that the one
-    /// before was given, so one that is applied twice, or whose refusal was not true, makes the next conflict.
+    /// before was given, so one that is applied twice, or whose refusal was not true, makes the next conflict. One that adds
+    /// rows alone conflicts with itself if it is applied twice.
     fn write(&self, engine: &dyn Engine, lane: u64) {
         let (mut last, mut known) = (lane * LANE, None);
         for number in lane * LANE.. {
@@ -184,12 +187,15 @@ fn length(number: u64) -> usize {
 }
 
 fn commit(number: u64, last: u64, known: Option<Version>) -> Commit {
+    let is_adding = number / LANE % TAGS == ADDED_TO;
     let (value, counted) = (noise(number, length(number)), Some(length(number) as u64));
-    let when = if number.is_multiple_of(2) { When::Any } else { When::Absent };
-    let row = Op::Put { place: place(1, number), value, expires_at: Some(NOW + 1 + number), counted, when };
-    let when = known.map_or(When::Absent, When::Version);
-    let value = number.to_be_bytes().to_vec().into();
-    let lasts = Op::Put { place: place(2, last), value, expires_at: None, counted: None, when };
-    let limits = Limits { bytes: Some(u64::MAX), ..Limits::default() };
-    Commit { tag: owner(number), now: NOW, ops: vec![row, lasts], limits, durability: Durability::Sync }
+    let when = if number.is_multiple_of(2) && !is_adding { When::Any } else { When::Absent };
+    let mut ops = vec![Op::Put { place: place(1, number), value, expires_at: Some(NOW + 1 + number), counted, when }];
+    if !is_adding {
+        let when = known.map_or(When::Absent, When::Version);
+        let value = number.to_be_bytes().to_vec().into();
+        ops.push(Op::Put { place: place(2, last), value, expires_at: None, counted: None, when });
+    }
+    let limits = Limits { bytes: (!is_adding).then_some(u64::MAX), ..Limits::default() };
+    Commit { tag: owner(number), now: NOW, ops, limits, durability: Durability::Sync }
 }

@@ -20,7 +20,7 @@ fn commit(ops: u64, bytes: usize, limits: &Limits) -> Commit {
 }
 
 #[test]
-fn m9_a_commit_makes_two_trips_and_a_read_one() {
+fn m9_a_commit_makes_two_trips_one_of_new_rows_and_a_read_one() {
     let server = Server::start();
     let proxy = Proxy::before(&server.application);
     let options = PostgresOptions { connections: 1, ..PostgresOptions::default() };
@@ -35,6 +35,21 @@ fn m9_a_commit_makes_two_trips_and_a_read_one() {
             };
             assert!(takes(2, &put), "{ops} of {bytes} bytes, {limits:?}");
         }
+    }
+    let next = std::cell::Cell::new(1_000);
+    for ops in [1, 3, 100] {
+        let add = || {
+            let mut added = commit(0, 0, &Limits::default());
+            let when = |number| if number == 0 { When::Absent } else { When::Any };
+            let put = |number| {
+                let (value, at) = (noise(number, 256), place(1, next.get() + number));
+                Op::Put { place: at, value, expires_at: Some(NOW + 1), counted: Some(256), when: when(number) }
+            };
+            added.ops = (0..ops).map(put).collect();
+            next.set(next.get() + ops);
+            block_on(opened.engine.commit(added)).unwrap();
+        };
+        assert!(takes(1, &add), "{ops} that are new");
     }
     let get =
         || drop(block_on(opened.engine.get(tag(1), vec![(place(1, 1), None), (place(1, 2), None)], NOW)).unwrap());

@@ -1,0 +1,81 @@
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** A client that has sent nothing for so long waits for an answer. */
+const QUIET_MS = 4
+
+/**
+ * Stands between a client and a PostgreSQL server and counts how often the client waits for it. An answer is held back
+ * until the client has been quiet for a while, so whatever it sends without waiting is one trip.
+ */
+export class TripCounter {
+  readonly url: string
+  readonly #server: Server
+  #trips = 0
+
+  private constructor(server: Server, url: string) {
+    this.#server = server
+    this.url = url
+  }
+
+  /** @param url leads to the server */
+  static async before(url: string): Promise<TripCounter> {
+    const target = new URL(url)
+    const sockets = new Set<Socket>()
+    const server = createServer({ noDelay: true }, (client) => {
+      const upstream = connect({ host: target.hostname, port: Number(target.port), noDelay: true })
+      counter.#join(client, upstream)
+      for (const socket of [client, upstream]) sockets.add(socket)
+    })
+    server.once('close', () => {
+      for (const socket of sockets) socket.destroy()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    const through = new URL(url)
+    through.hostname = '127.0.0.1'
+    through.port = `${port}`
+    const counter = new TripCounter(server, through.href)
+    return counter
+  }
+
+  /** How many trips some work makes. */
+  async during(work: () => Promise<void>): Promise<number> {
+    this.#trips = 0
+    await work()
+    return this.#trips
+  }
+
+  close(): void {
+    this.#server.close()
+    this.#server.emit('close')
+  }
+
+  #join(client: Socket, upstream: Socket): void {
+    let isUnderWay = false
+    let last = 0
+    client.on('data', (bytes) => {
+      last = performance.now()
+      isUnderWay = true
+      upstream.write(bytes)
+    })
+    const held: Buffer[] = []
+    let isHolding = false
+    const release = async () => {
+      isHolding = true
+      while (performance.now() - last < QUIET_MS) await delay(1)
+      if (isUnderWay) this.#trips += 1
+      isUnderWay = false
+      isHolding = false
+      for (const bytes of held.splice(0)) client.write(bytes)
+    }
+    upstream.on('data', (bytes) => {
+      held.push(bytes)
+      if (!isHolding) void release()
+    })
+    for (const [one, other] of [[client, upstream] as const, [upstream, client] as const]) {
+      one.on('error', () => {})
+      one.on('close', () => other.destroy())
+    }
+  }
+}
