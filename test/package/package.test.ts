@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { copyFile, writeFile } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { publicEntries } from '../../scripts/lib/entries.mjs'
@@ -127,6 +127,23 @@ describe('M15: what is published', () => {
       expect(loaded).not.toMatch(/bailiwick\./)
     },
   )
+
+  test('M15: importing it reads few files, and nothing of Node that nobody has asked for', async () => {
+    const read = new Set(['index.js'])
+    for (const file of read) {
+      const text = readFileSync(join(installed('bailiwick'), 'dist', file), 'utf8')
+      for (const [, name = ''] of text.matchAll(/^(?:import|export) .*"(\.[^"]+)";$/gm))
+        read.add(join(dirname(file), name))
+    }
+    expect([...read].length).toBeLessThan(6)
+    // A file: what Node itself needs to evaluate an argument is loaded before.
+    await writeFile(join(project, 'loads.mjs'), "import 'bailiwick'\nconsole.log(process.moduleLoadList.join('\\n'))\n")
+    const loaded = (await runNode(['loads.mjs'], project)).split('\n')
+    expect(loaded).toContain('NativeModule perf_hooks')
+    expect(loaded).not.toContain('NativeModule crypto')
+    // Importing node:process opens the standard streams; the global does not.
+    expect(loaded).not.toContain('NativeModule stream/promises')
+  })
 })
 
 describe('M15: TypeScript', () => {

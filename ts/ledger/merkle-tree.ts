@@ -1,5 +1,5 @@
 // The tree of RFC 6962 and RFC 9162 over SHA-256. Sizes go beyond 32 bits, so there are no bitwise operators here.
-import { createHash } from 'node:crypto'
+import { crypto } from './crypto.ts'
 
 /** The hash of the leaf of a record: the leaf's data is itself a hash, over the opening and the record's RFC 8785 form. */
 export function recordLeaf(opening: Buffer, record: string): Buffer {
@@ -93,7 +93,7 @@ function nodeHash(left: Buffer, right: Buffer): Buffer {
 }
 
 function sha256(...parts: readonly Buffer[]): Buffer {
-  const hash = createHash('sha256')
+  const hash = crypto().createHash('sha256')
   for (const part of parts) hash.update(part)
   return hash.digest()
 }

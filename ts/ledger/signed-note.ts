@@ -1,6 +1,7 @@
 // Signed notes as of C2SP signed-note, with Ed25519 alone: a text, an empty line, and lines of signatures.
-import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { fromBase64 } from './base64.ts'
+import { crypto } from './crypto.ts'
 
 /** A public key that checks notes. */
 export interface NoteKey {
@@ -23,9 +24,13 @@ export function readNoteKey(encoded: unknown): NoteKey | undefined {
   const [, name, id, base64] = /^([^+]*)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]*)$/.exec(encoded) ?? []
   const typed = fromBase64(base64, 33)
   if (name === undefined || !isKeyName(name) || typed?.[0] !== ed25519) return undefined
-  const hash = createHash('sha256').update(`${name}\n`).update(typed).digest().subarray(0, 4)
+  const hash = crypto().createHash('sha256').update(`${name}\n`).update(typed).digest().subarray(0, 4)
   if (hash.toString('hex') !== id) return undefined
-  const key = createPublicKey({ key: Buffer.concat([derPrefix, typed.subarray(1)]), format: 'der', type: 'spki' })
+  const key = crypto().createPublicKey({
+    key: Buffer.concat([derPrefix, typed.subarray(1)]),
+    format: 'der',
+    type: 'spki',
+  })
   return { name, id: hash, key }
 }
 
@@ -43,7 +48,8 @@ export function openNote(note: unknown, key: NoteKey): string | undefined {
     const signature = readSignature(line)
     if (signature === undefined) return undefined
     if (signature.name !== key.name || !signature.id.equals(key.id)) continue
-    if (signature.bytes.length !== 64 || !verify(null, Buffer.from(text), key.key, signature.bytes)) return undefined
+    if (signature.bytes.length !== 64) return undefined
+    if (!crypto().verify(null, Buffer.from(text), key.key, signature.bytes)) return undefined
     signed = true
   }
   return signed ? text : undefined

@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import process from 'node:process'
 import { InternalError } from '../errors/index.ts'
 import type { NativeAddon } from './addon.ts'
 import { currentPlatform, type Platform, supportedPlatforms } from './platform.ts'

@@ -1,5 +1,3 @@
-import process from 'node:process'
-
 /** Which prebuilt addon fits a process. */
 export interface Platform {
   /** `linux-x64-gnu`, `darwin-arm64`, …: the last part of the package's name. */

@@ -1,4 +1,3 @@
-import process from 'node:process'
 import { InvalidInputError } from '../errors/index.ts'
 import type { Approval } from '../ledger/index.ts'
 import { type Bridge, bridge } from '../native/bridge.ts'

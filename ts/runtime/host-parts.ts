@@ -1,4 +1,3 @@
-import process from 'node:process'
 import { SpecError, type SpecIssue } from '../errors/index.ts'
 import type { Approval } from '../ledger/index.ts'
 import type { Model, ToolContext, ToolHandler } from '../spec/callbacks.ts'

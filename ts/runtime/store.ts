@@ -1,4 +1,3 @@
-import process from 'node:process'
 import { InvalidInputError } from '../errors/index.ts'
 import { type Bridge, bridge } from '../native/bridge.ts'
 import { byteLengthOf, type Message } from '../native/message.ts'
