@@ -84,7 +84,7 @@ pub(super) fn tell_apart(config: &mut Config) -> Result<(), OpenError> {
 pub(super) async fn claim(shared: &Shared) -> Result<bool, Trouble> {
     let start = Instant::now();
     loop {
-        let lease = shared.connections.lease().await?;
+        let lease = shared.connections.lease(None).await?;
         let connection = lease.connection()?;
         if hold(connection).await? {
             while others(connection).await? {
