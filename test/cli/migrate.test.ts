@@ -137,7 +137,7 @@ describe('migrate', () => {
     const written: string[] = []
     const terminal = { print: () => {}, complain: (text: string) => void written.push(text), isInteractive: true }
     expect(await run(['migrate', join(folder, 'from'), join(folder, 'to')], terminal)).toBe(0)
-    expect([written[0], written.at(-1)]).toEqual(['\rMoving … 0 s\u001b[K', '\r\u001b[K'])
+    expect([written[0], written.at(-1)]).toEqual(['\rMoving … 0 s', '\r\u001b[K'])
   })
 
   test('B6: a database that a host has open stays where it is', async () => {

@@ -5,7 +5,7 @@ const REDRAW_MS = 1000
 
 /**
  * Waits for work and says meanwhile on the terminal what is done and for how long, and how far it is if `soFar` knows. Nobody
- * knows how much is left, so there is no bar.
+ * knows how much is left, so there is no bar. What `soFar` says must not become shorter: it is written over what was there.
  */
 export async function withProgress<T>(
   what: string,
@@ -18,7 +18,7 @@ export async function withProgress<T>(
   const start = Date.now()
   let far = ''
   const draw = () => {
-    terminal.complain(`\r${what} … ${far}${Math.round((Date.now() - start) / 1000)} s\u001b[K`)
+    terminal.complain(`\r${what} … ${far}${Math.round((Date.now() - start) / 1000)} s`)
     soFar?.().then(
       (text) => {
         far = text === '' ? '' : `${text}, `
