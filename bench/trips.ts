@@ -2,7 +2,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** A client that has sent nothing for so long waits for an answer. */
-const QUIET_MS = 4
+const QUIET_MS = 10
 
 /**
  * Stands between a client and a PostgreSQL server and counts how often the client waits for it. An answer is held back
@@ -40,7 +40,7 @@ export class TripCounter {
   }
 
   /** How many trips some work makes. */
-  async during(work: () => Promise<void>): Promise<number> {
+  async during(work: () => Promise<unknown>): Promise<number> {
     this.#trips = 0
     await work()
     return this.#trips
