@@ -93,7 +93,7 @@ describe('inspect', () => {
   test.each([
     [['inspect'], '<store> is missing'],
     [['inspect', '.'], '--tenant is missing'],
-    [['inspect', '.', '--tenant', 'acme'], 'There is no store in .'],
+    [['inspect', '.', '--tenant', 'acme'], 'There is no store in "."'],
     [['inspect', 'memory:', '--tenant', 'acme'], 'A store in memory is in its own process alone'],
     [['inspect', '.', '--tenant', ''], '--tenant is no resourceId: Must be a text'],
     [['inspect', '.', '--tenant', 'acme', '--port', '65536'], '--port is no number'],

@@ -73,7 +73,7 @@ describe('doctor', () => {
     damageValues(directory)
     const { code, out, err } = await bailiwick(['doctor', directory])
     expect([code, err]).toEqual([1, ''])
-    expect(out).toMatch(/^damaged: see below; nothing was changed\n/)
+    expect(out).toMatch(/^damaged: see below; nothing was repaired\n/)
     expect(out).toMatch(/\n {2}problem {2}\S/)
     expect(out).not.toContain('canary')
     const asJson = JSON.parse((await bailiwick(['doctor', directory, '--json'])).out)
@@ -162,9 +162,9 @@ describe('what is no store', () => {
     [['doctor', 'env:NO_SUCH_VARIABLE'], 'The environment variable NO_SUCH_VARIABLE is not set'],
     [['setup', 'env:NO_SUCH_VARIABLE'], 'The environment variable NO_SUCH_VARIABLE is not set'],
     [['restore', 'memory:', './copy'], 'memory: is no directory'],
-    [['doctor', './nothing-here\u001b'], 'There is no store in ./nothing-here\\u{1b}'],
-    [['backup', './nothing-here', './copy'], 'There is no store in ./nothing-here'],
-    [['restore', './nothing-here', './copy'], 'There is no store in ./nothing-here'],
+    [['doctor', './nothing-here\u001b'], 'There is no store in "./nothing-here\\u{1b}"'],
+    [['backup', './nothing-here', './copy'], 'There is no store in "./nothing-here"'],
+    [['restore', './nothing-here', './copy'], 'There is no store in "./nothing-here"'],
     [['backup', './nothing-here'], '<directory> is missing'],
     [['doctor', '.', '--root-key-env'], "Option '--root-key-env <value>' argument missing"],
   ])('CLI: %j', async (words, message) => {

@@ -56,7 +56,7 @@ describe('a URL of PostgreSQL', () => {
       [`${url.slice(0, url.indexOf('@'))}@127.0.0.1:1/x`, 'STORE_UNAVAILABLE', 'cannot be reached'],
       [url.replace(/[^/]+$/, 'bailiwick_no_such'), 'INVALID_INPUT', 'has no such database'],
       [url.replace(/\/\/[^:]+/, '//bailiwick_nobody'), 'INVALID_INPUT', 'does not let this role in'],
-      [`${url}?sslmode=require`, 'INVALID_INPUT', 'SSL_CERT_FILE'],
+      [`${url}?sslmode=require`, 'STORE_UNAVAILABLE', 'SSL_CERT_FILE'],
       ['postgres://me:canary@host/db?nonsense=canary', 'INVALID_INPUT', 'no URL of a PostgreSQL database'],
       ['postgres://me:canary', 'INVALID_INPUT', 'no URL of a PostgreSQL database'],
       ['postgresql:canary', 'INVALID_INPUT', 'no URL of a PostgreSQL database'],
@@ -106,7 +106,7 @@ describe('setup', () => {
     expect([first.code, first.err]).toEqual([0, ''])
     const url = /^ {2}url {4}(\S+)$/m.exec(first.out)?.[1] ?? ''
     await (await openStore(url)).close()
-    const second = await bailiwick(['setup', ownerUrl, '--json'])
+    const second = await bailiwick(['setup', 'env:THE_OWNER', '--json'], { THE_OWNER: ownerUrl })
     expect([second.code, second.err]).toEqual([0, ''])
     expect(JSON.parse(second.out)).toEqual({ url: withPassword(url, '').replace(':@', '@'), passwordIncluded: false })
   })

@@ -33,7 +33,7 @@ export function findingLines({ ok, tenants, rows, bytes, count, problems }: Find
       : [`  read     ${rows} rows, ${bytes} bytes, those of the store itself too`, `  tenants  ${tenants}`]
   const more = count - problems.length
   return [
-    ok ? 'sound: every record is what was written' : 'damaged: see below; nothing was changed',
+    ok ? 'sound: every record is what was written' : 'damaged: see below; nothing was repaired',
     ...read,
     ...problems.map((problem) => `  problem  ${problem}`),
     ...(more > 0 ? [`  and ${more} more`] : []),

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import type { OpenStore } from '../runtime/store.ts'
 import { InputError, UsageError, type Words } from './command.ts'
-import { printable, withoutPassword } from './printable.ts'
+import { printable, quoted, withoutPassword } from './printable.ts'
 
 /** The option of every command that opens a store. */
 export const rootKeyOption = {
@@ -100,7 +100,7 @@ async function assertStoreIn(directory: string): Promise<void> {
     (found) => found.isFile(),
     () => false,
   )
-  if (!isStore) throw new InputError(`There is no store in ${printable(directory)}. Name the directory of one.`)
+  if (!isStore) throw new InputError(`There is no store in ${quoted(directory)}. Name the directory of one.`)
 }
 
 function shown(word: string): string {

@@ -3,8 +3,7 @@ import { wordOf } from './place.ts'
 
 /** Makes a PostgreSQL database ready for a store. */
 export const setup: Command = {
-  summary:
-    'Makes a PostgreSQL database ready for a store: its schema, the role of the application and what that may do.',
+  summary: 'Makes a PostgreSQL database ready for a store: its schema, and a role for the application.',
   operands: ['owner url'],
   options: {},
   notes: [
@@ -28,6 +27,7 @@ export const setup: Command = {
       isNew
         ? '  note   keep it: the password is not told again'
         : '  note   the role was there already: add the password that was told then',
+      '  next   keep a root key apart from the database, in BAILIWICK_ROOT_KEY of every process: openssl rand -base64 32',
     ]
     return { exit: Exit.holds, lines, json: { url, passwordIncluded: isNew } }
   },

@@ -72,8 +72,9 @@ fn refusal(error: postgres::OpenError) -> Error {
         OpenError::NoDatabase => {
             Error::invalid("The server has no such database. Check its name in the URL, or make it.")
         }
-        OpenError::Untrusted => Error::invalid(
-            "The connection to the database cannot be encrypted: the server speaks no TLS, or this machine does not trust its certificate. SSL_CERT_FILE names a file of certificates to trust; ?sslmode=disable goes without, which is for networks that nobody else reads.",
+        // A handshake that was cut off looks the same, and may be tried again.
+        OpenError::Untrusted => Error::StoreUnavailable(
+            "The connection to the database cannot be encrypted: the server speaks no TLS, or this machine does not trust its certificate. SSL_CERT_FILE names a file of certificates to trust; ?sslmode=disable goes without, which is for networks that nobody else reads.".to_owned(),
         ),
         OpenError::Privileged => Error::invalid(
             "The role in the URL is a superuser or may pass by row-level security. Use the URL that `npx bailiwick setup <owner url>` prints.",
