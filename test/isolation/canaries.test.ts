@@ -6,7 +6,7 @@ import { type NewMessage, openStore, type Runtime } from '../../ts/index.ts'
 import { kinds } from '../../ts/spec/limits.ts'
 import { canary, searchFor } from '../support/canaries.ts'
 import { failureOf } from '../support/failures.ts'
-import { freshFolder, openFresh, runtimeFor } from '../support/stores.ts'
+import { engines, freshFolder, openFresh, runtimeFor } from '../support/stores.ts'
 
 /** Does something of every kind, with a canary wherever a tenant can put a text, and returns all of them. */
 async function sing(runtime: Runtime, size: number): Promise<string[]> {
@@ -119,8 +119,8 @@ describe('what lies on the disk', () => {
   })
 })
 
-it("B1: no error of a tenant holds another's name, key or content", async () => {
-  const store = await openFresh('sled')
+it.each(engines)("B1: on %s, no error of a tenant holds another's name, key or content", async (engine) => {
+  const store = await openFresh(engine)
   const foreign = await runtimeFor(store, canary())
   const texts = [foreign.tenant.resourceId, ...(await sing(foreign, 1))]
   const own = await runtimeFor(store, 'acme')

@@ -1,7 +1,8 @@
-// Finishes the unfinished run of a store, then begins one after the other until its standard input ends. Every call of a
-// tool, and every result that is in a journal, is a line in a file outside the store. The test kills it.
+// Finishes what others left unfinished in a store, and begins one run after the other until its standard input ends. Every
+// call of a tool, and every result that is in a journal, is a line in a file outside the store. The test kills it.
 import { openSync, writeSync } from 'node:fs'
 import process from 'node:process'
+import { setTimeout } from 'node:timers/promises'
 import {
   createRuntime,
   defineCoordinator,
@@ -138,9 +139,16 @@ process.stdin.on('end', () => {
   isToStop = true
 })
 process.stdin.resume()
-const [last] = (await runtime.runs.list()).items
-if (last !== undefined && ['interrupted', 'suspended'].includes(last.status)) await work(last.runId)
-while (!isToStop) await work(undefined)
+for (;;) {
+  // Where others may be at work too, a process that was killed counts as one of them until its lease has lapsed.
+  const newest = (await runtime.runs.list({ limit: 1000 })).items
+  const unfinished = newest.filter(({ status }) => ['running', 'interrupted', 'suspended'].includes(status))
+  const left = unfinished.find(({ status }) => status !== 'running')
+  if (left !== undefined) await work(left.runId)
+  else if (!isToStop) await work(undefined)
+  else if (unfinished.length > 0) await setTimeout(100)
+  else break
+}
 
 const runs = await all((cursor) => runtime.runs.list(cursor === undefined ? {} : { cursor }))
 const ends = await Promise.all(
