@@ -9,14 +9,13 @@ use tokio::runtime::{Builder, Runtime};
 const THREADS_PER_CORE: usize = 2;
 const FEWEST_THREADS: usize = 4;
 
-/// How much less urgent than the JavaScript threads the pool is, in steps of `nice`.
-const LESS_URGENT: i32 = 10;
-
 /// Lets a JavaScript thread that has something to do go first: where cores are few, a pool that hashes and seals would
 /// else hold up the event loop by whole time slices. Where the system does not allow it, nothing changes.
 fn yield_to_javascript() {
     #[cfg(target_os = "linux")]
     {
+        /// In steps of `nice`.
+        const LESS_URGENT: i32 = 10;
         let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LESS_URGENT);
     }
 }

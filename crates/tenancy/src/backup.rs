@@ -156,6 +156,10 @@ fn remove(unfinished: &Path) -> Result<()> {
 }
 
 fn finish(unfinished: &Path, directory: &Path) -> Result<()> {
+    // Windows renames nothing onto a directory, were it empty as here.
+    if cfg!(windows) && directory.exists() {
+        std::fs::remove_dir(directory).map_err(|error| unusable(&error))?;
+    }
     std::fs::rename(unfinished, directory).map_err(|error| unusable(&error))?;
     sled::sync_parent(directory).map_err(|error| unusable(&error))
 }
