@@ -96,7 +96,7 @@ describe('doctor', () => {
     const written: string[] = []
     const terminal = { print: () => {}, complain: (text: string) => void written.push(text), isInteractive: true }
     expect(await run(['doctor', directory], terminal)).toBe(0)
-    expect([written[0], written.at(-1)]).toEqual(['\rReading every record … 0 s', '\r\u001b[K'])
+    expect([written[0], written.at(-1)]).toEqual(['\rReading every record … 0 s\u001b[K', '\r\u001b[K'])
     written.length = 0
     expect(await run(['doctor', directory, '--json'], terminal)).toBe(0)
     expect(written).toEqual([])
@@ -162,6 +162,8 @@ describe('what is no store', () => {
     [['doctor', 'env:NO_SUCH_VARIABLE'], 'The environment variable NO_SUCH_VARIABLE is not set'],
     [['setup', 'env:NO_SUCH_VARIABLE'], 'The environment variable NO_SUCH_VARIABLE is not set'],
     [['restore', 'memory:', './copy'], 'memory: is no directory'],
+    [['restore', './copy', 'memory:'], 'memory: is no directory'],
+    [['restore', './copy', 'postgres://role@db.example/app'], 'bailiwick migrate <directory> <url>'],
     [['doctor', './nothing-here\u001b'], 'There is no store in "./nothing-here\\u{1b}"'],
     [['backup', './nothing-here', './copy'], 'There is no store in "./nothing-here"'],
     [['restore', './nothing-here', './copy'], 'There is no store in "./nothing-here"'],

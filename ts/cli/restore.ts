@@ -1,6 +1,6 @@
 import { checkStore, findingLines } from './checked.ts'
-import { type Command, Exit } from './command.ts'
-import { directoryOf, openExisting, rootKeyOption } from './place.ts'
+import { type Command, Exit, InputError } from './command.ts'
+import { directoryOf, openExisting, rootKeyOption, urlOf } from './place.ts'
 import { quoted } from './printable.ts'
 import { withProgress } from './progress.ts'
 
@@ -14,11 +14,13 @@ export const restore: Command = {
     'root key of the store that was copied. If that was kept in root.key there, put that file into the backup, and later',
     'into the new store, or set the variable to it: base64 root.key.',
     'A backup that is damaged is not restored. One that is sound stays as it is, but for what has expired in it.',
+    'Into a PostgreSQL database it goes by way of a directory: restore it there, and move that with bailiwick migrate.',
     '',
     'Exit codes: 0 it is restored, 1 the backup is damaged, 2 it is not restored.',
   ].join('\n'),
   run: async (words, terminal) => {
-    const [from = '', to = ''] = words.operands.map(directoryOf)
+    const [backup = '', target = ''] = words.operands
+    const [from, to] = [directoryOf(backup), targetOf(target)]
     const findings = await checkStore(`sled:${from}`, words, terminal)
     if (!findings.ok) {
       return { exit: Exit.doesNotHold, lines: findingLines(findings), json: findings }
@@ -28,4 +30,12 @@ export const restore: Command = {
     const lines = [`restored: a store in ${quoted(to)}`, `  holds  ${made.rows} rows, ${made.bytes} bytes`]
     return { exit: Exit.holds, lines, json: { store: `sled:${to}`, ...made } }
   },
+}
+
+/** @throws InputError if it is no directory */
+function targetOf(operand: string): string {
+  if (!urlOf(operand).startsWith('postgres')) return directoryOf(operand)
+  throw new InputError(
+    'A backup is restored into a directory. To bring it into a database, move that there: bailiwick migrate <directory> <url>.',
+  )
 }
