@@ -177,6 +177,8 @@ describe('migrate', () => {
       [[none, join(folder, 'to')]],
       [[from, full]],
       [[from, from]],
+      [[from, join(from, 'inside')]],
+      [[from, folder]],
       [['memory:', join(folder, 'to')]],
       [[from, 'memory:']],
       [[from, 'postgres://nowhere']],

@@ -96,7 +96,7 @@ describe('doctor', () => {
     const written: string[] = []
     const terminal = { print: () => {}, complain: (text: string) => void written.push(text), isInteractive: true }
     expect(await run(['doctor', directory], terminal)).toBe(0)
-    expect([written[0], written.at(-1)]).toEqual(['\rReading every record … 0 s\u001b[K', '\r\u001b[K'])
+    expect([written[0], written.at(-1)]).toEqual(['\rReading every record … 0 s', '\r\u001b[K'])
     written.length = 0
     expect(await run(['doctor', directory, '--json'], terminal)).toBe(0)
     expect(written).toEqual([])
@@ -147,6 +147,9 @@ describe('backup and restore', () => {
       const answer = await bailiwick([command, directory, directory], { BAILIWICK_ROOT_KEY: key })
       expect(answer).toEqual(oneLine)
       expect(answer.err).toContain('Name another')
+      const inside = await bailiwick([command, directory, join(directory, 'inside')], { BAILIWICK_ROOT_KEY: key })
+      expect(inside).toEqual(oneLine)
+      expect(inside.err).toContain('inside the other')
     }
   })
 })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { Client } from 'pg'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openStore, setupStore } from '../../ts/index.ts'
 import { bailiwick } from '../cli/command.ts'
 import { freshDatabase } from '../support/databases.ts'
@@ -11,6 +12,19 @@ afterEach(() => vi.unstubAllEnvs())
 /** The URL with another password. */
 function withPassword(url: string, password: string): string {
   return url.replace(/:[^:@/]*@/, `:${password}@`)
+}
+
+/** Runs SQL and returns the rows of its last statement. */
+async function asOwner(url: string, sql: string): Promise<unknown[]> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query('SET default_transaction_read_only = off')
+    const results = [await client.query(sql)].flat()
+    return results.at(-1)?.rows ?? []
+  } finally {
+    await client.end()
+  }
 }
 
 /** What is told of a database that cannot be used. */
@@ -109,6 +123,61 @@ describe('setup', () => {
     const second = await bailiwick(['setup', 'env:THE_OWNER', '--json'], { THE_OWNER: ownerUrl })
     expect([second.code, second.err]).toEqual([0, ''])
     expect(JSON.parse(second.out)).toEqual({ url: withPassword(url, '').replace(':@', '@'), passwordIncluded: false })
+  })
+
+  it('M4: runs nothing that somebody else has put into its schema', async () => {
+    const { name, ownerUrl } = await freshDatabase('bare')
+    const other = `mallory_${name}`
+    await asOwner(ownerUrl, `CREATE ROLE ${other} LOGIN; GRANT CREATE ON DATABASE ${name} TO ${other}`)
+    onTestFinished(async () => {
+      await asOwner(ownerUrl, `DROP OWNED BY ${other}; DROP ROLE ${other}`)
+    })
+    const trap = `CREATE SCHEMA bailiwick; CREATE TABLE bailiwick.schema (version integer NOT NULL);
+      CREATE FUNCTION bailiwick.rise() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN ALTER ROLE ${other} SUPERUSER; RETURN new; END $$;
+      CREATE TRIGGER rise BEFORE INSERT ON bailiwick.schema FOR EACH ROW EXECUTE FUNCTION bailiwick.rise();`
+    await asOwner(ownerUrl.replace('postgres@', `${other}@`), trap)
+    const refused = await failureOf(() => setupStore(ownerUrl))
+    expect(refused).toMatchObject({ code: 'INVALID_INPUT', message: expect.stringContaining('another role') })
+    const [is] = await asOwner(ownerUrl, `SELECT rolsuper FROM pg_roles WHERE rolname = '${other}'`)
+    expect(is).toEqual({ rolsuper: false })
+  })
+
+  it('M4: says what is in its way, and changes nothing', async () => {
+    const ways: [string, string, string][] = [
+      ['CREATE SCHEMA bailiwick; CREATE TABLE bailiwick.records (a int)', 'INVALID_INPUT', 'something else in it'],
+      ['CREATE SCHEMA bailiwick; CREATE TABLE bailiwick.schema (a int)', 'INVALID_INPUT', 'something else in it'],
+    ]
+    for (const [sql, code, text] of ways) {
+      const { ownerUrl } = await freshDatabase('bare')
+      await asOwner(ownerUrl, sql)
+      expect(await failureOf(() => setupStore(ownerUrl))).toMatchObject({
+        code,
+        message: expect.stringContaining(text),
+      })
+      const tables = await asOwner(ownerUrl, "SELECT relname FROM pg_class WHERE relname IN ('blobs', 'tokens')")
+      expect(tables).toEqual([])
+    }
+  })
+
+  it('M4: and the store work whatever a database or a role has set otherwise', async () => {
+    const { name, ownerUrl } = await freshDatabase('bare')
+    const settings = [
+      "default_transaction_read_only = 'on'",
+      "row_security = 'off'",
+      "search_path = 'public, pg_catalog'",
+    ]
+    // Whoever may make functions somewhere could have it taken for the server's own.
+    await asOwner(
+      ownerUrl,
+      "CREATE FUNCTION public.nextval(regclass) RETURNS bigint LANGUAGE sql AS 'SELECT 7::bigint'",
+    )
+    for (const setting of settings) await asOwner(ownerUrl, `ALTER DATABASE ${name} SET ${setting}`)
+    const { url } = await setupStore(ownerUrl)
+    await using store = await openStore(url, { rootKey: new Uint8Array(32).fill(9) })
+    const acme = await runtimeFor(store)
+    const { id } = await acme.references.put('note', 'there')
+    expect((await acme.references.resolve(id)).text()).toBe('there')
   })
 
   it('CLI: setup that cannot be done is told in one line, without the password', async () => {

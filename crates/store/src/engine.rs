@@ -351,6 +351,12 @@ pub trait Engine: Send + Sync + 'static {
         false
     }
 
+    /// What time it is for all processes that work on the same rows, in microseconds since 1970-01-01T00:00:00Z: their own
+    /// clocks may differ. `None` where there is but one.
+    fn clock(&self) -> EngineFuture<'_, Result<Option<u64>, ReadError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Applies a commit, and resolves once it is as durable as asked. Commits that a caller awaits one after the other
     /// are applied in that order; a commit whose future is dropped may still happen.
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>>;

@@ -16,6 +16,11 @@ pub trait Layer: Send + Sync + 'static {
         self.behind().is_shared()
     }
 
+    /// In the place of [`Engine::clock`].
+    fn clock(&self) -> EngineFuture<'_, Result<Option<u64>, ReadError>> {
+        self.behind().clock()
+    }
+
     /// In the place of [`Engine::commit`].
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
         self.behind().commit(commit)
@@ -64,6 +69,10 @@ impl<L: Layer> Engine for L {
 
     fn is_shared(&self) -> bool {
         Layer::is_shared(self)
+    }
+
+    fn clock(&self) -> EngineFuture<'_, Result<Option<u64>, ReadError>> {
+        Layer::clock(self)
     }
 
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -101,17 +101,19 @@ impl Entropy {
 pub struct Clock {
     /// Microseconds since the epoch if the clock stands still; zero if it is the system's.
     fixed: AtomicU64,
+    /// How many microseconds the clock that others go by is ahead of the system's.
+    ahead: AtomicI64,
 }
 
 impl Clock {
     /// The operating system's clock.
     pub const fn system() -> Self {
-        Self { fixed: AtomicU64::new(0) }
+        Self { fixed: AtomicU64::new(0), ahead: AtomicI64::new(0) }
     }
 
     /// A clock that stands at `now` (epoch milliseconds, more than zero) until it is advanced.
     pub const fn fixed(now: u64) -> Self {
-        Self { fixed: AtomicU64::new(now.saturating_mul(1000)) }
+        Self { fixed: AtomicU64::new(now.saturating_mul(1000)), ahead: AtomicI64::new(0) }
     }
 
     /// Moves a fixed clock on. Returns `false`, and does nothing, on the system's clock.
@@ -131,9 +133,7 @@ impl Clock {
     /// Microseconds since the epoch.
     pub fn micros(&self) -> u64 {
         match self.fixed.load(Ordering::SeqCst) {
-            0 => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX)),
+            0 => system_micros().saturating_add_signed(self.ahead.load(Ordering::SeqCst)),
             fixed => fixed,
         }
     }
@@ -142,4 +142,28 @@ impl Clock {
     pub fn millis(&self) -> u64 {
         self.micros() / 1000
     }
+
+    /// Goes by another clock from now on, which is asked what time it is. It counts as ahead or behind only by more than the
+    /// answer's way can have taken.
+    ///
+    /// # Errors
+    /// What the other one fails with.
+    pub(crate) async fn go_by<E>(&self, other: impl Future<Output = Result<Option<u64>, E>>) -> Result<(), E> {
+        if !self.passes() {
+            return Ok(());
+        }
+        let asked = system_micros();
+        let Some(now) = other.await? else { return Ok(()) };
+        let way = system_micros().saturating_sub(asked);
+        let ahead = i64::try_from(i128::from(now) - i128::from(asked + way / 2)).unwrap_or(0);
+        if ahead.abs_diff(self.ahead.load(Ordering::SeqCst)) > way / 2 {
+            self.ahead.store(ahead, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+}
+
+fn system_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }

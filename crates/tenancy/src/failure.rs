@@ -42,7 +42,7 @@ fn kind_name(number: u8) -> Option<&'static str> {
 
 fn unavailable() -> Error {
     Error::StoreUnavailable(
-        "The store cannot be reached or has stopped after a failure of its disk. Nothing was written by this call. See store.health(), then open the store again.".to_owned(),
+        "The store does not answer, and nothing was written by this call: its database cannot be reached or takes no changes, or its disk has failed. store.health() says more. A database is asked again with the next call; a directory must be opened again.".to_owned(),
     )
 }
 

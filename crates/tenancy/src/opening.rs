@@ -66,6 +66,14 @@ fn refusal(error: postgres::OpenError) -> Error {
         OpenError::Unavailable => Error::StoreUnavailable(
             "The database cannot be reached. Check host and port, and that the server runs, then try again.".to_owned(),
         ),
+        OpenError::Crowded => Error::StoreUnavailable(
+            "The database takes no more connections. Lower `connections` of the processes that use it, or raise the server's max_connections or the role's limit."
+                .to_owned(),
+        ),
+        OpenError::Standby => Error::StoreUnavailable(
+            "The server in the URL is a standby, which takes no changes. Name the primary, or all servers and target_session_attrs=read-write."
+                .to_owned(),
+        ),
         OpenError::NotLetIn => Error::invalid(
             "The database does not let this role in. Check its name and password in the URL; `npx bailiwick setup <owner url>` told the password once.",
         ),
@@ -84,6 +92,13 @@ fn refusal(error: postgres::OpenError) -> Error {
         ),
         OpenError::NotOwner => Error::invalid(
             "The role in the URL may not set the database up. Use one that owns the database and may create roles, or a superuser.",
+        ),
+        OpenError::Occupied => Error::invalid(
+            "The database has a schema `bailiwick` that belongs to another role, or has something else in it. Nothing was changed. Run the set-up as the role that ran it first, or rename that schema.",
+        ),
+        OpenError::Refused => Error::StoreUnavailable(
+            "The database refused the set-up, and nothing was changed: it may be a standby, or read-only, or full. Its own log says why."
+                .to_owned(),
         ),
         OpenError::NotSetUp => Error::invalid(
             "The database is not set up for this role. Run `npx bailiwick setup <owner url>` once, and use the URL that it prints.",

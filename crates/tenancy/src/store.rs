@@ -88,6 +88,7 @@ impl Store {
         let entropy = streams.of_store();
         let roots = options.root_key.load(&*backend.vault, &entropy).await?;
         let (keys, keyring) = store_keys(&backend, &entropy, &roots).await?;
+        options.clock.go_by(backend.engine.clock()).await.map_err(failure::read)?;
         let store = Self::assemble(backend, keys, keyring, options.opened_bytes, options.clock, streams);
         store.finish_rotation().await?;
         store.wipe_erased().await?;

@@ -11,6 +11,7 @@ use bailiwick_store::postgres::PostgresOptions;
 use bailiwick_store::{Opened, memory, sled};
 use parking_lot::Mutex;
 
+use crate::copying::Copied;
 use crate::moving::{Departure, Outcome, Progress};
 pub use crate::opening::setup;
 use crate::opening::{open_postgres, open_sled, postgres_place, real_path};
@@ -171,6 +172,11 @@ pub async fn migrate(from: &str, to: &str, root_key: RootKey, progress: &Progres
     {
         return Err(Error::invalid("There is no store in the directory to move from."));
     }
+    if let (Location::Sled(one), Location::Sled(other)) = (&here, &there)
+        && (one.starts_with(other) || other.starts_with(one))
+    {
+        return Err(inside());
+    }
     there.refuse_memory()?;
     let source = here.open_to_move(from).await?;
     let moved = async {
@@ -184,6 +190,10 @@ pub async fn migrate(from: &str, to: &str, root_key: RootKey, progress: &Progres
     let moved = moved.await;
     source.engine.close().await;
     moved
+}
+
+fn inside() -> Error {
+    Error::invalid("One of the two directories is inside the other. Name one that stands by itself.")
 }
 
 /// Drops an entry that nobody uses.
@@ -200,6 +210,19 @@ impl StoreHandle {
     /// The store.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// Copies everything into a directory that is not there yet, or empty: see [`Store::backup`].
+    ///
+    /// # Errors
+    /// As there, and `InvalidInput` for a directory inside the store's own.
+    pub async fn backup(&self, directory: &Path) -> Result<Copied> {
+        if let Location::Sled(own) = &self.location
+            && real_path(directory)?.strip_prefix(own).is_ok_and(|below| below != Path::new(""))
+        {
+            return Err(inside());
+        }
+        self.store.backup(directory).await
     }
 
     /// What it was opened with, without password and settings: fit to be shown.

@@ -22,6 +22,7 @@ impl Store {
         if !self.engine.is_shared() {
             return Ok(true);
         }
+        self.clock.go_by(self.engine.clock()).await.map_err(failure::read)?;
         let now = self.clock.millis();
         let found = self.engine.get(TAG, vec![(PLACE, None)], now).await.map_err(failure::read)?;
         let when = match found.into_iter().next() {

@@ -165,7 +165,7 @@ async fn store_sweep(environment: &Environment, target: u32) -> Result<Answer> {
 
 async fn store_backup(environment: &Environment, target: u32, directory: &str) -> Result<Answer> {
     let store = environment.tables().stores.get(target)?;
-    let copied = store.store().backup(Path::new(directory)).await?;
+    let copied = store.backup(Path::new(directory)).await?;
     Ok(json_answer(vec![("rows", Json::Number(copied.rows as f64)), ("bytes", Json::Number(copied.bytes as f64))]))
 }
 

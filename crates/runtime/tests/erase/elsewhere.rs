@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bailiwick_model::Error;
-use bailiwick_runtime::{Store, TenantHandle};
+use bailiwick_model::{Error, json};
+use bailiwick_runtime::{Clock, RootKey, Store, StoreOptions, TenantHandle};
 use bailiwick_store::engine::{EngineFuture, Export, ReadError};
 use bailiwick_store::layer::Layer;
 use bailiwick_store::{Engine, Opened};
@@ -123,5 +123,38 @@ fn b7_a_check_takes_a_tenant_that_another_process_erases_meanwhile_for_no_damage
         let erasing = Opened { engine: Arc::new(Erasing { behind, tenant: Mutex::new(Some(acme)) }), ..opened };
         let report = store(erasing, 3, NOW, 0).await.check().await.unwrap();
         assert_eq!((report.tenants, report.problems), (1, Vec::new()));
+    });
+}
+
+/// An engine whose server's clock is an hour ahead of this machine's.
+struct Ahead(Arc<dyn Engine>);
+
+const AHEAD_MICROS: u64 = 3_600_000_000;
+
+impl Layer for Ahead {
+    fn behind(&self) -> &dyn Engine {
+        &*self.0
+    }
+
+    fn clock(&self) -> EngineFuture<'_, Result<Option<u64>, ReadError>> {
+        let now = Clock::system().micros() + AHEAD_MICROS;
+        Box::pin(std::future::ready(Ok(Some(now))))
+    }
+}
+
+#[test]
+fn b8_processes_go_by_the_clock_of_what_they_share() {
+    wait(async {
+        let Opened { engine, vault } = Kept::Memory.open().opened;
+        let opened = shared(Opened { engine: Arc::new(Ahead(engine)), vault });
+        let root_key = RootKey::Given(vec![7; 32].into());
+        let options = StoreOptions { root_key, ..StoreOptions::default() };
+        let store = Store::open(opened, options).await.unwrap();
+        let before = Clock::system().micros() + AHEAD_MICROS;
+        let id = put(&handle(&store, "acme"), text("thing", "of that time")).await;
+        let reference = handle(&store, "acme").describe(&id).await.unwrap();
+        let reference = json::parse(reference.json.as_bytes(), &json::Limits::default()).unwrap();
+        let created = reference.get("createdAt").and_then(json::Json::as_f64).unwrap() as u64;
+        assert!(created.abs_diff(before / 1000) < AHEAD_MICROS / 2000, "{created} {before}");
     });
 }

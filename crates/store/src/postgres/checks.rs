@@ -4,17 +4,19 @@ use tokio_postgres::error::SqlState;
 
 use super::connections::Connection;
 use super::failure::Trouble;
+use super::numbers::unsigned;
 use super::pipeline::Answer;
 use super::{OpenError, Shared, schema};
 use crate::engine::Health;
 
-/// Whether the role can get around the second fence, by itself or as somebody it may become.
+/// Whether the role can get around the second fence, by itself or as somebody it may become; and whether the server takes
+/// no changes.
 const ROLE: &str = "SELECT
     bool_or(r.rolsuper), bool_or(r.rolbypassrls),
     EXISTS (SELECT FROM pg_namespace AS n LEFT JOIN pg_class AS c ON c.relnamespace = n.oid
         WHERE n.nspname = 'bailiwick'
-            AND (pg_has_role(current_user, n.nspowner, 'MEMBER') OR pg_has_role(current_user, c.relowner, 'MEMBER')))
-    FROM pg_roles AS r WHERE pg_has_role(current_user, r.oid, 'MEMBER')";
+            AND (pg_has_role(current_user, n.nspowner, 'MEMBER') OR pg_has_role(current_user, c.relowner, 'MEMBER'))),
+    pg_is_in_recovery() FROM pg_roles AS r WHERE pg_has_role(current_user, r.oid, 'MEMBER')";
 const VERSION: &str = "SELECT version FROM bailiwick.schema";
 /// Tables that say of themselves that the fence holds for everybody.
 const FENCED: &str = "SELECT count(*) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -28,6 +30,9 @@ pub(super) async fn before_use(client: &tokio_postgres::Client) -> Result<(), Op
     }
     if role.get(2) {
         return Err(OpenError::Owner);
+    }
+    if role.get(3) {
+        return Err(OpenError::Standby);
     }
     let version: i32 = match client.query_opt(VERSION, &[]).await {
         Ok(Some(row)) => row.get(0),
@@ -50,6 +55,18 @@ pub(super) async fn before_use(client: &tokio_postgres::Client) -> Result<(), Op
 pub(super) async fn is_citus(client: &tokio_postgres::Client) -> Result<bool, OpenError> {
     let found = client.query_opt("SELECT FROM pg_extension WHERE extname = 'citus'", &[]).await;
     found.map(|row| row.is_some()).map_err(|_| OpenError::Unavailable)
+}
+
+/// The server's clock, in microseconds since 1970-01-01T00:00:00Z.
+pub(super) async fn clock(shared: &Shared) -> Result<u64, Trouble> {
+    let lease = shared.connections.lease(None).await?;
+    let connection = lease.connection()?;
+    let mut pipeline = connection.pipeline();
+    pipeline.query(&connection.statements.clock, Vec::new());
+    let rows = pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default();
+    let now = rows.first().map(|row| unsigned(row.get(0))).ok_or(Trouble::Lost)?;
+    lease.done();
+    Ok(now)
 }
 
 /// How the database is.

@@ -16,10 +16,11 @@ use super::statements::Statements;
 use super::{PostgresOptions, admission};
 use crate::engine::{Durability, Tag};
 
-/// Look-ups go by keys, so plans never change with what the server believes about a table's size; and a server that
+/// What a role or a database may have set otherwise. Look-ups go by keys, so plans never change with what the server believes about a table's size; and a server that
 /// acknowledges before its disk has it is told to wait.
 const SETTINGS: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
-    SET plan_cache_mode = force_generic_plan;
+    SET plan_cache_mode = force_generic_plan; SET search_path = pg_catalog, pg_temp;
+    SET default_transaction_read_only = off; SET row_security = on;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// A connection with its statements prepared.

@@ -47,6 +47,7 @@ pub(super) fn of_connecting(error: &Error) -> OpenError {
     match error.code() {
         Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => OpenError::NotLetIn,
         Some(&SqlState::INVALID_CATALOG_NAME) => OpenError::NoDatabase,
+        Some(&SqlState::TOO_MANY_CONNECTIONS) => OpenError::Crowded,
         Some(_) => OpenError::Unavailable,
         None => match error.to_string() {
             text if text.starts_with("error performing TLS handshake") => OpenError::Untrusted,

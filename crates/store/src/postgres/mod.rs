@@ -71,6 +71,12 @@ pub enum OpenError {
     /// The server cannot be reached.
     #[error("the database cannot be reached")]
     Unavailable,
+    /// The server takes no more connections, of anybody or of this role.
+    #[error("the server takes no more connections")]
+    Crowded,
+    /// The server follows another one.
+    #[error("the server is a standby")]
+    Standby,
     /// The server does not let this role in, or asks for a password that is not there.
     #[error("the server does not let this role in")]
     NotLetIn,
@@ -89,6 +95,12 @@ pub enum OpenError {
     /// The role may not do what a set-up has to do.
     #[error("the role may not set the database up")]
     NotOwner,
+    /// The schema belongs to another role, or something else is in it.
+    #[error("something else is in the schema")]
+    Occupied,
+    /// The server takes no such changes now, for example because it is a standby.
+    #[error("the server refused the set-up")]
+    Refused,
     /// There are no tables, or the role may not use them.
     #[error("the database is not set up")]
     NotSetUp,

@@ -6,9 +6,17 @@ pub(super) const VERSION: i32 = 1;
 /// Tables with a row for each thing of a tenant: the tag comes first in every key, and row-level security is forced.
 pub(super) const TENANT_TABLES: [&str; 5] = ["records", "blobs", "usage", "wakes", "tokens"];
 
+/// Where everything lies.
+pub(super) const SCHEMA: &str = "CREATE SCHEMA IF NOT EXISTS bailiwick";
+
+/// Whether the schema and all that is in it belongs to the role that asks.
+pub(super) const IS_OWN: &str = "SELECT n.nspowner = r.oid
+    AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = n.oid AND c.relowner <> r.oid)
+    AND NOT EXISTS (SELECT FROM pg_proc AS p WHERE p.pronamespace = n.oid AND p.proowner <> r.oid)
+    FROM pg_namespace AS n, pg_roles AS r WHERE n.nspname = 'bailiwick' AND r.rolname = current_user";
+
 /// What is there before the first step.
 pub(super) const FOUNDATION: &str = "
-CREATE SCHEMA IF NOT EXISTS bailiwick;
 CREATE TABLE IF NOT EXISTS bailiwick.schema (version integer NOT NULL);
 LOCK TABLE bailiwick.schema IN EXCLUSIVE MODE";
 

@@ -12,7 +12,8 @@ use super::{OpenError, address, checks, schema};
 const LONGEST_NAME: usize = 63;
 
 pub(super) async fn run(client: &Client, url: &str) -> Result<String, OpenError> {
-    batch(client, "BEGIN").await?;
+    // Nothing that somebody else has made may stand in for what is named here.
+    batch(client, "BEGIN READ WRITE; SET LOCAL search_path = pg_catalog, pg_temp").await?;
     match in_transaction(client, url).await {
         Ok(url) => batch(client, "COMMIT").await.map(|()| url),
         Err(error) => {
@@ -25,6 +26,12 @@ pub(super) async fn run(client: &Client, url: &str) -> Result<String, OpenError>
 
 async fn in_transaction(client: &Client, url: &str) -> Result<String, OpenError> {
     let is_citus = checks::is_citus(client).await?;
+    batch(client, schema::SCHEMA).await?;
+    // Triggers and rules of another role would run with the rights of this one.
+    let is_own = client.query_one(schema::IS_OWN, &[]).await.map_err(|error| failure(&error))?;
+    if !is_own.get::<_, bool>(0) {
+        return Err(OpenError::Occupied);
+    }
     batch(client, schema::FOUNDATION).await?;
     let version =
         client.query_opt("SELECT version FROM bailiwick.schema", &[]).await.map_err(|error| failure(&error))?;
@@ -97,8 +104,19 @@ async fn batch(client: &Client, sql: &str) -> Result<(), OpenError> {
 }
 
 fn failure(error: &tokio_postgres::Error) -> OpenError {
+    let in_the_way = [
+        SqlState::DUPLICATE_TABLE,
+        SqlState::DUPLICATE_OBJECT,
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::DATATYPE_MISMATCH,
+        SqlState::WRONG_OBJECT_TYPE,
+    ];
     match error.code() {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => OpenError::NotOwner,
+        Some(code) if in_the_way.contains(code) => OpenError::Occupied,
+        // Those of classes 08 and 57 are about the connection and the server's end.
+        Some(code) if !["08", "57"].iter().any(|class| code.code().starts_with(class)) => OpenError::Refused,
         _ => OpenError::Unavailable,
     }
 }

@@ -175,6 +175,7 @@ statements! {
         WHERE a.datname = current_database() AND a.application_name <> current_setting('application_name')
             AND NOT r.rolsuper AND has_table_privilege(r.oid, 'bailiwick.headers', 'UPDATE')
             AND r.oid <> (SELECT relowner FROM pg_class WHERE oid = 'bailiwick.headers'::regclass))";
+    clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     health = "SELECT current_setting('synchronous_commit'), current_setting('fsync'),
         current_setting('full_page_writes'), pg_is_in_recovery()";
 }

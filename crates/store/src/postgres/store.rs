@@ -118,6 +118,11 @@ impl Engine for PostgresEngine {
         LIMITS
     }
 
+    fn clock(&self) -> EngineFuture<'_, Result<Option<u64>, ReadError>> {
+        let shared = Arc::clone(&self.0.shared);
+        self.0.read(async move { super::checks::clock(&shared).await.map(Some) })
+    }
+
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {
         let shared = Arc::clone(&self.0.shared);
         let call = self.0.start(async move { grouping::commit(&shared, commit).await });
