@@ -41,7 +41,8 @@ macro_rules! conformance_tests {
         $crate::conformance_tests!(@ $fresh, conditions:
             absent_then_present, versions_decide, a_conflict_writes_nothing, later_steps_see_earlier_ones,
             expiry_counts_by_the_commits_now, extend_keeps_the_later, extend_wants_a_live_row, versions_are_never_reused,
-            checks_alone_write_nothing, deleting_nothing_is_nothing, many_commits_at_once_are_each_whole, one_of_many_creators_wins);
+            checks_alone_write_nothing, deleting_nothing_is_nothing, many_commits_at_once_are_each_whole,
+            refused_commits_leave_those_beside_them_alone, one_of_many_creators_wins);
         $crate::conformance_tests!(@ $fresh, quotas:
             usage_follows_the_rows, items_are_limited_per_kind, bytes_are_limited_over_all_kinds,
             what_does_not_add_always_passes, expired_rows_count_until_removed, usage_survives_reopening);
