@@ -20,20 +20,66 @@ use bailiwick_runtime::{
     ApprovalContext, ApprovalRequest, ApprovalStatus, Clock, Decide, PlanStatus, Question, RootKey, Store,
     StoreOptions, Subject, TenantHandle,
 };
+use bailiwick_store::conformance::database::{Database, with_client};
+use bailiwick_store::postgres::{self, PostgresOptions};
 use bailiwick_store::sled;
 use support::{Random, handle, long, wait};
 
 /// Where the child of these tests works.
 const PLACE: &str = "BAILIWICK_TEST_PLACE";
+/// The URL of its database; without one, its store is in that place.
+const DATABASE: &str = "BAILIWICK_TEST_DATABASE";
 /// Kills of one store before the next begins.
 const ROUNDS: u64 = 10;
 /// How many callers ask and decide at the same time.
 const CALLERS: u64 = 4;
 
-async fn open(place: &Path) -> Arc<Store> {
-    let opened = sled::open(&place.join("store"), sled::SledOptions { cache_bytes: 16 << 20 }).unwrap();
-    let options = StoreOptions { root_key: RootKey::Local, opened_bytes: 1 << 20, clock: Clock::system(), seed: None };
+async fn open(place: &Path, database: Option<&str>) -> Arc<Store> {
+    let opened = match database {
+        Some(url) => postgres::open(url, PostgresOptions::default()).await.unwrap(),
+        None => sled::open(&place.join("store"), sled::SledOptions { cache_bytes: 16 << 20 }).unwrap(),
+    };
+    let root_key = RootKey::Given(vec![7; 32].into());
+    let options = StoreOptions { root_key, opened_bytes: 1 << 20, clock: Clock::system(), seed: None };
     Store::open(opened, options).await.unwrap()
+}
+
+/// Where a killed process worked.
+struct Home {
+    directory: tempfile::TempDir,
+    database: Option<Database>,
+}
+
+impl Home {
+    fn of_sled() -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), database: None }
+    }
+
+    fn of_postgres() -> Self {
+        Self { database: Some(Database::fresh()), ..Self::of_sled() }
+    }
+
+    fn place(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn url(&self) -> Option<String> {
+        self.database.as_ref().map(Database::url)
+    }
+
+    /// Waits until nobody is at work any more: a server goes on with what a process had sent before it was killed.
+    fn settle(&self) {
+        let Some(database) = &self.database else { return };
+        let others =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+            AND backend_type = 'client backend'";
+        let is_quiet = || {
+            with_client(&database.owner_url(), async move |client| {
+                client.query_one(others, &[]).await.unwrap().get::<_, i64>(0) == 0
+            })
+        };
+        while !is_quiet() {}
+    }
 }
 
 /// A file outside the store that says what was acknowledged, a line each, written at once.
@@ -55,7 +101,7 @@ fn child() {
     let acknowledged = OpenOptions::new().append(true).create(true).open(place.join("acknowledged")).unwrap();
     let acknowledged = Arc::new(Acknowledged(acknowledged));
     wait(async {
-        let store = open(&place).await;
+        let store = open(&place, std::env::var(DATABASE).ok().as_deref()).await;
         let next = Arc::new(AtomicU64::new(std::process::id().into()));
         let mut callers = tokio::task::JoinSet::new();
         for _ in 0..CALLERS {
@@ -107,9 +153,10 @@ async fn ask_and_decide(acme: &TenantHandle, acknowledged: &Acknowledged, random
 }
 
 /// Runs the child until it has acknowledged so much, and so many microseconds longer.
-fn run_and_kill(place: &Path, acknowledgements: usize, micros: usize) {
+fn run_and_kill(home: &Home, acknowledgements: usize, micros: usize) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child", "--ignored", "--nocapture"]).env(PLACE, place);
+    command.args(["--exact", "child", "--ignored", "--nocapture"]).env(PLACE, home.place());
+    command.envs(home.url().map(|url| (DATABASE, url)));
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let seen = lines.by_ref().filter(|line| line == "acknowledged").take(acknowledgements).count();
@@ -118,6 +165,7 @@ fn run_and_kill(place: &Path, acknowledgements: usize, micros: usize) {
     std::thread::sleep(Duration::from_micros(micros as u64));
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().code(), None, "it ended by itself");
+    home.settle();
 }
 
 /// The lines that were written whole and begin with that word, without it.
@@ -145,8 +193,9 @@ async fn all(page: impl AsyncFn(Option<String>) -> bailiwick_runtime::Page) -> V
 }
 
 /// Opens the store and checks all of it. Returns the ledger as it is then.
-async fn check(place: &Path, before: Option<&Checkpoint>) -> Checkpoint {
-    let store = open(place).await;
+async fn check(home: &Home, before: Option<&Checkpoint>) -> Checkpoint {
+    let place = home.place();
+    let store = open(place, home.url().as_deref()).await;
     let acme = handle(&store, "acme");
     // First, so that what has expired has its record.
     let pending = all(async |cursor| acme.list_pending_approvals(1000, cursor.as_deref()).await.unwrap()).await;
@@ -190,34 +239,42 @@ async fn check(place: &Path, before: Option<&Checkpoint>) -> Checkpoint {
     checkpoint
 }
 
-#[test]
-fn b5_b6_a_kill_around_a_decision_leaves_it_pending_or_decided_with_its_record() {
-    let points = if long() { 1000 } else { 100 };
+/// Kills so many times in all, in homes of their own.
+fn kill(points: u64, home: impl Fn() -> Home) {
     let mut random = Random::new(7);
     let mut decisions = 0;
     for _ in 0..points / ROUNDS {
-        let directory = tempfile::tempdir().unwrap();
-        let place = directory.path();
+        let home = home();
         let mut checkpoint = None;
         for _ in 0..ROUNDS {
             let acknowledgements = random.below(60);
             // Without any, while the store opens.
             let most_micros = if acknowledgements == 0 { 40_000 } else { 3000 };
-            run_and_kill(place, acknowledgements, random.below(most_micros));
-            checkpoint = Some(wait(check(place, checkpoint.as_ref())));
+            run_and_kill(&home, acknowledgements, random.below(most_micros));
+            checkpoint = Some(wait(check(&home, checkpoint.as_ref())));
         }
-        decisions += acknowledged(place, "decided").len() as u64;
+        decisions += acknowledged(home.place(), "decided").len() as u64;
     }
     assert!(decisions > points, "{decisions} decisions were acknowledged in all");
+}
+
+#[test]
+fn b5_b6_a_kill_around_a_decision_leaves_it_pending_or_decided_with_its_record() {
+    kill(if long() { 1000 } else { 100 }, Home::of_sled);
+}
+
+#[test]
+fn b5_b6_a_kill_around_a_decision_on_postgresql_leaves_it_pending_or_decided_with_its_record() {
+    kill(if long() { 1000 } else { 30 }, Home::of_postgres);
 }
 
 /// What would be missing after a crash is noticed.
 #[test]
 fn b6_the_check_of_the_crash_tests_notices_what_is_missing() {
-    let directory = tempfile::tempdir().unwrap();
-    let place = directory.path();
-    run_and_kill(place, 40, 0);
-    wait(check(place, None));
+    let home = Arc::new(Home::of_sled());
+    let place = home.place();
+    run_and_kill(&home, 40, 0);
+    wait(check(&home, None));
     let file = place.join("acknowledged");
     let kept = std::fs::read_to_string(&file).unwrap();
     let decided = acknowledged(place, "decided").pop().unwrap();
@@ -231,8 +288,8 @@ fn b6_the_check_of_the_crash_tests_notices_what_is_missing() {
     for line in lost {
         std::fs::write(&file, format!("{kept}{line}\n")).unwrap();
         let checking = std::thread::spawn({
-            let place = place.to_owned();
-            move || wait(check(&place, None))
+            let home = home.clone();
+            move || wait(check(&home, None))
         });
         assert!(checking.join().is_err(), "{line}");
     }

@@ -311,7 +311,7 @@ pub enum Exported {
 }
 
 /// A consistent copy of everything that an engine holds, as of some time between the first part and the last. Work goes
-/// on meanwhile.
+/// on meanwhile. Rows come in the order of their keys, each once; what was changed meanwhile may come again, after them.
 pub trait Export: Send {
     /// The next part; empty after the last.
     fn next(&mut self) -> EngineFuture<'_, Result<Vec<Exported>, ReadError>>;

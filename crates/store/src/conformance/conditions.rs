@@ -4,7 +4,7 @@ use std::thread;
 
 use super::Home;
 use super::support::*;
-use crate::engine::{Commit, CommitError, Version, When};
+use crate::engine::{Commit, CommitError, Count, Version, When};
 
 const A: crate::Tag = crate::Tag([1; 32]);
 
@@ -169,6 +169,34 @@ pub fn many_commits_at_once_are_each_whole(home: &dyn Home) {
             assert_eq!(value(&*engine, tag((n % 7) as u8), place(kind, n)).unwrap(), n.to_string());
         }
     }
+}
+
+pub fn refused_commits_leave_those_beside_them_alone(home: &dyn Home) {
+    let engine = home.open().engine;
+    commit(&*engine, A, vec![put_counted(place(2, 0), 5)]).expect("the row that the conditions are about");
+    // All are under way before the first is waited for.
+    let futures: Vec<_> = (0..60_u64)
+        .map(|n| {
+            let mut commit = commit_of(A, vec![put_counted(place(1, n), 1), crate::Op::Wake { kind: 9, at: NOW + n }]);
+            match n % 3 {
+                1 => commit.ops.push(check(place(2, 0), When::Absent)),
+                2 => commit.limits.items = [(1, 0)].into(),
+                _ => {}
+            }
+            engine.commit(commit)
+        })
+        .collect();
+    for (n, future) in (0..).zip(futures) {
+        match (n % 3, block_on(future)) {
+            (0, Ok(version)) => assert_eq!(get(&*engine, A, place(1, n)).expect("its row").version, version),
+            (1, Err(CommitError::Conflict { op: 2 }))
+            | (2, Err(CommitError::Quota { kind: Some(1), limit: 0, .. })) => {
+                assert_eq!(get(&*engine, A, place(1, n)), None);
+            }
+            (_, told) => panic!("{n} was told {told:?}"),
+        }
+    }
+    assert_eq!(usage(&*engine, A), [(1, Count { items: 20, bytes: 20 }), (2, Count { items: 1, bytes: 5 })].into());
 }
 
 pub fn one_of_many_creators_wins(home: &dyn Home) {

@@ -214,6 +214,41 @@ pub fn exports_have_everything(home: &dyn Home) {
     }
 }
 
+/// First the rows as they were, in the order of their keys; what is written meanwhile comes after them, if at all.
+pub fn exports_are_in_the_order_of_keys(home: &dyn Home) {
+    let engine = home.open().engine;
+    for tag in [B, A] {
+        for kind in [250, 1, 127, 128] {
+            let puts =
+                |from: u64| (from..from + 300).rev().map(|number| put(place(kind, number * 7), noise(number, 40)));
+            commit(&*engine, tag, puts(1).collect()).unwrap();
+            commit(&*engine, tag, puts(400).collect()).unwrap();
+        }
+    }
+    let mut export = block_on(engine.export()).unwrap();
+    let mut keys: Vec<(Tag, Place)> = Vec::new();
+    loop {
+        let part = block_on(export.next()).unwrap();
+        if part.is_empty() {
+            break;
+        }
+        for exported in part {
+            if let Exported::Row { tag, row, .. } = exported {
+                if keys.len().is_multiple_of(500) {
+                    // Behind the reader, and before it.
+                    let writer = if keys.len().is_multiple_of(1_000) { A } else { B };
+                    commit(&*engine, writer, vec![put(place(0, 1), "new"), put(place(251, 1), "new")]).unwrap();
+                }
+                keys.push((tag, row.place));
+            }
+        }
+    }
+    let old = |key: &&(Tag, Place)| !matches!(key.1.kind, 0 | 251);
+    let ordered = keys.iter().take_while(|key| old(key)).count();
+    assert!(keys.iter().filter(old).is_sorted() && keys.iter().filter(old).count() == 2 * 4 * 600);
+    assert!(keys.iter().take(ordered).is_sorted() && ordered >= 4 * 600, "{ordered}");
+}
+
 /// Two rows always change together, with large values and small ones, while copies are made: in every copy they agree.
 pub fn exports_are_consistent_while_work_goes_on(home: &dyn Home) {
     let engine = home.open().engine;

@@ -41,7 +41,8 @@ macro_rules! conformance_tests {
         $crate::conformance_tests!(@ $fresh, conditions:
             absent_then_present, versions_decide, a_conflict_writes_nothing, later_steps_see_earlier_ones,
             expiry_counts_by_the_commits_now, extend_keeps_the_later, extend_wants_a_live_row, versions_are_never_reused,
-            checks_alone_write_nothing, deleting_nothing_is_nothing, many_commits_at_once_are_each_whole, one_of_many_creators_wins);
+            checks_alone_write_nothing, deleting_nothing_is_nothing, many_commits_at_once_are_each_whole,
+            refused_commits_leave_those_beside_them_alone, one_of_many_creators_wins);
         $crate::conformance_tests!(@ $fresh, quotas:
             usage_follows_the_rows, items_are_limited_per_kind, bytes_are_limited_over_all_kinds,
             what_does_not_add_always_passes, expired_rows_count_until_removed, usage_survives_reopening);
@@ -57,7 +58,7 @@ macro_rules! conformance_tests {
             expired_rows_are_due_until_swept, sweeping_leaves_what_lives, what_comes_during_a_slot_is_due_again,
             extended_rows_are_due_later, wakes_are_due_once, dues_survive_reopening, dues_are_limited_and_named_once,
             erasing_leaves_nothing_of_a_tag, nothing_is_written_to_an_erased_tag, an_erase_that_was_dropped_goes_on,
-            exports_have_everything, exports_are_consistent_while_work_goes_on, a_dropped_export_leaves_nothing);
+            exports_have_everything, exports_are_in_the_order_of_keys, exports_are_consistent_while_work_goes_on, a_dropped_export_leaves_nothing);
         $crate::conformance_tests!(@ $fresh, vaults:
             create_once, replace_by_generation, wiped_is_gone, names_in_order, local_secret_once, next_local_secret_settles, slots_survive_reopening,
             one_of_many_vault_creators_wins, closed_vaults_are_closed, many_slots);

@@ -21,6 +21,8 @@ mod dropped;
 mod exporting;
 mod failure;
 mod fresh;
+#[cfg(test)]
+mod grouped;
 mod grouping;
 mod housekeeping;
 mod numbers;
