@@ -1,5 +1,6 @@
 //! Commits that add rows and change none, in one trip: there is nothing to lock or to look at first, because what is there
-//! already is found out by the statement that adds. It happens rarely; then nothing is written, and they go the usual way.
+//! already is found out by the statement that adds. Then nothing is written: a commit that came alone has its answer with
+//! that, and others go the usual way.
 
 use super::Shared;
 use super::commit::{Answers, Before, Failed, Group, failure_of, stage_all};
@@ -9,7 +10,7 @@ use super::numbers::{binary, signed, unsigned};
 use super::outcome::Token;
 use super::pipeline::Answer;
 use super::writing::{PART_BYTES, Sums, columns, items, kinds, rows_of};
-use crate::engine::{Commit, Op, Place, When};
+use crate::engine::{Commit, CommitError, Op, Place, When};
 
 /// Whether commits seem to add rows alone. One that says of a row that it must not be there yet is taken at its word, and
 /// its other rows are likely to be as new.
@@ -22,11 +23,13 @@ pub(super) fn seem_new(commits: &[Commit]) -> bool {
     })
 }
 
+/// The place of a row that must not be there yet.
 fn absent(op: &Op) -> Option<Place> {
     if let Op::Put { place, when: When::Absent, .. } = op { Some(*place) } else { None }
 }
 
-/// Applies commits in one transaction, if all their rows are new. `None`: nothing was written.
+/// Applies commits in one transaction, if all their rows are new. `None`: nothing was written, and they are to go the usual
+/// way.
 pub(super) async fn attempt(
     shared: &Shared,
     connection: &Connection,
@@ -51,6 +54,7 @@ pub(super) async fn attempt(
     values.extend(columns(&rows.iter().collect::<Vec<_>>(), &[]));
     values.push(Box::new(token.shard()));
     values.extend(sums.usage());
+    values.push(Box::new(signed(commit.now)));
     let statements = &connection.statements;
     let begin = begin(&commit.tag, super::commit::durability(commits), shared.is_citus);
     let mut pipeline = connection.pipeline();
@@ -71,5 +75,17 @@ pub(super) async fn attempt(
     let inserted = outcomes.swap_remove(1).map(Answer::rows).unwrap_or_default();
     let row = inserted.first().ok_or(Failed::NotWritten(Trouble::Corrupt))?;
     connection.keep_version(unsigned(row.get(0)));
-    Ok(row.get::<_, bool>(1).then_some(answers))
+    if row.get(1) {
+        return Ok(Some(answers));
+    }
+    let number = row.get::<_, Option<i64>>(2).and_then(|number| usize::try_from(number).ok());
+    let conflict = number.and_then(|number| conflict(commits, number));
+    Ok(conflict.map(|conflict| vec![Err(conflict)]))
+}
+
+/// What a row that is there means to a commit that came alone: the how manieth of those that must not be, from 1.
+fn conflict(commits: &[Commit], number: usize) -> Option<CommitError> {
+    let [Commit { ops, .. }] = commits else { return None };
+    let mut asked = ops.iter().enumerate().filter(|(_, op)| absent(op).is_some());
+    asked.nth(number.checked_sub(1)?).map(|(op, _)| CommitError::Conflict { op })
 }

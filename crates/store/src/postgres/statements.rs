@@ -52,8 +52,8 @@ statements! {
         SELECT $1::bytea, $2::bigint, *
         FROM unnest($3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bytea[])";
     /// A whole commit of new rows with its token and its usage, unless one of the rows that must not be there yet is there,
-    /// or the tag was erased: then nothing. The version for the next one, and whether it was written. What is named last
-    /// runs first: token, rows, usage.
+    /// or the tag was erased: then nothing. The version for the next one, whether it was written, and if not, the first of
+    /// those rows that is there and has not expired, counted from 1. What is named last runs first: token, rows, usage.
     insert_new = "WITH free AS MATERIALIZED (
             SELECT WHERE NOT EXISTS (SELECT FROM bailiwick.tenants WHERE tag = $1 AND erased_at IS NOT NULL)
             AND NOT EXISTS (SELECT FROM unnest($4::smallint[], $5::bytea[]) AS u (kind, item) CROSS JOIN LATERAL (
@@ -68,7 +68,12 @@ statements! {
         known AS (INSERT INTO bailiwick.tenants (tag) SELECT $1::bytea FROM free
             WHERE NOT EXISTS (SELECT FROM bailiwick.tenants WHERE tag = $1) ON CONFLICT DO NOTHING),
         token AS (INSERT INTO bailiwick.tokens (tag, token, committed) SELECT $1::bytea, $2::bytea, true FROM free)
-        SELECT nextval('bailiwick.versions'), EXISTS (SELECT FROM free)";
+        SELECT nextval('bailiwick.versions'), EXISTS (SELECT FROM free), CASE WHEN NOT EXISTS (SELECT FROM free) THEN
+            (SELECT min(u.number) FROM unnest($4::smallint[], $5::bytea[]) WITH ORDINALITY AS u (kind, item, number)
+                CROSS JOIN LATERAL (SELECT expires_at FROM bailiwick.records
+                    WHERE tag = $1 AND kind = u.kind AND item = u.item OFFSET 0) AS r
+                WHERE (r.expires_at IS NULL OR r.expires_at > $16::bigint)
+                AND NOT EXISTS (SELECT FROM bailiwick.tenants WHERE tag = $1 AND erased_at IS NOT NULL)) END";
     /// Of rows that are locked, so that none is new: this finds each by its key, as a join need not.
     update_rows = "INSERT INTO bailiwick.records (tag, version, kind, item, expires_at, counted, parts, value)
         SELECT $1::bytea, $2::bigint, *

@@ -2,7 +2,7 @@
 
 use bailiwick_store::conformance::support::{NOW, block_on, noise, place, tag};
 use bailiwick_store::postgres::{self, PostgresOptions};
-use bailiwick_store::{Commit, Durability, Limits, Op, When};
+use bailiwick_store::{Commit, CommitError, Durability, Limits, Op, When};
 
 use super::proxy::Proxy;
 use super::server::Server;
@@ -20,7 +20,7 @@ fn commit(ops: u64, bytes: usize, limits: &Limits) -> Commit {
 }
 
 #[test]
-fn m9_a_commit_makes_two_trips_one_of_new_rows_and_a_read_one() {
+fn m9_a_commit_makes_two_trips_one_of_new_rows_or_of_rows_in_its_way_and_a_read_one() {
     let server = Server::start();
     let proxy = Proxy::before(&server.application);
     let options = PostgresOptions { connections: 1, ..PostgresOptions::default() };
@@ -51,6 +51,17 @@ fn m9_a_commit_makes_two_trips_one_of_new_rows_and_a_read_one() {
         };
         assert!(takes(1, &add), "{ops} that are new");
     }
+    let in_the_way = || {
+        let mut added = commit(0, 0, &Limits::default());
+        let put = |number| {
+            let (value, at) = (noise(number, 256), place(1, number));
+            Op::Put { place: at, value, expires_at: None, counted: Some(256), when: When::Absent }
+        };
+        // Nobody has the first; the second was among those above.
+        added.ops = vec![put(999), put(1_000)];
+        assert_eq!(block_on(opened.engine.commit(added)), Err(CommitError::Conflict { op: 1 }));
+    };
+    assert!(takes(1, &in_the_way), "one that is there");
     let get =
         || drop(block_on(opened.engine.get(tag(1), vec![(place(1, 1), None), (place(1, 2), None)], NOW)).unwrap());
     assert!(takes(1, &get));
