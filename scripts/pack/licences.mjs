@@ -47,13 +47,14 @@ export function packagesInside() {
 }
 
 /**
- * Lists components, and each licence text once, below the names of those that carry it.
+ * Lists components, and each licence text once, below the names of those that carry it. Texts that differ by
+ * their spaces alone are one.
  *
  * @param {readonly Component[]} components
  */
 export function licenceList(components) {
   const list = components.map(({ name, version, licence }) => `${name} ${version}: ${licence}`)
-  /** @type {Map<string, string[]>} */
+  /** @type {Map<string, { text: string, names: Set<string> }>} */
   const texts = new Map()
   for (const { name, folder } of components) {
     for (const file of readdirSync(folder).sort()) {
@@ -61,10 +62,13 @@ export function licenceList(components) {
       const text = filesBelow(join(folder, file))
         .map((each) => readFileSync(each, 'utf8').trim())
         .join('\n\n')
-      texts.set(text, [...(texts.get(text) ?? []), name])
+      const words = text.replaceAll(/\s+/g, ' ')
+      const known = texts.get(words) ?? { text, names: new Set() }
+      known.names.add(name)
+      texts.set(words, known)
     }
   }
   const ruler = '='.repeat(80)
-  const bodies = [...texts].map(([text, names]) => `${ruler}\n${[...new Set(names)].join(', ')}\n${ruler}\n\n${text}`)
+  const bodies = [...texts.values()].map(({ text, names }) => `${ruler}\n${[...names].join(', ')}\n${ruler}\n\n${text}`)
   return `${['This package contains code of:', '', ...list, '', ...bodies].join('\n')}\n`
 }
