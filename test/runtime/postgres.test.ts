@@ -143,6 +143,15 @@ describe('setup', () => {
     expect(is).toEqual({ rolsuper: false })
   })
 
+  it('M4: gives nothing to a role that was there before', async () => {
+    const { name, ownerUrl } = await freshDatabase('bare')
+    await asOwner(ownerUrl, `CREATE ROLE bailiwick_${name} LOGIN PASSWORD 'known'`)
+    const refused = await failureOf(() => setupStore(ownerUrl))
+    expect(refused).toMatchObject({ code: 'INVALID_INPUT', message: expect.stringContaining('Drop or rename') })
+    await asOwner(ownerUrl, `DROP ROLE bailiwick_${name}`)
+    await setupStore(ownerUrl)
+  })
+
   it('M4: says what is in its way, and changes nothing', async () => {
     const ways: [string, string, string][] = [
       ['CREATE SCHEMA bailiwick; CREATE TABLE bailiwick.records (a int)', 'INVALID_INPUT', 'something else in it'],

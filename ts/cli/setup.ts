@@ -26,7 +26,7 @@ export const setup: Command = {
       `  url    ${url}`,
       isNew
         ? '  note   keep it: the password is not told again'
-        : '  note   the role was there already: add the password that was told then',
+        : '  note   the role was there already: add the password that was told then, or give it another: ALTER ROLE … PASSWORD',
       '  next   keep a root key apart from the database, in BAILIWICK_ROOT_KEY of every process: openssl rand -base64 32',
     ]
     return { exit: Exit.holds, lines, json: { url, passwordIncluded: isNew } }

@@ -149,6 +149,11 @@ fn refuse_taken(directory: &Path) -> Result<PathBuf> {
 
 /// Removes what a copy that was cut off has left.
 fn remove(unfinished: &Path) -> Result<()> {
+    if sled::is_in_use(unfinished) {
+        return Err(Error::Conflict(
+            "Another backup into this directory is being made. Wait for its end, or name another.".to_owned(),
+        ));
+    }
     match std::fs::remove_dir_all(unfinished) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unusable(&error)),
         _ => Ok(()),

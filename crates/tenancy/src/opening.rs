@@ -96,6 +96,9 @@ fn refusal(error: postgres::OpenError) -> Error {
         OpenError::Occupied => Error::invalid(
             "The database has a schema `bailiwick` that belongs to another role, or has something else in it. Nothing was changed. Run the set-up as the role that ran it first, or rename that schema.",
         ),
+        OpenError::RoleTaken => Error::invalid(
+            "This server has a role bailiwick_<database> already, although this database is not set up: from one of this name that is gone, or made by somebody else. Nothing was changed. Drop or rename that role, then run the set-up again.",
+        ),
         OpenError::Refused => Error::StoreUnavailable(
             "The database refused the set-up, and nothing was changed: it may be a standby, or read-only, or full. Its own log says why."
                 .to_owned(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use bailiwick_model::{Result, tenant::Tenant};
+use bailiwick_model::{Error, Result, tenant::Tenant};
 use bailiwick_store::{
     Commit, CommitError, Created, Durability, Engine, Found, Health, Limits, Op, Opened, Place, STORE_SLOT, Tag, Vault,
     When,
@@ -178,6 +178,13 @@ impl Store {
         let mut health = self.engine.health().await;
         if self.alarms.load(Ordering::Relaxed) > 0 {
             health.problems.push("a record was read whose owner is another tenant".to_owned());
+        }
+        // Another process may have rotated the root key, or moved the store.
+        if health.ok
+            && let Err(Error::InvalidInput(problem)) = self.secret().await
+        {
+            health.ok = false;
+            health.problems.push(problem);
         }
         health
     }

@@ -10,6 +10,8 @@ use super::OpenError;
 
 /// How long a connection may take if the URL does not say.
 const CONNECT: Duration = Duration::from_secs(10);
+/// After how long without a word a connection is tried: what lies between forgets quiet ones after a few minutes.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 /// The server's port if the URL does not say.
 const PORT: u16 = 5432;
 
@@ -19,14 +21,22 @@ const PORT: u16 = 5432;
 /// # Errors
 /// `Address` if it is none.
 pub(super) fn parse(url: &str) -> Result<Config, OpenError> {
+    // What others call so is what is done here whenever TLS is spoken.
+    let url = ["verify-full", "verify-ca"]
+        .iter()
+        .fold(url.to_owned(), |url, mode| url.replace(&format!("sslmode={mode}"), "sslmode=require"));
+    let says = |setting: &str| {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        query.split('&').any(|pair| pair.split_once('=').is_some_and(|(name, _)| name == setting))
+    };
     let mut config: Config = url.parse().map_err(|_| OpenError::Address)?;
     if config.get_hosts().is_empty() {
         return Err(OpenError::Address);
     }
-    let says_tls = url.split_once('?').is_some_and(|(_, query)| {
-        query.split('&').any(|pair| pair.split_once('=').is_some_and(|(name, _)| name == "sslmode"))
-    });
-    if !says_tls {
+    if !says("keepalives_idle") {
+        config.keepalives_idle(KEEPALIVE);
+    }
+    if !says("sslmode") {
         let is_local = config.get_hosts().iter().all(is_here);
         config.ssl_mode(if is_local { SslMode::Disable } else { SslMode::Require });
     }
@@ -143,6 +153,10 @@ mod tests {
         let mode = |url| parse(url).unwrap().get_ssl_mode();
         assert_eq!(mode("postgres://me@127.0.0.1/db"), SslMode::Disable);
         assert_eq!(mode("postgres://me@127.0.0.1/db?sslmode=require"), SslMode::Require);
+        assert_eq!(mode("postgres://me@127.0.0.1/db?sslmode=verify-full"), SslMode::Require);
+        assert_eq!(parse("postgres://me@host/db").unwrap().get_keepalives_idle(), KEEPALIVE);
+        let own = parse("postgres://me@host/db?keepalives_idle=7").unwrap();
+        assert_eq!(own.get_keepalives_idle(), Duration::from_secs(7));
         assert_eq!(mode("postgres://me@db.example/db"), SslMode::Require);
         assert_eq!(mode("postgres://me@localhost,db.example/db"), SslMode::Require);
         assert_eq!(mode("postgres://me@db.example/db?sslmode=disable"), SslMode::Disable);

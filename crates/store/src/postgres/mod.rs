@@ -100,6 +100,9 @@ pub enum OpenError {
     /// The schema belongs to another role, or something else is in it.
     #[error("something else is in the schema")]
     Occupied,
+    /// There is a role of the name that the application's is to have, from elsewhere.
+    #[error("the role is there already")]
+    RoleTaken,
     /// The server takes no such changes now, for example because it is a standby.
     #[error("the server refused the set-up")]
     Refused,

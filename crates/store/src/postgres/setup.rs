@@ -57,16 +57,17 @@ async fn in_transaction(client: &Client, url: &str) -> Result<String, OpenError>
     let row = client.query_one("SELECT current_database()", &[]).await.map_err(|error| failure(&error))?;
     let database: String = row.get(0);
     let role = role_of(&database);
-    let password = role_is_made(client, &role).await?;
+    let password = role_is_made(client, &role, version == 0).await?;
     batch(client, &schema::grants(&quoted(&role))).await?;
     address::as_role(url, &database, &role, password.as_deref()).ok_or(OpenError::Address)
 }
 
-/// Makes the role unless there is one, and returns its password. The server gets only what it needs to check it.
-async fn role_is_made(client: &Client, role: &str) -> Result<Option<String>, OpenError> {
+/// Makes the role unless there is one, and returns its password. The server gets only what it needs to check it. In a new
+/// schema nobody can have been given a role: one that is there is somebody else's, who may know its password.
+async fn role_is_made(client: &Client, role: &str, is_new: bool) -> Result<Option<String>, OpenError> {
     let found = client.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&role]).await;
     if found.map_err(|error| failure(&error))?.is_some() {
-        return Ok(None);
+        return if is_new { Err(OpenError::RoleTaken) } else { Ok(None) };
     }
     let mut bytes = [0; 24];
     getrandom::fill(&mut bytes).map_err(|_| OpenError::Unavailable)?;

@@ -73,6 +73,12 @@ pub fn is_store(path: &Path) -> bool {
     path.join(FORMAT_FILE).is_file()
 }
 
+/// Whether somebody has a store in this directory open, or makes one.
+pub fn is_in_use(path: &Path) -> bool {
+    let lock = File::open(path.join("lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// How far a store's directory is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {

@@ -46,7 +46,7 @@ use std::sync::atomic::AtomicU64;
 use crate::Opened;
 use crate::engine::{CommitError, ReadError};
 use directory::Stage;
-pub use directory::{is_store, sync_parent};
+pub use directory::{is_in_use, is_store, sync_parent};
 use entry::{SEGMENT_PREFIX, STATE_KEY, Segment, State, decode_segment, decode_state, segment_of};
 
 /// How to open a store in a directory.

@@ -281,9 +281,8 @@ async fn verify(store: &Store, to: &Opened, written: u64, progress: &Progress) -
         )));
     }
     if differing > 0 {
-        return Err(Error::StoreCorrupt(format!(
-            "{} of the copy not what the store holds, so it was not moved. Run `bailiwick migrate` again.",
-            if differing == 1 { "1 row is".to_owned() } else { format!("{differing} rows are") }
+        return Err(Error::Conflict(format!(
+            "{differing} of the copy's rows were not what the store holds, so it was not moved. Run `bailiwick migrate` again; if they still are not, empty the place to move to.",
         )));
     }
     Ok(Moved { tenants: report.tenants, all, written })
