@@ -37,8 +37,8 @@ pub trait Vault: Send + Sync + 'static {
     fn create(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<Created, ReadError>>;
     /// Replaces a slot that has this generation; `false` if it has another or is not there. The old value is wiped.
     fn replace(&self, name: [u8; 32], generation: u64, value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>>;
-    /// Destroys a slot. `false` if there is none.
-    fn wipe(&self, name: [u8; 32]) -> EngineFuture<'_, Result<bool, ReadError>>;
+    /// Destroys a slot that has this value; `false` if it has another or is not there.
+    fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>>;
     /// The names after `after` in byte order, at most `limit`.
     fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>>;
     /// Keeps everybody else out of the store until [`STORE_SLOT`] is replaced or the store is closed: whoever has it open

@@ -49,7 +49,7 @@ impl Scope {
         state.store.dismiss(state);
         let Some(keys) = keys else { return Ok(Erased::Completely) };
         state.store.opened.forget(keys.tag);
-        state.store.vault.wipe(state.name).await.map_err(failure::read)?;
+        state.store.wipe_header(state.name, keys.tag).await?;
         let removed = match state.store.remove_rows(&state.name, keys.tag).await {
             Ok(()) => state.store.settle_erases(&state.name).await,
             failed => failed,
@@ -66,19 +66,31 @@ impl Store {
         // Nothing but an unfinished erase is due at the beginning of time.
         let dues = self.engine.due(0, Promptness::Now, usize::MAX).await.map_err(failure::read)?;
         for name in dues.into_iter().filter(|due| due.kind == NAME_ROW).map(|due| due.tag.0) {
-            let row = self.names().read(&name).await?;
-            let header = self.vault.get(name).await.map_err(failure::read)?;
-            if header.and_then(|slot| tag_of(&slot.value)).is_some_and(|tag| row.erased.contains(&tag)) {
-                self.vault.wipe(name).await.map_err(failure::read)?;
+            for tag in self.names().read(&name).await?.erased {
+                self.wipe_header(name, tag).await?;
             }
         }
         Ok(())
+    }
+
+    /// Destroys the header that leads to this tag, if it is there still, and none that has come in its place.
+    pub(crate) async fn wipe_header(&self, name: [u8; 32], tag: Tag) -> Result<()> {
+        loop {
+            let slot = self.vault.get(name).await.map_err(failure::read)?;
+            let Some(slot) = slot.filter(|slot| tag_of(&slot.value) == Some(tag)) else { return Ok(()) };
+            // Or it was wrapped anew meanwhile.
+            if self.vault.wipe(name, slot.value).await.map_err(failure::read)? {
+                return Ok(());
+            }
+        }
     }
 
     /// Removes what is left of everyone that was erased under this name, and says how many that were.
     pub(crate) async fn finish_erases(&self, name: [u8; 32]) -> Result<u64> {
         let row = self.names().read(&name).await?;
         for tag in &row.erased {
+            // The process that erases may have ended before it came to the keys, after this store was opened.
+            self.wipe_header(name, *tag).await?;
             self.remove_rows(&name, *tag).await?;
         }
         self.settle_erases(&name).await?;

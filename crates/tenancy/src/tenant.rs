@@ -97,7 +97,7 @@ impl TenantState {
             match (&keys, row.live) {
                 // The erase was cut off before it came to the keys.
                 (Some(found), _) if row.erased.contains(&found.tag) => {
-                    self.store.vault.wipe(self.name).await.map_err(failure::read)?;
+                    self.store.wipe_header(self.name, found.tag).await?;
                     return Ok((None, row));
                 }
                 (Some(found), Some(live)) if found.tag != live => {}
@@ -133,6 +133,13 @@ impl TenantState {
     pub(crate) async fn load_or_create(&self) -> Result<Arc<TenantKeys>> {
         for _ in 0..LOOKS {
             let (found, row) = self.look().await?;
+            if let Some(known) = self.keys.get()
+                && found.as_ref().is_none_or(|found| found.tag != known.tag)
+            {
+                // Another process erased the tenant: it does not go on as whoever comes next to its name.
+                self.erased_elsewhere();
+                return Err(failure::closed());
+            }
             let keys = match found {
                 Some(keys) => keys,
                 None => match self.create().await? {

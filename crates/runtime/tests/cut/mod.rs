@@ -108,8 +108,8 @@ impl Vault for Cut {
     fn replace(&self, name: [u8; 32], generation: u64, value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
         Box::pin(self.change(move || self.inner.vault.replace(name, generation, value), ReadError::Unavailable))
     }
-    fn wipe(&self, name: [u8; 32]) -> EngineFuture<'_, Result<bool, ReadError>> {
-        Box::pin(self.change(move || self.inner.vault.wipe(name), ReadError::Unavailable))
+    fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        Box::pin(self.change(move || self.inner.vault.wipe(name, value), ReadError::Unavailable))
     }
     fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>> {
         self.inner.vault.names(after, limit)

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bailiwick_model::{Error, json};
-use bailiwick_runtime::{Clock, RootKey, Store, StoreOptions, TenantHandle};
+use bailiwick_runtime::{Clock, Promptness, RootKey, Store, StoreOptions, TenantHandle, sweep};
 use bailiwick_store::engine::{EngineFuture, Export, ReadError};
 use bailiwick_store::layer::Layer;
 use bailiwick_store::{Engine, Opened};
 use parking_lot::Mutex;
 
+use super::cut::Cut;
 use super::support::{Home, Kept, NOW, handle, put, shared, store, text, wait};
 
 /// Two processes with stores whose caches hold everything, and what lies behind them.
@@ -70,6 +71,39 @@ fn b7_a_tenant_that_another_process_erased_is_over_here_too_and_its_name_is_free
         let new = put(&next, text("thing", "of the next")).await;
         assert!(is_there(&next, &new).await && is_there(&handle(&one, "acme"), &new).await);
         assert!(!is_there(&next, &id).await);
+    });
+}
+
+/// A process ends anywhere in an erase, while another has read the tenant already and erases it as well.
+#[test]
+fn b7_an_erase_that_another_process_had_begun_is_finished_and_leaves_the_name_whole() {
+    on_every_engine(async |[one, other], opened| {
+        for happens in [false, true] {
+            for changes in 0.. {
+                let name = format!("{happens} {changes}");
+                let id = put(&handle(&one, &name), text("thing", "theirs")).await;
+                let there = handle(&other, &name);
+                assert!(is_there(&there, &id).await);
+                let cut = Cut::after(opened.clone(), changes, happens);
+                let through = shared(Opened { engine: cut.clone(), vault: cut.clone() });
+                let erased = handle(&store(through, 3, NOW, 0).await, &name).erase(&name).await;
+                let is_over = cut.is_whole();
+                match there.erase(&name).await {
+                    // Once it has begun, the tenant is gone for everybody.
+                    Err(Error::Closed(_)) => assert!(changes > 0 || happens, "{changes}"),
+                    outcome => assert!(outcome.is_ok() && erased.is_err(), "{happens} {changes}: {outcome:?}"),
+                }
+                let next = handle(&other, &name);
+                let new = put(&next, text("thing", "of the next")).await;
+                assert!(is_there(&handle(&one, &name), &new).await && !is_there(&next, &id).await);
+                sweep(&other, Promptness::Now).await.unwrap();
+                assert_eq!(other.check().await.unwrap().problems, Vec::<String>::new(), "{happens} {changes}");
+                if is_over {
+                    assert!(changes > 3, "an erase is more than {changes} changes");
+                    break;
+                }
+            }
+        }
     });
 }
 

@@ -118,8 +118,8 @@ impl Vault for Watched {
     fn replace(&self, name: [u8; 32], generation: u64, value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
         self.inner.vault.replace(name, generation, value)
     }
-    fn wipe(&self, name: [u8; 32]) -> EngineFuture<'_, Result<bool, ReadError>> {
-        self.inner.vault.wipe(name)
+    fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.inner.vault.wipe(name, value)
     }
     fn residues(&self) -> &'static [&'static str] {
         self.inner.vault.residues()

@@ -12,6 +12,7 @@ use crate::engine::{
     Commit, CommitError, Durability, Engine, Found, Item, Limits, Millis, Op, Place, Row, ScanRequest, Tag, Usage,
     Version, When,
 };
+use crate::vault::Vault;
 
 pub const NOW: Millis = 1_000_000;
 
@@ -112,6 +113,14 @@ pub fn get(engine: &dyn Engine, tag: Tag, place: Place) -> Option<Row> {
 
 pub fn value(engine: &dyn Engine, tag: Tag, place: Place) -> Option<Bytes> {
     get(engine, tag, place).map(|row| row.value)
+}
+
+/// Destroys a slot, whatever its value.
+pub async fn wipe(vault: &dyn Vault, name: [u8; 32]) -> bool {
+    match vault.get(name).await.expect("read") {
+        Some(slot) => vault.wipe(name, slot.value).await.expect("wipe"),
+        None => false,
+    }
 }
 
 pub fn whole_range(kind: u8) -> ScanRequest {

@@ -43,10 +43,13 @@ pub fn replace_by_generation(home: &dyn Home) {
 
 pub fn wiped_is_gone(home: &dyn Home) {
     let vault = home.open().vault;
-    assert!(!block_on(vault.wipe(name(1))).unwrap());
+    let wipe = |value: &[u8]| block_on(vault.wipe(name(1), value.to_vec())).unwrap();
+    assert!(!wipe(b"one"));
     block_on(vault.create(name(1), b"one".to_vec())).unwrap();
-    assert!(block_on(vault.wipe(name(1))).unwrap());
-    assert!(!block_on(vault.wipe(name(1))).unwrap());
+    assert!(!wipe(b"another"), "it is not the one that was meant");
+    assert_eq!(block_on(vault.get(name(1))).unwrap(), Some(slot(0, b"one")));
+    assert!(wipe(b"one"));
+    assert!(!wipe(b"one"));
     assert_eq!(block_on(vault.get(name(1))).unwrap(), None);
     assert!(block_on(vault.names(None, 10)).unwrap().is_empty());
     assert_eq!(block_on(vault.create(name(1), b"again".to_vec())).unwrap(), Created::New);
@@ -138,7 +141,7 @@ pub fn slots_survive_reopening(home: &dyn Home) {
         if round == 0 {
             block_on(opened.vault.create(name(1), b"round 0".to_vec())).unwrap();
             block_on(opened.vault.create(name(2), b"wiped".to_vec())).unwrap();
-            assert!(block_on(opened.vault.wipe(name(2))).unwrap());
+            assert!(block_on(opened.vault.wipe(name(2), b"wiped".to_vec())).unwrap());
         } else {
             let before = format!("round {}", round - 1).into_bytes();
             assert_eq!(block_on(opened.vault.get(name(1))).unwrap(), Some(slot(round - 1, &before)));
@@ -178,7 +181,7 @@ pub fn closed_vaults_are_closed(home: &dyn Home) {
     assert_eq!(block_on(opened.vault.get(name(1))), Err(ReadError::Closed));
     assert_eq!(block_on(opened.vault.create(name(1), Vec::new())), Err(ReadError::Closed));
     assert_eq!(block_on(opened.vault.replace(name(1), 0, Vec::new())), Err(ReadError::Closed));
-    assert_eq!(block_on(opened.vault.wipe(name(1))), Err(ReadError::Closed));
+    assert_eq!(block_on(opened.vault.wipe(name(1), Vec::new())), Err(ReadError::Closed));
     assert_eq!(block_on(opened.vault.names(None, 1)), Err(ReadError::Closed));
     assert_eq!(block_on(opened.vault.local_secret()), Err(ReadError::Closed));
     assert_eq!(block_on(opened.vault.create_local_secret(vec![1])), Err(ReadError::Closed));
@@ -193,7 +196,7 @@ pub fn many_slots(home: &dyn Home) {
     let pending: Vec<_> = all.iter().map(|name| opened.vault.create(*name, name[..9].to_vec())).collect();
     pending.into_iter().for_each(|future| assert_eq!(block_on(future).unwrap(), Created::New));
     for name in all.iter().step_by(3) {
-        assert!(block_on(opened.vault.wipe(*name)).unwrap());
+        assert!(block_on(opened.vault.wipe(*name, name[..9].to_vec())).unwrap());
     }
     for name in all.iter().skip(1).step_by(3) {
         assert!(block_on(opened.vault.replace(*name, 0, name[..8].to_vec())).unwrap());

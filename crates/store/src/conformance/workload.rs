@@ -294,7 +294,9 @@ fn run_lane(
                 }
             }
             Step::Wipe => {
-                if !block_on(opened.vault.wipe(owner.0)).map_err(|error| failed(&error))? {
+                let slot = block_on(opened.vault.get(owner.0)).map_err(|error| failed(&error))?;
+                let value = slot.map(|slot| slot.value).unwrap_or_default();
+                if !block_on(opened.vault.wipe(owner.0, value)).map_err(|error| failed(&error))? {
                     return Err(failed(&"nothing was wiped"));
                 }
             }

@@ -65,8 +65,11 @@ impl Vault for MemoryVault {
         })
     }
 
-    fn wipe(&self, name: [u8; 32]) -> EngineFuture<'_, Result<bool, ReadError>> {
-        self.with(|secrets| Ok(secrets.slots.remove(&name).is_some()))
+    fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.with(|secrets| {
+            let has_it = secrets.slots.get(&name).is_some_and(|slot| slot.value == value);
+            Ok(has_it && secrets.slots.remove(&name).is_some())
+        })
     }
 
     fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>> {

@@ -173,7 +173,7 @@ statements! {
     create_slot = "INSERT INTO bailiwick.headers (name, generation, value) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING";
     replace_slot = "UPDATE bailiwick.headers SET generation = generation + 1, value = $3
         WHERE name = $1 AND generation = $2";
-    wipe_slot = "DELETE FROM bailiwick.headers WHERE name = $1";
+    wipe_slot = "DELETE FROM bailiwick.headers WHERE name = $1 AND value = $2";
     slot_names = "SELECT name FROM bailiwick.headers WHERE name > $1 ORDER BY name LIMIT $2";
     /// Whether anybody else is connected who may write, but for owners and superusers, who run no store.
     others = "SELECT EXISTS (SELECT FROM pg_stat_activity AS a JOIN pg_roles AS r ON r.oid = a.usesysid

@@ -100,10 +100,11 @@ impl Vault for PostgresVault {
         self.0.read(async move { admission::claim(&shared).await })
     }
 
-    fn wipe(&self, name: [u8; 32]) -> EngineFuture<'_, Result<bool, ReadError>> {
+    fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
         let shared = Arc::clone(&self.0.shared);
         self.0.read(async move {
-            let answer = one(&shared, |statements| &statements.wipe_slot, true, vec![binary(&name)]).await?;
+            let values: Vec<Parameter<'_>> = vec![binary(&name), Box::new(value)];
+            let answer = one(&shared, |statements| &statements.wipe_slot, true, values).await?;
             Ok(matches!(answer, Answer::Count(1)))
         })
     }

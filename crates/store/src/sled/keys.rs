@@ -28,7 +28,7 @@ type Waiter<T> = oneshot::Sender<Result<T, ReadError>>;
 pub(super) enum Request {
     Create { name: Name, value: Vec<u8>, answer: Waiter<Created> },
     Replace { name: Name, generation: u64, value: Vec<u8>, answer: Waiter<bool> },
-    Wipe { name: Name, answer: Waiter<bool> },
+    Wipe { name: Name, value: Vec<u8>, answer: Waiter<bool> },
     CreateLocalSecret { secret: Vec<u8>, answer: Waiter<bool> },
     CreateNextLocalSecret { secret: Vec<u8>, answer: Waiter<bool> },
     SettleLocalSecret { promote: bool, answer: Waiter<()> },
@@ -168,9 +168,10 @@ impl Keys {
                 }
                 self.write(file, name, &value, answer, true, changes)
             }
-            Request::Wipe { name, answer } => {
-                if file.generation(&name).is_none() {
-                    let _ = answer.send(Ok(false));
+            Request::Wipe { name, value, answer } => {
+                let found = file.get(&name).transpose();
+                if !matches!(&found, Ok(Some(Some(slot))) if slot.value == value) {
+                    let _ = answer.send(found.map(|_| false).map_err(|_| ReadError::Unavailable));
                     return None;
                 }
                 changes.push(file.remove(name));

@@ -337,8 +337,8 @@ impl Vault for Store {
         self.0.ask(|answer| Request::Replace { name, generation, value, answer })
     }
 
-    fn wipe(&self, name: [u8; 32]) -> EngineFuture<'_, Result<bool, ReadError>> {
-        self.0.ask(|answer| Request::Wipe { name, answer })
+    fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.0.ask(|answer| Request::Wipe { name, value, answer })
     }
 
     fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>> {

@@ -44,7 +44,7 @@ fn with_canaries(opened: &Opened, tag: Tag) {
     block_on(engine.erase(tag)).unwrap();
     block_on(vault.create(tag.0, CANARY.into())).unwrap();
     block_on(vault.replace(tag.0, 0, CANARY.into())).unwrap();
-    block_on(vault.wipe(tag.0)).unwrap();
+    block_on(vault.wipe(tag.0, CANARY.into())).unwrap();
 }
 
 fn is_there(text: &str) -> bool {

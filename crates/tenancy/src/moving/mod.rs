@@ -211,8 +211,10 @@ fn removal(kept: &Kept) -> Op {
 /// Brings the tenants' headers of the other place to what they are here.
 async fn copy_headers(from: &dyn Vault, to: &dyn Vault) -> Result<()> {
     for name in names(to).await? {
-        if from.get(name).await.map_err(failure::read)?.is_none() {
-            to.wipe(name).await.map_err(failure::read)?;
+        if from.get(name).await.map_err(failure::read)?.is_none()
+            && let Some(old) = to.get(name).await.map_err(failure::read)?
+        {
+            to.wipe(name, old.value).await.map_err(failure::read)?;
         }
     }
     for name in names(from).await? {

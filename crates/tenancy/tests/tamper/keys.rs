@@ -95,7 +95,7 @@ fn b10_a_tenant_whose_header_is_gone_is_damaged_and_not_new() {
     on_every_engine(|fresh| {
         let raw = fresh();
         let (acme, _) = two_tenants(&raw);
-        assert!(block_on(raw.vault.wipe(acme)).unwrap());
+        assert!(raw.wipe(acme));
         let store = raw.open(given()).unwrap();
         let (reading, writing) = look(&store, "acme");
         assert!(is_corrupt(&reading) && is_corrupt(&writing));
@@ -110,7 +110,7 @@ fn b10_a_store_whose_header_is_gone_is_damaged_and_not_new() {
     on_every_engine(|fresh| {
         let raw = fresh();
         two_tenants(&raw);
-        assert!(block_on(raw.vault.wipe(STORE_SLOT)).unwrap());
+        assert!(raw.wipe(STORE_SLOT));
         assert!(is_corrupt(&raw.open(given()).map(|_| ())));
         assert_eq!(raw.slots().len(), 2);
     });
@@ -218,7 +218,7 @@ fn b10_records_without_their_keys_are_damage_and_not_a_new_store() {
         let raw = fresh();
         two_tenants(&raw);
         for slot in raw.slots() {
-            assert!(block_on(raw.vault.wipe(slot)).unwrap());
+            assert!(raw.wipe(slot));
         }
         assert!(is_corrupt(&raw.open(given()).map(|_| ())));
         assert!(raw.slots().is_empty());
@@ -253,7 +253,7 @@ fn b10_a_tenant_that_was_not_made_to_its_end_is_finished_before_anything_is_writ
         assert!(block_on(scope.existing()).unwrap().is_some());
         block_on(write(&block_on(scope.for_writing()).unwrap(), ITEM, b"new"));
         drop((scope, store));
-        assert!(block_on(raw.vault.wipe(acme)).unwrap());
+        assert!(raw.wipe(acme));
         let (reading, writing) = look(&raw.open(given()).unwrap(), "acme");
         assert!(is_corrupt(&reading) && is_corrupt(&writing));
     });

@@ -7,6 +7,7 @@ use bailiwick_model::{Error, Kind, Result, Tenant};
 use bailiwick_store::conformance::Home;
 use bailiwick_store::conformance::database::Database;
 pub(crate) use bailiwick_store::conformance::support::block_on;
+use bailiwick_store::conformance::support::wipe;
 use bailiwick_store::layer::Layer;
 use bailiwick_store::{Commit, CommitError, Engine, EngineFuture, Found, Op, Opened, Place, Tag, Vault, memory, sled};
 use bailiwick_tenancy::{
@@ -113,6 +114,11 @@ impl Raw {
 
     pub(crate) fn slot(&self, name: [u8; 32]) -> Vec<u8> {
         block_on(self.vault.get(name)).unwrap().unwrap().value
+    }
+
+    /// Destroys a slot. `false` if there is none.
+    pub(crate) fn wipe(&self, name: [u8; 32]) -> bool {
+        block_on(wipe(&*self.vault, name))
     }
 
     pub(crate) fn replace_slot(&self, name: [u8; 32], value: Vec<u8>) {
