@@ -60,7 +60,9 @@ function outcomeOf(migrated: Migrated): Outcome {
       : `moved: the store is in ${quoted(to)}`,
     ...(rows === undefined
       ? []
-      : [`  holds  ${rows} rows of ${tenants} tenants, ${bytes} bytes; ${written} rows were not there yet`]),
+      : [
+          `  holds  ${rows} rows of ${tenants === 1 ? '1 tenant' : `${tenants} tenants`}, ${bytes} bytes; ${written} rows were not there yet`,
+        ]),
     ...(hasKeyBeside
       ? [`  key    its root key is ${key}: set BAILIWICK_ROOT_KEY to it, as base64, wherever the store is opened`]
       : []),
