@@ -8,7 +8,8 @@ const machines = /** @type {const} */ ({
 })
 
 /**
- * What is wrong with an addon for a platform: another format, another processor, the wrong C library or too new a one.
+ * What is wrong with an addon for a platform: another format, another processor, the wrong C library or too new a one, and
+ * what that library does not load into a process that runs.
  *
  * @param {Buffer} bytes
  * @param {{ os: string, cpu: string, libc: string | undefined }} target
@@ -21,6 +22,8 @@ export function addonProblems(bytes, { os, cpu, libc }) {
   const problems = header.machine === expected ? [] : [`is not for ${cpu}: its header has machine ${header.machine}`]
   const versions = glibcVersions(bytes)
   if (libc === 'musl' && versions.length > 0) problems.push('needs glibc and is for musl')
+  if (libc === 'musl' && needsStaticTls(bytes))
+    problems.push('has static thread-local variables, which musl does not load')
   if (libc === 'glibc' && versions.length === 0) problems.push('does not need glibc and is for glibc')
   const newest = versions.at(-1)
   if (newest !== undefined && libc === 'glibc' && compare(newest, oldestGlibc) > 0) {
@@ -38,6 +41,26 @@ function headerOf(bytes) {
   if (bytes.readUInt16BE(0) !== 0x4d5a || portable + 6 > bytes.length) return undefined
   if (bytes.readUInt32BE(portable) !== 0x5045_0000) return undefined
   return { os: 'win32', machine: bytes.readUInt16LE(portable + 4) }
+}
+
+/**
+ * Whether an ELF file for 64 bits says DF_STATIC_TLS in its dynamic section.
+ *
+ * @param {Buffer} bytes
+ */
+function needsStaticTls(bytes) {
+  const [start, size, count] = [Number(bytes.readBigUInt64LE(32)), bytes.readUInt16LE(54), bytes.readUInt16LE(56)]
+  for (let header = start; header < start + size * count && header + 40 <= bytes.length; header += size) {
+    const isDynamic = bytes.readUInt32LE(header) === 2
+    if (!isDynamic) continue
+    const from = Number(bytes.readBigUInt64LE(header + 8))
+    const to = from + Number(bytes.readBigUInt64LE(header + 32))
+    for (let entry = from; entry < to && entry + 16 <= bytes.length; entry += 16) {
+      const isFlags = bytes.readBigUInt64LE(entry) === 30n
+      if (isFlags && (bytes.readBigUInt64LE(entry + 8) & 0x10n) !== 0n) return true
+    }
+  }
+  return false
 }
 
 /**

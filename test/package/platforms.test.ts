@@ -50,6 +50,25 @@ describe('M15: the check of addon files', () => {
     expect(problems).toEqual(['needs glibc 2.34; 2.28 must do'])
   })
 
+  test('M15: variables that musl does not load are refused there alone', () => {
+    const bytes = addonFile('linux', 62)
+    // One program header, of the dynamic section, behind this one.
+    const [header, section] = [bytes.length, bytes.length + 56]
+    bytes.writeBigUInt64LE(BigInt(header), 32)
+    bytes.writeUInt16LE(56, 54)
+    bytes.writeUInt16LE(1, 56)
+    const rest = Buffer.alloc(56 + 16)
+    rest.writeUInt32LE(2, 0)
+    rest.writeBigUInt64LE(BigInt(section), 8)
+    rest.writeBigUInt64LE(16n, 32)
+    rest.writeBigUInt64LE(30n, 56)
+    rest.writeBigUInt64LE(0x18n, 64)
+    const problems = (libc: string) => addonProblems(Buffer.concat([bytes, rest]), { os: 'linux', cpu: 'x64', libc })
+    expect(problems('musl')).toEqual(['has static thread-local variables, which musl does not load'])
+    rest.writeBigUInt64LE(0x08n, 64)
+    expect(problems('musl')).toEqual([])
+  })
+
   test.each([
     ['nothing', Buffer.alloc(0)],
     ['text', Buffer.alloc(200, 'text')],
