@@ -42,5 +42,6 @@ function environment(triple) {
   if (triple.endsWith('musl')) flags.push('-Ctarget-feature=-crt-static')
   const maps = [`-ffile-prefix-map=${inRoot()}=/bailiwick`, `-ffile-prefix-map=${cargoHome}=/cargo`]
   const compiler = triple.endsWith('msvc') ? {} : { CFLAGS: maps.join(' ') }
-  return { CARGO_ENCODED_RUSTFLAGS: flags.join('\x1f'), ...compiler }
+  // C says when it was compiled; compilers that know this variable say this instead.
+  return { CARGO_ENCODED_RUSTFLAGS: flags.join('\x1f'), SOURCE_DATE_EPOCH: '315532800', ...compiler }
 }
