@@ -8,23 +8,14 @@ import {
   defineSpecialist,
   defineTenant,
   defineTool,
-  type Limits,
   type Model,
   type RunEvent,
   type Store,
-  type Tool,
 } from '../../ts/index.ts'
 import { codeOf } from '../support/failures.ts'
 import { engines, noon, openFresh } from '../support/stores.ts'
 import { calls, gate, kindsOf, sayingModel, says, script } from './models.ts'
-
-const input = { type: 'object' } as const
-const look = defineTool({ name: 'look', description: 'x', effects: 'read', input })
-
-function specOf(resourceId: string, tools: readonly Tool[] = [look], limits: Limits = {}) {
-  const agents = [defineSpecialist({ name: 'one', model: 'test/m', prompt: 'x', tools })]
-  return defineRuntime({ tenant: defineTenant(resourceId, 'v1'), agents, limits })
-}
+import { input, look, send, specOf } from './specs.ts'
 
 /** A runtime whose tools are all done by one function. */
 function runtimeOn(store: Store, resourceId: string, model: Model, act: () => unknown) {
@@ -180,7 +171,6 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
 
   it('B6: a run is not ended by a runtime that cannot go on with it', async () => {
     const store = await openFresh(engine)
-    const send = defineTool({ name: 'send', description: 'x', approval: 'always', input })
     const options = {
       store,
       models: { test: script(calls(['send', {}]), says('Done.')) },

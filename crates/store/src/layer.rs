@@ -1,10 +1,11 @@
-//! An engine in front of another. Tests stand between a store and its engine so, to look, to hold back or to fail; each
-//! says only what it does otherwise.
+//! An engine in front of another, and a vault. Tests stand between a store and its place so, to look, to hold back or to
+//! fail; each says only what it does otherwise.
 
 use crate::engine::{
     Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Millis, Place, Promptness,
     ReadError, Row, ScanRequest, Tag, Usage, Version,
 };
+use crate::vault::{Created, Slot, Vault};
 
 /// An [`Engine`] that hands on to another what it does not do itself.
 pub trait Layer: Send + Sync + 'static {
@@ -41,6 +42,16 @@ pub trait Layer: Send + Sync + 'static {
         self.behind().scan(tag, request)
     }
 
+    /// In the place of [`Engine::usage`].
+    fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
+        self.behind().usage(tag)
+    }
+
+    /// In the place of [`Engine::due`].
+    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        self.behind().due(now, promptness, limit)
+    }
+
     /// In the place of [`Engine::sweep`].
     fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
         self.behind().sweep(due, now)
@@ -54,6 +65,11 @@ pub trait Layer: Send + Sync + 'static {
     /// In the place of [`Engine::export`].
     fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
         self.behind().export()
+    }
+
+    /// In the place of [`Engine::health`].
+    fn health(&self) -> EngineFuture<'_, Health> {
+        self.behind().health()
     }
 
     /// In the place of [`Engine::close`].
@@ -93,11 +109,11 @@ impl<L: Layer> Engine for L {
     }
 
     fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>> {
-        self.behind().usage(tag)
+        Layer::usage(self, tag)
     }
 
     fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
-        self.behind().due(now, promptness, limit)
+        Layer::due(self, now, promptness, limit)
     }
 
     fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
@@ -113,10 +129,101 @@ impl<L: Layer> Engine for L {
     }
 
     fn health(&self) -> EngineFuture<'_, Health> {
-        self.behind().health()
+        Layer::health(self)
     }
 
     fn close(&self) -> EngineFuture<'_, ()> {
         Layer::close(self)
+    }
+}
+
+/// A [`Vault`] that hands on to another what it does not do itself.
+pub trait VaultLayer: Send + Sync + 'static {
+    /// The vault behind it.
+    fn vault_behind(&self) -> &dyn Vault;
+
+    /// In the place of [`Vault::get`].
+    fn get(&self, name: [u8; 32]) -> EngineFuture<'_, Result<Option<Slot>, ReadError>> {
+        self.vault_behind().get(name)
+    }
+
+    /// In the place of [`Vault::create`].
+    fn create(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<Created, ReadError>> {
+        self.vault_behind().create(name, value)
+    }
+
+    /// In the place of [`Vault::replace`].
+    fn replace(&self, name: [u8; 32], generation: u64, value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.vault_behind().replace(name, generation, value)
+    }
+
+    /// In the place of [`Vault::wipe`].
+    fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.vault_behind().wipe(name, value)
+    }
+
+    /// In the place of [`Vault::names`].
+    fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>> {
+        self.vault_behind().names(after, limit)
+    }
+
+    /// In the place of [`Vault::create_next_local_secret`].
+    fn create_next_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.vault_behind().create_next_local_secret(secret)
+    }
+
+    /// In the place of [`Vault::settle_local_secret`].
+    fn settle_local_secret(&self, promote: bool) -> EngineFuture<'_, Result<(), ReadError>> {
+        self.vault_behind().settle_local_secret(promote)
+    }
+}
+
+impl<L: VaultLayer> Vault for L {
+    fn get(&self, name: [u8; 32]) -> EngineFuture<'_, Result<Option<Slot>, ReadError>> {
+        VaultLayer::get(self, name)
+    }
+
+    fn create(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<Created, ReadError>> {
+        VaultLayer::create(self, name, value)
+    }
+
+    fn replace(&self, name: [u8; 32], generation: u64, value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        VaultLayer::replace(self, name, generation, value)
+    }
+
+    fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        VaultLayer::wipe(self, name, value)
+    }
+
+    fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>> {
+        VaultLayer::names(self, after, limit)
+    }
+
+    fn create_next_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        VaultLayer::create_next_local_secret(self, secret)
+    }
+
+    fn settle_local_secret(&self, promote: bool) -> EngineFuture<'_, Result<(), ReadError>> {
+        VaultLayer::settle_local_secret(self, promote)
+    }
+
+    fn claim(&self) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.vault_behind().claim()
+    }
+
+    fn residues(&self) -> &'static [&'static str] {
+        self.vault_behind().residues()
+    }
+
+    fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
+        self.vault_behind().local_secret()
+    }
+
+    fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
+        self.vault_behind().create_local_secret(secret)
+    }
+
+    fn next_local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
+        self.vault_behind().next_local_secret()
     }
 }

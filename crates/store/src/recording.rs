@@ -6,9 +6,10 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::engine::{
-    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Millis, Op, Place, Promptness,
-    ReadError, Row, ScanRequest, Tag, Usage, Version,
+    Commit, CommitError, Due, Engine, EngineFuture, Export, Found, Health, Millis, Op, Place, Promptness, ReadError,
+    Row, ScanRequest, Tag, Usage, Version,
 };
+use crate::layer::Layer;
 
 /// What was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,14 +66,14 @@ pub struct Call {
 }
 
 /// Hands every call on to another engine and notes it down.
-pub struct Recording<E: Engine + ?Sized> {
-    engine: Arc<E>,
+pub struct Recording {
+    engine: Arc<dyn Engine>,
     calls: Mutex<Vec<Call>>,
 }
 
-impl<E: Engine + ?Sized> Recording<E> {
+impl Recording {
     /// Records the calls to this engine.
-    pub fn new(engine: Arc<E>) -> Self {
+    pub fn new(engine: Arc<dyn Engine>) -> Self {
         Self { engine, calls: Mutex::default() }
     }
 
@@ -86,13 +87,9 @@ impl<E: Engine + ?Sized> Recording<E> {
     }
 }
 
-impl<E: Engine + ?Sized> Engine for Recording<E> {
-    fn limits(&self) -> EngineLimits {
-        self.engine.limits()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.engine.is_shared()
+impl Layer for Recording {
+    fn behind(&self) -> &dyn Engine {
+        &*self.engine
     }
 
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>> {

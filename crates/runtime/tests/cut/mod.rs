@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use bailiwick_store::engine::{Millis, ReadError, Row, ScanRequest};
-use bailiwick_store::layer::Layer;
+use bailiwick_store::layer::{Layer, VaultLayer};
 use bailiwick_store::{
-    Commit, CommitError, Created, Due, Engine, EngineFuture, Found, Opened, Place, Slot, Tag, Vault, Version,
+    Commit, CommitError, Created, Due, Engine, EngineFuture, Found, Opened, Place, Tag, Vault, Version,
 };
 
 /// How many changes go through still.
@@ -98,37 +98,27 @@ impl Layer for Cut {
     }
 }
 
-impl Vault for Cut {
-    fn get(&self, name: [u8; 32]) -> EngineFuture<'_, Result<Option<Slot>, ReadError>> {
-        self.inner.vault.get(name)
+impl VaultLayer for Cut {
+    fn vault_behind(&self) -> &dyn Vault {
+        &*self.inner.vault
     }
+
     fn create(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<Created, ReadError>> {
         Box::pin(self.change(move || self.inner.vault.create(name, value), ReadError::Unavailable))
     }
+
     fn replace(&self, name: [u8; 32], generation: u64, value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
         Box::pin(self.change(move || self.inner.vault.replace(name, generation, value), ReadError::Unavailable))
     }
+
     fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
         Box::pin(self.change(move || self.inner.vault.wipe(name, value), ReadError::Unavailable))
     }
-    fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>> {
-        self.inner.vault.names(after, limit)
-    }
-    fn residues(&self) -> &'static [&'static str] {
-        self.inner.vault.residues()
-    }
-    fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
-        self.inner.vault.local_secret()
-    }
-    fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
-        self.inner.vault.create_local_secret(secret)
-    }
+
     fn create_next_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
         Box::pin(self.change(move || self.inner.vault.create_next_local_secret(secret), ReadError::Unavailable))
     }
-    fn next_local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
-        self.inner.vault.next_local_secret()
-    }
+
     fn settle_local_secret(&self, promote: bool) -> EngineFuture<'_, Result<(), ReadError>> {
         Box::pin(self.change(move || self.inner.vault.settle_local_secret(promote), ReadError::Unavailable))
     }

@@ -6,10 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bailiwick_model::Error;
 use bailiwick_runtime::{Store, TenantHandle};
 use bailiwick_store::engine::{Millis, ReadError};
-use bailiwick_store::layer::Layer;
-use bailiwick_store::{
-    Created, Engine, EngineFuture, Export, Exported, Found, Opened, Place, Slot, Tag, Vault, Version, sled,
-};
+use bailiwick_store::layer::{Layer, VaultLayer};
+use bailiwick_store::{Engine, EngineFuture, Export, Exported, Found, Opened, Place, Slot, Tag, Vault, Version, sled};
 use parking_lot::Mutex;
 
 use super::support::{Home, Kept, NOW, handle, put, shared, store, text, wait};
@@ -99,45 +97,23 @@ impl Layer for Watched {
     }
 }
 
-impl Vault for Watched {
+impl VaultLayer for Watched {
+    fn vault_behind(&self) -> &dyn Vault {
+        &*self.inner.vault
+    }
+
     fn get(&self, name: [u8; 32]) -> EngineFuture<'_, Result<Option<Slot>, ReadError>> {
         Box::pin(async move {
             self.meanwhile.asked(Asked::Header).await;
             self.inner.vault.get(name).await
         })
     }
+
     fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>> {
         Box::pin(async move {
             self.meanwhile.asked(Asked::Names).await;
             self.inner.vault.names(after, limit).await
         })
-    }
-    fn create(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<Created, ReadError>> {
-        self.inner.vault.create(name, value)
-    }
-    fn replace(&self, name: [u8; 32], generation: u64, value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
-        self.inner.vault.replace(name, generation, value)
-    }
-    fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
-        self.inner.vault.wipe(name, value)
-    }
-    fn residues(&self) -> &'static [&'static str] {
-        self.inner.vault.residues()
-    }
-    fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
-        self.inner.vault.local_secret()
-    }
-    fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
-        self.inner.vault.create_local_secret(secret)
-    }
-    fn create_next_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
-        self.inner.vault.create_next_local_secret(secret)
-    }
-    fn next_local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
-        self.inner.vault.next_local_secret()
-    }
-    fn settle_local_secret(&self, promote: bool) -> EngineFuture<'_, Result<(), ReadError>> {
-        self.inner.vault.settle_local_secret(promote)
     }
 }
 

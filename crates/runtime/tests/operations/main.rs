@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bailiwick_runtime::{ApprovalRequest, CacheValue, Decide, PutContent, PutItem, Store, TenantHandle};
 use bailiwick_store::engine::ReadError;
+use bailiwick_store::layer::VaultLayer;
 use bailiwick_store::recording::{Call, Recording, Step, Verb as EngineVerb};
-use bailiwick_store::{Created, Engine, EngineFuture, Opened, Slot, Vault};
+use bailiwick_store::{Engine, EngineFuture, Opened, Slot, Vault};
 use missing::{Missing, all_missing, asking, item, message, message_id, plan};
 use support::{Kept, NOW, bytes, handle, put, store, wait};
 use verbs::{LISTS, Verb, outcome, page, verbs};
@@ -26,54 +27,23 @@ struct Counted {
     is_early: AtomicBool,
 }
 
-impl Counted {
-    fn count(&self) -> &dyn Vault {
+impl VaultLayer for Counted {
+    /// Everything that is asked comes by here once.
+    fn vault_behind(&self) -> &dyn Vault {
         self.calls.fetch_add(1, Ordering::SeqCst);
         &*self.vault
     }
-}
 
-impl Vault for Counted {
     fn get(&self, name: [u8; 32]) -> EngineFuture<'_, Result<Option<Slot>, ReadError>> {
-        let vault = self.count();
+        let vault = self.vault_behind();
         if self.is_early.swap(false, Ordering::SeqCst) { Box::pin(async { Ok(None) }) } else { vault.get(name) }
-    }
-    fn create(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<Created, ReadError>> {
-        self.count().create(name, value)
-    }
-    fn replace(&self, name: [u8; 32], generation: u64, value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
-        self.count().replace(name, generation, value)
-    }
-    fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
-        self.count().wipe(name, value)
-    }
-    fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>> {
-        self.count().names(after, limit)
-    }
-    fn residues(&self) -> &'static [&'static str] {
-        self.vault.residues()
-    }
-    fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
-        self.count().local_secret()
-    }
-    fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
-        self.count().create_local_secret(secret)
-    }
-    fn create_next_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
-        self.count().create_next_local_secret(secret)
-    }
-    fn next_local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
-        self.count().next_local_secret()
-    }
-    fn settle_local_secret(&self, promote: bool) -> EngineFuture<'_, Result<(), ReadError>> {
-        self.count().settle_local_secret(promote)
     }
 }
 
 /// A store that tells what was asked of it.
 struct Told {
     store: Arc<Store>,
-    engine: Arc<Recording<dyn Engine>>,
+    engine: Arc<Recording>,
     vault: Arc<Counted>,
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Open {
     pub(crate) store: Arc<Store>,
     pub(crate) raw: Arc<Raw>,
     /// The calls to the engine.
-    pub(crate) calls: Arc<Recording<Raw>>,
+    pub(crate) calls: Arc<Recording>,
 }
 
 impl Open {

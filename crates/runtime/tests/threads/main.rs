@@ -141,7 +141,7 @@ fn b6_of_concurrent_appends_every_message_is_there_once_and_in_the_order_of_its_
 }
 
 /// A store that notes its engine's calls down.
-async fn recorded(kept: Kept) -> (Arc<Recording<dyn Engine>>, Arc<Store>, support::Home) {
+async fn recorded(kept: Kept) -> (Arc<Recording>, Arc<Store>, support::Home) {
     let home = kept.open();
     let recording = Arc::new(Recording::new(home.opened.engine.clone()));
     let opened = Opened { engine: recording.clone(), vault: home.opened.vault.clone() };
@@ -178,7 +178,7 @@ fn b4_an_append_costs_one_commit_of_the_same_steps_whatever_the_length() {
 }
 
 /// What every verb says of a thread, and the engine calls that took.
-async fn verbs(handle: &TenantHandle, recording: &Recording<dyn Engine>, thread: &str, id: &str) -> Vec<String> {
+async fn verbs(handle: &TenantHandle, recording: &Recording, thread: &str, id: &str) -> Vec<String> {
     let mut told_of = Vec::new();
     let mut note = |what: String| told_of.push(format!("{what} {:?}", recording.take()));
     note(handle.thread_messages(thread, 10, None).await.map_or_else(|error| told(&error), |_| "found".to_owned()));
