@@ -175,9 +175,12 @@ impl Driver<'_> {
         let Some(frame) = self.state.frames.last().filter(|frame| frame.role == AgentRole::Executor) else {
             return false;
         };
+        if !super::steps::references(&call.input).is_empty() {
+            return false;
+        }
         let now = self.team().definition_of(frame.calls.iter().map(|call| call.tool.as_str()));
         let approved = frame.plan.as_ref().and_then(|plan| plan.definition.as_ref());
-        approved == Some(&HEXLOWER.encode(&now)) && super::steps::references(&call.input).is_empty()
+        approved == Some(&HEXLOWER.encode(&now))
     }
 
     async fn needs_approval(&self, checked: &Checked) -> Result<bool, Halt> {

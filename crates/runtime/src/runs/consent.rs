@@ -215,8 +215,8 @@ impl Driver<'_> {
     pub(crate) async fn withdraw_waiting(&mut self) -> Result<(), Halt> {
         let waiting = self.state.frames.last().map(Frame::waiting).unwrap_or_default();
         let waiting: Vec<String> = waiting.into_iter().map(str::to_owned).collect();
+        self.handle.withdraw_all(&waiting, NOT_NEEDED).await?;
         for approval_id in &waiting {
-            self.handle.withdraw_approvals(&[approval_id], Some(NOT_NEEDED), Vec::new()).await?;
             match self.handle.approval(approval_id).await {
                 Ok(approval) => drop(self.note_decision(&approval, false).await?),
                 Err(Error::NotFound) => drop(self.note_lost(approval_id)?),

@@ -14,7 +14,7 @@ use super::journal::taken_over;
 use super::lease;
 use super::state::for_thread;
 use super::usage::Usage;
-use crate::handle::expiry;
+use crate::handle::{TenantHandle, expiry};
 use crate::plans::PlanStatus;
 use crate::references::{ATTEMPTS, contended};
 
@@ -26,6 +26,20 @@ struct TokenTurns(tokio::sync::Mutex<()>);
 const LAGGING: usize = 200;
 /// So many approvals are withdrawn at once.
 const WITHDRAWN: usize = 100;
+
+impl TenantHandle {
+    /// Takes approvals back that still wait, however many, in as few commits as that takes.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn withdraw_all(&self, approval_ids: &[String], reason: &str) -> Result<()> {
+        for ids in approval_ids.chunks(WITHDRAWN) {
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            self.withdraw_approvals(&ids, Some(reason), Vec::new()).await?;
+        }
+        Ok(())
+    }
+}
 
 impl Driver<'_> {
     /// Ends the run with this entry.
@@ -46,10 +60,7 @@ impl Driver<'_> {
         let turns = self.handle.scope.shared::<TokenTurns>();
         let _turn = turns.0.lock().await;
         let (early, late) = waiting.split_at(waiting.len().saturating_sub(WITHDRAWN));
-        for ids in early.chunks(WITHDRAWN) {
-            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-            self.handle.withdraw_approvals(&ids, Some(ENDED), Vec::new()).await?;
-        }
+        self.handle.withdraw_all(early, ENDED).await?;
         let ids: Vec<&str> = late.iter().map(String::as_str).collect();
         for _ in 0..ATTEMPTS {
             let (block, changes) = self.journal.appended(&self.pending);

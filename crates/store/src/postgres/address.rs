@@ -21,15 +21,16 @@ const PORT: u16 = 5432;
 /// # Errors
 /// `Address` if it is none.
 pub(super) fn parse(url: &str) -> Result<Config, OpenError> {
+    let (place, query) = url.split_once('?').unwrap_or((url, ""));
+    let says =
+        |setting: &str| query.split('&').any(|pair| pair.split_once('=').is_some_and(|(name, _)| name == setting));
     // What others call so is what is done here whenever TLS is spoken.
-    let url = ["verify-full", "verify-ca"]
-        .iter()
-        .fold(url.to_owned(), |url, mode| url.replace(&format!("sslmode={mode}"), "sslmode=require"));
-    let says = |setting: &str| {
-        let query = url.split_once('?').map_or("", |(_, query)| query);
-        query.split('&').any(|pair| pair.split_once('=').is_some_and(|(name, _)| name == setting))
+    let known = |pair| match pair {
+        "sslmode=verify-full" | "sslmode=verify-ca" => "sslmode=require",
+        other => other,
     };
-    let mut config: Config = url.parse().map_err(|_| OpenError::Address)?;
+    let settings: Vec<&str> = query.split('&').map(known).collect();
+    let mut config: Config = format!("{place}?{}", settings.join("&")).parse().map_err(|_| OpenError::Address)?;
     if config.get_hosts().is_empty() {
         return Err(OpenError::Address);
     }

@@ -1,11 +1,12 @@
 //! What must hold of a database before it is used, and how it is.
 
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Row, Statement};
 
-use super::connections::Connection;
 use super::failure::Trouble;
 use super::numbers::unsigned;
 use super::pipeline::Answer;
+use super::statements::Statements;
 use super::{OpenError, Shared, schema};
 use crate::engine::Health;
 
@@ -59,24 +60,23 @@ pub(super) async fn is_citus(client: &tokio_postgres::Client) -> Result<bool, Op
 
 /// The server's clock, in microseconds since 1970-01-01T00:00:00Z.
 pub(super) async fn clock(shared: &Shared) -> Result<u64, Trouble> {
+    Ok(unsigned(one_row(shared, |statements| &statements.clock).await?.get(0)))
+}
+
+/// The answer of a statement about the server.
+async fn one_row(shared: &Shared, of: impl Fn(&Statements) -> &Statement) -> Result<Row, Trouble> {
     let lease = shared.connections.lease(None).await?;
     let connection = lease.connection()?;
     let mut pipeline = connection.pipeline();
-    pipeline.query(&connection.statements.clock, Vec::new());
+    pipeline.query(of(&connection.statements), Vec::new());
     let rows = pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default();
-    let now = rows.first().map(|row| unsigned(row.get(0))).ok_or(Trouble::Lost)?;
     lease.done();
-    Ok(now)
+    rows.into_iter().next().ok_or(Trouble::Lost)
 }
 
 /// How the database is.
 pub(super) async fn health(shared: &Shared) -> Result<Health, Trouble> {
-    let lease = shared.connections.lease(None).await?;
-    let connection: &Connection = lease.connection()?;
-    let mut pipeline = connection.pipeline();
-    pipeline.query(&connection.statements.health, Vec::new());
-    let rows = pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default();
-    let row = rows.first().ok_or(Trouble::Lost)?;
+    let row = one_row(shared, |statements| &statements.health).await?;
     let setting = |column| row.get::<_, String>(column);
     let mut problems = Vec::new();
     if shared.server_default_is_off {
@@ -94,6 +94,5 @@ pub(super) async fn health(shared: &Shared) -> Result<Health, Trouble> {
     if is_standby {
         problems.push("the server is a standby and takes no commits".to_owned());
     }
-    lease.done();
     Ok(Health { ok: !is_standby, problems })
 }
