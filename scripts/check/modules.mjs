@@ -11,9 +11,38 @@ export async function moduleProblems() {
   return files.flatMap((file) => problemsOf(file, readFileSync(inRoot(file), 'utf8')))
 }
 
+/** The one module that reads memory which the core writes to, and all that it may import: nothing that calls the host. */
+const sharedMemory = 'ts/native/shared-memory.ts'
+const importedThere = ['node:buffer', './addon.ts', './message.ts']
+/** The exports of the addon that write into memory of JavaScript. */
+const writingExports = /\baddon\.(?:drain|take|resolveAtHand|prepareRun)\(/
+
 /** @param {string} file @param {string} source */
 export function problemsOf(file, source) {
   const specifiers = [...source.matchAll(/\b(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '')
+  return [...specifierProblems(file, specifiers), ...sharedMemoryProblems(file, source, specifiers)]
+}
+
+/**
+ * Nothing is called while shared memory is read (docs/bridge).
+ *
+ * @param {string} file @param {string} source @param {string[]} specifiers
+ */
+function sharedMemoryProblems(file, source, specifiers) {
+  if (file !== sharedMemory) {
+    return writingExports.test(source) ? [`${file} has the addon write into memory; only ${sharedMemory} may`] : []
+  }
+  const foreign = specifiers.filter((specifier) => !importedThere.includes(specifier))
+  return [
+    ...foreign.map((specifier) => `${file} imports ${specifier}; it must not be able to call out`),
+    ...(source.includes('=>')
+      ? [`${file} has a function for a parameter or value; it must not be able to call out`]
+      : []),
+  ]
+}
+
+/** @param {string} file @param {string[]} specifiers */
+function specifierProblems(file, specifiers) {
   return specifiers.flatMap((specifier) => {
     const ofTheAddon = addonModules.test(`/${specifier}`) || specifier === 'node:module' || specifier.endsWith('.node')
     if (ofTheAddon && !file.startsWith('ts/native/')) return [`${file} imports ${specifier}; only ts/native may`]

@@ -149,7 +149,7 @@ function holdBack(): { when(waiting: number): Promise<void>; go(): void } {
   let look = () => {}
   addon.drain = (environment, slab) => {
     drain(environment, slab, 0)
-    waiting = new DataView(slab.buffer, slab.byteOffset).getUint32(4, true)
+    waiting = new DataView(slab.buffer, slab.byteOffset).getUint32(8, true)
     look()
   }
   const when = (many: number) =>

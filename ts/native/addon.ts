@@ -14,7 +14,7 @@ export interface NativeAddon {
   submit(environment: NativeEnvironment, operation: number, target: number, arena: Uint8Array, length: number): number
   /** Writes up to `most` answers into the slab. */
   drain(environment: NativeEnvironment, slab: Uint8Array, most: number): void
-  /** Copies an answer that was too large for the slab. */
+  /** Copies an answer that was too large for the slab. It is gone afterwards, even if this throws. */
   take(environment: NativeEnvironment, token: number, target: Uint8Array): void
   /** Resolves the id that the slab begins with from memory into the slab. `false`: ask with `submit`. */
   resolveAtHand(environment: NativeEnvironment, handle: number, slab: Uint8Array): boolean
@@ -32,4 +32,6 @@ export interface NativeAddon {
   checkSpec(spec: Uint8Array): void
   /** Makes the next call of an export or operation panic; in test builds only. */
   armPanic?(name: string): void
+  /** Lets tokens go on from `next`; in test builds only. */
+  skipTokens?(environment: NativeEnvironment, next: number): void
 }

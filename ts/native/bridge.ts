@@ -4,18 +4,10 @@ import { errorFromCode } from '../errors/from-code.ts'
 import { BailiwickError, InternalError, InvalidInputError } from '../errors/index.ts'
 import type { NativeAddon, NativeEnvironment } from './addon.ts'
 import { loadAddon } from './loader.ts'
-import { Answer, Message } from './message.ts'
+import { type Answer, Message } from './message.ts'
 import type { Operation } from './operations.ts'
+import { type Hit, type Letter, SharedMemory, State } from './shared-memory.ts'
 
-const SLAB_BYTES = 256 << 10
-const SLAB_HEADER_BYTES = 8
-const ENTRY_BYTES = 12
-const FAILED = 1
-const LARGE = 2
-const ASKED = 4
-const OVER = 8
-const RUN_ID_LENGTH = 'run_'.length + 32
-const HOST_BYTES = 8
 const FEWEST_A_TURN = 2
 const MOST_A_TURN = 1024
 const TURN_MS = 0.25
@@ -29,7 +21,7 @@ export const Question = { model: 0, tool: 1, needsApproval: 2, approve: 3, outpu
 /** One of them. */
 export type Question = (typeof Question)[keyof typeof Question]
 
-/** Answers what the core asks in the name of one run. Must not throw. */
+/** Answers what the core asks in the name of one run. Must not throw. Both are called in a microtask of their own. */
 export interface QuestionHost {
   /** Is to answer with `Bridge.answer`, once. */
   ask(token: number, what: Question, request: string): void
@@ -55,7 +47,7 @@ export class Bridge {
   readonly #environment: NativeEnvironment
   /** The arena, unless a call is being written into it. */
   #idle: Message | undefined = new Message()
-  readonly #slab = Buffer.alloc(SLAB_BYTES)
+  readonly #shared: SharedMemory
   readonly #pending = new Map<number, Pending>()
   /** Who answers the questions of a call that runs agents, by the number that the call was given. */
   readonly #hosts = new Map<number, QuestionHost>()
@@ -75,6 +67,7 @@ export class Bridge {
   constructor(addon: NativeAddon) {
     this.#addon = addon
     this.#environment = guarded(() => addon.createEnvironment(() => this.#ring()))
+    this.#shared = new SharedMemory(addon, this.#environment)
   }
 
   /**
@@ -89,6 +82,8 @@ export class Bridge {
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const token = this.#send(operation, target, write)
+      // The core counts tokens and gives none twice. Should it ever, the first caller must not get the second's answer.
+      if (this.#pending.has(token)) throw new InternalError('Two calls have one number. Please report this.')
       if (this.#pending.size === 0) this.#keepAlive.ref()
       this.#pending.set(token, { decode, resolve, reject })
       // While earlier answers could not be fetched, the doorbell has rung already and will not ring for this one.
@@ -120,9 +115,7 @@ export class Bridge {
 
   /** Gives a new run its ids. */
   prepareRun(handle: number): { readonly runId: string; readonly threadId: string } {
-    const slab = Buffer.alloc(2 * RUN_ID_LENGTH)
-    guarded(() => this.#addon.prepareRun(this.#environment, handle, slab))
-    return { runId: slab.toString('latin1', 0, RUN_ID_LENGTH), threadId: slab.toString('latin1', RUN_ID_LENGTH) }
+    return guarded(() => this.#shared.prepareRun(handle))
   }
 
   /**
@@ -147,20 +140,12 @@ export class Bridge {
   }
 
   /** Reads a reference that is opened already. `undefined`: ask with `submit`. */
-  resolveAtHand<T>(handle: number, id: string, decode: (answer: Answer, id: string) => T): T | undefined {
-    const slab = this.#slab
-    // What is not ASCII takes more bytes than it has units, and is no id.
-    if (slab.write(id, 0, 'utf8') !== id.length) return undefined
+  resolveAtHand(handle: number, id: string): Hit | undefined {
     try {
-      if (!this.#addon.resolveAtHand(this.#environment, handle, slab)) return undefined
+      return this.#shared.resolveAtHand(handle, id)
     } catch (error) {
       throw typed(error)
     }
-    const answer = new Answer(slab, 0, slab.length)
-    const value = decode(answer, id)
-    // Nothing of one tenant stays in a buffer that the next call of another uses.
-    slab.fill(0, 0, answer.position)
-    return value
   }
 
   /** Binds a handle to a tenant. */
@@ -237,72 +222,46 @@ export class Bridge {
     }
   }
 
-  /** Settles some calls and returns how many answers still wait. */
+  /** Fetches some answers, settles their calls and returns how many answers still wait. */
   #drain(): number {
-    const slab = this.#slab
-    this.#addon.drain(this.#environment, slab, this.#aTurn)
-    const count = slab.readUInt32LE(0)
-    const waiting = slab.readUInt32LE(4)
-    let at = SLAB_HEADER_BYTES
-    for (let index = 0; index < count; index += 1) {
-      const token = slab.readUInt32LE(at)
-      const state = slab.readUInt32LE(at + 4)
-      const length = slab.readUInt32LE(at + 8)
-      at += ENTRY_BYTES
-      if ((state & LARGE) === 0) {
-        this.#settle(token, state, slab, at, at + length)
-        at += length
-      } else {
-        this.#settleLarge(token, state, length)
-      }
-    }
-    slab.fill(0, 0, at)
+    const { letters, waiting } = this.#shared.fetch(this.#aTurn)
+    for (const letter of letters) this.#deliver(letter)
     return waiting
   }
 
-  #settleLarge(token: number, state: number, length: number): void {
-    let large: Buffer
-    try {
-      large = Buffer.allocUnsafeSlow(length)
-      this.#addon.take(this.#environment, token, large)
-    } catch (error) {
-      this.#pending.get(token)?.reject(typed(error))
-      this.#pending.delete(token)
-      return
+  #deliver({ token, state, body }: Letter): void {
+    if (state === State.over) {
+      const host = this.#asked.get(token)
+      this.#asked.delete(token)
+      if (host !== undefined) queueMicrotask(() => host.over(token))
+    } else if (state === State.asked) {
+      this.#ask(token, body)
+    } else {
+      this.#settle(token, state, body)
     }
-    this.#settle(token, state, large, 0, length)
   }
 
   /** `u8 what ‖ f64le host ‖ request` */
-  #ask(token: number, bytes: Buffer, start: number, end: number): void {
-    const what = bytes.readUInt8(start) as Question
-    const host = this.#hosts.get(bytes.readDoubleLE(start + 1))
-    if (host === undefined) {
-      this.answer(token, Reply.failure, noHost)
+  #ask(token: number, body: Answer | undefined): void {
+    const what = body?.u8() as Question
+    const host = this.#hosts.get(body?.optionalNumber() ?? -1)
+    if (body === undefined || host === undefined) {
+      this.answer(token, Reply.failure, body === undefined ? noMemory : noHost)
       return
     }
+    const request = body.restAsText()
     this.#asked.set(token, host)
-    host.ask(token, what, bytes.toString('utf8', start + 1 + HOST_BYTES, end))
+    queueMicrotask(() => host.ask(token, what, request))
   }
 
-  #settle(token: number, state: number, bytes: Buffer, start: number, end: number): void {
-    if ((state & ASKED) !== 0) {
-      this.#ask(token, bytes, start, end)
-      return
-    }
-    if ((state & OVER) !== 0) {
-      const host = this.#asked.get(token)
-      this.#asked.delete(token)
-      host?.over(token)
-      return
-    }
+  #settle(token: number, state: number, body: Answer | undefined): void {
     const pending = this.#pending.get(token)
     if (pending === undefined) return
     this.#pending.delete(token)
     try {
-      const answer = new Answer(bytes, start, end)
-      if ((state & FAILED) === 0) pending.resolve(pending.decode(answer) as never)
-      else pending.reject(fromFailure(answer.json()))
+      if (body === undefined) throw new RangeError('There is no memory for it.')
+      if (state === State.failed) pending.reject(fromFailure(body.json()))
+      else pending.resolve(pending.decode(body) as never)
     } catch (cause) {
       pending.reject(new InternalError('An answer of the core could not be read.', { cause }))
     }
@@ -311,6 +270,10 @@ export class Bridge {
 
 function noHost(message: Message): void {
   message.raw('{"message":"The run has no host in this thread any more."}')
+}
+
+function noMemory(message: Message): void {
+  message.raw('{"message":"There is no memory for what is asked. Pass large values as references."}')
 }
 
 let bridgeOfThisThread: Bridge | undefined

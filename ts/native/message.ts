@@ -143,7 +143,12 @@ export class Answer {
 
   /** Everything that is left, parsed as JSON. */
   json<T>(): T {
-    return JSON.parse(this.#bytes.toString('utf8', this.#at, this.#end)) as T
+    return JSON.parse(this.restAsText()) as T
+  }
+
+  /** Everything that is left, as text. */
+  restAsText(): string {
+    return this.#bytes.toString('utf8', this.#at, this.#end)
   }
 
   /** Everything that is left, copied. */

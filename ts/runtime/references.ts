@@ -3,6 +3,7 @@ import { InvalidInputError } from '../errors/index.ts'
 import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
+import { type Hit, readHit } from '../native/shared-memory.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
@@ -52,8 +53,8 @@ export class TenantReferences implements References {
     try {
       assertOpen(this.#handle)
       if (!isId(id)) return Promise.reject(notFound())
-      const found = this.#bridge.resolveAtHand(this.#handle.number, id, readResolved)
-      if (found !== undefined) return Promise.resolve(found)
+      const hit = this.#bridge.resolveAtHand(this.#handle.number, id)
+      if (hit !== undefined) return Promise.resolve(new ResolvedReference(id, hit))
       return this.#submit(
         Operation.resolve,
         (message) => message.text(id),
@@ -150,36 +151,20 @@ function isId(id: unknown): id is string {
 }
 
 function readResolved(answer: Answer, id: string): Resolved {
-  const expiresAt = answer.optionalNumber()
-  const membersLength = answer.u32()
-  const glimpseLength = answer.u32()
-  const contentLength = answer.u32()
-  const description = answer.text(membersLength + glimpseLength)
-  return new ResolvedReference(id, expiresAt, description, membersLength, answer.copied(contentLength))
+  return new ResolvedReference(id, readHit(answer))
 }
 
 /** A content with its reference, which is made when it is first asked for: reading only the content stays cheap. */
 class ResolvedReference implements Resolved {
-  readonly bytes: Uint8Array
   readonly #id: string
-  readonly #expiresAt: number | null
-  /** Members of a JSON object, which are ASCII, and then the glimpse. */
-  readonly #description: string
-  readonly #membersLength: number
+  readonly #hit: Hit
+  readonly bytes: Uint8Array
   #reference: Reference | undefined
 
-  constructor(
-    id: string,
-    expiresAt: number | null,
-    description: string,
-    membersLength: number,
-    bytes: Uint8Array<ArrayBuffer>,
-  ) {
+  constructor(id: string, hit: Hit) {
     this.#id = id
-    this.#expiresAt = expiresAt
-    this.#description = description
-    this.#membersLength = membersLength
-    this.bytes = bytes
+    this.#hit = hit
+    this.bytes = hit.bytes
   }
 
   get reference(): Reference {
@@ -188,11 +173,10 @@ class ResolvedReference implements Resolved {
   }
 
   #describe(): Reference {
-    const members = this.#description.slice(0, this.#membersLength)
-    const glimpse = this.#description.slice(this.#membersLength)
-    return JSON.parse(
-      `{"id":"${this.#id}",${members},"expiresAt":${this.#expiresAt},"glimpse":${glimpse}}`,
-    ) as Reference
+    const { expiresAt, description, membersLength } = this.#hit
+    const members = description.slice(0, membersLength)
+    const glimpse = description.slice(membersLength)
+    return JSON.parse(`{"id":"${this.#id}",${members},"expiresAt":${expiresAt},"glimpse":${glimpse}}`) as Reference
   }
 
   toJSON(): { reference: Reference; bytes: Uint8Array } {

@@ -4,12 +4,12 @@
 //! JavaScript                          Rust
 //! submit(operation, target, bytes) →  runs on the pool
 //!                                     the answer goes to the queue; the doorbell rings if it was empty
-//! drain(slab) ← ring                  u32 count ‖ u32 waiting ‖ for each: u32 token ‖ u32 state ‖ u32 length ‖ bytes
+//! drain(slab) ← ring                  u32 length ‖ u32 count ‖ u32 waiting ‖ u32 zero ‖
+//!                                     for each: f64 token ‖ u32 state ‖ u32 length ‖ bytes
 //! ```
 //! State 0: done, 1: failed, 4: the host is asked something, 8: that question is over; plus 2: too large for the slab,
 //! fetched with `take` by its token. Questions are in `questions`.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bailiwick_model::{Error, Result};
@@ -21,16 +21,14 @@ use crate::pool::pool;
 use crate::questions::Questions;
 use crate::ring::{Completion, Doorbell, FAILED, Ring};
 use crate::tables::Tables;
+use crate::token::{Token, Tokens};
 use crate::{fair, guard, operation};
-
-/// The bit of a token that is a question's and not a call's.
-pub(crate) const QUESTION: u32 = 1 << 31;
 
 /// See the module's text.
 pub(crate) struct Environment {
     pub(crate) ring: Ring,
     tables: Mutex<Tables>,
-    next_token: AtomicU32,
+    pub(crate) tokens: Tokens,
     pub(crate) questions: Questions,
 }
 
@@ -39,7 +37,7 @@ impl Environment {
         Arc::new(Self {
             ring: Ring::new(doorbell),
             tables: Mutex::default(),
-            next_token: AtomicU32::new(1),
+            tokens: Tokens::default(),
             questions: Questions::default(),
         })
     }
@@ -60,16 +58,15 @@ impl Environment {
         tables.stores.add(store)
     }
 
-    /// Starts an operation and returns the token of its answer. Tokens wrap after 2^31 calls; by then the first is
-    /// long answered.
+    /// Starts an operation and returns the token of its answer.
     ///
     /// # Errors
     /// `TooMuchInFlight` if the tenant's calls would hold more than its limit: then nothing is copied or started.
-    pub(crate) fn submit(self: &Arc<Self>, number: u32, target: u32, arguments: &[u8]) -> Result<u32> {
+    pub(crate) fn submit(self: &Arc<Self>, number: u32, target: u32, arguments: &[u8]) -> Result<Token> {
         let held = self.hold(number, target, arguments.len());
         let held = held.inspect_err(|_| operation::refused(self, number, arguments))?;
         let lane = held.as_ref().map_or(Lane::NOBODY, Held::lane);
-        let token = self.next_token.fetch_add(1, Ordering::Relaxed) & !QUESTION;
+        let token = self.tokens.next()?;
         let (environment, arguments) = (self.clone(), arguments.to_vec());
         fair::start(lane, arguments.len(), async move {
             let name = operation::name(number);
@@ -90,7 +87,7 @@ impl Environment {
         handle.map(|handle| handle.hold(bytes)).transpose()
     }
 
-    fn complete(&self, token: u32, number: u32, mut held: Option<Held>, outcome: Result<Answer>) {
+    fn complete(&self, token: Token, number: u32, mut held: Option<Held>, outcome: Result<Answer>) {
         let outcome = outcome.and_then(|answer| {
             let bytes = answer.0.len() as u64;
             match &mut held {

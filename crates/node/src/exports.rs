@@ -15,6 +15,7 @@ use crate::environment::Environment;
 use crate::guard::export;
 use crate::operation::resolved_header;
 use crate::ring::put;
+use crate::token::Token;
 
 type Held = External<Arc<Environment>>;
 
@@ -29,10 +30,10 @@ pub fn create_environment(env: Env, doorbell: Function<'_, (), ()>) -> napi::Res
 
 /// Starts an operation on the first `length` bytes of `arena`, which are copied, and returns the token of its answer.
 #[napi]
-pub fn submit(environment: &Held, operation: u32, target: u32, arena: &[u8], length: u32) -> napi::Result<u32> {
+pub fn submit(environment: &Held, operation: u32, target: u32, arena: &[u8], length: u32) -> napi::Result<f64> {
     export("submit", || {
         let arguments = arena.get(..length as usize).ok_or_else(out_of_range)?;
-        environment.submit(operation, target, arguments)
+        environment.submit(operation, target, arguments).map(Token::to_number)
     })
 }
 
@@ -42,10 +43,10 @@ pub fn drain(environment: &Held, mut slab: Uint8ArraySlice<'_>, most: u32) -> na
     export("drain", || environment.ring.drain(writable(&mut slab), most as usize))
 }
 
-/// Copies an answer that was too large for the slab.
+/// Copies an answer that was too large for the slab, once. Whether it succeeds or not, the answer is gone afterwards.
 #[napi]
-pub fn take(environment: &Held, token: u32, mut target: Uint8ArraySlice<'_>) -> napi::Result<()> {
-    export("take", || environment.ring.take(token, writable(&mut target)))
+pub fn take(environment: &Held, token: f64, mut target: Uint8ArraySlice<'_>) -> napi::Result<()> {
+    export("take", || environment.ring.take(Token::from_number(token), writable(&mut target)))
 }
 
 /// The length of a reference's id, `ref_` and 32 characters.
@@ -121,7 +122,7 @@ pub fn prepare_run(environment: &Held, handle: u32, mut slab: Uint8ArraySlice<'_
 /// Answers a question with the first `length` bytes of `arena`, which are copied. `kind` is 0 for a piece, 1 for the
 /// answer, 2 for a failure. Returns `false` if nobody waits for it any more: it was answered, or is over.
 #[napi]
-pub fn answer(environment: &Held, token: u32, kind: u32, arena: &[u8], length: u32) -> napi::Result<bool> {
+pub fn answer(environment: &Held, token: f64, kind: u32, arena: &[u8], length: u32) -> napi::Result<bool> {
     export("answer", || {
         let bytes = arena.get(..length as usize).ok_or_else(out_of_range)?.to_vec();
         let reply = match kind {
@@ -129,7 +130,7 @@ pub fn answer(environment: &Held, token: u32, kind: u32, arena: &[u8], length: u
             1 => Reply::Value(bytes),
             _ => Reply::Failure(bytes),
         };
-        Ok(environment.questions.answer(token, reply))
+        Ok(environment.questions.answer(Token::from_number(token), reply))
     })
 }
 
@@ -171,4 +172,11 @@ fn out_of_range() -> Error {
 #[napi]
 pub fn arm_panic(name: String) {
     *crate::guard::armed().lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(name);
+}
+
+/// Lets the tokens of an environment go on from this one, as if so many had been given. Only in test builds.
+#[cfg(feature = "faults")]
+#[napi]
+pub fn skip_tokens(environment: &Held, next: f64) {
+    environment.tokens.skip_to(Token::from_number(next));
 }

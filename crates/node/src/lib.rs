@@ -19,6 +19,7 @@ mod pool;
 mod questions;
 mod ring;
 mod tables;
+mod token;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

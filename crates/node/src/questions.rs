@@ -2,51 +2,48 @@
 //! token of its own; JavaScript answers it once. Whoever waits is told when the environment ends.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use bailiwick_runtime::{Ask, Asked, Callbacks, Lane, Reply};
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::{Error, Result};
+use bailiwick_runtime::{Ask, Asked, Callbacks, Held, Reply, TenantHandle};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::environment::{Environment, QUESTION};
+use crate::environment::Environment;
 use crate::ring::{ASKED, Completion};
+use crate::token::Token;
 
 /// That a question is over without an answer.
 const OVER: u32 = 8;
+/// `u8 what ‖ f64 host`.
+const QUESTION_HEADER: usize = 9;
+/// The largest question: a tool's input may be as large as any value, and names beside it take some room.
+const MOST_QUESTION_BYTES: usize = 65 << 20;
 
 /// The questions that wait for an answer, by token.
 #[derive(Default)]
 pub(crate) struct Questions {
     waiting: Mutex<Waiting>,
-    next: AtomicU32,
 }
 
 #[derive(Default)]
 struct Waiting {
-    replies: HashMap<u32, UnboundedSender<Reply>>,
+    replies: HashMap<Token, UnboundedSender<Reply>>,
     ended: bool,
 }
 
 impl Questions {
-    /// A token for a new question. `None`: nobody can answer any more.
-    fn add(&self, replies: UnboundedSender<Reply>) -> Option<u32> {
+    /// Waits for the answer to a question. `false`: nobody can answer any more.
+    fn add(&self, token: Token, replies: UnboundedSender<Reply>) -> bool {
         let mut waiting = self.waiting();
-        if waiting.ended {
-            return None;
+        if !waiting.ended {
+            waiting.replies.insert(token, replies);
         }
-        loop {
-            // A token comes again after 2^31 others at the earliest, and never while it is open.
-            let token = self.next.fetch_add(1, Ordering::Relaxed) | QUESTION;
-            if let Entry::Vacant(place) = waiting.replies.entry(token) {
-                place.insert(replies);
-                return Some(token);
-            }
-        }
+        !waiting.ended
     }
 
     /// Hands a reply to whoever waits. `false`: nobody does.
-    pub(crate) fn answer(&self, token: u32, reply: Reply) -> bool {
+    pub(crate) fn answer(&self, token: Token, reply: Reply) -> bool {
         let mut waiting = self.waiting();
         let replies = match &reply {
             Reply::Piece(_) => waiting.replies.get(&token).cloned(),
@@ -55,7 +52,7 @@ impl Questions {
         replies.is_some_and(|replies| replies.send(reply).is_ok())
     }
 
-    fn forget(&self, token: u32) -> bool {
+    fn forget(&self, token: Token) -> bool {
         self.waiting().replies.remove(&token).is_some()
     }
 
@@ -74,39 +71,71 @@ impl Questions {
 /// The JavaScript side of one run.
 pub(crate) struct Host {
     pub(crate) environment: Arc<Environment>,
-    /// Where its tenant's questions wait.
-    pub(crate) lane: Lane,
+    /// Whose run it is: its questions wait in the tenant's lane and hold of its limit.
+    pub(crate) handle: Arc<TenantHandle>,
     /// What the call that runs gave itself, so that nobody else gets its questions.
     pub(crate) number: u64,
     pub(crate) has_approver: bool,
 }
 
-fn post(environment: &Environment, lane: Lane, token: u32, state: u32, payload: Vec<u8>) {
-    environment.ring.push(lane, Completion { token, state, payload, held: None });
-}
+impl Host {
+    /// Reserves a question before it is made.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is too large for JavaScript to be asked at all, `TooMuchInFlight` if there is no room now.
+    fn hold(&self, bytes: usize) -> Result<Held> {
+        if bytes > MOST_QUESTION_BYTES {
+            return Err(Error::invalid(format!(
+                "What is asked has {bytes} bytes; at most {MOST_QUESTION_BYTES} (65 MiB) can be. Pass large values as references."
+            )));
+        }
+        self.handle.hold(bytes)
+    }
 
-impl Callbacks for Host {
     /// Posts `u8 what ‖ f64le host ‖ request`.
-    fn ask(&self, what: Ask, request: String) -> Asked {
-        let number = match what {
+    fn post(&self, what: Ask, request: &str, replies: UnboundedSender<Reply>) -> Result<Token> {
+        let held = self.hold(QUESTION_HEADER + request.len())?;
+        let token = self.environment.tokens.next()?;
+        let number: u8 = match what {
             Ask::Model => 0,
             Ask::Tool => 1,
             Ask::NeedsApproval => 2,
             Ask::Approve => 3,
             Ask::Output => 4,
         };
-        let token = Arc::new(AtomicU32::new(0));
-        let (environment, asked_as, lane) = (self.environment.clone(), token.clone(), self.lane);
+        let payload = [&[number][..], &(self.number as f64).to_le_bytes(), request.as_bytes()].concat();
+        if self.environment.questions.add(token, replies) {
+            let completion = Completion { token, state: ASKED, payload, held: Some(held) };
+            self.environment.ring.push(self.handle.lane(), completion);
+        }
+        Ok(token)
+    }
+}
+
+/// What the core is told in place of an answer: `{ message, code, retryable }`.
+fn refusal(error: &Error) -> Vec<u8> {
+    let may_pass = matches!(error, Error::TooMuchInFlight { limit, call, .. } if call <= limit);
+    let members = [
+        ("message", Json::String(error.to_string())),
+        ("code", Json::from(error.code())),
+        ("retryable", Json::Bool(may_pass)),
+    ];
+    json::write(&Json::Object(members.map(|(name, value)| (name.to_owned(), value)).into())).into_bytes()
+}
+
+impl Callbacks for Host {
+    fn ask(&self, what: Ask, request: String) -> Asked {
+        let token = Arc::new(OnceLock::<Token>::new());
+        let (environment, lane, asked_as) = (self.environment.clone(), self.handle.lane(), token.clone());
         let (replies, asked) = Asked::new(move || {
-            let token = asked_as.load(Ordering::Relaxed);
-            if environment.questions.forget(token) {
-                post(&environment, lane, token, OVER, Vec::new());
+            if let Some(token) = asked_as.get().filter(|token| environment.questions.forget(**token)) {
+                environment.ring.push(lane, Completion { token: *token, state: OVER, payload: Vec::new(), held: None });
             }
         });
-        if let Some(number_of_it) = self.environment.questions.add(replies) {
-            token.store(number_of_it, Ordering::Relaxed);
-            let payload = [&[number][..], &(self.number as f64).to_le_bytes(), request.as_bytes()].concat();
-            post(&self.environment, lane, number_of_it, ASKED, payload);
+        match self.post(what, &request, replies.clone()) {
+            Ok(posted) => _ = token.set(posted),
+            // Whoever asks is told, as if the host had failed.
+            Err(error) => _ = replies.send(Reply::Failure(refusal(&error))),
         }
         asked
     }

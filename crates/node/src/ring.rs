@@ -8,6 +8,9 @@ use bailiwick_runtime::{Held, Lane};
 use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
+use crate::guard;
+use crate::token::Token;
+
 /// Calls no arguments, holds no environment alive.
 pub(crate) type Doorbell = ThreadsafeFunction<(), (), (), Status, false, true>;
 
@@ -19,8 +22,10 @@ pub(crate) const ASKED: u32 = 4;
 /// So many questions are fetched at once: what JavaScript does for one, a tool's work say, may take long, and the event
 /// loop gets a turn in between.
 const MOST_QUESTIONS: usize = 2;
-const HEADER: usize = 8;
-const ENTRY: usize = 12;
+const HEADER: usize = 16;
+const ENTRY: usize = 16;
+/// The largest answer. JavaScript makes a text of most, and the longest text that it can make has 512 MiB.
+const MOST_BYTES: usize = 256 << 20;
 
 /// What taking an answer costs JavaScript besides its bytes, in bytes.
 const ANSWER_COST: u64 = 4 * 1024;
@@ -29,7 +34,7 @@ const QUANTUM: u64 = ANSWER_COST + 512;
 
 /// An answer or a question, and what its call holds until it is taken.
 pub(crate) struct Completion {
-    pub(crate) token: u32,
+    pub(crate) token: Token,
     /// 0: done, [`FAILED`], or those of `questions`.
     pub(crate) state: u32,
     pub(crate) payload: Vec<u8>,
@@ -52,7 +57,7 @@ struct Bell {
 struct Answers {
     waiting: Turns<Lane, Completion>,
     /// Those that did not fit the slab, by their tokens.
-    large: HashMap<u32, Completion>,
+    large: HashMap<Token, Completion>,
     is_closed: bool,
 }
 
@@ -63,7 +68,8 @@ impl Ring {
     }
 
     /// Adds an answer to its lane, and rings if there was none.
-    pub(crate) fn push(&self, lane: Lane, completion: Completion) {
+    pub(crate) fn push(&self, lane: Lane, mut completion: Completion) {
+        completion.bound();
         let mut answers = self.answers();
         if answers.is_closed {
             return;
@@ -84,6 +90,8 @@ impl Ring {
     /// Writes up to `most` answers into the slab, few questions among them.
     pub(crate) fn drain(&self, slab: &mut [u8], most: usize) -> Result<()> {
         let mut answers = self.answers();
+        // A fetch that fails half-way has brought nothing.
+        put(slab, 0, &[0; HEADER])?;
         let mut at = HEADER;
         let (mut count, mut questions) = (0u32, 0);
         while (count as usize) < most && questions < MOST_QUESTIONS {
@@ -97,7 +105,8 @@ impl Ring {
             }
             let Some((_, completion)) = answers.waiting.pop() else { break };
             let state = completion.state | if fits { 0 } else { LARGE };
-            for number in [completion.token, state, u32::try_from(length).unwrap_or(u32::MAX)] {
+            at = put(slab, at, &completion.token.to_number().to_le_bytes())?;
+            for number in [state, u32::try_from(length).unwrap_or(u32::MAX)] {
                 at = put(slab, at, &number.to_le_bytes())?;
             }
             if fits {
@@ -110,13 +119,15 @@ impl Ring {
         }
         let waiting = u32::try_from(answers.waiting.len()).unwrap_or(u32::MAX);
         drop(answers);
-        let after = put(slab, 0, &count.to_le_bytes())?;
-        put(slab, after, &waiting.to_le_bytes())?;
+        let mut head = 0;
+        for number in [u32::try_from(at).unwrap_or(u32::MAX), count, waiting] {
+            head = put(slab, head, &number.to_le_bytes())?;
+        }
         Ok(())
     }
 
-    /// Copies a large answer out, once.
-    pub(crate) fn take(&self, token: u32, target: &mut [u8]) -> Result<()> {
+    /// Copies a large answer out, once. It is gone afterwards, even where it does not fit.
+    pub(crate) fn take(&self, token: Token, target: &mut [u8]) -> Result<()> {
         let completion = self.answers().large.remove(&token).ok_or_else(slab_too_small)?;
         put(target, 0, &completion.payload).map(|_| ())
     }
@@ -133,6 +144,20 @@ impl Ring {
 
     fn answers(&self) -> MutexGuard<'_, Answers> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Completion {
+    /// Makes a failure of an answer that JavaScript could not make a text of.
+    fn bound(&mut self) {
+        let bytes = self.payload.len();
+        if bytes > MOST_BYTES {
+            let error = Error::invalid(format!(
+                "The answer has {bytes} bytes; at most {MOST_BYTES} (256 MiB) can be given at once. Ask for less at a time."
+            ));
+            self.payload = guard::failure_json(&error).into_bytes();
+            self.state = FAILED;
+        }
     }
 }
 

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
     environment: &Arc<Environment>,
-    handle: &TenantHandle,
+    handle: &Arc<TenantHandle>,
     number: u32,
     arguments: &mut Reader<'_>,
 ) -> Result<Answer> {
@@ -57,10 +57,10 @@ pub(super) async fn run(
     }
 }
 
-fn host(environment: &Arc<Environment>, handle: &TenantHandle, arguments: &mut Reader<'_>) -> Result<Host> {
+fn host(environment: &Arc<Environment>, handle: &Arc<TenantHandle>, arguments: &mut Reader<'_>) -> Result<Host> {
     let number = arguments.whole("host")?.unwrap_or_default();
     let has_approver = arguments.u8()? == 1;
-    Ok(Host { environment: environment.clone(), lane: handle.lane(), number, has_approver })
+    Ok(Host { environment: environment.clone(), handle: handle.clone(), number, has_approver })
 }
 
 async fn events(handle: &TenantHandle, arguments: &mut Reader<'_>) -> Result<Answer> {

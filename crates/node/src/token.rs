@@ -1,0 +1,53 @@
+//! The numbers by which answers find who asked. A call and a question of one environment never have the same one, and none
+//! comes again: they count to 2^53, which is what JavaScript can count to, and stop there.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bailiwick_model::{Error, Result};
+
+/// The largest whole number that JavaScript tells from its neighbours.
+const LAST: u64 = (1 << 53) - 1;
+
+/// See the module's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Token(u64);
+
+impl Token {
+    /// As it crosses to JavaScript; exact.
+    pub(crate) fn to_number(self) -> f64 {
+        self.0 as f64
+    }
+
+    /// The token that JavaScript names. What is no token at all belongs to nobody, as any number that was never given.
+    pub(crate) fn from_number(number: f64) -> Self {
+        Self(number as u64)
+    }
+}
+
+/// The tokens of one environment.
+pub(crate) struct Tokens {
+    next: AtomicU64,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { next: AtomicU64::new(1) }
+    }
+}
+
+impl Tokens {
+    /// A token that was never given before.
+    ///
+    /// # Errors
+    /// `Internal` once all have been given, which takes thousands of years.
+    pub(crate) fn next(&self) -> Result<Token> {
+        let following = |next: u64| (next < LAST).then_some(next + 1);
+        let given = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, following);
+        given.map(Token).map_err(|_| Error::Internal("This thread has no call numbers left. Start a new one.".to_owned()))
+    }
+
+    #[cfg(feature = "faults")]
+    pub(crate) fn skip_to(&self, next: Token) {
+        self.next.store(next.0, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,131 @@
+import { Buffer } from 'node:buffer'
+import type { NativeAddon, NativeEnvironment } from './addon.ts'
+import { Answer } from './message.ts'
+
+const SLAB_BYTES = 256 << 10
+const SLAB_HEADER_BYTES = 16
+const ENTRY_BYTES = 16
+/** The largest answer that the core gives (`MOST_BYTES` in `crates/node/src/ring.rs`). */
+const MOST_BYTES = 256 << 20
+/** A record that is larger than this is not read from memory on the spot. */
+const HIT_BYTES = 256 << 10
+const RUN_ID_LENGTH = 'run_'.length + 32
+const LARGE = 2
+
+/** What a fetched entry is; see `crates/node/src/environment.rs`. */
+export const State = { failed: 1, asked: 4, over: 8 } as const
+
+/** One answer or question, in memory that nobody else writes to. */
+export interface Letter {
+  readonly token: number
+  /** 0: done; or one of `State`. */
+  readonly state: number
+  /** `undefined`: it was too large, or could not be fetched. */
+  readonly body: Answer | undefined
+}
+
+/** What one fetch has brought. */
+export interface Fetched {
+  readonly letters: readonly Letter[]
+  /** How many answers still wait. */
+  readonly waiting: number
+}
+
+/** A reference's content with what is known of it, copied. */
+export interface Hit {
+  /** In epoch milliseconds; `null` for never. */
+  readonly expiresAt: number | null
+  /** Members of a JSON object, which are ASCII, and then the glimpse. */
+  readonly description: string
+  readonly membersLength: number
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+/**
+ * The memory that the core writes into. This class alone reads it, and calls nobody: no method takes a function, and what
+ * a method returns is a copy. So whatever the caller's code does with an answer, no other answer can change
+ * (docs/bridge, "Nothing is called while shared memory is read").
+ */
+export class SharedMemory {
+  readonly #addon: NativeAddon
+  readonly #environment: NativeEnvironment
+  /** For what is fetched. */
+  readonly #slab = Buffer.alloc(SLAB_BYTES)
+  /** For records that are read on the spot, at any time. */
+  readonly #hit = Buffer.alloc(HIT_BYTES)
+
+  constructor(addon: NativeAddon, environment: NativeEnvironment) {
+    this.#addon = addon
+    this.#environment = environment
+  }
+
+  /** Fetches up to `most` answers and questions. */
+  fetch(most: number): Fetched {
+    const slab = this.#slab
+    this.#addon.drain(this.#environment, slab, most)
+    const length = slab.readUInt32LE(0)
+    const copy = Buffer.allocUnsafeSlow(length)
+    slab.copy(copy, 0, 0, length)
+    slab.fill(0, 0, length)
+    const count = copy.readUInt32LE(4)
+    const letters: Letter[] = []
+    let at = SLAB_HEADER_BYTES
+    for (let index = 0; index < count; index += 1) {
+      const token = copy.readDoubleLE(at)
+      const state = copy.readUInt32LE(at + 8)
+      const bytes = copy.readUInt32LE(at + 12)
+      at += ENTRY_BYTES
+      if ((state & LARGE) === 0) {
+        letters.push({ token, state, body: new Answer(copy, at, at + bytes) })
+        at += bytes
+      } else {
+        letters.push({ token, state: state & ~LARGE, body: this.#take(token, bytes) })
+      }
+    }
+    return { letters, waiting: copy.readUInt32LE(8) }
+  }
+
+  /** An answer that was too large for the slab. One that there is no memory for is given up. */
+  #take(token: number, length: number): Answer | undefined {
+    let large: Buffer | undefined
+    try {
+      if (length <= MOST_BYTES) large = Buffer.allocUnsafeSlow(length)
+    } catch {}
+    try {
+      this.#addon.take(this.#environment, token, large ?? Buffer.alloc(0))
+    } catch {
+      return undefined
+    }
+    return large === undefined ? undefined : new Answer(large, 0, length)
+  }
+
+  /** Reads a reference that is opened already. `undefined`: it has to be asked for. Throws what the addon throws. */
+  resolveAtHand(handle: number, id: string): Hit | undefined {
+    const hit = this.#hit
+    // What is not ASCII takes more bytes than it has units, and is no id.
+    if (hit.write(id, 0, 'utf8') !== id.length) return undefined
+    if (!this.#addon.resolveAtHand(this.#environment, handle, hit)) return undefined
+    const answer = new Answer(hit, 0, hit.length)
+    const found = readHit(answer)
+    // Nothing of one tenant stays in memory that the next call of another uses.
+    hit.fill(0, 0, answer.position)
+    return found
+  }
+
+  /** Gives a new run its ids. */
+  prepareRun(handle: number): { readonly runId: string; readonly threadId: string } {
+    const ids = Buffer.alloc(2 * RUN_ID_LENGTH)
+    this.#addon.prepareRun(this.#environment, handle, ids)
+    return { runId: ids.toString('latin1', 0, RUN_ID_LENGTH), threadId: ids.toString('latin1', RUN_ID_LENGTH) }
+  }
+}
+
+/** Reads what `resolve` answers. */
+export function readHit(answer: Answer): Hit {
+  const expiresAt = answer.optionalNumber()
+  const membersLength = answer.u32()
+  const glimpseLength = answer.u32()
+  const contentLength = answer.u32()
+  const description = answer.text(membersLength + glimpseLength)
+  return { expiresAt, description, membersLength, bytes: answer.copied(contentLength) }
+}
