@@ -1,6 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Reply } from '../native/bridge.ts'
 import type { Message, Model, ModelEvent, ModelRequest, ModelSettings } from '../spec/callbacks.ts'
 import type { JsonSchema } from '../spec/schema.ts'
+import { CallFailure } from './failures.ts'
 import type { Resolved } from './types.ts'
 
 /** What the core asks of a model. */
@@ -55,6 +57,13 @@ export class ModelMemory {
   }
 }
 
+/** What an event costs besides its text, in units of its text. The core counts the same. */
+const EVENT_COST = 64
+/** So much of an answer is kept back at most, for one piece. */
+const MOST_WAITING = 64 << 10
+/** The most that a model can say in one answer, as the core counts it: most is what surrounds the text. */
+const MOST_SAID = 64 << 20
+
 type Send = (kind: typeof Reply.piece | typeof Reply.value, text: string) => void
 
 /**
@@ -68,31 +77,42 @@ export async function askModel(
   send: Send,
   hear: (event: unknown) => void,
 ): Promise<void> {
-  let waiting: unknown[] = []
+  let waiting: string[] = []
+  let size = 0
+  let total = 0
   let flushing: NodeJS.Immediate | undefined
   const { signal } = request
-  const flush = () => {
+  const flush = (kind: typeof Reply.piece | typeof Reply.value = Reply.piece) => {
     flushing = undefined
     if (waiting.length === 0 || signal.aborted) return
-    const text = JSON.stringify(waiting)
+    const text = `[${waiting.join(',')}]`
     waiting = []
-    send(Reply.piece, text)
+    size = 0
+    send(kind, text)
   }
   try {
     for await (const event of model.stream(request)) {
       if (signal.aborted) return
       const said = plain(event)
-      // Writing it here finds what JSON cannot hold where somebody can be told.
-      JSON.stringify(said)
-      waiting.push(said)
+      // Written one by one: that finds what JSON cannot hold where somebody can be told.
+      const text = JSON.stringify(said) ?? 'null'
+      size += text.length + EVENT_COST
+      total += text.length + EVENT_COST
+      if (total > MOST_SAID) throw new CallFailure('MODEL_FAILED', 'The model said more than an answer can hold.')
+      waiting.push(text)
       hear(said)
       if (isFinish(event)) {
-        const text = JSON.stringify(waiting)
-        waiting = []
-        send(Reply.value, text)
+        flush(Reply.value)
         return
       }
-      flushing ??= setImmediate(flush)
+      if (size < MOST_WAITING) {
+        flushing ??= setImmediate(flush, Reply.piece)
+        continue
+      }
+      clearImmediate(flushing)
+      flush()
+      // A model that has everything at hand would never let anything else run, nor hear that enough was said.
+      await nextTurn()
     }
   } finally {
     if (flushing !== undefined) clearImmediate(flushing)

@@ -10,6 +10,7 @@ import type { Activity, RunSpans, RunTracing } from '../telemetry/index.ts'
 import type { ApprovalResponse } from './approvals.ts'
 import { CallFailure, failureText, type Redact } from './failures.ts'
 import { jsonText } from './guard.ts'
+import { guardedController } from './guarded-signal.ts'
 import { askModel, type ModelAsked, ModelMemory } from './model-call.ts'
 import { callTool, contextFor, issuesText, type ToolAsked } from './tool-call.ts'
 import type { Cache, References } from './types.ts'
@@ -73,15 +74,12 @@ export class RunHost implements QuestionHost {
     })
   }
 
-  /** Not answered right here: whoever fetched the question is not done yet, and what is called may call back. */
   ask(token: number, what: Question, request: string): void {
     this.#begin()
-    const controller = new AbortController()
+    const controller = guardedController(this.#parts.redact)
     this.#open.set(token, { controller })
-    queueMicrotask(() => {
-      this.#context.runInAsyncScope(() => {
-        void this.#answer(token, what, request, controller.signal)
-      })
+    this.#context.runInAsyncScope(() => {
+      void this.#answer(token, what, request, controller.signal)
     })
   }
 
@@ -89,8 +87,10 @@ export class RunHost implements QuestionHost {
     const open = this.#open.get(token)
     this.#open.delete(token)
     if (open === undefined) return
-    open.activity?.fail(CUT_OFF)
-    this.#context.runInAsyncScope(() => abort(open.controller))
+    this.#context.runInAsyncScope(() => {
+      open.activity?.fail(CUT_OFF)
+      open.controller.abort()
+    })
   }
 
   /** The run is over, and with it everything that was asked. */
@@ -203,11 +203,4 @@ export class RunHost implements QuestionHost {
       // The environment has ended: nobody waits for it.
     }
   }
-}
-
-/** A listener of the host's that throws is not ours to end the process for. */
-function abort(controller: AbortController): void {
-  try {
-    controller.abort()
-  } catch {}
 }

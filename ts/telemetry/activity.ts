@@ -26,7 +26,10 @@ export const untracedActivity: Activity<unknown> = {
   fail: () => {},
 }
 
-/** An activity with a span. `describe` says what its result adds to the span; it is called only for spans that are kept. */
+/**
+ * An activity with a span. `describe` says what its result adds to the span; it is called only for spans that are kept. What
+ * the host's span processors throw is dropped: it must not make a call fail whose work is done.
+ */
 export class TracedActivity<Result> implements Activity<Result> {
   /** The span's place in the trace, for what is started below it. */
   readonly context: Context
@@ -48,8 +51,10 @@ export class TracedActivity<Result> implements Activity<Result> {
 
   /** Says more, and under a better name, than when the span started. */
   describe({ name, attributes }: SpanStart): void {
-    this.#span.updateName(name)
-    this.#span.setAttributes(attributes)
+    quietly(() => {
+      this.#span.updateName(name)
+      this.#span.setAttributes(attributes)
+    })
   }
 
   run<T>(work: () => T): T {
@@ -71,9 +76,18 @@ export class TracedActivity<Result> implements Activity<Result> {
   #finish(say: () => void): void {
     if (this.#ended) return
     this.#ended = true
-    if (this.#span.isRecording()) say()
-    this.#span.end()
+    quietly(() => {
+      if (this.#span.isRecording()) say()
+    })
+    quietly(() => this.#span.end())
   }
+}
+
+/** Does something that calls the host's span processors. */
+export function quietly(tell: () => void): void {
+  try {
+    tell()
+  } catch {}
 }
 
 /** The code of an error of ours, thrown or as a failure that a result or an event carries. */

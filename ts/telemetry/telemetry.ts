@@ -1,4 +1,4 @@
-import { type Activity, TracedActivity, untracedActivity } from './activity.ts'
+import { type Activity, quietly, TracedActivity, untracedActivity } from './activity.ts'
 import { type Attributes, findTracing, SpanKind, type Tracing } from './api.ts'
 import {
   type AgentEnd,
@@ -89,9 +89,13 @@ export class Telemetry {
     const { api, tracer } = this.#tracing
     const { name, attributes } = begin()
     const context = parent instanceof TracedActivity ? parent.context : api.context.active()
-    // Ours come last: a host's attribute of the same name must not make a span say what is not so.
-    const options = { kind, attributes: { ...this.#options.attributes(), ...attributes } }
-    return new TracedActivity(api, tracer.startSpan(name, options, context), context, describe)
+    let activity: Activity<Result> = untracedActivity
+    quietly(() => {
+      // Ours come last: a host's attribute of the same name must not make a span say what is not so.
+      const options = { kind, attributes: { ...this.#options.attributes(), ...attributes } }
+      activity = new TracedActivity(api, tracer.startSpan(name, options, context), context, describe)
+    })
+    return activity
   }
 }
 

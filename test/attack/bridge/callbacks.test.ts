@@ -1,0 +1,119 @@
+import process from 'node:process'
+import { context, trace } from '@opentelemetry/api'
+import { NodeTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-node'
+import { afterAll, describe, expect, it } from 'vitest'
+import { createRuntime, type Runtime } from '../../../ts/index.ts'
+import { type Act, type Arms, acts, armed } from '../../../ts/isolation/acts.ts'
+import { allPlaces, callbackOptions, callbackSpec, type Place, reachAll } from '../../../ts/isolation/callbacks.ts'
+import { neighbour } from '../../../ts/isolation/neighbour.ts'
+import { loadAddon } from '../../../ts/native/loader.ts'
+import { noon, openFresh } from '../../support/stores.ts'
+import { forgedAnswers } from './forged-answers.ts'
+
+/** How often answers are fetched in all cells together. */
+const DRAINS = process.env['BAILIWICK_LONG'] === '1' ? 10_000_000 : 100_000
+
+/** So often a round strikes. What is done at a place may lead there again, and what a host does for ever is its own doing. */
+const STRIKES = 50
+
+/** Where only code of other packages runs: the processors of spans, and whatever a host has put onto every object. */
+const outsidePlaces = ['span: start', 'span: end', 'Object.prototype: then getter'] as const
+type AnyPlace = Place | (typeof outsidePlaces)[number]
+
+const everywhere: readonly AnyPlace[] = [...allPlaces, ...outsidePlaces]
+const allActs = Object.keys(acts) as Act[]
+const cells = everywhere
+  .flatMap((place) => allActs.map((act) => [place, act] as const))
+  // A getter on every object that throws breaks each promise of the process, those of the test runner too.
+  .filter(([place, act]) => place !== 'Object.prototype: then getter' || act !== 'throw')
+
+let strike: (place: AnyPlace) => void = () => {}
+
+const processor: SpanProcessor = {
+  onStart: () => strike('span: start'),
+  onEnd: () => strike('span: end'),
+  forceFlush: async () => {},
+  shutdown: async () => {},
+}
+const provider = new NodeTracerProvider({ spanProcessors: [processor] })
+provider.register()
+
+/** Whatever looks whether a plain object is a promise runs this. */
+Object.defineProperty(Object.prototype, 'then', {
+  configurable: true,
+  get: () => strike('Object.prototype: then getter'),
+  // As if it were not there: who assigns one gets one of its own.
+  set(this: object, value: unknown) {
+    Object.defineProperty(this, 'then', { configurable: true, enumerable: true, writable: true, value })
+  },
+})
+
+const addon = loadAddon()
+const { drain } = addon
+let drains = 0
+addon.drain = (...parameters) => {
+  drains += 1
+  drain(...parameters)
+}
+
+// A tool that fails in a listener is told to the process as a warning; there are thousands here.
+const warnings: string[] = []
+process.on('warning', ({ message }) => void warnings.push(message))
+
+afterAll(() => {
+  strike = () => {}
+  Reflect.deleteProperty(Object.prototype, 'then')
+  addon.drain = drain
+  trace.disable()
+  context.disable()
+})
+
+describe(`${cells.length} cells beside a neighbour`, () => {
+  it.each(cells)('S1: %s does: %s', async (place, act) => {
+    const store = await openFresh('memory', {}, { seed: 1, now: noon })
+    const beside = await neighbour(await opened(store, 'victim'))
+    const alone = await beside.transcript()
+    let arms: Arms | undefined
+    let reached = 0
+    let strikes = 0
+    const open = async (): Promise<Runtime> => {
+      const spec = callbackSpec('attacker', (at) => strike(at))
+      const listening = new Map<never, never>()
+      const options = callbackOptions((at) => strike(at), listening)
+      const runtime = await createRuntime(spec, { ...options, store })
+      arms = await armed(runtime, forgedAnswers(drains))
+      reach = () => reachAll(runtime, (at) => strike(at), listening)
+      return runtime
+    }
+    let reach = async () => {}
+    const share = drains + DRAINS / cells.length
+    while (drains < share || reached === 0) {
+      const runtime = await open()
+      strikes = 0
+      strike = (at) => {
+        if (at !== place || strikes >= STRIKES || arms === undefined) return
+        reached += 1
+        strikes += 1
+        acts[act](arms)
+      }
+      const transcripts = [beside.transcript(), beside.transcript()]
+      await reach()
+      transcripts.push(beside.transcript())
+      for (const transcript of await Promise.all(transcripts)) expect(transcript).toEqual(alone)
+      strike = () => {}
+      await runtime.close()
+    }
+    expect(await beside.transcript()).toEqual(alone)
+    expect((await store.stats()).alarms).toBe(0)
+  })
+
+  it(`S1: answers were fetched ${DRAINS} times, and what listeners threw was told as a warning`, () => {
+    expect(drains).toBeGreaterThanOrEqual(DRAINS)
+    expect(warnings.some((text) => text.includes('A callback fails.'))).toBe(true)
+  })
+})
+
+function opened(store: Awaited<ReturnType<typeof openFresh>>, name: string): Promise<Runtime> {
+  const none = () => {}
+  return createRuntime(callbackSpec(name, none), { ...callbackOptions(none, new Map()), store })
+}
