@@ -182,6 +182,17 @@ export const broken: {
       }),
     finds: /^M7/,
   },
+  'answers with what others have asked for': {
+    open: () => {
+      let resolved = 0
+      return opening((call) => {
+        if (call.verb === 'references.resolve') resolved += 1
+        const told = telling(`${resolved}`)
+        return call.verb === 'cache.get' ? changed(call, call.go(), told) : call.go()
+      })
+    },
+    finds: /a neighbour is answered as ever/,
+  },
   'erases whom it serves, whatever is confirmed': {
     open: () =>
       opening((call) => (call.verb === 'erase' ? call.go([{ confirm: call.runtime.tenant.resourceId }]) : call.go())),

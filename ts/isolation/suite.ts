@@ -1,5 +1,6 @@
 import { createRuntime, InvalidInputError, openStore, type Store, type StoreOptions } from '../index.ts'
 import { assertSame } from './answers.ts'
+import { callbackCells } from './cells/callbacks.ts'
 import type { CellPlan, IsolationCell } from './cells/cell.ts'
 import { cursorCells } from './cells/cursors.ts'
 import { handleCells } from './cells/handle.ts'
@@ -60,7 +61,13 @@ export function isolationSuite(options: IsolationOptions): IsolationSuite {
     opened ??= groundOf(options)
     return opened
   }
-  const plans = [...handleCells(), ...nameCells(options.emptyStore === true), ...cursorCells(), ...oneAnswerCells()]
+  const plans = [
+    ...handleCells(),
+    ...callbackCells(),
+    ...nameCells(options.emptyStore === true),
+    ...cursorCells(),
+    ...oneAnswerCells(),
+  ]
   return {
     cells: plans.map((plan) => cellOf(plan, ground)),
     open: async () => void (await ground()),
