@@ -21,7 +21,10 @@ export interface ToolContext {
   readonly references: References
   readonly cache: Cache
   readonly dataEnvironment: DataEnvironment | undefined
-  /** Aborted when the run is cancelled or the call's time is over. */
+  /**
+   * Aborted when the run is cancelled or the call's time is over. What a listener of it throws becomes a warning of the process,
+   * `BAILIWICK_LISTENER_FAILED`; a signal that you derive from it (`AbortSignal.any`) is your own.
+   */
   readonly signal: AbortSignal
   /** The same when a call is repeated after a crash: give it to services that must not act twice. */
   readonly idempotencyKey: string
