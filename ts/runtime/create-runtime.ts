@@ -35,7 +35,7 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   readonly needsApproval?: (call: ToolCallQuestion) => boolean | Promise<boolean>
   /** The host's channel to a person who decides. Without it every approval is deferred, and its run suspended. */
   readonly approve?: (approval: Approval) => Promise<ApproverAnswer>
-  /** Where the names of environment variables in the spec are looked up. Default: `process.env` without the root key. */
+  /** Where the names of environment variables in the spec are looked up. Default: `process.env`. Root keys are not in reach. */
   readonly env?: { readonly [name: string]: string | undefined }
   /** What the runtime's OpenTelemetry spans say. Tenants and content are not among it unless this adds them. */
   readonly telemetry?: TelemetryOptions
