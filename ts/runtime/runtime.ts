@@ -144,7 +144,11 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   }
 
   get cache(): Cache {
-    this.#cache ??= tracedCache(this.#telemetry, new TenantCache(this.#bridge, this.#handle))
+    if (this.#cache === undefined) {
+      const { resourceId, version } = this.tenant
+      const owner = JSON.stringify([this.#store.publicKey, resourceId, version])
+      this.#cache = tracedCache(this.#telemetry, new TenantCache(this.#bridge, this.#handle, owner))
+    }
     return this.#cache
   }
 
