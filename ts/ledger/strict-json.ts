@@ -10,14 +10,14 @@ const mostElements = 4_000_000
  * @throws SyntaxError whose message is what to say of it: `is not JSON`, `has a duplicate key`
  */
 export function parseStrictly(text: string): unknown {
-  const value = valueOf(text)
+  const value = parsed(text)
   const members = new Count().of(value)
   // JSON.parse keeps one of equal keys. So there are fewer members than were written exactly if some were equal.
   if (members !== membersWritten(text)) throw new SyntaxError('has a duplicate key')
   return value
 }
 
-function valueOf(text: string): unknown {
+function parsed(text: string): unknown {
   if (text.startsWith('\ufeff')) throw new SyntaxError('starts with a byte order mark')
   try {
     return JSON.parse(text)
