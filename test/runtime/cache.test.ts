@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createRuntime, type JsonValue, type ToolContext } from '../../ts/index.ts'
+import { createRuntime, type JsonValue, type Runtime, type ToolContext } from '../../ts/index.ts'
 import { calls, says, script } from '../loop/models.ts'
 import { specOf } from '../loop/specs.ts'
 import { codeOf } from '../support/failures.ts'
@@ -136,7 +136,8 @@ describe('a computation that would wait for itself', () => {
 
   it('S24: is refused, whichever way it comes about', async () => {
     const store = await openFresh('memory')
-    const [{ cache }, { cache: twin }] = await Promise.all([runtimeFor(store), runtimeFor(store)])
+    const handles = [runtimeFor(store), runtimeFor(store, 'acme', 'v2')]
+    const [{ cache }, { cache: twin }] = (await Promise.all(handles)) as [Runtime, Runtime]
     const ask = (key: string, compute: () => Promise<JsonValue>, by = cache) => by.getOrCompute(key, {}, compute)
     const ways: { readonly [way: string]: (key: string) => Promise<JsonValue> } = {
       'its own key': (key) => ask(key, () => ask(key, never)),
