@@ -14,3 +14,14 @@ export function visible(text: string, kept = ''): string {
     character === ' ' || kept.includes(character) ? character : `\\u{${character.codePointAt(0)?.toString(16)}}`,
   )
 }
+
+/** The JSON of a value, with the same characters as JSON escapes: it says the same, and a terminal shows all of it. */
+export function visibleJson(value: unknown): string {
+  return (JSON.stringify(value) ?? 'null').replace(hidden, (character) =>
+    character === ' ' ? ' ' : Array.from({ length: character.length }, (_, at) => unitEscape(character, at)).join(''),
+  )
+}
+
+function unitEscape(character: string, at: number): string {
+  return `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`
+}

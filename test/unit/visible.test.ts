@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { printable } from '../../ts/cli/printable.ts'
 import { html } from '../../ts/inspect/html.ts'
+import { visibleJson } from '../../ts/visible.ts'
 
 /** Default_Ignorable_Code_Point as Unicode 16 lists it, written out: the code under test asks the engine for it. */
 const ignorable: readonly (readonly [number, number])[] = [
@@ -66,4 +67,14 @@ it.each([
 ])('S22: an approver sees that something is hidden in %j', (text, shown) => {
   expect(printable(text)).toBe(shown)
   expect(`${html`<p>${text}</p>`}`).toBe(`<p>${shown}</p>`)
+})
+
+it('S22: JSON that the command prints has no such character either, and says the same', () => {
+  // The planes that have characters.
+  const codes = Array.from({ length: 0x33000 }, (_, code) => (code < 0x32000 ? code : code + 0xae000))
+  const all = codes.map((code) => String.fromCodePoint(code)).join('')
+  const value = { [all]: [all, ' a b'] }
+  const json = visibleJson(value)
+  expect(printable(json)).toBe(json)
+  expect(JSON.parse(json)).toEqual(value)
 })
