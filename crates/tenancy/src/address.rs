@@ -43,7 +43,7 @@ fn word(bytes: &[u8; 32], from: usize) -> u64 {
 /// For keys that are keyed hashes, or made of some.
 pub(crate) type Map<K, V> = HashMap<K, V, BuildHasherDefault<Folded>>;
 
-/// A few bytes of a keyed hash are a good hash, which no caller can steer.
+/// A few bytes of a keyed hash are a good hash, which no caller can steer. A whole word is one that was made for this.
 #[derive(Default)]
 pub(crate) struct Folded(u64);
 
@@ -57,11 +57,11 @@ impl Hasher for Folded {
             for (to, from) in word.iter_mut().zip(chunk) {
                 *to = *from;
             }
-            self.write_u64(u64::from_le_bytes(word));
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         }
     }
     fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = word;
     }
 }
 
