@@ -29,7 +29,7 @@ const DEFAULT_LIMITS: Limits = {
   inFlightBytes: 256 << 20,
   pendingApprovals: 10_000,
   inlineResultBytes: 4096,
-  run: { maxSteps: 100, maxToolCalls: 1000 },
+  run: { maxSteps: 100, maxToolCalls: 2000 },
 }
 
 /**

@@ -19,7 +19,7 @@ export const kinds: readonly Kind[] = Object.freeze([
 export interface RunLimits {
   /** How often a model may be asked. Default: 100 times in a run. */
   readonly maxSteps?: number
-  /** How many tool calls may be made. Default: 1,000 in a run. */
+  /** How many tool calls may be made. Default: 2,000 in a run. */
   readonly maxToolCalls?: number
   /** How many tokens, read and written together, may be used, as far as the model counts them. Default: unlimited. */
   readonly maxTokens?: number
@@ -41,7 +41,7 @@ export interface Limits {
   readonly pendingApprovals?: number
   /** A tool result above this many bytes is kept once as a reference. Default: 4 KiB. */
   readonly inlineResultBytes?: number
-  /** The limits of every run of this tenant. Default: 100 steps and 1,000 tool calls, unless a request sets others. */
+  /** The limits of every run of this tenant. Default: 100 steps and 2,000 tool calls, unless a request sets others. */
   readonly run?: RunLimits
 }
 

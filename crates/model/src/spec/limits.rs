@@ -45,9 +45,9 @@ pub struct RunLimits {
 
 impl RunLimits {
     /// What holds for a run where neither its request nor its tenant nor its first agent says anything: a model that
-    /// calls tools for ever has to be stopped by something.
+    /// calls tools for ever has to be stopped by something. The largest plan has 1,000 steps, each a call.
     pub const DEFAULT: Self =
-        Self { max_steps: Some(100), max_tool_calls: Some(1_000), max_tokens: None, max_duration_ms: None };
+        Self { max_steps: Some(100), max_tool_calls: Some(2_000), max_tokens: None, max_duration_ms: None };
 
     /// These limits, and the others where nothing is said here.
     pub fn or(self, others: &Self) -> Self {
