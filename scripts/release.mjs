@@ -1,4 +1,6 @@
-// The gate before publishing, and publishing: node scripts/release.mjs check|publish <folder> [--version <version>]
+// The gate before publishing, and publishing:
+//   node scripts/release.mjs check|publish <folder> [--version <version>] [--addons <JSON: platform to SHA-256>]
+// `--addons` is what the builds say of their addons (scripts/release/hash.mjs); publishing needs it.
 // Publishes nothing unless every package is there and fits. What is published already is left alone, so that a release
 // that was cut off can be run again. Options after `--` go to `npm publish`.
 import { readFileSync } from 'node:fs'
@@ -15,20 +17,26 @@ const [own, forNpm] =
 const { values, positionals } = parseArgs({
   args: own,
   allowPositionals: true,
-  options: { version: { type: 'string', default: JSON.parse(readFileSync(inRoot('package.json'), 'utf8')).version } },
+  options: {
+    version: { type: 'string', default: JSON.parse(readFileSync(inRoot('package.json'), 'utf8')).version },
+    addons: { type: 'string' },
+  },
 })
 const [verb, folder] = positionals
-if ((verb !== 'check' && verb !== 'publish') || folder === undefined) {
-  console.error('usage: node scripts/release.mjs check|publish <folder> [--version <version>] [-- <options of npm>]')
+const isPublishing = verb === 'publish'
+if ((verb !== 'check' && !isPublishing) || folder === undefined || (isPublishing && values.addons === undefined)) {
+  const usage = 'check|publish <folder> [--version <version>] [--addons <hashes, to publish>] [-- <options of npm>]'
+  console.error(`usage: node scripts/release.mjs ${usage}`)
   process.exit(2)
 }
 
 const packages = readPackages(folder)
-const problems = releaseProblems(packages, values.version)
+const built = values.addons === undefined ? undefined : JSON.parse(values.addons)
+const problems = releaseProblems(packages, values.version, built)
 for (const problem of problems) console.error(problem)
 console.log(`release ${values.version}: ${packages.length} packages, ${problems.length} problems`)
 if (problems.length > 0) process.exit(1)
-if (verb === 'publish') {
+if (isPublishing) {
   // The root comes last: whoever can install it finds its platform.
   for (const { file, manifest } of packages) await publish(file, `${manifest.name}@${manifest.version}`)
 }

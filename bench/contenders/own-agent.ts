@@ -28,7 +28,8 @@ export function ownAgent(
     result,
   })
   const worker = defineSpecialist({ name: 'worker', model: 'instant/any', prompt: 'Work.', tools: [tool] })
-  const spec = defineRuntime({ tenant: defineTenant(tenant, 'v1'), agents: [worker] })
+  const limits = { run: { maxSteps: steps + 1, maxToolCalls: steps + 1 } }
+  const spec = defineRuntime({ tenant: defineTenant(tenant, 'v1'), agents: [worker], limits })
   const instant: Model = {
     async *stream({ messages }) {
       const done = messages.filter(({ role }) => role === 'tool').length

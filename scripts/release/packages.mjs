@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +24,11 @@ const originFields = ['repository', 'homepage', 'bugs']
  * @property {number} installedBytes
  * @property {Buffer | undefined} addon
  */
+
+/** @param {Buffer} addon @returns {string} its SHA-256 */
+export function hashOf(addon) {
+  return createHash('sha256').update(addon).digest('hex')
+}
 
 /** @param {string} folder @returns {Packed[]} what lies packed in a folder, the platform packages before the root */
 export function readPackages(folder) {
@@ -57,13 +63,15 @@ function readPackage(file) {
 }
 
 /**
- * Why these packages must not be published together: one is missing, too many, at another version, or does not fit.
+ * Why these packages must not be published together: one is missing, too many, at another version, or does not fit, or its
+ * addon is not what was built.
  *
  * @param {Packed[]} packages
  * @param {string} version
+ * @param {Readonly<Record<string, string>>} [built] the hash of each platform's addon where it was built; not compared if absent
  * @returns {string[]}
  */
-export function releaseProblems(packages, version) {
+export function releaseProblems(packages, version, built) {
   const expected = new Map(targets().map((target) => [`@bailiwick/${target.name}`, target]))
   const problems = ['bailiwick', ...expected.keys()].flatMap((name) => {
     const found = packages.filter(({ manifest }) => manifest.name === name).length
@@ -90,6 +98,11 @@ export function releaseProblems(packages, version) {
     if (target === undefined) continue
     if (addon === undefined) say('holds no addon')
     for (const problem of addon === undefined ? [] : addonProblems(addon, target)) say(problem)
+    if (built !== undefined && addon !== undefined && hashOf(addon) !== built[target.name]) {
+      say(
+        `holds another addon than was built: ${hashOf(addon)}, not ${built[target.name] ?? 'one whose hash is known'}`,
+      )
+    }
     const installed = installedBytes + (root?.installedBytes ?? 0)
     if (installed > mostInstalledBytes) say(`takes ${installed} bytes with the root; ${mostInstalledBytes} are allowed`)
   }

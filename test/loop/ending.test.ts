@@ -60,6 +60,27 @@ describe.each(engines)('the end of a run on %s', (engine) => {
     expect(slow).toMatchObject({ status: 'limited', limit: 'maxDurationMs' })
   })
 
+  it('S25: a model that calls tools for ever is stopped where nobody sets a limit', async () => {
+    const store = await openFresh(engine)
+    const one = () => sayingModel(() => calls(['act', {}]))
+    const many = () => sayingModel(() => calls(...Array.from({ length: 30 }, () => ['act', {}] as const)))
+    for (const [model, run, limits, limit, steps] of [
+      [one(), {}, {}, 'maxSteps', 100],
+      [many(), {}, {}, 'maxToolCalls', 67],
+      // The spec or the request may say more, and each limit stands for itself.
+      [one(), { maxSteps: 101 }, {}, 'maxSteps', 101],
+      [one(), {}, { maxSteps: 102 }, 'maxSteps', 102],
+      [many(), { maxSteps: 200 }, {}, 'maxToolCalls', 67],
+      [many(), {}, { maxToolCalls: 2100 }, 'maxToolCalls', 71],
+    ] as const) {
+      const runtime = await doerOn(store, model, {}, run)
+      expect(await runtime.query({ prompt: 'Go', limits }).result()).toMatchObject({ status: 'limited', limit })
+      expect(model.requests).toHaveLength(steps)
+      expect((await runtime.usage()).limits.run).toEqual({ maxSteps: 100, maxToolCalls: 2000, ...run })
+      expect(JSON.stringify(runtime.spec)).not.toContain('maxToolCalls')
+    }
+  })
+
   it('B6: cancelling reaches the callbacks, and leaves a thread that can be gone on with', async () => {
     const store = await openFresh(engine)
     const ways: ((run: Run, runtime: Runtime, stop: AbortController) => unknown)[] = [

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { inRoot } from '../../scripts/lib/root.mjs'
 import { targets } from '../../scripts/lib/targets.mjs'
-import { mostInstalledBytes, readPackages, releaseProblems } from '../../scripts/release/packages.mjs'
+import { hashOf, mostInstalledBytes, readPackages, releaseProblems } from '../../scripts/release/packages.mjs'
 import { addonFor } from './addon-files.ts'
 
 const version = '1.2.3'
@@ -95,9 +95,35 @@ describe('M15: the gate before publishing', () => {
     ])
   })
 
+  test('S26: refuses each addon that is not the one that was built, and one of which nothing is known', () => {
+    const built = Object.fromEntries(targets().map((target) => [target.name, hashOf(addonFor(target))]))
+    expect(releaseProblems(readPackages(folder), version, built)).toEqual([])
+    for (const target of targets()) {
+      const name = `@bailiwick/${target.name}`
+      const { [target.name]: hash, ...others } = built
+      const unknown = releaseProblems(readPackages(folder), version, others)
+      expect(unknown).toEqual([`${name} holds another addon than was built: ${hash}, not one whose hash is known`])
+      const changed = Buffer.concat([addonFor(target), Buffer.of(0)])
+      pack({ name, version, repository }, changed)
+      const found = releaseProblems(readPackages(folder), version, built)
+      expect(found).toEqual([`${name} holds another addon than was built: ${hashOf(changed)}, not ${hash}`])
+      pack({ name, version, repository }, addonFor(target))
+    }
+  })
+
+  test('S26: the command publishes nothing without the hashes of the builds, and nothing that has others', () => {
+    const parameters = [inRoot('scripts', 'release.mjs'), 'publish', folder, '--version', version]
+    const attempt = (...more: string[]) =>
+      execFileSync(process.execPath, [...parameters, ...more, '--', '--registry=http://127.0.0.1:9'], { stdio: 'pipe' })
+    expect(() => attempt()).toThrow(expect.objectContaining({ status: 2 }))
+    expect(() => attempt('--addons', '{}')).toThrow(/linux-x64-gnu holds another addon than was built/)
+  })
+
   test('M15: the command publishes nothing when a package is missing', () => {
     rmSync(tarball('@bailiwick/linux-x64-musl'))
-    const parameters = [inRoot('scripts', 'release.mjs'), 'publish', folder, '--version', version]
+    const addons = Object.fromEntries(targets().map((target) => [target.name, hashOf(addonFor(target))]))
+    const hashes = ['--addons', JSON.stringify(addons)]
+    const parameters = [inRoot('scripts', 'release.mjs'), 'publish', folder, '--version', version, ...hashes]
     // Whatever reached a registry here would find nobody listening.
     const attempt = () =>
       execFileSync(process.execPath, [...parameters, '--', '--registry=http://127.0.0.1:9'], { stdio: 'pipe' })

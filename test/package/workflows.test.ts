@@ -33,11 +33,33 @@ describe('M15: workflows', () => {
   })
 
   test('M15: nothing is published before the gate, the trials and the second build have passed', () => {
-    expect(job('publish')).toMatch(/needs: \[reproducible, try-in-container, try-on-runner\]/)
+    expect(job('publish')).toMatch(/needs: \[addon, reproducible, sbom, try-in-container, try-on-runner\]/)
     for (const trial of ['try-in-container', 'try-on-runner']) expect(job(trial)).toMatch(/needs: pack$/m)
     expect(job('pack')).toMatch(/needs: addon$/m)
     expect(job('pack')).toContain('scripts/release.mjs check packages')
     expect(job('publish')).toContain('--provenance')
     expect(release.match(/npm publish|release\.mjs publish/g)).toEqual(['release.mjs publish'])
+  })
+  test('S26: every addon that is published is compared with the hash that its own build gave', () => {
+    const given = [...job('addon').matchAll(/^ {6}(\S+): \$\{\{ steps\.hash\.outputs\.(\S+) \}\}$/gm)]
+    expect(given.map(([, name]) => name).sort()).toEqual(
+      targets()
+        .map(({ name }) => name)
+        .sort(),
+    )
+    for (const [, name, output] of given) expect(output).toBe(name)
+    expect(job('addon')).toMatch(/id: hash\n +run: node scripts\/release\/hash\.mjs \$\{\{ matrix\.triple \}\}/)
+    for (const name of ['pack', 'publish']) expect(job(name)).toContain('--addons "$ADDONS"')
+    expect(job('reproducible')).toContain('needs.addon.outputs.linux-x64-gnu')
+  })
+
+  test('S26: where packages are made or published, nothing from outside is installed but by lock files', () => {
+    for (const name of ['pack', 'publish']) {
+      expect(job(name)).not.toMatch(/cargo install|cargo cyclonedx|pip install|npx|npm (?:install|exec|sbom)|curl|wget/)
+    }
+    expect(job('sbom')).toContain('cargo install cargo-cyclonedx')
+    // It gives nothing to whoever makes or publishes packages.
+    expect(release.match(/name: sbom$/gm)).toHaveLength(1)
+    expect(job('sbom')).not.toContain('needs:')
   })
 })

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { JsonValue } from '../../ts/index.ts'
+import { createRuntime, type JsonValue, type Runtime, type ToolContext } from '../../ts/index.ts'
+import { calls, says, script } from '../loop/models.ts'
+import { specOf } from '../loop/specs.ts'
 import { codeOf } from '../support/failures.ts'
 import { engines, noon, openFresh, runtimeFor } from '../support/stores.ts'
 
@@ -124,5 +126,108 @@ describe.each(engines)('cache on %s', (engine) => {
       return { inner, id: (await references.put('thing', inner)).id }
     })
     expect((await references.resolve(value.id)).text()).toBe('in')
+  })
+})
+
+describe('a computation that would wait for itself', () => {
+  const never = () => {
+    throw new Error('This must not be computed.')
+  }
+
+  it('S24: is refused, whichever way it comes about', async () => {
+    const store = await openFresh('memory')
+    const handles = [runtimeFor(store), runtimeFor(store, 'acme', 'v2')]
+    const [{ cache }, { cache: twin }] = (await Promise.all(handles)) as [Runtime, Runtime]
+    const ask = (key: string, compute: () => Promise<JsonValue>, by = cache) => by.getOrCompute(key, {}, compute)
+    const ways: { readonly [way: string]: (key: string) => Promise<JsonValue> } = {
+      'its own key': (key) => ask(key, () => ask(key, never)),
+      'through another handle': (key) => ask(key, () => ask(key, never, twin)),
+      'after a timer': (key) =>
+        ask(key, async () => {
+          await new Promise((resolve) => setTimeout(resolve))
+          return await ask(key, never)
+        }),
+      'among others': (key) =>
+        ask(key, async () => await Promise.all([ask(`${key} other`, async () => 1), ask(key, never)])),
+      'through another key': (key) => ask(key, () => ask(`${key} b`, () => ask(key, never))),
+      'through two others': (key) =>
+        ask(key, () => ask(`${key} b`, () => ask(`${key} c`, () => ask(key, never), twin))),
+    }
+    for (const [way, begin] of Object.entries(ways)) {
+      expect([way, await codeOf(() => begin(way))]).toEqual([way, 'INVALID_INPUT'])
+      // Nobody is left waiting.
+      expect(await ask(way, async () => 'anew')).toBe('anew')
+    }
+  })
+
+  it('S24: is refused to one of two or three that wait for each other, and the others go on', async () => {
+    const { cache } = await runtimeFor(await openFresh('memory'))
+    for (const keys of [
+      ['a', 'b'],
+      ['x', 'y', 'z'],
+    ]) {
+      const begun = keys.map(() => deferred<void>())
+      const all = Promise.all(begun.map(({ promise }) => promise))
+      const asked = keys.map((key, at) =>
+        cache.getOrCompute(key, {}, async () => {
+          begun[at]?.resolve()
+          await all
+          const next = keys[(at + 1) % keys.length] as string
+          return await cache.getOrCompute(next, {}, async () => 'computed after all').catch((error) => `${error.code}`)
+        }),
+      )
+      // One is refused, and that is what each gets in the end.
+      expect(await Promise.all(asked)).toEqual(keys.map(() => 'INVALID_INPUT'))
+    }
+  })
+
+  it('S24: is refused in a tool of a run that the computation waits for', async () => {
+    const store = await openFresh('memory')
+    const codes: unknown[] = []
+    const model = script(calls(['look', {}]), says('Done.'))
+    const look = async (_: unknown, { cache }: ToolContext) => {
+      codes.push(await codeOf(() => cache.getOrCompute('answer', {}, never)))
+      return 1
+    }
+    const runtime = await createRuntime(specOf('acme'), { store, models: { test: model }, tools: { look } })
+    const answer = await runtime.cache.getOrCompute('answer', {}, async () => {
+      const { status } = await runtime.query('Go').result()
+      return status
+    })
+    expect([answer, codes]).toEqual(['completed', ['INVALID_INPUT']])
+  })
+
+  it('S24: nothing else is refused', async () => {
+    const store = await openFresh('memory')
+    const [{ cache }, { cache: other }] = await Promise.all([runtimeFor(store), runtimeFor(store, 'globex')])
+    // The same key of another tenant; one key twice within a computation; a value that was set meanwhile.
+    const value = await cache.getOrCompute('key', {}, async () => {
+      const foreign = await other.getOrCompute('key', {}, () => 'foreign')
+      const twice = await Promise.all([1, 2].map((at) => cache.getOrCompute('part', {}, () => at)))
+      await cache.set('key', 'set')
+      return [foreign, twice, await cache.getOrCompute('key', {}, never)]
+    })
+    expect(value).toEqual(['foreign', [1, 1], 'set'])
+    // Two that ask a third in turn, which has both of them wait.
+    const gate = deferred<void>()
+    const third = cache.getOrCompute('third', {}, async () => {
+      await gate.promise
+      return 3
+    })
+    const both = ['one', 'two'].map((key) =>
+      cache.getOrCompute(key, {}, () => cache.getOrCompute('third', {}, () => Promise.reject(new Error('not again')))),
+    )
+    gate.resolve()
+    expect(await Promise.all([third, ...both])).toEqual([3, 3, 3])
+    // What a computation started goes on after it.
+    const late = deferred<JsonValue>()
+    const ended = deferred<void>()
+    await cache.getOrCompute('early', { ttlMs: 60_000 }, () => {
+      void ended.promise.then(async () => late.resolve(await cache.getOrCompute('early', {}, () => 'again')))
+      return 'once'
+    })
+    await cache.delete('early')
+    ended.resolve()
+    expect(await late.promise).toBe('again')
   })
 })

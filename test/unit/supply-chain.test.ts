@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { inRoot } from '../../scripts/lib/root.mjs'
 import { auditProblems, denyProblems } from '../../scripts/supply-chain/advisories.mjs'
 
 const printed = (code: number, output: string, errors = '') => ({ code, output, errors })
@@ -29,5 +31,23 @@ describe('TOOLS: advisories', () => {
   test('TOOLS: a check that breaks otherwise is a problem', () => {
     expect(denyProblems(printed(2, '', 'no such option')).problems).toHaveLength(1)
     expect(auditProblems('.', printed(1, '', 'ENOLOCK')).problems).toHaveLength(1)
+  })
+})
+
+describe('S27: what is said of exceptions is so', () => {
+  const read = (...path: string[]) => readFileSync(inRoot(...path), 'utf8')
+
+  test('S27: deny.toml names as many advisories as its comment counts, each with its reason and in the lock file', () => {
+    const [, comment = '', list = ''] = read('deny.toml').match(/((?:^#.*\n)+)ignore = \[\n([\s\S]*?)^\]/m) ?? []
+    const entries = [...list.matchAll(/\{ id = "RUSTSEC-\d{4}-\d{4}", reason = "(\w+): [^"]+" \}/g)]
+    expect(entries).toHaveLength(list.trim().split('\n').length)
+    const counted = { 1: 'It says', 2: 'Both say', 3: 'All three say', 4: 'All four say' }[entries.length]
+    expect(comment).toContain(`# ${counted} "unmaintained"`)
+    for (const [, crate] of entries) expect(read('Cargo.lock')).toContain(`name = "${crate}"`)
+  })
+
+  test('S27: images of a release are pinned by digest, or the document says that they are not', () => {
+    const arePinned = !read('.github', 'workflows', 'release.yml').includes('node:${{ matrix')
+    expect(read('docs', 'releasing.md').includes('are tags (`node:22-alpine`), not digests')).toBe(!arePinned)
   })
 })

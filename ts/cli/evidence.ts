@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { isObject } from '../ledger/canonical.ts'
+import { parseStrictly } from '../ledger/strict-json.ts'
 import type { ConsistencyProof, EraseReceipt, InclusionProof } from '../ledger/types.ts'
 import { InputError } from './command.ts'
 import { printable } from './printable.ts'
@@ -16,7 +17,7 @@ export type Evidence =
 /**
  * Reads a proof or a receipt from a file.
  *
- * @throws InputError if it cannot be read, is not JSON or is nothing that can be verified
+ * @throws InputError if it cannot be read, is not JSON that every reader reads alike, or is nothing that can be verified
  */
 export async function readEvidence(file: string): Promise<Evidence> {
   const value = parse(await readText(file), file)
@@ -47,9 +48,9 @@ function isText(value: unknown): value is string {
 
 function parse(text: string, file: string): unknown {
   try {
-    return JSON.parse(text)
-  } catch {
-    throw new InputError(`${printable(file)} is not JSON.`)
+    return parseStrictly(text)
+  } catch (error) {
+    throw new InputError(`${printable(file)} ${(error as SyntaxError).message}.`)
   }
 }
 
@@ -59,7 +60,8 @@ async function readText(file: string): Promise<string> {
     throw new InputError(`${printable(file)} has more than ${mostBytes} bytes (8 MiB), so it is no proof or receipt.`)
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    // A byte order mark stays, and is no JSON.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
     throw new InputError(`${printable(file)} is not UTF-8 text.`)
   }

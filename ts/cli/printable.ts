@@ -1,9 +1,11 @@
+import { visible } from '../visible.ts'
+
 /**
- * Text from outside for a terminal: control characters, line ends and what turns the direction of writing around are
- * shown by their number, so that a file or a name cannot write over what we say.
+ * Text from outside for a terminal: line ends, control characters and whatever else is not seen are shown by their number,
+ * so that a file or a name cannot write over what we say, or hide what it says.
  */
 export function printable(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+  return visible(text)
 }
 
 /** The same between quotes, which the text cannot end. */

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { BailiwickError } from '../errors/index.ts'
 import { VERSION } from '../version.ts'
+import { visibleJson } from '../visible.ts'
 import {
   type Command,
   Exit,
@@ -39,7 +40,7 @@ async function runCommand(
     const parsed = parse(command, words)
     if (parsed === 'help') return print(terminal, helpOf(name, command))
     const { exit, lines, json } = await command.run(parsed, terminal)
-    terminal.print(parsed.json ? `${JSON.stringify(json)}\n` : lines.map((line) => `${line}\n`).join(''))
+    terminal.print(parsed.json ? `${visibleJson(json)}\n` : lines.map((line) => `${line}\n`).join(''))
     return exit
   } catch (error) {
     return complain(terminal, error, `${name} --help`, words.includes('--json'))
@@ -88,7 +89,7 @@ function complain(terminal: Terminal, error: unknown, help: string, json: boolea
     return Exit.defect
   }
   const { message } = error as Error
-  if (json) terminal.print(`${JSON.stringify({ error: { code, message } })}\n`)
+  if (json) terminal.print(`${visibleJson({ error: { code, message } })}\n`)
   else terminal.complain(`bailiwick: ${message}${code === 'USAGE' ? ` Try: bailiwick ${help}` : ''}\n`)
   return Exit.unusable
 }

@@ -1,3 +1,5 @@
+import { visible } from '../visible.ts'
+
 /** Markup that is safe to send: text in it was escaped. Only {@link html} makes it. */
 export class Html {
   readonly #markup: string
@@ -37,14 +39,7 @@ const entities: { readonly [character: string]: string } = {
   "'": '&#39;',
 }
 
+/** Whoever approves a call must see what it says: nothing in it is hidden. Lines and tabs stay. */
 function escaped(text: string): string {
-  return visible(text).replace(/[&<>"']/g, (character) => entities[character] ?? '')
-}
-
-/**
- * Characters that cannot be seen, or turn the direction of writing around, are shown by their number: whoever approves a
- * call must see what it says. Lines and tabs stay.
- */
-function visible(text: string): string {
-  return text.replace(/(?![\n\t])[\p{C}\p{Zl}\p{Zp}]/gu, (hidden) => `\\u{${hidden.codePointAt(0)?.toString(16)}}`)
+  return visible(text, '\n\t').replace(/[&<>"']/g, (character) => entities[character] ?? '')
 }

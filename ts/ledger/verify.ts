@@ -11,7 +11,9 @@ import type { ConsistencyProof, EraseReceipt, InclusionProof } from './types.ts'
  *
  * Needs no store and no addon, and never throws: whatever is not a proof that holds is `false`. `true` says that the
  * holder of the store's key signed a ledger with exactly this record at its sequence. It does not say who the actor
- * really was, nor that the store shows the same ledger to everybody; for that, compare checkpoints.
+ * really was, nor that the store shows the same ledger to everybody; for that, compare checkpoints. A file from a stranger
+ * is better checked by `bailiwick verify`, which refuses duplicate keys: `JSON.parse` keeps the last of them, and another
+ * reader may keep the first.
  *
  * @param proof what `approvals.prove(sequence)` gave, or the same through JSON
  * @param publicKey the store's key, from a source you trust: `<name>+<8 hex digits>+<base64>`

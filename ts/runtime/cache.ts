@@ -3,6 +3,7 @@ import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { JsonValue } from '../spec/json-value.ts'
+import { awaiting, computing, wouldWaitForItself } from './computations.ts'
 import { assertOpen, assertOptionalNumber, assertOptions, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import type { Cache } from './types.ts'
@@ -17,10 +18,13 @@ const FORMS = { json: 1, bytes: 2 } as const
 export class TenantCache implements Cache {
   readonly #bridge: Bridge
   readonly #handle: Handle
+  /** Whose cache it is, the same for all handles of a tenant. */
+  readonly #owner: string
 
-  constructor(bridge: Bridge, handle: Handle) {
+  constructor(bridge: Bridge, handle: Handle, owner: string) {
     this.#bridge = bridge
     this.#handle = handle
+    this.#owner = owner
   }
 
   async get<T = JsonValue | Uint8Array>(key: string): Promise<T | undefined> {
@@ -65,19 +69,31 @@ export class TenantCache implements Cache {
     const { ttlMs } = options
     assertOptionalNumber(ttlMs, 'ttlMs')
     if (typeof compute !== 'function') throw new InvalidInputError('compute must be a function.')
-    const begun = await this.#submit(
-      Operation.cacheBegin,
-      (message) => message.text(key).optionalNumber(ttlMs),
-      (answer) => {
-        const form = answer.u8()
-        return form === ABSENT ? { computation: answer.u32() } : { value: read<T>(answer, form) as T }
-      },
-    )
-    if (begun.computation === undefined) return begun.value
-    return await this.#compute(begun.computation, compute)
+    const value = `${this.#owner}\n${key}`
+    if (wouldWaitForItself(value)) {
+      // It may have been set meanwhile; then there is nothing to wait for.
+      const kept = await this.get<T>(key)
+      if (kept !== undefined) return kept
+      throw new InvalidInputError(
+        'This value is being computed by whoever asks for it, or waits for what they compute: they would wait for ever. ' +
+          'Compute it from other keys, or ask with get.',
+      )
+    }
+    return await awaiting(value, async () => {
+      const begun = await this.#submit(
+        Operation.cacheBegin,
+        (message) => message.text(key).optionalNumber(ttlMs),
+        (answer) => {
+          const form = answer.u8()
+          return form === ABSENT ? { computation: answer.u32() } : { value: read<T>(answer, form) as T }
+        },
+      )
+      if (begun.computation === undefined) return begun.value
+      return await this.#compute(begun.computation, () => computing(value, compute))
+    })
   }
 
-  async #compute<T extends JsonValue | Uint8Array>(computation: number, compute: () => T | Promise<T>): Promise<T> {
+  async #compute<T extends JsonValue | Uint8Array>(computation: number, compute: () => Promise<T>): Promise<T> {
     try {
       const value = await compute()
       const writeValue = valueWriter(value, FORMS)

@@ -35,7 +35,10 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   readonly needsApproval?: (call: ToolCallQuestion) => boolean | Promise<boolean>
   /** The host's channel to a person who decides. Without it every approval is deferred, and its run suspended. */
   readonly approve?: (approval: Approval) => Promise<ApproverAnswer>
-  /** Where the names of environment variables in the spec are looked up. Default: `process.env` without the root key. */
+  /**
+   * Where the names of environment variables in the spec are looked up. Default: `process.env`. A variable that holds a
+   * root key is refused, wherever it is looked up.
+   */
   readonly env?: { readonly [name: string]: string | undefined }
   /** What the runtime's OpenTelemetry spans say. Tenants and content are not among it unless this adds them. */
   readonly telemetry?: TelemetryOptions
@@ -47,8 +50,9 @@ const topologies = new WeakMap<object, Promise<number>>()
 /**
  * Binds a runtime to the spec's tenant. No data is read or written: a tenant comes to be with its first write.
  *
- * @throws SpecError (rejected) if a tool has no handler, a provider no model or `query` nobody to go to; InvalidInputError for anything that is no
- *   spec or store, and what `openStore` rejects with if `store` is a URL
+ * @throws SpecError (rejected) if a tool has no handler, a provider no model or `query` nobody to go to, or the spec names a
+ *   variable that holds a root key; InvalidInputError for anything that is no spec or store, and what `openStore` rejects
+ *   with if `store` is a URL
  *
  * @example
  * ```ts

@@ -1,11 +1,13 @@
-import { SpecError, type SpecIssue } from '../errors/index.ts'
+import { InvalidInputError, SpecError, type SpecIssue } from '../errors/index.ts'
 import type { Approval } from '../ledger/index.ts'
 import type { Model, ToolContext, ToolHandler } from '../spec/callbacks.ts'
 import { standardSchemasOf } from '../spec/handlers.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
 import type { JsonValue } from '../spec/json-value.ts'
+import { messages } from '../spec/messages.ts'
 import { asStandardSchema, type StandardSchema } from '../spec/schema.ts'
 import { redactor } from './failures.ts'
+import { isRootKey, withoutRootKeys } from './root-keys.ts'
 import type { ApproverAnswer, HostParts } from './run-host.ts'
 
 /** A model, or what makes one of the provider's key and address. */
@@ -28,10 +30,13 @@ export interface Callbacks {
   readonly env: { readonly [name: string]: string | undefined }
 }
 
-/** With agents, everything that they call must be there from the start. */
+/** No variable of the spec may be that of a root key. With agents, everything that they call must be there from the start. */
 export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
+  const issues: SpecIssue[] = variablesOf(spec)
+    .filter(({ name }) => isRootKey(name, own(callbacks.env, name)))
+    .map(({ path }) => ({ path, message: messages.rootKeyVariable }))
+  if (issues.length > 0) throw new SpecError(issues)
   if (spec.agents.length === 0) return
-  const issues: SpecIssue[] = []
   const roles = spec.agents.map(({ role }) => role)
   if (!roles.includes('coordinator') && roles.filter((role) => role === 'specialist').length !== 1) {
     const message = 'query has nobody to go to. Add a coordinator with routes, or have exactly one specialist.'
@@ -82,7 +87,15 @@ export function hostParts(
     const output = behind['output']
     schemas.set(tool.name, { ...(input && { input }), ...(output && { output }) })
   }
-  const secret = (name: string | undefined) => (name === undefined ? undefined : own(callbacks.env, name))
+  const variables = variablesOf(spec)
+  const secret = (name: string | undefined) => {
+    if (name === undefined) return undefined
+    const value = own(callbacks.env, name)
+    // A store may have been opened by it since the runtime was made.
+    if (!isRootKey(name, value)) return value
+    throw new InvalidInputError(`${name} holds a root key, which no model is given. Name another variable in the spec.`)
+  }
+  const redact = redactor(() => variables.flatMap((variable) => secretsIn(variable, own(callbacks.env, variable.name))))
   return {
     tenant: spec.tenant,
     dataEnvironment: spec.dataEnvironment,
@@ -104,24 +117,49 @@ export function hostParts(
     },
     needsApproval: callbacks.needsApproval,
     approve: callbacks.approve,
-    redact: redactor(() => secretNames(spec).flatMap((name) => secret(name) ?? [])),
+    redact: (text) => withoutRootKeys(redact(text)),
   }
 }
 
-/** The environment by default: this process's, without the root key. */
-export function defaultEnvironment(rootKeyEnv = 'BAILIWICK_ROOT_KEY'): { readonly [name: string]: string | undefined } {
+/** The environment by default: this process's, without root keys. */
+export function defaultEnvironment(): { readonly [name: string]: string | undefined } {
+  const isHidden = (name: string | symbol) => typeof name === 'string' && isRootKey(name)
   return new Proxy(process.env, {
-    get: (env, name) => (name === rootKeyEnv ? undefined : Reflect.get(env, name)),
-    has: (env, name) => name !== rootKeyEnv && Reflect.has(env, name),
-    getOwnPropertyDescriptor: (env, name) =>
-      name === rootKeyEnv ? undefined : Reflect.getOwnPropertyDescriptor(env, name),
+    get: (env, name) => (isHidden(name) ? undefined : Reflect.get(env, name)),
+    has: (env, name) => !isHidden(name) && Reflect.has(env, name),
+    getOwnPropertyDescriptor: (env, name) => (isHidden(name) ? undefined : Reflect.getOwnPropertyDescriptor(env, name)),
   })
 }
 
-function secretNames(spec: RuntimeSpec): string[] {
-  const databases = Object.values(spec.dataEnvironment?.databases ?? {}).map(({ urlEnv }) => urlEnv)
-  const keys = Object.values(spec.providers).flatMap(({ apiKeyEnv }) => apiKeyEnv ?? [])
-  return [...databases, ...keys, 'BAILIWICK_ROOT_KEY']
+/** An environment variable that a spec names. */
+interface Variable {
+  readonly name: string
+  readonly path: string
+  /** Whether what it holds is a secret as a whole; of an address only the password is. */
+  readonly isSecret: boolean
+}
+
+/** Every environment variable that a spec names: a new field of that sort belongs here. */
+function variablesOf(spec: RuntimeSpec): Variable[] {
+  const providers = Object.entries(spec.providers).flatMap(([provider, { apiKeyEnv, baseUrlEnv }]) => [
+    ...(apiKeyEnv === undefined ? [] : [variable(apiKeyEnv, `providers.${provider}.apiKeyEnv`, true)]),
+    ...(baseUrlEnv === undefined ? [] : [variable(baseUrlEnv, `providers.${provider}.baseUrlEnv`, false)]),
+  ])
+  const databases = Object.entries(spec.dataEnvironment?.databases ?? {}).map(([database, { urlEnv }]) =>
+    variable(urlEnv, `dataEnvironment.databases.${database}.urlEnv`, true),
+  )
+  return [...providers, ...databases]
+}
+
+function variable(name: string, path: string, isSecret: boolean): Variable {
+  return { name, path, isSecret }
+}
+
+/** What must be in no text of what a variable holds: all of a secret, and the password of an address. */
+function secretsIn({ isSecret }: Variable, value: string | undefined): string[] {
+  if (value === undefined) return []
+  const password = URL.canParse(value) ? new URL(value).password : ''
+  return [...(isSecret ? [value] : []), ...(password === '' ? [] : [password])]
 }
 
 function providersOf(spec: RuntimeSpec): Set<string> {

@@ -29,6 +29,7 @@ const DEFAULT_LIMITS: Limits = {
   inFlightBytes: 256 << 20,
   pendingApprovals: 10_000,
   inlineResultBytes: 4096,
+  run: { maxSteps: 100, maxToolCalls: 2000 },
 }
 
 /**
@@ -144,7 +145,11 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   }
 
   get cache(): Cache {
-    this.#cache ??= tracedCache(this.#telemetry, new TenantCache(this.#bridge, this.#handle))
+    if (this.#cache === undefined) {
+      // The version is part of no key.
+      const owner = JSON.stringify([this.#store.publicKey, this.tenant.resourceId])
+      this.#cache = tracedCache(this.#telemetry, new TenantCache(this.#bridge, this.#handle, owner))
+    }
     return this.#cache
   }
 
@@ -223,7 +228,8 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
       ask<Usage['storage']>(Operation.usage),
       ask<Usage['tokens']>(Operation.tokens),
     ])
-    return { storage, tokens, limits: { ...DEFAULT_LIMITS, ...this.#spec.limits } }
+    const { limits } = this.#spec
+    return { storage, tokens, limits: { ...DEFAULT_LIMITS, ...limits, run: { ...DEFAULT_LIMITS.run, ...limits.run } } }
   }
 
   erase(options: { readonly confirm: string }): Promise<EraseReceipt> {

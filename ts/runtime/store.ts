@@ -12,11 +12,8 @@ import {
   type Closable,
   isBytes,
 } from './guard.ts'
+import { ROOT_KEY_BYTES, ROOT_KEY_VARIABLE, rememberRootKey, rememberVariable } from './root-keys.ts'
 
-/** The environment variable that holds the root key unless `rootKeyEnv` names another. */
-export const ROOT_KEY_VARIABLE = 'BAILIWICK_ROOT_KEY'
-
-const ROOT_KEY_BYTES = 32
 const LOCAL_KEY = 0
 const GIVEN_KEY = 1
 const BASE64_KEY = 2
@@ -27,7 +24,8 @@ export interface StoreOptions {
   readonly rootKey?: Uint8Array | (() => Promise<Uint8Array>)
   /**
    * The environment variable that holds the root key as base64. Default `BAILIWICK_ROOT_KEY`, if it is set. Without any
-   * key, a new `sled:` store makes one and keeps it in `root.key` in its directory.
+   * key, a new `sled:` store makes one and keeps it in `root.key` in its directory. No spec may name this variable, nor any
+   * other that holds the root key of an open store.
    */
   readonly rootKeyEnv?: string
   /** The size of the cache of a `sled:` store's engine in bytes, at least 1 MiB. Default 128 MiB. */
@@ -212,6 +210,7 @@ export class OpenStore implements Store, Closable {
     if (!isBytes(next) || byteLengthOf(next) !== ROOT_KEY_BYTES) {
       throw new InvalidInputError('The next root key must be a Uint8Array of exactly 32 bytes.')
     }
+    rememberRootKey(next)
     const write = (message: Message) => message.byteString(next)
     await this.#bridge.submit(Operation.rotateRootKey, this.#number, write, nothing)
   }
@@ -324,12 +323,15 @@ export async function rootKeyWriter({ rootKey, rootKeyEnv }: StoreOptions): Prom
     const bytes = typeof rootKey === 'function' ? await rootKey() : rootKey
     if (!isBytes(bytes)) throw new InvalidInputError('rootKey must be a Uint8Array of exactly 32 bytes.')
     assertSize(byteLengthOf(bytes))
+    rememberRootKey(bytes)
     return (message) => message.u8(GIVEN_KEY).byteString(bytes)
   }
   if (rootKeyEnv !== undefined) assertText(rootKeyEnv, 'rootKeyEnv')
   const text = process.env[rootKeyEnv ?? ROOT_KEY_VARIABLE]
   if (text !== undefined && text !== '') {
     assertText(text, 'The root key')
+    rememberVariable(rootKeyEnv ?? ROOT_KEY_VARIABLE)
+    rememberRootKey(text)
     return (message) => message.u8(BASE64_KEY).text(text)
   }
   if (rootKeyEnv !== undefined) {

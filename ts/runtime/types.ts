@@ -74,7 +74,13 @@ export interface Cache {
   set(key: string, value: JsonValue | Uint8Array, options?: { readonly ttlMs?: number }): Promise<void>
   /** Deletes a value. `false`: there was none. */
   delete(key: string): Promise<boolean>
-  /** The value under this key; else computes and keeps it, once per key at a time. Failures are not kept. */
+  /**
+   * The value under this key; else computes and keeps it, once per key at a time. Failures are not kept.
+   *
+   * Rejects with InvalidInputError if `compute` asks for what is being computed from it: itself, or a value whose own
+   * `compute` waits for it. That is known of computations of one thread; where several threads compute values of one tenant
+   * from each other, let them ask in one order.
+   */
   getOrCompute<T extends JsonValue | Uint8Array>(
     key: string,
     options: { readonly ttlMs?: number },

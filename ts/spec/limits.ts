@@ -12,15 +12,18 @@ export const kinds: readonly Kind[] = Object.freeze([
   'traces',
 ])
 
-/** When a run ends by itself, with a `run.limited` event. Positive whole numbers; absent means unlimited. */
+/**
+ * When a run ends by itself, with a `run.limited` event that names the limit. Positive whole numbers. The least of what its
+ * request, its tenant and its first agent set holds for a run, and the default where none of them sets any.
+ */
 export interface RunLimits {
-  /** How often a model may be asked. */
+  /** How often a model may be asked. Default: 100 times in a run. */
   readonly maxSteps?: number
-  /** How many tool calls may be made. */
+  /** How many tool calls may be made. Default: 2,000 in a run. */
   readonly maxToolCalls?: number
-  /** How many tokens, read and written together, may be used. */
+  /** How many tokens, read and written together, may be used, as far as the model counts them. Default: unlimited. */
   readonly maxTokens?: number
-  /** How long the run may take, in milliseconds. */
+  /** How long the run may take, in milliseconds. Default: unlimited. */
   readonly maxDurationMs?: number
 }
 
@@ -38,7 +41,7 @@ export interface Limits {
   readonly pendingApprovals?: number
   /** A tool result above this many bytes is kept once as a reference. Default: 4 KiB. */
   readonly inlineResultBytes?: number
-  /** The limits of every run of this tenant. */
+  /** The limits of every run of this tenant. Default: 100 steps and 2,000 tool calls, unless a request sets others. */
   readonly run?: RunLimits
 }
 

@@ -4,6 +4,7 @@
 //! touches lies below the tenant's tag, is named by a hash under the tenant's secret and sealed under the tenant's key,
 //! bound to its place.
 
+mod address;
 mod backup;
 mod check;
 mod closing;

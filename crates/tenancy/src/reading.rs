@@ -51,7 +51,7 @@ impl Access {
         let is_shared = store.engine.is_shared();
         let asked: Vec<_> = (records.iter_mut().zip(places))
             .filter(|(record, _)| is_shared || record.is_none())
-            .map(|(record, place)| (record, *place, store.opened.began(place)))
+            .map(|(record, place)| (record, *place, store.opened.began(tag, *place)))
             .collect();
         if asked.is_empty() {
             return Ok(records);

@@ -83,6 +83,8 @@ function limits({ limits: set, storage: kinds }: Usage): Html {
     ...(set.valueBytes === undefined ? [] : [['One value', size(set.valueBytes)] as const]),
     ...(set.inFlightBytes === undefined ? [] : [['Under way at once', size(set.inFlightBytes)] as const]),
     ...(set.pendingApprovals === undefined ? [] : [['Pending approvals', count(set.pendingApprovals)] as const]),
+    ...(set.run?.maxSteps === undefined ? [] : [['Steps of a run', count(set.run.maxSteps)] as const]),
+    ...(set.run?.maxToolCalls === undefined ? [] : [['Tool calls of a run', count(set.run.maxToolCalls)] as const]),
   ]
   return html`<p class="quiet">Those that hold unless the host's spec sets others, which this page does not know.</p>
 <dl class="facts">${rows.map(([name, limit]) => html`<div><dt>${name}</dt><dd>${limit}</dd></div>`)}</dl>`

@@ -30,7 +30,7 @@ impl<T: Copy> PerKind<T> {
     }
 }
 
-/// When a run ends by itself. `None`: unlimited.
+/// When a run ends by itself. `None`: nothing is said of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RunLimits {
     /// How often a model may be asked.
@@ -41,6 +41,23 @@ pub struct RunLimits {
     pub max_tokens: Option<u64>,
     /// How long the run may take, in milliseconds.
     pub max_duration_ms: Option<u64>,
+}
+
+impl RunLimits {
+    /// What holds for a run where neither its request nor its tenant nor its first agent says anything: a model that
+    /// calls tools for ever has to be stopped by something. The largest plan has 1,000 steps, each a call.
+    pub const DEFAULT: Self =
+        Self { max_steps: Some(100), max_tool_calls: Some(2_000), max_tokens: None, max_duration_ms: None };
+
+    /// These limits, and the others where nothing is said here.
+    pub fn or(self, others: &Self) -> Self {
+        Self {
+            max_steps: self.max_steps.or(others.max_steps),
+            max_tool_calls: self.max_tool_calls.or(others.max_tool_calls),
+            max_tokens: self.max_tokens.or(others.max_tokens),
+            max_duration_ms: self.max_duration_ms.or(others.max_duration_ms),
+        }
+    }
 }
 
 /// What one tenant may use.
@@ -58,7 +75,7 @@ pub struct Limits {
     pub pending_approvals: u64,
     /// A tool result above this many bytes is kept as a reference. Default: 4 KiB.
     pub inline_result_bytes: u64,
-    /// The limits of every run.
+    /// The limits of every run. Where nothing is said, [`RunLimits::DEFAULT`] holds, unless a request says more.
     pub run: RunLimits,
 }
 

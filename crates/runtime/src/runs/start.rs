@@ -64,7 +64,7 @@ impl TenantHandle {
         let prompt = prompt_message(&request.prompt, now, &prepared.run_id, request.actor.as_deref())?;
         let access = self.scope.for_writing().await?;
         let own = self.catalogue.team.agent(&agent).map(|agent| agent.spec.limits).unwrap_or_default();
-        let limits = stricter(&stricter(&request.limits, &self.run_limits()), &own);
+        let limits = stricter(&stricter(&request.limits, &self.run_limits()), &own).or(&RunLimits::DEFAULT);
         let begun = Begun { prepared: &prepared, request: &request, agent, role, thread_id, limits, prompt };
         let mut driver = self.begin(access, begun, &prepared.registered, callbacks).await?;
         driver.work().await?;

@@ -281,12 +281,33 @@ fn b9_limits_are_those_of_the_request_the_tenant_and_the_agent() {
 }
 
 #[test]
+fn s25_a_run_for_which_nobody_sets_a_limit_ends_all_the_same() {
+    wait(async {
+        let (_home, _, opened) = counted(Kept::Memory);
+        let (_store, handle) = open(opened, 1).await;
+        for (limits, limit, steps) in [
+            (RunLimits::default(), "maxSteps", 100),
+            // Another limit takes nothing away from the default; its own number does, in either direction.
+            (RunLimits { max_duration_ms: Some(u64::MAX >> 12), ..RunLimits::default() }, "maxSteps", 100),
+            (RunLimits { max_steps: Some(103), ..RunLimits::default() }, "maxSteps", 103),
+        ] {
+            let host = Host::new(repeats("search", usize::MAX), |_, _| gives("1"));
+            let result = query(&handle, super::RunRequest { limits, ..request("Go") }, &host).await;
+            assert_eq!((text(&result, "status"), text(&result, "limit")), ("limited", limit));
+            let events = events(&handle, text(&result, "runId")).await;
+            assert_eq!(kinds(&events).iter().filter(|kind| **kind == "model.completed").count(), steps);
+        }
+    });
+}
+
+#[test]
 fn b6_a_run_of_a_thousand_steps_ends_and_its_thread_has_all_of_it() {
     wait(async {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
         let host = Host::new(repeats("search", 1000), |_, _| gives("1"));
-        let result = query(&handle, request("Go"), &host).await;
+        let limits = RunLimits { max_steps: Some(1001), ..RunLimits::default() };
+        let result = query(&handle, super::RunRequest { limits, ..request("Go") }, &host).await;
         assert_eq!(text(&result, "status"), "completed");
         let (mut count, mut cursor) = (0, None::<String>);
         loop {

@@ -1,0 +1,62 @@
+import type { AsyncLocalStorage } from 'node:async_hooks'
+
+/** A value that this thread is computing: whose it is, and what it waits for. */
+interface Computation {
+  readonly value: string
+  /** Values that it asked for and has not got yet. */
+  readonly awaited: Map<string, number>
+}
+
+const underWay = new Map<string, Computation>()
+let context: AsyncLocalStorage<Computation> | undefined
+
+/** Follows who asks from within which computation, across every `await`. Made with the first one: it costs what it costs. */
+function follower(): AsyncLocalStorage<Computation> {
+  context ??= new (process.getBuiltinModule('node:async_hooks').AsyncLocalStorage)<Computation>()
+  return context
+}
+
+/** Computes a value, so that whoever asks for another meanwhile is known to be within this one. */
+export async function computing<T>(value: string, compute: () => T | Promise<T>): Promise<T> {
+  const computation: Computation = { value, awaited: new Map() }
+  underWay.set(value, computation)
+  try {
+    return await follower().run(computation, async () => await compute())
+  } finally {
+    if (underWay.get(value) === computation) underWay.delete(value)
+  }
+}
+
+/** Whether waiting for a value would never end: it is being computed by whoever asks, or waits for what they compute. */
+export function wouldWaitForItself(value: string): boolean {
+  const within = current()
+  if (within === undefined) return false
+  const [seen, ahead] = [new Set<string>(), [value]]
+  for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
+    if (next === within.value) return true
+    if (seen.has(next)) continue
+    seen.add(next)
+    ahead.push(...(underWay.get(next)?.awaited.keys() ?? []))
+  }
+  return false
+}
+
+/** Notes that whoever asks waits for a value until the promise settles. */
+export async function awaiting<T>(value: string, wait: () => Promise<T>): Promise<T> {
+  const awaited = current()?.awaited
+  if (awaited === undefined) return await wait()
+  awaited.set(value, (awaited.get(value) ?? 0) + 1)
+  try {
+    return await wait()
+  } finally {
+    const left = (awaited.get(value) ?? 1) - 1
+    if (left === 0) awaited.delete(value)
+    else awaited.set(value, left)
+  }
+}
+
+/** The computation that this is called within, unless it has ended: what it started may go on without it. */
+function current(): Computation | undefined {
+  const within = context?.getStore()
+  return within !== undefined && underWay.get(within.value) === within ? within : undefined
+}
