@@ -2,11 +2,12 @@ import { Buffer } from 'node:buffer'
 import { performance } from 'node:perf_hooks'
 import { errorFromCode } from '../errors/from-code.ts'
 import { BailiwickError, InternalError, InvalidInputError } from '../errors/index.ts'
+import type { Resolved } from '../runtime/types.ts'
 import type { NativeAddon, NativeEnvironment } from './addon.ts'
 import { loadAddon } from './loader.ts'
 import { type Answer, Message } from './message.ts'
 import type { Operation } from './operations.ts'
-import { type Hit, type Letter, SharedMemory, State } from './shared-memory.ts'
+import { type Letter, SharedMemory, State } from './shared-memory.ts'
 
 const FEWEST_A_TURN = 2
 const MOST_A_TURN = 1024
@@ -140,7 +141,7 @@ export class Bridge {
   }
 
   /** Reads a reference that is opened already. `undefined`: ask with `submit`. */
-  resolveAtHand(handle: number, id: string): Hit | undefined {
+  resolveAtHand(handle: number, id: string): Resolved | undefined {
     try {
       return this.#shared.resolveAtHand(handle, id)
     } catch (error) {

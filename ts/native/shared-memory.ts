@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer'
+import type { Resolved } from '../runtime/types.ts'
 import type { NativeAddon, NativeEnvironment } from './addon.ts'
 import { Answer } from './message.ts'
+import { readResolved } from './resolved.ts'
 
 const SLAB_BYTES = 256 << 10
 const SLAB_HEADER_BYTES = 16
@@ -29,16 +31,6 @@ export interface Fetched {
   readonly letters: readonly Letter[]
   /** How many answers still wait. */
   readonly waiting: number
-}
-
-/** A reference's content with what is known of it, copied. */
-export interface Hit {
-  /** In epoch milliseconds; `null` for never. */
-  readonly expiresAt: number | null
-  /** Members of a JSON object, which are ASCII, and then the glimpse. */
-  readonly description: string
-  readonly membersLength: number
-  readonly bytes: Uint8Array<ArrayBuffer>
 }
 
 /**
@@ -100,13 +92,13 @@ export class SharedMemory {
   }
 
   /** Reads a reference that is opened already. `undefined`: it has to be asked for. Throws what the addon throws. */
-  resolveAtHand(handle: number, id: string): Hit | undefined {
+  resolveAtHand(handle: number, id: string): Resolved | undefined {
     const hit = this.#hit
     // What is not ASCII takes more bytes than it has units, and is no id.
     if (hit.write(id, 0, 'utf8') !== id.length) return undefined
     if (!this.#addon.resolveAtHand(this.#environment, handle, hit)) return undefined
     const answer = new Answer(hit, 0, hit.length)
-    const found = readHit(answer)
+    const found = readResolved(answer, id)
     // Nothing of one tenant stays in memory that the next call of another uses.
     hit.fill(0, 0, answer.position)
     return found
@@ -118,14 +110,4 @@ export class SharedMemory {
     this.#addon.prepareRun(this.#environment, handle, ids)
     return { runId: ids.toString('latin1', 0, RUN_ID_LENGTH), threadId: ids.toString('latin1', RUN_ID_LENGTH) }
   }
-}
-
-/** Reads what `resolve` answers. */
-export function readHit(answer: Answer): Hit {
-  const expiresAt = answer.optionalNumber()
-  const membersLength = answer.u32()
-  const glimpseLength = answer.u32()
-  const contentLength = answer.u32()
-  const description = answer.text(membersLength + glimpseLength)
-  return { expiresAt, description, membersLength, bytes: answer.copied(contentLength) }
 }

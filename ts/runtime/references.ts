@@ -1,10 +1,8 @@
-import { Buffer } from 'node:buffer'
 import { InvalidInputError } from '../errors/index.ts'
 import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
-import { type Hit, readHit } from '../native/shared-memory.ts'
-import type { JsonValue } from '../spec/json-value.ts'
+import { readResolved } from '../native/resolved.ts'
 import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { notFound } from './not-found.ts'
@@ -53,8 +51,8 @@ export class TenantReferences implements References {
     try {
       assertOpen(this.#handle)
       if (!isId(id)) return Promise.reject(notFound())
-      const hit = this.#bridge.resolveAtHand(this.#handle.number, id)
-      if (hit !== undefined) return Promise.resolve(new ResolvedReference(id, hit))
+      const found = this.#bridge.resolveAtHand(this.#handle.number, id)
+      if (found !== undefined) return Promise.resolve(found)
       return this.#submit(
         Operation.resolve,
         (message) => message.text(id),
@@ -148,46 +146,4 @@ function contentWriter(value: ReferenceValue): (message: Message) => Message {
 /** Whether it can be an id at all. What cannot is not found, like every id that is not this tenant's. */
 function isId(id: unknown): id is string {
   return typeof id === 'string' && id.length === ID_LENGTH && id.startsWith('ref_')
-}
-
-function readResolved(answer: Answer, id: string): Resolved {
-  return new ResolvedReference(id, readHit(answer))
-}
-
-/** A content with its reference, which is made when it is first asked for: reading only the content stays cheap. */
-class ResolvedReference implements Resolved {
-  readonly #id: string
-  readonly #hit: Hit
-  readonly bytes: Uint8Array
-  #reference: Reference | undefined
-
-  constructor(id: string, hit: Hit) {
-    this.#id = id
-    this.#hit = hit
-    this.bytes = hit.bytes
-  }
-
-  get reference(): Reference {
-    this.#reference ??= this.#describe()
-    return this.#reference
-  }
-
-  #describe(): Reference {
-    const { expiresAt, description, membersLength } = this.#hit
-    const members = description.slice(0, membersLength)
-    const glimpse = description.slice(membersLength)
-    return JSON.parse(`{"id":"${this.#id}",${members},"expiresAt":${expiresAt},"glimpse":${glimpse}}`) as Reference
-  }
-
-  toJSON(): { reference: Reference; bytes: Uint8Array } {
-    return { reference: this.reference, bytes: this.bytes }
-  }
-
-  text(): string {
-    return Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength).toString('utf8')
-  }
-
-  json<T = JsonValue>(): T {
-    return JSON.parse(this.text()) as T
-  }
 }
