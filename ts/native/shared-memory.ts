@@ -5,6 +5,8 @@ import { Answer } from './message.ts'
 import { readResolved } from './resolved.ts'
 
 const SLAB_BYTES = 256 << 10
+/** So much is taken at once for copies of what is fetched, which is little most of the time. */
+const COPIES_BYTES = 64 << 10
 const SLAB_HEADER_BYTES = 16
 const ENTRY_BYTES = 16
 /** The largest answer that the core gives (`MOST_BYTES` in `crates/node/src/ring.rs`). */
@@ -43,6 +45,9 @@ export class SharedMemory {
   readonly #environment: NativeEnvironment
   /** For what is fetched. */
   readonly #slab = Buffer.alloc(SLAB_BYTES)
+  /** Where the next copies go. No part of it is written twice, and it is given to nobody whole. */
+  #copies = Buffer.allocUnsafeSlow(COPIES_BYTES)
+  #copied = 0
   /** For records that are read on the spot, at any time. */
   readonly #hit = Buffer.alloc(HIT_BYTES)
 
@@ -56,14 +61,20 @@ export class SharedMemory {
     const slab = this.#slab
     this.#addon.drain(this.#environment, slab, most)
     const length = slab.readUInt32LE(0)
-    const copy = Buffer.allocUnsafeSlow(length)
-    slab.copy(copy, 0, 0, length)
+    if (this.#copied + length > this.#copies.length) {
+      this.#copies = Buffer.allocUnsafeSlow(Math.max(COPIES_BYTES, length))
+      this.#copied = 0
+    }
+    const copy = this.#copies
+    const start = this.#copied
+    this.#copied += slab.copy(copy, start, 0, length)
     slab.fill(0, 0, length)
-    const count = copy.readUInt32LE(4)
+    const count = copy.readUInt32LE(start + 4)
+    const waiting = copy.readUInt32LE(start + 8)
     const letters: Letter[] = []
-    let at = SLAB_HEADER_BYTES
+    let at = start + SLAB_HEADER_BYTES
     for (let index = 0; index < count; index += 1) {
-      const token = copy.readDoubleLE(at)
+      const token = tokenAt(copy, at)
       const state = copy.readUInt32LE(at + 8)
       const bytes = copy.readUInt32LE(at + 12)
       at += ENTRY_BYTES
@@ -74,7 +85,7 @@ export class SharedMemory {
         letters.push({ token, state: state & ~LARGE, body: this.#take(token, bytes) })
       }
     }
-    return { letters, waiting: copy.readUInt32LE(8) }
+    return { letters, waiting }
   }
 
   /** An answer that was too large for the slab. One that there is no memory for is given up. */
@@ -110,4 +121,11 @@ export class SharedMemory {
     this.#addon.prepareRun(this.#environment, handle, ids)
     return { runId: ids.toString('latin1', 0, RUN_ID_LENGTH), threadId: ids.toString('latin1', RUN_ID_LENGTH) }
   }
+}
+
+/** A `u64le` of at most 2^53. Small ones stay small integers, which are found faster. */
+function tokenAt(bytes: Buffer, at: number): number {
+  const high = bytes.readUInt32LE(at + 4)
+  const low = bytes.readUInt32LE(at)
+  return high === 0 ? low : high * 2 ** 32 + low
 }

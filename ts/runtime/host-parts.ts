@@ -6,7 +6,8 @@ import type { RuntimeSpec } from '../spec/index.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import { messages } from '../spec/messages.ts'
 import { asStandardSchema, type StandardSchema } from '../spec/schema.ts'
-import { redactor } from './failures.ts'
+import { type Redact, redactor } from './failures.ts'
+import { guardedControllers } from './guarded-signal.ts'
 import { isRootKey, withoutRootKeys } from './root-keys.ts'
 import type { ApproverAnswer, HostParts } from './run-host.ts'
 
@@ -96,6 +97,7 @@ export function hostParts(
     throw new InvalidInputError(`${name} holds a root key, which no model is given. Name another variable in the spec.`)
   }
   const redact = redactor(() => variables.flatMap((variable) => secretsIn(variable, own(callbacks.env, variable.name))))
+  const redactAll: Redact = (text) => withoutRootKeys(redact(text))
   return {
     tenant: spec.tenant,
     dataEnvironment: spec.dataEnvironment,
@@ -117,7 +119,8 @@ export function hostParts(
     },
     needsApproval: callbacks.needsApproval,
     approve: callbacks.approve,
-    redact: (text) => withoutRootKeys(redact(text)),
+    redact: redactAll,
+    controller: guardedControllers(redactAll),
   }
 }
 

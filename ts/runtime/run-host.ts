@@ -10,7 +10,6 @@ import type { Activity, RunSpans, RunTracing } from '../telemetry/index.ts'
 import type { ApprovalResponse } from './approvals.ts'
 import { CallFailure, failureText, type Redact } from './failures.ts'
 import { jsonText } from './guard.ts'
-import { guardedController } from './guarded-signal.ts'
 import { askModel, type ModelAsked, ModelMemory } from './model-call.ts'
 import { callTool, contextFor, issuesText, type ToolAsked } from './tool-call.ts'
 import type { Cache, References } from './types.ts'
@@ -38,6 +37,8 @@ export interface HostParts {
   readonly approve: ((approval: Approval) => Promise<ApproverAnswer>) | undefined
   /** Takes secrets out of a text. */
   readonly redact: Redact
+  /** Makes what cancels a callback. */
+  readonly controller: () => AbortController
   /** What spans are made with. */
   readonly tracing: RunTracing
 }
@@ -76,7 +77,7 @@ export class RunHost implements QuestionHost {
 
   ask(token: number, what: Question, request: string): void {
     this.#begin()
-    const controller = guardedController(this.#parts.redact)
+    const controller = this.#parts.controller()
     this.#open.set(token, { controller })
     this.#context.runInAsyncScope(() => {
       void this.#answer(token, what, request, controller.signal)

@@ -5,7 +5,7 @@
 //! submit(operation, target, bytes) →  runs on the pool
 //!                                     the answer goes to the queue; the doorbell rings if it was empty
 //! drain(slab) ← ring                  u32 length ‖ u32 count ‖ u32 waiting ‖ u32 zero ‖
-//!                                     for each: f64 token ‖ u32 state ‖ u32 length ‖ bytes
+//!                                     for each: u64 token ‖ u32 state ‖ u32 length ‖ bytes
 //! ```
 //! State 0: done, 1: failed, 4: the host is asked something, 8: that question is over; plus 2: too large for the slab,
 //! fetched with `take` by its token. Questions are in `questions`.

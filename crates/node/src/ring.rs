@@ -105,7 +105,7 @@ impl Ring {
             }
             let Some((_, completion)) = answers.waiting.pop() else { break };
             let state = completion.state | if fits { 0 } else { LARGE };
-            at = put(slab, at, &completion.token.to_number().to_le_bytes())?;
+            at = put(slab, at, &completion.token.to_bytes())?;
             for number in [state, u32::try_from(length).unwrap_or(u32::MAX)] {
                 at = put(slab, at, &number.to_le_bytes())?;
             }

@@ -18,6 +18,11 @@ impl Token {
         self.0 as f64
     }
 
+    /// As it stands among fetched answers: `u64le`.
+    pub(crate) fn to_bytes(self) -> [u8; 8] {
+        self.0.to_le_bytes()
+    }
+
     /// The token that JavaScript names. What is no token at all belongs to nobody, as any number that was never given.
     pub(crate) fn from_number(number: f64) -> Self {
         Self(number as u64)

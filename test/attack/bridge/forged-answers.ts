@@ -13,7 +13,7 @@ export function forgedAnswers(around: number): Uint8Array {
   const body = Buffer.from(`\u0001${FORGED}`)
   const entries = Array.from({ length: ENTRIES }, (_, index) => {
     const entry = Buffer.alloc(16)
-    entry.writeDoubleLE(around + index, 0)
+    entry.writeBigUInt64LE(BigInt(around + index), 0)
     entry.writeUInt32LE(body.length, 12)
     return Buffer.concat([entry, body])
   })

@@ -28,7 +28,7 @@ function addonOf(fetches: readonly (readonly Entry[])[], lengths: { [token: numb
       const view = Buffer.from(slab.buffer, slab.byteOffset, slab.byteLength)
       let end = 16
       for (const { token, state, bytes, isLarge } of entries) {
-        view.writeDoubleLE(token, end)
+        view.writeBigUInt64LE(BigInt(token), end)
         view.writeUInt32LE(state | (isLarge ? LARGE : 0), end + 8)
         view.writeUInt32LE(lengths[token] ?? bytes.length, end + 12)
         end += 16

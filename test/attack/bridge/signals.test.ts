@@ -1,9 +1,9 @@
 import process from 'node:process'
 import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { guardedController } from '../../../ts/runtime/guarded-signal.ts'
+import { guardedControllers } from '../../../ts/runtime/guarded-signal.ts'
 
-const redact = (text: string) => text.replaceAll('s3cret', '[redacted]')
+const guardedController = guardedControllers((text) => text.replaceAll('s3cret', '[redacted]'))
 
 /** What can be done with a signal, on names of listeners. */
 type Step =
@@ -49,10 +49,10 @@ describe('the signal that callbacks get', () => {
   it('S19: calls its listeners as any other signal does', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
-        expect(callsOf(guardedController(redact), steps)).toEqual(callsOf(new AbortController(), steps))
+        expect(callsOf(guardedController(), steps)).toEqual(callsOf(new AbortController(), steps))
       }),
     )
-    const { signal } = guardedController(redact)
+    const { signal } = guardedController()
     expect(signal).toBeInstanceOf(AbortSignal)
     expect(Reflect.ownKeys(signal)).toEqual(Reflect.ownKeys(new AbortController().signal))
   })
@@ -82,7 +82,7 @@ describe('the signal that callbacks get', () => {
       process.on('warning', note)
       onTestFinished(() => void process.off('warning', note))
     })
-    const controller = guardedController(redact)
+    const controller = guardedController()
     let others = 0
     controller.signal.addEventListener('abort', () => {
       others += 1
