@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { performance } from 'node:perf_hooks'
+import { setImmediate, setInterval } from 'node:timers'
 import { errorFromCode } from '../errors/from-code.ts'
 import { BailiwickError, InternalError, InvalidInputError } from '../errors/index.ts'
 import type { Resolved } from '../runtime/types.ts'
@@ -9,6 +10,8 @@ import { type Answer, Message } from './message.ts'
 import type { Operation } from './operations.ts'
 import { type Letter, SharedMemory, State } from './shared-memory.ts'
 
+/** As it was when this was loaded: a host may put something else in its place, a test runner's for instance. */
+const defer = queueMicrotask
 const FEWEST_A_TURN = 2
 const MOST_A_TURN = 1024
 const TURN_MS = 0.25
@@ -33,7 +36,14 @@ export interface QuestionHost {
 /** The kinds of answers to a question. */
 export const Reply = { piece: 0, value: 1, failure: 2 } as const
 
+/**
+ * What an operation is about: the number of a store or a topology, or a handle. A handle is given back to the core when it is
+ * collected, so whoever waits for an answer holds it.
+ */
+export type Target = number | { readonly number: number }
+
 interface Pending {
+  readonly target: Target
   readonly decode: (answer: Answer) => unknown
   readonly resolve: (value: never) => void
   readonly reject: (error: unknown) => void
@@ -77,16 +87,16 @@ export class Bridge {
    */
   submit<T>(
     operation: Operation,
-    target: number,
+    target: Target,
     write: (message: Message) => void,
     decode: (answer: Answer) => T,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const token = this.#send(operation, target, write)
-      // The core counts tokens and gives none twice. Should it ever, the first caller must not get the second's answer.
+      const token = this.#send(operation, typeof target === 'number' ? target : target.number, write)
+      // The core gives no number twice. Should it ever, the second call must not take the place of the first.
       if (this.#pending.has(token)) throw new InternalError('Two calls have one number. Please report this.')
       if (this.#pending.size === 0) this.#keepAlive.ref()
-      this.#pending.set(token, { decode, resolve, reject })
+      this.#pending.set(token, { target, decode, resolve, reject })
       // While earlier answers could not be fetched, the doorbell has rung already and will not ring for this one.
       if (this.#failedFetches > 0) this.#scheduleTurn()
     })
@@ -226,7 +236,13 @@ export class Bridge {
   /** Fetches some answers, settles their calls and returns how many answers still wait. */
   #drain(): number {
     const { letters, waiting } = this.#shared.fetch(this.#aTurn)
-    for (const letter of letters) this.#deliver(letter)
+    for (const letter of letters) {
+      try {
+        this.#deliver(letter)
+      } catch {
+        // Whatever is wrong with this one, the next is somebody else's.
+      }
+    }
     return waiting
   }
 
@@ -234,7 +250,7 @@ export class Bridge {
     if (state === State.over) {
       const host = this.#asked.get(token)
       this.#asked.delete(token)
-      if (host !== undefined) queueMicrotask(() => host.over(token))
+      if (host !== undefined) defer(() => quietly(() => host.over(token)))
     } else if (state === State.asked) {
       this.#ask(token, body)
     } else {
@@ -252,7 +268,13 @@ export class Bridge {
     }
     const request = body.restAsText()
     this.#asked.set(token, host)
-    queueMicrotask(() => host.ask(token, what, request))
+    defer(() => {
+      try {
+        host.ask(token, what, request)
+      } catch {
+        quietly(() => this.answer(token, Reply.failure, hostFailed))
+      }
+    })
   }
 
   #settle(token: number, state: number, body: Answer | undefined): void {
@@ -271,6 +293,10 @@ export class Bridge {
 
 function noHost(message: Message): void {
   message.raw('{"message":"The run has no host in this thread any more."}')
+}
+
+function hostFailed(message: Message): void {
+  message.raw('{"message":"The host could not be asked."}')
 }
 
 function noMemory(message: Message): void {
@@ -295,10 +321,10 @@ function fromFailure(failure: Failure): Error {
   return errorFromCode(failure.code, failure.message, failure.details)
 }
 
-/** Gives something back for an owner that is gone; should it fail, it goes when the thread ends. */
-function quietly(giveBack: () => void): void {
+/** Does what nobody can be told the failure of. */
+function quietly(work: () => void): void {
   try {
-    giveBack()
+    work()
   } catch {}
 }
 

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { InvalidInputError } from '../errors/index.ts'
 
 /** The size that the engine knows: a subclass or a property of the caller's own may say anything. */
 const trueByteLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'byteLength')
@@ -12,6 +13,8 @@ export function byteLengthOf(value: Uint8Array): number {
 /** An arena larger than this is not kept for the next call. */
 const KEPT_BYTES = 1 << 20
 const FIRST_BYTES = 64 << 10
+/** The most bytes of one call, before a tenant's limit on what is under way is even looked at. */
+const MOST_BYTES = 512 << 20
 
 /**
  * The arguments of one call, written into an arena that the calls of this thread use in turn. Numbers are little-endian; a text or byte string is its `u32` length and its bytes.
@@ -85,6 +88,11 @@ export class Message {
   #reserve(bytes: number): void {
     const needed = this.length + bytes
     if (needed <= this.bytes.length) return
+    if (needed > MOST_BYTES) {
+      throw new InvalidInputError(
+        `The call has more than ${MOST_BYTES} bytes (512 MiB), which is more than one can have. Make several.`,
+      )
+    }
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2))
     this.bytes.copy(larger, 0, 0, this.length)
     this.bytes = larger

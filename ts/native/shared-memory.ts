@@ -5,8 +5,8 @@ import { Answer } from './message.ts'
 import { readResolved } from './resolved.ts'
 
 const SLAB_BYTES = 256 << 10
-/** So much is taken at once for copies of what is fetched, which is little most of the time. */
-const COPIES_BYTES = 64 << 10
+/** So much is taken at once for copies of what is fetched, which is little most of the time. At least one slab fits. */
+const COPIES_BYTES = 2 * SLAB_BYTES
 const SLAB_HEADER_BYTES = 16
 const ENTRY_BYTES = 16
 /** The largest answer that the core gives (`MOST_BYTES` in `crates/node/src/ring.rs`). */
@@ -59,12 +59,13 @@ export class SharedMemory {
   /** Fetches up to `most` answers and questions. */
   fetch(most: number): Fetched {
     const slab = this.#slab
-    this.#addon.drain(this.#environment, slab, most)
-    const length = slab.readUInt32LE(0)
-    if (this.#copied + length > this.#copies.length) {
-      this.#copies = Buffer.allocUnsafeSlow(Math.max(COPIES_BYTES, length))
+    // Before anything is fetched: what has left the core must not be lost for want of memory.
+    if (this.#copied + SLAB_BYTES > COPIES_BYTES) {
+      this.#copies = Buffer.allocUnsafeSlow(COPIES_BYTES)
       this.#copied = 0
     }
+    this.#addon.drain(this.#environment, slab, most)
+    const length = slab.readUInt32LE(0)
     const copy = this.#copies
     const start = this.#copied
     this.#copied += slab.copy(copy, start, 0, length)

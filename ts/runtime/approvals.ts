@@ -209,7 +209,7 @@ export class TenantApprovals implements Approvals {
   }
 
   #submit<T>(operation: Operation, write: (message: Message) => void, decode: (answer: Answer) => T): Promise<T> {
-    return this.#bridge.submit(operation, this.#handle.number, write, decode)
+    return this.#bridge.submit(operation, this.#handle, write, decode)
   }
 }
 

@@ -116,7 +116,7 @@ export class TenantCache implements Cache {
   }
 
   #submit<T>(operation: Operation, write: (message: Message) => void, decode: (answer: Answer) => T): Promise<T> {
-    return this.#bridge.submit(operation, this.#handle.number, write, decode)
+    return this.#bridge.submit(operation, this.#handle, write, decode)
   }
 }
 

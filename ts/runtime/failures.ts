@@ -6,6 +6,8 @@ export type Redact = (text: string) => string
 /** A secret shorter than this would be found where it is none. */
 const SHORTEST_SECRET = 6
 const MESSAGE_CHARACTERS = 2000
+/** So much of a message is looked at. */
+const READ_CHARACTERS = 64 << 10
 
 /** What takes these secrets out of texts. */
 export function redactor(secrets: () => readonly string[]): Redact {
@@ -18,7 +20,7 @@ export function redactor(secrets: () => readonly string[]): Redact {
 /** What the core is told of something that a callback threw, whatever that is: JSON. Never throws. */
 export function failureText(error: unknown, redact: Redact): string {
   const told: { message: string; code?: string; retryable?: boolean; retryAfterMs?: number } = {
-    message: redact(messageOf(error)).toWellFormed().slice(0, MESSAGE_CHARACTERS).toWellFormed(),
+    message: redactedMessage(error, redact),
   }
   try {
     const { retryable, retryAfterMs } = error as { retryable?: unknown; retryAfterMs?: unknown }
@@ -32,6 +34,16 @@ export function failureText(error: unknown, redact: Redact): string {
     // A getter of the error's own: the message is all there is.
   }
   return JSON.stringify(told)
+}
+
+/** Without its secrets, or nothing of it where they cannot be taken out: they may be read from where the host says. */
+function redactedMessage(error: unknown, redact: Redact): string {
+  try {
+    const message = redact(messageOf(error).slice(0, READ_CHARACTERS))
+    return message.slice(0, MESSAGE_CHARACTERS).toWellFormed()
+  } catch {
+    return 'It failed, and its message cannot be told.'
+  }
 }
 
 function messageOf(error: unknown): string {

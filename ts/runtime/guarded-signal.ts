@@ -6,6 +6,7 @@ type RemoveOptions = Parameters<AbortSignal['removeEventListener']>[2]
 type Listener = Parameters<AbortSignal['addEventListener']>[1]
 type Handler = AbortSignal['onabort']
 
+const WARNING_CHARACTERS = 2000
 const handlers = new WeakMap<AbortSignal, NonNullable<Handler>>()
 
 const { addEventListener, removeEventListener } = AbortSignal.prototype
@@ -38,7 +39,7 @@ function guardedPrototype(redact: Redact): object {
     guards.set(listener, guard)
     return guard
   }
-  return Object.create(AbortSignal.prototype, {
+  const prototype = Object.create(AbortSignal.prototype, {
     addEventListener: {
       value(this: AbortSignal, type: string, listener: Listener, options?: AddOptions) {
         addEventListener.call(this, type, guardOf(listener), options)
@@ -60,6 +61,7 @@ function guardedPrototype(redact: Redact): object {
       },
     },
   }) as object
+  return Object.freeze(prototype)
 }
 
 /** Calls a listener as Node would. Never throws. */
@@ -75,9 +77,10 @@ function guarded(listener: NonNullable<Listener>, redact: Redact) {
 
 /** Never throws, whatever was thrown. */
 function warn(error: unknown, redact: Redact): void {
-  let text = ''
   try {
-    text = redact(String(error))
-  } catch {}
-  process.emitWarning(`A listener of a callback's signal failed: ${text}`, { code: 'BAILIWICK_LISTENER_FAILED' })
+    const text = redact(String(error).slice(0, WARNING_CHARACTERS))
+    process.emitWarning(`A listener of a callback's signal failed: ${text}`, { code: 'BAILIWICK_LISTENER_FAILED' })
+  } catch {
+    // Its text cannot be had, or the host does not want to be warned.
+  }
 }

@@ -1,3 +1,4 @@
+import { clearImmediate, setImmediate } from 'node:timers'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Reply } from '../native/bridge.ts'
 import type { Message, Model, ModelEvent, ModelRequest, ModelSettings } from '../spec/callbacks.ts'
@@ -57,48 +58,67 @@ export class ModelMemory {
   }
 }
 
-/** What an event costs besides its text, in units of its text. The core counts the same. */
+/** What an event costs besides its text, in UTF-16 units. */
 const EVENT_COST = 64
 /** So much of an answer is kept back at most, for one piece. */
 const MOST_WAITING = 64 << 10
-/** The most that a model can say in one answer, as the core counts it: most is what surrounds the text. */
+/** The most that a model can say in one answer, in UTF-16 units of JSON. The core has limits of its own on what is in it. */
 const MOST_SAID = 64 << 20
 
 type Send = (kind: typeof Reply.piece | typeof Reply.value, text: string) => void
 
+/** What a model's answer goes to. */
+export interface Listener {
+  readonly send: Send
+  /** Is told each event. */
+  readonly hear: (event: unknown) => void
+  /** Whether anybody still waits for the answer. */
+  readonly isOpen: () => boolean
+}
+
 /**
- * Asks a model and sends what it answers, several events at once where they come at once. `hear` is told each.
+ * Asks a model and sends what it answers, several events at once where they come at once.
  *
  * @throws what the model throws, and a retryable error if its answer has no `finish`
  */
-export async function askModel(
-  model: Model,
-  request: ModelRequest,
-  send: Send,
-  hear: (event: unknown) => void,
-): Promise<void> {
+export async function askModel(model: Model, request: ModelRequest, { send, hear, isOpen }: Listener): Promise<void> {
   let waiting: string[] = []
   let size = 0
   let total = 0
   let flushing: NodeJS.Immediate | undefined
-  const { signal } = request
   const flush = (kind: typeof Reply.piece | typeof Reply.value = Reply.piece) => {
+    if (flushing !== undefined) clearImmediate(flushing)
     flushing = undefined
-    if (waiting.length === 0 || signal.aborted) return
+    if (waiting.length === 0 || !isOpen()) return
     const text = `[${waiting.join(',')}]`
     waiting = []
     size = 0
     send(kind, text)
   }
+  const flushLater = () => {
+    try {
+      flush()
+    } catch {
+      // The environment has ended: nobody waits for it.
+    }
+  }
+  const events = iteratorOf(model.stream(request))
+  // Whether it goes on by itself, and has to be told that nobody listens any more.
+  let goesOn = false
   try {
-    for await (const event of model.stream(request)) {
-      if (signal.aborted) return
+    for (;;) {
+      goesOn = false
+      const { done, value } = await events.next()
+      if (done === true) break
+      const event = await value
+      goesOn = true
+      if (!isOpen()) return
       const said = plain(event)
       // Written one by one: that finds what JSON cannot hold where somebody can be told.
       const text = JSON.stringify(said) ?? 'null'
       size += text.length + EVENT_COST
       total += text.length + EVENT_COST
-      if (total > MOST_SAID) throw new CallFailure('MODEL_FAILED', 'The model said more than an answer can hold.')
+      if (total > MOST_SAID) throw tooMuch()
       waiting.push(text)
       hear(said)
       if (isFinish(event)) {
@@ -106,20 +126,43 @@ export async function askModel(
         return
       }
       if (size < MOST_WAITING) {
-        flushing ??= setImmediate(flush, Reply.piece)
+        flushing ??= setImmediate(flushLater)
         continue
       }
-      clearImmediate(flushing)
       flush()
       // A model that has everything at hand would never let anything else run, nor hear that enough was said.
       await nextTurn()
     }
   } finally {
-    if (flushing !== undefined) clearImmediate(flushing)
     // What was said before a failure counts: no other model is asked then.
     flush()
+    if (goesOn) leave(events)
   }
   throw Object.assign(new Error("The model's answer ended without a finish."), { retryable: true })
+}
+
+/** As `for await` does it, which would wait for the model's `return`. */
+function iteratorOf(events: AsyncIterable<ModelEvent> & Partial<Iterable<ModelEvent>>) {
+  const begin: (() => AsyncIterator<ModelEvent> | Iterator<ModelEvent>) | undefined =
+    events[Symbol.asyncIterator] ?? events[Symbol.iterator]
+  if (typeof begin !== 'function') throw new TypeError("The model's stream gave nothing that can be iterated.")
+  return begin.call(events)
+}
+
+/** Lets a model go. Nobody waits for what it does then. */
+function leave(events: AsyncIterator<ModelEvent> | Iterator<ModelEvent>): void {
+  const going = async () => await events.return?.()
+  going().catch(() => {})
+}
+
+function tooMuch(): CallFailure {
+  return new CallFailure('MODEL_FAILED', 'The model said more than an answer can hold.')
+}
+
+/** @throws CallFailure for a text that no answer can hold, before anything is made of it */
+function bounded(text: string): string {
+  if (text.length > MOST_SAID) throw tooMuch()
+  return text.toWellFormed()
 }
 
 function isFinish(event: ModelEvent): boolean {
@@ -131,11 +174,11 @@ function plain(event: ModelEvent): unknown {
   const { type } = (event ?? {}) as { type?: unknown }
   if (type === 'text.delta' || type === 'reasoning.delta') {
     const { id, delta, metadata } = event as Extract<ModelEvent, { type: 'text.delta' | 'reasoning.delta' }>
-    return { type, id, delta: typeof delta === 'string' ? delta.toWellFormed() : delta, metadata }
+    return { type, id, delta: typeof delta === 'string' ? bounded(delta) : delta, metadata }
   }
   if (type === 'tool.call') {
     const { callId, tool, input, metadata } = event as Extract<ModelEvent, { type: 'tool.call' }>
-    return { type, callId, tool, input: typeof input === 'string' ? input.toWellFormed() : input, metadata }
+    return { type, callId, tool, input: typeof input === 'string' ? bounded(input) : input, metadata }
   }
   return event
 }

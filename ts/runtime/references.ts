@@ -114,7 +114,7 @@ export class TenantReferences implements References {
   }
 
   #submit<T>(operation: Operation, write: (message: Message) => void, decode: (answer: Answer) => T): Promise<T> {
-    return this.#bridge.submit(operation, this.#handle.number, write, decode)
+    return this.#bridge.submit(operation, this.#handle, write, decode)
   }
 }
 

@@ -9,7 +9,7 @@ import type { Tenant } from '../spec/tenant.ts'
 import type { Activity, RunSpans, RunTracing } from '../telemetry/index.ts'
 import type { ApprovalResponse } from './approvals.ts'
 import { CallFailure, failureText, type Redact } from './failures.ts'
-import { jsonText } from './guard.ts'
+import { assertSize, jsonText } from './guard.ts'
 import { askModel, type ModelAsked, ModelMemory } from './model-call.ts'
 import { callTool, contextFor, issuesText, type ToolAsked } from './tool-call.ts'
 import type { Cache, References } from './types.ts'
@@ -79,7 +79,7 @@ export class RunHost implements QuestionHost {
     this.#begin()
     const controller = this.#parts.controller()
     this.#open.set(token, { controller })
-    this.#context.runInAsyncScope(() => {
+    inScope(this.#context, () => {
       void this.#answer(token, what, request, controller.signal)
     })
   }
@@ -88,9 +88,9 @@ export class RunHost implements QuestionHost {
     const open = this.#open.get(token)
     this.#open.delete(token)
     if (open === undefined) return
-    this.#context.runInAsyncScope(() => {
+    inScope(this.#context, () => {
       open.activity?.fail(CUT_OFF)
-      open.controller.abort()
+      abort(open.controller)
     })
   }
 
@@ -133,8 +133,9 @@ export class RunHost implements QuestionHost {
       this.#bridge.answer(token, kind, (message) => message.raw(text))
     }
     const { activity, hear } = this.#spans.chat(asked, modelRequest)
+    const isOpen = () => this.#open.has(token)
     await this.#during(token, activity, async () => {
-      await askModel(this.#parts.model(provider), modelRequest, send, hear)
+      await askModel(this.#parts.model(provider), modelRequest, { send, hear, isOpen })
       activity.end(undefined)
     })
   }
@@ -176,6 +177,7 @@ export class RunHost implements QuestionHost {
     const asked = JSON.parse(request) as { agent: string; frame: number; approval: Approval }
     const answer: unknown = await this.#spans.consent(asked, () => this.#parts.approve?.(asked.approval))
     const text = JSON.stringify(answer ?? null) ?? 'null'
+    assertSize(text.length)
     this.#reply(token, (message) => message.raw(text))
   }
 
@@ -183,6 +185,7 @@ export class RunHost implements QuestionHost {
     const { agent, output } = JSON.parse(request) as { agent: string; output: JsonValue }
     const schema = this.#parts.outputSchema(agent)
     const text = schema === undefined ? '{}' : await this.#outputText(schema, output)
+    assertSize(text.length)
     this.#reply(token, (message) => message.raw(text))
   }
 
@@ -204,4 +207,19 @@ export class RunHost implements QuestionHost {
       // The environment has ended: nobody waits for it.
     }
   }
+}
+
+const { runInAsyncScope } = AsyncResource.prototype
+const abortSignal = AbortController.prototype.abort
+
+/** Runs something in the async context of a run. The host may get hold of that context, and put a method of its own onto it. */
+function inScope(context: AsyncResource, work: () => void): void {
+  runInAsyncScope.call(context, work)
+}
+
+/** Aborts, whatever the host has put onto the signal. */
+function abort(controller: AbortController): void {
+  try {
+    abortSignal.call(controller)
+  } catch {}
 }

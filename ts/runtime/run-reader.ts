@@ -48,7 +48,7 @@ export class RunReader {
     assertOpen(this.#handle)
     return await this.#bridge.submit(
       Operation.runEvents,
-      this.#handle.number,
+      this.#handle,
       (message) =>
         message
           .text(this.#runId)

@@ -11,6 +11,7 @@ import { Operation } from '../native/operations.ts'
 import { askedAgent, RunSpans } from '../telemetry/index.ts'
 import { assertOpen, assertOptions, assertText, jsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
+import { isAborted, isSignal, onAbort } from './host-signal.ts'
 import { LiveRun } from './live-run.ts'
 import { notFound } from './not-found.ts'
 import { type QueryRequest, RefusedRun, type Run, type RunResult, type RunSummary } from './run.ts'
@@ -49,7 +50,7 @@ export class RunStarter {
       const write = (message: Message) =>
         message
           .u8(this.#approver)
-          .u8(signal?.aborted ? 1 : 0)
+          .u8(isAborted(signal) ? 1 : 0)
           .text(text)
       const thread = threadId ?? ids.threadId
       const { tracing } = this.#parts
@@ -82,7 +83,7 @@ export class RunStarter {
   async #learn(runId: string, spans: RunSpans): Promise<void> {
     const summary = this.#bridge.submit(
       Operation.runGet,
-      this.#handle.number,
+      this.#handle,
       (message) => message.text(runId),
       (answer) => answer.json<RunSummary>(),
     )
@@ -98,7 +99,7 @@ export class RunStarter {
     const submit = () =>
       this.#bridge.submit(
         operation,
-        this.#handle.number,
+        this.#handle,
         (message) => {
           message.text(runId).optionalNumber(hostNumber)
           write(message)
@@ -109,12 +110,12 @@ export class RunStarter {
     const cancel = () => {
       const nothing = () => {}
       // It may be over, or the handle closed: then there is nothing to cancel.
-      this.#bridge
-        .submit(Operation.runCancel, this.#handle.number, (message) => message.text(runId), nothing)
-        .catch(nothing)
+      this.#bridge.submit(Operation.runCancel, this.#handle, (message) => message.text(runId), nothing).catch(nothing)
     }
+    // One that was aborted before has been told the core with the call.
+    const stop = onAbort(signal, cancel)
     const result = submitted.finally(() => {
-      signal?.removeEventListener('abort', cancel)
+      stop()
       this.#bridge.removeHost(hostNumber)
       host.end()
     })
@@ -124,8 +125,6 @@ export class RunStarter {
     )
     // What processes the host's spans may throw; that is nothing to the run.
     ended.catch(() => {})
-    // One that was aborted before has been told the core with the call.
-    signal?.addEventListener('abort', cancel, { once: true })
     const begun = operation === Operation.runStart ? Promise.resolve() : Promise.race([host.asked, settled(submitted)])
     const reader = new RunReader(this.#bridge, this.#handle, runId)
     return new LiveRun<O>({ runId, ...(threadId === undefined ? {} : { threadId }), reader, result, begun, cancel })
@@ -159,7 +158,7 @@ function readRequest(
   if (threadId !== undefined) assertFilled(threadId, 'threadId')
   if (actor !== undefined) assertFilled(actor, 'actor')
   if (limits !== undefined) assertOptions(limits, 'limits')
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isSignal(signal)) {
     throw new InvalidInputError('signal must be an AbortSignal.')
   }
   const text = jsonText({ specialist, prompt, threadId, actor, limits })

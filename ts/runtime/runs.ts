@@ -3,6 +3,7 @@ import type { Bridge } from '../native/bridge.ts'
 import { Operation } from '../native/operations.ts'
 import { assertOpen, assertOptionalNumber, assertOptions, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
+import { isAborted, isSignal } from './host-signal.ts'
 import { notFound } from './not-found.ts'
 import { pageWriter } from './page.ts'
 import type { Run, RunSummary, Runs } from './run.ts'
@@ -38,7 +39,7 @@ export class TenantRuns implements Runs {
     }
     return await this.#bridge.submit(
       Operation.runsList,
-      this.#handle.number,
+      this.#handle,
       (message) => {
         for (const filter of filters) message.text(filter ?? '')
         writePage(message)
@@ -52,7 +53,7 @@ export class TenantRuns implements Runs {
     if (!isRunId(runId)) throw notFound()
     return await this.#bridge.submit(
       Operation.runGet,
-      this.#handle.number,
+      this.#handle,
       (message) => message.text(runId),
       (answer) => answer.json<RunSummary>(),
     )
@@ -66,7 +67,7 @@ export class TenantRuns implements Runs {
     if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
       throw new InvalidInputError('after must be the sequence of an event.')
     }
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    if (signal !== undefined && !isSignal(signal)) {
       throw new InvalidInputError('signal must be an AbortSignal.')
     }
     return { [Symbol.asyncIterator]: () => this.#events(runId, after, signal) }
@@ -80,7 +81,7 @@ export class TenantRuns implements Runs {
     if (!isRunId(runId)) throw notFound()
     const reader = new RunReader(this.#bridge, this.#handle, runId)
     let position = reader.start(after)
-    const ended = () => signal?.aborted === true || this.#handle.closed
+    const ended = () => isAborted(signal) || this.#handle.closed
     while (!ended()) {
       const page = await unlessAborted(reader.read(position, true), signal).catch((error: unknown) => {
         if (ClosedError.isInstance(error)) return undefined
@@ -104,7 +105,7 @@ export class TenantRuns implements Runs {
     assertOpen(this.#handle)
     if (!isRunId(runId)) throw notFound()
     const nothing = () => {}
-    await this.#bridge.submit(Operation.runCancel, this.#handle.number, (message) => message.text(runId), nothing)
+    await this.#bridge.submit(Operation.runCancel, this.#handle, (message) => message.text(runId), nothing)
   }
 }
 

@@ -220,7 +220,7 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
     const ask = <T>(operation: Operation) =>
       this.#bridge.submit(
         operation,
-        this.#handle.number,
+        this.#handle,
         () => {},
         (answer) => answer.json<T>(),
       )
@@ -243,14 +243,14 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
     assertText(confirm, 'confirm')
     const write = (message: Message) => message.text(confirm)
     const erase = (answer: Answer) => answer.json<EraseReceipt>()
-    const receipt = await this.#bridge.submit(Operation.erase, this.#handle.number, write, erase)
+    const receipt = await this.#bridge.submit(Operation.erase, this.#handle, write, erase)
     await this.close()
     return receipt
   }
 
   #submitPlainly(operation: Operation): Promise<void> {
     const nothing = () => {}
-    return this.#bridge.submit(operation, this.#handle.number, nothing, nothing)
+    return this.#bridge.submit(operation, this.#handle, nothing, nothing)
   }
 
   close(): Promise<void> {

@@ -76,7 +76,7 @@ export class TenantThreads implements Threads {
   }
 
   #submit<T>(operation: Operation, write: (message: Arguments) => void, decode: (answer: Answer) => T): Promise<T> {
-    return this.#bridge.submit(operation, this.#handle.number, write, decode)
+    return this.#bridge.submit(operation, this.#handle, write, decode)
   }
 }
 

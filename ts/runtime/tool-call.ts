@@ -1,4 +1,4 @@
-import type { Message } from '../native/message.ts'
+import { byteLengthOf, type Message } from '../native/message.ts'
 import type { ToolContext } from '../spec/callbacks.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import type { StandardSchema, ValidationResult } from '../spec/schema.ts'
@@ -67,7 +67,7 @@ export async function callTool(
   const input = schemas.input ? await validated(schemas.input, asked.input, 'INPUT_INVALID') : asked.input
   const result: unknown = await handler(input, contextFor(runId, asked, signal, parts))
   if (isBytes(result)) {
-    assertSize(result.length)
+    assertSize(byteLengthOf(result))
     return { write: (message) => message.u8(BYTES_RESULT).rawBytes(result), shown: () => undefined }
   }
   if (isReference(result)) {

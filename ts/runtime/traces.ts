@@ -4,6 +4,7 @@ import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { assertOpen, assertOptionalNumber, assertOptions, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
+import { isAborted, isSignal } from './host-signal.ts'
 import type { Page, TraceEvent, Traces } from './types.ts'
 import { unlessAborted } from './unless-aborted.ts'
 
@@ -50,14 +51,14 @@ export class TenantTraces implements Traces {
     assertOpen(this.#handle)
     assertOptions(options, 'options')
     const { signal } = options
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    if (signal !== undefined && !isSignal(signal)) {
       throw new InvalidInputError('signal must be an AbortSignal.')
     }
     return { [Symbol.asyncIterator]: () => this.#events(signal) }
   }
 
   async *#events(signal: AbortSignal | undefined): AsyncGenerator<TraceEvent, undefined> {
-    const ended = () => signal?.aborted === true || this.#handle.closed
+    const ended = () => isAborted(signal) || this.#handle.closed
     let next: Position | null | undefined = await this.#ask(Operation.tracesEnd, undefined, signal, (answer) =>
       answer.json<Position>(),
     )
@@ -81,7 +82,7 @@ export class TenantTraces implements Traces {
     signal: AbortSignal | undefined,
     decode: (answer: Answer) => T,
   ): Promise<T | undefined> {
-    if (signal?.aborted || this.#handle.closed) return undefined
+    if (isAborted(signal) || this.#handle.closed) return undefined
     const write = (message: Message) => message.optionalNumber(after?.[0]).optionalNumber(after?.[1])
     const answer = this.#submit(operation, write, decode).catch((error: unknown) => {
       if (ClosedError.isInstance(error)) return undefined
@@ -91,6 +92,6 @@ export class TenantTraces implements Traces {
   }
 
   #submit<T>(operation: Operation, write: (message: Message) => void, decode: (answer: Answer) => T): Promise<T> {
-    return this.#bridge.submit(operation, this.#handle.number, write, decode)
+    return this.#bridge.submit(operation, this.#handle, write, decode)
   }
 }

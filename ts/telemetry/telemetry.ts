@@ -88,9 +88,9 @@ export class Telemetry {
     if (this.#tracing === undefined) return untracedActivity
     const { api, tracer } = this.#tracing
     const { name, attributes } = begin()
-    const context = parent instanceof TracedActivity ? parent.context : api.context.active()
     let activity: Activity<Result> = untracedActivity
     quietly(() => {
+      const context = parent instanceof TracedActivity ? parent.context : api.context.active()
       // Ours come last: a host's attribute of the same name must not make a span say what is not so.
       const options = { kind, attributes: { ...this.#options.attributes(), ...attributes } }
       activity = new TracedActivity(api, tracer.startSpan(name, options, context), context, describe)

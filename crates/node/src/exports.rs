@@ -14,6 +14,7 @@ use napi_derive::napi;
 use crate::environment::Environment;
 use crate::guard::export;
 use crate::operation::resolved_header;
+use crate::questions::MOST_QUESTION_BYTES;
 use crate::ring::put;
 use crate::token::Token;
 
@@ -124,7 +125,7 @@ pub fn prepare_run(environment: &Held, handle: u32, mut slab: Uint8ArraySlice<'_
 #[napi]
 pub fn answer(environment: &Held, token: f64, kind: u32, arena: &[u8], length: u32) -> napi::Result<bool> {
     export("answer", || {
-        let bytes = arena.get(..length as usize).ok_or_else(out_of_range)?.to_vec();
+        let bytes = bounded(arena.get(..length as usize).ok_or_else(out_of_range)?)?.to_vec();
         let reply = match kind {
             0 => Reply::Piece(bytes),
             1 => Reply::Value(bytes),
@@ -132,6 +133,15 @@ pub fn answer(environment: &Held, token: f64, kind: u32, arena: &[u8], length: u
         };
         Ok(environment.questions.answer(Token::from_number(token), reply))
     })
+}
+
+/// # Errors
+/// `InvalidInput` for an answer that is larger than any value and what may surround it.
+fn bounded(answer: &[u8]) -> Result<&[u8]> {
+    if answer.len() > MOST_QUESTION_BYTES {
+        return Err(Error::invalid("What a callback answers is too large. Keep large values as references."));
+    }
+    Ok(answer)
 }
 
 /// Gives a topology back. Handles that use it keep it.

@@ -17,8 +17,9 @@ use crate::token::Token;
 const OVER: u32 = 8;
 /// `u8 what ‖ f64 host`.
 const QUESTION_HEADER: usize = 9;
-/// The largest question: a tool's input may be as large as any value, and names beside it take some room.
-const MOST_QUESTION_BYTES: usize = 65 << 20;
+/// The largest question, and the largest answer to one: a tool's input or result may be as large as any value, and names
+/// beside it take some room.
+pub(crate) const MOST_QUESTION_BYTES: usize = 65 << 20;
 
 /// The questions that wait for an answer, by token.
 #[derive(Default)]

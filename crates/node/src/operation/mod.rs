@@ -22,6 +22,7 @@ use crate::message::{Answer, Reader};
 
 const GIVE_UP: u32 = 25;
 const ERASE: u32 = 31;
+const TRACES_FLUSH: u32 = 84;
 const ROTATE_ROOT_KEY: u32 = 100;
 const SETUP_STORE: u32 = 101;
 const MIGRATE: u32 = 102;
@@ -76,11 +77,11 @@ pub(crate) fn name(number: u32) -> &'static str {
         81 => "tracesEnd",
         82 => "tracesNext",
         83 => "tracesRejected",
-        84 => "tracesFlush",
+        TRACES_FLUSH => "tracesFlush",
         90 => "runStart",
         91 => "runResume",
         92 => "runEvents",
-        93 => "runCancel",
+        runs::CANCEL => "runCancel",
         94 => "runGet",
         95 => "runsList",
         96 => "tokens",
@@ -92,10 +93,10 @@ pub(crate) fn name(number: u32) -> &'static str {
     }
 }
 
-/// Whether an operation is one of a handle, and counts for its tenant. Giving up a computation is not, and goes without
-/// the handle; nor is an erase: neither must be refused because a tenant is busy.
+/// Whether an operation is one of a handle, and counts for its tenant. What ends something does not, since it must not be
+/// refused because a tenant is busy: giving up a computation, cancelling a run, writing the last traces, erasing.
 pub(crate) fn is_of_a_tenant(number: u32) -> bool {
-    !is_of_a_store(number) && number != GIVE_UP && number != ERASE
+    !is_of_a_store(number) && !matches!(number, GIVE_UP | ERASE | TRACES_FLUSH | runs::CANCEL)
 }
 
 fn is_of_a_store(number: u32) -> bool {

@@ -14,6 +14,8 @@ use crate::questions::Host;
 
 /// The operation that begins a run.
 pub(super) const START: u32 = 90;
+/// The operation that cancels a run.
+pub(super) const CANCEL: u32 = 93;
 /// How long a call waits for events before it answers with none. The caller asks again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -41,7 +43,7 @@ pub(super) async fn run(
             Ok(Answer(handle.resume_run(run_id, &host).await?.into_bytes()))
         }
         92 => events(handle, arguments).await,
-        93 => {
+        CANCEL => {
             handle.cancel_run(arguments.text()?).await?;
             Ok(Answer::default())
         }

@@ -1,0 +1,39 @@
+/**
+ * Signals that a host gives. What lies on one may be the host's own, so it is asked by what every signal has: its listeners are
+ * added and removed without running code of the host's, and nothing here throws.
+ */
+
+const { addEventListener, removeEventListener } = AbortSignal.prototype
+const aborted = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')?.get as (this: AbortSignal) => boolean
+
+/** Whether it is a signal that can be listened to. */
+export function isSignal(value: unknown): value is AbortSignal {
+  if (!(value instanceof AbortSignal)) return false
+  try {
+    return typeof aborted.call(value) === 'boolean'
+  } catch {
+    return false
+  }
+}
+
+/** Whether it is aborted. One that cannot say so any more is not. */
+export function isAborted(signal: AbortSignal | undefined): boolean {
+  try {
+    return signal !== undefined && aborted.call(signal)
+  } catch {
+    return false
+  }
+}
+
+/** Calls a function of ours once, when the signal is aborted; what this returns stops that. */
+export function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
+  if (signal === undefined) return () => {}
+  try {
+    addEventListener.call(signal, 'abort', listener, { once: true })
+  } catch {}
+  return () => {
+    try {
+      removeEventListener.call(signal, 'abort', listener)
+    } catch {}
+  }
+}
