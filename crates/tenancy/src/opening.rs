@@ -62,9 +62,9 @@ fn sled_refusal(error: sled::OpenError) -> Error {
             "The store is damaged and could not be opened. A copy of it was put beside it, as {:?}. Restore it from a backup.",
             copy.file_name().unwrap_or(OsStr::new(""))
         )),
-        sled::OpenError::Full => Error::StoreUnavailable(
-            "The disk of the store is full. Free some space and open it again.".to_owned(),
-        ),
+        sled::OpenError::Full => {
+            Error::StoreUnavailable("The disk of the store is full. Free some space and open it again.".to_owned())
+        }
         sled::OpenError::Unavailable(kind) => Error::StoreUnavailable(format!(
             "The store's directory cannot be used: {kind}. Check that it exists and that this process may write there."
         )),

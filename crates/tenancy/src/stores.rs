@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use bailiwick_model::{Error, Result};
 use bailiwick_store::postgres::PostgresOptions;
 use bailiwick_store::sled::Absent;
-use bailiwick_store::{Opened, memory, sled};
+use bailiwick_store::{Opened, memory};
 use parking_lot::Mutex;
 
 use crate::copying::Copied;
@@ -171,11 +171,6 @@ pub async fn migrate(from: &str, to: &str, root_key: RootKey, progress: &Progres
     if here == there {
         return Err(Error::invalid("Both places are the same. Name another one to move the store to."));
     }
-    if let Location::Sled(path) = &here
-        && !sled::is_store(path)
-    {
-        return Err(Error::invalid("There is no store in the directory to move from."));
-    }
     if let (Location::Sled(one), Location::Sled(other)) = (&here, &there)
         && (one.starts_with(other) || other.starts_with(one))
     {
@@ -268,11 +263,14 @@ impl Location {
         }
     }
 
-    /// Without the root key where a store is copied to: it has no header yet that this could open.
+    /// With the root key where a store has to be; without where it is copied to, which has no header yet.
     async fn open_to_move(&self, url: &str, root_key: Option<&RootKey>) -> Result<Opened> {
         self.refuse_memory()?;
         match self {
-            Self::Sled(path) => open_sled(path, None, Absent::Make, root_key),
+            Self::Sled(path) => {
+                let absent = if root_key.is_some() { Absent::Refuse } else { Absent::Make };
+                open_sled(path, None, absent, root_key)
+            }
             _ => open_postgres(url, PostgresOptions { is_moving: true, ..PostgresOptions::default() }).await,
         }
     }

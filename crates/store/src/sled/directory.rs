@@ -35,8 +35,11 @@ pub(super) fn write_whole(directory: &Directory, name: &str, bytes: &[u8]) -> io
     directory.sync()
 }
 
-/// Reads a file of ours, which is no longer than the survey of the directory allows.
+/// Reads a file of ours as a whole, if it is there. It is never longer than a store makes it.
 pub(super) fn read_small(directory: &Directory, name: &str) -> io::Result<Option<Vec<u8>>> {
+    if directory.look_at_file(name, layout::SMALL)?.is_none() {
+        return Ok(None);
+    }
     let Some(file) = directory.file_if_there(name, How::Read)? else { return Ok(None) };
     let mut bytes = Vec::new();
     file.take(layout::SMALL).read_to_end(&mut bytes)?;
@@ -75,12 +78,6 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
         Some(_) => sync_directory(Path::new(".")),
         None => Ok(()),
     }
-}
-
-/// Whether a store was opened in this directory to the end, once at least.
-pub fn is_store(path: &Path) -> bool {
-    let format = Directory::open(path).and_then(|directory| directory.look_at_file(FORMAT, layout::SMALL));
-    matches!(format, Ok(Some(_)))
 }
 
 /// Removes a copy of a store that was never finished: no root key was ever put into it, nobody has it open, and there is

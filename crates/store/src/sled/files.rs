@@ -9,8 +9,8 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 
 use super::entry::Pointer;
-use super::records::{self, RecordError};
 use super::layout::name_of;
+use super::records::{self, RecordError};
 use super::system::{self, Directory, How};
 
 /// So many segments are kept open for reading.

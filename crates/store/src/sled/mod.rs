@@ -48,7 +48,7 @@ use std::sync::atomic::AtomicU64;
 
 use crate::engine::{CommitError, ReadError};
 use crate::{Opened, Slot};
-pub use directory::{Absent, is_store, remove_copy, sync_parent};
+pub use directory::{Absent, remove_copy, sync_parent};
 use directory::{Lock, Stage};
 use entry::{SEGMENT_PREFIX, STATE_KEY, Segment, State, decode_segment, decode_state, segment_of};
 
@@ -223,7 +223,8 @@ impl Entered {
         let tree = Arc::new(tree);
         let keys = Arc::new(keys::Keys::new(secret, keys, Arc::clone(&status), Arc::clone(&queue)));
         let presence = directory::Presence::of(directory, &lock);
-        let parts = store::Parts { tree, files, queue, status, keys, segments, state, mark, next_segment, lock, presence };
+        let parts =
+            store::Parts { tree, files, queue, status, keys, segments, state, mark, next_segment, lock, presence };
         let store = Arc::new(store::Store::start(parts)?);
         Ok(Opened { engine: Arc::clone(&store) as _, vault: store })
     }

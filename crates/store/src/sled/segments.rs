@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::{Pointer, Segment, encode_segment, segment_key};
 use super::files::Files;
-use super::records::{self, HEADER_BYTES};
 use super::layout::number_of;
+use super::records::{self, HEADER_BYTES};
 use super::system::punch;
 
 /// A shared segment that has reached this length gets no more records.
