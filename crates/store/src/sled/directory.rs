@@ -37,7 +37,7 @@ pub(super) fn write_whole(directory: &Directory, name: &str, bytes: &[u8]) -> io
 
 /// Reads a file of ours as a whole, if it is there. It is never longer than a store makes it.
 pub(super) fn read_small(directory: &Directory, name: &str) -> io::Result<Option<Vec<u8>>> {
-    if directory.look_at_file(name, layout::SMALL)?.is_none() {
+    if !directory.has_file(name, layout::SMALL)? {
         return Ok(None);
     }
     let Some(file) = directory.file_if_there(name, How::Read)? else { return Ok(None) };

@@ -50,7 +50,7 @@ pub(super) struct KeysFile {
 impl KeysFile {
     /// Opens the file and reads it, if it is there. Nothing is changed.
     pub(super) fn open(store: &Directory) -> io::Result<Option<Self>> {
-        if store.look_at_file(KEYS, MOST_KEYS_BYTES)?.is_none() {
+        if !store.has_file(KEYS, MOST_KEYS_BYTES)? {
             return Ok(None);
         }
         let file = store.file(KEYS, How::Write)?;

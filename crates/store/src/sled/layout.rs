@@ -110,18 +110,59 @@ fn names(directory: &Directory) -> io::Result<(Vec<String>, bool)> {
 /// # Errors
 /// [`Untrusted`] in an `io::Error` for what bears a name of ours and cannot be ours.
 pub(super) fn survey(store: &Directory) -> io::Result<bool> {
-    let (names, has_others) = names(store)?;
+    look_through(store, |name| {
+        if let Some(most) = most_bytes(name) {
+            store.has_file(name, most)?;
+            Ok(true)
+        } else if is_tree(name) {
+            below(store, name, survey_tree)
+        } else if [SEGMENTS, VALUES].contains(&name) {
+            below(store, name, survey_values)
+        } else {
+            Ok(false)
+        }
+    })
+}
+
+fn survey_values(values: &Directory) -> io::Result<bool> {
+    look_through(values, |name| {
+        let is_ours = number_of(name).is_some();
+        if is_ours {
+            values.has_file(name, u64::MAX)?;
+        }
+        Ok(is_ours)
+    })
+}
+
+fn survey_tree(tree: &Directory) -> io::Result<bool> {
+    look_through(tree, |name| {
+        let most = match (name, is_snapshot(name)) {
+            (TREE_BLOBS, _) => return below(tree, name, survey_blobs),
+            (TREE_FILE, _) => MOST_TREE_BYTES,
+            (TREE_SETTINGS, _) => SMALL,
+            (_, Some(true)) => MOST_SNAPSHOT_BYTES,
+            (_, Some(false)) => return Err(Untrusted::error(tree, name, Reason::Name)),
+            (_, None) => return Ok(false),
+        };
+        tree.has_file(name, most)?;
+        Ok(true)
+    })
+}
+
+/// sled must not have made any.
+fn survey_blobs(blobs: &Directory) -> io::Result<bool> {
+    look_through(blobs, |name| {
+        blobs.has_file(name, u64::MAX)?;
+        Ok(false)
+    })
+}
+
+/// Looks at every name in a directory. Whether all of them are ours.
+fn look_through(directory: &Directory, look: impl Fn(&str) -> io::Result<bool>) -> io::Result<bool> {
+    let (names, has_others) = names(directory)?;
     let mut is_alone = !has_others;
     for name in &names {
-        if let Some(most) = most_bytes(name) {
-            store.look_at_file(name, most)?;
-        } else if is_tree(name) {
-            is_alone &= below(store, name, survey_tree)?;
-        } else if [SEGMENTS, VALUES].contains(&name.as_str()) {
-            is_alone &= below(store, name, survey_values)?;
-        } else {
-            is_alone = false;
-        }
+        is_alone &= look(name)?;
     }
     Ok(is_alone)
 }
@@ -129,43 +170,6 @@ pub(super) fn survey(store: &Directory) -> io::Result<bool> {
 /// Looks through a directory, which may have gone since its name was read.
 fn below(above: &Directory, name: &str, look: fn(&Directory) -> io::Result<bool>) -> io::Result<bool> {
     above.directory(name)?.as_ref().map_or(Ok(true), look)
-}
-
-fn survey_values(directory: &Directory) -> io::Result<bool> {
-    let (names, has_others) = names(directory)?;
-    let mut is_alone = !has_others;
-    for name in &names {
-        match number_of(name) {
-            Some(_) => drop(directory.look_at_file(name, u64::MAX)?),
-            None => is_alone = false,
-        }
-    }
-    Ok(is_alone)
-}
-
-fn survey_tree(tree: &Directory) -> io::Result<bool> {
-    let (names, has_others) = names(tree)?;
-    let mut is_alone = !has_others;
-    for name in &names {
-        match is_snapshot(name) {
-            Some(true) => drop(tree.look_at_file(name, MOST_SNAPSHOT_BYTES)?),
-            Some(false) => return Err(Untrusted::error(tree, name, Reason::Name)),
-            None if name == TREE_FILE => drop(tree.look_at_file(name, MOST_TREE_BYTES)?),
-            None if name == TREE_SETTINGS => drop(tree.look_at_file(name, SMALL)?),
-            None if name == TREE_BLOBS => is_alone &= below(tree, name, survey_blobs)?,
-            None => is_alone = false,
-        }
-    }
-    Ok(is_alone)
-}
-
-/// sled must not have made any.
-fn survey_blobs(blobs: &Directory) -> io::Result<bool> {
-    let (names, has_others) = names(blobs)?;
-    for name in &names {
-        blobs.look_at_file(name, u64::MAX)?;
-    }
-    Ok(names.is_empty() && !has_others)
 }
 
 /// Removes a tree, as far as the names in it are sled's.

@@ -65,16 +65,14 @@ fn check(directory: &Directory, name: &str, entry: &Entry, wanted: Sort) -> io::
 }
 
 impl Directory {
-    /// What there is of this name: a file of ours of at most so many bytes, or nothing.
-    pub(super) fn look_at_file(&self, name: &str, most_bytes: u64) -> io::Result<Option<Entry>> {
-        let entry = self.entry(name)?;
-        if let Some(entry) = &entry {
-            check(self, name, entry, Sort::File)?;
-            if entry.bytes > most_bytes {
-                return Err(Untrusted::error(self, name, Reason::Size));
-            }
+    /// Whether there is something of this name. It must be a file of ours of at most so many bytes.
+    pub(super) fn has_file(&self, name: &str, most_bytes: u64) -> io::Result<bool> {
+        let Some(entry) = self.entry(name)? else { return Ok(false) };
+        check(self, name, &entry, Sort::File)?;
+        if entry.bytes > most_bytes {
+            return Err(Untrusted::error(self, name, Reason::Size));
         }
-        Ok(entry)
+        Ok(true)
     }
 
     /// Opens a file of ours.
