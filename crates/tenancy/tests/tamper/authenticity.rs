@@ -9,6 +9,7 @@ use bailiwick_tenancy::{Area, Change, Durability, Limits, RootKey, When};
 
 use crate::directories::{Outcome, copy, examined, filled, open_with, opened, refusal, wait};
 use crate::picture::picture;
+use crate::planted::open_existing;
 use crate::raw::{KEY, scope};
 
 const SLOT: usize = 256;
@@ -110,6 +111,23 @@ fn s4_names_that_a_store_does_not_give_stay_as_they_are() {
     }
     for name in names {
         assert_eq!(std::fs::read(store.join(name)).unwrap(), name.as_bytes(), "{name}");
+    }
+}
+
+#[test]
+fn s4_where_there_is_no_store_none_is_begun_by_who_wants_one_that_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = filled(directory.path());
+    let (missing, empty, begun) =
+        (store.with_file_name("missing"), store.with_file_name("empty"), store.with_file_name("begun"));
+    std::fs::create_dir(&empty).unwrap();
+    copy(&store.join("db"), &begun.join("db"));
+    std::fs::write(begun.join("keys"), b"").unwrap();
+    for path in [missing, empty, begun] {
+        let before = picture(&path);
+        let refused = wait(open_existing(&path)).err();
+        assert!(matches!(&refused, Some(Error::InvalidInput(why)) if why.contains("no store here yet")), "{refused:?}");
+        assert!(picture(&path) == before, "{path:?}");
     }
 }
 

@@ -141,7 +141,7 @@ enum Way {
     Backup,
 }
 
-async fn open_existing(path: &Path) -> Result<StoreHandle> {
+pub(crate) async fn open_existing(path: &Path) -> Result<StoreHandle> {
     let store = StoreOptions { root_key: RootKey::Local, opened_bytes: 0, clock: Clock::fixed(1), seed: None };
     let options = OpenOptions { store, engine_cache_bytes: Some(4 << 20), connections: None, must_exist: true };
     open(&format!("sled:{}", path.display()), options).await
