@@ -1,7 +1,19 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { describe, expect, test } from 'vitest'
+import { filesBelow } from '../../scripts/lib/inputs.mjs'
 import { run } from '../../ts/cli/run.ts'
 import { openStore } from '../../ts/index.ts'
 import { freshDatabase } from '../support/databases.ts'
@@ -102,6 +114,48 @@ describe('doctor', () => {
     expect(written).toEqual([])
   })
 })
+
+describe('a directory that somebody else has prepared', () => {
+  const commands = ['doctor', 'backup', 'restore', 'migrate']
+
+  test.each(commands)('S4: %s leaves it as it is, and what its links lead to', async (command) => {
+    const { directory } = await filledStore()
+    for (const name of ['keys', 'mark', 'root.key', 'db/db', 'segments', 'values']) {
+      const [folder, evil] = [freshFolder(), join(freshFolder(), 'evil')]
+      cpSync(directory, evil, { recursive: true })
+      renameSync(join(evil, name), join(folder, 'outside'))
+      symlinkSync(join(folder, 'outside'), join(evil, name))
+      const before = [contents(evil), contents(folder)]
+      const words = command === 'doctor' ? [command, evil] : [command, evil, join(folder, 'target')]
+      const answer = await bailiwick(words)
+      expect(answer).toEqual(oneLine)
+      expect(answer.err).toContain(`${name} is a symbolic link`)
+      expect([contents(evil), contents(folder)]).toEqual(before)
+    }
+  })
+
+  test.each(['backup', 'restore'])('S21: %s removes nothing but its own unfinished copy', async (command) => {
+    const { directory, key } = await filledStore()
+    const folder = freshFolder()
+    const unfinished = join(folder, '.copy.unfinished')
+    mkdirSync(unfinished)
+    writeFileSync(join(unfinished, 'thesis.txt'), 'mine')
+    const answer = await bailiwick([command, directory, join(folder, 'copy')], { BAILIWICK_ROOT_KEY: key })
+    expect(answer).toEqual(oneLine)
+    expect(answer.err).toContain('.copy.unfinished')
+    expect(filesBelow(folder)).toEqual([join(unfinished, 'thesis.txt')])
+  })
+})
+
+/** Every file below a folder, through links to directories too: its mode, size and bytes. */
+function contents(folder: string): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const file of filesBelow(folder)) {
+    const { mode, size } = statSync(file)
+    found[file] = `${mode} ${size} ${createHash('sha256').update(readFileSync(file)).digest('hex')}`
+  }
+  return found
+}
 
 describe('backup and restore', () => {
   test.each(keeping)('B6: %s: what was copied is a store again, under the root key alone', async (engine) => {

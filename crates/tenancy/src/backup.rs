@@ -4,6 +4,7 @@
 //! It is made beside the directory asked for and renamed at the end, so that half a copy never looks like one.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use bailiwick_model::{Error, Result};
@@ -53,7 +54,7 @@ impl Store {
 
     /// `None`: a tenant was erased meanwhile, or another process rotated the root key.
     async fn copy_into(&self, directory: &Path) -> Result<Option<Copied>> {
-        let target = open_sled(directory, None)?;
+        let target = open_sled(directory, None, sled::Absent::Make, None)?;
         let copied = self.copy_all(&target).await;
         target.engine.close().await;
         copied
@@ -147,17 +148,25 @@ fn refuse_taken(directory: &Path) -> Result<PathBuf> {
     Ok(directory.with_file_name(format!(".{name}.unfinished")))
 }
 
-/// Removes what a copy that was cut off has left.
+/// Removes what a copy that was cut off has left, and nothing else.
 fn remove(unfinished: &Path) -> Result<()> {
-    if sled::is_in_use(unfinished) {
-        return Err(Error::Conflict(
+    sled::remove_copy(unfinished).map_err(|error| match error {
+        sled::OpenError::Locked => Error::Conflict(
             "Another backup into this directory is being made. Wait for its end, or name another.".to_owned(),
-        ));
-    }
-    match std::fs::remove_dir_all(unfinished) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unusable(&error)),
-        _ => Ok(()),
-    }
+        ),
+        sled::OpenError::Full | sled::OpenError::Unavailable(_) => Error::StoreUnavailable(format!(
+            "What an earlier backup has left cannot be removed, in {:?} beside the directory. Remove it, or name another directory.",
+            last_name(unfinished),
+        )),
+        _ => Error::invalid(format!(
+            "Beside the directory there is {:?}, where the backup would be made, and it holds something else than an unfinished backup. Nothing was changed. Move it away, or name another directory.",
+            last_name(unfinished),
+        )),
+    })
+}
+
+fn last_name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
 }
 
 fn finish(unfinished: &Path, directory: &Path) -> Result<()> {

@@ -7,14 +7,45 @@ use std::path::{Component, Path, PathBuf};
 
 use bailiwick_model::{Error, Result};
 use bailiwick_store::postgres::{self, PostgresOptions};
-use bailiwick_store::{Opened, sled};
+use bailiwick_store::{Opened, STORE_SLOT, sled};
 
-pub(crate) fn open_sled(path: &Path, cache_bytes: Option<u64>) -> Result<Opened> {
+use crate::failure;
+use crate::keys::FORMAT;
+use crate::root_key::{self, RootKey};
+use crate::store::open_header;
+
+/// Opens a directory. Nothing in it is changed before the root key, where one is given and the directory has a store, has
+/// opened the store's header; without that, nothing is repaired.
+pub(crate) fn open_sled(
+    path: &Path,
+    cache_bytes: Option<u64>,
+    absent: sled::Absent,
+    root_key: Option<&RootKey>,
+) -> Result<Opened> {
     let mut options = sled::SledOptions::default();
     if let Some(bytes) = cache_bytes {
         options.cache_bytes = bytes;
     }
-    sled::open(path, options).map_err(|error| match error {
+    let entered = sled::enter(path, absent).map_err(sled_refusal)?;
+    let is_known = match root_key {
+        Some(root_key) => is_opened_by(&entered, root_key)?,
+        None => false,
+    };
+    entered.open(options, is_known).map_err(sled_refusal)
+}
+
+/// Whether there is a store's header, and this key opens it.
+fn is_opened_by(entered: &sled::Entered, root_key: &RootKey) -> Result<bool> {
+    let header = entered.slot(&STORE_SLOT).map_err(failure::read)?;
+    // What else may be in its place is for whoever opens the store to say.
+    let Some(header) = header.filter(|header| header.value.first() == Some(&FORMAT)) else { return Ok(false) };
+    let [now, next] = entered.local_secrets().map_err(failure::read)?;
+    let roots = root_key.kept(now, next)?.ok_or_else(root_key::missing)?;
+    open_header(&header.value, &roots).map(|_| true)
+}
+
+fn sled_refusal(error: sled::OpenError) -> Error {
+    match error {
         sled::OpenError::Locked => Error::StoreLocked,
         sled::OpenError::Symlink => {
             Error::invalid("The store's directory is a symbolic link. Name the directory itself.")
@@ -22,6 +53,8 @@ pub(crate) fn open_sled(path: &Path, cache_bytes: Option<u64>) -> Result<Opened>
         sled::OpenError::Foreign => Error::invalid(
             "This directory holds something else than a bailiwick store. Name an empty or a new directory.",
         ),
+        sled::OpenError::Absent => no_store_yet(),
+        sled::OpenError::Untrusted(found) => Error::invalid(distrust(&found)),
         sled::OpenError::NewerFormat => {
             Error::invalid("This store was written by a newer version of bailiwick. Update bailiwick.")
         }
@@ -29,13 +62,39 @@ pub(crate) fn open_sled(path: &Path, cache_bytes: Option<u64>) -> Result<Opened>
             "The store is damaged and could not be opened. A copy of it was put beside it, as {:?}. Restore it from a backup.",
             copy.file_name().unwrap_or(OsStr::new(""))
         )),
-        sled::OpenError::Full => Error::StoreUnavailable(
-            "The disk of the store is full. Free some space and open it again.".to_owned(),
-        ),
+        sled::OpenError::Full => {
+            Error::StoreUnavailable("The disk of the store is full. Free some space and open it again.".to_owned())
+        }
         sled::OpenError::Unavailable(kind) => Error::StoreUnavailable(format!(
             "The store's directory cannot be used: {kind}. Check that it exists and that this process may write there."
         )),
-    })
+    }
+}
+
+fn distrust(found: &sled::Untrusted) -> String {
+    use sled::Reason;
+    if found.name.is_empty() {
+        return "The store's directory belongs to another user. Nothing was changed. Run this process as that user, or name a directory of its own.".to_owned();
+    }
+    let next = match found.reason {
+        Reason::Link | Reason::NoFile | Reason::NoDirectory | Reason::Name => {
+            "Find out who put it there. If the store is yours, move that away, or restore the store from a backup."
+        }
+        Reason::SecondName => {
+            "Find out who made it. If the store is yours, copy the whole directory with all its bytes, and open the copy."
+        }
+        Reason::Owner => {
+            "Run this process as the user to whom the store belongs, with all its files. If a file of it was copied by another user, copy it as this one."
+        }
+        Reason::Size => "Restore the store from a backup.",
+        Reason::Early => "Name an empty or a new directory. A store's own root key is made with it.",
+    };
+    format!("{found}, which is not how a store's directory looks. Nothing was changed. {next}")
+}
+
+/// For whoever wants a store that is there already.
+pub(crate) fn no_store_yet() -> Error {
+    Error::invalid("There is no store here yet. The first openStore or createRuntime makes one.")
 }
 
 pub(crate) async fn open_postgres(url: &str, options: PostgresOptions) -> Result<Opened> {

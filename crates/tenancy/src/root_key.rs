@@ -32,18 +32,27 @@ impl RootKey {
 
     /// The keys that may be the store's, the likeliest first; at least one.
     pub(crate) async fn load(self, vault: &dyn Vault, entropy: &Entropy) -> Result<Vec<Key>> {
+        let (now, next) = match self {
+            Self::Given(_) => (Ok(None), Ok(None)),
+            Self::Local => (vault.local_secret().await, vault.next_local_secret().await),
+        };
+        match self.kept(now.map_err(failure::read)?, next.map_err(failure::read)?)? {
+            Some(keys) => Ok(keys),
+            None => Ok(vec![generate(vault, entropy).await?]),
+        }
+    }
+
+    /// The same of what lies beside the data: a rotation that was cut off leaves two. `None` if there should be one, and
+    /// is none.
+    pub(crate) fn kept(&self, now: Option<Vec<u8>>, next: Option<Vec<u8>>) -> Result<Option<Vec<Key>>> {
+        let [now, next] = [now, next].map(|secret| secret.map(Zeroizing::new));
         match self {
-            Self::Given(bytes) => Ok(vec![Key::from_slice(&bytes).ok_or_else(wrong_length)?]),
-            Self::Local => match vault.local_secret().await.map_err(failure::read)? {
-                Some(bytes) => {
-                    // A rotation that was cut off leaves two.
-                    let next = vault.next_local_secret().await.map_err(failure::read)?;
-                    let kept = [Some(Zeroizing::new(bytes)), next.map(Zeroizing::new)];
-                    let keys: Vec<_> = kept.iter().flatten().filter_map(|bytes| Key::from_slice(bytes)).collect();
-                    if keys.is_empty() { Err(damaged()) } else { Ok(keys) }
-                }
-                None => Ok(vec![generate(vault, entropy).await?]),
-            },
+            Self::Given(bytes) => Ok(Some(vec![Key::from_slice(bytes).ok_or_else(wrong_length)?])),
+            Self::Local if now.is_none() => Ok(None),
+            Self::Local => {
+                let keys: Vec<_> = [now, next].iter().flatten().filter_map(|bytes| Key::from_slice(bytes)).collect();
+                if keys.is_empty() { Err(damaged()) } else { Ok(Some(keys)) }
+            }
         }
     }
 }
@@ -53,10 +62,15 @@ async fn generate(vault: &dyn Vault, entropy: &Entropy) -> Result<Key> {
     if vault.create_local_secret(bytes.to_vec()).await.map_err(failure::read)? {
         Ok(Key::new(*bytes))
     } else {
-        Err(Error::invalid(
-            "This store needs its root key: pass rootKey, or set the environment variable that rootKeyEnv names (default BAILIWICK_ROOT_KEY). The store has none of its own.",
-        ))
+        Err(missing())
     }
+}
+
+/// For a store whose root key is neither given nor beside the data.
+pub(crate) fn missing() -> Error {
+    Error::invalid(
+        "This store needs its root key: pass rootKey, or set the environment variable that rootKeyEnv names (default BAILIWICK_ROOT_KEY). The store has none of its own.",
+    )
 }
 
 fn damaged() -> Error {

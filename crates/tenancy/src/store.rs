@@ -246,7 +246,7 @@ pub(crate) async fn is_unused(backend: &Opened) -> Result<bool> {
 }
 
 /// Opens the store's header with the first key that does.
-fn open_header(header: &[u8], roots: &[Key]) -> Result<StoreSecret> {
+pub(crate) fn open_header(header: &[u8], roots: &[Key]) -> Result<StoreSecret> {
     let mut refused = None;
     for root in roots {
         match StoreSecret::open(header, root) {

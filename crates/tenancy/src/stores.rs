@@ -8,13 +8,14 @@ use std::sync::{Arc, OnceLock};
 
 use bailiwick_model::{Error, Result};
 use bailiwick_store::postgres::PostgresOptions;
-use bailiwick_store::{Opened, memory, sled};
+use bailiwick_store::sled::Absent;
+use bailiwick_store::{Opened, memory};
 use parking_lot::Mutex;
 
 use crate::copying::Copied;
 use crate::moving::{Departure, Outcome, Progress};
 pub use crate::opening::setup;
-use crate::opening::{open_postgres, open_sled, postgres_place, real_path};
+use crate::opening::{no_store_yet, open_postgres, open_sled, postgres_place, real_path};
 use crate::root_key::RootKey;
 use crate::store::{Store, StoreOptions, is_unused};
 
@@ -112,7 +113,10 @@ pub async fn open(url: &str, options: OpenOptions) -> Result<StoreHandle> {
 
 async fn open_engine(location: &Location, url: &str, options: OpenOptions) -> Result<Arc<Store>> {
     let backend = match location {
-        Location::Sled(path) => open_sled(path, options.engine_cache_bytes)?,
+        Location::Sled(path) => {
+            let absent = if options.must_exist { Absent::Refuse } else { Absent::Make };
+            open_sled(path, options.engine_cache_bytes, absent, Some(&options.store.root_key))?
+        }
         Location::Postgres(_) => {
             let mut chosen = PostgresOptions::default();
             if let Some(count) = options.connections {
@@ -139,7 +143,7 @@ async fn open_engine(location: &Location, url: &str, options: OpenOptions) -> Re
 
 async fn refuse_unused(backend: &Opened, must_exist: bool) -> Result<()> {
     if must_exist && is_unused(backend).await? {
-        return Err(Error::invalid("There is no store here yet. The first openStore or createRuntime makes one."));
+        return Err(no_store_yet());
     }
     Ok(())
 }
@@ -167,21 +171,16 @@ pub async fn migrate(from: &str, to: &str, root_key: RootKey, progress: &Progres
     if here == there {
         return Err(Error::invalid("Both places are the same. Name another one to move the store to."));
     }
-    if let Location::Sled(path) = &here
-        && !sled::is_store(path)
-    {
-        return Err(Error::invalid("There is no store in the directory to move from."));
-    }
     if let (Location::Sled(one), Location::Sled(other)) = (&here, &there)
         && (one.starts_with(other) || other.starts_with(one))
     {
         return Err(inside());
     }
     there.refuse_memory()?;
-    let source = here.open_to_move(from).await?;
+    let source = here.open_to_move(from, Some(&root_key)).await?;
     let moved = async {
         let departure = Departure::of(source.clone(), root_key).await?;
-        let target = there.open_to_move(to).await?;
+        let target = there.open_to_move(to, None).await?;
         let outcome = departure.to(&target, progress).await;
         target.engine.close().await;
         let has_key_beside = source.vault.local_secret().await.is_ok_and(|secret| secret.is_some());
@@ -264,10 +263,14 @@ impl Location {
         }
     }
 
-    async fn open_to_move(&self, url: &str) -> Result<Opened> {
+    /// With the root key where a store has to be; without where it is copied to, which has no header yet.
+    async fn open_to_move(&self, url: &str, root_key: Option<&RootKey>) -> Result<Opened> {
         self.refuse_memory()?;
         match self {
-            Self::Sled(path) => open_sled(path, None),
+            Self::Sled(path) => {
+                let absent = if root_key.is_some() { Absent::Refuse } else { Absent::Make };
+                open_sled(path, None, absent, root_key)
+            }
             _ => open_postgres(url, PostgresOptions { is_moving: true, ..PostgresOptions::default() }).await,
         }
     }

@@ -15,7 +15,7 @@ use super::orders::Recorder;
 use super::queue::{Answer, Job, Large, Next, Queue};
 use super::segments::Segments;
 use super::slots::Slots;
-use super::status::Status;
+use super::status::{GONE, Status};
 use super::tree::Tree;
 use crate::engine::{CommitError, Due, Durability, Op, Place, ReadError, Tag, Usage, record_key};
 use crate::stage::{Change, Entry, Refusal, answer, expiries, stage, wakes};
@@ -111,7 +111,11 @@ impl Committer {
     fn commit(&mut self, jobs: Vec<Job>) -> Result<(), Stop> {
         let (waiters, jobs): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (Some(job.answer), (job.commit, job.large, job.order))).unzip();
+        let is_asked = !waiters.is_empty();
         self.status.begin(waiters);
+        if is_asked && !self.tree.has_name() {
+            return Err(Stop { problem: GONE, answer: CommitError::Unavailable });
+        }
         self.forget();
         let mut group = Group { is_empty: true, free_bytes: self.tree.free_bytes(), ..Group::default() };
         let mut answers: Vec<Answer> = Vec::with_capacity(jobs.len());

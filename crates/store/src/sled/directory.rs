@@ -1,35 +1,49 @@
-//! The directory of a store: what may be in it, who may read it, and that it is really on the disk.
+//! The directory of a store: whose it is, how far it is, who has it open, and that it is really on the disk.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::{Arc, Weak};
 
 use super::OpenError;
-use super::system::{
-    create_private_directory, make_private_directory, make_private_file, private_file, sync_directory,
-};
+use super::layout::{self, FORMAT, KEYS, LOCK, SEGMENTS, VALUES};
+use super::system::{Directory, How, has_name, make_private_file, sync_directory};
+use super::trust::{Reason, Untrusted};
 
-/// What only a complete store has.
-const FORMAT_FILE: &str = "format";
-/// Everything a store's directory may hold before its `format` file is there.
-const UNFINISHED: [&str; 10] =
-    ["lock", "format.new", "keys", "root.key", "root.key.new", "db", UNFINISHED_TREE, "mark", "segments", "values"];
-/// Where a tree goes whose creation was cut off and that is of no use.
-pub(super) const UNFINISHED_TREE: &str = "db.unfinished";
-const DIRECTORIES: [&str; 2] = ["segments", "values"];
 const FORMAT_START: &str = "bailiwick-store ";
 /// The format this version writes.
-const FORMAT: u32 = 1;
+const FORMAT_NUMBER: u32 = 1;
+
+/// What to do where there is no store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Make one.
+    Make,
+    /// Refuse, and leave everything as it is.
+    Refuse,
+}
 
 /// Writes a file that is whole or not there, durably.
-pub(super) fn write_whole(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = directory.join(format!("{name}.new"));
-    let mut file = private_file().create(true).truncate(true).open(&unfinished)?;
+pub(super) fn write_whole(directory: &Directory, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = format!("{name}.new");
+    let mut file = directory.file(&unfinished, How::Create)?;
+    file.set_len(0)?;
     make_private_file(&file)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    std::fs::rename(&unfinished, directory.join(name))?;
-    sync_directory(directory)
+    directory.rename(&unfinished, name)?;
+    directory.sync()
+}
+
+/// Reads a file of ours as a whole, if it is there. It is never longer than a store makes it.
+pub(super) fn read_small(directory: &Directory, name: &str) -> io::Result<Option<Vec<u8>>> {
+    if !directory.has_file(name, layout::SMALL)? {
+        return Ok(None);
+    }
+    let Some(file) = directory.file_if_there(name, How::Read)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.take(layout::SMALL).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 /// Creates a directory and those above it that are missing: each its owner's alone, and synced into the one above
@@ -46,12 +60,10 @@ fn create_directories(path: &Path) -> io::Result<()> {
         missing.push(directory);
     }
     for directory in missing.into_iter().rev() {
-        match create_private_directory(directory) {
-            Ok(()) => make_private_directory(directory)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+        match Directory::create(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => sync_parent(directory)?,
         }
-        sync_parent(directory)?;
     }
     Ok(())
 }
@@ -68,15 +80,25 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a store was opened in this directory to the end, once at least.
-pub fn is_store(path: &Path) -> bool {
-    path.join(FORMAT_FILE).is_file()
-}
-
-/// Whether somebody has a store in this directory open, or makes one.
-pub fn is_in_use(path: &Path) -> bool {
-    let lock = File::open(path.join("lock"));
-    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+/// Removes a copy of a store that was never finished: no root key was ever put into it, nobody has it open, and there is
+/// nothing in it but what a store makes.
+///
+/// # Errors
+/// [`OpenError::Locked`], [`OpenError::Foreign`] and the like for what is no such copy; then nothing was removed.
+pub fn remove_copy(path: &Path) -> Result<(), OpenError> {
+    let Some(directory) = open_ours(path)? else { return Ok(()) };
+    let names = directory.names()?;
+    let has = |wanted: fn(&str) -> bool| names.iter().any(|name| name.to_str().is_some_and(wanted));
+    // Whoever makes a copy takes its lock first.
+    if !layout::survey(&directory)? || has(layout::is_root_key) || !(names.is_empty() || has(|name| name == LOCK)) {
+        return Err(OpenError::Foreign);
+    }
+    if !names.is_empty() {
+        let lock = Lock::take(&directory)?;
+        layout::remove_all(&directory)?;
+        drop(lock);
+    }
+    Ok(std::fs::remove_dir(path)?)
 }
 
 /// How far a store's directory is.
@@ -89,71 +111,118 @@ pub(super) enum Stage {
 }
 
 /// The lock on a store's directory. It ends when this is dropped, or with the process.
-pub(super) struct Lock(#[allow(dead_code, reason = "held for its lock")] File);
+pub(super) struct Lock(Arc<File>);
 
-/// Makes sure that this is a store of ours, or can become one, and takes its lock.
-pub(super) fn enter(path: &Path) -> Result<(Lock, Stage), OpenError> {
+impl Lock {
+    fn take(directory: &Directory) -> Result<Self, OpenError> {
+        let file = directory.file(LOCK, How::Create)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(Arc::new(file))),
+            Err(TryLockError::WouldBlock) => Err(OpenError::Locked),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+
+    /// Makes its file its owner's alone.
+    pub(super) fn make_private(&self) -> io::Result<()> {
+        make_private_file(&self.0)
+    }
+}
+
+/// Says whether a store that is open still is where it was opened.
+pub(super) struct Presence {
+    directory: Arc<Directory>,
+    lock: Weak<File>,
+}
+
+impl Presence {
+    pub(super) fn of(directory: Arc<Directory>, lock: &Lock) -> Self {
+        Self { directory, lock: Arc::downgrade(&lock.0) }
+    }
+
+    /// Whether the path leads to the directory that was opened, and the lock is one that others would find.
+    pub(super) fn is_given(&self) -> bool {
+        self.directory.is_at_its_path() && self.lock.upgrade().is_none_or(|lock| has_name(&lock))
+    }
+}
+
+/// Opens a directory that is no link and belongs to us. `None` if there is nothing.
+fn open_ours(path: &Path) -> Result<Option<Directory>, OpenError> {
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_symlink() => return Err(OpenError::Symlink),
         Ok(found) if !found.is_dir() => return Err(OpenError::Foreign),
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create_directories(path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     }
-    // Nothing is written into what is not ours.
-    stage(path)?;
-    let lock = path.join("lock");
-    let lock = private_file().create(true).truncate(false).open(lock)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::Locked),
-        Err(TryLockError::Error(error)) => return Err(error.into()),
-    }
-    make_private_file(&lock)?;
-    make_private_directory(path)?;
-    // Whoever held the lock may have finished it meanwhile.
-    let stage = stage(path)?;
-    for name in DIRECTORIES {
-        let directory = path.join(name);
-        match create_private_directory(&directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
-            _ => make_private_directory(&directory)?,
-        }
-    }
-    Ok((Lock(lock), stage))
+    let directory = Directory::open(path)?;
+    directory.refuse_foreign()?;
+    Ok(Some(directory))
 }
 
-fn stage(path: &Path) -> Result<Stage, OpenError> {
-    let mut text = Vec::new();
-    match File::open(path.join(FORMAT_FILE)) {
-        Ok(file) => {
-            file.take(64).read_to_end(&mut text)?;
+/// Makes sure that this is a store of ours, or can become one, and takes its lock. But for the lock's file nothing is
+/// written where something is there.
+pub(super) fn enter(path: &Path, absent: Absent) -> Result<(Directory, Lock, Stage), OpenError> {
+    let directory = match open_ours(path)? {
+        Some(directory) => directory,
+        None if absent == Absent::Refuse => return Err(OpenError::Absent),
+        None => {
+            create_directories(path)?;
+            open_ours(path)?.ok_or(OpenError::Unavailable(io::ErrorKind::NotFound))?
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            for entry in std::fs::read_dir(path)? {
-                let name = entry?.file_name();
-                if !name.to_str().is_some_and(|name| UNFINISHED.contains(&name)) {
-                    return Err(OpenError::Foreign);
-                }
-            }
-            return Ok(Stage::Unfinished);
+    };
+    let early = stage(&directory)?;
+    layout::survey(&directory)?;
+    if early == Stage::Unfinished && absent == Absent::Refuse {
+        // One that has keys has lost its format: that is for whoever opens it to find.
+        let has_keys = directory.entry(KEYS)?.is_some_and(|keys| keys.bytes > 0);
+        if !has_keys {
+            return Err(OpenError::Absent);
         }
-        Err(error) => return Err(error.into()),
     }
+    let lock = Lock::take(&directory)?;
+    // Whoever held the lock may have finished it meanwhile.
+    let stage = stage(&directory)?;
+    Ok((directory, lock, stage))
+}
+
+/// Keeps others out, and looks again: from here on nobody else can change what is found.
+pub(super) fn secure(directory: &Directory, lock: &Lock) -> io::Result<[Directory; 2]> {
+    directory.make_private()?;
+    lock.make_private()?;
+    layout::survey(directory)?;
+    Ok([directory.directory_or_new(SEGMENTS)?, directory.directory_or_new(VALUES)?])
+}
+
+fn stage(directory: &Directory) -> Result<Stage, OpenError> {
+    let Some(text) = read_small(directory, FORMAT)? else {
+        for name in directory.names()? {
+            match name.to_str() {
+                Some(name) if layout::is_early(name) => {}
+                Some(name) if layout::is_root_key(name) => {
+                    return Err(Untrusted::error(directory, name, Reason::Early).into());
+                }
+                _ => return Err(OpenError::Foreign),
+            }
+        }
+        return Ok(Stage::Unfinished);
+    };
     let number = std::str::from_utf8(&text).ok().and_then(|text| text.strip_prefix(FORMAT_START));
     match number.and_then(|number| number.trim_end().parse::<u32>().ok()) {
-        Some(FORMAT) => Ok(Stage::Complete),
-        Some(number) if number > FORMAT => Err(OpenError::NewerFormat),
+        Some(FORMAT_NUMBER) => Ok(Stage::Complete),
+        Some(number) if number > FORMAT_NUMBER => Err(OpenError::NewerFormat),
         _ => Err(OpenError::Foreign),
     }
 }
 
 /// Makes an unfinished store a complete one: from here on its files are expected to be there.
-pub(super) fn complete(path: &Path) -> io::Result<()> {
-    for name in DIRECTORIES {
-        sync_directory(&path.join(name))?;
+pub(super) fn complete(directory: &Directory) -> io::Result<()> {
+    for name in [SEGMENTS, VALUES] {
+        if let Some(below) = directory.directory(name)? {
+            below.sync()?;
+        }
     }
-    sync_directory(path)?;
-    write_whole(path, FORMAT_FILE, format!("{FORMAT_START}{FORMAT}\n").as_bytes())?;
-    sync_parent(path)
+    directory.sync()?;
+    write_whole(directory, FORMAT, format!("{FORMAT_START}{FORMAT_NUMBER}\n").as_bytes())?;
+    sync_parent(directory.path())
 }

@@ -3,58 +3,52 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
 
 use super::entry::Pointer;
+use super::layout::name_of;
 use super::records::{self, RecordError};
-use super::system;
+use super::system::{self, Directory, How};
 
 /// So many segments are kept open for reading.
 const MOST_OPEN: usize = 64;
 
 /// The directories `segments` (shared files) and `values` (one file per value).
 pub(super) struct Files {
-    segments: PathBuf,
-    values: PathBuf,
+    segments: Directory,
+    values: Directory,
     open: RwLock<HashMap<u64, Arc<File>>>,
 }
 
 impl Files {
-    pub(super) fn new(store: &Path) -> Self {
-        Self { segments: store.join("segments"), values: store.join("values"), open: RwLock::default() }
+    pub(super) fn new([segments, values]: [Directory; 2]) -> Self {
+        Self { segments, values, open: RwLock::default() }
     }
 
     /// The directory of the one sort or the other.
-    pub(super) fn directory(&self, own: bool) -> &Path {
+    pub(super) const fn directory(&self, own: bool) -> &Directory {
         if own { &self.values } else { &self.segments }
-    }
-
-    /// The path of a file.
-    pub(super) fn path(&self, number: u64, own: bool) -> PathBuf {
-        self.directory(own).join(format!("{number:016x}"))
     }
 
     /// Creates a file that is not there yet.
     pub(super) fn create(&self, number: u64, own: bool) -> io::Result<Arc<File>> {
-        let path = self.path(number, own);
-        let file = system::private_file().create_new(true).open(path)?;
+        let file = self.directory(own).file(&name_of(number), How::New)?;
         system::make_private_file(&file)?;
         Ok(Arc::new(file))
     }
 
     /// Opens a file for writing.
     pub(super) fn open_to_write(&self, number: u64, own: bool) -> io::Result<Arc<File>> {
-        system::private_file().open(self.path(number, own)).map(Arc::new)
+        self.directory(own).file(&name_of(number), How::Write).map(Arc::new)
     }
 
     /// Removes a file. Whoever is reading it may go on.
     pub(super) fn remove(&self, number: u64, own: bool) -> io::Result<()> {
         self.open.write().remove(&number);
-        std::fs::remove_file(self.path(number, own))
+        self.directory(own).remove_file(&name_of(number))
     }
 
     /// Reads what a row points to.
@@ -69,7 +63,7 @@ impl Files {
 
     fn open_to_read(&self, number: u64) -> Result<Arc<File>, RecordError> {
         let not_found = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        match File::open(self.path(number, false)) {
+        match self.segments.file(&name_of(number), How::Read) {
             Ok(file) => {
                 let file = Arc::new(file);
                 let mut open = self.open.write();
@@ -79,7 +73,7 @@ impl Files {
                 open.insert(number, Arc::clone(&file));
                 Ok(file)
             }
-            Err(error) if not_found(&error) => match File::open(self.path(number, true)) {
+            Err(error) if not_found(&error) => match self.values.file(&name_of(number), How::Read) {
                 Ok(file) => Ok(Arc::new(file)),
                 Err(error) if not_found(&error) => Err(RecordError::Damaged),
                 Err(_) => Err(RecordError::Io),

@@ -2,8 +2,6 @@
 //! secret, whose changes take their turn among them.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
@@ -13,7 +11,7 @@ use tokio::sync::oneshot;
 use super::keys_file::{KeysFile, Pending};
 use super::local_secret::LocalSecret;
 use super::queue::Queue;
-use super::status::Status;
+use super::status::{GONE, Status};
 use crate::engine::ReadError;
 use crate::memory::refuse_oversized;
 use crate::vault::{Created, Slot};
@@ -80,9 +78,13 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn open(store: PathBuf, status: Arc<Status>, queue: Arc<Queue>) -> io::Result<Self> {
-        let file = Mutex::new(KeysFile::open(&store.join("keys"))?);
-        Ok(Self { secret: LocalSecret::open(store)?, file, status, queue })
+    pub(super) fn new(secret: LocalSecret, file: KeysFile, status: Arc<Status>, queue: Arc<Queue>) -> Self {
+        Self { secret, file: Mutex::new(file), status, queue }
+    }
+
+    /// Whether the file can still be found.
+    pub(super) fn has_name(&self) -> bool {
+        self.file.lock().has_name()
     }
 
     pub(super) fn get(&self, name: &Name) -> Result<Option<Slot>, ReadError> {
@@ -131,6 +133,10 @@ impl Keys {
             return requests.into_iter().for_each(|request| request.refuse(ReadError::Unavailable));
         }
         let mut file = self.file.lock();
+        if !file.has_name() {
+            self.status.fail(GONE, &self.queue);
+            return requests.into_iter().for_each(|request| request.refuse(ReadError::Unavailable));
+        }
         let mut changes = Vec::new();
         let mut waiters = Vec::new();
         for request in requests {

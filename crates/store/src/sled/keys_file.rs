@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::ops::Bound;
-use std::path::Path;
 
-use super::system;
+use super::layout::{KEYS, MOST_KEYS_BYTES};
+use super::system::{self, Directory, How};
 use crate::vault::{SLOT_VALUE_BYTES, Slot};
 
 /// The length of a slot.
 const SLOT: usize = 256;
 /// The file grows by so many.
 const STEP: u64 = 64;
+/// So many are read at once.
+const AT_ONCE: u64 = 256;
 const FORMAT: u8 = 0x01;
 /// What of a slot the checksum covers.
 const CHECKED: usize = SLOT - 16;
@@ -41,40 +43,70 @@ pub(super) struct KeysFile {
     slots: u64,
     index: BTreeMap<Name, Location>,
     free: BTreeSet<u64>,
+    /// Slots that a crash has left half done. They are neither read nor written until [`KeysFile::repair`].
+    to_wipe: Vec<u64>,
 }
 
 impl KeysFile {
-    /// Opens the file or creates it, and finishes what a crash has left half done.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = system::private_file().create(true).truncate(false).open(path)?;
-        system::make_private_file(&file)?;
-        file.sync_all()?;
-        let slots = file.metadata()?.len() / SLOT as u64;
-        let mut keys = Self { file, slots, index: BTreeMap::new(), free: BTreeSet::new() };
-        let mut to_wipe = Vec::new();
-        for slot in 0..slots {
-            let bytes = keys.read(slot)?;
-            match decode(&bytes) {
-                _ if bytes == [0; SLOT] => {
-                    keys.free.insert(slot);
-                }
-                None => to_wipe.push(slot),
-                Some((name, Slot { generation, .. })) => match keys.index.get_mut(&name) {
-                    Some(known) if known.generation >= generation => to_wipe.push(slot),
-                    Some(known) => {
-                        to_wipe.push(known.slot);
-                        *known = Location { slot, generation };
-                    }
-                    None => {
-                        keys.index.insert(name, Location { slot, generation });
-                    }
-                },
+    /// Opens the file and reads it, if it is there. Nothing is changed.
+    pub(super) fn open(store: &Directory) -> io::Result<Option<Self>> {
+        if !store.has_file(KEYS, MOST_KEYS_BYTES)? {
+            return Ok(None);
+        }
+        let file = store.file(KEYS, How::Write)?;
+        let slots = file.metadata()?.len().min(MOST_KEYS_BYTES) / SLOT as u64;
+        let (index, free) = (BTreeMap::new(), BTreeSet::new());
+        let mut keys = Self { file, slots, index, free, to_wipe: Vec::new() };
+        let mut bytes = vec![0; SLOT * AT_ONCE as usize];
+        for first in (0..slots).step_by(AT_ONCE as usize) {
+            let count = (slots - first).min(AT_ONCE);
+            let bytes = bytes.get_mut(..SLOT * count as usize).unwrap_or_default();
+            system::read_exact_at(&keys.file, bytes, first.saturating_mul(SLOT as u64))?;
+            let (found, _) = bytes.as_chunks::<SLOT>();
+            for (slot, bytes) in (first..).zip(found) {
+                keys.take_in(slot, bytes);
             }
         }
-        if !to_wipe.is_empty() {
-            keys.wipe_slots(to_wipe)?;
+        Ok(Some(keys))
+    }
+
+    /// Creates the file.
+    pub(super) fn create(store: &Directory) -> io::Result<Self> {
+        let file = store.file(KEYS, How::Create)?;
+        let (index, free) = (BTreeMap::new(), BTreeSet::new());
+        Ok(Self { file, slots: 0, index, free, to_wipe: Vec::new() })
+    }
+
+    fn take_in(&mut self, slot: u64, bytes: &[u8; SLOT]) {
+        match decode(bytes) {
+            _ if *bytes == [0; SLOT] => drop(self.free.insert(slot)),
+            None => self.to_wipe.push(slot),
+            Some((name, Slot { generation, .. })) => match self.index.get_mut(&name) {
+                Some(known) if known.generation >= generation => self.to_wipe.push(slot),
+                Some(known) => {
+                    self.to_wipe.push(known.slot);
+                    *known = Location { slot, generation };
+                }
+                None => drop(self.index.insert(name, Location { slot, generation })),
+            },
         }
-        Ok(keys)
+    }
+
+    /// Makes the file its owner's alone, and what is in it durable.
+    pub(super) fn secure(&self) -> io::Result<()> {
+        system::make_private_file(&self.file)?;
+        self.file.sync_all()
+    }
+
+    /// Finishes what a crash has left half done. For whoever knows that the file is the store's own.
+    pub(super) fn repair(&mut self) -> io::Result<()> {
+        let to_wipe = std::mem::take(&mut self.to_wipe);
+        if to_wipe.is_empty() { Ok(()) } else { self.wipe_slots(to_wipe) }
+    }
+
+    /// Whether the file can still be found.
+    pub(super) fn has_name(&self) -> bool {
+        system::has_name(&self.file)
     }
 
     fn read(&self, slot: u64) -> io::Result<[u8; SLOT]> {
@@ -152,6 +184,10 @@ impl KeysFile {
     }
 
     fn grow(&mut self) -> io::Result<()> {
+        // What is larger would not be opened again.
+        if self.slots.saturating_add(STEP).saturating_mul(SLOT as u64) > MOST_KEYS_BYTES {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let zeros = vec![0; SLOT * STEP as usize];
         system::write_all_at(&self.file, &zeros, self.slots.saturating_mul(SLOT as u64))?;
         self.file.sync_all()?;

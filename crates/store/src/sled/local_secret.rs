@@ -1,43 +1,45 @@
 //! The secret that lies beside the data, and while it is being replaced the next one: `root.key` and `root.key.next`.
 //! Drawn, with a table of crash points, in `docs/format/keys.md`.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::directory::write_whole;
-use super::system::{make_private_file_at, sync_directory};
-
-const NOW: &str = "root.key";
-const NEXT: &str = "root.key.next";
+use super::directory::{read_small, write_whole};
+use super::layout::{NEXT_ROOT_KEY as NEXT, ROOT_KEY as NOW, SMALL};
+use super::system::{Directory, How, make_private_file};
 
 /// See the module.
 pub(super) struct LocalSecret {
-    store: PathBuf,
+    store: Arc<Directory>,
 }
 
 impl LocalSecret {
-    /// Takes the files of a store's directory as they are, but for those that were never written to their end.
-    pub(super) fn open(store: PathBuf) -> io::Result<Self> {
+    /// Takes the files of a store's directory as they are.
+    pub(super) fn new(store: Arc<Directory>) -> Self {
+        Self { store }
+    }
+
+    /// Makes them their owner's alone.
+    pub(super) fn make_private(&self) -> io::Result<()> {
         for name in [NOW, NEXT] {
-            let unfinished = store.join(format!("{name}.new"));
-            if unfinished.exists() {
-                std::fs::remove_file(unfinished)?;
-            }
-            match make_private_file_at(&store.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+            if let Some(file) = self.store.file_if_there(name, How::Write)? {
+                make_private_file(&file)?;
             }
         }
-        Ok(Self { store })
+        Ok(())
+    }
+
+    /// Removes what was never written to its end.
+    pub(super) fn repair(&self) -> io::Result<()> {
+        [NOW, NEXT].iter().try_for_each(|name| self.store.remove_if_there(&format!("{name}.new")))
     }
 
     pub(super) fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        read(&self.store.join(NOW))
+        read_small(&self.store, NOW)
     }
 
     pub(super) fn read_next(&self) -> io::Result<Option<Vec<u8>>> {
-        read(&self.store.join(NEXT))
+        read_small(&self.store, NEXT)
     }
 
     pub(super) fn write(&self, secret: &[u8]) -> io::Result<()> {
@@ -54,36 +56,24 @@ impl LocalSecret {
 
     /// Ends the wait of the next secret. Renaming alone would leave the bytes of the old one in blocks that are free.
     pub(super) fn settle(&self, promote: bool) -> io::Result<()> {
-        let (now, next) = (self.store.join(NOW), self.store.join(NEXT));
-        if !next.exists() {
+        if self.store.entry(NEXT)?.is_none() {
             return Ok(());
         }
         if promote {
-            overwrite(&now)?;
-            std::fs::rename(&next, &now)?;
+            self.overwrite(NOW)?;
+            self.store.rename(NEXT, NOW)?;
         } else {
-            overwrite(&next)?;
-            std::fs::remove_file(&next)?;
+            self.overwrite(NEXT)?;
+            self.store.remove_file(NEXT)?;
         }
-        sync_directory(&self.store)
+        self.store.sync()
     }
-}
 
-fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match std::fs::read(path) {
-        Ok(secret) => Ok(Some(secret)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    /// Zeros in the place of what a file holds, synced.
+    fn overwrite(&self, name: &str) -> io::Result<()> {
+        let Some(mut file) = self.store.file_if_there(name, How::Write)? else { return Ok(()) };
+        let length = file.metadata()?.len().min(SMALL);
+        file.write_all(&vec![0; usize::try_from(length).unwrap_or_default()])?;
+        file.sync_all()
     }
-}
-
-/// Zeros in the place of what a file holds, synced.
-fn overwrite(path: &Path) -> io::Result<()> {
-    let mut file = match OpenOptions::new().write(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened?,
-    };
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    file.write_all(&vec![0; length])?;
-    file.sync_all()
 }

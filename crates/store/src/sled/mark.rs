@@ -11,10 +11,10 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::system;
+use super::layout::MARK;
+use super::system::{self, Directory, How};
 
 /// How long a version may be synced and not marked.
 const EVERY: Duration = Duration::from_secs(2);
@@ -30,9 +30,8 @@ pub(super) struct Mark {
 
 impl Mark {
     /// Opens or creates the file. The version it names is [`Mark::version`].
-    pub(super) fn open(store: &Path) -> io::Result<Self> {
-        let path = store.join("mark");
-        let file = system::private_file().create(true).truncate(false).open(path)?;
+    pub(super) fn open(store: &Directory) -> io::Result<Self> {
+        let file = store.file(MARK, How::Create)?;
         system::make_private_file(&file)?;
         let mut bytes = [0; BYTES];
         let marked = match system::read_exact_at(&file, &mut bytes, 0) {

@@ -11,7 +11,6 @@ use super::queue::{Job, Queue};
 use super::records;
 use super::segments::OWN_FILE_BYTES;
 use super::status::Status;
-use super::system::sync_directory;
 use crate::engine::{CommitError, Op, record_key};
 
 /// See the module.
@@ -80,7 +79,7 @@ impl OwnFiles {
             records::write(&file, 0, &key, &large.digest, value).map_err(WriteError::Write)?;
             file.sync_all().map_err(|_| WriteError::Sync)?;
         }
-        sync_directory(self.files.directory(true)).map_err(|_| WriteError::Sync)
+        self.files.directory(true).sync().map_err(|_| WriteError::Sync)
     }
 
     fn forget(&self, job: &Job) {

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::{Pointer, Segment, encode_segment, segment_key};
 use super::files::Files;
+use super::layout::number_of;
 use super::records::{self, HEADER_BYTES};
-use super::system::{punch, sync_directory};
+use super::system::punch;
 
 /// A shared segment that has reached this length gets no more records.
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -143,7 +144,7 @@ impl Segments {
     /// Makes everything appended durable. Must come before the batch whose rows point to it.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if self.is_directory_unsynced {
-            sync_directory(self.files.directory(false))?;
+            self.files.directory(false).sync()?;
             self.is_directory_unsynced = false;
         }
         for file in self.unsynced.drain(..) {
@@ -187,16 +188,26 @@ impl Segments {
     }
 }
 
-/// Brings the files in line with what the rows say: what was never committed goes. Returns what is missing.
-pub(super) fn recover(files: &Files, table: &BTreeMap<u64, Segment>) -> io::Result<Vec<String>> {
-    let mut problems = Vec::new();
+/// What was found in the directories of large values.
+pub(super) struct Recovered {
+    /// What is missing.
+    pub(super) problems: Vec<String>,
+    /// A number that is greater than those of all files.
+    pub(super) next: u64,
+}
+
+/// Brings the files in line with what the rows say: what was never committed goes, if `may_repair`. Otherwise it stays.
+/// Names that we do not give are nothing to us.
+pub(super) fn recover(files: &Files, table: &BTreeMap<u64, Segment>, may_repair: bool) -> io::Result<Recovered> {
+    let mut recovered = Recovered { problems: Vec::new(), next: 0 };
     for own in [false, true] {
-        for file in std::fs::read_dir(files.directory(own))? {
-            let file = file?;
-            let number = file.file_name().to_str().and_then(|name| u64::from_str_radix(name, 16).ok());
-            let known = number.and_then(|number| table.get(&number));
-            if known.is_none_or(|segment| segment.own != own) {
-                std::fs::remove_file(file.path())?;
+        for name in files.directory(own).names()? {
+            let Some(number) = name.to_str().and_then(number_of) else { continue };
+            let is_known = table.get(&number).is_some_and(|segment| segment.own == own);
+            if may_repair && !is_known {
+                files.remove(number, own)?;
+            } else {
+                recovered.next = recovered.next.max(number.saturating_add(1));
             }
         }
     }
@@ -204,17 +215,17 @@ pub(super) fn recover(files: &Files, table: &BTreeMap<u64, Segment>) -> io::Resu
         match files.open_to_write(number, segment.own) {
             Ok(file) => {
                 let length = file.metadata()?.len();
-                if length > segment.end {
+                if length < segment.end {
+                    recovered.problems.push("a file of large values is shorter than it was".to_owned());
+                } else if length > segment.end && may_repair {
                     file.set_len(segment.end)?;
-                } else if length < segment.end {
-                    problems.push("a file of large values is shorter than it was".to_owned());
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                problems.push("a file of large values is missing".to_owned());
+                recovered.problems.push("a file of large values is missing".to_owned());
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(problems)
+    Ok(recovered)
 }

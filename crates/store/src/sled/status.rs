@@ -10,6 +10,9 @@ use tokio::sync::oneshot;
 use super::queue::{Answer, Queue};
 use crate::engine::CommitError;
 
+/// What would be written now, nobody would find.
+pub(super) const GONE: &str = "the store's directory, or a file of it, was removed, moved or replaced while it is open";
+
 /// A group that takes longer is not coming back.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -1,7 +1,6 @@
 //! The engine and the vault of a directory: what callers hold.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
@@ -11,16 +10,18 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::committer::{Committer, Group};
-use super::directory::Lock;
+use super::directory::{Lock, Presence};
 use super::entry::{INLINE_BYTES, State};
 use super::files::Files;
 use super::keys::{Keys, Request};
+use super::layout::{KEYS, TREE, TREE_FILE, TREE_SETTINGS};
 use super::mark::Mark;
 use super::own_files::{OwnFiles, is_own};
 use super::queue::{Job, Large, Order, Queue};
 use super::records::digest;
 use super::segments::Segments;
-use super::status::Status;
+use super::status::{GONE, Status};
+use super::system::Directory;
 use super::tree::Tree;
 use super::{exporting, reading, sweeping};
 use crate::engine::{
@@ -42,6 +43,7 @@ pub(super) struct Parts {
     pub(super) mark: Mark,
     pub(super) next_segment: Arc<std::sync::atomic::AtomicU64>,
     pub(super) lock: Lock,
+    pub(super) presence: Presence,
 }
 
 /// What ends with the store.
@@ -58,6 +60,7 @@ pub(super) struct Shared {
     queue: Arc<Queue>,
     status: Arc<Status>,
     keys: Arc<Keys>,
+    presence: Presence,
     /// What the thread for values with files of their own has to do.
     own_files: Arc<Queue>,
     /// `None` once closing.
@@ -84,7 +87,7 @@ fn ends_soon(thread: &JoinHandle<()>) -> bool {
 impl Store {
     /// Starts the threads of an open store.
     pub(super) fn start(parts: Parts) -> io::Result<Self> {
-        let Parts { tree, files, queue, status, keys, segments, state, mark, next_segment, lock } = parts;
+        let Parts { tree, files, queue, status, keys, segments, state, mark, next_segment, lock, presence } = parts;
         let committer = Committer {
             tree: Arc::clone(&tree),
             files: Arc::clone(&files),
@@ -127,6 +130,7 @@ impl Store {
             queue,
             status,
             keys,
+            presence,
             own_files: jobs,
             requests: Mutex::new(Some(requests)),
             running: Mutex::new(Some(running)),
@@ -163,6 +167,11 @@ impl Shared {
         self.status.end_watch();
         drop(threads.watch.join());
         self.tree.close();
+    }
+
+    /// Whether what is written now would be found by whoever opens the path.
+    fn is_there(&self) -> bool {
+        self.presence.is_given() && self.tree.has_name() && self.keys.has_name()
     }
 
     fn refuse(&self) -> Result<(), CommitError> {
@@ -298,12 +307,18 @@ impl Engine for Store {
     fn health(&self) -> EngineFuture<'_, Health> {
         let status = &self.0.status;
         let mut problems = status.problems();
+        let mut ok = self.0.refuse().is_ok();
         if status.is_closed() {
             problems.push("the store is closed".to_owned());
+        } else if !self.0.is_there() {
+            ok = false;
+            if !problems.iter().any(|known| known == GONE) {
+                problems.push(GONE.to_owned());
+            }
         } else if self.0.tree.has_blobs() {
             problems.push("sled has written rows to files that it does not sync".to_owned());
         }
-        ready(Health { ok: self.0.refuse().is_ok(), problems })
+        ready(Health { ok, problems })
     }
 
     fn close(&self) -> EngineFuture<'_, ()> {
@@ -373,7 +388,8 @@ impl Vault for Store {
     }
 }
 
-/// The file that only a finished store has.
-pub(super) fn must_exist(path: &Path) -> bool {
-    path.join("keys").is_file() && path.join("db").join("db").is_file() && path.join("db").join("conf").is_file()
+/// Whether the files are there without which a finished store is none.
+pub(super) fn has_files(store: &Directory) -> io::Result<bool> {
+    let Some(tree) = store.directory(TREE)? else { return Ok(false) };
+    Ok(store.entry(KEYS)?.is_some() && tree.entry(TREE_FILE)?.is_some() && tree.entry(TREE_SETTINGS)?.is_some())
 }

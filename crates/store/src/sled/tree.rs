@@ -1,16 +1,19 @@
 //! sled, wrapped: opened with care, its errors and panics turned into ours, synced for real.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ::sled::{Batch, Db, IVec};
 use parking_lot::RwLock;
 
-use super::directory::{Stage, UNFINISHED_TREE};
-use super::system::{self, make_private_directory, make_private_file, sync_directory};
+use super::directory::Stage;
+use super::layout::{
+    DAMAGED_TREES, GENERATING, TREE, TREE_BLOBS, TREE_FILE, TREE_SETTINGS, UNFINISHED_TREE, remove_tree, snapshots,
+};
+use super::system::{self, Directory, How, make_private_file};
 use super::{OpenError, SledOptions};
 use crate::engine::ReadError;
 
@@ -18,8 +21,6 @@ use crate::engine::ReadError;
 const SLED_SEGMENT_BYTES: usize = 2 * 1024 * 1024;
 /// This also drives sled's reclaiming of space.
 const FLUSH_EVERY_MILLISECONDS: u64 = 1_000;
-/// So many copies of a damaged tree are kept.
-const COPIES: u32 = 3;
 
 /// See the module.
 pub(super) struct Tree {
@@ -27,7 +28,7 @@ pub(super) struct Tree {
     db: RwLock<Option<Db>>,
     /// Our own descriptor of sled's file: its `flush` is no fsync.
     file: File,
-    directory: PathBuf,
+    directory: Directory,
 }
 
 /// What a read of the tree found wrong.
@@ -40,28 +41,37 @@ fn read_error(error: &::sled::Error) -> ReadError {
 
 impl Tree {
     /// Opens the tree in `<store>/db`, or creates it.
-    pub(super) fn open(store: &Path, options: &SledOptions, stage: Stage) -> Result<Self, OpenError> {
-        let directory = store.join("db");
-        if directory.exists() {
-            remove_unfinished_snapshots(&directory)?;
-        } else {
-            std::fs::create_dir(&directory)?;
+    pub(super) fn open(store: &Directory, options: &SledOptions, stage: Stage) -> Result<Self, OpenError> {
+        let mut directory = store.directory_or_new(TREE)?;
+        for name in snapshots(&directory)? {
+            if name.ends_with(GENERATING) {
+                directory.remove_file(&name)?;
+            }
         }
-        make_private_directory(&directory)?;
         let db = match open_database(&directory, options) {
             Ok(db) => db,
             Err(Failure::Error(error)) => return Err(error),
-            Err(Failure::Damaged) if stage == Stage::Unfinished => start_over(store, &directory, options)?,
-            Err(Failure::Damaged) => open_damaged(store, &directory, options)?,
-        };
-        let file = match OpenOptions::new().read(true).write(true).open(directory.join("db")) {
-            Ok(file) => file,
-            Err(error) => {
-                drop_quietly(Some(db));
-                return Err(error.into());
+            Err(Failure::Damaged) if stage == Stage::Unfinished => {
+                directory = start_over(store)?;
+                open_again(&directory, options, || store.path().join(UNFINISHED_TREE))?
+            }
+            Err(Failure::Damaged) => {
+                let copy = copy_aside(store, &directory)?;
+                // Once more without the snapshots, which are only a cache.
+                for name in snapshots(&directory)? {
+                    directory.remove_file(&name)?;
+                }
+                open_again(&directory, options, || copy)?
             }
         };
-        let tree = Self { db: RwLock::new(Some(db)), file, directory };
+        let db = RwLock::new(Some(db));
+        // sled opens by path. It must have come to what was looked at.
+        if !directory.is_at_its_path() {
+            drop_quietly(db.write().take());
+            return Err(OpenError::Unavailable(io::ErrorKind::NotFound));
+        }
+        let file = directory.file(TREE_FILE, How::Write).inspect_err(|_| drop_quietly(db.write().take()))?;
+        let tree = Self { db, file, directory };
         tree.settle()?;
         Ok(tree)
     }
@@ -70,13 +80,16 @@ impl Tree {
     fn settle(&self) -> io::Result<()> {
         make_private_file(&self.file)?;
         self.file.sync_all()?;
-        let configuration = OpenOptions::new().read(true).write(true).open(self.directory.join("conf"))?;
-        make_private_file(&configuration)?;
-        configuration.sync_all()?;
-        let blobs = self.directory.join("blobs");
-        make_private_directory(&blobs)?;
-        sync_directory(&blobs)?;
-        sync_directory(&self.directory)
+        let settings = self.directory.file(TREE_SETTINGS, How::Write)?;
+        make_private_file(&settings)?;
+        settings.sync_all()?;
+        self.directory.directory_or_new(TREE_BLOBS)?.sync()?;
+        self.directory.sync()
+    }
+
+    /// Whether its file can still be found.
+    pub(super) fn has_name(&self) -> bool {
+        system::has_name(&self.file)
     }
 
     /// Reads with the tree. A panic in sled becomes an error.
@@ -112,17 +125,18 @@ impl Tree {
 
     /// The bytes free for us on the disk. `None` if that cannot be known.
     pub(super) fn free_bytes(&self) -> Option<u64> {
-        system::free_bytes(&self.directory)
+        self.directory.free_bytes()
     }
 
     /// Whether sled has made files of its own for large rows, which it never syncs. It must not.
     pub(super) fn has_blobs(&self) -> bool {
-        std::fs::read_dir(self.directory.join("blobs")).is_ok_and(|mut files| files.next().is_some())
+        let names = self.directory.directory(TREE_BLOBS).and_then(|blobs| blobs.map(|blobs| blobs.names()).transpose());
+        matches!(names, Ok(Some(names)) if !names.is_empty())
     }
 
     /// Keeps a copy of a tree that says something that cannot be, and what to answer then. Closed first, for Windows lets
     /// nobody read a file that another has locked.
-    pub(super) fn put_aside(&self, store: &Path) -> OpenError {
+    pub(super) fn put_aside(&self, store: &Directory) -> OpenError {
         self.close();
         match copy_aside(store, &self.directory) {
             Ok(copy) => OpenError::Corrupt { copy },
@@ -152,9 +166,9 @@ enum Failure {
     Damaged,
 }
 
-fn open_database(directory: &Path, options: &SledOptions) -> Result<Db, Failure> {
+fn open_database(directory: &Directory, options: &SledOptions) -> Result<Db, Failure> {
     let config = ::sled::Config::new()
-        .path(directory)
+        .path(directory.path())
         .cache_capacity(options.cache_bytes)
         .segment_size(SLED_SEGMENT_BYTES)
         .flush_every_ms(Some(FLUSH_EVERY_MILLISECONDS));
@@ -178,79 +192,42 @@ fn open_database(directory: &Path, options: &SledOptions) -> Result<Db, Failure>
     }
 }
 
+/// Opens what must not fail again; where a copy of it is, is for the message.
+fn open_again(directory: &Directory, options: &SledOptions, copy: impl FnOnce() -> PathBuf) -> Result<Db, OpenError> {
+    open_database(directory, options).map_err(|failure| match failure {
+        Failure::Error(error) => error,
+        Failure::Damaged => OpenError::Corrupt { copy: copy() },
+    })
+}
+
 /// A tree whose creation was cut off may be of no use, and nothing in it was ever acknowledged. It is put aside all the
 /// same: should a file have gone missing from a complete store, this takes nothing away.
-fn start_over(store: &Path, directory: &Path, options: &SledOptions) -> Result<Db, OpenError> {
-    let aside = store.join(UNFINISHED_TREE);
-    match std::fs::remove_dir_all(&aside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => std::fs::rename(directory, &aside)?,
-    }
-    std::fs::create_dir(directory)?;
-    make_private_directory(directory)?;
-    match open_database(directory, options) {
-        Ok(db) => Ok(db),
-        Err(Failure::Error(error)) => Err(error),
-        Err(Failure::Damaged) => Err(OpenError::Corrupt { copy: aside }),
-    }
-}
-
-/// Once more without the snapshots, which are only a cache, after a copy has been put aside.
-fn open_damaged(store: &Path, directory: &Path, options: &SledOptions) -> Result<Db, OpenError> {
-    let copy = copy_aside(store, directory)?;
-    for path in snapshots(directory)? {
-        std::fs::remove_file(path)?;
-    }
-    match open_database(directory, options) {
-        Ok(db) => Ok(db),
-        Err(Failure::Error(error)) => Err(error),
-        Err(Failure::Damaged) => Err(OpenError::Corrupt { copy }),
-    }
-}
-
-fn snapshots(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut snapshots = Vec::new();
-    for file in std::fs::read_dir(directory)? {
-        let file = file?;
-        if file.file_name().as_encoded_bytes().starts_with(b"snap.") {
-            snapshots.push(file.path());
-        }
-    }
-    Ok(snapshots)
-}
-
-fn remove_unfinished_snapshots(directory: &Path) -> io::Result<()> {
-    for path in snapshots(directory)? {
-        if path.extension().is_some_and(|extension| extension == "generating") {
-            std::fs::remove_file(path)?;
-        }
-    }
-    Ok(())
+fn start_over(store: &Directory) -> io::Result<Directory> {
+    remove_tree(store, UNFINISHED_TREE)?;
+    store.rename(TREE, UNFINISHED_TREE)?;
+    store.create_directory(TREE)
 }
 
 /// Copies the tree as it is. The oldest copies are kept, so that trying again and again does not fill the disk.
-fn copy_aside(store: &Path, directory: &Path) -> io::Result<PathBuf> {
-    let path = |number: u32| store.join(format!("db.damaged-{number}"));
-    let Some(copy) = (1..=COPIES).map(path).find(|path| !path.exists()) else { return Ok(path(COPIES)) };
-    copy_directory(directory, &copy)?;
-    sync_directory(store)?;
-    Ok(copy)
-}
-
-fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::create_dir(to)?;
-    make_private_directory(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_directory(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), &target)?;
-            let file = OpenOptions::new().read(true).write(true).open(&target)?;
-            make_private_file(&file)?;
-            file.sync_all()?;
+fn copy_aside(store: &Directory, tree: &Directory) -> io::Result<PathBuf> {
+    for name in DAMAGED_TREES {
+        if store.entry(name)?.is_none() {
+            copy_tree(tree, &store.create_directory(name)?)?;
+            store.sync()?;
+            return Ok(store.path().join(name));
         }
     }
-    sync_directory(to)
+    Ok(store.path().join(DAMAGED_TREES.last().unwrap_or(&TREE)))
+}
+
+fn copy_tree(from: &Directory, to: &Directory) -> io::Result<()> {
+    let settled = [TREE_FILE, TREE_SETTINGS].map(str::to_owned);
+    for name in snapshots(from)?.into_iter().chain(settled) {
+        let Some(mut file) = from.file_if_there(&name, How::Read)? else { continue };
+        let mut copy = to.file(&name, How::New)?;
+        make_private_file(&copy)?;
+        io::copy(&mut file, &mut copy)?;
+        copy.sync_all()?;
+    }
+    to.sync()
 }

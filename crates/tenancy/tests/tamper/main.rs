@@ -2,8 +2,11 @@
 //! taken from elsewhere is refused with a typed error, and nothing panics.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
+mod authenticity;
 mod directories;
 mod keys;
+mod picture;
+mod planted;
 mod raw;
 mod records;
 mod rotation;

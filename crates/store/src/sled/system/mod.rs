@@ -1,5 +1,5 @@
-//! What operating systems do each in their own way: reading and writing at a place, syncing a directory, keeping others
-//! out of files, and how much room a disk has. Both sides have the same functions.
+//! What operating systems do each in their own way: a directory that is opened once, reading and writing at a place,
+//! keeping others out of files, and how much room a disk has. Both sides have the same functions.
 
 #[cfg(unix)]
 mod unix;
@@ -10,3 +10,36 @@ mod windows;
 pub(super) use unix::*;
 #[cfg(windows)]
 pub(super) use windows::*;
+
+/// What stands behind a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    File,
+    Directory,
+    Link,
+    /// A device, a pipe, a socket.
+    Other,
+}
+
+/// What is known of a name before it is opened.
+pub(super) struct Entry {
+    pub(super) sort: Sort,
+    /// Whether it belongs to the user this process runs as.
+    pub(super) is_ours: bool,
+    /// Whether no other name leads to it. Means nothing of a directory.
+    pub(super) has_one_name: bool,
+    pub(super) bytes: u64,
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It must be there.
+    Read,
+    /// It must be there, for reading too.
+    Write,
+    /// The same, but that it is created if it is not.
+    Create,
+    /// It must not be there yet.
+    New,
+}
