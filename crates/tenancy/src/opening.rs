@@ -130,6 +130,29 @@ fn refusal(error: postgres::OpenError) -> Error {
     }
 }
 
+/// Refuses a path or a name that is the URL of a database, or was meant as one: what it makes would be called by a password,
+/// and shown.
+pub(crate) fn refuse_url(name: &str) -> Result<()> {
+    let lower = name.to_lowercase();
+    let has_sign = ["://", "postgres:", "postgresql:"].iter().any(|sign| lower.contains(sign));
+    // `password = …`, however it is set apart.
+    let has_word = lower
+        .match_indices("password")
+        .any(|(at, word)| lower.get(at + word.len()..).is_some_and(|rest| rest.trim_start().starts_with('=')));
+    // `role:password@host`: within one part of a path, which a drive's letter is none of.
+    let has_role = name.split(['/', '\\']).any(|part| {
+        let said = part.split_once(':').filter(|(role, _)| !role.is_empty());
+        said.is_some_and(|(_, rest)| rest.split_once('@').is_some_and(|(password, _)| !password.is_empty()))
+    });
+    let is_url = has_sign || has_word || has_role;
+    if is_url {
+        return Err(Error::invalid(
+            "The path or name of a store looks like the URL of a database. It is not repeated, for it may hold a password. Name a path alone, or begin the URL with postgres://.",
+        ));
+    }
+    Ok(())
+}
+
 /// The path without links above its last part, which the engine itself checks: two ways to write one place are one
 /// store. Nothing is made: what is missing is the engine's to make, its owner's alone.
 pub(crate) fn real_path(path: &Path) -> Result<PathBuf> {
