@@ -3,6 +3,7 @@ import { isObject } from '../ledger/canonical.ts'
 import { parseStrictly } from '../ledger/strict-json.ts'
 import type { ConsistencyProof, EraseReceipt, InclusionProof } from '../ledger/types.ts'
 import { InputError } from './command.ts'
+import { assertNoPassword } from './place.ts'
 import { printable } from './printable.ts'
 
 /** No proof or receipt comes near; more is not read. */
@@ -20,6 +21,7 @@ export type Evidence =
  * @throws InputError if it cannot be read, is not JSON that every reader reads alike, or is nothing that can be verified
  */
 export async function readEvidence(file: string): Promise<Evidence> {
+  assertNoPassword(file)
   const value = parse(await readText(file), file)
   if (isObject(value)) {
     // Own members only: what a `__proto__` in the file says is not looked at.

@@ -9,7 +9,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.stderr.write(`bailiwick: the answer cannot be written: ${error.code}.\n`)
   process.exit(Exit.unusable)
 })
-process.exitCode = await run(process.argv.slice(2), {
+// What was said on the command line leaves the list of processes, as far as the system lets us: it may be a password.
+const words = process.argv.slice(2)
+process.title = 'bailiwick'
+process.exitCode = await run(words, {
   print: (text) => process.stdout.write(text),
   complain: (text) => process.stderr.write(text),
   isInteractive: process.stderr.isTTY === true,

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import type { OpenStore } from '../runtime/store.ts'
 import { InputError, UsageError, type Words } from './command.ts'
-import { printable, quoted, withoutPassword } from './printable.ts'
+import { isDatabaseUrl, maySayPassword, printable, quoted, withoutPassword } from './printable.ts'
 
 /** The option of every command that opens a store. */
 export const rootKeyOption = {
@@ -41,6 +41,7 @@ export function wordOf(operand: string): string {
  */
 export function urlOf(operand: string): string {
   const word = wordOf(operand)
+  if (!isDatabaseUrl(word)) assertNoPassword(word)
   const [scheme] = /^[a-z]{2,}:/i.exec(word) ?? []
   const known = scheme === undefined || ['sled:', 'memory:', 'postgres:', 'postgresql:'].includes(scheme)
   if (!known || word === '' || word === 'sled:') {
@@ -49,6 +50,21 @@ export function urlOf(operand: string): string {
     )
   }
   return scheme === undefined ? `sled:${word}` : word
+}
+
+/**
+ * A word that names a file or a directory, or should: a URL of a database with a mistake in it would be taken for one, made
+ * as one, and told to whoever reads the message.
+ *
+ * @throws InputError if it may hold a password
+ */
+export function assertNoPassword(word: string): void {
+  if (maySayPassword(word)) {
+    throw new InputError(
+      'A word looks like the URL of a database, and is none that can be used here. It is not repeated, for it may hold a ' +
+        'password. A URL begins with postgres://, without quotes or spaces before it.',
+    )
+  }
 }
 
 /**

@@ -14,7 +14,7 @@ import {
 } from './command.ts'
 import { commands } from './commands.ts'
 import { helpOf, helpOfAll } from './help.ts'
-import { printable, withoutPassword } from './printable.ts'
+import { maySayPassword, printable, withoutPassword } from './printable.ts'
 
 /** Does what the words of a command line say, and returns the exit code. Never throws for what a user did. */
 export async function run(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -72,6 +72,7 @@ function parseStrictly(command: Command, words: readonly string[]) {
     if (error instanceof UsageError) throw error
     // It explains how to escape a leading dash after the first sentence, in several lines.
     const [sentence = ''] = (error as Error).message.split(/(?<=')\. |\n/)
+    if (maySayPassword(sentence)) throw new UsageError('There is an option that is unknown, or lacks its argument.')
     throw new UsageError(`${printable(sentence.replace(/\.$/, ''))}.`)
   }
 }

@@ -335,9 +335,9 @@ export async function rootKeyWriter({ rootKey, rootKeyEnv }: StoreOptions): Prom
     return (message) => message.u8(BASE64_KEY).text(text)
   }
   if (rootKeyEnv !== undefined) {
-    throw new InvalidInputError(
-      `The environment variable ${rootKeyEnv} is not set. It should hold the root key as base64.`,
-    )
+    // Anything else than a name is not said again: it may be the key itself.
+    const name = /^[A-Za-z_]\w*$/.test(rootKeyEnv) ? ` ${rootKeyEnv}` : ' that rootKeyEnv should name'
+    throw new InvalidInputError(`The environment variable${name} is not set. It should hold the root key as base64.`)
   }
   return (message) => message.u8(LOCAL_KEY)
 }

@@ -189,6 +189,10 @@ pub enum CommitError {
     Full,
     /// The engine cannot be reached or has stopped after an I/O failure. Nothing was written.
     Unavailable,
+    /// A server answered that only follows another. Nothing was written.
+    Standby,
+    /// A pooler between here and the server does not keep a connection together. Nothing was written.
+    Pooled,
     /// The commit may or may not have happened.
     OutcomeUnknown,
     /// Damage was found.
@@ -202,6 +206,10 @@ pub enum CommitError {
 pub enum ReadError {
     /// The engine cannot be reached or has stopped after an I/O failure.
     Unavailable,
+    /// A server answered that only follows another: what it has may be old.
+    Standby,
+    /// A pooler between here and the server does not keep a connection together.
+    Pooled,
     /// Damage was found.
     Corrupt,
     /// The engine is closed.
@@ -213,6 +221,8 @@ impl From<ReadError> for CommitError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Unavailable => Self::Unavailable,
+            ReadError::Standby => Self::Standby,
+            ReadError::Pooled => Self::Pooled,
             ReadError::Corrupt => Self::Corrupt,
             ReadError::Closed => Self::Closed,
         }

@@ -6,6 +6,8 @@ use bailiwick_store::{CommitError, ReadError};
 pub(crate) fn read(error: ReadError) -> Error {
     match error {
         ReadError::Unavailable => unavailable(),
+        ReadError::Standby => standby(),
+        ReadError::Pooled => pooled(),
         ReadError::Corrupt => corrupt(),
         ReadError::Closed => closed(),
     }
@@ -27,6 +29,8 @@ pub(crate) fn commit(error: CommitError) -> Error {
             "The disk of the store is full. Nothing was written. Free some space and try again.".to_owned(),
         ),
         CommitError::Unavailable => unavailable(),
+        CommitError::Standby => standby(),
+        CommitError::Pooled => pooled(),
         CommitError::OutcomeUnknown => Error::OutcomeUnknown(
             "The store failed while this was written: it may or may not be there. Open the store again and read it."
                 .to_owned(),
@@ -43,6 +47,18 @@ fn kind_name(number: u8) -> Option<&'static str> {
 fn unavailable() -> Error {
     Error::StoreUnavailable(
         "The store does not answer, and nothing was written by this call: its database cannot be reached or takes no changes, or its disk has failed. store.health() says more. A database is asked again with the next call; a directory must be opened again.".to_owned(),
+    )
+}
+
+fn standby() -> Error {
+    Error::StoreUnavailable(
+        "A standby answered, whose data may be old, and nothing was taken from it or written by this call. Name the primary in the URL, or all servers and target_session_attrs=read-write; a pooler that shares reads out must not: load_balance_mode=off in pgpool.".to_owned(),
+    )
+}
+
+pub(crate) fn pooled() -> Error {
+    Error::StoreUnavailable(
+        "A pooler between here and the database hands transactions to different sessions, and nothing was written by this call. Have it keep sessions together: pool_mode=session in PgBouncer. Or name the database itself.".to_owned(),
     )
 }
 

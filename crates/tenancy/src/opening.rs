@@ -122,9 +122,16 @@ fn refusal(error: postgres::OpenError) -> Error {
         OpenError::Address => Error::invalid(
             "This is no URL of a PostgreSQL database: postgres://role:password@host:5432/database, with percent-encoded parts and settings that are known, such as ?sslmode=require.",
         ),
-        OpenError::Unavailable => Error::StoreUnavailable(
-            "The database cannot be reached. Check host and port, and that the server runs, then try again.".to_owned(),
+        OpenError::Weak => Error::invalid(
+            "?sslmode=prefer leaves it to whoever answers whether anything is encrypted, so it protects from nobody. Write ?sslmode=require, or ?sslmode=disable for a network that nobody else reads.",
         ),
+        OpenError::Unavailable => Error::StoreUnavailable(
+            "The database cannot be reached, or what answers there is none. Check host and port, and that the server runs, then try again.".to_owned(),
+        ),
+        OpenError::AsksForPassword => Error::invalid(
+            "The server asks for the password itself or an MD5 hash of it, and the connection is not encrypted: it was not sent. Have the server use scram-sha-256 (in pg_hba.conf, and password_encryption when the role gets its password), or add ?sslmode=require to the URL.",
+        ),
+        OpenError::Pooled => crate::failure::pooled(),
         OpenError::Crowded => Error::StoreUnavailable(
             "The database takes no more connections. Lower `connections` of the processes that use it, or raise the server's max_connections or the role's limit."
                 .to_owned(),
@@ -144,7 +151,10 @@ fn refusal(error: postgres::OpenError) -> Error {
             "The connection to the database cannot be encrypted: the server speaks no TLS, or this machine does not trust its certificate. SSL_CERT_FILE names a file of certificates to trust; ?sslmode=disable goes without, which is for networks that nobody else reads.".to_owned(),
         ),
         OpenError::Privileged => Error::invalid(
-            "The role in the URL is a superuser or may pass by row-level security. Use the URL that `npx bailiwick setup <owner url>` prints.",
+            "The role in the URL is a superuser, or may pass by row-level security, make roles, replicate or act on the server, or become a role that does. Use the URL that `npx bailiwick setup <owner url>` prints, and take from that role what it was given since.",
+        ),
+        OpenError::Altered => Error::invalid(
+            "The row-level policies of the store's tables, or what the role in the URL may do with them, are not what the set-up makes. Run `npx bailiwick setup <owner url>`, which puts right what it made, and use the URL that it prints.",
         ),
         OpenError::Owner => Error::invalid(
             "The role in the URL owns the store's tables. Use the URL that `npx bailiwick setup <owner url>` prints.",
@@ -158,10 +168,11 @@ fn refusal(error: postgres::OpenError) -> Error {
         OpenError::RoleTaken => Error::invalid(
             "This server has a role bailiwick_<database> already, although this database is not set up: from one of this name that is gone, or made by somebody else. Nothing was changed. Drop or rename that role, then run the set-up again.",
         ),
-        OpenError::Refused => Error::StoreUnavailable(
-            "The database refused the set-up, and nothing was changed: it may be a standby, or read-only, or full. Its own log says why."
-                .to_owned(),
-        ),
+        OpenError::Refused(code) => Error::StoreUnavailable(format!(
+            "The database refused the set-up{}, and nothing was changed. Its own log says more.",
+            code.map(|code| format!(" with SQLSTATE {code} (https://www.postgresql.org/docs/current/errcodes-appendix.html)"))
+                .unwrap_or_default()
+        )),
         OpenError::NotSetUp => Error::invalid(
             "The database is not set up for this role. Run `npx bailiwick setup <owner url>` once, and use the URL that it prints.",
         ),
@@ -176,6 +187,29 @@ fn refusal(error: postgres::OpenError) -> Error {
         ),
         OpenError::Moved => crate::moving::moved(),
     }
+}
+
+/// Refuses a path or a name that is the URL of a database, or was meant as one: what it makes would be called by a password,
+/// and shown.
+pub(crate) fn refuse_url(name: &str) -> Result<()> {
+    let lower = name.to_lowercase();
+    let has_sign = ["://", "postgres:", "postgresql:"].iter().any(|sign| lower.contains(sign));
+    // `password = …`, however it is set apart.
+    let has_word = lower
+        .match_indices("password")
+        .any(|(at, word)| lower.get(at + word.len()..).is_some_and(|rest| rest.trim_start().starts_with('=')));
+    // `role:password@host`: within one part of a path, which a drive's letter is none of.
+    let has_role = name.split(['/', '\\']).any(|part| {
+        let said = part.split_once(':').filter(|(role, _)| !role.is_empty());
+        said.is_some_and(|(_, rest)| rest.split_once('@').is_some_and(|(password, _)| !password.is_empty()))
+    });
+    let is_url = has_sign || has_word || has_role;
+    if is_url {
+        return Err(Error::invalid(
+            "The path or name of a store looks like the URL of a database. It is not repeated, for it may hold a password. Name a path alone, or begin the URL with postgres://.",
+        ));
+    }
+    Ok(())
 }
 
 /// The path without links above its last part, which the engine itself checks: two ways to write one place are one

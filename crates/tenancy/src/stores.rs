@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::copying::Copied;
 use crate::moving::{Departure, Outcome, Progress};
 pub use crate::opening::setup;
-use crate::opening::{no_store_yet, open_postgres, open_sled, postgres_place, real_path};
+use crate::opening::{no_store_yet, open_postgres, open_sled, postgres_place, real_path, refuse_url};
 use crate::root_key::RootKey;
 use crate::store::{Store, StoreOptions, is_unused};
 
@@ -59,12 +59,32 @@ pub struct StoreHandle {
 #[derive(Default)]
 struct Entry {
     state: tokio::sync::Mutex<Shared>,
+    /// How many attempts at opening have failed.
+    failures: AtomicU64,
 }
 
 #[derive(Default)]
 struct Shared {
     store: Option<Arc<Store>>,
     handles: usize,
+    failed: Option<Failed>,
+}
+
+/// The last attempt that found nobody to answer.
+struct Failed {
+    /// Which of the failures it was.
+    number: u64,
+    url: String,
+    error: Error,
+}
+
+impl Shared {
+    /// What an attempt has found out that ended while somebody waited with the same URL: nobody answers there. Each who
+    /// tried for himself would let the next wait longer.
+    fn failed_since(&self, failures: u64, url: &str) -> Option<Error> {
+        let failed = self.failed.as_ref()?;
+        (failed.number > failures && failed.url == url).then(|| failed.error.clone())
+    }
 }
 
 fn entries() -> &'static Mutex<HashMap<Location, Arc<Entry>>> {
@@ -86,24 +106,37 @@ pub async fn open(url: &str, options: OpenOptions) -> Result<StoreHandle> {
     }
     let location = Location::parse(url)?;
     let entry = entries().lock().entry(location.clone()).or_default().clone();
+    let failures = entry.failures.load(Ordering::SeqCst);
     let mut shared = entry.state.lock().await;
-    let store = match &shared.store {
-        Some(store) => {
-            // Whoever joins with a root key of their own must have the right one.
-            if let given @ RootKey::Given(_) = options.store.root_key {
-                store.verify_root_key(given).await?;
-            }
-            store.clone()
+    let store = if let Some(store) = &shared.store {
+        // Whoever joins with a root key of their own must have the right one.
+        if let given @ RootKey::Given(_) = options.store.root_key {
+            store.verify_root_key(given).await?;
         }
-        None => match open_engine(&location, url, options).await {
+        store.clone()
+    } else {
+        let opened = match shared.failed_since(failures, url) {
+            Some(error) => Err(error),
+            None => {
+                let opened = open_engine(&location, url, options).await;
+                if let Err(error @ Error::StoreUnavailable(_)) = &opened {
+                    let number = entry.failures.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+                    shared.failed = Some(Failed { number, url: url.to_owned(), error: error.clone() });
+                }
+                opened
+            }
+        };
+        match opened {
             Ok(store) => store,
             Err(error) => {
                 drop(shared);
                 forget(&location, &entry);
                 return Err(error);
             }
-        },
+        }
     };
+    // It may have held a password, and means nothing any more.
+    shared.failed = None;
     shared.store = Some(store.clone());
     shared.handles += 1;
     drop(shared);
@@ -214,8 +247,9 @@ impl StoreHandle {
     /// Copies everything into a directory that is not there yet, or empty: see [`Store::backup`].
     ///
     /// # Errors
-    /// As there, and `InvalidInput` for a directory inside the store's own.
+    /// As there, and `InvalidInput` for a directory inside the store's own, and for one that is a URL.
     pub async fn backup(&self, directory: &Path) -> Result<Copied> {
+        refuse_url(&directory.to_string_lossy())?;
         if let Location::Sled(own) = &self.location
             && real_path(directory)?.strip_prefix(own).is_ok_and(|below| below != Path::new(""))
         {
@@ -280,9 +314,15 @@ impl Location {
         match url.split_once(':') {
             Some(("sled", "")) => Err(Error::invalid("sled: needs a path, such as sled:./data.")),
             Some(("sled", path)) if path.contains('\0') => Err(Error::invalid("A store's path cannot contain U+0000.")),
-            Some(("sled", path)) => Ok(Self::Sled(real_path(Path::new(path))?)),
+            Some(("sled", path)) => {
+                refuse_url(path)?;
+                Ok(Self::Sled(real_path(Path::new(path))?))
+            }
             Some(("memory", "")) => Ok(Self::OwnMemory(NEXT.fetch_add(1, Ordering::Relaxed))),
-            Some(("memory", name)) => Ok(Self::SharedMemory(name.to_owned())),
+            Some(("memory", name)) => {
+                refuse_url(name)?;
+                Ok(Self::SharedMemory(name.to_owned()))
+            }
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(postgres_place(url)?)),
             _ => Err(Error::invalid(
                 "A store's URL is sled:<path>, memory:, memory:<name> or postgres://role:password@host/database.",

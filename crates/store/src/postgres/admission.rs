@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error, SimpleQueryMessage};
 
-use super::connections::Connection;
-use super::failure::Trouble;
+use super::connections::{BEGIN_WRITING, Connection};
+use super::failure::{self, Trouble};
 use super::pipeline::Answer;
 use super::{OpenError, Shared};
 use crate::vault::MOVED;
@@ -18,7 +18,7 @@ use crate::vault::MOVED;
 const TRY: &str = "SELECT get_byte(value, 0) FROM bailiwick.headers WHERE name = decode(repeat('00', 32), 'hex')
     FOR KEY SHARE NOWAIT";
 /// Nothing of this transaction ends before its connection does.
-const HOLD: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0;
+const HOLD: &str = "SET LOCAL idle_in_transaction_session_timeout = 0;
     SELECT FROM bailiwick.headers WHERE name = decode(repeat('00', 32), 'hex') FOR UPDATE NOWAIT";
 /// How long connections that are about to end may take: those of a process that was killed just now.
 const GRACE: Duration = Duration::from_secs(3);
@@ -43,7 +43,7 @@ async fn admission(client: &Client) -> Result<Admission, Error> {
             Ok(if messages.iter().any(is_moved) { Admission::Moved } else { Admission::Open })
         }
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(Admission::Held),
-        // A standby: nobody writes there.
+        // A standby, for settings refuse nothing here: nobody writes there.
         Err(error) if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => Ok(Admission::Open),
         Err(error) => Err(error),
     }
@@ -51,7 +51,7 @@ async fn admission(client: &Client) -> Result<Admission, Error> {
 
 /// Refuses to open a store that somebody has alone, or that was moved.
 pub(super) async fn before_use(client: &Client) -> Result<(), OpenError> {
-    match admission(client).await.map_err(|_| OpenError::Unavailable)? {
+    match admission(client).await.map_err(|error| failure::of_opening(&error))? {
         Admission::Open => Ok(()),
         Admission::Held => Err(OpenError::Moving),
         Admission::Moved => Err(OpenError::Moved),
@@ -107,8 +107,10 @@ pub(super) async fn claim(shared: &Shared) -> Result<bool, Trouble> {
 
 /// `false`: somebody else has it.
 async fn hold(connection: &Connection) -> Result<bool, Trouble> {
+    // The mark that the store was moved is written at its end.
+    let hold = format!("{BEGIN_WRITING}; {HOLD}");
     let mut pipeline = connection.pipeline();
-    pipeline.batch(HOLD);
+    pipeline.batch(&hold);
     match pipeline.outcomes().await?.pop() {
         Some(Ok(_)) => Ok(true),
         Some(Err(error)) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(false),

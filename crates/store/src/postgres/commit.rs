@@ -10,6 +10,7 @@ use super::fresh;
 use super::numbers::{binary, kind, signed, unsigned};
 use super::outcome::{self, Token};
 use super::pipeline::Answer;
+use super::reading::of_primary;
 use super::writing::{self, Kept};
 use crate::engine::{Commit, CommitError, Count, Durability, Op, Place, Usage, Version, When};
 use crate::stage::{Entry, Refusal, Staged, answer, stage};
@@ -79,6 +80,8 @@ type Locked = BTreeMap<Place, Entry<Kept>>;
 pub(super) struct Before {
     locked: Locked,
     version: u64,
+    /// The server's clock.
+    time: u64,
     /// Whether the tag is known, and whether it was erased.
     is_erased: Option<bool>,
     usage: Usage,
@@ -87,7 +90,7 @@ pub(super) struct Before {
 impl Before {
     /// No rows, and no limits that what is there could meet.
     pub(super) fn nothing(version: u64) -> Self {
-        Self { locked: Locked::new(), version, is_erased: None, usage: Usage::new() }
+        Self { locked: Locked::new(), version, time: 0, is_erased: None, usage: Usage::new() }
     }
 }
 
@@ -135,12 +138,12 @@ async fn attempt(shared: &Shared, connection: &Connection, commits: &[Commit]) -
         // If this fails, whoever repeats it is told again.
         return connection.batch("ROLLBACK").await.map(|()| answers).map_err(Failed::NotWritten);
     }
-    let token = Token::fresh().ok_or(Failed::NotWritten(Trouble::Refused))?;
+    let token = Token::fresh(before.time).ok_or(Failed::NotWritten(Trouble::Refused))?;
     let mut pipeline = connection.pipeline();
     let statements = &connection.statements;
     pipeline.execute(&statements.insert_token, vec![binary(&commit.tag.0), binary(&token.0)]);
-    if let Some(cutoff) = token.old_ones() {
-        pipeline.execute(&statements.drop_tokens, vec![binary(&commit.tag.0), binary(&cutoff)]);
+    if token.removes_old_ones() {
+        pipeline.execute(&statements.drop_tokens, vec![binary(&commit.tag.0)]);
     }
     if before.is_erased.is_none() {
         pipeline.execute(&statements.register, vec![binary(&commit.tag.0)]);
@@ -209,15 +212,17 @@ async fn lock(shared: &Shared, connection: &Connection, commits: &[Commit]) -> R
     }
     let next = answers.next().map(Answer::rows).unwrap_or_default();
     let next = next.first().ok_or(Trouble::Corrupt)?;
-    let (version, is_erased): (i64, Option<bool>) = (next.get(0), next.get(1));
-    let usage = answers.next().map(Answer::rows).unwrap_or_default();
+    let (version, time, is_erased): (i64, i64, Option<bool>) = (next.get(0), next.get(1), next.get(2));
+    // Only where there are limits.
+    let usage = answers.next().map(Answer::rows).map_or(Ok(Vec::new()), of_primary)?;
     while locked.len() > seen {
         seen = locked.len();
         let mut pipeline = connection.pipeline();
         pipeline.query(&statements.lock_rows, vec![binary(&tag.0), Box::new(kinds()), Box::new(items())]);
         locked = locked_rows(&pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default())?;
     }
-    Ok(Before { locked, version: unsigned(version), is_erased, usage: usage_of(&usage).ok_or(Trouble::Corrupt)? })
+    let usage = usage_of(&usage).ok_or(Trouble::Corrupt)?;
+    Ok(Before { locked, version: unsigned(version), time: unsigned(time), is_erased, usage })
 }
 
 fn locked_rows(rows: &[tokio_postgres::Row]) -> Result<Locked, Trouble> {

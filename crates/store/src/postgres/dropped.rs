@@ -7,8 +7,9 @@ use std::task::Poll;
 
 use tokio_postgres::SimpleQueryMessage;
 
+use super::dialing::Dialer;
 use super::outcome::{self, Token};
-use super::{PostgresOptions, Shared, address, commit, connect, housekeeping, reading};
+use super::{PostgresOptions, Shared, commit, connect, housekeeping, reading};
 use crate::conformance::database::Database;
 use crate::conformance::support::{NOW, commit_of, place, put_counted, put_until, tag, whole_range};
 use crate::engine::Due;
@@ -44,7 +45,7 @@ const CALLS: [fn(&Shared) -> Call<'_>; 8] = [
     },
     |shared| {
         Box::pin(async {
-            let _ = outcome::was_committed(shared, tag(1), Token::fresh().unwrap()).await;
+            let _ = outcome::was_committed(shared, tag(1), Token::fresh(1).unwrap()).await;
         })
     },
     |shared| {
@@ -104,12 +105,12 @@ async fn check(shared: &Shared) {
 #[test]
 fn m4_a_call_dropped_at_any_await_leaves_no_tag_on_a_connection() {
     let database = Database::fresh();
-    let (config, tls) = (address::parse(&database.url()).unwrap(), address::tls().unwrap());
+    let dialer = Dialer::to(&database.url()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         // Whoever comes next gets the connection that was in use before, if it went back at all.
         let options = PostgresOptions { connections: 1, ..PostgresOptions::default() };
-        let shared = connect(config, tls, options).await.unwrap();
+        let shared = connect(dialer, options).await.unwrap();
         let theirs = commit_of(tag(2), vec![put_counted(place(1, 99), 7)]);
         assert!(commit::run(&shared, &[theirs]).await[0].is_ok());
         for call in CALLS {

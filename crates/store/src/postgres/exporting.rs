@@ -7,6 +7,7 @@ use super::connections::{Lease, fence};
 use super::failure::Trouble;
 use super::numbers::{binary, kind, tag, unsigned};
 use super::pipeline::Answer;
+use super::reading::of_primary;
 use super::{Inner, Shared};
 use crate::engine::{Due, EngineFuture, Export, Exported, Place, ReadError, Row, Tag, Version};
 
@@ -68,7 +69,7 @@ impl Progress {
         let connection = self.lease.connection()?;
         let mut pipeline = connection.pipeline();
         pipeline.query(&connection.statements.tags, vec![binary(&self.last)]);
-        for row in pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default() {
+        for row in of_primary(pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default())? {
             self.last = row.get(0);
             self.tags.push_back(tag(&self.last).ok_or(Trouble::Corrupt)?);
         }
@@ -106,8 +107,11 @@ impl Progress {
         let place = (Box::new(after_kind), Box::new(after_item));
         pipeline.query(&statements.export_rows, vec![binary(&tag.0), place.0, place.1]);
         let mut answers = pipeline.answers().await?;
-        let rows = answers.pop().map(Answer::rows).unwrap_or_default();
-        let wakes = answers.pop().map(Answer::rows).unwrap_or_default();
+        let rows = of_primary(answers.pop().map(Answer::rows).unwrap_or_default())?;
+        let wakes = match self.after {
+            None => of_primary(answers.pop().map(Answer::rows).unwrap_or_default())?,
+            Some(_) => Vec::new(),
+        };
         let mut part = Vec::new();
         for wake in wakes {
             let due = Due { tag, kind: kind(wake.get(0)).ok_or(Trouble::Corrupt)? };
@@ -138,7 +142,7 @@ async fn exported(
         let mut pipeline = connection.pipeline();
         let values = vec![binary(&tag.0), Box::new(kind) as _, binary(item)];
         pipeline.query(&connection.statements.export_blobs, values);
-        for part in pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default() {
+        for part in of_primary(pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default())? {
             value.extend_from_slice(part.get(0));
         }
     }

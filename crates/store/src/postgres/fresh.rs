@@ -4,9 +4,9 @@
 
 use super::Shared;
 use super::commit::{Answers, Before, Failed, Group, failure_of, stage_all};
-use super::connections::{Connection, begin};
+use super::connections::{Connection, Next, begin};
 use super::failure::Trouble;
-use super::numbers::{binary, signed, unsigned};
+use super::numbers::{binary, signed};
 use super::outcome::Token;
 use super::pipeline::Answer;
 use super::writing::{PART_BYTES, Sums, columns, items, kinds, rows_of};
@@ -36,7 +36,8 @@ pub(super) async fn attempt(
     commits: &[Commit],
 ) -> Result<Option<Answers>, Failed> {
     // It is known before, so that it can be told when the connection breaks while committing.
-    let Some(version) = connection.take_version() else { return Ok(None) };
+    let Some(next) = connection.take_next() else { return Ok(None) };
+    let version = next.version;
     let Some(Group { commit, staged, answers }) = stage_all(commits, &Before::nothing(version)) else {
         return Ok(None);
     };
@@ -45,7 +46,7 @@ pub(super) async fn attempt(
     if answers.iter().any(Result::is_err) || rows.len() != commit.ops.len() {
         return Ok(None);
     }
-    let token = Token::fresh().ok_or(Failed::NotWritten(Trouble::Refused))?;
+    let token = Token::fresh(next.now()).ok_or(Failed::NotWritten(Trouble::Refused))?;
     let tag = || binary(&commit.tag.0);
     let sums = Sums::of(&commit, &staged.changes);
     let places: Vec<Place> = commit.ops.iter().filter_map(absent).collect();
@@ -60,8 +61,8 @@ pub(super) async fn attempt(
     let mut pipeline = connection.pipeline();
     pipeline.batch(&begin);
     pipeline.query(&statements.insert_new, values);
-    if let Some(cutoff) = token.old_ones() {
-        pipeline.execute(&statements.drop_tokens, vec![tag(), binary(&cutoff)]);
+    if token.removes_old_ones() {
+        pipeline.execute(&statements.drop_tokens, vec![tag()]);
     }
     if let Some([kinds, times]) = sums.dues() {
         pipeline.execute(&statements.lower_due, vec![tag(), kinds, times, binary(&token.0)]);
@@ -74,11 +75,11 @@ pub(super) async fn attempt(
     }
     let inserted = outcomes.swap_remove(1).map(Answer::rows).unwrap_or_default();
     let row = inserted.first().ok_or(Failed::NotWritten(Trouble::Corrupt))?;
-    connection.keep_version(unsigned(row.get(0)));
-    if row.get(1) {
+    connection.keep_next(Next::of(row));
+    if row.get(2) {
         return Ok(Some(answers));
     }
-    let number = row.get::<_, Option<i64>>(2).and_then(|number| usize::try_from(number).ok());
+    let number = row.get::<_, Option<i64>>(3).and_then(|number| usize::try_from(number).ok());
     let conflict = number.and_then(|number| conflict(commits, number));
     Ok(conflict.map(|conflict| vec![Err(conflict)]))
 }

@@ -1,7 +1,8 @@
 //! A group of commits of which some are refused: each is told its own answer, and nothing of a refused one is written.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-use super::{PostgresOptions, address, commit, connect, housekeeping, reading};
+use super::dialing::Dialer;
+use super::{PostgresOptions, commit, connect, housekeeping, reading};
 use crate::conformance::database::Database;
 use crate::conformance::support::{
     NOW, check, commit_of, delete, place, put_counted, put_until, put_when, tag, whole_range,
@@ -17,10 +18,10 @@ fn woken(kind: u8, mut ops: Vec<Op>) -> Commit {
 #[test]
 fn b6_refused_commits_of_a_group_are_refused_alone() {
     let database = Database::fresh();
-    let (config, tls) = (address::parse(&database.url()).unwrap(), address::tls().unwrap());
+    let dialer = Dialer::to(&database.url()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
-        let shared = connect(config, tls, PostgresOptions::default()).await.unwrap();
+        let shared = connect(dialer, PostgresOptions::default()).await.unwrap();
         let there = commit_of(tag(1), vec![put_counted(place(1, 0), 7), put_counted(place(1, 1), 7)]);
         let before = commit::run(&shared, &[there]).await.remove(0).unwrap();
         let group = [

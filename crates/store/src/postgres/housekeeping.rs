@@ -1,10 +1,10 @@
 //! What is due, and removing what has expired or was erased: small transactions, each of which leaves things whole.
 
-use super::Shared;
 use super::connections::{Connection, begin};
 use super::failure::Trouble;
 use super::numbers::{binary, kind, signed, tag};
 use super::pipeline::{Answer, Parameter};
+use super::{Shared, single};
 use crate::engine::{Due, Durability, Millis, Tag};
 
 /// So many rows are removed at once.
@@ -19,13 +19,9 @@ const NO_KIND: i16 = -1;
 const SECOND_PASS: i64 = 3_600_000;
 
 pub(super) async fn due(shared: &Shared, now: Millis, limit: usize) -> Result<Vec<Due>, Trouble> {
-    let lease = shared.connections.lease(None).await?;
-    let connection = lease.connection()?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut pipeline = connection.pipeline();
-    pipeline.query(&connection.statements.due, vec![Box::new(signed(now)), Box::new(limit)]);
-    let rows = pipeline.answers().await?.pop().map(Answer::rows).unwrap_or_default();
-    lease.done();
+    let values = || -> Vec<Parameter<'static>> { vec![Box::new(signed(now)), Box::new(limit)] };
+    let rows = single::read(shared, |statements| &statements.due, values).await?;
     let due = |row: &tokio_postgres::Row| Some(Due { tag: tag(row.get(0))?, kind: kind(row.get(1))? });
     rows.iter().map(due).collect::<Option<_>>().ok_or(Trouble::Corrupt)
 }

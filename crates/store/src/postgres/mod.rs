@@ -2,11 +2,12 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `open` (here), `checks`, `address`, `admission` | opening, what must hold before, and who has it alone |
+//! | `open` (here), `checks`, `admission` | opening, what must hold before, and who has it alone |
+//! | `address`, `dialing` | where a database is, and how it is reached |
 //! | `schema`, `setup` | the tables, and who makes them |
 //! | `connections`, `permits`, `pipeline`, `statements`, `numbers`, `failure` | talking to the server |
 //! | `grouping`, `commit`, `fresh`, `writing`, `outcome` | commits, and what became of one whose connection broke |
-//! | `reading`, `housekeeping`, `exporting` | the other calls |
+//! | `reading`, `single`, `housekeeping`, `exporting` | the other calls |
 //! | `store`, `vault` | what callers see |
 //!
 //! The tables are drawn in `docs/format`.
@@ -16,6 +17,7 @@ mod admission;
 mod checks;
 mod commit;
 mod connections;
+mod dialing;
 #[cfg(test)]
 mod dropped;
 mod exporting;
@@ -32,15 +34,18 @@ mod pipeline;
 mod reading;
 mod schema;
 mod setup;
+mod single;
 mod statements;
 mod store;
 mod vault;
 mod writing;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Opened;
+use dialing::Dialer;
 use failure::Trouble;
 use store::{Inner, PostgresEngine, Threads};
 
@@ -53,14 +58,17 @@ pub struct PostgresOptions {
     /// or behind a network that lost it, answers nothing at all. On the server, transactions that get no further are
     /// ended after the same time.
     pub patience: Duration,
+    /// How long opening may take as a whole.
+    pub opening: Duration,
     /// Whether this is to move the store: then it may be one that was moved, and [`crate::Vault::claim`] may be called.
     pub is_moving: bool,
 }
 
 impl Default for PostgresOptions {
-    /// 10 connections, 30 seconds, not moving.
+    /// 10 connections, 30 seconds for each trip and for opening, not moving.
     fn default() -> Self {
-        Self { connections: 10, patience: Duration::from_secs(30), is_moving: false }
+        let patience = Duration::from_secs(30);
+        Self { connections: 10, patience, opening: patience, is_moving: false }
     }
 }
 
@@ -70,7 +78,10 @@ pub enum OpenError {
     /// It is no PostgreSQL URL with a host, or one with a setting that is not known.
     #[error("the URL is not one of a PostgreSQL database")]
     Address,
-    /// The server cannot be reached.
+    /// It asks for TLS where the server has it, which whoever stands between decides.
+    #[error("the URL leaves it to the server whether there is TLS")]
+    Weak,
+    /// The server cannot be reached, or does not answer, or says more than there is to say.
     #[error("the database cannot be reached")]
     Unavailable,
     /// The server takes no more connections, of anybody or of this role.
@@ -82,15 +93,25 @@ pub enum OpenError {
     /// The server does not let this role in, or asks for a password that is not there.
     #[error("the server does not let this role in")]
     NotLetIn,
+    /// The server wants to see the password, or a hash of it that is worth as much, without TLS.
+    #[error("the server asks for the password without TLS")]
+    AsksForPassword,
+    /// What was prepared or set on a connection is not there any more.
+    #[error("a pooler hands transactions to different sessions")]
+    Pooled,
     /// The server has no such database.
     #[error("there is no such database")]
     NoDatabase,
     /// The server speaks no TLS, or its certificate is not one that this machine trusts.
     #[error("the connection cannot be encrypted")]
     Untrusted,
-    /// The role is a superuser or passes by row-level security, or may become one that is.
-    #[error("the role may pass by row-level security")]
+    /// The role is a superuser, passes by row-level security, makes roles, replicates, or acts on the server; or it may
+    /// become one that does.
+    #[error("the role may do what passes by row-level security")]
     Privileged,
+    /// The policies of the tables, or what the role may do in the schema, are others than a set-up makes.
+    #[error("the policies or the role's rights are not those of a set-up")]
+    Altered,
     /// The role owns the tables, or may become the one that does.
     #[error("the role owns the tables")]
     Owner,
@@ -103,9 +124,9 @@ pub enum OpenError {
     /// There is a role of the name that the application's is to have, from elsewhere.
     #[error("the role is there already")]
     RoleTaken,
-    /// The server takes no such changes now, for example because it is a standby.
+    /// The server takes no such changes now. It says why by a code (SQLSTATE).
     #[error("the server refused the set-up")]
-    Refused,
+    Refused(Option<Code>),
     /// There are no tables, or the role may not use them.
     #[error("the database is not set up")]
     NotSetUp,
@@ -123,12 +144,35 @@ pub enum OpenError {
     Moved,
 }
 
+/// An SQLSTATE: five digits or capital letters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Code([u8; 5]);
+
+impl Code {
+    /// `None` if it is something else, which a server may send.
+    fn of(text: &str) -> Option<Self> {
+        let code: [u8; 5] = text.as_bytes().try_into().ok()?;
+        code.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()).then_some(Self(code))
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, formatter)
+    }
+}
+
 /// What all calls of a store need.
 struct Shared {
     connections: connections::Connections,
     groups: grouping::Groups,
     is_citus: bool,
-    server_default_is_off: bool,
     patience: Duration,
     /// What keeps everybody else out, if this is so.
     claim: tokio::sync::Mutex<Option<connections::Lease>>,
@@ -148,39 +192,43 @@ pub fn place(url: &str) -> Result<String, OpenError> {
 /// # Errors
 /// See [`OpenError`]. Nothing is changed.
 pub async fn open(url: &str, options: PostgresOptions) -> Result<Opened, OpenError> {
-    let config = address::parse(url)?;
-    let tls = address::tls()?;
+    let dialer = Dialer::to(url)?;
     let threads = Threads::start().map_err(|_| OpenError::Unavailable)?;
-    let shared = threads.run(connect(config, tls, options)).await.unwrap_or(Err(OpenError::Unavailable))?;
+    let opening = options.opening;
+    let shared = in_time(&threads, opening, connect(dialer, options)).await?;
     let inner = Arc::new(Inner::new(shared, threads));
     Ok(Opened { engine: Arc::new(PostgresEngine(Arc::clone(&inner))), vault: Arc::new(vault::PostgresVault(inner)) })
 }
 
+/// Gives up what takes longer: a server may let one in and then say nothing, or never come to an end.
+async fn in_time<T: Send + 'static>(
+    threads: &Threads,
+    time: Duration,
+    what: impl Future<Output = Result<T, OpenError>> + Send + 'static,
+) -> Result<T, OpenError> {
+    let what = threads.run(async move { tokio::time::timeout(time, what).await });
+    what.await.and_then(Result::ok).unwrap_or(Err(OpenError::Unavailable))
+}
+
 /// Checks the database and makes room for connections to it.
-async fn connect(
-    mut config: tokio_postgres::Config,
-    tls: tokio_postgres_rustls::MakeRustlsConnect,
-    options: PostgresOptions,
-) -> Result<Shared, OpenError> {
+async fn connect(mut dialer: Dialer, options: PostgresOptions) -> Result<Shared, OpenError> {
     if options.is_moving {
-        admission::tell_apart(&mut config)?;
+        admission::tell_apart(dialer.config_mut())?;
     }
-    let (client, connection) = config.connect(tls.clone()).await.map_err(|error| failure::of_connecting(&error))?;
-    tokio::spawn(connection);
-    checks::before_use(&client).await?;
+    let dialed = dialer.dial().await?;
+    let client = &dialed.client;
+    connections::settle(client, options.patience).await.map_err(|error| failure::of_opening(&error))?;
+    checks::before_use(client).await?;
     if !options.is_moving {
-        admission::before_use(&client).await?;
+        admission::before_use(client).await?;
     }
-    let is_citus = checks::is_citus(&client).await?;
-    let row = client.query_one("SHOW synchronous_commit", &[]).await.map_err(|_| OpenError::Unavailable)?;
-    let connections = connections::Connections::new(config, tls, &options);
+    let is_citus = checks::is_citus(client).await?;
+    let connections = connections::Connections::new(dialer, &options);
     let connections = connections.map_err(|_: Trouble| OpenError::Unavailable)?;
-    let server_default_is_off = row.get::<_, &str>(0) == "off";
     Ok(Shared {
         connections,
         groups: grouping::Groups::default(),
         is_citus,
-        server_default_is_off,
         patience: options.patience,
         claim: tokio::sync::Mutex::default(),
     })
@@ -193,14 +241,20 @@ async fn connect(
 /// # Errors
 /// See [`OpenError`]. Then nothing was changed.
 pub async fn setup(owner_url: &str) -> Result<String, OpenError> {
-    let config = address::parse(owner_url)?;
-    let tls = address::tls()?;
+    setup_within(owner_url, Duration::from_secs(60)).await
+}
+
+/// The same, given up after this time.
+///
+/// # Errors
+/// As [`setup`].
+pub async fn setup_within(owner_url: &str, time: Duration) -> Result<String, OpenError> {
+    let dialer = Dialer::to(owner_url)?;
     let url = owner_url.to_owned();
     let threads = Threads::start().map_err(|_| OpenError::Unavailable)?;
     let setting_up = async move {
-        let (client, connection) = config.connect(tls).await.map_err(|error| failure::of_connecting(&error))?;
-        tokio::spawn(connection);
-        setup::run(&client, &url).await
+        let dialed = dialer.dial().await?;
+        setup::run(&dialed.client, &url, time).await
     };
-    threads.run(setting_up).await.unwrap_or(Err(OpenError::Unavailable))
+    in_time(&threads, time, setting_up).await
 }

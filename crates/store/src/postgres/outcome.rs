@@ -1,6 +1,6 @@
 //! What became of a commit whose connection broke while it was committing.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::Shared;
 use super::connections::begin;
@@ -13,21 +13,20 @@ use crate::engine::{CommitError, Durability, Tag};
 const PATIENCES: u32 = 2;
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long tokens are kept.
-const LIFE_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 /// One commit in so many removes old tokens.
 const REMOVING: u8 = 64;
 
-/// The name of one attempt at a commit: the time in milliseconds, so that old ones lie together, and 8 random bytes.
+/// The name of one attempt at a commit: the time in milliseconds by the server's clock, so that old ones lie together and
+/// all processes agree which they are, and 8 random bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Token(pub(super) [u8; 16]);
 
 impl Token {
     /// `None` if the system gives no random bytes.
-    pub(super) fn fresh() -> Option<Self> {
+    pub(super) fn fresh(now: u64) -> Option<Self> {
         let mut token = [0; 16];
         getrandom::fill(&mut token).ok()?;
-        token.first_chunk_mut::<8>()?.copy_from_slice(&now().to_be_bytes());
+        token.first_chunk_mut::<8>()?.copy_from_slice(&now.to_be_bytes());
         Some(Self(token))
     }
 
@@ -36,14 +35,10 @@ impl Token {
         i16::from(self.0[15] % 16)
     }
 
-    /// Below which token all are old, if this commit is one that removes them.
-    pub(super) fn old_ones(&self) -> Option<[u8; 8]> {
-        self.0[14].is_multiple_of(REMOVING).then(|| now().saturating_sub(LIFE_MILLIS).to_be_bytes())
+    /// Whether this commit is one that removes old tokens.
+    pub(super) fn removes_old_ones(&self) -> bool {
+        self.0[14].is_multiple_of(REMOVING)
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Whether the commit with this token has happened. Afterwards it has or never will: claiming an absent token waits for a

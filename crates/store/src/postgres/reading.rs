@@ -5,15 +5,28 @@ use tokio_postgres::Row as Answered;
 
 use super::Shared;
 use super::commit::usage_of;
-use super::connections::{Lease, begin};
+use super::connections::{Lease, begin_reading};
 use super::failure::Trouble;
 use super::numbers::{binary, signed, unsigned};
 use super::pipeline::{Answer, Parameter};
 use super::statements::Statements;
-use crate::engine::{Durability, Found, Millis, Place, Row, ScanRequest, Tag, Usage, Version};
+use crate::engine::{Found, Millis, Place, Row, ScanRequest, Tag, Usage, Version};
 
 /// How often a read is repeated on a new connection.
 const ATTEMPTS: usize = 3;
+
+/// The rows that a statement found which only reads.
+///
+/// # Errors
+/// `Standby` if a server answered that follows another: what it does not have may be there all the same.
+pub(super) fn of_primary(mut rows: Vec<Answered>) -> Result<Vec<Answered>, Trouble> {
+    let last = rows.first().and_then(|row| row.len().checked_sub(2)).ok_or(Trouble::Corrupt)?;
+    if rows.iter().any(|row| row.get(last + 1)) {
+        return Err(Trouble::Standby);
+    }
+    rows.retain(|row| row.get::<_, Option<bool>>(last).is_some());
+    Ok(rows)
+}
 
 /// Runs one statement for a tag. One that was erased has nothing, although a commit that began before may have left rows.
 async fn read(
@@ -22,7 +35,7 @@ async fn read(
     statement: impl Fn(&Statements) -> &tokio_postgres::Statement,
     values: impl Fn() -> Vec<Parameter<'static>>,
 ) -> Result<Vec<Answered>, Trouble> {
-    let begin = begin(&tag, Durability::Sync, shared.is_citus);
+    let begin = begin_reading(&tag, shared.is_citus);
     let mut trouble = Trouble::Lost;
     for _ in 0..ATTEMPTS {
         let lease: Lease = shared.connections.lease(Some(tag)).await?;
@@ -33,15 +46,18 @@ async fn read(
         // Afterwards: what is there before the tag was erased may be told.
         pipeline.query(&connection.statements.is_erased, vec![binary(&tag.0)]);
         pipeline.batch("COMMIT");
-        match pipeline.answers().await {
-            Ok(answers) => {
+        let found = pipeline.answers().await.and_then(|answers| {
+            let mut answers = answers.into_iter().skip(1).map(Answer::rows).map(of_primary);
+            let mut next = || answers.next().unwrap_or(Err(Trouble::Corrupt));
+            Ok((next()?, next()?))
+        });
+        match found {
+            Ok((rows, marks)) => {
                 lease.done();
-                let mut answers = answers.into_iter().skip(1).map(Answer::rows);
-                let rows = answers.next().unwrap_or_default();
-                let is_erased = answers.next().is_some_and(|marks| !marks.is_empty());
-                return Ok(if is_erased { Vec::new() } else { rows });
+                return Ok(if marks.is_empty() { rows } else { Vec::new() });
             }
-            Err(error @ (Trouble::Lost | Trouble::Raced)) => trouble = error,
+            // The primary may be another server by now.
+            Err(error @ (Trouble::Lost | Trouble::Raced | Trouble::Standby)) => trouble = error,
             Err(error) => return Err(error),
         }
     }

@@ -1,5 +1,8 @@
 //! The tables, as `docs/format/postgres.md` draws them. Each step leads from one version of the schema to the next.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
 /// The version this engine works with.
 pub(super) const VERSION: i32 = 1;
 
@@ -51,22 +54,52 @@ pub(super) fn fence(table: &str) -> String {
     format!(
         "ALTER TABLE bailiwick.{table} ENABLE ROW LEVEL SECURITY;
          ALTER TABLE bailiwick.{table} FORCE ROW LEVEL SECURITY;
-         DROP POLICY IF EXISTS tenant ON bailiwick.{table};
          CREATE POLICY tenant ON bailiwick.{table} USING ({TAG}) WITH CHECK ({TAG})"
     )
 }
 
-/// What the application's role may do. `role` is a quoted identifier.
+/// The expression of the policies, as every server from 15 to 18 writes it.
+pub(super) const WRITTEN_POLICY: &str =
+    "(tag = decode(NULLIF(current_setting('app.tenant_tag'::text, true), ''::text), 'hex'::text))";
+
+/// Every policy in the schema, one of which may have been added: its table and its name.
+pub(super) const POLICIES: &str = "SELECT c.relname::text, p.polname::text FROM pg_policy AS p
+    JOIN pg_class AS c ON c.oid = p.polrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'bailiwick'";
+
+const ROWS: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
+
+/// What the application's role may do with the tables, and nothing else. Nobody forgets that a tenant was erased.
+const TABLES: [(&str, &[&str]); 9] = [
+    ("records", ROWS),
+    ("blobs", ROWS),
+    ("usage", ROWS),
+    ("wakes", ROWS),
+    ("tokens", ROWS),
+    ("due", ROWS),
+    ("headers", ROWS),
+    ("tenants", &["SELECT", "INSERT", "UPDATE"]),
+    ("schema", &["SELECT"]),
+];
+
+/// Gives the application's role what it needs, and takes what it or everybody was given besides. `role` is a quoted
+/// identifier.
 pub(super) fn grants(role: &str) -> String {
-    let all = |tables: &[&str]| tables.iter().map(|table| format!("bailiwick.{table}")).collect::<Vec<_>>().join(", ");
-    format!(
-        "GRANT USAGE ON SCHEMA bailiwick TO {role};
-         GRANT SELECT, INSERT, UPDATE, DELETE ON {}, bailiwick.due, bailiwick.headers TO {role};
-         GRANT SELECT, INSERT, UPDATE ON bailiwick.tenants TO {role};
-         GRANT SELECT ON bailiwick.schema TO {role};
-         GRANT USAGE ON SEQUENCE bailiwick.versions TO {role}",
-        all(&TENANT_TABLES)
-    )
+    let mut sql = ["SCHEMA", "ALL TABLES IN SCHEMA", "ALL SEQUENCES IN SCHEMA"]
+        .map(|what| format!("REVOKE ALL ON {what} bailiwick FROM PUBLIC, {role};\n"))
+        .concat();
+    for (table, rights) in TABLES {
+        let _ = writeln!(sql, "GRANT {} ON bailiwick.{table} TO {role};", rights.join(", "));
+    }
+    let _ =
+        write!(sql, "GRANT USAGE ON SCHEMA bailiwick TO {role}; GRANT USAGE ON SEQUENCE bailiwick.versions TO {role}");
+    sql
+}
+
+/// The same, each right as `what right`; what is empty for the schema itself.
+pub(super) fn rights() -> BTreeSet<String> {
+    let tables = TABLES.iter().flat_map(|(table, rights)| rights.iter().map(move |right| format!("{table} {right}")));
+    tables.chain([" USAGE".to_owned(), "versions USAGE".to_owned()]).collect()
 }
 
 /// How the tables lie on a Citus cluster: what belongs to a tag on one node, the internal ones beside every shard.

@@ -1,19 +1,26 @@
 //! Makes a database ready. All of it is one transaction.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use postgres_protocol::password::scram_sha_256;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::{OpenError, address, checks, schema};
+use super::connections::BEGIN_SETUP;
+use super::failure::is_of_pooler;
+use super::{Code, OpenError, address, checks, schema};
 
 /// Longer names are cut off by the server.
 const LONGEST_NAME: usize = 63;
 
-pub(super) async fn run(client: &Client, url: &str) -> Result<String, OpenError> {
+/// `time` is how long it may take as a whole; the server gives up by itself before, with what it holds locks for.
+pub(super) async fn run(client: &Client, url: &str, time: Duration) -> Result<String, OpenError> {
     // Nothing that somebody else has made may stand in for what is named here.
-    batch(client, "BEGIN READ WRITE; SET LOCAL search_path = pg_catalog, pg_temp").await?;
+    batch(client, BEGIN_SETUP).await?;
+    let millis = (time / 2).as_millis().clamp(1, 86_400_000);
+    let ends = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
+    batch(client, &ends.map(|name| format!("SET LOCAL {name} = {millis};")).concat()).await?;
     match in_transaction(client, url).await {
         Ok(url) => batch(client, "COMMIT").await.map(|()| url),
         Err(error) => {
@@ -46,6 +53,10 @@ async fn in_transaction(client: &Client, url: &str) -> Result<String, OpenError>
     if is_citus && version == 0 {
         batch(client, schema::DISTRIBUTE).await?;
     }
+    for policy in client.query(schema::POLICIES, &[]).await.map_err(|error| failure(&error))? {
+        let (table, name): (&str, &str) = (policy.get(0), policy.get(1));
+        batch(client, &format!("DROP POLICY {} ON bailiwick.{}", quoted(name), quoted(table))).await?;
+    }
     for table in schema::TENANT_TABLES {
         batch(client, &schema::fence(table)).await?;
     }
@@ -59,7 +70,7 @@ async fn in_transaction(client: &Client, url: &str) -> Result<String, OpenError>
     let role = role_of(&database);
     let password = role_is_made(client, &role, version == 0).await?;
     batch(client, &schema::grants(&quoted(&role))).await?;
-    address::as_role(url, &database, &role, password.as_deref()).ok_or(OpenError::Address)
+    address::as_role(url, &database, &role, password.as_deref())
 }
 
 /// Makes the role unless there is one, and returns its password. The server gets only what it needs to check it. In a new
@@ -116,8 +127,13 @@ fn failure(error: &tokio_postgres::Error) -> OpenError {
     match error.code() {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => OpenError::NotOwner,
         Some(code) if in_the_way.contains(code) => OpenError::Occupied,
-        // Those of classes 08 and 57 are about the connection and the server's end.
-        Some(code) if !["08", "57"].iter().any(|class| code.code().starts_with(class)) => OpenError::Refused,
+        Some(code) if is_of_pooler(code) => OpenError::Pooled,
+        // A statement that took too long is one that waited. The rest of class 57, and 08, are about the server's end and
+        // the connection's.
+        Some(code @ &SqlState::QUERY_CANCELED) => OpenError::Refused(Code::of(code.code())),
+        Some(code) if !["08", "57"].iter().any(|class| code.code().starts_with(class)) => {
+            OpenError::Refused(Code::of(code.code()))
+        }
         _ => OpenError::Unavailable,
     }
 }

@@ -7,6 +7,20 @@ use tokio_postgres::{Client, Statement};
 use super::failure::Trouble;
 use super::pipeline;
 
+/// A statement that only reads. Its answer is at least one row, and says whether a server gave it that only follows
+/// another: the last column of each. The one before is null in a row that is there for this alone. What routes statements to
+/// standbys leaves alone what calls such a function. The rows stay in their order: one row is joined with them.
+macro_rules! read {
+    ($text:expr) => {
+        concat!(
+            "SELECT q.*, s.is_standby FROM (SELECT pg_is_in_recovery() AS is_standby) AS s LEFT JOIN (SELECT i.*, ",
+            "true AS is_there FROM (",
+            $text,
+            ") AS i) AS q ON true"
+        )
+    };
+}
+
 /// Makes a struct of prepared statements out of their texts.
 macro_rules! statements {
     ($($(#[$comment:meta])* $name:ident = $text:expr;)+) => {
@@ -24,6 +38,8 @@ macro_rules! statements {
         }
 
         const TEXTS: &[&str] = &[$($text),+];
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$(stringify!($name)),+];
     };
 }
 
@@ -33,29 +49,34 @@ statements! {
     lock_rows = "SELECT r.* FROM unnest($2::smallint[], $3::bytea[]) AS u (kind, item) CROSS JOIN LATERAL (
             SELECT kind, item, version, expires_at, counted, parts FROM bailiwick.records
             WHERE tag = $1 AND kind = u.kind AND item = u.item FOR UPDATE) AS r";
-    /// A version that no row has had, and what is known of the tag.
-    next_version = "SELECT nextval('bailiwick.versions'),
+    /// A version that no row has had, the server's clock, and what is known of the tag.
+    next_version = "SELECT nextval('bailiwick.versions'), (extract(epoch FROM now()) * 1000)::bigint,
         (SELECT erased_at IS NOT NULL FROM bailiwick.tenants WHERE tag = $1)";
-    /// A version that no row has had.
-    version = "SELECT nextval('bailiwick.versions')";
-    is_erased = "SELECT FROM bailiwick.tenants WHERE tag = $1 AND erased_at IS NOT NULL";
-    usage = "SELECT kind, sum(items)::bigint, sum(bytes)::bigint FROM bailiwick.usage WHERE tag = $1 GROUP BY kind";
+    /// A version that no row has had, and the server's clock.
+    next = "SELECT nextval('bailiwick.versions'), (extract(epoch FROM now()) * 1000)::bigint";
+    is_erased = read!("SELECT erased_at FROM bailiwick.tenants WHERE tag = $1 AND erased_at IS NOT NULL");
+    usage = read!("SELECT kind, sum(items)::bigint AS items, sum(bytes)::bigint AS bytes
+        FROM bailiwick.usage WHERE tag = $1 GROUP BY kind");
     insert_token = "INSERT INTO bailiwick.tokens (tag, token, committed) VALUES ($1, $2, true)";
     /// Claims a token that no commit has used. Waits for a transaction that is about to.
     claim_token = "INSERT INTO bailiwick.tokens (tag, token, committed) VALUES ($1, $2, false) ON CONFLICT DO NOTHING";
     read_token = "SELECT committed FROM bailiwick.tokens WHERE tag = $1 AND token = $2";
+    /// Those that are older than a day by the server's clock: a token begins with its time.
     drop_tokens = "DELETE FROM bailiwick.tokens WHERE tag = $1 AND token IN (
-        SELECT token FROM bailiwick.tokens WHERE tag = $1 AND token < $2 ORDER BY token LIMIT 512
-        FOR UPDATE SKIP LOCKED)";
+        SELECT token FROM bailiwick.tokens
+        WHERE tag = $1 AND token < int8send((extract(epoch FROM now()) * 1000)::bigint - 86400000)
+        ORDER BY token LIMIT 512 FOR UPDATE SKIP LOCKED)";
     register = "INSERT INTO bailiwick.tenants (tag) VALUES ($1) ON CONFLICT DO NOTHING";
     insert_rows = "INSERT INTO bailiwick.records (tag, version, kind, item, expires_at, counted, parts, value)
         SELECT $1::bytea, $2::bigint, *
         FROM unnest($3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bytea[])";
     /// A whole commit of new rows with its token and its usage, unless one of the rows that must not be there yet is there,
-    /// or the tag was erased: then nothing. The version for the next one, whether it was written, and if not, the first of
-    /// those rows that is there and has not expired, counted from 1. What is named last runs first: token, rows, usage.
+    /// or the tag was erased, or the token is old already, because somebody slept: then nothing. The version and the time for
+    /// the next one, whether it was written, and if not, the first of those rows that is there and has not expired, counted
+    /// from 1. What is named last runs first: token, rows, usage.
     insert_new = "WITH free AS MATERIALIZED (
             SELECT WHERE NOT EXISTS (SELECT FROM bailiwick.tenants WHERE tag = $1 AND erased_at IS NOT NULL)
+            AND $2::bytea > int8send((extract(epoch FROM now()) * 1000)::bigint - 3600000)
             AND NOT EXISTS (SELECT FROM unnest($4::smallint[], $5::bytea[]) AS u (kind, item) CROSS JOIN LATERAL (
                 SELECT FROM bailiwick.records WHERE tag = $1 AND kind = u.kind AND item = u.item OFFSET 0) AS r)),
         usage AS (INSERT INTO bailiwick.usage AS u (tag, shard, kind, items, bytes)
@@ -68,7 +89,7 @@ statements! {
         known AS (INSERT INTO bailiwick.tenants (tag) SELECT $1::bytea FROM free
             WHERE NOT EXISTS (SELECT FROM bailiwick.tenants WHERE tag = $1) ON CONFLICT DO NOTHING),
         token AS (INSERT INTO bailiwick.tokens (tag, token, committed) SELECT $1::bytea, $2::bytea, true FROM free)
-        SELECT nextval('bailiwick.versions'), EXISTS (SELECT FROM free), CASE WHEN NOT EXISTS (SELECT FROM free) THEN
+        SELECT nextval('bailiwick.versions'), (extract(epoch FROM now()) * 1000)::bigint, EXISTS (SELECT FROM free), CASE WHEN NOT EXISTS (SELECT FROM free) THEN
             (SELECT min(u.number) FROM unnest($4::smallint[], $5::bytea[]) WITH ORDINALITY AS u (kind, item, number)
                 CROSS JOIN LATERAL (SELECT expires_at FROM bailiwick.records
                     WHERE tag = $1 AND kind = u.kind AND item = u.item OFFSET 0) AS r
@@ -102,27 +123,27 @@ statements! {
         AND EXISTS (SELECT FROM bailiwick.tokens WHERE tag = $1 AND token = $4)
         ORDER BY u.kind
         ON CONFLICT (tag, kind) DO UPDATE SET at = least(d.at, EXCLUDED.at)";
-    get = "SELECT w.number, r.version, r.expires_at,
+    get = read!("SELECT w.number, r.version, r.expires_at,
             CASE WHEN r.version IS DISTINCT FROM w.known THEN r.value END, b.bytes
         FROM unnest($2::smallint[], $3::bytea[], $4::bigint[]) WITH ORDINALITY AS w (kind, item, known, number)
         CROSS JOIN LATERAL (SELECT version, expires_at, parts, value FROM bailiwick.records
             WHERE tag = $1 AND kind = w.kind AND item = w.item AND (expires_at IS NULL OR expires_at > $5) OFFSET 0) AS r
         LEFT JOIN LATERAL (SELECT part, bytes FROM bailiwick.blobs WHERE r.parts > 0
             AND r.version IS DISTINCT FROM w.known AND tag = $1 AND kind = w.kind AND item = w.item OFFSET 0) AS b ON true
-        ORDER BY w.number, b.part";
-    scan = "SELECT r.item, r.version, r.expires_at, r.value, b.bytes FROM (
+        ORDER BY w.number, b.part");
+    scan = read!("SELECT r.item, r.version, r.expires_at, r.value, b.bytes FROM (
             SELECT item, version, expires_at, parts, value FROM bailiwick.records
             WHERE tag = $1 AND kind = $2 AND item >= $3 AND item <= $4 AND (expires_at IS NULL OR expires_at > $5)
             ORDER BY item LIMIT $6) AS r
         LEFT JOIN bailiwick.blobs AS b ON r.parts > 0 AND b.tag = $1 AND b.kind = $2 AND b.item = r.item
-        ORDER BY r.item, b.part";
-    scan_back = "SELECT r.item, r.version, r.expires_at, r.value, b.bytes FROM (
+        ORDER BY r.item, b.part");
+    scan_back = read!("SELECT r.item, r.version, r.expires_at, r.value, b.bytes FROM (
             SELECT item, version, expires_at, parts, value FROM bailiwick.records
             WHERE tag = $1 AND kind = $2 AND item >= $3 AND item <= $4 AND (expires_at IS NULL OR expires_at > $5)
             ORDER BY item DESC LIMIT $6) AS r
         LEFT JOIN bailiwick.blobs AS b ON r.parts > 0 AND b.tag = $1 AND b.kind = $2 AND b.item = r.item
-        ORDER BY r.item DESC, b.part";
-    due = "SELECT tag, kind FROM bailiwick.due WHERE at <= $1 ORDER BY at, tag, kind LIMIT $2";
+        ORDER BY r.item DESC, b.part");
+    due = read!("SELECT tag, kind FROM bailiwick.due WHERE at <= $1 ORDER BY at, tag, kind LIMIT $2");
     /// Some rows of a kind that have expired, locked in key order.
     lock_expired = "SELECT item, counted, parts FROM bailiwick.records
         WHERE tag = $1 AND kind = $2 AND expires_at <= $3 AND item IN (
@@ -159,35 +180,35 @@ statements! {
         SELECT tag, $2, erased_at + $3 FROM bailiwick.tenants WHERE tag = $1
         ON CONFLICT (tag, kind) DO UPDATE SET at = EXCLUDED.at";
     /// The tags that may have rows, a few at a time.
-    tags = "SELECT tag FROM bailiwick.tenants WHERE tag > $1 AND erased_at IS NULL ORDER BY tag LIMIT 256";
+    tags = read!("SELECT tag FROM bailiwick.tenants WHERE tag > $1 AND erased_at IS NULL ORDER BY tag LIMIT 256");
     /// Rows of a tag after a place, until their values are 8 MiB together.
-    export_rows = "SELECT kind, item, version, expires_at, counted, parts, value FROM (
+    export_rows = read!("SELECT kind, item, version, expires_at, counted, parts, value FROM (
             SELECT kind, item, version, expires_at, counted, parts, value,
                 sum(octet_length(value)) OVER (ORDER BY kind, item) - octet_length(value) AS before
             FROM (SELECT * FROM bailiwick.records WHERE tag = $1 AND (kind, item) > ($2, $3)
                 ORDER BY kind, item LIMIT 256) AS few) AS sized
-        WHERE before < 8388608 ORDER BY kind, item";
-    export_blobs = "SELECT bytes FROM bailiwick.blobs WHERE tag = $1 AND kind = $2 AND item = $3 ORDER BY part";
-    export_wakes = "SELECT kind, at FROM bailiwick.wakes WHERE tag = $1";
-    slot = "SELECT generation, value FROM bailiwick.headers WHERE name = $1";
+        WHERE before < 8388608 ORDER BY kind, item");
+    export_blobs = read!("SELECT bytes FROM bailiwick.blobs WHERE tag = $1 AND kind = $2 AND item = $3 ORDER BY part");
+    export_wakes = read!("SELECT kind, at FROM bailiwick.wakes WHERE tag = $1");
+    slot = read!("SELECT generation, value FROM bailiwick.headers WHERE name = $1");
     create_slot = "INSERT INTO bailiwick.headers (name, generation, value) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING";
     replace_slot = "UPDATE bailiwick.headers SET generation = generation + 1, value = $3
         WHERE name = $1 AND generation = $2";
     wipe_slot = "DELETE FROM bailiwick.headers WHERE name = $1 AND value = $2";
-    slot_names = "SELECT name FROM bailiwick.headers WHERE name > $1 ORDER BY name LIMIT $2";
+    slot_names = read!("SELECT name FROM bailiwick.headers WHERE name > $1 ORDER BY name LIMIT $2");
     /// Whether anybody else is connected who may write, but for owners and superusers, who run no store.
     others = "SELECT EXISTS (SELECT FROM pg_stat_activity AS a JOIN pg_roles AS r ON r.oid = a.usesysid
         WHERE a.datname = current_database() AND a.application_name <> current_setting('application_name')
             AND NOT r.rolsuper AND has_table_privilege(r.oid, 'bailiwick.headers', 'UPDATE')
             AND r.oid <> (SELECT relowner FROM pg_class WHERE oid = 'bailiwick.headers'::regclass))";
-    clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    clock = read!("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock");
     health = "SELECT current_setting('synchronous_commit'), current_setting('fsync'),
         current_setting('full_page_writes'), pg_is_in_recovery()";
 }
 
 #[cfg(test)]
 mod tests {
-    use super::TEXTS;
+    use super::{NAMES, TEXTS};
 
     #[test]
     fn m4_every_statement_on_a_tenants_table_names_the_tag() {
@@ -196,6 +217,17 @@ mod tests {
                 .iter()
                 .any(|table| text.contains(&format!("bailiwick.{table}")));
             assert!(!is_tenants || text.contains("tag = $1") || text.contains("(tag"), "{text}");
+        }
+    }
+
+    #[test]
+    fn d2_every_statement_that_only_reads_asks_whether_a_standby_answers() {
+        // They come after something in their transaction that a standby refuses: a lock, a version, a row.
+        let comes_after_a_write = ["others", "read_token", "next_due"];
+        for (name, text) in NAMES.iter().zip(TEXTS) {
+            let writes = ["INSERT", "UPDATE", "DELETE", "nextval"].iter().any(|word| text.contains(word));
+            let is_safe = writes || text.contains("pg_is_in_recovery()") || comes_after_a_write.contains(name);
+            assert!(is_safe, "{name}");
         }
     }
 }

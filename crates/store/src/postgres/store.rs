@@ -187,7 +187,11 @@ impl Engine for PostgresEngine {
         Box::pin(async move {
             // Whoever is under way holds it for reading.
             *is_closed.write().await = true;
-            drop(self.0.shared.claim.lock().await.take());
+            if let Some(lease) = self.0.shared.claim.lock().await.take() {
+                // Others may come as soon as this is over, not when the server notices that a connection has ended.
+                let letting_go = async move { lease.connection()?.batch("ROLLBACK").await };
+                let _ = self.0.threads.run(letting_go).await;
+            }
             self.0.shared.connections.close();
             self.0.threads.end();
         })

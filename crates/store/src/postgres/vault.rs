@@ -6,8 +6,7 @@ use super::connections::Lease;
 use super::failure::Trouble;
 use super::numbers::{binary, signed, unsigned};
 use super::pipeline::{Answer, Parameter};
-use super::statements::Statements;
-use super::{Inner, Shared, admission};
+use super::{Inner, Shared, admission, single};
 use crate::engine::{EngineFuture, ReadError};
 use crate::memory::refuse_oversized;
 use crate::vault::{Created, STORE_SLOT, Slot, Vault};
@@ -15,36 +14,15 @@ use crate::vault::{Created, STORE_SLOT, Slot, Vault};
 /// See [`super::open`].
 pub(super) struct PostgresVault(pub(super) Arc<Inner>);
 
-/// Runs one statement, which is a transaction.
-async fn one(
-    shared: &Shared,
-    statement: fn(&Statements) -> &tokio_postgres::Statement,
-    is_write: bool,
-    values: Vec<Parameter<'_>>,
-) -> Result<Answer, Trouble> {
-    let lease = shared.connections.lease(None).await?;
-    let connection = lease.connection()?;
-    let mut pipeline = connection.pipeline();
-    let statement = statement(&connection.statements);
-    if is_write {
-        pipeline.execute(statement, values)
-    } else {
-        pipeline.query(statement, values)
-    }
-    let answer = pipeline.answers().await?.pop().ok_or(Trouble::Lost)?;
-    lease.done();
-    Ok(answer)
-}
-
 async fn slot(shared: &Shared, name: [u8; 32]) -> Result<Option<Slot>, Trouble> {
-    let rows = one(shared, |statements| &statements.slot, false, vec![binary(&name)]).await?.rows();
+    let rows = single::read(shared, |statements| &statements.slot, || vec![binary(&name)]).await?;
     Ok(rows.first().map(|row| Slot { generation: unsigned(row.get(0)), value: row.get(1) }))
 }
 
 async fn create(shared: &Shared, name: [u8; 32], value: Vec<u8>) -> Result<Created, Trouble> {
     loop {
-        let values: Vec<Parameter<'_>> = vec![binary(&name), Box::new(value.clone())];
-        if let Answer::Count(1) = one(shared, |statements| &statements.create_slot, true, values).await? {
+        let values = || -> Vec<Parameter<'static>> { vec![binary(&name), binary(&value)] };
+        if single::write(shared, |statements| &statements.create_slot, values).await? == 1 {
             return Ok(Created::New);
         }
         // Wiped in between: then it is made after all.
@@ -55,14 +33,14 @@ async fn create(shared: &Shared, name: [u8; 32], value: Vec<u8>) -> Result<Creat
 }
 
 /// Replaces the slot that is held and ends the hold, both in one.
-async fn replace_and_let_go(lease: Lease, values: Vec<Parameter<'_>>) -> Result<Answer, Trouble> {
+async fn replace_and_let_go(lease: Lease, values: Vec<Parameter<'_>>) -> Result<u64, Trouble> {
     let connection = lease.connection()?;
     let mut pipeline = connection.pipeline();
     pipeline.execute(&connection.statements.replace_slot, values);
     pipeline.batch("COMMIT");
-    let answer = pipeline.answers().await?.into_iter().next().ok_or(Trouble::Lost)?;
+    let Some(Answer::Count(count)) = pipeline.answers().await?.into_iter().next() else { return Err(Trouble::Lost) };
     lease.done();
-    Ok(answer)
+    Ok(count)
 }
 
 impl Vault for PostgresVault {
@@ -85,13 +63,14 @@ impl Vault for PostgresVault {
         }
         let shared = Arc::clone(&self.0.shared);
         self.0.read(async move {
-            let values: Vec<Parameter<'_>> = vec![binary(&name), Box::new(signed(generation)), Box::new(value)];
+            let values =
+                || -> Vec<Parameter<'static>> { vec![binary(&name), Box::new(signed(generation)), binary(&value)] };
             let claim = if name == STORE_SLOT { shared.claim.lock().await.take() } else { None };
-            let answer = match claim {
-                Some(lease) => replace_and_let_go(lease, values).await?,
-                None => one(&shared, |statements| &statements.replace_slot, true, values).await?,
+            let replaced = match claim {
+                Some(lease) => replace_and_let_go(lease, values()).await?,
+                None => single::write(&shared, |statements| &statements.replace_slot, values).await?,
             };
-            Ok(matches!(answer, Answer::Count(1)))
+            Ok(replaced == 1)
         })
     }
 
@@ -103,9 +82,8 @@ impl Vault for PostgresVault {
     fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
         let shared = Arc::clone(&self.0.shared);
         self.0.read(async move {
-            let values: Vec<Parameter<'_>> = vec![binary(&name), Box::new(value)];
-            let answer = one(&shared, |statements| &statements.wipe_slot, true, values).await?;
-            Ok(matches!(answer, Answer::Count(1)))
+            let values = || -> Vec<Parameter<'static>> { vec![binary(&name), binary(&value)] };
+            Ok(single::write(&shared, |statements| &statements.wipe_slot, values).await? == 1)
         })
     }
 
@@ -115,8 +93,8 @@ impl Vault for PostgresVault {
             // The empty name comes before all others.
             let after = after.map_or_else(Vec::new, Vec::from);
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let values: Vec<Parameter<'_>> = vec![Box::new(after), Box::new(limit)];
-            let rows = one(&shared, |statements| &statements.slot_names, false, values).await?.rows();
+            let values = || -> Vec<Parameter<'static>> { vec![binary(&after), Box::new(limit)] };
+            let rows = single::read(&shared, |statements| &statements.slot_names, values).await?;
             let names = rows.iter().map(|row| super::numbers::item(row.get(0)));
             names.collect::<Option<_>>().ok_or(Trouble::Corrupt)
         })

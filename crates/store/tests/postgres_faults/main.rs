@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod canaries;
+mod durable;
 mod fair;
 mod load;
+mod pooler;
 mod proxy;
 mod server;
 mod trips;
