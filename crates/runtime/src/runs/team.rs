@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::entry::{member, number, object};
 use super::prompt;
 use crate::catalogue::{compile, problems};
+use crate::schema::Schema;
 
 /// What is told of a value that does not fit its schema: so many problems at most.
 const PROBLEMS: usize = 5;
@@ -33,7 +34,7 @@ pub(crate) struct AgentRules {
     pub(crate) spec: AgentSpec,
     /// What its model is told in every request: a JSON object of `name`, `system`, `tools`, `outputSchema`, `settings`.
     pub(crate) introduction: String,
-    output: Option<jsonschema::Validator>,
+    output: Option<Schema>,
 }
 
 /// One tool.
@@ -48,8 +49,8 @@ pub(crate) struct ToolRules {
     pub(crate) result: Option<String>,
     /// A hash over name, schemas and effects: what an approval was given for.
     pub(crate) definition: Hash,
-    input: Option<jsonschema::Validator>,
-    output: Option<jsonschema::Validator>,
+    input: Option<Schema>,
+    output: Option<Schema>,
 }
 
 impl Team {
@@ -139,7 +140,7 @@ impl AgentRules {
 }
 
 impl ToolRules {
-    fn new(tool: &Tool, input: Option<jsonschema::Validator>, output: Option<jsonschema::Validator>) -> Self {
+    fn new(tool: &Tool, input: Option<Schema>, output: Option<Schema>) -> Self {
         let effects = if tool.effects == ToolEffects::Read { "read" } else { "write" };
         let mut defined = vec![
             member("name", Json::from(tool.name.as_str())),
@@ -163,6 +164,11 @@ impl ToolRules {
     /// What is wrong with an input, as a text for a model.
     pub(crate) fn wrong_input(&self, input: &Json) -> Option<String> {
         self.input.as_ref().and_then(|schema| problems(schema, input, PROBLEMS))
+    }
+
+    /// Whether results must match a schema.
+    pub(crate) fn has_output(&self) -> bool {
+        self.output.is_some()
     }
 
     /// What is wrong with a result.
