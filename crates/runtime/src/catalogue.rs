@@ -37,9 +37,9 @@ impl ReferenceRules {
 
     /// # Errors
     /// `InvalidInput` if the value does not match the type's schema. It names the place, not the value.
-    pub(crate) fn check(&self, type_name: &str, value: &Json) -> Result<()> {
+    pub(crate) async fn check(&self, type_name: &str, value: &Json) -> Result<()> {
         let Some(schema) = &self.schema else { return Ok(()) };
-        schema.check(value, 1).map_err(|mismatch| {
+        schema.check(value, 1).await.map_err(|mismatch| {
             Error::invalid(mismatch.said("The value", "The value does not", &format!("the reference type {type_name}")))
         })
     }
@@ -53,12 +53,12 @@ pub(crate) struct PlanRules {
 impl PlanRules {
     /// # Errors
     /// `InvalidInput` if the details do not match the type's schema. It names the place, not the value.
-    pub(crate) fn check(&self, type_name: &str, details: Option<&Json>) -> Result<()> {
+    pub(crate) async fn check(&self, type_name: &str, details: Option<&Json>) -> Result<()> {
         let Some(schema) = &self.details else { return Ok(()) };
         let Some(details) = details else {
             return Err(Error::invalid(format!("A plan of the type {type_name} needs details, by the type's schema.")));
         };
-        schema.check(details, 1).map_err(|mismatch| {
+        schema.check(details, 1).await.map_err(|mismatch| {
             Error::invalid(mismatch.said("The details", "The details do not", &format!("the plan type {type_name}")))
         })
     }
@@ -138,6 +138,6 @@ pub(crate) fn compile(
 }
 
 /// What is wrong with a value, for whoever wrote it: at most so many problems, each with its place. `None`: nothing.
-pub(crate) fn problems(schema: &Schema, value: &Json, most: usize) -> Option<String> {
-    schema.check(value, most).err().map(|mismatch| mismatch.told())
+pub(crate) async fn problems(schema: &Schema, value: &Json, most: usize) -> Option<String> {
+    schema.check(value, most).await.err().map(|mismatch| mismatch.told())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Kind, Result};
 use bailiwick_store::{Found, Place};
 
@@ -64,6 +65,7 @@ impl Access {
                 Found::Absent | Found::NotModified { .. } => {}
                 Found::Entry(row) => {
                     *record = None;
+                    ahead(RECORD + row.value.len() as u64).await;
                     let Some(body) = self.open_row(&place, &row.value)? else { continue };
                     let read = Arc::new(Record { version: row.version, expires_at: row.expires_at, body });
                     store.opened.keep(tag, place, read.clone(), began);

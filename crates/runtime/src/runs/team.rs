@@ -123,11 +123,11 @@ impl AgentRules {
     ///
     /// # Errors
     /// What is wrong with it, as a text for its model.
-    pub(crate) fn output(&self, text: &str) -> std::result::Result<Option<Json>, String> {
+    pub(crate) async fn output(&self, text: &str) -> std::result::Result<Option<Json>, String> {
         let Some(schema) = &self.output else { return Ok(None) };
         let value = json::parse(unfenced(text).as_bytes(), &json::Limits::default())
             .map_err(|error| format!("The answer must be JSON and nothing else. {error}"))?;
-        match problems(schema, &value, PROBLEMS) {
+        match problems(schema, &value, PROBLEMS).await {
             None => Ok(Some(value)),
             Some(problems) => Err(format!("The answer does not fit its schema: {problems}")),
         }
@@ -162,8 +162,8 @@ impl ToolRules {
     }
 
     /// What is wrong with an input, as a text for a model.
-    pub(crate) fn wrong_input(&self, input: &Json) -> Option<String> {
-        self.input.as_ref().and_then(|schema| problems(schema, input, PROBLEMS))
+    pub(crate) async fn wrong_input(&self, input: &Json) -> Option<String> {
+        problems(self.input.as_ref()?, input, PROBLEMS).await
     }
 
     /// Whether results must match a schema.
@@ -172,8 +172,8 @@ impl ToolRules {
     }
 
     /// What is wrong with a result.
-    pub(crate) fn wrong_output(&self, result: &Json) -> Option<String> {
-        self.output.as_ref().and_then(|schema| problems(schema, result, PROBLEMS))
+    pub(crate) async fn wrong_output(&self, result: &Json) -> Option<String> {
+        problems(self.output.as_ref()?, result, PROBLEMS).await
     }
 }
 

@@ -11,6 +11,10 @@ use bailiwick_model::Json;
 const STEPS: u64 = 1_000_000;
 /// What it may cost more for each part of the value.
 const STEPS_A_PART: u64 = 64;
+/// What a check usually costs at most: less than a millisecond for a small value.
+const USUAL_STEPS: u64 = 20_000;
+/// What it usually costs more for each part of the value.
+const USUAL_STEPS_A_PART: u64 = 16;
 /// So many bytes of text count as a part.
 pub(super) const BYTES_A_PART: usize = 64;
 /// The most stack that a check may take: half of what a thread has.
@@ -24,6 +28,24 @@ pub(super) struct Budget {
     pub(super) steps: u64,
     /// Whether there are patterns that go back.
     pub(super) backtracks: bool,
+}
+
+/// The steps that checking a value may take.
+#[derive(Clone, Copy)]
+pub(super) struct Steps {
+    /// So many before it counts as something long.
+    pub(super) usual: u64,
+    /// So many altogether.
+    pub(super) most: u64,
+}
+
+impl Steps {
+    /// Linear in the size of the value.
+    pub(super) fn of(value: &Json) -> Self {
+        let parts = parts(value);
+        let steps = |base: u64, a_part: u64| base.saturating_add(a_part.saturating_mul(parts));
+        Self { usual: steps(USUAL_STEPS, USUAL_STEPS_A_PART), most: steps(STEPS, STEPS_A_PART) }
+    }
 }
 
 struct State {
@@ -46,11 +68,6 @@ thread_local! {
 struct Spent;
 
 impl Budget {
-    /// The steps that checking a value may take: linear in its size.
-    pub(super) fn of(value: &Json) -> u64 {
-        STEPS.saturating_add(STEPS_A_PART.saturating_mul(parts(value)))
-    }
-
     /// Does something with the library. `None`: it would have cost more than this.
     pub(super) fn during<T>(self, work: impl FnOnce() -> T) -> Option<T> {
         STATE.with(|state| {

@@ -12,13 +12,16 @@ mod tests;
 mod view;
 
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::{PIECE, ahead};
 use jsonschema::{PatternOptions, Validator};
 
-use budget::Budget;
+use budget::{Budget, Steps};
 use view::{View, Viewed};
 
 /// What finding the problems of a value may cost, in steps: some milliseconds.
 const STEPS_FOR_PROBLEMS: u64 = 200_000;
+/// What a check stands in line for, in bytes, when it takes longer than usual.
+const LONG: u64 = PIECE + 1;
 /// How often one match of a pattern may go back. Patterns that do not look ahead or back never do.
 const BACKTRACKS: usize = 100_000;
 /// The longest text of one problem, in characters: it may repeat the value.
@@ -69,30 +72,57 @@ impl Schema {
         Some(Self { validator, backtracks })
     }
 
-    /// Whether a value matches.
+    /// Whether a value matches. What takes longer than usual stands in its tenant's line before.
     ///
     /// # Errors
     /// What is wrong with it: at most so many problems.
-    pub(crate) fn check(&self, value: &Json, most: usize) -> Result<(), Mismatch> {
-        self.check_within(value, most, Budget::of(value))
+    pub(crate) async fn check(&self, value: &Json, most: usize) -> Result<(), Mismatch> {
+        self.check_within(value, most, Steps::of(value)).await
     }
 
-    fn check_within(&self, value: &Json, most: usize, steps: u64) -> Result<(), Mismatch> {
-        let within = |steps: u64| Budget { steps, backtracks: self.backtracks };
-        match within(steps).during(|| self.validator.is_valid(Viewed(value))) {
+    async fn check_within(
+        &self,
+        value: &Json,
+        most: usize,
+        Steps { usual, most: steps }: Steps,
+    ) -> Result<(), Mismatch> {
+        let is_valid = |steps: u64| self.within(steps).during(|| self.validator.is_valid(Viewed(value)));
+        let is_valid = match is_valid(usual) {
+            None => {
+                ahead(LONG).await;
+                is_valid(steps)
+            }
+            is_valid => is_valid,
+        };
+        match is_valid {
             Some(true) => return Ok(()),
             Some(false) => {}
             None => return Err(Mismatch::TooCostly { levels: levels(value), steps }),
         }
-        let all = || self.validator.iter_errors(Viewed(value)).take(most).map(Problem::new).collect::<Vec<_>>();
+        let all = |steps: u64| {
+            let found = || self.validator.iter_errors(Viewed(value)).take(most).map(Problem::new).collect::<Vec<_>>();
+            self.within(steps).during(found)
+        };
         // The first alone costs as much as the way to it; all of them as much as the value is large.
-        let first = || self.validator.validate(Viewed(value)).err().map(Problem::new).into_iter().collect();
-        let found =
-            within(STEPS_FOR_PROBLEMS).during(all).or_else(|| within(STEPS_FOR_PROBLEMS.max(steps)).during(first));
+        let first = |steps: u64| {
+            let found = || self.validator.validate(Viewed(value)).err().map(Problem::new).into_iter().collect();
+            self.within(steps).during(found)
+        };
+        let found = match all(usual.min(STEPS_FOR_PROBLEMS)) {
+            None => {
+                ahead(LONG).await;
+                all(STEPS_FOR_PROBLEMS).or_else(|| first(STEPS_FOR_PROBLEMS.max(steps)))
+            }
+            found => found,
+        };
         match found.filter(|problems| !problems.is_empty()) {
             Some(problems) => Err(Mismatch::Problems(problems)),
             None => Err(Mismatch::Somewhere),
         }
+    }
+
+    fn within(&self, steps: u64) -> Budget {
+        Budget { steps, backtracks: self.backtracks }
     }
 }
 
