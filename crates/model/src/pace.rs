@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 /// What may be done without a turn, in bytes of data to be parsed, hashed or sealed: about a millisecond.
 pub const PIECE: u64 = 128 * 1024;
 /// What reading, opening and looking at a record costs besides its bytes.
-pub const RECORD: u64 = 1024;
+pub const RECORD: u64 = 512;
 
 #[derive(Clone, Copy)]
 struct Pace {
