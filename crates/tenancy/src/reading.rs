@@ -25,6 +25,8 @@ impl Access {
     /// # Errors
     /// As [`Access::read`].
     pub async fn read_many(&self, kind: Kind, area: Area, names: &[Name]) -> Result<Vec<Option<Arc<Record>>>> {
+        // Looking at those that are at hand; opening the others comes on top.
+        ahead(RECORD / 2 * names.len() as u64).await;
         let places: Vec<Place> = names.iter().map(|name| row::place(kind, area, *name)).collect();
         let (opened, tag, now) = (&self.state.store.opened, self.keys.tag, self.now());
         let records = places.iter().map(|place| opened.get(tag, *place, now)).collect();
