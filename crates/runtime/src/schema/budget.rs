@@ -11,8 +11,8 @@ use bailiwick_model::Json;
 const STEPS: u64 = 1_000_000;
 /// What it may cost more for each part of the value.
 const STEPS_A_PART: u64 = 64;
-/// What a check usually costs at most: a tenth of a millisecond for a small value.
-const USUAL_STEPS: u64 = 5_000;
+/// What a check usually costs at most: some hundredths of a millisecond for a small value.
+const USUAL_STEPS: u64 = 2_000;
 /// What it usually costs more for each part of the value.
 const USUAL_STEPS_A_PART: u64 = 16;
 /// So many bytes of text count as a part.
