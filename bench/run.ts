@@ -13,6 +13,7 @@ import { agentsAtOnce } from './rows/agents-at-once.ts'
 import { durablePut } from './rows/durable-put.ts'
 import { eraseTenant } from './rows/erase.ts'
 import { fairShares } from './rows/fair-shares.ts'
+import { heavyNeighbours } from './rows/heavy-neighbours.ts'
 import { hotResolve } from './rows/hot-resolve.ts'
 import { idleHandle } from './rows/idle-handle.ts'
 import { ledger } from './rows/ledger.ts'
@@ -62,6 +63,7 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   'lag-rows': () => loopLag(conditions, 'rows'),
   'fair-small': () => fairShares(conditions, 'small'),
   'fair-mixed': () => fairShares(conditions, 'mixed'),
+  'fair-heavy': () => heavyNeighbours(conditions),
   erase: () => eraseTenant(conditions),
   sweep: () => sweepExpired(conditions),
   'loop-steps': () => loopSteps(conditions),

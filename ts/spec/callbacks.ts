@@ -51,7 +51,10 @@ export interface ModelRequest {
   resolve(id: string): Promise<Resolved>
 }
 
-/** What a model answers, piece by piece. A stream without `finish` counts as a failure that may be retried. */
+/**
+ * What a model answers, piece by piece. A stream without `finish` counts as a failure that may be retried. An answer has at
+ * most 4 MiB and 1,024 parts: calls (128), and texts and reasonings with ids of their own.
+ */
 export type ModelEvent =
   | {
       readonly type: 'text.delta' | 'reasoning.delta'

@@ -1,58 +1,118 @@
 //! Which of the calls that wait is started next, and how many are being started at the same time.
 //!
 //! A few *starters* take calls one after the other. What they take is chosen when they are free, in turn between lanes,
-//! so that a lane with thousands of calls has no more of them than any other. And no lane has all of them: a call that
-//! takes long cannot keep the calls of others from being started.
+//! so that a lane with thousands of calls has no more of them than any other. No lane has all of them: a call that takes
+//! long cannot keep the calls of others from being started. And the heavy calls of all lanes together have only some: the
+//! rest is kept for small ones, whoever and however many bring something heavy.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::turns::Turns;
 
+/// How much a starter is kept by a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Weight {
+    /// For so short that nobody minds.
+    Small,
+    /// For longer.
+    Heavy,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Starts<K, T> {
-    turns: Turns<K, T>,
+    small: Turns<K, T>,
+    heavy: Turns<K, T>,
     /// How many calls of a lane are being started.
     starting: HashMap<K, usize>,
+    heavy_starting: usize,
     starters: usize,
     most: usize,
+    most_heavy: usize,
 }
 
 impl<K: Copy + Eq + Hash, T> Starts<K, T> {
-    /// At most so many starters at the same time; a turn is worth `quantum`.
-    pub fn new(most: usize, quantum: u64) -> Self {
-        Self { turns: Turns::new(quantum), starting: HashMap::new(), starters: 0, most: most.max(1) }
+    /// At most so many starters at the same time, so many of them with something heavy; a turn is worth `quantum`.
+    pub fn new(most: usize, most_heavy: usize, quantum: u64) -> Self {
+        let most = most.max(1);
+        Self {
+            small: Turns::new(quantum),
+            heavy: Turns::new(quantum),
+            starting: HashMap::new(),
+            heavy_starting: 0,
+            starters: 0,
+            most,
+            most_heavy: most_heavy.clamp(1, (most - 1).max(1)),
+        }
     }
 
     /// Adds a call. Whether one more starter is needed: it then calls [`Starts::next`] until there is nothing for it.
     #[must_use]
-    pub fn push(&mut self, lane: K, cost: u64, call: T) -> bool {
-        self.turns.push(lane, cost, call);
+    pub fn push(&mut self, lane: K, weight: Weight, cost: u64, call: T) -> bool {
+        match weight {
+            Weight::Small => self.small.push(lane, cost, call),
+            Weight::Heavy => self.heavy.push(lane, cost, call),
+        }
         let is_needed = self.starters < self.most;
         self.starters += usize::from(is_needed);
         is_needed
     }
 
-    /// The next call for a starter, which says whose call it has started before. `None`: this starter ends.
-    pub fn next(&mut self, started: Option<K>) -> Option<(K, T)> {
-        if let Some(lane) = started {
-            self.has_started(lane);
+    /// The next call for a starter, which says what it has started before. `None`: this starter ends.
+    pub fn next(&mut self, started: Option<(K, Weight)>) -> Option<(K, Weight, T)> {
+        if let Some((lane, weight)) = started {
+            self.has_started(lane, weight);
         }
-        let most_of_one = self.most.saturating_sub(1).max(1);
-        for _ in 0..self.turns.lines() {
-            let Some((lane, _, _)) = self.turns.peek() else { break };
-            if self.starting.get(&lane).is_none_or(|starting| *starting < most_of_one) {
-                *self.starting.entry(lane).or_default() += 1;
-                return self.turns.pop();
+        let next = self.next_heavy().or_else(|| self.next_small());
+        match &next {
+            Some((lane, weight, _)) => {
+                *self.starting.entry(*lane).or_default() += 1;
+                self.heavy_starting += usize::from(*weight == Weight::Heavy);
             }
-            self.turns.pass();
+            None => self.starters = self.starters.saturating_sub(1),
         }
-        self.starters = self.starters.saturating_sub(1);
-        None
+        next
     }
 
-    fn has_started(&mut self, lane: K) {
+    /// To be asked after [`Starts::next`]: whether one more starter is needed after all, for what a limit has kept from
+    /// those that have ended. It then comes as any other.
+    #[must_use]
+    pub fn needs_another(&mut self) -> bool {
+        let is_needed = self.starters < self.most && (self.may_start_heavy() || self.small.any(|lane| self.may(lane)));
+        self.starters += usize::from(is_needed);
+        is_needed
+    }
+
+    fn may_start_heavy(&self) -> bool {
+        self.heavy_starting < self.most_heavy && !self.heavy.is_empty()
+    }
+
+    /// Whether one more small call of a lane may be started.
+    fn may(&self, lane: &K) -> bool {
+        self.starting.get(lane).is_none_or(|starting| *starting < self.most_of_one())
+    }
+
+    fn most_of_one(&self) -> usize {
+        self.most.saturating_sub(1).max(1)
+    }
+
+    /// First, because there are few at a time: small ones have other starters.
+    fn next_heavy(&mut self) -> Option<(K, Weight, T)> {
+        if !self.may_start_heavy() {
+            return None;
+        }
+        self.heavy.pop().map(|(lane, call)| (lane, Weight::Heavy, call))
+    }
+
+    fn next_small(&mut self) -> Option<(K, Weight, T)> {
+        let (most_of_one, starting) = (self.most_of_one(), &self.starting);
+        let may = |lane: &K| starting.get(lane).is_none_or(|starting| *starting < most_of_one);
+        self.small.pop_if(may).map(|(lane, call)| (lane, Weight::Small, call))
+    }
+
+    fn has_started(&mut self, lane: K, weight: Weight) {
+        self.heavy_starting = self.heavy_starting.saturating_sub(usize::from(weight == Weight::Heavy));
         if let Some(starting) = self.starting.get_mut(&lane) {
             *starting = starting.saturating_sub(1);
             if *starting == 0 {

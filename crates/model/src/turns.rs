@@ -66,6 +66,11 @@ impl<K: Copy + Eq + Hash, T> Turns<K, T> {
         self.order.len()
     }
 
+    /// Whether any of the lines that have something is such a one.
+    pub fn any(&self, is_one: impl FnMut(&K) -> bool) -> bool {
+        self.order.iter().any(is_one)
+    }
+
     /// Adds something at the end of a line.
     pub fn push(&mut self, key: K, cost: u64, item: T) {
         let line = self.lines.entry(key).or_insert_with(|| Line { waiting: VecDeque::new(), credit: 0 });
@@ -78,14 +83,20 @@ impl<K: Copy + Eq + Hash, T> Turns<K, T> {
 
     /// What is next, the line it stands in, and the number of that line's turn.
     pub fn peek(&mut self) -> Option<(K, u64, &T)> {
-        let key = self.settle()?;
+        let key = self.settle(|_| true)?;
         let (_, item) = self.lines.get(&key)?.waiting.front()?;
         Some((key, self.turn, item))
     }
 
     /// Takes what is next.
     pub fn pop(&mut self) -> Option<(K, T)> {
-        let key = self.settle()?;
+        self.pop_if(|_| true)
+    }
+
+    /// Takes what is next of the lines that may have something now. The turns of the others come again, with what those
+    /// had.
+    pub fn pop_if(&mut self, may: impl Fn(&K) -> bool) -> Option<(K, T)> {
+        let key = self.settle(may)?;
         let line = self.lines.get_mut(&key)?;
         let (cost, item) = line.waiting.pop_front()?;
         line.credit = line.credit.saturating_sub(cost);
@@ -98,15 +109,6 @@ impl<K: Copy + Eq + Hash, T> Turns<K, T> {
         Some((key, item))
     }
 
-    /// Passes over the line that is next: its turn comes again, with what it had.
-    pub fn pass(&mut self) {
-        let Some(key) = self.settle() else { return };
-        if let Some(line) = self.lines.get_mut(&key) {
-            line.credit = line.credit.saturating_sub(self.quantum);
-        }
-        self.end_turn();
-    }
-
     /// Takes everything away, in no order.
     pub fn drain(&mut self) -> Vec<T> {
         self.order.clear();
@@ -115,24 +117,33 @@ impl<K: Copy + Eq + Hash, T> Turns<K, T> {
         self.lines.drain().flat_map(|(_, line)| line.waiting).map(|(_, item)| item).collect()
     }
 
-    /// Goes on to a line that can pay for its first thing.
-    fn settle(&mut self) -> Option<K> {
-        let mut poor = 0;
+    /// Goes on to a line that may have something and can pay for it.
+    fn settle(&mut self, may: impl Fn(&K) -> bool) -> Option<K> {
+        let (mut passed, mut some_may) = (0, false);
         loop {
             let key = *self.order.front()?;
             let line = self.lines.get_mut(&key)?;
-            if !self.is_granted {
-                line.credit = line.credit.saturating_add(self.quantum);
-                self.is_granted = true;
-                self.turn = self.turn.wrapping_add(1);
-            }
-            if line.can_pay() {
-                return Some(key);
+            if may(&key) {
+                if !self.is_granted {
+                    line.credit = line.credit.saturating_add(self.quantum);
+                    self.is_granted = true;
+                    self.turn = self.turn.wrapping_add(1);
+                }
+                if line.can_pay() {
+                    return Some(key);
+                }
+                some_may = true;
+            } else if self.is_granted {
+                line.credit = line.credit.saturating_sub(self.quantum);
             }
             self.end_turn();
-            poor += 1;
-            if poor == self.order.len() {
-                self.pass_poor_rounds();
+            passed += 1;
+            if passed == self.order.len() {
+                if !some_may {
+                    return None;
+                }
+                self.pass_poor_rounds(&may);
+                (passed, some_may) = (0, false);
             }
         }
     }
@@ -145,11 +156,13 @@ impl<K: Copy + Eq + Hash, T> Turns<K, T> {
     }
 
     /// Nobody could pay in a whole round. The rounds after which somebody can pay are passed at once.
-    fn pass_poor_rounds(&mut self) {
+    fn pass_poor_rounds(&mut self, may: impl Fn(&K) -> bool) {
         let rounds = |line: &Line<T>| line.cost().saturating_sub(line.credit).div_ceil(self.quantum);
+        let some = self.lines.iter().filter(|(key, _)| may(key));
         // One less: the last of them is gone through turn by turn, so that the order decides.
-        let Some(fewest) = self.lines.values().map(rounds).min().map(|rounds| rounds.saturating_sub(1)) else { return };
-        for line in self.lines.values_mut() {
+        let fewest = some.map(|(_, line)| rounds(line)).min().map(|rounds| rounds.saturating_sub(1));
+        let Some(fewest) = fewest else { return };
+        for (_, line) in self.lines.iter_mut().filter(|(key, _)| may(key)) {
             line.credit = line.credit.saturating_add(fewest.saturating_mul(self.quantum));
         }
     }

@@ -3,16 +3,24 @@
 
 use std::collections::HashMap;
 
-use bailiwick_model::{Starts, Turns};
+use bailiwick_model::{Starts, Turns, Weight};
 use proptest::prelude::*;
 
 const QUANTUM: u64 = 100;
+const SMALL: Weight = Weight::Small;
+const HEAVY: Weight = Weight::Heavy;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Push { line: u8, cost: u64 },
+    Push {
+        line: u8,
+        cost: u64,
+    },
     Pop,
-    Pass,
+    /// Of the lines that may have something: one bit for each.
+    PopIf {
+        may: u8,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -20,7 +28,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => (0..5_u8, cost).prop_map(|(line, cost)| Step::Push { line, cost }),
         4 => Just(Step::Pop),
-        1 => Just(Step::Pass),
+        2 => any::<u8>().prop_map(|may| Step::PopIf { may }),
     ];
     prop::collection::vec(step, 0..200)
 }
@@ -49,7 +57,17 @@ proptest! {
                     model.entry(line).or_default().push(number);
                     waiting += 1;
                 }
-                Step::Pass => turns.pass(),
+                Step::PopIf { may } => {
+                    let may = |line: &u8| may & (1 << line) != 0;
+                    let some_may = model.iter().any(|(line, items)| may(line) && !items.is_empty());
+                    let popped = turns.pop_if(may);
+                    prop_assert_eq!(popped.is_some(), some_may);
+                    if let Some((line, item)) = popped {
+                        prop_assert!(may(&line));
+                        prop_assert_eq!(model.get_mut(&line).unwrap().remove(0), item);
+                        waiting -= 1;
+                    }
+                }
                 Step::Pop => {
                     let peeked = turns.peek().map(|(line, _, item)| (line, *item));
                     let popped = turns.pop();
@@ -150,63 +168,161 @@ fn b9_credit_is_lost_with_the_last_thing_of_a_line() {
 
 #[test]
 fn b9_what_is_started_next_is_chosen_when_a_starter_is_free() {
-    let mut starts = Starts::new(4, 1);
-    assert_eq!((0..10).filter(|number| starts.push("busy", 1, *number)).count(), 4);
-    assert_eq!(starts.next(None), Some(("busy", 0)));
-    assert!(!starts.push("late", 1, 100));
-    assert_eq!(starts.next(None), Some(("late", 100)));
-    assert_eq!(starts.next(Some("late")), Some(("busy", 1)));
+    let mut starts = Starts::new(4, 1, 1);
+    assert_eq!((0..10).filter(|number| starts.push("busy", SMALL, 1, *number)).count(), 4);
+    assert_eq!(starts.next(None), Some(("busy", SMALL, 0)));
+    assert!(!starts.push("late", SMALL, 1, 100));
+    assert_eq!(starts.next(None), Some(("late", SMALL, 100)));
+    assert_eq!(starts.next(Some(("late", SMALL))), Some(("busy", SMALL, 1)));
 }
 
 #[test]
 fn b9_no_lane_has_all_starters() {
-    let mut starts = Starts::new(3, 1);
-    assert_eq!((0..10).filter(|number| starts.push("busy", 1, *number)).count(), 3);
-    assert_eq!(starts.next(None), Some(("busy", 0)));
-    assert_eq!(starts.next(None), Some(("busy", 1)));
+    let mut starts = Starts::new(3, 1, 1);
+    assert_eq!((0..10).filter(|number| starts.push("busy", SMALL, 1, *number)).count(), 3);
+    assert_eq!(starts.next(None), Some(("busy", SMALL, 0)));
+    assert_eq!(starts.next(None), Some(("busy", SMALL, 1)));
     assert_eq!(starts.next(None), None, "the third is kept for others, and ends");
-    assert!(starts.push("other", 1, 100), "so another is needed");
-    assert_eq!(starts.next(None), Some(("other", 100)));
-    assert_eq!(starts.next(Some("other")), None);
-    assert_eq!(starts.next(Some("busy")), Some(("busy", 2)));
+    assert!(starts.push("other", SMALL, 1, 100), "so another is needed");
+    assert_eq!(starts.next(None), Some(("other", SMALL, 100)));
+    assert_eq!(starts.next(Some(("other", SMALL))), None);
+    assert_eq!(starts.next(Some(("busy", SMALL))), Some(("busy", SMALL, 2)));
 }
 
 #[test]
-fn b9_every_call_is_started_once_by_starters_that_come_and_go() {
-    let mut starts = Starts::new(3, 10);
-    let mut starters: Vec<Option<&str>> = Vec::new();
-    let mut started = Vec::new();
-    for number in 0..300 {
-        let lane = ["a", "b", "c"][number % 7 % 3];
-        if starts.push(lane, number as u64 % 25, number) {
-            starters.push(None);
-        }
-        // One of them goes on now and then.
-        if number % 3 == 0 && !starters.is_empty() {
-            let starter = starters.remove(number % starters.len());
-            if let Some((lane, call)) = starts.next(starter) {
-                started.push(call);
-                starters.push(Some(lane));
+fn s8_what_a_limit_kept_from_starters_that_have_ended_is_not_left_behind() {
+    let mut starts = Starts::new(2, 1, 1);
+    assert!(starts.push("a", HEAVY, 1, 0));
+    assert_eq!(starts.next(None), Some(("a", HEAVY, 0)));
+    assert!(starts.push("a", SMALL, 1, 1));
+    assert_eq!(starts.next(None), None, "the other is kept for others, and ends");
+    assert!(starts.push("b", HEAVY, 1, 2));
+    assert_eq!(starts.next(None), None, "one heavy call at a time");
+    assert_eq!(starts.next(Some(("a", HEAVY))), Some(("b", HEAVY, 2)));
+    assert!(starts.needs_another(), "or the second call of a would wait for b's");
+    assert_eq!(starts.next(None), Some(("a", SMALL, 1)));
+    assert!(!starts.needs_another());
+}
+
+#[test]
+fn s8_heavy_calls_of_all_lanes_together_leave_starters_to_small_ones() {
+    let mut starts = Starts::new(4, 1, 1);
+    for (number, lane) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        assert!(starts.push(lane, HEAVY, 1_000, number));
+    }
+    assert_eq!(starts.next(None), Some(("a", HEAVY, 0)));
+    for _ in 0..3 {
+        assert_eq!(starts.next(None), None, "the others are kept for small ones");
+    }
+    assert!(starts.push("victim", SMALL, 1, 100));
+    assert_eq!(starts.next(None), Some(("victim", SMALL, 100)));
+    assert_eq!(starts.next(Some(("a", HEAVY))), Some(("b", HEAVY, 1)), "in turn");
+}
+
+#[test]
+fn s8_a_small_call_of_a_lane_goes_before_a_heavy_one_of_the_same() {
+    let mut starts = Starts::new(2, 1, 1);
+    for number in 0..3 {
+        let _ = starts.push("only", HEAVY, 1_000, number);
+    }
+    assert_eq!(starts.next(None), Some(("only", HEAVY, 0)));
+    assert_eq!(starts.next(None), None);
+    assert!(starts.push("other", SMALL, 1, 100));
+    assert_eq!(starts.next(None), Some(("other", SMALL, 100)));
+}
+
+#[derive(Debug, Clone)]
+enum Start {
+    Push {
+        lane: u8,
+        heavy: bool,
+        cost: u64,
+    },
+    /// A starter begins, or one that is busy has done what it was at.
+    Go(u8),
+}
+
+fn start_steps() -> impl Strategy<Value = Vec<Start>> {
+    let push = (0..4_u8, any::<bool>(), prop_oneof![0..30_u64, 1_000..1_000_000_u64]);
+    let push = push.prop_map(|(lane, heavy, cost)| Start::Push { lane, heavy, cost });
+    prop::collection::vec(prop_oneof![push, any::<u8>().prop_map(Start::Go)], 0..150)
+}
+
+proptest! {
+    /// Whatever is pushed and however long it takes: there are never more than so many starters, nor more of them with
+    /// heavy calls or with one lane's; each call is started once; and nothing that may be started waits while there is
+    /// nobody who comes for it.
+    #[test]
+    fn s8_a_small_call_is_never_behind_starters_that_are_all_busy_with_heavy_ones(
+        steps in start_steps(),
+        most in 1..6_usize,
+        most_heavy in 1..4_usize,
+    ) {
+        let mut starts = Starts::new(most, most_heavy, QUANTUM);
+        let most_heavy = most_heavy.min((most - 1).max(1));
+        // Starters that are on their way, and those that are at something.
+        let (mut coming, mut busy): (usize, Vec<(u8, Weight)>) = (0, Vec::new());
+        let mut waiting: Vec<(u8, Weight, usize)> = Vec::new();
+        let mut number = 0;
+        let go = |which: Option<usize>, starts: &mut Starts<u8, usize>, coming: &mut usize, busy: &mut Vec<(u8, Weight)>, waiting: &mut Vec<(u8, Weight, usize)>| {
+            let done = which.map(|which| busy.swap_remove(which));
+            if done.is_none() {
+                *coming -= 1;
+            }
+            let next = starts.next(done);
+            *coming += usize::from(starts.needs_another());
+            if let Some((lane, weight, call)) = next {
+                let at = waiting.iter().position(|waits| *waits == (lane, weight, call));
+                waiting.remove(at.expect("it waited, once"));
+                busy.push((lane, weight));
+            }
+        };
+        for step in steps {
+            match step {
+                Start::Push { lane, heavy, cost } => {
+                    let weight = if heavy { HEAVY } else { SMALL };
+                    coming += usize::from(starts.push(lane, weight, cost, number));
+                    waiting.push((lane, weight, number));
+                    number += 1;
+                }
+                Start::Go(which) if coming > 0 && (busy.is_empty() || which % 2 == 0) => {
+                    go(None, &mut starts, &mut coming, &mut busy, &mut waiting);
+                }
+                Start::Go(which) if !busy.is_empty() => {
+                    let which = usize::from(which) % busy.len();
+                    go(Some(which), &mut starts, &mut coming, &mut busy, &mut waiting);
+                }
+                Start::Go(_) => {}
+            }
+            prop_assert!(coming + busy.len() <= most);
+            let heavy = busy.iter().filter(|(_, weight)| *weight == HEAVY).count();
+            prop_assert!(heavy <= most_heavy);
+            let of = |lane: u8| busy.iter().filter(|(one, _)| *one == lane).count();
+            let most_of_one = (most - 1).max(1);
+            let may = |(lane, weight, _): &(u8, Weight, usize)| match weight {
+                Weight::Small => of(*lane) < most_of_one,
+                Weight::Heavy => heavy < most_heavy,
+            };
+            if most > 1 && waiting.iter().any(may) {
+                prop_assert!(coming > 0 || busy.len() == most, "{waiting:?} while {busy:?}");
+                prop_assert!(coming > 0 || busy.iter().any(|(_, weight)| *weight == SMALL), "all are heavy");
             }
         }
-    }
-    while let Some(starter) = starters.pop() {
-        if let Some((lane, call)) = starts.next(starter) {
-            started.push(call);
-            starters.insert(0, Some(lane));
+        while coming > 0 || !busy.is_empty() {
+            let which = if coming > 0 { None } else { Some(0) };
+            go(which, &mut starts, &mut coming, &mut busy, &mut waiting);
         }
+        prop_assert!(waiting.is_empty(), "{waiting:?}");
     }
-    started.sort_unstable();
-    assert_eq!(started, (0..300).collect::<Vec<_>>());
 }
 
 #[test]
 fn b9_one_starter_starts_everything() {
-    let mut starts = Starts::new(1, 1);
-    assert!(starts.push("only", 5, 0));
-    assert!(!starts.push("only", 5, 1));
-    assert_eq!(starts.next(None), Some(("only", 0)));
-    assert_eq!(starts.next(Some("only")), Some(("only", 1)));
-    assert_eq!(starts.next(Some("only")), None);
-    assert!(starts.push("only", 5, 2));
+    let mut starts = Starts::new(1, 1, 1);
+    assert!(starts.push("only", SMALL, 5, 0));
+    assert!(!starts.push("only", HEAVY, 5, 1));
+    assert_eq!(starts.next(None), Some(("only", HEAVY, 1)));
+    assert_eq!(starts.next(Some(("only", HEAVY))), Some(("only", SMALL, 0)));
+    assert_eq!(starts.next(Some(("only", SMALL))), None);
+    assert!(starts.push("only", SMALL, 5, 2));
 }

@@ -20,10 +20,14 @@ fn yield_to_javascript() {
     }
 }
 
+/// How many cores this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// How many threads there are.
 pub(crate) fn threads() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    (cores * THREADS_PER_CORE).max(FEWEST_THREADS)
+    (cores() * THREADS_PER_CORE).max(FEWEST_THREADS)
 }
 
 /// The process's pool, made on first use and shared by all environments.

@@ -3,18 +3,19 @@
 use std::collections::HashMap;
 
 use bailiwick_model::glimpse::{self, Content};
-use bailiwick_model::json::{self, Json};
+use bailiwick_model::json::Json;
 use bailiwick_model::spec::{GlimpseOption, Topology};
 use bailiwick_model::{Error, Issue, Result};
 
 use crate::runs::Team;
+use crate::schema::Schema;
 
 /// The rules of one registered type.
 pub(crate) struct ReferenceRules {
     pub(crate) media_type: Option<String>,
     pub(crate) ttl_ms: Option<u64>,
     glimpse: GlimpseOption,
-    schema: Option<jsonschema::Validator>,
+    schema: Option<Schema>,
 }
 
 impl ReferenceRules {
@@ -36,40 +37,30 @@ impl ReferenceRules {
 
     /// # Errors
     /// `InvalidInput` if the value does not match the type's schema. It names the place, not the value.
-    pub(crate) fn check(&self, type_name: &str, value: &Json) -> Result<()> {
+    pub(crate) async fn check(&self, type_name: &str, value: &Json) -> Result<()> {
         let Some(schema) = &self.schema else { return Ok(()) };
-        match schema.iter_errors(&to_serde(value)).next() {
-            None => Ok(()),
-            Some(error) => Err(Error::invalid(format!(
-                "The value does not match the schema of the reference type {type_name} at {:?} (rule {}).",
-                error.instance_path().to_string(),
-                error.schema_path(),
-            ))),
-        }
+        schema.check(value, 1).await.map_err(|mismatch| {
+            Error::invalid(mismatch.said("The value", "The value does not", &format!("the reference type {type_name}")))
+        })
     }
 }
 
 /// The rules of one registered type of plans.
 pub(crate) struct PlanRules {
-    details: Option<jsonschema::Validator>,
+    details: Option<Schema>,
 }
 
 impl PlanRules {
     /// # Errors
     /// `InvalidInput` if the details do not match the type's schema. It names the place, not the value.
-    pub(crate) fn check(&self, type_name: &str, details: Option<&Json>) -> Result<()> {
+    pub(crate) async fn check(&self, type_name: &str, details: Option<&Json>) -> Result<()> {
         let Some(schema) = &self.details else { return Ok(()) };
         let Some(details) = details else {
             return Err(Error::invalid(format!("A plan of the type {type_name} needs details, by the type's schema.")));
         };
-        match schema.iter_errors(&to_serde(details)).next() {
-            None => Ok(()),
-            Some(error) => Err(Error::invalid(format!(
-                "The details do not match the schema of the plan type {type_name} at {:?} (rule {}).",
-                error.instance_path().to_string(),
-                error.schema_path(),
-            ))),
-        }
+        schema.check(details, 1).await.map_err(|mismatch| {
+            Error::invalid(mismatch.said("The details", "The details do not", &format!("the plan type {type_name}")))
+        })
     }
 }
 
@@ -136,32 +127,17 @@ pub(crate) fn compile(
     schema: Option<&Json>,
     place: impl FnOnce() -> String,
     issues: &mut Vec<Issue>,
-) -> Option<Option<jsonschema::Validator>> {
+) -> Option<Option<Schema>> {
     let Some(schema) = schema else { return Some(None) };
-    match jsonschema::validator_for(&to_serde(schema)) {
-        Ok(validator) => Some(Some(validator)),
-        Err(_) => {
-            let message = "This is not a JSON Schema. See json-schema.org for the keywords.".to_owned();
-            issues.push(Issue { path: place(), message });
-            None
-        }
+    let compiled = Schema::new(schema);
+    if compiled.is_none() {
+        let message = "This is not a JSON Schema. See json-schema.org for the keywords.".to_owned();
+        issues.push(Issue { path: place(), message });
     }
+    compiled.map(Some)
 }
 
 /// What is wrong with a value, for whoever wrote it: at most so many problems, each with its place. `None`: nothing.
-pub(crate) fn problems(schema: &jsonschema::Validator, value: &Json, most: usize) -> Option<String> {
-    let value = to_serde(value);
-    let told = |error: jsonschema::ValidationError<'_>| {
-        let place = error.instance_path().to_string();
-        // The text may repeat the value, which may be long.
-        let text: String = error.to_string().chars().take(200).collect();
-        format!("at {:?}: {text}", if place.is_empty() { "/" } else { &place })
-    };
-    let problems: Vec<String> = schema.iter_errors(&value).take(most).map(told).collect();
-    if problems.is_empty() { None } else { Some(problems.join("; ")) }
-}
-
-/// The same value as the schema library wants it. A number stays the double it is.
-fn to_serde(value: &Json) -> serde_json::Value {
-    serde_json::from_str(&json::write(value)).unwrap_or(serde_json::Value::Null)
+pub(crate) async fn problems(schema: &Schema, value: &Json, most: usize) -> Option<String> {
+    schema.check(value, most).await.err().map(|mismatch| mismatch.told())
 }

@@ -13,6 +13,7 @@ mod reference_record;
 mod references;
 mod resolved;
 mod runs;
+mod schema;
 mod sweep;
 mod threads;
 mod traces;

@@ -2,6 +2,7 @@
 
 use bailiwick_model::glimpse::Content;
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Kind, Result};
 
 use crate::catalogue::ReferenceRules;
@@ -44,7 +45,7 @@ pub(crate) struct CheckedValue {
 impl TenantHandle {
     /// # Errors
     /// `InvalidInput` and `QuotaExceeded` for a value that may not be kept.
-    pub(crate) fn check_item(&self, item: PutItem) -> Result<CheckedValue> {
+    pub(crate) async fn check_item(&self, item: PutItem) -> Result<CheckedValue> {
         check_type(&item.type_name)?;
         let rules = self.catalogue.reference(&item.type_name);
         let media_type = item.media_type.or_else(|| rules.and_then(|rules| rules.media_type.clone()));
@@ -58,16 +59,20 @@ impl TenantHandle {
         let (content, glimpse) = match item.content {
             PutContent::Json(text) => {
                 check_size(text.len())?;
+                ahead_of(text.len()).await;
                 let value = json::parse(&text, &json::Limits::default())?;
-                if let Some(rules) = rules {
-                    rules.check(&item.type_name, &value)?;
+                if let Some(rules) = rules.filter(|rules| rules.has_schema()) {
+                    ahead_of(text.len()).await;
+                    rules.check(&item.type_name, &value).await?;
                 }
+                ahead_of(text.len()).await;
                 (json::canonical(&value), ReferenceRules::glimpse(rules, Content::Json(&value)))
             }
             PutContent::Text(text) => {
                 check_size(text.len())?;
+                ahead_of(text.len()).await;
                 if let Some(rules) = rules.filter(|rules| rules.has_schema()) {
-                    rules.check(&item.type_name, &Json::String(text.clone()))?;
+                    rules.check(&item.type_name, &Json::String(text.clone())).await?;
                 }
                 let glimpse = ReferenceRules::glimpse(rules, Content::Text(&text));
                 (text.into_bytes(), glimpse)

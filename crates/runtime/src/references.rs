@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bailiwick_model::base32::{parse_reference_id, reference_id};
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{
     Access, Area, Change, Committed, Durability, List, Name, Record, When, bad_cursor, check_limit,
@@ -54,12 +55,16 @@ impl TenantHandle {
                 items.len()
             )));
         }
-        let values = items.into_iter().map(|item| self.check_item(item)).collect::<Result<Vec<_>>>()?;
+        let mut values = Vec::with_capacity(items.len());
+        for item in items {
+            values.push(self.check_item(item).await?);
+        }
         let access = self.scope.for_writing().await?;
         let mut order = Vec::with_capacity(values.len());
         let mut unique: Vec<Named> = Vec::with_capacity(values.len());
         let mut positions: HashMap<Name, usize> = HashMap::with_capacity(values.len());
         for value in values {
+            ahead_of(value.content.len()).await;
             let digest = access.reference_digest(&value.type_name, &value.media_type, &value.content);
             let name = Access::reference_name(&first20(&digest));
             let position = *positions.entry(name).or_insert(unique.len());
@@ -198,6 +203,11 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    /// About how many bytes are to be kept.
+    pub(crate) fn weight(&self) -> usize {
+        self.items.iter().map(|item| item.value.content.len()).sum()
+    }
+
     /// Adds a value and returns the id that it will have.
     pub(crate) fn add(&mut self, access: &Access, value: CheckedValue) -> String {
         let digest = access.reference_digest(&value.type_name, &value.media_type, &value.content);

@@ -13,7 +13,7 @@ use bailiwick_model::{Error, Kind};
 use bailiwick_runtime::{CacheValue, PutContent, PutItem, TenantHandle};
 use bailiwick_store::layer::Layer;
 use bailiwick_store::{Commit, CommitError, Engine, EngineFuture, Op, Version};
-use support::{Kept, NOW, at_once, bytes, catalogue, handle, handle_of, memory_store, put, store, text};
+use support::{Kept, NOW, at_once, bytes, catalogue, handle, handle_of, in_pieces, memory_store, put, store, text};
 
 /// Counts what is written, and holds commits back while it is closed.
 struct Gate {
@@ -339,4 +339,17 @@ fn b2_250_items_of_any_size_go_into_one_commit_and_not_one_more() {
     assert!(first.iter().zip(&longer).all(|(first, longer)| first.id == longer.id));
     assert!(store.advance(2_000));
     assert!(longer.iter().all(|reference| at_once(handle.resolve(&reference.id)).is_ok()));
+}
+
+#[test]
+fn s8_a_long_page_stands_in_line_and_a_usual_one_does_not() {
+    let store = memory_store();
+    let acme = handle(&store, "acme");
+    for number in 0..500 {
+        at_once(put(&acme, text("note", &number.to_string())));
+    }
+    let (page, pieces) = at_once(in_pieces(acme.list_references(None, 100, None)));
+    assert_eq!((page.unwrap().items.len(), pieces), (100, vec![]));
+    let (page, pieces) = at_once(in_pieces(acme.list_references(None, 1000, None)));
+    assert_eq!((page.unwrap().items.len(), pieces.is_empty()), (500, false));
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Kind, Result};
 use bailiwick_store::ScanRequest;
 
@@ -43,6 +44,7 @@ impl Access {
         let rows = self.state.store.engine.scan(self.keys.tag, request).await.map_err(failure::read)?;
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
+            ahead(RECORD + row.value.len() as u64).await;
             if let Some(body) = self.open_row(&row.place, &row.value)? {
                 let record = Record { version: row.version, expires_at: row.expires_at, body };
                 entries.push((row::sequence(&row.place), Arc::new(record)));

@@ -3,6 +3,7 @@
 //! A list row is a key and nothing else: `PRF(list, filter)(8) ‖ u64be(epoch microseconds) ‖ name(16)` below the kind
 //! with the list bit.
 
+use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Result};
 use bailiwick_store::{Item, Place, ScanRequest};
 
@@ -69,6 +70,7 @@ impl Access {
     }
 
     async fn scanned(&self, request: ScanRequest, skip: Option<Item>) -> Result<Vec<Item>> {
+        ahead(RECORD / 8 * request.limit as u64).await;
         let rows = self.state.store.engine.scan(self.keys.tag, request).await.map_err(failure::read)?;
         Ok(rows.into_iter().map(|row| row.place.item).filter(|item| Some(*item) != skip).collect())
     }

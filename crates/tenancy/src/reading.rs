@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Kind, Result};
 use bailiwick_store::{Found, Place};
 
@@ -24,6 +25,8 @@ impl Access {
     /// # Errors
     /// As [`Access::read`].
     pub async fn read_many(&self, kind: Kind, area: Area, names: &[Name]) -> Result<Vec<Option<Arc<Record>>>> {
+        // Looking at those that are at hand; opening the others comes on top.
+        ahead(RECORD / 2 * names.len() as u64).await;
         let places: Vec<Place> = names.iter().map(|name| row::place(kind, area, *name)).collect();
         let (opened, tag, now) = (&self.state.store.opened, self.keys.tag, self.now());
         let records = places.iter().map(|place| opened.get(tag, *place, now)).collect();
@@ -64,6 +67,7 @@ impl Access {
                 Found::Absent | Found::NotModified { .. } => {}
                 Found::Entry(row) => {
                     *record = None;
+                    ahead(RECORD + row.value.len() as u64).await;
                     let Some(body) = self.open_row(&place, &row.value)? else { continue };
                     let read = Arc::new(Record { version: row.version, expires_at: row.expires_at, body });
                     store.opened.keep(tag, place, read.clone(), began);

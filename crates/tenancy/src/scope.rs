@@ -5,6 +5,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bailiwick_model::pace::ahead;
 use bailiwick_model::{Kind, Result};
 use bailiwick_store::{Commit, CommitError, Count, Due, Durability, Limits, Op, Place, Version, When};
 
@@ -196,6 +197,9 @@ impl Access {
         let mut ops = Vec::with_capacity(changes.len());
         let wakes = changes.iter().any(|change| matches!(change, Change::Wake { .. }));
         for change in changes {
+            if let Change::Write { body, .. } = &change {
+                ahead(body.len() as u64).await;
+            }
             ops.push(self.lower(change, &mut touched)?);
         }
         if wakes {

@@ -81,6 +81,18 @@ impl Json {
         }
     }
 
+    /// About how many bytes its text has. Takes a small part of the time that writing it takes.
+    pub fn weight(&self) -> u64 {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) => 8,
+            Self::String(text) => 8 + text.len() as u64,
+            Self::Array(elements) => 8 + elements.iter().map(Self::weight).sum::<u64>(),
+            Self::Object(members) => {
+                8 + members.iter().map(|(key, value)| 8 + key.len() as u64 + value.weight()).sum::<u64>()
+            }
+        }
+    }
+
     /// The name of the type: `null`, `boolean`, `number`, `string`, `array` or `object`.
     pub fn type_name(&self) -> &'static str {
         match self {

@@ -1,21 +1,19 @@
-//! A part of the ledger, read and hashed for a check of all of it. Parts know nothing of each other, so that several are
-//! read at the same time.
+//! A part of the ledger, read and hashed for a check of all of it.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 
 use bailiwick_model::base32::parse_prefixed_id;
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::ledger::tile::{TILE_WIDTH, TileId, TileSet};
+use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, Entries};
-use tokio::runtime::Handle;
 
 use super::PREFIX;
 use super::ledger::{KIND, Leaf, ledger_name, read_tiles};
 
-/// Records in a part: whole tiles.
-const RECORDS: u64 = 64 * TILE_WIDTH as u64;
+/// Records in a part: whole tiles, and few enough for others to go in between.
+pub(super) const RECORDS: u64 = 16 * TILE_WIDTH as u64;
 
 /// The records from `from` to before `to` as they are stored, and the tiles that hold their leaves.
 pub(super) struct Batch {
@@ -34,30 +32,12 @@ pub(super) struct Kept {
     pub(super) approval: [u8; 20],
 }
 
-/// A part that is being read.
-pub(super) type Reading = Pin<Box<dyn Future<Output = Result<Batch>> + Send>>;
-
-/// All parts of a ledger of that size, in their order. A part is read from when it is taken from here on, beside whatever
-/// the caller does; without a runtime, when it is waited for.
-pub(super) fn batches(access: &Access, size: u64) -> impl Iterator<Item = Reading> {
-    (0..size).step_by(RECORDS as usize).map(move |from| -> Reading {
-        let reading = Batch::read(access.clone(), from, size.min(from + RECORDS));
-        match Handle::try_current() {
-            Ok(runtime) => {
-                let task = runtime.spawn(reading);
-                Box::pin(async { task.await.map_err(|_| Error::Internal("The ledger was not read.".to_owned()))? })
-            }
-            Err(_) => Box::pin(reading),
-        }
-    })
-}
-
 impl Batch {
-    async fn read(access: Access, from: u64, to: u64) -> Result<Self> {
-        let records = read_records(&access, from, to).await?;
+    pub(super) async fn read(access: &Access, from: u64, to: u64) -> Result<Self> {
+        let records = read_records(access, from, to).await?;
         let width = TILE_WIDTH as u64;
         let ids: Vec<TileId> = (from / width..to.div_ceil(width)).map(|index| TileId { level: 0, index }).collect();
-        let tiles = readable_tiles(&access, &ids).await?;
+        let tiles = readable_tiles(access, &ids).await?;
         Ok(Self { from, to, records, tiles })
     }
 }
@@ -74,7 +54,14 @@ async fn read_records(access: &Access, from: u64, to: u64) -> Result<BTreeMap<u6
     let name = ledger_name(access);
     let wanted = Entries { from, to: to - 1, reverse: false, limit: (to - from) as usize };
     match access.entries(KIND, name, wanted).await {
-        Ok(rows) => Ok(rows.iter().map(|(sequence, row)| (*sequence, Kept::read(*sequence, &row.body))).collect()),
+        Ok(rows) => {
+            let mut records = BTreeMap::new();
+            for (sequence, row) in rows {
+                ahead(RECORD).await;
+                records.insert(sequence, Kept::read(sequence, &row.body));
+            }
+            Ok(records)
+        }
         // One of them cannot be opened: which one?
         Err(Error::StoreCorrupt(_)) => {
             let mut records = BTreeMap::new();

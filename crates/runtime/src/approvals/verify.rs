@@ -1,6 +1,6 @@
 //! Reading the whole ledger again: every record, every leaf, every tile, and the root of an earlier checkpoint.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 
 use bailiwick_model::json::Json;
 use bailiwick_model::ledger::Hash;
@@ -10,7 +10,7 @@ use bailiwick_model::ledger::tile::{TILE_WIDTH, Tile, TileId};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::Access;
 
-use super::batch::{Batch, Kept, Reading, batches, readable_tiles};
+use super::batch::{Batch, Kept, RECORDS, readable_tiles};
 use super::ledger::Ledger;
 use super::proofs::{foreign_checkpoint, root};
 use crate::handle::TenantHandle;
@@ -147,13 +147,9 @@ struct Check<'a> {
 
 impl Check<'_> {
     async fn check_all(&mut self) -> Result<()> {
-        let mut unread = batches(self.access, self.report.size);
-        // One for each core, and one to go on with.
-        let at_once = 1 + std::thread::available_parallelism().map_or(1, usize::from);
-        let mut ahead: VecDeque<Reading> = unread.by_ref().take(at_once).collect();
-        while let Some(reading) = ahead.pop_front() {
-            let batch = reading.await?;
-            ahead.extend(unread.next());
+        let size = self.report.size;
+        for from in (0..size).step_by(RECORDS as usize) {
+            let batch = Batch::read(self.access, from, size.min(from + RECORDS)).await?;
             let leaves = self.check_records(&batch);
             self.check_tiles(&leaves).await?;
             if (leaves.len() as u64) < batch.to - batch.from {

@@ -39,7 +39,7 @@ impl TenantHandle {
     /// `InvalidInput`; `Conflict` unless the plan has `expected_version` (0: unless there is none), where that is given;
     /// `QuotaExceeded` and those of the store.
     pub async fn save_plan(&self, plan: &[u8], expected_version: Option<u64>) -> Result<Plan> {
-        let draft = self.check_plan(plan)?;
+        let draft = self.check_plan(plan).await?;
         let access = self.scope.for_writing().await?;
         let plan_id = draft.plan_id.unwrap_or_else(|| prefixed_id("plan_", &self.scope.random()));
         for _ in 0..ATTEMPTS {
@@ -64,10 +64,10 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `InvalidInput` and `QuotaExceeded`.
-    pub(crate) fn check_plan(&self, plan: &[u8]) -> Result<Draft> {
+    pub(crate) async fn check_plan(&self, plan: &[u8]) -> Result<Draft> {
         let draft = Draft::read(plan)?;
         if let Some(rules) = self.catalogue.plan(&draft.content.type_name) {
-            rules.check(&draft.content.type_name, draft.content.details.as_ref())?;
+            rules.check(&draft.content.type_name, draft.content.details.as_ref()).await?;
         }
         self.check_value_bytes(draft.content.byte_length())?;
         Ok(draft)
@@ -77,8 +77,8 @@ impl TenantHandle {
     ///
     /// # Errors
     /// As [`TenantHandle::check_plan`].
-    pub(crate) fn new_plan(&self, access: &Access, plan: &[u8]) -> Result<(Plan, Vec<Change>)> {
-        let draft = self.check_plan(plan)?;
+    pub(crate) async fn new_plan(&self, access: &Access, plan: &[u8]) -> Result<(Plan, Vec<Change>)> {
+        let draft = self.check_plan(plan).await?;
         let plan_id = prefixed_id("plan_", &self.scope.random());
         self.next_version(access, &plan_id, &draft.content, None)
     }

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::ahead_of;
 use bailiwick_model::spec::AgentRole;
 
 use super::callbacks::{Ask, Reply};
+use super::collected::{ANSWER_BYTES, Collected, Part};
 use super::driver::{Driver, Halt, failed, host_gone};
 use super::entry::{member, number, object, whole};
 use super::live::Writing;
 use super::team::AgentRules;
-use super::usage::TokenUsage;
 
 /// How often one model is tried when its failure may pass.
 const TRIES: u32 = 3;
@@ -20,13 +21,6 @@ const FIRST_WAIT_MS: u64 = 250;
 const LONGEST_WAIT_MS: u64 = 30_000;
 /// How often an agent is told that its answer will not do.
 const CORRECTIONS: u64 = 3;
-/// The largest answer of a model in bytes of its text, reasoning, inputs and metadata.
-const ANSWER_BYTES: usize = 4 << 20;
-/// The most bytes of events that it may come in: small deltas are many times larger than what is in them.
-const EVENTS_BYTES: usize = 64 << 20;
-/// The most tools that are called in one answer.
-const CALLS: usize = 128;
-
 /// Why a model gave no answer.
 struct ModelFailure {
     message: String,
@@ -34,30 +28,6 @@ struct ModelFailure {
     retry_after_ms: Option<u64>,
     /// Whether something of an answer had come already.
     begun: bool,
-}
-
-/// A message as it comes in.
-#[derive(Default)]
-pub(crate) struct Collected {
-    message_id: String,
-    /// Parts with the ids of their deltas; empty for calls.
-    parts: Vec<(String, Part)>,
-    finish: Option<Finish>,
-    /// Of what is kept of it.
-    bytes: usize,
-    /// Of the events that it came in.
-    event_bytes: usize,
-}
-
-enum Part {
-    Text { text: String, metadata: Option<Json> },
-    Reasoning { text: String, metadata: Option<Json> },
-    Call { call_id: String, tool: String, input: String, metadata: Option<Json> },
-}
-
-struct Finish {
-    reason: String,
-    usage: TokenUsage,
 }
 
 impl Driver<'_> {
@@ -115,7 +85,7 @@ impl Driver<'_> {
         };
         self.live.writing(writing);
         let mut asked = self.callbacks.ask(Ask::Model, request);
-        let mut collected = Collected { message_id, ..Collected::default() };
+        let mut collected = Collected::new(message_id);
         loop {
             let Some(reply) = self.unless_halted(asked.next()).await? else { return Err(host_gone().into()) };
             let (text, is_last) = match reply {
@@ -123,10 +93,13 @@ impl Driver<'_> {
                 Reply::Value(text) => (text, true),
                 Reply::Failure(text) => return Ok(Err(ModelFailure::read(&text, !collected.parts.is_empty()))),
             };
-            let Some((more_text, more_reasoning)) = collected.take(&text) else {
-                let message = "The model answered something that is not a ModelEvent, or too much.".to_owned();
-                let begun = !collected.parts.is_empty();
-                return Ok(Err(ModelFailure { message, retryable: false, retry_after_ms: None, begun }));
+            ahead_of(text.len()).await;
+            let (more_text, more_reasoning) = match collected.take(&text) {
+                Ok(more) => more,
+                Err(message) => {
+                    let begun = !collected.parts.is_empty();
+                    return Ok(Err(ModelFailure { message, retryable: false, retry_after_ms: None, begun }));
+                }
             };
             if !more_text.is_empty() || !more_reasoning.is_empty() {
                 self.live.written(&more_text, &more_reasoning);
@@ -185,6 +158,7 @@ impl Driver<'_> {
     async fn answered(&mut self, model: &str, mut collected: Collected) -> Result<(), Halt> {
         let Some(finish) = collected.finish.take() else { return Err(failed("INTERNAL", "An answer has no end.")) };
         let message_id = std::mem::take(&mut collected.message_id);
+        ahead_of(collected.bytes).await;
         let parts = self.parts(collected);
         let has_calls = parts.iter().any(|part| part.get("type").and_then(Json::as_str) == Some("tool-call"));
         let mut entry = self
@@ -216,9 +190,10 @@ impl Driver<'_> {
     async fn checked_output(&self, text: &str) -> Result<Result<Option<Json>, String>, Halt> {
         let agent: &AgentRules = self.agent()?;
         if agent.spec.role == AgentRole::Planner {
-            return Ok(self.checked_plan(text));
+            return Ok(self.checked_plan(text).await);
         }
-        match agent.output(text) {
+        ahead_of(text.len()).await;
+        match agent.output(text).await {
             Ok(Some(output)) => Ok(self.validated_output(&agent.spec.name, output).await?.map(Some)),
             other => Ok(other),
         }
@@ -246,7 +221,7 @@ impl Driver<'_> {
     fn parts(&self, collected: Collected) -> Vec<Json> {
         let mut taken: Vec<String> = Vec::new();
         let mut parts = Vec::with_capacity(collected.parts.len());
-        for (_, part) in collected.parts {
+        for part in collected.parts {
             let (mut members, metadata) = match part {
                 Part::Text { text, metadata } => (text_members("text", text), metadata),
                 Part::Reasoning { text, metadata } => (text_members("reasoning", text), metadata),
@@ -296,84 +271,6 @@ fn model_failed(failure: Option<ModelFailure>) -> Halt {
     ];
     members.extend(failure.retry_after_ms.map(|after| member("retryAfterMs", number(after))));
     Halt::Failed(Json::Object(members))
-}
-
-impl Collected {
-    /// Takes events in, a JSON array. Returns what came of text and reasoning; `None` if they are wrong.
-    fn take(&mut self, text: &[u8]) -> Option<(String, String)> {
-        self.event_bytes += text.len();
-        if self.event_bytes > EVENTS_BYTES {
-            return None;
-        }
-        let Json::Array(events) = json::parse(text, &json::Limits::default()).ok()? else { return None };
-        let (mut more_text, mut more_reasoning) = (String::new(), String::new());
-        for event in events {
-            if self.finish.is_some() {
-                return None;
-            }
-            let kind = event.get("type")?.as_str()?;
-            let metadata = event.get("metadata").cloned();
-            self.bytes += metadata.as_ref().map_or(0, |metadata| json::write(metadata).len());
-            match kind {
-                "text.delta" | "reasoning.delta" => {
-                    let (id, delta) = (event.get("id")?.as_str()?, event.get("delta")?.as_str()?);
-                    let is_text = kind == "text.delta";
-                    self.bytes += delta.len();
-                    if is_text {
-                        more_text.push_str(delta)
-                    } else {
-                        more_reasoning.push_str(delta)
-                    }
-                    self.delta(is_text, id, delta, metadata);
-                }
-                "tool.call" => {
-                    let text = |key: &str| event.get(key)?.as_str().map(str::to_owned);
-                    let (call_id, tool, input) = (text("callId")?, text("tool")?, text("input")?);
-                    let calls = self.parts.iter().filter(|(_, part)| matches!(part, Part::Call { .. })).count();
-                    if !(1..=128).contains(&call_id.len())
-                        || !bailiwick_model::names::is_tool_name(&tool)
-                        || calls >= CALLS
-                    {
-                        return None;
-                    }
-                    self.bytes += input.len();
-                    self.parts.push((String::new(), Part::Call { call_id, tool, input, metadata }));
-                }
-                "finish" => {
-                    let reason = event.get("reason")?.as_str()?;
-                    if !["stop", "length", "tool-calls", "content-filter", "other"].contains(&reason) {
-                        return None;
-                    }
-                    let usage = TokenUsage::read(event.get("usage")?)?;
-                    self.finish = Some(Finish { reason: reason.to_owned(), usage });
-                }
-                _ => return None,
-            }
-            if self.bytes > ANSWER_BYTES {
-                return None;
-            }
-        }
-        Some((more_text, more_reasoning))
-    }
-
-    fn delta(&mut self, is_text: bool, id: &str, delta: &str, metadata: Option<Json>) {
-        let same = |(own, part): &&mut (String, Part)| {
-            own == id && matches!((part, is_text), (Part::Text { .. }, true) | (Part::Reasoning { .. }, false))
-        };
-        if let Some((_, Part::Text { text, metadata: kept } | Part::Reasoning { text, metadata: kept })) =
-            self.parts.iter_mut().find(same)
-        {
-            text.push_str(delta);
-            // Providers send what must be replayed (a signature, say) with the last delta.
-            if metadata.is_some() {
-                *kept = metadata;
-            }
-            return;
-        }
-        let text = delta.to_owned();
-        let part = if is_text { Part::Text { text, metadata } } else { Part::Reasoning { text, metadata } };
-        self.parts.push((id.to_owned(), part));
-    }
 }
 
 fn text_members(kind: &str, text: String) -> Vec<(String, Json)> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::ahead;
 use bailiwick_model::spec::{AgentRole, ApprovalPolicy, InterruptedPolicy, ToolEffects};
 use data_encoding::HEXLOWER;
 use tokio::time::Instant;
@@ -77,8 +78,10 @@ impl Driver<'_> {
             Ok(input) => input,
             Err(problem) => return self.refuse(&call, "INPUT_INVALID", &problem),
         };
+        // Checking it, and writing it for whoever approves and runs it.
+        ahead(2 * input.weight()).await;
         let Some(rules) = self.team().tool(&call.tool) else { return Ok(Sorted::Noted) };
-        if let Some(problems) = rules.wrong_input(&input) {
+        if let Some(problems) = rules.wrong_input(&input).await {
             return self.refuse(
                 &call,
                 "INPUT_INVALID",

@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bailiwick_model::json::Json;
+use bailiwick_model::pace::ahead;
 use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Change, Committed, Durability, Limits};
@@ -212,6 +213,7 @@ impl Driver<'_> {
     /// # Errors
     /// As [`Driver::flush`].
     pub(crate) async fn try_flush_within(&mut self, others: Vec<Change>, limits: &Limits) -> Result<bool> {
+        ahead(self.pending.iter().map(Entry::weight).sum::<u64>() + self.kept.weight() as u64).await;
         let (block, mut changes) = self.journal.appended(&self.pending);
         changes.extend(self.kept.changes(&self.access)?);
         changes.extend(others);

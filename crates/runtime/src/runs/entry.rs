@@ -59,6 +59,11 @@ impl Entry {
         self
     }
 
+    /// About how many bytes it is written with.
+    pub(crate) fn weight(&self) -> u64 {
+        self.own.weight() + self.event.iter().map(|(key, value)| key.len() as u64 + value.weight()).sum::<u64>()
+    }
+
     /// Its type, such as `tool.called`.
     pub(crate) fn kind(&self) -> &str {
         self.text("type").unwrap_or_default()

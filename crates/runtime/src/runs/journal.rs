@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, Change, Entries, Name, Record, Version, When};
 
@@ -120,6 +121,8 @@ pub(crate) async fn load(access: &Access, head: &RunHead) -> Result<Loaded> {
         let blocks = access.entries(KIND, name, wanted).await?;
         let complete = blocks.len() < BLOCKS_A_READ;
         for (sequence, record) in blocks {
+            // Read, parsed, taken in and hashed.
+            ahead(RECORD + 2 * record.body.len() as u64).await;
             let (previous, entries) = read_block(access, &record.body).await?;
             if sequence != next || previous != hash {
                 return Err(damaged());
@@ -170,6 +173,7 @@ pub(crate) async fn read_from(access: &Access, run_id: &str, from: u64, most: us
     let range = Entries { from: first, to: u64::MAX, reverse: false, limit: most };
     let mut found = Vec::new();
     for (sequence, record) in access.entries(KIND, name, range).await? {
+        ahead(RECORD + record.body.len() as u64).await;
         let entries = read_block(access, &record.body).await?.1;
         found.extend((sequence..).zip(entries).filter(|(sequence, _)| *sequence >= from));
     }

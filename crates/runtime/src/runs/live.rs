@@ -161,8 +161,16 @@ pub(crate) struct Writing {
     pub(crate) agent: String,
     pub(crate) message_id: String,
     pub(crate) at: u64,
-    pub(crate) text: String,
-    pub(crate) reasoning: String,
+    pub(crate) text: Said,
+    pub(crate) reasoning: Said,
+}
+
+/// A text that grows, and followers that have seen some of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Said {
+    text: String,
+    /// Its length in UTF-16 units.
+    units: u64,
 }
 
 impl Shown {
@@ -172,7 +180,8 @@ impl Shown {
     }
 
     fn byte_length(&self) -> usize {
-        self.event.len() + self.message.as_ref().map_or(0, |message| message.text.len() + message.reasoning.len())
+        self.event.len()
+            + self.message.as_ref().map_or(0, |message| message.text.text.len() + message.reasoning.text.len())
     }
 
     /// Adds it for a follower: first what that one has not seen of the message, then the event.
@@ -194,8 +203,8 @@ impl Writing {
             agent: entry.text("agent")?.to_owned(),
             message_id: entry.own_text("messageId")?.to_owned(),
             at: entry.at(),
-            text: text_of(parts),
-            reasoning: reasoning_of(parts),
+            text: Said::of(&text_of(parts)),
+            reasoning: Said::of(&reasoning_of(parts)),
         })
     }
 
@@ -209,7 +218,7 @@ impl Writing {
             ("text.delta", &self.text, &mut page.position.text),
         ];
         for (kind, whole, seen) in parts {
-            let delta = tail(whole, *seen);
+            let delta = whole.after(*seen);
             if delta.is_empty() {
                 continue;
             }
@@ -232,16 +241,28 @@ fn reasoning_of(parts: &[Json]) -> String {
     parts.filter_map(|part| part.get("text")?.as_str()).collect()
 }
 
-/// The rest of a text after so many UTF-16 units.
-fn tail(text: &str, units: u64) -> &str {
-    let mut left = units;
-    for (at, character) in text.char_indices() {
-        if left == 0 {
-            return text.get(at..).unwrap_or_default();
-        }
-        left = left.saturating_sub(character.len_utf16() as u64);
+impl Said {
+    fn of(text: &str) -> Self {
+        let mut said = Self::default();
+        said.push(text);
+        said
     }
-    ""
+
+    fn push(&mut self, more: &str) {
+        self.text.push_str(more);
+        self.units += more.encode_utf16().count() as u64;
+    }
+
+    /// What comes after so many UTF-16 units. It is looked for from the end, so it takes time in what is new.
+    fn after(&self, seen: u64) -> &str {
+        let mut left = self.units.saturating_sub(seen);
+        let mut begin = self.text.len();
+        for (at, character) in self.text.char_indices().rev() {
+            let Some(rest) = left.checked_sub(character.len_utf16() as u64).filter(|_| left > 0) else { break };
+            (left, begin) = (rest, at);
+        }
+        self.text.get(begin..).unwrap_or_default()
+    }
 }
 
 impl Live {
@@ -279,8 +300,8 @@ impl Live {
     /// Goes on with it.
     pub(crate) fn written(&self, text: &str, reasoning: &str) {
         if let Some(writing) = &mut self.inner().writing {
-            writing.text.push_str(text);
-            writing.reasoning.push_str(reasoning);
+            writing.text.push(text);
+            writing.reasoning.push(reasoning);
         }
         self.notify();
     }
@@ -322,14 +343,16 @@ impl Live {
 
 #[cfg(test)]
 mod tests {
-    use super::tail;
+    use super::Said;
 
     #[test]
     fn b6_a_follower_goes_on_between_whole_characters() {
-        assert_eq!(tail("a😀b", 0), "a😀b");
-        assert_eq!(tail("a😀b", 1), "😀b");
-        assert_eq!(tail("a😀b", 3), "b");
-        assert_eq!(tail("a😀b", 4), "");
-        assert_eq!(tail("", 9), "");
+        let mut said = Said::of("a😀");
+        said.push("b");
+        let expected = ["a😀b", "😀b", "b", "b", "", ""];
+        for (seen, rest) in (0..).zip(expected) {
+            assert_eq!(said.after(seen), rest, "after {seen}");
+        }
+        assert_eq!(Said::default().after(9), "");
     }
 }

@@ -7,6 +7,7 @@ mod approver;
 mod ask;
 mod callbacks;
 mod calls;
+mod collected;
 mod consent;
 mod driver;
 mod ending;

@@ -64,7 +64,7 @@ impl Driver<'_> {
 
     /// What is wrong with a plan that a model has drafted, or the draft as it is saved: its steps name all that they
     /// depend on.
-    pub(crate) fn checked_plan(&self, text: &str) -> Result<Option<Json>, String> {
+    pub(crate) async fn checked_plan(&self, text: &str) -> Result<Option<Json>, String> {
         let value = json::parse(unfenced(text).as_bytes(), &json::Limits::default())
             .map_err(|error| format!("The plan must be one JSON object and nothing else. {error}"))?;
         let Json::Object(mut draft) = value else { return Err("The plan must be a JSON object.".to_owned()) };
@@ -73,16 +73,16 @@ impl Driver<'_> {
             return Err("The plan needs steps, an array.".to_owned());
         };
         for (at, step) in steps.iter_mut().enumerate() {
-            self.check_step(at, step)?;
+            self.check_step(at, step).await?;
         }
         let kind = self.state.frames.last().and_then(|frame| self.team().agent(&frame.agent)?.spec.plan.clone());
         draft.insert(0, member("type", Json::String(kind.unwrap_or_default())));
         let draft = Json::Object(draft);
-        self.handle.check_plan(json::write(&draft).as_bytes()).map_err(|error| error.to_string())?;
+        self.handle.check_plan(json::write(&draft).as_bytes()).await.map_err(|error| error.to_string())?;
         Ok(Some(draft))
     }
 
-    fn check_step(&self, at: usize, step: &mut Json) -> Result<(), String> {
+    async fn check_step(&self, at: usize, step: &mut Json) -> Result<(), String> {
         let tool = step.get("tool").and_then(Json::as_str).unwrap_or_default().to_owned();
         let tools = self.team().plan_tools();
         let rules = self.team().tool(&tool).filter(|_| tools.contains(&tool));
@@ -92,7 +92,7 @@ impl Driver<'_> {
         let input = step.get("input").cloned().unwrap_or(Json::Null);
         let mut needed: Vec<String> = steps::references(&input).into_iter().map(str::to_owned).collect();
         if needed.is_empty()
-            && let Some(problems) = rules.wrong_input(&input)
+            && let Some(problems) = rules.wrong_input(&input).await
         {
             return Err(format!("steps[{at}].input does not fit the tool's schema: {problems}"));
         }
@@ -114,7 +114,7 @@ impl Driver<'_> {
         let answer = self.state.frames.last().and_then(|frame| frame.answer.clone());
         let Some(answer) = answer else { return Ok(()) };
         let draft = json::write(&answer.output);
-        let (plan, changes) = self.handle.new_plan(&self.access, draft.as_bytes())?;
+        let (plan, changes) = self.handle.new_plan(&self.access, draft.as_bytes()).await?;
         let entry = self
             .agent_entry("plan.saved")
             .with("planId", Json::String(plan.plan_id))

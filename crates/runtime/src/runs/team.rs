@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::entry::{member, number, object};
 use super::prompt;
 use crate::catalogue::{compile, problems};
+use crate::schema::Schema;
 
 /// What is told of a value that does not fit its schema: so many problems at most.
 const PROBLEMS: usize = 5;
@@ -33,7 +34,7 @@ pub(crate) struct AgentRules {
     pub(crate) spec: AgentSpec,
     /// What its model is told in every request: a JSON object of `name`, `system`, `tools`, `outputSchema`, `settings`.
     pub(crate) introduction: String,
-    output: Option<jsonschema::Validator>,
+    output: Option<Schema>,
 }
 
 /// One tool.
@@ -48,8 +49,8 @@ pub(crate) struct ToolRules {
     pub(crate) result: Option<String>,
     /// A hash over name, schemas and effects: what an approval was given for.
     pub(crate) definition: Hash,
-    input: Option<jsonschema::Validator>,
-    output: Option<jsonschema::Validator>,
+    input: Option<Schema>,
+    output: Option<Schema>,
 }
 
 impl Team {
@@ -122,11 +123,11 @@ impl AgentRules {
     ///
     /// # Errors
     /// What is wrong with it, as a text for its model.
-    pub(crate) fn output(&self, text: &str) -> std::result::Result<Option<Json>, String> {
+    pub(crate) async fn output(&self, text: &str) -> std::result::Result<Option<Json>, String> {
         let Some(schema) = &self.output else { return Ok(None) };
         let value = json::parse(unfenced(text).as_bytes(), &json::Limits::default())
             .map_err(|error| format!("The answer must be JSON and nothing else. {error}"))?;
-        match problems(schema, &value, PROBLEMS) {
+        match problems(schema, &value, PROBLEMS).await {
             None => Ok(Some(value)),
             Some(problems) => Err(format!("The answer does not fit its schema: {problems}")),
         }
@@ -139,7 +140,7 @@ impl AgentRules {
 }
 
 impl ToolRules {
-    fn new(tool: &Tool, input: Option<jsonschema::Validator>, output: Option<jsonschema::Validator>) -> Self {
+    fn new(tool: &Tool, input: Option<Schema>, output: Option<Schema>) -> Self {
         let effects = if tool.effects == ToolEffects::Read { "read" } else { "write" };
         let mut defined = vec![
             member("name", Json::from(tool.name.as_str())),
@@ -161,13 +162,18 @@ impl ToolRules {
     }
 
     /// What is wrong with an input, as a text for a model.
-    pub(crate) fn wrong_input(&self, input: &Json) -> Option<String> {
-        self.input.as_ref().and_then(|schema| problems(schema, input, PROBLEMS))
+    pub(crate) async fn wrong_input(&self, input: &Json) -> Option<String> {
+        problems(self.input.as_ref()?, input, PROBLEMS).await
+    }
+
+    /// Whether results must match a schema.
+    pub(crate) fn has_output(&self) -> bool {
+        self.output.is_some()
     }
 
     /// What is wrong with a result.
-    pub(crate) fn wrong_output(&self, result: &Json) -> Option<String> {
-        self.output.as_ref().and_then(|schema| problems(schema, result, PROBLEMS))
+    pub(crate) async fn wrong_output(&self, result: &Json) -> Option<String> {
+        problems(self.output.as_ref()?, result, PROBLEMS).await
     }
 }
 

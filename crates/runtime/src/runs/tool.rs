@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::ahead_of;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
@@ -76,6 +77,21 @@ fn shown(id: &str, type_name: &str, byte_length: u64, glimpse: Json) -> Json {
         ("byteLength", number(byte_length)),
         (GLIMPSE, glimpse),
     ])
+}
+
+/// # Errors
+/// `Failed` for a result that does not fit the tool's output schema.
+async fn fitting(rules: &ToolRules, value: &Json, length: usize) -> Result<(), Halt> {
+    if rules.has_output() {
+        ahead_of(length).await;
+    }
+    match rules.wrong_output(value).await {
+        None => Ok(()),
+        Some(problems) => {
+            let told = format!("The result does not fit the tool's output schema: {problems}");
+            Err(super::driver::failed("RESULT_INVALID", &told))
+        }
+    }
 }
 
 impl Driver<'_> {
@@ -155,18 +171,19 @@ impl Driver<'_> {
         let is_small = !is_step && bytes.len() as u64 <= self.handle.inline_result_bytes();
         let (content, value) = match *form {
             JSON | VALIDATED => {
+                ahead_of(bytes.len()).await;
                 let value = json::parse(bytes, &json::Limits::default()).map_err(|error| wrong(&error.to_string()))?;
-                if *form == JSON
-                    && let Some(problems) = rules.and_then(|rules| rules.wrong_output(&value))
-                {
-                    return Err(wrong(&format!("The result does not fit the tool's output schema: {problems}")));
+                // What the host has validated by the tool's own schema may have become something else.
+                if let Some(rules) = rules.filter(|_| *form == JSON) {
+                    fitting(rules, &value, bytes.len()).await?;
                 }
                 (PutContent::Json(bytes.to_vec()), Some(value))
             }
             TEXT => {
+                ahead_of(bytes.len()).await;
                 let text = std::str::from_utf8(bytes).map_err(|_| wrong("The result is not text."))?.to_owned();
-                if let Some(problems) = rules.and_then(|rules| rules.wrong_output(&Json::String(text.clone()))) {
-                    return Err(wrong(&format!("The result does not fit the tool's output schema: {problems}")));
+                if let Some(rules) = rules.filter(|rules| rules.has_output()) {
+                    fitting(rules, &Json::String(text.clone()), bytes.len()).await?;
                 }
                 (PutContent::Text(text.clone()), Some(Json::String(text)))
             }
@@ -179,12 +196,13 @@ impl Driver<'_> {
         }
         let type_name = rules.and_then(|rules| rules.result.as_deref()).unwrap_or(RESULT_TYPE).to_owned();
         let item = PutItem { type_name, content, ttl_ms: None, media_type: None };
-        let value = self.handle.check_item(item).map_err(|error| match error {
+        let value = self.handle.check_item(item).await.map_err(|error| match error {
             Error::InvalidInput(_) | Error::QuotaExceeded { .. } => wrong(&error.to_string()),
             error => Halt::Error(error),
         })?;
         let glimpse = json::parse(value.glimpse.as_bytes(), &json::Limits::default()).unwrap_or(Json::Null);
         let (type_name, byte_length) = (value.type_name.clone(), value.content.len() as u64);
+        ahead_of(value.content.len()).await;
         let id = self.kept.add(&self.access, value);
         Ok((shown(&id, &type_name, byte_length, glimpse), Some((id, true))))
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bailiwick_model::pace::PIECE;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_runtime::TenantHandle;
 use bailiwick_store::{Place, Row, Tag};
 
 use crate::raw::{ENTRY, Open};
-use crate::support::{at_once, handle, wait};
+use crate::support::{at_once, handle, in_pieces, wait};
 use crate::{approve, asked, asking, decided, history};
 
 const RECORD: u8 = Kind::Approvals as u8;
@@ -252,4 +253,23 @@ fn b5_an_approval_alone_that_was_put_back_to_pending_cannot_be_decided_again() {
     corrupt(approve(&acme, &id));
     corrupt(at_once(acme.approval(&id)));
     assert_eq!(history(&acme).len(), 1);
+}
+
+#[test]
+fn s8_verify_gives_way_every_few_records() {
+    let open = Open::new();
+    let acme = handle(&open.store, "acme");
+    decided(&acme, 600);
+    let (report, pieces) = at_once(in_pieces(acme.verify_approvals(None)));
+    assert_eq!((report.unwrap().size, pieces.len() > 4), (600, true), "{pieces:?}");
+    assert!(pieces.iter().all(|work| *work <= PIECE), "{pieces:?}");
+}
+
+#[test]
+fn s8_a_page_of_everything_gives_way_too() {
+    let open = Open::new();
+    let acme = handle(&open.store, "acme");
+    decided(&acme, 600);
+    let (page, pieces) = at_once(in_pieces(acme.approval_history(500, None)));
+    assert_eq!((page.unwrap().items.len(), pieces.len() > 2), (500, true), "{pieces:?}");
 }

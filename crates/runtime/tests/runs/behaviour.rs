@@ -11,7 +11,7 @@ use bailiwick_store::Opened;
 
 use super::dying::Dying;
 use super::host::{Host, calls, gives, parsed, says};
-use super::support::{Kept, Random};
+use super::support::{Kept, Random, in_pieces};
 use super::{both, events, kinds, open, query, request, text, wait};
 
 /// A store that counts what is written.
@@ -327,5 +327,36 @@ fn b6_a_run_of_a_thousand_steps_ends_and_its_thread_has_all_of_it() {
         // From its journal it is the same.
         let again = parsed(&handle.resume_run(text(&result, "runId"), &host).await.unwrap());
         assert_eq!(again, result);
+    });
+}
+
+/// Everything that grows with the data stands in line before it is done; a run with little never does.
+#[test]
+fn s7_what_a_run_does_with_much_stands_in_its_tenants_line() {
+    wait(async {
+        let home = Kept::Memory.open();
+        let (_store, handle) = open(home.opened.clone(), 1).await;
+        let row = r#"{"id":1,"text":"some text that is in every row of this table"}"#;
+        let rows = format!("[{}]", vec![row; 20_000].join(","));
+        let length = rows.len() as u64;
+        let small = Host::new(repeats("search", 3), |_, _| gives("1"));
+        let (result, pieces) = in_pieces(query(&handle, request("Go"), &small)).await;
+        assert_eq!((text(&result, "status"), pieces), ("completed", vec![]));
+        let large = Host::new(
+            |_, answers, _| if answers == 0 { calls(&[("load", "{}")]) } else { says("Done.") },
+            move |_, _| gives(&rows),
+        );
+        let (result, pieces) = in_pieces(query(&handle, request("Go"), &large)).await;
+        assert_eq!(text(&result, "status"), "completed");
+        // Parsed for the model, parsed to be kept, written and summarised, hashed, sealed.
+        assert!(pieces.iter().filter(|work| **work >= length).count() >= 5, "{length}: {pieces:?}");
+        // An answer in a million bytes of deltas; then the journal is read again.
+        let words = Host::new(|_, _, _| says(&"word ".repeat(200_000)), |_, _| None);
+        let (result, pieces) = in_pieces(query(&handle, request("Go"), &words)).await;
+        assert!(pieces.iter().any(|work| *work > 1_000_000), "{pieces:?}");
+        let run_id = text(&result, "runId").to_owned();
+        let (again, pieces) = in_pieces(handle.resume_run(&run_id, &words)).await;
+        assert_eq!(text(&parsed(&again.unwrap()), "status"), "completed");
+        assert!(pieces.iter().any(|work| *work > 1_000_000), "{pieces:?}");
     });
 }

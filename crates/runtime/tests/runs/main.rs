@@ -9,6 +9,7 @@ mod host;
 mod processes;
 #[path = "../raw/mod.rs"]
 mod raw;
+mod schemas;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,11 +1,12 @@
 //! What the tests of this crate share: stores, handles, waiting, reproducible numbers.
 #![allow(dead_code, reason = "no test uses all of it")]
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use bailiwick_model::pace::{self, PIECE, Polled};
 use bailiwick_model::spec::TenantPart;
 use bailiwick_model::{Error, Tenant, json};
 use bailiwick_runtime::{Catalogue, Clock, PutContent, PutItem, RootKey, Store, StoreOptions, TenantHandle};
@@ -133,6 +134,26 @@ pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("this had to wait for somebody else"),
     }
+}
+
+/// Drives something as the pool does, and says for how much each of its pieces stood in line.
+pub(crate) async fn in_pieces<F: Future>(future: F) -> (F::Output, Vec<u64>) {
+    let mut future = pin!(future);
+    let (mut pieces, mut allowance) = (Vec::new(), PIECE);
+    let output = poll_fn(|context| {
+        loop {
+            match pace::poll(future.as_mut(), context, allowance) {
+                Polled::Done(output) => return Poll::Ready(output),
+                Polled::Waits => return Poll::Pending,
+                Polled::Asks(work) => {
+                    allowance = work.max(PIECE);
+                    pieces.push(work);
+                }
+            }
+        }
+    });
+    let output = output.await;
+    (output, pieces)
 }
 
 /// Runs what may wait for a disk.

@@ -1,0 +1,93 @@
+//! How work that grows with its data gives way. Before it does more, it says how much with [`ahead`]. Whoever drives it
+//! with [`poll`] lets it go on at once while that is little, and else when it is its turn: so a call comes in pieces, and
+//! between two of them others go first. Nobody holds anything while waiting.
+//!
+//! Where nobody drives it so, as in tests of a crate alone, nothing waits.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// What may be done without a turn, in bytes of data to be parsed, hashed or sealed: about a millisecond.
+pub const PIECE: u64 = 128 * 1024;
+/// What reading, opening and looking at a record costs besides its bytes.
+pub const RECORD: u64 = 512;
+
+#[derive(Clone, Copy)]
+struct Pace {
+    /// What may still be done; `None` while nobody counts.
+    left: Option<u64>,
+    /// What was asked for.
+    asked: Option<u64>,
+}
+
+thread_local! {
+    static PACE: Cell<Pace> = const { Cell::new(Pace { left: None, asked: None }) };
+}
+
+/// What became of a [`poll`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Polled<T> {
+    /// It is done.
+    Done(T),
+    /// It waits for something else.
+    Waits,
+    /// It waits for a turn to do so much more.
+    Asks(u64),
+}
+
+/// Lets a future go on, in which so much may be done.
+pub fn poll<F: Future + ?Sized>(future: Pin<&mut F>, context: &mut Context<'_>, allowance: u64) -> Polled<F::Output> {
+    let _outer = Outer(PACE.replace(Pace { left: Some(allowance), asked: None }));
+    match future.poll(context) {
+        Poll::Ready(output) => Polled::Done(output),
+        Poll::Pending => PACE.get().asked.map_or(Polled::Waits, Polled::Asks),
+    }
+}
+
+/// Puts back what was there before, even if what was polled panics.
+struct Outer(Pace);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        PACE.set(self.0);
+    }
+}
+
+/// To be waited for before so much is done, in bytes.
+pub fn ahead(cost: u64) -> Ahead {
+    Ahead { cost, has_asked: false }
+}
+
+/// The same for data of this length.
+pub fn ahead_of(length: usize) -> Ahead {
+    ahead(length as u64)
+}
+
+/// See [`ahead`].
+#[derive(Debug)]
+#[must_use = "it is waited for with .await"]
+pub struct Ahead {
+    cost: u64,
+    has_asked: bool,
+}
+
+impl Future for Ahead {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut pace = PACE.get();
+        let Some(left) = pace.left else { return Poll::Ready(()) };
+        if self.cost > left && !self.has_asked {
+            pace.asked = Some(self.cost.max(pace.asked.unwrap_or(0)));
+            PACE.set(pace);
+            self.has_asked = true;
+            // Whatever lies between may ask only those that were woken.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        pace.left = Some(left.saturating_sub(self.cost));
+        PACE.set(pace);
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,190 @@
+//! JSON Schema: the one way by which any value of a tenant is checked. The library decides; here is what it may cost.
+//!
+//! A schema that branches and recurses can take a number of steps that doubles with each level of a value, and the library
+//! has no way to stop. So it sees values through [`view`], which counts every look, and a check that spends its
+//! [`budget`] is ended from within. A check is a yes or no first, which is cheap for good values and mostly for bad ones;
+//! what is wrong is looked for afterwards, with a budget of its own.
+
+mod budget;
+mod counted;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::{PIECE, ahead};
+use jsonschema::{PatternOptions, Validator};
+
+use budget::{Budget, Steps};
+use view::{View, Viewed};
+
+/// What finding the problems of a value may cost, in steps: some milliseconds.
+const STEPS_FOR_PROBLEMS: u64 = 200_000;
+/// What a check stands in line for, in bytes, when it takes longer than usual.
+const LONG: u64 = PIECE + 1;
+/// How often one match of a pattern may go back. Patterns that do not look ahead or back never do.
+const BACKTRACKS: usize = 100_000;
+/// The longest text of one problem, in characters: it may repeat the value.
+const TEXT: usize = 200;
+
+/// A compiled schema.
+pub(crate) struct Schema {
+    validator: Validator<View>,
+    /// Whether a pattern of it may go back, so that its matches are timed.
+    backtracks: bool,
+}
+
+/// Why a value does not match.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Mismatch {
+    /// These are the first problems, at least one.
+    Problems(Vec<Problem>),
+    /// It does not match; finding where would have cost too much.
+    Somewhere,
+    /// Whether it matches is not known: finding out would have cost too much.
+    TooCostly {
+        /// How many levels the value has.
+        levels: usize,
+        /// How many steps were allowed.
+        steps: u64,
+    },
+}
+
+/// One thing that is wrong with a value.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Problem {
+    /// A JSON pointer into the value.
+    pub(crate) place: String,
+    /// A JSON pointer into the schema.
+    pub(crate) rule: String,
+    /// What is wrong, for whoever wrote the value: it may repeat some of it.
+    pub(crate) text: String,
+}
+
+impl Schema {
+    /// Compiles a schema. `None`: it is none.
+    pub(crate) fn new(schema: &Json) -> Option<Self> {
+        let mut schema = to_serde(schema);
+        let backtracks = counted::has_backtracking_pattern(&schema);
+        counted::count_every_branch(&mut schema);
+        let patterns = PatternOptions::fancy_regex().backtrack_limit(BACKTRACKS);
+        let validator = jsonschema::options_for::<View>().with_pattern_options(patterns).build(&schema).ok()?;
+        Some(Self { validator, backtracks })
+    }
+
+    /// Whether a value matches. What takes longer than usual stands in its tenant's line before.
+    ///
+    /// # Errors
+    /// What is wrong with it: at most so many problems.
+    pub(crate) async fn check(&self, value: &Json, most: usize) -> Result<(), Mismatch> {
+        self.check_within(value, most, Steps::of(value)).await
+    }
+
+    async fn check_within(
+        &self,
+        value: &Json,
+        most: usize,
+        Steps { usual, most: steps }: Steps,
+    ) -> Result<(), Mismatch> {
+        let is_valid = |steps: u64| self.within(steps).during(|| self.validator.is_valid(Viewed(value)));
+        let is_valid = match is_valid(usual) {
+            None => {
+                ahead(LONG).await;
+                is_valid(steps)
+            }
+            is_valid => is_valid,
+        };
+        match is_valid {
+            Some(true) => return Ok(()),
+            Some(false) => {}
+            None => return Err(Mismatch::TooCostly { levels: levels(value), steps }),
+        }
+        let all = |steps: u64| {
+            let found = || self.validator.iter_errors(Viewed(value)).take(most).map(Problem::new).collect::<Vec<_>>();
+            self.within(steps).during(found)
+        };
+        // The first alone costs as much as the way to it; all of them as much as the value is large.
+        let first = |steps: u64| {
+            let found = || self.validator.validate(Viewed(value)).err().map(Problem::new).into_iter().collect();
+            self.within(steps).during(found)
+        };
+        let found = match all(usual.min(STEPS_FOR_PROBLEMS)) {
+            None => {
+                ahead(LONG).await;
+                all(STEPS_FOR_PROBLEMS).or_else(|| first(STEPS_FOR_PROBLEMS.max(steps)))
+            }
+            found => found,
+        };
+        match found.filter(|problems| !problems.is_empty()) {
+            Some(problems) => Err(Mismatch::Problems(problems)),
+            None => Err(Mismatch::Somewhere),
+        }
+    }
+
+    fn within(&self, steps: u64) -> Budget {
+        Budget { steps, backtracks: self.backtracks }
+    }
+}
+
+impl Problem {
+    #[allow(clippy::needless_pass_by_value, reason = "the errors of an iterator are owned")]
+    fn new(error: jsonschema::ValidationError<'_>) -> Self {
+        Self {
+            place: error.instance_path().to_string(),
+            rule: error.schema_path().to_string(),
+            text: error.to_string().chars().take(TEXT).collect(),
+        }
+    }
+}
+
+impl Mismatch {
+    /// What is said to a model, or whoever else wrote the value: it may repeat some of it.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Self::Problems(problems) => {
+                let told = problems.iter().map(|Problem { place, text, .. }| {
+                    format!("at {:?}: {text}", if place.is_empty() { "/" } else { place.as_str() })
+                });
+                told.collect::<Vec<_>>().join("; ")
+            }
+            Self::Somewhere => {
+                "it fits none of the alternatives (anyOf, oneOf) of the schema, and has too many levels to \
+                say where. Check each level against the schema, or use fewer levels"
+                    .to_owned()
+            }
+            Self::TooCostly { levels, steps } => format!(
+                "checking it against the schema costs too much. It has {levels} {}, and {steps} steps were not enough. \
+                 Use a flatter or smaller value, or a schema with fewer alternatives (anyOf, oneOf)",
+                if *levels == 1 { "level" } else { "levels" },
+            ),
+        }
+    }
+
+    /// What is said to whoever called: the place and the rule, and nothing of the value. `of` says whose schema it is,
+    /// `value` and `does_not` begin the sentences: "The value", "The value does not".
+    pub(crate) fn said(&self, value: &str, does_not: &str, of: &str) -> String {
+        match self {
+            Self::Problems(problems) => {
+                let first = problems.first();
+                let (place, rule) = first.map_or(("", ""), |problem| (problem.place.as_str(), problem.rule.as_str()));
+                format!("{does_not} match the schema of {of} at {place:?} (rule {rule}).")
+            }
+            Self::Somewhere => format!("{does_not} match the schema of {of}: {}.", self.told()),
+            Self::TooCostly { .. } => format!("{value} cannot be checked against the schema of {of}: {}.", self.told()),
+        }
+    }
+}
+
+/// How deep a value is: 0 for one that is no array and no object.
+fn levels(value: &Json) -> usize {
+    match value {
+        Json::Array(elements) => 1 + elements.iter().map(levels).max().unwrap_or(0),
+        Json::Object(members) => 1 + members.iter().map(|(_, value)| levels(value)).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// A schema as the library wants it. A number stays the double it is.
+fn to_serde(value: &Json) -> serde_json::Value {
+    serde_json::from_str(&json::write(value)).unwrap_or(serde_json::Value::Null)
+}
