@@ -58,6 +58,7 @@ impl TenantHandle {
         let (content, glimpse) = match item.content {
             PutContent::Json(text) => {
                 check_size(text.len())?;
+                let _taken = self.parsing(&text, 1)?;
                 let value = json::parse(&text, &json::Limits::default())?;
                 if let Some(rules) = rules {
                     rules.check(&item.type_name, &value)?;
