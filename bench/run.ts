@@ -19,6 +19,7 @@ import { idleHandle } from './rows/idle-handle.ts'
 import { ledger } from './rows/ledger.ts'
 import { loopLag } from './rows/loop-lag.ts'
 import { loopBytes, loopSteps } from './rows/loop-steps.ts'
+import { memoryPerVerb } from './rows/memory-per-verb.ts'
 import { openLargeStore } from './rows/open-store.ts'
 import { postgresPut } from './rows/postgres-put.ts'
 import { postgresResolve } from './rows/postgres-resolve.ts'
@@ -70,6 +71,7 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   'loop-bytes': () => loopBytes(conditions),
   'loop-at-once': () => agentsAtOnce(conditions),
   'idle-handle': () => idleHandle(),
+  'memory-per-verb': () => memoryPerVerb(conditions),
   'open-store': () => openLargeStore(conditions),
   ledger: () => ledger(conditions),
   'postgres-put-1': () => postgresPut(conditions, 1, 200),

@@ -53,7 +53,7 @@ describe.each(engines)('workers on %s', (engine) => {
     const url = await freshUrl(engine)
     const store = await openStore(url)
     onTestFinished(() => store.close())
-    const limits = { inFlightBytes: 64 << 10 }
+    const limits = { inFlightBytes: 72 << 10 }
     const runtime = await createRuntime(defineRuntime({ tenant: defineTenant('acme', 'v1'), limits }), { store })
     const { worker, said } = startWorker('worker/holding', { url })
     await said('holding')

@@ -64,7 +64,7 @@ export interface Approvals {
   ): Promise<Approval>
   /** An approval, pending or not. Rejects with NotFoundError. */
   get(approvalId: string): Promise<Approval>
-  /** Approvals that wait for a decision, newest first. */
+  /** Approvals that wait for a decision, newest first. A page of large ones may be shorter than `limit`. */
   pending(options?: PageOptions): Promise<Page<Approval>>
   /**
    * Decides, once: the approval, the ledger and the status of the plan that it is about change together.
@@ -73,7 +73,7 @@ export interface Approvals {
    *   InvalidInputError
    */
   respond(approvalId: string, response: ApprovalResponse): Promise<ApprovalRecord>
-  /** The ledger, oldest first. Rejects with StoreCorruptError if a record is missing or altered. */
+  /** The ledger, oldest first. A page may be shorter than `limit`. Rejects with StoreCorruptError if a record is missing or altered. */
   history(options?: PageOptions): Promise<Page<ApprovalRecord>>
   /** Signs the ledger as it is now. Keep it elsewhere: `verify({ against })` then finds whether it was put back. */
   checkpoint(): Promise<Checkpoint>

@@ -87,7 +87,10 @@ export interface Plans {
   load(planId: string, options?: { readonly version?: number }): Promise<Plan>
   /** Plans by their creation, newest first. */
   list(options?: PageOptions): Promise<Page<PlanSummary>>
-  /** All versions, oldest first. Rejects with NotFoundError, and with StoreCorruptError if one is missing or altered. */
+  /**
+   * All versions, oldest first, at most 64 MiB. Rejects with NotFoundError, with StoreCorruptError if one is missing or altered,
+   * and with QuotaExceededError before any is read if they do not all fit into `inFlightBytes`: `load` them one by one then.
+   */
   history(planId: string): Promise<Plan[]>
 }
 

@@ -13,6 +13,10 @@ type PutItem = Parameters<References['putMany']>[0][number]
 type PutOptions = NonNullable<Parameters<References['put']>[2]>
 type ListOptions = NonNullable<Parameters<References['list']>[0]>
 
+/** So many are resolved in one call. `crates/runtime/src/references.rs` has the same number. */
+const MOST_RESOLVED = 1000
+/** So many are put in one call; the same there. */
+const MOST_PUT = 250
 const ID_LENGTH = 'ref_'.length + 32
 const FORMS = { json: 0, bytes: 2 } as const
 const TEXT_VALUE = 1
@@ -37,6 +41,7 @@ export class TenantReferences implements References {
   async putMany(items: readonly PutItem[]): Promise<Reference[]> {
     assertOpen(this.#handle)
     if (!Array.isArray(items)) throw new InvalidInputError('putMany takes an array of { type, value }.')
+    assertAtMost(MOST_PUT, items.length, 'items', 'putMany')
     // Not `map`, which passes over holes.
     const writers = Array.from(items, itemWriter)
     const write = (message: Message) => {
@@ -66,6 +71,7 @@ export class TenantReferences implements References {
   async resolveMany(ids: readonly string[]): Promise<(Resolved | undefined)[]> {
     assertOpen(this.#handle)
     if (!Array.isArray(ids)) throw new InvalidInputError('resolveMany takes an array of ids.')
+    assertAtMost(MOST_RESOLVED, ids.length, 'ids', 'resolveMany')
     const asked = Array.from(ids, (id) => (isId(id) ? id : ''))
     const write = (message: Message) => {
       message.u32(asked.length)
@@ -116,6 +122,14 @@ export class TenantReferences implements References {
   #submit<T>(operation: Operation, write: (message: Message) => void, decode: (answer: Answer) => T): Promise<T> {
     return this.#bridge.submit(operation, this.#handle, write, decode)
   }
+}
+
+/** Before anything is done for each of them: however many there are, refusing them costs nothing. */
+function assertAtMost(most: number, count: number, what: string, verb: string): void {
+  if (count > most)
+    throw new InvalidInputError(
+      `There are ${count} ${what}; at most ${most} ${what} in one ${verb} are allowed. Split it.`,
+    )
 }
 
 /** Checks an item now and returns what writes it, so that nothing is half-written when a later item is wrong. */

@@ -52,7 +52,7 @@ export interface References {
   ): Promise<Reference[]>
   /** The value with this id. Rejects with NotFoundError. */
   resolve(id: string): Promise<Resolved>
-  /** The values with these ids, `undefined` where there is none. */
+  /** The values with these ids, at most 1,000, `undefined` where there is none. All of them must fit into `inFlightBytes`. */
   resolveMany(ids: readonly string[]): Promise<(Resolved | undefined)[]>
   /** What is known of the value with this id; the value itself is not read. Rejects with NotFoundError. */
   describe(id: string): Promise<Reference>

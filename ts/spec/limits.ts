@@ -35,7 +35,10 @@ export interface Limits {
   readonly bytes?: number
   /** The bytes of one value. Default: the 64 MiB that hold for every value. */
   readonly valueBytes?: number
-  /** The bytes of all calls under way in this process: their arguments, and answers not yet fetched. Default: 256 MiB. */
+  /**
+   * The bytes of all calls under way in this process: 8 KiB for each, its arguments, what it reads, and its answer until that
+   * is fetched. So it bounds the number of calls, too: 32,768 by default. Default: 256 MiB.
+   */
   readonly inFlightBytes?: number
   /** Approvals that wait for a decision. Default: 10,000. */
   readonly pendingApprovals?: number

@@ -65,13 +65,14 @@ impl Environment {
     pub(crate) fn submit(self: &Arc<Self>, number: u32, target: u32, arguments: &[u8]) -> Result<Token> {
         let held = self.hold(number, target, arguments.len());
         let held = held.inspect_err(|_| operation::refused(self, number, arguments))?;
-        let lane = held.as_ref().map_or(Lane::NOBODY, Held::lane);
+        let lane = held.as_ref().map_or(Lane::NOBODY, |held| held.lane());
         let token = self.tokens.next()?;
         let (environment, arguments) = (self.clone(), arguments.to_vec());
-        fair::start(lane, arguments.len(), async move {
+        let bytes = arguments.len();
+        fair::start(lane, bytes, async move {
             let name = operation::name(number);
-            let outcome = guard::operation(name, operation::run(&environment, number, target, &arguments)).await;
-            drop(arguments);
+            let running = operation::run(&environment, number, target, arguments, held.as_ref());
+            let outcome = guard::operation(name, running).await;
             environment.complete(token, number, held, outcome);
         })?;
         Ok(token)
@@ -79,29 +80,22 @@ impl Environment {
 
     /// What a call holds of its tenant's limit. Calls of no tenant hold nothing, and so do those of a handle that is not
     /// here: they learn that when they run.
-    fn hold(&self, number: u32, target: u32, bytes: usize) -> Result<Option<Held>> {
+    fn hold(&self, number: u32, target: u32, bytes: usize) -> Result<Option<Arc<Held>>> {
         if !operation::is_of_a_tenant(number) {
             return Ok(None);
         }
         let handle = self.tables().handles.get(target).ok();
-        handle.map(|handle| handle.hold(bytes)).transpose()
+        handle.map(|handle| handle.hold(operation::CALL_BYTES + bytes).map(Arc::new)).transpose()
     }
 
-    fn complete(&self, token: Token, number: u32, mut held: Option<Held>, outcome: Result<Answer>) {
-        let outcome = outcome.and_then(|answer| {
-            let bytes = answer.0.len() as u64;
-            match &mut held {
-                Some(held) if operation::only_reads(number) => held.try_add(bytes)?,
-                Some(held) => held.add(bytes),
-                None => {}
-            }
-            Ok(answer)
-        });
-        let (state, payload) = match outcome {
+    fn complete(&self, token: Token, number: u32, held: Option<Arc<Held>>, outcome: Result<Answer>) {
+        let bytes = outcome.as_ref().map_or(0, |answer| answer.0.len() as u64);
+        let fits = held.as_ref().map_or(Ok(()), |held| held.answered(bytes, operation::only_reads(number)));
+        let (state, payload) = match outcome.and_then(|answer| fits.map(|()| answer)) {
             Ok(answer) => (0, answer.0),
             Err(error) => (FAILED, guard::failure_json(&error).into_bytes()),
         };
-        let lane = held.as_ref().map_or(Lane::NOBODY, Held::lane);
+        let lane = held.as_ref().map_or(Lane::NOBODY, |held| held.lane());
         self.ring.push(lane, Completion { token, state, payload, held });
     }
 

@@ -106,7 +106,7 @@ impl Host {
         };
         let payload = [&[number][..], &(self.number as f64).to_le_bytes(), request.as_bytes()].concat();
         if self.environment.questions.add(token, replies) {
-            let completion = Completion { token, state: ASKED, payload, held: Some(held) };
+            let completion = Completion { token, state: ASKED, payload, held: Some(Arc::new(held)) };
             self.environment.ring.push(self.handle.lane(), completion);
         }
         Ok(token)

@@ -1,7 +1,7 @@
 //! The answers that wait for their JavaScript thread: in their order within a lane, in turn between lanes.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bailiwick_model::{Error, Result, Turns};
 use bailiwick_runtime::{Held, Lane};
@@ -39,7 +39,7 @@ pub(crate) struct Completion {
     pub(crate) state: u32,
     pub(crate) payload: Vec<u8>,
     #[allow(dead_code, reason = "given back when it is dropped")]
-    pub(crate) held: Option<Held>,
+    pub(crate) held: Option<Arc<Held>>,
 }
 
 /// See the module's text.

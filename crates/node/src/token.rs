@@ -48,7 +48,9 @@ impl Tokens {
     pub(crate) fn next(&self) -> Result<Token> {
         let following = |next: u64| (next < LAST).then_some(next + 1);
         let given = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, following);
-        given.map(Token).map_err(|_| Error::Internal("This thread has no call numbers left. Start a new one.".to_owned()))
+        given
+            .map(Token)
+            .map_err(|_| Error::Internal("This thread has no call numbers left. Start a new one.".to_owned()))
     }
 
     #[cfg(feature = "faults")]

@@ -24,16 +24,14 @@ pub enum CacheValue {
 
 impl CacheValue {
     fn write(self) -> Result<Vec<u8>> {
-        let (form, value) = match self {
+        let (form, mut body) = match self {
             Self::Json(text) => {
                 json::parse(&text, &json::Limits::default())?;
                 (JSON, text)
             }
             Self::Bytes(bytes) => (BYTES, bytes),
         };
-        let mut body = Vec::with_capacity(value.len() + 1);
-        body.push(form);
-        body.extend_from_slice(&value);
+        body.insert(0, form);
         Ok(body)
     }
 
@@ -68,7 +66,7 @@ impl TenantHandle {
     /// `InvalidInput` for a bad key, and those of the store.
     pub async fn cache_get(&self, key: &str) -> Result<Option<CacheValue>> {
         check_key(key)?;
-        let Some(access) = self.scope.existing().await? else { return Ok(None) };
+        let Some(access) = self.existing().await? else { return Ok(None) };
         let record = access.read(Kind::Cache, Area::Record, name(&access, key)).await?;
         record.map(|record| CacheValue::read(&record.body)).transpose()
     }
@@ -79,7 +77,7 @@ impl TenantHandle {
     /// `InvalidInput`, `QuotaExceeded` and those of the store.
     pub async fn cache_set(&self, key: &str, value: CacheValue, ttl_ms: Option<u64>) -> Result<()> {
         check_key(key)?;
-        let body = value.write()?;
+        let body = self.cache_body(value)?;
         self.cache_write(key, body, ttl_ms).await
     }
 
@@ -89,7 +87,7 @@ impl TenantHandle {
     /// `InvalidInput` for a bad key, and those of the store.
     pub async fn cache_delete(&self, key: &str) -> Result<bool> {
         check_key(key)?;
-        let Some(access) = self.scope.existing().await? else { return Ok(false) };
+        let Some(access) = self.existing().await? else { return Ok(false) };
         let name = name(&access, key);
         loop {
             let Some(record) = access.read(Kind::Cache, Area::Record, name).await? else { return Ok(false) };
@@ -123,7 +121,10 @@ impl TenantHandle {
                         None => Begun::Compute(Computing { key: key.to_owned(), ttl_ms, lead }),
                     });
                 }
-                Turn::Made(body) => return Ok(Begun::Value(CacheValue::read(&body)?)),
+                Turn::Made(body) => {
+                    self.reserve(body.len() as u64)?;
+                    return Ok(Begun::Value(CacheValue::read(&body)?));
+                }
                 Turn::GivenUp => {}
             }
         }
@@ -134,10 +135,15 @@ impl TenantHandle {
     /// # Errors
     /// As [`TenantHandle::cache_set`]; then those who wait compute it themselves.
     pub async fn cache_computed(&self, computing: Computing, value: CacheValue) -> Result<()> {
-        let body = value.write()?;
+        let body = self.cache_body(value)?;
         self.cache_write(&computing.key, body.clone(), computing.ttl_ms).await?;
         computing.lead.made(Arc::new(body));
         Ok(())
+    }
+
+    fn cache_body(&self, value: CacheValue) -> Result<Vec<u8>> {
+        let _taken = if let CacheValue::Json(text) = &value { self.parsing(text, 0)? } else { None };
+        value.write()
     }
 
     async fn cache_write(&self, key: &str, body: Vec<u8>, ttl_ms: Option<u64>) -> Result<()> {

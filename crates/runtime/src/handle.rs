@@ -5,15 +5,23 @@ use std::sync::Arc;
 use bailiwick_model::spec::{Limits, Retention, RunLimits};
 use bailiwick_model::tenant::Tenant;
 use bailiwick_model::{Error, Json, Kind, Result};
-use bailiwick_tenancy::{Closing, Count, Held, Lane, Scope, Store};
+use bailiwick_tenancy::{Access, Closing, Count, Held, Lane, Scope, Store, Taken};
 
 use crate::catalogue::Catalogue;
 use crate::reference_input::check_size;
+
+/// What is parsed of a text up to so many bytes is not counted.
+const SMALL_TEXT: usize = 64 << 10;
+/// What an element, the key of a member, and the smallest array or object take.
+const ELEMENT_BYTES: u64 = size_of::<Json>() as u64;
+const KEY_BYTES: u64 = size_of::<String>() as u64;
+const OPENED_BYTES: u64 = 4 * ELEMENT_BYTES;
 
 /// The largest number of milliseconds that JavaScript can count with.
 const SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// See the module's text. Cheap to make: no I/O happens before it is used.
+#[derive(Clone)]
 pub struct TenantHandle {
     pub(crate) scope: Scope,
     pub(crate) catalogue: Arc<Catalogue>,
@@ -22,6 +30,8 @@ pub struct TenantHandle {
     pub(crate) tenant: Tenant,
     limits: Limits,
     retention: Retention,
+    /// What the call holds that this works for, if it is one's.
+    held: Option<Arc<Held>>,
 }
 
 impl TenantHandle {
@@ -47,7 +57,7 @@ impl TenantHandle {
     ) -> Self {
         let items = Kind::ALL.into_iter().filter_map(|kind| Some((kind as u8, limits.items.get(kind)?))).collect();
         let engine_limits = bailiwick_tenancy::Limits { items, bytes: limits.bytes };
-        Self { scope, catalogue, engine_limits, closing: Closing::default(), tenant, limits, retention }
+        Self { scope, catalogue, engine_limits, closing: Closing::default(), tenant, limits, retention, held: None }
     }
 
     /// Ends the calls of this handle that wait for somebody else, with `Closed`. Doing it twice does nothing.
@@ -61,6 +71,50 @@ impl TenantHandle {
     /// `TooMuchInFlight` if the tenant's calls in this process would hold more than its limit.
     pub fn hold(&self, bytes: usize) -> Result<Held> {
         self.scope.hold(bytes as u64, self.limits.in_flight_bytes)
+    }
+
+    /// The same handle for one call: what it reads for its answer is reserved in what the call holds, before it is read.
+    #[must_use]
+    pub fn within(&self, held: &Arc<Held>) -> Self {
+        Self { held: Some(held.clone()), ..self.clone() }
+    }
+
+    /// The access to what is there, for the answer of a call. `None` if this tenant has never written anything.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn existing(&self) -> Result<Option<Access>> {
+        Ok(self.scope.existing().await?.map(|access| access.within(self.held.as_ref())))
+    }
+
+    /// The access for a call that writes, and reads for it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn for_writing(&self) -> Result<Access> {
+        Ok(self.scope.for_writing().await?.within(self.held.as_ref()))
+    }
+
+    /// Reserves bytes that the call is about to take for its answer.
+    ///
+    /// # Errors
+    /// `TooMuchInFlight` if there is no room for them.
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<()> {
+        self.held.as_ref().map_or(Ok(()), |held| held.try_add(bytes))
+    }
+
+    /// Reserves what a JSON text takes while it is a value, which may be many times as much as the text, and so many copies
+    /// of the text that are made of it, until what this gives is dropped. Small ones are not worth counting.
+    ///
+    /// # Errors
+    /// `TooMuchInFlight` if there is no room for it.
+    pub fn parsing(&self, text: &[u8], copies: u64) -> Result<Option<Taken>> {
+        let Some(held) = self.held.as_ref().filter(|_| text.len() > SMALL_TEXT) else { return Ok(None) };
+        let count = |wanted: u8| text.iter().filter(|byte| **byte == wanted).count() as u64;
+        let elements = count(b',') * ELEMENT_BYTES;
+        let keys = count(b':') * KEY_BYTES;
+        let opened = (count(b'[') + count(b'{')) * OPENED_BYTES;
+        held.take(elements + keys + opened + copies * text.len() as u64).map(Some)
     }
 
     /// Where the tenant's calls wait.

@@ -59,6 +59,7 @@ impl TenantHandle {
         let (content, glimpse) = match item.content {
             PutContent::Json(text) => {
                 check_size(text.len())?;
+                let _taken = self.parsing(&text, 1)?;
                 ahead_of(text.len()).await;
                 let value = json::parse(&text, &json::Limits::default())?;
                 if let Some(rules) = rules.filter(|rules| rules.has_schema()) {

@@ -18,6 +18,7 @@ use bailiwick_model::json::{self, Json};
 
 const SEPARATE: u8 = 1;
 const FLAGS_AT: usize = 40;
+const BYTE_LENGTH: &str = ",\"byteLength\":";
 
 /// A reference as its tenant sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Description<'_> {
     /// The record's bytes, with the content in it or without.
     pub(crate) fn write(&self, content: Option<&[u8]>) -> Option<Vec<u8>> {
         let members = format!(
-            "\"type\":{},\"mediaType\":{},\"byteLength\":{},\"createdAt\":{}",
+            "\"type\":{},\"mediaType\":{}{BYTE_LENGTH}{},\"createdAt\":{}",
             quoted(self.type_name),
             quoted(self.media_type),
             self.byte_length,
@@ -69,7 +70,14 @@ fn quoted(text: &str) -> String {
     json::write(&Json::String(text.to_owned()))
 }
 
+/// The length of the content, as the members of a description say it.
+pub(crate) fn content_length(members: &[u8]) -> Option<u64> {
+    let (_, rest) = std::str::from_utf8(members).ok()?.rsplit_once(BYTE_LENGTH)?;
+    rest.split(',').next()?.parse().ok()
+}
+
 /// Where the parts of a record lie.
+#[derive(Clone)]
 pub(crate) struct Layout {
     pub(crate) type_name: Range<usize>,
     /// The members of the description.

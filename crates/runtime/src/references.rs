@@ -18,6 +18,10 @@ use crate::resolved::{Found, Resolved};
 
 /// Content up to this many bytes lies in the record itself, so that resolving it is one look-up.
 const INLINE_BYTES: usize = 4096;
+/// So many are resolved in one call.
+const RESOLVED: usize = 1000;
+/// What a resolved reference takes in an answer beside its content: its description, its glimpse, lengths.
+const DESCRIBED_BYTES: u64 = 256;
 /// So many values are kept in one call: the engine takes their rows in one commit, at most five for each (a large value
 /// that is there already and lives longer now).
 const ITEMS: usize = 250;
@@ -86,21 +90,42 @@ impl TenantHandle {
         self.resolve_many(&[id]).await?.pop().flatten().ok_or(Error::NotFound)
     }
 
-    /// Reads references with their content, in the order asked; `None` for every id that is not this tenant's.
+    /// Reads references with their content, in the order asked; `None` for every id that is not this tenant's. Each is read
+    /// once, however often it is asked for. The answer is reserved before any content is read.
     ///
     /// # Errors
-    /// Those of the store.
+    /// `InvalidInput` for more than 1,000 ids, `TooMuchInFlight` for more than the call has room for, and those of the store.
     pub async fn resolve_many(&self, ids: &[&str]) -> Result<Vec<Option<Resolved>>> {
-        let Some(access) = self.scope.existing().await? else { return Ok(ids.iter().map(|_| None).collect()) };
-        let records = find_many(&access, ids).await?;
-        let mut resolved = Vec::with_capacity(records.len());
-        for (id, record) in records {
-            resolved.push(match record {
-                Some(record) => with_content(&access, id, record).await?,
+        if ids.len() > RESOLVED {
+            return Err(Error::invalid(format!(
+                "There are {} ids; at most {RESOLVED} ids in one resolveMany are allowed. Split it.",
+                ids.len()
+            )));
+        }
+        let Some(access) = self.existing().await? else { return Ok(ids.iter().map(|_| None).collect()) };
+        let mut places: HashMap<&str, usize> = HashMap::with_capacity(ids.len());
+        let mut distinct: Vec<&str> = Vec::with_capacity(ids.len());
+        for id in ids {
+            places.entry(id).or_insert_with(|| {
+                distinct.push(id);
+                distinct.len() - 1
+            });
+        }
+        let mut found = Vec::with_capacity(distinct.len());
+        for (id, record) in find_many(&access, &distinct).await? {
+            found.push((id, record.map(|record| Found::read(record).ok_or_else(damaged)).transpose()?));
+        }
+        let at = |id: &&str| places.get(*id).copied().unwrap_or(usize::MAX);
+        let sizes = ids.iter().filter_map(|id| found.get(at(id))?.1.as_ref()).map(Found::byte_length);
+        let access = access.reserved(sizes.fold(0, |sum, bytes| sum.saturating_add(bytes + DESCRIBED_BYTES)))?;
+        let mut resolved = Vec::with_capacity(found.len());
+        for (id, found) in found {
+            resolved.push(match found {
+                Some(found) => with_content(&access, id, found).await?,
                 None => None,
             });
         }
-        Ok(resolved)
+        Ok(ids.iter().map(|id| resolved.get(at(id)).cloned().flatten()).collect())
     }
 
     /// Reads a reference and its content from the cache of opened records: no I/O. `None`: ask [`TenantHandle::resolve`].
@@ -125,7 +150,7 @@ impl TenantHandle {
     /// # Errors
     /// `NotFound` for every id that is not this tenant's, and those of the store.
     pub async fn describe(&self, id: &str) -> Result<Reference> {
-        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
         let record = find(&access, id).await?.ok_or(Error::NotFound)?;
         Ok(view(&record)?.reference(record.expires_at))
     }
@@ -139,14 +164,12 @@ impl TenantHandle {
         if let Some(type_name) = type_name {
             check_type(type_name)?;
         }
-        let Some(access) = self.scope.existing().await? else {
+        let Some(access) = self.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
-        let page = access.page(&list(type_name), limit, cursor).await?;
-        let names: Vec<Name> = page.names.iter().map(|(_, name)| *name).collect();
-        let records = access.read_many(Kind::References, Area::Record, &names).await?;
-        let mut items = Vec::with_capacity(records.len());
-        for (record, (micros, _)) in records.into_iter().zip(page.names) {
+        let page = access.record_page(&list(type_name), limit, cursor).await?;
+        let mut items = Vec::with_capacity(page.records.len());
+        for (micros, record) in page.records {
             let Some(record) = record else { continue };
             let view = view(&record)?;
             // A row that is left from an earlier life of the same content is not listed twice.
@@ -387,8 +410,7 @@ async fn find_many(access: &Access, ids: &[&str]) -> Result<Vec<Sought>> {
     Ok(sought)
 }
 
-async fn with_content(access: &Access, id: [u8; 20], record: Arc<Record>) -> Result<Option<Resolved>> {
-    let found = Found::read(record).ok_or_else(damaged)?;
+async fn with_content(access: &Access, id: [u8; 20], found: Found) -> Result<Option<Resolved>> {
     if !found.separate() {
         return Ok(Some(found.whole()));
     }

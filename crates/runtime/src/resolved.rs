@@ -6,9 +6,10 @@ use std::sync::Arc;
 use bailiwick_model::Result;
 use bailiwick_tenancy::Record;
 
-use crate::reference_record::{Layout, View, damaged, record_id};
+use crate::reference_record::{Layout, View, content_length, damaged, record_id};
 
-/// A reference and its content.
+/// A reference and its content, shared by its clones.
+#[derive(Clone)]
 pub struct Resolved {
     found: Found,
     content: Option<Arc<Record>>,
@@ -50,6 +51,7 @@ impl Resolved {
 }
 
 /// A reference whose content may lie in a row of its own.
+#[derive(Clone)]
 pub(crate) struct Found {
     record: Arc<Record>,
     layout: Layout,
@@ -70,6 +72,14 @@ impl Found {
     /// Whether the content lies in a row of its own.
     pub(crate) fn separate(&self) -> bool {
         self.layout.separate
+    }
+
+    /// The bytes of the record and of the content that lies in a row of its own.
+    pub(crate) fn byte_length(&self) -> u64 {
+        let record = self.record.body.len() as u64;
+        // A record that does not say it is damaged: then there is room for nothing.
+        let content = || content_length(self.part(&self.layout.members)).unwrap_or(u64::MAX / 2);
+        if self.layout.separate { record.saturating_add(content()) } else { record }
     }
 
     /// With the content that the record holds.

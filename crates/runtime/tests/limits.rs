@@ -135,14 +135,14 @@ fn b9_bytes_under_way_are_limited_and_given_back() {
     limited(r#"{"inFlightBytes":100}"#, async |handle| {
         let one = handle.hold(60).unwrap();
         assert_eq!(handle.hold(41).err(), too_much(100, 101, 41));
-        let mut two = handle.hold(30).unwrap();
+        let two = handle.hold(30).unwrap();
         assert_eq!(two.try_add(11).err(), too_much(100, 101, 11));
         two.try_add(10).unwrap();
         assert_eq!(handle.hold(1).err(), too_much(100, 101, 1));
         drop(one);
         // The answer to a change is kept, whatever it takes.
-        two.add(1_000);
-        assert_eq!(handle.hold(1).err(), too_much(100, 1_041, 1));
+        two.answered(1_000, false).unwrap();
+        assert_eq!(handle.hold(1).err(), too_much(100, 1_031, 1));
         drop(handle.hold(0).unwrap());
         drop(two);
         drop(handle.hold(100).unwrap());

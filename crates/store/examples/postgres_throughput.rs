@@ -72,7 +72,7 @@ fn main() {
     for in_flight in [1, 64] {
         let get = |number: u64| {
             let name = *blake3::hash(&(number % 1_000).to_be_bytes()).as_bytes();
-            engine.get(tag(0), vec![(Place { kind: 1, item: name }, None)], NOW)
+            engine.get(tag(0), vec![(Place { kind: 1, item: name }, None)], u64::MAX, NOW)
         };
         let (_, rate) = rate(0, in_flight, get, |get| drop(block_on(get).unwrap()));
         println!("{in_flight} under way: {rate:.0} reads/s");

@@ -241,6 +241,11 @@ pub enum Found {
     },
     /// The row.
     Entry(Row),
+    /// The row is there, and was not read: its value does not fit into what was to be read.
+    Large {
+        /// The bytes of its value, or a few more.
+        bytes: u64,
+    },
 }
 
 /// A row as read.
@@ -269,8 +274,20 @@ pub struct ScanRequest {
     pub reverse: bool,
     /// The most rows to return.
     pub limit: usize,
+    /// The most bytes of values to read.
+    pub most: u64,
     /// Rows that have expired by then are left out and do not count against `limit`.
     pub now: Millis,
+}
+
+/// The rows of a range.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scanned {
+    /// The first of them, as far as their values fit into what was to be read.
+    pub rows: Vec<Row>,
+    /// The bytes of the next one's value, or a few more, if it did not fit. `None`: there are no more than these, or as many
+    /// as were asked for.
+    pub beyond: Option<u64>,
 }
 
 /// A kind of a tag that has something to do.
@@ -372,16 +389,18 @@ pub trait Engine: Send + Sync + 'static {
     fn commit(&self, commit: Commit) -> EngineFuture<'_, Result<Version, CommitError>>;
 
     /// Looks rows up, in the order asked. With a known version, an unchanged row comes back as
-    /// [`Found::NotModified`], without its value.
+    /// [`Found::NotModified`], without its value. Values are read until they would be more than `most` bytes together: from
+    /// the first one that does not fit, rows come as [`Found::Large`].
     fn get(
         &self,
         tag: Tag,
         wanted: Vec<(Place, Option<Version>)>,
+        most: u64,
         now: Millis,
     ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>>;
 
-    /// Reads a range.
-    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>>;
+    /// Reads a range, as far as it fits.
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Scanned, ReadError>>;
 
     /// What the tag holds.
     fn usage(&self, tag: Tag) -> EngineFuture<'_, Result<Usage, ReadError>>;

@@ -3,7 +3,7 @@
 
 use crate::engine::{
     Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Millis, Place, Promptness,
-    ReadError, Row, ScanRequest, Tag, Usage, Version,
+    ReadError, ScanRequest, Scanned, Tag, Usage, Version,
 };
 use crate::vault::{Created, Slot, Vault};
 
@@ -32,13 +32,14 @@ pub trait Layer: Send + Sync + 'static {
         &self,
         tag: Tag,
         wanted: Vec<(Place, Option<Version>)>,
+        most: u64,
         now: Millis,
     ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
-        self.behind().get(tag, wanted, now)
+        self.behind().get(tag, wanted, most, now)
     }
 
     /// In the place of [`Engine::scan`].
-    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Scanned, ReadError>> {
         self.behind().scan(tag, request)
     }
 
@@ -99,12 +100,13 @@ impl<L: Layer> Engine for L {
         &self,
         tag: Tag,
         wanted: Vec<(Place, Option<Version>)>,
+        most: u64,
         now: Millis,
     ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
-        Layer::get(self, tag, wanted, now)
+        Layer::get(self, tag, wanted, most, now)
     }
 
-    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Scanned, ReadError>> {
         Layer::scan(self, tag, request)
     }
 

@@ -8,13 +8,14 @@ pub mod layer;
 pub mod memory;
 pub mod postgres;
 pub mod recording;
+mod room;
 pub mod sled;
 mod stage;
 pub mod vault;
 
 pub use engine::{
     Commit, CommitError, Count, Due, Durability, Engine, EngineFuture, EngineLimits, Export, Exported, Found, Health,
-    Item, Limits, Op, Place, Promptness, ReadError, Row, ScanRequest, Tag, Usage, Version, When,
+    Item, Limits, Op, Place, Promptness, ReadError, Row, ScanRequest, Scanned, Tag, Usage, Version, When,
 };
 pub use vault::{Created, STORE_SLOT, Slot, Vault};
 

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::engine::{
     Commit, CommitError, Due, Engine, EngineFuture, Export, Found, Health, Millis, Op, Place, Promptness, ReadError,
-    Row, ScanRequest, Tag, Usage, Version,
+    ScanRequest, Scanned, Tag, Usage, Version,
 };
 use crate::layer::Layer;
 
@@ -108,14 +108,15 @@ impl Layer for Recording {
         &self,
         tag: Tag,
         wanted: Vec<(Place, Option<Version>)>,
+        most: u64,
         now: Millis,
     ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
         let step = |(place, known): &(Place, Option<Version>)| Step::Look(place.kind, known.is_some());
         self.note(Verb::Get, wanted.iter().map(step).collect());
-        self.engine.get(tag, wanted, now)
+        self.engine.get(tag, wanted, most, now)
     }
 
-    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Scanned, ReadError>> {
         self.note(Verb::Scan, vec![Step::Range(request.kind, request.reverse, request.limit)]);
         self.engine.scan(tag, request)
     }

@@ -274,7 +274,7 @@ impl Subject {
                     Some(known) => Found::Entry(self.row(kind, item, known)),
                 };
                 let wanted: Vec<(Place, Option<Version>)> = vec![(place(kind, item), known_version)];
-                assert_eq!(block_on(self.opened.engine.get(owner(tag), wanted, now)).unwrap(), [expected]);
+                assert_eq!(block_on(self.opened.engine.get(owner(tag), wanted, u64::MAX, now)).unwrap(), [expected]);
             }
             Action::Scan { tag, kind, from, to, reverse, limit, now } => {
                 let within = |at: &(u8, u8, u64)| at.0 == tag && at.1 == kind && from <= at.2 && at.2 <= to;
@@ -284,8 +284,8 @@ impl Subject {
                     expected.reverse();
                 }
                 expected.truncate(limit);
-                let request = ScanRequest { kind, from: item(from), to: item(to), reverse, limit, now };
-                assert_eq!(block_on(self.opened.engine.scan(owner(tag), request)).unwrap(), expected);
+                let request = ScanRequest { kind, from: item(from), to: item(to), reverse, limit, most: u64::MAX, now };
+                assert_eq!(block_on(self.opened.engine.scan(owner(tag), request)).unwrap().rows, expected);
             }
             Action::Usage { tag } => {
                 let mut usage = block_on(self.opened.engine.usage(owner(tag))).unwrap();

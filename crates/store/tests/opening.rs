@@ -172,7 +172,7 @@ fn m9_a_flipped_byte_in_a_large_value_is_corrupt_and_the_rest_is_there() {
     }
     let opened = open(&path);
     for number in [2, 3] {
-        let found = block_on(opened.engine.get(tag(1), vec![(place(1, number), None)], 0));
+        let found = block_on(opened.engine.get(tag(1), vec![(place(1, number), None)], u64::MAX, 0));
         assert_eq!(found, Err(bailiwick_store::ReadError::Corrupt));
     }
     assert_eq!(value(&*opened.engine, tag(1), place(1, 1)).unwrap(), "row");

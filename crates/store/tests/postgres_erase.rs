@@ -30,8 +30,8 @@ fn b7_rows_that_a_commit_wrote_across_an_erase_are_never_read_and_go() {
     execute(&database.owner_url(), "INSERT INTO bailiwick.records SELECT * FROM saved");
     assert_eq!(rows(&database), 1);
     let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    assert_eq!(block_on(engine.get(tag(1), vec![(place(1, 1), None)], now)).unwrap(), [Found::Absent]);
-    assert_eq!(block_on(engine.scan(tag(1), whole_range(1))).unwrap(), []);
+    assert_eq!(block_on(engine.get(tag(1), vec![(place(1, 1), None)], u64::MAX, now)).unwrap(), [Found::Absent]);
+    assert_eq!(block_on(engine.scan(tag(1), whole_range(1))).unwrap().rows, []);
     assert!(block_on(engine.usage(tag(1))).unwrap().is_empty());
     assert_eq!(commit(engine, tag(1), vec![put(place(1, 2), "after")]), Err(CommitError::Closed));
     assert_eq!(block_on(engine.due(now, Promptness::Now, 10)).unwrap(), [], "not while such a transaction may go on");

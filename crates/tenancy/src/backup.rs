@@ -108,7 +108,7 @@ async fn same_names(from: &dyn Engine, to: &dyn Engine, names: BTreeSet<[u8; 32]
 
 /// As it is sealed: no two changes of it are alike.
 async fn name_row_of(engine: &dyn Engine, name: [u8; 32]) -> Result<Option<Bytes>> {
-    let found = engine.get(Tag(name), vec![(name_row::PLACE, None)], 0).await.map_err(failure::read)?;
+    let found = engine.get(Tag(name), vec![(name_row::PLACE, None)], u64::MAX, 0).await.map_err(failure::read)?;
     Ok(match found.into_iter().next() {
         Some(Found::Entry(row)) => Some(row.value),
         _ => None,

@@ -11,6 +11,7 @@ use crate::failure;
 use crate::scope::Scope;
 
 /// Whether a store or a handle is closed. It never opens again.
+#[derive(Clone)]
 pub struct Closing(watch::Sender<bool>);
 
 impl Default for Closing {

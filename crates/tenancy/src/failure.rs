@@ -62,6 +62,10 @@ pub(crate) fn pooled() -> Error {
     )
 }
 
+pub(crate) fn contended() -> Error {
+    Error::StoreUnavailable("Others keep changing the same item. Try again.".to_owned())
+}
+
 pub(crate) fn corrupt() -> Error {
     Error::StoreCorrupt(
         "A record of this store is damaged or was moved. Nothing was guessed. Restore the store from a backup."

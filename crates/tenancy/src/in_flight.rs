@@ -45,24 +45,40 @@ impl InFlight {
             Err(used) => Err(Error::TooMuchInFlight { limit, used: used.saturating_add(bytes), call: bytes }),
         }
     }
+
+    /// Adds half of what is left, at most `most`, and says how much that was.
+    fn add_part(&self, most: u64, limit: u64) -> u64 {
+        let mut added = 0;
+        let _ = self.bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
+            added = (limit.saturating_sub(used) / 2).min(most);
+            Some(used.saturating_add(added))
+        });
+        added
+    }
 }
 
-/// The bytes of one call, given back when this is dropped. While there is one, its tenant keeps its lane.
+/// What one call holds of its tenant's limit: what it brought, what it reads and its answer. Given back when this is dropped.
+/// While there is one, its tenant keeps its lane.
+///
+/// Bytes are reserved before memory is taken for them. What is read has one copy beside it at most: as it was sealed, or in
+/// the answer. So a call takes twice what it holds at most.
 pub struct Held {
     state: Arc<TenantState>,
-    bytes: u64,
     limit: u64,
+    brought: u64,
+    /// All that it holds.
+    bytes: AtomicU64,
 }
 
 impl Scope {
-    /// Reserves the bytes of a call.
+    /// Reserves the bytes that a call brings.
     ///
     /// # Errors
     /// `TooMuchInFlight` if the tenant's calls would hold more than `limit`.
     pub fn hold(&self, bytes: u64, limit: u64) -> Result<Held> {
         let state = self.state.clone();
         state.in_flight.add(bytes, limit)?;
-        Ok(Held { state, bytes, limit })
+        Ok(Held { state, limit, brought: bytes, bytes: AtomicU64::new(bytes) })
     }
 }
 
@@ -79,26 +95,80 @@ impl Held {
         self.state.in_flight.lane
     }
 
-    /// Reserves the bytes of the call's answer, too.
+    /// How many bytes it holds.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Acquire)
+    }
+
+    /// Reserves bytes that the call is about to take.
     ///
     /// # Errors
-    /// `TooMuchInFlight` if there is no room for them. For the answer to a change use [`Held::add`].
-    pub fn try_add(&mut self, bytes: u64) -> Result<()> {
+    /// `TooMuchInFlight` if there is no room for them.
+    pub fn try_add(&self, bytes: u64) -> Result<()> {
         self.state.in_flight.add(bytes, self.limit)?;
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
         Ok(())
     }
 
-    /// The same beyond the limit: what was done cannot be taken back, so its answer is kept. Until it is gone, there is
-    /// less room for other calls.
-    pub fn add(&mut self, bytes: u64) {
-        self.state.in_flight.bytes.fetch_add(bytes, Ordering::AcqRel);
-        self.bytes = self.bytes.saturating_add(bytes);
+    /// Reserves a part of the room that is left, at most `most`, for a read whose size is not known yet.
+    pub(crate) fn add_part(&self, most: u64) -> u64 {
+        let added = self.state.in_flight.add_part(most, self.limit);
+        self.bytes.fetch_add(added, Ordering::AcqRel);
+        added
+    }
+
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.state.in_flight.bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    /// To be called when the call is done: what it has read is gone, and this is the size of its answer. `may_refuse`: the
+    /// call has changed nothing, so that its answer can be asked for again. The answer to a change is kept beyond the limit:
+    /// what was done cannot be taken back. Until it is gone, there is less room for other calls.
+    ///
+    /// # Errors
+    /// `TooMuchInFlight` if there is no room for the answer.
+    pub fn answered(&self, bytes: u64, may_refuse: bool) -> Result<()> {
+        let (held, needed) = (self.bytes(), self.brought.saturating_add(bytes));
+        if needed <= held {
+            self.give_back(held - needed);
+            return Ok(());
+        }
+        if may_refuse {
+            let refused = self.try_add(needed - held);
+            return refused.inspect_err(|_| self.give_back(held - self.brought));
+        }
+        self.bytes.fetch_add(needed - held, Ordering::AcqRel);
+        self.state.in_flight.bytes.fetch_add(needed - held, Ordering::AcqRel);
+        Ok(())
+    }
+}
+
+/// Bytes that a call takes for a moment, given back when this is dropped.
+pub struct Taken {
+    held: Arc<Held>,
+    bytes: u64,
+}
+
+impl Held {
+    /// Reserves bytes until what this gives is dropped.
+    ///
+    /// # Errors
+    /// As [`Held::try_add`].
+    pub fn take(self: &Arc<Self>, bytes: u64) -> Result<Taken> {
+        self.try_add(bytes)?;
+        Ok(Taken { held: self.clone(), bytes })
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.held.give_back(self.bytes);
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.state.in_flight.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.state.in_flight.bytes.fetch_sub(self.bytes(), Ordering::AcqRel);
     }
 }

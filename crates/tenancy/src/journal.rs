@@ -9,6 +9,7 @@ use bailiwick_store::ScanRequest;
 use crate::failure;
 use crate::list::check_limit;
 use crate::opened::Record;
+use crate::reading::PAGE_BYTES;
 use crate::row::{self, Area, Name};
 use crate::scope::Access;
 
@@ -29,8 +30,58 @@ impl Access {
     /// Reads entries of an item's journal, past the cache of opened records.
     ///
     /// # Errors
-    /// `StoreCorrupt`, `StoreUnavailable`, `Closed`.
+    /// As [`Access::read`].
     pub async fn entries(&self, kind: Kind, name: Name, wanted: Entries) -> Result<Vec<(u64, Arc<Record>)>> {
+        let mut wanted = wanted;
+        let mut entries = Vec::new();
+        loop {
+            let part = self.part(kind, name, wanted, PAGE_BYTES).await?;
+            let last = part.entries.last().map(|(sequence, _)| *sequence).filter(|_| part.more);
+            wanted.limit -= part.entries.len().min(wanted.limit);
+            entries.extend(part.entries);
+            let next = last.and_then(|last| {
+                if wanted.reverse {
+                    Some(Entries { to: last.checked_sub(1)?, ..wanted })
+                } else {
+                    Some(Entries { from: last.checked_add(1)?, ..wanted })
+                }
+            });
+            match next {
+                Some(next) if next.from <= next.to && next.limit > 0 => wanted = next,
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// The first of these entries: as many as fit into `most` bytes and the room that there is, one at least.
+    ///
+    /// # Errors
+    /// As [`Access::read`], if there is no room for the first.
+    pub async fn part(&self, kind: Kind, name: Name, wanted: Entries, most: u64) -> Result<Part> {
+        let mut most = self.reserve_part(most);
+        loop {
+            let (part, beyond) = self.scanned_entries(kind, name, wanted, most).await?;
+            match beyond {
+                Some(bytes) if part.is_empty() => {
+                    self.reserve(bytes.saturating_sub(most))?;
+                    most = bytes.max(most);
+                }
+                _ => {
+                    let read = part.iter().map(|(_, record)| record.body.len() as u64).sum();
+                    self.give_back(most.saturating_sub(read));
+                    return Ok(Part { entries: part, more: beyond.is_some() });
+                }
+            }
+        }
+    }
+
+    async fn scanned_entries(
+        &self,
+        kind: Kind,
+        name: Name,
+        wanted: Entries,
+        most: u64,
+    ) -> Result<(Vec<(u64, Arc<Record>)>, Option<u64>)> {
         let from = row::place(kind, Area::Entry(wanted.from), name);
         let to = row::place(kind, Area::Entry(wanted.to), name);
         let request = ScanRequest {
@@ -39,24 +90,27 @@ impl Access {
             to: to.item,
             reverse: wanted.reverse,
             limit: wanted.limit,
+            most,
             now: self.now(),
         };
-        let rows = self.state.store.engine.scan(self.keys.tag, request).await.map_err(failure::read)?;
-        let mut entries = Vec::with_capacity(rows.len());
-        for row in rows {
+        let scanned = self.state.store.engine.scan(self.keys.tag, request).await.map_err(failure::read)?;
+        let mut entries = Vec::with_capacity(scanned.rows.len());
+        for row in scanned.rows {
             ahead(RECORD + row.value.len() as u64).await;
             if let Some(body) = self.open_row(&row.place, &row.value)? {
                 let record = Record { version: row.version, expires_at: row.expires_at, body };
                 entries.push((row::sequence(&row.place), Arc::new(record)));
             }
         }
-        Ok(entries)
+        Ok((entries, scanned.beyond))
     }
 
-    /// One page of a journal, oldest first: the entries from the cursor on, and where the next page begins.
+    /// One page of a journal, oldest first: the entries from the cursor on, and where the next page begins. It has fewer than
+    /// `limit` if they are large.
     ///
     /// # Errors
-    /// `InvalidInput` for a cursor that is not this tenant's and this journal's, or a limit outside 1 to 1,000.
+    /// `InvalidInput` for a cursor that is not this tenant's and this journal's, or a limit outside 1 to 1,000; those of
+    /// [`Access::read`].
     pub async fn entry_page(&self, kind: Kind, name: Name, limit: usize, cursor: Option<&str>) -> Result<EntryPage> {
         check_limit(limit)?;
         let from = match cursor {
@@ -64,10 +118,12 @@ impl Access {
             Some(cursor) => self.open_position(kind, name, cursor)?,
         };
         let wanted = Entries { from, to: u64::MAX, reverse: false, limit: limit + 1 };
-        let mut entries = self.entries(kind, name, wanted).await?;
-        let next = if entries.len() > limit { entries.pop() } else { None };
+        let Part { mut entries, more } = self.part(kind, name, wanted, PAGE_BYTES).await?;
+        let next = if entries.len() > limit { entries.pop().map(|(sequence, _)| sequence) } else { None };
+        // Sequences have no gaps, and if there is one, the next page begins behind it.
+        let next = next.or_else(|| entries.last().filter(|_| more).map(|(last, _)| last + 1));
         let cursor = match next {
-            Some((sequence, _)) => Some(self.seal_position(kind, name, sequence)?),
+            Some(sequence) => Some(self.seal_position(kind, name, sequence)?),
             None => None,
         };
         Ok(EntryPage { entries, cursor })
@@ -88,6 +144,14 @@ impl Access {
     pub fn open_position(&self, kind: Kind, name: Name, cursor: &str) -> Result<u64> {
         Ok(u64::from_be_bytes(self.open_cursor(&[b"journal", &[kind as u8], &name.0], cursor)?))
     }
+}
+
+/// The first of some entries.
+pub struct Part {
+    /// They, each with its sequence.
+    pub entries: Vec<(u64, Arc<Record>)>,
+    /// Whether there are more of those that were asked for.
+    pub more: bool,
 }
 
 /// A page of a journal.

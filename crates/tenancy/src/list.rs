@@ -3,12 +3,15 @@
 //! A list row is a key and nothing else: `PRF(list, filter)(8) ‖ u64be(epoch microseconds) ‖ name(16)` below the kind
 //! with the list bit.
 
+use std::sync::Arc;
+
 use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Result};
 use bailiwick_store::{Item, Place, ScanRequest};
 
 use crate::failure;
-use crate::row::{self, List, Name};
+use crate::opened::Record;
+use crate::row::{self, Area, List, Name};
 use crate::scope::Access;
 
 /// How many items a page has if the caller does not say.
@@ -21,6 +24,14 @@ const MAXIMUM_LIMIT: usize = 1000;
 pub struct NamePage {
     /// The items, newest first, each with its time in epoch microseconds.
     pub names: Vec<(u64, Name)>,
+    /// Where the next page begins; `None` after the last.
+    pub cursor: Option<String>,
+}
+
+/// A page of a list with the records of its items.
+pub struct RecordPage {
+    /// The time of each item in epoch microseconds, and its record: `None` if it is gone, while its row in the list is left.
+    pub records: Vec<(u64, Option<Arc<Record>>)>,
     /// Where the next page begins; `None` after the last.
     pub cursor: Option<String>,
 }
@@ -44,8 +55,7 @@ impl Access {
             }
         };
         let wanted = limit + 1 + usize::from(skip.is_some());
-        let request =
-            ScanRequest { kind: row::list_kind(list.kind), from, to, reverse: true, limit: wanted, now: self.now() };
+        let request = scan(row::list_kind(list.kind), from, to, wanted, self.now());
         let mut items = self.scanned(request, skip).await?;
         let more = items.len() > limit;
         items.truncate(limit);
@@ -54,6 +64,29 @@ impl Access {
             _ => None,
         };
         Ok(NamePage { names: items.iter().filter_map(split).collect(), cursor })
+    }
+
+    /// One page of a list with the records of its items. It has fewer than `limit` if they are large; the cursor goes on
+    /// behind the last that was read.
+    ///
+    /// # Errors
+    /// As [`Access::page`], and those of [`Access::read`].
+    pub async fn record_page(&self, list: &List, limit: usize, cursor: Option<&str>) -> Result<RecordPage> {
+        let mut page = self.page(list, limit, cursor).await?;
+        let names: Vec<Name> = page.names.iter().map(|(_, name)| *name).collect();
+        let records = self.read_page(list.kind, Area::Record, &names).await?;
+        if records.len() < page.names.len() {
+            page.names.truncate(records.len());
+            page.cursor = page.names.last().map(|(micros, name)| self.cursor_at(list, *micros, *name)).transpose()?;
+        }
+        let micros = page.names.into_iter().map(|(micros, _)| micros);
+        Ok(RecordPage { records: micros.zip(records).collect(), cursor: page.cursor })
+    }
+
+    fn cursor_at(&self, list: &List, micros: u64, name: Name) -> Result<String> {
+        let item = self.list_place(list, micros, name).item;
+        let prefix = item.first_chunk::<8>().copied().unwrap_or_default();
+        self.seal_cursor(&[b"list", &[list.kind as u8], &prefix], &item)
     }
 
     /// The items that come after one, newest first, each with its time in epoch microseconds. For those who merge a list
@@ -65,14 +98,14 @@ impl Access {
         let from = self.list_place(list, 0, Name([0; 16])).item;
         let to = self.list_place(list, last.0, last.1).item;
         let (kind, limit, now) = (row::list_kind(list.kind), limit + 1, self.now());
-        let items = self.scanned(ScanRequest { kind, from, to, reverse: true, limit, now }, Some(to)).await?;
+        let items = self.scanned(scan(kind, from, to, limit, now), Some(to)).await?;
         Ok(items.iter().take(limit - 1).filter_map(split).collect())
     }
 
     async fn scanned(&self, request: ScanRequest, skip: Option<Item>) -> Result<Vec<Item>> {
         ahead(RECORD / 8 * request.limit as u64).await;
-        let rows = self.state.store.engine.scan(self.keys.tag, request).await.map_err(failure::read)?;
-        Ok(rows.into_iter().map(|row| row.place.item).filter(|item| Some(*item) != skip).collect())
+        let scanned = self.state.store.engine.scan(self.keys.tag, request).await.map_err(failure::read)?;
+        Ok(scanned.rows.into_iter().map(|row| row.place.item).filter(|item| Some(*item) != skip).collect())
     }
 
     pub(crate) fn list_place(&self, list: &List, micros: u64, name: Name) -> Place {
@@ -84,6 +117,11 @@ impl Access {
         }
         Place { kind: row::list_kind(list.kind), item }
     }
+}
+
+/// All that a list's rows have is their places.
+fn scan(kind: u8, from: Item, to: Item, limit: usize, now: u64) -> ScanRequest {
+    ScanRequest { kind, from, to, reverse: true, limit, most: u64::MAX, now }
 }
 
 /// # Errors

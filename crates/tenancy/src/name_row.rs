@@ -37,7 +37,7 @@ pub(crate) struct Names<'a> {
 impl Names<'_> {
     /// Reads the row of a name; an empty one if there is none.
     pub(crate) async fn read(&self, name: &[u8; 32]) -> Result<NameRow> {
-        let found = self.engine.get(Tag(*name), vec![(PLACE, None)], 0).await.map_err(failure::read)?;
+        let found = self.engine.get(Tag(*name), vec![(PLACE, None)], u64::MAX, 0).await.map_err(failure::read)?;
         let Some(Found::Entry(row)) = found.into_iter().next() else { return Ok(NameRow::default()) };
         self.open(name, &row)
     }

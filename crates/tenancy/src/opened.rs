@@ -73,6 +73,11 @@ impl OpenedRecords {
         Some(entry.record.clone())
     }
 
+    /// Whether a record with a body of so many bytes would be kept.
+    pub(crate) fn is_kept(&self, bytes: usize) -> bool {
+        self.shards.first().is_some_and(|shard| bytes + ENTRY_BYTES <= shard.lock().capacity / 4)
+    }
+
     /// To be called before a read that may end in [`OpenedRecords::keep`].
     pub(crate) fn began(&self, tag: Tag, place: Place) -> Began {
         Began(self.shard(&Address { tag, place }).map_or(0, |shard| shard.lock().epoch))

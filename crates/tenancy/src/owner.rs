@@ -33,7 +33,7 @@ impl Access {
 impl Store {
     /// The scope of a tag's tenant. `None` if it was erased, or has never asked to be woken.
     pub(crate) async fn owner(self: &Arc<Self>, tag: Tag) -> Result<Option<(Scope, Tenant)>> {
-        let found = self.engine.get(tag, vec![(PLACE, None)], 0).await.map_err(failure::read)?;
+        let found = self.engine.get(tag, vec![(PLACE, None)], u64::MAX, 0).await.map_err(failure::read)?;
         let Some(Found::Entry(row)) = found.into_iter().next() else { return Ok(None) };
         let owner = self.open_owner(tag, &row.value)?;
         let tenant = Tenant::new(&owner, VERSION).map_err(|_| failure::corrupt())?;

@@ -11,6 +11,7 @@ use bailiwick_store::{Commit, CommitError, Count, Due, Durability, Limits, Op, P
 
 use crate::failure;
 use crate::hash::first;
+use crate::in_flight::Held;
 use crate::keys::TenantKeys;
 use crate::opened::Record;
 use crate::row::{self, Area, Change, Name};
@@ -121,7 +122,7 @@ impl Scope {
     }
 
     pub(crate) fn access(&self, keys: &Arc<TenantKeys>) -> Access {
-        Access { state: self.state.clone(), keys: keys.clone() }
+        Access { state: self.state.clone(), keys: keys.clone(), held: None }
     }
 }
 
@@ -139,6 +140,8 @@ pub enum Committed {
 pub struct Access {
     pub(crate) state: Arc<TenantState>,
     pub(crate) keys: Arc<TenantKeys>,
+    /// What the call holds that reads with this, if it is one's.
+    pub(crate) held: Option<Arc<Held>>,
 }
 
 impl Access {
@@ -273,7 +276,9 @@ impl Access {
             Change::Write { kind, area, name, body, expires_at, counted, when } => {
                 let place = row::place(kind, area, name);
                 let value = self.seal_row(&place, &body)?;
-                touched.push((place, After::Body(body, expires_at)));
+                // What the cache does not keep is not carried along while the commit waits.
+                let is_kept = self.state.store.opened.is_kept(body.len());
+                touched.push((place, if is_kept { After::Body(body, expires_at) } else { After::Gone }));
                 Op::Put { place, value: value.into(), expires_at, counted, when }
             }
             Change::Extend { kind, area, name, expires_at } => {

@@ -272,7 +272,7 @@ impl Store {
 
 async fn store_row(engine: &dyn Engine) -> Result<Option<Bytes>> {
     let (tag, place) = STORE_ROW;
-    match engine.get(tag, vec![(place, None)], 0).await.map_err(failure::read)?.into_iter().next() {
+    match engine.get(tag, vec![(place, None)], u64::MAX, 0).await.map_err(failure::read)?.into_iter().next() {
         Some(Found::Entry(row)) => Ok(Some(row.value)),
         _ => Ok(None),
     }

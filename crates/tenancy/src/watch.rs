@@ -24,7 +24,7 @@ impl Store {
         }
         self.clock.go_by(self.engine.clock()).await.map_err(failure::read)?;
         let now = self.clock.millis();
-        let found = self.engine.get(TAG, vec![(PLACE, None)], now).await.map_err(failure::read)?;
+        let found = self.engine.get(TAG, vec![(PLACE, None)], u64::MAX, now).await.map_err(failure::read)?;
         let when = match found.into_iter().next() {
             Some(Found::Entry(row)) => match self.open_watch(&row.value) {
                 Some((holder, until)) if holder != self.process && until > now => return Ok(false),

@@ -11,16 +11,20 @@ use crate::message::{Answer, Reader};
 pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Reader<'_>) -> Result<Answer> {
     match number {
         50 => {
-            let question = Question::read(arguments.bytes()?)?;
+            let subject = arguments.bytes()?;
+            let taken = handle.parsing(subject, 2)?;
+            let question = Question::read(subject)?;
             let requested_by = arguments.optional_text()?.map(str::to_owned);
             let (context, ttl_ms) = (ApprovalContext::default(), arguments.whole("ttlMs")?);
             let request = ApprovalRequest { question, context, requested_by, ttl_ms };
-            Ok(Answer(handle.request_approval(request).await?.json().into_bytes()))
+            let approval = handle.request_approval(request).await?;
+            drop(taken);
+            Ok(Answer(approval.json().into_bytes()))
         }
         51 => Ok(Answer(handle.approval(arguments.text()?).await?.json().into_bytes())),
         52 => {
             let (limit, cursor) = (page_limit(arguments)?, arguments.optional_text()?);
-            Ok(page_answer(&handle.list_pending_approvals(limit, cursor).await?))
+            Ok(page_answer(handle.list_pending_approvals(limit, cursor).await?))
         }
         53 => {
             let (approval_id, decide) = (arguments.text()?, decide(arguments.u8()?)?);
@@ -29,7 +33,7 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
         }
         54 => {
             let (limit, cursor) = (page_limit(arguments)?, arguments.optional_text()?);
-            Ok(page_answer(&handle.approval_history(limit, cursor).await?))
+            Ok(page_answer(handle.approval_history(limit, cursor).await?))
         }
         55 => Ok(json_text(&handle.approval_checkpoint().await?.to_json())),
         56 => {

@@ -11,16 +11,20 @@ pub(super) async fn run(
     environment: &Environment,
     handle: &TenantHandle,
     number: u32,
-    arguments: &mut Reader<'_>,
+    given: Vec<u8>,
 ) -> Result<Answer> {
+    let arguments = &mut Reader::new(&given);
     match number {
         20 => {
             let value = handle.cache_get(arguments.text()?).await?;
             Ok(value.map_or_else(|| Answer::default().u8(0), |value| cached(&value)))
         }
         21 => {
-            let (key, ttl_ms) = (arguments.text()?, arguments.whole("ttlMs")?);
-            handle.cache_set(key, cache_value(arguments)?, ttl_ms).await?;
+            let (key, ttl_ms) = (arguments.text()?.to_owned(), arguments.whole("ttlMs")?);
+            let value = cache_value(arguments)?;
+            // What is large is not kept twice while it is written.
+            drop(given);
+            handle.cache_set(&key, value, ttl_ms).await?;
             Ok(Answer::default())
         }
         22 => Ok(Answer::default().u8(u8::from(handle.cache_delete(arguments.text()?).await?))),
@@ -37,7 +41,9 @@ pub(super) async fn run(
             let number = arguments.u32()?;
             let computing = environment.tables().computing.take(number);
             let computing = computing.ok_or_else(|| Error::Internal("This computation has ended.".to_owned()))?;
-            handle.cache_computed(computing, cache_value(arguments)?).await?;
+            let value = cache_value(arguments)?;
+            drop(given);
+            handle.cache_computed(computing, value).await?;
             Ok(Answer::default())
         }
         _ => Err(no_such_operation()),

@@ -13,13 +13,16 @@ use std::sync::Arc;
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{DEFAULT_LIMIT, Page};
+use bailiwick_runtime::{DEFAULT_LIMIT, Held, Page};
 
 pub(crate) use references::resolved_header;
+use runs::{RESUME, START};
 
 use crate::environment::Environment;
 use crate::message::{Answer, Reader};
 
+const PUT: u32 = 10;
+const PUT_MANY: u32 = 11;
 const GIVE_UP: u32 = 25;
 const ERASE: u32 = 31;
 const TRACES_FLUSH: u32 = 84;
@@ -40,8 +43,8 @@ pub(crate) fn name(number: u32) -> &'static str {
         7 => "storeSweep",
         8 => "storeBackup",
         9 => "storeCheck",
-        10 => "put",
-        11 => "putMany",
+        PUT => "put",
+        PUT_MANY => "putMany",
         12 => "resolve",
         13 => "resolveMany",
         14 => "describe",
@@ -103,6 +106,10 @@ fn is_of_a_store(number: u32) -> bool {
     number < 10 || matches!(number, ROTATE_ROOT_KEY | SETUP_STORE | MIGRATE | MIGRATED_SO_FAR)
 }
 
+/// What a call takes besides its arguments and its answer, as measured: what JavaScript keeps of it (a promise, a closure),
+/// its task and what it reads at first. It bounds the number of calls under way, too.
+pub(crate) const CALL_BYTES: usize = 8 * 1024;
+
 /// Whether an operation can be asked again when its answer was refused, because it changes nothing.
 pub(crate) fn only_reads(number: u32) -> bool {
     matches!(number, 12..=15 | 20 | 30 | 41..=43 | 51 | 52 | 54 | 55..=58 | 70 | 71 | 80..=82 | 92 | 94..=96)
@@ -110,16 +117,22 @@ pub(crate) fn only_reads(number: u32) -> bool {
 
 /// To be called for a call that is not started: a run that it was to begin is not prepared any more.
 pub(crate) fn refused(environment: &Environment, number: u32, arguments: &[u8]) {
-    if number == runs::START
+    if number == START
         && let Ok(run_id) = Reader::new(arguments).text()
     {
         drop(environment.tables().prepared.remove(run_id));
     }
 }
 
-/// Runs one operation. `target` is a store or a handle.
-pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32, arguments: &[u8]) -> Result<Answer> {
-    let mut arguments = Reader::new(arguments);
+/// Runs one operation. `target` is a store or a handle, `held` what the call holds of its tenant's limit.
+pub(crate) async fn run(
+    environment: &Arc<Environment>,
+    number: u32,
+    target: u32,
+    given: Vec<u8>,
+    held: Option<&Arc<Held>>,
+) -> Result<Answer> {
+    let mut arguments = Reader::new(&given);
     if is_of_a_store(number) {
         return store::run(environment, number, target, &mut arguments).await;
     }
@@ -129,9 +142,20 @@ pub(crate) async fn run(environment: &Arc<Environment>, number: u32, target: u32
         return Ok(Answer::default());
     }
     let handle = environment.tables().handles.get(target)?;
+    if (START..=RESUME).contains(&number) {
+        // A run reads in small parts for as long as it lasts. What it asks and answers is bounded by its own limits.
+        return runs::run(environment, &handle, number, &mut arguments).await;
+    }
+    let handle = held.map_or_else(|| handle.clone(), |held| Arc::new(handle.within(held)));
     match number {
+        PUT | PUT_MANY => {
+            let items = references::items(number, &mut arguments)?;
+            // They are copies, and what is large is not kept twice while it is written.
+            drop(given);
+            references::put(&handle, number, items).await
+        }
         10..=19 => references::run(&handle, number, &mut arguments).await,
-        20..=29 => cache::run(environment, &handle, number, &mut arguments).await,
+        20..=29 => cache::run(environment, &handle, number, given).await,
         30 => Ok(json_text(&handle.usage_json().await?)),
         ERASE => Ok(json_text(&handle.erase(arguments.text()?).await?)),
         40..=49 => plans::run(&handle, number, &mut arguments).await,
@@ -157,9 +181,9 @@ fn json_text(value: &Json) -> Answer {
 }
 
 /// A page as JSON. Cursors need no escapes.
-fn page_answer(page: &Page) -> Answer {
-    let cursor = page.cursor.as_ref().map(|cursor| format!(",\"cursor\":\"{cursor}\"")).unwrap_or_default();
-    Answer(format!("{{\"items\":{}{cursor}}}", array(&page.items)).into_bytes())
+fn page_answer(page: Page) -> Answer {
+    let cursor = page.cursor.map(|cursor| format!(",\"cursor\":\"{cursor}\"")).unwrap_or_default();
+    Answer(array_within("{\"items\":", page.items, &format!("{cursor}}}")).into_bytes())
 }
 
 /// How many items a page is to have.
@@ -167,6 +191,24 @@ fn page_limit(arguments: &mut Reader<'_>) -> Result<usize> {
     Ok(arguments.whole("limit")?.map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
-fn array(texts: &[String]) -> String {
-    format!("[{}]", texts.join(","))
+fn array(texts: Vec<String>) -> String {
+    array_within("", texts, "")
+}
+
+/// JSON texts as an array, with what stands before and behind it. Each is gone once it is copied, so that there are never
+/// more than two copies of what a call reads.
+fn array_within(before: &str, texts: Vec<String>, behind: &str) -> String {
+    let bytes = texts.iter().map(|text| text.len() + 1).sum::<usize>();
+    let mut all = String::with_capacity(before.len() + 2 + bytes + behind.len());
+    all.push_str(before);
+    all.push('[');
+    for (at, text) in texts.into_iter().enumerate() {
+        if at > 0 {
+            all.push(',');
+        }
+        all.push_str(&text);
+    }
+    all.push(']');
+    all.push_str(behind);
+    all
 }

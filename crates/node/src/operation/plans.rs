@@ -1,10 +1,9 @@
 //! Plans.
 
 use bailiwick_model::Result;
-use bailiwick_model::json::Json;
 use bailiwick_runtime::{HostEvent, TenantHandle};
 
-use super::{json_text, no_such_operation, page_answer, page_limit};
+use super::{array, json_text, no_such_operation, page_answer, page_limit};
 use crate::message::{Answer, Reader};
 
 pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Reader<'_>) -> Result<Answer> {
@@ -22,11 +21,11 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
         }
         42 => {
             let (limit, cursor) = (page_limit(arguments)?, arguments.optional_text()?);
-            Ok(page_answer(&handle.list_plans(limit, cursor).await?))
+            Ok(page_answer(handle.list_plans(limit, cursor).await?))
         }
         43 => {
             let plans = handle.plan_history(arguments.text()?).await?;
-            Ok(json_text(&Json::Array(plans.iter().map(bailiwick_runtime::Plan::to_json).collect())))
+            Ok(Answer(array(plans).into_bytes()))
         }
         _ => Err(no_such_operation()),
     }

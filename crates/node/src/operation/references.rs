@@ -1,31 +1,23 @@
 //! References.
 
 use bailiwick_model::Result;
-use bailiwick_runtime::{HostEvent, PutContent, PutItem, Reference, Resolved, TenantHandle};
+use bailiwick_runtime::{HostEvent, PutContent, PutItem, Resolved, TenantHandle};
 
-use super::{array, no_such_operation, page_answer, page_limit};
+use super::{PUT, array, no_such_operation, page_answer, page_limit};
 use crate::message::{Answer, Reader};
 
 pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Reader<'_>) -> Result<Answer> {
     match number {
-        10 => {
-            let references = put(handle, vec![put_item(arguments)?]).await?;
-            let reference = references.into_iter().next().map(|reference| reference.json).unwrap_or_default();
-            Ok(Answer(reference.into_bytes()))
+        12 => {
+            let found = handle.resolve(arguments.text()?).await?;
+            Ok(resolved(Answer::with_capacity(resolved_bytes(&found)), &found))
         }
-        11 => {
-            let count = arguments.u32()?;
-            let items = (0..count).map(|_| put_item(arguments)).collect::<Result<_>>()?;
-            let references = put(handle, items).await?;
-            let texts: Vec<String> = references.into_iter().map(|reference| reference.json).collect();
-            Ok(Answer(array(&texts).into_bytes()))
-        }
-        12 => Ok(resolved(Answer::default(), &handle.resolve(arguments.text()?).await?)),
         13 => {
             let count = arguments.u32()?;
             let ids = (0..count).map(|_| arguments.text()).collect::<Result<Vec<_>>>()?;
             let found = handle.resolve_many(&ids).await?;
-            Ok(found.iter().fold(Answer::default(), |answer, found| match found {
+            let bytes = found.iter().map(|found| 1 + found.as_ref().map_or(0, resolved_bytes)).sum();
+            Ok(found.iter().fold(Answer::with_capacity(bytes), |answer, found| match found {
                 Some(found) => resolved(answer.u8(1), found),
                 None => answer.u8(0),
             }))
@@ -34,20 +26,28 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
         15 => {
             let type_name = arguments.optional_text()?;
             let (limit, cursor) = (page_limit(arguments)?, arguments.optional_text()?);
-            Ok(page_answer(&handle.list_references(type_name, limit, cursor).await?))
+            Ok(page_answer(handle.list_references(type_name, limit, cursor).await?))
         }
         16 => Ok(Answer::default().u8(u8::from(handle.delete_reference(arguments.text()?).await?))),
         _ => Err(no_such_operation()),
     }
 }
 
+/// What is to be put.
+pub(super) fn items(number: u32, arguments: &mut Reader<'_>) -> Result<Vec<PutItem>> {
+    let count = if number == PUT { 1 } else { arguments.u32()? };
+    (0..count).map(|_| put_item(arguments)).collect()
+}
+
 /// Puts what the host's own code keeps, and leaves a trace of it.
-async fn put(handle: &TenantHandle, items: Vec<PutItem>) -> Result<Vec<Reference>> {
+pub(super) async fn put(handle: &TenantHandle, number: u32, items: Vec<PutItem>) -> Result<Answer> {
     let references = handle.put_references(items).await?;
     for reference in &references {
         handle.record_event(&HostEvent::ReferenceCreated { reference: &reference.id }).await;
     }
-    Ok(references)
+    let mut texts: Vec<String> = references.into_iter().map(|reference| reference.json).collect();
+    let text = if number == PUT { texts.pop().unwrap_or_default() } else { array(texts) };
+    Ok(Answer(text.into_bytes()))
 }
 
 fn put_item(arguments: &mut Reader<'_>) -> Result<PutItem> {
@@ -66,6 +66,11 @@ fn put_item(arguments: &mut Reader<'_>) -> Result<PutItem> {
 fn resolved(answer: Answer, found: &Resolved) -> Answer {
     let header = resolved_header(found);
     [&header, found.members(), found.glimpse(), found.bytes()].into_iter().fold(answer, Answer::rest)
+}
+
+/// The bytes of [`resolved`].
+fn resolved_bytes(found: &Resolved) -> usize {
+    RESOLVED_HEADER + found.members().len() + found.glimpse().len() + found.bytes().len()
 }
 
 /// The bytes of [`resolved_header`].

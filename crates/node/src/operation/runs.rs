@@ -16,6 +16,8 @@ use crate::questions::Host;
 pub(super) const START: u32 = 90;
 /// The operation that cancels a run.
 pub(super) const CANCEL: u32 = 93;
+/// The operation that goes on with one.
+pub(super) const RESUME: u32 = 91;
 /// How long a call waits for events before it answers with none. The caller asks again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -37,7 +39,7 @@ pub(super) async fn run(
             let request = RunRequest::read(arguments.bytes()?)?;
             Ok(Answer(handle.start_run(prepared, request, &host).await?.into_bytes()))
         }
-        91 => {
+        RESUME => {
             let run_id = arguments.text()?;
             let host = host(environment, handle, arguments)?;
             Ok(Answer(handle.resume_run(run_id, &host).await?.into_bytes()))
@@ -52,7 +54,7 @@ pub(super) async fn run(
             let mut next = || Ok::<_, Error>(arguments.optional_text()?.map(str::to_owned));
             let filter = RunFilter { status: next()?, thread_id: next()?, actor: next()? };
             let (limit, cursor) = (page_limit(arguments)?, arguments.optional_text()?);
-            Ok(page_answer(&handle.list_runs(&filter, limit, cursor).await?))
+            Ok(page_answer(handle.list_runs(&filter, limit, cursor).await?))
         }
         96 => Ok(Answer(handle.tokens().await?.into_bytes())),
         _ => Err(no_such_operation()),
@@ -82,7 +84,7 @@ async fn events(handle: &TenantHandle, arguments: &mut Reader<'_>) -> Result<Ans
     Ok(Answer(
         format!(
             "{{\"events\":{},\"live\":{},\"over\":{},\"position\":{{\"next\":{next},\"messageId\":{message_id},\"text\":{text},\"reasoning\":{reasoning}}}}}",
-            array(&page.events),
+            array(page.events),
             page.live,
             page.over,
         )

@@ -12,17 +12,17 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
         70 => {
             let actor = arguments.optional_text()?;
             let (limit, cursor) = (page_limit(arguments)?, arguments.optional_text()?);
-            Ok(page_answer(&handle.list_threads(actor, limit, cursor).await?))
+            Ok(page_answer(handle.list_threads(actor, limit, cursor).await?))
         }
         71 => {
             let thread = arguments.text()?;
             let (limit, cursor) = (page_limit(arguments)?, arguments.optional_text()?);
-            Ok(page_answer(&handle.thread_messages(thread, limit, cursor).await?))
+            Ok(page_answer(handle.thread_messages(thread, limit, cursor).await?))
         }
         72 => {
             let (thread, expected_length) = (arguments.text()?, arguments.whole("expectedLength")?);
             let messages = handle.append_messages(thread, arguments.bytes()?, expected_length).await?;
-            Ok(Answer(array(&messages).into_bytes()))
+            Ok(Answer(array(messages).into_bytes()))
         }
         73 => {
             let (thread, through) = (arguments.text()?, arguments.text()?);

@@ -17,7 +17,7 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
         80 => {
             let run_id = arguments.optional_text()?;
             let (limit, cursor) = (page_limit(arguments)?, arguments.optional_text()?);
-            Ok(page_answer(&handle.list_traces(run_id, limit, cursor).await?))
+            Ok(page_answer(handle.list_traces(run_id, limit, cursor).await?))
         }
         81 => Ok(Answer(written(handle.trace_end().await?).into_bytes())),
         82 => {
@@ -28,7 +28,7 @@ pub(super) async fn run(handle: &TenantHandle, number: u32, arguments: &mut Read
                 Err(_) => TracePage { events: Vec::new(), next: Some(after) },
             };
             let next = page.next.map_or_else(|| "null".to_owned(), written);
-            let text = format!("{{\"events\":{},\"next\":{next}}}", array(&page.events));
+            let text = format!("{{\"events\":{},\"next\":{next}}}", array(page.events));
             Ok(Answer(text.into_bytes()))
         }
         83 => {

@@ -14,6 +14,8 @@ use super::ledger::{KIND, Leaf, ledger_name, read_tiles};
 
 /// Records in a part: whole tiles, and few enough for others to go in between.
 pub(super) const RECORDS: u64 = 16 * TILE_WIDTH as u64;
+/// How many bytes of them are read at once.
+const BYTES: u64 = 1 << 20;
 
 /// The records from `from` to before `to` as they are stored, and the tiles that hold their leaves.
 pub(super) struct Batch {
@@ -52,16 +54,8 @@ impl Kept {
 /// The records that are there; `None` for those that cannot be read.
 async fn read_records(access: &Access, from: u64, to: u64) -> Result<BTreeMap<u64, Option<Kept>>> {
     let name = ledger_name(access);
-    let wanted = Entries { from, to: to - 1, reverse: false, limit: (to - from) as usize };
-    match access.entries(KIND, name, wanted).await {
-        Ok(rows) => {
-            let mut records = BTreeMap::new();
-            for (sequence, row) in rows {
-                ahead(RECORD).await;
-                records.insert(sequence, Kept::read(sequence, &row.body));
-            }
-            Ok(records)
-        }
+    match read_parts(access, from, to).await {
+        Ok(records) => Ok(records),
         // One of them cannot be opened: which one?
         Err(Error::StoreCorrupt(_)) => {
             let mut records = BTreeMap::new();
@@ -81,6 +75,21 @@ async fn read_records(access: &Access, from: u64, to: u64) -> Result<BTreeMap<u6
         }
         Err(error) => Err(error),
     }
+}
+
+/// The records that are there, a few bytes at a time: what is kept of them is small, whatever they are.
+async fn read_parts(access: &Access, mut from: u64, to: u64) -> Result<BTreeMap<u64, Option<Kept>>> {
+    let mut records = BTreeMap::new();
+    while from < to {
+        let wanted = Entries { from, to: to - 1, reverse: false, limit: (to - from) as usize };
+        let part = access.part(KIND, ledger_name(access), wanted, BYTES).await?;
+        from = part.entries.last().filter(|_| part.more).map_or(to, |(last, _)| last + 1);
+        for (sequence, row) in part.entries {
+            ahead(RECORD).await;
+            records.insert(sequence, Kept::read(sequence, &row.body));
+        }
+    }
+    Ok(records)
 }
 
 /// The tiles that are there and can be read.

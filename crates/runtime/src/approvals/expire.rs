@@ -2,18 +2,23 @@
 
 use bailiwick_model::Result;
 use bailiwick_model::ledger::record::Decision;
-use bailiwick_tenancy::{Access, Area, Committed, Durability, Name};
+use bailiwick_tenancy::{Access, Committed, Durability};
 
-use super::ledger::{Head, KIND, Ledger, LedgerTurns};
+use super::ledger::{Head, Ledger, LedgerTurns};
 use super::record::{Approval, ApprovalStatus};
 use super::settle::{Settlement, find, pending_list};
 use super::{MOST_AT_ONCE, is_due};
 use crate::handle::TenantHandle;
 use crate::references::{ATTEMPTS, contended};
 
+/// Approvals that are larger together do not end in one commit.
+const BYTES_AT_ONCE: usize = 4 << 20;
+
 /// Those that are to end, and when the next one is.
 struct Due {
     approval_ids: Vec<String>,
+    /// Of their records.
+    bytes: usize,
     next_expiry: u64,
 }
 
@@ -70,16 +75,16 @@ impl TenantHandle {
 /// The first approvals whose time has passed, oldest last.
 async fn due(access: &Access) -> Result<Due> {
     let now = access.now();
-    let mut due = Due { approval_ids: Vec::new(), next_expiry: u64::MAX };
+    let mut due = Due { approval_ids: Vec::new(), bytes: 0, next_expiry: u64::MAX };
     let mut cursor: Option<String> = None;
     loop {
-        let page = access.page(&pending_list(), MOST_AT_ONCE, cursor.as_deref()).await?;
-        let rows: Vec<(Area, Name)> = page.names.iter().map(|(_, name)| (Area::Record, *name)).collect();
-        for record in access.read_current(KIND, &rows).await?.into_iter().flatten() {
+        let page = access.record_page(&pending_list(), MOST_AT_ONCE, cursor.as_deref()).await?;
+        for record in page.records.into_iter().filter_map(|(_, record)| record) {
             let approval = Approval::read(&record.body)?;
             if !is_due(&approval, now) {
                 due.next_expiry = due.next_expiry.min(approval.expires_at);
-            } else if due.approval_ids.len() < MOST_AT_ONCE {
+            } else if due.approval_ids.len() < MOST_AT_ONCE && due.bytes < BYTES_AT_ONCE {
+                due.bytes += record.body.len();
                 due.approval_ids.push(approval.approval_id);
             } else {
                 // More than fit into one commit: there is one more to come, right now.
@@ -97,6 +102,6 @@ async fn due(access: &Access) -> Result<Due> {
 
 impl Due {
     fn is_full(&self, now: u64) -> bool {
-        self.approval_ids.len() == MOST_AT_ONCE || self.next_expiry <= now
+        self.approval_ids.len() == MOST_AT_ONCE || self.bytes >= BYTES_AT_ONCE || self.next_expiry <= now
     }
 }

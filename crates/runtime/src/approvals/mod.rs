@@ -16,7 +16,7 @@ mod verify;
 use bailiwick_model::base32::prefixed_id;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Name, When, bad_cursor, check_limit};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, When, bad_cursor, check_limit};
 
 use crate::handle::{TenantHandle, expiry};
 use crate::plans::PlanStatus;
@@ -93,7 +93,7 @@ impl TenantHandle {
         for request in requests {
             drafts.push(self.draft_approval(request).await?);
         }
-        let access = self.scope.for_writing().await?;
+        let access = self.for_writing().await?;
         let approvals: Vec<Approval> = drafts.into_iter().map(|draft| self.new_approval(&access, draft)).collect();
         self.make_room(&access, approvals.len() as u64).await?;
         let turns = self.scope.shared::<LedgerTurns>();
@@ -139,7 +139,7 @@ impl TenantHandle {
     /// # Errors
     /// `NotFound` for every id that is not this tenant's, and those of the store.
     pub async fn approval(&self, approval_id: &str) -> Result<Approval> {
-        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
         for _ in 0..ATTEMPTS {
             let found = find(&access, approval_id).await?.ok_or(Error::NotFound)?;
             if !is_due(&found.approval, access.now()) {
@@ -150,20 +150,20 @@ impl TenantHandle {
         Err(contended())
     }
 
-    /// Lists the approvals that wait for a decision, newest first, as JSON texts.
+    /// Lists the approvals that wait for a decision, newest first, as JSON texts. A page may have fewer than `limit` if they
+    /// are large.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
     pub async fn list_pending_approvals(&self, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
-        let Some(access) = self.scope.existing().await? else {
+        let Some(access) = self.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
         self.expire_approvals().await?;
-        let page = access.page(&pending_list(), limit, cursor).await?;
-        let names: Vec<Name> = page.names.iter().map(|(_, name)| *name).collect();
-        let mut items = Vec::with_capacity(names.len());
-        for record in access.read_many(KIND, Area::Record, &names).await?.into_iter().flatten() {
+        let page = access.record_page(&pending_list(), limit, cursor).await?;
+        let mut items = Vec::with_capacity(page.records.len());
+        for record in page.records.into_iter().filter_map(|(_, record)| record) {
             let approval = Approval::read(&record.body)?;
             if approval.status == ApprovalStatus::Pending && !is_due(&approval, access.now()) {
                 items.push(approval.json());
@@ -188,7 +188,7 @@ impl TenantHandle {
         if reason.is_some_and(|reason| reason.len() > REASON_BYTES) {
             return Err(Error::invalid("reason must have at most 16 KiB of UTF-8."));
         }
-        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
         let turns = self.scope.shared::<LedgerTurns>();
         let _turn = turns.0.lock().await;
         for _ in 0..ATTEMPTS {
@@ -242,7 +242,7 @@ impl TenantHandle {
         if approval_ids.len() > MOST_AT_ONCE {
             return Err(Error::invalid(format!("Withdraw at most {MOST_AT_ONCE} approvals at a time.")));
         }
-        let access = self.scope.for_writing().await?;
+        let access = self.for_writing().await?;
         let turns = self.scope.shared::<LedgerTurns>();
         let _turn = turns.0.lock().await;
         for _ in 0..ATTEMPTS {

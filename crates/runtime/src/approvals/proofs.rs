@@ -20,7 +20,7 @@ impl TenantHandle {
     /// `InvalidInput` for a bad limit or cursor, `StoreCorrupt` if a record is missing or altered, and those of the store.
     pub async fn approval_history(&self, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
-        let Some(access) = self.scope.existing().await? else {
+        let Some(access) = self.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
         self.expire_approvals().await?;
@@ -42,7 +42,7 @@ impl TenantHandle {
     /// # Errors
     /// `StoreCorrupt` if the record is missing or altered, and those of the store.
     pub(crate) async fn approval_decision(&self, approval_id: &str) -> Result<Option<ApprovalRecord>> {
-        let Some(access) = self.scope.existing().await? else { return Ok(None) };
+        let Some(access) = self.existing().await? else { return Ok(None) };
         let rows = [(Area::Entry(0), approval_name(&access, approval_id))];
         let Some(marker) = access.read_current(KIND, &rows).await?.pop().flatten() else { return Ok(None) };
         let sequence = marker.body.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).ok_or_else(damaged)?;
@@ -58,7 +58,7 @@ impl TenantHandle {
     /// # Errors
     /// `StoreCorrupt` if the ledger was put back to an older one or its tree is damaged, and those of the store.
     pub async fn approval_checkpoint(&self) -> Result<Checkpoint> {
-        let access = self.scope.for_writing().await?;
+        let access = self.for_writing().await?;
         let size = Ledger::read(&access).await?.head.size;
         access.sign_checkpoint(size, &root(&access, size).await?)
     }
@@ -69,7 +69,7 @@ impl TenantHandle {
     /// `NotFound` if there is no such record, `StoreCorrupt` if it cannot be proved because the ledger is damaged, and
     /// those of the store.
     pub async fn prove_approval(&self, sequence: u64) -> Result<InclusionProof> {
-        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
         let size = Ledger::read(&access).await?.head.size;
         let plan = tree::inclusion(sequence, size).ok_or(Error::NotFound)?;
         let rows = [(Area::Entry(sequence), ledger_name(&access))];
@@ -89,7 +89,7 @@ impl TenantHandle {
     /// `InvalidInput` for a checkpoint that this store did not sign for this tenant; `StoreCorrupt` if the ledger does not
     /// begin with it, and those of the store.
     pub async fn prove_approval_consistency(&self, from: Checkpoint) -> Result<ConsistencyProof> {
-        let Some(access) = self.scope.existing().await? else { return Err(foreign_checkpoint()) };
+        let Some(access) = self.existing().await? else { return Err(foreign_checkpoint()) };
         if !access.is_own_checkpoint(&from) {
             return Err(foreign_checkpoint());
         }

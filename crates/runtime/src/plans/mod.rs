@@ -6,6 +6,7 @@ mod record;
 use std::sync::Arc;
 
 use bailiwick_model::base32::prefixed_id;
+use bailiwick_model::json;
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{
@@ -39,8 +40,9 @@ impl TenantHandle {
     /// `InvalidInput`; `Conflict` unless the plan has `expected_version` (0: unless there is none), where that is given;
     /// `QuotaExceeded` and those of the store.
     pub async fn save_plan(&self, plan: &[u8], expected_version: Option<u64>) -> Result<Plan> {
+        let _taken = self.parsing(plan, 3)?;
         let draft = self.check_plan(plan).await?;
-        let access = self.scope.for_writing().await?;
+        let access = self.for_writing().await?;
         let plan_id = draft.plan_id.unwrap_or_else(|| prefixed_id("plan_", &self.scope.random()));
         for _ in 0..ATTEMPTS {
             let found = find(&access, &plan_id, Reading::Current).await?;
@@ -89,7 +91,7 @@ impl TenantHandle {
     /// `NotFound` for every plan or version that is not this tenant's, `StoreCorrupt` if the newest version is not the
     /// last one that was saved, and those of the store.
     pub async fn load_plan(&self, plan_id: &str, version: Option<u64>) -> Result<Plan> {
-        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
         let mut found = find(&access, plan_id, Reading::Opened).await?.ok_or(Error::NotFound)?;
         for _ in 0..ATTEMPTS {
             let head = &found.head;
@@ -113,14 +115,12 @@ impl TenantHandle {
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
     pub async fn list_plans(&self, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
-        let Some(access) = self.scope.existing().await? else {
+        let Some(access) = self.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
-        let page = access.page(&List::all(KIND), limit, cursor).await?;
-        let names: Vec<Name> = page.names.iter().map(|(_, name)| *name).collect();
-        let records = access.read_many(KIND, Area::Record, &names).await?;
-        let mut items = Vec::with_capacity(records.len());
-        for (record, (micros, _)) in records.into_iter().zip(page.names) {
+        let page = access.record_page(&List::all(KIND), limit, cursor).await?;
+        let mut items = Vec::with_capacity(page.records.len());
+        for (micros, record) in page.records {
             let Some(record) = record else { continue };
             let head = Head::read(&record.body)?;
             // A row that is left from an earlier plan of the same id is not listed twice.
@@ -131,26 +131,31 @@ impl TenantHandle {
         Ok(Page { items, cursor: page.cursor })
     }
 
-    /// All versions of a plan, oldest first.
+    /// All versions of a plan, oldest first, as JSON texts. All of them are reserved before any is read.
     ///
     /// # Errors
-    /// `NotFound`, `StoreCorrupt` if a version is missing or altered, and those of the store.
-    pub async fn plan_history(&self, plan_id: &str) -> Result<Vec<Plan>> {
-        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+    /// `NotFound`, `StoreCorrupt` if a version is missing or altered, `TooMuchInFlight` if there is no room for all of them:
+    /// then they can be loaded one by one; and those of the store.
+    pub async fn plan_history(&self, plan_id: &str) -> Result<Vec<String>> {
+        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
         let mut found = find(&access, plan_id, Reading::Current).await?.ok_or(Error::NotFound)?;
         for _ in 0..ATTEMPTS {
             let all = Entries { from: 1, to: u64::MAX, reverse: false, limit: VERSIONS as usize + 1 };
-            let entries = access.entries(KIND, found.name, all).await?;
+            let entries = access.reserved(found.head.byte_length)?.entries(KIND, found.name, all).await?;
             let complete = entries.len() as u64 == found.head.version
                 && entries.iter().zip(1..).all(|((sequence, _), version)| *sequence == version);
             if complete {
-                let entries: Vec<Entry> =
-                    entries.iter().map(|(_, record)| Entry::read(&record.body)).collect::<Result<_>>()?;
-                let next = entries.iter().skip(1).map(Some).chain([None]);
-                return (1..)
-                    .zip(entries.iter().zip(next))
-                    .map(|(version, (entry, next))| assemble(&found.head, version, entry, next))
-                    .collect();
+                // One by one: what is parsed may take many times as much as its text.
+                let mut texts = Vec::with_capacity(entries.len());
+                let mut entries = entries.into_iter().map(|(_, record)| Entry::read(&record.body));
+                let mut entry = entries.next().transpose()?;
+                while let Some(version) = entry {
+                    let next = entries.next().transpose()?;
+                    let number = texts.len() as u64 + 1;
+                    texts.push(json::write(&assemble(&found.head, number, &version, next.as_ref())?.to_json()));
+                    entry = next;
+                }
+                return Ok(texts);
             }
             found = again(&access, found).await?;
         }

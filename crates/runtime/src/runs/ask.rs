@@ -6,7 +6,7 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::spec::AgentRole;
 
-use super::callbacks::{Ask, Reply};
+use super::callbacks::{ASKED_BYTES, Ask, Reply};
 use super::collected::{ANSWER_BYTES, Collected, Part};
 use super::driver::{Driver, Halt, failed, host_gone};
 use super::entry::{member, number, object, whole};
@@ -139,6 +139,10 @@ impl Driver<'_> {
         let messages: Vec<&str> =
             history.iter().chain(&frame.messages).chain(&report).skip(have).map(String::as_str).collect();
         let total = have + messages.len();
+        if messages.iter().map(|message| message.len()).sum::<usize>() > ASKED_BYTES {
+            let told = "The model would be asked more than 64 MiB at once. Keep large results as references, by a lower inlineResultBytes.";
+            return Err(failed("MODEL_FAILED", told));
+        }
         let mut request = format!(
             "{{\"agent\":{},\"model\":{},\"frame\":{number},\"from\":{have},\"messages\":[{}]",
             quoted(&name),

@@ -2,6 +2,10 @@
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+/// The most that the host is asked in one question, in bytes, but for a few KiB about it. What would be more is never made:
+/// the call fails, or the run.
+pub(crate) const ASKED_BYTES: usize = (64 << 20) - (64 << 10);
+
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {

@@ -17,6 +17,8 @@ use super::tool::{self, Outcome};
 
 /// So many calls run together.
 const AT_ONCE: usize = 16;
+/// No more are begun with those whose inputs have so many bytes together: a plan's steps may take large results.
+const BYTES_AT_ONCE: usize = 16 << 20;
 /// How long the commit of a message waits for the tools that it calls, if they only read: what answers by then is
 /// written with it.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -56,6 +58,10 @@ impl Driver<'_> {
         }
         let (mut to_run, mut to_ask) = (Vec::new(), Vec::new());
         for call in tools.into_iter().take(AT_ONCE) {
+            let bytes = |calls: &[Checked]| calls.iter().map(|checked| checked.input.len()).sum::<usize>();
+            if bytes(&to_run) + bytes(&to_ask) >= BYTES_AT_ONCE {
+                break;
+            }
             match self.sort(call).await? {
                 Sorted::Run(checked) => to_run.push(checked),
                 Sorted::Ask(checked) => to_ask.push(checked),

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bailiwick_model::Result;
 use tokio::sync::watch;
 
 /// How many bytes of events are kept, at least the last one.
@@ -53,11 +54,17 @@ impl Feed {
         self.added.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// The events from a number on that are kept, and the number of the one after them.
-    pub(crate) fn after(&self, number: u64) -> (Vec<String>, u64) {
+    /// The events from a number on that are kept, and the number of the one after them. `reserve` is asked for their bytes
+    /// first.
+    ///
+    /// # Errors
+    /// What `reserve` says.
+    pub(crate) fn after(&self, number: u64, reserve: &dyn Fn(u64) -> Result<()>) -> Result<(Vec<String>, u64)> {
         let state = self.state();
         let skipped = usize::try_from(number.saturating_sub(state.first)).unwrap_or(usize::MAX);
-        (state.events.iter().skip(skipped).cloned().collect(), state.first + state.events.len() as u64)
+        let events = || state.events.iter().skip(skipped);
+        reserve(events().map(|event| event.len() as u64).sum())?;
+        Ok((events().cloned().collect(), state.first + state.events.len() as u64))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -72,14 +79,15 @@ mod tests {
     #[test]
     fn m9_a_feed_keeps_what_comes_after_somebody_follows_and_no_more_than_its_bound() {
         let feed = Feed::default();
+        let after = |number| feed.after(number, &|_| Ok(())).unwrap();
         feed.add(["before"].into_iter());
-        assert_eq!((feed.follow(), feed.after(0)), (0, (vec![], 0)));
+        assert_eq!((feed.follow(), after(0)), (0, (vec![], 0)));
         feed.add(["a", "b"].into_iter());
-        assert_eq!(feed.after(1), (vec!["b".to_owned()], 2));
-        assert_eq!(feed.after(2), (vec![], 2));
+        assert_eq!(after(1), (vec!["b".to_owned()], 2));
+        assert_eq!(after(2), (vec![], 2));
         let large = "x".repeat(MOST_BYTES);
         feed.add([large.as_str(), "c"].into_iter());
-        assert_eq!(feed.after(0), (vec!["c".to_owned()], 4));
+        assert_eq!(after(0), (vec!["c".to_owned()], 4));
         assert_eq!(feed.follow(), 4);
     }
 }

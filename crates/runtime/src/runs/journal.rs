@@ -15,6 +15,8 @@ use super::head::{KIND, RunHead, owner_name, run_name};
 use super::state::RunState;
 use crate::references::glimpses;
 
+/// How many bytes of blocks are read at once, but for a single one that has more.
+const PART_BYTES: u64 = 4 << 20;
 /// How many blocks are read at once.
 const BLOCKS_A_READ: usize = 64;
 /// What an unfinished run's rows live beyond the retention: longer than any approval that it may wait for.
@@ -118,9 +120,9 @@ pub(crate) async fn load(access: &Access, head: &RunHead) -> Result<Loaded> {
     let mut passed_head = head.next == 0;
     loop {
         let wanted = Entries { from: next, to: u64::MAX, reverse: false, limit: BLOCKS_A_READ };
-        let blocks = access.entries(KIND, name, wanted).await?;
-        let complete = blocks.len() < BLOCKS_A_READ;
-        for (sequence, record) in blocks {
+        let part = access.part(KIND, name, wanted, PART_BYTES).await?;
+        let complete = part.entries.len() < BLOCKS_A_READ && !part.more;
+        for (sequence, record) in part.entries {
             // Read, parsed, taken in and hashed.
             ahead(RECORD + 2 * record.body.len() as u64).await;
             let (previous, entries) = read_block(access, &record.body).await?;
@@ -164,20 +166,34 @@ async fn read_block(access: &Access, block: &[u8]) -> Result<(BlockHash, Vec<Ent
     Ok((previous, entries))
 }
 
-/// Entries from a sequence on, each with its own: those of one or a few blocks.
-pub(crate) async fn read_from(access: &Access, run_id: &str, from: u64, most: usize) -> Result<Vec<(u64, Entry)>> {
+/// The entries of a block as they were.
+///
+/// # Errors
+/// `StoreCorrupt`, and those of the store.
+pub(crate) async fn read_entries(access: &Access, block: &Record) -> Result<Vec<Entry>> {
+    Ok(read_block(access, &block.body).await?.1)
+}
+
+/// One or a few blocks with entries from a sequence on, each with that of its first.
+pub(crate) async fn read_from(
+    access: &Access,
+    run_id: &str,
+    from: u64,
+    most: usize,
+) -> Result<Vec<(u64, Arc<Record>)>> {
     let name = run_name(access, run_id);
     // The block that `from` is in may begin earlier.
     let before = Entries { from: 0, to: from, reverse: true, limit: 1 };
-    let first = access.entries(KIND, name, before).await?.first().map_or(from, |(sequence, _)| *sequence);
-    let range = Entries { from: first, to: u64::MAX, reverse: false, limit: most };
-    let mut found = Vec::new();
-    for (sequence, record) in access.entries(KIND, name, range).await? {
-        ahead(RECORD + record.body.len() as u64).await;
-        let entries = read_block(access, &record.body).await?.1;
-        found.extend((sequence..).zip(entries).filter(|(sequence, _)| *sequence >= from));
+    let mut blocks = access.entries(KIND, name, before).await?;
+    let behind = blocks.first().map_or(from, |(sequence, _)| sequence + 1);
+    let range = Entries { from: behind, to: u64::MAX, reverse: false, limit: most };
+    match access.part(KIND, name, range, PART_BYTES).await {
+        Ok(part) => blocks.extend(part.entries),
+        // What there is no room for is read next time.
+        Err(Error::TooMuchInFlight { .. }) if !blocks.is_empty() => {}
+        Err(error) => return Err(error),
     }
-    Ok(found)
+    Ok(blocks)
 }
 
 /// The entries before a sequence that are in the same block as the last of them, each with its own.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::{Access, Area, List, Name, bad_cursor, check_limit};
+use bailiwick_tenancy::{Access, Area, List, Name, PAGE_BYTES, bad_cursor, check_limit};
 
 use super::entry::Entry;
 use super::head::{KIND, RunHead, RunStatus, filtered, run_name};
-use super::journal::{read_before, read_from, read_head};
+use super::journal::{read_before, read_entries, read_from, read_head};
 use super::live::{RunPage, RunPosition, Shown};
 use super::usage::Usage;
 use crate::handle::TenantHandle;
@@ -83,7 +83,7 @@ impl TenantHandle {
     /// # Errors
     /// `NotFound` for every id that is not this tenant's, and those of the store.
     pub async fn run_summary(&self, run_id: &str) -> Result<String> {
-        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
         let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
         let is_live = self.at_work(&access, std::slice::from_ref(&head)).await?.contains(&true);
         Ok(head.summary(is_live))
@@ -96,17 +96,15 @@ impl TenantHandle {
     pub async fn list_runs(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
         let list = filter.list()?;
-        let Some(access) = self.scope.existing().await? else {
+        let Some(access) = self.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
         let (mut items, mut cursor, mut looked_at) = (Vec::new(), cursor.map(str::to_owned), 0);
         loop {
-            let page = access.page(&list, limit - items.len(), cursor.as_deref()).await?;
-            looked_at += page.names.len();
-            let names: Vec<Name> = page.names.iter().map(|(_, name)| *name).collect();
-            let records = access.read_many(KIND, Area::Record, &names).await?;
+            let page = access.record_page(&list, limit - items.len(), cursor.as_deref()).await?;
+            looked_at += page.records.len();
             let mut heads = Vec::new();
-            for (record, (micros, _)) in records.into_iter().zip(page.names) {
+            for (micros, record) in page.records {
                 let Some(record) = record else { continue };
                 heads.extend(Some(RunHead::read(&record.body)?).filter(|head| head.created_micros == micros));
             }
@@ -155,7 +153,7 @@ impl TenantHandle {
         while let Some(live) = self.live_runs().get(run_id) {
             let mut changes = live.changes();
             changes.mark_unchanged();
-            match live.read(&position) {
+            match live.read(&position, &|bytes| self.reserve(bytes))? {
                 Some(page) if !page.events.is_empty() => return Ok(page),
                 None => return self.journaled(run_id, position, Some(live.committed_before())).await,
                 Some(page) if !page.live => break,
@@ -169,12 +167,16 @@ impl TenantHandle {
 
     /// What is in the journal for a follower; of a run at work in this process, what comes before `durable`.
     async fn journaled(&self, run_id: &str, position: RunPosition, durable: Option<u64>) -> Result<RunPage> {
-        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
         let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
         let mut page = RunPage { events: Vec::new(), position, live: durable.is_some(), over: false };
-        let entries = read_from(&access, run_id, page.position.next, BLOCKS).await?;
-        for (sequence, entry) in entries.into_iter().filter(|(sequence, _)| durable.is_none_or(|end| *sequence < end)) {
-            Shown::new(run_id, sequence, &entry).show(&mut page);
+        let from = page.position.next;
+        for (sequence, block) in read_from(&access, run_id, from, BLOCKS).await? {
+            let entries = (sequence..).zip(read_entries(&access, &block).await?);
+            let is_shown = |sequence: u64| sequence >= from && durable.is_none_or(|end| sequence < end);
+            for (sequence, entry) in entries.filter(|(sequence, _)| is_shown(*sequence)) {
+                Shown::new(run_id, sequence, &entry).show(&mut page);
+            }
         }
         page.over = head.status.is_end() && page.position.next >= head.next;
         Ok(page)
@@ -185,7 +187,7 @@ impl TenantHandle {
     /// # Errors
     /// `InvalidInput` for a bad cursor, and those of the store.
     pub(crate) async fn run_trace(&self, run_id: &str, limit: usize, cursor: Option<&str>) -> Result<Page> {
-        let Some(access) = self.scope.existing().await? else {
+        let Some(access) = self.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
         let name = run_name(&access, run_id);
@@ -197,17 +199,23 @@ impl TenantHandle {
         if read_head(&access, run_id).await?.is_none() {
             return Ok(Page { items, cursor: None });
         }
-        while items.len() < limit && end > 0 {
-            let entries = read_before(&access, run_id, end).await?;
-            let Some((first, _)) = entries.first() else { break };
-            end = *first;
+        let mut bytes = 0;
+        while items.len() < limit && end > 0 && bytes < PAGE_BYTES {
+            let entries = match read_before(&access, run_id, end).await {
+                // What there is no room for is on the next page.
+                Err(Error::TooMuchInFlight { .. }) if !items.is_empty() => break,
+                entries => entries?,
+            };
+            end = entries.first().map_or(0, |(first, _)| *first);
             for (sequence, entry) in entries.iter().rev().take(limit - items.len()) {
-                items.push(entry.json(run_id, *sequence));
+                let item = entry.json(run_id, *sequence);
+                bytes += item.len() as u64;
+                items.push(item);
                 last = *sequence;
             }
         }
-        let cursor =
-            if items.len() == limit && last > 0 { Some(access.seal_position(KIND, name, last)?) } else { None };
+        let ended = items.len() == limit || end > 0;
+        let cursor = if ended && last > 0 { Some(access.seal_position(KIND, name, last)?) } else { None };
         Ok(Page { items, cursor })
     }
 
@@ -216,7 +224,7 @@ impl TenantHandle {
     /// # Errors
     /// Those of the store.
     pub async fn tokens(&self) -> Result<String> {
-        let usage = match self.scope.existing().await? {
+        let usage = match self.existing().await? {
             Some(access) => super::ending::tokens(&access).await?.0,
             None => Usage::default(),
         };

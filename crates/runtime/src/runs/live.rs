@@ -306,19 +306,30 @@ impl Live {
         self.notify();
     }
 
-    /// What is in memory for a follower. `None`: it must read the journal first.
-    pub(crate) fn read(&self, position: &RunPosition) -> Option<RunPage> {
+    /// What is in memory for a follower. `None`: it must read the journal first. `reserve` is asked for its bytes before it
+    /// is copied.
+    ///
+    /// # Errors
+    /// What `reserve` says.
+    pub(crate) fn read(&self, position: &RunPosition, reserve: &dyn Fn(u64) -> Result<()>) -> Result<Option<RunPage>> {
         let inner = self.inner();
         let first = inner.recent.front().map_or(inner.next, |event| event.sequence);
         if position.next < first {
-            return None;
+            return Ok(None);
         }
+        let recent = || inner.recent.iter().filter(|event| event.sequence >= position.next);
+        let seen = |id: &str| if position.message_id == id { (position.text, position.reasoning) } else { (0, 0) };
+        let unseen = inner.writing.as_ref().map_or(0, |writing| {
+            let (text, reasoning) = seen(&writing.message_id);
+            writing.text.after(text).len() + writing.reasoning.after(reasoning).len()
+        });
+        reserve((recent().map(Shown::byte_length).sum::<usize>() + unseen) as u64)?;
         let mut page = RunPage { events: Vec::new(), position: position.clone(), live: !inner.over, over: false };
-        inner.recent.iter().filter(|event| event.sequence >= position.next).for_each(|event| event.show(&mut page));
+        recent().for_each(|event| event.show(&mut page));
         if let Some(writing) = &inner.writing {
             writing.show(inner.next.saturating_sub(1), &mut page);
         }
-        Some(page)
+        Ok(Some(page))
     }
 
     /// The sequence before which everything is durable. The store shows a block a little earlier than that, and what

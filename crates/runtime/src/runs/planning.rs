@@ -1,14 +1,16 @@
 //! Agents that call agents: routes, plans that are drafted, approved and run, and what each comes to.
 
+use std::collections::BTreeMap;
+
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::AgentRole;
 
 use super::driver::{Driver, Halt, failed};
-use super::entry::{member, number};
+use super::entry::{member, number, whole};
 use super::frame::{Answer, Approving, Call, Frame, message, text_parts};
 use super::state::role_name;
-use super::steps;
+use super::steps::{self, Size};
 use super::team::{route_property, unfenced};
 use super::tool::Outcome;
 use crate::plans::{Plan, PlanStatus};
@@ -243,47 +245,76 @@ impl Driver<'_> {
         Some(message(&id, "user", text_parts(&text), self.state.updated_at))
     }
 
-    /// The input of a call, with the results of earlier steps in their places.
+    /// The input of a call, with the results of earlier steps in their places. What it would become is added up first, from
+    /// the sizes that are kept of results: one that is too large is refused before anything is read.
     pub(crate) async fn filled_input(&mut self, call: &Call) -> Result<Result<Json, String>, Halt> {
         if self.state.frames.last().is_none_or(|frame| frame.role != AgentRole::Executor) {
             return Ok(Ok(call.input.clone()));
         }
-        let needed = steps::references(&call.input);
-        if needed.is_empty() {
+        // A property that holds references takes the id, every other one the value.
+        let references = self.team().tool(&call.tool).map(|rules| rules.references.clone()).unwrap_or_default();
+        let is_reference = |key: &str| references.iter().any(|(property, _)| property == key);
+        let (mut taken, mut named) = (steps::Taken::new(), steps::Taken::new());
+        match &call.input {
+            Json::Object(members) => {
+                for (key, value) in members {
+                    steps::count(value, if is_reference(key) { &mut named } else { &mut taken });
+                }
+            }
+            input => steps::count(input, &mut taken),
+        }
+        if taken.is_empty() && named.is_empty() {
             return Ok(Ok(call.input.clone()));
         }
         // What the steps before gave is read from where it is kept.
         self.flush().await?;
         let Some(frame) = self.state.frames.last() else { return Ok(Ok(call.input.clone())) };
         let prefix = step_prefix(frame);
-        let mut values: Vec<(&str, String, Json)> = Vec::new();
-        for step in needed {
+        let mut results: BTreeMap<&str, (String, u64)> = BTreeMap::new();
+        for (step, _) in taken.keys().chain(named.keys()) {
             let done = frame.calls.iter().find(|other| other.call_id == format!("{prefix}{step}"));
-            let id = done.and_then(|call| call.done.as_ref()?.result.get("reference")?.as_str());
+            let Some(result) = done.and_then(|call| Some(&call.done.as_ref()?.result)) else {
+                return Ok(Err(format!("The step {step} has no result.")));
+            };
+            let id = result.get("reference").and_then(Json::as_str);
             let Some(id) = id else { return Ok(Err(format!("The step {step} has no result."))) };
-            let value = match self.handle.resolve(id).await {
+            let byte_length = result.get("byteLength").and_then(whole).unwrap_or(u64::MAX);
+            results.insert(step, (id.to_owned(), byte_length));
+        }
+        let mut room = steps::Room::beside(&call.input);
+        for ((step, path), times) in &taken {
+            let Some((_, bytes)) = results.get(step).filter(|_| path.is_empty()) else { continue };
+            if !room.take(&Size { bytes: *bytes, elements: 0 }, *times) {
+                return Ok(Err(too_large()));
+            }
+        }
+        let mut values: BTreeMap<(&str, &str), Json> = BTreeMap::new();
+        for (step, (id, byte_length)) in
+            results.iter().filter(|(step, _)| taken.keys().any(|(other, _)| other == *step))
+        {
+            // Parsed once, and gone when what is taken of it is cut out.
+            let whole_result = match self.handle.resolve(id).await {
                 Ok(resolved) => step_value(resolved.bytes()),
                 Err(Error::NotFound) => return Ok(Err(format!("The result of the step {step} was deleted."))),
                 Err(error) => return Err(error.into()),
             };
-            values.push((step, id.to_owned(), value));
+            for ((_, path), times) in taken.iter().filter(|((other, _), _)| other == step) {
+                let Some(value) = steps::pointed(&whole_result, path) else { return Ok(Err(wrong())) };
+                let Size { bytes, elements } = Size::of(value);
+                // The bytes of a whole result are taken off already.
+                let bytes = if path.is_empty() { bytes.saturating_sub(*byte_length) } else { bytes };
+                if !room.take(&Size { bytes, elements }, *times) {
+                    return Ok(Err(too_large()));
+                }
+                values.insert((step, path), value.clone());
+            }
         }
-        let references = self.team().tool(&call.tool).map(|rules| rules.references.clone()).unwrap_or_default();
-        let take = |step: &str, path: &str| {
-            let (_, _, value) = values.iter().find(|(name, _, _)| *name == step)?;
-            steps::pointed(value, path).cloned()
-        };
-        let take_id = |step: &str, _: &str| {
-            let (_, id, _) = values.iter().find(|(name, _, _)| *name == step)?;
-            Some(Json::from(id.as_str()))
-        };
-        let wrong = || "A $step in the input leads to nothing in that step's result.".to_owned();
+        let take = |step: &str, path: &str| values.get(&(step, path)).cloned();
+        let take_id = |step: &str, _: &str| Some(Json::from(results.get(step)?.0.as_str()));
         let Json::Object(members) = &call.input else { return Ok(steps::filled(&call.input, &take).ok_or_else(wrong)) };
         let mut filled = Vec::with_capacity(members.len());
         for (key, value) in members {
-            // A property that holds references takes the id, every other one the value.
-            let is_reference = references.iter().any(|(property, _)| property == key);
-            let value = if is_reference { steps::filled(value, &take_id) } else { steps::filled(value, &take) };
+            let value = if is_reference(key) { steps::filled(value, &take_id) } else { steps::filled(value, &take) };
             match value {
                 Some(value) => filled.push((key.clone(), value)),
                 None => return Ok(Err(wrong())),
@@ -291,6 +322,15 @@ impl Driver<'_> {
         }
         Ok(Ok(Json::Object(filled)))
     }
+}
+
+fn wrong() -> String {
+    "A $step in the input leads to nothing in that step's result.".to_owned()
+}
+
+fn too_large() -> String {
+    "With the results of earlier steps in it, the input would be larger than one value may be: 64 MiB, or 4,000,000 elements. Take less of them with a path, or hand a reference over."
+        .to_owned()
 }
 
 /// A result as later steps see it: JSON if it is, else text; bytes that are neither are nothing to point into.

@@ -51,7 +51,7 @@ pub(crate) async fn history(access: &Access, thread_id: &str, before: u64, bytes
     let (mut messages, mut left, mut end) = (Vec::new(), bytes, before.min(head.length));
     'reading: while end > 0 {
         let wanted = Entries { from: 0, to: end - 1, reverse: true, limit: MESSAGES_A_READ };
-        let entries = access.entries(Kind::Threads, journal, wanted).await?;
+        let entries = access.part(Kind::Threads, journal, wanted, left as u64).await?.entries;
         let Some((first, _)) = entries.last() else { break };
         end = *first;
         for (_, entry) in &entries {

@@ -8,11 +8,13 @@ use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, Na
 use super::head::{Head, journal_name};
 use super::journal::{Journal, due, read_journal};
 use super::message::{entry_id, parse_message_id};
-use super::{at_once, check_thread_id, new_entry, new_head, read_head};
+use super::{check_thread_id, new_entry, new_head, read_head};
 use crate::handle::TenantHandle;
 
 /// How many entries one commit copies.
-const ENTRIES_A_COMMIT: u64 = 128;
+const ENTRIES_A_COMMIT: usize = 128;
+/// How many bytes it copies, but for a single entry that has more.
+const BYTES_A_COMMIT: u64 = 4 << 20;
 /// How long a fork may take before what it copied is taken for left over, in milliseconds.
 const FORK_MS: u64 = 60 * 60 * 1000;
 
@@ -27,8 +29,14 @@ impl TenantHandle {
         if let Some(id) = new_id {
             check_thread_id(id)?;
         }
-        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
         let (_, source) = read_head(&access, thread_id).await?.ok_or(Error::NotFound)?;
+        // All that is read at a time; where there is no room for that, message by message.
+        let largest = u64::from(source.largest);
+        let (access, at_once) = match access.reserved(BYTES_A_COMMIT.max(largest).min(source.bytes)) {
+            Err(Error::TooMuchInFlight { .. }) => (access.reserved(largest)?, largest),
+            reserved => (reserved?, BYTES_A_COMMIT),
+        };
         let last = find(&access, &source, through).await?;
         let new_id = new_id.map_or_else(|| prefixed_id("thr_", &self.scope.random()), str::to_owned);
         if read_head(&access, &new_id).await?.is_some() {
@@ -40,7 +48,7 @@ impl TenantHandle {
         let mut changes = vec![Journal::of(&head).written(journal, When::Absent)];
         changes.extend(due(journal, until));
         self.done(access.commit(changes, &self.engine_limits, Durability::Sync).await?)?;
-        let outcome = self.copy(&access, &source, last, &mut head, journal, until).await;
+        let outcome = self.copy(&access, (&source, at_once), last, &mut head, journal, until).await;
         // After a failure the head may be there or not. What this cannot remove now is removed when its time is over.
         if outcome.is_err() && matches!(self.retire(&access, journal).await, Ok(true)) {
             let _ = self.discard(&access, journal, until).await;
@@ -51,7 +59,7 @@ impl TenantHandle {
     async fn copy(
         &self,
         access: &Access,
-        source: &Head,
+        (source, at_once): (&Head, u64),
         last: u64,
         head: &mut Head,
         journal: Name,
@@ -59,11 +67,10 @@ impl TenantHandle {
     ) -> Result<()> {
         let made = read_journal(access, journal).await?.ok_or_else(cut_off)?;
         let from = journal_name(access, &source.journal);
-        let step = ENTRIES_A_COMMIT.min(at_once(source) as u64);
         while head.length <= last {
-            let to = last.min(head.length + step - 1);
-            let wanted = Entries { from: head.length, to, reverse: false, limit: ENTRIES_A_COMMIT as usize };
-            let entries = access.entries(Kind::Threads, from, wanted).await?;
+            let wanted = Entries { from: head.length, to: last, reverse: false, limit: ENTRIES_A_COMMIT };
+            let entries = access.part(Kind::Threads, from, wanted, at_once).await?.entries;
+            let before = head.length;
             let mut changes = Vec::with_capacity(entries.len());
             for (sequence, entry) in entries {
                 if sequence == head.length {
@@ -71,7 +78,7 @@ impl TenantHandle {
                     head.add(entry.body.len());
                 }
             }
-            if head.length <= to {
+            if head.length == before {
                 // The source was deleted meanwhile.
                 return Err(Error::NotFound);
             }

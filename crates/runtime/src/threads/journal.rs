@@ -84,7 +84,7 @@ impl TenantHandle {
     /// # Errors
     /// `ThreadBusy` if others keep writing it, and those of the store.
     pub async fn delete_thread(&self, thread_id: &str) -> Result<bool> {
-        let Some(access) = self.scope.existing().await? else { return Ok(false) };
+        let Some(access) = self.existing().await? else { return Ok(false) };
         for _ in 0..super::ATTEMPTS {
             let Some((record, head)) = super::read_head(&access, thread_id).await? else { return Ok(false) };
             let journal = journal_name(&access, &head.journal);

@@ -21,8 +21,6 @@ use message::{NewMessage, is_label, message_id, message_json, parse_messages};
 
 /// How often a change is tried again when others change the same thread.
 const ATTEMPTS: usize = 16;
-/// The most bytes that are read at once, whatever the number of messages asked for.
-const READ_BYTES: usize = 32 << 20;
 
 impl TenantHandle {
     /// Lists threads as `ThreadSummary`, those created last first; those that one actor began, or all.
@@ -34,15 +32,13 @@ impl TenantHandle {
         if actor.is_some_and(|actor| !is_label(actor)) {
             return Err(Error::invalid("actor must have 1 to 256 bytes of UTF-8."));
         }
-        let Some(access) = self.scope.existing().await? else {
+        let Some(access) = self.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
         let Some(list) = lists(actor).last() else { return Err(lost()) };
-        let page = access.page(&list, limit, cursor).await?;
-        let names: Vec<Name> = page.names.iter().map(|(_, name)| *name).collect();
-        let records = access.read_many(Kind::Threads, Area::Record, &names).await?;
-        let mut items = Vec::with_capacity(records.len());
-        for (record, (micros, _)) in records.into_iter().zip(page.names) {
+        let page = access.record_page(&list, limit, cursor).await?;
+        let mut items = Vec::with_capacity(page.records.len());
+        for (micros, record) in page.records {
             // The row may be left from an expired thread, whose id another one may have by now.
             let Some(record) = record else { continue };
             let head = Head::read(&record.body)?;
@@ -59,17 +55,16 @@ impl TenantHandle {
     /// `NotFound`: absent, expired or foreign. `InvalidInput` for a bad limit or cursor, and those of the store.
     pub async fn thread_messages(&self, thread_id: &str, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
-        let Some(access) = self.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
         let (_, head) = read_head(&access, thread_id).await?.ok_or(Error::NotFound)?;
         let journal = journal_name(&access, &head.journal);
-        let limit = limit.min(at_once(&head));
         let page = access.entry_page(Kind::Threads, journal, limit, cursor).await?;
         let end = page.entries.last().map_or(0, |(sequence, _)| sequence + 1);
         if page.cursor.is_none() && end < head.length {
             // It was deleted while it was read: entries go from the end.
             return Err(Error::NotFound);
         }
-        let items = page.entries.iter().map(|(_, entry)| message_json(&entry.body)).collect::<Result<_>>()?;
+        let items = page.entries.into_iter().map(|(_, entry)| message_json(&entry.body)).collect::<Result<_>>()?;
         Ok(Page { items, cursor: page.cursor })
     }
 
@@ -86,11 +81,12 @@ impl TenantHandle {
         expected_length: Option<u64>,
     ) -> Result<Vec<String>> {
         check_thread_id(thread_id)?;
+        let _taken = self.parsing(messages, 2)?;
         let messages = parse_messages(messages)?;
         for message in &messages {
             self.check_value_bytes(message.byte_length())?;
         }
-        let access = self.scope.for_writing().await?;
+        let access = self.for_writing().await?;
         for _ in 0..ATTEMPTS {
             let current = read_head(&access, thread_id).await?;
             let length = current.as_ref().map_or(0, |(_, head)| head.length);
@@ -221,11 +217,6 @@ fn listed_until(expires_at: Option<u64>, ttl_ms: Option<u64>) -> u64 {
         (Some(at), Some(ttl)) => at.saturating_add(ttl / 8),
         _ => FOR_EVER,
     }
-}
-
-/// How many messages of a thread are read at once.
-fn at_once(head: &Head) -> usize {
-    (READ_BYTES / (head.largest as usize).max(1)).max(1)
 }
 
 fn check_thread_id(thread_id: &str) -> Result<()> {

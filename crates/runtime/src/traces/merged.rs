@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 
 use bailiwick_model::json::{self, Json};
-use bailiwick_model::{Kind, Result};
-use bailiwick_tenancy::{Access, List, Mark, Name};
+use bailiwick_model::{Error, Kind, Result};
+use bailiwick_tenancy::{Access, List, Mark, Name, PAGE_BYTES};
 
 use super::{block, journal, read_back};
 use crate::references::Page;
@@ -43,16 +43,26 @@ pub(super) async fn page(access: &Access, limit: usize, cursor: Option<&str>) ->
     let run_id = if end > 0 { run_id_of(access, listed.1).await? } else { None };
     let (host, run) = (VecDeque::new(), VecDeque::new());
     let mut merge = Merge { access, listed, end, host_end, run_id, host, run, has_more_runs: true };
-    let mut items = Vec::new();
-    while let Some(is_of_run) = merge.next_is_of_run().await? {
-        if items.len() == limit {
+    let (mut items, mut bytes) = (Vec::new(), 0);
+    loop {
+        let next = match merge.next_is_of_run().await {
+            // What there is no room for is on the next page.
+            Err(Error::TooMuchInFlight { .. }) if !items.is_empty() => None,
+            next => Some(next?),
+        };
+        if next == Some(None) {
+            return Ok(Page { items, cursor: None });
+        }
+        let next = next.flatten().filter(|_| items.len() < limit && bytes < PAGE_BYTES);
+        let Some(is_of_run) = next else {
             let mark = Mark { last: merge.listed, numbers: [merge.host_end, merge.end] };
             let cursor = access.seal_mark(Kind::Traces, &mark)?;
             return Ok(Page { items, cursor: Some(cursor) });
-        }
-        items.extend(merge.take(is_of_run));
+        };
+        let item = merge.take(is_of_run);
+        bytes += item.as_ref().map_or(0, |item| item.len() as u64);
+        items.extend(item);
     }
-    Ok(Page { items, cursor: None })
 }
 
 impl Merge<'_> {

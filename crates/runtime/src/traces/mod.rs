@@ -104,7 +104,7 @@ impl TenantHandle {
             return self.run_trace(run_id, limit, cursor).await;
         }
         self.flush_traces().await?;
-        let Some(access) = self.scope.existing().await? else {
+        let Some(access) = self.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
         merged::page(&access, limit, cursor).await
@@ -141,12 +141,12 @@ impl TenantHandle {
                 let event = format!("{{\"type\":\"tenant.erased\",\"at\":{at},\"sequence\":{sequence}}}");
                 return Ok(TracePage { events: vec![event], next: None });
             }
-            let (events, runs) = feed.after(after.runs);
+            let (events, runs) = feed.after(after.runs, &|bytes| self.reserve(bytes))?;
             if !events.is_empty() {
                 return Ok(TracePage { events, next: Some(TracePosition { runs, ..after }) });
             }
             self.flush_traces().await?;
-            if let Some(access) = self.scope.existing().await? {
+            if let Some(access) = self.existing().await? {
                 let (_, extent) = extent(&access).await?;
                 if after.host < extent.next {
                     let (events, host) = read_on(&access, after.host.max(extent.first), extent.next).await?;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
-use bailiwick_store::engine::{Millis, ReadError, Row, ScanRequest};
+use bailiwick_store::engine::{Millis, ReadError, ScanRequest, Scanned};
 use bailiwick_store::layer::{Layer, VaultLayer};
 use bailiwick_store::{
     Commit, CommitError, Created, Due, Engine, EngineFuture, Found, Opened, Place, Tag, Vault, Version,
@@ -74,15 +74,16 @@ impl Layer for Cut {
         &self,
         tag: Tag,
         wanted: Vec<(Place, Option<Version>)>,
+        most: u64,
         now: Millis,
     ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
         Box::pin(async move {
             self.read()?;
-            self.inner.engine.get(tag, wanted, now).await
+            self.inner.engine.get(tag, wanted, most, now).await
         })
     }
 
-    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Scanned, ReadError>> {
         Box::pin(async move {
             self.read()?;
             self.inner.engine.scan(tag, request).await

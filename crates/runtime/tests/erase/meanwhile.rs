@@ -80,11 +80,12 @@ impl Layer for Watched {
         &self,
         tag: Tag,
         wanted: Vec<(Place, Option<Version>)>,
+        most: u64,
         now: Millis,
     ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
         Box::pin(async move {
             self.meanwhile.asked(Asked::Row).await;
-            self.inner.engine.get(tag, wanted, now).await
+            self.inner.engine.get(tag, wanted, most, now).await
         })
     }
 

@@ -37,7 +37,7 @@ fn load(handle: &TenantHandle, plan_id: &str) -> Result<Plan> {
     at_once(handle.load_plan(plan_id, None))
 }
 
-fn history(handle: &TenantHandle, plan_id: &str) -> Result<Vec<Plan>> {
+fn history(handle: &TenantHandle, plan_id: &str) -> Result<Vec<String>> {
     at_once(handle.plan_history(plan_id))
 }
 
@@ -63,7 +63,7 @@ fn m6_a_plan_is_saved_in_versions_and_loaded_by_them() {
     for absent in [0, 3, 4, u64::MAX] {
         assert_eq!(at_once(acme.load_plan("p", Some(absent))), Err(Error::NotFound));
     }
-    assert_eq!(history(&acme, "p").unwrap(), [first, second]);
+    assert_eq!(history(&acme, "p").unwrap(), [first, second].map(|plan| json::write(&plan.to_json())));
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Raw {
     }
 
     pub(crate) fn row(&self, tag: Tag, place: Place) -> Option<Row> {
-        match at_once(self.engine.get(tag, vec![(place, None)], 0)).unwrap().pop() {
+        match at_once(self.engine.get(tag, vec![(place, None)], u64::MAX, 0)).unwrap().pop() {
             Some(Found::Entry(row)) => Some(row),
             _ => None,
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use bailiwick_runtime::Store;
 use bailiwick_store::layer::Layer;
 use bailiwick_store::{
-    Commit, CommitError, Engine, EngineFuture, Found, Op, Place, ReadError, Row, ScanRequest, Tag, Version,
+    Commit, CommitError, Engine, EngineFuture, Found, Op, Place, ReadError, ScanRequest, Scanned, Tag, Version,
 };
 
 pub(crate) struct Dying {
@@ -86,15 +86,16 @@ impl Layer for Dying {
         &self,
         tag: Tag,
         wanted: Vec<(Place, Option<Version>)>,
+        most: u64,
         now: u64,
     ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
         Box::pin(async move {
             self.check()?;
-            self.engine.get(tag, wanted, now).await
+            self.engine.get(tag, wanted, most, now).await
         })
     }
 
-    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Scanned, ReadError>> {
         Box::pin(async move {
             self.check()?;
             self.engine.scan(tag, request).await

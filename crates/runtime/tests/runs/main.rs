@@ -6,6 +6,7 @@ mod crashes;
 mod damage;
 mod dying;
 mod host;
+mod multiplied;
 mod processes;
 #[path = "../raw/mod.rs"]
 mod raw;

@@ -39,7 +39,7 @@ impl PlanCall {
             }
             Self::History(plan_id) => {
                 let plans = handle.plan_history(plan_id).await?;
-                plans.iter().for_each(|plan| answer.see(&json::write(&plan.to_json())));
+                plans.iter().for_each(|plan| answer.see(plan));
             }
         }
         Ok(())

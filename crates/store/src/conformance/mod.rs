@@ -48,7 +48,7 @@ macro_rules! conformance_tests {
             what_does_not_add_always_passes, expired_rows_count_until_removed, usage_survives_reopening);
         $crate::conformance_tests!(@ $fresh, reading:
             look_ups_keep_their_order, known_versions_come_back_without_value, scans_go_both_ways, scans_keep_to_their_range,
-            limits_do_not_count_expired_rows, other_tags_see_nothing, neighbouring_tags_and_kinds_stay_apart,
+            reads_end_at_bytes, limits_do_not_count_expired_rows, other_tags_see_nothing, neighbouring_tags_and_kinds_stay_apart,
             closed_is_closed, rows_survive_reopening, relaxed_rows_survive_closing);
         $crate::conformance_tests!(@ $fresh, values:
             sizes_around_every_limit, large_values, overwriting_and_deleting_large_values, too_large_is_refused,

@@ -10,7 +10,7 @@ pub fn look_ups_keep_their_order(home: &dyn Home) {
     let engine = home.open().engine;
     commit(&*engine, A, vec![put(place(1, 1), "1"), put(place(2, 2), "2")]).unwrap();
     let wanted = [place(2, 2), place(9, 9), place(1, 1), place(2, 2)];
-    let found = block_on(engine.get(A, wanted.map(|place| (place, None)).to_vec(), NOW)).unwrap();
+    let found = block_on(engine.get(A, wanted.map(|place| (place, None)).to_vec(), u64::MAX, NOW)).unwrap();
     let places: Vec<_> = found
         .iter()
         .map(|found| match found {
@@ -20,14 +20,14 @@ pub fn look_ups_keep_their_order(home: &dyn Home) {
         .collect();
     let two = Some((place(2, 2), "2".into()));
     assert_eq!(places, [two.clone(), None, Some((place(1, 1), "1".into())), two]);
-    assert!(block_on(engine.get(A, Vec::new(), NOW)).unwrap().is_empty());
+    assert!(block_on(engine.get(A, Vec::new(), u64::MAX, NOW)).unwrap().is_empty());
 }
 
 pub fn known_versions_come_back_without_value(home: &dyn Home) {
     let engine = home.open().engine;
     let at = place(1, 1);
     let version = commit(&*engine, A, vec![put_until(at, "x", NOW + 9)]).unwrap();
-    let look = |known| block_on(engine.get(A, vec![(at, Some(known))], NOW)).unwrap().remove(0);
+    let look = |known| block_on(engine.get(A, vec![(at, Some(known))], u64::MAX, NOW)).unwrap().remove(0);
     assert_eq!(look(version), Found::NotModified { expires_at: Some(NOW + 9) });
     assert!(matches!(look(Version(version.0 + 1)), Found::Entry(row) if row.version == version));
     let later = commit(&*engine, A, vec![extend(at, Some(NOW + 99))]).unwrap();
@@ -72,6 +72,50 @@ pub fn scans_keep_to_their_range(home: &dyn Home) {
     }
 }
 
+/// Values are read until they would be more than asked for; of the first that does not fit, its size is told.
+pub fn reads_end_at_bytes(home: &dyn Home) {
+    let engine = home.open().engine;
+    // Small ones, one of a file or of parts of its own, an empty one, and one that has expired.
+    let lengths = [100, 200, 3 << 20, 0, 50];
+    let row = |(number, length): (u64, usize)| put(place(1, number), noise(number, length));
+    let ops: Vec<_> = (0..).zip(lengths).map(row).chain([put_until(place(1, 5), "gone", NOW)]).collect();
+    commit(&*engine, A, ops).unwrap();
+    let get = |numbers: &[u64], most| {
+        let wanted = numbers.iter().map(|number| (place(1, *number), None)).collect();
+        let sizes = |found: Found| match found {
+            Found::Absent => None,
+            Found::Entry(row) => Some(Ok(row.value.len())),
+            Found::Large { bytes } => Some(Err(bytes)),
+            Found::NotModified { .. } => panic!("no version was given"),
+        };
+        block_on(engine.get(A, wanted, most, NOW)).unwrap().into_iter().map(sizes).collect::<Vec<_>>()
+    };
+    assert_eq!(get(&[0, 1, 3, 5, 4], 350), [Some(Ok(100)), Some(Ok(200)), Some(Ok(0)), None, Some(Ok(50))]);
+    assert_eq!(get(&[0, 1, 3, 4], 349), [Some(Ok(100)), Some(Ok(200)), Some(Ok(0)), Some(Err(50))]);
+    assert_eq!(get(&[3, 0, 4], 0), [Some(Ok(0)), Some(Err(100)), Some(Err(50))], "after the first none");
+    let [Some(Err(large)), Some(Err(50))] = get(&[2, 4], 1000)[..] else { panic!("a large one was read") };
+    assert!((3 << 20..=4 << 20).contains(&large), "{large}");
+    assert_eq!(get(&[2, 3], large), [Some(Ok(3 << 20)), Some(Ok(0))]);
+    let version = engine.get(A, vec![(place(1, 1), None)], 200, NOW);
+    let Some(Found::Entry(row)) = block_on(version).unwrap().pop() else { panic!("it fits") };
+    let known = engine.get(A, vec![(place(1, 0), None), (place(1, 1), Some(row.version))], 0, NOW);
+    assert!(matches!(block_on(known).unwrap()[..], [Found::Large { bytes: 100 }, Found::NotModified { .. }]));
+
+    let scan = |most, limit, reverse| {
+        let request = ScanRequest { most, limit, reverse, ..whole_range(1) };
+        let scanned = block_on(engine.scan(A, request)).unwrap();
+        (scanned.rows.iter().map(|row| row.value.len()).collect::<Vec<_>>(), scanned.beyond)
+    };
+    assert_eq!(scan(u64::MAX, 9, false), (lengths.to_vec(), None));
+    assert_eq!(scan(299, 9, false), (vec![100], Some(200)));
+    assert_eq!(scan(300, 2, false), (vec![100, 200], None), "as many as were asked for");
+    assert_eq!(scan(300, 9, false), (vec![100, 200], Some(large)));
+    assert_eq!(scan(300 + large, 4, false), (vec![100, 200, 3 << 20, 0], None));
+    assert_eq!(scan(49, 9, true), (vec![], Some(50)));
+    assert_eq!(scan(50, 9, true), (vec![50, 0], Some(large)));
+    assert_eq!(scan(0, 0, false), (vec![], None));
+}
+
 pub fn limits_do_not_count_expired_rows(home: &dyn Home) {
     let engine = home.open().engine;
     let ops = (0..30).map(|n| put_until(place(1, n), "x", if n % 3 == 0 { NOW + 1 } else { NOW })).collect();
@@ -88,7 +132,7 @@ pub fn other_tags_see_nothing(home: &dyn Home) {
     let version = commit(&*engine, A, vec![put(at, noise(1, 9_000)), put_counted(place(2, 1), 4)]).unwrap();
     let other = tag(2);
     assert_eq!(get(&*engine, other, at), None);
-    assert_eq!(block_on(engine.get(other, vec![(at, Some(version))], NOW)).unwrap(), [Found::Absent]);
+    assert_eq!(block_on(engine.get(other, vec![(at, Some(version))], u64::MAX, NOW)).unwrap(), [Found::Absent]);
     assert!(scan(&*engine, other, whole_range(1)).is_empty());
     assert!(usage(&*engine, other).is_empty());
     let conflict = Err(CommitError::Conflict { op: 0 });
@@ -128,7 +172,7 @@ pub fn closed_is_closed(home: &dyn Home) {
     block_on(engine.close());
     block_on(engine.close());
     assert_eq!(commit(&*engine, A, vec![put(place(1, 1), "x")]), Err(CommitError::Closed));
-    assert_eq!(block_on(engine.get(A, vec![(place(1, 1), None)], NOW)), Err(ReadError::Closed));
+    assert_eq!(block_on(engine.get(A, vec![(place(1, 1), None)], u64::MAX, NOW)), Err(ReadError::Closed));
     assert_eq!(block_on(engine.scan(A, whole_range(1))), Err(ReadError::Closed));
     assert_eq!(block_on(engine.usage(A)), Err(ReadError::Closed));
     assert!(!block_on(engine.health()).ok);

@@ -100,10 +100,11 @@ pub fn commit(engine: &dyn Engine, tag: Tag, ops: Vec<Op>) -> Result<Version, Co
 }
 
 pub fn get_at(engine: &dyn Engine, tag: Tag, place: Place, now: Millis) -> Option<Row> {
-    match block_on(engine.get(tag, vec![(place, None)], now)).expect("read").remove(0) {
+    match block_on(engine.get(tag, vec![(place, None)], u64::MAX, now)).expect("read").remove(0) {
         Found::Absent => None,
         Found::Entry(row) => Some(row),
         Found::NotModified { .. } => panic!("no version was given"),
+        Found::Large { .. } => panic!("everything was asked for"),
     }
 }
 
@@ -124,11 +125,11 @@ pub async fn wipe(vault: &dyn Vault, name: [u8; 32]) -> bool {
 }
 
 pub fn whole_range(kind: u8) -> ScanRequest {
-    ScanRequest { kind, from: [0; 32], to: [255; 32], reverse: false, limit: usize::MAX, now: NOW }
+    ScanRequest { kind, from: [0; 32], to: [255; 32], reverse: false, limit: usize::MAX, most: u64::MAX, now: NOW }
 }
 
 pub fn scan(engine: &dyn Engine, tag: Tag, request: ScanRequest) -> Vec<Row> {
-    block_on(engine.scan(tag, request)).expect("scan")
+    block_on(engine.scan(tag, request)).expect("scan").rows
 }
 
 pub fn usage(engine: &dyn Engine, tag: Tag) -> Usage {

@@ -161,7 +161,7 @@ impl Lane {
 /// What the store holds of a lane.
 fn look(opened: &Opened, seed: u64, lane: u64) -> Result<(Option<u64>, Option<Slot>), String> {
     let owner = tag(seed, lane);
-    let rows = block_on(opened.engine.scan(owner, whole_range(LAST))).map_err(|error| format!("scan: {error:?}"))?;
+    let rows = block_on(opened.engine.scan(owner, whole_range(LAST))).map_err(|error| format!("scan: {error:?}"))?.rows;
     let last = rows.first().map(|row| row.value[..].try_into().map(u64::from_be_bytes));
     let last = last.transpose().map_err(|_| "the last step is torn")?;
     let slot = block_on(opened.vault.get(owner.0)).map_err(|error| format!("vault: {error:?}"))?;
@@ -221,7 +221,7 @@ pub fn verify_opened(opened: &Opened, seed: u64, acknowledged: &BTreeSet<u64>, c
 fn verify_rows(opened: &Opened, seed: u64, lane: u64, state: &Lane) -> Result<(), String> {
     let owner = tag(seed, lane);
     let request = crate::ScanRequest { now: NOW, ..whole_range(ROWS) };
-    let rows = block_on(opened.engine.scan(owner, request)).map_err(|error| format!("scan: {error:?}"))?;
+    let rows = block_on(opened.engine.scan(owner, request)).map_err(|error| format!("scan: {error:?}"))?.rows;
     let expected: Vec<Place> = state.rows.keys().map(|item| place(ROWS, *item)).collect();
     let found: Vec<Place> = rows.iter().map(|row| row.place).collect();
     if found != expected {

@@ -11,8 +11,9 @@ use parking_lot::Mutex;
 use super::secrets::MemoryVault;
 use crate::engine::{
     Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Exported, Found, Health, Millis, Place,
-    Promptness, ReadError, Row, ScanRequest, Tag, Usage, Version, address, record_key,
+    Promptness, ReadError, Row, ScanRequest, Scanned, Tag, Usage, Version, address, record_key,
 };
+use crate::room::Room;
 use crate::stage::{Entry, LIMITS, Refusal, answer, check_sizes, expiries, stage, wakes};
 
 type Key = [u8; 66];
@@ -91,33 +92,49 @@ impl Rows {
         Ok(answer)
     }
 
-    fn find(&self, tag: &Tag, place: Place, known: Option<Version>, now: Millis) -> Found {
+    fn find(&self, tag: &Tag, place: Place, known: Option<Version>, room: &mut Room, now: Millis) -> Found {
         match self.rows.get(&record_key(tag, &place)) {
             Some(entry) if entry.is_live(now) => {
                 if known == Some(Version(entry.version)) {
                     Found::NotModified { expires_at: entry.expires_at }
-                } else {
+                } else if room.takes(entry.value.len() as u64) {
                     Found::Entry(row(place, entry))
+                } else {
+                    Found::Large { bytes: entry.value.len() as u64 }
                 }
             }
             _ => Found::Absent,
         }
     }
 
-    fn scan(&self, tag: &Tag, request: &ScanRequest) -> Vec<Row> {
+    fn scan(&self, tag: &Tag, request: &ScanRequest) -> Scanned {
+        let mut scanned = Scanned::default();
         if request.from > request.to {
-            return Vec::new();
+            return scanned;
         }
         let bound = |item| record_key(tag, &Place { kind: request.kind, item });
         let range = self.rows.range(bound(request.from)..=bound(request.to));
-        let live = |(key, entry): (&Key, &Entry<Bytes>)| {
-            entry.is_live(request.now).then(|| address(key).map(|(_, place)| row(place, entry)))?
+        let mut room = Room::new(request.most);
+        let mut take = |(key, entry): (&Key, &Entry<Bytes>)| {
+            let Some((_, place)) = address(key).filter(|_| entry.is_live(request.now)) else { return true };
+            if scanned.rows.len() >= request.limit {
+                return false;
+            }
+            let bytes = entry.value.len() as u64;
+            let fits = room.takes(bytes);
+            if fits {
+                scanned.rows.push(row(place, entry))
+            } else {
+                scanned.beyond = Some(bytes)
+            }
+            fits
         };
         if request.reverse {
-            range.rev().filter_map(live).take(request.limit).collect()
+            range.rev().all(&mut take)
         } else {
-            range.filter_map(live).take(request.limit).collect()
-        }
+            range.into_iter().all(&mut take)
+        };
+        scanned
     }
 }
 
@@ -198,13 +215,17 @@ impl Engine for MemoryEngine {
         &self,
         tag: Tag,
         wanted: Vec<(Place, Option<Version>)>,
+        most: u64,
         now: Millis,
     ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
-        let find = |rows: &Rows| wanted.into_iter().map(|(place, known)| rows.find(&tag, place, known, now)).collect();
+        let mut room = Room::new(most);
+        let find = |rows: &Rows| {
+            wanted.into_iter().map(|(place, known)| rows.find(&tag, place, known, &mut room, now)).collect()
+        };
         Box::pin(ready(self.read(find)))
     }
 
-    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Scanned, ReadError>> {
         Box::pin(ready(self.read(|rows| rows.scan(&tag, &request))))
     }
 

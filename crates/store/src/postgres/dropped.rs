@@ -30,7 +30,7 @@ const CALLS: [fn(&Shared) -> Call<'_>; 8] = [
     },
     |shared| {
         Box::pin(async {
-            let _ = reading::get(shared, tag(1), vec![(place(1, 1), None)], NOW).await;
+            let _ = reading::get(shared, tag(1), vec![(place(1, 1), None)], u64::MAX, NOW).await;
         })
     },
     |shared| {
@@ -98,7 +98,7 @@ async fn check(shared: &Shared) {
         .collect();
     assert_eq!(found, [(Some(""), Some("t"), Some("0"))], "tag, in no transaction, rows");
     lease.done();
-    let theirs = reading::scan(shared, tag(2), whole_range(1)).await.unwrap();
+    let theirs = reading::scan(shared, tag(2), whole_range(1)).await.unwrap().rows;
     assert_eq!(theirs.iter().map(|row| row.place).collect::<Vec<_>>(), [place(1, 99)]);
 }
 

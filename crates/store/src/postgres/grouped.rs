@@ -56,7 +56,7 @@ fn b6_refused_commits_of_a_group_are_refused_alone() {
 
         let mut rows = Vec::new();
         for kind in [1, 2] {
-            rows.extend(reading::scan(&shared, tag(1), whole_range(kind)).await.unwrap());
+            rows.extend(reading::scan(&shared, tag(1), whole_range(kind)).await.unwrap().rows);
         }
         let rows: Vec<_> = rows.iter().map(|row| (row.place, row.version)).collect();
         assert_eq!(rows, [(place(1, 1), before), (place(1, 10), after), (place(1, 50), after), (place(2, 40), after)]);

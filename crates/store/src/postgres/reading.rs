@@ -10,7 +10,7 @@ use super::failure::Trouble;
 use super::numbers::{binary, signed, unsigned};
 use super::pipeline::{Answer, Parameter};
 use super::statements::Statements;
-use crate::engine::{Found, Millis, Place, Row, ScanRequest, Tag, Usage, Version};
+use crate::engine::{Found, Millis, Place, Row, ScanRequest, Scanned, Tag, Usage, Version};
 
 /// How often a read is repeated on a new connection.
 const ATTEMPTS: usize = 3;
@@ -68,6 +68,7 @@ pub(super) async fn get(
     shared: &Shared,
     tag: Tag,
     wanted: Vec<(Place, Option<Version>)>,
+    most: u64,
     now: Millis,
 ) -> Result<Vec<Found>, Trouble> {
     if wanted.is_empty() {
@@ -77,7 +78,8 @@ pub(super) async fn get(
         let kinds: Vec<i16> = wanted.iter().map(|(place, _)| i16::from(place.kind)).collect();
         let items: Vec<Vec<u8>> = wanted.iter().map(|(place, _)| place.item.to_vec()).collect();
         let known: Vec<Option<i64>> = wanted.iter().map(|(_, known)| known.map(|version| signed(version.0))).collect();
-        vec![binary(&tag.0), Box::new(kinds), Box::new(items), Box::new(known), Box::new(signed(now))]
+        let (now, most) = (Box::new(signed(now)), Box::new(bytes(most)));
+        vec![binary(&tag.0), Box::new(kinds), Box::new(items), Box::new(known), now, most]
     };
     let answered = read(shared, tag, |statements| &statements.get, values).await?;
     let mut found = vec![Found::Absent; wanted.len()];
@@ -91,6 +93,8 @@ pub(super) async fn get(
         let expires_at = first.get::<_, Option<i64>>(2).map(unsigned);
         *slot = if *known == Some(version) {
             Found::NotModified { expires_at }
+        } else if let Some(bytes) = first.get::<_, Option<i64>>(5) {
+            Found::Large { bytes: unsigned(bytes) }
         } else {
             Found::Entry(Row { place: *place, version, expires_at, value: value(rows, 3)? })
         };
@@ -98,24 +102,35 @@ pub(super) async fn get(
     Ok(found)
 }
 
-pub(super) async fn scan(shared: &Shared, tag: Tag, request: ScanRequest) -> Result<Vec<Row>, Trouble> {
+pub(super) async fn scan(shared: &Shared, tag: Tag, request: ScanRequest) -> Result<Scanned, Trouble> {
     let values = || -> Vec<Parameter<'static>> {
         let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
         let (from, to) = (binary(&request.from), binary(&request.to));
         let kind = Box::new(i16::from(request.kind));
-        vec![binary(&tag.0), kind, from, to, Box::new(signed(request.now)), Box::new(limit)]
+        let most = Box::new(bytes(request.most));
+        vec![binary(&tag.0), kind, from, to, Box::new(signed(request.now)), Box::new(limit), most]
     };
     let answered =
         read(shared, tag, |statements| if request.reverse { &statements.scan_back } else { &statements.scan }, values)
             .await?;
-    let row = |rows: &[Answered]| {
+    let mut scanned = Scanned::default();
+    for rows in answered.chunk_by(|one, other| one.get::<_, &[u8]>(0) == other.get::<_, &[u8]>(0)) {
         let first = rows.first().ok_or(Trouble::Corrupt)?;
+        if let Some(bytes) = first.get::<_, Option<i64>>(5) {
+            scanned.beyond = Some(unsigned(bytes));
+            break;
+        }
         let item = super::numbers::item(first.get(0)).ok_or(Trouble::Corrupt)?;
         let (version, expires_at) = (unsigned(first.get(1)), first.get::<_, Option<i64>>(2).map(unsigned));
         let place = Place { kind: request.kind, item };
-        Ok(Row { place, version: Version(version), expires_at, value: value(rows, 3)? })
-    };
-    answered.chunk_by(|one, other| one.get::<_, &[u8]>(0) == other.get::<_, &[u8]>(0)).map(row).collect()
+        scanned.rows.push(Row { place, version: Version(version), expires_at, value: value(rows, 3)? });
+    }
+    Ok(scanned)
+}
+
+/// A number of bytes as the server takes it.
+fn bytes(most: u64) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
 }
 
 /// The value of a row: that in it, or its parts in order.

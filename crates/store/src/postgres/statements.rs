@@ -123,27 +123,44 @@ statements! {
         AND EXISTS (SELECT FROM bailiwick.tokens WHERE tag = $1 AND token = $4)
         ORDER BY u.kind
         ON CONFLICT (tag, kind) DO UPDATE SET at = least(d.at, EXCLUDED.at)";
-    get = read!("SELECT w.number, r.version, r.expires_at,
-            CASE WHEN r.version IS DISTINCT FROM w.known THEN r.value END, b.bytes
-        FROM unnest($2::smallint[], $3::bytea[], $4::bigint[]) WITH ORDINALITY AS w (kind, item, known, number)
-        CROSS JOIN LATERAL (SELECT version, expires_at, parts, value FROM bailiwick.records
-            WHERE tag = $1 AND kind = w.kind AND item = w.item AND (expires_at IS NULL OR expires_at > $5) OFFSET 0) AS r
-        LEFT JOIN LATERAL (SELECT part, bytes FROM bailiwick.blobs WHERE r.parts > 0
-            AND r.version IS DISTINCT FROM w.known AND tag = $1 AND kind = w.kind AND item = w.item OFFSET 0) AS b ON true
-        ORDER BY w.number, b.part");
-    scan = read!("SELECT r.item, r.version, r.expires_at, r.value, b.bytes FROM (
-            SELECT item, version, expires_at, parts, value FROM bailiwick.records
+    /// A value comes if it and those before it fit into $6 bytes; else its size does. One in parts is taken for as many full
+    /// ones (1 MiB each).
+    get = read!("SELECT r.number, r.version, r.expires_at,
+            CASE WHEN r.version IS DISTINCT FROM r.known AND r.total <= $6 THEN r.value END, b.bytes,
+            CASE WHEN r.total > $6 THEN r.size END
+        FROM (SELECT *, (sum(size) OVER (ORDER BY number))::bigint AS total FROM (
+            SELECT w.*, r.*, CASE WHEN r.version IS NOT DISTINCT FROM w.known THEN 0
+                WHEN r.parts > 0 THEN r.parts * 1048576::bigint ELSE octet_length(r.value) END AS size
+            FROM unnest($2::smallint[], $3::bytea[], $4::bigint[]) WITH ORDINALITY AS w (kind, item, known, number)
+            CROSS JOIN LATERAL (SELECT version, expires_at, parts, value FROM bailiwick.records
+                WHERE tag = $1 AND kind = w.kind AND item = w.item AND (expires_at IS NULL OR expires_at > $5)
+                OFFSET 0) AS r) AS sized) AS r
+        LEFT JOIN LATERAL (SELECT part, bytes FROM bailiwick.blobs WHERE r.parts > 0 AND r.size > 0 AND r.total <= $6
+            AND tag = $1 AND kind = r.kind AND item = r.item OFFSET 0) AS b ON true
+        ORDER BY r.number, b.part");
+    scan = read!("SELECT r.item, r.version, r.expires_at, CASE WHEN r.total <= $7 THEN r.value END, b.bytes,
+            CASE WHEN r.total > $7 THEN r.size END
+        FROM (SELECT *, (sum(size) OVER (ORDER BY item))::bigint AS total FROM (
+            SELECT item, version, expires_at, parts, value,
+                CASE WHEN parts > 0 THEN parts * 1048576::bigint ELSE octet_length(value) END AS size
+            FROM bailiwick.records
             WHERE tag = $1 AND kind = $2 AND item >= $3 AND item <= $4 AND (expires_at IS NULL OR expires_at > $5)
-            ORDER BY item LIMIT $6) AS r
-        LEFT JOIN bailiwick.blobs AS b ON r.parts > 0 AND b.tag = $1 AND b.kind = $2 AND b.item = r.item
-        ORDER BY r.item, b.part");
-    scan_back = read!("SELECT r.item, r.version, r.expires_at, r.value, b.bytes FROM (
-            SELECT item, version, expires_at, parts, value FROM bailiwick.records
+            ORDER BY item LIMIT $6) AS sized) AS r
+        LEFT JOIN bailiwick.blobs AS b
+            ON r.parts > 0 AND r.total <= $7 AND b.tag = $1 AND b.kind = $2 AND b.item = r.item
+        WHERE r.total - r.size <= $7 ORDER BY r.item, b.part");
+    scan_back = read!("SELECT r.item, r.version, r.expires_at, CASE WHEN r.total <= $7 THEN r.value END, b.bytes,
+            CASE WHEN r.total > $7 THEN r.size END
+        FROM (SELECT *, (sum(size) OVER (ORDER BY item DESC))::bigint AS total FROM (
+            SELECT item, version, expires_at, parts, value,
+                CASE WHEN parts > 0 THEN parts * 1048576::bigint ELSE octet_length(value) END AS size
+            FROM bailiwick.records
             WHERE tag = $1 AND kind = $2 AND item >= $3 AND item <= $4 AND (expires_at IS NULL OR expires_at > $5)
-            ORDER BY item DESC LIMIT $6) AS r
-        LEFT JOIN bailiwick.blobs AS b ON r.parts > 0 AND b.tag = $1 AND b.kind = $2 AND b.item = r.item
-        ORDER BY r.item DESC, b.part");
-    due = read!("SELECT tag, kind FROM bailiwick.due WHERE at <= $1 ORDER BY at, tag, kind LIMIT $2");
+            ORDER BY item DESC LIMIT $6) AS sized) AS r
+        LEFT JOIN bailiwick.blobs AS b
+            ON r.parts > 0 AND r.total <= $7 AND b.tag = $1 AND b.kind = $2 AND b.item = r.item
+        WHERE r.total - r.size <= $7 ORDER BY r.item DESC, b.part");
+    due = "SELECT tag, kind FROM bailiwick.due WHERE at <= $1 ORDER BY at, tag, kind LIMIT $2";
     /// Some rows of a kind that have expired, locked in key order.
     lock_expired = "SELECT item, counted, parts FROM bailiwick.records
         WHERE tag = $1 AND kind = $2 AND expires_at <= $3 AND item IN (

@@ -11,7 +11,7 @@ use super::failure::Trouble;
 use super::{Shared, exporting, grouping, housekeeping, reading};
 use crate::engine::{
     Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Millis, Place, Promptness,
-    ReadError, Row, ScanRequest, Tag, Usage, Version,
+    ReadError, ScanRequest, Scanned, Tag, Usage, Version,
 };
 use crate::stage::LIMITS;
 
@@ -133,13 +133,14 @@ impl Engine for PostgresEngine {
         &self,
         tag: Tag,
         wanted: Vec<(Place, Option<Version>)>,
+        most: u64,
         now: Millis,
     ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
         let shared = Arc::clone(&self.0.shared);
-        self.0.read(async move { reading::get(&shared, tag, wanted, now).await })
+        self.0.read(async move { reading::get(&shared, tag, wanted, most, now).await })
     }
 
-    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Scanned, ReadError>> {
         let shared = Arc::clone(&self.0.shared);
         self.0.read(async move { reading::scan(&shared, tag, request).await })
     }

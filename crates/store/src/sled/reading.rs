@@ -7,7 +7,8 @@ use super::entry::{Decoded, DecodedValue, Pointer, decode, decode_usage, usage_k
 use super::files::Files;
 use super::records::RecordError;
 use super::tree::Tree;
-use crate::engine::{Found, Millis, Place, ReadError, Row, ScanRequest, Tag, Usage, Version, record_key};
+use crate::engine::{Found, Millis, Place, ReadError, Row, ScanRequest, Scanned, Tag, Usage, Version, record_key};
+use crate::room::Room;
 
 /// The item is the last 32 bytes of the key.
 const ITEM_AT: usize = 34;
@@ -20,21 +21,22 @@ pub(super) fn find(
     tag: &Tag,
     place: Place,
     known: Option<Version>,
+    room: &mut Room,
     now: Millis,
 ) -> Result<Found, ReadError> {
     let key = record_key(tag, &place);
     let found = tree.get(&key)?;
-    find_in(tree, files, &key, place, found, known, now)
+    find_in((tree, files), &key, place, found, known, room, now)
 }
 
 /// What an encoded row is to a reader.
 fn find_in(
-    tree: &Tree,
-    files: &Files,
+    (tree, files): (&Tree, &Files),
     key: &[u8; KEY],
     place: Place,
     mut found: Option<IVec>,
     known: Option<Version>,
+    room: &mut Room,
     now: Millis,
 ) -> Result<Found, ReadError> {
     let mut missed: Option<Pointer> = None;
@@ -49,6 +51,13 @@ fn find_in(
             return Ok(Found::NotModified { expires_at });
         }
         let row = |value| Ok(Found::Entry(Row { place, version, expires_at, value }));
+        let bytes = match &value {
+            DecodedValue::Inline(value) => value.len() as u64,
+            DecodedValue::Placed(pointer) => pointer.length,
+        };
+        if !room.takes(bytes) {
+            return Ok(Found::Large { bytes });
+        }
         match value {
             DecodedValue::Inline(value) => return row(bytes::Bytes::copy_from_slice(value)),
             // Places are never used twice, so a row that still points where nothing was found is damaged.
@@ -66,25 +75,31 @@ fn find_in(
 }
 
 /// Reads a range.
-pub(super) fn scan(tree: &Tree, files: &Files, tag: &Tag, request: &ScanRequest) -> Result<Vec<Row>, ReadError> {
-    let mut rows = Vec::new();
+pub(super) fn scan(tree: &Tree, files: &Files, tag: &Tag, request: &ScanRequest) -> Result<Scanned, ReadError> {
+    let mut scanned = Scanned::default();
     if request.from > request.to || request.limit == 0 {
-        return Ok(rows);
+        return Ok(scanned);
     }
+    let mut room = Room::new(request.most);
     let bound = |item| record_key(tag, &Place { kind: request.kind, item });
     let (from, to) = (bound(request.from), bound(request.to));
     let mut range = tree.read(|db| Ok(db.range(from..=to)))?;
-    while rows.len() < request.limit {
+    while scanned.rows.len() < request.limit {
         let next = tree.read(|_| if request.reverse { range.next_back() } else { range.next() }.transpose())?;
         let Some((key, bytes)) = next else { break };
         let key: [u8; KEY] = key.as_ref().try_into().map_err(|_| ReadError::Corrupt)?;
         let item = key.get(ITEM_AT..).and_then(|item| item.try_into().ok()).ok_or(ReadError::Corrupt)?;
         let place = Place { kind: request.kind, item };
-        if let Found::Entry(row) = find_in(tree, files, &key, place, Some(bytes), None, request.now)? {
-            rows.push(row);
+        match find_in((tree, files), &key, place, Some(bytes), None, &mut room, request.now)? {
+            Found::Entry(row) => scanned.rows.push(row),
+            Found::Large { bytes } => {
+                scanned.beyond = Some(bytes);
+                break;
+            }
+            Found::Absent | Found::NotModified { .. } => {}
         }
     }
-    Ok(rows)
+    Ok(scanned)
 }
 
 /// What a tag holds.

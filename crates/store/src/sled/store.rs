@@ -26,8 +26,9 @@ use super::tree::Tree;
 use super::{exporting, reading, sweeping};
 use crate::engine::{
     Commit, CommitError, Due, Durability, Engine, EngineFuture, EngineLimits, Export, Found, Health, Limits, Millis,
-    Op, Place, Promptness, ReadError, Row, ScanRequest, Tag, Usage, Version, record_key,
+    Op, Place, Promptness, ReadError, ScanRequest, Scanned, Tag, Usage, Version, record_key,
 };
+use crate::room::Room;
 use crate::stage::{LIMITS, check_sizes};
 use crate::vault::{Created, Slot, Vault};
 
@@ -272,15 +273,18 @@ impl Engine for Store {
         &self,
         tag: Tag,
         wanted: Vec<(Place, Option<Version>)>,
+        most: u64,
         now: Millis,
     ) -> EngineFuture<'_, Result<Vec<Found>, ReadError>> {
         let find = |tree: &Tree, files: &Files| {
-            wanted.into_iter().map(|(place, known)| reading::find(tree, files, &tag, place, known, now)).collect()
+            let mut room = Room::new(most);
+            let find = |(place, known)| reading::find(tree, files, &tag, place, known, &mut room, now);
+            wanted.into_iter().map(find).collect()
         };
         ready(self.0.read(find))
     }
 
-    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Vec<Row>, ReadError>> {
+    fn scan(&self, tag: Tag, request: ScanRequest) -> EngineFuture<'_, Result<Scanned, ReadError>> {
         ready(self.0.read(|tree, files| reading::scan(tree, files, &tag, &request)))
     }
 

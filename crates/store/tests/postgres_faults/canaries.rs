@@ -36,7 +36,7 @@ fn with_canaries(opened: &Opened, tag: Tag) {
     let large = CANARY.repeat(100_000);
     commit(&**engine, tag, vec![put(place(1, 1), CANARY), put(place(1, 2), large)]).unwrap();
     commit(&**engine, tag, vec![put(place(1, 1), CANARY), put_until(place(2, 1), CANARY, NOW + 1)]).unwrap();
-    block_on(engine.get(tag, vec![(place(1, 1), None), (place(1, 2), None)], NOW)).unwrap();
+    block_on(engine.get(tag, vec![(place(1, 1), None), (place(1, 2), None)], u64::MAX, NOW)).unwrap();
     block_on(engine.scan(tag, whole_range(1))).unwrap();
     block_on(engine.sweep(Due { tag, kind: 2 }, NOW + 2)).unwrap();
     let mut export = block_on(engine.export()).unwrap();

@@ -149,7 +149,7 @@ impl Load {
                 Told::NotDone => assert_eq!(times, 0, "commit {number} was said not to have happened"),
                 Told::Unknown => assert!(times <= 1, "commit {number} happened {times} times"),
             }
-            let found = block_on(engine.get(owner(number), vec![(place(1, number), None)], NOW)).unwrap();
+            let found = block_on(engine.get(owner(number), vec![(place(1, number), None)], u64::MAX, NOW)).unwrap();
             let value = if let [Found::Entry(row)] = &found[..] { Some(row.value.clone()) } else { None };
             let is_right = value == (times == 1).then(|| noise(number, length(number)));
             assert!(

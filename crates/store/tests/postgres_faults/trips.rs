@@ -62,8 +62,11 @@ fn m9_a_commit_makes_two_trips_one_of_new_rows_or_of_rows_in_its_way_and_a_read_
         assert_eq!(block_on(opened.engine.commit(added)), Err(CommitError::Conflict { op: 1 }));
     };
     assert!(takes(1, &in_the_way), "one that is there");
-    let get =
-        || drop(block_on(opened.engine.get(tag(1), vec![(place(1, 1), None), (place(1, 2), None)], NOW)).unwrap());
+    let get = || {
+        drop(
+            block_on(opened.engine.get(tag(1), vec![(place(1, 1), None), (place(1, 2), None)], u64::MAX, NOW)).unwrap(),
+        )
+    };
     assert!(takes(1, &get));
     assert!(takes(3, &|| (0..3).for_each(|_| get())), "three reads are three trips");
     block_on(opened.engine.close());

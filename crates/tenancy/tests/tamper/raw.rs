@@ -89,7 +89,7 @@ impl Raw {
     }
 
     pub(crate) fn bytes(&self, (tag, place): Address) -> Vec<u8> {
-        match block_on(self.spy.engine.get(tag, vec![(place, None)], 0)).unwrap().remove(0) {
+        match block_on(self.spy.engine.get(tag, vec![(place, None)], u64::MAX, 0)).unwrap().remove(0) {
             Found::Entry(row) => row.value.to_vec(),
             _ => panic!("there is no such row"),
         }

@@ -1,0 +1,140 @@
+//! How the answer of each operation is bounded.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bailiwick_model::Result;
+use bailiwick_model::json;
+use bailiwick_runtime::{Begun, CacheValue, Page, RunFilter, RunPosition, TenantHandle, TracePosition};
+
+use crate::world::World;
+
+/// A call: how many bytes its answer has.
+pub(crate) type Call = Box<dyn FnOnce(TenantHandle) -> Pin<Box<dyn Future<Output = Result<usize>> + Send>>>;
+
+pub(crate) enum Cell {
+    /// What it answers is not larger than what it was asked, but for a few KiB.
+    Bounded,
+    /// It reserves what it reads.
+    Reads(Vec<Call>),
+    /// The same; it also goes through all there is, part by part.
+    Parts(Vec<Call>),
+}
+
+fn call<F>(call: impl FnOnce(TenantHandle) -> F + 'static) -> Call
+where
+    F: Future<Output = Result<usize>> + Send + 'static,
+{
+    Box::new(move |handle| Box::pin(call(handle)))
+}
+
+fn size(page: Page) -> usize {
+    page.items.iter().map(String::len).sum()
+}
+
+fn cached(value: CacheValue) -> usize {
+    let (CacheValue::Json(bytes) | CacheValue::Bytes(bytes)) = value;
+    bytes.len()
+}
+
+/// `None`: nobody has thought about it.
+pub(crate) fn cell(world: &World, operation: &str) -> Option<Cell> {
+    let (run, approval, message) = (world.run.clone(), world.approval.clone(), world.last_message.clone());
+    let (large, references) = (world.large.clone(), world.references.clone());
+    Some(match operation {
+        // One value or a few of what was put, and a description of each.
+        "put" | "putMany" | "delete" | "cacheSet" | "cacheDelete" | "cacheComputed" | "cacheGiveUp" => Cell::Bounded,
+        "usage" | "erase" | "planSave" | "approvalRequest" | "threadAppend" => Cell::Bounded,
+        "tracesEnd" | "tracesRejected" | "tracesFlush" | "runCancel" | "tokens" => Cell::Bounded,
+        // A run is bounded by its own limits: answers of models, results in line, one input and one request at a time.
+        "runStart" | "runResume" => Cell::Bounded,
+        "resolve" => {
+            let one = references.first().cloned().unwrap_or_default();
+            let resolve = |id: String| call(|handle| async move { Ok(handle.resolve(&id).await?.bytes().len()) });
+            Cell::Reads(vec![resolve(large), resolve(one)])
+        }
+        "resolveMany" => Cell::Reads(vec![call(|handle| async move {
+            let ids: Vec<&str> = references.iter().map(String::as_str).collect();
+            let found = handle.resolve_many(&ids).await?;
+            Ok(found.iter().flatten().map(|found| found.bytes().len()).sum())
+        })]),
+        "describe" => Cell::Reads(vec![call(|handle| async move { Ok(handle.describe(&large).await?.json.len()) })]),
+        "list" => {
+            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.list_references(None, 1000, None).await?)) })])
+        }
+        "cacheGet" => {
+            let get = |key: &'static str| {
+                call(move |handle| async move { Ok(handle.cache_get(key).await?.map_or(0, cached)) })
+            };
+            Cell::Reads(vec![get("large"), get("small")])
+        }
+        "cacheBegin" => Cell::Reads(vec![call(|handle| async move {
+            Ok(match handle.cache_begin("large", None).await? {
+                Begun::Value(value) => cached(value),
+                Begun::Compute(_) => 0,
+            })
+        })]),
+        "planLoad" => Cell::Reads(vec![call(|handle| async move {
+            Ok(json::write(&handle.load_plan("p", Some(3)).await?.to_json()).len())
+        })]),
+        "planList" => Cell::Reads(vec![call(|handle| async move { Ok(size(handle.list_plans(1000, None).await?)) })]),
+        "planHistory" => Cell::Reads(vec![call(|handle| async move {
+            Ok(handle.plan_history("p").await?.iter().map(String::len).sum())
+        })]),
+        "approvalGet" => {
+            Cell::Reads(vec![call(|handle| async move { Ok(handle.approval(&approval).await?.json().len()) })])
+        }
+        "approvalPending" => {
+            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.list_pending_approvals(1000, None).await?)) })])
+        }
+        "approvalRespond" => Cell::Reads(vec![call(|handle| async move {
+            let wrong = handle.respond_to_approval("approval_", bailiwick_runtime::Decide::Reject, "kim", None).await;
+            Ok(wrong.err().map_or(0, |error| error.to_string().len()))
+        })]),
+        "approvalHistory" => {
+            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.approval_history(1000, None).await?)) })])
+        }
+        "approvalCheckpoint" => Cell::Reads(vec![call(|handle| async move {
+            Ok(json::write(&handle.approval_checkpoint().await?.to_json()).len())
+        })]),
+        "approvalProve" => Cell::Reads(vec![call(|handle| async move {
+            Ok(json::write(&handle.prove_approval(7).await?.to_json()).len())
+        })]),
+        "approvalProveConsistency" => Cell::Reads(vec![call(|handle| async move {
+            let from = handle.approval_checkpoint().await?;
+            Ok(json::write(&handle.prove_approval_consistency(from).await?.to_json()).len())
+        })]),
+        "approvalVerify" => Cell::Parts(vec![call(|handle| async move {
+            Ok(json::write(&handle.verify_approvals(None).await?.to_json()).len())
+        })]),
+        "threadsList" => {
+            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.list_threads(None, 1000, None).await?)) })])
+        }
+        "threadMessages" => {
+            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.thread_messages("t", 1000, None).await?)) })])
+        }
+        "threadFork" => {
+            Cell::Parts(vec![call(|handle| async move { Ok(handle.fork_thread("t", &message, None).await?.len()) })])
+        }
+        "threadDelete" => {
+            Cell::Reads(vec![call(|handle| async move { Ok(usize::from(handle.delete_thread("t2").await?)) })])
+        }
+        "tracesList" => Cell::Reads(vec![
+            call(|handle| async move { Ok(size(handle.list_traces(None, 1000, None).await?)) }),
+            call(|handle| async move { Ok(size(handle.list_traces(Some(&run), 1000, None).await?)) }),
+        ]),
+        "tracesNext" => Cell::Reads(vec![call(|handle| async move {
+            let page = handle.next_traces(TracePosition::default()).await?;
+            Ok(page.events.iter().map(String::len).sum())
+        })]),
+        "runEvents" => Cell::Reads(vec![call(|handle| async move {
+            let page = handle.run_events(&run, RunPosition::default(), false).await?;
+            Ok(page.events.iter().map(String::len).sum())
+        })]),
+        "runGet" => Cell::Reads(vec![call(|handle| async move { Ok(handle.run_summary(&run).await?.len()) })]),
+        "runsList" => Cell::Reads(vec![call(|handle| async move {
+            Ok(size(handle.list_runs(&RunFilter::default(), 1000, None).await?))
+        })]),
+        _ => return None,
+    })
+}
