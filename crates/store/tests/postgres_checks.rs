@@ -210,10 +210,12 @@ type Read = fn(&Opened) -> Result<(), ReadError>;
 
 /// Every call that only reads.
 const READS: [(&str, Read); 12] = [
-    ("get", |opened| block_on(opened.engine.get(tag(1), vec![(place(1, 1), None)], NOW)).map(drop)),
-    ("get what is not there", |opened| block_on(opened.engine.get(tag(1), vec![(place(1, 9), None)], NOW)).map(drop)),
+    ("get", |opened| block_on(opened.engine.get(tag(1), vec![(place(1, 1), None)], u64::MAX, NOW)).map(drop)),
+    ("get what is not there", |opened| {
+        block_on(opened.engine.get(tag(1), vec![(place(1, 9), None)], u64::MAX, NOW)).map(drop)
+    }),
     ("get of a tag that has nothing", |opened| {
-        block_on(opened.engine.get(tag(9), vec![(place(1, 1), None), (place(1, 2), None)], NOW)).map(drop)
+        block_on(opened.engine.get(tag(9), vec![(place(1, 1), None), (place(1, 2), None)], u64::MAX, NOW)).map(drop)
     }),
     ("scan", |opened| block_on(opened.engine.scan(tag(1), whole_range(1))).map(drop)),
     ("scan of nothing", |opened| block_on(opened.engine.scan(tag(9), whole_range(1))).map(drop)),
