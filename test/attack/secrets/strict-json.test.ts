@@ -1,9 +1,9 @@
 // What a stranger's file says must be what every reader reads in it. The core's parser is the measure.
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { SpecError } from '../../ts/index.ts'
-import { parseStrictly } from '../../ts/ledger/strict-json.ts'
-import { bridge } from '../../ts/native/bridge.ts'
+import { SpecError } from '../../../ts/index.ts'
+import { parseStrictly } from '../../../ts/ledger/strict-json.ts'
+import { bridge } from '../../../ts/native/bridge.ts'
 
 /** Whether the core takes a text for JSON. It is no spec, but that is another problem. */
 function coreTakes(text: string): boolean {

@@ -11,11 +11,11 @@ import {
   SpecError,
   type Store,
   type StoreOptions,
-} from '../../ts/index.ts'
-import { isRootKey, rememberRootKey, rememberVariable } from '../../ts/runtime/root-keys.ts'
-import { freshUrl } from '../support/stores.ts'
-import { calls, says, script } from './models.ts'
-import { look } from './specs.ts'
+} from '../../../ts/index.ts'
+import { isRootKey, rememberRootKey, rememberVariable } from '../../../ts/runtime/root-keys.ts'
+import { calls, says, script } from '../../loop/models.ts'
+import { look } from '../../loop/specs.ts'
+import { freshUrl } from '../../support/stores.ts'
 
 /** A key that no other test knows. */
 function freshKey(): { bytes: Uint8Array; text: string } {

@@ -7,10 +7,10 @@ import {
   QuotaExceededError,
   type Runtime,
   type Store,
-} from '../../ts/index.ts'
-import { failureOf } from '../support/failures.ts'
-import { engines, openFresh, runtimeFor } from '../support/stores.ts'
-import { acme } from '../unit/support.ts'
+} from '../../../ts/index.ts'
+import { failureOf } from '../../support/failures.ts'
+import { engines, openFresh, runtimeFor } from '../../support/stores.ts'
+import { acme } from '../../unit/support.ts'
 
 const KIB = 1 << 10
 const LIMIT = 256 * KIB
