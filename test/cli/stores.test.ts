@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   cpSync,
   existsSync,
@@ -6,7 +5,6 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -16,6 +14,7 @@ import { describe, expect, test } from 'vitest'
 import { filesBelow } from '../../scripts/lib/inputs.mjs'
 import { run } from '../../ts/cli/run.ts'
 import { openStore } from '../../ts/index.ts'
+import { contents } from '../support/contents.ts'
 import { freshDatabase } from '../support/databases.ts'
 import { type EngineName, engines, freshFolder, freshUrl, runtimeFor } from '../support/stores.ts'
 import { bailiwick, oneLine } from './command.ts'
@@ -146,16 +145,6 @@ describe('a directory that somebody else has prepared', () => {
     expect(filesBelow(folder)).toEqual([join(unfinished, 'thesis.txt')])
   })
 })
-
-/** Every file below a folder, through links to directories too: its mode, size and bytes. */
-function contents(folder: string): Record<string, string> {
-  const found: Record<string, string> = {}
-  for (const file of filesBelow(folder)) {
-    const { mode, size } = statSync(file)
-    found[file] = `${mode} ${size} ${createHash('sha256').update(readFileSync(file)).digest('hex')}`
-  }
-  return found
-}
 
 describe('backup and restore', () => {
   test.each(keeping)('B6: %s: what was copied is a store again, under the root key alone', async (engine) => {

@@ -51,7 +51,7 @@ export const allPlaces = Object.entries(places).flatMap(([kind, names]) =>
 )
 
 /** Told of each place as it is reached; whatever it does happens there. */
-export type Strike = (place: Place) => void
+export type OnReached = (place: Place) => void
 
 const usage = { inputTokens: 1, outputTokens: 1 }
 const input = { type: 'object' } as const
@@ -72,12 +72,12 @@ function schemaOf(validate: (value: unknown) => unknown) {
 }
 
 /** A tenant with one agent that has a tool for every way of being called back. */
-export function callbackSpec(resourceId: string, strike: Strike): RuntimeSpec {
+export function callbackSpec(resourceId: string, onReached: OnReached): RuntimeSpec {
   const tool = (name: string, more: object = {}) =>
     defineTool({ name, description: 'x', effects: 'read', input, ...more })
   const output = schemaOf((value) => {
-    strike('output: validate')
-    const issues = () => strike('output: issues getter')
+    onReached('output: validate')
+    const issues = () => onReached('output: issues getter')
     return {
       value,
       get issues() {
@@ -108,32 +108,32 @@ type Listening = Map<Prompt, () => void>
 type Prompt = 'wait' | 'think'
 
 /** What is called back by that agent. `listening` is told once a callback waits for the end of its run. */
-export function callbackOptions(strike: Strike, listening: Listening): Omit<RuntimeOptions, 'store'> {
+export function callbackOptions(onReached: OnReached, listening: Listening): Omit<RuntimeOptions, 'store'> {
   const listens: Listens = (signal, kind, over) => {
     signal.addEventListener('abort', () => over(new Error('It is over.')))
-    signal.addEventListener('abort', () => strike(`${kind}: signal listener`))
-    signal.onabort = () => strike(`${kind}: onabort`)
+    signal.addEventListener('abort', () => onReached(`${kind}: signal listener`))
+    signal.onabort = () => onReached(`${kind}: onabort`)
     if (signal.aborted) over(new Error('It is over.'))
     listening.get(kind === 'tool' ? 'wait' : 'think')?.()
   }
   const tools = {
     look: () => {
-      strike('tool: handler')
+      onReached('tool: handler')
       return {
         get size() {
-          strike('tool: result getter')
+          onReached('tool: result getter')
           return 1
         },
-        nested: { toJSON: () => void strike('tool: result toJSON') },
+        nested: { toJSON: () => void onReached('tool: result toJSON') },
       }
     },
-    later: () => thenable('later', () => strike('tool: result then')),
+    later: () => thenable('later', () => onReached('tool: result then')),
     checked: () => 'checked',
     fail: () => {
       const error = { name: 'Error' }
       throw Object.defineProperty(error, 'message', {
         get: () => {
-          strike('tool: error getter')
+          onReached('tool: error getter')
           return 'no'
         },
       })
@@ -143,13 +143,13 @@ export function callbackOptions(strike: Strike, listening: Listening): Omit<Runt
     send: () => 'sent',
   }
   const approve = async (_: Approval) => {
-    strike('approve: call')
+    onReached('approve: call')
     const answer = {
       toJSON: () => {
-        strike('approve: answer toJSON')
+        onReached('approve: answer toJSON')
         return {
           get decision() {
-            strike('approve: answer getter')
+            onReached('approve: answer getter')
             return 'approve'
           },
           actor: 'kim',
@@ -157,7 +157,7 @@ export function callbackOptions(strike: Strike, listening: Listening): Omit<Runt
       },
       // biome-ignore lint/suspicious/noThenProperty: looked up by whoever awaits
       get then() {
-        strike('approve: answer then')
+        onReached('approve: answer then')
         return undefined
       },
     }
@@ -167,24 +167,24 @@ export function callbackOptions(strike: Strike, listening: Listening): Omit<Runt
     tools: tools as NonNullable<RuntimeOptions['tools']>,
     models: {
       scripted: () => {
-        strike('models: factory')
-        return hostModel(strike, listens)
+        onReached('models: factory')
+        return hostModel(onReached, listens)
       },
     },
     schemas: {
       checked: schemaOf((value) => {
-        strike('schemas: validate')
-        return thenable({ value }, () => strike('schemas: result then'))
+        onReached('schemas: validate')
+        return thenable({ value }, () => onReached('schemas: result then'))
       }),
     },
     needsApproval: () => {
-      strike('needsApproval: call')
-      return thenable(false, () => strike('needsApproval: answer then')) as Promise<boolean>
+      onReached('needsApproval: call')
+      return thenable(false, () => onReached('needsApproval: answer then')) as Promise<boolean>
     },
     approve,
     env: {
       get SCRIPTED_KEY() {
-        strike('env: getter')
+        onReached('env: getter')
         return 'a key of the tenant'
       },
     },
@@ -193,7 +193,7 @@ export function callbackOptions(strike: Strike, listening: Listening): Omit<Runt
 
 type Listens = (signal: AbortSignal, kind: 'model' | 'tool', over: (error: Error) => void) => void
 
-function hostModel(strike: Strike, listens: Listens): Model {
+function hostModel(onReached: OnReached, listens: Listens): Model {
   const all = ['look', 'later', 'checked', 'fail', 'ask', 'send']
   const call = (tool: string): ModelEvent => ({ type: 'tool.call', callId: `call ${tool}`, tool, input: '{}' })
   const finish = (reason: 'stop' | 'tool-calls'): ModelEvent => ({ type: 'finish', reason, usage })
@@ -208,28 +208,28 @@ function hostModel(strike: Strike, listens: Listens): Model {
       type: 'text.delta',
       id: 'text',
       get delta() {
-        strike('model: event getter')
+        onReached('model: event getter')
         return '{}'
       },
-      metadata: { toJSON: () => void strike('model: metadata toJSON') },
+      metadata: { toJSON: () => void onReached('model: metadata toJSON') },
     }) as never
   return {
     stream(request) {
-      strike('model: stream')
+      onReached('model: stream')
       const prompt = JSON.stringify(request.messages[0]?.parts)
       const events = turn(request).values()
       return {
         [Symbol.asyncIterator]: () => ({
           next: async () => {
-            strike('model: next')
+            onReached('model: next')
             if (prompt.includes('think')) {
               await new Promise<never>((_, reject) => listens(request.signal, 'model', reject))
             }
-            if (prompt.includes('break')) throw breaking(strike)
+            if (prompt.includes('break')) throw breaking(onReached)
             return events.next() as IteratorResult<ModelEvent>
           },
           return: async () => {
-            strike('model: return')
+            onReached('model: return')
             return { done: true, value: undefined }
           },
         }),
@@ -238,29 +238,29 @@ function hostModel(strike: Strike, listens: Listens): Model {
   }
 }
 
-function breaking(strike: Strike): Error {
+function breaking(onReached: OnReached): Error {
   return Object.defineProperty(new Error('It broke.'), 'retryable', {
     get: () => {
-      strike('model: error getter')
+      onReached('model: error getter')
       return false
     },
   })
 }
 
 /** Makes calls that reach every place; resolves once all are over, however they ended. */
-export async function reachAll(runtime: Runtime, strike: Strike, listening: Listening): Promise<void> {
+export async function reachAll(runtime: Runtime, onReached: OnReached, listening: Listening): Promise<void> {
   const { references, cache, threads } = runtime
   const value = (): JsonValue =>
     ({
       get a() {
-        strike('argument: value getter')
+        onReached('argument: value getter')
         return 1
       },
-      b: { toJSON: () => void strike('argument: value toJSON') },
+      b: { toJSON: () => void onReached('argument: value toJSON') },
     }) as never
   const options = {
     get ttlMs() {
-      strike('argument: options getter')
+      onReached('argument: options getter')
       return 60_000
     },
   }
@@ -268,13 +268,13 @@ export async function reachAll(runtime: Runtime, strike: Strike, listening: List
     role: 'user',
     createdAt: 1,
     get parts() {
-      strike('argument: message getter')
+      onReached('argument: message getter')
       return [{ type: 'text', text: 'x' }]
     },
   }
   const request = {
     get prompt() {
-      strike('argument: request getter')
+      onReached('argument: request getter')
       return 'go'
     },
   }
@@ -282,28 +282,28 @@ export async function reachAll(runtime: Runtime, strike: Strike, listening: List
     () => references.put('note', value(), options),
     () => cache.set('key', value(), options),
     () => threads.append('thread', [message as never]),
-    () => cache.get('key').then(() => strike('answer: continuation')),
+    () => cache.get('key').then(() => onReached('answer: continuation')),
     () =>
       cache.getOrCompute(`computed ${Math.random()}`, {}, () => {
-        strike('compute: call')
-        const computed = { toJSON: () => void strike('compute: result toJSON') }
-        return thenable(computed, () => strike('compute: result then')) as never
+        onReached('compute: call')
+        const computed = { toJSON: () => void onReached('compute: result toJSON') }
+        return thenable(computed, () => onReached('compute: result then')) as never
       }),
     () => runtime.query(request).result(),
     () => runtime.query('break').result(),
-    () => cancelled(runtime, 'wait', strike, listening),
-    () => cancelled(runtime, 'think', strike, listening),
+    () => cancelled(runtime, 'wait', onReached, listening),
+    () => cancelled(runtime, 'think', onReached, listening),
   ]
   const started = calls.map(async (call) => await call())
   await Promise.allSettled(started)
 }
 
 /** A run that is cancelled from outside once a callback of it waits, and that somebody follows until it is over. */
-async function cancelled(runtime: Runtime, prompt: Prompt, strike: Strike, listening: Listening): Promise<void> {
+async function cancelled(runtime: Runtime, prompt: Prompt, onReached: OnReached, listening: Listening): Promise<void> {
   const controller = new AbortController()
   controller.signal.addEventListener('abort', () => {
     try {
-      strike('answer: request signal listener')
+      onReached('answer: request signal listener')
     } catch {
       // This signal is the host's own: what its listeners throw ends the process.
     }
@@ -311,11 +311,11 @@ async function cancelled(runtime: Runtime, prompt: Prompt, strike: Strike, liste
   listening.set(prompt, () => controller.abort())
   const run = runtime.query({ prompt, signal: controller.signal })
   const follow = async () => {
-    for await (const _ of run) strike('answer: event consumer')
+    for await (const _ of run) onReached('answer: event consumer')
   }
   const leave = async () => {
     for await (const _ of run) break
-    strike('answer: iterator return')
+    onReached('answer: iterator return')
   }
   await Promise.allSettled([follow(), leave(), run.result()])
 }

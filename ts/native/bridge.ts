@@ -3,12 +3,13 @@ import { performance } from 'node:perf_hooks'
 import { setImmediate, setInterval } from 'node:timers'
 import { errorFromCode } from '../errors/from-code.ts'
 import { BailiwickError, InternalError, InvalidInputError } from '../errors/index.ts'
+import { quietly } from '../quietly.ts'
 import type { Resolved } from '../runtime/types.ts'
 import type { NativeAddon, NativeEnvironment } from './addon.ts'
 import { loadAddon } from './loader.ts'
 import { type Answer, Message } from './message.ts'
 import type { Operation } from './operations.ts'
-import { type Letter, SharedMemory, State } from './shared-memory.ts'
+import { type FetchedEntry, SharedMemory, State } from './shared-memory.ts'
 
 /** As it was when this was loaded: a host may put something else in its place, a test runner's for instance. */
 const defer = queueMicrotask
@@ -235,10 +236,10 @@ export class Bridge {
 
   /** Fetches some answers, settles their calls and returns how many answers still wait. */
   #drain(): number {
-    const { letters, waiting } = this.#shared.fetch(this.#aTurn)
-    for (const letter of letters) {
+    const { entries, waiting } = this.#shared.fetch(this.#aTurn)
+    for (const entry of entries) {
       try {
-        this.#deliver(letter)
+        this.#deliver(entry)
       } catch {
         // Whatever is wrong with this one, the next is somebody else's.
       }
@@ -246,7 +247,7 @@ export class Bridge {
     return waiting
   }
 
-  #deliver({ token, state, body }: Letter): void {
+  #deliver({ token, state, body }: FetchedEntry): void {
     if (state === State.over) {
       const host = this.#asked.get(token)
       this.#asked.delete(token)
@@ -319,13 +320,6 @@ interface Failure {
 
 function fromFailure(failure: Failure): Error {
   return errorFromCode(failure.code, failure.message, failure.details)
-}
-
-/** Does what nobody can be told the failure of. */
-function quietly(work: () => void): void {
-  try {
-    work()
-  } catch {}
 }
 
 /** Runs what writes a call. What cannot be copied (a detached buffer, more than fits a buffer) is bad input. */

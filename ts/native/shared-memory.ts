@@ -20,7 +20,7 @@ const LARGE = 2
 export const State = { failed: 1, asked: 4, over: 8 } as const
 
 /** One answer or question, in memory that nobody else writes to. */
-export interface Letter {
+export interface FetchedEntry {
   readonly token: number
   /** 0: done; or one of `State`. */
   readonly state: number
@@ -30,7 +30,7 @@ export interface Letter {
 
 /** What one fetch has brought. */
 export interface Fetched {
-  readonly letters: readonly Letter[]
+  readonly entries: readonly FetchedEntry[]
   /** How many answers still wait. */
   readonly waiting: number
 }
@@ -72,7 +72,7 @@ export class SharedMemory {
     slab.fill(0, 0, length)
     const count = copy.readUInt32LE(start + 4)
     const waiting = copy.readUInt32LE(start + 8)
-    const letters: Letter[] = []
+    const entries: FetchedEntry[] = []
     let at = start + SLAB_HEADER_BYTES
     for (let index = 0; index < count; index += 1) {
       const token = tokenAt(copy, at)
@@ -80,13 +80,13 @@ export class SharedMemory {
       const bytes = copy.readUInt32LE(at + 12)
       at += ENTRY_BYTES
       if ((state & LARGE) === 0) {
-        letters.push({ token, state, body: new Answer(copy, at, at + bytes) })
+        entries.push({ token, state, body: new Answer(copy, at, at + bytes) })
         at += bytes
       } else {
-        letters.push({ token, state: state & ~LARGE, body: this.#take(token, bytes) })
+        entries.push({ token, state: state & ~LARGE, body: this.#take(token, bytes) })
       }
     }
-    return { letters, waiting }
+    return { entries, waiting }
   }
 
   /** An answer that was too large for the slab. One that there is no memory for is given up. */

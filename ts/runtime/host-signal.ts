@@ -1,3 +1,5 @@
+import { InvalidInputError } from '../errors/index.ts'
+
 /**
  * Signals that a host gives. What lies on one may be the host's own, so it is asked by what every signal has: its listeners are
  * added and removed without running code of the host's, and nothing here throws.
@@ -6,8 +8,12 @@
 const { addEventListener, removeEventListener } = AbortSignal.prototype
 const aborted = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')?.get as (this: AbortSignal) => boolean
 
-/** Whether it is a signal that can be listened to. */
-export function isSignal(value: unknown): value is AbortSignal {
+/** @throws InvalidInputError for what is there and is no signal that can be listened to */
+export function assertSignal(value: unknown): asserts value is AbortSignal | undefined {
+  if (value !== undefined && !isSignal(value)) throw new InvalidInputError('signal must be an AbortSignal.')
+}
+
+function isSignal(value: unknown): value is AbortSignal {
   if (!(value instanceof AbortSignal)) return false
   try {
     return typeof aborted.call(value) === 'boolean'

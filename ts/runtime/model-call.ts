@@ -58,7 +58,7 @@ export class ModelMemory {
   }
 }
 
-/** What an event costs besides its text, in UTF-16 units. */
+/** What an event costs besides its text, in UTF-16 units. As EVENT_COST in crates/runtime/src/runs/collected.rs. */
 const EVENT_COST = 64
 /** So much of an answer is kept back at most, for one piece. */
 const MOST_WAITING = 64 << 10

@@ -11,7 +11,7 @@ import { Operation } from '../native/operations.ts'
 import { askedAgent, RunSpans } from '../telemetry/index.ts'
 import { assertOpen, assertOptions, assertText, jsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
-import { isAborted, isSignal, onAbort } from './host-signal.ts'
+import { assertSignal, isAborted, onAbort } from './host-signal.ts'
 import { LiveRun } from './live-run.ts'
 import { notFound } from './not-found.ts'
 import { type QueryRequest, RefusedRun, type Run, type RunResult, type RunSummary } from './run.ts'
@@ -112,7 +112,7 @@ export class RunStarter {
       // It may be over, or the handle closed: then there is nothing to cancel.
       this.#bridge.submit(Operation.runCancel, this.#handle, (message) => message.text(runId), nothing).catch(nothing)
     }
-    // One that was aborted before has been told the core with the call.
+    // If it was aborted already, the call itself told the core.
     const stop = onAbort(signal, cancel)
     const result = submitted.finally(() => {
       stop()
@@ -158,9 +158,7 @@ function readRequest(
   if (threadId !== undefined) assertFilled(threadId, 'threadId')
   if (actor !== undefined) assertFilled(actor, 'actor')
   if (limits !== undefined) assertOptions(limits, 'limits')
-  if (signal !== undefined && !isSignal(signal)) {
-    throw new InvalidInputError('signal must be an AbortSignal.')
-  }
+  assertSignal(signal)
   const text = jsonText({ specialist, prompt, threadId, actor, limits })
   return { text, prompt, threadId, signal }
 }

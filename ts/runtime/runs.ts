@@ -3,7 +3,7 @@ import type { Bridge } from '../native/bridge.ts'
 import { Operation } from '../native/operations.ts'
 import { assertOpen, assertOptionalNumber, assertOptions, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
-import { isAborted, isSignal } from './host-signal.ts'
+import { assertSignal, isAborted } from './host-signal.ts'
 import { notFound } from './not-found.ts'
 import { pageWriter } from './page.ts'
 import type { Run, RunSummary, Runs } from './run.ts'
@@ -67,9 +67,7 @@ export class TenantRuns implements Runs {
     if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
       throw new InvalidInputError('after must be the sequence of an event.')
     }
-    if (signal !== undefined && !isSignal(signal)) {
-      throw new InvalidInputError('signal must be an AbortSignal.')
-    }
+    assertSignal(signal)
     return { [Symbol.asyncIterator]: () => this.#events(runId, after, signal) }
   }
 

@@ -4,7 +4,7 @@ import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { assertOpen, assertOptionalNumber, assertOptions, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
-import { isAborted, isSignal } from './host-signal.ts'
+import { assertSignal, isAborted } from './host-signal.ts'
 import type { Page, TraceEvent, Traces } from './types.ts'
 import { unlessAborted } from './unless-aborted.ts'
 
@@ -51,9 +51,7 @@ export class TenantTraces implements Traces {
     assertOpen(this.#handle)
     assertOptions(options, 'options')
     const { signal } = options
-    if (signal !== undefined && !isSignal(signal)) {
-      throw new InvalidInputError('signal must be an AbortSignal.')
-    }
+    assertSignal(signal)
     return { [Symbol.asyncIterator]: () => this.#events(signal) }
   }
 

@@ -1,4 +1,5 @@
 import { BailiwickError } from '../errors/index.ts'
+import { quietly } from '../quietly.ts'
 import { type Attributes, type Context, FAILED, type OpenTelemetry, type Span } from './api.ts'
 import { ERROR_TYPE, OTHER_ERROR } from './conventions.ts'
 import type { SpanStart } from './gen-ai.ts'
@@ -81,13 +82,6 @@ export class TracedActivity<Result> implements Activity<Result> {
     })
     quietly(() => this.#span.end())
   }
-}
-
-/** Does something that calls the host's span processors. */
-export function quietly(tell: () => void): void {
-  try {
-    tell()
-  } catch {}
 }
 
 /** The code of an error of ours, thrown or as a failure that a result or an event carries. */

@@ -1,4 +1,5 @@
-import { type Activity, quietly, TracedActivity, untracedActivity } from './activity.ts'
+import { quietly } from '../quietly.ts'
+import { type Activity, TracedActivity, untracedActivity } from './activity.ts'
 import { type Attributes, findTracing, SpanKind, type Tracing } from './api.ts'
 import {
   type AgentEnd,

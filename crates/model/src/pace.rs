@@ -1,14 +1,14 @@
-//! How work that grows with its data gives way. Before it does more, it says how much with [`ahead`]. Whoever drives it
-//! with [`poll`] lets it go on at once while that is little, and else when it is its turn: so a call comes in pieces, and
-//! between two of them others go first. Nobody holds anything while waiting.
+//! Cooperative scheduling of work that grows with its data. Code awaits [`ahead`] before it does more work. [`poll`] grants
+//! an allowance: work within it continues at once; beyond it the future yields, and [`Polled::Asks`] says how much it still
+//! wants. Nobody holds anything while waiting.
 //!
-//! Where nobody drives it so, as in tests of a crate alone, nothing waits.
+//! Outside of [`poll`], for instance in a crate's own tests, [`ahead`] never waits.
 
 use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// What may be done without a turn, in bytes of data to be parsed, hashed or sealed: about a millisecond.
+/// The work that needs no new turn, in bytes parsed, hashed or sealed: about a millisecond.
 pub const PIECE: u64 = 128 * 1024;
 /// What reading, opening and looking at a record costs besides its bytes.
 pub const RECORD: u64 = 512;
@@ -38,7 +38,7 @@ pub enum Polled<T> {
 
 /// Lets a future go on, in which so much may be done.
 pub fn poll<F: Future + ?Sized>(future: Pin<&mut F>, context: &mut Context<'_>, allowance: u64) -> Polled<F::Output> {
-    let _outer = Outer(PACE.replace(Pace { left: Some(allowance), asked: None }));
+    let _outer = RestorePace(PACE.replace(Pace { left: Some(allowance), asked: None }));
     match future.poll(context) {
         Poll::Ready(output) => Polled::Done(output),
         Poll::Pending => PACE.get().asked.map_or(Polled::Waits, Polled::Asks),
@@ -46,15 +46,15 @@ pub fn poll<F: Future + ?Sized>(future: Pin<&mut F>, context: &mut Context<'_>, 
 }
 
 /// Puts back what was there before, even if what was polled panics.
-struct Outer(Pace);
+struct RestorePace(Pace);
 
-impl Drop for Outer {
+impl Drop for RestorePace {
     fn drop(&mut self) {
         PACE.set(self.0);
     }
 }
 
-/// To be waited for before so much is done, in bytes.
+/// Await this before doing work worth `cost` bytes.
 pub fn ahead(cost: u64) -> Ahead {
     Ahead { cost, has_asked: false }
 }

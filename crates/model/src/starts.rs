@@ -10,12 +10,12 @@ use std::hash::Hash;
 
 use crate::turns::Turns;
 
-/// How much a starter is kept by a call.
+/// How long a call occupies a starter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Weight {
-    /// For so short that nobody minds.
+    /// At most `pace::PIECE` bytes of work.
     Small,
-    /// For longer.
+    /// More than that, or the rest of a call that asked for another turn.
     Heavy,
 }
 

@@ -65,8 +65,8 @@ describe('what is fetched', () => {
         // All fetches are over before any is read: none has changed another.
         for (const slab of slabs) expect(slab.every((byte) => byte === 0)).toBe(true)
         expect(fetched.map(({ waiting }) => waiting)).toEqual(given.map((_, index) => given.length - index - 1))
-        const read = fetched.map(({ letters }) =>
-          letters.map(({ token, state, body }) => ({ token, state, bytes: body?.rest() })),
+        const read = fetched.map(({ entries }) =>
+          entries.map(({ token, state, body }) => ({ token, state, bytes: body?.rest() })),
         )
         expect(read).toEqual(given.map((all) => all.map(({ token, state, bytes }) => ({ token, state, bytes }))))
       }),
@@ -77,7 +77,7 @@ describe('what is fetched', () => {
     const one: Entry = { token: 1, state: 0, bytes: new Uint8Array(1), isLarge: true }
     for (const length of [2 ** 32 - 1, 2 ** 31, (256 << 20) + 1]) {
       const { shared, taken } = addonOf([[one]], { 1: length })
-      expect(shared.fetch(1).letters).toEqual([{ token: 1, state: 0, body: undefined }])
+      expect(shared.fetch(1).entries).toEqual([{ token: 1, state: 0, body: undefined }])
       expect(taken).toEqual([{ token: 1, room: 0 }])
     }
   })
@@ -89,7 +89,7 @@ describe('the rule that nothing is called while shared memory is read', () => {
     ['ts/native/bridge.ts', 'addon.take(environment, token, target)'],
     ['ts/native/other.ts', 'addon.resolveAtHand(environment, 1, slab)'],
     ['ts/native/shared-memory.ts', "import { quietly } from '../runtime/guard.ts'"],
-    ['ts/native/shared-memory.ts', 'fetch(most: number, each: (letter: Letter) => void): void {'],
+    ['ts/native/shared-memory.ts', 'fetch(most: number, each: (letter: FetchedEntry) => void): void {'],
   ])('S1: the structure check refuses %s with %s', (file, source) => {
     expect(problemsOf(file, source)).toHaveLength(1)
   })

@@ -1,20 +1,9 @@
-import { createHash } from 'node:crypto'
-import {
-  cpSync,
-  linkSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, linkSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { filesBelow } from '../../../scripts/lib/inputs.mjs'
 import { openStore } from '../../../ts/index.ts'
 import { openWith } from '../../../ts/runtime/store.ts'
+import { contents } from '../../support/contents.ts'
 import { freshFolder, runtimeFor } from '../../support/stores.ts'
 
 /** What stands in the place of a part of a store, made beside where the part was moved to. */
@@ -32,16 +21,6 @@ const plants: { readonly [what: string]: (outside: string, place: string) => voi
 }
 
 const parts = ['keys', 'mark', 'lock', 'root.key', 'db', 'db/db', 'db/conf', 'segments', 'values']
-
-/** Every file below a folder: its mode, size and bytes. */
-function contents(folder: string): Record<string, string> {
-  const found: Record<string, string> = {}
-  for (const file of filesBelow(folder)) {
-    const { mode, size } = statSync(file)
-    found[file] = `${mode} ${size} ${createHash('sha256').update(readFileSync(file)).digest('hex')}`
-  }
-  return found
-}
 
 /** A copy of a sound store of two tenants. */
 async function copyOfStore(): Promise<string> {

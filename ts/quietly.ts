@@ -1,0 +1,6 @@
+/** Calls a function and drops what it throws. For what nobody can be told the failure of. */
+export function quietly(work: () => void): void {
+  try {
+    work()
+  } catch {}
+}
