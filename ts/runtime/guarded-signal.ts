@@ -1,4 +1,3 @@
-import process from 'node:process'
 import type { Redact } from './failures.ts'
 
 type AddOptions = Parameters<AbortSignal['addEventListener']>[2]
