@@ -95,6 +95,18 @@ impl TenantHandle {
         Ok(self.scope.for_writing().await?.within(self.held.as_ref()))
     }
 
+    /// What the call holds now. Without one it holds nothing.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.held.as_ref().map_or(0, |held| held.bytes())
+    }
+
+    /// Gives back what the call holds beyond so many bytes: what was read since is gone.
+    pub(crate) fn give_back_to(&self, bytes: u64) {
+        if let Some(held) = &self.held {
+            held.give_back_to(bytes);
+        }
+    }
+
     /// Reserves bytes that the call is about to take for its answer.
     ///
     /// # Errors

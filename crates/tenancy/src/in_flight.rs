@@ -122,6 +122,11 @@ impl Held {
         self.state.in_flight.bytes.fetch_sub(bytes, Ordering::AcqRel);
     }
 
+    /// Gives back what it holds beyond so many bytes: what was read since is gone.
+    pub fn give_back_to(&self, bytes: u64) {
+        self.give_back(self.bytes().saturating_sub(bytes));
+    }
+
     /// To be called when the call is done: what it has read is gone, and this is the size of its answer. `may_refuse`: the
     /// call has changed nothing, so that its answer can be asked for again. The answer to a change is kept beyond the limit:
     /// what was done cannot be taken back. Until it is gone, there is less room for other calls.

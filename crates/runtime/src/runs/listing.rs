@@ -101,7 +101,12 @@ impl TenantHandle {
         };
         let (mut items, mut cursor, mut looked_at) = (Vec::new(), cursor.map(str::to_owned), 0);
         loop {
-            let page = access.record_page(&list, limit - items.len(), cursor.as_deref()).await?;
+            let before = self.held_bytes();
+            let page = match access.record_page(&list, limit - items.len(), cursor.as_deref()).await {
+                // What there is no room for is on the next page.
+                Err(Error::TooMuchInFlight { .. }) if looked_at > 0 => return Ok(Page { items, cursor }),
+                page => page?,
+            };
             looked_at += page.records.len();
             let mut heads = Vec::new();
             for (micros, record) in page.records {
@@ -110,7 +115,9 @@ impl TenantHandle {
             }
             let at_work = self.at_work(&access, &heads).await?;
             let taken = heads.iter().zip(at_work).filter(|(head, is_live)| filter.takes(head, *is_live));
-            items.extend(taken.map(|(head, is_live)| head.summary(is_live)));
+            let taken: Vec<String> = taken.map(|(head, is_live)| head.summary(is_live)).collect();
+            self.give_back_to(before + taken.iter().map(|summary| summary.len() as u64).sum::<u64>());
+            items.extend(taken);
             cursor = page.cursor;
             if cursor.is_none() || items.len() == limit || looked_at >= LOOKED_AT {
                 return Ok(Page { items, cursor });
@@ -130,10 +137,12 @@ impl TenantHandle {
             loop {
                 let mut begun = self.live_runs().changes();
                 begun.mark_unchanged();
+                let before = self.held_bytes();
                 let page = self.events(run_id, position.clone()).await?;
                 if !patient || !page.events.is_empty() || page.over {
                     return Ok(page);
                 }
+                self.give_back_to(before);
                 if let Some(error) = self.live_runs().refusal(run_id) {
                     return Err(error);
                 }

@@ -114,9 +114,10 @@ impl Merge<'_> {
             self.has_more_runs = false;
             return Ok(());
         };
-        self.listed = run;
-        self.run_id = run_id_of(self.access, run.1).await?;
-        self.end = if self.run_id.is_some() { u64::MAX } else { 0 };
+        // First what may fail: a page that ends here must not take the run for one that was listed.
+        let run_id = run_id_of(self.access, run.1).await?;
+        self.end = if run_id.is_some() { u64::MAX } else { 0 };
+        (self.listed, self.run_id) = (run, run_id);
         Ok(())
     }
 }
