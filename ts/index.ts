@@ -10,6 +10,7 @@ export type { Plan, PlanDraft, PlanStatus, PlanStep, PlanSummary, Plans } from '
 export type { QueryRequest, Run, RunResult, RunStatus, RunSummary, Runs } from './runtime/run.ts'
 export type {
   DeltaEvent,
+  DiscardedEvent,
   JournaledEvent,
   ReferencedResult,
   RunEvent,

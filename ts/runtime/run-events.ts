@@ -56,6 +56,8 @@ export type JournaledEvent = EventFields &
         readonly model: string
         readonly usage: TokenUsage
         readonly finishReason: Extract<ModelEvent, { readonly type: 'finish' }>['reason']
+        /** What the provider did not do as asked. */
+        readonly warnings?: readonly string[]
       }
     | { readonly type: 'tool.called'; readonly callId: string; readonly tool: string; readonly input: JsonValue }
     | {
@@ -104,5 +106,18 @@ export interface DeltaEvent {
   readonly after: number
 }
 
+/**
+ * A model broke off while it wrote a message and is asked again: what was shown of that message does not count. Never stored.
+ */
+export interface DiscardedEvent {
+  readonly type: 'message.discarded'
+  readonly runId: string
+  readonly at: number
+  readonly agent: string
+  readonly messageId: string
+  /** The sequence of the last event before it. */
+  readonly after: number
+}
+
 /** An event of a run. */
-export type RunEvent = JournaledEvent | DeltaEvent
+export type RunEvent = JournaledEvent | DeltaEvent | DiscardedEvent

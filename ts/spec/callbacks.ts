@@ -53,13 +53,14 @@ export interface ModelRequest {
 
 /**
  * What a model answers, piece by piece. A stream without `finish` counts as a failure that may be retried. An answer has at
- * most 4 MiB and 1,024 parts: calls (128), and texts and reasonings with ids of their own.
+ * most 4 MiB and 1,024 parts: calls (128), opaque parts, and texts and reasonings with ids of their own.
  */
 export type ModelEvent =
   | {
       readonly type: 'text.delta' | 'reasoning.delta'
       readonly id: string
       readonly delta: string
+      /** Takes the place of what earlier deltas of the same id gave. Leave it out where it is unchanged. */
       readonly metadata?: JsonValue
     }
   | {
@@ -71,8 +72,25 @@ export type ModelEvent =
       readonly metadata?: JsonValue
     }
   | {
+      /** A part of the answer that only its provider understands: kept in its place, and given back to that provider alone. */
+      readonly type: 'opaque'
+      readonly provider: string
+      readonly data: JsonValue
+    }
+  | {
+      /** What has been used so far, for an answer that breaks off: the last one counts, and `finish` replaces it. */
+      readonly type: 'usage'
+      readonly usage: Partial<TokenUsage>
+    }
+  | {
+      /** What the provider did not do as asked. It is shown on `model.completed`. */
+      readonly type: 'warning'
+      readonly message: string
+    }
+  | {
       readonly type: 'finish'
-      readonly reason: 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'other'
+      /** `pause`: the provider wants to be asked again with what it has said so far, and goes on then. */
+      readonly reason: 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'pause' | 'other'
       readonly usage: Partial<TokenUsage>
       readonly metadata?: JsonValue
     }
@@ -98,6 +116,8 @@ export interface Message {
   readonly createdAt: number
   readonly runId?: string
   readonly actor?: string
+  /** Whether its writer was cut off: the run was cancelled or failed in the middle of it. */
+  readonly interrupted?: boolean
 }
 
 /** A part of a message. `metadata` is a provider's opaque data, kept and replayed verbatim. */
@@ -106,4 +126,5 @@ export type Part = { readonly metadata?: JsonValue } & (
   | { readonly type: 'file'; readonly reference: string; readonly mediaType: string }
   | { readonly type: 'tool-call'; readonly callId: string; readonly tool: string; readonly input: JsonValue }
   | { readonly type: 'tool-result'; readonly callId: string; readonly result: JsonValue; readonly isError?: boolean }
+  | { readonly type: 'opaque'; readonly provider: string; readonly data: JsonValue }
 )
