@@ -9,6 +9,9 @@ export interface TokensByModel {
   readonly [model: string]: TokenUsage
 }
 
+/** Why a model's answer ended. */
+export type FinishReason = Extract<ModelEvent, { readonly type: 'finish' }>['reason']
+
 /** Why a run failed. */
 export interface RunFailure {
   readonly code: 'MODEL_FAILED' | 'OUTPUT_INVALID' | 'CALLBACK_FAILED' | 'INTERNAL'
@@ -55,7 +58,7 @@ export type JournaledEvent = EventFields &
         readonly type: 'model.completed'
         readonly model: string
         readonly usage: TokenUsage
-        readonly finishReason: Extract<ModelEvent, { readonly type: 'finish' }>['reason']
+        readonly finishReason: FinishReason
         /** What the provider did not do as asked. */
         readonly warnings?: readonly string[]
       }
@@ -83,6 +86,8 @@ export type JournaledEvent = EventFields &
         readonly text: string
         readonly output: JsonValue
         readonly usage: TokensByModel
+        /** How the last answer of the agent that was asked ended; absent where none of its answers was a model's. */
+        readonly finishReason?: FinishReason
       }
     | { readonly type: 'run.failed'; readonly error: RunFailure }
     | { readonly type: 'run.limited'; readonly limit: keyof RunLimits }

@@ -11,6 +11,8 @@ import type { ApprovalResponse } from './approvals.ts'
 import { CallFailure, failureText, type Redact } from './failures.ts'
 import { assertSize, jsonText } from './guard.ts'
 import { askModel, type ModelAsked, ModelMemory } from './model-call.ts'
+import type { Heard } from './model-events.ts'
+import { warnOfModel } from './model-warnings.ts'
 import { callTool, contextFor, issuesText, type ToolAsked } from './tool-call.ts'
 import type { Cache, References } from './types.ts'
 
@@ -132,7 +134,11 @@ export class RunHost implements QuestionHost {
     const send = (kind: typeof Reply.piece | typeof Reply.value, text: string) => {
       this.#bridge.answer(token, kind, (message) => message.raw(text))
     }
-    const { activity, hear } = this.#spans.chat(asked, modelRequest)
+    const { activity, hear: record } = this.#spans.chat(asked, modelRequest)
+    const hear = (event: Heard) => {
+      if (event.type === 'warning') warnOfModel(asked.model, event['message'], this.#parts.redact)
+      record(event)
+    }
     const isOpen = () => this.#open.has(token)
     await this.#during(token, activity, async () => {
       await askModel(this.#parts.model(provider), modelRequest, { send, hear, isOpen })

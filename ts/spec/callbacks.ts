@@ -53,7 +53,9 @@ export interface ModelRequest {
 
 /**
  * What a model answers, piece by piece. A stream without `finish` counts as a failure that may be retried. An answer has at
- * most 4 MiB and 1,024 parts: calls (128), opaque parts, and texts and reasonings with ids of their own.
+ * most 4 MiB and 1,024 parts: calls, opaque parts, and texts and reasonings with ids of their own. What a model writes
+ * (names, ids, arguments) may be anything: what is wrong with it, the model is told. What an event must have and has not fails
+ * the run, with the number of the event (the first is 1), the field and what was found.
  */
 export type ModelEvent =
   | {

@@ -48,6 +48,8 @@ export interface Tool<N extends string = string, I = unknown, O = unknown> {
   readonly references?: { readonly [property: string]: string }
   /** The name of the reference type under which a large result is kept. */
   readonly result?: string
+  /** Whether a model may make the same `write` call twice in one answer. */
+  readonly allowRepeats?: boolean
   readonly [inferred]?: { readonly input: I; readonly output: O }
 }
 
@@ -77,6 +79,11 @@ export interface ToolDefinition<N extends string, I extends Schema, O extends Sc
   readonly references?: { readonly [property: string]: ReferenceType | string }
   /** The reference type under which a large result is kept. */
   readonly result?: ReferenceType | string
+  /**
+   * Whether a `write` call that has the name and the input of an earlier one of the same answer is made as well. Default: it
+   * is not, since some servers send a call twice; the model is told that the result is there.
+   */
+  readonly allowRepeats?: boolean
 }
 
 /**

@@ -45,4 +45,8 @@ export const ERROR_TYPE = 'error.type'
 export const OTHER_ERROR = '_OTHER'
 
 /** Our own attributes. */
-export const Own = { run: 'bailiwick.run.id', status: 'bailiwick.run.status' } as const
+export const Own = {
+  run: 'bailiwick.run.id',
+  status: 'bailiwick.run.status',
+  warnings: 'bailiwick.model.warnings',
+} as const

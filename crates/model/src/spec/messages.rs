@@ -4,6 +4,7 @@
 pub(crate) const REQUIRED: &str = "Is required.";
 pub(crate) const STRING: &str = "Must be a string.";
 pub(crate) const TEXT: &str = "Must be a text that is not empty.";
+pub(crate) const BOOLEAN: &str = "Must be true or false.";
 pub(crate) const NUMBER: &str = "Must be a number.";
 pub(crate) const ARRAY: &str = "Must be an array.";
 pub(crate) const OBJECT: &str = "Must be an object.";

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::callbacks::{Ask, Reply};
 use super::driver::{Driver, Halt, failed, host_gone};
 use super::frame::{Approving, Call};
+use super::team::ToolRules;
 use super::together::Together;
 use super::tool::{self, Outcome};
 
@@ -39,6 +40,21 @@ enum Sorted {
     Noted,
 }
 
+/// Why a call is not made, before anything else is asked about it: a code and what its model is told. What was begun already is
+/// not refused any more.
+fn unmade(call: &Call, may_be_repeated: bool) -> Option<(&'static str, String)> {
+    if call.started {
+        return None;
+    }
+    if let Some(problem) = &call.unread {
+        return Some(("INPUT_INVALID", problem.clone()));
+    }
+    // Some servers send a whole call twice, under two ids.
+    let first = call.repeats.as_ref().filter(|_| !may_be_repeated)?;
+    let told = format!("This is the same call as {first} of this answer. It was made once: its result is there.");
+    Some(("CALL_REPEATED", told))
+}
+
 impl Driver<'_> {
     /// Goes on with calls. `false`: the run is suspended.
     pub(crate) async fn calls(&mut self, ready: &[usize]) -> Result<bool, Halt> {
@@ -53,7 +69,11 @@ impl Driver<'_> {
         }
         if tools.is_empty() {
             // One at a time: each of them may take long, and the next may depend on what comes of it.
-            self.enter(routed.swap_remove(0)).await?;
+            let call = routed.swap_remove(0);
+            match unmade(&call, false) {
+                Some((code, told)) => drop(self.refuse(&call, code, &told)?),
+                None => self.enter(call).await?,
+            }
             return Ok(true);
         }
         let (mut to_run, mut to_ask) = (Vec::new(), Vec::new());
@@ -77,8 +97,12 @@ impl Driver<'_> {
             return self.refuse(&call, "REJECTED", told);
         }
         if !self.agent()?.may_call(&call.tool) || self.team().tool(&call.tool).is_none() {
-            let names = self.agent()?.spec.tools.join(", ");
-            return self.refuse(&call, "TOOL_UNKNOWN", &format!("There is no such tool. The tools are: {names}."));
+            let told = self.agent()?.unknown_tool();
+            return self.refuse(&call, "TOOL_UNKNOWN", &told);
+        }
+        let repeats = self.team().tool(&call.tool).is_some_and(ToolRules::may_be_repeated);
+        if let Some((code, told)) = unmade(&call, repeats) {
+            return self.refuse(&call, code, &told);
         }
         let input = match self.filled_input(&call).await? {
             Ok(input) => input,

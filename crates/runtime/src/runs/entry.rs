@@ -20,7 +20,7 @@ pub(crate) const GLIMPSE: &str = "glimpse";
 pub(crate) const NO_BLOCK: BlockHash = [0; 32];
 
 /// What is stored is nested deeper than what was given.
-const STORED: json::Limits = json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
+pub(crate) const STORED: json::Limits = json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
 
 /// See the module's text.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +89,12 @@ impl Entry {
         self.own.get(key)
     }
 
-    /// The same, if it is a text.
+    /// All that only the loop sees.
+    pub(crate) fn kept(&self) -> &Json {
+        &self.own
+    }
+
+    /// A property that only the loop sees, if it is a text.
     pub(crate) fn own_text(&self, key: &str) -> Option<&str> {
         self.own_get(key)?.as_str()
     }

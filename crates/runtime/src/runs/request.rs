@@ -5,7 +5,7 @@ use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Error, Result};
 
 use super::live::Registered;
-use super::state::read_limits;
+use super::limits::read_limits;
 
 /// The longest name of who asks, in bytes of UTF-8.
 const ACTOR_BYTES: usize = 256;

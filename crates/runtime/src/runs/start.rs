@@ -16,10 +16,12 @@ use super::entry::{self, Entry, NO_BLOCK, damaged, number};
 use super::head::{KIND, RunHead, RunStatus, busy, owner_name, run_name};
 use super::journal::{Journal, Owner, UNFINISHED_MS, read_head, taken_over};
 use super::lease;
+use super::limits::{stricter, write_limits};
 use super::live::{LiveRuns, Registered, Shown};
+use super::parts::BrokenOff;
 use super::request::{PreparedRun, RunRequest};
 use super::result::result;
-use super::state::{RunState, role_name, stricter, write_limits};
+use super::state::{RunState, role_name};
 use super::usage::Usage;
 use crate::handle::{TenantHandle, expiry};
 use crate::references::{ATTEMPTS, Kept, contended};
@@ -203,6 +205,7 @@ impl TenantHandle {
             history,
             sent: HashMap::new(),
             introduced: HashSet::new(),
+            broken_off: BrokenOff::default(),
             asked: HashSet::new(),
             began: Instant::now(),
         }

@@ -42,6 +42,7 @@ pub(crate) struct ToolRules {
     pub(crate) approval: ApprovalPolicy,
     pub(crate) effects: ToolEffects,
     pub(crate) on_interrupted: InterruptedPolicy,
+    allow_repeats: bool,
     pub(crate) timeout_ms: Option<u64>,
     /// The properties that hold reference ids, each with its type.
     pub(crate) references: Vec<(String, String)>,
@@ -133,6 +134,15 @@ impl AgentRules {
         }
     }
 
+    /// What its model is told that calls something else.
+    pub(crate) fn unknown_tool(&self) -> String {
+        let names: Vec<&str> = self.spec.tools.iter().chain(&self.spec.routes).map(String::as_str).collect();
+        match names.as_slice() {
+            [] => "There is no such tool. There are no tools here: answer in words.".to_owned(),
+            names => format!("There is no such tool. The tools are: {}.", names.join(", ")),
+        }
+    }
+
     /// Whether it may call this.
     pub(crate) fn may_call(&self, name: &str) -> bool {
         self.spec.tools.iter().chain(&self.spec.routes).any(|own| own == name)
@@ -152,6 +162,7 @@ impl ToolRules {
             approval: tool.approval,
             effects: tool.effects,
             on_interrupted: tool.on_interrupted,
+            allow_repeats: tool.allow_repeats,
             timeout_ms: tool.timeout_ms,
             references: tool.references.clone(),
             result: tool.result.clone(),
@@ -159,6 +170,11 @@ impl ToolRules {
             input,
             output,
         }
+    }
+
+    /// Whether the same call may be made twice in one answer.
+    pub(crate) fn may_be_repeated(&self) -> bool {
+        self.allow_repeats || self.effects == ToolEffects::Read
     }
 
     /// What is wrong with an input, as a text for a model.

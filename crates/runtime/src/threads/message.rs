@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! 0    id        20 bytes  u64be sequence ‖ 12 random bytes
-//! 20   members   the rest  members of a JSON object: "role", "parts", "createdAt", "runId"?, "actor"?
+//! 20   members   the rest  members of a JSON object: "role", "parts", "createdAt", "runId"?, "actor"?, "interrupted"?
 //! ```
 //! The sequence in the id leads from an id to its entry without an index; the random part makes that the right one.
 
 use bailiwick_model::base32::{parse_prefixed_id, parse_reference_id, prefixed_id};
 use bailiwick_model::json::{self, Json};
-use bailiwick_model::names::{is_media_type, is_tool_name};
+use bailiwick_model::names::is_media_type;
 use bailiwick_model::{Error, Result};
 
 const PREFIX: &str = "msg_";
@@ -16,7 +16,8 @@ const PREFIX: &str = "msg_";
 const MESSAGE_BYTES: usize = 8 << 20;
 /// The most messages of one append: they are one commit.
 const MOST_MESSAGES: usize = 1000;
-const MOST_PARTS: usize = 1000;
+/// As many as an answer of a model may have.
+const MOST_PARTS: usize = 1024;
 /// The longest text that names somebody or something.
 const LABEL_BYTES: usize = 256;
 /// The largest whole number that JavaScript can count with.
@@ -81,7 +82,9 @@ pub(crate) fn message_json(entry: &[u8]) -> Result<String> {
 /// # Errors
 /// `InvalidInput` says where and what; it repeats nothing of the messages.
 pub(crate) fn parse_messages(text: &[u8]) -> Result<Vec<NewMessage>> {
-    let value = json::parse(text, &json::Limits::default())?;
+    // Around what a model or a tool gave there are a few levels more.
+    let limits = json::Limits { depth: json::MAX_DEPTH, ..json::Limits::default() };
+    let value = json::parse(text, &limits)?;
     let Some(messages) = value.as_array() else { return Err(wrong("messages", "must be an array")) };
     if !(1..=MOST_MESSAGES).contains(&messages.len()) {
         return Err(wrong("messages", "must have 1 to 1000 messages; append more in several calls"));
@@ -90,7 +93,7 @@ pub(crate) fn parse_messages(text: &[u8]) -> Result<Vec<NewMessage>> {
 }
 
 fn new_message(message: &Json, path: &str) -> Result<NewMessage> {
-    let fields = Fields::of(message, path, &["role", "parts", "createdAt", "runId", "actor"])?;
+    let fields = Fields::of(message, path, &["role", "parts", "createdAt", "runId", "actor", "interrupted"])?;
     let role = fields.text("role")?;
     if !matches!(role, "user" | "assistant" | "tool") {
         return Err(wrong(&fields.path("role"), "must be user, assistant or tool"));
@@ -103,7 +106,7 @@ fn new_message(message: &Json, path: &str) -> Result<NewMessage> {
                 check_part(part, &format!("{parts_path}[{index}]"))?;
             }
         }
-        _ => return Err(wrong(&parts_path, "must be an array of at most 1000 parts")),
+        _ => return Err(wrong(&parts_path, "must be an array of at most 1024 parts")),
     }
     let created_at = fields.required("createdAt")?;
     if !created_at.as_f64().is_some_and(|at| at.fract() == 0.0 && (0.0..=SAFE_INTEGER).contains(&at)) {
@@ -116,6 +119,11 @@ fn new_message(message: &Json, path: &str) -> Result<NewMessage> {
             fields.label(name)?;
             members.push_str(&format!(",\"{name}\":{}", json::write(fields.required(name)?)));
         }
+    }
+    match fields.get("interrupted") {
+        None | Some(Json::Bool(false)) => {}
+        Some(Json::Bool(true)) => members.push_str(",\"interrupted\":true"),
+        Some(_) => return Err(wrong(&fields.path("interrupted"), "must be true or false")),
     }
     if members.len() > MESSAGE_BYTES {
         return Err(wrong(path, "has more than 8 MiB; keep large content as a reference and name it in a file part"));
@@ -131,7 +139,8 @@ fn check_part(part: &Json, path: &str) -> Result<()> {
         Some("file") => &["type", "metadata", "reference", "mediaType"],
         Some("tool-call") => &["type", "metadata", "callId", "tool", "input"],
         Some("tool-result") => &["type", "metadata", "callId", "result", "isError"],
-        _ => return Err(wrong(path, "must be a part of type text, reasoning, file, tool-call or tool-result")),
+        Some("opaque") => &["type", "metadata", "provider", "data"],
+        _ => return Err(wrong(path, "must be a part of type text, reasoning, file, tool-call, tool-result or opaque")),
     };
     let fields = Fields::of(part, path, known)?;
     match kind {
@@ -144,18 +153,21 @@ fn check_part(part: &Json, path: &str) -> Result<()> {
             }
         }
         Some("tool-call") => {
-            fields.label("callId")?;
-            if !is_tool_name(fields.text("tool")?) {
-                return Err(wrong(&fields.path("tool"), "must be the name of a tool"));
-            }
+            // A model wrote both, and they may be anything.
+            fields.filled("callId")?;
+            fields.text("tool")?;
             fields.required("input")?;
         }
         Some("tool-result") => {
-            fields.label("callId")?;
+            fields.filled("callId")?;
             fields.required("result")?;
             if fields.get("isError").is_some_and(|value| value.as_bool().is_none()) {
                 return Err(wrong(&fields.path("isError"), "must be true or false"));
             }
+        }
+        Some("opaque") => {
+            fields.label("provider")?;
+            fields.required("data")?;
         }
         _ => {
             fields.text("text")?;
@@ -193,6 +205,12 @@ impl<'a> Fields<'a> {
 
     fn text(&self, name: &str) -> Result<&'a str> {
         self.required(name)?.as_str().ok_or_else(|| wrong(&self.path(name), "must be a string"))
+    }
+
+    /// A text that is as long as the message has room for.
+    fn filled(&self, name: &str) -> Result<&'a str> {
+        let text = self.text(name)?;
+        if text.is_empty() { Err(wrong(&self.path(name), "must not be empty")) } else { Ok(text) }
     }
 
     fn label(&self, name: &str) -> Result<&'a str> {

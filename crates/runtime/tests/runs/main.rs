@@ -11,8 +11,10 @@ mod processes;
 #[path = "../raw/mod.rs"]
 mod raw;
 mod schemas;
+mod scripted;
 #[path = "../support/mod.rs"]
 mod support;
+mod written;
 
 use std::future::poll_fn;
 use std::pin::pin;
