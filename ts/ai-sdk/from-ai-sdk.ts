@@ -1,24 +1,25 @@
 import { InvalidInputError } from '../errors/index.ts'
 import type { Model, ModelEvent, ModelRequest } from '../spec/callbacks.ts'
-import { toFailure } from './failure.ts'
-import type { CallOptions, FileData, LanguageModel, LanguageModelProvider, PartStream } from './language-model.ts'
+import { isPlainObject } from '../spec/plain-json.ts'
+import { isRefusal, toFailure } from './failure.ts'
+import { fileDataOf } from './file-data.ts'
+import type { CallOptions, LanguageModel, LanguageModelProvider, PartReader } from './language-model.ts'
+import { closedSchema, systemWithSchema } from './output-schema.ts'
 import { toPrompt } from './prompt.ts'
 import { StreamEvents } from './stream-events.ts'
-
-/** How each version of the interface takes the bytes of a file. */
-const byVersion = new Map<string, (bytes: Uint8Array) => FileData>([
-  ['v2', (bytes) => bytes],
-  ['v3', (bytes) => bytes],
-  ['v4', (data) => ({ type: 'data', data })],
-])
+import { refusesOutputSchema } from './warnings.ts'
 
 /**
  * A model of the AI SDK as a model of a runtime: one language model, whatever is asked for, or a provider, which is asked
  * for the part of the spec's `provider/model` after the slash. Takes versions 2 to 4 of the provider interface.
  *
+ * What `ai` does between a user and a provider is done here, too. Schemas of outputs are closed, and go into the system text
+ * where a provider does not take them. Whatever a thread holds is made sendable: see `toPrompt`. Calls that a provider ran
+ * itself, their results, sources and files that it generated are `opaque` parts, which go back to the same provider alone;
+ * its warnings are `warning` events, and a turn that it paused finishes with `pause`.
+ *
  * A failure tells whether it may be retried (`isRetryable` of the provider's error, else by its status) and how long the
- * provider asks to wait (`retry-after`); the provider's own error is its `cause`. Tools that a provider runs itself, and
- * files and sources in its answer, are left out.
+ * provider asks to wait (`retry-after`); the provider's own error is its `cause`.
  *
  * @throws InvalidInputError if `source` is neither
  * @example
@@ -39,26 +40,60 @@ export function fromAiSdk(source: LanguageModel | LanguageModelProvider): Model 
   if (modelOf === undefined) {
     throw new InvalidInputError('source must be a language model or a provider of the AI SDK, not the name of one.')
   }
-  return { stream: (request) => answer(modelOf, request) }
+  // Models that have said that they take no schema of an output.
+  const withoutSchema = new Set<string>()
+  return { stream: (request) => answer(modelOf, request, withoutSchema) }
 }
 
-async function* answer(modelOf: (id: string) => LanguageModel, request: ModelRequest): AsyncGenerator<ModelEvent> {
-  const { signal } = request
-  signal.throwIfAborted()
-  const stream = await begin(modelOf(request.modelId), request)
-  const reader = stream.getReader()
+/** How a request is put to a provider. */
+interface Form {
+  /** The schema of the output stands in the system text. */
+  readonly isSchemaTold: boolean
+  /** Without what the provider refused to put into a request. */
+  readonly isPlain: boolean
+}
+
+async function* answer(
+  modelOf: (id: string) => LanguageModel,
+  request: ModelRequest,
+  withoutSchema: Set<string>,
+): AsyncGenerator<ModelEvent> {
+  request.signal.throwIfAborted()
+  const model = modelOf(request.modelId)
+  const name = `${model.provider} ${model.modelId}`
+  const isSchemaTold = () =>
+    request.outputSchema !== undefined && (withoutSchema.has(name) || model.supportsStructuredOutputs === false)
+  const form = { isSchemaTold: isSchemaTold(), isPlain: false }
+  if (!(yield* answerOnce(model, request, form))) return
+  // The provider sends no schema: it is asked again at once, rather than after an answer that fits only by chance.
+  withoutSchema.add(name)
+  yield* answerOnce(model, request, { ...form, isSchemaTold: true })
+}
+
+/** The events of one answer. Returns whether the provider said at its start that it does not take the schema of the output. */
+async function* answerOnce(
+  model: LanguageModel,
+  request: ModelRequest,
+  form: Form,
+): AsyncGenerator<ModelEvent, boolean> {
+  const { signal, outputSchema } = request
+  const events = new StreamEvents(model.provider)
+  const { reader, isPlain } = await begin(model, request, form)
   // Ends a read that is waiting, also of a provider that does not watch the signal.
   const stop = () => void reader.cancel(signal.reason).catch(() => {})
   signal.addEventListener('abort', stop)
   try {
     if (signal.aborted) stop()
-    const events = new StreamEvents()
+    if (isPlain)
+      yield* events.warning('The provider refused files or parts of the conversation; it was told them in words.')
+    if (form.isSchemaTold)
+      yield* events.warning('The provider takes no schema of an output; it stands in the system text.')
     while (true) {
       const { done, value } = await whole(() => reader.read(), signal, true)
       signal.throwIfAborted()
-      if (done) return
-      const event = events.eventOf(value)
-      if (event !== undefined) yield event
+      if (done) return false
+      if (outputSchema !== undefined && !form.isSchemaTold && isUnasked(value)) return true
+      yield* events.eventsOf(value)
     }
   } finally {
     signal.removeEventListener('abort', stop)
@@ -67,17 +102,30 @@ async function* answer(modelOf: (id: string) => LanguageModel, request: ModelReq
   }
 }
 
-async function begin(model: LanguageModel, request: ModelRequest): Promise<PartStream> {
-  const wrapBytes = byVersion.get(model.specificationVersion)
-  if (wrapBytes === undefined) {
-    throw new InvalidInputError(
-      `The language model ${JSON.stringify(model.modelId)} has version ${JSON.stringify(model.specificationVersion)} of ` +
-        'the provider interface; use a release of its package with version v2, v3 or v4.',
-    )
+/** Whether a part begins an answer whose output was not asked for by its schema. */
+function isUnasked(part: unknown): boolean {
+  return isPlainObject(part) && part['type'] === 'stream-start' && Array.isArray(part['warnings'])
+    ? refusesOutputSchema(part['warnings'])
+    : false
+}
+
+async function begin(
+  model: LanguageModel,
+  request: ModelRequest,
+  form: Form,
+): Promise<{ readonly reader: PartReader; readonly isPlain: boolean }> {
+  const { signal } = request
+  const ask = async (isPlain: boolean) => {
+    const options = await optionsOf(model, request, { ...form, isPlain })
+    return async () => ({ reader: (await model.doStream(options as never)).stream.getReader(), isPlain })
   }
-  const options = optionsOf(request, await toPrompt(request, wrapBytes))
-  const { stream } = await whole(() => model.doStream(options as never), request.signal, false)
-  return stream
+  try {
+    return await whole(await ask(form.isPlain), signal, false)
+  } catch (error) {
+    // What is in a thread stays there: without this the provider would refuse every request from now on.
+    if (form.isPlain || !(error instanceof Error) || !isRefusal(error.cause)) throw error
+    return await whole(await ask(true), signal, false)
+  }
 }
 
 /** What the provider answers; its error as a failure, or the reason for which the request was aborted. */
@@ -90,18 +138,35 @@ async function whole<T>(call: () => PromiseLike<T>, signal: AbortSignal, isRetry
   }
 }
 
-function optionsOf(request: ModelRequest, prompt: CallOptions['prompt']): CallOptions {
-  const { tools, outputSchema, settings } = request
+async function optionsOf(model: LanguageModel, request: ModelRequest, form: Form): Promise<CallOptions> {
+  const { tools, outputSchema, settings, signal } = request
+  const { provider, modelId, specificationVersion } = model
+  const wrap = fileDataOf(specificationVersion)
+  if (wrap === undefined) {
+    throw new InvalidInputError(
+      `The language model ${JSON.stringify(modelId)} has version ${JSON.stringify(specificationVersion)} of ` +
+        'the provider interface; use a release of its package with version v2, v3 or v4.',
+    )
+  }
+  const isTold = form.isSchemaTold && outputSchema !== undefined
+  const asked = isTold ? { ...request, system: systemWithSchema(request.system, outputSchema) } : request
+  const prompt = await toPrompt(asked, { provider, modelId, wrap, isPlain: form.isPlain })
   return {
     prompt,
     ...(tools.length === 0
       ? {}
       : { tools: tools.map((tool) => ({ type: 'function', ...tool })), toolChoice: { type: 'auto' } }),
-    ...(outputSchema === undefined ? {} : { responseFormat: { type: 'json', schema: outputSchema } }),
+    ...(outputSchema === undefined
+      ? {}
+      : { responseFormat: { type: 'json', ...(isTold ? {} : { schema: closedSchema(outputSchema) }) } }),
     ...settings,
-    abortSignal: request.signal,
+    ...(tellsEarly.test(provider) ? { includeRawChunks: true } : {}),
+    abortSignal: signal,
   }
 }
+
+/** Providers whose own messages say what was used before the end; `usageSoFar` reads them. */
+const tellsEarly = /anthropic|google|vertex/i
 
 function has(source: unknown, method: string): boolean {
   const canHold = (typeof source === 'object' && source !== null) || typeof source === 'function'

@@ -1,84 +1,183 @@
-import { InvalidInputError } from '../errors/index.ts'
+import { NotFoundError } from '../errors/index.ts'
+import { sendable, withoutItem } from '../prompt/index.ts'
 import type { Message, ModelRequest, Part } from '../spec/callbacks.ts'
 import type { JsonObject, JsonValue } from '../spec/json-value.ts'
 import { isPlainObject } from '../spec/plain-json.ts'
+import type { FileContent } from './file-data.ts'
 import type { FileData, PromptMessage, PromptPart, ToolOutput } from './language-model.ts'
+import { fromOpaque } from './opaque-parts.ts'
+import { WireIds } from './wire-ids.ts'
 
-/** Which parts a message of each role may have in a prompt of the AI SDK. */
-const allowed: { readonly [role in Message['role']]: readonly Part['type'][] } = {
-  user: ['text', 'file'],
-  assistant: ['text', 'reasoning', 'file', 'tool-call'],
-  tool: ['tool-result'],
+/** Whom a prompt is for. */
+export interface Addressee {
+  /** Its name: opaque parts go back to the provider of this name alone. */
+  readonly provider: string
+  readonly modelId: string
+  /** How its version of the interface takes the content of a file. */
+  readonly wrap: (content: FileContent) => FileData
+  /** Whether it has refused the conversation once: then files, opaque parts and metadata are left out, or told in words. */
+  readonly isPlain: boolean
 }
 
+/** Under this name our own metadata of a part lies beside the providers'. */
+export const ownMetadata = 'bailiwick'
+
+/** What an interrupted answer ends with. */
+const cutOff: PromptPart = { type: 'text', text: '[The answer was cut off here.]' }
+
 /**
- * The conversation of a request as a prompt of the AI SDK.
+ * The conversation of a request as a prompt of the AI SDK that a provider takes: first made sendable ({@link sendable}), then
+ * in the provider's own terms. Ids of calls become what it takes, and files that are gone and those that it refuses become texts.
+ * Where a provider refuses calls unless it is offered tools, calls and results are told as texts when there are none.
  *
- * @param wrapBytes how this version of the interface takes the bytes of a file
- * @throws InvalidInputError (rejected) for a part that its message cannot have and for a result without its call;
- *   NotFoundError for a file that is not there
+ * @throws what `resolve` throws (rejected), but for NotFoundError
  */
-export async function toPrompt(
-  request: ModelRequest,
-  wrapBytes: (bytes: Uint8Array) => FileData,
-): Promise<PromptMessage[]> {
+export async function toPrompt(request: ModelRequest, addressee: Addressee): Promise<PromptMessage[]> {
   const prompt: PromptMessage[] = request.system === '' ? [] : [{ role: 'system', content: request.system }]
-  const toolNames = toolNamesOf(request.messages)
-  for (const { role, parts } of request.messages) {
-    const misplaced = parts.find(({ type }) => !allowed[role].includes(type))
-    if (misplaced !== undefined) throw new InvalidInputError(`A ${role} message cannot have a ${misplaced.type} part.`)
-    const content = await Promise.all(
-      parts.filter(hasContent).map(async (part) => ({
-        ...(part.type === 'file' ? await toFile(part, request, wrapBytes) : toPart(part, toolNames)),
-        ...providerOptionsOf(part),
-      })),
-    )
-    // Providers refuse messages without content, as a model that says nothing leaves them.
-    if (content.length > 0) prompt.push({ role, content })
+  const messages = sendable(request.messages)
+  const writer = new PromptWriter(request, addressee)
+  const hasNoCalls = request.tools.length === 0 && wantsTools.test(addressee.provider)
+  for (const message of hasNoCalls ? messages.map(withoutCalls) : messages) {
+    const content = await writer.contentOf(message)
+    // Providers refuse messages without content, as parts of another provider leave them.
+    if (content.length > 0) prompt.push({ role: message.role, content })
   }
   return prompt
 }
 
-type FilePart = Extract<Part, { type: 'file' }>
+/** Providers that take calls and results only where tools are on offer. */
+const wantsTools = /anthropic|bedrock/i
 
-async function toFile(
-  { reference, mediaType }: FilePart,
-  request: ModelRequest,
-  wrapBytes: (bytes: Uint8Array) => FileData,
-): Promise<PromptPart> {
-  const { bytes } = await request.resolve(reference)
-  return { type: 'file', mediaType, data: wrapBytes(bytes) }
+/** A call as its provider is told: under which id, and what it was called. */
+interface Told {
+  readonly toolCallId: string
+  readonly toolName: string
 }
 
-function toPart(part: Exclude<Part, FilePart>, toolNames: ReadonlyMap<string, string>): PromptPart {
-  if ('text' in part) return { type: part.type, text: part.text }
-  const { callId: toolCallId } = part
-  if (part.type === 'tool-call') return { type: 'tool-call', toolCallId, toolName: part.tool, input: part.input }
-  const toolName = toolNames.get(toolCallId)
-  if (toolName === undefined) throw new InvalidInputError(withoutCall(toolCallId))
-  return { type: 'tool-result', toolCallId, toolName, output: outputOf(part) }
+class PromptWriter {
+  readonly #request: ModelRequest
+  readonly #addressee: Addressee
+  readonly #ids: WireIds
+  /** Providers want the name of the tool beside its result, too. */
+  readonly #told = new Map<string, Told>()
+
+  constructor(request: ModelRequest, addressee: Addressee) {
+    this.#request = request
+    this.#addressee = addressee
+    this.#ids = new WireIds(addressee.provider, addressee.modelId)
+  }
+
+  async contentOf({ role, parts, interrupted }: Message): Promise<PromptPart[]> {
+    const content: PromptPart[] = []
+    for (const part of parts) {
+      const written = await this.#write(part, role)
+      if (written !== undefined) content.push(written)
+    }
+    if (interrupted === true && role === 'assistant') content.push(cutOff)
+    return content
+  }
+
+  async #write(part: Part, role: Message['role']): Promise<PromptPart | undefined> {
+    switch (part.type) {
+      case 'text':
+      case 'reasoning':
+        return this.#withOptions(part, { type: part.type, text: part.text })
+      case 'file':
+        return await this.#file(part, role)
+      case 'tool-call':
+        return this.#call(part)
+      case 'tool-result':
+        return this.#result(part)
+      default:
+        return this.#opaque(part)
+    }
+  }
+
+  #call(part: Extract<Part, { type: 'tool-call' }>): PromptPart {
+    const given = givenId(part)
+    const toolCallId = given === undefined ? this.#ids.idOf(part.callId) : this.#ids.keep(given)
+    const told = { toolCallId, toolName: part.tool }
+    this.#told.set(part.callId, told)
+    const isAsWritten = toolCallId === (given ?? part.callId)
+    return this.#withOptions(isAsWritten ? part : withoutItem(part), { type: 'tool-call', ...told, input: part.input })
+  }
+
+  #result(part: Extract<Part, { type: 'tool-result' }>): PromptPart | undefined {
+    const told = this.#told.get(part.callId)
+    return told && this.#withOptions(part, { type: 'tool-result', ...told, output: outputOf(part) })
+  }
+
+  #opaque({ provider, data }: Extract<Part, { type: 'opaque' }>): PromptPart | undefined {
+    if (provider !== this.#addressee.provider || this.#addressee.isPlain) return undefined
+    return fromOpaque(data, this.#addressee.wrap)
+  }
+
+  async #file(part: Extract<Part, { type: 'file' }>, role: Message['role']): Promise<PromptPart> {
+    const { mediaType } = part
+    const bytes = await this.#bytesOf(part.reference)
+    if (bytes === undefined) return text(`[A file of the type ${mediaType} was here. It is no longer available.]`)
+    if (!this.#addressee.isPlain)
+      return this.#withOptions(part, { type: 'file', mediaType, data: this.#addressee.wrap(bytes) })
+    const words = isText(mediaType) && bytes.length <= mostTextBytes ? textOf(bytes) : undefined
+    if (words !== undefined) return text(`[A file of the type ${mediaType}:]\n${words}`)
+    return text(`[A file of the type ${mediaType} of the ${role}, which this model does not take.]`)
+  }
+
+  async #bytesOf(reference: string): Promise<Uint8Array | undefined> {
+    try {
+      return (await this.#request.resolve(reference)).bytes
+    } catch (error) {
+      if (NotFoundError.isInstance(error)) return undefined
+      throw error
+    }
+  }
+
+  #withOptions({ metadata }: Part, part: PromptPart): PromptPart {
+    if (this.#addressee.isPlain || !isPlainObject(metadata)) return part
+    if (!Object.hasOwn(metadata, ownMetadata)) return { ...part, providerOptions: metadata as JsonObject }
+    const { [ownMetadata]: _own, ...providerOptions } = metadata as JsonObject
+    return Object.keys(providerOptions).length === 0 ? part : { ...part, providerOptions }
+  }
 }
 
-/** The tool of each call: providers want its name beside the result, too. */
-function toolNamesOf(messages: readonly Message[]): Map<string, string> {
-  const calls = messages.flatMap(({ parts }) => parts).filter((part) => part.type === 'tool-call')
-  return new Map(calls.map(({ callId, tool }) => [callId, tool]))
+/** The id that a provider gave a call, where a shorter one stands for it. */
+function givenId({ metadata }: Part): string | undefined {
+  const own = isPlainObject(metadata) ? metadata[ownMetadata] : undefined
+  const callId = isPlainObject(own) ? own['callId'] : undefined
+  return typeof callId === 'string' ? callId : undefined
 }
 
-/** Providers refuse empty texts; an empty reasoning is kept for its signature. */
-function hasContent(part: Part): boolean {
-  return (part.type !== 'text' && part.type !== 'reasoning') || part.text !== '' || part.metadata !== undefined
+/** A message whose calls and results are told as texts. */
+function withoutCalls(message: Message): Message {
+  if (message.role === 'user') return message
+  const parts = message.parts.map((part): Part => {
+    if (part.type === 'tool-call') return text(`[I called the tool ${part.tool} with ${JSON.stringify(part.input)}.]`)
+    if (part.type === 'tool-result') return text(`[The tool answered: ${JSON.stringify(part.result)}]`)
+    return part
+  })
+  return { ...message, role: message.role === 'tool' ? 'user' : message.role, parts }
 }
 
-function providerOptionsOf({ metadata }: Part): { providerOptions?: JsonObject } {
-  return isPlainObject(metadata) ? { providerOptions: metadata as JsonObject } : {}
+/** So large a text is told in place of a file that a model does not take. */
+const mostTextBytes = 256 << 10
+
+function isText(mediaType: string): boolean {
+  return mediaType.startsWith('text/') || mediaType.startsWith('application/json')
 }
 
-function outputOf({ result, isError }: { result: JsonValue; isError?: boolean }): ToolOutput {
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function text(words: string): { readonly type: 'text'; readonly text: string } {
+  return { type: 'text', text: words }
+}
+
+function outputOf({ result, isError }: { readonly result: JsonValue; readonly isError?: boolean }): ToolOutput {
   if (typeof result === 'string') return { type: isError === true ? 'error-text' : 'text', value: result }
   return { type: isError === true ? 'error-json' : 'json', value: result }
-}
-
-function withoutCall(callId: string): string {
-  return `The tool result of ${JSON.stringify(callId)} belongs to no tool call of the conversation. Put the assistant's message with that call before it.`
 }

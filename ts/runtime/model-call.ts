@@ -1,6 +1,7 @@
 import { clearImmediate, setImmediate } from 'node:timers'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Reply } from '../native/bridge.ts'
+import { Conversation } from '../prompt/index.ts'
 import type { Message, Model, ModelEvent, ModelRequest, ModelSettings } from '../spec/callbacks.ts'
 import type { JsonSchema } from '../spec/schema.ts'
 import { CallFailure } from './failures.ts'
@@ -30,7 +31,7 @@ interface Introduction {
 /** What was sent already, so that a step sends only what is new and costs the same however long a run is. */
 export class ModelMemory {
   readonly #introductions = new Map<string, Introduction>()
-  readonly #messages = new Map<number, Message[]>()
+  readonly #frames = new Map<number, Frame>()
 
   /** The whole request. */
   request(
@@ -41,14 +42,12 @@ export class ModelMemory {
     const { agent, model, frame, from, messages } = asked
     if (asked.introduction !== undefined) this.#introductions.set(agent, asked.introduction)
     const { system, tools, outputSchema, settings } = this.#introductions.get(agent) as Introduction
-    const known = this.#messages.get(frame)?.slice(0, from) ?? []
-    known.push(...messages)
-    this.#messages.set(frame, known)
+    const conversation = this.#conversation(frame, from, messages)
     const slash = model.indexOf('/')
     const request: ModelRequest = {
       modelId: model.slice(slash + 1),
       system,
-      messages: known.slice(),
+      messages: conversation.messages(),
       tools,
       ...(outputSchema === undefined ? {} : { outputSchema }),
       ...(settings === undefined ? {} : { settings }),
@@ -57,6 +56,31 @@ export class ModelMemory {
     }
     return { provider: model.slice(0, slash), request }
   }
+
+  /** What an agent has before it, as it can be sent: the journal keeps what was said, and here it is made fit for a model. */
+  #conversation(frame: number, from: number, messages: readonly Message[]): Conversation {
+    let known = this.#frames.get(frame)
+    if (known?.messages.length !== from) {
+      // A step that is taken again begins from an earlier message.
+      known = { messages: [], conversation: new Conversation() }
+      const before = this.#frames.get(frame)?.messages.slice(0, from) ?? []
+      for (const message of before) add(known, message)
+      this.#frames.set(frame, known)
+    }
+    for (const message of messages) add(known, message)
+    return known.conversation
+  }
+}
+
+/** What an agent's model was sent. */
+interface Frame {
+  readonly messages: Message[]
+  readonly conversation: Conversation
+}
+
+function add({ messages, conversation }: Frame, message: Message): void {
+  messages.push(message)
+  conversation.add(message)
 }
 
 /** What an event costs besides its text, in UTF-16 units. As EVENT_COST in crates/runtime/src/runs/collected.rs. */

@@ -1,0 +1,98 @@
+import type { ModelEvent } from '../spec/callbacks.ts'
+import type { JsonObject, JsonValue } from '../spec/json-value.ts'
+import { isPlainObject } from '../spec/plain-json.ts'
+
+type Kind = 'text' | 'reasoning'
+
+/** A part that tells of a text or a reasoning, as far as it is read here. */
+export interface Written {
+  readonly type?: unknown
+  readonly id?: unknown
+  readonly delta?: unknown
+  readonly providerMetadata?: unknown
+}
+
+/** A text or a reasoning that a model is writing. */
+interface Block {
+  readonly kind: Kind
+  readonly id: string
+  metadata: JsonObject | undefined
+  /** Whether what was gathered has been told. */
+  isTold: boolean
+  /** The first half of a character whose second half comes with the next delta, or nothing. */
+  half: string
+}
+
+/**
+ * The texts and reasonings of one answer.
+ *
+ * Metadata may come with the start, with any delta or with the end of a block, new or again. It is gathered, and told at
+ * most twice, whole: with the first event of its block, and at the end if it has changed since.
+ */
+export class Blocks {
+  readonly #open = new Map<string, Block>()
+  #begun = 0
+
+  /** The event of a part; `undefined` for one that has nothing to tell yet. */
+  eventOf(kind: Kind, part: Written): ModelEvent | undefined {
+    const key = `${kind} ${String(part.id)}`
+    // Some providers use an id again for the next block; ours are never the same twice in one stream.
+    if (part.type === `${kind}-start`) this.#open.delete(key)
+    const before = this.#open.get(key)
+    const block = before ?? { kind, id: String(this.#begun++), metadata: undefined, isTold: true, half: '' }
+    if (before === undefined) this.#open.set(key, block)
+    if (isPlainObject(part.providerMetadata)) gather(block, part.providerMetadata as JsonObject)
+    const delta = wholeCharacters(block, typeof part.delta === 'string' ? part.delta : '')
+    const isDue = before === undefined || part.type === `${kind}-end`
+    if (isDue && !block.isTold) return told(block, delta)
+    return delta === '' ? undefined : { type: `${kind}.delta`, id: block.id, delta }
+  }
+
+  /** What is left to tell of blocks that the provider did not end. */
+  ends(): ModelEvent[] {
+    return [...this.#open.values()].filter(({ isTold }) => !isTold).map((block) => told(block, ''))
+  }
+}
+
+function told(block: Block, delta: string): ModelEvent {
+  block.isTold = true
+  const { kind, id, metadata } = block
+  return { type: `${kind}.delta`, id, delta, ...(metadata === undefined ? {} : { metadata }) }
+}
+
+/** Puts what came later before what came first, by the provider's name; what is the same again is no news. */
+function gather(block: Block, later: JsonObject): void {
+  for (const [provider, data] of Object.entries(later)) {
+    const before =
+      block.metadata !== undefined && Object.hasOwn(block.metadata, provider) ? block.metadata[provider] : undefined
+    const joined =
+      isPlainObject(before) && isPlainObject(data) ? joinedOf(before as JsonObject, data as JsonObject) : data
+    if (before !== undefined && isSame(before, joined)) continue
+    block.metadata = Object.fromEntries([...Object.entries(block.metadata ?? {}), [provider, joined]])
+    block.isTold = false
+  }
+}
+
+/** Both; the earlier one itself where the later one adds nothing. */
+function joinedOf(before: JsonObject, later: JsonObject): JsonObject {
+  const isNews = Object.entries(later).some(
+    ([name, value]) => !Object.hasOwn(before, name) || !isSame(before[name], value),
+  )
+  return isNews ? { ...before, ...later } : before
+}
+
+function isSame(one: JsonValue | undefined, other: JsonValue | undefined): boolean {
+  if (one === other) return true
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
+  return JSON.stringify(one) === JSON.stringify(other)
+}
+
+/** Some servers cut a text within a character, and half a character is no text that can be kept. */
+function wholeCharacters(block: Block, delta: string): string {
+  if (delta === '') return ''
+  const text = block.half + delta
+  const last = text.charCodeAt(text.length - 1)
+  const cut = last >= 0xd800 && last <= 0xdbff ? text.length - 1 : text.length
+  block.half = text.slice(cut)
+  return text.slice(0, cut).toWellFormed()
+}
