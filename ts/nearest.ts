@@ -1,9 +1,9 @@
 /** Longer words are not compared: nobody mistypes them, and the work grows with their square. */
-const MOST_CHARACTERS = 64
+const MOST_CHARACTERS = 32
 
 /**
  * The word among those known that somebody most likely meant: one or two mistakes away, of a long word three. The first of
- * several that are equally near. The validator in Rust (crates/model/src/spec/nearest.rs) finds the same.
+ * several that are equally near. The validator in Rust (crates/model/src/spec/known_names.rs) finds the same.
  */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   const given = Array.from(word.toLowerCase())
