@@ -15,6 +15,7 @@ import {
   type ModelEvent,
   type ModelRequest,
   type RuntimeOptions,
+  type ToolHandlers,
 } from '../../ts/index.ts'
 import { calls, says, script } from '../loop/models.ts'
 import { codeOf } from '../support/failures.ts'
@@ -50,11 +51,13 @@ const planner = definePlanner({
 const worker = defineExecutor({ name: 'worker', tools: [look, count] })
 const spec = defineRuntime({ tenant, agents: [front, analyst, planner, worker] })
 
+type Handlers = ToolHandlers<typeof spec>
+type Options = Omit<RuntimeOptions<typeof spec>, 'models' | 'tools'> & { readonly tools?: Partial<Handlers> }
 type Models = { readonly [modelId: string]: Model }
 type Store = Awaited<ReturnType<typeof openFresh>>
 
 /** A runtime of the team, whose models are each a script. */
-async function team(models: Models, options: Partial<RuntimeOptions<typeof spec>> = {}, store?: Store) {
+async function team(models: Models, options: Options = {}, store?: Store) {
   const model: Model = { stream: (request) => (models[request.modelId] as Model).stream(request) }
   const answer = () => {
     hostTracer.startSpan('fetch').end()
@@ -63,8 +66,8 @@ async function team(models: Models, options: Partial<RuntimeOptions<typeof spec>
   return await createRuntime(spec, {
     store: store ?? (await openFresh('memory')),
     models: { test: model },
-    tools: { look: answer, count: answer, pay: answer },
     ...options,
+    tools: { look: answer, count: answer, pay: answer, ...options.tools } as Handlers,
   })
 }
 

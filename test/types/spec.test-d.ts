@@ -3,12 +3,17 @@ import { z } from 'zod'
 import {
   type AgentOutput,
   type AgentSpec,
+  createRuntime,
+  defineCoordinator,
   defineExecutor,
+  definePlanner,
   defineRuntime,
   defineSpecialist,
   defineTenant,
   defineTool,
   type JsonObject,
+  type Model,
+  parseRuntimeSpec,
   type Reference,
   type RuntimeSpec,
   type SpecialistNames,
@@ -88,4 +93,66 @@ it('M14: misspelt and missing properties are type errors', () => {
   // @ts-expect-error no such kind
   const limits = () => defineRuntime({ tenant: defineTenant('a', 'b'), limits: { items: { files: 1 } } })
   expectTypeOf([routes, tools, approval, limits]).toBeArray()
+})
+
+it('Command and page: a route to an agent that is not there is a type error, as far as names are known', () => {
+  const tenant = defineTenant('a', 'b')
+  const asked = { model: 'a/b', prompt: 'x' } as const
+  const front = defineCoordinator({ name: 'front', ...asked, routes: ['analyst', 'writer'] })
+  expectTypeOf(front.routes).toEqualTypeOf<readonly ('analyst' | 'writer')[] & readonly string[]>()
+  expectTypeOf(defineRuntime({ tenant, agents: [front, analyst, writer], tools: [plain] })).toExtend<RuntimeSpec>()
+  const wrong = defineCoordinator({ name: 'front', ...asked, routes: ['anlyst', 'writer'] })
+  // @ts-expect-error no agent has the name of this route: 'anlyst'
+  const unknown = () => defineRuntime({ tenant, agents: [wrong, analyst, writer], tools: [plain] })
+  // @ts-expect-error nor is there any other
+  const none = () => defineRuntime({ tenant, agents: [front] })
+  const loose = defineCoordinator({ name: 'front', ...asked, routes: ['anlyst'] as string[] })
+  const open = () => defineRuntime({ tenant, agents: [loose, analyst as AgentSpec] })
+  const list = () => defineRuntime({ tenant, agents: [wrong, ...([] as AgentSpec[])] })
+  expectTypeOf([unknown, none, open, list]).toBeArray()
+})
+
+it('Command and page: agents given as routes are agents of the spec, with their tools and what they answer', () => {
+  const front = defineCoordinator({ name: 'front', model: 'a/b', prompt: 'x', routes: [analyst, 'writer'] })
+  const spec = defineRuntime({ tenant: defineTenant('a', 'b'), agents: [front, writer], tools: [plain] })
+  expectTypeOf<SpecialistNames<typeof spec>>().toEqualTypeOf<'analyst' | 'writer'>()
+  expectTypeOf<AgentOutput<typeof spec, 'analyst'>>().toEqualTypeOf<{ answer: number }>()
+  expectTypeOf<keyof ToolHandlers<typeof spec>>().toEqualTypeOf<'search' | 'plain'>()
+})
+
+it('Command and page: handlers and models are required where the agents are known', () => {
+  const model: Model = { async *stream() {} }
+  const tools: Handlers = { search: () => ({}), plain: () => 1 }
+  const models = { a: model, c: () => model }
+  const right = () => createRuntime(spec, { models, tools })
+  const typed = () =>
+    createRuntime(spec, { models, tools: { search: ({ limit }) => ({ hits: [limit.toFixed()] }), plain: () => 1 } })
+  // @ts-expect-error nothing is given
+  const nothing = () => createRuntime(spec, {})
+  // @ts-expect-error not even options
+  const less = () => createRuntime(spec)
+  // @ts-expect-error the provider c has no model
+  const provider = () => createRuntime(spec, { models: { a: model }, tools })
+  // @ts-expect-error the tool plain has no handler
+  const handler = () => createRuntime(spec, { models, tools: { search: () => ({}) } })
+  const handlers = { search: (given: { limit: string }) => ({ hits: [given.limit] }), plain: () => 1 }
+  // @ts-expect-error search takes what its schema says
+  const input = () => createRuntime(spec, { models, tools: handlers })
+  // @ts-expect-error other tenants' runtimes need them too
+  const other = () => createRuntime(withTenant(spec, defineTenant('globex', 'v1')), {})
+  expectTypeOf([right, typed, nothing, less, provider, handler, input, other]).toBeArray()
+})
+
+it('Command and page: what is not known of a spec is required by nobody', () => {
+  const model: Model = { async *stream() {} }
+  const tenant = defineTenant('acme', 'v1')
+  const parsed = () => createRuntime(parseRuntimeSpec('{}'))
+  const empty = () => createRuntime(defineRuntime({ tenant }))
+  const tooled = () => createRuntime(defineRuntime({ tenant, tools: [plain] }), {})
+  const planner = definePlanner({ name: 'planner', model: 'a/b' as string, prompt: 'x', plan: 'report' })
+  const named = defineRuntime({ tenant, agents: [planner] })
+  const any = () => createRuntime(named, { models: { whatever: model } })
+  // @ts-expect-error an agent asks some model
+  const without = () => createRuntime(named, {})
+  expectTypeOf([parsed, empty, tooled, any, without]).toBeArray()
 })

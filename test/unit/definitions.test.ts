@@ -8,7 +8,9 @@ import {
   definePlan,
   definePlanner,
   defineReference,
+  defineRuntime,
   defineSpecialist,
+  defineTenant,
   defineTool,
 } from '../../ts/index.ts'
 import { standardSchemasOf } from '../../ts/spec/handlers.ts'
@@ -146,6 +148,41 @@ describe('the roles', () => {
     for (const nothing of [undefined, null, 'x', []]) {
       expect(pathsOf(() => defineSpecialist(nothing as never))).toEqual([''])
     }
+  })
+
+  it('Command and page: routes are agents or names; agents join the spec with their tools', () => {
+    const { analyst } = team()
+    const asked = { model: 'a/b', prompt: 'x' }
+    const writer = defineSpecialist({ name: 'writer', ...asked })
+    const front = defineCoordinator({ name: 'front', ...asked, routes: [analyst, 'writer'] })
+    expect(front.routes).toEqual(['analyst', 'writer'])
+    const tenant = defineTenant('acme', 'v1')
+    const spec = defineRuntime({ tenant, agents: [front, writer] })
+    expect(spec.agents.map(({ name }) => name)).toEqual(['front', 'writer', 'analyst'])
+    expect(spec.tools.map(({ name }) => name)).toEqual(['search'])
+    expect(spec.agents[2]).toBe(analyst)
+    expect(JSON.stringify(defineRuntime({ tenant, agents: [front, writer, analyst] }).agents)).toContain('"analyst"')
+    const other = defineSpecialist({ name: 'analyst', ...asked, prompt: 'Otherwise.' })
+    expect(pathsOf(() => defineRuntime({ tenant, agents: [front, writer, other] }))).toEqual(['agents[0].routes[0]'])
+  })
+
+  it('Command and page: a name that is not there is said with those that are, and the one that was meant', () => {
+    const { search } = team()
+    const asked = { model: 'a/b', prompt: 'x' }
+    const agents = [
+      defineCoordinator({ name: 'front', ...asked, routes: ['anlyst'] }),
+      defineSpecialist({ name: 'analyst', ...asked, tools: ['serch'] }),
+      definePlanner({ name: 'planner', ...asked, plan: 'report' }),
+    ]
+    const issues = issuesOf(() =>
+      defineRuntime({ tenant: defineTenant('acme', 'v1'), agents, tools: [search] } as never),
+    )
+    expect(Object.fromEntries(issues.map(({ path, message }) => [path, message]))).toEqual({
+      'agents[0].routes[0]':
+        'No agent "anlyst" is registered. Did you mean "analyst"? Registered are "front", "analyst", "planner".',
+      'agents[1].tools[0]': 'No tool "serch" is registered. Did you mean "search"? Registered are "search".',
+      'agents[2].plan': 'No plan type "report" is registered: there are none.',
+    })
   })
 
   it('M14: tools are tools or names', () => {

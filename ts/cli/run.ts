@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util'
 import { BailiwickError } from '../errors/index.ts'
+import { nearest } from '../nearest.ts'
+import { maySayPassword } from '../runtime/store-word.ts'
 import { VERSION } from '../version.ts'
 import { visibleJson } from '../visible.ts'
 import {
@@ -14,7 +16,7 @@ import {
 } from './command.ts'
 import { commands } from './commands.ts'
 import { helpOf, helpOfAll } from './help.ts'
-import { maySayPassword, printable, withoutPassword } from './printable.ts'
+import { printable, withoutPassword } from './printable.ts'
 
 /** Does what the words of a command line say, and returns the exit code. Never throws for what a user did. */
 export async function run(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -26,7 +28,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   }
   const command = commands.get(first)
   if (command !== undefined) return await runCommand(first, command, rest, terminal)
-  const message = `There is no command ${printable(withoutPassword(first))}. The commands are: ${[...commands.keys()].join(', ')}.`
+  const message = `There is no command ${printable(withoutPassword(first))}.${meant(first, [...commands.keys()])} The commands are: ${[...commands.keys()].join(', ')}.`
   return complain(terminal, new UsageError(message), '--help', rest.includes('--json'))
 }
 
@@ -73,8 +75,16 @@ function parseStrictly(command: Command, words: readonly string[]) {
     // It explains how to escape a leading dash after the first sentence, in several lines.
     const [sentence = ''] = (error as Error).message.split(/(?<=')\. |\n/)
     if (maySayPassword(sentence)) throw new UsageError('There is an option that is unknown, or lacks its argument.')
-    throw new UsageError(`${printable(sentence.replace(/\.$/, ''))}.`)
+    const known = Object.keys(parseOptions(command)).map((name) => `--${name}`)
+    const [, unknown = ''] = /^Unknown option '(-[^']*)'/.exec(sentence) ?? []
+    throw new UsageError(`${printable(sentence.replace(/\.$/, ''))}.${meant(unknown, known)}`)
   }
+}
+
+/** A question that names the word that was meant, or nothing. */
+function meant(word: string, known: readonly string[]): string {
+  const name = nearest(word, known)
+  return name === undefined ? '' : ` Did you mean ${name}?`
 }
 
 function print(terminal: Terminal, text: string): ExitCode {

@@ -3,6 +3,7 @@ import type { Approval } from '../ledger/index.ts'
 import { type Bridge, bridge } from '../native/bridge.ts'
 import { Operation } from '../native/operations.ts'
 import { tenantPart, topologyJson, topologyOf } from '../spec/dump-parts.ts'
+import type { HasAgents, ProviderNames, ToolsOf } from '../spec/handlers.ts'
 import type { RuntimeSpec, ToolHandlers } from '../spec/index.ts'
 import type { StandardSchema } from '../spec/schema.ts'
 import { type Telemetry, type TelemetryOptions, telemetryFor } from '../telemetry/index.ts'
@@ -44,6 +45,21 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   readonly telemetry?: TelemetryOptions
 }
 
+/**
+ * The options of `createRuntime`. A spec whose agents TypeScript knows needs a handler for each of its tools and a model for each
+ * of its providers; one that came from a dump is checked when it runs.
+ */
+export type OptionsFor<Spec extends RuntimeSpec> =
+  HasAgents<Spec> extends true
+    ? [
+        options: RuntimeOptions<Spec> &
+          ([ProviderNames<Spec>] extends [never]
+            ? unknown
+            : { readonly models: { readonly [Provider in ProviderNames<Spec>]: ModelSource } }) &
+          ([ToolsOf<Spec>] extends [never] ? unknown : { readonly tools: ToolHandlers<Spec> }),
+      ]
+    : [options?: RuntimeOptions<Spec>]
+
 /** The topologies that this thread's core knows, by number. */
 const topologies = new WeakMap<object, Promise<number>>()
 
@@ -62,7 +78,7 @@ const topologies = new WeakMap<object, Promise<number>>()
  */
 export async function createRuntime<Spec extends RuntimeSpec>(
   spec: Spec,
-  options: RuntimeOptions<Spec> = {},
+  ...[options = {}]: OptionsFor<Spec>
 ): Promise<Runtime<Spec>> {
   const topology = typeof spec === 'object' && spec !== null ? topologyOf(spec) : undefined
   if (topology === undefined) {

@@ -1,5 +1,6 @@
 import { InvalidInputError, SpecError, type SpecIssue } from '../errors/index.ts'
 import type { Approval } from '../ledger/index.ts'
+import { nearest } from '../nearest.ts'
 import type { Model, ToolContext, ToolHandler } from '../spec/callbacks.ts'
 import { standardSchemasOf } from '../spec/handlers.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
@@ -43,11 +44,12 @@ export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
     const message = 'query has nobody to go to. Add a coordinator with routes, or have exactly one specialist.'
     issues.push({ path: 'agents', message })
   }
-  for (const { name } of spec.tools) {
+  const toolNames = spec.tools.map(({ name }) => name)
+  for (const name of toolNames) {
     if (typeof own(callbacks.tools, name) !== 'function') {
       issues.push({
         path: `tools.${name}`,
-        message: `The tool ${name} has no handler. Pass one in createRuntime's tools.`,
+        message: `The tool ${name} has no handler. ${givenFor(name, callbacks.tools, toolNames)}Pass one in createRuntime's tools.`,
       })
     }
     const schema = own(callbacks.schemas, name)
@@ -55,9 +57,13 @@ export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
       issues.push({ path: `schemas.${name}`, message: 'Must be a Standard Schema, such as one of zod.' })
     }
   }
-  for (const provider of providersOf(spec)) {
-    if (!isModelSource(own(callbacks.models, provider))) {
-      const message = `The provider ${provider} has no model. Pass one in createRuntime's models.`
+  const providers = providersOf(spec)
+  for (const provider of providers) {
+    const source = own(callbacks.models, provider)
+    if (isOfAiSdk(source)) issues.push({ path: `models.${provider}`, message: wrapIt(provider) })
+    else if (!isModelSource(source)) {
+      const given = givenFor(provider, callbacks.models, [...providers])
+      const message = `The provider ${provider} has no model. ${given}Pass one in createRuntime's models.`
       issues.push({ path: `models.${provider}`, message })
     }
   }
@@ -114,6 +120,10 @@ export function hostParts(
       const baseUrl = secret(baseUrlEnv)
       const env = { ...(apiKey === undefined ? {} : { apiKey }), ...(baseUrl === undefined ? {} : { baseUrl }) }
       const model = typeof source === 'function' ? source(env) : source
+      if (isOfAiSdk(model)) throw new InvalidInputError(wrapIt(provider))
+      if (typeof model === 'function' || !isModelSource(model)) {
+        throw new InvalidInputError(`What models.${provider} returned is no model: it has no stream function.`)
+      }
       models.set(provider, model)
       return model
     },
@@ -168,6 +178,24 @@ function secretsIn({ isSecret }: Variable, value: string | undefined): string[] 
 function providersOf(spec: RuntimeSpec): Set<string> {
   const models = spec.agents.flatMap((agent) => ('model' in agent ? agent.model : undefined) ?? [])
   return new Set(models.map((model) => model.slice(0, model.indexOf('/'))))
+}
+
+/** Says of a name that is not there under which one something was given that no other asks for. */
+function givenFor(name: string, given: { readonly [name: string]: unknown }, asked: readonly string[]): string {
+  const others = Object.keys(given).filter((other) => !asked.includes(other))
+  const meant = nearest(name, others)
+  return meant === undefined ? '' : `There is one for ${meant}, which is none of the spec's. `
+}
+
+/** Whether it is a provider or a language model of the AI SDK, which is called otherwise than a model of ours. */
+function isOfAiSdk(source: unknown): boolean {
+  if (source === null || (typeof source !== 'object' && typeof source !== 'function')) return false
+  const { stream, languageModel, doStream } = source as { readonly [name: string]: unknown }
+  return typeof stream !== 'function' && (typeof languageModel === 'function' || typeof doStream === 'function')
+}
+
+function wrapIt(provider: string): string {
+  return `models.${provider} is a provider or a model of the AI SDK. Wrap it: fromAiSdk(…) of bailiwick/ai-sdk makes a model of it.`
 }
 
 function isModelSource(source: unknown): boolean {

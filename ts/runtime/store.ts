@@ -13,6 +13,7 @@ import {
   isBytes,
 } from './guard.ts'
 import { ROOT_KEY_BYTES, ROOT_KEY_VARIABLE, rememberRootKey, rememberVariable } from './root-keys.ts'
+import { storeUrlOf } from './store-word.ts'
 
 const LOCAL_KEY = 0
 const GIVEN_KEY = 1
@@ -254,9 +255,9 @@ export class OpenStore implements Store, Closable {
 /**
  * Opens a store.
  *
- * @param url `sled:<path>` for a directory of this machine, `memory:` for a new store in memory, `memory:<name>` for one
- *   that is shared in this process, `postgres://…` for a database that `setupStore` has made ready and that many processes
- *   may share; that one needs a root key
+ * @param url `sled:<path>` for a directory of this machine, or its path alone where that begins with `./`, `../`, `/` or
+ *   `C:\\`; `memory:` for a new store in memory, `memory:<name>` for one that is shared in this process; `postgres://…` for a
+ *   database that `setupStore` has made ready and that many processes may share; that one needs a root key
  * @throws InvalidInputError (rejected) for a URL, directory or root key that will not do; StoreLockedError while another
  *   process has the directory; StoreCorruptError, StoreUnavailableError
  *
@@ -291,11 +292,12 @@ export async function setupStore(ownerUrl: string): Promise<{ url: string }> {
 
 /** Opens a store whose clock and entropy may be fixed; with `mustExist`, only one that is there already. */
 export async function openWith(
-  url: string,
+  word: string,
   options: StoreOptions,
   fixed: { readonly seed?: number; readonly now?: number; readonly mustExist?: boolean },
 ): Promise<OpenStore> {
-  assertText(url, 'url')
+  assertText(word, 'url')
+  const url = storeUrlOf(word)
   assertOptions(options, 'options')
   const { cacheBytes, openedCacheBytes, connections } = options
   assertOptionalNumber(cacheBytes, 'cacheBytes')

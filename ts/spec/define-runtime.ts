@@ -36,6 +36,30 @@ export type HeldTools<A extends AgentSpec> = A extends { readonly [inferred]?: {
   ? Extract<T, Tool>
   : never
 
+/** An agent, and the agents that it was given as routes. */
+export type WithRoutes<A extends AgentSpec> =
+  | A
+  | (A extends { readonly [inferred]?: { readonly agents: infer H } } ? Extract<H, AgentSpec> : never)
+
+/** The names among an agent's routes that were written where they can be checked. */
+type RouteNamesOf<A> = A extends { readonly role: 'coordinator'; readonly routes: readonly (infer R extends string)[] }
+  ? string extends R
+    ? never
+    : R
+  : never
+
+/** Refuses routes to agents that are not there, where both are known by name. */
+export type KnownRoutes<A extends readonly AgentSpec[]> = [
+  Exclude<RouteNamesOf<A[number]>, WithRoutes<A[number]>['name']>,
+] extends [never]
+  ? unknown
+  : { readonly agents: UnknownRoute<Exclude<RouteNamesOf<A[number]>, WithRoutes<A[number]>['name']>> }
+
+/** What an error of the compiler says of a route that is in no agent's name. */
+export interface UnknownRoute<R extends string> {
+  readonly 'no agent has the name of this route': R
+}
+
 /**
  * A tenant's runtime, described: validated as a whole, deeply frozen, and dumped by `JSON.stringify`.
  *
@@ -48,8 +72,8 @@ export type HeldTools<A extends AgentSpec> = A extends { readonly [inferred]?: {
  * ```
  */
 export function defineRuntime<const A extends readonly AgentSpec[] = [], const T extends readonly Tool[] = []>(
-  definition: RuntimeDefinition<A, T>,
-): RuntimeSpec<T[number] | HeldTools<A[number]>, A[number]> {
+  definition: RuntimeDefinition<A, T> & KnownRoutes<A>,
+): RuntimeSpec<T[number] | HeldTools<WithRoutes<A[number]>>, WithRoutes<A[number]>> {
   const issues = new Issues()
   const given = propertiesOf(definition, issues)
   const lists = collectDefinitions(

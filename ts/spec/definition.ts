@@ -10,6 +10,7 @@ const behind: unique symbol = Symbol.for('bailiwick.definition')
 
 /** What is behind a definition: what it holds, and the schemas that validate more than JSON Schema can say. */
 export interface Behind {
+  readonly agents: readonly unknown[]
   readonly tools: readonly unknown[]
   readonly references: readonly unknown[]
   readonly plans: readonly unknown[]
@@ -17,7 +18,7 @@ export interface Behind {
   readonly schemas: { readonly [property: string]: StandardSchema }
 }
 
-const nothing: Behind = Object.freeze({ tools: [], references: [], plans: [], schemas: Object.freeze({}) })
+const nothing: Behind = Object.freeze({ agents: [], tools: [], references: [], plans: [], schemas: Object.freeze({}) })
 
 /** What is behind a definition; nothing if it came from a dump or was written by hand. */
 export function behindOf(definition: unknown): Behind {

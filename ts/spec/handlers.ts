@@ -22,6 +22,32 @@ export type ToolHandlers<Spec> = {
   readonly [T in ToolsOf<Spec> as T['name']]: ToolHandler<ToolInput<T>, ToolOutput<T>>
 }
 
+/** The part of a model's name that says whose it is. What is both a text and a list is nothing: `AgentSpec` takes either. */
+type ProviderIn<M> = M extends string & readonly string[]
+  ? never
+  : M extends readonly (infer One)[]
+    ? ProviderIn<One>
+    : string extends M
+      ? string
+      : M extends `${infer Provider}/${string}`
+        ? Provider
+        : never
+
+/** The providers of an agent's models, where they were written where TypeScript can read them. */
+type ProvidersOf<A> = A extends { readonly model?: infer M } ? ProviderIn<M> : never
+
+/**
+ * The providers whose models a spec asks for; `string` where the names of its models are not known to TypeScript.
+ */
+export type ProviderNames<Spec> = ProvidersOf<AgentsOf<Spec>>
+
+/** Whether a spec has agents that TypeScript knows. */
+export type HasAgents<Spec> = [AgentsOf<Spec>] extends [never]
+  ? false
+  : string extends AgentsOf<Spec>['name']
+    ? false
+    : true
+
 /** The names of the specialists of a spec. */
 export type SpecialistNames<Spec> = Extract<AgentsOf<Spec>, { readonly role: 'specialist' }>['name']
 
