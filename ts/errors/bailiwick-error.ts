@@ -20,7 +20,8 @@ export type ErrorCode =
 
 /**
  * The base of every error that bailiwick throws. Tell errors apart by `code`, or by a class's `isInstance`, which
- * (unlike `instanceof`) also recognises errors of another installed copy of the package.
+ * (unlike `instanceof`) also recognises errors of another installed copy of the package. The `stack` of one that a call
+ * rejects with names the functions that await the call.
  *
  * @example
  * ```ts

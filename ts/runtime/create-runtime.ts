@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../errors/index.ts'
+import { forCaller } from '../errors/rejection.ts'
 import type { Approval } from '../ledger/index.ts'
 import { type Bridge, bridge } from '../native/bridge.ts'
 import { Operation } from '../native/operations.ts'
@@ -74,7 +75,7 @@ export async function createRuntime<Spec extends RuntimeSpec>(
   const callbacks = callbacksOf(options)
   checkCallbacks(spec, callbacks)
   const native = bridge()
-  const registered = topologies.get(topology) ?? register(native, spec, topology)
+  const registered = forCaller(topologies.get(topology) ?? register(native, spec, topology))
   const store = options.store === undefined ? process.env['BAILIWICK_STORE'] || DEFAULT_STORE : options.store
   if (store instanceof OpenStore) {
     return bind(native, spec, await registered, await telemetry, store, false, callbacks)
