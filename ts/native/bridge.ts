@@ -10,6 +10,7 @@ import type { NativeAddon, NativeEnvironment } from './addon.ts'
 import { loadAddon } from './loader.ts'
 import { type Answer, Message } from './message.ts'
 import type { Operation } from './operations.ts'
+import { lockedMessage } from './other-copies.ts'
 import { type FetchedEntry, SharedMemory, State } from './shared-memory.ts'
 
 /** As it was when this was loaded: a host may put something else in its place, a test runner's for instance. */
@@ -324,8 +325,8 @@ interface Failure {
   readonly details?: unknown
 }
 
-function fromFailure(failure: Failure): Error {
-  return errorFromCode(failure.code, failure.message, failure.details)
+function fromFailure({ code, message, details }: Failure): Error {
+  return errorFromCode(code, code === 'STORE_LOCKED' ? lockedMessage(message) : message, details)
 }
 
 /** Runs what writes a call. What cannot be copied (a detached buffer, more than fits a buffer) is bad input. */
