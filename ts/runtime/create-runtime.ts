@@ -1,10 +1,12 @@
 import { InvalidInputError } from '../errors/index.ts'
+import { forCaller } from '../errors/rejection.ts'
 import type { Approval } from '../ledger/index.ts'
 import { type Bridge, bridge } from '../native/bridge.ts'
 import { Operation } from '../native/operations.ts'
 import { tenantPart, topologyJson, topologyOf } from '../spec/dump-parts.ts'
 import type { HasAgents, ProviderNames, ToolsOf } from '../spec/handlers.ts'
 import type { RuntimeSpec, ToolHandlers } from '../spec/index.ts'
+import { ownSpec } from '../spec/own-spec.ts'
 import type { StandardSchema } from '../spec/schema.ts'
 import { type Telemetry, type TelemetryOptions, telemetryFor } from '../telemetry/index.ts'
 import { assertOpen, assertOptions } from './guard.ts'
@@ -18,7 +20,7 @@ import {
 } from './host-parts.ts'
 import type { ApproverAnswer } from './run-host.ts'
 import { type Runtime, TenantRuntime } from './runtime.ts'
-import { OpenStore, openWith, type Store } from './store.ts'
+import { foreignVersion, OpenStore, openWith, type Store } from './store.ts'
 
 const DEFAULT_STORE = 'sled:./.bailiwick'
 
@@ -66,6 +68,7 @@ const topologies = new WeakMap<object, Promise<number>>()
 /**
  * Binds a runtime to the spec's tenant. No data is read or written: a tenant comes to be with its first write.
  *
+ * @param spec what `defineRuntime`, `withTenant` or `parseRuntimeSpec` made, of whichever installed copy of the package
  * @throws SpecError (rejected) if a tool has no handler, a provider no model or `query` nobody to go to, or the spec names a
  *   variable that holds a root key; InvalidInputError for anything that is no spec or store, and what `openStore` rejects
  *   with if `store` is a URL
@@ -80,29 +83,39 @@ export async function createRuntime<Spec extends RuntimeSpec>(
   spec: Spec,
   ...[options = {}]: OptionsFor<Spec>
 ): Promise<Runtime<Spec>> {
-  const topology = typeof spec === 'object' && spec !== null ? topologyOf(spec) : undefined
-  if (topology === undefined) {
+  const own = ownSpec(spec) as Spec | undefined
+  const topology = own && topologyOf(own)
+  if (own === undefined || topology === undefined) {
     throw new InvalidInputError('createRuntime takes a spec that defineRuntime, withTenant or parseRuntimeSpec made.')
   }
   assertOptions(options, 'options')
   if (options.store instanceof OpenStore) assertOpen(options.store)
   const telemetry = telemetryFor(options.telemetry)
   const callbacks = callbacksOf(options)
-  checkCallbacks(spec, callbacks)
+  checkCallbacks(own, callbacks)
   const native = bridge()
-  const registered = topologies.get(topology) ?? register(native, spec, topology)
+  const registered = forCaller(topologies.get(topology) ?? register(native, own, topology))
   const store = options.store === undefined ? process.env['BAILIWICK_STORE'] || DEFAULT_STORE : options.store
   if (store instanceof OpenStore) {
-    return bind(native, spec, await registered, await telemetry, store, false, callbacks)
+    return bind(native, own, await registered, await telemetry, store, false, callbacks)
   }
-  if (typeof store !== 'string') throw new InvalidInputError('store must be a Store of this thread or a URL.')
+  if (typeof store !== 'string') throw new InvalidInputError(wrongStore(store))
   const opened = await openWith(store, {}, {})
   try {
-    return bind(native, spec, await registered, await telemetry, opened, true, callbacks)
+    return bind(native, own, await registered, await telemetry, opened, true, callbacks)
   } catch (error) {
     await opened.close()
     throw error
   }
+}
+
+function wrongStore(store: unknown): string {
+  const version = foreignVersion(store)
+  if (version === undefined) return 'store must be a Store of this thread or a URL.'
+  return (
+    `store was opened by another copy of bailiwick (version ${version}). Open it with openStore of the copy that this ` +
+    'createRuntime belongs to, or install bailiwick once (npm ls bailiwick shows who brings which).'
+  )
 }
 
 function bind<Spec extends RuntimeSpec>(

@@ -1,4 +1,4 @@
-import { NotFoundError } from '../errors/index.ts'
+import { forCaller } from '../errors/rejection.ts'
 import type { Run, RunResult } from './run.ts'
 import type { RunEvent } from './run-events.ts'
 import type { RunReader } from './run-reader.ts'
@@ -35,7 +35,7 @@ export class LiveRun<O> implements Run<O> {
   }
 
   result(): Promise<RunResult<O>> {
-    return this.#parts.result
+    return forCaller(this.#parts.result)
   }
 
   cancel(): void {
@@ -50,15 +50,15 @@ export class LiveRun<O> implements Run<O> {
     for (;;) {
       const page = await reader.read(position, false).catch(async (error: unknown) => {
         // What the run was refused with says more than that it is not there.
-        await result
-        throw NotFoundError.isInstance(error) ? error : await result.then(() => error)
+        await forCaller(result)
+        throw error
       })
       for (const event of page.events) yield event
       position = page.position
       if (page.live || page.events.length > 0) continue
       if (isSettled) return
       // The rest is there once the result is.
-      await result
+      await forCaller(result)
       isSettled = true
     }
   }

@@ -1,9 +1,10 @@
 import { InvalidInputError } from '../errors/index.ts'
+import { partlyDone } from '../errors/partly-done.ts'
 import type { Bridge } from '../native/bridge.ts'
-import type { Answer, Message } from '../native/message.ts'
+import { type Answer, byteLengthOf, type Message, ownCopy } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { readResolved } from '../native/resolved.ts'
-import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText } from './guard.ts'
+import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText, isBytes } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { notFound } from './not-found.ts'
 import type { Page, Reference, References, ReferenceValue, Resolved } from './types.ts'
@@ -15,11 +16,15 @@ type ListOptions = NonNullable<Parameters<References['list']>[0]>
 
 /** So many are resolved in one call. `crates/runtime/src/references.rs` has the same number. */
 const MOST_RESOLVED = 1000
-/** So many are put in one call; the same there. */
-const MOST_PUT = 250
+/** So many are put in one commit; the same there. */
+const MOST_A_COMMIT = 250
+/** So many are put by one call: they are checked at once, before the first is put. */
+const MOST_PUT = 10_000
 const ID_LENGTH = 'ref_'.length + 32
 const FORMS = { json: 0, bytes: 2 } as const
 const TEXT_VALUE = 1
+
+type ItemWriter = (message: Message) => void
 
 /** The references of one handle. */
 export class TenantReferences implements References {
@@ -42,13 +47,26 @@ export class TenantReferences implements References {
     assertOpen(this.#handle)
     if (!Array.isArray(items)) throw new InvalidInputError('putMany takes an array of { type, value }.')
     assertAtMost(MOST_PUT, items.length, 'items', 'putMany')
-    // Not `map`, which passes over holes.
-    const writers = Array.from(items, itemWriter)
+    // Not `map`, which passes over holes. What a later commit takes is copied now: the caller may change it meanwhile.
+    const writers = Array.from(items, (item, at) => itemWriter(item, at >= MOST_A_COMMIT))
+    const done: Reference[] = []
+    try {
+      for (let start = 0; start < writers.length || start === 0; start += MOST_A_COMMIT) {
+        for (const kept of await this.#putTogether(writers.slice(start, start + MOST_A_COMMIT))) done.push(kept)
+      }
+    } catch (error) {
+      throw partlyDone(error, done, writers.length)
+    }
+    return done
+  }
+
+  /** Puts some in one commit. */
+  #putTogether(writers: readonly ItemWriter[]): Promise<Reference[]> {
     const write = (message: Message) => {
       message.u32(writers.length)
       for (const writer of writers) writer(message)
     }
-    return await this.#submit(Operation.putMany, write, (answer) => answer.json<Reference[]>())
+    return this.#submit(Operation.putMany, write, (answer) => answer.json<Reference[]>())
   }
 
   /** Not an async function: a hit is answered without going to another thread. */
@@ -132,15 +150,19 @@ function assertAtMost(most: number, count: number, what: string, verb: string): 
     )
 }
 
-/** Checks an item now and returns what writes it, so that nothing is half-written when a later item is wrong. */
-function itemWriter(item: PutItem): (message: Message) => void {
+/**
+ * Checks an item now and returns what writes it, so that nothing is half-written when a later item is wrong.
+ *
+ * @param isLater whether it is written later, when the caller may have changed its bytes
+ */
+function itemWriter(item: PutItem, isLater = false): ItemWriter {
   assertOptions(item, 'An item')
   const { type, value, ttlMs, mediaType } = item
   assertText(type, 'type')
   assertOptionalNumber(ttlMs, 'ttlMs')
   if (mediaType !== undefined) assertText(mediaType, 'mediaType')
   if (mediaType === '') throw new InvalidInputError('mediaType must not be empty. Leave it out instead.')
-  const writeValue = contentWriter(value)
+  const writeValue = contentWriter(isLater ? withOwnBytes(value) : value)
   return (message) => {
     message
       .text(type)
@@ -148,6 +170,12 @@ function itemWriter(item: PutItem): (message: Message) => void {
       .optionalNumber(ttlMs)
     writeValue(message)
   }
+}
+
+function withOwnBytes(value: ReferenceValue): ReferenceValue {
+  if (!isBytes(value)) return value
+  assertSize(byteLengthOf(value))
+  return ownCopy(value, 0, byteLengthOf(value))
 }
 
 function contentWriter(value: ReferenceValue): (message: Message) => Message {

@@ -2,6 +2,7 @@ import { InvalidInputError } from '../errors/index.ts'
 import { type Bridge, bridge } from '../native/bridge.ts'
 import { byteLengthOf, type Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
+import { VERSION } from '../version.ts'
 import {
   assertNumber,
   assertOpen,
@@ -152,6 +153,19 @@ export interface Store extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** How stores of another copy of this package are recognised. */
+const brand: unique symbol = Symbol.for('bailiwick.store')
+
+/** The version of the other copy of this package that has opened a store. Nothing if it is no such store. */
+export function foreignVersion(store: unknown): string | undefined {
+  try {
+    const version = (store as { readonly [brand]?: unknown })[brand]
+    return typeof version === 'string' ? version.slice(0, 64) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** A store as the rest of this package sees it. */
 export class OpenStore implements Store, Closable {
   readonly url: string
@@ -177,6 +191,11 @@ export class OpenStore implements Store, Closable {
 
   get closed(): boolean {
     return this.#closed
+  }
+
+  /** @internal */
+  get [brand](): string {
+    return VERSION
   }
 
   async health(): Promise<StoreHealth> {

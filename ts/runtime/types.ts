@@ -41,7 +41,16 @@ export interface References {
     value: ReferenceValue,
     options?: { readonly ttlMs?: number; readonly mediaType?: string },
   ): Promise<Reference>
-  /** Keeps several values, at most 250, in one commit. */
+  /**
+   * Keeps several values, at most 10,000. Up to 250 of them are kept in one commit: all or none. More are kept in commits of
+   * 250, in order; what cuts that off rejects with `done`, the references of the first items, which are kept. Put the others
+   * again. What is wrong with an item by itself is found before any is kept, unless a registered type or a limit says it.
+   *
+   * @example
+   * ```ts
+   * await runtime.references.putMany(items).catch((error) => console.log(`${error.done.length} of ${items.length} are kept`))
+   * ```
+   */
   putMany(
     items: readonly {
       readonly type: string

@@ -5,6 +5,7 @@ import type { DataEnvironment } from './data-environment.ts'
 import { propertiesOf } from './definition.ts'
 import { Issues } from './issues.ts'
 import type { Limits, Retention } from './limits.ts'
+import { ownSpec } from './own-spec.ts'
 import { copyJson } from './plain-json.ts'
 import type { PlanType } from './plan.ts'
 import { readLimits, readRetention, readSpec } from './read-spec.ts'
@@ -112,9 +113,10 @@ export function withTenant<Tools extends Tool, Agents extends AgentSpec>(
   tenant: Tenant,
   options?: { readonly limits?: Limits; readonly retention?: Retention },
 ): RuntimeSpec<Tools, Agents> {
-  const topology = BoundSpec.topologyOf(spec)
-  if (topology === undefined) return refuseSpec()
-  const own = options === undefined ? spec : ownTerms(spec, options)
+  const shared = ownSpec(spec)
+  const topology = BoundSpec.topologyOf(shared)
+  if (shared === undefined || topology === undefined) return refuseSpec()
+  const own = options === undefined ? shared : ownTerms(shared, options)
   return new BoundSpec(defineTenant(tenant?.resourceId, tenant?.version), topology, own.limits, own.retention) as never
 }
 
@@ -135,7 +137,7 @@ function ownTerms(
 
 function refuseSpec(): never {
   const issues = new Issues()
-  issues.add('', 'Must be a spec made by defineRuntime, withTenant or parseRuntimeSpec of this copy of bailiwick.')
+  issues.add('', 'Must be a spec made by defineRuntime, withTenant or parseRuntimeSpec.')
   issues.throwIfAny()
   throw new TypeError('A refused spec has no issue.')
 }
