@@ -84,12 +84,12 @@ function defineAgent(role: AgentRole, definition: object): object {
     ...given,
     tools: Array.isArray(tools) ? tools.map(nameOf) : tools,
     plan: nameOf(given['plan']),
-    output: toJsonSchema(given['output'], 'output', issues),
+    output: toJsonSchema(given['output'], 'output', issues, { rootInPlace: true }),
   }
   const behind = {
     tools: heldIn(Array.isArray(tools) ? tools : []),
     plans: heldIn([given['plan']]),
     schemas: standardSchemas(given, ['output']),
   }
-  return freezeDefinition(agentShapes[role], draft, behind, issues, checkAgent)
+  return freezeDefinition(agentShapes[role], draft, { kind: 'agent', ...behind }, issues, checkAgent)
 }
