@@ -98,7 +98,7 @@ function defineAgent(role: AgentRole, definition: object): object {
     routes: Array.isArray(routes) ? routes.map(nameOf) : routes,
     tools: Array.isArray(tools) ? tools.map(nameOf) : tools,
     plan: nameOf(given['plan']),
-    output: toJsonSchema(given['output'], 'output', issues),
+    output: toJsonSchema(given['output'], 'output', issues, { rootInPlace: true }),
   }
   const behind = {
     agents: heldIn(Array.isArray(routes) ? routes : []),
@@ -106,5 +106,5 @@ function defineAgent(role: AgentRole, definition: object): object {
     plans: heldIn([given['plan']]),
     schemas: standardSchemas(given, ['output']),
   }
-  return freezeDefinition(agentShapes[role], draft, behind, issues, checkAgent)
+  return freezeDefinition(agentShapes[role], draft, { kind: 'agent', ...behind }, issues, checkAgent)
 }

@@ -30,7 +30,7 @@ export { definePlan, type PlanDefinition, type PlanType } from './plan.ts'
 export { layeredPrompt, type Prompt, type PromptDefinition, type PromptExample } from './prompt.ts'
 export { defineReference, type GlimpseOption, type ReferenceDefinition, type ReferenceType } from './reference.ts'
 export type { RuntimeSpec, RuntimeSpecDump } from './runtime-spec.ts'
-export type { JsonSchema, Schema, StandardSchema } from './schema.ts'
+export type { JsonSchema, Schema, StandardJsonSchema, StandardSchema } from './schema.ts'
 export { defineTenant, type Tenant } from './tenant.ts'
 export {
   type ApprovalPolicy,

@@ -110,7 +110,7 @@ export function defineTool<
   const { references } = given
   const draft = {
     ...given,
-    input: toJsonSchema(given['input'], 'input', issues),
+    input: toJsonSchema(given['input'], 'input', issues, { rootInPlace: true }),
     output: toJsonSchema(given['output'], 'output', issues),
     references: isPlainObject(references) ? mapValues(references, nameOf) : references,
     result: nameOf(given['result']),
@@ -119,7 +119,7 @@ export function defineTool<
     references: heldIn([...(isPlainObject(references) ? Object.values(references) : []), given['result']]),
     schemas: standardSchemas(given, ['input', 'output']),
   }
-  return freezeDefinition(toolShape, draft, behind, issues, checkTool) as never
+  return freezeDefinition(toolShape, draft, { kind: 'tool', ...behind }, issues, checkTool) as never
 }
 
 function mapValues(record: Record<string, unknown>, map: (value: unknown) => unknown): Record<string, unknown> {
