@@ -9,6 +9,15 @@ pub struct Issue {
     pub message: String,
 }
 
+/// A run that keeps others from its thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BusyRun {
+    /// Its id.
+    pub run_id: String,
+    /// How it stands: a word of the API.
+    pub status: &'static str,
+}
+
 /// The result of everything in the core that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -37,8 +46,13 @@ pub enum Error {
     #[error("{0}")]
     ApprovalClosed(String),
     /// Somebody else is writing this thread.
-    #[error("{0}")]
-    ThreadBusy(String),
+    #[error("{message}")]
+    ThreadBusy {
+        /// What to do next.
+        message: String,
+        /// The run that writes it, if it is one.
+        run: Option<BusyRun>,
+    },
     /// One of the tenant's limits is reached.
     #[error(
         "The tenant's limit on {quota} is reached: {used} used, {limit} allowed. Delete what is no longer needed or raise the limit in the spec."
@@ -93,7 +107,7 @@ impl Error {
             Self::TenantMismatch => "TENANT_MISMATCH",
             Self::Conflict(_) => "CONFLICT",
             Self::ApprovalClosed(_) => "APPROVAL_CLOSED",
-            Self::ThreadBusy(_) => "THREAD_BUSY",
+            Self::ThreadBusy { .. } => "THREAD_BUSY",
             Self::QuotaExceeded { .. } | Self::TooMuchInFlight { .. } => "QUOTA_EXCEEDED",
             Self::StoreLocked => "STORE_LOCKED",
             Self::StoreUnavailable(_) => "STORE_UNAVAILABLE",
@@ -107,6 +121,16 @@ impl Error {
     /// An ill-formed argument, with what to do about it.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::InvalidInput(message.into())
+    }
+
+    /// Others write a thread.
+    pub fn thread_busy(message: impl Into<String>) -> Self {
+        Self::ThreadBusy { message: message.into(), run: None }
+    }
+
+    /// This run writes its thread.
+    pub fn run_busy(message: impl Into<String>, run_id: &str, status: &'static str) -> Self {
+        Self::ThreadBusy { message: message.into(), run: Some(BusyRun { run_id: run_id.to_owned(), status }) }
     }
 }
 

@@ -25,6 +25,8 @@ const DESCRIBED_BYTES: u64 = 256;
 /// So many values are kept in one call: the engine takes their rows in one commit, at most five for each (a large value
 /// that is there already and lives longer now).
 const ITEMS: usize = 250;
+/// So many references live longer with one commit.
+const EXTENDED: usize = 200;
 /// How often a change is tried again when others change the same item.
 pub(crate) const ATTEMPTS: usize = 16;
 
@@ -290,19 +292,48 @@ fn glimpse(record: &Record) -> Result<Json> {
     json::parse(view(record)?.glimpse.as_bytes(), &json::Limits::default())
 }
 
-/// The changes that let references live until then at least, those of them that are there.
+/// Whether all of these are there.
 ///
 /// # Errors
 /// Those of the store.
-pub(crate) async fn extension(access: &Access, ids: &[&str], until: u64) -> Result<Vec<Change>> {
+pub(crate) async fn all_there(access: &Access, ids: &[&str]) -> Result<bool> {
+    for group in ids.chunks(EXTENDED) {
+        if find_many(access, group).await?.iter().any(|(_, record)| record.is_none()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+impl TenantHandle {
+    /// The changes that let references live until then at least, those of them that are there. What does not fit into one
+    /// commit with others is committed before.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn extended(&self, access: &Access, ids: &[&str], until: Option<u64>) -> Result<Vec<Change>> {
+        let mut changes = Vec::new();
+        let groups = ids.len().div_ceil(EXTENDED);
+        for (at, group) in ids.chunks(EXTENDED).enumerate() {
+            changes = extension(access, group, until).await?;
+            if at + 1 < groups && !changes.is_empty() {
+                let changes = std::mem::take(&mut changes);
+                access.commit(changes, &self.engine_limits, Durability::Sync).await?;
+            }
+        }
+        Ok(changes)
+    }
+}
+
+async fn extension(access: &Access, ids: &[&str], until: Option<u64>) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     for (_, record) in find_many(access, ids).await? {
         let Some(record) = record else { continue };
-        if record.expires_at.is_none_or(|at| at >= until) {
+        if later(record.expires_at, until) == record.expires_at {
             continue;
         }
         let view = view(&record)?;
-        let (kind, name, expires_at) = (Kind::References, Access::reference_name(&view.id()), Some(until));
+        let (kind, name, expires_at) = (Kind::References, Access::reference_name(&view.id()), until);
         changes.push(Change::Check { kind, area: Area::Record, name, when: When::Version(record.version) });
         changes.push(Change::Extend { kind, area: Area::Record, name, expires_at });
         if view.separate {

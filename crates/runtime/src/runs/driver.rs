@@ -231,7 +231,7 @@ impl Driver<'_> {
                 self.committed(&block);
                 Ok(true)
             }
-            Committed::Conflict(at) if at < CONDITIONS => Err(taken_over()),
+            Committed::Conflict(at) if at < CONDITIONS => Err(taken_over(&self.state.run_id)),
             Committed::Conflict(_) => {
                 self.kept.look_again(&self.access).await?;
                 Ok(false)

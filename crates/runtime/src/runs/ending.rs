@@ -8,15 +8,15 @@ use bailiwick_tenancy::{Access, Area, Change, Limits, When};
 
 use super::driver::Driver;
 use super::entry::{self, Entry, number, object};
-use super::frame::{Frame, message, result_part, text_parts};
+use super::frame::{Call, Frame, message, result_part, text_parts};
 use super::head::{KIND, RunHead, RunStatus, run_name, tokens_name};
 use super::journal::taken_over;
 use super::lease;
-use super::state::for_thread;
 use super::usage::Usage;
 use crate::handle::{TenantHandle, expiry};
 use crate::plans::PlanStatus;
 use crate::references::{ATTEMPTS, contended};
+use crate::threads::Appends;
 
 /// Turns of those who count a tenant's tokens in this process. They only spare them conflicts.
 #[derive(Default)]
@@ -68,7 +68,7 @@ impl Driver<'_> {
             let expires_at = expiry(self.access.now(), self.handle.retention_ms(KIND))?;
             let mut others = self.head_changes(&head, block.len() as u64, expires_at);
             others.extend(self.tokens_changes().await?);
-            others.extend(self.appended_changes(&self.own_messages()).await?);
+            others.extend(self.appended_changes(&self.own_messages(), None).await?);
             others.extend(self.plan_changes().await?);
             let when = When::Any;
             others.push(Change::Delete { kind: KIND, area: Area::Record, name: self.journal.owner, when });
@@ -96,7 +96,7 @@ impl Driver<'_> {
     async fn check_owner(&self) -> Result<()> {
         match super::journal::Owner::read(&self.access, &self.state.thread_id).await? {
             Some((_, version)) if version == self.journal.version => Ok(()),
-            _ => Err(taken_over()),
+            _ => Err(taken_over(&self.state.run_id)),
         }
     }
 
@@ -129,17 +129,17 @@ impl Driver<'_> {
     }
 
     /// The changes that append what the thread does not have of these messages. A thread that was deleted meanwhile stays
-    /// deleted.
-    async fn appended_changes(&self, messages: &[String]) -> Result<Vec<Change>> {
+    /// deleted; another one lives until `until` at least.
+    async fn appended_changes(&self, messages: &[String], until: Option<u64>) -> Result<Vec<Change>> {
         let new = messages.iter().skip(self.state.threaded);
-        let messages = new.filter_map(|message| for_thread(message, &self.state.run_id)).collect();
-        let thread_id = self.state.thread_id.as_str();
-        let appended = match self.handle.append_changes(&self.access, thread_id, messages, false).await {
+        let new: Vec<Json> = new.filter_map(|message| self.state.for_thread(message)).collect();
+        let (thread_id, said) = (self.state.thread_id.as_str(), Appends::Said { until });
+        let appended = match self.handle.append_changes(&self.access, thread_id, &new, said).await {
             Err(Error::InvalidInput(_) | Error::QuotaExceeded { .. }) => {
                 // A thread has limits that a journal has not, and the run must be able to end.
                 let told = message("", "assistant", text_parts(TOO_LARGE), self.state.updated_at);
-                let told = for_thread(&told, &self.state.run_id).into_iter().collect();
-                self.handle.append_changes(&self.access, thread_id, told, false).await?
+                let told: Vec<Json> = self.state.for_thread(&told).into_iter().collect();
+                self.handle.append_changes(&self.access, thread_id, &told, said).await?
             }
             appended => appended?,
         };
@@ -165,7 +165,7 @@ impl Driver<'_> {
         let Some(last) = self.pending.pop() else { return Ok(()) };
         self.pending.push(last.own("threaded", number(messages.len() as u64)));
         for _ in 0..ATTEMPTS {
-            let changes = self.appended_changes(&messages).await?;
+            let changes = self.appended_changes(&messages, None).await?;
             if self.try_flush(changes).await? {
                 self.state.threaded = messages.len();
                 return Ok(());
@@ -178,6 +178,39 @@ impl Driver<'_> {
     pub(crate) fn thread_lags(&self) -> bool {
         let messages = self.state.frames.first().map_or(0, |frame| frame.messages.len());
         messages.saturating_sub(self.state.threaded) >= LAGGING && !self.pending.is_empty()
+    }
+
+    /// Adds to the entry of a suspension what the thread has with it: all that was said, and the results of the last turn so
+    /// far. Their message comes once its turn is complete, with the others.
+    pub(crate) fn telling(&self, suspended: Entry) -> Entry {
+        let Some(frame) = self.state.frames.first() else { return suspended };
+        let suspended = suspended.own("threaded", number(frame.messages.len() as u64));
+        let told: Vec<Json> = self.untold().iter().map(|call| Json::from(call.call_id.as_str())).collect();
+        if told.is_empty() { suspended } else { suspended.own("told", Json::Array(told)) }
+    }
+
+    /// The changes that tell it, and let the thread live as long as the run may wait.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn telling_changes(&self, until: u64) -> Result<Vec<Change>> {
+        let mut messages = self.state.frames.first().map(|frame| frame.messages.clone()).unwrap_or_default();
+        let results = self.untold().into_iter().filter_map(|call| {
+            let done = call.done.as_ref()?;
+            Some(result_part(&call.call_id, done.result.clone(), done.failed))
+        });
+        let results: Vec<Json> = results.collect();
+        if !results.is_empty() {
+            messages.push(message("", "tool", Json::Array(results), self.state.updated_at));
+        }
+        self.appended_changes(&messages, Some(until)).await
+    }
+
+    /// The calls of the agent that was asked that are done while others of the same turn wait, and that the thread has no
+    /// result of.
+    fn untold(&self) -> Vec<&Call> {
+        let calls = self.state.frames.first().map(|frame| frame.calls.iter()).into_iter().flatten();
+        calls.filter(|call| call.done.is_some() && !self.state.told.contains(&call.call_id)).collect()
     }
 
     /// The messages of the agent that was asked. A call that was never answered gets a result that says so: without one

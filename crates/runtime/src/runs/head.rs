@@ -181,9 +181,11 @@ pub(crate) fn is_run_id(text: &str) -> bool {
     bailiwick_model::base32::parse_prefixed_id("run_", text).is_some()
 }
 
-/// What is said when a thread is written by another run.
-pub(crate) fn busy(run_id: &str) -> Error {
-    Error::ThreadBusy(format!(
-        "The run {run_id} is writing this thread. Wait for it, resume it or cancel it, or use another thread."
-    ))
+/// What is said when a thread is written by another run, which stands like that.
+pub(crate) fn busy(run_id: &str, status: &'static str) -> Error {
+    let message = format!(
+        "The run {run_id}, which is {status}, is writing this thread. Wait for it, resume it or cancel it, or use another \
+         thread."
+    );
+    Error::run_busy(message, run_id, status)
 }

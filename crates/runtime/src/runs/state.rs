@@ -7,7 +7,9 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::{AgentRole, RunLimits};
 
 use super::entry::{Entry, STORED, object, whole};
-use super::frame::{Answer, Approving, Call, Done, Frame, PlanStage, calls_of, calls_of_steps, interrupted_message, message, text_parts};
+use super::frame::{
+    Answer, Approving, Call, Done, Frame, PlanStage, calls_of, calls_of_steps, interrupted_message, message, text_parts,
+};
 use super::limits::read_limits;
 use super::parts::{broken_off, lost, unread};
 use super::usage::{TokenUsage, Usage};
@@ -39,6 +41,8 @@ pub(crate) struct RunState {
     pub(crate) thread_messages: Vec<String>,
     /// How many of these its thread has.
     pub(crate) threaded: usize,
+    /// The calls whose results it has before those of their turn are complete.
+    pub(crate) told: HashSet<String>,
     /// The last entry if it is an end or a suspension.
     pub(crate) last: Option<Entry>,
     /// How the last answer of the agent that was asked ended.
@@ -98,6 +102,7 @@ impl RunState {
             answer: None,
             thread_messages: Vec::new(),
             threaded: 1,
+            told: HashSet::new(),
             last: None,
             finish_reason: None,
             call_ids: HashSet::new(),
@@ -110,9 +115,7 @@ impl RunState {
     pub(crate) fn apply(&mut self, entry: &Entry) -> Option<()> {
         self.updated_at = entry.at();
         self.last = None;
-        if let Some(threaded) = entry.own_get("threaded").and_then(whole) {
-            self.threaded = usize::try_from(threaded).ok()?;
-        }
+        self.take_threaded(entry)?;
         match entry.kind() {
             "agent.started" => self.agent_started(entry)?,
             "agent.completed" => self.agent_completed(entry)?,
@@ -171,6 +174,36 @@ impl RunState {
             _ => return None,
         }
         Some(())
+    }
+
+    /// Notes what the thread has with this entry.
+    pub(crate) fn take_threaded(&mut self, entry: &Entry) -> Option<()> {
+        if let Some(threaded) = entry.own_get("threaded").and_then(whole) {
+            self.threaded = usize::try_from(threaded).ok()?;
+        }
+        let told = entry.own_get("told").and_then(Json::as_array).unwrap_or_default();
+        self.told.extend(told.iter().filter_map(Json::as_str).map(str::to_owned));
+        Some(())
+    }
+
+    /// A message of the run as its thread takes it: without its id, with the run's, without results that the thread has.
+    /// `None` if nothing is left.
+    pub(crate) fn for_thread(&self, message: &str) -> Option<Json> {
+        let Json::Object(mut members) = json::parse(message.as_bytes(), &STORED).ok()? else { return None };
+        members.retain(|(key, _)| key != "messageId");
+        if let Some((_, Json::Array(parts))) = members.iter_mut().find(|(key, _)| key == "parts") {
+            let before = parts.len();
+            let is_told = |part: &Json| {
+                let call_id = part.get("callId").and_then(Json::as_str);
+                part.get("result").is_some() && call_id.is_some_and(|call_id| self.told.contains(call_id))
+            };
+            parts.retain(|part| !is_told(part));
+            if parts.is_empty() && before > 0 {
+                return None;
+            }
+        }
+        members.push(("runId".to_owned(), Json::from(self.run_id.as_str())));
+        Some(Json::Object(members))
     }
 
     /// What is to be done next.
@@ -426,14 +459,4 @@ fn role_named(name: &str) -> Option<AgentRole> {
 /// The word for a role.
 pub(crate) fn role_name(role: AgentRole) -> &'static str {
     ROLES.iter().find(|(_, other)| *other == role).map_or("", |(word, _)| word)
-}
-
-/// A message of a run as a thread takes it: without its id, with the run's. `None` if it is none.
-pub(crate) fn for_thread(message: &str, run_id: &str) -> Option<Json> {
-    let Json::Object(mut members) = json::parse(message.as_bytes(), &STORED).ok()? else {
-        return None;
-    };
-    members.retain(|(key, _)| key != "messageId");
-    members.push(("runId".to_owned(), Json::from(run_id)));
-    Some(Json::Object(members))
 }

@@ -79,7 +79,8 @@ pub(crate) fn not_due(name: Name, due: u64) -> Option<Change> {
 }
 
 impl TenantHandle {
-    /// Deletes a thread with its messages. `false`: absent, expired or foreign.
+    /// Deletes a thread with its messages. A run that has it ends first, as cancelled: what waits for an approval is
+    /// withdrawn. `false`: absent, expired or foreign.
     ///
     /// # Errors
     /// `ThreadBusy` if others keep writing it, and those of the store.
@@ -87,6 +88,14 @@ impl TenantHandle {
         let Some(access) = self.existing().await? else { return Ok(false) };
         for _ in 0..super::ATTEMPTS {
             let Some((record, head)) = super::read_head(&access, thread_id).await? else { return Ok(false) };
+            let (run, unowned) = self.thread_owner(&access, thread_id).await?;
+            if let Some(run_id) = run {
+                match self.cancel_run(&run_id).await {
+                    // Gone, or being resumed: looked at again.
+                    Ok(()) | Err(Error::NotFound | Error::ThreadBusy { .. }) => continue,
+                    Err(error) => return Err(error),
+                }
+            }
             let journal = journal_name(&access, &head.journal);
             let (kind, area, name) = (Kind::Threads, Area::Record, head_name(&access, thread_id));
             let mut changes = vec![Change::Delete { kind, area, name, when: When::Version(record.version) }];
@@ -94,6 +103,7 @@ impl TenantHandle {
             changes.push(Journal { dead: true, ..Journal::of(&head) }.written(journal, When::Any));
             changes.extend(not_due(journal, head.listed_until));
             changes.extend(due(journal, 0));
+            changes.push(unowned);
             if access.commit(changes, &self.engine_limits, Durability::Sync).await? == Committed::Done {
                 // It is deleted from here on. What cannot be tidied up now is left for the next deletion.
                 if self.discard(&access, journal, 0).await.is_ok() {

@@ -255,7 +255,7 @@ fn b6_a_run_that_was_taken_over_is_fenced() {
             replies.send(says("No, mine.")).unwrap();
         })
         .await;
-        assert!(matches!(result, Err(Error::ThreadBusy(_))), "{result:?}");
+        assert!(matches!(result, Err(Error::ThreadBusy { .. })), "{result:?}");
         let messages = other
             .thread_messages(text(&parsed(&other.run_summary(&run_id).await.unwrap()), "threadId"), 10, None)
             .await;
