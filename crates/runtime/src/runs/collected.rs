@@ -309,10 +309,7 @@ mod tests {
             (format!(r#"{{"type":"text.delta","id":"t","delta":"{large}!"}}"#), "text 4194305"),
             (format!(r#"{{"type":"tool.call","callId":"{large}","tool":"t","input":"{{}}"}}"#), "calls 4194307"),
             (format!(r#"{{"type":"opaque","provider":"p","data":"{large}"}}"#), "opaque parts 4194307"),
-            (
-                format!(r#"{{"type":"reasoning.delta","id":"t","delta":"","metadata":"{large}"}}"#),
-                "metadata 4194306",
-            ),
+            (format!(r#"{{"type":"reasoning.delta","id":"t","delta":"","metadata":"{large}"}}"#), "metadata 4194306"),
         ] {
             let told = Collected::default().take(format!("[{event}]").as_bytes()).unwrap_err();
             assert!(told.contains("more than 4194304 bytes") && told.contains(what), "{told}");
@@ -328,14 +325,16 @@ mod tests {
             (r#"{\"a\":"#, "EOF"),
             (r#"{\"a\":1,\"a\":2}"#, "duplicate key"),
             (r#"{\"a\":1e400}"#, "out of range"),
-            (r#"{\"a\":\"\\ud800\"}"#, "surrogate"),
+            (r#"{\"a\":\"\\ud800\"}"#, "hex escape"),
             (r#"{\"__proto__\":1}"#, "__proto__"),
             ("not JSON", "expected"),
         ] {
             let mut collected = Collected::default();
             let event = format!(r#"[{{"type":"tool.call","callId":"c","tool":"t","input":"{input}"}}]"#);
             collected.take(event.as_bytes()).unwrap();
-            let Some(Part::Call { input: Input::Unread(_, told), .. }) = collected.parts.pop() else { panic!("{input}") };
+            let Some(Part::Call { input: Input::Unread(_, told), .. }) = collected.parts.pop() else {
+                panic!("{input}")
+            };
             assert!(told.contains(reason), "{input}: {told}");
         }
     }

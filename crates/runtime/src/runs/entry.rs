@@ -20,7 +20,8 @@ pub(crate) const GLIMPSE: &str = "glimpse";
 pub(crate) const NO_BLOCK: BlockHash = [0; 32];
 
 /// What is stored is nested deeper than what was given.
-pub(crate) const STORED: json::Limits = json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
+pub(crate) const STORED: json::Limits =
+    json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
 
 /// See the module's text.
 #[derive(Debug, Clone, PartialEq)]

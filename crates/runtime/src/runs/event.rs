@@ -213,10 +213,7 @@ mod tests {
                 r#"{"type":"text.delta","id":"","delta":{}}"#,
                 "event 3 (text.delta): delta must be a string, not an object".to_owned(),
             ),
-            (
-                r#"{"type":"opaque","data":1}"#,
-                "event 3 (opaque): provider is missing; it must be a string".to_owned(),
-            ),
+            (r#"{"type":"opaque","data":1}"#, "event 3 (opaque): provider is missing; it must be a string".to_owned()),
             (
                 r#"{"type":"opaque","provider":"","data":1}"#,
                 "event 3 (opaque): provider must have 1 to 256 bytes, not 0".to_owned(),
@@ -244,11 +241,7 @@ mod tests {
         for (event, call, told) in [
             (r#"{"type":"tool.call"}"#, ["", "", ""], 3),
             (r#"{"type":"tool.call","callId":null,"tool":"x","input":""}"#, ["", "x", ""], 1),
-            (
-                r#"{"type":"tool.call","callId":5,"tool":["a"],"input":{"a":[1]}}"#,
-                ["5", r#"["a"]"#, r#"{"a":[1]}"#],
-                3,
-            ),
+            (r#"{"type":"tool.call","callId":5,"tool":["a"],"input":{"a":[1]}}"#, ["5", r#"["a"]"#, r#"{"a":[1]}"#], 3),
             (
                 r#"{"type":"tool.call","callId":"\u0000","tool":"x<|channel|>json","input":"{","metadata":null}"#,
                 ["\0", "x<|channel|>json", "{"],

@@ -25,8 +25,7 @@ pub(crate) fn read_limits(value: &Json) -> Option<RunLimits> {
 /// As [`read_limits`] reads them.
 pub(crate) fn write_limits(limits: &RunLimits) -> Json {
     let values = [limits.max_steps, limits.max_tool_calls, limits.max_tokens, limits.max_duration_ms];
-    let members =
-        LIMITS.iter().zip(values).filter_map(|(name, value)| Some(((*name).to_owned(), number(value?))));
+    let members = LIMITS.iter().zip(values).filter_map(|(name, value)| Some(((*name).to_owned(), number(value?))));
     Json::Object(members.collect())
 }
 

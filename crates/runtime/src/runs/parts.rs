@@ -46,8 +46,7 @@ impl Parts {
                             Json::String(text)
                         }
                     };
-                    let members =
-                        [("callId", Json::String(call_id)), ("tool", Json::String(tool)), ("input", input)];
+                    let members = [("callId", Json::String(call_id)), ("tool", Json::String(tool)), ("input", input)];
                     (object_of("tool-call", members), metadata)
                 }
             };
@@ -142,7 +141,8 @@ pub(crate) fn broken_off(entry: &Entry) -> Option<&Json> {
 /// Why the arguments of a call could not be read, by what its entry keeps.
 pub(crate) fn unread(kept: &Json, call_id: &str) -> Option<String> {
     let pairs = kept.get("unread")?.as_array()?;
-    let pair = pairs.iter().filter_map(Json::as_array).find(|pair| pair.first().and_then(Json::as_str) == Some(call_id))?;
+    let pair =
+        pairs.iter().filter_map(Json::as_array).find(|pair| pair.first().and_then(Json::as_str) == Some(call_id))?;
     pair.get(1)?.as_str().map(str::to_owned)
 }
 

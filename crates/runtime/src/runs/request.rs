@@ -4,8 +4,8 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Error, Result};
 
-use super::live::Registered;
 use super::limits::read_limits;
+use super::live::Registered;
 
 /// The longest name of who asks, in bytes of UTF-8.
 const ACTOR_BYTES: usize = 256;

@@ -19,11 +19,7 @@ pub(crate) struct Scripted {
 
 impl Scripted {
     pub(crate) fn new(answers: impl IntoIterator<Item = Vec<Reply>>) -> Self {
-        Self {
-            answers: Mutex::new(answers.into_iter().collect()),
-            requests: Mutex::default(),
-            calls: Mutex::default(),
-        }
+        Self { answers: Mutex::new(answers.into_iter().collect()), requests: Mutex::default(), calls: Mutex::default() }
     }
 }
 

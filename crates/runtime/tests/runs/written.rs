@@ -103,8 +103,7 @@ fn w2_ids_of_any_length_and_many_calls_at_once_are_taken() {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;
         let long = "signature/+=".repeat(400);
-        let mut calls: Vec<String> =
-            (0..200).map(|at| call("", "search", &format!(r#"{{"text":"{at}"}}"#))).collect();
+        let mut calls: Vec<String> = (0..200).map(|at| call("", "search", &format!(r#"{{"text":"{at}"}}"#))).collect();
         calls.extend([&long, &long].map(|id| call(id, "search", r#"{"text":"x"}"#)));
         let host = Scripted::new([calling(&calls), answer("Done.")]);
         let result = query(&handle, request("Go"), &host).await;
@@ -130,7 +129,8 @@ fn w3_ids_stay_unique_in_a_run() {
         let result = query(&handle, request("Go"), &host).await;
         assert_eq!(text(&result, "status"), "completed");
         let kept = messages(&handle, text(&result, "threadId")).await;
-        let ids: Vec<&str> = [1, 3, 5].iter().flat_map(|at| parts(&kept[*at])).map(|part| text(part, "callId")).collect();
+        let ids: Vec<&str> =
+            [1, 3, 5].iter().flat_map(|at| parts(&kept[*at])).map(|part| text(part, "callId")).collect();
         assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), 9, "{ids:?}");
     });
 }
@@ -140,7 +140,9 @@ fn p14_the_same_write_call_twice_in_one_answer_is_made_once() {
     wait(async {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;
-        let twice = |tool: &str| [call("one", tool, r#"{"text":"a","n":1}"#), call("two", tool, r#"{ "n": 1.0, "text": "a" }"#)];
+        let twice = |tool: &str| {
+            [call("one", tool, r#"{"text":"a","n":1}"#), call("two", tool, r#"{ "n": 1.0, "text": "a" }"#)]
+        };
         for (tool, made) in [("book", 1), ("search", 2)] {
             let host = Scripted::new([calling(&twice(tool)), calling(&twice(tool)), answer("Done.")]);
             let result = query(&handle, request("Go"), &host).await;
@@ -173,7 +175,10 @@ fn p3_an_answer_that_pauses_is_asked_for_again_within_the_steps() {
         let types: Vec<&str> = parts(&asked[0]).iter().map(|part| text(part, "type")).collect();
         assert_eq!((text(&asked[0], "role"), types), ("assistant", vec!["text", "opaque"]));
         let kept = messages(&handle, text(&result, "threadId")).await;
-        assert_eq!(json::write(&parts(&kept[1])[1]), r#"{"type":"opaque","provider":"p","data":{"type":"server_tool_use","id":"s"}}"#);
+        assert_eq!(
+            json::write(&parts(&kept[1])[1]),
+            r#"{"type":"opaque","provider":"p","data":{"type":"server_tool_use","id":"s"}}"#
+        );
         // One that pauses for ever is stopped, and an agent with an output schema answers with what comes after the pause.
         let host = Scripted::new((0..9).map(|_| pausing()));
         let limits = RunLimits { max_steps: Some(3), ..RunLimits::default() };
@@ -400,7 +405,8 @@ fn p6_warnings_are_on_the_answer() {
 
 /// A value such as a model or a provider may give for any field.
 fn odd(random: &mut Random, depth: usize) -> String {
-    let texts = ["", "\\u0000", "\\ud83d\\ude00", "\\u202e\\u2028", "a b", "__proto__", "constructor", "{", "call_0", "null"];
+    let texts =
+        ["", "\\u0000", "\\ud83d\\ude00", "\\u202e\\u2028", "a b", "__proto__", "constructor", "{", "call_0", "null"];
     let nested = |random: &mut Random| if depth == 0 { "[]".to_owned() } else { odd(random, depth - 1) };
     match random.next() % 14 {
         0 => "null".to_owned(),
