@@ -115,14 +115,22 @@ export class RunSpans {
     }
     const span = this.#telemetry.startChat(start, agent.activity)
     const answer = new ModelAnswer(this.#telemetry.recordsContent)
+    let isOver = false
     const end = () => {
+      isOver = true
       const said = answer.end()
       agent.usage = sumOfUsage([agent.usage, said.usage ?? {}])
       agent.output = said.output
       span.end(said)
     }
+    const fail = (error: unknown) => {
+      // Of an answer that broke off, its agent has used what was told by then.
+      if (!isOver) agent.usage = sumOfUsage([agent.usage, answer.end().usage ?? {}])
+      isOver = true
+      span.fail(error)
+    }
     const { isRecording } = span
-    const activity = { isRecording, end, run: span.run.bind(span), fail: span.fail.bind(span) } as Activity<undefined>
+    const activity = { isRecording, end, run: span.run.bind(span), fail } as Activity<undefined>
     return { activity, hear: (event) => answer.hear(event) }
   }
 

@@ -325,7 +325,7 @@ mod tests {
             (r#"{\"a\":"#, "EOF"),
             (r#"{\"a\":1,\"a\":2}"#, "duplicate key"),
             (r#"{\"a\":1e400}"#, "out of range"),
-            (r#"{\"a\":\"\\ud800\"}"#, "surrogate"),
+            (r#"{\"a\":\"\\ud800\"}"#, "hex escape"),
             (r#"{\"__proto__\":1}"#, "__proto__"),
             ("not JSON", "expected"),
         ] {

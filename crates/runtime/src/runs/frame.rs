@@ -273,3 +273,20 @@ pub(crate) fn calls_of_steps(run_call: &str, steps: &Json) -> Option<Vec<Call>> 
     }
     Some(calls)
 }
+
+const ROLES: [(&str, AgentRole); 4] = [
+    ("coordinator", AgentRole::Coordinator),
+    ("planner", AgentRole::Planner),
+    ("executor", AgentRole::Executor),
+    ("specialist", AgentRole::Specialist),
+];
+
+/// The role of this name.
+pub(crate) fn role_named(name: &str) -> Option<AgentRole> {
+    ROLES.iter().find(|(word, _)| *word == name).map(|(_, role)| *role)
+}
+
+/// The word for a role.
+pub(crate) fn role_name(role: AgentRole) -> &'static str {
+    ROLES.iter().find(|(_, other)| *other == role).map_or("", |(word, _)| word)
+}

@@ -8,8 +8,7 @@ use bailiwick_model::spec::AgentRole;
 
 use super::driver::{Driver, Halt, failed};
 use super::entry::{member, number, whole};
-use super::frame::{Answer, Approving, Call, Frame, message, text_parts};
-use super::state::role_name;
+use super::frame::{Answer, Approving, Call, Frame, message, role_name, text_parts};
 use super::steps::{self, Size};
 use super::team::{route_property, unfenced};
 use super::tool::Outcome;

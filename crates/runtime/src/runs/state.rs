@@ -8,7 +8,8 @@ use bailiwick_model::spec::{AgentRole, RunLimits};
 
 use super::entry::{Entry, STORED, object, whole};
 use super::frame::{
-    Answer, Approving, Call, Done, Frame, PlanStage, calls_of, calls_of_steps, interrupted_message, message, text_parts,
+    Answer, Approving, Call, Done, Frame, PlanStage, calls_of, calls_of_steps, interrupted_message, message,
+    role_named, text_parts,
 };
 use super::limits::read_limits;
 use super::parts::{broken_off, lost, unread};
@@ -443,20 +444,4 @@ fn refusal(decision: &str, record: &Json) -> String {
 pub(crate) fn text_of(parts: &[Json]) -> String {
     let texts = parts.iter().filter(|part| part.get("type").and_then(Json::as_str) == Some("text"));
     texts.filter_map(|part| part.get("text")?.as_str()).collect()
-}
-
-const ROLES: [(&str, AgentRole); 4] = [
-    ("coordinator", AgentRole::Coordinator),
-    ("planner", AgentRole::Planner),
-    ("executor", AgentRole::Executor),
-    ("specialist", AgentRole::Specialist),
-];
-
-fn role_named(name: &str) -> Option<AgentRole> {
-    ROLES.iter().find(|(word, _)| *word == name).map(|(_, role)| *role)
-}
-
-/// The word for a role.
-pub(crate) fn role_name(role: AgentRole) -> &'static str {
-    ROLES.iter().find(|(_, other)| *other == role).map_or("", |(word, _)| word)
 }

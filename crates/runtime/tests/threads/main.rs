@@ -303,7 +303,11 @@ fn m4_what_is_no_message_is_refused_with_its_place() {
             (part(&format!(r#"{{"type":"file","reference":"{reference}","mediaType":"a"}}"#)), "parts[0].mediaType"),
             (part(r#"{"type":"tool-call","callId":1,"tool":"t","input":1}"#), "messages[0].parts[0].callId"),
             (part(r#"{"type":"tool-call","callId":"c","tool":1,"input":1}"#), "messages[0].parts[0].tool"),
+            (part(r#"{"type":"tool-call","callId":"","tool":"t","input":1}"#), "messages[0].parts[0].callId"),
+            (part(r#"{"type":"tool-call","callId":"c","tool":null,"input":1}"#), "messages[0].parts[0].tool"),
+            (part(r#"{"type":"opaque","provider":"","data":1}"#), "messages[0].parts[0].provider"),
             (part(r#"{"type":"opaque","provider":"p"}"#), "messages[0].parts[0].data is missing"),
+            (r#"[{"role":"user","parts":[],"createdAt":1,"interrupted":1}]"#.to_owned(), "messages[0].parts"),
             (part(r#"{"type":"tool-call","callId":"c","tool":"t"}"#), "messages[0].parts[0].input is missing"),
             (part(r#"{"type":"tool-result","callId":"c"}"#), "messages[0].parts[0].result is missing"),
             (part(r#"{"type":"tool-result","callId":"c","result":1,"isError":0}"#), "parts[0].isError"),
@@ -358,6 +362,28 @@ fn m4_what_is_no_message_is_refused_with_its_place() {
                 "INVALID_INPUT"
             );
             assert_eq!(handle.thread_messages(id, 10, None).await.err(), Some(Error::NotFound));
+        }
+    });
+}
+
+#[test]
+fn w2_a_thread_takes_back_what_a_models_answer_left_in_another() {
+    wait(async {
+        let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
+        let handle = handle(&store, "acme");
+        let id = "signature/+=".repeat(400);
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        let parts = format!(
+            r#"{{"type":"tool-call","callId":"{id}","tool":"x<|channel|>json","input":{deep}}},{{"type":"tool-call","callId":"__proto__","tool":"","input":"{{"}},{{"type":"opaque","provider":"p","data":null}}"#
+        );
+        let many = vec![parts.as_str(); 341].join(",");
+        for parts in [parts.as_str(), many.as_str()] {
+            let message = format!(r#"[{{"role":"assistant","parts":[{parts}],"createdAt":1,"interrupted":true}}]"#);
+            let kept = handle.append_messages("one", message.as_bytes(), None).await.unwrap().remove(0);
+            let (_, members) = kept.split_once(',').unwrap();
+            let again = format!("[{{{members}]");
+            let copied = handle.append_messages("other", again.as_bytes(), None).await.unwrap().remove(0);
+            assert_eq!(copied.split_once(',').unwrap().1, members);
         }
     });
 }
