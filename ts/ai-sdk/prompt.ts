@@ -3,6 +3,7 @@ import { sendable, withoutItem } from '../prompt/index.ts'
 import type { Message, ModelRequest, Part } from '../spec/callbacks.ts'
 import type { JsonObject, JsonValue } from '../spec/json-value.ts'
 import { isPlainObject } from '../spec/plain-json.ts'
+import { type Dialect, dialectOf } from './dialect.ts'
 import type { FileContent } from './file-data.ts'
 import type { FileData, PromptMessage, PromptPart, ToolOutput } from './language-model.ts'
 import { fromOpaque } from './opaque-parts.ts'
@@ -36,7 +37,7 @@ export async function toPrompt(request: ModelRequest, addressee: Addressee): Pro
   const prompt: PromptMessage[] = request.system === '' ? [] : [{ role: 'system', content: request.system }]
   const messages = sendable(request.messages)
   const writer = new PromptWriter(request, addressee)
-  const hasNoCalls = request.tools.length === 0 && wantsTools.test(addressee.provider)
+  const hasNoCalls = request.tools.length === 0 && dialectOf(addressee.provider)?.wantsTools === true
   for (const message of hasNoCalls ? messages.map(withoutCalls) : messages) {
     const content = await writer.contentOf(message)
     // Providers refuse messages without content, as parts of another provider leave them.
@@ -44,9 +45,6 @@ export async function toPrompt(request: ModelRequest, addressee: Addressee): Pro
   }
   return prompt
 }
-
-/** Providers that take calls and results only where tools are on offer. */
-const wantsTools = /anthropic|bedrock/i
 
 /** A call as its provider is told: under which id, and what it was called. */
 interface Told {
@@ -57,6 +55,7 @@ interface Told {
 class PromptWriter {
   readonly #request: ModelRequest
   readonly #addressee: Addressee
+  readonly #dialect: Dialect | undefined
   readonly #ids: WireIds
   /** Providers want the name of the tool beside its result, too. */
   readonly #told = new Map<string, Told>()
@@ -64,6 +63,7 @@ class PromptWriter {
   constructor(request: ModelRequest, addressee: Addressee) {
     this.#request = request
     this.#addressee = addressee
+    this.#dialect = dialectOf(addressee.provider)
     this.#ids = new WireIds(addressee.provider, addressee.modelId)
   }
 
@@ -73,7 +73,11 @@ class PromptWriter {
       const written = await this.#write(part, role)
       if (written !== undefined) content.push(written)
     }
+    // The parts of other providers that stood behind it are gone.
+    while (content.at(-1)?.type === 'reasoning') content.pop()
     if (interrupted === true && role === 'assistant') content.push(cutOff)
+    // Some packages leave files out that are no images, or put them elsewhere, and an empty message would be refused.
+    if (role === 'user' && content.length > 0 && content.every(isOtherFile)) content.unshift(text('[Files alone.]'))
     return content
   }
 
@@ -81,7 +85,7 @@ class PromptWriter {
     switch (part.type) {
       case 'text':
       case 'reasoning':
-        return this.#withOptions(part, { type: part.type, text: part.text })
+        return this.#saysNothing(part) ? undefined : this.#withOptions(part, { type: part.type, text: part.text })
       case 'file':
         return await this.#file(part, role)
       case 'tool-call':
@@ -91,6 +95,15 @@ class PromptWriter {
       default:
         return this.#opaque(part)
     }
+  }
+
+  /** Whether it is blank, and has no metadata that its provider is known to want back. */
+  #saysNothing({ type, text: words, metadata }: Extract<Part, { type: 'text' | 'reasoning' }>): boolean {
+    if (words.trim() !== '') return false
+    if (this.#addressee.isPlain || !isPlainObject(metadata)) return true
+    if (this.#dialect === undefined) return false
+    if (type === 'text' && !this.#dialect.takesBlankText) return true
+    return !this.#dialect.names.some((name) => Object.hasOwn(metadata, name))
   }
 
   #call(part: Extract<Part, { type: 'tool-call' }>): PromptPart {
@@ -114,6 +127,9 @@ class PromptWriter {
 
   async #file(part: Extract<Part, { type: 'file' }>, role: Message['role']): Promise<PromptPart> {
     const { mediaType } = part
+    if (role === 'assistant' && this.#dialect?.takesFilesOfAssistant === false) {
+      return text(`[A file of the type ${mediaType} of the assistant.]`)
+    }
     const bytes = await this.#bytesOf(part.reference)
     if (bytes === undefined) return text(`[A file of the type ${mediaType} was here. It is no longer available.]`)
     if (!this.#addressee.isPlain)
@@ -160,6 +176,10 @@ function withoutCalls(message: Message): Message {
 
 /** So large a text is told in place of a file that a model does not take. */
 const mostTextBytes = 256 << 10
+
+function isOtherFile(part: PromptPart): boolean {
+  return part.type === 'file' && !part.mediaType.startsWith('image/')
+}
 
 function isText(mediaType: string): boolean {
   return mediaType.startsWith('text/') || mediaType.startsWith('application/json')
