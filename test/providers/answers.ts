@@ -1,4 +1,6 @@
+import { Buffer } from 'node:buffer'
 import { expect } from 'vitest'
+import { NotFoundError } from '../../ts/errors/index.ts'
 import type { ModelEvent, Part } from '../../ts/index.ts'
 import { eventsOf, message, requestOf } from '../models/support.ts'
 import type { Cell } from './cell.ts'
@@ -8,6 +10,14 @@ import { modelAt } from './world.ts'
 const user = message('user', [{ type: 'text', text: 'Any shoes?' }])
 const more = message('user', [{ type: 'text', text: 'And hats?' }])
 const tools = [{ name: 'search', description: 'Finds products', inputSchema: { type: 'object' } }]
+
+const picture = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
+const table = Buffer.from('shoes;3')
+
+async function resolve(id: string): Promise<never> {
+  if (id === 'ref_gone') throw new NotFoundError('There is no reference of this id.')
+  return { bytes: id === 'ref_picture' ? picture : table } as never
+}
 
 /** What an answer holds besides texts and calls, and what becomes of it in the next request. */
 export function tryAnswers(provider: Provider, cell: Cell): void {
@@ -38,6 +48,25 @@ export function tryAnswers(provider: Provider, cell: Cell): void {
   }
   cell('paused turns', provider.paused, async (paused) => {
     expect((await replay(paused)).at(-1)).toMatchObject({ type: 'finish', reason: 'pause' })
+  })
+
+  cell('files', true, async () => {
+    const { model, server } = await modelAt(provider, wire.answer({ text: 'Three.' }))
+    const file = (reference: string, mediaType: string) => ({ type: 'file', reference, mediaType }) as const
+    const given = [
+      message('user', [file('ref_picture', 'image/png'), file('ref_table', 'text/csv')]),
+      message('user', [file('ref_gone', 'application/pdf'), file('ref_other', 'application/x-other')]),
+      user,
+    ]
+    for (const messages of [given, given]) {
+      const events = await eventsOf(model.stream(requestOf({ modelId, messages, tools, resolve })))
+      expect(events.at(-1)).toMatchObject({ type: 'finish', reason: 'stop' })
+      const body = JSON.stringify(server.asked.at(-1)?.body)
+      expect(body).toContain(picture.toString('base64'))
+      expect(body.includes('shoes;3') || body.includes(table.toString('base64'))).toBe(true)
+      expect(body).toContain('A file of the type application/pdf was here.')
+      expect(wire.problemsOf(server.asked.at(-1)?.body)).toEqual([])
+    }
   })
 
   cell('usage before the end', provider.early, async (usage) => {

@@ -9,6 +9,7 @@ const rows = {
   'tools, side by side, with ids that come again': 'P11',
   'reasoning goes back': 'M13',
   'output by a schema': 'P1',
+  files: 'W5',
   'asked to wait': 'M13',
   refused: 'M13',
   'fails within an answer': 'M13',

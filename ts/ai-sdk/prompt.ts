@@ -9,6 +9,12 @@ import type { FileData, PromptMessage, PromptPart, ToolOutput } from './language
 import { fromOpaque } from './opaque-parts.ts'
 import { WireIds } from './wire-ids.ts'
 
+/**
+ * What is told in words rather than as it is: nothing, files that are no images, or whatever a provider may refuse: all files, while
+ * opaque parts and metadata are left out.
+ */
+export type InWords = 'nothing' | 'files' | 'all'
+
 /** Whom a prompt is for. */
 export interface Addressee {
   /** Its name: opaque parts go back to the provider of this name alone. */
@@ -16,8 +22,8 @@ export interface Addressee {
   readonly modelId: string
   /** How its version of the interface takes the content of a file. */
   readonly wrap: (content: FileContent) => FileData
-  /** Whether it has refused the conversation once: then files, opaque parts and metadata are left out, or told in words. */
-  readonly isPlain: boolean
+  /** What it is told in words, because it refused or left out more. */
+  readonly inWords: InWords
 }
 
 /** Under this name our own metadata of a part lies beside the providers'. */
@@ -100,7 +106,7 @@ class PromptWriter {
   /** Whether it is blank, and has no metadata that its provider is known to want back. */
   #saysNothing({ type, text: words, metadata }: Extract<Part, { type: 'text' | 'reasoning' }>): boolean {
     if (words.trim() !== '') return false
-    if (this.#addressee.isPlain || !isPlainObject(metadata)) return true
+    if (this.#addressee.inWords === 'all' || !isPlainObject(metadata)) return true
     if (this.#dialect === undefined) return false
     if (type === 'text' && !this.#dialect.takesBlankText) return true
     return !this.#dialect.names.some((name) => Object.hasOwn(metadata, name))
@@ -121,7 +127,7 @@ class PromptWriter {
   }
 
   #opaque({ provider, data }: Extract<Part, { type: 'opaque' }>): PromptPart | undefined {
-    if (provider !== this.#addressee.provider || this.#addressee.isPlain) return undefined
+    if (provider !== this.#addressee.provider || this.#addressee.inWords === 'all') return undefined
     return fromOpaque(data, this.#addressee.wrap)
   }
 
@@ -132,11 +138,16 @@ class PromptWriter {
     }
     const bytes = await this.#bytesOf(part.reference)
     if (bytes === undefined) return text(`[A file of the type ${mediaType} was here. It is no longer available.]`)
-    if (!this.#addressee.isPlain)
+    if (this.#isTaken(mediaType))
       return this.#withOptions(part, { type: 'file', mediaType, data: this.#addressee.wrap(bytes) })
     const words = isText(mediaType) && bytes.length <= mostTextBytes ? textOf(bytes) : undefined
     if (words !== undefined) return text(`[A file of the type ${mediaType}:]\n${words}`)
     return text(`[A file of the type ${mediaType} of the ${role}, which this model does not take.]`)
+  }
+
+  #isTaken(mediaType: string): boolean {
+    const { inWords } = this.#addressee
+    return inWords === 'nothing' || (inWords === 'files' && mediaType.startsWith('image/'))
   }
 
   async #bytesOf(reference: string): Promise<Uint8Array | undefined> {
@@ -149,7 +160,7 @@ class PromptWriter {
   }
 
   #withOptions({ metadata }: Part, part: PromptPart): PromptPart {
-    if (this.#addressee.isPlain || !isPlainObject(metadata)) return part
+    if (this.#addressee.inWords === 'all' || !isPlainObject(metadata)) return part
     if (!Object.hasOwn(metadata, ownMetadata)) return { ...part, providerOptions: metadata as JsonObject }
     const { [ownMetadata]: _own, ...providerOptions } = metadata as JsonObject
     return Object.keys(providerOptions).length === 0 ? part : { ...part, providerOptions }
