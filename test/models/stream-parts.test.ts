@@ -161,6 +161,14 @@ describe('P5: metadata', () => {
     ])
   })
 
+  test('W2: metadata that JSON cannot hold ends no stream', async () => {
+    const itself: Record<string, unknown> = { count: 1n }
+    itself['self'] = itself
+    const deltas = [1, 2].map(() => ({ type: 'text-delta', id: 't', delta: 'a', providerMetadata: { local: itself } }))
+    const events = await eventsFor([{ type: 'text-start', id: 't' }, ...deltas, { type: 'text-end', id: 't' }, finish])
+    expect(events.filter(({ type }) => type === 'text.delta')).toHaveLength(3)
+  })
+
   test('P5: what a block without an end has gathered is told before the finish', async () => {
     const events = await eventsFor([
       { type: 'text-start', id: 't' },
