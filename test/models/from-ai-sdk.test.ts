@@ -2,25 +2,7 @@ import { fromAiSdk } from 'bailiwick/ai-sdk'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { ModelEvent } from '../../ts/index.ts'
 import { codeOf, failureOf } from '../support/failures.ts'
-import { eventsOf, failureFrom, message, requestOf } from './support.ts'
-
-/** A language model that answers with these parts, or does what is given instead. */
-function languageModel(
-  doStream: readonly object[] | ((options: object) => Promise<{ stream: ReadableStream }>),
-  version = 'v4',
-) {
-  const asked: object[] = []
-  return {
-    specificationVersion: version,
-    provider: 'local',
-    modelId: 'fixed',
-    asked,
-    async doStream(options: object) {
-      asked.push(options)
-      return typeof doStream === 'function' ? await doStream(options) : { stream: ReadableStream.from(doStream) }
-    },
-  }
-}
+import { eventsOf, failureFrom, languageModel, message, requestOf } from './support.ts'
 
 const finish = { type: 'finish', finishReason: { unified: 'stop', raw: 'stop' }, usage: {} }
 const finished: ModelEvent = { type: 'finish', reason: 'stop', usage: {} }

@@ -192,7 +192,7 @@ test('W4: arguments are an object whatever the model wrote', () => {
 })
 
 test('W1: names become what providers take, each another one', () => {
-  expect(['search', 'a-b_C9', '__proto__'].map(sendableToolName)).toEqual(['search', 'a-b_C9', '__proto__'])
+  expect(['search', 'a-b_C9'].map(sendableToolName)).toEqual(['search', 'a-b_C9'])
   fc.assert(
     fc.property(
       fc.string({ unit: 'binary', maxLength: 70 }),
@@ -204,8 +204,19 @@ test('W1: names become what providers take, each another one', () => {
       },
     ),
   )
-  for (const odd of ['x<|channel|>json', 'x__channel__json!', '', ' ', 'n'.repeat(65), 'n'.repeat(66), 'ö']) {
+  for (const odd of [
+    '__proto__',
+    'constructor',
+    'x<|channel|>json',
+    'x__channel__json!',
+    '',
+    ' ',
+    'n'.repeat(65),
+    'n'.repeat(66),
+    'ö',
+  ]) {
     expect(sendableToolName(odd)).toMatch(/^[a-zA-Z0-9_-]{1,64}$/)
+    expect(sendableToolName(odd) in {}).toBe(false)
   }
 })
 

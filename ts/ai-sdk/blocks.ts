@@ -1,5 +1,5 @@
 import type { ModelEvent } from '../spec/callbacks.ts'
-import type { JsonObject, JsonValue } from '../spec/json-value.ts'
+import type { JsonObject } from '../spec/json-value.ts'
 import { isPlainObject } from '../spec/plain-json.ts'
 
 type Kind = 'text' | 'reasoning'
@@ -81,10 +81,17 @@ function joinedOf(before: JsonObject, later: JsonObject): JsonObject {
   return isNews ? { ...before, ...later } : before
 }
 
-function isSame(one: JsonValue | undefined, other: JsonValue | undefined): boolean {
+/** Compares as far as metadata is nested; what goes deeper, or into itself, is news each time. */
+function isSame(one: unknown, other: unknown, levels = 20): boolean {
   if (one === other) return true
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
-  return JSON.stringify(one) === JSON.stringify(other)
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null || levels === 0)
+    return false
+  const names = Object.keys(one)
+  const [before, after] = [one as Record<string, unknown>, other as Record<string, unknown>]
+  return (
+    names.length === Object.keys(other).length &&
+    names.every((name) => Object.hasOwn(after, name) && isSame(before[name], after[name], levels - 1))
+  )
 }
 
 /** Some servers cut a text within a character, and half a character is no text that can be kept. */

@@ -1,13 +1,12 @@
 import { InvalidInputError } from '../errors/index.ts'
 import type { Model, ModelEvent, ModelRequest } from '../spec/callbacks.ts'
-import { isPlainObject } from '../spec/plain-json.ts'
 import { isRefusal, toFailure } from './failure.ts'
 import { fileDataOf } from './file-data.ts'
 import type { CallOptions, LanguageModel, LanguageModelProvider, PartReader } from './language-model.ts'
 import { closedSchema, systemWithSchema } from './output-schema.ts'
-import { toPrompt } from './prompt.ts'
+import { type InWords, toPrompt } from './prompt.ts'
 import { StreamEvents } from './stream-events.ts'
-import { refusesOutputSchema } from './warnings.ts'
+import { type LeftOut, leftOutOf } from './warnings.ts'
 
 /**
  * A model of the AI SDK as a model of a runtime: one language model, whatever is asked for, or a provider, which is asked
@@ -40,60 +39,65 @@ export function fromAiSdk(source: LanguageModel | LanguageModelProvider): Model 
   if (modelOf === undefined) {
     throw new InvalidInputError('source must be a language model or a provider of the AI SDK, not the name of one.')
   }
-  // Models that have said that they take no schema of an output.
-  const withoutSchema = new Set<string>()
-  return { stream: (request) => answer(modelOf, request, withoutSchema) }
+  // What models have said that they leave out of a request, by their names.
+  const known = new Map<string, Form>()
+  return { stream: (request) => answer(modelOf, request, known) }
 }
 
 /** How a request is put to a provider. */
 interface Form {
   /** The schema of the output stands in the system text. */
   readonly isSchemaTold: boolean
-  /** Without what the provider refused to put into a request. */
-  readonly isPlain: boolean
+  readonly inWords: InWords
 }
 
 async function* answer(
   modelOf: (id: string) => LanguageModel,
   request: ModelRequest,
-  withoutSchema: Set<string>,
+  known: Map<string, Form>,
 ): AsyncGenerator<ModelEvent> {
   request.signal.throwIfAborted()
   const model = modelOf(request.modelId)
   const name = `${model.provider} ${model.modelId}`
-  const isSchemaTold = () =>
-    request.outputSchema !== undefined && (withoutSchema.has(name) || model.supportsStructuredOutputs === false)
-  const form = { isSchemaTold: isSchemaTold(), isPlain: false }
-  if (!(yield* answerOnce(model, request, form))) return
-  // The provider sends no schema: it is asked again at once, rather than after an answer that fits only by chance.
-  withoutSchema.add(name)
-  yield* answerOnce(model, request, { ...form, isSchemaTold: true })
+  // Each time it leaves out one thing more at most, so this ends.
+  for (;;) {
+    const isSchemaTold = model.supportsStructuredOutputs === false
+    const form = known.get(name) ?? { isSchemaTold, inWords: 'nothing' }
+    const leftOut = yield* answerOnce(model, request, form)
+    if (leftOut === undefined) return
+    // It is asked again at once, rather than after an answer that fits only by chance.
+    known.set(name, {
+      isSchemaTold: form.isSchemaTold || leftOut.schema,
+      inWords: leftOut.files ? 'files' : form.inWords,
+    })
+  }
 }
 
-/** The events of one answer. Returns whether the provider said at its start that it does not take the schema of the output. */
+/** The events of one answer; or what the provider said at its start that it left out of the request. */
 async function* answerOnce(
   model: LanguageModel,
   request: ModelRequest,
   form: Form,
-): AsyncGenerator<ModelEvent, boolean> {
+): AsyncGenerator<ModelEvent, LeftOut | undefined> {
   const { signal, outputSchema } = request
   const events = new StreamEvents(model.provider)
-  const { reader, isPlain } = await begin(model, request, form)
+  const { reader, inWords } = await begin(model, request, form)
   // Ends a read that is waiting, also of a provider that does not watch the signal.
   const stop = () => void reader.cancel(signal.reason).catch(() => {})
   signal.addEventListener('abort', stop)
   try {
     if (signal.aborted) stop()
-    if (isPlain)
-      yield* events.warning('The provider refused files or parts of the conversation; it was told them in words.')
-    if (form.isSchemaTold)
-      yield* events.warning('The provider takes no schema of an output; it stands in the system text.')
+    const isSchemaTold = form.isSchemaTold && outputSchema !== undefined
+    for (const warning of warningsOf(inWords, isSchemaTold, request)) yield* events.warning(warning)
     while (true) {
       const { done, value } = await whole(() => reader.read(), signal, true)
       signal.throwIfAborted()
-      if (done) return false
-      if (outputSchema !== undefined && !form.isSchemaTold && isUnasked(value)) return true
-      yield* events.eventsOf(value)
+      if (done) return undefined
+      const leftOut = leftOutOf(value)
+      const isNews =
+        (leftOut.schema && outputSchema !== undefined && !isSchemaTold) || (leftOut.files && inWords === 'nothing')
+      if (isNews) return leftOut
+      for (const event of events.eventsOf(value)) yield event
     }
   } finally {
     signal.removeEventListener('abort', stop)
@@ -102,30 +106,37 @@ async function* answerOnce(
   }
 }
 
-/** Whether a part begins an answer whose output was not asked for by its schema. */
-function isUnasked(part: unknown): boolean {
-  return isPlainObject(part) && part['type'] === 'stream-start' && Array.isArray(part['warnings'])
-    ? refusesOutputSchema(part['warnings'])
-    : false
+/** What the host should know of how the request was put. */
+function warningsOf(inWords: InWords, isSchemaTold: boolean, { messages }: ModelRequest): string[] {
+  const hasFiles = () => messages.some(({ parts }) => parts.some(({ type }) => type === 'file'))
+  return [
+    ...(inWords === 'all' ? ['The provider refused parts of the conversation; it was told them in words.'] : []),
+    ...(inWords === 'files' && hasFiles()
+      ? ['The provider takes no files but images; others were told in words.']
+      : []),
+    ...(isSchemaTold ? ['The provider takes no schema of an output; it stands in the system text.'] : []),
+  ]
 }
 
-async function begin(
-  model: LanguageModel,
-  request: ModelRequest,
-  form: Form,
-): Promise<{ readonly reader: PartReader; readonly isPlain: boolean }> {
-  const { signal } = request
-  const ask = async (isPlain: boolean) => {
-    const options = await optionsOf(model, request, { ...form, isPlain })
-    return async () => ({ reader: (await model.doStream(options as never)).stream.getReader(), isPlain })
+interface Begun {
+  readonly reader: PartReader
+  readonly inWords: InWords
+}
+
+/** Puts the request to the provider: as it is, then with more and more of it in words while its package refuses the rest. */
+async function begin(model: LanguageModel, request: ModelRequest, form: Form): Promise<Begun> {
+  const ways: readonly InWords[] = ['nothing', 'files', 'all']
+  for (const inWords of ways.slice(ways.indexOf(form.inWords))) {
+    const options = await optionsOf(model, request, { ...form, inWords })
+    try {
+      const { stream } = await whole(() => model.doStream(options as never), request.signal, false)
+      return { reader: stream.getReader(), inWords }
+    } catch (error) {
+      // What is in a thread stays there: without this the provider would refuse every request from now on.
+      if (inWords === 'all' || !(error instanceof Error) || !isRefusal(error.cause)) throw error
+    }
   }
-  try {
-    return await whole(await ask(form.isPlain), signal, false)
-  } catch (error) {
-    // What is in a thread stays there: without this the provider would refuse every request from now on.
-    if (form.isPlain || !(error instanceof Error) || !isRefusal(error.cause)) throw error
-    return await whole(await ask(true), signal, false)
-  }
+  throw new TypeError('There is no way left to put the request.')
 }
 
 /** What the provider answers; its error as a failure, or the reason for which the request was aborted. */
@@ -150,7 +161,7 @@ async function optionsOf(model: LanguageModel, request: ModelRequest, form: Form
   }
   const isTold = form.isSchemaTold && outputSchema !== undefined
   const asked = isTold ? { ...request, system: systemWithSchema(request.system, outputSchema) } : request
-  const prompt = await toPrompt(asked, { provider, modelId, wrap, isPlain: form.isPlain })
+  const prompt = await toPrompt(asked, { provider, modelId, wrap, inWords: form.inWords })
   return {
     prompt,
     ...(tools.length === 0

@@ -3,10 +3,17 @@ import { sendable, withoutItem } from '../prompt/index.ts'
 import type { Message, ModelRequest, Part } from '../spec/callbacks.ts'
 import type { JsonObject, JsonValue } from '../spec/json-value.ts'
 import { isPlainObject } from '../spec/plain-json.ts'
+import { type Dialect, dialectOf } from './dialect.ts'
 import type { FileContent } from './file-data.ts'
 import type { FileData, PromptMessage, PromptPart, ToolOutput } from './language-model.ts'
 import { fromOpaque } from './opaque-parts.ts'
 import { WireIds } from './wire-ids.ts'
+
+/**
+ * What is told in words rather than as it is: nothing, files that are no images, or whatever a provider may refuse: all files, while
+ * opaque parts and metadata are left out.
+ */
+export type InWords = 'nothing' | 'files' | 'all'
 
 /** Whom a prompt is for. */
 export interface Addressee {
@@ -15,8 +22,8 @@ export interface Addressee {
   readonly modelId: string
   /** How its version of the interface takes the content of a file. */
   readonly wrap: (content: FileContent) => FileData
-  /** Whether it has refused the conversation once: then files, opaque parts and metadata are left out, or told in words. */
-  readonly isPlain: boolean
+  /** What it is told in words, because it refused or left out more. */
+  readonly inWords: InWords
 }
 
 /** Under this name our own metadata of a part lies beside the providers'. */
@@ -36,7 +43,7 @@ export async function toPrompt(request: ModelRequest, addressee: Addressee): Pro
   const prompt: PromptMessage[] = request.system === '' ? [] : [{ role: 'system', content: request.system }]
   const messages = sendable(request.messages)
   const writer = new PromptWriter(request, addressee)
-  const hasNoCalls = request.tools.length === 0 && wantsTools.test(addressee.provider)
+  const hasNoCalls = request.tools.length === 0 && dialectOf(addressee.provider)?.wantsTools === true
   for (const message of hasNoCalls ? messages.map(withoutCalls) : messages) {
     const content = await writer.contentOf(message)
     // Providers refuse messages without content, as parts of another provider leave them.
@@ -44,9 +51,6 @@ export async function toPrompt(request: ModelRequest, addressee: Addressee): Pro
   }
   return prompt
 }
-
-/** Providers that take calls and results only where tools are on offer. */
-const wantsTools = /anthropic|bedrock/i
 
 /** A call as its provider is told: under which id, and what it was called. */
 interface Told {
@@ -57,6 +61,7 @@ interface Told {
 class PromptWriter {
   readonly #request: ModelRequest
   readonly #addressee: Addressee
+  readonly #dialect: Dialect | undefined
   readonly #ids: WireIds
   /** Providers want the name of the tool beside its result, too. */
   readonly #told = new Map<string, Told>()
@@ -64,6 +69,7 @@ class PromptWriter {
   constructor(request: ModelRequest, addressee: Addressee) {
     this.#request = request
     this.#addressee = addressee
+    this.#dialect = dialectOf(addressee.provider)
     this.#ids = new WireIds(addressee.provider, addressee.modelId)
   }
 
@@ -73,7 +79,11 @@ class PromptWriter {
       const written = await this.#write(part, role)
       if (written !== undefined) content.push(written)
     }
+    // The parts of other providers that stood behind it are gone.
+    while (content.at(-1)?.type === 'reasoning') content.pop()
     if (interrupted === true && role === 'assistant') content.push(cutOff)
+    // Some packages leave files out that are no images, or put them elsewhere, and an empty message would be refused.
+    if (role === 'user' && content.length > 0 && content.every(isOtherFile)) content.unshift(text('[Files alone.]'))
     return content
   }
 
@@ -81,7 +91,7 @@ class PromptWriter {
     switch (part.type) {
       case 'text':
       case 'reasoning':
-        return this.#withOptions(part, { type: part.type, text: part.text })
+        return this.#saysNothing(part) ? undefined : this.#withOptions(part, { type: part.type, text: part.text })
       case 'file':
         return await this.#file(part, role)
       case 'tool-call':
@@ -91,6 +101,15 @@ class PromptWriter {
       default:
         return this.#opaque(part)
     }
+  }
+
+  /** Whether it is blank, and has no metadata that its provider is known to want back. */
+  #saysNothing({ type, text: words, metadata }: Extract<Part, { type: 'text' | 'reasoning' }>): boolean {
+    if (words.trim() !== '') return false
+    if (this.#addressee.inWords === 'all' || !isPlainObject(metadata)) return true
+    if (this.#dialect === undefined) return false
+    if (type === 'text' && !this.#dialect.takesBlankText) return true
+    return !this.#dialect.names.some((name) => Object.hasOwn(metadata, name))
   }
 
   #call(part: Extract<Part, { type: 'tool-call' }>): PromptPart {
@@ -108,19 +127,27 @@ class PromptWriter {
   }
 
   #opaque({ provider, data }: Extract<Part, { type: 'opaque' }>): PromptPart | undefined {
-    if (provider !== this.#addressee.provider || this.#addressee.isPlain) return undefined
+    if (provider !== this.#addressee.provider || this.#addressee.inWords === 'all') return undefined
     return fromOpaque(data, this.#addressee.wrap)
   }
 
   async #file(part: Extract<Part, { type: 'file' }>, role: Message['role']): Promise<PromptPart> {
     const { mediaType } = part
+    if (role === 'assistant' && this.#dialect?.takesFilesOfAssistant === false) {
+      return text(`[A file of the type ${mediaType} of the assistant.]`)
+    }
     const bytes = await this.#bytesOf(part.reference)
     if (bytes === undefined) return text(`[A file of the type ${mediaType} was here. It is no longer available.]`)
-    if (!this.#addressee.isPlain)
+    if (this.#isTaken(mediaType))
       return this.#withOptions(part, { type: 'file', mediaType, data: this.#addressee.wrap(bytes) })
     const words = isText(mediaType) && bytes.length <= mostTextBytes ? textOf(bytes) : undefined
     if (words !== undefined) return text(`[A file of the type ${mediaType}:]\n${words}`)
     return text(`[A file of the type ${mediaType} of the ${role}, which this model does not take.]`)
+  }
+
+  #isTaken(mediaType: string): boolean {
+    const { inWords } = this.#addressee
+    return inWords === 'nothing' || (inWords === 'files' && mediaType.startsWith('image/'))
   }
 
   async #bytesOf(reference: string): Promise<Uint8Array | undefined> {
@@ -133,7 +160,7 @@ class PromptWriter {
   }
 
   #withOptions({ metadata }: Part, part: PromptPart): PromptPart {
-    if (this.#addressee.isPlain || !isPlainObject(metadata)) return part
+    if (this.#addressee.inWords === 'all' || !isPlainObject(metadata)) return part
     if (!Object.hasOwn(metadata, ownMetadata)) return { ...part, providerOptions: metadata as JsonObject }
     const { [ownMetadata]: _own, ...providerOptions } = metadata as JsonObject
     return Object.keys(providerOptions).length === 0 ? part : { ...part, providerOptions }
@@ -160,6 +187,10 @@ function withoutCalls(message: Message): Message {
 
 /** So large a text is told in place of a file that a model does not take. */
 const mostTextBytes = 256 << 10
+
+function isOtherFile(part: PromptPart): boolean {
+  return part.type === 'file' && !part.mediaType.startsWith('image/')
+}
 
 function isText(mediaType: string): boolean {
   return mediaType.startsWith('text/') || mediaType.startsWith('application/json')

@@ -16,11 +16,25 @@ export function warningText(given: unknown): string {
   )
 }
 
-/** Whether a provider says that it did not send the schema of the output. */
-export function refusesOutputSchema(warnings: readonly unknown[]): boolean {
-  return warnings.some((given) => {
-    const { type, feature, setting } = isPlainObject(given) ? given : {}
-    const isUnsupported = type === 'unsupported' || type === 'unsupported-setting'
-    return isUnsupported && (feature ?? setting) === 'responseFormat'
-  })
+/** What a provider says at the start of its answer that it left out of the request, and has to be told otherwise. */
+export interface LeftOut {
+  /** The schema of the output. */
+  readonly schema: boolean
+  /** A file. */
+  readonly files: boolean
+}
+
+const nothing: LeftOut = { schema: false, files: false }
+
+/** @param part any part of a stream; its first one has the warnings */
+export function leftOutOf(part: unknown): LeftOut {
+  const { type, warnings } = isPlainObject(part) ? part : {}
+  if (type !== 'stream-start' || !Array.isArray(warnings)) return nothing
+  const all = warnings.map(unsupported)
+  return { schema: all.includes('responseFormat'), files: all.includes('user message part type: file') }
+}
+
+function unsupported(warning: unknown): unknown {
+  const { type, feature, setting } = isPlainObject(warning) ? warning : {}
+  return type === 'unsupported' || type === 'unsupported-setting' ? (feature ?? setting) : undefined
 }

@@ -159,9 +159,9 @@ function userParts(parts: readonly Part[]): Part[] {
   return parts.flatMap((part): Part[] => {
     switch (part.type) {
       case 'text':
-        return hasWords(part) ? [part] : []
       case 'reasoning':
-        return part.text.trim() === '' ? [] : [{ type: 'text', text: part.text }]
+        if (part.text.trim() === '') return []
+        return [part.type === 'text' ? part : { type: 'text', text: part.text }]
       case 'file':
         return [part]
       case 'tool-call':

@@ -7,11 +7,12 @@ const readable = 40
 
 /**
  * The name of a called tool as every provider takes it, `^[a-zA-Z0-9_-]{1,64}$`. A model may write anything there, and
- * providers refuse a conversation with it. What fits stays as it is; of another name the first 40 characters stay, with `_`
+ * providers refuse a conversation with it. What fits stays as it is, but for names such as `__proto__` and `constructor`, which
+ * packages look up in objects and find; of another name the first 40 characters stay, with `_`
  * for each that does not fit, and `_x` and 16 hex digits of its SHA-256 follow: two names never become one.
  */
 export function sendableToolName(name: string): string {
-  if (accepted.test(name)) return name
+  if (accepted.test(name) && !(name in Object.prototype)) return name
   const hash = createHash('sha256').update(name).digest('hex').slice(0, 16)
   const start = name.slice(0, readable).replace(/[^a-zA-Z0-9_-]/g, '_')
   return `${start === '' ? 'unnamed' : start}_x${hash}`
