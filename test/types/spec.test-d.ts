@@ -3,12 +3,14 @@ import { z } from 'zod'
 import {
   type AgentOutput,
   type AgentSpec,
+  createRuntime,
   defineExecutor,
   defineRuntime,
   defineSpecialist,
   defineTenant,
   defineTool,
   type JsonObject,
+  type Model,
   type Reference,
   type RuntimeSpec,
   type SpecialistNames,
@@ -53,6 +55,36 @@ it('M2: the handlers are typed by the tools of the spec, held ones included', ()
   >()
   expectTypeOf<Parameters<Handlers['plain']>[0]>().toEqualTypeOf<JsonObject>()
   expectTypeOf(search).toExtend<Tool<'search', { text: string; limit: number; at: Date }>>()
+})
+
+it('W7: a handler may be a generator, whose return is the result', () => {
+  const more = { models: { a: {} as Model, c: {} as Model } }
+  const plainly = () =>
+    createRuntime(spec, { ...more, tools: { search: ({ text }) => ({ hits: [text] }), plain: () => 1 } })
+  const stepwise = () =>
+    createRuntime(spec, {
+      ...more,
+      tools: {
+        async *search({ text }) {
+          yield 'half'
+          return { hits: [text] }
+        },
+        plain: () => 1,
+      },
+    })
+  const wrongly = () =>
+    createRuntime(spec, {
+      ...more,
+      tools: {
+        // @ts-expect-error what it returns is not what the tool answers
+        async *search({ text }) {
+          yield { hits: [text] }
+          return 5
+        },
+        plain: () => 1,
+      },
+    })
+  expectTypeOf([plainly, stepwise, wrongly]).toBeArray()
 })
 
 it('M14: an agent carries its name, role and what it answers', () => {

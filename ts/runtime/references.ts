@@ -3,7 +3,7 @@ import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { readResolved } from '../native/resolved.ts'
-import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText } from './guard.ts'
+import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText, jsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { notFound } from './not-found.ts'
 import type { Page, Reference, References, ReferenceValue, Resolved } from './types.ts'
@@ -151,7 +151,7 @@ function itemWriter(item: PutItem): (message: Message) => void {
 }
 
 function contentWriter(value: ReferenceValue): (message: Message) => Message {
-  if (typeof value !== 'string') return valueWriter(value, FORMS)
+  if (typeof value !== 'string') return valueWriter(value, FORMS, jsonText)
   assertSize(value.length)
   assertText(value, 'The value')
   return (message) => message.u8(TEXT_VALUE).text(value)

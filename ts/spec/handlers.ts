@@ -1,5 +1,5 @@
 import type { AgentSpec } from './agent.ts'
-import type { ToolHandler } from './callbacks.ts'
+import type { ToolGenerator, ToolHandler } from './callbacks.ts'
 import { behindOf } from './definition.ts'
 import type { RuntimeSpec } from './runtime-spec.ts'
 import type { StandardSchema } from './schema.ts'
@@ -20,6 +20,13 @@ export type ToolOutput<T extends Tool> = T extends Tool<string, infer _I, infer 
 /** The handlers that a spec asks for: one for each of its tools, typed by the tool's schemas. */
 export type ToolHandlers<Spec> = {
   readonly [T in ToolsOf<Spec> as T['name']]: ToolHandler<ToolInput<T>, ToolOutput<T>>
+}
+
+/** The same, each as a function or as a generator. */
+export type GivenHandlers<Spec> = {
+  readonly [T in ToolsOf<Spec> as T['name']]:
+    | ToolHandler<ToolInput<T>, ToolOutput<T>>
+    | ToolGenerator<ToolInput<T>, ToolOutput<T>>
 }
 
 /** The names of the specialists of a spec. */
