@@ -60,6 +60,36 @@ it('M2: the handlers are typed by the tools of the spec, held ones included', ()
   expectTypeOf(search).toExtend<Tool<'search', { text: string; limit: number; at: Date }>>()
 })
 
+it('W7: a handler may be a generator, whose return is the result', () => {
+  const more = { models: { a: {} as Model, c: {} as Model } }
+  const plainly = () =>
+    createRuntime(spec, { ...more, tools: { search: ({ text }) => ({ hits: [text] }), plain: () => 1 } })
+  const stepwise = () =>
+    createRuntime(spec, {
+      ...more,
+      tools: {
+        async *search({ text }) {
+          yield 'half'
+          return { hits: [text] }
+        },
+        plain: () => 1,
+      },
+    })
+  const wrongly = () =>
+    createRuntime(spec, {
+      ...more,
+      tools: {
+        // @ts-expect-error what it returns is not what the tool answers
+        async *search({ text }) {
+          yield { hits: [text] }
+          return 5
+        },
+        plain: () => 1,
+      },
+    })
+  expectTypeOf([plainly, stepwise, wrongly]).toBeArray()
+})
+
 it('M14: an agent carries its name, role and what it answers', () => {
   expectTypeOf(analyst.name).toEqualTypeOf<'analyst'>()
   expectTypeOf(analyst.role).toEqualTypeOf<'specialist'>()

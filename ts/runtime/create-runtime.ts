@@ -5,12 +5,13 @@ import { type Bridge, bridge } from '../native/bridge.ts'
 import { Operation } from '../native/operations.ts'
 import { tenantPart, topologyJson, topologyOf } from '../spec/dump-parts.ts'
 import type { HasAgents, ProviderNames, ToolsOf } from '../spec/handlers.ts'
-import type { RuntimeSpec, ToolHandlers } from '../spec/index.ts'
+import type { GivenHandlers, RuntimeSpec } from '../spec/index.ts'
 import { ownSpec } from '../spec/own-spec.ts'
 import type { StandardSchema } from '../spec/schema.ts'
 import { type Telemetry, type TelemetryOptions, telemetryFor } from '../telemetry/index.ts'
 import { assertOpen, assertOptions } from './guard.ts'
 import { Handle } from './handle.ts'
+import type { OnError } from './host-errors.ts'
 import {
   type Callbacks,
   checkCallbacks,
@@ -24,20 +25,30 @@ import { foreignVersion, OpenStore, openWith, type Store } from './store.ts'
 
 const DEFAULT_STORE = 'sled:./.bailiwick'
 
+/** Models by the name of their provider. */
+interface Models {
+  readonly [provider: string]: ModelSource
+}
+
 /** What a runtime is given beside its spec. */
 export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   /** An open store, or the URL of one. Default: the environment variable BAILIWICK_STORE, else `sled:./.bailiwick`. */
   readonly store?: Store | string
   /** The handlers of the spec's tools, by name. Required for every tool if the spec has agents. */
-  readonly tools?: Partial<ToolHandlers<Spec>>
+  readonly tools?: Partial<GivenHandlers<Spec>>
   /** The models, by provider. Required for every provider that an agent names. */
-  readonly models?: { readonly [provider: string]: ModelSource }
+  readonly models?: Models
   /** Standard Schemas for the inputs of tools whose spec came from a dump, by the tool's name. */
   readonly schemas?: { readonly [tool: string]: StandardSchema }
   /** Says whether a call needs an approval. Required when a tool's approval is `dynamic`. */
   readonly needsApproval?: (call: ToolCallQuestion) => boolean | Promise<boolean>
   /** The host's channel to a person who decides. Without it every approval is deferred, and its run suspended. */
   readonly approve?: (approval: Approval) => Promise<ApproverAnswer>
+  /**
+   * Is told of every failure that no caller gets, as it was thrown: of a tool's handler, of a model, which may be asked again,
+   * of `needsApproval` and `approve`, of a schema. What it throws itself is dropped.
+   */
+  readonly onError?: OnError
   /**
    * Where the names of environment variables in the spec are looked up. Default: `process.env`. A variable that holds a
    * root key is refused, wherever it is looked up.
@@ -54,11 +65,13 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
 export type OptionsFor<Spec extends RuntimeSpec> =
   HasAgents<Spec> extends true
     ? [
-        options: RuntimeOptions<Spec> &
+        options: Omit<RuntimeOptions<Spec>, 'models' | 'tools'> &
           ([ProviderNames<Spec>] extends [never]
-            ? unknown
-            : { readonly models: { readonly [Provider in ProviderNames<Spec>]: ModelSource } }) &
-          ([ToolsOf<Spec>] extends [never] ? unknown : { readonly tools: ToolHandlers<Spec> }),
+            ? Pick<RuntimeOptions<Spec>, 'models'>
+            : { readonly models: Models & { readonly [Provider in ProviderNames<Spec>]: ModelSource } }) &
+          ([ToolsOf<Spec>] extends [never]
+            ? Pick<RuntimeOptions<Spec>, 'tools'>
+            : { readonly tools: GivenHandlers<Spec> }),
       ]
     : [options?: RuntimeOptions<Spec>]
 
@@ -91,7 +104,7 @@ export async function createRuntime<Spec extends RuntimeSpec>(
   assertOptions(options, 'options')
   if (options.store instanceof OpenStore) assertOpen(options.store)
   const telemetry = telemetryFor(options.telemetry)
-  const callbacks = callbacksOf(options)
+  const callbacks = callbacksOf(options as RuntimeOptions)
   checkCallbacks(own, callbacks)
   const native = bridge()
   const registered = forCaller(topologies.get(topology) ?? register(native, own, topology))
@@ -151,7 +164,7 @@ function register(native: Bridge, spec: RuntimeSpec, topology: object): Promise<
 }
 
 function callbacksOf(options: RuntimeOptions): Callbacks {
-  const { tools = {}, models = {}, schemas = {}, needsApproval, approve, env = defaultEnvironment() } = options
+  const { tools = {}, models = {}, schemas = {}, needsApproval, approve, onError, env = defaultEnvironment() } = options
   for (const [name, value] of Object.entries({ tools, models, schemas, env })) assertOptions(value, name)
-  return { tools, models, schemas, needsApproval, approve, env }
+  return { tools, models, schemas, needsApproval, approve, onError, env }
 }

@@ -1,5 +1,6 @@
 import { types } from 'node:util'
 import { ClosedError, InvalidInputError } from '../errors/index.ts'
+import { refuseLost } from './lost-in-json.ts'
 
 /** The size of the largest value. */
 const MOST_BYTES = 64 << 20
@@ -78,6 +79,18 @@ export function jsonText(value: unknown): string {
   if (text === undefined) {
     throw new InvalidInputError('The value cannot be written as JSON: it is undefined, a function or a symbol.')
   }
+  return text
+}
+
+/**
+ * The same for a value of which all must be there afterwards.
+ *
+ * @throws InvalidInputError also for what JSON would make `{}` or nothing of, wherever it is: an Error, a Map, a function
+ */
+export function wholeJsonText(value: unknown): string {
+  if (typeof value === 'function' || typeof value === 'symbol') refuseLost(value)
+  const text = jsonText(value)
+  refuseLost(value)
   return text
 }
 

@@ -9,6 +9,7 @@ import { messages } from '../spec/messages.ts'
 import { asStandardSchema, type StandardSchema } from '../spec/schema.ts'
 import { type Redact, redactor } from './failures.ts'
 import { guardedControllers } from './guarded-signal.ts'
+import { type OnError, telling } from './host-errors.ts'
 import { isRootKey, withoutRootKeys } from './root-keys.ts'
 import type { ApproverAnswer, HostParts } from './run-host.ts'
 
@@ -29,6 +30,7 @@ export interface Callbacks {
   readonly schemas: { readonly [tool: string]: unknown }
   readonly needsApproval: ((call: ToolCallQuestion) => boolean | Promise<boolean>) | undefined
   readonly approve: ((approval: Approval) => Promise<ApproverAnswer>) | undefined
+  readonly onError: OnError | undefined
   readonly env: { readonly [name: string]: string | undefined }
 }
 
@@ -67,7 +69,7 @@ export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
       issues.push({ path: `models.${provider}`, message })
     }
   }
-  for (const name of ['needsApproval', 'approve'] as const) {
+  for (const name of ['needsApproval', 'approve', 'onError'] as const) {
     if (callbacks[name] !== undefined && typeof callbacks[name] !== 'function') {
       issues.push({ path: name, message: `${name} must be a function.` })
     }
@@ -130,6 +132,7 @@ export function hostParts(
     needsApproval: callbacks.needsApproval,
     approve: callbacks.approve,
     redact: redactAll,
+    tell: telling(callbacks.onError),
     controller: guardedControllers(redactAll),
   }
 }

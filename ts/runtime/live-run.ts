@@ -1,4 +1,6 @@
+import { NotFoundError } from '../errors/index.ts'
 import { forCaller } from '../errors/rejection.ts'
+import { type RestingEvents, type RunUntilRest, untilRest } from '../until-rest.ts'
 import type { Run, RunResult } from './run.ts'
 import type { RunEvent } from './run-events.ts'
 import type { RunReader } from './run-reader.ts'
@@ -12,10 +14,12 @@ export interface RunParts<O> {
   /** Settled, whichever way, once the core is at work at it. */
   readonly begun: Promise<unknown>
   readonly cancel: () => void
+  /** Of a run that is resumed: the sequence of the event at which it was suspended, if it was. Never rejects. */
+  readonly resumedAfter?: Promise<number | undefined>
 }
 
 /** A run that the core is at work at. */
-export class LiveRun<O> implements Run<O> {
+export class LiveRun<O> implements Run<O>, RestingEvents {
   readonly runId: string
   /** Set once it is known; of a run that is resumed, that is with its result. */
   threadId?: string
@@ -40,6 +44,10 @@ export class LiveRun<O> implements Run<O> {
 
   cancel(): void {
     this.#parts.cancel()
+  }
+
+  [untilRest](): RunUntilRest {
+    return { events: this, after: this.#parts.resumedAfter ?? Promise.resolve(undefined) }
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent, undefined> {

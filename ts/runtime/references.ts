@@ -4,7 +4,7 @@ import type { Bridge } from '../native/bridge.ts'
 import { type Answer, byteLengthOf, type Message, ownCopy } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { readResolved } from '../native/resolved.ts'
-import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText, isBytes } from './guard.ts'
+import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText, isBytes, jsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { notFound } from './not-found.ts'
 import type { Page, Reference, References, ReferenceValue, Resolved } from './types.ts'
@@ -179,7 +179,7 @@ function withOwnBytes(value: ReferenceValue): ReferenceValue {
 }
 
 function contentWriter(value: ReferenceValue): (message: Message) => Message {
-  if (typeof value !== 'string') return valueWriter(value, FORMS)
+  if (typeof value !== 'string') return valueWriter(value, FORMS, jsonText)
   assertSize(value.length)
   assertText(value, 'The value')
   return (message) => message.u8(TEXT_VALUE).text(value)

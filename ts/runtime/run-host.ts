@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Approval } from '../ledger/index.ts'
 import { type Bridge, Question, type QuestionHost, Reply } from '../native/bridge.ts'
+import { quietly } from '../quietly.ts'
 import type { Model, ToolContext, ToolHandler } from '../spec/callbacks.ts'
 import type { DataEnvironment } from '../spec/data-environment.ts'
 import type { JsonValue } from '../spec/json-value.ts'
@@ -9,7 +10,8 @@ import type { Tenant } from '../spec/tenant.ts'
 import type { Activity, RunSpans, RunTracing } from '../telemetry/index.ts'
 import type { ApprovalResponse } from './approvals.ts'
 import { CallFailure, failureText, type Redact } from './failures.ts'
-import { assertSize, jsonText } from './guard.ts'
+import { assertSize, jsonText, wholeJsonText } from './guard.ts'
+import type { ErrorSource, OnError } from './host-errors.ts'
 import { askModel, type ModelAsked, ModelMemory } from './model-call.ts'
 import type { Heard } from './model-events.ts'
 import { warnOfModel } from './model-warnings.ts'
@@ -39,6 +41,8 @@ export interface HostParts {
   readonly approve: ((approval: Approval) => Promise<ApproverAnswer>) | undefined
   /** Takes secrets out of a text. */
   readonly redact: Redact
+  /** Tells the host of a failure that no caller gets. Never throws. */
+  readonly tell: OnError
   /** Makes what cancels a callback. */
   readonly controller: () => AbortController
   /** What spans are made with. */
@@ -121,6 +125,7 @@ export class RunHost implements QuestionHost {
           await this.#approve(token, request)
       }
     } catch (error) {
+      quietly(() => this.#tell(token, what, request, error))
       this.#fail(token, error)
     }
     this.#open.delete(token)
@@ -197,8 +202,16 @@ export class RunHost implements QuestionHost {
 
   async #outputText(schema: StandardSchema, output: JsonValue): Promise<string> {
     const outcome = await schema['~standard'].validate(output)
-    if (outcome.issues === undefined) return jsonText({ output: outcome.value ?? null })
+    if (outcome.issues === undefined) return wholeJsonText({ output: outcome.value ?? null })
     return jsonText({ problem: this.#parts.redact(issuesText(outcome.issues)).toWellFormed() })
+  }
+
+  /** Tells the host, unless it is the model's mistake, or nothing but the end of what was cancelled. */
+  #tell(token: number, what: Question, request: string, error: unknown): void {
+    if (error instanceof CallFailure && error.code === 'INPUT_INVALID') return
+    if (!this.#open.has(token) && isAbort(error)) return
+    const about = { tenant: this.#parts.tenant.resourceId, runId: this.#runId }
+    this.#parts.tell(error, Object.freeze({ ...about, ...callAskedAbout(what, request) }))
   }
 
   #reply(token: number, write: Parameters<Bridge['answer']>[2]): void {
@@ -213,6 +226,22 @@ export class RunHost implements QuestionHost {
       // The environment has ended: nobody waits for it.
     }
   }
+}
+
+/** Which call a question is about. */
+function callAskedAbout(what: Question, request: string): Pick<ErrorSource, 'callId' | 'tool'> {
+  if (what === Question.tool || what === Question.needsApproval) {
+    const { callId, tool } = JSON.parse(request) as ToolAsked
+    return { callId, tool }
+  }
+  if (what !== Question.approve) return {}
+  const { subject } = (JSON.parse(request) as { approval: Approval }).approval
+  return 'tool' in subject ? { tool: subject.tool } : {}
+}
+
+/** Whether an error says no more than that something was aborted. */
+function isAbort(error: unknown): boolean {
+  return (error as { name?: unknown } | null | undefined)?.name === 'AbortError'
 }
 
 const { runInAsyncScope } = AsyncResource.prototype

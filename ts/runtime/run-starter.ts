@@ -8,6 +8,7 @@ import {
 import type { Bridge } from '../native/bridge.ts'
 import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
+import { quietly } from '../quietly.ts'
 import { askedAgent, RunSpans } from '../telemetry/index.ts'
 import { assertOpen, assertOptions, assertText, jsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
@@ -17,7 +18,7 @@ import { notFound } from './not-found.ts'
 import { type QueryRequest, RefusedRun, type Run, type RunResult, type RunSummary } from './run.ts'
 import { type HostParts, RunHost } from './run-host.ts'
 import { RunReader } from './run-reader.ts'
-import { isRunId } from './runs.ts'
+import { isRunId, readSummary } from './runs.ts'
 
 /** What a run is submitted with. */
 interface Start {
@@ -27,6 +28,7 @@ interface Start {
   readonly signal?: AbortSignal | undefined
   /** Before that it is not submitted. Never rejects. */
   readonly ready?: Promise<void> | undefined
+  readonly resumedAfter?: Promise<number | undefined> | undefined
 }
 
 /** Begins runs and goes on with them, and answers what the core asks meanwhile. */
@@ -68,8 +70,12 @@ export class RunStarter {
       if (!isRunId(runId)) throw notFound()
       const write = (message: Message) => message.u8(this.#approver)
       const spans = new RunSpans(this.#parts.tracing, runId, {})
-      const ready = spans.isRecording ? this.#learn(runId, spans) : undefined
-      return this.#run<unknown>(Operation.runResume, runId, { spans, write, ready })
+      const known = this.#known(runId)
+      const ready = known.then((summary) => {
+        if (summary !== undefined && spans.isRecording) quietly(() => spans.learn(summary))
+      })
+      const resumedAfter = known.then((summary) => summary?.restsAt)
+      return this.#run<unknown>(Operation.runResume, runId, { spans, write, ready, resumedAfter })
     } catch (error) {
       return new RefusedRun(asBailiwick(error))
     }
@@ -79,21 +85,12 @@ export class RunStarter {
     return this.#parts.approve === undefined ? 0 : 1
   }
 
-  /** Whose spans these are, before there are any below them. Never rejects: what is wrong, resuming says. */
-  async #learn(runId: string, spans: RunSpans): Promise<void> {
-    const summary = this.#bridge.submit(
-      Operation.runGet,
-      this.#handle,
-      (message) => message.text(runId),
-      (answer) => answer.json<RunSummary>(),
-    )
-    await summary.then(
-      (known) => spans.learn(known),
-      () => {},
-    )
+  /** What is known of a run before it is gone on with. Never rejects: what is wrong, resuming says. */
+  async #known(runId: string): Promise<(RunSummary & { readonly restsAt?: number }) | undefined> {
+    return await readSummary(this.#bridge, this.#handle, runId).catch(() => undefined)
   }
 
-  #run<O>(operation: Operation, runId: string, { spans, threadId, write, signal, ready }: Start): Run<O> {
+  #run<O>(operation: Operation, runId: string, { spans, threadId, write, signal, ready, resumedAfter }: Start): Run<O> {
     const host = new RunHost(this.#bridge, runId, this.#parts, spans)
     const hostNumber = this.#bridge.addHost(host)
     const submit = () =>
@@ -127,7 +124,15 @@ export class RunStarter {
     ended.catch(() => {})
     const begun = operation === Operation.runStart ? Promise.resolve() : Promise.race([host.asked, settled(submitted)])
     const reader = new RunReader(this.#bridge, this.#handle, runId)
-    return new LiveRun<O>({ runId, ...(threadId === undefined ? {} : { threadId }), reader, result, begun, cancel })
+    return new LiveRun<O>({
+      runId,
+      ...(threadId === undefined ? {} : { threadId }),
+      reader,
+      result,
+      begun,
+      cancel,
+      ...(resumedAfter === undefined ? {} : { resumedAfter }),
+    })
   }
 }
 

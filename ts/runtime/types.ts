@@ -23,7 +23,7 @@ export interface Reference {
 export interface Resolved {
   readonly reference: Reference
   /** The value, in an ArrayBuffer of its own and of exactly its length. */
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array<ArrayBuffer>
   /** The value as text. */
   text(): string
   /** The value as parsed JSON. */
@@ -78,7 +78,7 @@ export interface References {
 /** Values that are kept for a while and may be computed again. */
 export interface Cache {
   /** The value under this key, or `undefined`. */
-  get<T = JsonValue | Uint8Array>(key: string): Promise<T | undefined>
+  get<T = JsonValue | Uint8Array<ArrayBuffer>>(key: string): Promise<T | undefined>
   /** Keeps JSON or bytes under this key. */
   set(key: string, value: JsonValue | Uint8Array, options?: { readonly ttlMs?: number }): Promise<void>
   /** Deletes a value. `false`: there was none. */

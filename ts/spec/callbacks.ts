@@ -4,11 +4,25 @@ import type { JsonObject, JsonValue } from './json-value.ts'
 import type { JsonSchema } from './schema.ts'
 import type { Tenant } from './tenant.ts'
 
-/** Does what a tool is for. It is given the validated input and answers a value, bytes or a reference. */
+/**
+ * Does what a tool is for. It is given the validated input and answers a value, bytes or a reference. A value must be all there
+ * as JSON: an Error, a Map, a stream or an instance without fields is refused, and so is a function.
+ */
 export type ToolHandler<I = unknown, O = unknown> = (
   input: I,
   context: ToolContext,
 ) => O | Reference | Uint8Array | Promise<O | Reference | Uint8Array>
+
+/**
+ * A tool's handler as a generator: what it yields is how far it has come, what it returns is the answer. It is ended when its
+ * call is over.
+ */
+export type ToolGenerator<I = unknown, O = unknown> = (
+  input: I,
+  context: ToolContext,
+) =>
+  | Generator<unknown, O | Reference | Uint8Array, undefined>
+  | AsyncGenerator<unknown, O | Reference | Uint8Array, undefined>
 
 /** What a tool's handler works with. Made by the handle, frozen, and bound to its tenant. */
 export interface ToolContext {

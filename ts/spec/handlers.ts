@@ -1,5 +1,5 @@
 import type { AgentSpec } from './agent.ts'
-import type { ToolHandler } from './callbacks.ts'
+import type { ToolGenerator, ToolHandler } from './callbacks.ts'
 import { behindOf } from './definition.ts'
 import type { RuntimeSpec } from './runtime-spec.ts'
 import type { StandardSchema } from './schema.ts'
@@ -47,6 +47,13 @@ export type HasAgents<Spec> = [AgentsOf<Spec>] extends [never]
   : string extends AgentsOf<Spec>['name']
     ? false
     : true
+
+/** The same, each as a function or as a generator. */
+export type GivenHandlers<Spec> = {
+  readonly [T in ToolsOf<Spec> as T['name']]:
+    | ToolHandler<ToolInput<T>, ToolOutput<T>>
+    | ToolGenerator<ToolInput<T>, ToolOutput<T>>
+}
 
 /** The names of the specialists of a spec. */
 export type SpecialistNames<Spec> = Extract<AgentsOf<Spec>, { readonly role: 'specialist' }>['name']

@@ -18,12 +18,13 @@ export type {
   ModelSettings,
   Part,
   ToolContext,
+  ToolGenerator,
   ToolHandler,
 } from './callbacks.ts'
 export { type DataEnvironment, defineDataEnvironment } from './data-environment.ts'
 export { defineCoordinator, defineExecutor, definePlanner, defineSpecialist } from './define-agent.ts'
 export { defineRuntime, type RuntimeDefinition, withTenant } from './define-runtime.ts'
-export type { AgentOutput, SpecialistNames, ToolHandlers, ToolInput, ToolOutput } from './handlers.ts'
+export type { AgentOutput, GivenHandlers, SpecialistNames, ToolHandlers, ToolInput, ToolOutput } from './handlers.ts'
 export type { JsonObject, JsonValue } from './json-value.ts'
 export type { Kind, Limits, Retention, RunLimits } from './limits.ts'
 export { definePlan, type PlanDefinition, type PlanType } from './plan.ts'

@@ -33,6 +33,23 @@ pub struct PutItem {
     pub media_type: Option<String>,
 }
 
+/// What a value is kept by, beside its content: as in [`PutItem`].
+pub(crate) struct ItemRules {
+    pub(crate) type_name: String,
+    pub(crate) ttl_ms: Option<u64>,
+    pub(crate) media_type: Option<String>,
+}
+
+/// A value, once it is read.
+pub(crate) enum ReadContent {
+    /// JSON, with the number of bytes that its text had.
+    Json(Json, usize),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
 /// A value that may be kept.
 pub(crate) struct CheckedValue {
     pub(crate) type_name: String,
@@ -46,30 +63,50 @@ impl TenantHandle {
     /// # Errors
     /// `InvalidInput` and `QuotaExceeded` for a value that may not be kept.
     pub(crate) async fn check_item(&self, item: PutItem) -> Result<CheckedValue> {
-        check_type(&item.type_name)?;
-        let rules = self.catalogue.reference(&item.type_name);
-        let media_type = item.media_type.or_else(|| rules.and_then(|rules| rules.media_type.clone()));
-        let default = match &item.content {
-            PutContent::Json(_) => "application/json",
-            PutContent::Text(_) => "text/plain",
-            PutContent::Bytes(_) => "application/octet-stream",
-        };
-        let media_type = media_type.unwrap_or_else(|| default.to_owned());
-        check_media_type(&media_type)?;
-        let (content, glimpse) = match item.content {
+        let PutItem { type_name, content, ttl_ms, media_type } = item;
+        check_type(&type_name)?;
+        let rules = ItemRules { type_name, ttl_ms, media_type };
+        match content {
             PutContent::Json(text) => {
                 check_size(text.len())?;
                 let _taken = self.parsing(&text, 1)?;
                 ahead_of(text.len()).await;
                 let value = json::parse(&text, &json::Limits::default())?;
+                let length = text.len();
+                drop(text);
+                self.check_read(rules, ReadContent::Json(value, length)).await
+            }
+            PutContent::Text(text) => self.check_read(rules, ReadContent::Text(text)).await,
+            PutContent::Bytes(bytes) => self.check_read(rules, ReadContent::Bytes(bytes)).await,
+        }
+    }
+
+    /// The same for a value that is read already. What has room for parsing it must be held meanwhile.
+    ///
+    /// # Errors
+    /// `InvalidInput` and `QuotaExceeded` for a value that may not be kept.
+    pub(crate) async fn check_read(&self, item: ItemRules, content: ReadContent) -> Result<CheckedValue> {
+        check_type(&item.type_name)?;
+        let rules = self.catalogue.reference(&item.type_name);
+        let media_type = item.media_type.or_else(|| rules.and_then(|rules| rules.media_type.clone()));
+        let default = match &content {
+            ReadContent::Json(..) => "application/json",
+            ReadContent::Text(_) => "text/plain",
+            ReadContent::Bytes(_) => "application/octet-stream",
+        };
+        let media_type = media_type.unwrap_or_else(|| default.to_owned());
+        check_media_type(&media_type)?;
+        let (content, glimpse) = match content {
+            ReadContent::Json(value, length) => {
+                check_size(length)?;
                 if let Some(rules) = rules.filter(|rules| rules.has_schema()) {
-                    ahead_of(text.len()).await;
+                    ahead_of(length).await;
                     rules.check(&item.type_name, &value).await?;
                 }
-                ahead_of(text.len()).await;
+                ahead_of(length).await;
                 (json::canonical(&value), ReferenceRules::glimpse(rules, Content::Json(&value)))
             }
-            PutContent::Text(text) => {
+            ReadContent::Text(text) => {
                 check_size(text.len())?;
                 ahead_of(text.len()).await;
                 if let Some(rules) = rules.filter(|rules| rules.has_schema()) {
@@ -78,7 +115,7 @@ impl TenantHandle {
                 let glimpse = ReferenceRules::glimpse(rules, Content::Text(&text));
                 (text.into_bytes(), glimpse)
             }
-            PutContent::Bytes(bytes) => {
+            ReadContent::Bytes(bytes) => {
                 check_size(bytes.len())?;
                 let shown = Content::Bytes { byte_length: bytes.len() as u64, media_type: &media_type };
                 let glimpse = ReferenceRules::glimpse(rules, shown);

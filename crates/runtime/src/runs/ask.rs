@@ -13,6 +13,7 @@ use super::entry::{member, number, whole};
 use super::live::Writing;
 use super::parts::Parts;
 use super::team::AgentRules;
+use super::tool::shortened;
 
 /// How often one model is tried when its failure may pass.
 const TRIES: u32 = 3;
@@ -259,7 +260,7 @@ impl ModelFailure {
     fn read(text: &[u8]) -> Self {
         let told = json::parse(text, &json::Limits::default()).unwrap_or(Json::Null);
         Self {
-            message: told.get("message").and_then(Json::as_str).unwrap_or("The model failed.").to_owned(),
+            message: shortened(told.get("message").and_then(Json::as_str).unwrap_or("The model failed.")),
             retryable: told.get("retryable").and_then(Json::as_bool).unwrap_or(false),
             retry_after_ms: told.get("retryAfterMs").and_then(whole),
             begun: false,

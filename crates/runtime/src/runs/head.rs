@@ -117,6 +117,15 @@ impl RunHead {
         json::write(&Json::Object(self.members(self.shown(is_live))))
     }
 
+    /// The same with `restsAt`, if the run is suspended: the sequence of the event at which it was.
+    pub(crate) fn summary_with_rest(&self, is_live: bool) -> String {
+        let mut members = self.members(self.shown(is_live));
+        if self.status == RunStatus::Suspended {
+            members.push(member("restsAt", number(self.next.saturating_sub(1))));
+        }
+        json::write(&Json::Object(members))
+    }
+
     /// The word for how it stands.
     pub(crate) fn shown(&self, is_live: bool) -> &'static str {
         if self.status == RunStatus::Running && !is_live { "interrupted" } else { self.status.name() }

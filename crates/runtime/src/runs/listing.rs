@@ -78,7 +78,7 @@ pub(crate) async fn run_events_before(access: &Access, run_id: &str, end: u64) -
 }
 
 impl TenantHandle {
-    /// A run as `RunSummary`, JSON text.
+    /// A run as `RunSummary`, JSON text; of a suspended one with `restsAt`, the sequence of the event at which it was.
     ///
     /// # Errors
     /// `NotFound` for every id that is not this tenant's, and those of the store.
@@ -86,7 +86,7 @@ impl TenantHandle {
         let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
         let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
         let is_live = self.at_work(&access, std::slice::from_ref(&head)).await?.contains(&true);
-        Ok(head.summary(is_live))
+        Ok(head.summary_with_rest(is_live))
     }
 
     /// Lists runs, newest first. With several filters a page may have fewer than `limit` and still go on.
