@@ -27,7 +27,12 @@ const plainClasses = {
   STORE_CORRUPT: StoreCorruptError,
   CLOSED: ClosedError,
   INTERNAL: InternalError,
-} satisfies Record<Exclude<ErrorCode, 'SPEC_INVALID' | 'QUOTA_EXCEEDED' | 'THREAD_BUSY'>, new (message: string) => BailiwickError>
+} satisfies Record<
+  Exclude<ErrorCode, 'SPEC_INVALID' | 'QUOTA_EXCEEDED' | 'THREAD_BUSY'>,
+  new (
+    message: string,
+  ) => BailiwickError
+>
 
 /**
  * The error for a failure that the core reports.

@@ -13,6 +13,7 @@ mod raw;
 mod schemas;
 #[path = "../support/mod.rs"]
 mod support;
+mod threads;
 
 use std::future::poll_fn;
 use std::pin::pin;
