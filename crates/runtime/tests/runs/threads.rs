@@ -288,7 +288,8 @@ fn w6_a_prompt_that_says_nothing_is_refused_with_what_to_do() {
 fn r17_an_approver_that_fails_leaves_the_approval_pending() {
     wait(async {
         let (_store, handle) = open(Kept::Memory.open().opened, 1).await;
-        let failing = Host { approver: Some(""), ..sender() };
+        let mut failing = sender();
+        failing.approver = Some("");
         let (run_id, _, approval) = suspended(&handle, &failing).await;
         assert_eq!(handle.list_pending_approvals(10, None).await.unwrap().items.len(), 1);
         approve(&handle, &approval).await.unwrap();
