@@ -56,7 +56,8 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
   /**
    * Asks the coordinator, or the only specialist. The run goes on from here, whether anybody looks at it or not. Never
    * throws: the run's `result()` rejects with TenantMismatchError if the request came with another tenant, with SpecError
-   * if the spec has nobody to ask, with ThreadBusyError if another run writes the thread.
+   * if the spec has nobody to ask, with InvalidInputError if the prompt says nothing, with NotFoundError if a `file` part of it
+   * names a reference that is not there, with ThreadBusyError, which names the run, if another one writes the thread.
    *
    * @example
    * ```ts

@@ -110,11 +110,15 @@ export interface ThreadSummary {
 }
 
 /** A message before it is given its id. */
-export type NewMessage = Omit<Message, 'messageId'>
+export type NewMessage = Omit<Message, 'messageId' | 'createdAt'> & {
+  /** Epoch milliseconds; now if it is left out. */
+  readonly createdAt?: number
+}
 
 /**
  * Conversations: messages in the order in which they were appended. A thread lives as long as the retention says from its
- * last append on (default 90 days). What is absent, expired, deleted or another tenant's is not found, all alike.
+ * last append on (default 90 days), and at least as long as a run of it waits for an approval. The references that its `file`
+ * parts name live as long as the thread, unless they are deleted. What is absent, expired, deleted or another tenant's is not found, all alike.
  */
 export interface Threads {
   /** Threads, those created last first; with `actor`, those that this actor began. */
@@ -129,13 +133,19 @@ export interface Threads {
    * Appends 1 to 1,000 messages of at most 8 MiB each in one commit and gives them ids. They are durable when this
    * resolves. Creates the thread if there is none.
    *
-   * Rejects with InvalidInputError for anything that is no message, ConflictError if the thread has another length than
-   * `expectedLength` (an absent one has 0), ThreadBusyError while others keep writing it.
+   * What is said must make sense to a model. A user's message has texts and files, one that is not blank at least; an
+   * assistant's has texts, reasoning, files, calls and opaque parts; a tool's has results. A result follows the call that it
+   * answers, once. A call may be open where the messages end, so that a conversation can be imported in several appends;
+   * where others follow, it has its result before the end of the append.
+   *
+   * Rejects with InvalidInputError for anything that is no message or breaks these rules (it names the place), NotFoundError if
+   * a `file` part names a reference that is not there, ConflictError if the thread has another length than `expectedLength` (an
+   * absent one has 0), ThreadBusyError while others keep writing it, or for the result of a call that a run waits for.
    *
    * @example
    * ```ts
    * const parts = [{ type: 'text', text: 'Hello' }] as const
-   * await runtime.threads.append('support-17', [{ role: 'user', parts, createdAt: Date.now() }])
+   * await runtime.threads.append('support-17', [{ role: 'user', parts }])
    * ```
    */
   append(
@@ -144,15 +154,19 @@ export interface Threads {
     options?: { readonly expectedLength?: number },
   ): Promise<Message[]>
   /**
-   * Makes a new thread of a thread's messages up to and with `through`; they keep their ids. Without a `threadId` of the
-   * caller's the new one is made up. Rejects with NotFoundError if there is no such thread or message, with ConflictError if
+   * Makes a new thread of a thread's messages up to and with `through`; they keep their ids. If `through` calls tools, their
+   * results follow: what is known of them, or that there is none yet. Without a `threadId` of the caller's the new one is made
+   * up. Rejects with NotFoundError if there is no such thread or message, with ConflictError if
    * `threadId` is taken.
    */
   fork(
     threadId: string,
     options: { readonly through: string; readonly threadId?: string },
   ): Promise<{ readonly threadId: string }>
-  /** Deletes a thread with its messages. `false`: absent, expired or foreign. */
+  /**
+   * Deletes a thread with its messages. A run that has it, at work or suspended, ends as cancelled first, and approvals that it
+   * waits for are withdrawn. `false`: absent, expired or foreign.
+   */
   delete(threadId: string): Promise<boolean>
 }
 

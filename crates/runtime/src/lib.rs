@@ -9,6 +9,7 @@ mod handle;
 mod out_of_reach;
 mod plans;
 mod reference_input;
+mod reference_life;
 mod reference_record;
 mod references;
 mod resolved;

@@ -7,7 +7,7 @@ use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, Change, Limits, When};
 
 use super::driver::Driver;
-use super::entry::{self, Entry, number, object};
+use super::entry::{self, Entry, STORED, number, object};
 use super::frame::{Call, Frame, message, result_part, text_parts};
 use super::head::{KIND, RunHead, RunStatus, run_name, tokens_name};
 use super::journal::taken_over;
@@ -132,18 +132,38 @@ impl Driver<'_> {
     /// deleted; another one lives until `until` at least.
     async fn appended_changes(&self, messages: &[String], until: Option<u64>) -> Result<Vec<Change>> {
         let new = messages.iter().skip(self.state.threaded);
-        let new: Vec<Json> = new.filter_map(|message| self.state.for_thread(message)).collect();
+        let new: Vec<Json> = new.filter_map(|message| self.for_thread(message)).collect();
         let (thread_id, said) = (self.state.thread_id.as_str(), Appends::Said { until });
         let appended = match self.handle.append_changes(&self.access, thread_id, &new, said).await {
             Err(Error::InvalidInput(_) | Error::QuotaExceeded { .. }) => {
                 // A thread has limits that a journal has not, and the run must be able to end.
                 let told = message("", "assistant", text_parts(TOO_LARGE), self.state.updated_at);
-                let told: Vec<Json> = self.state.for_thread(&told).into_iter().collect();
+                let told: Vec<Json> = self.for_thread(&told).into_iter().collect();
                 self.handle.append_changes(&self.access, thread_id, &told, said).await?
             }
             appended => appended?,
         };
         Ok(appended.map(|(changes, _)| changes).unwrap_or_default())
+    }
+
+    /// A message of the run as its thread takes it: without its id, with the run's, without results that the thread has.
+    /// `None` if nothing is left.
+    fn for_thread(&self, message: &str) -> Option<Json> {
+        let Json::Object(mut members) = json::parse(message.as_bytes(), &STORED).ok()? else { return None };
+        members.retain(|(key, _)| key != "messageId");
+        if let Some((_, Json::Array(parts))) = members.iter_mut().find(|(key, _)| key == "parts") {
+            let before = parts.len();
+            let is_told = |part: &Json| {
+                let call_id = part.get("callId").and_then(Json::as_str);
+                part.get("result").is_some() && call_id.is_some_and(|call_id| self.state.told.contains(call_id))
+            };
+            parts.retain(|part| !is_told(part));
+            if parts.is_empty() && before > 0 {
+                return None;
+            }
+        }
+        members.push(("runId".to_owned(), Json::from(self.state.run_id.as_str())));
+        Some(Json::Object(members))
     }
 
     /// What ends give to a plan that was being carried out: it is not any more.

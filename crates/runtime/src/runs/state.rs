@@ -187,26 +187,6 @@ impl RunState {
         Some(())
     }
 
-    /// A message of the run as its thread takes it: without its id, with the run's, without results that the thread has.
-    /// `None` if nothing is left.
-    pub(crate) fn for_thread(&self, message: &str) -> Option<Json> {
-        let Json::Object(mut members) = json::parse(message.as_bytes(), &STORED).ok()? else { return None };
-        members.retain(|(key, _)| key != "messageId");
-        if let Some((_, Json::Array(parts))) = members.iter_mut().find(|(key, _)| key == "parts") {
-            let before = parts.len();
-            let is_told = |part: &Json| {
-                let call_id = part.get("callId").and_then(Json::as_str);
-                part.get("result").is_some() && call_id.is_some_and(|call_id| self.told.contains(call_id))
-            };
-            parts.retain(|part| !is_told(part));
-            if parts.is_empty() && before > 0 {
-                return None;
-            }
-        }
-        members.push(("runId".to_owned(), Json::from(self.run_id.as_str())));
-        Some(Json::Object(members))
-    }
-
     /// What is to be done next.
     pub(crate) fn next(&self) -> Next {
         if self.last.as_ref().is_some_and(Entry::is_end) {

@@ -145,12 +145,20 @@ impl TenantHandle {
                     open.retain(|id| !results.contains_key(id.as_str()));
                     last = *sequence;
                 }
-                later.extend(
-                    results
-                        .into_iter()
-                        .map(|(id, part)| (id.to_owned(), part.clone()))
-                        .filter(|(id, _)| open.contains(id)),
-                );
+                for id in &open {
+                    if later.contains_key(id) {
+                        continue;
+                    }
+                    if let Some(result) = results.get(id.as_str()) {
+                        later.insert(id.clone(), (*result).clone());
+                    } else if exchanges(&message)
+                        .iter()
+                        .any(|(_, said)| matches!(said, Exchange::Call(call) if call == id))
+                    {
+                        // What comes behind another call of the same id is that one's.
+                        later.insert(id.clone(), unanswered(id));
+                    }
+                }
                 at = sequence + 1;
             }
             drop(part);

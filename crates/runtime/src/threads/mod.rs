@@ -18,7 +18,8 @@ use bailiwick_tenancy::{
 };
 
 use crate::handle::{TenantHandle, expiry};
-use crate::references::{Page, all_there};
+use crate::reference_life::all_there;
+use crate::references::Page;
 pub(crate) use context::{Appends, history, names_files, prompt_message};
 use conversation::{Answers, BYTES_A_READ, MESSAGES_A_READ};
 use head::{FOR_EVER, Head, head_name, journal_name};

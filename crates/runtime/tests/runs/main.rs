@@ -14,6 +14,7 @@ mod schemas;
 mod scripted;
 #[path = "../support/mod.rs"]
 mod support;
+mod threads;
 mod written;
 
 use std::future::poll_fn;
