@@ -11,6 +11,7 @@ export type { QueryRequest, Run, RunResult, RunStatus, RunSummary, Runs } from '
 export type {
   DeltaEvent,
   DiscardedEvent,
+  FinishReason,
   JournaledEvent,
   ReferencedResult,
   RunEvent,
