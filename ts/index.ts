@@ -12,6 +12,7 @@ export type { QueryRequest, Run, RunResult, RunStatus, RunSummary, Runs } from '
 export type {
   DeltaEvent,
   DiscardedEvent,
+  FinishReason,
   JournaledEvent,
   ReferencedResult,
   RunEvent,

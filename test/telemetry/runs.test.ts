@@ -393,4 +393,22 @@ describe('content', () => {
     expect(raw.map(({ name }) => name)).toContain('invoke_agent analyst')
     expect(everythingIn(raw)).not.toMatch(/canary/)
   })
+
+  test('P6 P12: a warning is on the span of its answer, and tokens of a broken-off answer count for its agent', async () => {
+    const told = [{ type: 'warning', message: 'no schema' } as const, ...says('Done.')]
+    let tries = 0
+    const flaky: Model = {
+      async *stream() {
+        tries += 1
+        if (tries > 1) return yield* told
+        yield { type: 'usage', usage: { inputTokens: 100 } }
+        throw Object.assign(new Error('cut off'), { retryable: true, retryAfterMs: 0 })
+      },
+    }
+    const runtime = await team({ first: flaky })
+    expect(await runtime.runSpecialist('analyst', 'x').result()).toMatchObject({ status: 'completed' })
+    const [, chat, agent] = takeSpans()
+    expect(chat?.attributes).toMatchObject({ 'bailiwick.model.warnings': ['no schema'] })
+    expect(agent?.attributes).toMatchObject({ 'gen_ai.usage.input_tokens': 110 })
+  })
 })

@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod crashes;
+mod cut_off;
 mod damage;
 mod dying;
 mod host;

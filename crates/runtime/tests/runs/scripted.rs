@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use bailiwick_model::json::Json;
-use bailiwick_runtime::{Ask, Asked, Callbacks, Reply};
+use bailiwick_model::json::{self, Json};
+use bailiwick_runtime::{Ask, Asked, Callbacks, Reply, RunRequest, TenantHandle};
 use parking_lot::Mutex;
 
 use super::host::parsed;
+use super::{request, text};
 
 /// The answers of a run's models, in their order, and what was asked.
 pub(crate) struct Scripted {
@@ -128,4 +129,47 @@ impl Callbacks for Stepwise {
     fn has_approver(&self) -> bool {
         false
     }
+}
+
+/// Runs a query to its result.
+pub(crate) async fn query(handle: &TenantHandle, request: RunRequest, host: &Scripted) -> Json {
+    let prepared = handle.prepare_run().unwrap();
+    parsed(&handle.start_run(prepared, request, host).await.unwrap())
+}
+
+/// A query on a thread.
+pub(crate) fn on(thread: &str, prompt: &str) -> RunRequest {
+    RunRequest { thread_id: Some(thread.to_owned()), ..request(prompt) }
+}
+
+/// What a thread has.
+pub(crate) async fn messages(handle: &TenantHandle, thread: &str) -> Vec<Json> {
+    let page = handle.thread_messages(thread, 1000, None).await.unwrap();
+    page.items.iter().map(|message| parsed(message)).collect()
+}
+
+/// The parts of a message.
+pub(crate) fn parts(message: &Json) -> &[Json] {
+    message.get("parts").unwrap().as_array().unwrap()
+}
+
+/// What the calls of a message came to, as the model was told.
+pub(crate) fn told(message: &Json) -> Vec<String> {
+    let texts = parts(message).iter().map(|part| {
+        let error = part.get("result").unwrap().get("error").unwrap();
+        format!("{}: {}", text(error, "code"), text(error, "message"))
+    });
+    texts.collect()
+}
+
+/// A call as a model writes it.
+pub(crate) fn call(id: &str, tool: &str, input: &str) -> String {
+    let quoted = |text: &str| json::write(&Json::from(text));
+    let (id, tool, input) = (quoted(id), quoted(tool), quoted(input));
+    format!(r#"{{"type":"tool.call","callId":{id},"tool":{tool},"input":{input}}}"#)
+}
+
+/// An answer that makes these calls.
+pub(crate) fn calling(calls: &[String]) -> Vec<Reply> {
+    vec![last(&format!("{},{}", calls.join(","), finish("tool-calls")))]
 }
