@@ -13,7 +13,7 @@ import {
   isBytes,
 } from './guard.ts'
 import { ROOT_KEY_BYTES, ROOT_KEY_VARIABLE, rememberRootKey, rememberVariable } from './root-keys.ts'
-import { storeUrlOf } from './store-word.ts'
+import { looksLikeUrl, maySayPassword, storeUrlOf } from './store-word.ts'
 
 const LOCAL_KEY = 0
 const GIVEN_KEY = 1
@@ -201,6 +201,11 @@ export class OpenStore implements Store, Closable {
     assertText(directory, 'directory')
     if (directory === '' || directory.includes('\0')) {
       throw new InvalidInputError('A backup needs the name of a directory, such as ./backup.')
+    }
+    if (maySayPassword(directory) || looksLikeUrl(directory)) {
+      throw new InvalidInputError(
+        'A backup needs a path, such as ./backup, and this looks like a URL. It is not repeated, for it may hold a password.',
+      )
     }
     const write = (message: Message) => message.text(directory)
     return await this.#bridge.submit(Operation.storeBackup, this.#number, write, (answer) => answer.json<StoreBackup>())

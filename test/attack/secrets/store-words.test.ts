@@ -119,6 +119,10 @@ test('Command and page: no command makes a directory of a word that may be a sec
     (word) => ['restore', './nothing', word],
     (word) => ['migrate', word, './moved'],
     (word) => ['inspect', word, '--tenant', 'acme'],
+    (word) => ['runs', word, '--tenant', 'acme'],
+    (word) => ['export', './nothing', word, '--tenant', 'acme'],
+    (word) => ['erase', word, '--tenant', 'acme', '--confirm', 'acme'],
+    (word) => ['erase', './nothing', '--tenant', 'acme', '--confirm', 'acme', '--receipt', word],
   ]
   for (const wrap of wrappings) {
     for (const word of wrapped(wrap)) {
@@ -129,6 +133,27 @@ test('Command and page: no command makes a directory of a word that may be a sec
         expect([place(word), exit]).toEqual([place(word), 2])
         expect(told.join('')).not.toContain(secret)
       }
+    }
+  }
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('Command and page: neither init nor a backup makes a directory that is called by a URL', async () => {
+  const folder = standIn()
+  const store = await openStore('memory:')
+  onTestFinished(() => store.close())
+  for (const wrap of wrappings.slice(0, 7)) {
+    for (const word of known.map(wrap)) {
+      const { code, message } = await failureOf(() => store.backup(word))
+      expect([word, code]).toEqual([word, 'INVALID_INPUT'])
+      expect(message).not.toContain(secret)
+      const told: string[] = []
+      const tell = (text: string) => void told.push(text)
+      expect([word, await run(['init', word], { print: tell, complain: tell, isInteractive: false })]).toEqual([
+        word,
+        2,
+      ])
+      expect(told.join('')).not.toContain(secret)
     }
   }
   expect(readdirSync(folder)).toEqual([])
