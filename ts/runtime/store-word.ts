@@ -125,7 +125,7 @@ function hintFor(word: string): string {
     nearest(lower, ['postgres', 'postgresql']) !== undefined ||
     /postgres/i.test(inner)
   ) {
-    return 'The URL of a database begins with postgres:// alone: in small letters, with nothing before it and no driver in it.'
+    return 'It is no URL of a PostgreSQL database: that begins with postgres:// alone, in small letters, with nothing before it and no driver in it.'
   }
   if (lower === 'file') return 'For a directory write its path alone: ./data, /data or sled:./data.'
   if (lower === 'env') return 'env:NAME is for commands and names a variable; a program passes process.env.NAME.'

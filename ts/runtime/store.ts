@@ -13,7 +13,7 @@ import {
   isBytes,
 } from './guard.ts'
 import { ROOT_KEY_BYTES, ROOT_KEY_VARIABLE, rememberRootKey, rememberVariable } from './root-keys.ts'
-import { looksLikeUrl, maySayPassword, storeUrlOf } from './store-word.ts'
+import { looksLikeUrl, maySayPassword, readStoreWord, storeUrlOf } from './store-word.ts'
 
 const LOCAL_KEY = 0
 const GIVEN_KEY = 1
@@ -291,6 +291,11 @@ export async function openStore(url: string, options: StoreOptions = {}): Promis
  */
 export async function setupStore(ownerUrl: string): Promise<{ url: string }> {
   assertText(ownerUrl, 'ownerUrl')
+  const read = readStoreWord(ownerUrl)
+  if (read.kind === 'refused') throw new InvalidInputError(read.problem)
+  if (read.kind !== 'database') {
+    throw new InvalidInputError('A set-up needs the URL of a database: postgres://owner:password@host/database.')
+  }
   const write = (message: Message) => message.text(ownerUrl)
   return await bridge().submit(Operation.setupStore, 0, write, (answer) => answer.json<{ url: string }>())
 }

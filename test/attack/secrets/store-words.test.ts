@@ -4,7 +4,7 @@ import process from 'node:process'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { run } from '../../../ts/cli/run.ts'
-import { createRuntime, defineRuntime, defineTenant, openStore } from '../../../ts/index.ts'
+import { createRuntime, defineRuntime, defineTenant, openStore, setupStore } from '../../../ts/index.ts'
 import { nearest } from '../../../ts/nearest.ts'
 import { readStoreWord } from '../../../ts/runtime/store-word.ts'
 import { failureOf } from '../../support/failures.ts'
@@ -177,7 +177,7 @@ test('Command and page: a word is either what it says, or its problem does not r
 
 test('Command and page: what somebody nearly wrote is told', async () => {
   const hints: [string, string | RegExp][] = [
-    ['postgress://me@h/d', 'begins with postgres://'],
+    ['postgress://me@h/d', 'that begins with postgres:// alone'],
     ['POSTGRES://me@h/d', 'in small letters'],
     ['postgresql+asyncpg://me@h/d', 'no driver in it'],
     [' postgres://me@h/d', 'Leave out the quotes, brackets and blanks'],
@@ -193,6 +193,9 @@ test('Command and page: what somebody nearly wrote is told', async () => {
     ['', 'An empty word is no store. A store is a path'],
   ]
   for (const [word, hint] of hints) expect((await failureOf(() => openStore(word))).message).toContain(hint)
+  for (const word of ['postgress://me@h/d', './data', 'data', 'memory:', '']) {
+    expect((await failureOf(() => setupStore(word))).message).toContain('postgres://')
+  }
 })
 
 test('Command and page: openStore and createRuntime take paths that are clearly paths, as every command does', async () => {
