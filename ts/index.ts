@@ -2,7 +2,7 @@
 export * from './errors/index.ts'
 export * from './ledger/index.ts'
 export type { ApprovalQuestion, ApprovalResponse, Approvals } from './runtime/approvals.ts'
-export { createRuntime, type RuntimeOptions } from './runtime/create-runtime.ts'
+export { createRuntime, type OptionsFor, type RuntimeOptions } from './runtime/create-runtime.ts'
 export type { ErrorSource, OnError } from './runtime/host-errors.ts'
 export type { ModelSource, ToolCallQuestion } from './runtime/host-parts.ts'
 export type { PageOptions } from './runtime/page.ts'

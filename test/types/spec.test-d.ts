@@ -13,6 +13,7 @@ import {
   defineTool,
   type JsonObject,
   type Model,
+  type OptionsFor,
   parseRuntimeSpec,
   type Reference,
   type RuntimeSpec,
@@ -170,7 +171,11 @@ it('Command and page: handlers and models are required where the agents are know
   const input = () => createRuntime(spec, { models, tools: handlers })
   // @ts-expect-error other tenants' runtimes need them too
   const other = () => createRuntime(withTenant(spec, defineTenant('globex', 'v1')), {})
-  expectTypeOf([right, typed, nothing, less, provider, handler, input, other]).toBeArray()
+  const wrapped = <Spec extends RuntimeSpec>(own: Spec, ...options: OptionsFor<Spec>) => createRuntime(own, ...options)
+  const through = () => wrapped(spec, { models, tools })
+  // @ts-expect-error what wraps it asks for the same
+  const lacking = () => wrapped(spec, { models })
+  expectTypeOf([right, typed, nothing, less, provider, handler, input, other, through, lacking]).toBeArray()
 })
 
 it('Command and page: what is not known of a spec is required by nobody', () => {

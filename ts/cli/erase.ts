@@ -1,7 +1,7 @@
 import { open, rm } from 'node:fs/promises'
 import { emptyNotice, isEmpty } from '../inspect/emptiness.ts'
 import { type Command, Exit, InputError, type Outcome, type Terminal, UsageError } from './command.ts'
-import { assertNoPassword, storeNotes } from './place.ts'
+import { assertNewName, storeNotes } from './place.ts'
 import { printable, quoted } from './printable.ts'
 import { tenantNotes, tenantOf, tenantOptions, withTenantOf } from './tenant.ts'
 
@@ -29,7 +29,7 @@ export const erase: Command = {
   run: async (words, terminal) => {
     const tenant = tenantOf(words.options)
     const file = words.options['receipt']
-    if (typeof file === 'string') assertNoPassword(file)
+    if (typeof file === 'string') assertNewName(file)
     if (words.options['confirm'] !== undefined) assertSame(words.options['confirm'], tenant)
     else if (terminal.ask === undefined) {
       throw new UsageError('--confirm is missing: the name of the tenant again, for nobody can be asked for it here.')

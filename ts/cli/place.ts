@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { nearest } from '../nearest.ts'
 import type { OpenStore } from '../runtime/store.ts'
-import { maySayPassword, readStoreWord, type StoreWord } from '../runtime/store-word.ts'
+import { looksLikeUrl, maySayPassword, readStoreWord, type StoreWord } from '../runtime/store-word.ts'
 import { InputError, UsageError, type Words } from './command.ts'
 import { printable, quoted, withoutPassword } from './printable.ts'
 
@@ -48,14 +48,22 @@ export function placeOf(operand: string): Exclude<StoreWord, { readonly kind: 'r
 }
 
 /**
- * A word that names a file or a directory: a URL of a database with a mistake in it would be taken for one, made as one, and
- * told to whoever reads the message.
+ * A word that names a file or a directory: a URL of a database with a mistake in it would be taken for one and told to whoever
+ * reads the message.
  *
  * @throws InputError if it may hold a password
  */
 export function assertNoPassword(word: string): void {
-  const read = readStoreWord(word)
-  if (maySayPassword(word)) throw new InputError(read.kind === 'refused' ? read.problem : noPath)
+  if (maySayPassword(word)) throw new InputError(noPath)
+}
+
+/**
+ * The same for a word by which something is to be made: nothing is called by a URL.
+ *
+ * @throws InputError if it may hold a password, or begins as a URL does
+ */
+export function assertNewName(word: string): void {
+  if (maySayPassword(word) || looksLikeUrl(word)) throw new InputError(noPath)
 }
 
 /**
@@ -123,7 +131,8 @@ function variableName(name: string, where: string): string {
   throw new UsageError(`${where} needs the name of an environment variable, not what is in it.`)
 }
 
-const noPath = 'This names no directory. It is not repeated, for it may hold a password.'
+const noPath =
+  'A path is needed here, such as ./data, and this looks like a URL or the settings of a connection. It is not repeated, for it may hold a password.'
 
 async function isStore(directory: string): Promise<boolean> {
   return await stat(join(directory, 'format')).then(

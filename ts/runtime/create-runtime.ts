@@ -32,7 +32,7 @@ interface Models {
 
 /** What a runtime is given beside its spec. */
 export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
-  /** An open store, or the URL of one. Default: the environment variable BAILIWICK_STORE, else `sled:./.bailiwick`. */
+  /** An open store, or what `openStore` takes for one. Default: the environment variable BAILIWICK_STORE, else `sled:./.bailiwick`. */
   readonly store?: Store | string
   /** The handlers of the spec's tools, by name. Required for every tool if the spec has agents. */
   readonly tools?: Partial<GivenHandlers<Spec>>

@@ -56,6 +56,11 @@ export function maySayPassword(text: string): boolean {
   return password.test(rest) || setting.test(rest)
 }
 
+/** Whether a word that is to name a file or a directory begins as a URL does, whatever is around it. A drive is none. */
+export function looksLikeUrl(word: string): boolean {
+  return scheme.test(word.replace(wrapping, ''))
+}
+
 /** Reads a word that is to name a store. It looks at nothing but the word. */
 export function readStoreWord(word: string): StoreWord {
   if (/^postgres(?:ql)?:\/\//.test(word)) return { kind: 'database', url: word }
@@ -63,7 +68,7 @@ export function readStoreWord(word: string): StoreWord {
   if (word.startsWith('memory:')) return { kind: 'memory', url: word }
   if (word.startsWith('sled:')) {
     const said = word.slice('sled:'.length)
-    return scheme.test(said.replace(wrapping, '')) ? refused(said) : directory(said, true)
+    return looksLikeUrl(said) ? refused(said) : directory(said, true)
   }
   if (path.test(word)) return directory(word, false)
   if (word === '') return { kind: 'refused', problem: `An empty word is no store. ${storeForms}` }
@@ -120,7 +125,7 @@ function hintFor(word: string): string {
     nearest(lower, ['postgres', 'postgresql']) !== undefined ||
     /postgres/i.test(inner)
   ) {
-    return 'The URL of a database begins with postgres:// alone: in small letters, with nothing before it and no driver in it.'
+    return 'It is no URL of a PostgreSQL database: that begins with postgres:// alone, in small letters, with nothing before it and no driver in it.'
   }
   if (lower === 'file') return 'For a directory write its path alone: ./data, /data or sled:./data.'
   if (lower === 'env') return 'env:NAME is for commands and names a variable; a program passes process.env.NAME.'

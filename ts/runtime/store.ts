@@ -14,7 +14,7 @@ import {
   isBytes,
 } from './guard.ts'
 import { ROOT_KEY_BYTES, ROOT_KEY_VARIABLE, rememberRootKey, rememberVariable } from './root-keys.ts'
-import { storeUrlOf } from './store-word.ts'
+import { looksLikeUrl, maySayPassword, readStoreWord, storeUrlOf } from './store-word.ts'
 
 const LOCAL_KEY = 0
 const GIVEN_KEY = 1
@@ -221,6 +221,11 @@ export class OpenStore implements Store, Closable {
     if (directory === '' || directory.includes('\0')) {
       throw new InvalidInputError('A backup needs the name of a directory, such as ./backup.')
     }
+    if (maySayPassword(directory) || looksLikeUrl(directory)) {
+      throw new InvalidInputError(
+        'A backup needs a path, such as ./backup, and this looks like a URL. It is not repeated, for it may hold a password.',
+      )
+    }
     const write = (message: Message) => message.text(directory)
     return await this.#bridge.submit(Operation.storeBackup, this.#number, write, (answer) => answer.json<StoreBackup>())
   }
@@ -305,6 +310,11 @@ export async function openStore(url: string, options: StoreOptions = {}): Promis
  */
 export async function setupStore(ownerUrl: string): Promise<{ url: string }> {
   assertText(ownerUrl, 'ownerUrl')
+  const read = readStoreWord(ownerUrl)
+  if (read.kind === 'refused') throw new InvalidInputError(read.problem)
+  if (read.kind !== 'database') {
+    throw new InvalidInputError('A set-up needs the URL of a database: postgres://owner:password@host/database.')
+  }
   const write = (message: Message) => message.text(ownerUrl)
   return await bridge().submit(Operation.setupStore, 0, write, (answer) => answer.json<{ url: string }>())
 }

@@ -4,7 +4,7 @@ import process from 'node:process'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { run } from '../../../ts/cli/run.ts'
-import { createRuntime, defineRuntime, defineTenant, openStore } from '../../../ts/index.ts'
+import { createRuntime, defineRuntime, defineTenant, openStore, setupStore } from '../../../ts/index.ts'
 import { nearest } from '../../../ts/nearest.ts'
 import { readStoreWord } from '../../../ts/runtime/store-word.ts'
 import { failureOf } from '../../support/failures.ts'
@@ -119,6 +119,10 @@ test('Command and page: no command makes a directory of a word that may be a sec
     (word) => ['restore', './nothing', word],
     (word) => ['migrate', word, './moved'],
     (word) => ['inspect', word, '--tenant', 'acme'],
+    (word) => ['runs', word, '--tenant', 'acme'],
+    (word) => ['export', './nothing', word, '--tenant', 'acme'],
+    (word) => ['erase', word, '--tenant', 'acme', '--confirm', 'acme'],
+    (word) => ['erase', './nothing', '--tenant', 'acme', '--confirm', 'acme', '--receipt', word],
   ]
   for (const wrap of wrappings) {
     for (const word of wrapped(wrap)) {
@@ -129,6 +133,27 @@ test('Command and page: no command makes a directory of a word that may be a sec
         expect([place(word), exit]).toEqual([place(word), 2])
         expect(told.join('')).not.toContain(secret)
       }
+    }
+  }
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('Command and page: neither init nor a backup makes a directory that is called by a URL', async () => {
+  const folder = standIn()
+  const store = await openStore('memory:')
+  onTestFinished(() => store.close())
+  for (const wrap of wrappings.slice(0, 7)) {
+    for (const word of known.map(wrap)) {
+      const { code, message } = await failureOf(() => store.backup(word))
+      expect([word, code]).toEqual([word, 'INVALID_INPUT'])
+      expect(message).not.toContain(secret)
+      const told: string[] = []
+      const tell = (text: string) => void told.push(text)
+      expect([word, await run(['init', word], { print: tell, complain: tell, isInteractive: false })]).toEqual([
+        word,
+        2,
+      ])
+      expect(told.join('')).not.toContain(secret)
     }
   }
   expect(readdirSync(folder)).toEqual([])
@@ -152,7 +177,7 @@ test('Command and page: a word is either what it says, or its problem does not r
 
 test('Command and page: what somebody nearly wrote is told', async () => {
   const hints: [string, string | RegExp][] = [
-    ['postgress://me@h/d', 'begins with postgres://'],
+    ['postgress://me@h/d', 'that begins with postgres:// alone'],
     ['POSTGRES://me@h/d', 'in small letters'],
     ['postgresql+asyncpg://me@h/d', 'no driver in it'],
     [' postgres://me@h/d', 'Leave out the quotes, brackets and blanks'],
@@ -168,6 +193,9 @@ test('Command and page: what somebody nearly wrote is told', async () => {
     ['', 'An empty word is no store. A store is a path'],
   ]
   for (const [word, hint] of hints) expect((await failureOf(() => openStore(word))).message).toContain(hint)
+  for (const word of ['postgress://me@h/d', './data', 'data', 'memory:', '']) {
+    expect((await failureOf(() => setupStore(word))).message).toContain('postgres://')
+  }
 })
 
 test('Command and page: openStore and createRuntime take paths that are clearly paths, as every command does', async () => {
