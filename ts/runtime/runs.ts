@@ -65,7 +65,7 @@ export class TenantRuns implements Runs {
     const { after, signal } = options
     assertOptionalNumber(after, 'after')
     if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
-      throw new InvalidInputError('after must be the sequence of an event.')
+      throw new InvalidInputError(`after must be the sequence of an event, a whole number from 0 on, not ${after}.`)
     }
     assertSignal(signal)
     return { [Symbol.asyncIterator]: () => this.#events(runId, after, signal) }

@@ -372,7 +372,8 @@ pub(crate) fn role_name(role: AgentRole) -> &'static str {
     ROLES.iter().find(|(_, other)| *other == role).map_or("", |(word, _)| word)
 }
 
-const LIMITS: [&str; 4] = ["maxSteps", "maxToolCalls", "maxTokens", "maxDurationMs"];
+/// The names of a run's limits.
+pub(super) const LIMITS: [&str; 4] = ["maxSteps", "maxToolCalls", "maxTokens", "maxDurationMs"];
 
 /// Reads `{ maxSteps?, … }`: positive whole numbers. `None` for anything else.
 pub(crate) fn read_limits(value: &Json) -> Option<RunLimits> {
