@@ -17,6 +17,7 @@ import type { OpenStore } from '../../ts/runtime/store.ts'
 import { runtimeWithAgent } from '../isolation/agents.ts'
 import { failureOf } from '../support/failures.ts'
 import { freshFolder, noon, openFresh } from '../support/stores.ts'
+import { verbsOf } from '../support/verbs.ts'
 // Verbs run in spans here, as they do where the host traces.
 import '../telemetry/spans.ts'
 import { acme } from '../unit/support.ts'
@@ -201,15 +202,6 @@ async function subject(): Promise<Subject> {
   const store = await openFresh('memory', {}, { now: noon })
   const runtime = await runtimeWithAgent(store, 'acme')
   return { store, runtime, run: () => runtime.query('x') }
-}
-
-function verbsOf(part: object): string[] {
-  const verbs = Object.getPrototypeOf(part)
-  const { constructor: _, ...methods } = Object.getOwnPropertyDescriptors(verbs)
-  return Reflect.ownKeys(methods)
-    .filter((name) => typeof Object.getOwnPropertyDescriptor(verbs, name)?.value === 'function')
-    .map(String)
-    .sort()
 }
 
 describe('the stack of a rejection', () => {

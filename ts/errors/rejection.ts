@@ -1,3 +1,6 @@
+/** As it was when this was loaded: a host may put something else in its place. */
+const { captureStackTrace } = Error
+
 /** More than the promises that lie between a failure and an async function that waits for it. */
 const LINKS = 8
 
@@ -46,7 +49,7 @@ async function linked(): Promise<void> {
 /** An error whose stack begins with whoever waits for `by`, which has called this. Our own frames would say nothing. */
 function made(make: () => Error, by: (...given: never[]) => Promise<unknown>): Error {
   const error = make()
-  Error.captureStackTrace(error, by)
+  captureStackTrace(error, by)
   makers.set(error, make)
   return error
 }

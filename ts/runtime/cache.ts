@@ -6,6 +6,7 @@ import type { JsonValue } from '../spec/json-value.ts'
 import { awaiting, computing, wouldWaitForItself } from './computations.ts'
 import { assertOpen, assertOptionalNumber, assertOptions, assertText, wholeJsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
+import { kindOf } from './shown.ts'
 import type { Cache } from './types.ts'
 import { valueWriter } from './value-writer.ts'
 
@@ -68,7 +69,8 @@ export class TenantCache implements Cache {
     assertOptions(options, 'options')
     const { ttlMs } = options
     assertOptionalNumber(ttlMs, 'ttlMs')
-    if (typeof compute !== 'function') throw new InvalidInputError('compute must be a function.')
+    if (typeof compute !== 'function')
+      throw new InvalidInputError(`compute must be a function, not ${kindOf(compute)}.`)
     const value = `${this.#owner}\n${key}`
     if (wouldWaitForItself(value)) {
       // It may have been set meanwhile; then there is nothing to wait for.

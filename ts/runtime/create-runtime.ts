@@ -21,6 +21,7 @@ import {
 } from './host-parts.ts'
 import type { ApproverAnswer } from './run-host.ts'
 import { type Runtime, TenantRuntime } from './runtime.ts'
+import { kindOf } from './shown.ts'
 import { foreignVersion, OpenStore, openWith, type Store } from './store.ts'
 
 const DEFAULT_STORE = 'sled:./.bailiwick'
@@ -99,7 +100,9 @@ export async function createRuntime<Spec extends RuntimeSpec>(
   const own = ownSpec(spec) as Spec | undefined
   const topology = own && topologyOf(own)
   if (own === undefined || topology === undefined) {
-    throw new InvalidInputError('createRuntime takes a spec that defineRuntime, withTenant or parseRuntimeSpec made.')
+    throw new InvalidInputError(
+      `spec must be one that defineRuntime, withTenant or parseRuntimeSpec made, not ${kindOf(spec)} of another make.`,
+    )
   }
   assertOptions(options, 'options')
   if (options.store instanceof OpenStore) assertOpen(options.store)
@@ -124,7 +127,7 @@ export async function createRuntime<Spec extends RuntimeSpec>(
 
 function wrongStore(store: unknown): string {
   const version = foreignVersion(store)
-  if (version === undefined) return 'store must be a Store of this thread or a URL.'
+  if (version === undefined) return `store must be a Store of this thread or a URL, not ${kindOf(store)}.`
   return (
     `store was opened by another copy of bailiwick (version ${version}). Open it with openStore of the copy that this ` +
     'createRuntime belongs to, or install bailiwick once (npm ls bailiwick shows who brings which).'

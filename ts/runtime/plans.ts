@@ -110,7 +110,7 @@ export class TenantPlans implements Plans {
     assertOptions(options, 'options')
     const { expectedVersion } = options
     assertOptionalNumber(expectedVersion, 'expectedVersion')
-    const text = wholeJsonText(plan)
+    const text = wholeJsonText(plan, 'The plan')
     assertText(text, 'The plan')
     assertSize(text.length)
     return await this.#submit(

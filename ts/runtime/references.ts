@@ -7,6 +7,7 @@ import { readResolved } from '../native/resolved.ts'
 import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText, isBytes, jsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { notFound } from './not-found.ts'
+import { kindOf } from './shown.ts'
 import type { Page, Reference, References, ReferenceValue, Resolved } from './types.ts'
 import { valueWriter } from './value-writer.ts'
 
@@ -45,10 +46,11 @@ export class TenantReferences implements References {
 
   async putMany(items: readonly PutItem[]): Promise<Reference[]> {
     assertOpen(this.#handle)
-    if (!Array.isArray(items)) throw new InvalidInputError('putMany takes an array of { type, value }.')
+    if (!Array.isArray(items))
+      throw new InvalidInputError(`items must be an array of { type, value }, not ${kindOf(items)}.`)
     assertAtMost(MOST_PUT, items.length, 'items', 'putMany')
     // Not `map`, which passes over holes. What a later commit takes is copied now: the caller may change it meanwhile.
-    const writers = Array.from(items, (item, at) => itemWriter(item, at >= MOST_A_COMMIT))
+    const writers = Array.from(items, (item, at) => itemWriter(item, `items[${at}]`, at >= MOST_A_COMMIT))
     const done: Reference[] = []
     try {
       for (let start = 0; start < writers.length || start === 0; start += MOST_A_COMMIT) {
@@ -88,7 +90,7 @@ export class TenantReferences implements References {
 
   async resolveMany(ids: readonly string[]): Promise<(Resolved | undefined)[]> {
     assertOpen(this.#handle)
-    if (!Array.isArray(ids)) throw new InvalidInputError('resolveMany takes an array of ids.')
+    if (!Array.isArray(ids)) throw new InvalidInputError(`ids must be an array of ids, not ${kindOf(ids)}.`)
     assertAtMost(MOST_RESOLVED, ids.length, 'ids', 'resolveMany')
     const asked = Array.from(ids, (id) => (isId(id) ? id : ''))
     const write = (message: Message) => {
@@ -117,8 +119,9 @@ export class TenantReferences implements References {
     if (type !== undefined) assertText(type, 'type')
     assertOptionalNumber(limit, 'limit')
     if (cursor !== undefined) assertText(cursor, 'cursor')
-    if (type === '' || cursor === '')
-      throw new InvalidInputError('type and cursor must not be empty. Leave them out instead.')
+    for (const [name, value] of Object.entries({ type, cursor })) {
+      if (value === '') throw new InvalidInputError(`${name} must not be empty. Leave it out instead.`)
+    }
     const write = (message: Message) =>
       message
         .text(type ?? '')
@@ -153,15 +156,17 @@ function assertAtMost(most: number, count: number, what: string, verb: string): 
 /**
  * Checks an item now and returns what writes it, so that nothing is half-written when a later item is wrong.
  *
+ * @param place where it stands among several
  * @param isLater whether it is written later, when the caller may have changed its bytes
  */
-function itemWriter(item: PutItem, isLater = false): ItemWriter {
-  assertOptions(item, 'An item')
+function itemWriter(item: PutItem, place = '', isLater = false): ItemWriter {
+  assertOptions(item, place)
   const { type, value, ttlMs, mediaType } = item
-  assertText(type, 'type')
-  assertOptionalNumber(ttlMs, 'ttlMs')
-  if (mediaType !== undefined) assertText(mediaType, 'mediaType')
-  if (mediaType === '') throw new InvalidInputError('mediaType must not be empty. Leave it out instead.')
+  const at = (name: string) => (place === '' ? name : `${place}.${name}`)
+  assertText(type, at('type'))
+  assertOptionalNumber(ttlMs, at('ttlMs'))
+  if (mediaType !== undefined) assertText(mediaType, at('mediaType'))
+  if (mediaType === '') throw new InvalidInputError(`${at('mediaType')} must not be empty. Leave it out instead.`)
   const writeValue = contentWriter(isLater ? withOwnBytes(value) : value)
   return (message) => {
     message

@@ -164,7 +164,7 @@ function readRequest(
   if (actor !== undefined) assertFilled(actor, 'actor')
   if (limits !== undefined) assertOptions(limits, 'limits')
   assertSignal(signal)
-  const text = jsonText({ specialist, prompt, threadId, actor, limits })
+  const text = jsonText({ specialist, prompt, threadId, actor, limits }, 'The request')
   return { text, prompt, threadId, signal }
 }
 

@@ -62,7 +62,7 @@ export class TenantRuns implements Runs {
     const { after, signal } = options
     assertOptionalNumber(after, 'after')
     if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
-      throw new InvalidInputError('after must be the sequence of an event.')
+      throw new InvalidInputError(`after must be the sequence of an event, a whole number from 0 on, not ${after}.`)
     }
     assertSignal(signal)
     const events = (isResting: boolean): AsyncIterable<RunEvent> => ({

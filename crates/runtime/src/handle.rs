@@ -192,6 +192,6 @@ pub(crate) fn expiry(now: u64, ttl_ms: Option<u64>) -> Result<Option<u64>> {
     match ttl_ms {
         None => Ok(None),
         Some(ttl) if (1..=SAFE_INTEGER).contains(&ttl) => Ok(Some(now.saturating_add(ttl).min(SAFE_INTEGER))),
-        Some(_) => Err(Error::invalid("ttlMs must be a positive whole number of milliseconds.")),
+        Some(ttl) => Err(Error::invalid(format!("ttlMs must be a positive whole number of milliseconds, not {ttl}."))),
     }
 }

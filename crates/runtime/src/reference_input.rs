@@ -2,6 +2,7 @@
 
 use bailiwick_model::glimpse::Content;
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::names::shown;
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Kind, Result};
 
@@ -138,9 +139,10 @@ pub(crate) fn check_type(name: &str) -> Result<()> {
     if bailiwick_model::names::is_name(name) {
         Ok(())
     } else {
-        Err(Error::invalid(
-            "The type of a reference must match ^[a-z][a-z0-9_-]{0,63}$: lower-case letters, digits, _ and -, starting with a letter.",
-        ))
+        Err(Error::invalid(format!(
+            "The type of a reference must match ^[a-z][a-z0-9_-]{{0,63}}$: lower-case letters, digits, _ and -, starting with a letter. It is {}.",
+            shown(name)
+        )))
     }
 }
 
@@ -148,7 +150,10 @@ fn check_media_type(media_type: &str) -> Result<()> {
     if bailiwick_model::names::is_media_type(media_type) {
         Ok(())
     } else {
-        Err(Error::invalid("mediaType must look like type/subtype, such as text/csv, in at most 255 characters."))
+        Err(Error::invalid(format!(
+            "mediaType must look like type/subtype, such as text/csv, in at most 255 characters. It is {}.",
+            shown(media_type)
+        )))
     }
 }
 

@@ -5,7 +5,8 @@ use bailiwick_model::spec::RunLimits;
 
 use super::entry::{number, whole};
 
-const LIMITS: [&str; 4] = ["maxSteps", "maxToolCalls", "maxTokens", "maxDurationMs"];
+/// The names of a run's limits.
+pub(super) const LIMITS: [&str; 4] = ["maxSteps", "maxToolCalls", "maxTokens", "maxDurationMs"];
 
 /// Reads `{ maxSteps?, … }`: positive whole numbers. `None` for anything else.
 pub(crate) fn read_limits(value: &Json) -> Option<RunLimits> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bailiwick_model::names::shown;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, List, Name, PAGE_BYTES, bad_cursor, check_limit};
 
@@ -38,9 +39,10 @@ impl RunFilter {
             None => None,
             Some("interrupted") => Some(RunStatus::Running),
             Some(name) => Some(RunStatus::from_name(name).ok_or_else(|| {
-                Error::invalid(
-                    "status must be running, interrupted, suspended, completed, limited, failed or cancelled.",
-                )
+                Error::invalid(format!(
+                    "status must be running, interrupted, suspended, completed, limited, failed or cancelled, not {}.",
+                    shown(name)
+                ))
             })?),
         };
         Ok(match (&self.thread_id, &self.actor, status) {

@@ -1,10 +1,12 @@
 //! What a tenant's agents are asked.
 
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::names::shown;
 use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Error, Result};
 
-use super::limits::read_limits;
+use super::entry::whole;
+use super::limits::{LIMITS, read_limits};
 use super::live::Registered;
 
 /// The longest name of who asks, in bytes of UTF-8.
@@ -59,9 +61,7 @@ impl RunRequest {
                 ("actor", Json::String(actor)) => request.actor = Some(actor),
                 ("prompt", prompt) => request.prompt = prompt,
                 ("limits", limits) => {
-                    request.limits = read_limits(&limits).ok_or_else(|| {
-                        Error::invalid("limits may have maxSteps, maxToolCalls, maxTokens and maxDurationMs: positive whole numbers.")
-                    })?;
+                    request.limits = read_limits(&limits).ok_or_else(|| wrong_limits(&limits))?;
                 }
                 _ => {
                     return Err(Error::invalid(
@@ -74,6 +74,21 @@ impl RunRequest {
             return Err(Error::invalid("actor must have 1 to 256 bytes of UTF-8."));
         }
         Ok(request)
+    }
+}
+
+/// What is wrong with limits that [`read_limits`] does not read.
+fn wrong_limits(limits: &Json) -> Error {
+    let is_known = |key: &str| LIMITS.contains(&key);
+    let is_right = |value: &Json| whole(value).is_some_and(|number| number > 0);
+    let members = limits.as_object().unwrap_or_default();
+    match members.iter().find(|(key, value)| !is_known(key) || !is_right(value)) {
+        Some((key, Json::Number(number))) if is_known(key) => {
+            Error::invalid(format!("limits.{key} must be a positive whole number, not {number}."))
+        }
+        Some((key, _)) if is_known(key) => Error::invalid(format!("limits.{key} must be a positive whole number.")),
+        Some((key, _)) => Error::invalid(format!("limits has no {}; known are {}.", shown(key), LIMITS.join(", "))),
+        None => Error::invalid(format!("limits must be an object with any of {}.", LIMITS.join(", "))),
     }
 }
 
