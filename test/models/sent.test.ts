@@ -124,6 +124,24 @@ describe('what a provider is sent', () => {
     expect(JSON.stringify(prompt)).toContain('The tool answered: \\"of a\\"')
   })
 
+  test('W6: where roles must alternate, messages are joined, and an answer stands between results and the user', async () => {
+    const messages = [user, user, message('assistant', [call('a')]), message('tool', [result('a')]), user, user]
+    const roles = async (provider: string, modelId?: string) =>
+      (await sent({ messages, tools: [] }, provider, modelId)).prompt.map(({ role }: Message) => role)
+    expect(await roles('mistral.chat')).toEqual(['user', 'assistant', 'tool', 'assistant', 'user'])
+    expect(await roles('google.vertex.chat')).toEqual(['user', 'assistant', 'tool', 'user'])
+    expect(await roles('local.chat', 'devstral-small')).toEqual([
+      'user',
+      'user',
+      'assistant',
+      'tool',
+      'assistant',
+      'user',
+      'user',
+    ])
+    expect(await roles('local.chat')).toEqual(['user', 'user', 'assistant', 'tool', 'user', 'user'])
+  })
+
   test('W5: what a package refuses is told in words, and the rest goes on as it was', async () => {
     const chunk = { id: '1', choices: [{ index: 0, delta: { content: 'Three.' }, finish_reason: 'stop' }] }
     const server = await providerServer({ body: openaiChunks([chunk, '[DONE]']) })
