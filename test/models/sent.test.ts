@@ -124,6 +124,25 @@ describe('what a provider is sent', () => {
     expect(JSON.stringify(prompt)).toContain('The tool answered: \\"of a\\"')
   })
 
+  test('P2: a call that Anthropic ran and did not answer goes back while the turn goes on, and not after it', async () => {
+    const ran = (type: string, toolCallId: string) =>
+      ({ type: 'opaque', provider: 'anthropic.messages', data: { type, toolCallId, toolName: 'web_search' } }) as const
+    const paused = [
+      user,
+      message('assistant', [ran('tool-call', 'a')]),
+      message('assistant', [ran('tool-result', 'a'), ran('tool-call', 'b')]),
+    ]
+    const idsOf = async (messages: readonly Message[]) => {
+      const { prompt } = await sent({ messages, tools: [] }, 'anthropic.messages')
+      const parts: { toolCallId?: string; type: string }[] = prompt.flatMap(
+        ({ content }: { content: object[] }) => content,
+      )
+      return parts.flatMap(({ type, toolCallId }) => (toolCallId === undefined ? [] : [`${type} ${toolCallId}`]))
+    }
+    expect(await idsOf(paused)).toEqual(['tool-call a', 'tool-result a', 'tool-call b'])
+    expect(await idsOf([...paused, user])).toEqual(['tool-call a', 'tool-result a'])
+  })
+
   test('W6: where roles must alternate, messages are joined, and an answer stands between results and the user', async () => {
     const messages = [user, user, message('assistant', [call('a')]), message('tool', [result('a')]), user, user]
     const roles = async (provider: string, modelId?: string) =>

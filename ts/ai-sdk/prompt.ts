@@ -44,13 +44,37 @@ export async function toPrompt(request: ModelRequest, addressee: Addressee): Pro
   const messages = sendable(request.messages)
   const dialect = dialectOf(addressee.provider, addressee.modelId)
   const writer = new PromptWriter(request, addressee, dialect)
+  const unanswered = dialect.wantsTools ? unansweredCalls(messages) : undefined
   const hasNoCalls = request.tools.length === 0 && dialect.wantsTools
   for (const message of hasNoCalls ? messages.map(withoutCalls) : messages) {
-    const content = await writer.contentOf(message)
+    const parts = unanswered === undefined ? message.parts : message.parts.filter((part) => !unanswered.has(part))
+    const content = await writer.contentOf({ ...message, parts })
     // Providers refuse messages without content, as parts of another provider leave them.
     if (content.length > 0) addTurn(prompt, { role: message.role, content }, dialect)
   }
   return prompt
+}
+
+/**
+ * Calls that a provider ran itself and never answered before the user went on, as an answer leaves them that ran out of tokens: it
+ * refuses them then. While nobody has gone on, it may be asked again to answer them.
+ */
+function unansweredCalls(messages: readonly Message[]): Set<Part> {
+  const unanswered = new Set<Part>()
+  let open = new Map<unknown, Part>()
+  for (const { role, parts } of messages) {
+    if (role === 'user') {
+      for (const part of open.values()) unanswered.add(part)
+      open = new Map()
+    }
+    for (const part of parts) {
+      if (part.type !== 'opaque' || !isPlainObject(part.data)) continue
+      const { type, toolCallId } = part.data
+      if (type === 'tool-call') open.set(toolCallId, part)
+      if (type === 'tool-result') open.delete(toolCallId)
+    }
+  }
+  return unanswered
 }
 
 /** Adds a message in the order that its provider takes. */
@@ -59,12 +83,14 @@ function addTurn(prompt: PromptMessage[], message: Turn, { wantsTurns, wantsAnsw
   if (wantsAnswers && last?.role === 'tool' && message.role === 'user') {
     prompt.push({ role: 'assistant', content: [text('[No answer.]')] })
   }
-  if (wantsTurns && last?.role === message.role)
-    prompt[prompt.length - 1] = { ...message, content: [...last.content, ...message.content] }
+  if (wantsTurns && last?.role === message.role) (last as Turn).content.push(...message.content)
   else prompt.push(message)
 }
 
-type Turn = Exclude<PromptMessage, { readonly role: 'system' }>
+interface Turn {
+  readonly role: Message['role']
+  readonly content: PromptPart[]
+}
 
 /** A call as its provider is told: under which id, and what it was called. */
 interface Told {
