@@ -25,9 +25,9 @@ export function sectionText(section: Section): string {
 export function documentText(sections: readonly Section[]): string {
   return [
     '# Compatibility\n',
-    'This file is written by the tests that it tells of, and a test fails when it differs from what they found:',
-    '`npx vitest run test/providers test/compatibility -u` writes it anew. "Works" is a test against the real package; "–" means',
-    'that there is nothing to try, because the package or its provider does not offer it.\n',
+    'This file is written by the tests that it tells of, and a test fails when it differs from what they found.',
+    '`npx vitest run test/providers -u`, then `npx vitest run test/compatibility -u`, write it anew. "Works" is a test against the',
+    'real package; "–" means that there is nothing to try, because the package or its provider does not offer it.\n',
     ...sections.map(tableText),
   ].join('\n')
 }

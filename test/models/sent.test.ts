@@ -124,6 +124,43 @@ describe('what a provider is sent', () => {
     expect(JSON.stringify(prompt)).toContain('The tool answered: \\"of a\\"')
   })
 
+  test('P2: a call that Anthropic ran and did not answer goes back while the turn goes on, and not after it', async () => {
+    const ran = (type: string, toolCallId: string) =>
+      ({ type: 'opaque', provider: 'anthropic.messages', data: { type, toolCallId, toolName: 'web_search' } }) as const
+    const paused = [
+      user,
+      message('assistant', [ran('tool-call', 'a')]),
+      message('assistant', [ran('tool-result', 'a'), ran('tool-call', 'b')]),
+    ]
+    const idsOf = async (messages: readonly Message[]) => {
+      const { prompt } = await sent({ messages, tools: [] }, 'anthropic.messages')
+      const parts: { toolCallId?: string; type: string }[] = prompt.flatMap(
+        ({ content }: { content: object[] }) => content,
+      )
+      return parts.flatMap(({ type, toolCallId }) => (toolCallId === undefined ? [] : [`${type} ${toolCallId}`]))
+    }
+    expect(await idsOf(paused)).toEqual(['tool-call a', 'tool-result a', 'tool-call b'])
+    expect(await idsOf([...paused, user])).toEqual(['tool-call a', 'tool-result a'])
+  })
+
+  test('W6: where roles must alternate, messages are joined, and an answer stands between results and the user', async () => {
+    const messages = [user, user, message('assistant', [call('a')]), message('tool', [result('a')]), user, user]
+    const roles = async (provider: string, modelId?: string) =>
+      (await sent({ messages, tools: [] }, provider, modelId)).prompt.map(({ role }: Message) => role)
+    expect(await roles('mistral.chat')).toEqual(['user', 'assistant', 'tool', 'assistant', 'user'])
+    expect(await roles('google.vertex.chat')).toEqual(['user', 'assistant', 'tool', 'user'])
+    expect(await roles('local.chat', 'devstral-small')).toEqual([
+      'user',
+      'user',
+      'assistant',
+      'tool',
+      'assistant',
+      'user',
+      'user',
+    ])
+    expect(await roles('local.chat')).toEqual(['user', 'user', 'assistant', 'tool', 'user', 'user'])
+  })
+
   test('W5: what a package refuses is told in words, and the rest goes on as it was', async () => {
     const chunk = { id: '1', choices: [{ index: 0, delta: { content: 'Three.' }, finish_reason: 'stop' }] }
     const server = await providerServer({ body: openaiChunks([chunk, '[DONE]']) })

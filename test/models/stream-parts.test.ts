@@ -174,11 +174,14 @@ describe('P5: metadata', () => {
       { type: 'text-start', id: 't' },
       { type: 'text-delta', id: 't', delta: 'a' },
       { type: 'text-delta', id: 't', delta: 'b', providerMetadata },
+      { type: 'text-start', id: 't' },
+      { type: 'text-delta', id: 't', delta: 'c' },
       finish,
     ])
     expect(events.slice(0, -1)).toEqual([
       { type: 'text.delta', id: '0', delta: 'a' },
       { type: 'text.delta', id: '0', delta: 'b' },
+      { type: 'text.delta', id: '1', delta: 'c' },
       { type: 'text.delta', id: '0', delta: '', metadata: providerMetadata },
     ])
   })

@@ -16,20 +16,23 @@ const question = message('user', [{ type: 'text', text: 'And hats?' }])
 
 /** Whatever a thread holds, the provider's package takes it, and what it makes of it is what its service documents. */
 export function tryHistories(provider: Provider, cell: Cell): void {
+  cell('any history', true, async () => await tryAnyHistory(provider))
+}
+
+/** Sends generated histories, and fails for one that the package or its service would refuse. */
+export async function tryAnyHistory(provider: Provider): Promise<void> {
   const { wire, modelId } = provider
-  cell('any history', true, async () => {
-    const { model, server } = await modelAt(provider, wire.answer({ text: 'None.' }))
-    await fc.assert(
-      fc.asyncProperty(anyHistory, fc.boolean(), async (history, withTools) => {
-        const messages: Message[] = [...history, question]
-        const request = requestOf({ modelId, messages, tools: withTools ? tools : [], resolve })
-        const events = await eventsOf(model.stream(request))
-        expect(events.at(-1)).toMatchObject({ type: 'finish', reason: 'stop' })
-        expect(wire.problemsOf(server.asked.at(-1)?.body)).toEqual([])
-      }),
-      { numRuns: runs },
-    )
-  })
+  const { model, server } = await modelAt(provider, wire.answer({ text: 'None.' }))
+  await fc.assert(
+    fc.asyncProperty(anyHistory, fc.boolean(), async (history, withTools) => {
+      const messages: Message[] = [...history, question]
+      const request = requestOf({ modelId, messages, tools: withTools ? tools : [], resolve })
+      const events = await eventsOf(model.stream(request))
+      expect(events.at(-1)).toMatchObject({ type: 'finish', reason: 'stop' })
+      expect(wire.problemsOf(server.asked.at(-1)?.body)).toEqual([])
+    }),
+    { numRuns: runs },
+  )
 }
 
 async function resolve(id: string): Promise<never> {

@@ -16,7 +16,8 @@ export interface Written {
 interface Block {
   readonly kind: Kind
   readonly id: string
-  metadata: JsonObject | undefined
+  /** By the provider's name, and by the names in what it gave if that is an object. */
+  readonly gathered: Map<string, unknown>
   /** Whether what was gathered has been told. */
   isTold: boolean
   /** The first half of a character whose second half comes with the next delta, or nothing. */
@@ -31,15 +32,16 @@ interface Block {
  */
 export class Blocks {
   readonly #open = new Map<string, Block>()
+  readonly #left: Block[] = []
   #begun = 0
 
   /** The event of a part; `undefined` for one that has nothing to tell yet. */
   eventOf(kind: Kind, part: Written): ModelEvent | undefined {
     const key = `${kind} ${String(part.id)}`
     // Some providers use an id again for the next block; ours are never the same twice in one stream.
-    if (part.type === `${kind}-start`) this.#open.delete(key)
+    if (part.type === `${kind}-start`) this.#leave(key)
     const before = this.#open.get(key)
-    const block = before ?? { kind, id: String(this.#begun++), metadata: undefined, isTold: true, half: '' }
+    const block = before ?? { kind, id: String(this.#begun++), gathered: new Map(), isTold: true, half: '' }
     if (before === undefined) this.#open.set(key, block)
     if (isPlainObject(part.providerMetadata)) gather(block, part.providerMetadata as JsonObject)
     const delta = wholeCharacters(block, typeof part.delta === 'string' ? part.delta : '')
@@ -48,37 +50,54 @@ export class Blocks {
     return delta === '' ? undefined : { type: `${kind}.delta`, id: block.id, delta }
   }
 
+  /** A block whose id is used again: what it has not told stays to be told. */
+  #leave(key: string): void {
+    const block = this.#open.get(key)
+    this.#open.delete(key)
+    if (block?.isTold === false) this.#left.push(block)
+  }
+
   /** What is left to tell of blocks that the provider did not end. */
   ends(): ModelEvent[] {
-    return [...this.#open.values()].filter(({ isTold }) => !isTold).map((block) => told(block, ''))
+    return [...this.#left, ...this.#open.values()].filter(({ isTold }) => !isTold).map((block) => told(block, ''))
   }
 }
 
 function told(block: Block, delta: string): ModelEvent {
   block.isTold = true
-  const { kind, id, metadata } = block
-  return { type: `${kind}.delta`, id, delta, ...(metadata === undefined ? {} : { metadata }) }
+  const { kind, id, gathered } = block
+  return { type: `${kind}.delta`, id, delta, metadata: metadataOf(gathered) }
 }
 
 /** Puts what came later before what came first, by the provider's name; what is the same again is no news. */
 function gather(block: Block, later: JsonObject): void {
   for (const [provider, data] of Object.entries(later)) {
-    const before =
-      block.metadata !== undefined && Object.hasOwn(block.metadata, provider) ? block.metadata[provider] : undefined
-    const joined =
-      isPlainObject(before) && isPlainObject(data) ? joinedOf(before as JsonObject, data as JsonObject) : data
-    if (before !== undefined && isSame(before, joined)) continue
-    block.metadata = Object.fromEntries([...Object.entries(block.metadata ?? {}), [provider, joined]])
-    block.isTold = false
+    const before = block.gathered.get(provider)
+    if (!isPlainObject(data)) {
+      if (block.gathered.has(provider) && isSame(before, data)) continue
+      block.gathered.set(provider, data)
+      block.isTold = false
+      continue
+    }
+    const fields = before instanceof Map ? before : new Map<string, unknown>()
+    if (fields !== before) {
+      block.gathered.set(provider, fields)
+      block.isTold = false
+    }
+    for (const [name, value] of Object.entries(data)) {
+      if (fields.has(name) && isSame(fields.get(name), value)) continue
+      fields.set(name, value)
+      block.isTold = false
+    }
   }
 }
 
-/** Both; the earlier one itself where the later one adds nothing. */
-function joinedOf(before: JsonObject, later: JsonObject): JsonObject {
-  const isNews = Object.entries(later).some(
-    ([name, value]) => !Object.hasOwn(before, name) || !isSame(before[name], value),
-  )
-  return isNews ? { ...before, ...later } : before
+function metadataOf(gathered: ReadonlyMap<string, unknown>): JsonObject {
+  const entries = Array.from(gathered, ([provider, data]) => [
+    provider,
+    data instanceof Map ? Object.fromEntries(data) : data,
+  ])
+  return Object.fromEntries(entries)
 }
 
 /** Compares as far as metadata is nested; what goes deeper, or into itself, is news each time. */

@@ -42,14 +42,54 @@ const cutOff: PromptPart = { type: 'text', text: '[The answer was cut off here.]
 export async function toPrompt(request: ModelRequest, addressee: Addressee): Promise<PromptMessage[]> {
   const prompt: PromptMessage[] = request.system === '' ? [] : [{ role: 'system', content: request.system }]
   const messages = sendable(request.messages)
-  const writer = new PromptWriter(request, addressee)
-  const hasNoCalls = request.tools.length === 0 && dialectOf(addressee.provider)?.wantsTools === true
+  const dialect = dialectOf(addressee.provider, addressee.modelId)
+  const writer = new PromptWriter(request, addressee, dialect)
+  const unanswered = dialect.wantsTools ? unansweredCalls(messages) : undefined
+  const hasNoCalls = request.tools.length === 0 && dialect.wantsTools
   for (const message of hasNoCalls ? messages.map(withoutCalls) : messages) {
-    const content = await writer.contentOf(message)
+    const parts = unanswered === undefined ? message.parts : message.parts.filter((part) => !unanswered.has(part))
+    const content = await writer.contentOf({ ...message, parts })
     // Providers refuse messages without content, as parts of another provider leave them.
-    if (content.length > 0) prompt.push({ role: message.role, content })
+    if (content.length > 0) addTurn(prompt, { role: message.role, content }, dialect)
   }
   return prompt
+}
+
+/**
+ * Calls that a provider ran itself and never answered before the user went on, as an answer leaves them that ran out of tokens: it
+ * refuses them then. While nobody has gone on, it may be asked again to answer them.
+ */
+function unansweredCalls(messages: readonly Message[]): Set<Part> {
+  const unanswered = new Set<Part>()
+  let open = new Map<unknown, Part>()
+  for (const { role, parts } of messages) {
+    if (role === 'user') {
+      for (const part of open.values()) unanswered.add(part)
+      open = new Map()
+    }
+    for (const part of parts) {
+      if (part.type !== 'opaque' || !isPlainObject(part.data)) continue
+      const { type, toolCallId } = part.data
+      if (type === 'tool-call') open.set(toolCallId, part)
+      if (type === 'tool-result') open.delete(toolCallId)
+    }
+  }
+  return unanswered
+}
+
+/** Adds a message in the order that its provider takes. */
+function addTurn(prompt: PromptMessage[], message: Turn, { wantsTurns, wantsAnswers }: Dialect): void {
+  const last = prompt.at(-1)
+  if (wantsAnswers && last?.role === 'tool' && message.role === 'user') {
+    prompt.push({ role: 'assistant', content: [text('[No answer.]')] })
+  }
+  if (wantsTurns && last?.role === message.role) (last as Turn).content.push(...message.content)
+  else prompt.push(message)
+}
+
+interface Turn {
+  readonly role: Message['role']
+  readonly content: PromptPart[]
 }
 
 /** A call as its provider is told: under which id, and what it was called. */
@@ -61,16 +101,16 @@ interface Told {
 class PromptWriter {
   readonly #request: ModelRequest
   readonly #addressee: Addressee
-  readonly #dialect: Dialect | undefined
+  readonly #dialect: Dialect
   readonly #ids: WireIds
   /** Providers want the name of the tool beside its result, too. */
   readonly #told = new Map<string, Told>()
 
-  constructor(request: ModelRequest, addressee: Addressee) {
+  constructor(request: ModelRequest, addressee: Addressee, dialect: Dialect) {
     this.#request = request
     this.#addressee = addressee
-    this.#dialect = dialectOf(addressee.provider)
-    this.#ids = new WireIds(addressee.provider, addressee.modelId)
+    this.#dialect = dialect
+    this.#ids = new WireIds(dialect)
   }
 
   async contentOf({ role, parts, interrupted }: Message): Promise<PromptPart[]> {
@@ -107,9 +147,8 @@ class PromptWriter {
   #saysNothing({ type, text: words, metadata }: Extract<Part, { type: 'text' | 'reasoning' }>): boolean {
     if (words.trim() !== '') return false
     if (this.#addressee.inWords === 'all' || !isPlainObject(metadata)) return true
-    if (this.#dialect === undefined) return false
     if (type === 'text' && !this.#dialect.takesBlankText) return true
-    return !this.#dialect.names.some((name) => Object.hasOwn(metadata, name))
+    return this.#dialect.names?.some((name) => Object.hasOwn(metadata, name)) === false
   }
 
   #call(part: Extract<Part, { type: 'tool-call' }>): PromptPart {
@@ -133,7 +172,7 @@ class PromptWriter {
 
   async #file(part: Extract<Part, { type: 'file' }>, role: Message['role']): Promise<PromptPart> {
     const { mediaType } = part
-    if (role === 'assistant' && this.#dialect?.takesFilesOfAssistant === false) {
+    if (role === 'assistant' && !this.#dialect.takesFilesOfAssistant) {
       return text(`[A file of the type ${mediaType} of the assistant.]`)
     }
     const bytes = await this.#bytesOf(part.reference)

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { CallIds } from '../prompt/index.ts'
+import type { Dialect } from './dialect.ts'
 
-/** What every provider but Mistral takes. */
+/** What providers take. */
 const common = /^[a-zA-Z0-9_-]{1,64}$/
-/** What Mistral takes, on whatever server its models are. */
+/** What Mistral takes. */
 const nine = /^[a-zA-Z0-9]{9}$/
-const mistral = /mistral|ministral|magistral|codestral|devstral|pixtral/i
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
@@ -17,8 +17,8 @@ export class WireIds {
   readonly #isNine: boolean
   readonly #ids = new CallIds()
 
-  constructor(provider: string, modelId: string) {
-    this.#isNine = mistral.test(provider) || mistral.test(modelId)
+  constructor({ wantsIdsOfNine }: Dialect) {
+    this.#isNine = wantsIdsOfNine
   }
 
   /** The id of a call, which no other call has. */

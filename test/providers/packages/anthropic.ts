@@ -31,6 +31,18 @@ const kept = [
 ]
 const sent = ['"server_tool_use"', '"srvtoolu_1"', '"web_search_tool_result"', '"encrypted_content":"ZW5j"']
 
+const asked = block(
+  2,
+  { type: 'mcp_tool_use', id: 'mcptoolu_1', name: 'lookup', input: {}, server_name: 'shop' },
+  { type: 'input_json_delta', partial_json: '{"id":3}' },
+)
+const answered = block(3, {
+  type: 'mcp_tool_result',
+  tool_use_id: 'mcptoolu_1',
+  is_error: false,
+  content: [{ type: 'text', text: '3' }],
+})
+
 export const anthropic: Provider = {
   package: '@ai-sdk/anthropic',
   modelId: 'claude-sonnet-4-5',
@@ -39,9 +51,14 @@ export const anthropic: Provider = {
   reasoning: ['"type":"thinking"', `"signature":"${signature}"`],
   schemaOf: ({ output_config: config, output_format: format }) => (config?.format ?? format)?.schema,
   ran: {
-    answer: blocks('end_turn', called, found, textBlock(2, 'Three.')),
-    kept: [...kept, { type: 'text', text: 'Three.' }],
-    sent,
+    answer: blocks('end_turn', called, found, asked, answered, textBlock(4, 'Three.')),
+    kept: [
+      ...kept,
+      { type: 'opaque', data: { type: 'tool-call', toolCallId: 'mcptoolu_1', toolName: 'lookup' } },
+      { type: 'opaque', data: { type: 'tool-result', toolCallId: 'mcptoolu_1' } },
+      { type: 'text', text: 'Three.' },
+    ],
+    sent: [...sent, '"mcp_tool_use"', '"server_name":"shop"', '"mcp_tool_result"'],
   },
   source: { answer: blocks('end_turn', called, found), kept, sent },
   paused: { answer: blocks('pause_turn', called), kept: kept.slice(0, 1), sent: ['"server_tool_use"', '"srvtoolu_1"'] },

@@ -17,6 +17,7 @@ export const mistral: Provider = {
   wire: chatCompletions({
     reasoning: (text) => ({ content: [{ type: 'thinking', thinking: [{ type: 'text', text }] }] }),
     id: /^[a-zA-Z0-9]{9}$/,
+    isStrict: true,
   }),
   reasoning: ['"type":"thinking"', 'I look.'],
   schemaOf,

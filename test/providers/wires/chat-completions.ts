@@ -8,6 +8,8 @@ export interface Dialect {
   readonly used?: object
   /** The form of a call's id. */
   readonly id?: RegExp
+  /** Whether the roles must alternate, and an answer follow results. */
+  readonly isStrict?: boolean
 }
 
 function chunk(delta: object, reason: string | null = null): object {
@@ -26,7 +28,7 @@ const counted = { ...chunk({}), usage }
 export const countedByGroq = { ...chunk({}), x_groq: { id: 'req_1', usage } }
 
 /** The chat completions of OpenAI, and of everybody who speaks like them. */
-export function chatCompletions({ reasoning, used = counted, id = /^.+$/s }: Dialect): Wire {
+export function chatCompletions({ reasoning, used = counted, id = /^.+$/s, isStrict = false }: Dialect): Wire {
   const answer = ({ reasoning: thought, text, calls = [] }: Said) => ({
     body: dataEvents([
       chunk({ role: 'assistant' }),
@@ -45,7 +47,7 @@ export function chatCompletions({ reasoning, used = counted, id = /^.+$/s }: Dia
   return {
     answer,
     failing: (text) => ({ body: dataEvents([chunk({ content: text }), '{"choices":[{']) }),
-    problemsOf: (body) => problemsOf(body, id),
+    problemsOf: (body) => [...problemsOf(body, id), ...(isStrict ? orderProblemsOf(body) : [])],
   }
 }
 
@@ -58,6 +60,16 @@ interface ChatMessage {
     readonly function: { readonly name: string; readonly arguments: string }
   }[]
   readonly tool_call_id?: string
+}
+
+/** What a service refuses that wants its roles in order. */
+function orderProblemsOf({ messages }: { readonly messages: readonly ChatMessage[] }): string[] {
+  return messages.slice(1).flatMap(({ role }, at) => {
+    const before = messages[at]?.role
+    const isWrong =
+      role === 'user' ? before === 'user' || before === 'tool' : role === 'assistant' && before === 'assistant'
+    return isWrong ? [`the role ${role} after the role ${before}`] : []
+  })
 }
 
 /** What a service that speaks chat completions refuses. */

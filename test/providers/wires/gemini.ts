@@ -62,6 +62,8 @@ export const gemini: Wire = {
       // Vertex leaves the ids out.
       for (const [call, { id = `${at} ${call}`, name, args }] of calls.entries()) rules.call(id, name, args)
       const next = contents[at + 1]?.parts ?? []
+      const isResponse = given.some(({ functionResponse }) => functionResponse !== undefined)
+      if (contents[at + 1]?.role === role && !isResponse) rules.problems.push(`two contents of the ${role}`)
       const results = next.flatMap(({ functionResponse }) => (functionResponse === undefined ? [] : [functionResponse]))
       const named = ({ id, name }: { readonly id: string; readonly name: string }) => `${id} of ${name}`
       rules.answered(calls.map(named), results.map(named))
