@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0    id        20 bytes  u64be sequence ‖ 12 random bytes
-//! 20   members   the rest  members of a JSON object: "role", "parts", "createdAt", "runId"?, "actor"?
+//! 20   members   the rest  members of a JSON object: "role", "parts", "createdAt", "runId"?, "actor"?, "interrupted"?
 //! ```
 //! The sequence in the id leads from an id to its entry without an index; the random part makes that the right one.
 
@@ -18,7 +18,8 @@ const STORED: json::Limits = json::Limits { bytes: usize::MAX, depth: json::MAX_
 const MESSAGE_BYTES: usize = 8 << 20;
 /// The most messages of one append: they are one commit.
 const MOST_MESSAGES: usize = 1000;
-const MOST_PARTS: usize = 1000;
+/// As many as an answer of a model may have.
+const MOST_PARTS: usize = 1024;
 /// The longest text that names somebody or something.
 const LABEL_BYTES: usize = 256;
 /// The largest whole number that JavaScript can count with.
@@ -183,7 +184,9 @@ pub(crate) fn message_json(entry: &[u8]) -> Result<String> {
 /// # Errors
 /// `InvalidInput` says where and what; it repeats nothing of the messages.
 pub(crate) fn parse_messages(text: &[u8], now: u64) -> Result<Vec<NewMessage>> {
-    let value = json::parse(text, &json::Limits::default())?;
+    // Around what a model or a tool gave there are a few levels more.
+    let limits = json::Limits { depth: json::MAX_DEPTH, ..json::Limits::default() };
+    let value = json::parse(text, &limits)?;
     let Some(messages) = value.as_array() else { return Err(wrong("messages", "must be an array")) };
     if !(1..=MOST_MESSAGES).contains(&messages.len()) {
         return Err(wrong("messages", "must have 1 to 1000 messages; append more in several calls"));
@@ -216,7 +219,7 @@ pub(crate) fn new_message(message: &Json, path: &str, now: u64) -> Result<NewMes
                 return Err(wrong(&parts_path, "must have the result of a call"));
             }
         }
-        _ => return Err(wrong(&parts_path, "must be an array of at most 1000 parts")),
+        _ => return Err(wrong(&parts_path, "must be an array of at most 1024 parts")),
     }
     let created_at = fields.get("createdAt").cloned().unwrap_or(Json::Number(now as f64));
     if !created_at.as_f64().is_some_and(|at| at.fract() == 0.0 && (0.0..=SAFE_INTEGER).contains(&at)) {
@@ -234,11 +237,10 @@ pub(crate) fn new_message(message: &Json, path: &str, now: u64) -> Result<NewMes
             members.push_str(&format!(",\"{name}\":{}", json::write(fields.required(name)?)));
         }
     }
-    if let Some(interrupted) = fields.get("interrupted") {
-        if interrupted.as_bool().is_none() {
-            return Err(wrong(&fields.path("interrupted"), "must be true or false"));
-        }
-        members.push_str(&format!(",\"interrupted\":{}", json::write(interrupted)));
+    match fields.get("interrupted") {
+        None | Some(Json::Bool(false)) => {}
+        Some(Json::Bool(true)) => members.push_str(",\"interrupted\":true"),
+        Some(_) => return Err(wrong(&fields.path("interrupted"), "must be true or false")),
     }
     NewMessage::new(message, role, members, path)
 }
@@ -274,11 +276,9 @@ fn check_part(part: &Json, role: Role, path: &str) -> Result<()> {
             }
         }
         Some("tool-call") => {
-            fields.label("callId")?;
-            // Models call tools by all kinds of names; an imported conversation may hold any of them.
-            if fields.text("tool")?.len() > LABEL_BYTES {
-                return Err(wrong(&fields.path("tool"), "must have at most 256 bytes of UTF-8"));
-            }
+            // A model wrote both, and they may be anything.
+            fields.filled("callId")?;
+            fields.text("tool")?;
             fields.required("input")?;
         }
         Some("opaque") => {
@@ -286,7 +286,7 @@ fn check_part(part: &Json, role: Role, path: &str) -> Result<()> {
             fields.required("data")?;
         }
         Some("tool-result") => {
-            fields.label("callId")?;
+            fields.filled("callId")?;
             fields.required("result")?;
             if fields.get("isError").is_some_and(|value| value.as_bool().is_none()) {
                 return Err(wrong(&fields.path("isError"), "must be true or false"));
@@ -328,6 +328,12 @@ impl<'a> Fields<'a> {
 
     fn text(&self, name: &str) -> Result<&'a str> {
         self.required(name)?.as_str().ok_or_else(|| wrong(&self.path(name), "must be a string"))
+    }
+
+    /// A text that is as long as the message has room for.
+    fn filled(&self, name: &str) -> Result<&'a str> {
+        let text = self.text(name)?;
+        if text.is_empty() { Err(wrong(&self.path(name), "must not be empty")) } else { Ok(text) }
     }
 
     fn label(&self, name: &str) -> Result<&'a str> {
