@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Kind};
-use bailiwick_runtime::TenantHandle;
+use bailiwick_runtime::{PutItem, TenantHandle};
 
-use crate::support::{Kept, NOW, Random, catalogue, handle, handle_of, put, store, text, wait};
+use crate::support::{Kept, NOW, Random, handle, put, store, text, wait};
 use crate::{member, messages, read_all};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -190,10 +190,9 @@ fn w5_what_a_thread_names_lives_as_long_as_the_thread() {
 fn w5_a_file_that_is_absent_expired_deleted_or_foreign_is_refused_alike() {
     wait(async {
         let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
-        let retention = r#","retention":{"references":{"ttlMs":1000}}"#;
-        let (mine, other) = (handle_of(&store, "acme", "v1", retention, &catalogue()), handle(&store, "globex"));
+        let (mine, other) = (handle(&store, "acme"), handle(&store, "globex"));
         let foreign = put(&other, text("note", "theirs")).await;
-        let expired = put(&mine, text("note", "old")).await;
+        let expired = put(&mine, PutItem { ttl_ms: Some(1000), ..text("note", "old") }).await;
         let deleted = put(&mine, text("note", "gone")).await;
         assert!(mine.delete_reference(&deleted).await.unwrap());
         store.advance(1000);
