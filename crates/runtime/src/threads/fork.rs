@@ -10,6 +10,7 @@ use super::journal::{Journal, due, read_journal};
 use super::message::{entry_id, parse_message_id};
 use super::{check_thread_id, new_entry, new_head, read_head};
 use crate::handle::TenantHandle;
+use crate::leftover;
 
 /// How many entries one commit copies.
 const ENTRIES_A_COMMIT: usize = 128;
@@ -47,11 +48,12 @@ impl TenantHandle {
         let until = access.now().saturating_add(FORK_MS);
         let mut changes = vec![Journal::of(&head).written(journal, When::Absent)];
         changes.extend(due(journal, until));
+        changes.push(leftover::wake(Kind::Threads, until));
         self.done(access.commit(changes, &self.engine_limits, Durability::Sync).await?)?;
         let outcome = self.copy(&access, (&source, at_once), last, &mut head, journal, until).await;
         // After a failure the head may be there or not. What this cannot remove now is removed when its time is over.
         if outcome.is_err() && matches!(self.retire(&access, journal).await, Ok(true)) {
-            let _ = self.discard(&access, journal, until).await;
+            let _ = self.discard(&access, Kind::Threads, journal, until).await;
         }
         outcome.map(|()| new_id)
     }
