@@ -62,7 +62,7 @@ pub(crate) fn failure_json(error: &Error) -> String {
                 })
                 .collect(),
         )),
-        Error::QuotaExceeded { quota, limit, used } => Some(quota_details(quota, *limit, *used)),
+        Error::QuotaExceeded { quota, limit, used, .. } => Some(quota_details(quota, *limit, *used)),
         Error::TooMuchInFlight { limit, used, .. } => Some(quota_details("inFlightBytes", *limit, *used)),
         _ => None,
     };
