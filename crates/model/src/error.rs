@@ -54,23 +54,23 @@ pub enum Error {
         run: Option<BusyRun>,
     },
     /// One of the tenant's limits is reached.
-    #[error(
-        "The tenant's limit on {quota} is reached: {used} used, {limit} allowed. Delete what is no longer needed or raise the limit in the spec."
-    )]
+    #[error("{}", quota_message(.quota, *.limit, *.used, *.more))]
     QuotaExceeded {
         /// The limit by its name in the spec: `items.references`, `bytes`, `valueBytes`, …
         quota: String,
         /// What is allowed.
         limit: u64,
-        /// What would be in use, or is.
+        /// What is in use; of a limit on each value, what this one has.
         used: u64,
+        /// What was asked for beyond that; 0 of a limit on each value.
+        more: u64,
     },
     /// The tenant's limit on `inFlightBytes` is reached. A class with [`Error::QuotaExceeded`].
     #[error("{}", in_flight_message(*.limit, *.used, *.call))]
     TooMuchInFlight {
         /// What is allowed.
         limit: u64,
-        /// What would be under way with this call.
+        /// What is under way without it.
         used: u64,
         /// The bytes of this call.
         call: u64,
@@ -134,6 +134,17 @@ impl Error {
     }
 }
 
+fn quota_message(quota: &str, limit: u64, used: u64, more: u64) -> String {
+    if more == 0 {
+        return format!(
+            "The value has {used} bytes; the tenant's limit on {quota} allows {limit}. Keep less in one value or raise the limit in the spec."
+        );
+    }
+    format!(
+        "The tenant's limit on {quota} is reached: {used} used, {limit} allowed, and this needs {more} more. Delete what is no longer needed or raise the limit in the spec."
+    )
+}
+
 fn in_flight_message(limit: u64, used: u64, call: u64) -> String {
     if call > limit {
         return format!(
@@ -141,7 +152,7 @@ fn in_flight_message(limit: u64, used: u64, call: u64) -> String {
         );
     }
     format!(
-        "The tenant's limit on inFlightBytes is reached: with this call {used} bytes would be under way, {limit} are allowed. Wait for the answers to earlier calls or raise the limit in the spec."
+        "The tenant's limit on inFlightBytes is reached: {used} bytes are under way, {limit} are allowed, and this call needs {call} more. Wait for the answers to earlier calls or raise the limit in the spec."
     )
 }
 

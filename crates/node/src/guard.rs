@@ -62,7 +62,7 @@ pub(crate) fn failure_json(error: &Error) -> String {
                 })
                 .collect(),
         )),
-        Error::QuotaExceeded { quota, limit, used } => Some(quota_details(quota, *limit, *used)),
+        Error::QuotaExceeded { quota, limit, used, .. } => Some(quota_details(quota, *limit, *used)),
         Error::ThreadBusy { run: Some(BusyRun { run_id, status }), .. } => {
             Some(Json::Object(vec![("runId".to_owned(), text(run_id)), ("status".to_owned(), text(status))]))
         }

@@ -180,7 +180,7 @@ impl TenantHandle {
         check_size(used)?;
         match self.limits.value_bytes {
             Some(limit) if used as u64 > limit => {
-                Err(Error::QuotaExceeded { quota: "valueBytes".to_owned(), limit, used: used as u64 })
+                Err(Error::QuotaExceeded { quota: "valueBytes".to_owned(), limit, used: used as u64, more: 0 })
             }
             _ => Ok(()),
         }

@@ -5,6 +5,7 @@ mod cache;
 mod catalogue;
 mod erase;
 mod handle;
+mod leftover;
 #[cfg(doctest)]
 mod out_of_reach;
 mod plans;

@@ -14,6 +14,7 @@ use super::journal::taken_over;
 use super::lease;
 use super::usage::Usage;
 use crate::handle::{TenantHandle, expiry};
+use crate::leftover;
 use crate::plans::PlanStatus;
 use crate::references::{ATTEMPTS, contended};
 use crate::threads::Appends;
@@ -67,6 +68,8 @@ impl Driver<'_> {
             let head = self.head_after(status, &block, self.pending.len());
             let expires_at = expiry(self.access.now(), self.handle.retention_ms(KIND))?;
             let mut others = self.head_changes(&head, block.len() as u64, expires_at);
+            // The journal was begun to live longer than the record does now.
+            others.extend(expires_at.map(|at| leftover::due(KIND, self.journal.name, at)));
             others.extend(self.tokens_changes().await?);
             others.extend(self.appended_changes(&self.own_messages(), None).await?);
             others.extend(self.plan_changes().await?);

@@ -8,7 +8,7 @@ use bailiwick_tenancy::{Access, Area, List, Name, PAGE_BYTES, bad_cursor, check_
 
 use super::entry::Entry;
 use super::head::{KIND, RunHead, RunStatus, filtered, run_name};
-use super::journal::{read_before, read_entries, read_from, read_head};
+use super::journal::{load, read_before, read_entries, read_from, read_head};
 use super::live::{RunPage, RunPosition, Shown};
 use super::usage::Usage;
 use crate::handle::TenantHandle;
@@ -228,6 +228,29 @@ impl TenantHandle {
         let ended = items.len() == limit || end > 0;
         let cursor = if ended && last > 0 { Some(access.seal_position(KIND, name, last)?) } else { None };
         Ok(Page { items, cursor })
+    }
+
+    /// The tokens that models have read and written, by model, those of runs that are at work or interrupted included: what
+    /// they have used since they were begun or suspended is in no sum yet.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if the sum or a journal is damaged, and those of the store.
+    pub(crate) async fn tokens_of_all_runs(&self) -> Result<Usage> {
+        let Some(access) = self.scope.existing().await? else { return Ok(Usage::default()) };
+        let mut sum = super::ending::tokens(&access).await?.0;
+        let (list, mut cursor) = (filtered("status", RunStatus::Running.name()), None);
+        loop {
+            let page = access.record_page(&list, BLOCKS, cursor.as_deref()).await?;
+            for (_, record) in page.records {
+                let Some(record) = record else { continue };
+                let head = RunHead::read(&record.body)?;
+                sum.add_all(&load(&access, &head).await?.state.usage.since(&head.counted));
+            }
+            match page.cursor {
+                Some(next) => cursor = Some(next),
+                None => return Ok(sum),
+            }
+        }
     }
 
     /// The tokens that models have read and written, by model, as JSON text. They only grow.

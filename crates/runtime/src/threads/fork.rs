@@ -16,6 +16,7 @@ use super::journal::{Journal, due, read_journal};
 use super::message::{Exchange, NewMessage, Role, entry_id, exchanges, message_id, parse_message_id, stored_message};
 use super::{check_thread_id, horizon, new_entry, new_head, read_head};
 use crate::handle::TenantHandle;
+use crate::leftover;
 use crate::references::{ATTEMPTS, contended};
 
 /// How many entries one commit copies.
@@ -56,11 +57,12 @@ impl TenantHandle {
         let until = access.now().saturating_add(FORK_MS);
         let mut changes = vec![Journal::of(&head).written(journal, When::Absent)];
         changes.extend(due(journal, until));
+        changes.push(leftover::wake(Kind::Threads, until));
         self.done(access.commit(changes, &self.engine_limits, Durability::Sync).await?)?;
         let outcome = self.copy(&access, (&source, at_once), last, results, &mut head, journal, until).await;
         // After a failure the head may be there or not. What this cannot remove now is removed when its time is over.
         if outcome.is_err() && matches!(self.retire(&access, journal).await, Ok(true)) {
-            let _ = self.discard(&access, journal, until).await;
+            let _ = self.discard(&access, Kind::Threads, journal, until).await;
         }
         outcome.map(|()| new_id)
     }
