@@ -191,6 +191,15 @@ describe('what reaches people of a run', () => {
       const runtime = await open({ front: model }, { store: await openFresh(engine) })
       const run = runtime.query('Go')
       const first = await shown(run)
+      // D7: as the thread of a suspended run shows it.
+      expect(reloadable(first.message)).toEqual({
+        id: run.runId,
+        role: 'assistant',
+        parts: [
+          { type: 'step-start' },
+          { type: 'tool-send', toolCallId: 'call-0', state: 'input-available', input: {} },
+        ],
+      })
       expect((await chunksOf(runtime.runs.follow(run.runId))).at(-1)).toEqual({
         type: 'finish',
         finishReason: 'tool-calls',

@@ -45,9 +45,19 @@ export class AgentWork {
     }
   }
 
+  /** Whether an agent that was called is at work. */
+  get isAtWork(): boolean {
+    return this.#agents.length > 1
+  }
+
+  /** The agent that was called by the one that was asked. */
+  get called(): string | undefined {
+    return this.#agents[1]
+  }
+
   /** Whether an event is the work of an agent that was called. */
   isBelow({ type, agent }: RunEvent): boolean {
-    return this.#agents.length > 1 && agent !== undefined && working.has(type)
+    return this.isAtWork && agent !== undefined && working.has(type)
   }
 
   /** What that agent is at after such an event; `undefined` where there is nothing new to show. */

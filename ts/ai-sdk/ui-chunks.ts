@@ -103,6 +103,7 @@ export class UIChunks {
       }
       case 'approval.requested':
         this.#approvals.set(event.approval.approvalId, event.approval)
+        yield* this.#showWaiting(event)
         yield { type: 'data-approval', id: event.approval.approvalId, data: event.approval }
         return
       case 'approval.decided': {
@@ -170,6 +171,16 @@ export class UIChunks {
     yield { type: 'data-discarded', id: messageId, data: { messageId, parts: last.parts } }
   }
 
+  /** Shows the call that waits for an approval, unless it is one of an agent below, or was shown. */
+  *#showWaiting({ callId, approval }: Extract<RunEvent, { type: 'approval.requested' }>): Generator<UIMessageChunk> {
+    const { subject } = approval
+    if (callId === undefined || !('tool' in subject) || this.#work.isAtWork || this.#calls.has(callId)) return
+    if (!this.#isStepOpen) yield* this.#beginStep()
+    yield* this.#closeAll()
+    const { tool, input } = subject
+    yield* this.#announce(callId, { tool, input, isAnnounced: false, isPreliminary: false })
+  }
+
   *#announce(callId: string, call: Call): Generator<UIMessageChunk> {
     call.isAnnounced = true
     call.isPreliminary = false
@@ -191,8 +202,8 @@ export class UIChunks {
 
   /** Shows what an agent is at as the output of its call so far. */
   *#showWork(output: object): Generator<UIMessageChunk> {
-    // Agents are called one at a time, and the call is the last thing before the agent begins.
-    const [callId, call] = Array.from(this.#calls).at(-1) ?? []
+    // Agents are called one at a time.
+    const [callId, call] = Array.from(this.#calls).findLast(([, { tool }]) => tool === this.#work.called) ?? []
     if (callId === undefined || call === undefined) return
     if (!call.isAnnounced) yield* this.#announce(callId, call)
     call.isPreliminary = true

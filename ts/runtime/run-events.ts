@@ -78,7 +78,12 @@ export type JournaledEvent = EventFields &
         readonly reference: string
       }
     | { readonly type: 'plan.saved'; readonly planId: string; readonly version: number; readonly hash: string }
-    | { readonly type: 'approval.requested'; readonly approval: Approval }
+    | {
+        readonly type: 'approval.requested'
+        readonly approval: Approval
+        /** The call that waits for it; of a plan's approval there is none. */
+        readonly callId?: string
+      }
     | { readonly type: 'approval.decided'; readonly record: ApprovalRecord }
     | { readonly type: 'run.suspended'; readonly approvals: readonly Approval[] }
     | {

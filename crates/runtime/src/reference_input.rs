@@ -12,6 +12,9 @@ use crate::handle::{TenantHandle, expiry};
 /// The largest value there is, in bytes.
 pub(crate) const VALUE_BYTES: usize = 64 << 20;
 
+/// JSON of which more than this is large. A glimpse is never as long.
+const LARGE_TEXT: usize = 64 << 10;
+
 /// What to keep.
 pub enum PutContent {
     /// JSON text; it is checked and kept in canonical form.
@@ -45,6 +48,8 @@ pub(crate) struct ItemRules {
 pub(crate) enum ReadContent {
     /// JSON, with the number of bytes that its text had.
     Json(Json, usize),
+    /// JSON that nobody has to look at.
+    Canonical(json::Canonical),
     /// Text.
     Text(String),
     /// Bytes.
@@ -71,15 +76,39 @@ impl TenantHandle {
             PutContent::Json(text) => {
                 check_size(text.len())?;
                 let _taken = self.parsing(&text, 1)?;
-                ahead_of(text.len()).await;
-                let value = json::parse(&text, &json::Limits::default())?;
-                let length = text.len();
-                drop(text);
-                self.check_read(rules, ReadContent::Json(value, length)).await
+                let content = self.read_json(&rules.type_name, text, 0, false).await?;
+                self.check_read(rules, content).await
             }
             PutContent::Text(text) => self.check_read(rules, ReadContent::Text(text)).await,
             PutContent::Bytes(bytes) => self.check_read(rules, ReadContent::Bytes(bytes)).await,
         }
+    }
+
+    /// Reads JSON to be kept, whose text begins at `from`. A large one of which nobody has to see the value is never held as one:
+    /// that takes many times the memory of its text. The text is gone then.
+    ///
+    /// # Errors
+    /// `InvalidInput`.
+    pub(crate) async fn read_json(
+        &self,
+        type_name: &str,
+        bytes: Vec<u8>,
+        from: usize,
+        is_looked_at: bool,
+    ) -> Result<ReadContent> {
+        let text = bytes.get(from..).unwrap_or_default();
+        let is_checked = self.catalogue.reference(type_name).is_some_and(ReferenceRules::has_schema);
+        if text.len() > LARGE_TEXT && !is_looked_at && !is_checked {
+            ahead_of(text.len()).await;
+            let read = json::canonical_of(text, &json::Limits::default())?;
+            // It may have been mostly white space: then the glimpse is the value.
+            if let Some(canonical) = read.filter(|read| read.text.len() > LARGE_TEXT) {
+                return Ok(ReadContent::Canonical(canonical));
+            }
+        }
+        ahead_of(text.len()).await;
+        let value = json::parse(text, &json::Limits::default())?;
+        Ok(ReadContent::Json(value, text.len()))
     }
 
     /// The same for a value that is read already. What has room for parsing it must be held meanwhile.
@@ -91,7 +120,7 @@ impl TenantHandle {
         let rules = self.catalogue.reference(&item.type_name);
         let media_type = item.media_type.or_else(|| rules.and_then(|rules| rules.media_type.clone()));
         let default = match &content {
-            ReadContent::Json(..) => "application/json",
+            ReadContent::Json(..) | ReadContent::Canonical(_) => "application/json",
             ReadContent::Text(_) => "text/plain",
             ReadContent::Bytes(_) => "application/octet-stream",
         };
@@ -106,6 +135,10 @@ impl TenantHandle {
                 }
                 ahead_of(length).await;
                 (json::canonical(&value), ReferenceRules::glimpse(rules, Content::Json(&value)))
+            }
+            ReadContent::Canonical(json::Canonical { text, sample }) => {
+                check_size(text.len())?;
+                (text, ReferenceRules::glimpse(rules, Content::Sample(&sample)))
             }
             ReadContent::Text(text) => {
                 check_size(text.len())?;

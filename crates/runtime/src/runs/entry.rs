@@ -102,7 +102,11 @@ impl Entry {
 
     /// The event as a consumer gets it: JSON text.
     pub(crate) fn json(&self, run_id: &str, sequence: u64) -> String {
-        let rest: Vec<(String, Json)> = self.event.iter().skip(1).cloned().collect();
+        let mut rest: Vec<(String, Json)> = self.event.iter().skip(1).cloned().collect();
+        if self.kind() == "approval.requested" {
+            // Whoever shows it wants to know which call waits.
+            rest.extend(self.own_get("callId").map(|call_id| member("callId", call_id.clone())));
+        }
         let rest = json::write(&Json::Object(rest));
         let rest = rest.strip_prefix('{').unwrap_or_default();
         format!("{{\"type\":\"{}\",\"runId\":\"{run_id}\",\"sequence\":{sequence},{rest}", self.kind())

@@ -190,19 +190,19 @@ impl Driver<'_> {
         let is_step =
             self.state.frames.last().is_some_and(|frame| frame.role == bailiwick_model::spec::AgentRole::Executor);
         let is_small = !is_step && length as u64 <= self.handle.inline_result_bytes();
+        let type_name = rules.and_then(|rules| rules.result.as_deref()).unwrap_or(RESULT_TYPE).to_owned();
         let mut held = None;
         let content = match form {
             JSON | VALIDATED => {
-                let text = value.get(1..).unwrap_or_default();
-                held = self.handle.parsing(text, 1).map_err(refusal)?;
-                ahead_of(length).await;
-                let read = json::parse(text, &json::Limits::default()).map_err(|error| wrong(&error.to_string()))?;
-                drop(value);
+                held = self.handle.parsing(value.get(1..).unwrap_or_default(), 1).map_err(refusal)?;
                 // What the host has validated by the tool's own schema may have become something else.
-                if let Some(rules) = rules.filter(|_| form == JSON) {
-                    fitting(rules, &read, length).await?;
+                let checked = rules.filter(|rules| form == JSON && rules.has_output());
+                let is_looked_at = is_small || checked.is_some();
+                let read = self.handle.read_json(&type_name, value, 1, is_looked_at).await.map_err(refusal)?;
+                if let (Some(rules), ReadContent::Json(value, _)) = (checked, &read) {
+                    fitting(rules, value, length).await?;
                 }
-                ReadContent::Json(read, length)
+                read
             }
             TEXT => {
                 ahead_of(length).await;
@@ -234,7 +234,6 @@ impl Driver<'_> {
             ReadContent::Text(text) if is_small => return Ok((Json::String(text), None)),
             content => content,
         };
-        let type_name = rules.and_then(|rules| rules.result.as_deref()).unwrap_or(RESULT_TYPE).to_owned();
         let item = ItemRules { type_name, ttl_ms: None, media_type: None };
         let value = self.handle.check_read(item, content).await.map_err(refusal)?;
         drop(held);
@@ -262,5 +261,19 @@ impl Driver<'_> {
         let byte_length = described.get("byteLength").and_then(super::entry::whole).unwrap_or_default();
         let glimpse = described.get(GLIMPSE).cloned().unwrap_or(Json::Null);
         Ok((shown(text("id"), text("type"), byte_length, glimpse), Some((reference.id, false))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CUT, MESSAGE_CHARACTERS, shortened};
+
+    #[test]
+    fn r6_a_message_is_cut_with_a_mark_between_whole_characters() {
+        let most = "é".repeat(MESSAGE_CHARACTERS);
+        assert_eq!(shortened(&most), most);
+        let cut = shortened(&format!("{most}x"));
+        assert_eq!(cut.chars().count(), MESSAGE_CHARACTERS);
+        assert!(cut.ends_with(CUT));
     }
 }
