@@ -12,6 +12,7 @@ import {
   type Reference,
   type RuntimeSpec,
   type SpecialistNames,
+  type StandardJsonSchema,
   type Tool,
   type ToolContext,
   type ToolHandler,
@@ -88,4 +89,12 @@ it('M14: misspelt and missing properties are type errors', () => {
   // @ts-expect-error no such kind
   const limits = () => defineRuntime({ tenant: defineTenant('a', 'b'), limits: { items: { files: 1 } } })
   expectTypeOf([routes, tools, approval, limits]).toBeArray()
+})
+
+it('P9: a Standard JSON Schema without validate gives what may be given to it', () => {
+  const schema = {
+    '~standard': { version: 1, vendor: 'made', jsonSchema: { input: () => ({ type: 'object' }) } },
+  } as StandardJsonSchema<{ text: string }>
+  const tool = defineTool({ name: 'plain', description: 'Plain', input: schema, output: schema })
+  expectTypeOf(tool).toExtend<Tool<'plain', { text: string }, { text: string }>>()
 })
