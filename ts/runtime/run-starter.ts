@@ -47,15 +47,15 @@ export class RunStarter {
       assertOpen(this.#handle)
       const { text, prompt, threadId, signal } = readRequest(given, specialist)
       const ids = this.#bridge.prepareRun(this.#handle.number)
-      const write = (message: Message) =>
-        message
-          .u8(this.#approver)
-          .u8(isAborted(signal) ? 1 : 0)
-          .text(text)
       const thread = threadId ?? ids.threadId
       const { tracing } = this.#parts
       const agent = askedAgent(tracing.spec, specialist)
       const spans = new RunSpans(tracing, ids.runId, { agent, threadId: thread, prompt })
+      const write = (message: Message) =>
+        message
+          .u8(this.#approver)
+          .u8(isAborted(signal) ? 1 : 0)
+          .text(withTrace(text, spans.traceparent))
       return this.#run<O>(Operation.runStart, ids.runId, { spans, threadId: thread, write, signal })
     } catch (error) {
       return new RefusedRun(asBailiwick(error)) as Run<never>
@@ -87,10 +87,17 @@ export class RunStarter {
       (message) => message.text(runId),
       (answer) => answer.json<RunSummary>(),
     )
-    await summary.then(
-      (known) => spans.learn(known),
-      () => {},
+    const trace = this.#bridge.submit(
+      Operation.runOrigin,
+      this.#handle,
+      (message) => message.text(runId),
+      (answer) => answer.restAsText(),
     )
+    const nothing = () => {}
+    await Promise.all([
+      summary.then((known) => spans.learn(known), nothing),
+      trace.then((traceparent) => spans.linkTo(traceparent), nothing),
+    ])
   }
 
   #run<O>(operation: Operation, runId: string, { spans, threadId, write, signal, ready }: Start): Run<O> {
@@ -161,6 +168,12 @@ function readRequest(
   assertSignal(signal)
   const text = jsonText({ specialist, prompt, threadId, actor, limits })
   return { text, prompt, threadId, signal }
+}
+
+/** The request with the span that it runs in: its journal keeps that. */
+function withTrace(text: string, traceparent: string | undefined): string {
+  if (traceparent === undefined) return text
+  return `${text.slice(0, -1)}${text === '{}' ? '' : ','}"trace":${JSON.stringify(traceparent)}}`
 }
 
 function assertFilled(value: unknown, name: string): void {

@@ -19,6 +19,7 @@ mod journal;
 mod lease;
 mod listing;
 mod live;
+mod origin;
 mod planning;
 mod prompt;
 mod request;
@@ -30,6 +31,7 @@ mod steps;
 mod team;
 mod together;
 mod tool;
+
 mod usage;
 
 pub use callbacks::{Ask, Asked, Callbacks, Reply};
