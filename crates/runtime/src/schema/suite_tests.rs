@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::Schema;
 
 /// The verdicts; how many of them are not those of the suite; the schemas that are refused, nearly all of which refer to other
-/// files, which are never fetched.
-const COUNTED: (usize, usize, usize) = (1299, 1, 23);
+/// files, which are never fetched. Values with the key `__proto__` are left out: no JSON here may have it.
+const COUNTED: (usize, usize, usize) = (1199, 0, 23);
 
 /// `None`: it has a key that no JSON here may have, `__proto__`.
 fn model(value: &Value) -> Option<Json> {
