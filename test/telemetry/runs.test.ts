@@ -173,6 +173,34 @@ describe('a run', () => {
     })
   })
 
+  test('P19: a run that is gone on with in another trace has a link to the span that began it', async () => {
+    const store = await openFresh('memory')
+    const began = await team({ front: script(calls(['pay', {}])) }, {}, store)
+    const suspended = await began.query('Go').result()
+    if (suspended.status !== 'suspended') throw new Error(suspended.status)
+    const first = takeRawSpans().find(({ name }) => name === 'invoke_agent front')
+    await began.close()
+    const later = await team({ front: script(says('Done')) }, {}, store)
+    const approvalId = suspended.approvals[0]?.approvalId as string
+    await later.approvals.respond(approvalId, { decision: 'approve', actor: 'boss' })
+    takeSpans()
+    const resume = async () => await later.runs.resume(suspended.runId).result()
+    const resumed = await hostTracer.startActiveSpan('later request', async (request) => {
+      const result = await resume()
+      request.end()
+      return result
+    })
+    expect(resumed.status).toBe('completed')
+    const gone = takeRawSpans().find(({ name }) => name === 'invoke_agent front')
+    const { traceId, spanId, traceFlags } = first?.spanContext() ?? {}
+    expect(gone?.spanContext().traceId).not.toBe(traceId)
+    expect(gone?.links.map(({ context }) => context)).toEqual([{ traceId, spanId, traceFlags, isRemote: true }])
+    // The trace is the host's own business: no event and no summary shows it.
+    const shown = [await later.runs.get(suspended.runId)] as unknown[]
+    for await (const event of later.runs.follow(suspended.runId)) shown.push(event)
+    expect(JSON.stringify(shown)).not.toContain(String(traceId))
+  })
+
   test("M9: steps of a plan lie below the executor, which lies below the planner; approvers see that agent's span", async () => {
     const steps = [
       { id: 'a', tool: 'look', input: {} },

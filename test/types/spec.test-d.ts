@@ -18,6 +18,7 @@ import {
   type Reference,
   type RuntimeSpec,
   type SpecialistNames,
+  type StandardJsonSchema,
   type Tool,
   type ToolContext,
   type ToolHandler,
@@ -190,4 +191,12 @@ it('Command and page: what is not known of a spec is required by nobody', () => 
   // @ts-expect-error an agent asks some model
   const without = () => createRuntime(named, {})
   expectTypeOf([parsed, empty, tooled, any, without]).toBeArray()
+})
+
+it('P9: a Standard JSON Schema without validate gives what may be given to it', () => {
+  const schema = {
+    '~standard': { version: 1, vendor: 'made', jsonSchema: { input: () => ({ type: 'object' }) } },
+  } as StandardJsonSchema<{ text: string }>
+  const tool = defineTool({ name: 'plain', description: 'Plain', input: schema, output: schema })
+  expectTypeOf(tool).toExtend<Tool<'plain', { text: string }, { text: string }>>()
 })

@@ -43,6 +43,7 @@ export const places = {
   needsApproval: ['call', 'answer then'],
   approve: ['call', 'answer then', 'answer toJSON', 'answer getter'],
   output: ['validate', 'issues getter'],
+  input: ['validate', 'issues getter'],
   models: ['factory'],
   schemas: ['validate', 'result then'],
   onError: ['call', 'answer then'],
@@ -85,16 +86,17 @@ function schemaOf(validate: (value: unknown) => unknown) {
 export function callbackSpec(resourceId: string, onReached: OnReached): RuntimeSpec {
   const tool = (name: string, more: object = {}) =>
     defineTool({ name, description: 'x', effects: 'read', input, ...more })
-  const output = schemaOf((value) => {
-    onReached('output: validate')
-    const issues = () => onReached('output: issues getter')
-    return {
-      value,
-      get issues() {
-        return issues()
-      },
-    }
-  })
+  const validating = (kind: 'output' | 'input') =>
+    schemaOf((value) => {
+      onReached(`${kind}: validate`)
+      return {
+        value,
+        get issues() {
+          return onReached(`${kind}: issues getter`)
+        },
+      }
+    })
+  const output = validating('output')
   const tools = [
     tool('look'),
     tool('later'),
@@ -103,7 +105,7 @@ export function callbackSpec(resourceId: string, onReached: OnReached): RuntimeS
     tool('fail'),
     tool('wait'),
     tool('ask', { approval: 'dynamic' }),
-    tool('send', { approval: 'always' }),
+    tool('send', { approval: 'always', input: validating('input') }),
   ]
   const agent = defineSpecialist({ name: 'one', model: 'scripted/any', prompt: 'x', tools, output })
   return defineRuntime({

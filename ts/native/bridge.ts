@@ -23,7 +23,7 @@ const KEEP_ALIVE_MS = 1 << 30
 const FETCH_ATTEMPTS = 8
 
 /** What a run's questions are about. */
-export const Question = { model: 0, tool: 1, needsApproval: 2, approve: 3, output: 4 } as const
+export const Question = { model: 0, tool: 1, needsApproval: 2, approve: 3, output: 4, input: 5 } as const
 
 /** One of them. */
 export type Question = (typeof Question)[keyof typeof Question]

@@ -18,6 +18,7 @@ import {
   defaultEnvironment,
   type ModelSource,
   type ToolCallQuestion,
+  validatedOf,
 } from './host-parts.ts'
 import type { ApproverAnswer } from './run-host.ts'
 import { type Runtime, TenantRuntime } from './runtime.ts'
@@ -143,7 +144,11 @@ function bind<Spec extends RuntimeSpec>(
   ownsStore: boolean,
   callbacks: Callbacks,
 ): Runtime<Spec> {
-  const number = native.createHandle(OpenStore.numberOf(store), topology, JSON.stringify(tenantPart(spec)))
+  const number = native.createHandle(
+    OpenStore.numberOf(store),
+    topology,
+    JSON.stringify({ ...tenantPart(spec), validated: validatedOf(spec, callbacks) }),
+  )
   const handle = new Handle(number, store)
   native.keepHandle(handle, number)
   return new TenantRuntime(spec, native, handle, telemetry, store, ownsStore, callbacks)

@@ -3,7 +3,7 @@ import type { Approval } from '../ledger/index.ts'
 import { nearest } from '../nearest.ts'
 import type { Model, ToolContext, ToolHandler } from '../spec/callbacks.ts'
 import { standardSchemasOf } from '../spec/handlers.ts'
-import type { RuntimeSpec } from '../spec/index.ts'
+import type { RuntimeSpec, Tool } from '../spec/index.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import { messages } from '../spec/messages.ts'
 import { asStandardSchema, type StandardSchema } from '../spec/schema.ts'
@@ -81,6 +81,25 @@ export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
   if (issues.length > 0) throw new SpecError(issues)
 }
 
+/**
+ * The tools whose inputs and the agents whose outputs are validated here: a Standard Schema decides alone, and its JSON
+ * Schema is what models are shown. `undefined`: none.
+ */
+export function validatedOf(
+  spec: RuntimeSpec,
+  callbacks: Callbacks,
+): { readonly tools: string[]; readonly agents: string[] } | undefined {
+  if (spec.agents.length === 0) return undefined
+  const tools = spec.tools.filter((tool) => inputSchemaOf(tool, callbacks) !== undefined).map(({ name }) => name)
+  const agents = spec.agents.filter((agent) => standardSchemasOf(agent)['output'] !== undefined).map(({ name }) => name)
+  return tools.length + agents.length === 0 ? undefined : { tools, agents }
+}
+
+/** The schema that validates what a tool is called with. */
+function inputSchemaOf(tool: Tool, { schemas }: Callbacks): StandardSchema | undefined {
+  return asStandardSchema(own(schemas, tool.name)) ?? standardSchemasOf(tool)['input']
+}
+
 /** What runs answer the core's questions with. Secrets are read when they are used, and never kept. */
 export function hostParts(
   spec: RuntimeSpec,
@@ -91,9 +110,8 @@ export function hostParts(
   const schemas = new Map<string, { readonly input?: StandardSchema; readonly output?: StandardSchema }>()
   const outputs = new Map(spec.agents.map((agent) => [agent.name, standardSchemasOf(agent)['output']]))
   for (const tool of spec.tools) {
-    const behind = standardSchemasOf(tool)
-    const input = asStandardSchema(own(callbacks.schemas, tool.name)) ?? behind['input']
-    const output = behind['output']
+    const input = inputSchemaOf(tool, callbacks)
+    const output = standardSchemasOf(tool)['output']
     schemas.set(tool.name, { ...(input && { input }), ...(output && { output }) })
   }
   const variables = variablesOf(spec)

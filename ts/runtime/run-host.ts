@@ -121,6 +121,9 @@ export class RunHost implements QuestionHost {
         case Question.output:
           await this.#output(token, request)
           break
+        case Question.input:
+          await this.#input(token, request)
+          break
         default:
           await this.#approve(token, request)
       }
@@ -200,10 +203,23 @@ export class RunHost implements QuestionHost {
     this.#reply(token, (message) => message.raw(text))
   }
 
+  /** Whether an input fits its tool's schema: only then is anybody asked about the call. */
+  async #input(token: number, request: string): Promise<void> {
+    const { tool, input } = JSON.parse(request) as { tool: string; input: JsonValue }
+    const outcome = await this.#parts.schemas(tool).input?.['~standard'].validate(input)
+    const text = outcome?.issues === undefined ? '{}' : jsonText({ problem: this.#problem(outcome.issues) })
+    assertSize(text.length)
+    this.#reply(token, (message) => message.raw(text))
+  }
+
+  #problem(issues: Parameters<typeof issuesText>[0]): string {
+    return this.#parts.redact(issuesText(issues)).toWellFormed()
+  }
+
   async #outputText(schema: StandardSchema, output: JsonValue): Promise<string> {
     const outcome = await schema['~standard'].validate(output)
     if (outcome.issues === undefined) return wholeJsonText({ output: outcome.value ?? null })
-    return jsonText({ problem: this.#parts.redact(issuesText(outcome.issues)).toWellFormed() })
+    return jsonText({ problem: this.#problem(outcome.issues) })
   }
 
   /** Tells the host, unless it is the model's mistake, or nothing but the end of what was cancelled. */

@@ -49,15 +49,15 @@ export class RunStarter {
       assertOpen(this.#handle)
       const { text, prompt, threadId, signal } = readRequest(given, specialist)
       const ids = this.#bridge.prepareRun(this.#handle.number)
-      const write = (message: Message) =>
-        message
-          .u8(this.#approver)
-          .u8(isAborted(signal) ? 1 : 0)
-          .text(text)
       const thread = threadId ?? ids.threadId
       const { tracing } = this.#parts
       const agent = askedAgent(tracing.spec, specialist)
       const spans = new RunSpans(tracing, ids.runId, { agent, threadId: thread, prompt })
+      const write = (message: Message) =>
+        message
+          .u8(this.#approver)
+          .u8(isAborted(signal) ? 1 : 0)
+          .text(withTrace(text, spans.traceparent))
       return this.#run<O>(Operation.runStart, ids.runId, { spans, threadId: thread, write, signal })
     } catch (error) {
       return new RefusedRun(asBailiwick(error)) as Run<never>
@@ -71,9 +71,7 @@ export class RunStarter {
       const write = (message: Message) => message.u8(this.#approver)
       const spans = new RunSpans(this.#parts.tracing, runId, {})
       const known = this.#known(runId)
-      const ready = known.then((summary) => {
-        if (summary !== undefined && spans.isRecording) quietly(() => spans.learn(summary))
-      })
+      const ready = this.#learn(runId, known, spans)
       const resumedAfter = known.then((summary) => summary?.restsAt)
       return this.#run<unknown>(Operation.runResume, runId, { spans, write, ready, resumedAfter })
     } catch (error) {
@@ -88,6 +86,20 @@ export class RunStarter {
   /** What is known of a run before it is gone on with. Never rejects: what is wrong, resuming says. */
   async #known(runId: string): Promise<(RunSummary & { readonly restsAt?: number }) | undefined> {
     return await readSummary(this.#bridge, this.#handle, runId).catch(() => undefined)
+  }
+
+  /** Whose spans these are, before there are any below them. Never rejects, as `known` does not. */
+  async #learn(runId: string, known: Promise<RunSummary | undefined>, spans: RunSpans): Promise<void> {
+    if (!spans.isRecording) return void (await known)
+    const origin = this.#bridge.submit(
+      Operation.runOrigin,
+      this.#handle,
+      (message) => message.text(runId),
+      (answer) => answer.restAsText(),
+    )
+    const [summary, traceparent] = await Promise.all([known, origin.catch(() => undefined)])
+    if (summary !== undefined) quietly(() => spans.learn(summary))
+    if (traceparent !== undefined) quietly(() => spans.linkTo(traceparent))
   }
 
   #run<O>(operation: Operation, runId: string, { spans, threadId, write, signal, ready, resumedAfter }: Start): Run<O> {
@@ -166,6 +178,12 @@ function readRequest(
   assertSignal(signal)
   const text = jsonText({ specialist, prompt, threadId, actor, limits }, 'The request')
   return { text, prompt, threadId, signal }
+}
+
+/** The request with the span that it runs in: its journal keeps that. */
+function withTrace(text: string, traceparent: string | undefined): string {
+  if (traceparent === undefined) return text
+  return `${text.slice(0, -1)}${text === '{}' ? '' : ','}"trace":${JSON.stringify(traceparent)}}`
 }
 
 function assertFilled(value: unknown, name: string): void {

@@ -151,7 +151,7 @@ export interface SpecialistDefinition<
   readonly tools?: T
   /**
    * What it answers: a Standard Schema that can give its JSON Schema, or a JSON Schema. Default: text. A Standard Schema's
-   * own `validate` is asked after the JSON Schema, so defaults, transforms and refinements apply; what it refuses goes back
+   * own `validate` decides, so coercion, defaults, transforms and refinements apply; what it refuses goes back
    * to the model.
    */
   readonly output?: S

@@ -161,6 +161,7 @@ function ofUsage(usage: Partial<TokenUsage> = {}): Attributes {
     [GenAi.outputTokens]: usage.outputTokens,
     [GenAi.cacheReadTokens]: usage.cacheReadTokens,
     [GenAi.cacheWriteTokens]: usage.cacheWriteTokens,
+    [GenAi.cacheCreationTokens]: usage.cacheWriteTokens,
     [GenAi.reasoningTokens]: usage.reasoningTokens,
   }
 }

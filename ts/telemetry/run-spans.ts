@@ -4,7 +4,7 @@ import type { AgentSpec } from '../spec/agent.ts'
 import type { Message, ModelRequest, Part } from '../spec/callbacks.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
 import type { JsonValue } from '../spec/json-value.ts'
-import { type Activity, untracedActivity } from './activity.ts'
+import { type Activity, TracedActivity, untracedActivity } from './activity.ts'
 import type { AgentEnd, AgentStart, ToolEnd } from './gen-ai.ts'
 import { ModelAnswer, sumOfUsage } from './model-answer.ts'
 import type { Telemetry } from './telemetry.ts'
@@ -89,6 +89,16 @@ export class RunSpans {
   /** Whether anybody sees the spans. */
   get isRecording(): boolean {
     return this.#root.isRecording
+  }
+
+  /** The run's span as a W3C `traceparent`, which its journal keeps; `undefined` if nobody sees the spans. */
+  get traceparent(): string | undefined {
+    return this.isRecording && this.#root instanceof TracedActivity ? this.#root.traceparent : undefined
+  }
+
+  /** The run was begun in another span, maybe of another trace. */
+  linkTo(traceparent: string): void {
+    if (this.#root instanceof TracedActivity) this.#root.link(traceparent)
   }
 
   /** What is known of a run that is gone on with. */

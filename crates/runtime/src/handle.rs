@@ -9,6 +9,7 @@ use bailiwick_tenancy::{Access, Closing, Count, Held, Lane, Scope, Store, Taken}
 
 use crate::catalogue::Catalogue;
 use crate::reference_input::check_size;
+use crate::validated::Validated;
 
 /// What is parsed of a text up to so many bytes is not counted.
 const SMALL_TEXT: usize = 64 << 10;
@@ -30,6 +31,8 @@ pub struct TenantHandle {
     pub(crate) tenant: Tenant,
     limits: Limits,
     retention: Retention,
+    /// Whose values the host validates.
+    pub(crate) validated: Arc<Validated>,
     /// What the call holds that this works for, if it is one's.
     held: Option<Arc<Held>>,
 }
@@ -57,7 +60,14 @@ impl TenantHandle {
     ) -> Self {
         let items = Kind::ALL.into_iter().filter_map(|kind| Some((kind as u8, limits.items.get(kind)?))).collect();
         let engine_limits = bailiwick_tenancy::Limits { items, bytes: limits.bytes };
-        Self { scope, catalogue, engine_limits, closing: Closing::default(), tenant, limits, retention, held: None }
+        let (closing, validated) = (Closing::default(), Arc::default());
+        Self { scope, catalogue, engine_limits, closing, tenant, limits, retention, validated, held: None }
+    }
+
+    /// The same handle, for a host that validates these values by itself.
+    #[must_use]
+    pub fn validating(self, validated: Validated) -> Self {
+        Self { validated: Arc::new(validated), ..self }
     }
 
     /// Ends the calls of this handle that wait for somebody else, with `Closed`. Doing it twice does nothing.

@@ -224,10 +224,11 @@ impl Driver<'_> {
     async fn checked_output(&self, text: &str) -> Result<Result<Option<Json>, String>, Halt> {
         let agent: &AgentRules = self.agent()?;
         if agent.spec.role == AgentRole::Planner {
-            return Ok(self.checked_plan(text).await);
+            return Ok(self.checked_plan(text).await?.map(Some));
         }
         ahead_of(text.len()).await;
-        match agent.output(text).await {
+        let by_host = self.handle.validated.agents.contains(&agent.spec.name);
+        match agent.output(text, by_host).await {
             Ok(Some(output)) => Ok(self.validated_output(&agent.spec.name, output).await?.map(Some)),
             other => Ok(other),
         }

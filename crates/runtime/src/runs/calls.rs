@@ -9,6 +9,7 @@ use bailiwick_model::spec::{AgentRole, ApprovalPolicy, InterruptedPolicy, ToolEf
 use data_encoding::HEXLOWER;
 use tokio::time::Instant;
 
+use super::ask::quoted;
 use super::callbacks::{Ask, Reply};
 use super::driver::{Driver, Halt, failed, host_gone};
 use super::frame::{Approving, Call};
@@ -111,12 +112,10 @@ impl Driver<'_> {
         // Checking it, and writing it for whoever approves and runs it.
         ahead(2 * input.weight()).await;
         let Some(rules) = self.team().tool(&call.tool) else { return Ok(Sorted::Noted) };
-        if let Some(problems) = rules.wrong_input(&input).await {
-            return self.refuse(
-                &call,
-                "INPUT_INVALID",
-                &format!("The input does not fit the tool's schema: {problems}"),
-            );
+        // The host's own schema decides alone where there is one: it validates with the call.
+        let by_host = self.handle.validated.tools.contains(&call.tool);
+        if !by_host && let Some(problems) = rules.wrong_input(&input).await {
+            return self.refuse(&call, "INPUT_INVALID", &unfit(&problems));
         }
         for (property, _) in &rules.references {
             let Some(value) = input.get(property) else { continue };
@@ -130,6 +129,14 @@ impl Driver<'_> {
         let is_other = |begun: &String| *begun != HEXLOWER.encode(&rules.definition);
         let (wrote, begun_otherwise) = (call.writing.is_some(), call.writing.as_ref().is_some_and(is_other));
         let checked = Checked { input: json::canonical(&input), call, effects, timeout_ms };
+        // What anybody is asked about is validated before.
+        let may_ask = approval != ApprovalPolicy::Never || checked.call.is_interrupted();
+        if by_host
+            && may_ask
+            && let Some(problem) = self.problem_of_host(&checked.call.tool, &checked.input).await?
+        {
+            return self.refuse(&checked.call, "INPUT_INVALID", &unfit(&problem));
+        }
         if checked.call.is_interrupted() && (effects == ToolEffects::Write || wrote) {
             return match policy {
                 // What would run is not what was begun: a person must say.
@@ -216,6 +223,21 @@ impl Driver<'_> {
         approved == Some(&HEXLOWER.encode(&now))
     }
 
+    /// What the host's own schema finds wrong with an input.
+    pub(crate) async fn problem_of_host(&self, tool: &str, input: &[u8]) -> Result<Option<String>, Halt> {
+        let request = format!("{{\"tool\":{},\"input\":{}}}", quoted(tool), String::from_utf8_lossy(input));
+        let mut asked = self.callbacks.ask(Ask::Input, request);
+        let unknown = || Ok(Some("its schema failed, and did not say whether it fits".to_owned()));
+        match self.unless_halted(asked.next()).await? {
+            None => Err(host_gone().into()),
+            Some(Reply::Value(answer)) => match json::parse(&answer, &json::Limits::default()) {
+                Ok(answer) => Ok(answer.get("problem").and_then(Json::as_str).map(str::to_owned)),
+                Err(_) => unknown(),
+            },
+            Some(_) => unknown(),
+        }
+    }
+
     async fn needs_approval(&self, checked: &Checked) -> Result<bool, Halt> {
         let mut asked = self.callbacks.ask(Ask::NeedsApproval, self.tool_request(&checked.call, &checked.input));
         match self.unless_halted(asked.next()).await? {
@@ -296,4 +318,9 @@ impl Driver<'_> {
             }
         }
     }
+}
+
+/// What a model is told of an input that does not fit.
+fn unfit(problems: &str) -> String {
+    format!("The input does not fit the tool's schema: {problems}")
 }

@@ -21,6 +21,7 @@ mod lease;
 mod limits;
 mod listing;
 mod live;
+mod origin;
 mod parts;
 mod planning;
 mod prompt;
@@ -33,6 +34,7 @@ mod steps;
 mod team;
 mod together;
 mod tool;
+
 mod usage;
 
 pub use callbacks::{Ask, Asked, Callbacks, Reply};

@@ -11,6 +11,8 @@ use super::live::Registered;
 
 /// The longest name of who asks, in bytes of UTF-8.
 const ACTOR_BYTES: usize = 256;
+/// The longest `traceparent`, in bytes; those of today have 55.
+const TRACE_BYTES: usize = 128;
 
 /// A run that has its ids and is not begun. It can be cancelled from here on.
 pub struct PreparedRun {
@@ -39,12 +41,14 @@ pub struct RunRequest {
     pub thread_id: Option<String>,
     /// Who asks.
     pub actor: Option<String>,
+    /// The trace that it is part of, a W3C `traceparent`, so that who goes on with the run can refer to it.
+    pub trace: Option<String>,
     /// Its own limits, which go with those of the tenant and the agent.
     pub limits: RunLimits,
 }
 
 impl RunRequest {
-    /// Reads `{ specialist?, prompt, threadId?, actor?, limits? }`.
+    /// Reads `{ specialist?, prompt, threadId?, actor?, trace?, limits? }`.
     ///
     /// # Errors
     /// `InvalidInput`.
@@ -52,13 +56,23 @@ impl RunRequest {
         let Json::Object(members) = json::parse(text, &json::Limits::default())? else {
             return Err(Error::invalid("query takes a prompt or { prompt, … }."));
         };
-        let mut request =
-            Self { specialist: None, prompt: Json::Null, thread_id: None, actor: None, limits: RunLimits::default() };
+        let mut request = Self {
+            specialist: None,
+            prompt: Json::Null,
+            thread_id: None,
+            actor: None,
+            trace: None,
+            limits: RunLimits::default(),
+        };
         for (key, value) in members {
             match (key.as_str(), value) {
                 ("specialist", Json::String(name)) => request.specialist = Some(name),
                 ("threadId", Json::String(id)) => request.thread_id = Some(id),
                 ("actor", Json::String(actor)) => request.actor = Some(actor),
+                // It comes from the host's tracer: one of another form is no reason to refuse a request.
+                ("trace", Json::String(trace)) => {
+                    request.trace = Some(trace).filter(|trace| trace.len() <= TRACE_BYTES)
+                }
                 ("prompt", prompt) => request.prompt = prompt,
                 ("limits", limits) => {
                     request.limits = read_limits(&limits).ok_or_else(|| wrong_limits(&limits))?;

@@ -118,6 +118,10 @@ impl TenantHandle {
                 .own("agent", Json::from(agent.as_str()))
                 .own("limits", write_limits(&limits))
                 .own("base", number(base));
+            let started = match &request.trace {
+                Some(trace) => started.own("trace", Json::from(trace.as_str())),
+                None => started,
+            };
             let first = Entry::new("agent.started", now)
                 .with("agent", Json::from(agent.as_str()))
                 .own("role", Json::from(role_name(role)));

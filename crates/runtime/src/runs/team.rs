@@ -60,8 +60,9 @@ impl Team {
         let mut team = Self::default();
         for (index, tool) in topology.tools.iter().enumerate() {
             let place = |part: &str| format!("tools[{index}].{part}");
-            let input = compile(Some(&tool.input), || place("input"), issues);
-            let output = compile(tool.output.as_ref(), || place("output"), issues);
+            let of = || format!("the tool {:?}", tool.name);
+            let input = compile(Some(&tool.input), || place("input"), of, issues);
+            let output = compile(tool.output.as_ref(), || place("output"), of, issues);
             if let (Some(input), Some(output)) = (input, output) {
                 team.tools.insert(tool.name.clone(), ToolRules::new(tool, input, output));
             }
@@ -74,7 +75,9 @@ impl Team {
                     issues.push(Issue { path: format!("agents[{index}].routes[{at}]"), message: message.to_owned() });
                 }
             }
-            let Some(output) = compile(agent.output.as_ref(), || format!("agents[{index}].output"), issues) else {
+            let place = || format!("agents[{index}].output");
+            let of = || format!("the agent {:?}", agent.name);
+            let Some(output) = compile(agent.output.as_ref(), place, of, issues) else {
                 continue;
             };
             let introduction = introduction(agent, topology);
@@ -120,14 +123,18 @@ impl Team {
 }
 
 impl AgentRules {
-    /// What an answer gives: JSON that fits the output schema, if there is one.
+    /// What an answer gives: JSON that fits the output schema, if there is one. Whether it fits is for the host to say if
+    /// that validates.
     ///
     /// # Errors
     /// What is wrong with it, as a text for its model.
-    pub(crate) async fn output(&self, text: &str) -> std::result::Result<Option<Json>, String> {
+    pub(crate) async fn output(&self, text: &str, by_host: bool) -> std::result::Result<Option<Json>, String> {
         let Some(schema) = &self.output else { return Ok(None) };
         let value = json::parse(unfenced(text).as_bytes(), &json::Limits::default())
             .map_err(|error| format!("The answer must be JSON and nothing else. {error}"))?;
+        if by_host {
+            return Ok(Some(value));
+        }
         match problems(schema, &value, PROBLEMS).await {
             None => Ok(Some(value)),
             Some(problems) => Err(format!("The answer does not fit its schema: {problems}")),

@@ -125,6 +125,7 @@ impl Life {
             thread_id,
             actor: Some("ann".to_owned()),
             limits: RunLimits::default(),
+            trace: None,
         };
         let started = self.tenant.start_run(prepared, request, &self.host.reborn()).await;
         self.check(started).map(|_| run_id)

@@ -101,6 +101,7 @@ impl Callbacks for Host {
                 (self.act)(&text("tool"), input)
             }
             Ask::NeedsApproval => Some(Reply::Value(b"true".to_vec())),
+            Ask::Input => Some(Reply::Value(b"{}".to_vec())),
             Ask::Output => Some(Reply::Value(b"{}".to_vec())),
             Ask::Approve => Some(match self.approver.unwrap() {
                 "" => Reply::Failure(br#"{"message":"nobody is there"}"#.to_vec()),

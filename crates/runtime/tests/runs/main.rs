@@ -91,6 +91,7 @@ pub(crate) fn request(prompt: &str) -> RunRequest {
         prompt: Json::from(prompt),
         thread_id: None,
         actor: None,
+        trace: None,
         limits: RunLimits::default(),
     }
 }

@@ -192,7 +192,14 @@ impl History {
 
 fn request(is_helpers: bool) -> RunRequest {
     let specialist = is_helpers.then(|| "helper".to_owned());
-    RunRequest { specialist, prompt: Json::from("Go"), thread_id: None, actor: None, limits: RunLimits::default() }
+    RunRequest {
+        specialist,
+        prompt: Json::from("Go"),
+        thread_id: None,
+        actor: None,
+        limits: RunLimits::default(),
+        trace: None,
+    }
 }
 
 fn number(value: u64) -> Json {
