@@ -213,6 +213,10 @@ describe('the stack of a rejection', () => {
     const run = runtime.query('x')
     await run.result()
     const parts = { references, plans, approvals, cache, threads, runs, traces, runtime, run, store }
+    const getters = Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(runtime)))
+      .filter(([, { get }]) => get !== undefined)
+      .map(([name]) => name)
+    expect(getters.filter((name) => !(name in parts))).toEqual(['spec', 'tenant'])
     for (const [part, value] of Object.entries(parts)) {
       const known = [...Object.keys(calls[part as keyof typeof calls]), ...(synchronous[part] ?? [])]
       expect([part, ...known.sort()]).toEqual([part, ...verbsOf(value)])
