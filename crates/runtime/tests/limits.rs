@@ -269,6 +269,7 @@ async fn add(handle: &TenantHandle, kind: Kind, number: usize) -> Result<(), Err
                 thread_id: None,
                 actor: None,
                 limits: RunLimits::default(),
+                trace: None,
             };
             let host = Host::new(|_, _, _| says("Done."), |_, _| None);
             handle.start_run(handle.prepare_run().unwrap(), request, &host).await.map(drop)

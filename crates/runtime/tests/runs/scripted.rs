@@ -38,7 +38,7 @@ impl Callbacks for Scripted {
                 self.calls.lock().push((tool, request.get("input").unwrap().clone()));
                 vec![Reply::Value(b"\0null".to_vec())]
             }
-            Ask::Output => vec![Reply::Value(b"{}".to_vec())],
+            Ask::Input | Ask::Output => vec![Reply::Value(b"{}".to_vec())],
             Ask::NeedsApproval | Ask::Approve => panic!("nobody is asked"),
         };
         let is_over = replies.iter().any(|reply| !matches!(reply, Reply::Piece(_)));
