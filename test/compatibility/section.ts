@@ -1,22 +1,18 @@
-// What docs/compatibility.md is made of. Each suite that drives packages of others writes a section beside itself
-// (`compatibility.json`, a file snapshot); test/compatibility/document.test.ts puts them together.
-
-/** What a cell of the table may say. */
-export type Cell = 'works' | 'not offered'
+// What docs/compatibility.md is made of. Each suite that drives packages of others keeps a section beside itself
+// (`compatibility.json`) that its tests check; test/compatibility/document.test.ts puts them together.
 
 /** One table of the document. */
 export interface Section {
   readonly title: string
   /** What the table is about, in a sentence or two. */
-  readonly about: string
-  /** What the rows are, e.g. `package`. */
-  readonly of: string
-  readonly features: readonly string[]
-  /** Each with a cell for each feature, under its name. */
-  readonly rows: readonly { readonly name: string; readonly cells: { readonly [feature: string]: Cell } }[]
+  readonly note: string
+  /** The first is what the rows are, e.g. `package`. */
+  readonly columns: readonly string[]
+  /** Each with a cell for each column. */
+  readonly rows: readonly (readonly string[])[]
 }
 
-/** A section as its suite keeps it. */
+/** A section as a suite keeps it that writes its own. */
 export function sectionText(section: Section): string {
   return `${JSON.stringify(section, null, 2)}\n`
 }
@@ -32,16 +28,7 @@ export function documentText(sections: readonly Section[]): string {
   ].join('\n')
 }
 
-/** A row for each package. */
-function tableText({ title, about, of, features, rows }: Section): string {
+function tableText({ title, note, columns, rows }: Section): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const cellOf = (row: Section['rows'][number], feature: string) => (row.cells[feature] === 'works' ? 'works' : '–')
-  return [
-    `## ${title}\n`,
-    `${about}\n`,
-    line([of, ...features]),
-    line(['---', ...features.map(() => '---')]),
-    ...rows.map((row) => line([row.name, ...features.map((feature) => cellOf(row, feature))])),
-    '',
-  ].join('\n')
+  return [`## ${title}\n`, `${note}\n`, line(columns), line(columns.map(() => '---')), ...rows.map(line), ''].join('\n')
 }

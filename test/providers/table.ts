@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Cell, Section } from '../compatibility/section.ts'
+import type { Section } from '../compatibility/section.ts'
 import { providers } from './packages/index.ts'
 import type { Provider } from './packages/provider.ts'
 
@@ -32,6 +32,9 @@ export function titleOf(feature: Feature): string {
   return `${rows[feature]}: ${feature}`
 }
 
+/** What a cell of the table may say. */
+export type Cell = 'works' | 'not offered'
+
 const cells = new Map<Provider, Map<Feature, Cell>>()
 
 /** Notes what a test has found. */
@@ -42,24 +45,23 @@ export function note(provider: Provider, feature: Feature, cell: Cell): void {
 
 /** The section of the document, of everything that was noted. */
 export function section(): Section {
-  const found = providers.map((provider) => ({
-    name: `${provider.package} ${versionOf(provider)}`,
-    cells: Object.fromEntries(
-      features.flatMap((feature) => {
-        const cell = cells.get(provider)?.get(feature)
-        return cell === undefined ? [] : [[feature, cell]]
-      }),
-    ),
-  }))
+  const rowOf = (provider: Provider) => [
+    `${provider.package} ${versionOf(provider)}`,
+    ...features.map((feature) => shown(cells.get(provider)?.get(feature))),
+  ]
   return {
     title: 'Model providers',
-    about:
+    note:
       "The packages of the AI SDK (interface version 4), each through `fromAiSdk` against a local server that speaks its provider's " +
       'documented wire format. Versions 2 and 3 of the interface are tried with `@ai-sdk/anthropic` and `@ai-sdk/openai-compatible`.',
-    of: 'package',
-    features,
-    rows: found,
+    columns: ['package', ...features],
+    rows: providers.map(rowOf),
   }
+}
+
+/** A feature of which nothing was noted shows itself in the table. */
+function shown(cell: Cell | undefined): string {
+  return cell === 'not offered' ? '–' : (cell ?? 'not tried')
 }
 
 function versionOf({ package: name }: Provider): string {

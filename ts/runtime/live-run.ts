@@ -1,4 +1,3 @@
-import { NotFoundError } from '../errors/index.ts'
 import { forCaller } from '../errors/rejection.ts'
 import { type RestingEvents, type RunUntilRest, untilRest } from '../until-rest.ts'
 import type { Run, RunResult } from './run.ts'
