@@ -93,7 +93,7 @@ it.each<readonly [string, RegExp, unknown[] | Model]>([
     /stream gave a Promise, nothing that can be iterated\. Write it as async \*stream/,
     { stream: async () => [] } as never,
   ],
-  ['no stream', /an object with a function stream\(request\); stream is undefined/, (() => ({})) as never],
+  ['no stream', /What models\.test returned is no model: it has no stream function/, (() => ({})) as never],
   [
     'a stream that is no iterable',
     /stream gave an object, nothing that can be iterated/,

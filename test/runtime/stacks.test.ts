@@ -119,7 +119,7 @@ const calls = {
 } satisfies Record<string, Record<string, Call>>
 
 /** What answers at once. */
-const synchronous: Record<string, readonly string[]> = { run: ['cancel'] }
+const synchronous: Record<string, readonly string[]> = { run: ['cancel', 'Symbol(bailiwick.untilRest)'] }
 
 /** Functions of the package, and ways to use a verb. */
 const others: Record<string, Call> = {

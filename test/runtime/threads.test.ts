@@ -32,8 +32,6 @@ const hostile: readonly unknown[] = [
   { ...said('x'), parts: [{ type: 'text', text: 1n }] },
   { ...said('x'), parts: [{ type: 'file', reference: 'ref_x', mediaType: 'a/b' }] },
   // W6: what could never be told to a model.
-  { ...said('x'), parts: [] },
-  said(' \n'),
   { ...said('x'), role: 'tool' },
   { ...said('x'), parts: [{ type: 'tool-call', callId: 'c', tool: 't', input: {} }] },
   { role: 'tool', parts: [{ type: 'tool-result', callId: 'c', result: 1 }] },

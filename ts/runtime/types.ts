@@ -133,7 +133,7 @@ export interface Threads {
    * Appends 1 to 1,000 messages of at most 8 MiB each in one commit and gives them ids. They are durable when this
    * resolves. Creates the thread if there is none.
    *
-   * What is said must make sense to a model. A user's message has texts and files, one that is not blank at least; an
+   * What is said must make sense to a model. A user's message has texts and files (models are not shown a blank one); an
    * assistant's has texts, reasoning, files, calls and opaque parts; a tool's has results. A result follows the call that it
    * answers, once. A call may be open where the messages end, so that a conversation can be imported in several appends;
    * where others follow, it has its result before the end of the append.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bailiwick_model::spec::{Limits, Retention};
-use bailiwick_model::{Kind, Result};
+use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Chore, Done, Promptness, Store};
 
 use crate::catalogue::Catalogue;
@@ -59,9 +59,14 @@ async fn one(store: &Arc<Store>, chore: Chore, swept: &mut Swept) -> Result<()> 
     if let Some((kind, scope, tenant)) = store.woken(chore).await? {
         let (catalogue, limits, retention) = (Arc::new(Catalogue::empty()), Limits::default(), Retention::default());
         let handle = TenantHandle::of_scope(scope, tenant, catalogue, limits, retention);
-        match kind {
-            Kind::Approvals => swept.expired_approvals += handle.expire_approvals().await?,
-            _ => swept.removed += handle.sweep_all_leftover(kind).await?,
+        let done = match kind {
+            Kind::Approvals => handle.expire_approvals().await.map(|expired| swept.expired_approvals += expired),
+            _ => handle.sweep_all_leftover(kind).await.map(|removed| swept.removed += removed),
+        };
+        match done {
+            // Erased meanwhile: there is nothing of the tenant to look after. Of a closed store the chore itself tells.
+            Err(Error::Closed(_)) => {}
+            done => done?,
         }
     }
     match store.do_chore(chore).await? {

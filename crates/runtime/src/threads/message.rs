@@ -212,9 +212,6 @@ pub(crate) fn new_message(message: &Json, path: &str, now: u64) -> Result<NewMes
             for (index, part) in list.iter().enumerate() {
                 check_part(part, role, &format!("{parts_path}[{index}]"))?;
             }
-            if role == Role::User && !list.iter().any(says_something) {
-                return Err(wrong(&parts_path, "must have a text that is not blank, or a file"));
-            }
             if role == Role::Tool && list.is_empty() {
                 return Err(wrong(&parts_path, "must have the result of a call"));
             }

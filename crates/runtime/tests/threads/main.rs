@@ -307,13 +307,11 @@ fn m4_what_is_no_message_is_refused_with_its_place() {
             (part(r#"{"type":"tool-call","callId":"c","tool":null,"input":1}"#), "messages[0].parts[0].tool"),
             (part(r#"{"type":"opaque","provider":"","data":1}"#), "messages[0].parts[0].provider"),
             (part(r#"{"type":"opaque","provider":"p"}"#), "messages[0].parts[0].data is missing"),
-            (r#"[{"role":"user","parts":[],"createdAt":1,"interrupted":1}]"#.to_owned(), "messages[0].parts"),
+            (r#"[{"role":"user","parts":[],"createdAt":1,"interrupted":1}]"#.to_owned(), "messages[0].interrupted"),
             (part(r#"{"type":"tool-call","callId":"c","tool":"t"}"#), "messages[0].parts[0].input is missing"),
             (part(r#"{"type":"tool-result","callId":"c"}"#), "messages[0].parts[0].result is missing"),
             (part(r#"{"type":"tool-result","callId":"c","result":1,"isError":0}"#), "parts[0].isError"),
             // W6: what no model can be told.
-            (said("user", ""), "messages[0].parts must"),
-            (said("user", r#"{"type":"text","text":" \n\t"}"#), "messages[0].parts must"),
             (said("tool", ""), "messages[0].parts must"),
             (said("tool", hello), "messages[0].parts[0] cannot be in a message of role tool"),
             (said("user", &call("c")), "messages[0].parts[0] cannot"),
@@ -373,11 +371,13 @@ fn w2_a_thread_takes_back_what_a_models_answer_left_in_another() {
         let handle = handle(&store, "acme");
         let id = "signature/+=".repeat(400);
         let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
-        let parts = format!(
-            r#"{{"type":"tool-call","callId":"{id}","tool":"x<|channel|>json","input":{deep}}},{{"type":"tool-call","callId":"__proto__","tool":"","input":"{{"}},{{"type":"opaque","provider":"p","data":null}}"#
-        );
-        let many = vec![parts.as_str(); 341].join(",");
-        for parts in [parts.as_str(), many.as_str()] {
+        let parts = |number: usize| {
+            format!(
+                r#"{{"type":"tool-call","callId":"{id}{number}","tool":"x<|channel|>json","input":{deep}}},{{"type":"tool-call","callId":"__proto__{number}","tool":"","input":"{{"}},{{"type":"opaque","provider":"p","data":null}}"#
+            )
+        };
+        let many = (0..341).map(parts).collect::<Vec<_>>().join(",");
+        for parts in [parts(0), many] {
             let message = format!(r#"[{{"role":"assistant","parts":[{parts}],"createdAt":1,"interrupted":true}}]"#);
             let kept = handle.append_messages("one", message.as_bytes(), None).await.unwrap().remove(0);
             let (_, members) = kept.split_once(',').unwrap();
