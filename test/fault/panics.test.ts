@@ -197,7 +197,7 @@ const refused: Record<string, Case> = {
 const survived: Record<string, Case> = {
   // It only says what a span is linked to.
   runOrigin: once(async ({ runs }) => {
-    expect(await codeOf(() => runs.resume(noRun).result())).toBe('NOT_FOUND')
+    expect(await codeOf(() => runs.resume(noRun).result())).toBe('SPEC_INVALID')
   }),
   drain: once(async ({ references, cache }) => {
     const ids = await Promise.all([1, 2, 3].map(async (value) => (await references.put('thing', value)).id))
