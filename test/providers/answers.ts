@@ -23,14 +23,14 @@ async function resolve(id: string): Promise<never> {
 export function tryAnswers(provider: Provider, cell: Cell): void {
   const { wire, modelId } = provider
 
-  const replay = async ({ answer, kept, sent }: Replayed): Promise<ModelEvent[]> => {
+  const replay = async ({ answer, kept, sent }: Replayed, next = [more]): Promise<ModelEvent[]> => {
     const { model, server } = await modelAt(provider, [answer, wire.answer({ text: 'None.' })])
     const events = await eventsOf(model.stream(requestOf({ modelId, messages: [user], tools })))
     const parts = partsOf(events)
     expect(parts).toMatchObject(kept)
     expect(parts).toHaveLength(kept.length)
     const assistant = JSON.parse(JSON.stringify(message('assistant', parts)))
-    await eventsOf(model.stream(requestOf({ modelId, messages: [user, assistant, more], tools })))
+    await eventsOf(model.stream(requestOf({ modelId, messages: [user, assistant, ...next], tools })))
     const body = JSON.stringify(server.asked[1]?.body)
     for (const part of sent) expect(body).toContain(part)
     expect(body).not.toContain('bailiwick')
@@ -47,7 +47,10 @@ export function tryAnswers(provider: Provider, cell: Cell): void {
     })
   }
   cell('paused turns', provider.paused, async (paused) => {
-    expect((await replay(paused)).at(-1)).toMatchObject({ type: 'finish', reason: 'pause' })
+    // The provider is asked to go on where it paused: nobody has said anything since.
+    expect((await replay(paused, [])).at(-1)).toMatchObject({ type: 'finish', reason: 'pause' })
+    // Once somebody has, it refuses its own call without an answer.
+    expect((await replay({ ...paused, sent: [] })).at(-1)).toMatchObject({ type: 'finish', reason: 'pause' })
   })
 
   cell('files', true, async () => {

@@ -48,6 +48,9 @@ export class UIChunks {
   #isAnswered = false
   /** The message that was written to last. */
   #last: { readonly messageId: string; text: string; parts: number } | undefined
+  /** What was said before the model paused: the text of the run's answer begins with it. */
+  #saidBefore = ''
+  #isPaused = false
   #finishReason: FinishReason = 'stop'
 
   constructor(options: ChunkOptions) {
@@ -74,6 +77,11 @@ export class UIChunks {
       case 'model.completed':
         yield* this.#beginStep()
         this.#isAnswered = true
+        this.#isPaused = event.finishReason === 'pause'
+        if (this.#isPaused) {
+          this.#saidBefore += this.#last?.text ?? ''
+          this.#last = undefined
+        }
         this.#finishReason = event.finishReason === 'pause' ? 'other' : (event.finishReason ?? 'stop')
         return
       case 'tool.called':
@@ -121,11 +129,14 @@ export class UIChunks {
         yield { type: 'finish', finishReason: 'tool-calls' }
         return
       case 'run.limited':
+        yield* this.#interruptCalls()
         return yield* this.#end('length')
       case 'run.failed':
+        yield* this.#interruptCalls()
         yield { type: 'error', errorText: shownError(asError(event.error), this.#options.onError) }
         return yield* this.#end('error')
       case 'run.cancelled':
+        yield* this.#interruptCalls()
         yield* this.#endStep()
         yield { type: 'abort' }
     }
@@ -143,7 +154,10 @@ export class UIChunks {
   *#write(kind: Block['kind'], messageId: string, delta: string): Generator<UIMessageChunk> {
     if (delta === '') return
     if (!this.#isStepOpen || this.#isAnswered) yield* this.#beginStep()
-    if (this.#last?.messageId !== messageId) this.#last = { messageId, text: '', parts: 0 }
+    if (this.#last?.messageId !== messageId) {
+      this.#last = { messageId, text: '', parts: 0 }
+      if (!this.#isPaused) this.#saidBefore = ''
+    }
     let block = this.#open.get(messageId)
     if (block?.kind !== kind) {
       yield* this.#close(messageId)
@@ -200,6 +214,15 @@ export class UIChunks {
     yield { ...outcome, toolCallId: callId }
   }
 
+  /** The run ended before these calls had a result. Its thread says the same of them. */
+  *#interruptCalls(): Generator<UIMessageChunk> {
+    const failure = { code: 'INTERRUPTED', message: 'The run ended before.' }
+    for (const callId of Array.from(this.#calls.keys())) {
+      const errorText = shownFailure(failure, this.#options.onError)
+      yield* this.#settle(callId, { type: 'tool-output-error', errorText })
+    }
+  }
+
   /** Shows what an agent is at as the output of its call so far. */
   *#showWork(output: object): Generator<UIMessageChunk> {
     // Agents are called one at a time.
@@ -211,7 +234,8 @@ export class UIChunks {
   }
 
   /** Deltas may be lost to a slow consumer, and some answers have none: the answer is shown as it was in the end. */
-  *#complete(text: string): Generator<UIMessageChunk> {
+  *#complete(whole: string): Generator<UIMessageChunk> {
+    const text = whole.startsWith(this.#saidBefore) ? whole.slice(this.#saidBefore.length) : whole
     const { messageId, text: shown } = this.#last ?? { messageId: '', text: '' }
     if (text === shown) return
     const block = this.#open.get(messageId)

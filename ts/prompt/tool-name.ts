@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-
 const accepted = /^[a-zA-Z0-9_-]{1,64}$/
 
 /** So much of an odd name stays readable before the hash. */
@@ -13,7 +11,9 @@ const readable = 40
  */
 export function sendableToolName(name: string): string {
   if (accepted.test(name) && !(name in Object.prototype)) return name
-  const hash = createHash('sha256').update(name).digest('hex').slice(0, 16)
+  // Asked for here: importing the package loads no cryptography. UTF-16, in which even texts that are not well-formed differ.
+  const { createHash } = process.getBuiltinModule('node:crypto')
+  const hash = createHash('sha256').update(name, 'utf16le').digest('hex').slice(0, 16)
   const start = name.slice(0, readable).replace(/[^a-zA-Z0-9_-]/g, '_')
   return `${start === '' ? 'unnamed' : start}_x${hash}`
 }
