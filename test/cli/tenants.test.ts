@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { run } from '../../ts/cli/run.ts'
 import { openStore, verifyReceipt } from '../../ts/index.ts'
-import { emptyNotice } from '../../ts/inspect/emptiness.ts'
+import { emptyNotice, isEmpty } from '../../ts/inspect/emptiness.ts'
 import type { OpenStore } from '../../ts/runtime/store.ts'
 import { suspendedRun } from '../inspect/subject.ts'
-import { durableEngines, freshFolder, freshUrl, runtimeFor } from '../support/stores.ts'
+import { durableEngines, freshFolder, freshUrl, noon, openFresh, runtimeFor } from '../support/stores.ts'
 import { bailiwick, oneLine } from './command.ts'
 
 const words = { prompt: 'Refund order 7', actor: 'kim', threadId: 'support-1', input: 'x', result: 'y', answer: 'z' }
@@ -150,6 +150,27 @@ describe.each(durableEngines)('one tenant of a store on %s', (engine) => {
     expect([verifyReceipt(receipt, key), key]).toEqual([true, publicKey])
   })
 
+  test('Command and page: a tenant of whom nothing but the ledger is left can be erased, and the receipt invents no version', async () => {
+    const store = await openFresh(engine, {}, { now: noon })
+    const { approvals, plans } = await runtimeFor(store)
+    const { planId } = await plans.save({ type: 'report', goal: 'x', steps: [] }, {})
+    const { approvalId } = await approvals.request({ planId })
+    await approvals.respond(approvalId, { decision: 'approve', actor: 'lee' })
+    await store.advance(3650 * 86_400_000)
+    await store.sweep()
+    const runtime = await runtimeFor(store)
+    await expect(plans.load(planId)).rejects.toThrow()
+    expect(await isEmpty(runtime)).toBe(false)
+    expect((await approvals.history()).items).toHaveLength(1)
+
+    const { url } = await filled(engine)
+    const of = (...more: string[]) => ['erase', '--tenant', 'globex', '--confirm', 'globex', '--json', ...more]
+    expect(JSON.parse((await ask(url, of('--tenant-version', 'v7'))).out).receipt.tenant.version).toBe('v7')
+    const { url: other } = await filled(engine)
+    expect(JSON.parse((await ask(other, of())).out).receipt.tenant.version).toBe('-')
+    expect((await ask(other, [...of(), '--tenant-version', ''])).out).toContain('--tenant-version is no version')
+  })
+
   test('Command and page: a name of which nothing is kept is told so, and nothing is made', async () => {
     const { url } = await filled(engine)
     const folder = join(freshFolder(), 'export')
@@ -159,7 +180,7 @@ describe.each(durableEngines)('one tenant of a store on %s', (engine) => {
       err: '',
     })
     expect(existsSync(folder)).toBe(false)
-    expect((await ask(url, ['runs', '--tenant', 'acmee'])).out).toBe('There are no runs for this name.\n')
+    expect(await ask(url, ['runs', '--tenant', 'acmee'])).toEqual({ code: 1, out: `${emptyNotice}\n`, err: '' })
     expect(JSON.parse((await ask(url, ['doctor', '--json'])).out)).toMatchObject({ tenants: 2 })
   })
 })

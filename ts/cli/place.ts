@@ -1,9 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
-import { nearest } from '../nearest.ts'
 import type { OpenStore } from '../runtime/store.ts'
-import { looksLikeUrl, maySayPassword, readStoreWord, type StoreWord } from '../runtime/store-word.ts'
+import { looksLikeUrl, maySayPassword, meantBy, readStoreWord, type StoreWord } from '../runtime/store-word.ts'
 import { InputError, UsageError, type Words } from './command.ts'
 import { printable, quoted, withoutPassword } from './printable.ts'
 
@@ -66,13 +65,21 @@ export function assertNewName(word: string): void {
   if (maySayPassword(word) || looksLikeUrl(word)) throw new InputError(noPath)
 }
 
+/** The same where a directory is made if there is none: not of a word that stands for another kind of store. */
+function madeFrom(operand: string): ReturnType<typeof placeOf> {
+  const place = placeOf(operand)
+  const meant = place.kind === 'bare' ? meantBy(place.path) : undefined
+  if (meant === undefined) return place
+  throw new InputError(`A word alone is no store. ${meant} A directory of this name is written with ./ before it.`)
+}
+
 /**
  * The directory that an operand names, whether it is there or is to be made.
  *
  * @throws InputError if it is something else
  */
 export function directoryOf(operand: string): string {
-  const place = placeOf(operand)
+  const place = madeFrom(operand)
   if ('path' in place) return place.path
   throw new InputError(
     `${printable(withoutPassword(place.url))} is no directory. Name one, such as ./data or sled:./data.`,
@@ -85,7 +92,7 @@ export function directoryOf(operand: string): string {
  * @throws InputError if the operand names none
  */
 export function urlOf(operand: string): string {
-  const place = placeOf(operand)
+  const place = madeFrom(operand)
   return 'path' in place ? `sled:${place.path}` : place.url
 }
 
@@ -147,8 +154,6 @@ async function absence({ kind, path }: Extract<StoreWord, { readonly path: strin
     () => true,
     () => false,
   )
-  const meant = kind === 'bare' ? nearest(path, ['memory', 'postgres']) : undefined
-  const hint =
-    meant === undefined ? 'Name the directory of one.' : `Did you mean ${meant}:${meant === 'memory' ? '' : '//…'}?`
+  const hint = (kind === 'bare' ? meantBy(path) : undefined) ?? 'Name the directory of one.'
   return `There is no store in ${quoted(path)}${isThere ? ', but something else' : ''}. ${hint}`
 }

@@ -14,8 +14,16 @@ export function quoted(text: string): string {
   return `"${printable(text.replace(/["\\]/g, '\\$&'))}"`
 }
 
+/** A word of the command line that names nothing we know: it is said again unless there is more in it than a name. */
+export function nameAlone(word: string): string {
+  return /[\s=:@]|%[0-9a-f]{2}/i.test(word) ? schemeAlone(word) : word
+}
+
 /** A word of the command line, or as much of it as is no secret. */
 export function withoutPassword(word: string): string {
-  if (!maySayPassword(word)) return word
+  return maySayPassword(word) ? schemeAlone(word) : word
+}
+
+function schemeAlone(word: string): string {
   return /^postgres(ql)?:\/\//.test(word) ? word.replace(/:\/\/.*/s, '://…') : '…'
 }

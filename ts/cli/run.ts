@@ -16,7 +16,7 @@ import {
 } from './command.ts'
 import { commands } from './commands.ts'
 import { helpOf, helpOfAll } from './help.ts'
-import { printable, withoutPassword } from './printable.ts'
+import { nameAlone, printable } from './printable.ts'
 
 /** Does what the words of a command line say, and returns the exit code. Never throws for what a user did. */
 export async function run(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -28,7 +28,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   }
   const command = commands.get(first)
   if (command !== undefined) return await runCommand(first, command, rest, terminal)
-  const message = `There is no command ${printable(withoutPassword(first))}.${meant(first, [...commands.keys()])} The commands are: ${[...commands.keys()].join(', ')}.`
+  const message = `There is no command ${printable(nameAlone(first))}.${meant(first, [...commands.keys()])} The commands are: ${[...commands.keys()].join(', ')}.`
   return complain(terminal, new UsageError(message), '--help', rest.includes('--json'))
 }
 
@@ -57,7 +57,7 @@ function parse(command: Command, words: readonly string[]): Words | 'help' {
   const missing = command.operands[positionals.length]
   if (missing !== undefined) throw new UsageError(`<${missing}> is missing.`)
   const surplus = positionals[command.operands.length + (command.optional?.length ?? 0)]
-  if (surplus !== undefined) throw new UsageError(`${printable(withoutPassword(surplus))} is one word too many.`)
+  if (surplus !== undefined) throw new UsageError(`${printable(nameAlone(surplus))} is one word too many.`)
   return { operands: positionals, options, json: json === true }
 }
 
@@ -74,9 +74,11 @@ function parseStrictly(command: Command, words: readonly string[]) {
     if (error instanceof UsageError) throw error
     // It explains how to escape a leading dash after the first sentence, in several lines.
     const [sentence = ''] = (error as Error).message.split(/(?<=')\. |\n/)
-    if (maySayPassword(sentence)) throw new UsageError('There is an option that is unknown, or lacks its argument.')
     const known = Object.keys(parseOptions(command)).map((name) => `--${name}`)
-    const [, unknown = ''] = /^Unknown option '(-[^']*)'/.exec(sentence) ?? []
+    const [, unknown = ''] = /^Unknown option '(-.*)'$/s.exec(sentence.replace(/\.$/, '')) ?? []
+    if (maySayPassword(sentence) || nameAlone(unknown || '-') !== (unknown || '-')) {
+      throw new UsageError('There is an option that is unknown, or lacks its argument.')
+    }
     throw new UsageError(`${printable(sentence.replace(/\.$/, ''))}.${meant(unknown, known)}`)
   }
 }

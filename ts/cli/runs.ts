@@ -1,3 +1,4 @@
+import { emptyNotice, isEmpty } from '../inspect/emptiness.ts'
 import { type Story, storiesOf } from '../inspect/stories.ts'
 import { clipped } from '../inspect/values.ts'
 import type { RunStatus } from '../runtime/run.ts'
@@ -27,7 +28,7 @@ export const runs: Command = {
     storeNotes,
     tenantNotes,
     '',
-    'Exit codes: 0 they are shown, 1 there is no such run, 2 they cannot be shown.',
+    'Exit codes: 0 they are shown, 1 there is no such run or nothing is kept for this name, 2 they cannot be shown.',
     '',
     'Examples:',
     '  bailiwick runs ./data --tenant acme --status suspended',
@@ -71,6 +72,9 @@ async function list(runtime: Runtime, status: RunStatus | undefined, limit: numb
     stories.push(...(await storiesOf(runtime, page.items)))
     cursor = page.cursor
   } while (cursor !== undefined && stories.length < limit)
+  if (stories.length === 0 && (await isEmpty(runtime))) {
+    return { exit: Exit.doesNotHold, lines: [emptyNotice], json: { runs: [], more: false } }
+  }
   const none = status === undefined ? 'There are no runs for this name.' : `There is no ${status} run for this name.`
   const lines = stories.flatMap(storyLines)
   const more = cursor === undefined ? [] : [`and more: --limit ${Math.min(limit * 2, MOST_LISTED)} shows older ones`]

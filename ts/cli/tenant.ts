@@ -8,6 +8,10 @@ import { openExisting, rootKeyOption } from './place.ts'
 /** The options of every command that is about one tenant of a store. */
 export const tenantOptions = {
   tenant: { value: 'resource id', help: 'whose: the resourceId of the tenant; required' },
+  'tenant-version': {
+    value: 'version',
+    help: 'the version of the tenant as the host writes it, which a receipt shows; default -, not said',
+  },
   ...rootKeyOption,
 } as const
 
@@ -31,7 +35,7 @@ export interface Opened {
  */
 export async function withTenantOf<T>(operand: string, words: Words, use: (opened: Opened) => Promise<T>): Promise<T> {
   const tenant = tenantOf(words.options)
-  const spec = await specOf(tenant)
+  const spec = await specOf(tenant, words.options['tenant-version'])
   await using store = await openUnlocked(operand, words.options)
   const { createRuntime } = await import('../runtime/create-runtime.ts')
   await using runtime = await createRuntime(spec, { store })
@@ -44,14 +48,16 @@ export function tenantOf({ tenant }: Words['options']): string {
   return tenant
 }
 
-/** A spec without agents. Its version is part of no key, so any shows the same. */
-async function specOf(tenant: string): Promise<RuntimeSpec> {
+/** A spec without agents. Its version is part of no key, so any shows the same; a receipt says it. */
+async function specOf(tenant: string, version: Words['options'][string] = '-'): Promise<RuntimeSpec> {
   const { defineRuntime, defineTenant } = await import('../spec/index.ts')
   try {
-    return defineRuntime({ tenant: defineTenant(tenant, 'inspect') })
+    return defineRuntime({ tenant: defineTenant(tenant, String(version)) })
   } catch (error) {
     if (!SpecError.isInstance(error)) throw error
-    throw new UsageError(`--tenant is no resourceId: ${error.issues.map(({ message }) => message).join(' ')}`)
+    const isVersion = error.issues.every(({ path }) => path === 'version')
+    const what = isVersion ? '--tenant-version is no version' : '--tenant is no resourceId'
+    throw new UsageError(`${what}: ${error.issues.map(({ message }) => message).join(' ')}`)
   }
 }
 

@@ -48,7 +48,8 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   readonly approve?: (approval: Approval) => Promise<ApproverAnswer>
   /**
    * Is told of every failure that no caller gets, as it was thrown: of a tool's handler, of a model, which may be asked again,
-   * of `needsApproval` and `approve`, of a schema. What it throws itself is dropped.
+   * of `needsApproval` and `approve`, of a schema. What the core finds itself, such as a call that ran out of time, is in the run's
+   * events alone. What it throws itself is dropped.
    */
   readonly onError?: OnError
   /**

@@ -73,7 +73,7 @@ export function readStoreWord(word: string): StoreWord {
   if (path.test(word)) return directory(word, false)
   if (word === '') return { kind: 'refused', problem: `An empty word is no store. ${storeForms}` }
   // Whatever else a word holds that people do not give names to: it may be a key, or a URL of something.
-  return /[\p{C}\s"'`<>()=;?&:,|]/u.test(word) ? refused(word) : { kind: 'bare', path: word }
+  return /[\p{C}\s"'`<>()=;?&:,|$@%~]/u.test(word) ? refused(word) : { kind: 'bare', path: word }
 }
 
 /**
@@ -90,7 +90,9 @@ export function storeUrlOf(word: string): string {
     case 'database':
       return read.url
     case 'bare':
-      throw new InvalidInputError(`A word alone is no store. ${meantOf(word)}${storeForms}`)
+      throw new InvalidInputError(
+        `A word alone is no store. ${meantBy(word) ?? 'For a directory write ./ before its name.'} ${storeForms}`,
+      )
     case 'refused':
       throw new InvalidInputError(read.problem)
   }
@@ -102,15 +104,20 @@ function refused(word: string): StoreWord {
 }
 
 function directory(path: string, isExplicit: boolean): StoreWord {
+  if (/^\/\//.test(path)) {
+    return { kind: 'refused', problem: 'After sled: comes a path, not //: write sled:./data or sled:/data.' }
+  }
+  if (path.startsWith('~')) {
+    return { kind: 'refused', problem: 'Only a shell knows ~. Write the whole path, such as sled:/home/me/data.' }
+  }
   if (path !== '') return { kind: 'directory', path, isExplicit }
   return { kind: 'refused', problem: 'sled: is no store: it needs a path, such as sled:./data.' }
 }
 
-/** What somebody meant who wrote a scheme without its colon, or a path without what makes it one. */
-function meantOf(word: string): string {
+/** What somebody meant who wrote a scheme without its colon. */
+export function meantBy(word: string): string | undefined {
   const meant = nearest(word, ['memory', 'sled', 'postgres'])
-  if (meant === undefined) return 'For a directory write ./ before its name. '
-  return `Did you mean ${{ memory: 'memory:', sled: 'sled:./data', postgres: 'postgres://…' }[meant]}? `
+  return meant && `Did you mean ${{ memory: 'memory:', sled: 'sled:./data', postgres: 'postgres://…' }[meant]}?`
 }
 
 /** What to write instead of a word that may hold a password. Nothing of it is in the answer but a scheme that everybody knows. */
@@ -130,11 +137,11 @@ function hintFor(word: string): string {
   if (lower === 'file') return 'For a directory write its path alone: ./data, /data or sled:./data.'
   if (lower === 'env') return 'env:NAME is for commands and names a variable; a program passes process.env.NAME.'
   if (foreign.includes(lower)) return `No store is kept in what ${lower}: names. ${storeForms}`
-  const meant = nearest(lower, ['memory', 'sled'])
-  if (meant !== undefined)
-    return `Did you mean ${meant}: in small letters, with a path or a name after it? ${storeForms}`
   if (setting.test(inner) || password.test(inner)) {
     return 'Settings such as host=… password=… are written as one URL: postgres://role:password@host:port/database.'
   }
+  const meant = nearest(lower, ['memory', 'sled'])
+  if (meant !== undefined && meant !== name)
+    return `Did you mean ${meant}: in small letters, with a path or a name after it? ${storeForms}`
   return storeForms
 }

@@ -212,7 +212,10 @@ test('Command and page: openStore and createRuntime take paths that are clearly 
   }
   expect(readStoreWord('C:\\data')).toEqual({ kind: 'directory', path: 'C:\\data', isExplicit: false })
   expect(readStoreWord('c:/data')).toMatchObject({ kind: 'directory' })
-  for (const word of ['data', 'a/b', '.', '..', '~/data']) expect(readStoreWord(word)).toMatchObject({ kind: 'bare' })
+  for (const word of ['data', 'a/b', '.', '..']) expect(readStoreWord(word)).toMatchObject({ kind: 'bare' })
+  for (const word of ['~/data', 'sled:~/data', 'sled://data', '$STORE', 'postgres%3A%2F%2Fu%3Apw%40h', 'ann@host']) {
+    expect(readStoreWord(word)).toMatchObject({ kind: 'refused' })
+  }
 })
 
 test('Command and page: the nearest word is one that a hand would slip from, else none', () => {
