@@ -227,3 +227,14 @@ describe('P16: a server whose tools change', () => {
     await expect(handlers['goes']?.({}, testToolContext())).rejects.toThrow('any more')
   })
 })
+
+test('P8: what is no tool in a server’s list is left out, and an answer without a list is an error that says so', async () => {
+  const { client } = clientOf([...named('one'), null, {}, { name: 7 }, 'x', ...named('two')] as object[])
+  const { tools, skipped } = await mcpTools(client)
+  expect(tools.map(({ name }) => name)).toEqual(['one', 'two'])
+  expect(skipped).toHaveLength(4)
+  for (const answer of [{}, null, { tools: 'x' }, undefined]) {
+    const wrong = { listTools: async () => answer, callTool: async () => ({}) } as never
+    await expect(mcpTools(wrong)).rejects.toThrow('The MCP server answered tools/list without a list of tools.')
+  }
+})

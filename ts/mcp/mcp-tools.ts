@@ -77,7 +77,7 @@ export async function mcpTools(client: McpClient, options: McpToolsOptions = {})
   const issues = new Issues()
   const skipped: { name: string; reason: string }[] = []
   const leaveOut = (name: string, reason: string) => skipped.push({ name, reason })
-  const listed = await listAllTools(client)
+  const listed = await listAllTools(client, leaveOut)
   const usable: { readonly given: McpTool; readonly tool: Tool<string, never> }[] = []
   const byName = new Map<string, McpTool>()
   for (const given of listed) {
