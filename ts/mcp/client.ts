@@ -49,13 +49,15 @@ export async function listAllTools(
 ): Promise<McpTool[]> {
   let page = await client.listTools()
   const tools: McpTool[] = []
+  let seen = 0
   const take = () => {
     if (!Array.isArray(page?.tools)) {
       throw new InvalidInputError('The MCP server answered tools/list without a list of tools. Look at the server.')
     }
     for (const tool of page.tools as readonly (McpTool | null)[]) {
       if (typeof tool?.name === 'string') tools.push(tool)
-      else leaveOut(`tools[${tools.length}]`, 'It is no tool: it has no name.')
+      else leaveOut(`tools[${seen}]`, 'It is no tool: it has no name.')
+      seen += 1
     }
   }
   take()

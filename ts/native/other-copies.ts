@@ -1,4 +1,3 @@
-import { readFileSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { addonFile } from './loader.ts'
 import { processReport } from './process-report.ts'
@@ -36,7 +35,7 @@ function loadedFiles(): readonly string[] {
 /** The version of the package that an addon lies in. */
 function versionAt(file: string): string | undefined {
   try {
-    const { name, version } = JSON.parse(readFileSync(join(dirname(file), 'package.json'), 'utf8'))
+    const { name, version } = JSON.parse(files().readFileSync(join(dirname(file), 'package.json'), 'utf8'))
     return String(name).startsWith('@bailiwick/') ? String(version) : undefined
   } catch {
     return undefined
@@ -45,8 +44,13 @@ function versionAt(file: string): string | undefined {
 
 function real(file: string): string {
   try {
-    return realpathSync(file)
+    return files().realpathSync(file)
   } catch {
     return file
   }
+}
+
+/** Asked for here: importing it by name loads streams with the package. */
+function files(): typeof import('node:fs') {
+  return process.getBuiltinModule('node:fs')
 }

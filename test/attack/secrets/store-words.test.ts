@@ -213,7 +213,7 @@ test('Command and page: openStore and createRuntime take paths that are clearly 
   expect(readStoreWord('C:\\data')).toEqual({ kind: 'directory', path: 'C:\\data', isExplicit: false })
   expect(readStoreWord('c:/data')).toMatchObject({ kind: 'directory' })
   for (const word of ['data', 'a/b', '.', '..']) expect(readStoreWord(word)).toMatchObject({ kind: 'bare' })
-  for (const word of ['~/data', 'sled:~/data', 'sled://data', '$STORE', 'postgres%3A%2F%2Fu%3Apw%40h', 'ann@host']) {
+  for (const word of ['~/data', 'sled:~/data', 'sled://data', '$STORE', 'postgres%3A%2F%2Fu%3Apw%40h']) {
     expect(readStoreWord(word)).toMatchObject({ kind: 'refused' })
   }
 })
