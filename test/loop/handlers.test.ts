@@ -12,6 +12,7 @@ import {
   type RuntimeOptions,
   type Tool,
 } from '../../ts/index.ts'
+import { refuseLost } from '../../ts/runtime/lost-in-json.ts'
 import { codeOf } from '../support/failures.ts'
 import { openFresh, runtimeFor } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
@@ -164,6 +165,18 @@ describe('W7: what a handler returns', () => {
     expect(await runtime.cache.get('key')).toBeUndefined()
     const { id } = await runtime.references.put('note', { map: new Map([[1, 2]]) } as never)
     expect((await runtime.references.resolve(id)).json()).toEqual({ map: {} })
+  })
+
+  it('W7: what is read by waiting is refused with the way to read it', () => {
+    const advice: readonly [unknown, string][] = [
+      [new Response('x'), 'Pass await response.json() or .text().'],
+      [new Request('http://localhost'), 'Pass await request.json() or .text().'],
+      [new Blob(['x']), 'Pass await blob.text()'],
+      [new File(['x'], 'x'), 'Pass await blob.text()'],
+      [new ReadableStream(), 'Collect it first'],
+      [Readable.from(['x']), 'Collect it first'],
+    ]
+    for (const [value, said] of advice) expect(() => refuseLost({ value })).toThrow(said)
   })
 
   it('W7: a generator says how far it has come, and what it returns is the result', async () => {

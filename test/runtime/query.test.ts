@@ -156,6 +156,19 @@ describe('createRuntime', () => {
     ])
   })
 
+  it('Command and page: what is given and is no handler or model is called that', async () => {
+    const handlers = { constructor: () => 1, toString: () => 1 }
+    for (const wrong of ['openai/gpt', {}, 1, null, { stream: true }]) {
+      const options = { store: 'memory:', models: { alpha: wrong, beta: model }, tools: { ...handlers, search: wrong } }
+      const failure = await failureOf(() => createRuntime(spec, options as never))
+      if (!SpecError.isInstance(failure)) throw failure
+      expect(failure.issues).toEqual([
+        { path: 'tools.search', message: expect.stringContaining('is no function') },
+        { path: 'models.alpha', message: expect.stringContaining('is no model: it has no stream function') },
+      ])
+    }
+  })
+
   it('M2: takes a spec that was made by defineRuntime, withTenant or parseRuntimeSpec and nothing else', async () => {
     const plain = defineRuntime({ tenant: acme })
     for (const made of [plain, withTenant(plain, globex), parseRuntimeSpec(JSON.stringify(plain))]) {

@@ -12,6 +12,7 @@ import {
   defineSpecialist,
   defineTenant,
   defineTool,
+  type Schema,
 } from '../../ts/index.ts'
 import { standardSchemasOf } from '../../ts/spec/handlers.ts'
 import { issuesOf, pathsOf, team } from './support.ts'
@@ -85,6 +86,44 @@ describe('defineTool', () => {
     const tool = defineTool({ ...go, input, references: { where: table }, result: table })
     expect([tool.references, tool.result]).toEqual([{ where: 'table' }, 'table'])
     expect(pathsOf(() => defineTool({ ...go, input, references: { were: table } }))).toEqual(['references.were'])
+  })
+
+  it('M2: a schema that contains itself has one problem, and ends every walk', () => {
+    const cyclic: Record<string, unknown> = { type: 'object' }
+    cyclic['properties'] = { self: cyclic }
+    const referring: Record<string, unknown> = { $ref: 'elsewhere' }
+    referring['properties'] = { self: referring }
+    expect(pathsOf(() => defineTool({ ...go, input: cyclic }))).toEqual(['input.properties.self'])
+    expect(pathsOf(() => defineTool({ ...go, input: referring }))).toContain('input.properties.self')
+  })
+
+  it('M2: takes a reference to the schema itself, however it is written', () => {
+    for (const $ref of ['', '#']) {
+      const node = { type: 'object', properties: { next: { $ref } } }
+      expect(defineTool({ ...go, input: node }).input).toEqual(node)
+    }
+  })
+
+  it('M2: says of an input that is no object what it is, and what to do', () => {
+    const [a, b] = [z.object({ kind: z.literal('a') }), z.object({ kind: z.literal('b') })]
+    const wrap = 'Wrap it: z.object({ request: … })'
+    const inputs: readonly [Schema, string, string][] = [
+      [z.union([a, b]), '"anyOf" and no "type"', wrap],
+      [z.discriminatedUnion('kind', [a, b]), '"oneOf" and no "type"', wrap],
+      [a.nullable(), '"anyOf" and no "type"', wrap],
+      [{ allOf: [{ type: 'object' }] }, '"allOf" and no "type"', wrap],
+      [{ type: ['object', 'null'] }, '"type": ["object","null"]', wrap],
+      [z.string(), '"type": "string"', wrap],
+      [{}, 'has no "type"', wrap],
+      [{ properties: {} }, '"properties" and no "type"', 'Add "type": "object".'],
+    ]
+    for (const [schema, found, advice] of inputs) {
+      const message = issuesOf(() => defineTool({ ...go, input: schema }))[0]?.message
+      expect(message).toContain('schema of an object')
+      expect(message).toContain('the tool "go"')
+      expect(message).toContain(found)
+      expect(message).toContain(advice)
+    }
   })
 
   it('M2: refuses what JSON would drop or change', () => {

@@ -47,9 +47,9 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   /** The host's channel to a person who decides. Without it every approval is deferred, and its run suspended. */
   readonly approve?: (approval: Approval) => Promise<ApproverAnswer>
   /**
-   * Is told of every failure that no caller gets, as it was thrown: of a tool's handler, of a model, which may be asked again,
-   * of `needsApproval` and `approve`, of a schema. What the core finds itself, such as a call that ran out of time, is in the run's
-   * events alone. What it throws itself is dropped.
+   * Is told of what callbacks throw and no caller gets: a tool's handler, a model, which may be asked again, `needsApproval`,
+   * `approve`, a schema. What the core finds itself is in the run's events alone (`tool.failed`): a call that ran out of time, a
+   * result that does not fit a JSON Schema or holds `__proto__`. What it throws itself is dropped.
    */
   readonly onError?: OnError
   /**

@@ -7,7 +7,10 @@ export interface ErrorSource {
   readonly tool?: string
 }
 
-/** Is told of every failure that no caller gets. */
+/**
+ * Is told of what callbacks throw and no caller gets. What the core finds itself (a call out of time, a result that does not
+ * fit a JSON Schema) is in the run's events alone.
+ */
 export type OnError = (error: unknown, about: ErrorSource) => void
 
 /** Tells a host of a failure, if it wants to know. What it throws then, or rejects with, is nothing to anybody. */

@@ -48,11 +48,14 @@ export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
   }
   const toolNames = spec.tools.map(({ name }) => name)
   for (const name of toolNames) {
-    if (typeof own(callbacks.tools, name) !== 'function') {
-      issues.push({
-        path: `tools.${name}`,
-        message: `The tool ${name} has no handler. ${givenFor(name, callbacks.tools, toolNames)}Pass one in createRuntime's tools.`,
-      })
+    const handler = own(callbacks.tools, name)
+    if (handler === undefined) {
+      const given = givenFor(name, callbacks.tools, toolNames)
+      const message = `The tool ${name} has no handler. ${given}Pass one in createRuntime's tools.`
+      issues.push({ path: `tools.${name}`, message })
+    } else if (typeof handler !== 'function') {
+      const message = `What is given for the tool ${name} is no function. Pass its handler in createRuntime's tools.`
+      issues.push({ path: `tools.${name}`, message })
     }
     const schema = own(callbacks.schemas, name)
     if (schema !== undefined && asStandardSchema(schema) === undefined) {
@@ -63,7 +66,10 @@ export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
   for (const provider of providers) {
     const source = own(callbacks.models, provider)
     if (isOfAiSdk(source)) issues.push({ path: `models.${provider}`, message: wrapIt(provider) })
-    else if (!isModelSource(source)) {
+    else if (source !== undefined && !isModelSource(source)) {
+      const message = `models.${provider} is no model: it has no stream function. Pass a model, or a function that makes one.`
+      issues.push({ path: `models.${provider}`, message })
+    } else if (source === undefined) {
       const given = givenFor(provider, callbacks.models, [...providers])
       const message = `The provider ${provider} has no model. ${given}Pass one in createRuntime's models.`
       issues.push({ path: `models.${provider}`, message })

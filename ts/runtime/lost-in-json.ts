@@ -79,16 +79,25 @@ function lossOf(value: object): Loss | undefined {
   if (types.isPromise(value)) return lost('a promise', 'Await it.')
   if (types.isBoxedPrimitive(value) && !types.isSymbolObject(value)) return undefined
   const name = nameOf(value)
+  if (value instanceof Response || value instanceof Request || value instanceof Blob) {
+    return lost(name, bodyAdvice(value))
+  }
   const {
     [Symbol.iterator]: iterator,
     [Symbol.asyncIterator]: asyncIterator,
     pipe,
   } = value as Record<PropertyKey, unknown>
   if ([iterator, asyncIterator, pipe].some((method) => typeof method === 'function')) {
-    return lost(`${name}, which is read piece by piece`, 'Read it, and pass what it gives.')
+    return lost(`${name}, which is read piece by piece`, 'Collect it first, and pass what it gives.')
   }
   if (Object.keys(value).length > 0) return undefined
   return lost(`${name} without fields of its own`, 'Pass a plain object of what is to be kept, or give it a toJSON.')
+}
+
+/** How to get at what these hold: they are read once, and only by waiting. */
+function bodyAdvice(value: Response | Request | Blob): string {
+  if (value instanceof Blob) return 'Pass await blob.text(), or its bytes: new Uint8Array(await blob.arrayBuffer()).'
+  return `Pass await ${value instanceof Response ? 'response' : 'request'}.json() or .text().`
 }
 
 function nameOf(value: object): string {

@@ -70,7 +70,8 @@ function checkSchemas(copy: object, kind: string, schemas: Behind['schemas'], is
   const of = `the ${kind} ${JSON.stringify(parts['name'] ?? '')}`
   for (const property of schemaProperties) {
     const schema = parts[property]
-    if (isPlainObject(schema)) checkJsonSchema(schema, property, of, issues)
+    // What is no JSON is left out of the copy: nothing more is to be said of it.
+    if (isPlainObject(schema) && !issues.isWithin(property)) checkJsonSchema(schema, property, of, issues)
   }
   issues.throwIfAny()
   for (const [property, standard] of Object.entries(schemas)) warnOfAnything(standard, parts[property], of)

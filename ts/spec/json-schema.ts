@@ -59,10 +59,13 @@ export function* schemasBelow({ schema, pointer }: Placed): Generator<Placed> {
   }
 }
 
-/** A schema and everything below it. */
+/** A schema and everything below it, each once: one that is written by hand may contain itself. */
 export function* allSchemas(root: SchemaObject): Generator<Placed> {
+  const seen = new Set<SchemaObject>()
   const left: Placed[] = [{ schema: root, pointer: '' }]
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    if (seen.has(next.schema)) continue
+    seen.add(next.schema)
     yield next
     left.push(...Array.from(schemasBelow(next)).reverse())
   }
@@ -70,7 +73,8 @@ export function* allSchemas(root: SchemaObject): Generator<Placed> {
 
 /** What a reference of a schema's refers to within it. `undefined`: nothing there, or it refers to somewhere else. */
 export function targetOf(root: SchemaObject, reference: string): unknown {
-  if (reference === '#') return root
+  // Both mean the schema itself.
+  if (reference === '#' || reference === '') return root
   if (reference.startsWith('#/')) {
     // Libraries write names into references as they are, or percent-encoded as they should.
     return at(root, reference.slice(1)) ?? at(root, decoded(reference.slice(1)))

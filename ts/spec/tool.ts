@@ -109,9 +109,11 @@ export function defineTool<
   const issues = new Issues()
   const given = propertiesOf(definition, issues)
   const { references } = given
+  const input = toJsonSchema(given['input'], 'input', issues, { rootInPlace: true })
+  if (isPlainObject(input) && input['type'] !== 'object') issues.add('input', notOfAnObject(given['name'], input))
   const draft = {
     ...given,
-    input: toJsonSchema(given['input'], 'input', issues, { rootInPlace: true }),
+    input,
     output: toJsonSchema(given['output'], 'output', issues),
     references: isPlainObject(references) ? mapValues(references, nameOf) : references,
     result: nameOf(given['result']),
@@ -125,4 +127,19 @@ export function defineTool<
 
 function mapValues(record: Record<string, unknown>, map: (value: unknown) => unknown): Record<string, unknown> {
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
+}
+
+/** What is said of an input that is no schema of an object: what it is, and what to do. */
+function notOfAnObject(name: unknown, input: Record<string, unknown>): string {
+  const type = JSON.stringify(input['type'])
+  const keyword = ['anyOf', 'oneOf', 'allOf', 'properties', '$ref'].find((known) => Object.hasOwn(input, known))
+  const found = type === undefined ? `${keyword === undefined ? '' : `"${keyword}" and `}no "type"` : `"type": ${type}`
+  const advice =
+    type === undefined && keyword === 'properties'
+      ? 'Add "type": "object".'
+      : 'Wrap it: z.object({ request: … }), or { "type": "object", "properties": { "request": … } }.'
+  return (
+    `Must be a schema of an object ("type": "object"), because tools are called with named arguments. That of the tool ` +
+    `${JSON.stringify(name)} has ${found}. ${advice}`
+  )
 }
