@@ -20,6 +20,7 @@ import { ledger } from './rows/ledger.ts'
 import { loopLag } from './rows/loop-lag.ts'
 import { loopBytes, loopSteps } from './rows/loop-steps.ts'
 import { memoryPerVerb } from './rows/memory-per-verb.ts'
+import { modelDeltas } from './rows/model-deltas.ts'
 import { openLargeStore } from './rows/open-store.ts'
 import { postgresPut } from './rows/postgres-put.ts'
 import { postgresResolve } from './rows/postgres-resolve.ts'
@@ -68,6 +69,7 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   erase: () => eraseTenant(conditions),
   sweep: () => sweepExpired(conditions),
   'loop-steps': () => loopSteps(conditions),
+  'loop-deltas': () => modelDeltas(conditions),
   'loop-bytes': () => loopBytes(conditions),
   'loop-at-once': () => agentsAtOnce(conditions),
   'idle-handle': () => idleHandle(),

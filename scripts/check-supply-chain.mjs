@@ -25,7 +25,8 @@ if (await installDeny()) {
     problems: [],
   })
 }
-for (const folder of ['.', 'test/package/nodes', 'test/package/registry']) {
+const installed = ['.', 'test/package/nodes', 'test/package/registry', 'test/mcp/servers', 'test/schemas/libraries']
+for (const folder of installed) {
   const npm = await captured('npm', ['audit', '--json'], inRoot(folder))
   problems.push(...report(auditProblems(folder, npm)))
 }

@@ -9,16 +9,20 @@ import { inRoot } from './lib/root.mjs'
 import { runNodeTests } from './test/node.mjs'
 import { addressVariable, findOrStartPostgres } from './test/postgres.mjs'
 import { runRustTests } from './test/rust.mjs'
+import { schemaSuite, suiteVariable } from './test/schema-suite.mjs'
 
 const { values } = parseArgs({ options: { long: { type: 'boolean', default: false } } })
 /** @type {Record<string, string>} */
-const environment = values.long ? { BAILIWICK_LONG: '1' } : {}
+const environment = values.long ? { BAILIWICK_LONG: '1', [suiteVariable]: await schemaSuite() } : {}
 
 await buildAll()
 await buildFaultsAddon()
 // The Node versions under test all bring a command named `node`, which must not get on anybody's search path.
 await ensureInstalled(inRoot('test', 'package', 'nodes'), ['--no-bin-links'])
 await ensureInstalled(inRoot('test', 'package', 'registry'), ['--no-bin-links'])
+// Servers, clients and libraries of others that only their own tests work with.
+await ensureInstalled(inRoot('test', 'mcp', 'servers'), ['--no-bin-links'])
+await ensureInstalled(inRoot('test', 'schemas', 'libraries'), ['--no-bin-links'])
 
 // One server for both worlds; each test has a database of its own on it.
 const postgres = await findOrStartPostgres()

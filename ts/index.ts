@@ -2,7 +2,8 @@
 export * from './errors/index.ts'
 export * from './ledger/index.ts'
 export type { ApprovalQuestion, ApprovalResponse, Approvals } from './runtime/approvals.ts'
-export { createRuntime, type RuntimeOptions } from './runtime/create-runtime.ts'
+export { createRuntime, type OptionsFor, type RuntimeOptions } from './runtime/create-runtime.ts'
+export type { ErrorSource, OnError } from './runtime/host-errors.ts'
 export type { ModelSource, ToolCallQuestion } from './runtime/host-parts.ts'
 export type { PageOptions } from './runtime/page.ts'
 export { parseRuntimeSpec } from './runtime/parse-runtime-spec.ts'
@@ -10,6 +11,8 @@ export type { Plan, PlanDraft, PlanStatus, PlanStep, PlanSummary, Plans } from '
 export type { QueryRequest, Run, RunResult, RunStatus, RunSummary, Runs } from './runtime/run.ts'
 export type {
   DeltaEvent,
+  DiscardedEvent,
+  FinishReason,
   JournaledEvent,
   ReferencedResult,
   RunEvent,

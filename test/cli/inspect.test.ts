@@ -6,6 +6,7 @@ import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openStore } from '../../ts/index.ts'
+import { emptyNotice } from '../../ts/inspect/emptiness.ts'
 import { formTokenOf, request } from '../inspect/subject.ts'
 import { freshFolder, freshUrl, runtimeFor } from '../support/stores.ts'
 import { bailiwick, command, oneLine } from './command.ts'
@@ -88,6 +89,18 @@ describe('inspect', () => {
     expect(JSON.parse(line)).toEqual({ url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/enter\?token=/) })
     child.kill('SIGTERM')
     expect(await once(child, 'close')).toEqual([0, null])
+  })
+
+  test('Command and page: says of a mistyped name that nothing is kept for it, before the link and as JSON', async () => {
+    const directory = await filledStore()
+    const { child, line } = await startCommand(['inspect', directory, '--tenant', 'acmee'], '')
+    expect(line).toBe(emptyNotice)
+    child.kill('SIGINT')
+    await once(child, 'close')
+    const { child: other, line: json } = await startCommand(['inspect', directory, '--tenant', 'acmee', '--json'], '')
+    expect(JSON.parse(json)).toEqual({ url: expect.any(String), empty: true })
+    other.kill('SIGINT')
+    expect(await once(other, 'close')).toEqual([0, null])
   })
 
   test.each([

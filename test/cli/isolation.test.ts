@@ -1,3 +1,4 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { outcomeOf, teller } from '../../ts/cli/isolation.ts'
@@ -13,13 +14,13 @@ const ALL_CELLS_MS = 600_000
 const names = isolationSuite({ url: 'memory:' }).cells.map(({ name }) => name)
 
 test.each([
-  ['a directory', async () => join(freshFolder(), 'store')],
+  ['a directory', async () => `sled:${join(freshFolder(), 'store')}`],
   ['a database', () => freshUrl('postgres')],
 ])(
-  'B12: isolation prints each cell of a store in %s, and that it is isolated',
+  'B12: isolation --verbose prints each cell of a store in %s, and that it is isolated',
   async (_, place) => {
     const store = await place()
-    const { code, out, err } = await bailiwick(['isolation', 'env:THE_STORE'], { THE_STORE: store })
+    const { code, out, err } = await bailiwick(['isolation', 'env:THE_STORE', '--verbose'], { THE_STORE: store })
     expect([code, err]).toEqual([0, ''])
     const lines = out.trimEnd().split('\n')
     expect(lines.pop()).toBe(`isolated: all ${names.length} cells hold`)
@@ -50,24 +51,63 @@ test(
     const terminal = { print: (text: string) => void written.push(text), complain: () => {}, isInteractive: false }
     const report = await runIsolation(
       { url: 'memory:', ...(open && { createRuntime: open(createRuntime) }) },
-      teller(terminal, { json: false }),
+      teller(terminal, false),
     )
     const failed = written.filter((text) => text.startsWith('FAIL'))
     expect(failed).toEqual([
       `FAIL  ${names[0]}\n      IsolationError: A request that names another tenant was not refused as one.\n`,
     ])
-    expect(outcomeOf(report)).toMatchObject({
+    expect(outcomeOf(report, true)).toMatchObject({
       exit: 1,
       lines: [`not isolated: 1 of ${names.length} cells do not hold`],
     })
+    expect(outcomeOf(report, false).lines).toContain('FAIL  query: 1 of 1 cell')
   },
   ALL_CELLS_MS,
 )
 
+test(
+  'Command and page: isolation prints a line for every verb, and each cell with --verbose alone',
+  async () => {
+    const { code, out, err } = await bailiwick(['isolation', 'memory:'])
+    expect([code, err]).toEqual([0, ''])
+    const lines = out.trimEnd().split('\n')
+    expect(lines.pop()).toBe(`isolated: all ${names.length} cells hold`)
+    const counts = lines.map((line) => /^ok {4}([\w. ]+): (\d+) cells?$/.exec(line))
+    expect(counts.map((found, at) => (found === null ? lines[at] : ''))).toEqual(lines.map(() => ''))
+    expect(new Set(counts.map((found) => found?.[1])).size).toBe(lines.length)
+    expect(counts.reduce((sum, found) => sum + Number(found?.[2]), 0)).toBe(names.length)
+    expect(lines.length).toBeLessThan(80)
+  },
+  ALL_CELLS_MS,
+)
+
+test('Command and page: isolation makes no store of a path that was mistyped, and says what to write', async () => {
+  const folder = freshFolder()
+  mkdirSync(join(folder, 'something'))
+  writeFileSync(join(folder, 'something', 'else'), '')
+  for (const word of [
+    'nope',
+    './nope',
+    join(folder, 'nope'),
+    '../nope/nope',
+    'something',
+    './something',
+    'memry',
+    '.',
+  ]) {
+    const answer = await bailiwick(['isolation', word], {}, folder)
+    expect([word, answer]).toEqual([word, oneLine])
+    expect(answer.err).toMatch(/There is no store in ".*memory:.*sled:/)
+    expect(readdirSync(folder, { recursive: true }).sort()).toEqual(['something', join('something', 'else')])
+  }
+  expect((await bailiwick(['isolation', 'memry'], {}, folder)).err).toContain('Did you mean memory:?')
+})
+
 test.each([
   [['isolation'], '<url> is missing'],
   [['isolation', ''], 'An empty word is no store'],
-  [['isolation', 'nothing:here'], 'nothing:here is no store'],
+  [['isolation', 'nothing:here'], 'This names no store'],
   [['isolation', 'memory:', '--root-key-env', 'NO_SUCH_VARIABLE'], 'NO_SUCH_VARIABLE is not set'],
 ])('CLI: %j', async (words, message) => {
   const answer = await bailiwick(words)

@@ -23,6 +23,8 @@ import { freshDatabase } from '../support/databases.ts'
 import { codeOf } from '../support/failures.ts'
 import { freshFolder, noon, openFresh, runtimeFor } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
+// Runs have spans here, as they do where the host traces.
+import '../telemetry/spans.ts'
 
 const faultsAddon = inRoot(faultsAddonPath)
 if (!existsSync(faultsAddon)) throw new Error(`There is no ${faultsAddon}. Run npm test, which builds it.`)
@@ -170,7 +172,7 @@ const refused: Record<string, Case> = {
   approvalVerify: once(({ approvals }) => approvals.verify()),
   threadsList: once(({ threads }) => threads.list()),
   threadMessages: once(({ threads }) => threads.messages('t')),
-  threadAppend: once(({ threads }) => threads.append('t', [{ role: 'user', parts: [], createdAt: 0 }])),
+  threadAppend: once(({ threads }) => threads.append('t', [{ role: 'assistant', parts: [] }])),
   threadFork: once(({ threads }) => threads.fork('t', { through: 'msg_' })),
   threadDelete: once(({ threads }) => threads.delete('t')),
   tracesList: once(({ traces }) => traces.list()),
@@ -193,6 +195,10 @@ const refused: Record<string, Case> = {
 
 /** Panics that no caller meets as such: what was asked for is answered as if nothing had happened. */
 const survived: Record<string, Case> = {
+  // It only says what a span is linked to.
+  runOrigin: once(async ({ runs }) => {
+    expect(await codeOf(() => runs.resume(noRun).result())).toBe('SPEC_INVALID')
+  }),
   drain: once(async ({ references, cache }) => {
     const ids = await Promise.all([1, 2, 3].map(async (value) => (await references.put('thing', value)).id))
     expect((await references.resolveMany(ids)).map((one) => one?.json())).toEqual([1, 2, 3])

@@ -38,10 +38,13 @@ export async function fillWithAttacks(store: OpenStore, resourceId: string): Pro
     { type: 'reasoning', text: attack },
     { type: 'file', reference, mediaType },
     { type: 'tool-call', callId: attackWithoutControls, tool: 'refund', input: { [attack]: attack } },
-    { type: 'tool-result', callId: attackWithoutControls, result: attack },
   ] as const
+  const result = { type: 'tool-result', callId: attackWithoutControls, result: attack } as const
   const threadId = `imported ${attackWithoutControls}`
-  await threads.append(threadId, [{ role: 'assistant', parts, createdAt: 1, actor: attackWithoutControls }])
+  await threads.append(threadId, [
+    { role: 'assistant', parts, createdAt: 1, actor: attackWithoutControls },
+    { role: 'tool', parts: [result], createdAt: 1 },
+  ])
   const runId = await suspendedRun(store, resourceId, {
     prompt: attack,
     actor: attackWithoutControls,

@@ -6,8 +6,11 @@ import { codeOf } from '../support/failures.ts'
 import { engines, freshUrl, noon, openFresh } from '../support/stores.ts'
 import { broken } from './broken.ts'
 
-/** The names of the cells that do not hold when runtimes are opened by this. */
-async function failing(open: (real: OpenRuntime) => OpenRuntime): Promise<Set<string>> {
+/** The names of the cells, of those that are tried, that do not hold when runtimes are opened by this. */
+async function failing(
+  open: (real: OpenRuntime) => OpenRuntime,
+  isTried: (name: string) => boolean = () => true,
+): Promise<Set<string>> {
   const store = await openFresh('memory', {}, { now: noon })
   const { cells } = isolationSuite({
     store,
@@ -15,7 +18,7 @@ async function failing(open: (real: OpenRuntime) => OpenRuntime): Promise<Set<st
     createRuntime: open(createRuntime),
   })
   const failed = new Set<string>()
-  for (const { name, run } of cells) {
+  for (const { name, run } of cells.filter((cell) => isTried(cell.name))) {
     await run().catch((error: unknown) => {
       // What breaks on the way is not found out.
       if (error instanceof IsolationError) failed.add(name)
@@ -35,7 +38,8 @@ it.each(Object.entries(broken))(
   async (_, { open, finds }) => {
     const expected = names.filter((name) => finds.test(name))
     expect(expected.length).toBeGreaterThan(0)
-    const failed = await failing(open())
+    // The cells of callbacks are many and slow: they are tried on the one that they are there for, and on the harmless one.
+    const failed = await failing(open(), (name) => finds.test(name) || !name.includes(': callback '))
     expect(expected.filter((name) => !failed.has(name))).toEqual([])
     for (const name of failed) found.add(name)
   },

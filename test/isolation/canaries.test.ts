@@ -43,25 +43,26 @@ async function sing(runtime: Runtime, size: number): Promise<string[]> {
   await approvals.respond(ofPlan.approvalId, { decision: 'approve', actor: text(), reason: text() })
   texts.push(waiting.approvalId, decided.approvalId, ofPlan.approvalId)
 
-  const message = (): NewMessage => ({
-    role: 'assistant',
-    parts: [
+  const messages = (): NewMessage[] => {
+    const callId = text()
+    const about = () => ({ createdAt: 1, runId: text(), actor: text() })
+    const parts: NewMessage['parts'] = [
       { type: 'text', text: long(), metadata: { [text()]: text() } },
-      { type: 'tool-call', callId: text(), tool: text(), input: { [text()]: text() } },
-      { type: 'tool-result', callId: text(), result: long() },
+      { type: 'tool-call', callId, tool: text(), input: { [text()]: text() } },
       { type: 'file', reference: kept.id, mediaType: `text/${text()}` },
-    ],
-    createdAt: 1,
-    runId: text(),
-    actor: text(),
-  })
+    ]
+    return [
+      { role: 'assistant', parts, ...about() },
+      { role: 'tool', parts: [{ type: 'tool-result', callId, result: long() }], ...about() },
+    ]
+  }
   const threadId = text()
-  const [appended] = await threads.append(threadId, [message(), message()])
+  const [appended] = await threads.append(threadId, [...messages(), ...messages()])
   const through = appended?.messageId as string
   await threads.fork(threadId, { through, threadId: text() })
   const ofOurOwn = await threads.fork(threadId, { through })
   const deleted = text()
-  await threads.append(deleted, [message()])
+  await threads.append(deleted, messages())
   await threads.delete(deleted)
   texts.push(through, ofOurOwn.threadId)
 

@@ -51,8 +51,11 @@ async function killed(engine: Durable, kills: number): Promise<void> {
   expect(plans).toEqual(ends.map(() => 'completed'))
   const calls = history(world)
   for (const { runId, status, roles } of ends) {
-    // As it is when nobody is killed.
-    expect([status, roles]).toEqual(['completed', 'user,assistant,tool,assistant,tool,assistant'])
+    // As it is when nobody is killed, but that a run which waited for a person has told some results of a turn before others.
+    expect([status, roles.replaceAll(/tool(,tool)+/g, 'tool')]).toEqual([
+      'completed',
+      'user,assistant,tool,assistant,tool,assistant',
+    ])
     const own = [...calls].filter(([key]) => key.startsWith(runId)).map(([, steps]) => steps)
     const tools = own.map((steps) => steps[0]).sort()
     // Every tool was called; one that fails when it is interrupted may have been called and not known.

@@ -96,7 +96,7 @@ const published: unknown[] = []
 function team(
   store: Store,
   agents: { readonly [modelId: string]: Model },
-  options: Partial<RuntimeOptions<typeof spec>> = {},
+  options: Omit<RuntimeOptions<typeof spec>, 'models' | 'tools'> = {},
 ) {
   const rows = [{ n: 3 }, { n: 4 }, { n: 5 }]
   return createRuntime(spec, {

@@ -42,6 +42,7 @@ describe.each(engines)('a run on %s', (engine) => {
       status: 'completed',
       text: 'Shoes it is.',
       output: 'Shoes it is.',
+      finishReason: 'stop',
       usage: {
         'test/small': {
           inputTokens: 20,

@@ -27,7 +27,7 @@ function serverAnswering(result: object): McpServer {
 }
 
 function call(
-  tools: McpTools,
+  tools: Pick<McpTools, 'handlers'>,
   name: string,
   input: JsonObject,
   context: ToolContext = testToolContext(),
@@ -76,8 +76,8 @@ describe('M13: tools of an MCP server', () => {
       },
       { name: 'shop_pay', description: 'Pays', effects: 'write', onInterrupted: 'ask', input: { type: 'object' } },
     ])
-    expect(await call({ tools, handlers }, 'shop_search', { text: 'shoes' })).toEqual({ found: 5 })
-    expect(await call({ tools, handlers }, 'shop_pay', {})).toBe('paid')
+    expect(await call({ handlers }, 'shop_search', { text: 'shoes' })).toEqual({ found: 5 })
+    expect(await call({ handlers }, 'shop_pay', {})).toBe('paid')
     const { tools: careful } = await mcpTools(client, { approval: 'always', timeoutMs: 1000 })
     const helper = defineSpecialist({ name: 'helper', model: 'a/b', prompt: 'x', tools: careful })
     const spec = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents: [helper] })
@@ -87,21 +87,18 @@ describe('M13: tools of an MCP server', () => {
     ])
   })
 
-  test('M13: tools that cannot be ours are all reported at once, with what they would be called', async () => {
-    const server = new McpServer({ name: 'shop', version: '1.0.0' })
-    const nothing = async () => ({ content: [] })
-    server.registerTool('fine', {}, nothing)
-    server.registerTool('docs.search', {}, nothing)
-    server.registerTool('x'.repeat(60), {}, nothing)
-    const { client } = await connected(server)
-    expect(await issuesOf(mcpTools(client, { prefix: 'shop_' }))).toEqual([
-      {
-        path: 'tools[1].name',
-        message: expect.stringMatching(/^Must be a tool name: .* The tool would be "shop_docs\.search"\.$/),
-      },
-      { path: 'tools[2].name', message: expect.stringMatching(/The tool would be "shop_x{60}"\.$/) },
+  test('M13: what is wrong with the options is refused, all at once, before the server is asked', async () => {
+    const { client, sent } = await connected(serverAnswering({ content: [] }))
+    const before = sent.length
+    expect(await issuesOf(mcpTools(client, { timeoutMs: 0, approval: 'maybe' as never }))).toHaveLength(2)
+    for (const wrong of [{ prefix: '1' }, { prefix: 'a.' }, { prefix: 'x'.repeat(33) }, { skip: 'a' }, { rename: 1 }]) {
+      expect(await codeOf(() => mcpTools(client, wrong as never))).toBe('INVALID_INPUT')
+    }
+    expect(await codeOf(() => mcpTools(client, { toolsChanged: 1 as never }))).toBe('INVALID_INPUT')
+    expect(sent).toHaveLength(before)
+    expect(await issuesOf(mcpTools(client, { rename: { answer: 'a.b' } }))).toEqual([
+      { path: 'rename.answer', message: expect.stringMatching(/^Must be a tool name/) },
     ])
-    expect(await issuesOf(mcpTools(client, { prefix: '1', timeoutMs: 0 }))).toHaveLength(6)
   })
 
   test('M13: what is no client and no prefix is refused', async () => {
@@ -258,12 +255,8 @@ describe('M13: calls of an MCP server', () => {
     ])
   })
 
-  test('M13: a server whose list never ends is refused, one that lists a name twice too', async () => {
-    const tool = { name: 'again', inputSchema: { type: 'object' } }
+  test('M13: a server whose list never ends is refused', async () => {
     const client = (page: object) => ({ listTools: async () => page, callTool: async () => ({}) }) as never
     await expect(mcpTools(client({ tools: [], nextCursor: '0' }))).rejects.toThrow(/more than 1000 pages/)
-    expect(await issuesOf(mcpTools(client({ tools: [tool, tool] })))).toEqual([
-      { path: 'tools[1].name', message: 'Another one in this list has the same name.' },
-    ])
   })
 })

@@ -61,7 +61,7 @@ const says = streamed(...words(0, 'Hello', ', you'), ...stopped('end_turn'))
 function partsOf(events: readonly ModelEvent[]): Part[] {
   const parts = new Map<string, Part>()
   for (const event of events) {
-    if (event.type === 'finish') continue
+    if (event.type !== 'tool.call' && event.type !== 'text.delta' && event.type !== 'reasoning.delta') continue
     const metadata = event.metadata === undefined ? {} : { metadata: event.metadata }
     if (event.type === 'tool.call') {
       const { callId, tool, input } = event
@@ -76,6 +76,11 @@ function partsOf(events: readonly ModelEvent[]): Part[] {
 }
 
 const user = message('user', [{ type: 'text', text: 'Any shoes?' }])
+/** What is told at the start of an answer. */
+const early: ModelEvent = {
+  type: 'usage',
+  usage: { inputTokens: 15, outputTokens: 1, cacheReadTokens: 3, cacheWriteTokens: 2 },
+}
 const thinking = { anthropic: { thinking: { type: 'enabled', budgetTokens: 1024 } } }
 
 describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
@@ -95,6 +100,7 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
         ? { inputTokens: 10, outputTokens: 7, cacheReadTokens: 3 }
         : { inputTokens: 15, outputTokens: 7, cacheReadTokens: 3, cacheWriteTokens: 2 }
     expect(await eventsOf(stream())).toEqual([
+      early,
       { type: 'text.delta', id: '0', delta: 'Hello' },
       { type: 'text.delta', id: '0', delta: ', you' },
       { type: 'finish', reason: 'stop', usage: counted, metadata: expect.anything() },
@@ -197,6 +203,7 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     const body = streamed(...called('{"text":'), ...stopped('max_tokens'))
     const { stream } = await ask([{ body }], { tools: [search] })
     expect(await eventsOf(stream())).toMatchObject([
+      early,
       { type: 'tool.call', callId: 'toolu_1', tool: 'search', input: '{"text":' },
       { type: 'finish', reason: 'length' },
     ])
@@ -253,14 +260,14 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     const { stream } = await ask([{ body: streamed(...words(0, 'Hel'), overloaded) }])
     const seen: ModelEvent[] = []
     const failure = await failureFrom(stream(), seen)
-    expect(seen).toEqual([{ type: 'text.delta', id: '0', delta: 'Hel' }])
+    expect(seen).toEqual([early, { type: 'text.delta', id: '0', delta: 'Hel' }])
     expect(failure.message).toMatch(/Overloaded$/)
     expect(failure.retryable).toBe(true)
   })
 
   test('M13: an answer that stops before its end has no finish', async () => {
     const { stream } = await ask([{ body: streamed(...words(0, 'Hel')) }])
-    expect(await eventsOf(stream())).toEqual([{ type: 'text.delta', id: '0', delta: 'Hel' }])
+    expect(await eventsOf(stream())).toEqual([early, { type: 'text.delta', id: '0', delta: 'Hel' }])
   })
 
   test('M13: an answer whose connection is cut may be retried', async () => {

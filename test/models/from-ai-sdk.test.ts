@@ -1,26 +1,8 @@
 import { fromAiSdk } from 'bailiwick/ai-sdk'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import type { ModelEvent, ModelRequest } from '../../ts/index.ts'
+import type { ModelEvent } from '../../ts/index.ts'
 import { codeOf, failureOf } from '../support/failures.ts'
-import { eventsOf, failureFrom, message, requestOf } from './support.ts'
-
-/** A language model that answers with these parts, or does what is given instead. */
-function languageModel(
-  doStream: readonly object[] | ((options: object) => Promise<{ stream: ReadableStream }>),
-  version = 'v4',
-) {
-  const asked: object[] = []
-  return {
-    specificationVersion: version,
-    provider: 'local',
-    modelId: 'fixed',
-    asked,
-    async doStream(options: object) {
-      asked.push(options)
-      return typeof doStream === 'function' ? await doStream(options) : { stream: ReadableStream.from(doStream) }
-    },
-  }
-}
+import { eventsOf, failureFrom, languageModel, message, requestOf } from './support.ts'
 
 const finish = { type: 'finish', finishReason: { unified: 'stop', raw: 'stop' }, usage: {} }
 const finished: ModelEvent = { type: 'finish', reason: 'stop', usage: {} }
@@ -74,31 +56,22 @@ describe('M13: what is adapted', () => {
     ])
   })
 
-  test('M13: parts that a message cannot have and results without a call are refused before anything is sent', async () => {
-    const model = languageModel([finish])
-    const conversations: ModelRequest['messages'][] = [
-      [message('user', [{ type: 'reasoning', text: 'x' }])],
-      [message('tool', [{ type: 'text', text: 'x' }])],
-      [message('assistant', [{ type: 'tool-result', callId: 'call-1', result: 1 }])],
-      [message('tool', [{ type: 'tool-result', callId: 'call-1', result: 1 }])],
-    ]
-    for (const messages of conversations) {
-      expect(await codeOf(() => eventsOf(fromAiSdk(model).stream(requestOf({ messages }))))).toBe('INVALID_INPUT')
-    }
-    expect(model.asked).toEqual([])
-  })
-
   test('M13: metadata of every part goes back to the provider verbatim', async () => {
     const model = languageModel([finish])
     const metadata = { google: { thoughtSignature: 'c2ln' } }
     const call = { type: 'tool-call', callId: 'call-1', tool: 'search', input: {}, metadata } as const
     const result = { type: 'tool-result', callId: 'call-1', result: 'gone', isError: true, metadata } as const
-    const messages = [message('assistant', [{ type: 'text', text: '', metadata }, call]), message('tool', [result])]
+    const messages = [
+      message('user', [{ type: 'text', text: 'Hi' }]),
+      message('assistant', [{ type: 'text', text: '', metadata }, call]),
+      message('tool', [result]),
+    ]
     await eventsOf(fromAiSdk(model).stream(requestOf({ system: '', messages })))
     const providerOptions = metadata
     expect(model.asked).toMatchObject([
       {
         prompt: [
+          { role: 'user' },
           {
             role: 'assistant',
             content: [
@@ -184,23 +157,20 @@ describe('M13: what comes back', () => {
 
   test('M13: metadata with hostile names is data like any other', async () => {
     const providerMetadata = JSON.parse('{"__proto__":{"polluted":true}}')
-    const [first, second] = await eventsFor([
+    const events = await eventsFor([
       { type: 'text-start', id: '1', providerMetadata },
       { type: 'text-end', id: '1', providerMetadata },
       finish,
     ])
-    for (const event of [first, second])
-      expect(JSON.stringify(event)).toContain('"metadata":{"__proto__":{"polluted":true}}')
+    expect(JSON.stringify(events[0])).toContain('"metadata":{"__proto__":{"polluted":true}}')
+    expect(events).toHaveLength(2)
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
   })
 
-  test('M13: calls without arguments become empty ones; what the provider ran itself is left out', async () => {
+  test('M13: calls without arguments become empty ones; what is not known is left out', async () => {
     const events = await eventsFor([
       { type: 'tool-call', toolCallId: 'c1', toolName: 'a', input: '', providerMetadata: { p: { s: 1 } } },
       { type: 'tool-call', toolCallId: 'c2', toolName: 'b', input: { x: 1 } },
-      { type: 'tool-call', toolCallId: 'c3', toolName: 'web', input: '{}', providerExecuted: true },
-      { type: 'tool-result', toolCallId: 'c3', toolName: 'web', result: [] },
-      { type: 'source', sourceType: 'url', id: 's', url: 'https://example.org' },
       { type: 'something-new' },
       'no part at all' as never,
       finish,

@@ -15,7 +15,7 @@ export interface Asked {
 export interface Answer {
   readonly status?: number
   readonly headers?: { readonly [name: string]: string }
-  readonly body: string
+  readonly body: string | Uint8Array
   /** How the answer ends: in order (default), with the connection cut, or not at all. */
   readonly ends?: 'in order' | 'cut' | 'never'
 }
@@ -32,8 +32,9 @@ export interface ProviderServer {
   stop(): Promise<void>
 }
 
-/** Starts a server that is gone when the test is over. */
-export async function providerServer(answers: readonly Answer[]): Promise<ProviderServer> {
+/** Starts a server that is gone when the test is over. It answers by a script, or always the same. */
+export async function providerServer(answers: readonly Answer[] | Answer): Promise<ProviderServer> {
+  const answerTo = (at: number) => (Array.isArray(answers) ? answers[at] : (answers as Answer))
   const asked: Asked[] = []
   const closings: Promise<unknown>[] = []
   const server = createServer(async (request, response) => {
@@ -45,7 +46,7 @@ export async function providerServer(answers: readonly Answer[]): Promise<Provid
       body: JSON.parse(Buffer.concat(chunks).toString()),
     })
     closings.push(once(response, 'close'))
-    write(response, answers[asked.length - 1] ?? { status: 500, body: 'The script of the server has run out.' })
+    write(response, answerTo(asked.length - 1) ?? { status: 500, body: 'The script of the server has run out.' })
   })
   const arrived = once(server, 'request')
   server.listen(0, '127.0.0.1')

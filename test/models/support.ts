@@ -44,3 +44,23 @@ export async function failureFrom(stream: AsyncIterable<ModelEvent>, seen: Model
   }
   throw new Error('The stream did not fail.')
 }
+
+/** A language model that answers with these parts, or does what is given instead. */
+export function languageModel(
+  doStream: readonly object[] | ((options: object) => Promise<{ stream: ReadableStream }>),
+  version = 'v4',
+  provider = 'local',
+) {
+  // biome-ignore lint/suspicious/noExplicitAny: what a model is asked is what the tests look at
+  const asked: any[] = []
+  return {
+    specificationVersion: version,
+    provider,
+    modelId: 'fixed',
+    asked,
+    async doStream(options: object) {
+      asked.push(options)
+      return typeof doStream === 'function' ? await doStream(options) : { stream: ReadableStream.from(doStream) }
+    },
+  }
+}

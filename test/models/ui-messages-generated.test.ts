@@ -2,13 +2,17 @@ import { readUIMessageStream, type UIMessage } from 'ai'
 import { toUIMessageStream } from 'bailiwick/ai-sdk'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { RunEvent } from '../../ts/index.ts'
 
 const messageId = fc.constantFrom('m1', 'm2', 'm3')
 const callId = fc.constantFrom('c1', 'c2')
 const delta = fc.string({ maxLength: 3 })
 const event = fc.oneof(
   fc.record({ type: fc.constantFrom('text.delta', 'reasoning.delta'), messageId, delta }),
-  fc.record({ type: fc.constantFrom('model.completed', 'agent.started', 'agent.completed', 'something.new') }),
+  fc.record({
+    type: fc.constantFrom('model.completed', 'agent.started', 'agent.completed', 'something.new'),
+    finishReason: fc.constantFrom('stop', 'tool-calls'),
+  }),
   fc.record({ type: fc.constant('tool.called'), callId, tool: fc.constantFrom('a', 'b'), input: fc.jsonValue() }),
   fc.record({ type: fc.constant('tool.completed'), callId, result: fc.jsonValue() }),
   fc.record({ type: fc.constant('tool.failed'), callId, error: fc.record({ message: delta }) }),
@@ -20,7 +24,9 @@ const event = fc.oneof(
 /** The run as `ai` shows it in the end; rejects if `ai` finds anything wrong with the stream. */
 async function shown(events: readonly object[]): Promise<UIMessage | undefined> {
   const run = async function* () {
-    for (const [sequence, data] of events.entries()) yield { runId: 'run-1', sequence, ...(data as { type: string }) }
+    for (const [sequence, data] of events.entries()) {
+      yield { runId: 'run-1', at: 0, sequence, after: sequence - 1, ...data } as unknown as RunEvent
+    }
   }
   let last: UIMessage | undefined
   const stream = toUIMessageStream(run())

@@ -1,16 +1,20 @@
 import { readUIMessageStream, type UIMessage } from 'ai'
 import { toUIMessageStream, toUIMessages } from 'bailiwick/ai-sdk'
 import { describe, expect, test } from 'vitest'
-import { InvalidInputError, type Message, type Part } from '../../ts/index.ts'
+import { InvalidInputError, type Message, type Part, type RunEvent } from '../../ts/index.ts'
 import { message } from './support.ts'
 
 type Event = { readonly type: string; readonly [key: string]: unknown }
 
 /** The events of a run, each with what all have. */
-async function* runOf(events: readonly (Event | Error)[]): AsyncGenerator<Event> {
-  for (const [sequence, event] of events.entries()) {
+async function* runOf(events: readonly (Event | Error)[]): AsyncGenerator<RunEvent> {
+  let sequence = -1
+  for (const event of events) {
     if (event instanceof Error) throw event
-    yield { runId: 'run-1', sequence, at: 0, ...event }
+    const isStored = !event.type.endsWith('.delta') && event.type !== 'message.discarded'
+    if (isStored) sequence += 1
+    const place = isStored ? { sequence } : { after: sequence, offset: 0 }
+    yield { runId: 'run-1', at: 0, ...place, ...event } as unknown as RunEvent
   }
 }
 
@@ -97,7 +101,7 @@ describe('M13: a run as useChat shows it', () => {
           toolCallId: 'c2',
           state: 'output-error',
           input: { text: 'c2' },
-          errorText: 'No such shelf.',
+          errorText: 'An error occurred.',
         },
         { type: 'step-start' },
         { type: 'text', text: 'There are 3.', state: 'done' },
@@ -131,7 +135,7 @@ describe('M13: a run as useChat shows it', () => {
       [
         { type: 'run.failed', error: { code: 'MODEL_FAILED', message: 'Overloaded', retryable: true } },
         [
-          { type: 'error', errorText: 'Overloaded' },
+          { type: 'error', errorText: 'An error occurred.' },
           { type: 'finish', finishReason: 'error' },
         ],
       ],
@@ -194,9 +198,13 @@ describe('M13: a run as useChat shows it', () => {
 
   test('M13: approvals, plans and references are data parts that change in their place', async () => {
     const approval = { approvalId: 'a1', status: 'pending', subject: { tool: 'pay', input: {} } }
+    const id = `ref_${'a'.repeat(32)}`
+    const result = { reference: id, type: 'table', byteLength: 9000, glimpse: { rows: 3 } }
     const { message: last } = await shown([
       started,
-      { type: 'reference.created', reference: { id: 'ref_1', type: 'table', glimpse: { rows: 3 } } },
+      called('c1'),
+      { type: 'reference.created', reference: id },
+      { type: 'tool.completed', callId: 'c1', result, reference: id },
       { type: 'plan.saved', planId: 'p1', version: 1, hash: 'aa' },
       { type: 'approval.requested', approval },
       { type: 'plan.saved', planId: 'p1', version: 2, hash: 'bb' },
@@ -206,7 +214,9 @@ describe('M13: a run as useChat shows it', () => {
     ])
     expect(plain(last)).toMatchObject({
       parts: [
-        { type: 'data-reference', id: 'ref_1', data: { id: 'ref_1', type: 'table', glimpse: { rows: 3 } } },
+        { type: 'step-start' },
+        { type: 'tool-search', output: result },
+        { type: 'data-reference', id, data: { id, type: 'table', byteLength: 9000, glimpse: { rows: 3 } } },
         { type: 'data-plan', id: 'p1', data: { planId: 'p1', version: 2, hash: 'bb' } },
         { type: 'data-approval', id: 'a1', data: { ...approval, status: 'approved' } },
         { type: 'data-approval', id: 'a0', data: { approvalId: 'a0', status: 'expired' } },
@@ -230,14 +240,19 @@ describe('M13: a run as useChat shows it', () => {
 
   test('M13: a run that cannot be read ends as an error, which says no more than is ours to say', async () => {
     const ours = new InvalidInputError('prompt must be a text.')
-    expect((await shown([ours])).errors).toEqual([new Error('prompt must be a text.')])
-    const foreign = await shown([started, new Error('SELECT secret FROM engine')])
-    expect(foreign.errors).toEqual([new Error('The events of the run could not be read.')])
+    for (const error of [ours, new Error('SELECT secret FROM engine')]) {
+      expect((await shown([started, error])).errors).toEqual([new Error('An error occurred.')])
+      const told: unknown[] = []
+      const stream = toUIMessageStream(runOf([error]), { onError: (given) => `told ${told.push(given)}` })
+      const chunks: object[] = []
+      for await (const chunk of stream) chunks.push(chunk)
+      expect([chunks, told]).toEqual([[{ type: 'error', errorText: 'told 1' }], [error]])
+    }
   })
 
   test('M13: cancelling the stream ends the iteration while it waits', async () => {
     let isReturned = false
-    const events: AsyncIterable<Event> = {
+    const events: AsyncIterable<RunEvent> = {
       [Symbol.asyncIterator]: () => ({
         next: () => new Promise<never>(() => {}),
         return: async () => {

@@ -44,8 +44,8 @@ describe.each(engines)('the limit on bytes under way on %s', (engine) => {
     expect(settled.map(({ status }) => status)).toEqual([...Array(3).fill('fulfilled'), ...Array(7).fill('rejected')])
     const refusal = await refusalOf(puts[3] as Promise<unknown>)
     expect(refusal.limit).toBe(LIMIT)
-    expect(refusal.used).toBeGreaterThan(80 * KIB)
-    expect(refusal.used).toBeLessThan(81 * KIB)
+    expect(refusal.used).toBeGreaterThan(60 * KIB)
+    expect(refusal.used).toBeLessThan(61 * KIB)
     expect(refusal.message).toContain('Wait for the answers to earlier calls')
     expect((await runtime.references.list()).items).toHaveLength(3)
     await hasRoom(runtime, 100)
@@ -55,7 +55,7 @@ describe.each(engines)('the limit on bytes under way on %s', (engine) => {
     const runtime = await limited(await openFresh(engine))
     const refusal = await refusalOf(runtime.references.put('file', bytes(LIMIT + 1, 0)))
     expect(refusal.message).toContain('This call alone has')
-    expect(refusal.used).toBeGreaterThan(LIMIT)
+    expect(refusal.used).toBe(0)
     expect(refusal.limit).toBe(LIMIT)
     await hasRoom(runtime, 1)
   })
@@ -66,7 +66,7 @@ describe.each(engines)('the limit on bytes under way on %s', (engine) => {
     const first = one.references.put('file', bytes(50 * KIB, 1))
     const second = two.references.put('file', bytes(50 * KIB, 2))
     const foreign = other.references.put('file', bytes(50 * KIB, 2))
-    expect((await refusalOf(second)).used).toBeGreaterThan(100 * KIB)
+    expect((await refusalOf(second)).used).toBeGreaterThan(50 * KIB)
     await first
     await foreign
     await hasRoom(two, 3)
@@ -81,7 +81,7 @@ describe.each(engines)('the limit on bytes under way on %s', (engine) => {
     const answered = runtime.references.resolve(id)
     await fetching.when(1)
     // Refused on the spot: nothing is fetched meanwhile.
-    expect((await refusalOf(runtime.references.put('file', bytes(30 * KIB, 2)))).used).toBeGreaterThan(70 * KIB)
+    expect((await refusalOf(runtime.references.put('file', bytes(30 * KIB, 2)))).used).toBeGreaterThan(40 * KIB)
     fetching.go()
     expect((await answered).bytes).toHaveLength(40 * KIB)
     await hasRoom(runtime, 2)

@@ -178,7 +178,7 @@ describe.each(engines)('plans on %s', (engine) => {
     await runtime.plans.save(draft)
     const error = await failureOf(() => runtime.plans.save({ ...draft, planId: 'second' }))
     expect(error).toBeInstanceOf(QuotaExceededError)
-    expect(error).toMatchObject({ quota: 'items.plans', limit: 1, used: 2 })
+    expect(error).toMatchObject({ quota: 'items.plans', limit: 1, used: 1 })
     expect((await runtime.usage()).storage.plans.items).toBe(1)
   })
 

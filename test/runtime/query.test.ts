@@ -1,3 +1,4 @@
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { describe, expect, it } from 'vitest'
 import {
   createRuntime,
@@ -100,7 +101,7 @@ describe('createRuntime', () => {
   })
 
   it('M13: names every missing handler and model at once', async () => {
-    const failure = await failureOf(() => createRuntime(spec, { store: 'memory:' }))
+    const failure = await failureOf(() => createRuntime(spec, { store: 'memory:' } as never))
     if (!SpecError.isInstance(failure)) throw failure
     expect(failure.issues.map(({ path }) => path).sort()).toEqual(
       ['models.alpha', 'models.beta', 'tools.constructor', 'tools.search', 'tools.toString'].sort(),
@@ -108,7 +109,7 @@ describe('createRuntime', () => {
     const partly = await failureOf(() =>
       createRuntime(spec, {
         store: 'memory:',
-        models: { alpha: model },
+        models: { alpha: model } as never,
         tools: { search: () => 1, constructor: 5 } as never,
       }),
     )
@@ -117,6 +118,55 @@ describe('createRuntime', () => {
     const handlers = Object.fromEntries(tools.map(({ name }) => [name, () => 1]))
     const options = { store: 'memory:', models: { alpha: model, beta: () => model }, tools: handlers as never }
     await (await createRuntime(spec, options)).close()
+  })
+
+  it('Command and page: a provider or a model of the AI SDK is told to be wrapped by fromAiSdk', async () => {
+    const provider = createOpenAICompatible({ name: 'x', baseURL: 'http://127.0.0.1:1', apiKey: 'none' })
+    const search = { search: () => 1, constructor: () => 1, toString: () => 1 }
+    for (const alpha of [provider, provider.languageModel('x'), { languageModel: () => {} }, { doStream: () => {} }]) {
+      const options = { store: 'memory:', models: { alpha, beta: model }, tools: search }
+      const failure = await failureOf(() => createRuntime(spec, options as never))
+      if (!SpecError.isInstance(failure)) throw failure
+      expect(failure.issues).toEqual([{ path: 'models.alpha', message: expect.stringContaining('fromAiSdk') }])
+    }
+    const agent = defineSpecialist({ name: 'one', model: 'alpha/big', prompt: 'x' })
+    const single = defineRuntime({ tenant: acme, agents: [agent] })
+    for (const [made, words] of [
+      [provider, 'fromAiSdk'],
+      [provider.languageModel('x'), 'fromAiSdk'],
+      [{}, 'no stream function'],
+      [undefined, 'no stream function'],
+      [() => model, 'no stream function'],
+    ] as const) {
+      const options = { store: 'memory:', models: { alpha: () => made } }
+      await using runtime = await createRuntime(single, options as never)
+      const result = await runtime.query('hello').result()
+      expect(result).toMatchObject({ status: 'failed', error: { message: expect.stringContaining(words) } })
+    }
+  })
+
+  it('Command and page: a handler or a model under nearly the right name is told of', async () => {
+    const handlers = { serch: () => 1, constructor: () => 1, toString: () => 1 }
+    const options = { store: 'memory:', models: { alhpa: model, beta: model }, tools: handlers }
+    const failure = await failureOf(() => createRuntime(spec, options as never))
+    if (!SpecError.isInstance(failure)) throw failure
+    expect(failure.issues).toEqual([
+      { path: 'tools.search', message: expect.stringContaining('There is one for serch, which') },
+      { path: 'models.alpha', message: expect.stringContaining('There is one for alhpa, which') },
+    ])
+  })
+
+  it('Command and page: what is given and is no handler or model is called that', async () => {
+    const handlers = { constructor: () => 1, toString: () => 1 }
+    for (const wrong of ['openai/gpt', {}, 1, null, { stream: true }]) {
+      const options = { store: 'memory:', models: { alpha: wrong, beta: model }, tools: { ...handlers, search: wrong } }
+      const failure = await failureOf(() => createRuntime(spec, options as never))
+      if (!SpecError.isInstance(failure)) throw failure
+      expect(failure.issues).toEqual([
+        { path: 'tools.search', message: expect.stringContaining('is no function') },
+        { path: 'models.alpha', message: expect.stringContaining('is no model: it has no stream function') },
+      ])
+    }
   })
 
   it('M2: takes a spec that was made by defineRuntime, withTenant or parseRuntimeSpec and nothing else', async () => {

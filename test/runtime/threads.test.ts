@@ -31,6 +31,11 @@ const hostile: readonly unknown[] = [
   { ...said('x'), parts: [{ type: 'tool-call', callId: 'c', tool: 't', input: JSON.parse('{"__proto__":1}') }] },
   { ...said('x'), parts: [{ type: 'text', text: 1n }] },
   { ...said('x'), parts: [{ type: 'file', reference: 'ref_x', mediaType: 'a/b' }] },
+  // W6: what could never be told to a model.
+  { ...said('x'), role: 'tool' },
+  { ...said('x'), parts: [{ type: 'tool-call', callId: 'c', tool: 't', input: {} }] },
+  { role: 'tool', parts: [{ type: 'tool-result', callId: 'c', result: 1 }] },
+  { ...said('x'), interrupted: 'yes' },
 ]
 
 describe.each(engines)('threads on %s', (engine) => {
@@ -59,11 +64,36 @@ describe.each(engines)('threads on %s', (engine) => {
     const parts = [
       { type: 'reasoning', text: '', metadata: { signature: 'é', z: [null, { a: 1.5 }] } },
       { type: 'file', reference: id, mediaType: 'application/pdf' },
+      { type: 'opaque', provider: 'theirs', data: [null] },
       { type: 'tool-call', callId: 'c', tool: 'search', input: { text: '\u0000' } },
-      { type: 'tool-result', callId: 'c', result: null, isError: true },
     ] as const
-    await threads.append('t', [{ role: 'tool', parts, createdAt: 0 }])
-    expect((await threads.messages('t')).items[0]?.parts).toEqual(parts)
+    const result = { type: 'tool-result', callId: 'c', result: null, isError: true } as const
+    await threads.append('t', [{ role: 'assistant', parts, createdAt: 0, interrupted: true }])
+    await threads.append('t', [{ role: 'tool', parts: [result], createdAt: 0 }])
+    const { items } = await threads.messages('t')
+    expect(items.map((message) => message.parts)).toEqual([parts, [result]])
+    expect(items.map((message) => message.interrupted)).toEqual([true, undefined])
+  })
+
+  it('M4: a message that does not say when it was written is of now', async () => {
+    const { threads } = await runtimeFor(await openFresh(engine, {}, { now: noon }))
+    const { createdAt: _, ...undated } = said('x')
+    expect(await threads.append('t', [undated])).toEqual([
+      { messageId: expect.any(String), ...undated, createdAt: noon },
+    ])
+  })
+
+  it('W5: a file whose reference is not there is not found, whatever became of it', async () => {
+    const store = await openFresh(engine)
+    const [mine, other] = [await runtimeFor(store), await runtimeFor(store, 'globex', 'v1')]
+    const [deleted, foreign] = [await mine.references.put('note', 'x'), await other.references.put('note', 'theirs')]
+    await mine.references.delete(deleted.id)
+    for (const reference of [deleted.id, foreign.id, `ref_${'a'.repeat(32)}`]) {
+      const file = { type: 'file', reference, mediaType: 'text/plain' } as const
+      const append = () => mine.threads.append('t', [said('x'), { role: 'user', parts: [file] }])
+      expect(await codeOf(append)).toBe('NOT_FOUND')
+    }
+    expect(await mine.threads.list()).toEqual({ items: [] })
   })
 
   it('M4: an expected length that does not hold is a conflict, and nothing is appended', async () => {

@@ -60,6 +60,7 @@ const usageAttributes = {
   'gen_ai.usage.output_tokens': 30,
   'gen_ai.usage.cache_read.input_tokens': 80,
   'gen_ai.usage.cache_write.input_tokens': 20,
+  'gen_ai.usage.cache_creation.input_tokens': 20,
   'gen_ai.usage.reasoning.output_tokens': 10,
 }
 const runAttributes = { 'bailiwick.run.id': 'run_1', 'gen_ai.conversation.id': 'thread-1' }

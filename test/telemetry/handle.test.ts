@@ -7,6 +7,7 @@ import {
   defineTenant,
   defineTool,
   type Runtime,
+  type RuntimeSpec,
   type TelemetryOptions,
 } from '../../ts/index.ts'
 import { VERSION } from '../../ts/version.ts'
@@ -221,7 +222,7 @@ describe("the host's attributes", () => {
   test('M9: wrong options are told before a missing handler, and a closed store before both', async () => {
     const tool = defineTool({ name: 'ship', description: 'Ships', input: { type: 'object' } })
     const agents = [defineExecutor({ name: 'executor', tools: [tool] })]
-    const spec = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents })
+    const spec: RuntimeSpec = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents })
     const store = await openFresh('memory')
     const telemetry = { recordContent: 1 } as never
     await expect(createRuntime(spec, { store, telemetry })).rejects.toMatchObject({ code: 'INVALID_INPUT' })

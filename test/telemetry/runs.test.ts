@@ -15,6 +15,7 @@ import {
   type ModelEvent,
   type ModelRequest,
   type RuntimeOptions,
+  type ToolHandlers,
 } from '../../ts/index.ts'
 import { calls, says, script } from '../loop/models.ts'
 import { codeOf } from '../support/failures.ts'
@@ -50,11 +51,13 @@ const planner = definePlanner({
 const worker = defineExecutor({ name: 'worker', tools: [look, count] })
 const spec = defineRuntime({ tenant, agents: [front, analyst, planner, worker] })
 
+type Handlers = ToolHandlers<typeof spec>
+type Options = Omit<RuntimeOptions<typeof spec>, 'models' | 'tools'> & { readonly tools?: Partial<Handlers> }
 type Models = { readonly [modelId: string]: Model }
 type Store = Awaited<ReturnType<typeof openFresh>>
 
 /** A runtime of the team, whose models are each a script. */
-async function team(models: Models, options: Partial<RuntimeOptions<typeof spec>> = {}, store?: Store) {
+async function team(models: Models, options: Options = {}, store?: Store) {
   const model: Model = { stream: (request) => (models[request.modelId] as Model).stream(request) }
   const answer = () => {
     hostTracer.startSpan('fetch').end()
@@ -63,8 +66,8 @@ async function team(models: Models, options: Partial<RuntimeOptions<typeof spec>
   return await createRuntime(spec, {
     store: store ?? (await openFresh('memory')),
     models: { test: model },
-    tools: { look: answer, count: answer, pay: answer },
     ...options,
+    tools: { look: answer, count: answer, pay: answer, ...options.tools } as Handlers,
   })
 }
 
@@ -168,6 +171,34 @@ describe('a run', () => {
       'bailiwick.run.status': 'completed',
       'gen_ai.usage.input_tokens': 50,
     })
+  })
+
+  test('P19: a run that is gone on with in another trace has a link to the span that began it', async () => {
+    const store = await openFresh('memory')
+    const began = await team({ front: script(calls(['pay', {}])) }, {}, store)
+    const suspended = await began.query('Go').result()
+    if (suspended.status !== 'suspended') throw new Error(suspended.status)
+    const first = takeRawSpans().find(({ name }) => name === 'invoke_agent front')
+    await began.close()
+    const later = await team({ front: script(says('Done')) }, {}, store)
+    const approvalId = suspended.approvals[0]?.approvalId as string
+    await later.approvals.respond(approvalId, { decision: 'approve', actor: 'boss' })
+    takeSpans()
+    const resume = async () => await later.runs.resume(suspended.runId).result()
+    const resumed = await hostTracer.startActiveSpan('later request', async (request) => {
+      const result = await resume()
+      request.end()
+      return result
+    })
+    expect(resumed.status).toBe('completed')
+    const gone = takeRawSpans().find(({ name }) => name === 'invoke_agent front')
+    const { traceId, spanId, traceFlags } = first?.spanContext() ?? {}
+    expect(gone?.spanContext().traceId).not.toBe(traceId)
+    expect(gone?.links.map(({ context }) => context)).toEqual([{ traceId, spanId, traceFlags, isRemote: true }])
+    // The trace is the host's own business: no event and no summary shows it.
+    const shown = [await later.runs.get(suspended.runId)] as unknown[]
+    for await (const event of later.runs.follow(suspended.runId)) shown.push(event)
+    expect(JSON.stringify(shown)).not.toContain(String(traceId))
   })
 
   test("M9: steps of a plan lie below the executor, which lies below the planner; approvers see that agent's span", async () => {
@@ -389,5 +420,23 @@ describe('content', () => {
     const raw = takeRawSpans()
     expect(raw.map(({ name }) => name)).toContain('invoke_agent analyst')
     expect(everythingIn(raw)).not.toMatch(/canary/)
+  })
+
+  test('P6 P12: a warning is on the span of its answer, and tokens of a broken-off answer count for its agent', async () => {
+    const told = [{ type: 'warning', message: 'no schema' } as const, ...says('Done.')]
+    let tries = 0
+    const flaky: Model = {
+      async *stream() {
+        tries += 1
+        if (tries > 1) return yield* told
+        yield { type: 'usage', usage: { inputTokens: 100 } }
+        throw Object.assign(new Error('cut off'), { retryable: true, retryAfterMs: 0 })
+      },
+    }
+    const runtime = await team({ first: flaky })
+    expect(await runtime.runSpecialist('analyst', 'x').result()).toMatchObject({ status: 'completed' })
+    const [, chat, agent] = takeSpans()
+    expect(chat?.attributes).toMatchObject({ 'bailiwick.model.warnings': ['no schema'] })
+    expect(agent?.attributes).toMatchObject({ 'gen_ai.usage.input_tokens': 110 })
   })
 })

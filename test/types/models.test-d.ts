@@ -2,10 +2,10 @@ import { createAnthropic } from '@ai-sdk/anthropic'
 import { createUIMessageStreamResponse, type UIMessage, type UIMessageChunk } from 'ai'
 import { createAnthropic as createAnthropicV2 } from 'ai-sdk-anthropic-v2'
 import { createAnthropic as createAnthropicV3 } from 'ai-sdk-anthropic-v3'
-import { fromAiSdk, toUIMessageStream, toUIMessages } from 'bailiwick/ai-sdk'
+import { fromAiSdk, toUIMessageStream, toUIMessages, withoutDiscarded } from 'bailiwick/ai-sdk'
 import { type RecordedRequest, scriptedModel } from 'bailiwick/testing'
 import { expectTypeOf, it } from 'vitest'
-import type { Message, Model, ModelRequest, Run } from '../../ts/index.ts'
+import type { Message, Model, ModelRequest, Resolved, Run, RunEvent, Runtime } from '../../ts/index.ts'
 
 it('M13: providers and language models of every version of the interface fit', () => {
   expectTypeOf(fromAiSdk(createAnthropic())).toEqualTypeOf<Model>()
@@ -27,6 +27,33 @@ it('M13: what is shown fits the types of the ai package', () => {
   expectTypeOf<ReturnType<typeof toUIMessageStream>>().toExtend<ReadableStream<UIMessageChunk>>()
   const messages = (thread: Message[]): UIMessage[] => toUIMessages(thread, { fileUrl: (id) => `/files/${id}` })
   expectTypeOf(messages).returns.toEqualTypeOf<UIMessage[]>()
+})
+
+it('W11: what is shown is the events of a run, and nothing else', () => {
+  const options = { onError: (error: unknown) => String(error), sendReasoning: false, sendSources: false } as const
+  const shown = (events: AsyncIterable<RunEvent>) =>
+    toUIMessageStream(events, { ...options, after: 3, discard: 'mark' })
+  expectTypeOf(shown).returns.toExtend<ReadableStream<UIMessageChunk>>()
+  expectTypeOf<Parameters<typeof toUIMessageStream>[0]>().toEqualTypeOf<AsyncIterable<RunEvent>>()
+  type Unsent = { type: 'reference.created'; reference: { id: string } }
+  // @ts-expect-error an event that no run sends
+  const other = (events: AsyncIterable<Unsent>) => toUIMessageStream(events)
+  const parts = (message: UIMessage) => withoutDiscarded(message).parts
+  expectTypeOf(parts).returns.toEqualTypeOf<UIMessage['parts']>()
+  expectTypeOf(other).toBeFunction()
+})
+
+it('D8: bytes are what fetch, Blob and Web Crypto take', () => {
+  const served = ({ bytes }: Resolved) => [
+    new Response(bytes),
+    new Blob([bytes]),
+    crypto.subtle.digest('SHA-256', bytes),
+  ]
+  const cached = async ({ cache }: Runtime) => {
+    const kept = await cache.get('key')
+    return kept instanceof Uint8Array ? new Response(kept) : undefined
+  }
+  expectTypeOf([served, cached]).toBeArray()
 })
 
 it('M13: a scripted model is a model that keeps what it was asked', () => {

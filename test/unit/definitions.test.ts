@@ -8,8 +8,11 @@ import {
   definePlan,
   definePlanner,
   defineReference,
+  defineRuntime,
   defineSpecialist,
+  defineTenant,
   defineTool,
+  type Schema,
 } from '../../ts/index.ts'
 import { standardSchemasOf } from '../../ts/spec/handlers.ts'
 import { issuesOf, pathsOf, team } from './support.ts'
@@ -85,6 +88,44 @@ describe('defineTool', () => {
     expect(pathsOf(() => defineTool({ ...go, input, references: { were: table } }))).toEqual(['references.were'])
   })
 
+  it('M2: a schema that contains itself has one problem, and ends every walk', () => {
+    const cyclic: Record<string, unknown> = { type: 'object' }
+    cyclic['properties'] = { self: cyclic }
+    const referring: Record<string, unknown> = { $ref: 'elsewhere' }
+    referring['properties'] = { self: referring }
+    expect(pathsOf(() => defineTool({ ...go, input: cyclic }))).toEqual(['input.properties.self'])
+    expect(pathsOf(() => defineTool({ ...go, input: referring }))).toContain('input.properties.self')
+  })
+
+  it('M2: takes a reference to the schema itself, however it is written', () => {
+    for (const $ref of ['', '#']) {
+      const node = { type: 'object', properties: { next: { $ref } } }
+      expect(defineTool({ ...go, input: node }).input).toEqual(node)
+    }
+  })
+
+  it('M2: says of an input that is no object what it is, and what to do', () => {
+    const [a, b] = [z.object({ kind: z.literal('a') }), z.object({ kind: z.literal('b') })]
+    const wrap = 'Wrap it: z.object({ request: … })'
+    const inputs: readonly [Schema, string, string][] = [
+      [z.union([a, b]), '"anyOf" and no "type"', wrap],
+      [z.discriminatedUnion('kind', [a, b]), '"oneOf" and no "type"', wrap],
+      [a.nullable(), '"anyOf" and no "type"', wrap],
+      [{ allOf: [{ type: 'object' }] }, '"allOf" and no "type"', wrap],
+      [{ type: ['object', 'null'] }, '"type": ["object","null"]', wrap],
+      [z.string(), '"type": "string"', wrap],
+      [{}, 'has no "type"', wrap],
+      [{ properties: {} }, '"properties" and no "type"', 'Add "type": "object".'],
+    ]
+    for (const [schema, found, advice] of inputs) {
+      const message = issuesOf(() => defineTool({ ...go, input: schema }))[0]?.message
+      expect(message).toContain('schema of an object')
+      expect(message).toContain('the tool "go"')
+      expect(message).toContain(found)
+      expect(message).toContain(advice)
+    }
+  })
+
   it('M2: refuses what JSON would drop or change', () => {
     const cyclic: Record<string, unknown> = { type: 'object' }
     cyclic['self'] = { cyclic }
@@ -146,6 +187,41 @@ describe('the roles', () => {
     for (const nothing of [undefined, null, 'x', []]) {
       expect(pathsOf(() => defineSpecialist(nothing as never))).toEqual([''])
     }
+  })
+
+  it('Command and page: routes are agents or names; agents join the spec with their tools', () => {
+    const { analyst } = team()
+    const asked = { model: 'a/b', prompt: 'x' }
+    const writer = defineSpecialist({ name: 'writer', ...asked })
+    const front = defineCoordinator({ name: 'front', ...asked, routes: [analyst, 'writer'] })
+    expect(front.routes).toEqual(['analyst', 'writer'])
+    const tenant = defineTenant('acme', 'v1')
+    const spec = defineRuntime({ tenant, agents: [front, writer] })
+    expect(spec.agents.map(({ name }) => name)).toEqual(['front', 'writer', 'analyst'])
+    expect(spec.tools.map(({ name }) => name)).toEqual(['search'])
+    expect(spec.agents[2]).toBe(analyst)
+    expect(JSON.stringify(defineRuntime({ tenant, agents: [front, writer, analyst] }).agents)).toContain('"analyst"')
+    const other = defineSpecialist({ name: 'analyst', ...asked, prompt: 'Otherwise.' })
+    expect(pathsOf(() => defineRuntime({ tenant, agents: [front, writer, other] }))).toEqual(['agents[0].routes[0]'])
+  })
+
+  it('Command and page: a name that is not there is said with those that are, and the one that was meant', () => {
+    const { search } = team()
+    const asked = { model: 'a/b', prompt: 'x' }
+    const agents = [
+      defineCoordinator({ name: 'front', ...asked, routes: ['anlyst'] }),
+      defineSpecialist({ name: 'analyst', ...asked, tools: ['serch'] }),
+      definePlanner({ name: 'planner', ...asked, plan: 'report' }),
+    ]
+    const issues = issuesOf(() =>
+      defineRuntime({ tenant: defineTenant('acme', 'v1'), agents, tools: [search] } as never),
+    )
+    expect(Object.fromEntries(issues.map(({ path, message }) => [path, message]))).toEqual({
+      'agents[0].routes[0]':
+        'No agent "anlyst" is registered. Did you mean "analyst"? Registered are "front", "analyst", "planner".',
+      'agents[1].tools[0]': 'No tool "serch" is registered. Did you mean "search"? Registered are "search".',
+      'agents[2].plan': 'No plan type "report" is registered: there are none.',
+    })
   })
 
   it('M14: tools are tools or names', () => {

@@ -42,6 +42,12 @@ describe('errors', () => {
     expect(errorFromCode('QUOTA_EXCEEDED', 'Full.', details)).toMatchObject(details)
   })
 
+  it('R19: a busy thread tells which run has it, if one has', () => {
+    const run = { runId: 'run_1', status: 'suspended' }
+    expect(errorFromCode('THREAD_BUSY', 'Busy.', run)).toMatchObject(run)
+    expect(errorFromCode('THREAD_BUSY', 'Busy.')).toMatchObject({ runId: undefined, status: undefined })
+  })
+
   it('M2: a spec error lists its issues, and says them all', () => {
     const issues = [
       { path: '', message: 'One.' },

@@ -51,6 +51,7 @@ const tool = shuffled(
     approval: optional(fc.constantFrom('never', 'always', 'dynamic')),
     effects: optional(fc.constantFrom('read', 'write')),
     timeoutMs: optional(positive),
+    allowRepeats: optional(fc.boolean()),
   }),
 )
 const agent = shuffled(

@@ -41,6 +41,23 @@ export function toFailure(error: unknown, isRetryableByDefault: boolean): ModelF
   })
 }
 
+/** What the AI SDK calls errors of a package that cannot put a conversation into a request. */
+const refusals = new Set([
+  'AI_UnsupportedFunctionalityError',
+  'AI_InvalidPromptError',
+  'AI_InvalidArgumentError',
+  'AI_InvalidDataContentError',
+  'AI_TypeValidationError',
+  'AI_NoSuchProviderReferenceError',
+])
+
+/** Whether a provider's package refused the conversation itself, before anything was sent: files and parts that it does not take. */
+export function isRefusal(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  // Some packages have no class for it; checks of zod have theirs.
+  return refusals.has(error.name) || error.name === 'ZodError' || error.message.startsWith('Unsupported ')
+}
+
 function messageOf({ message, statusCode }: ProviderError): string {
   // Some providers quote the key that they refuse, and a failure's message is kept with the run.
   if (statusCode === 401 || statusCode === 403) {

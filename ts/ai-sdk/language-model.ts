@@ -9,6 +9,8 @@ export interface LanguageModel {
   readonly specificationVersion: string
   readonly provider: string
   readonly modelId: string
+  /** False where a provider's package says that it sends no schema for an output. */
+  readonly supportsStructuredOutputs?: unknown
   // Each version types its options in its own way; what is given to it is a CallOptions.
   doStream(options: never): PromiseLike<{ readonly stream: PartStream }>
 }
@@ -39,11 +41,13 @@ export interface CallOptions {
     readonly inputSchema: JsonSchema
   }[]
   readonly toolChoice?: { readonly type: 'auto' }
-  readonly responseFormat?: { readonly type: 'json'; readonly schema: JsonSchema }
+  readonly responseFormat?: { readonly type: 'json'; readonly schema?: JsonSchema }
   readonly maxOutputTokens?: number
   readonly temperature?: number
   readonly seed?: number
   readonly providerOptions?: JsonObject
+  /** Whether what the provider sends comes as it is, too. */
+  readonly includeRawChunks?: true
   readonly abortSignal: AbortSignal
 }
 
@@ -55,8 +59,15 @@ export type PromptMessage =
 /** A part of a prompt's message. `providerOptions` is what the provider once gave as its metadata. */
 export type PromptPart = { readonly providerOptions?: JsonObject } & (
   | { readonly type: 'text' | 'reasoning'; readonly text: string }
-  | { readonly type: 'file'; readonly mediaType: string; readonly data: FileData }
-  | { readonly type: 'tool-call'; readonly toolCallId: string; readonly toolName: string; readonly input: JsonValue }
+  | { readonly type: 'file' | 'reasoning-file'; readonly mediaType: string; readonly data: FileData }
+  | { readonly type: 'custom'; readonly kind: string }
+  | {
+      readonly type: 'tool-call'
+      readonly toolCallId: string
+      readonly toolName: string
+      readonly input: JsonValue
+      readonly providerExecuted?: boolean
+    }
   | {
       readonly type: 'tool-result'
       readonly toolCallId: string
@@ -65,8 +76,13 @@ export type PromptPart = { readonly providerOptions?: JsonObject } & (
     }
 )
 
-/** The bytes of a file: plain until version 3, labelled since version 4. */
-export type FileData = Uint8Array | { readonly type: 'data'; readonly data: Uint8Array }
+/** The bytes of a file, or where they are: plain until version 3, labelled since version 4. */
+export type FileData =
+  | Uint8Array
+  | string
+  | URL
+  | { readonly type: 'data'; readonly data: Uint8Array | string }
+  | { readonly type: 'url'; readonly url: URL }
 
 /** What a tool answered. */
 export type ToolOutput =

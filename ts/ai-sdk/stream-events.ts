@@ -1,127 +1,166 @@
+import { createHash } from 'node:crypto'
 import type { ModelEvent } from '../spec/callbacks.ts'
-import type { JsonObject } from '../spec/json-value.ts'
+import type { JsonObject, JsonValue } from '../spec/json-value.ts'
 import { isPlainObject } from '../spec/plain-json.ts'
+import { Blocks } from './blocks.ts'
 import { toFailure } from './failure.ts'
-import { toUsage } from './usage.ts'
+import { mostFileLength, toOpaque } from './opaque-parts.ts'
+import { ownMetadata } from './prompt.ts'
+import { toUsage, usageSoFar } from './usage.ts'
+import { mostWarnings, warningText } from './warnings.ts'
 
-/** A part of a model's stream, as far as it is read here. */
-interface StreamPart {
-  readonly type?: unknown
-  readonly id?: unknown
-  readonly delta?: unknown
-  readonly toolCallId?: unknown
-  readonly toolName?: unknown
-  readonly input?: unknown
-  readonly providerExecuted?: unknown
-  readonly providerMetadata?: unknown
-  readonly finishReason?: unknown
-  readonly usage?: unknown
-  readonly error?: unknown
-}
+/** A part of a model's stream. */
+type StreamPart = Readonly<Record<string, unknown>>
 
 type FinishReason = Extract<ModelEvent, { type: 'finish' }>['reason']
 
-/** A text or a reasoning that a model is writing. */
-interface Block {
-  readonly id: string
-  metadata: JsonObject | undefined
-  /** The first half of a character whose second half comes with the next delta, or nothing. */
-  half: string
-}
+/** A longer id of a call is kept beside it: some servers put a signature there, and want it back. */
+const longestId = 64
+/** So many different sources of an answer are kept. */
+const mostSources = 64
+
+const nothing: readonly ModelEvent[] = []
 
 /** Turns the parts of one stream into the events of a model. */
 export class StreamEvents {
-  readonly #blocks = new Map<string, Block>()
-  #begun = 0
+  readonly #provider: string
+  readonly #blocks = new Blocks()
+  readonly #sources = new Set<string>()
+  #filesLength = 0
+  #warnings = 0
+  #usage = ''
+
+  /** @param provider the name that opaque parts of the answer are kept under */
+  constructor(provider: string) {
+    this.#provider = provider
+  }
 
   /**
-   * The event of a part; `undefined` for one that has none.
+   * The events of a part, usually one or none.
    *
    * @throws ModelFailure for a part that says that the model failed
    */
-  eventOf(given: unknown): ModelEvent | undefined {
+  eventsOf(given: unknown): readonly ModelEvent[] {
     const part: StreamPart = isPlainObject(given) ? given : {}
-    switch (part.type) {
+    switch (part['type']) {
       case 'text-start':
       case 'text-delta':
       case 'text-end':
-        return this.#written('text', part)
+        return one(this.#blocks.eventOf('text', part))
       case 'reasoning-start':
       case 'reasoning-delta':
       case 'reasoning-end':
-        return this.#written('reasoning', part)
+        return one(this.#blocks.eventOf('reasoning', part))
       case 'tool-call':
-        return toolCall(part)
+        return part['providerExecuted'] === true ? this.#opaque(part) : one(toolCall(part))
+      case 'tool-result':
+      case 'file':
+      case 'reasoning-file':
+      case 'source':
+        return this.#opaque(part)
+      case 'custom':
+        // Not content, but news about the message that begins.
+        return String(part['kind']).endsWith('.message_start') ? this.#used(part) : this.#opaque(part)
+      case 'raw':
+        return this.#used(part)
+      case 'stream-start':
+        return Array.isArray(part['warnings'])
+          ? part['warnings'].flatMap((warning) => this.warning(warningText(warning)))
+          : nothing
+      case 'tool-approval-request':
+        return this.warning('The provider asks for the approval of a tool that it runs itself. It gets none.')
       case 'finish':
-        return finish(part)
+        return this.#finish(part)
       case 'error':
         // The request was accepted, so it is not what was asked that failed.
-        throw toFailure(part.error, true)
+        throw toFailure(part['error'], true)
       default:
-        return undefined
+        return nothing
     }
   }
 
-  /**
-   * Metadata may come with the start, with any delta or with the end of a block. It is gathered, and each event that has
-   * some has all of it so far, so that the last one tells what is to be replayed.
-   */
-  #written(kind: 'text' | 'reasoning', part: StreamPart): ModelEvent | undefined {
-    const key = `${kind} ${String(part.id)}`
-    // Some providers use an id again for the next block; ours are never the same twice in one stream.
-    if (part.type === `${kind}-start`) this.#blocks.delete(key)
-    const block = this.#blocks.get(key) ?? { id: String(this.#begun++), metadata: undefined, half: '' }
-    this.#blocks.set(key, block)
-    const delta = wholeCharacters(block, typeof part.delta === 'string' ? part.delta : '')
-    const hasNews = isPlainObject(part.providerMetadata)
-    if (hasNews) block.metadata = merged(block.metadata, part.providerMetadata as JsonObject)
-    if (delta === '' && !hasNews) return undefined
-    return { type: `${kind}.delta`, id: block.id, delta, ...metadataOf(hasNews ? block.metadata : undefined) }
+  /** What the provider did not do as asked; after the first few, nothing. */
+  warning(message: string): readonly ModelEvent[] {
+    this.#warnings += 1
+    return this.#warnings > mostWarnings ? nothing : [{ type: 'warning', message }]
+  }
+
+  /** A part that only its provider understands, in its place. */
+  #opaque(part: StreamPart): readonly ModelEvent[] {
+    const data = toOpaque(part)
+    if (data === undefined) return nothing
+    if (data['type'] === 'source') {
+      const source = String(data['url'] ?? data['id'])
+      if (this.#sources.has(source) || this.#sources.size >= mostSources) return nothing
+      this.#sources.add(source)
+    }
+    if (typeof data['data'] === 'string') {
+      this.#filesLength += data['data'].length
+      if (this.#filesLength > mostFileLength) {
+        return this.warning(`A generated file of the type ${String(data['mediaType'])} is too large to be kept.`)
+      }
+    }
+    return [{ type: 'opaque', provider: this.#provider, data }]
+  }
+
+  /** What has been used so far, if the part tells and it is news. */
+  #used(part: StreamPart): readonly ModelEvent[] {
+    const usage = usageSoFar(part)
+    if (usage === undefined) return nothing
+    const text = JSON.stringify(usage)
+    if (text === this.#usage) return nothing
+    this.#usage = text
+    return [{ type: 'usage', usage }]
+  }
+
+  #finish(part: StreamPart): readonly ModelEvent[] {
+    const { finishReason } = part
+    const reason = isPlainObject(finishReason) ? finishReason['unified'] : finishReason
+    // Words for a stream that was cut (until version 2: that came without a reason): the loop must see that it did not finish.
+    if (reason === 'interrupted' || reason === 'unknown') return nothing
+    if (reason === 'error') throw toFailure('The model provider ended its answer with an error.', true)
+    const isPaused = isPlainObject(finishReason) && finishReason['raw'] === 'pause_turn'
+    return [
+      ...this.#blocks.ends(),
+      {
+        type: 'finish',
+        reason: isPaused ? 'pause' : toReason(reason),
+        usage: toUsage(part['usage']),
+        ...metadataOf(part['providerMetadata']),
+      },
+    ]
   }
 }
 
-/** Some servers cut a text within a character, and half a character is no text that can be kept. */
-function wholeCharacters(block: Block, delta: string): string {
-  const text = block.half + delta
-  const cut = /[\ud800-\udbff]$/.test(text) ? text.length - 1 : text.length
-  block.half = text.slice(cut)
-  return text.slice(0, cut).toWellFormed()
-}
-
-/** Both, by the provider's name; what comes later goes before what came first. */
-function merged(before: JsonObject = {}, later: JsonObject): JsonObject {
-  const entries = Object.entries(later).map(([provider, data]) => {
-    const earlier = Object.hasOwn(before, provider) ? before[provider] : undefined
-    return [provider, isPlainObject(earlier) && isPlainObject(data) ? { ...earlier, ...data } : data]
-  })
-  return { ...before, ...Object.fromEntries(entries) }
+function one(event: ModelEvent | undefined): readonly ModelEvent[] {
+  return event === undefined ? nothing : [event]
 }
 
 function metadataOf(metadata: unknown): { metadata?: JsonObject } {
   return isPlainObject(metadata) ? { metadata: metadata as JsonObject } : {}
 }
 
-function toolCall(part: StreamPart): ModelEvent | undefined {
-  // The provider ran it itself and puts its result into the answer: there is nothing left to do.
-  if (part.providerExecuted === true) return undefined
+function toolCall(part: StreamPart): ModelEvent {
   const { toolCallId, toolName, input } = part
   const text = typeof input === 'string' ? input : JSON.stringify(input ?? {})
+  const given = typeof toolCallId === 'string' ? toolCallId : ''
+  const isLong = given.length > longestId
+  const metadata = {
+    ...metadataOf(part['providerMetadata']).metadata,
+    ...(isLong ? { [ownMetadata]: { callId: given } } : {}),
+  }
   return {
     type: 'tool.call',
-    callId: String(toolCallId),
-    tool: String(toolName),
+    callId: isLong ? shortId(given) : given === '' ? 'call' : given,
+    tool: typeof toolName === 'string' ? toolName : '',
     // Some providers send nothing at all for a tool without arguments.
     input: text === '' ? '{}' : text,
-    ...metadataOf(part.providerMetadata),
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata: metadata as JsonValue }),
   }
 }
 
-function finish(part: StreamPart): ModelEvent | undefined {
-  const reason = isPlainObject(part.finishReason) ? part.finishReason['unified'] : part.finishReason
-  // Words for a stream that was cut (until version 2: that came without a reason): the loop must see that it did not finish.
-  if (reason === 'interrupted' || reason === 'unknown') return undefined
-  if (reason === 'error') throw toFailure('The model provider ended its answer with an error.', true)
-  return { type: 'finish', reason: toReason(reason), usage: toUsage(part.usage), ...metadataOf(part.providerMetadata) }
+function shortId(id: string): string {
+  return `call_${createHash('sha256').update(id).digest('hex').slice(0, 32)}`
 }
 
 function toReason(reason: unknown): FinishReason {

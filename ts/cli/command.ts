@@ -14,6 +14,8 @@ export interface Terminal {
   complain(text: string): void
   /** Whether a person sees standard error as it is written. */
   readonly isInteractive: boolean
+  /** Asks whoever sits there and gives the line that is typed; absent where nobody does. */
+  readonly ask?: (question: string) => Promise<string>
 }
 
 /** The words of a call, parsed. */

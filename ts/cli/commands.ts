@@ -1,11 +1,14 @@
 import { backup } from './backup.ts'
 import type { Command } from './command.ts'
 import { doctor } from './doctor.ts'
+import { erase } from './erase.ts'
+import { exportTenant } from './export.ts'
 import { init } from './init.ts'
 import { inspect } from './inspect.ts'
 import { isolation } from './isolation.ts'
 import { migrate } from './migrate.ts'
 import { restore } from './restore.ts'
+import { runs } from './runs.ts'
 import { setup } from './setup.ts'
 import { verify } from './verify.ts'
 
@@ -20,4 +23,7 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['setup', setup],
   ['isolation', isolation],
   ['inspect', inspect],
+  ['runs', runs],
+  ['export', exportTenant],
+  ['erase', erase],
 ])

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { type Command, Exit, InputError } from './command.ts'
-import { assertNoPassword } from './place.ts'
+import { assertNewName } from './place.ts'
 import { printable, quoted } from './printable.ts'
 import { packageNameOf, projectFiles } from './project.ts'
 
@@ -24,7 +24,7 @@ export const init: Command = {
     const folder = operands[0] ?? '.'
     if (folder === '' || folder.includes('\0'))
       throw new InputError('Name a folder for the project, such as my-agents.')
-    assertNoPassword(folder)
+    assertNewName(folder)
     await makeEmpty(folder)
     const files = projectFiles(packageNameOf(basename(resolve(folder))))
     await writeAll(folder, files)

@@ -9,6 +9,17 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.stderr.write(`bailiwick: the answer cannot be written: ${error.code}.\n`)
   process.exit(Exit.unusable)
 })
+/** Asks beside the results, which may go elsewhere. */
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await lines.question(question)
+  } finally {
+    lines.close()
+  }
+}
+
 // What was said on the command line leaves the list of processes, as far as the system lets us: it may be a password.
 const words = process.argv.slice(2)
 process.title = 'bailiwick'
@@ -16,4 +27,5 @@ process.exitCode = await run(words, {
   print: (text) => process.stdout.write(text),
   complain: (text) => process.stderr.write(text),
   isInteractive: process.stderr.isTTY === true,
+  ...(process.stdin.isTTY === true && process.stderr.isTTY === true ? { ask } : {}),
 })

@@ -1,7 +1,7 @@
 import { StoreCorruptError } from '../errors/index.ts'
 import type { Migrated, MigratedSoFar } from '../runtime/migrate.ts'
 import { type Command, Exit, type Outcome } from './command.ts'
-import { rootKeyOf, rootKeyOption, storeNotes, urlOf } from './place.ts'
+import { existingUrlOf, rootKeyOf, rootKeyOption, storeNotes, urlOf } from './place.ts'
 import { quoted } from './printable.ts'
 import { withProgress } from './progress.ts'
 
@@ -28,7 +28,7 @@ export const migrate: Command = {
     '  bailiwick migrate ./data env:STORE_URL',
   ].join('\n'),
   run: async (words, terminal) => {
-    const [from = '', to = ''] = words.operands.map(urlOf)
+    const [from, to] = [await existingUrlOf(words.operands[0] ?? ''), urlOf(words.operands[1] ?? '')]
     // Loaded here, so that what needs no store needs no addon.
     const { migrate } = await import('../runtime/migrate.ts')
     const migration = await migrate(from, to, rootKeyOf(words.options))

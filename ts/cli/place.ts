@@ -2,8 +2,9 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
 import type { OpenStore } from '../runtime/store.ts'
+import { looksLikeUrl, maySayPassword, meantBy, readStoreWord, type StoreWord } from '../runtime/store-word.ts'
 import { InputError, UsageError, type Words } from './command.ts'
-import { isDatabaseUrl, maySayPassword, printable, quoted, withoutPassword } from './printable.ts'
+import { printable, quoted, withoutPassword } from './printable.ts'
 
 /** The option of every command that opens a store. */
 export const rootKeyOption = {
@@ -35,49 +36,79 @@ export function wordOf(operand: string): string {
 }
 
 /**
- * The URL of the store that an operand names: a path alone is that of a directory.
+ * What an operand names.
  *
- * @throws InputError if it names none
+ * @throws InputError if it can name no store
  */
-export function urlOf(operand: string): string {
-  const word = wordOf(operand)
-  if (!isDatabaseUrl(word)) assertNoPassword(word)
-  const [scheme] = /^[a-z]{2,}:/i.exec(word) ?? []
-  const known = scheme === undefined || ['sled:', 'memory:', 'postgres:', 'postgresql:'].includes(scheme)
-  if (!known || word === '' || word === 'sled:') {
-    throw new InputError(
-      `${shown(word)} is no store. Name a directory, such as ./data or sled:./data, or a database, postgres://….`,
-    )
-  }
-  return scheme === undefined ? `sled:${word}` : word
+export function placeOf(operand: string): Exclude<StoreWord, { readonly kind: 'refused' }> {
+  const read = readStoreWord(wordOf(operand))
+  if (read.kind === 'refused') throw new InputError(read.problem)
+  return read
 }
 
 /**
- * A word that names a file or a directory, or should: a URL of a database with a mistake in it would be taken for one, made
- * as one, and told to whoever reads the message.
+ * A word that names a file or a directory: a URL of a database with a mistake in it would be taken for one and told to whoever
+ * reads the message.
  *
  * @throws InputError if it may hold a password
  */
 export function assertNoPassword(word: string): void {
-  if (maySayPassword(word)) {
-    throw new InputError(
-      'A word looks like the URL of a database, and is none that can be used here. It is not repeated, for it may hold a ' +
-        'password. A URL begins with postgres://, without quotes or spaces before it.',
-    )
-  }
+  if (maySayPassword(word)) throw new InputError(noPath)
 }
 
 /**
- * The directory that an operand names.
+ * The same for a word by which something is to be made: nothing is called by a URL.
+ *
+ * @throws InputError if it may hold a password, or begins as a URL does
+ */
+export function assertNewName(word: string): void {
+  if (maySayPassword(word) || looksLikeUrl(word)) throw new InputError(noPath)
+}
+
+/** The same where a directory is made if there is none: not of a word that stands for another kind of store. */
+function madeFrom(operand: string): ReturnType<typeof placeOf> {
+  const place = placeOf(operand)
+  const meant = place.kind === 'bare' ? meantBy(place.path) : undefined
+  if (meant === undefined) return place
+  throw new InputError(`A word alone is no store. ${meant} A directory of this name is written with ./ before it.`)
+}
+
+/**
+ * The directory that an operand names, whether it is there or is to be made.
  *
  * @throws InputError if it is something else
  */
 export function directoryOf(operand: string): string {
-  const url = urlOf(operand)
-  if (!url.startsWith('sled:')) {
-    throw new InputError(`${shown(url)} is no directory. Name one, such as ./data or sled:./data.`)
+  const place = madeFrom(operand)
+  if ('path' in place) return place.path
+  throw new InputError(
+    `${printable(withoutPassword(place.url))} is no directory. Name one, such as ./data or sled:./data.`,
+  )
+}
+
+/**
+ * The URL of the place where a store is to be, whether one is there or not.
+ *
+ * @throws InputError if the operand names none
+ */
+export function urlOf(operand: string): string {
+  const place = madeFrom(operand)
+  return 'path' in place ? `sled:${place.path}` : place.url
+}
+
+/**
+ * The URL of a store that is there. Of a database, opening it tells.
+ *
+ * @throws InputError if none is
+ */
+export async function existingUrlOf(operand: string): Promise<string> {
+  const place = placeOf(operand)
+  if (place.kind === 'memory') {
+    throw new InputError('A store in memory is in its own process alone. Name a directory or a database.')
   }
-  return url.slice('sled:'.length)
+  if (place.kind === 'database') return place.url
+  if (!(await isStore(place.path))) throw new InputError(await absence(place))
+  return `sled:${place.path}`
 }
 
 /**
@@ -86,11 +117,7 @@ export function directoryOf(operand: string): string {
  * @throws InputError if there is none, and what `openStore` rejects with
  */
 export async function openExisting(operand: string, options: Words['options']): Promise<OpenStore> {
-  const url = urlOf(operand)
-  if (url.startsWith('memory:')) {
-    throw new InputError('A store in memory is in its own process alone. Name a directory or a database.')
-  }
-  if (url.startsWith('sled:')) await assertStoreIn(url.slice('sled:'.length))
+  const url = await existingUrlOf(operand)
   // Loaded here, so that what needs no store needs no addon.
   const { openWith } = await import('../runtime/store.ts')
   return await openWith(url, rootKeyOf(options), { mustExist: true })
@@ -111,14 +138,22 @@ function variableName(name: string, where: string): string {
   throw new UsageError(`${where} needs the name of an environment variable, not what is in it.`)
 }
 
-async function assertStoreIn(directory: string): Promise<void> {
-  const isStore = await stat(join(directory, 'format')).then(
+const noPath =
+  'A path is needed here, such as ./data, and this looks like a URL or the settings of a connection. It is not repeated, for it may hold a password.'
+
+async function isStore(directory: string): Promise<boolean> {
+  return await stat(join(directory, 'format')).then(
     (found) => found.isFile(),
     () => false,
   )
-  if (!isStore) throw new InputError(`There is no store in ${quoted(directory)}. Name the directory of one.`)
 }
 
-function shown(word: string): string {
-  return word === '' ? 'An empty word' : printable(withoutPassword(word))
+/** What is where a store should be, and what the word may have been meant for. */
+async function absence({ kind, path }: Extract<StoreWord, { readonly path: string }>): Promise<string> {
+  const isThere = await stat(path).then(
+    () => true,
+    () => false,
+  )
+  const hint = (kind === 'bare' ? meantBy(path) : undefined) ?? 'Name the directory of one.'
+  return `There is no store in ${quoted(path)}${isThere ? ', but something else' : ''}. ${hint}`
 }

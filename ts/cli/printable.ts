@@ -1,3 +1,4 @@
+import { maySayPassword } from '../runtime/store-word.ts'
 import { visible } from '../visible.ts'
 
 /**
@@ -13,25 +14,16 @@ export function quoted(text: string): string {
   return `"${printable(text.replace(/["\\]/g, '\\$&'))}"`
 }
 
-/**
- * Whether a word may hold the password of a database, written rightly or not: a URL of anything, `name:password@host`, or
- * the `host=… password=…` of other clients. Paths look otherwise.
- */
-export function maySayPassword(word: string): boolean {
-  const rest = word.replace(/^(sled|memory|[a-z](?=:[\\/])):/i, '')
-  return (
-    /:\/\/|postgres(ql)?\s*:|[^\s\\/]:[^\s\\/]+@|password\s*=/i.test(rest) ||
-    /(^|[\s'"<?&])(host|hostaddr|port|user|dbname|service|passfile)\s*=/i.test(rest)
-  )
-}
-
-/** Whether a word begins as the URL of a database has to. */
-export function isDatabaseUrl(word: string): boolean {
-  return /^postgres(ql)?:\/\//.test(word)
+/** A word of the command line that names nothing we know: it is said again unless there is more in it than a name. */
+export function nameAlone(word: string): string {
+  return /[\s=:@]|%[0-9a-f]{2}/i.test(word) ? schemeAlone(word) : word
 }
 
 /** A word of the command line, or as much of it as is no secret. */
 export function withoutPassword(word: string): string {
-  if (!maySayPassword(word)) return word
-  return isDatabaseUrl(word) ? word.replace(/:\/\/.*/s, '://…') : '…'
+  return maySayPassword(word) ? schemeAlone(word) : word
+}
+
+function schemeAlone(word: string): string {
+  return /^postgres(ql)?:\/\//.test(word) ? word.replace(/:\/\/.*/s, '://…') : '…'
 }

@@ -1,6 +1,6 @@
 import { checkStore, findingLines } from './checked.ts'
 import { type Command, Exit, InputError } from './command.ts'
-import { directoryOf, openExisting, rootKeyOption, urlOf } from './place.ts'
+import { directoryOf, openExisting, placeOf, rootKeyOption } from './place.ts'
 import { quoted } from './printable.ts'
 import { withProgress } from './progress.ts'
 
@@ -34,7 +34,7 @@ export const restore: Command = {
 
 /** @throws InputError if it is no directory */
 function targetOf(operand: string): string {
-  if (!urlOf(operand).startsWith('postgres')) return directoryOf(operand)
+  if (placeOf(operand).kind !== 'database') return directoryOf(operand)
   throw new InputError(
     'A backup is restored into a directory. To bring it into a database, move that there: bailiwick migrate <directory> <url>.',
   )

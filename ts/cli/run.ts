@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util'
 import { BailiwickError } from '../errors/index.ts'
+import { nearest } from '../nearest.ts'
+import { maySayPassword } from '../runtime/store-word.ts'
 import { VERSION } from '../version.ts'
 import { visibleJson } from '../visible.ts'
 import {
@@ -14,7 +16,7 @@ import {
 } from './command.ts'
 import { commands } from './commands.ts'
 import { helpOf, helpOfAll } from './help.ts'
-import { maySayPassword, printable, withoutPassword } from './printable.ts'
+import { nameAlone, printable } from './printable.ts'
 
 /** Does what the words of a command line say, and returns the exit code. Never throws for what a user did. */
 export async function run(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -26,7 +28,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   }
   const command = commands.get(first)
   if (command !== undefined) return await runCommand(first, command, rest, terminal)
-  const message = `There is no command ${printable(withoutPassword(first))}. The commands are: ${[...commands.keys()].join(', ')}.`
+  const message = `There is no command ${printable(nameAlone(first))}.${meant(first, [...commands.keys()])} The commands are: ${[...commands.keys()].join(', ')}.`
   return complain(terminal, new UsageError(message), '--help', rest.includes('--json'))
 }
 
@@ -55,7 +57,7 @@ function parse(command: Command, words: readonly string[]): Words | 'help' {
   const missing = command.operands[positionals.length]
   if (missing !== undefined) throw new UsageError(`<${missing}> is missing.`)
   const surplus = positionals[command.operands.length + (command.optional?.length ?? 0)]
-  if (surplus !== undefined) throw new UsageError(`${printable(withoutPassword(surplus))} is one word too many.`)
+  if (surplus !== undefined) throw new UsageError(`${printable(nameAlone(surplus))} is one word too many.`)
   return { operands: positionals, options, json: json === true }
 }
 
@@ -72,9 +74,19 @@ function parseStrictly(command: Command, words: readonly string[]) {
     if (error instanceof UsageError) throw error
     // It explains how to escape a leading dash after the first sentence, in several lines.
     const [sentence = ''] = (error as Error).message.split(/(?<=')\. |\n/)
-    if (maySayPassword(sentence)) throw new UsageError('There is an option that is unknown, or lacks its argument.')
-    throw new UsageError(`${printable(sentence.replace(/\.$/, ''))}.`)
+    const known = Object.keys(parseOptions(command)).map((name) => `--${name}`)
+    const [, unknown = ''] = /^Unknown option '(-.*)'$/s.exec(sentence.replace(/\.$/, '')) ?? []
+    if (maySayPassword(sentence) || nameAlone(unknown || '-') !== (unknown || '-')) {
+      throw new UsageError('There is an option that is unknown, or lacks its argument.')
+    }
+    throw new UsageError(`${printable(sentence.replace(/\.$/, ''))}.${meant(unknown, known)}`)
   }
+}
+
+/** A question that names the word that was meant, or nothing. */
+function meant(word: string, known: readonly string[]): string {
+  const name = nearest(word, known)
+  return name === undefined ? '' : ` Did you mean ${name}?`
 }
 
 function print(terminal: Terminal, text: string): ExitCode {

@@ -1,3 +1,5 @@
+import type { Reference } from '../runtime/types.ts'
+
 /** How errors of another copy of this package in the same process are recognised: the registry of symbols is shared. */
 const brand: unique symbol = Symbol.for('bailiwick.error')
 
@@ -20,7 +22,8 @@ export type ErrorCode =
 
 /**
  * The base of every error that bailiwick throws. Tell errors apart by `code`, or by a class's `isInstance`, which
- * (unlike `instanceof`) also recognises errors of another installed copy of the package.
+ * (unlike `instanceof`) also recognises errors of another installed copy of the package. The `stack` of one that a call
+ * rejects with names the functions that await the call.
  *
  * @example
  * ```ts
@@ -38,6 +41,12 @@ export abstract class BailiwickError extends Error {
 
   /** The name of the class, kept when a bundler renames classes. */
   abstract override readonly name: string
+
+  /**
+   * Of `references.putMany`: what it had kept when it failed, which are the first of its items. An error of OutcomeUnknownError
+   * may have kept up to 250 more; putting an item again that is there changes nothing.
+   */
+  declare readonly done?: readonly Reference[]
 
   /** @internal */
   get [brand](): true {

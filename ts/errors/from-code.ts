@@ -12,7 +12,7 @@ import { StoreCorruptError } from './store-corrupt-error.ts'
 import { StoreLockedError } from './store-locked-error.ts'
 import { StoreUnavailableError } from './store-unavailable-error.ts'
 import { TenantMismatchError } from './tenant-mismatch-error.ts'
-import { ThreadBusyError } from './thread-busy-error.ts'
+import { type BusyRun, ThreadBusyError } from './thread-busy-error.ts'
 
 /** The classes that carry nothing but a message. */
 const plainClasses = {
@@ -20,7 +20,6 @@ const plainClasses = {
   NOT_FOUND: NotFoundError,
   TENANT_MISMATCH: TenantMismatchError,
   CONFLICT: ConflictError,
-  THREAD_BUSY: ThreadBusyError,
   APPROVAL_CLOSED: ApprovalClosedError,
   STORE_LOCKED: StoreLockedError,
   STORE_UNAVAILABLE: StoreUnavailableError,
@@ -28,18 +27,25 @@ const plainClasses = {
   STORE_CORRUPT: StoreCorruptError,
   CLOSED: ClosedError,
   INTERNAL: InternalError,
-} satisfies Record<Exclude<ErrorCode, 'SPEC_INVALID' | 'QUOTA_EXCEEDED'>, new (message: string) => BailiwickError>
+} satisfies Record<
+  Exclude<ErrorCode, 'SPEC_INVALID' | 'QUOTA_EXCEEDED' | 'THREAD_BUSY'>,
+  new (
+    message: string,
+  ) => BailiwickError
+>
 
 /**
  * The error for a failure that the core reports.
  *
  * @param code the stable code; an unknown one gives an `InternalError`
  * @param message the core's message
- * @param details for `SPEC_INVALID` the array of issues, for `QUOTA_EXCEEDED` `{ quota, limit, used }`, else nothing
+ * @param details for `SPEC_INVALID` the array of issues, for `QUOTA_EXCEEDED` `{ quota, limit, used }`, for `THREAD_BUSY`
+ *   `{ runId, status }` if a run has it, else nothing
  */
 export function errorFromCode(code: string, message: string, details?: unknown): BailiwickError {
   if (code === 'SPEC_INVALID') return new SpecError(issuesFrom(details, message))
   if (code === 'QUOTA_EXCEEDED') return new QuotaExceededError(message, quotaFrom(details))
+  if (code === 'THREAD_BUSY') return new ThreadBusyError(message, busyRunFrom(details))
   if (Object.hasOwn(plainClasses, code)) return new plainClasses[code as keyof typeof plainClasses](message)
   return new InternalError(`Unknown failure ${code}: ${message}`)
 }
@@ -50,6 +56,11 @@ function issuesFrom(details: unknown, message: string): SpecIssue[] {
     path: String(issue.path ?? ''),
     message: String(issue.message ?? message),
   }))
+}
+
+function busyRunFrom(details: unknown): BusyRun | undefined {
+  const { runId, status } = (details ?? {}) as Partial<BusyRun>
+  return runId === undefined || status === undefined ? undefined : { runId: String(runId), status }
 }
 
 function quotaFrom(details: unknown): { quota: string; limit: number; used: number } {

@@ -8,7 +8,7 @@ export class QuotaExceededError extends BailiwickError {
   readonly quota: string
   /** What is allowed, in items or bytes. */
   readonly limit: number
-  /** What is, or would be, in use, in items or bytes. */
+  /** What is in use, in items or bytes; of `valueBytes`, what the value has. The message says what was asked for beyond that. */
   readonly used: number
 
   constructor(message: string, usage: { quota: string; limit: number; used: number }, options?: ErrorOptions) {

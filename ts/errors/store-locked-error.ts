@@ -1,6 +1,6 @@
 import { BailiwickError, hasCode } from './bailiwick-error.ts'
 
-/** Another process has the directory of this store open. */
+/** Another process, or another copy of bailiwick in this one, has the directory of this store open. The message says which copies there are. */
 export class StoreLockedError extends BailiwickError {
   override readonly name = 'StoreLockedError'
   readonly code = 'STORE_LOCKED'

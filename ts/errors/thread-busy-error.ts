@@ -1,9 +1,26 @@
 import { BailiwickError, hasCode } from './bailiwick-error.ts'
 
+/** The run that keeps others from its thread. */
+export interface BusyRun {
+  readonly runId: string
+  /** How it stood then. Wait for a running one, resume an interrupted one, decide about a suspended one; or cancel it. */
+  readonly status: 'running' | 'interrupted' | 'suspended'
+}
+
 /** Another run is writing this thread. Wait for it, resume it or cancel it. */
 export class ThreadBusyError extends BailiwickError {
   override readonly name = 'ThreadBusyError'
   readonly code = 'THREAD_BUSY'
+  /** The run that has the thread. `undefined` where appends keep each other from it. */
+  readonly runId: string | undefined
+  /** How that run stood then. */
+  readonly status: BusyRun['status'] | undefined
+
+  constructor(message: string, run?: BusyRun, options?: ErrorOptions) {
+    super(message, options)
+    this.runId = run?.runId
+    this.status = run?.status
+  }
 
   /** Whether `value` is this error, of whichever installed copy of bailiwick. Never throws. */
   static override isInstance(value: unknown): value is ThreadBusyError {

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http'
-import { NotFoundError } from '../errors/index.ts'
 import { notFound } from '../runtime/not-found.ts'
 import { Refusal } from './form.ts'
 import type { Page } from './layout.ts'
@@ -77,14 +76,4 @@ function decoded(part: string): string {
 export function pageOf({ search }: Ask, limit = 50): { limit: number; cursor?: string } {
   const cursor = search.get('cursor')
   return cursor === null ? { limit } : { limit, cursor }
-}
-
-/** What `find` gives, or `undefined` where that is no longer there. */
-export async function unlessGone<T>(find: Promise<T>): Promise<T | undefined> {
-  try {
-    return await find
-  } catch (error) {
-    if (NotFoundError.isInstance(error)) return undefined
-    throw error
-  }
 }

@@ -90,8 +90,9 @@ caption { padding: 0 0 0.5rem; text-align: left; color: var(--quiet); font-size:
 th, td { padding: 0.5rem 0.75rem 0.5rem 0; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
 thead th { color: var(--quiet); font-weight: 600; font-size: 0.875rem; border-bottom: 1px solid var(--line); }
 tbody tr + tr > * { border-top: 1px solid var(--line); }
-.list td[data-name="Run"] { width: 24%; }
-.list td.bar { width: 22%; }
+.list td[data-name="Asked"] { width: 26%; }
+.list td[data-name="Answer"] { width: 20%; }
+.list td.bar { width: 14%; }
 .bars { table-layout: fixed; }
 .bars th { width: 28%; font-weight: 400; }
 .bars .number { width: 12rem; text-align: right; padding-right: 0; color: var(--quiet); font-size: 0.9375rem; font-variant-numeric: tabular-nums; }
@@ -124,6 +125,9 @@ tbody tr + tr > * { border-top: 1px solid var(--line); }
 .event ul { margin: 0; padding-left: 1.25rem; overflow-wrap: anywhere; }
 
 form { display: grid; gap: 0.375rem; margin-top: 1rem; padding-top: 1rem; border-top: 1px solid var(--line); max-width: 34rem; }
+form.search { margin: 0 0 1rem; padding: 0; border: 0; }
+.search .buttons { flex-wrap: nowrap; margin: 0; }
+.search button { background: var(--plain-ground); color: var(--text); }
 label { font-weight: 600; }
 input, textarea { width: 100%; padding: 0.5rem 0.65rem; font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--quiet); border-radius: 6px; }
 textarea { resize: vertical; }
@@ -137,7 +141,7 @@ button:hover { filter: brightness(1.08); }
   .list thead { position: absolute; left: -100vw; }
   .list, .list tbody, .list caption { display: block; }
   .list tr { display: block; padding: 0.75rem 0; }
-  .list td, .list td[data-name="Run"], .list td.bar { display: block; position: relative; width: auto; padding: 0.15rem 0 0.15rem 6rem; border: 0; }
+  .list td, .list td[data-name="Asked"], .list td[data-name="Answer"], .list td.bar { display: block; position: relative; width: auto; padding: 0.15rem 0 0.15rem 6rem; border: 0; }
   .list td::before { content: attr(data-name); position: absolute; left: 0; top: 0.25rem; color: var(--quiet); font-size: 0.875rem; }
   .list td.bar { padding-top: 0.5rem; padding-bottom: 0.5rem; }
   .bars th { width: 32%; }

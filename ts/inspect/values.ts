@@ -37,6 +37,16 @@ export function counted(number: number, thing: string): string {
   return `${count(number)} ${thing}${number === 1 ? '' : 's'}`
 }
 
+/** A text in one line, cut where it is long. */
+export function clipped(text: string, most = 160): string {
+  const line = text
+    .slice(0, most * 4)
+    .replace(/\s+/g, ' ')
+    .trim()
+  const letters = Array.from(line)
+  return letters.length > most || text.length > most * 4 ? `${letters.slice(0, most).join('')}…` : line
+}
+
 /** JSON in lines, or text as it is. */
 export function value(given: unknown): Html {
   return html`<pre tabindex="0">${typeof given === 'string' ? given : JSON.stringify(given, undefined, 2)}</pre>`

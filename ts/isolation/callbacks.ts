@@ -30,12 +30,23 @@ type CallbackKind =
  */
 export const places = {
   model: ['stream', 'next', 'return', 'event getter', 'metadata toJSON', 'error getter', 'signal listener', 'onabort'],
-  tool: ['handler', 'result getter', 'result toJSON', 'result then', 'error getter', 'signal listener', 'onabort'],
+  tool: [
+    'handler',
+    'generator step',
+    'result getter',
+    'result toJSON',
+    'result then',
+    'error getter',
+    'signal listener',
+    'onabort',
+  ],
   needsApproval: ['call', 'answer then'],
   approve: ['call', 'answer then', 'answer toJSON', 'answer getter'],
   output: ['validate', 'issues getter'],
+  input: ['validate', 'issues getter'],
   models: ['factory'],
   schemas: ['validate', 'result then'],
+  onError: ['call', 'answer then'],
   env: ['getter'],
   argument: ['value toJSON', 'value getter', 'options getter', 'request getter', 'message getter'],
   compute: ['call', 'result then', 'result toJSON'],
@@ -75,24 +86,26 @@ function schemaOf(validate: (value: unknown) => unknown) {
 export function callbackSpec(resourceId: string, onReached: OnReached): RuntimeSpec {
   const tool = (name: string, more: object = {}) =>
     defineTool({ name, description: 'x', effects: 'read', input, ...more })
-  const output = schemaOf((value) => {
-    onReached('output: validate')
-    const issues = () => onReached('output: issues getter')
-    return {
-      value,
-      get issues() {
-        return issues()
-      },
-    }
-  })
+  const validating = (kind: 'output' | 'input') =>
+    schemaOf((value) => {
+      onReached(`${kind}: validate`)
+      return {
+        value,
+        get issues() {
+          return onReached(`${kind}: issues getter`)
+        },
+      }
+    })
+  const output = validating('output')
   const tools = [
     tool('look'),
     tool('later'),
+    tool('steps'),
     tool('checked'),
     tool('fail'),
     tool('wait'),
     tool('ask', { approval: 'dynamic' }),
-    tool('send', { approval: 'always' }),
+    tool('send', { approval: 'always', input: validating('input') }),
   ]
   const agent = defineSpecialist({ name: 'one', model: 'scripted/any', prompt: 'x', tools, output })
   return defineRuntime({
@@ -128,6 +141,11 @@ export function callbackOptions(onReached: OnReached, listening: Listening): Omi
       }
     },
     later: () => thenable('later', () => onReached('tool: result then')),
+    steps: function* () {
+      onReached('tool: generator step')
+      yield 'half'
+      return 'done'
+    },
     checked: () => 'checked',
     fail: () => {
       const error = { name: 'Error' }
@@ -182,6 +200,10 @@ export function callbackOptions(onReached: OnReached, listening: Listening): Omi
       return thenable(false, () => onReached('needsApproval: answer then')) as Promise<boolean>
     },
     approve,
+    onError: () => {
+      onReached('onError: call')
+      return thenable(undefined, () => onReached('onError: answer then')) as never
+    },
     env: {
       get SCRIPTED_KEY() {
         onReached('env: getter')
@@ -194,7 +216,7 @@ export function callbackOptions(onReached: OnReached, listening: Listening): Omi
 type Listens = (signal: AbortSignal, kind: 'model' | 'tool', over: (error: Error) => void) => void
 
 function hostModel(onReached: OnReached, listens: Listens): Model {
-  const all = ['look', 'later', 'checked', 'fail', 'ask', 'send']
+  const all = ['look', 'later', 'steps', 'checked', 'fail', 'ask', 'send']
   const call = (tool: string): ModelEvent => ({ type: 'tool.call', callId: `call ${tool}`, tool, input: '{}' })
   const finish = (reason: 'stop' | 'tool-calls'): ModelEvent => ({ type: 'finish', reason, usage })
   const turn = ({ messages }: ModelRequest): ModelEvent[] => {

@@ -94,7 +94,7 @@ export interface EraseReceipt {
   readonly erasedAt: number
   /** How many items and bytes there were of each kind. */
   readonly storage: { readonly [K in Kind]: { readonly items: number; readonly bytes: number } }
-  /** The tokens that were used, by model. */
+  /** The tokens that its models had used, by model, in all runs. Left out if that could not be read any more, because it was damaged. */
   readonly tokens: Readonly<Record<string, TokenUsage>>
   /** The last state of the approval ledger, if it had records. */
   readonly checkpoint?: Checkpoint

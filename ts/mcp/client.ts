@@ -1,3 +1,4 @@
+import { InvalidInputError } from '../errors/index.ts'
 import type { JsonSchema } from '../spec/schema.ts'
 
 // The client of the Model Context Protocol's TypeScript SDK, as far as it is used here: `@modelcontextprotocol/client` 2.x
@@ -37,15 +38,34 @@ export interface McpCall {
 /** More pages than this are taken for a server that never ends. */
 const mostPages = 1000
 
-/** All tools of a server. A client 2.x asks for all pages by itself. */
-export async function listAllTools(client: McpClient): Promise<McpTool[]> {
+/**
+ * All tools of a server. A client 2.x asks for all pages by itself. `leaveOut` is told of what is no tool.
+ *
+ * @throws InvalidInputError (rejected) if the server's answer has no list of tools, and whatever the client rejects with
+ */
+export async function listAllTools(
+  client: McpClient,
+  leaveOut: (name: string, reason: string) => void = () => {},
+): Promise<McpTool[]> {
   let page = await client.listTools()
-  const tools = [...page.tools]
+  const tools: McpTool[] = []
+  let seen = 0
+  const take = () => {
+    if (!Array.isArray(page?.tools)) {
+      throw new InvalidInputError('The MCP server answered tools/list without a list of tools. Look at the server.')
+    }
+    for (const tool of page.tools as readonly (McpTool | null)[]) {
+      if (typeof tool?.name === 'string') tools.push(tool)
+      else leaveOut(`tools[${seen}]`, 'It is no tool: it has no name.')
+      seen += 1
+    }
+  }
+  take()
   for (let pages = 1; page.nextCursor !== undefined; pages += 1) {
     if (pages === mostPages)
       throw new Error(`The MCP server has more than ${mostPages} pages of tools; it may never end.`)
     page = await client.listTools({ cursor: page.nextCursor })
-    tools.push(...page.tools)
+    take()
   }
   return tools
 }

@@ -4,7 +4,9 @@ import { Issues, pathTo } from '../spec/issues.ts'
 import type { JsonObject } from '../spec/json-value.ts'
 import { messages } from '../spec/messages.ts'
 import { type ApprovalPolicy, defineTool, type Tool } from '../spec/tool.ts'
+import { type McpToolsChange, ServerTools, type ToolsChanged, watch } from './changes.ts'
 import { callTool, listAllTools, type McpClient, type McpTool } from './client.ts'
+import { toolNameFor } from './names.ts'
 import { toResult } from './result.ts'
 
 /** What goes for all tools of a server. */
@@ -15,6 +17,18 @@ export interface McpToolsOptions {
   readonly approval?: ApprovalPolicy
   /** How long a call may take: a positive number of milliseconds. Default: as long as the run. */
   readonly timeoutMs?: number
+  /**
+   * What a tool is called here, by its name at the server: the whole name, to which no prefix is added. What it does not
+   * name is named by the rule that {@link mcpTools} says.
+   */
+  readonly rename?: { readonly [name: string]: string } | ((name: string) => string | undefined)
+  /** Tools that are not wanted, by their names at the server. */
+  readonly skip?: readonly string[] | ((name: string) => boolean)
+  /**
+   * Is told when the server has other tools than it had: a new runtime is what can use them. What it throws or rejects with
+   * becomes a warning of the process.
+   */
+  readonly toolsChanged?: ToolsChanged
 }
 
 /** The tools of an MCP server. */
@@ -23,6 +37,12 @@ export interface McpTools {
   readonly tools: Tool<string, never>[]
   /** For `createRuntime`, by the names of the tools. */
   readonly handlers: { readonly [name: string]: ToolHandler<JsonObject> }
+  /** The tools that are not called what the server calls them, but for the prefix. */
+  readonly renamed: readonly { readonly name: string; readonly tool: string }[]
+  /** The tools of the server that cannot be used, with the reason; each is a warning of the process, too. */
+  readonly skipped: readonly { readonly name: string; readonly reason: string }[]
+  /** Asks the server for its tools again, as is done when it says that they have changed. `undefined`: they have not. */
+  refresh(): Promise<McpToolsChange | undefined>
 }
 
 /**
@@ -34,8 +54,13 @@ export interface McpTools {
  * server. Images, audio and binary resources are kept as references of the type `mcp-content`; a result with `isError` is a
  * failed call.
  *
- * @throws SpecError (rejected) with every tool that cannot be one of ours, for example by its name; InvalidInputError for
- *   what is no client; whatever the client rejects with
+ * A server's name that is no tool name (`db.query`, `9lives`, over 64 characters) is made one: other characters become `_`,
+ * and the name ends with 12 hexadecimal digits of its SHA-256, so that no two become the same whatever else the server has.
+ * A tool that cannot be used, for example because its schema refers to another file, is left out: see `skipped`. Schemas are
+ * compiled at once, which loads the addon.
+ *
+ * @throws SpecError (rejected) with what `approval`, `timeoutMs` and `rename` make wrong; InvalidInputError for what is no client,
+ *   prefix or `skip`; whatever the client rejects with
  * @example
  * ```ts
  * const github = await mcpTools(client, { prefix: 'github_', approval: 'always' })
@@ -48,47 +73,120 @@ export async function mcpTools(client: McpClient, options: McpToolsOptions = {})
   if (typeof client?.listTools !== 'function' || typeof client.callTool !== 'function') {
     throw new InvalidInputError('client must be a connected MCP client, with listTools and callTool.')
   }
-  const { prefix = '', ...common } = options
-  if (typeof prefix !== 'string') throw new InvalidInputError('prefix must be a text such as "github_".')
+  const { nameOf, isWanted, common } = checkOptions(options)
   const issues = new Issues()
-  const tools: Tool<string, never>[] = []
-  const handlers = new Map<string, ToolHandler<JsonObject>>()
-  for (const [index, given] of (await listAllTools(client)).entries()) {
-    const path = pathTo('tools', index)
-    const tool = define(given, { ...common, prefix }, path, issues)
-    if (tool === undefined) continue
-    if (handlers.has(tool.name)) issues.add(`${path}.name`, messages.duplicateName)
-    tools.push(tool)
-    handlers.set(tool.name, async (input, { signal, references }) =>
-      toResult(await callTool(client, { name: given.name, arguments: { ...input } }, signal), references),
-    )
+  const skipped: { name: string; reason: string }[] = []
+  const leaveOut = (name: string, reason: string) => skipped.push({ name, reason })
+  const listed = await listAllTools(client, leaveOut)
+  const usable: { readonly given: McpTool; readonly tool: Tool<string, never> }[] = []
+  const byName = new Map<string, McpTool>()
+  for (const given of listed) {
+    if (!isWanted(given.name)) continue
+    const name = nameOf(given.name)
+    const before = byName.get(name)
+    if (before !== undefined && before.name !== given.name) {
+      issues.add(pathTo('rename', given.name), `${messages.duplicateName} It is ${JSON.stringify(name)}.`)
+    } else if (before !== undefined) {
+      leaveOut(given.name, messages.duplicateName)
+    } else {
+      byName.set(name, given)
+      const tool = define(given, name, common, leaveOut)
+      if (tool !== undefined) usable.push({ given, tool })
+    }
   }
   issues.throwIfAny()
-  return { tools, handlers: Object.fromEntries(handlers) }
+  // Loaded when it is needed: who only imports this does without the addon.
+  const { unusableTools } = await import('../runtime/unusable-tools.ts')
+  const reasons = await unusableTools(usable.map(({ tool }) => tool))
+  for (const [at, reason] of reasons) leaveOut(usable[at]?.given.name ?? '', reason)
+  warnOf(skipped)
+
+  const server = new ServerTools(listed, options.toolsChanged)
+  watch(client, server)
+  const taken = usable.filter((_, at) => !reasons.has(at))
+  const handlers = taken.map(({ given, tool }): [string, ToolHandler<JsonObject>] => [
+    tool.name,
+    async (input, { signal, references }) => {
+      if (!server.has(given.name)) throw new Error(messageOfGone(tool.name))
+      return toResult(await callTool(client, { name: given.name, arguments: { ...input } }, signal), references)
+    },
+  ])
+  return {
+    tools: taken.map(({ tool }) => tool),
+    handlers: Object.fromEntries(handlers),
+    renamed: taken.flatMap(({ given, tool }) =>
+      tool.name === (options.prefix ?? '') + given.name ? [] : [{ name: given.name, tool: tool.name }],
+    ),
+    skipped,
+    refresh: async () => server.learn(await listAllTools(client)),
+  }
 }
 
-/** The tool as ours; issues if it cannot be one. */
+/** What the options say, checked before the server is asked: none of it is the fault of a tool. */
+function checkOptions({ prefix = '', rename = {}, skip = [], toolsChanged, approval, timeoutMs }: McpToolsOptions) {
+  if (typeof prefix !== 'string' || !/^(?:[A-Za-z][A-Za-z0-9_-]{0,31})?$/.test(prefix)) {
+    throw new InvalidInputError(
+      'prefix must be a text such as "github_": a letter, then at most 31 letters, digits, "_" or "-".',
+    )
+  }
+  if (typeof skip !== 'function' && !Array.isArray(skip)) {
+    throw new InvalidInputError('skip must be a list of names at the server, or a function of one.')
+  }
+  if (typeof rename !== 'function' && (typeof rename !== 'object' || rename === null)) {
+    throw new InvalidInputError('rename must be an object by names at the server, or a function of one.')
+  }
+  if (toolsChanged !== undefined && typeof toolsChanged !== 'function') {
+    throw new InvalidInputError('toolsChanged must be a function.')
+  }
+  const common = {
+    ...(approval === undefined ? {} : { approval }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  }
+  defineTool({ name: 'any', description: 'Any', input: { type: 'object' }, ...common })
+  const renamed = (name: string): unknown =>
+    typeof rename === 'function' ? rename(name) : Object.hasOwn(rename, name) ? rename[name] : undefined
+  return {
+    common,
+    isWanted: (name: string) => !(typeof skip === 'function' ? skip(name) : skip.includes(name)),
+    nameOf: (name: string): string => {
+      const given = renamed(name)
+      if (given === undefined) return toolNameFor(prefix + name)
+      if (typeof given === 'string' && /^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(given)) return given
+      throw new SpecError([{ path: pathTo('rename', name), message: messages.toolName }])
+    },
+  }
+}
+
+/** The tool as ours. What it cannot be one for is left out with the reason. */
 function define(
   given: McpTool,
-  { prefix, approval, timeoutMs }: McpToolsOptions & { readonly prefix: string },
-  path: string,
-  issues: Issues,
+  name: string,
+  common: { readonly approval?: ApprovalPolicy; readonly timeoutMs?: number },
+  leaveOut: (name: string, reason: string) => void,
 ): Tool<string, never> | undefined {
-  const name = prefix + given.name
   try {
     return defineTool({
       name,
-      description: given.description || given.title || given.annotations?.title || given.name,
+      description: given.description || given.title || given.annotations?.title || given.name || name,
       input: given.inputSchema,
       ...(given.outputSchema === undefined ? {} : { output: given.outputSchema }),
       effects: given.annotations?.readOnlyHint === true ? 'read' : 'write',
-      ...(approval === undefined ? {} : { approval }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...common,
     }) as Tool<string, never>
   } catch (error) {
     if (!SpecError.isInstance(error)) throw error
-    for (const issue of error.issues)
-      issues.add(`${path}.${issue.path}`, `${issue.message} The tool would be ${JSON.stringify(name)}.`)
+    leaveOut(given.name, error.issues.map(({ path, message }) => `${path}: ${message}`).join(' '))
     return undefined
   }
+}
+
+function warnOf(skipped: readonly { readonly name: string; readonly reason: string }[]): void {
+  for (const { name, reason } of skipped) {
+    const message = `The tool ${JSON.stringify(name)} of an MCP server cannot be used and is left out. ${reason}`
+    process.emitWarning(message, { code: 'BAILIWICK_MCP_TOOL_LEFT_OUT' })
+  }
+}
+
+function messageOfGone(name: string): string {
+  return `The server does not have the tool ${name} any more. Do without it, or use another tool.`
 }

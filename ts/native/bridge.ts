@@ -3,12 +3,14 @@ import { performance } from 'node:perf_hooks'
 import { setImmediate, setInterval } from 'node:timers'
 import { errorFromCode } from '../errors/from-code.ts'
 import { BailiwickError, InternalError, InvalidInputError } from '../errors/index.ts'
+import { rejection } from '../errors/rejection.ts'
 import { quietly } from '../quietly.ts'
 import type { Resolved } from '../runtime/types.ts'
 import type { NativeAddon, NativeEnvironment } from './addon.ts'
 import { loadAddon } from './loader.ts'
 import { type Answer, Message } from './message.ts'
 import type { Operation } from './operations.ts'
+import { lockedMessage } from './other-copies.ts'
 import { type FetchedEntry, SharedMemory, State } from './shared-memory.ts'
 
 /** As it was when this was loaded: a host may put something else in its place, a test runner's for instance. */
@@ -21,7 +23,7 @@ const KEEP_ALIVE_MS = 1 << 30
 const FETCH_ATTEMPTS = 8
 
 /** What a run's questions are about. */
-export const Question = { model: 0, tool: 1, needsApproval: 2, approve: 3, output: 4 } as const
+export const Question = { model: 0, tool: 1, needsApproval: 2, approve: 3, output: 4, input: 5 } as const
 
 /** One of them. */
 export type Question = (typeof Question)[keyof typeof Question]
@@ -47,7 +49,6 @@ interface Pending {
   readonly target: Target
   readonly decode: (answer: Answer) => unknown
   readonly resolve: (value: never) => void
-  readonly reject: (error: unknown) => void
 }
 
 /**
@@ -92,12 +93,12 @@ export class Bridge {
     write: (message: Message) => void,
     decode: (answer: Answer) => T,
   ): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
+    return new Promise<T>((resolve) => {
       const token = this.#send(operation, typeof target === 'number' ? target : target.number, write)
       // The core gives no number twice. Should it ever, the second call must not take the place of the first.
       if (this.#pending.has(token)) throw new InternalError('Two calls have one number. Please report this.')
       if (this.#pending.size === 0) this.#keepAlive.ref()
-      this.#pending.set(token, { target, decode, resolve, reject })
+      this.#pending.set(token, { target, decode, resolve })
       // While earlier answers could not be fetched, the doorbell has rung already and will not ring for this one.
       if (this.#failedFetches > 0) this.#scheduleTurn()
     })
@@ -228,7 +229,7 @@ export class Bridge {
     } catch (error) {
       this.#failedFetches += 1
       if (this.#failedFetches < FETCH_ATTEMPTS) return 1
-      for (const { reject } of this.#pending.values()) reject(typed(error))
+      for (const { resolve } of this.#pending.values()) resolve(rejection(() => typed(error)) as never)
       this.#pending.clear()
       return 0
     }
@@ -282,13 +283,7 @@ export class Bridge {
     const pending = this.#pending.get(token)
     if (pending === undefined) return
     this.#pending.delete(token)
-    try {
-      if (body === undefined) throw new RangeError('There is no memory for it.')
-      if (state === State.failed) pending.reject(fromFailure(body.json()))
-      else pending.resolve(pending.decode(body) as never)
-    } catch (cause) {
-      pending.reject(new InternalError('An answer of the core could not be read.', { cause }))
-    }
+    pending.resolve(outcome(pending.decode, state, body) as never)
   }
 }
 
@@ -302,6 +297,18 @@ function hostFailed(message: Message): void {
 
 function noMemory(message: Message): void {
   message.raw('{"message":"There is no memory for what is asked. Pass large values as references."}')
+}
+
+/** What a call comes to: its result, or a promise that rejects. */
+function outcome(decode: (answer: Answer) => unknown, state: number, body: Answer | undefined): unknown {
+  try {
+    if (body === undefined) throw new RangeError('There is no memory for it.')
+    if (state !== State.failed) return decode(body)
+    const failure = body.json<Failure>()
+    return rejection(() => fromFailure(failure))
+  } catch (cause) {
+    return rejection(() => new InternalError('An answer of the core could not be read.', { cause }))
+  }
 }
 
 let bridgeOfThisThread: Bridge | undefined
@@ -318,8 +325,8 @@ interface Failure {
   readonly details?: unknown
 }
 
-function fromFailure(failure: Failure): Error {
-  return errorFromCode(failure.code, failure.message, failure.details)
+function fromFailure({ code, message, details }: Failure): Error {
+  return errorFromCode(code, code === 'STORE_LOCKED' ? lockedMessage(message) : message, details)
 }
 
 /** Runs what writes a call. What cannot be copied (a detached buffer, more than fits a buffer) is bad input. */

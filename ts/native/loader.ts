@@ -4,9 +4,13 @@ import { InternalError } from '../errors/index.ts'
 import type { NativeAddon } from './addon.ts'
 import { currentPlatform, type Platform, supportedPlatforms } from './platform.ts'
 
-const require = createRequire(import.meta.url)
+/** An addon and the file that it came from. */
+interface Loaded {
+  readonly addon: NativeAddon
+  readonly file: string
+}
 
-let loaded: NativeAddon | undefined
+let loaded: Loaded | undefined
 
 /**
  * The addon of this process, loaded at the first call: importing the package must work without it.
@@ -18,10 +22,15 @@ let loaded: NativeAddon | undefined
  */
 export function loadAddon(): NativeAddon {
   loaded ??= findAddon(currentPlatform())
-  return loaded
+  return loaded.addon
 }
 
-function findAddon(platform: Platform): NativeAddon {
+/** The file that the addon was loaded from, once it is loaded. */
+export function addonFile(): string | undefined {
+  return loaded?.file
+}
+
+function findAddon(platform: Platform): Loaded {
   const explicit = process.env['BAILIWICK_NATIVE_PATH']
   if (explicit !== undefined && explicit !== '') {
     return load(explicit, 'Correct or unset BAILIWICK_NATIVE_PATH.')
@@ -31,9 +40,20 @@ function findAddon(platform: Platform): NativeAddon {
   return load(file, `Reinstall ${platform.packageName}.`)
 }
 
-function load(file: string, advice: string): NativeAddon {
+/**
+ * Looks for packages from where this code is. Not made when this is imported: a bundler that writes CommonJS leaves
+ * `import.meta` empty, and there `__filename` says where that is. Where neither does, the program's own folder has to do.
+ */
+function ownRequire(): NodeJS.Require {
+  const here: string | undefined = import.meta.url
+  const bundle = typeof __filename === 'string' ? __filename : join(process.cwd(), 'index.js')
+  return createRequire(here ?? bundle)
+}
+
+function load(file: string, advice: string): Loaded {
   try {
-    return require(file) as NativeAddon
+    const require = ownRequire()
+    return { addon: require(file) as NativeAddon, file: require.resolve(file) }
   } catch (cause) {
     throw new InternalError(`The native addon could not be loaded on Node ${process.version}. ${advice}`, { cause })
   }
@@ -47,7 +67,7 @@ function builtHere(platform: Platform): string | undefined {
 
 function resolve(specifier: string): string | undefined {
   try {
-    return require.resolve(specifier)
+    return ownRequire().resolve(specifier)
   } catch {
     return undefined
   }
@@ -63,6 +83,7 @@ function missingMessage({ name, packageName }: Platform): string {
   return (
     `bailiwick needs the package ${packageName}, which is not installed. ` +
     'Install again on the machine that will run it, without --omit=optional or --no-optional; ' +
-    'delete node_modules and a lock file written on another platform first.'
+    'delete node_modules and a lock file written on another platform first. ' +
+    'Where bailiwick is bundled, leave it out of the bundle (as "external"), or install the package beside the bundle.'
   )
 }

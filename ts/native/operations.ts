@@ -54,6 +54,7 @@ export const Operation = {
   runGet: 94,
   runsList: 95,
   tokens: 96,
+  runOrigin: 97,
   rotateRootKey: 100,
   setupStore: 101,
   migrate: 102,

@@ -1,3 +1,5 @@
+import { processReport } from './process-report.ts'
+
 /** Which prebuilt addon fits a process. */
 export interface Platform {
   /** `linux-x64-gnu`, `darwin-arm64`, …: the last part of the package's name. */
@@ -41,13 +43,7 @@ function abi(system: System): string | undefined {
   return system.usesGlibc() ? 'gnu' : 'musl'
 }
 
-/** glibc tells its version in Node's diagnostic report; musl has none to tell. Takes about 6 ms. */
+/** glibc tells its version in Node's diagnostic report; musl has none to tell. */
 function usesGlibc(): boolean {
-  const report: { excludeNetwork?: boolean; getReport(): object } = process.report
-  const before = report.excludeNetwork
-  // Without this the report resolves the names of all open sockets, which can take seconds.
-  report.excludeNetwork = true
-  const { header } = report.getReport() as { header: { glibcVersionRuntime?: string } }
-  report.excludeNetwork = before ?? false
-  return header.glibcVersionRuntime !== undefined
+  return processReport().header.glibcVersionRuntime !== undefined
 }

@@ -15,7 +15,7 @@ export function readResolved(answer: Answer, id: string): Resolved {
 
 /** A content with its reference, which is made when it is first asked for: reading only the content stays cheap. */
 class ResolvedReference implements Resolved {
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array<ArrayBuffer>
   readonly #id: string
   readonly #expiresAt: number | null
   /** Members of a JSON object, which are ASCII, and then the glimpse. */
@@ -50,7 +50,7 @@ class ResolvedReference implements Resolved {
     ) as Reference
   }
 
-  toJSON(): { reference: Reference; bytes: Uint8Array } {
+  toJSON(): { reference: Reference; bytes: Uint8Array<ArrayBuffer> } {
     return { reference: this.reference, bytes: this.bytes }
   }
 

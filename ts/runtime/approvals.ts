@@ -23,6 +23,7 @@ import {
 import type { Handle } from './handle.ts'
 import { notFound } from './not-found.ts'
 import { type PageOptions, pageWriter } from './page.ts'
+import { wordOf } from './shown.ts'
 import type { Page } from './types.ts'
 
 const APPROVE = 1
@@ -108,7 +109,7 @@ export class TenantApprovals implements Approvals {
     const { requestedBy, ttlMs } = options
     assertOptionalNumber(ttlMs, 'ttlMs')
     assertOptionalText(requestedBy, 'requestedBy')
-    const text = jsonText(subject)
+    const text = jsonText(subject, 'The subject')
     assertText(text, 'The subject')
     assertSize(text.length)
     return await this.#submit(
@@ -143,7 +144,7 @@ export class TenantApprovals implements Approvals {
     assertOptions(response, 'The response')
     const { decision, actor, reason } = response
     if (decision !== 'approve' && decision !== 'reject') {
-      throw new InvalidInputError("decision must be 'approve' or 'reject'.")
+      throw new InvalidInputError(`decision must be 'approve' or 'reject', not ${wordOf(decision)}.`)
     }
     assertText(actor, 'actor')
     assertOptionalText(reason, 'reason')
@@ -215,7 +216,7 @@ export class TenantApprovals implements Approvals {
 
 function checkpointText(checkpoint: Checkpoint): string {
   assertOptions(checkpoint, 'A checkpoint')
-  const text = jsonText(checkpoint)
+  const text = jsonText(checkpoint, 'The checkpoint')
   assertText(text, 'The checkpoint')
   assertSize(text.length)
   return text

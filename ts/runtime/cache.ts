@@ -4,8 +4,9 @@ import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import { awaiting, computing, wouldWaitForItself } from './computations.ts'
-import { assertOpen, assertOptionalNumber, assertOptions, assertText } from './guard.ts'
+import { assertOpen, assertOptionalNumber, assertOptions, assertText, wholeJsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
+import { kindOf } from './shown.ts'
 import type { Cache } from './types.ts'
 import { valueWriter } from './value-writer.ts'
 
@@ -27,7 +28,7 @@ export class TenantCache implements Cache {
     this.#owner = owner
   }
 
-  async get<T = JsonValue | Uint8Array>(key: string): Promise<T | undefined> {
+  async get<T = JsonValue | Uint8Array<ArrayBuffer>>(key: string): Promise<T | undefined> {
     assertOpen(this.#handle)
     assertText(key, 'key')
     return await this.#submit(
@@ -43,7 +44,7 @@ export class TenantCache implements Cache {
     assertOptions(options, 'options')
     const { ttlMs } = options
     assertOptionalNumber(ttlMs, 'ttlMs')
-    const writeValue = valueWriter(value, FORMS)
+    const writeValue = valueWriter(value, FORMS, wholeJsonText)
     const write = (message: Message) => writeValue(message.text(key).optionalNumber(ttlMs))
     await this.#submit(Operation.cacheSet, write, () => undefined)
   }
@@ -68,7 +69,8 @@ export class TenantCache implements Cache {
     assertOptions(options, 'options')
     const { ttlMs } = options
     assertOptionalNumber(ttlMs, 'ttlMs')
-    if (typeof compute !== 'function') throw new InvalidInputError('compute must be a function.')
+    if (typeof compute !== 'function')
+      throw new InvalidInputError(`compute must be a function, not ${kindOf(compute)}.`)
     const value = `${this.#owner}\n${key}`
     if (wouldWaitForItself(value)) {
       // It may have been set meanwhile; then there is nothing to wait for.
@@ -96,7 +98,7 @@ export class TenantCache implements Cache {
   async #compute<T extends JsonValue | Uint8Array>(computation: number, compute: () => Promise<T>): Promise<T> {
     try {
       const value = await compute()
-      const writeValue = valueWriter(value, FORMS)
+      const writeValue = valueWriter(value, FORMS, wholeJsonText)
       const write = (message: Message) => writeValue(message.u32(computation))
       await this.#submit(Operation.cacheComputed, write, () => undefined)
       return value

@@ -1,40 +1,57 @@
 import { InvalidInputError } from '../errors/index.ts'
+import { forCaller } from '../errors/rejection.ts'
 import type { Approval } from '../ledger/index.ts'
 import { type Bridge, bridge } from '../native/bridge.ts'
 import { Operation } from '../native/operations.ts'
 import { tenantPart, topologyJson, topologyOf } from '../spec/dump-parts.ts'
-import type { RuntimeSpec, ToolHandlers } from '../spec/index.ts'
+import type { HasAgents, ProviderNames, ToolsOf } from '../spec/handlers.ts'
+import type { GivenHandlers, RuntimeSpec } from '../spec/index.ts'
+import { ownSpec } from '../spec/own-spec.ts'
 import type { StandardSchema } from '../spec/schema.ts'
 import { type Telemetry, type TelemetryOptions, telemetryFor } from '../telemetry/index.ts'
 import { assertOpen, assertOptions } from './guard.ts'
 import { Handle } from './handle.ts'
+import type { OnError } from './host-errors.ts'
 import {
   type Callbacks,
   checkCallbacks,
   defaultEnvironment,
   type ModelSource,
   type ToolCallQuestion,
+  validatedOf,
 } from './host-parts.ts'
 import type { ApproverAnswer } from './run-host.ts'
 import { type Runtime, TenantRuntime } from './runtime.ts'
-import { OpenStore, openWith, type Store } from './store.ts'
+import { kindOf } from './shown.ts'
+import { foreignVersion, OpenStore, openWith, type Store } from './store.ts'
 
 const DEFAULT_STORE = 'sled:./.bailiwick'
 
+/** Models by the name of their provider. */
+interface Models {
+  readonly [provider: string]: ModelSource
+}
+
 /** What a runtime is given beside its spec. */
 export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
-  /** An open store, or the URL of one. Default: the environment variable BAILIWICK_STORE, else `sled:./.bailiwick`. */
+  /** An open store, or what `openStore` takes for one. Default: the environment variable BAILIWICK_STORE, else `sled:./.bailiwick`. */
   readonly store?: Store | string
   /** The handlers of the spec's tools, by name. Required for every tool if the spec has agents. */
-  readonly tools?: Partial<ToolHandlers<Spec>>
+  readonly tools?: Partial<GivenHandlers<Spec>>
   /** The models, by provider. Required for every provider that an agent names. */
-  readonly models?: { readonly [provider: string]: ModelSource }
+  readonly models?: Models
   /** Standard Schemas for the inputs of tools whose spec came from a dump, by the tool's name. */
   readonly schemas?: { readonly [tool: string]: StandardSchema }
   /** Says whether a call needs an approval. Required when a tool's approval is `dynamic`. */
   readonly needsApproval?: (call: ToolCallQuestion) => boolean | Promise<boolean>
   /** The host's channel to a person who decides. Without it every approval is deferred, and its run suspended. */
   readonly approve?: (approval: Approval) => Promise<ApproverAnswer>
+  /**
+   * Is told of what callbacks throw and no caller gets: a tool's handler, a model, which may be asked again, `needsApproval`,
+   * `approve`, a schema. What the core finds itself is in the run's events alone (`tool.failed`): a call that ran out of time, a
+   * result that does not fit a JSON Schema or holds `__proto__`. What it throws itself is dropped.
+   */
+  readonly onError?: OnError
   /**
    * Where the names of environment variables in the spec are looked up. Default: `process.env`. A variable that holds a
    * root key is refused, wherever it is looked up.
@@ -44,12 +61,30 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   readonly telemetry?: TelemetryOptions
 }
 
+/**
+ * The options of `createRuntime`. A spec whose agents TypeScript knows needs a handler for each of its tools and a model for each
+ * of its providers; one that came from a dump is checked when it runs.
+ */
+export type OptionsFor<Spec extends RuntimeSpec> =
+  HasAgents<Spec> extends true
+    ? [
+        options: Omit<RuntimeOptions<Spec>, 'models' | 'tools'> &
+          ([ProviderNames<Spec>] extends [never]
+            ? Pick<RuntimeOptions<Spec>, 'models'>
+            : { readonly models: Models & { readonly [Provider in ProviderNames<Spec>]: ModelSource } }) &
+          ([ToolsOf<Spec>] extends [never]
+            ? Pick<RuntimeOptions<Spec>, 'tools'>
+            : { readonly tools: GivenHandlers<Spec> }),
+      ]
+    : [options?: RuntimeOptions<Spec>]
+
 /** The topologies that this thread's core knows, by number. */
 const topologies = new WeakMap<object, Promise<number>>()
 
 /**
  * Binds a runtime to the spec's tenant. No data is read or written: a tenant comes to be with its first write.
  *
+ * @param spec what `defineRuntime`, `withTenant` or `parseRuntimeSpec` made, of whichever installed copy of the package
  * @throws SpecError (rejected) if a tool has no handler, a provider no model or `query` nobody to go to, or the spec names a
  *   variable that holds a root key; InvalidInputError for anything that is no spec or store, and what `openStore` rejects
  *   with if `store` is a URL
@@ -62,31 +97,43 @@ const topologies = new WeakMap<object, Promise<number>>()
  */
 export async function createRuntime<Spec extends RuntimeSpec>(
   spec: Spec,
-  options: RuntimeOptions<Spec> = {},
+  ...[options = {}]: OptionsFor<Spec>
 ): Promise<Runtime<Spec>> {
-  const topology = typeof spec === 'object' && spec !== null ? topologyOf(spec) : undefined
-  if (topology === undefined) {
-    throw new InvalidInputError('createRuntime takes a spec that defineRuntime, withTenant or parseRuntimeSpec made.')
+  const own = ownSpec(spec) as Spec | undefined
+  const topology = own && topologyOf(own)
+  if (own === undefined || topology === undefined) {
+    throw new InvalidInputError(
+      `spec must be one that defineRuntime, withTenant or parseRuntimeSpec made, not ${kindOf(spec)} of another make.`,
+    )
   }
   assertOptions(options, 'options')
   if (options.store instanceof OpenStore) assertOpen(options.store)
   const telemetry = telemetryFor(options.telemetry)
-  const callbacks = callbacksOf(options)
-  checkCallbacks(spec, callbacks)
+  const callbacks = callbacksOf(options as RuntimeOptions)
+  checkCallbacks(own, callbacks)
   const native = bridge()
-  const registered = topologies.get(topology) ?? register(native, spec, topology)
+  const registered = forCaller(topologies.get(topology) ?? register(native, own, topology))
   const store = options.store === undefined ? process.env['BAILIWICK_STORE'] || DEFAULT_STORE : options.store
   if (store instanceof OpenStore) {
-    return bind(native, spec, await registered, await telemetry, store, false, callbacks)
+    return bind(native, own, await registered, await telemetry, store, false, callbacks)
   }
-  if (typeof store !== 'string') throw new InvalidInputError('store must be a Store of this thread or a URL.')
+  if (typeof store !== 'string') throw new InvalidInputError(wrongStore(store))
   const opened = await openWith(store, {}, {})
   try {
-    return bind(native, spec, await registered, await telemetry, opened, true, callbacks)
+    return bind(native, own, await registered, await telemetry, opened, true, callbacks)
   } catch (error) {
     await opened.close()
     throw error
   }
+}
+
+function wrongStore(store: unknown): string {
+  const version = foreignVersion(store)
+  if (version === undefined) return `store must be a Store of this thread or a URL, not ${kindOf(store)}.`
+  return (
+    `store was opened by another copy of bailiwick (version ${version}). Open it with openStore of the copy that this ` +
+    'createRuntime belongs to, or install bailiwick once (npm ls bailiwick shows who brings which).'
+  )
 }
 
 function bind<Spec extends RuntimeSpec>(
@@ -98,7 +145,11 @@ function bind<Spec extends RuntimeSpec>(
   ownsStore: boolean,
   callbacks: Callbacks,
 ): Runtime<Spec> {
-  const number = native.createHandle(OpenStore.numberOf(store), topology, JSON.stringify(tenantPart(spec)))
+  const number = native.createHandle(
+    OpenStore.numberOf(store),
+    topology,
+    JSON.stringify({ ...tenantPart(spec), validated: validatedOf(spec, callbacks) }),
+  )
   const handle = new Handle(number, store)
   native.keepHandle(handle, number)
   return new TenantRuntime(spec, native, handle, telemetry, store, ownsStore, callbacks)
@@ -122,7 +173,7 @@ function register(native: Bridge, spec: RuntimeSpec, topology: object): Promise<
 }
 
 function callbacksOf(options: RuntimeOptions): Callbacks {
-  const { tools = {}, models = {}, schemas = {}, needsApproval, approve, env = defaultEnvironment() } = options
+  const { tools = {}, models = {}, schemas = {}, needsApproval, approve, onError, env = defaultEnvironment() } = options
   for (const [name, value] of Object.entries({ tools, models, schemas, env })) assertOptions(value, name)
-  return { tools, models, schemas, needsApproval, approve, env }
+  return { tools, models, schemas, needsApproval, approve, onError, env }
 }

@@ -1,5 +1,7 @@
 import { types } from 'node:util'
 import { ClosedError, InvalidInputError } from '../errors/index.ts'
+import { refuseLost } from './lost-in-json.ts'
+import { kindOf } from './shown.ts'
 
 /** The size of the largest value. */
 const MOST_BYTES = 64 << 20
@@ -21,13 +23,15 @@ export function assertOpen(handle: Closable): void {
  * @throws InvalidInputError
  */
 export function assertText(value: unknown, name: string): asserts value is string {
-  if (typeof value !== 'string') throw new InvalidInputError(`${name} must be a string.`)
+  if (typeof value !== 'string') throw new InvalidInputError(`${name} must be a string, not ${kindOf(value)}.`)
   if (!value.isWellFormed()) throw new InvalidInputError(`${name} holds a lone surrogate, which is not Unicode text.`)
 }
 
 /** @throws InvalidInputError unless it is a number */
 export function assertNumber(value: unknown, name: string): asserts value is number {
-  if (typeof value !== 'number' || Number.isNaN(value)) throw new InvalidInputError(`${name} must be a number.`)
+  if (typeof value !== 'number' || Number.isNaN(value)) {
+    throw new InvalidInputError(`${name} must be a number, not ${kindOf(value)}.`)
+  }
 }
 
 /** @throws InvalidInputError unless it is absent or a number */
@@ -37,7 +41,9 @@ export function assertOptionalNumber(value: unknown, name: string): asserts valu
 
 /** @throws InvalidInputError unless it is an object */
 export function assertOptions(value: unknown, name: string): asserts value is object {
-  if (typeof value !== 'object' || value === null) throw new InvalidInputError(`${name} must be an object.`)
+  if (typeof value !== 'object' || value === null) {
+    throw new InvalidInputError(`${name} must be an object, not ${kindOf(value)}.`)
+  }
 }
 
 /**
@@ -63,21 +69,29 @@ export function isBytes(value: unknown): value is Uint8Array {
  *
  * @throws InvalidInputError for what JSON cannot hold: undefined, functions, symbols, BigInt, cycles
  */
-export function jsonText(value: unknown): string {
+export function jsonText(value: unknown, name = 'The value'): string {
   let text: string | undefined
   try {
     text = JSON.stringify(value)
   } catch (cause) {
-    throw new InvalidInputError(
-      'The value cannot be written as JSON: it holds a BigInt or a cycle, is nested too deeply, or its toJSON fails.',
-      {
-        cause,
-      },
-    )
+    const why = 'it holds a BigInt or a cycle, is nested too deeply, or its toJSON fails'
+    throw new InvalidInputError(`${name} cannot be written as JSON: ${why}.`, { cause })
   }
   if (text === undefined) {
-    throw new InvalidInputError('The value cannot be written as JSON: it is undefined, a function or a symbol.')
+    throw new InvalidInputError(`${name} cannot be written as JSON: it is undefined, a function or a symbol.`)
   }
+  return text
+}
+
+/**
+ * The same for a value of which all must be there afterwards.
+ *
+ * @throws InvalidInputError also for what JSON would make `{}` or nothing of, wherever it is: an Error, a Map, a function
+ */
+export function wholeJsonText(value: unknown, name?: string): string {
+  if (typeof value === 'function' || typeof value === 'symbol') refuseLost(value)
+  const text = jsonText(value, name)
+  refuseLost(value)
   return text
 }
 

@@ -1,13 +1,15 @@
 import { InvalidInputError, SpecError, type SpecIssue } from '../errors/index.ts'
 import type { Approval } from '../ledger/index.ts'
+import { nearest } from '../nearest.ts'
 import type { Model, ToolContext, ToolHandler } from '../spec/callbacks.ts'
 import { standardSchemasOf } from '../spec/handlers.ts'
-import type { RuntimeSpec } from '../spec/index.ts'
+import type { RuntimeSpec, Tool } from '../spec/index.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import { messages } from '../spec/messages.ts'
 import { asStandardSchema, type StandardSchema } from '../spec/schema.ts'
 import { type Redact, redactor } from './failures.ts'
 import { guardedControllers } from './guarded-signal.ts'
+import { type OnError, telling } from './host-errors.ts'
 import { isRootKey, withoutRootKeys } from './root-keys.ts'
 import type { ApproverAnswer, HostParts } from './run-host.ts'
 
@@ -28,6 +30,7 @@ export interface Callbacks {
   readonly schemas: { readonly [tool: string]: unknown }
   readonly needsApproval: ((call: ToolCallQuestion) => boolean | Promise<boolean>) | undefined
   readonly approve: ((approval: Approval) => Promise<ApproverAnswer>) | undefined
+  readonly onError: OnError | undefined
   readonly env: { readonly [name: string]: string | undefined }
 }
 
@@ -43,25 +46,36 @@ export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
     const message = 'query has nobody to go to. Add a coordinator with routes, or have exactly one specialist.'
     issues.push({ path: 'agents', message })
   }
-  for (const { name } of spec.tools) {
-    if (typeof own(callbacks.tools, name) !== 'function') {
-      issues.push({
-        path: `tools.${name}`,
-        message: `The tool ${name} has no handler. Pass one in createRuntime's tools.`,
-      })
+  const toolNames = spec.tools.map(({ name }) => name)
+  for (const name of toolNames) {
+    const handler = own(callbacks.tools, name)
+    if (handler === undefined) {
+      const given = givenFor(name, callbacks.tools, toolNames)
+      const message = `The tool ${name} has no handler. ${given}Pass one in createRuntime's tools.`
+      issues.push({ path: `tools.${name}`, message })
+    } else if (typeof handler !== 'function') {
+      const message = `What is given for the tool ${name} is no function. Pass its handler in createRuntime's tools.`
+      issues.push({ path: `tools.${name}`, message })
     }
     const schema = own(callbacks.schemas, name)
     if (schema !== undefined && asStandardSchema(schema) === undefined) {
       issues.push({ path: `schemas.${name}`, message: 'Must be a Standard Schema, such as one of zod.' })
     }
   }
-  for (const provider of providersOf(spec)) {
-    if (!isModelSource(own(callbacks.models, provider))) {
-      const message = `The provider ${provider} has no model. Pass one in createRuntime's models.`
+  const providers = providersOf(spec)
+  for (const provider of providers) {
+    const source = own(callbacks.models, provider)
+    if (isOfAiSdk(source)) issues.push({ path: `models.${provider}`, message: wrapIt(provider) })
+    else if (source !== undefined && !isModelSource(source)) {
+      const message = `models.${provider} is no model: it has no stream function. Pass a model, or a function that makes one.`
+      issues.push({ path: `models.${provider}`, message })
+    } else if (source === undefined) {
+      const given = givenFor(provider, callbacks.models, [...providers])
+      const message = `The provider ${provider} has no model. ${given}Pass one in createRuntime's models.`
       issues.push({ path: `models.${provider}`, message })
     }
   }
-  for (const name of ['needsApproval', 'approve'] as const) {
+  for (const name of ['needsApproval', 'approve', 'onError'] as const) {
     if (callbacks[name] !== undefined && typeof callbacks[name] !== 'function') {
       issues.push({ path: name, message: `${name} must be a function.` })
     }
@@ -71,6 +85,25 @@ export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
     issues.push({ path: 'needsApproval', message })
   }
   if (issues.length > 0) throw new SpecError(issues)
+}
+
+/**
+ * The tools whose inputs and the agents whose outputs are validated here: a Standard Schema decides alone, and its JSON
+ * Schema is what models are shown. `undefined`: none.
+ */
+export function validatedOf(
+  spec: RuntimeSpec,
+  callbacks: Callbacks,
+): { readonly tools: string[]; readonly agents: string[] } | undefined {
+  if (spec.agents.length === 0) return undefined
+  const tools = spec.tools.filter((tool) => inputSchemaOf(tool, callbacks) !== undefined).map(({ name }) => name)
+  const agents = spec.agents.filter((agent) => standardSchemasOf(agent)['output'] !== undefined).map(({ name }) => name)
+  return tools.length + agents.length === 0 ? undefined : { tools, agents }
+}
+
+/** The schema that validates what a tool is called with. */
+function inputSchemaOf(tool: Tool, { schemas }: Callbacks): StandardSchema | undefined {
+  return asStandardSchema(own(schemas, tool.name)) ?? standardSchemasOf(tool)['input']
 }
 
 /** What runs answer the core's questions with. Secrets are read when they are used, and never kept. */
@@ -83,9 +116,8 @@ export function hostParts(
   const schemas = new Map<string, { readonly input?: StandardSchema; readonly output?: StandardSchema }>()
   const outputs = new Map(spec.agents.map((agent) => [agent.name, standardSchemasOf(agent)['output']]))
   for (const tool of spec.tools) {
-    const behind = standardSchemasOf(tool)
-    const input = asStandardSchema(own(callbacks.schemas, tool.name)) ?? behind['input']
-    const output = behind['output']
+    const input = inputSchemaOf(tool, callbacks)
+    const output = standardSchemasOf(tool)['output']
     schemas.set(tool.name, { ...(input && { input }), ...(output && { output }) })
   }
   const variables = variablesOf(spec)
@@ -114,12 +146,17 @@ export function hostParts(
       const baseUrl = secret(baseUrlEnv)
       const env = { ...(apiKey === undefined ? {} : { apiKey }), ...(baseUrl === undefined ? {} : { baseUrl }) }
       const model = typeof source === 'function' ? source(env) : source
+      if (isOfAiSdk(model)) throw new InvalidInputError(wrapIt(provider))
+      if (typeof model === 'function' || !isModelSource(model)) {
+        throw new InvalidInputError(`What models.${provider} returned is no model: it has no stream function.`)
+      }
       models.set(provider, model)
       return model
     },
     needsApproval: callbacks.needsApproval,
     approve: callbacks.approve,
     redact: redactAll,
+    tell: telling(callbacks.onError),
     controller: guardedControllers(redactAll),
   }
 }
@@ -168,6 +205,24 @@ function secretsIn({ isSecret }: Variable, value: string | undefined): string[] 
 function providersOf(spec: RuntimeSpec): Set<string> {
   const models = spec.agents.flatMap((agent) => ('model' in agent ? agent.model : undefined) ?? [])
   return new Set(models.map((model) => model.slice(0, model.indexOf('/'))))
+}
+
+/** Says of a name that is not there under which one something was given that no other asks for. */
+function givenFor(name: string, given: { readonly [name: string]: unknown }, asked: readonly string[]): string {
+  const others = Object.keys(given).filter((other) => !asked.includes(other))
+  const meant = nearest(name, others)
+  return meant === undefined ? '' : `There is one for ${meant}, which is none of the spec's. `
+}
+
+/** Whether it is a provider or a language model of the AI SDK, which is called otherwise than a model of ours. */
+function isOfAiSdk(source: unknown): boolean {
+  if (source === null || (typeof source !== 'object' && typeof source !== 'function')) return false
+  const { stream, languageModel, doStream } = source as { readonly [name: string]: unknown }
+  return typeof stream !== 'function' && (typeof languageModel === 'function' || typeof doStream === 'function')
+}
+
+function wrapIt(provider: string): string {
+  return `models.${provider} is a provider or a model of the AI SDK. Wrap it: fromAiSdk(…) of bailiwick/ai-sdk makes a model of it.`
 }
 
 function isModelSource(source: unknown): boolean {

@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../errors/index.ts'
+import { kindOf } from './shown.ts'
 
 /**
  * Signals that a host gives. What lies on one may be the host's own, so it is asked by what every signal has: its listeners are
@@ -10,7 +11,9 @@ const aborted = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted'
 
 /** @throws InvalidInputError for what is there and is no signal that can be listened to */
 export function assertSignal(value: unknown): asserts value is AbortSignal | undefined {
-  if (value !== undefined && !isSignal(value)) throw new InvalidInputError('signal must be an AbortSignal.')
+  if (value !== undefined && !isSignal(value)) {
+    throw new InvalidInputError(`signal must be an AbortSignal. It is ${kindOf(value)}: leave it out if there is none.`)
+  }
 }
 
 function isSignal(value: unknown): value is AbortSignal {

@@ -1,4 +1,5 @@
-import { NotFoundError } from '../errors/index.ts'
+import { forCaller } from '../errors/rejection.ts'
+import { type RestingEvents, type RunUntilRest, untilRest } from '../until-rest.ts'
 import type { Run, RunResult } from './run.ts'
 import type { RunEvent } from './run-events.ts'
 import type { RunReader } from './run-reader.ts'
@@ -12,10 +13,12 @@ export interface RunParts<O> {
   /** Settled, whichever way, once the core is at work at it. */
   readonly begun: Promise<unknown>
   readonly cancel: () => void
+  /** Of a run that is resumed: the sequence of the event at which it was suspended, if it was. Never rejects. */
+  readonly resumedAfter?: Promise<number | undefined>
 }
 
 /** A run that the core is at work at. */
-export class LiveRun<O> implements Run<O> {
+export class LiveRun<O> implements Run<O>, RestingEvents {
   readonly runId: string
   /** Set once it is known; of a run that is resumed, that is with its result. */
   threadId?: string
@@ -35,11 +38,15 @@ export class LiveRun<O> implements Run<O> {
   }
 
   result(): Promise<RunResult<O>> {
-    return this.#parts.result
+    return forCaller(this.#parts.result)
   }
 
   cancel(): void {
     this.#parts.cancel()
+  }
+
+  [untilRest](): RunUntilRest {
+    return { events: this, after: this.#parts.resumedAfter ?? Promise.resolve(undefined) }
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent, undefined> {
@@ -50,15 +57,15 @@ export class LiveRun<O> implements Run<O> {
     for (;;) {
       const page = await reader.read(position, false).catch(async (error: unknown) => {
         // What the run was refused with says more than that it is not there.
-        await result
-        throw NotFoundError.isInstance(error) ? error : await result.then(() => error)
+        await forCaller(result)
+        throw error
       })
       for (const event of page.events) yield event
       position = page.position
       if (page.live || page.events.length > 0) continue
       if (isSettled) return
       // The rest is there once the result is.
-      await result
+      await forCaller(result)
       isSettled = true
     }
   }

@@ -1,9 +1,11 @@
 import { clearImmediate, setImmediate } from 'node:timers'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Reply } from '../native/bridge.ts'
+import { Conversation } from '../prompt/index.ts'
 import type { Message, Model, ModelEvent, ModelRequest, ModelSettings } from '../spec/callbacks.ts'
 import type { JsonSchema } from '../spec/schema.ts'
 import { CallFailure } from './failures.ts'
+import { foundIn, type Heard, ModelEvents } from './model-events.ts'
 import type { Resolved } from './types.ts'
 
 /** What the core asks of a model. */
@@ -29,7 +31,7 @@ interface Introduction {
 /** What was sent already, so that a step sends only what is new and costs the same however long a run is. */
 export class ModelMemory {
   readonly #introductions = new Map<string, Introduction>()
-  readonly #messages = new Map<number, Message[]>()
+  readonly #frames = new Map<number, Frame>()
 
   /** The whole request. */
   request(
@@ -40,14 +42,12 @@ export class ModelMemory {
     const { agent, model, frame, from, messages } = asked
     if (asked.introduction !== undefined) this.#introductions.set(agent, asked.introduction)
     const { system, tools, outputSchema, settings } = this.#introductions.get(agent) as Introduction
-    const known = this.#messages.get(frame)?.slice(0, from) ?? []
-    known.push(...messages)
-    this.#messages.set(frame, known)
+    const conversation = this.#conversation(frame, from, messages)
     const slash = model.indexOf('/')
     const request: ModelRequest = {
       modelId: model.slice(slash + 1),
       system,
-      messages: known.slice(),
+      messages: conversation.messages(),
       tools,
       ...(outputSchema === undefined ? {} : { outputSchema }),
       ...(settings === undefined ? {} : { settings }),
@@ -56,6 +56,31 @@ export class ModelMemory {
     }
     return { provider: model.slice(0, slash), request }
   }
+
+  /** What an agent has before it, as it can be sent: the journal keeps what was said, and here it is made fit for a model. */
+  #conversation(frame: number, from: number, messages: readonly Message[]): Conversation {
+    let known = this.#frames.get(frame)
+    if (known?.messages.length !== from) {
+      // A step that is taken again begins from an earlier message.
+      known = { messages: [], conversation: new Conversation() }
+      const before = this.#frames.get(frame)?.messages.slice(0, from) ?? []
+      for (const message of before) add(known, message)
+      this.#frames.set(frame, known)
+    }
+    for (const message of messages) add(known, message)
+    return known.conversation
+  }
+}
+
+/** What an agent's model was sent. */
+interface Frame {
+  readonly messages: Message[]
+  readonly conversation: Conversation
+}
+
+function add({ messages, conversation }: Frame, message: Message): void {
+  messages.push(message)
+  conversation.add(message)
 }
 
 /** What an event costs besides its text, in UTF-16 units. As EVENT_COST in crates/runtime/src/runs/collected.rs. */
@@ -71,7 +96,7 @@ type Send = (kind: typeof Reply.piece | typeof Reply.value, text: string) => voi
 export interface Listener {
   readonly send: Send
   /** Is told each event. */
-  readonly hear: (event: unknown) => void
+  readonly hear: (event: Heard) => void
   /** Whether anybody still waits for the answer. */
   readonly isOpen: () => boolean
 }
@@ -102,26 +127,26 @@ export async function askModel(model: Model, request: ModelRequest, { send, hear
       // The environment has ended: nobody waits for it.
     }
   }
-  const events = iteratorOf(model.stream(request))
+  const events = iteratorOf(model, request)
+  const taken = new ModelEvents()
   // Whether it goes on by itself, and has to be told that nobody listens any more.
   let goesOn = false
   try {
     for (;;) {
       goesOn = false
-      const { done, value } = await events.next()
+      const { done, value } = stepOf(await events.next())
       if (done === true) break
       const event = await value
       goesOn = true
       if (!isOpen()) return
-      const said = plain(event)
       // Written one by one: that finds what JSON cannot hold where somebody can be told.
-      const text = JSON.stringify(said) ?? 'null'
+      const { text, heard } = taken.take(event)
       size += text.length + EVENT_COST
       total += text.length + EVENT_COST
       if (total > MOST_SAID) throw tooMuch()
       waiting.push(text)
-      hear(said)
-      if (isFinish(event)) {
+      hear(heard)
+      if (heard.type === 'finish') {
         flush(Reply.value)
         return
       }
@@ -142,11 +167,28 @@ export async function askModel(model: Model, request: ModelRequest, { send, hear
 }
 
 /** As `for await` does it, which would wait for the model's `return`. */
-function iteratorOf(events: AsyncIterable<ModelEvent> & Partial<Iterable<ModelEvent>>) {
+function iteratorOf(model: Model, request: ModelRequest) {
+  if (typeof model?.stream !== 'function') {
+    throw wrong(`it must be an object with a function stream(request); stream is ${foundIn(model?.stream)}.`)
+  }
+  const events: (AsyncIterable<ModelEvent> & Partial<Iterable<ModelEvent>>) | undefined = model.stream(request)
   const begin: (() => AsyncIterator<ModelEvent> | Iterator<ModelEvent>) | undefined =
-    events[Symbol.asyncIterator] ?? events[Symbol.iterator]
-  if (typeof begin !== 'function') throw new TypeError("The model's stream gave nothing that can be iterated.")
-  return begin.call(events)
+    events?.[Symbol.asyncIterator] ?? events?.[Symbol.iterator]
+  if (typeof begin !== 'function') {
+    throw wrong(
+      `stream gave ${foundIn(events)}, nothing that can be iterated. Write it as async *stream(request), or return an ` +
+        'async iterable of events at once.',
+    )
+  }
+  const iterator = begin.call(events)
+  if (typeof iterator?.next !== 'function') throw wrong('the iterator of its stream has no function next().')
+  return iterator
+}
+
+/** What an iterator gave. */
+function stepOf(step: unknown): IteratorResult<unknown> {
+  if (typeof step === 'object' && step !== null) return step as IteratorResult<unknown>
+  throw wrong(`next() of its stream gave ${foundIn(step)}; it must give an object with done and value.`)
 }
 
 /** Lets a model go. Nobody waits for what it does then. */
@@ -155,30 +197,11 @@ function leave(events: AsyncIterator<ModelEvent> | Iterator<ModelEvent>): void {
   going().catch(() => {})
 }
 
+function wrong(what: string): CallFailure {
+  return new CallFailure('MODEL_FAILED', `The model is wrong: ${what}`)
+}
+
 function tooMuch(): CallFailure {
-  return new CallFailure('MODEL_FAILED', 'The model said more than an answer can hold.')
-}
-
-/** @throws CallFailure for a text that no answer can hold, before anything is made of it */
-function bounded(text: string): string {
-  if (text.length > MOST_SAID) throw tooMuch()
-  return text.toWellFormed()
-}
-
-function isFinish(event: ModelEvent): boolean {
-  return (event as ModelEvent | null)?.type === 'finish'
-}
-
-/** The event as the core reads it. What is wrong in it is found there; text that is not Unicode is mended here. */
-function plain(event: ModelEvent): unknown {
-  const { type } = (event ?? {}) as { type?: unknown }
-  if (type === 'text.delta' || type === 'reasoning.delta') {
-    const { id, delta, metadata } = event as Extract<ModelEvent, { type: 'text.delta' | 'reasoning.delta' }>
-    return { type, id, delta: typeof delta === 'string' ? bounded(delta) : delta, metadata }
-  }
-  if (type === 'tool.call') {
-    const { callId, tool, input, metadata } = event as Extract<ModelEvent, { type: 'tool.call' }>
-    return { type, callId, tool, input: typeof input === 'string' ? bounded(input) : input, metadata }
-  }
-  return event
+  const told = `The model said more than an answer can hold: its events have more than ${MOST_SAID} UTF-16 units (64 MiB), `
+  return new CallFailure('MODEL_FAILED', `${told}where each counts ${EVENT_COST} besides its own.`)
 }

@@ -2,7 +2,7 @@ import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { JsonValue } from '../spec/json-value.ts'
-import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText, jsonText } from './guard.ts'
+import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText, wholeJsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { notFound } from './not-found.ts'
 import { type PageOptions, pageWriter } from './page.ts'
@@ -110,7 +110,7 @@ export class TenantPlans implements Plans {
     assertOptions(options, 'options')
     const { expectedVersion } = options
     assertOptionalNumber(expectedVersion, 'expectedVersion')
-    const text = jsonText(plan)
+    const text = wholeJsonText(plan, 'The plan')
     assertText(text, 'The plan')
     assertSize(text.length)
     return await this.#submit(

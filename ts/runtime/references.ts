@@ -1,11 +1,13 @@
 import { InvalidInputError } from '../errors/index.ts'
+import { partlyDone } from '../errors/partly-done.ts'
 import type { Bridge } from '../native/bridge.ts'
-import type { Answer, Message } from '../native/message.ts'
+import { type Answer, byteLengthOf, type Message, ownCopy } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { readResolved } from '../native/resolved.ts'
-import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText } from './guard.ts'
+import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText, isBytes, jsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { notFound } from './not-found.ts'
+import { kindOf } from './shown.ts'
 import type { Page, Reference, References, ReferenceValue, Resolved } from './types.ts'
 import { valueWriter } from './value-writer.ts'
 
@@ -15,11 +17,15 @@ type ListOptions = NonNullable<Parameters<References['list']>[0]>
 
 /** So many are resolved in one call. `crates/runtime/src/references.rs` has the same number. */
 const MOST_RESOLVED = 1000
-/** So many are put in one call; the same there. */
-const MOST_PUT = 250
+/** So many are put in one commit; the same there. */
+const MOST_A_COMMIT = 250
+/** So many are put by one call: they are checked at once, before the first is put. */
+const MOST_PUT = 10_000
 const ID_LENGTH = 'ref_'.length + 32
 const FORMS = { json: 0, bytes: 2 } as const
 const TEXT_VALUE = 1
+
+type ItemWriter = (message: Message) => void
 
 /** The references of one handle. */
 export class TenantReferences implements References {
@@ -40,15 +46,29 @@ export class TenantReferences implements References {
 
   async putMany(items: readonly PutItem[]): Promise<Reference[]> {
     assertOpen(this.#handle)
-    if (!Array.isArray(items)) throw new InvalidInputError('putMany takes an array of { type, value }.')
+    if (!Array.isArray(items))
+      throw new InvalidInputError(`items must be an array of { type, value }, not ${kindOf(items)}.`)
     assertAtMost(MOST_PUT, items.length, 'items', 'putMany')
-    // Not `map`, which passes over holes.
-    const writers = Array.from(items, itemWriter)
+    // Not `map`, which passes over holes. What a later commit takes is copied now: the caller may change it meanwhile.
+    const writers = Array.from(items, (item, at) => itemWriter(item, `items[${at}]`, at >= MOST_A_COMMIT))
+    const done: Reference[] = []
+    try {
+      for (let start = 0; start < writers.length || start === 0; start += MOST_A_COMMIT) {
+        for (const kept of await this.#putTogether(writers.slice(start, start + MOST_A_COMMIT))) done.push(kept)
+      }
+    } catch (error) {
+      throw partlyDone(error, done, writers.length)
+    }
+    return done
+  }
+
+  /** Puts some in one commit. */
+  #putTogether(writers: readonly ItemWriter[]): Promise<Reference[]> {
     const write = (message: Message) => {
       message.u32(writers.length)
       for (const writer of writers) writer(message)
     }
-    return await this.#submit(Operation.putMany, write, (answer) => answer.json<Reference[]>())
+    return this.#submit(Operation.putMany, write, (answer) => answer.json<Reference[]>())
   }
 
   /** Not an async function: a hit is answered without going to another thread. */
@@ -70,7 +90,7 @@ export class TenantReferences implements References {
 
   async resolveMany(ids: readonly string[]): Promise<(Resolved | undefined)[]> {
     assertOpen(this.#handle)
-    if (!Array.isArray(ids)) throw new InvalidInputError('resolveMany takes an array of ids.')
+    if (!Array.isArray(ids)) throw new InvalidInputError(`ids must be an array of ids, not ${kindOf(ids)}.`)
     assertAtMost(MOST_RESOLVED, ids.length, 'ids', 'resolveMany')
     const asked = Array.from(ids, (id) => (isId(id) ? id : ''))
     const write = (message: Message) => {
@@ -99,8 +119,9 @@ export class TenantReferences implements References {
     if (type !== undefined) assertText(type, 'type')
     assertOptionalNumber(limit, 'limit')
     if (cursor !== undefined) assertText(cursor, 'cursor')
-    if (type === '' || cursor === '')
-      throw new InvalidInputError('type and cursor must not be empty. Leave them out instead.')
+    for (const [name, value] of Object.entries({ type, cursor })) {
+      if (value === '') throw new InvalidInputError(`${name} must not be empty. Leave it out instead.`)
+    }
     const write = (message: Message) =>
       message
         .text(type ?? '')
@@ -132,15 +153,21 @@ function assertAtMost(most: number, count: number, what: string, verb: string): 
     )
 }
 
-/** Checks an item now and returns what writes it, so that nothing is half-written when a later item is wrong. */
-function itemWriter(item: PutItem): (message: Message) => void {
-  assertOptions(item, 'An item')
+/**
+ * Checks an item now and returns what writes it, so that nothing is half-written when a later item is wrong.
+ *
+ * @param place where it stands among several
+ * @param isLater whether it is written later, when the caller may have changed its bytes
+ */
+function itemWriter(item: PutItem, place = '', isLater = false): ItemWriter {
+  assertOptions(item, place)
   const { type, value, ttlMs, mediaType } = item
-  assertText(type, 'type')
-  assertOptionalNumber(ttlMs, 'ttlMs')
-  if (mediaType !== undefined) assertText(mediaType, 'mediaType')
-  if (mediaType === '') throw new InvalidInputError('mediaType must not be empty. Leave it out instead.')
-  const writeValue = contentWriter(value)
+  const at = (name: string) => (place === '' ? name : `${place}.${name}`)
+  assertText(type, at('type'))
+  assertOptionalNumber(ttlMs, at('ttlMs'))
+  if (mediaType !== undefined) assertText(mediaType, at('mediaType'))
+  if (mediaType === '') throw new InvalidInputError(`${at('mediaType')} must not be empty. Leave it out instead.`)
+  const writeValue = contentWriter(isLater ? withOwnBytes(value) : value)
   return (message) => {
     message
       .text(type)
@@ -150,8 +177,14 @@ function itemWriter(item: PutItem): (message: Message) => void {
   }
 }
 
+function withOwnBytes(value: ReferenceValue): ReferenceValue {
+  if (!isBytes(value)) return value
+  assertSize(byteLengthOf(value))
+  return ownCopy(value, 0, byteLengthOf(value))
+}
+
 function contentWriter(value: ReferenceValue): (message: Message) => Message {
-  if (typeof value !== 'string') return valueWriter(value, FORMS)
+  if (typeof value !== 'string') return valueWriter(value, FORMS, jsonText)
   assertSize(value.length)
   assertText(value, 'The value')
   return (message) => message.u8(TEXT_VALUE).text(value)

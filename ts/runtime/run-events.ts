@@ -9,6 +9,9 @@ export interface TokensByModel {
   readonly [model: string]: TokenUsage
 }
 
+/** Why a model's answer ended. */
+export type FinishReason = Extract<ModelEvent, { readonly type: 'finish' }>['reason']
+
 /** Why a run failed. */
 export interface RunFailure {
   readonly code: 'MODEL_FAILED' | 'OUTPUT_INVALID' | 'CALLBACK_FAILED' | 'INTERNAL'
@@ -55,7 +58,9 @@ export type JournaledEvent = EventFields &
         readonly type: 'model.completed'
         readonly model: string
         readonly usage: TokenUsage
-        readonly finishReason: Extract<ModelEvent, { readonly type: 'finish' }>['reason']
+        readonly finishReason: FinishReason
+        /** What the provider did not do as asked. */
+        readonly warnings?: readonly string[]
       }
     | { readonly type: 'tool.called'; readonly callId: string; readonly tool: string; readonly input: JsonValue }
     | {
@@ -73,7 +78,12 @@ export type JournaledEvent = EventFields &
         readonly reference: string
       }
     | { readonly type: 'plan.saved'; readonly planId: string; readonly version: number; readonly hash: string }
-    | { readonly type: 'approval.requested'; readonly approval: Approval }
+    | {
+        readonly type: 'approval.requested'
+        readonly approval: Approval
+        /** The call that waits for it; of a plan's approval there is none. */
+        readonly callId?: string
+      }
     | { readonly type: 'approval.decided'; readonly record: ApprovalRecord }
     | { readonly type: 'run.suspended'; readonly approvals: readonly Approval[] }
     | {
@@ -81,6 +91,8 @@ export type JournaledEvent = EventFields &
         readonly text: string
         readonly output: JsonValue
         readonly usage: TokensByModel
+        /** How the last answer of the agent that was asked ended; absent where none of its answers was a model's. */
+        readonly finishReason?: FinishReason
       }
     | { readonly type: 'run.failed'; readonly error: RunFailure }
     | { readonly type: 'run.limited'; readonly limit: keyof RunLimits }
@@ -104,5 +116,18 @@ export interface DeltaEvent {
   readonly after: number
 }
 
+/**
+ * A model broke off while it wrote a message and is asked again: what was shown of that message does not count. Never stored.
+ */
+export interface DiscardedEvent {
+  readonly type: 'message.discarded'
+  readonly runId: string
+  readonly at: number
+  readonly agent: string
+  readonly messageId: string
+  /** The sequence of the last event before it. */
+  readonly after: number
+}
+
 /** An event of a run. */
-export type RunEvent = JournaledEvent | DeltaEvent
+export type RunEvent = JournaledEvent | DeltaEvent | DiscardedEvent

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Approval } from '../ledger/index.ts'
 import { type Bridge, Question, type QuestionHost, Reply } from '../native/bridge.ts'
+import { quietly } from '../quietly.ts'
 import type { Model, ToolContext, ToolHandler } from '../spec/callbacks.ts'
 import type { DataEnvironment } from '../spec/data-environment.ts'
 import type { JsonValue } from '../spec/json-value.ts'
@@ -9,8 +10,11 @@ import type { Tenant } from '../spec/tenant.ts'
 import type { Activity, RunSpans, RunTracing } from '../telemetry/index.ts'
 import type { ApprovalResponse } from './approvals.ts'
 import { CallFailure, failureText, type Redact } from './failures.ts'
-import { assertSize, jsonText } from './guard.ts'
+import { assertSize, jsonText, wholeJsonText } from './guard.ts'
+import type { ErrorSource, OnError } from './host-errors.ts'
 import { askModel, type ModelAsked, ModelMemory } from './model-call.ts'
+import type { Heard } from './model-events.ts'
+import { warnOfModel } from './model-warnings.ts'
 import { callTool, contextFor, issuesText, type ToolAsked } from './tool-call.ts'
 import type { Cache, References } from './types.ts'
 
@@ -37,6 +41,8 @@ export interface HostParts {
   readonly approve: ((approval: Approval) => Promise<ApproverAnswer>) | undefined
   /** Takes secrets out of a text. */
   readonly redact: Redact
+  /** Tells the host of a failure that no caller gets. Never throws. */
+  readonly tell: OnError
   /** Makes what cancels a callback. */
   readonly controller: () => AbortController
   /** What spans are made with. */
@@ -115,10 +121,14 @@ export class RunHost implements QuestionHost {
         case Question.output:
           await this.#output(token, request)
           break
+        case Question.input:
+          await this.#input(token, request)
+          break
         default:
           await this.#approve(token, request)
       }
     } catch (error) {
+      quietly(() => this.#tell(token, what, request, error))
       this.#fail(token, error)
     }
     this.#open.delete(token)
@@ -132,7 +142,11 @@ export class RunHost implements QuestionHost {
     const send = (kind: typeof Reply.piece | typeof Reply.value, text: string) => {
       this.#bridge.answer(token, kind, (message) => message.raw(text))
     }
-    const { activity, hear } = this.#spans.chat(asked, modelRequest)
+    const { activity, hear: record } = this.#spans.chat(asked, modelRequest)
+    const hear = (event: Heard) => {
+      if (event.type === 'warning') warnOfModel(asked.model, event['message'], this.#parts.redact)
+      record(event)
+    }
     const isOpen = () => this.#open.has(token)
     await this.#during(token, activity, async () => {
       await askModel(this.#parts.model(provider), modelRequest, { send, hear, isOpen })
@@ -189,10 +203,31 @@ export class RunHost implements QuestionHost {
     this.#reply(token, (message) => message.raw(text))
   }
 
+  /** Whether an input fits its tool's schema: only then is anybody asked about the call. */
+  async #input(token: number, request: string): Promise<void> {
+    const { tool, input } = JSON.parse(request) as { tool: string; input: JsonValue }
+    const outcome = await this.#parts.schemas(tool).input?.['~standard'].validate(input)
+    const text = outcome?.issues === undefined ? '{}' : jsonText({ problem: this.#problem(outcome.issues) })
+    assertSize(text.length)
+    this.#reply(token, (message) => message.raw(text))
+  }
+
+  #problem(issues: Parameters<typeof issuesText>[0]): string {
+    return this.#parts.redact(issuesText(issues)).toWellFormed()
+  }
+
   async #outputText(schema: StandardSchema, output: JsonValue): Promise<string> {
     const outcome = await schema['~standard'].validate(output)
-    if (outcome.issues === undefined) return jsonText({ output: outcome.value ?? null })
-    return jsonText({ problem: this.#parts.redact(issuesText(outcome.issues)).toWellFormed() })
+    if (outcome.issues === undefined) return wholeJsonText({ output: outcome.value ?? null })
+    return jsonText({ problem: this.#problem(outcome.issues) })
+  }
+
+  /** Tells the host, unless it is the model's mistake, or nothing but the end of what was cancelled. */
+  #tell(token: number, what: Question, request: string, error: unknown): void {
+    if (error instanceof CallFailure && error.code === 'INPUT_INVALID') return
+    if (!this.#open.has(token) && isAbort(error)) return
+    const about = { tenant: this.#parts.tenant.resourceId, runId: this.#runId }
+    this.#parts.tell(error, Object.freeze({ ...about, ...callAskedAbout(what, request) }))
   }
 
   #reply(token: number, write: Parameters<Bridge['answer']>[2]): void {
@@ -207,6 +242,22 @@ export class RunHost implements QuestionHost {
       // The environment has ended: nobody waits for it.
     }
   }
+}
+
+/** Which call a question is about. */
+function callAskedAbout(what: Question, request: string): Pick<ErrorSource, 'callId' | 'tool'> {
+  if (what === Question.tool || what === Question.needsApproval) {
+    const { callId, tool } = JSON.parse(request) as ToolAsked
+    return { callId, tool }
+  }
+  if (what !== Question.approve) return {}
+  const { subject } = (JSON.parse(request) as { approval: Approval }).approval
+  return 'tool' in subject ? { tool: subject.tool } : {}
+}
+
+/** Whether an error says no more than that something was aborted. */
+function isAbort(error: unknown): boolean {
+  return (error as { name?: unknown } | null | undefined)?.name === 'AbortError'
 }
 
 const { runInAsyncScope } = AsyncResource.prototype

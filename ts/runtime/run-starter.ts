@@ -8,6 +8,7 @@ import {
 import type { Bridge } from '../native/bridge.ts'
 import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
+import { quietly } from '../quietly.ts'
 import { askedAgent, RunSpans } from '../telemetry/index.ts'
 import { assertOpen, assertOptions, assertText, jsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
@@ -17,7 +18,7 @@ import { notFound } from './not-found.ts'
 import { type QueryRequest, RefusedRun, type Run, type RunResult, type RunSummary } from './run.ts'
 import { type HostParts, RunHost } from './run-host.ts'
 import { RunReader } from './run-reader.ts'
-import { isRunId } from './runs.ts'
+import { isRunId, readSummary } from './runs.ts'
 
 /** What a run is submitted with. */
 interface Start {
@@ -27,6 +28,7 @@ interface Start {
   readonly signal?: AbortSignal | undefined
   /** Before that it is not submitted. Never rejects. */
   readonly ready?: Promise<void> | undefined
+  readonly resumedAfter?: Promise<number | undefined> | undefined
 }
 
 /** Begins runs and goes on with them, and answers what the core asks meanwhile. */
@@ -47,15 +49,15 @@ export class RunStarter {
       assertOpen(this.#handle)
       const { text, prompt, threadId, signal } = readRequest(given, specialist)
       const ids = this.#bridge.prepareRun(this.#handle.number)
-      const write = (message: Message) =>
-        message
-          .u8(this.#approver)
-          .u8(isAborted(signal) ? 1 : 0)
-          .text(text)
       const thread = threadId ?? ids.threadId
       const { tracing } = this.#parts
       const agent = askedAgent(tracing.spec, specialist)
       const spans = new RunSpans(tracing, ids.runId, { agent, threadId: thread, prompt })
+      const write = (message: Message) =>
+        message
+          .u8(this.#approver)
+          .u8(isAborted(signal) ? 1 : 0)
+          .text(withTrace(text, spans.traceparent))
       return this.#run<O>(Operation.runStart, ids.runId, { spans, threadId: thread, write, signal })
     } catch (error) {
       return new RefusedRun(asBailiwick(error)) as Run<never>
@@ -68,8 +70,10 @@ export class RunStarter {
       if (!isRunId(runId)) throw notFound()
       const write = (message: Message) => message.u8(this.#approver)
       const spans = new RunSpans(this.#parts.tracing, runId, {})
-      const ready = spans.isRecording ? this.#learn(runId, spans) : undefined
-      return this.#run<unknown>(Operation.runResume, runId, { spans, write, ready })
+      const known = this.#known(runId)
+      const ready = this.#learn(runId, known, spans)
+      const resumedAfter = known.then((summary) => summary?.restsAt)
+      return this.#run<unknown>(Operation.runResume, runId, { spans, write, ready, resumedAfter })
     } catch (error) {
       return new RefusedRun(asBailiwick(error))
     }
@@ -79,21 +83,26 @@ export class RunStarter {
     return this.#parts.approve === undefined ? 0 : 1
   }
 
-  /** Whose spans these are, before there are any below them. Never rejects: what is wrong, resuming says. */
-  async #learn(runId: string, spans: RunSpans): Promise<void> {
-    const summary = this.#bridge.submit(
-      Operation.runGet,
-      this.#handle,
-      (message) => message.text(runId),
-      (answer) => answer.json<RunSummary>(),
-    )
-    await summary.then(
-      (known) => spans.learn(known),
-      () => {},
-    )
+  /** What is known of a run before it is gone on with. Never rejects: what is wrong, resuming says. */
+  async #known(runId: string): Promise<(RunSummary & { readonly restsAt?: number }) | undefined> {
+    return await readSummary(this.#bridge, this.#handle, runId).catch(() => undefined)
   }
 
-  #run<O>(operation: Operation, runId: string, { spans, threadId, write, signal, ready }: Start): Run<O> {
+  /** Whose spans these are, before there are any below them. Never rejects, as `known` does not. */
+  async #learn(runId: string, known: Promise<RunSummary | undefined>, spans: RunSpans): Promise<void> {
+    if (!spans.isRecording) return void (await known)
+    const origin = this.#bridge.submit(
+      Operation.runOrigin,
+      this.#handle,
+      (message) => message.text(runId),
+      (answer) => answer.restAsText(),
+    )
+    const [summary, traceparent] = await Promise.all([known, origin.catch(() => undefined)])
+    if (summary !== undefined) quietly(() => spans.learn(summary))
+    if (traceparent !== undefined) quietly(() => spans.linkTo(traceparent))
+  }
+
+  #run<O>(operation: Operation, runId: string, { spans, threadId, write, signal, ready, resumedAfter }: Start): Run<O> {
     const host = new RunHost(this.#bridge, runId, this.#parts, spans)
     const hostNumber = this.#bridge.addHost(host)
     const submit = () =>
@@ -127,7 +136,15 @@ export class RunStarter {
     ended.catch(() => {})
     const begun = operation === Operation.runStart ? Promise.resolve() : Promise.race([host.asked, settled(submitted)])
     const reader = new RunReader(this.#bridge, this.#handle, runId)
-    return new LiveRun<O>({ runId, ...(threadId === undefined ? {} : { threadId }), reader, result, begun, cancel })
+    return new LiveRun<O>({
+      runId,
+      ...(threadId === undefined ? {} : { threadId }),
+      reader,
+      result,
+      begun,
+      cancel,
+      ...(resumedAfter === undefined ? {} : { resumedAfter }),
+    })
   }
 }
 
@@ -159,8 +176,14 @@ function readRequest(
   if (actor !== undefined) assertFilled(actor, 'actor')
   if (limits !== undefined) assertOptions(limits, 'limits')
   assertSignal(signal)
-  const text = jsonText({ specialist, prompt, threadId, actor, limits })
+  const text = jsonText({ specialist, prompt, threadId, actor, limits }, 'The request')
   return { text, prompt, threadId, signal }
+}
+
+/** The request with the span that it runs in: its journal keeps that. */
+function withTrace(text: string, traceparent: string | undefined): string {
+  if (traceparent === undefined) return text
+  return `${text.slice(0, -1)}${text === '{}' ? '' : ','}"trace":${JSON.stringify(traceparent)}}`
 }
 
 function assertFilled(value: unknown, name: string): void {

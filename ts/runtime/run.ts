@@ -3,7 +3,7 @@ import type { Approval } from '../ledger/index.ts'
 import type { Part } from '../spec/callbacks.ts'
 import type { RunLimits } from '../spec/limits.ts'
 import type { Tenant } from '../spec/tenant.ts'
-import type { RunEvent, RunFailure, TokensByModel } from './run-events.ts'
+import type { FinishReason, RunEvent, RunFailure, TokensByModel } from './run-events.ts'
 import type { Page } from './types.ts'
 
 /** What is asked of a runtime's agents. */
@@ -34,6 +34,8 @@ export type RunResult<O = string> = {
   /** The answer, or what there is of one. */
   readonly text: string
   readonly usage: TokensByModel
+  /** How its last answer ended, of a run that is completed: `length` and `content-filter` cut it off. */
+  readonly finishReason?: FinishReason
 } & (
   | { readonly status: 'completed'; readonly output: O }
   | { readonly status: 'suspended'; readonly approvals: readonly Approval[] }

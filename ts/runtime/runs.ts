@@ -1,6 +1,7 @@
 import { ClosedError, InvalidInputError } from '../errors/index.ts'
 import type { Bridge } from '../native/bridge.ts'
 import { Operation } from '../native/operations.ts'
+import { type RestingEvents, untilRest } from '../until-rest.ts'
 import { assertOpen, assertOptionalNumber, assertOptions, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { assertSignal, isAborted } from './host-signal.ts'
@@ -8,7 +9,7 @@ import { notFound } from './not-found.ts'
 import { pageWriter } from './page.ts'
 import type { Run, RunSummary, Runs } from './run.ts'
 import type { RunEvent } from './run-events.ts'
-import { RunReader } from './run-reader.ts'
+import { type RunPage, RunReader } from './run-reader.ts'
 import type { RunStarter } from './run-starter.ts'
 import type { Page } from './types.ts'
 import { unlessAborted } from './unless-aborted.ts'
@@ -51,12 +52,8 @@ export class TenantRuns implements Runs {
   async get(runId: string): Promise<RunSummary> {
     assertOpen(this.#handle)
     if (!isRunId(runId)) throw notFound()
-    return await this.#bridge.submit(
-      Operation.runGet,
-      this.#handle,
-      (message) => message.text(runId),
-      (answer) => answer.json<RunSummary>(),
-    )
+    const { restsAt: _, ...summary } = await readSummary(this.#bridge, this.#handle, runId)
+    return summary
   }
 
   follow(runId: string, options: FollowOptions = {}): AsyncIterable<RunEvent> {
@@ -65,32 +62,45 @@ export class TenantRuns implements Runs {
     const { after, signal } = options
     assertOptionalNumber(after, 'after')
     if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
-      throw new InvalidInputError('after must be the sequence of an event.')
+      throw new InvalidInputError(`after must be the sequence of an event, a whole number from 0 on, not ${after}.`)
     }
     assertSignal(signal)
-    return { [Symbol.asyncIterator]: () => this.#events(runId, after, signal) }
+    const events = (isResting: boolean): AsyncIterable<RunEvent> => ({
+      [Symbol.asyncIterator]: () => this.#events(runId, after, signal, isResting),
+    })
+    const resting: RestingEvents = {
+      [untilRest]: () => ({ events: events(true), after: Promise.resolve(undefined) }),
+    }
+    return Object.assign(events(false), resting)
   }
 
   async *#events(
     runId: string,
     after: number | undefined,
     signal: AbortSignal | undefined,
+    isResting: boolean,
   ): AsyncGenerator<RunEvent, undefined> {
     if (!isRunId(runId)) throw notFound()
     const reader = new RunReader(this.#bridge, this.#handle, runId)
     let position = reader.start(after)
+    let isSuspended: boolean = false
     const ended = () => isAborted(signal) || this.#handle.closed
     while (!ended()) {
-      const page = await unlessAborted(reader.read(position, true), signal).catch((error: unknown) => {
-        if (ClosedError.isInstance(error)) return undefined
-        throw error
-      })
+      // It rests if there is nothing at hand after its suspension.
+      const patient: boolean = !(isResting && isSuspended)
+      const page: RunPage | undefined = await unlessAborted(reader.read(position, patient), signal).catch(
+        (error: unknown) => {
+          if (ClosedError.isInstance(error)) return undefined
+          throw error
+        },
+      )
       for (const event of page?.events ?? []) {
         if (ended()) return
         yield event
       }
-      if (page === undefined || page.over) return
+      if (page === undefined || page.over || (!patient && page.events.length === 0)) return
       position = page.position
+      isSuspended = page.events.length === 0 ? isSuspended : page.events.at(-1)?.type === 'run.suspended'
       if (page.events.some(isLast)) return
     }
   }
@@ -105,6 +115,20 @@ export class TenantRuns implements Runs {
     const nothing = () => {}
     await this.#bridge.submit(Operation.runCancel, this.#handle, (message) => message.text(runId), nothing)
   }
+}
+
+/** A run as the core tells of it. Of a suspended one, `restsAt` is the sequence of the event at which it was suspended. */
+export function readSummary(
+  bridge: Bridge,
+  handle: Handle,
+  runId: string,
+): Promise<RunSummary & { readonly restsAt?: number }> {
+  return bridge.submit(
+    Operation.runGet,
+    handle,
+    (message) => message.text(runId),
+    (answer) => answer.json<RunSummary & { readonly restsAt?: number }>(),
+  )
 }
 
 /** Whether it can be an id at all. What cannot is not found, like every id that is not this tenant's. */

@@ -18,6 +18,7 @@ import { TenantReferences } from './references.ts'
 import { type QueryRequest, RefusedRun, type Run, type Runs } from './run.ts'
 import { RunStarter, wrongRequest } from './run-starter.ts'
 import { TenantRuns } from './runs.ts'
+import { wordOf } from './shown.ts'
 import type { OpenStore } from './store.ts'
 import { TenantThreads } from './threads.ts'
 import { TenantTraces } from './traces.ts'
@@ -56,7 +57,8 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
   /**
    * Asks the coordinator, or the only specialist. The run goes on from here, whether anybody looks at it or not. Never
    * throws: the run's `result()` rejects with TenantMismatchError if the request came with another tenant, with SpecError
-   * if the spec has nobody to ask, with ThreadBusyError if another run writes the thread.
+   * if the spec has nobody to ask, with InvalidInputError if the prompt says nothing, with NotFoundError if a `file` part of it
+   * names a reference that is not there, with ThreadBusyError, which names the run, if another one writes the thread.
    *
    * @example
    * ```ts
@@ -201,7 +203,7 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   #refusal(request: string | QueryRequest, specialist: string | undefined): BailiwickError | undefined {
     if (this.#handle.closed) return new ClosedError('This runtime or its store is closed. Open it again.')
     if (specialist !== undefined && (typeof specialist !== 'string' || !specialist.isWellFormed())) {
-      return new InvalidInputError('runSpecialist takes the name of a specialist.')
+      return new InvalidInputError(`runSpecialist takes the name of a specialist, not ${wordOf(specialist)}.`)
     }
     const named = tenantNamedBy(request)
     if (named instanceof InvalidInputError) return named

@@ -2,6 +2,7 @@ import { InvalidInputError } from '../errors/index.ts'
 import { type Bridge, bridge } from '../native/bridge.ts'
 import { byteLengthOf, type Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
+import { VERSION } from '../version.ts'
 import {
   assertNumber,
   assertOpen,
@@ -13,6 +14,7 @@ import {
   isBytes,
 } from './guard.ts'
 import { ROOT_KEY_BYTES, ROOT_KEY_VARIABLE, rememberRootKey, rememberVariable } from './root-keys.ts'
+import { looksLikeUrl, maySayPassword, readStoreWord, storeUrlOf } from './store-word.ts'
 
 const LOCAL_KEY = 0
 const GIVEN_KEY = 1
@@ -151,6 +153,19 @@ export interface Store extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** How stores of another copy of this package are recognised. */
+const brand: unique symbol = Symbol.for('bailiwick.store')
+
+/** The version of the other copy of this package that has opened a store. Nothing if it is no such store. */
+export function foreignVersion(store: unknown): string | undefined {
+  try {
+    const version = (store as { readonly [brand]?: unknown })[brand]
+    return typeof version === 'string' ? version.slice(0, 64) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** A store as the rest of this package sees it. */
 export class OpenStore implements Store, Closable {
   readonly url: string
@@ -178,6 +193,11 @@ export class OpenStore implements Store, Closable {
     return this.#closed
   }
 
+  /** @internal */
+  get [brand](): string {
+    return VERSION
+  }
+
   async health(): Promise<StoreHealth> {
     assertOpen(this)
     return await this.#bridge.submit(Operation.storeHealth, this.#number, nothing, (answer) =>
@@ -200,6 +220,11 @@ export class OpenStore implements Store, Closable {
     assertText(directory, 'directory')
     if (directory === '' || directory.includes('\0')) {
       throw new InvalidInputError('A backup needs the name of a directory, such as ./backup.')
+    }
+    if (maySayPassword(directory) || looksLikeUrl(directory)) {
+      throw new InvalidInputError(
+        'A backup needs a path, such as ./backup, and this looks like a URL. It is not repeated, for it may hold a password.',
+      )
     }
     const write = (message: Message) => message.text(directory)
     return await this.#bridge.submit(Operation.storeBackup, this.#number, write, (answer) => answer.json<StoreBackup>())
@@ -254,9 +279,9 @@ export class OpenStore implements Store, Closable {
 /**
  * Opens a store.
  *
- * @param url `sled:<path>` for a directory of this machine, `memory:` for a new store in memory, `memory:<name>` for one
- *   that is shared in this process, `postgres://…` for a database that `setupStore` has made ready and that many processes
- *   may share; that one needs a root key
+ * @param url `sled:<path>` for a directory of this machine, or its path alone where that begins with `./`, `../`, `/` or
+ *   `C:\\`; `memory:` for a new store in memory, `memory:<name>` for one that is shared in this process; `postgres://…` for a
+ *   database that `setupStore` has made ready and that many processes may share; that one needs a root key
  * @throws InvalidInputError (rejected) for a URL, directory or root key that will not do; StoreLockedError while another
  *   process has the directory; StoreCorruptError, StoreUnavailableError
  *
@@ -285,17 +310,23 @@ export async function openStore(url: string, options: StoreOptions = {}): Promis
  */
 export async function setupStore(ownerUrl: string): Promise<{ url: string }> {
   assertText(ownerUrl, 'ownerUrl')
+  const read = readStoreWord(ownerUrl)
+  if (read.kind === 'refused') throw new InvalidInputError(read.problem)
+  if (read.kind !== 'database') {
+    throw new InvalidInputError('A set-up needs the URL of a database: postgres://owner:password@host/database.')
+  }
   const write = (message: Message) => message.text(ownerUrl)
   return await bridge().submit(Operation.setupStore, 0, write, (answer) => answer.json<{ url: string }>())
 }
 
 /** Opens a store whose clock and entropy may be fixed; with `mustExist`, only one that is there already. */
 export async function openWith(
-  url: string,
+  word: string,
   options: StoreOptions,
   fixed: { readonly seed?: number; readonly now?: number; readonly mustExist?: boolean },
 ): Promise<OpenStore> {
-  assertText(url, 'url')
+  assertText(word, 'url')
+  const url = storeUrlOf(word)
   assertOptions(options, 'options')
   const { cacheBytes, openedCacheBytes, connections } = options
   assertOptionalNumber(cacheBytes, 'cacheBytes')

@@ -1,9 +1,11 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { types } from 'node:util'
 import { byteLengthOf, type Message } from '../native/message.ts'
 import type { ToolContext } from '../spec/callbacks.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import type { StandardSchema, ValidationResult } from '../spec/schema.ts'
 import { CallFailure } from './failures.ts'
-import { assertSize, isBytes, jsonText, refuseOtherBinary } from './guard.ts'
+import { assertSize, isBytes, refuseOtherBinary, wholeJsonText } from './guard.ts'
 import type { HostParts } from './run-host.ts'
 
 /** What the core asks of a tool. */
@@ -65,7 +67,8 @@ export async function callTool(
   if (handler === undefined) throw new CallFailure('TOOL_UNKNOWN', 'The tool has no handler.')
   const schemas = parts.schemas(asked.tool)
   const input = schemas.input ? await validated(schemas.input, asked.input, 'INPUT_INVALID') : asked.input
-  const result: unknown = await handler(input, contextFor(runId, asked, signal, parts))
+  const answered: unknown = await handler(input, contextFor(runId, asked, signal, parts))
+  const result = types.isGeneratorObject(answered) ? await returnOf(answered as AnyGenerator, signal) : answered
   if (isBytes(result)) {
     assertSize(byteLengthOf(result))
     return { write: (message) => message.u8(BYTES_RESULT).rawBytes(result), shown: () => undefined }
@@ -75,7 +78,7 @@ export async function callTool(
     return { write: (message) => message.u8(REFERENCE_RESULT).raw(id), shown: () => ({ reference: id }) }
   }
   if (schemas.output) {
-    const text = jsonText((await validated(schemas.output, result, 'RESULT_INVALID')) ?? null)
+    const text = wholeJsonText((await validated(schemas.output, result, 'RESULT_INVALID')) ?? null)
     assertSize(text.length)
     return { write: (message) => message.u8(VALIDATED_RESULT).raw(text), shown: () => JSON.parse(text) as JsonValue }
   }
@@ -85,9 +88,32 @@ export async function callTool(
     return { write: (message) => message.u8(TEXT_RESULT).raw(text), shown: () => text }
   }
   refuseOtherBinary(result)
-  const text = jsonText(result ?? null)
+  const text = wholeJsonText(result ?? null)
   assertSize(text.length)
   return { write: (message) => message.u8(JSON_RESULT).raw(text), shown: () => JSON.parse(text) as JsonValue }
+}
+
+type AnyGenerator = Generator<unknown, unknown> | AsyncGenerator<unknown, unknown>
+
+/** So many steps of a generator are taken before others have their turn: it may never wait for anything. */
+const STEPS_IN_A_ROW = 64
+
+/** What a generator returns in the end. What it yields is how far it has come, which nobody is told yet. */
+async function returnOf(generator: AnyGenerator, signal: AbortSignal): Promise<unknown> {
+  // One that waits hears of it when it goes on, and ends then.
+  const stop = () => void (async () => await generator.return(undefined))().catch(() => {})
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    for (let steps = 1; !signal.aborted; steps += 1) {
+      const { done, value } = await generator.next()
+      if (done === true) return await value
+      if (steps % STEPS_IN_A_ROW === 0) await nextTurn()
+    }
+    stop()
+    return undefined
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }
 
 async function validated(schema: StandardSchema, value: unknown, code: string): Promise<unknown> {

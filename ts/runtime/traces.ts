@@ -37,8 +37,9 @@ export class TenantTraces implements Traces {
     if (runId !== undefined) assertText(runId, 'runId')
     assertOptionalNumber(limit, 'limit')
     if (cursor !== undefined) assertText(cursor, 'cursor')
-    if (runId === '' || cursor === '')
-      throw new InvalidInputError('runId and cursor must not be empty. Leave them out instead.')
+    for (const [name, value] of Object.entries({ runId, cursor })) {
+      if (value === '') throw new InvalidInputError(`${name} must not be empty. Leave it out instead.`)
+    }
     const write = (message: Message) =>
       message
         .text(runId ?? '')

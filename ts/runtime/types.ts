@@ -23,7 +23,7 @@ export interface Reference {
 export interface Resolved {
   readonly reference: Reference
   /** The value, in an ArrayBuffer of its own and of exactly its length. */
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array<ArrayBuffer>
   /** The value as text. */
   text(): string
   /** The value as parsed JSON. */
@@ -41,7 +41,16 @@ export interface References {
     value: ReferenceValue,
     options?: { readonly ttlMs?: number; readonly mediaType?: string },
   ): Promise<Reference>
-  /** Keeps several values, at most 250, in one commit. */
+  /**
+   * Keeps several values, at most 10,000. Up to 250 of them are kept in one commit: all or none. More are kept in commits of
+   * 250, in order; what cuts that off rejects with `done`, the references of the first items, which are kept. Put the others
+   * again. What is wrong with an item by itself is found before any is kept, unless a registered type or a limit says it.
+   *
+   * @example
+   * ```ts
+   * await runtime.references.putMany(items).catch((error) => console.log(`${error.done.length} of ${items.length} are kept`))
+   * ```
+   */
   putMany(
     items: readonly {
       readonly type: string
@@ -69,7 +78,7 @@ export interface References {
 /** Values that are kept for a while and may be computed again. */
 export interface Cache {
   /** The value under this key, or `undefined`. */
-  get<T = JsonValue | Uint8Array>(key: string): Promise<T | undefined>
+  get<T = JsonValue | Uint8Array<ArrayBuffer>>(key: string): Promise<T | undefined>
   /** Keeps JSON or bytes under this key. */
   set(key: string, value: JsonValue | Uint8Array, options?: { readonly ttlMs?: number }): Promise<void>
   /** Deletes a value. `false`: there was none. */
@@ -101,11 +110,15 @@ export interface ThreadSummary {
 }
 
 /** A message before it is given its id. */
-export type NewMessage = Omit<Message, 'messageId'>
+export type NewMessage = Omit<Message, 'messageId' | 'createdAt'> & {
+  /** Epoch milliseconds; now if it is left out. */
+  readonly createdAt?: number
+}
 
 /**
  * Conversations: messages in the order in which they were appended. A thread lives as long as the retention says from its
- * last append on (default 90 days). What is absent, expired, deleted or another tenant's is not found, all alike.
+ * last append on (default 90 days), and at least as long as a run of it waits for an approval. The references that its `file`
+ * parts name live as long as the thread, unless they are deleted. What is absent, expired, deleted or another tenant's is not found, all alike.
  */
 export interface Threads {
   /** Threads, those created last first; with `actor`, those that this actor began. */
@@ -120,13 +133,19 @@ export interface Threads {
    * Appends 1 to 1,000 messages of at most 8 MiB each in one commit and gives them ids. They are durable when this
    * resolves. Creates the thread if there is none.
    *
-   * Rejects with InvalidInputError for anything that is no message, ConflictError if the thread has another length than
-   * `expectedLength` (an absent one has 0), ThreadBusyError while others keep writing it.
+   * What is said must make sense to a model. A user's message has texts and files (models are not shown a blank one); an
+   * assistant's has texts, reasoning, files, calls and opaque parts; a tool's has results. A result follows the call that it
+   * answers, once. A call may be open where the messages end, so that a conversation can be imported in several appends;
+   * where others follow, it has its result before the end of the append.
+   *
+   * Rejects with InvalidInputError for anything that is no message or breaks these rules (it names the place), NotFoundError if
+   * a `file` part names a reference that is not there, ConflictError if the thread has another length than `expectedLength` (an
+   * absent one has 0), ThreadBusyError while others keep writing it, or for the result of a call that a run waits for.
    *
    * @example
    * ```ts
    * const parts = [{ type: 'text', text: 'Hello' }] as const
-   * await runtime.threads.append('support-17', [{ role: 'user', parts, createdAt: Date.now() }])
+   * await runtime.threads.append('support-17', [{ role: 'user', parts }])
    * ```
    */
   append(
@@ -135,15 +154,19 @@ export interface Threads {
     options?: { readonly expectedLength?: number },
   ): Promise<Message[]>
   /**
-   * Makes a new thread of a thread's messages up to and with `through`; they keep their ids. Without a `threadId` of the
-   * caller's the new one is made up. Rejects with NotFoundError if there is no such thread or message, with ConflictError if
+   * Makes a new thread of a thread's messages up to and with `through`; they keep their ids. If `through` calls tools, their
+   * results follow: what is known of them, or that there is none yet. Without a `threadId` of the caller's the new one is made
+   * up. Rejects with NotFoundError if there is no such thread or message, with ConflictError if
    * `threadId` is taken.
    */
   fork(
     threadId: string,
     options: { readonly through: string; readonly threadId?: string },
   ): Promise<{ readonly threadId: string }>
-  /** Deletes a thread with its messages. `false`: absent, expired or foreign. */
+  /**
+   * Deletes a thread with its messages. A run that has it, at work or suspended, ends as cancelled first, and approvals that it
+   * waits for are withdrawn. `false`: absent, expired or foreign.
+   */
   delete(threadId: string): Promise<boolean>
 }
 

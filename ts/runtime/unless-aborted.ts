@@ -5,15 +5,7 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | unde
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
     const stop = onAbort(signal, () => resolve(undefined))
-    promise.then(
-      (value) => {
-        stop()
-        resolve(value)
-      },
-      (error: unknown) => {
-        stop()
-        reject(error)
-      },
-    )
+    // The resolving functions themselves, so that an error's stack leads on to whoever waits.
+    promise.finally(stop).then(resolve, reject)
   })
 }

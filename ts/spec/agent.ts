@@ -35,25 +35,50 @@ export interface AgentSpec<N extends string = string, O = unknown, T extends Too
   readonly [inferred]?: { readonly output: O; readonly tools: T }
 }
 
-/** The agent that receives `query`. */
-export type Coordinator<N extends string = string, T extends Tool = Tool> = AgentSpec<N, string, T> & {
+/** The name of a model, or several: see `model`. */
+export type ModelNames = string | readonly string[]
+
+/**
+ * The agent that receives `query`.
+ *
+ * @typeParam M its model, as it was written
+ * @typeParam R the names of its routes
+ * @typeParam H the agents that it was given as routes
+ */
+export type Coordinator<
+  N extends string = string,
+  T extends Tool = Tool,
+  M extends ModelNames = ModelNames,
+  R extends string = string,
+  H extends AgentSpec = AgentSpec,
+> = AgentSpec<N, string, T> & {
   readonly role: 'coordinator'
+  readonly model: M
+  readonly routes: readonly R[]
+  readonly [inferred]?: { readonly agents: H }
 }
 
 /** The agent that makes plans. */
-export type Planner<N extends string = string, T extends Tool = Tool> = AgentSpec<N, string, T> & {
-  readonly role: 'planner'
-}
+export type Planner<N extends string = string, T extends Tool = Tool, M extends ModelNames = ModelNames> = AgentSpec<
+  N,
+  string,
+  T
+> & { readonly role: 'planner'; readonly model: M }
 
 /** The agent that runs approved plans. */
-export type Executor<N extends string = string, T extends Tool = Tool> = AgentSpec<N, string, T> & {
-  readonly role: 'executor'
-}
+export type Executor<N extends string = string, T extends Tool = Tool, M extends ModelNames = ModelNames> = AgentSpec<
+  N,
+  string,
+  T
+> & { readonly role: 'executor'; readonly model?: M }
 
 /** An agent that answers with its own tools. */
-export type Specialist<N extends string = string, O = string, T extends Tool = Tool> = AgentSpec<N, O, T> & {
-  readonly role: 'specialist'
-}
+export type Specialist<
+  N extends string = string,
+  O = string,
+  T extends Tool = Tool,
+  M extends ModelNames = ModelNames,
+> = AgentSpec<N, O, T> & { readonly role: 'specialist'; readonly model: M }
 
 /** The tools among what an agent was given; names say nothing to TypeScript. */
 export type ToolsAmong<T extends readonly (Tool | string)[]> = Extract<T[number], Tool>
@@ -67,45 +92,66 @@ interface Described<N extends string> {
   readonly limits?: RunLimits
 }
 
-interface Asked {
+/** The names of routes, some of which may be given as the agents themselves. */
+export type RouteNames<R extends readonly (AgentSpec | string)[]> =
+  | Extract<R[number], string>
+  | Extract<R[number], AgentSpec>['name']
+
+interface Asked<M extends ModelNames> {
   /** `provider/model`, or several, tried in order until the first delta. */
-  readonly model: string | readonly string[]
+  readonly model: M
   readonly modelSettings?: ModelSettings
   readonly prompt: string | Prompt
 }
 
 /** What `defineCoordinator` takes. */
-export interface CoordinatorDefinition<N extends string, T extends readonly (Tool | string)[]>
-  extends Described<N>,
-    Asked {
-  /** The names of the agents that it may hand over to; at least one. */
-  readonly routes: readonly string[]
+export interface CoordinatorDefinition<
+  N extends string,
+  T extends readonly (Tool | string)[],
+  M extends ModelNames = ModelNames,
+  R extends readonly (AgentSpec | string)[] = readonly (AgentSpec | string)[],
+> extends Described<N>,
+    Asked<M> {
+  /** The agents that it may hand over to, or their names; at least one. Agents given here are registered with it. */
+  readonly routes: R
   readonly tools?: T
 }
 
 /** What `definePlanner` takes. */
-export interface PlannerDefinition<N extends string, T extends readonly (Tool | string)[]> extends Described<N>, Asked {
+export interface PlannerDefinition<
+  N extends string,
+  T extends readonly (Tool | string)[],
+  M extends ModelNames = ModelNames,
+> extends Described<N>,
+    Asked<M> {
   /** The type of the plans that it makes. */
   readonly plan: PlanType | string
   readonly tools?: T
 }
 
 /** What `defineExecutor` takes. */
-export interface ExecutorDefinition<N extends string, T extends readonly (Tool | string)[]>
-  extends Described<N>,
-    Partial<Asked> {
+export interface ExecutorDefinition<
+  N extends string,
+  T extends readonly (Tool | string)[],
+  M extends ModelNames = ModelNames,
+> extends Described<N>,
+    Partial<Asked<M>> {
   /** The tools that a plan's steps may use. */
   readonly tools: T
 }
 
 /** What `defineSpecialist` takes. */
-export interface SpecialistDefinition<N extends string, T extends readonly (Tool | string)[], S>
-  extends Described<N>,
-    Asked {
+export interface SpecialistDefinition<
+  N extends string,
+  T extends readonly (Tool | string)[],
+  S,
+  M extends ModelNames = ModelNames,
+> extends Described<N>,
+    Asked<M> {
   readonly tools?: T
   /**
    * What it answers: a Standard Schema that can give its JSON Schema, or a JSON Schema. Default: text. A Standard Schema's
-   * own `validate` is asked after the JSON Schema, so defaults, transforms and refinements apply; what it refuses goes back
+   * own `validate` decides, so coercion, defaults, transforms and refinements apply; what it refuses goes back
    * to the model.
    */
   readonly output?: S

@@ -4,11 +4,25 @@ import type { JsonObject, JsonValue } from './json-value.ts'
 import type { JsonSchema } from './schema.ts'
 import type { Tenant } from './tenant.ts'
 
-/** Does what a tool is for. It is given the validated input and answers a value, bytes or a reference. */
+/**
+ * Does what a tool is for. It is given the validated input and answers a value, bytes or a reference. A value must be all there
+ * as JSON: an Error, a Map, a stream or an instance without fields is refused, and so is a function.
+ */
 export type ToolHandler<I = unknown, O = unknown> = (
   input: I,
   context: ToolContext,
 ) => O | Reference | Uint8Array | Promise<O | Reference | Uint8Array>
+
+/**
+ * A tool's handler as a generator: what it yields is how far it has come, what it returns is the answer. It is ended when its
+ * call is over.
+ */
+export type ToolGenerator<I = unknown, O = unknown> = (
+  input: I,
+  context: ToolContext,
+) =>
+  | Generator<unknown, O | Reference | Uint8Array, undefined>
+  | AsyncGenerator<unknown, O | Reference | Uint8Array, undefined>
 
 /** What a tool's handler works with. Made by the handle, frozen, and bound to its tenant. */
 export interface ToolContext {
@@ -53,13 +67,16 @@ export interface ModelRequest {
 
 /**
  * What a model answers, piece by piece. A stream without `finish` counts as a failure that may be retried. An answer has at
- * most 4 MiB and 1,024 parts: calls (128), and texts and reasonings with ids of their own.
+ * most 4 MiB and 1,024 parts: calls, opaque parts, and texts and reasonings with ids of their own. What a model writes
+ * (names, ids, arguments) may be anything: what is wrong with it, the model is told. What an event must have and has not fails
+ * the run, with the number of the event (the first is 1), the field and what was found.
  */
 export type ModelEvent =
   | {
       readonly type: 'text.delta' | 'reasoning.delta'
       readonly id: string
       readonly delta: string
+      /** Takes the place of what earlier deltas of the same id gave. Leave it out where it is unchanged. */
       readonly metadata?: JsonValue
     }
   | {
@@ -71,8 +88,25 @@ export type ModelEvent =
       readonly metadata?: JsonValue
     }
   | {
+      /** A part of the answer that only its provider understands: kept in its place, and given back to that provider alone. */
+      readonly type: 'opaque'
+      readonly provider: string
+      readonly data: JsonValue
+    }
+  | {
+      /** What has been used so far, for an answer that breaks off: the last one counts, and `finish` replaces it. */
+      readonly type: 'usage'
+      readonly usage: Partial<TokenUsage>
+    }
+  | {
+      /** What the provider did not do as asked. It is shown on `model.completed`. */
+      readonly type: 'warning'
+      readonly message: string
+    }
+  | {
       readonly type: 'finish'
-      readonly reason: 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'other'
+      /** `pause`: the provider wants to be asked again with what it has said so far, and goes on then. */
+      readonly reason: 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'pause' | 'other'
       readonly usage: Partial<TokenUsage>
       readonly metadata?: JsonValue
     }
@@ -98,6 +132,8 @@ export interface Message {
   readonly createdAt: number
   readonly runId?: string
   readonly actor?: string
+  /** Whether its writer was cut off: the run was cancelled or failed in the middle of it. */
+  readonly interrupted?: boolean
 }
 
 /** A part of a message. `metadata` is a provider's opaque data, kept and replayed verbatim. */
@@ -106,4 +142,5 @@ export type Part = { readonly metadata?: JsonValue } & (
   | { readonly type: 'file'; readonly reference: string; readonly mediaType: string }
   | { readonly type: 'tool-call'; readonly callId: string; readonly tool: string; readonly input: JsonValue }
   | { readonly type: 'tool-result'; readonly callId: string; readonly result: JsonValue; readonly isError?: boolean }
+  | { readonly type: 'opaque'; readonly provider: string; readonly data: JsonValue }
 )

@@ -6,10 +6,17 @@ import { copyJson } from './plain-json.ts'
 
 /** What was given to `defineRuntime` and everything that it holds, each once: what the dump lists. */
 export function collectDefinitions(given: DefinitionLists, issues: Issues): DefinitionLists {
+  const agents = new Registry(given.agents, issues)
   const tools = new Registry(given.tools, issues)
   const references = new Registry(given.references, issues)
   const plans = new Registry(given.plans, issues)
   for (const [index, agent] of given.agents.entries()) {
+    const path = pathTo('agents', index)
+    for (const route of behindOf(agent).agents) {
+      agents.add(route, (name) => `${path}.routes${placeIn(agent, 'routes', name)}`)
+    }
+  }
+  for (const [index, agent] of agents.list.entries()) {
     const behind = behindOf(agent)
     const path = pathTo('agents', index)
     for (const tool of behind.tools) tools.add(tool, (name) => `${path}.tools${placeIn(agent, 'tools', name)}`)
@@ -25,7 +32,7 @@ export function collectDefinitions(given: DefinitionLists, issues: Issues): Defi
       )
     }
   }
-  return { agents: given.agents, tools: tools.list, references: references.list, plans: plans.list }
+  return { agents: agents.list, tools: tools.list, references: references.list, plans: plans.list }
 }
 
 /** One list of definitions. What is given by hand stays as it is; what is held joins unless it is there already. */
@@ -57,7 +64,7 @@ function nameIn(definition: unknown): unknown {
 }
 
 /** Where a definition holds a name: `[1]` in a list, `.property` in a record. */
-function placeIn(holder: unknown, key: 'tools' | 'references', name: unknown): string {
+function placeIn(holder: unknown, key: 'routes' | 'tools' | 'references', name: unknown): string {
   const names = (holder as Record<string, unknown>)[key]
   if (Array.isArray(names)) return pathTo('', names.indexOf(name))
   const property = Object.entries(names ?? {}).find(([, value]) => value === name)?.[0] ?? ''

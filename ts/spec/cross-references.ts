@@ -1,5 +1,6 @@
 import { listOf } from './agent-and-tool-checks.ts'
 import { type Issues, pathTo } from './issues.ts'
+import { KnownNames } from './known-names.ts'
 import { messages } from './messages.ts'
 import { isPlainObject } from './plain-json.ts'
 
@@ -13,35 +14,34 @@ export interface DefinitionLists {
 
 /** Every name must be unique in its list and every name that is used must be there. */
 export function checkCrossReferences(lists: DefinitionLists, issues: Issues): void {
-  const agents = registered(lists.agents, 'agents', issues)
-  const tools = registered(lists.tools, 'tools', issues)
-  const references = registered(lists.references, 'references', issues)
-  const plans = registered(lists.plans, 'plans', issues)
+  const agents = registered(lists.agents, 'agents', 'agent', issues)
+  const tools = registered(lists.tools, 'tools', 'tool', issues)
+  const references = registered(lists.references, 'references', 'reference type', issues)
+  const plans = registered(lists.plans, 'plans', 'plan type', issues)
   checkCoordinators(lists.agents, issues)
 
   for (const [index, agent] of lists.agents.entries()) {
     if (!isPlainObject(agent)) continue
     const path = pathTo('agents', index)
-    checkNames(agent['routes'], agents, `${path}.routes`, messages.unknownAgent, issues)
-    checkNames(agent['tools'], tools, `${path}.tools`, messages.unknownTool, issues)
-    checkName(agent['plan'], plans, `${path}.plan`, messages.unknownPlan, issues)
+    checkNames(agent['routes'], agents, `${path}.routes`, issues)
+    checkNames(agent['tools'], tools, `${path}.tools`, issues)
+    checkName(agent['plan'], plans, `${path}.plan`, issues)
   }
   for (const [index, tool] of lists.tools.entries()) {
     if (!isPlainObject(tool)) continue
     const path = pathTo('tools', index)
     for (const [property, type] of Object.entries(isPlainObject(tool['references']) ? tool['references'] : {})) {
-      checkName(type, references, pathTo(`${path}.references`, property), messages.unknownReference, issues)
+      checkName(type, references, pathTo(`${path}.references`, property), issues)
     }
-    checkName(tool['result'], references, `${path}.result`, messages.unknownReference, issues)
+    checkName(tool['result'], references, `${path}.result`, issues)
   }
 }
 
-function registered(list: readonly unknown[], path: string, issues: Issues): Set<unknown> {
-  const names = new Set<unknown>()
+function registered(list: readonly unknown[], path: string, kind: string, issues: Issues): KnownNames {
+  const names = new KnownNames(kind)
   for (const [index, element] of list.entries()) {
     if (!isPlainObject(element) || typeof element['name'] !== 'string') continue
-    if (names.has(element['name'])) issues.add(`${pathTo(path, index)}.name`, messages.duplicateName)
-    names.add(element['name'])
+    if (!names.add(element['name'])) issues.add(`${pathTo(path, index)}.name`, messages.duplicateName)
   }
   return names
 }
@@ -55,10 +55,10 @@ function checkCoordinators(agents: readonly unknown[], issues: Issues): void {
   }
 }
 
-function checkNames(names: unknown, known: Set<unknown>, path: string, message: string, issues: Issues): void {
-  for (const [index, name] of listOf(names).entries()) checkName(name, known, pathTo(path, index), message, issues)
+function checkNames(names: unknown, known: KnownNames, path: string, issues: Issues): void {
+  for (const [index, name] of listOf(names).entries()) checkName(name, known, pathTo(path, index), issues)
 }
 
-function checkName(name: unknown, known: Set<unknown>, path: string, message: string, issues: Issues): void {
-  if (typeof name === 'string' && !known.has(name)) issues.add(path, message)
+function checkName(name: unknown, known: KnownNames, path: string, issues: Issues): void {
+  if (typeof name === 'string' && !known.has(name)) issues.add(path, known.without(name))
 }

@@ -1,11 +1,14 @@
 import type {
   AgentRole,
+  AgentSpec,
   Coordinator,
   CoordinatorDefinition,
   Executor,
   ExecutorDefinition,
+  ModelNames,
   Planner,
   PlannerDefinition,
+  RouteNames,
   Specialist,
   SpecialistDefinition,
   ToolsAmong,
@@ -22,9 +25,14 @@ import type { Tool } from './tool.ts'
  *
  * @throws SpecError with every problem of the definition
  */
-export function defineCoordinator<const N extends string, const T extends readonly (Tool | string)[] = []>(
-  definition: CoordinatorDefinition<N, T>,
-): Coordinator<N, ToolsAmong<T>> {
+export function defineCoordinator<
+  const N extends string,
+  const R extends readonly (AgentSpec | string)[],
+  const T extends readonly (Tool | string)[] = [],
+  const M extends ModelNames = ModelNames,
+>(
+  definition: CoordinatorDefinition<N, T, M, R>,
+): Coordinator<N, ToolsAmong<T>, M, RouteNames<R>, Extract<R[number], AgentSpec>> {
   return defineAgent('coordinator', definition) as never
 }
 
@@ -33,9 +41,11 @@ export function defineCoordinator<const N extends string, const T extends readon
  *
  * @throws SpecError with every problem of the definition
  */
-export function definePlanner<const N extends string, const T extends readonly (Tool | string)[] = []>(
-  definition: PlannerDefinition<N, T>,
-): Planner<N, ToolsAmong<T>> {
+export function definePlanner<
+  const N extends string,
+  const T extends readonly (Tool | string)[] = [],
+  const M extends ModelNames = ModelNames,
+>(definition: PlannerDefinition<N, T, M>): Planner<N, ToolsAmong<T>, M> {
   return defineAgent('planner', definition) as never
 }
 
@@ -44,9 +54,11 @@ export function definePlanner<const N extends string, const T extends readonly (
  *
  * @throws SpecError with every problem of the definition
  */
-export function defineExecutor<const N extends string, const T extends readonly (Tool | string)[]>(
-  definition: ExecutorDefinition<N, T>,
-): Executor<N, ToolsAmong<T>> {
+export function defineExecutor<
+  const N extends string,
+  const T extends readonly (Tool | string)[],
+  const M extends ModelNames = never,
+>(definition: ExecutorDefinition<N, T, M>): Executor<N, ToolsAmong<T>, M> {
   return defineAgent('executor', definition) as never
 }
 
@@ -69,27 +81,30 @@ export function defineSpecialist<
   const N extends string,
   const T extends readonly (Tool | string)[] = [],
   const S extends Schema | undefined = undefined,
+  const M extends ModelNames = ModelNames,
 >(
-  definition: SpecialistDefinition<N, T, S>,
-): Specialist<N, S extends Schema ? SchemaOutput<S> : string, ToolsAmong<T>> {
+  definition: SpecialistDefinition<N, T, S, M>,
+): Specialist<N, S extends Schema ? SchemaOutput<S> : string, ToolsAmong<T>, M> {
   return defineAgent('specialist', definition) as never
 }
 
 function defineAgent(role: AgentRole, definition: object): object {
   const issues = new Issues()
   const given = propertiesOf(definition, issues)
-  const tools = given['tools']
+  const { tools, routes } = given
   const draft = {
     role,
     ...given,
+    routes: Array.isArray(routes) ? routes.map(nameOf) : routes,
     tools: Array.isArray(tools) ? tools.map(nameOf) : tools,
     plan: nameOf(given['plan']),
-    output: toJsonSchema(given['output'], 'output', issues),
+    output: toJsonSchema(given['output'], 'output', issues, { rootInPlace: true }),
   }
   const behind = {
+    agents: heldIn(Array.isArray(routes) ? routes : []),
     tools: heldIn(Array.isArray(tools) ? tools : []),
     plans: heldIn([given['plan']]),
     schemas: standardSchemas(given, ['output']),
   }
-  return freezeDefinition(agentShapes[role], draft, behind, issues, checkAgent)
+  return freezeDefinition(agentShapes[role], draft, { kind: 'agent', ...behind }, issues, checkAgent)
 }

@@ -5,6 +5,7 @@ import type { DataEnvironment } from './data-environment.ts'
 import { propertiesOf } from './definition.ts'
 import { Issues } from './issues.ts'
 import type { Limits, Retention } from './limits.ts'
+import { ownSpec } from './own-spec.ts'
 import { copyJson } from './plain-json.ts'
 import type { PlanType } from './plan.ts'
 import { readLimits, readRetention, readSpec } from './read-spec.ts'
@@ -36,6 +37,30 @@ export type HeldTools<A extends AgentSpec> = A extends { readonly [inferred]?: {
   ? Extract<T, Tool>
   : never
 
+/** An agent, and the agents that it was given as routes. */
+export type WithRoutes<A extends AgentSpec> =
+  | A
+  | (A extends { readonly [inferred]?: { readonly agents: infer H } } ? Extract<H, AgentSpec> : never)
+
+/** The names among an agent's routes that were written where they can be checked. */
+type RouteNamesOf<A> = A extends { readonly role: 'coordinator'; readonly routes: readonly (infer R extends string)[] }
+  ? string extends R
+    ? never
+    : R
+  : never
+
+/** Refuses routes to agents that are not there, where both are known by name. */
+export type KnownRoutes<A extends readonly AgentSpec[]> = [
+  Exclude<RouteNamesOf<A[number]>, WithRoutes<A[number]>['name']>,
+] extends [never]
+  ? unknown
+  : { readonly agents: UnknownRoute<Exclude<RouteNamesOf<A[number]>, WithRoutes<A[number]>['name']>> }
+
+/** What an error of the compiler says of a route that is in no agent's name. */
+export interface UnknownRoute<R extends string> {
+  readonly 'no agent has the name of this route': R
+}
+
 /**
  * A tenant's runtime, described: validated as a whole, deeply frozen, and dumped by `JSON.stringify`.
  *
@@ -48,8 +73,8 @@ export type HeldTools<A extends AgentSpec> = A extends { readonly [inferred]?: {
  * ```
  */
 export function defineRuntime<const A extends readonly AgentSpec[] = [], const T extends readonly Tool[] = []>(
-  definition: RuntimeDefinition<A, T>,
-): RuntimeSpec<T[number] | HeldTools<A[number]>, A[number]> {
+  definition: RuntimeDefinition<A, T> & KnownRoutes<A>,
+): RuntimeSpec<T[number] | HeldTools<WithRoutes<A[number]>>, WithRoutes<A[number]>> {
   const issues = new Issues()
   const given = propertiesOf(definition, issues)
   const lists = collectDefinitions(
@@ -88,9 +113,10 @@ export function withTenant<Tools extends Tool, Agents extends AgentSpec>(
   tenant: Tenant,
   options?: { readonly limits?: Limits; readonly retention?: Retention },
 ): RuntimeSpec<Tools, Agents> {
-  const topology = BoundSpec.topologyOf(spec)
-  if (topology === undefined) return refuseSpec()
-  const own = options === undefined ? spec : ownTerms(spec, options)
+  const shared = ownSpec(spec)
+  const topology = BoundSpec.topologyOf(shared)
+  if (shared === undefined || topology === undefined) return refuseSpec()
+  const own = options === undefined ? shared : ownTerms(shared, options)
   return new BoundSpec(defineTenant(tenant?.resourceId, tenant?.version), topology, own.limits, own.retention) as never
 }
 
@@ -111,7 +137,7 @@ function ownTerms(
 
 function refuseSpec(): never {
   const issues = new Issues()
-  issues.add('', 'Must be a spec made by defineRuntime, withTenant or parseRuntimeSpec of this copy of bailiwick.')
+  issues.add('', 'Must be a spec made by defineRuntime, withTenant or parseRuntimeSpec.')
   issues.throwIfAny()
   throw new TypeError('A refused spec has no issue.')
 }

@@ -3,6 +3,8 @@ import type { Issues } from './issues.ts'
 import { messages } from './messages.ts'
 import { copyJson, deepFreeze, isPlainObject } from './plain-json.ts'
 import { asStandardSchema, type StandardSchema } from './schema.ts'
+import { warnOfAnything } from './schema-anything.ts'
+import { checkJsonSchema } from './schema-check.ts'
 import { readShape } from './shape.ts'
 
 /** Where a definition keeps what JSON cannot hold. Shared between copies of the package, invisible to `JSON`. */
@@ -10,6 +12,7 @@ const behind: unique symbol = Symbol.for('bailiwick.definition')
 
 /** What is behind a definition: what it holds, and the schemas that validate more than JSON Schema can say. */
 export interface Behind {
+  readonly agents: readonly unknown[]
   readonly tools: readonly unknown[]
   readonly references: readonly unknown[]
   readonly plans: readonly unknown[]
@@ -17,7 +20,7 @@ export interface Behind {
   readonly schemas: { readonly [property: string]: StandardSchema }
 }
 
-const nothing: Behind = Object.freeze({ tools: [], references: [], plans: [], schemas: Object.freeze({}) })
+const nothing: Behind = Object.freeze({ agents: [], tools: [], references: [], plans: [], schemas: Object.freeze({}) })
 
 /** What is behind a definition; nothing if it came from a dump or was written by hand. */
 export function behindOf(definition: unknown): Behind {
@@ -30,6 +33,14 @@ export function isDefinition(value: unknown): boolean {
   return behindOf(value) !== nothing
 }
 
+/** The properties of definitions that hold a JSON Schema. */
+const schemaProperties = ['input', 'output', 'schema', 'details']
+
+/** What a definition holds, and what it is called where its schemas are spoken of. */
+interface Held extends Partial<Behind> {
+  readonly kind?: 'tool' | 'agent' | 'reference type' | 'plan type'
+}
+
 /**
  * Checks one definition and gives it frozen, as the JSON that the dump will show.
  *
@@ -40,16 +51,30 @@ export function isDefinition(value: unknown): boolean {
 export function freezeDefinition(
   shape: () => z.ZodMiniType,
   draft: object,
-  held: Partial<Behind>,
+  { kind, ...held }: Held,
   issues: Issues,
   check?: (value: unknown, path: string, issues: Issues) => void,
 ): object {
   const copy = copyJson(draft, '', issues, 2)
   const definition = readShape(shape, copy, '', issues)
   check?.(copy, '', issues)
+  if (kind !== undefined && isPlainObject(copy)) checkSchemas(copy, kind, held.schemas ?? {}, issues)
   issues.throwIfAny()
   Object.defineProperty(definition, behind, { value: Object.freeze({ ...nothing, ...held }) })
   return deepFreeze(definition as object)
+}
+
+/** Checks the JSON Schemas of a definition, and throws if there is any problem by then; else warns of what is odd. */
+function checkSchemas(copy: object, kind: string, schemas: Behind['schemas'], issues: Issues): void {
+  const parts = copy as Record<string, unknown>
+  const of = `the ${kind} ${JSON.stringify(parts['name'] ?? '')}`
+  for (const property of schemaProperties) {
+    const schema = parts[property]
+    // What is no JSON is left out of the copy: nothing more is to be said of it.
+    if (isPlainObject(schema) && !issues.isWithin(property)) checkJsonSchema(schema, property, of, issues)
+  }
+  issues.throwIfAny()
+  for (const [property, standard] of Object.entries(schemas)) warnOfAnything(standard, parts[property], of)
 }
 
 /** The properties of what a `define…` helper was given. */

@@ -1,5 +1,5 @@
 import type { AgentSpec } from './agent.ts'
-import type { ToolHandler } from './callbacks.ts'
+import type { ToolGenerator, ToolHandler } from './callbacks.ts'
 import { behindOf } from './definition.ts'
 import type { RuntimeSpec } from './runtime-spec.ts'
 import type { StandardSchema } from './schema.ts'
@@ -20,6 +20,39 @@ export type ToolOutput<T extends Tool> = T extends Tool<string, infer _I, infer 
 /** The handlers that a spec asks for: one for each of its tools, typed by the tool's schemas. */
 export type ToolHandlers<Spec> = {
   readonly [T in ToolsOf<Spec> as T['name']]: ToolHandler<ToolInput<T>, ToolOutput<T>>
+}
+
+/** The part of a model's name that says whose it is. What is both a text and a list is nothing: `AgentSpec` takes either. */
+type ProviderIn<M> = M extends string & readonly string[]
+  ? never
+  : M extends readonly (infer One)[]
+    ? ProviderIn<One>
+    : string extends M
+      ? string
+      : M extends `${infer Provider}/${string}`
+        ? Provider
+        : never
+
+/** The providers of an agent's models, where they were written where TypeScript can read them. */
+type ProvidersOf<A> = A extends { readonly model?: infer M } ? ProviderIn<M> : never
+
+/**
+ * The providers whose models a spec asks for; `string` where the names of its models are not known to TypeScript.
+ */
+export type ProviderNames<Spec> = ProvidersOf<AgentsOf<Spec>>
+
+/** Whether a spec has agents that TypeScript knows. */
+export type HasAgents<Spec> = [AgentsOf<Spec>] extends [never]
+  ? false
+  : string extends AgentsOf<Spec>['name']
+    ? false
+    : true
+
+/** The same, each as a function or as a generator. */
+export type GivenHandlers<Spec> = {
+  readonly [T in ToolsOf<Spec> as T['name']]:
+    | ToolHandler<ToolInput<T>, ToolOutput<T>>
+    | ToolGenerator<ToolInput<T>, ToolOutput<T>>
 }
 
 /** The names of the specialists of a spec. */

@@ -8,6 +8,12 @@ export class Issues {
     if (!this.#byPath.has(path)) this.#byPath.set(path, message)
   }
 
+  /** Whether there is a problem at this place or below it. */
+  isWithin(path: string): boolean {
+    const below = [`${path}.`, `${path}[`]
+    return Array.from(this.#byPath.keys()).some((at) => at === path || below.some((start) => at.startsWith(start)))
+  }
+
   get list(): SpecIssue[] {
     return Array.from(this.#byPath, ([path, message]) => ({ path, message }))
   }

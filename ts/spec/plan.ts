@@ -30,5 +30,5 @@ export function definePlan<const N extends string>(definition: PlanDefinition<N>
   const given = propertiesOf(definition, issues)
   const draft = { ...given, details: toJsonSchema(given['details'], 'details', issues) }
   const behind = { schemas: standardSchemas(given, ['details']) }
-  return freezeDefinition(planShape, draft, behind, issues) as PlanType<N>
+  return freezeDefinition(planShape, draft, { kind: 'plan type', ...behind }, issues) as PlanType<N>
 }

@@ -49,5 +49,5 @@ export function defineReference<const N extends string>(definition: ReferenceDef
   const given = propertiesOf(definition, issues)
   const draft = { ...given, schema: toJsonSchema(given['schema'], 'schema', issues) }
   const behind = { schemas: standardSchemas(given, ['schema']) }
-  return freezeDefinition(referenceShape, draft, behind, issues) as ReferenceType<N>
+  return freezeDefinition(referenceShape, draft, { kind: 'reference type', ...behind }, issues) as ReferenceType<N>
 }

@@ -8,6 +8,12 @@ import type { Tenant } from './tenant.ts'
 import type { Tool } from './tool.ts'
 import type { Provider, Topology } from './topology.ts'
 
+/** How specs of another copy of this package in the same process are recognised: the registry of symbols is shared. */
+const brand: unique symbol = Symbol.for('bailiwick.spec')
+
+/** The format of the dumps that this version writes and reads. */
+const FORMAT = 1
+
 /**
  * Everything that a runtime is told about one tenant and its agents, validated and deeply frozen. Made by
  * `defineRuntime`, `withTenant` or `parseRuntimeSpec`; `JSON.stringify` gives its dump.
@@ -78,12 +84,33 @@ export class BoundSpec implements RuntimeSpec {
 
   toJSON(): RuntimeSpecDump {
     const { tenant, limits, retention } = this
-    return { bailiwick: 1, tenant, ...topologyDump(this.#topology), limits, retention }
+    return { bailiwick: FORMAT, tenant, ...topologyDump(this.#topology), limits, retention }
+  }
+
+  /** @internal */
+  get [brand](): number {
+    return FORMAT
   }
 
   /** The topology of a spec that was made here, else nothing. */
   static topologyOf(spec: unknown): Topology | undefined {
     return typeof spec === 'object' && spec !== null && #topology in spec ? spec.#topology : undefined
+  }
+}
+
+/**
+ * What a spec of another copy of the package says, to be checked as a dump is. Its definitions are the very objects that it
+ * holds, so that their schemas stay. Nothing if `value` is no such spec.
+ */
+export function foreignDump(value: unknown): object | undefined {
+  try {
+    const spec = value as RuntimeSpec & { readonly [brand]?: unknown }
+    if (typeof spec !== 'object' || spec === null || typeof spec[brand] !== 'number') return undefined
+    const { tenant, agents, tools, references, plans, providers, dataEnvironment, limits, retention } = spec
+    const topology = topologyDump({ agents, tools, references, plans, providers, dataEnvironment })
+    return { bailiwick: spec[brand], tenant, ...topology, limits, retention }
+  } catch {
+    return undefined
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Issues } from './issues.ts'
+import { countedAnew, rootInPlace } from './json-schema.ts'
 import type { JsonObject } from './json-value.ts'
 import { messages } from './messages.ts'
 import { isPlainObject } from './plain-json.ts'
@@ -39,39 +40,87 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   }
 }
 
+/**
+ * A Standard JSON Schema that does not validate, such as one of effect's `toStandardJSONSchemaV1`: it is worth its JSON
+ * Schema, and values stay as they are.
+ */
+export interface StandardJsonSchema<Input = unknown> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly types?: { readonly input: Input; readonly output: unknown } | undefined
+    readonly validate?: undefined
+    readonly jsonSchema: {
+      input(options: { target: 'draft-2020-12' }): Record<string, unknown>
+    }
+  }
+}
+
 /** What describes data: a Standard Schema that can give its JSON Schema, or a JSON Schema. */
-export type Schema = StandardSchema | JsonSchema
+export type Schema = StandardSchema | StandardJsonSchema | JsonSchema
 
 /** What may be given to a schema, before defaults and transforms. A JSON Schema says nothing to TypeScript. */
-export type SchemaInput<S, Unknown = unknown> = S extends StandardSchema<infer Input, infer _Output> ? Input : Unknown
+export type SchemaInput<S, Unknown = unknown> =
+  S extends StandardSchema<infer Input, infer _Output>
+    ? Input
+    : S extends StandardJsonSchema<infer Input>
+      ? Input
+      : Unknown
 
 /** What a schema gives, after defaults and transforms. A JSON Schema says nothing to TypeScript. */
-export type SchemaOutput<S, Unknown = unknown> = S extends StandardSchema<infer _Input, infer Output> ? Output : Unknown
+export type SchemaOutput<S, Unknown = unknown> =
+  S extends StandardSchema<infer _Input, infer Output>
+    ? Output
+    : S extends StandardJsonSchema<infer Input>
+      ? Input
+      : Unknown
 
 /** The arguments of a tool that is described by a JSON Schema. */
 export type UntypedArguments = JsonObject
 
-/** The Standard Schema in `schema`, if it is one. Some libraries' schemas are functions. */
+/** The Standard Schema in `schema` that validates, if it is one. Some libraries' schemas are functions. */
 export function asStandardSchema(schema: unknown): StandardSchema | undefined {
+  const standard = asAnyStandard(schema)
+  return typeof standard?.['~standard'].validate === 'function' ? (standard as StandardSchema) : undefined
+}
+
+/** One that may do no more than give its JSON Schema. */
+function asAnyStandard(schema: unknown): StandardSchema | StandardJsonSchema | undefined {
   const canHold = (typeof schema === 'object' && schema !== null) || typeof schema === 'function'
-  return canHold && '~standard' in schema && typeof schema['~standard'] === 'object'
+  return canHold && '~standard' in schema && typeof schema['~standard'] === 'object' && schema['~standard'] !== null
     ? (schema as StandardSchema)
     : undefined
 }
 
+/** What is asked of the JSON Schema of a schema. */
+interface Wanted {
+  /** A root that only refers to something is replaced by what it refers to: see `rootInPlace`. */
+  readonly rootInPlace?: boolean
+}
+
+/** Libraries that count the names of definitions through the process, and what these look like. */
+const countingLibraries: { readonly [vendor: string]: RegExp } = { arktype: /^([A-Za-z]+)\d+$/ }
+
 /** The JSON Schema of what may be given to `schema`; an issue if there is none. It is not copied yet. */
-export function toJsonSchema(schema: unknown, path: string, issues: Issues): unknown {
+export function toJsonSchema(schema: unknown, path: string, issues: Issues, wanted: Wanted = {}): unknown {
   if (schema === undefined) return undefined
-  const standard = asStandardSchema(schema)
+  const json = anyJsonSchema(schema, path, issues)
+  return wanted.rootInPlace && isPlainObject(json) ? rootInPlace(json) : json
+}
+
+function anyJsonSchema(schema: unknown, path: string, issues: Issues): unknown {
+  const standard = asAnyStandard(schema)
   if (standard === undefined) {
     if (isPlainObject(schema)) return schema
     issues.add(path, messages.schema)
     return null
   }
+  const { vendor, jsonSchema } = standard['~standard']
   try {
-    const converted = standard['~standard'].jsonSchema?.input({ target: 'draft-2020-12' })
-    if (isPlainObject(converted)) return converted
-    issues.add(path, withoutJsonSchema(standard['~standard'].vendor))
+    const converted = jsonSchema?.input({ target: 'draft-2020-12' })
+    const counted = Object.hasOwn(countingLibraries, vendor) ? countingLibraries[vendor] : undefined
+    if (isPlainObject(converted)) return counted === undefined ? converted : countedAnew(converted, counted)
+    issues.add(path, withoutJsonSchema(vendor))
   } catch (error) {
     issues.add(path, unconvertible(error))
   }

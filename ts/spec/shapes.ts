@@ -75,6 +75,7 @@ export const toolShape = once(() =>
     timeoutMs: z.optional(positive()),
     references: z.optional(sorted(z.string(), z.string())),
     result: z.optional(z.string()),
+    allowRepeats: z.optional(z.boolean()),
   }),
 )
 

@@ -48,6 +48,8 @@ export interface Tool<N extends string = string, I = unknown, O = unknown> {
   readonly references?: { readonly [property: string]: string }
   /** The name of the reference type under which a large result is kept. */
   readonly result?: string
+  /** Whether a model may make the same `write` call twice in one answer. */
+  readonly allowRepeats?: boolean
   readonly [inferred]?: { readonly input: I; readonly output: O }
 }
 
@@ -59,8 +61,9 @@ export interface ToolDefinition<N extends string, I extends Schema, O extends Sc
   readonly description: string
   /**
    * The arguments, an object: a Standard Schema that can give its JSON Schema (zod ≥ 4.2, arktype, valibot wrapped by
-   * `@valibot/to-json-schema`) or a JSON Schema. The JSON Schema is checked first; then the Standard Schema validates,
-   * so defaults, transforms and refinements apply, and the handler gets its output.
+   * `@valibot/to-json-schema`) or a JSON Schema. A Standard Schema decides alone: coercion, defaults, transforms and
+   * refinements apply, and the handler gets its output; models are shown its JSON Schema. It may validate more than once,
+   * also before a person is asked about the call.
    */
   readonly input: I
   /** The result, in the same way. The handler answers what the schema takes. */
@@ -77,6 +80,11 @@ export interface ToolDefinition<N extends string, I extends Schema, O extends Sc
   readonly references?: { readonly [property: string]: ReferenceType | string }
   /** The reference type under which a large result is kept. */
   readonly result?: ReferenceType | string
+  /**
+   * Whether a `write` call that has the name and the input of an earlier one of the same answer is made as well. Default: it
+   * is not, since some servers send a call twice; the model is told that the result is there.
+   */
+  readonly allowRepeats?: boolean
 }
 
 /**
@@ -101,9 +109,11 @@ export function defineTool<
   const issues = new Issues()
   const given = propertiesOf(definition, issues)
   const { references } = given
+  const input = toJsonSchema(given['input'], 'input', issues, { rootInPlace: true })
+  if (isPlainObject(input) && input['type'] !== 'object') issues.add('input', notOfAnObject(given['name'], input))
   const draft = {
     ...given,
-    input: toJsonSchema(given['input'], 'input', issues),
+    input,
     output: toJsonSchema(given['output'], 'output', issues),
     references: isPlainObject(references) ? mapValues(references, nameOf) : references,
     result: nameOf(given['result']),
@@ -112,9 +122,24 @@ export function defineTool<
     references: heldIn([...(isPlainObject(references) ? Object.values(references) : []), given['result']]),
     schemas: standardSchemas(given, ['input', 'output']),
   }
-  return freezeDefinition(toolShape, draft, behind, issues, checkTool) as never
+  return freezeDefinition(toolShape, draft, { kind: 'tool', ...behind }, issues, checkTool) as never
 }
 
 function mapValues(record: Record<string, unknown>, map: (value: unknown) => unknown): Record<string, unknown> {
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
+}
+
+/** What is said of an input that is no schema of an object: what it is, and what to do. */
+function notOfAnObject(name: unknown, input: Record<string, unknown>): string {
+  const type = JSON.stringify(input['type'])
+  const keyword = ['anyOf', 'oneOf', 'allOf', 'properties', '$ref'].find((known) => Object.hasOwn(input, known))
+  const found = type === undefined ? `${keyword === undefined ? '' : `"${keyword}" and `}no "type"` : `"type": ${type}`
+  const advice =
+    type === undefined && keyword === 'properties'
+      ? 'Add "type": "object".'
+      : 'Wrap it: z.object({ request: … }), or { "type": "object", "properties": { "request": … } }.'
+  return (
+    `Must be a schema of an object ("type": "object"), because tools are called with named arguments. That of the tool ` +
+    `${JSON.stringify(name)} has ${found}. ${advice}`
+  )
 }

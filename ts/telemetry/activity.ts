@@ -1,6 +1,6 @@
 import { BailiwickError } from '../errors/index.ts'
 import { quietly } from '../quietly.ts'
-import { type Attributes, type Context, FAILED, type OpenTelemetry, type Span } from './api.ts'
+import { type Attributes, type Context, FAILED, type OpenTelemetry, type Span, type SpanContext } from './api.ts'
 import { ERROR_TYPE, OTHER_ERROR } from './conventions.ts'
 import type { SpanStart } from './gen-ai.ts'
 
@@ -58,6 +58,23 @@ export class TracedActivity<Result> implements Activity<Result> {
     })
   }
 
+  /** The span as a W3C `traceparent`, by which it is referred to elsewhere. */
+  get traceparent(): string | undefined {
+    let text: string | undefined
+    quietly(() => {
+      const { traceId, spanId, traceFlags } = this.#span.spanContext()
+      const written = `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, '0')}`
+      if (parsed(written) !== undefined) text = written
+    })
+    return text
+  }
+
+  /** Refers to another span. What is no `traceparent` is left out. */
+  link(traceparent: string): void {
+    const context = parsed(traceparent)
+    if (context !== undefined) quietly(() => this.#span.addLink?.({ context: { ...context, isRemote: true } }))
+  }
+
   run<T>(work: () => T): T {
     return this.#api.context.with(this.context, work)
   }
@@ -82,6 +99,13 @@ export class TracedActivity<Result> implements Activity<Result> {
     })
     quietly(() => this.#span.end())
   }
+}
+
+/** What a `traceparent` says. An id of zeros alone is none. */
+function parsed(traceparent: string): SpanContext | undefined {
+  const [, traceId = '', spanId = '', flags = ''] =
+    /^00-(?!0+-)([0-9a-f]{32})-(?!0+-)([0-9a-f]{16})-([0-9a-f]{2})$/.exec(traceparent) ?? []
+  return traceId === '' ? undefined : { traceId, spanId, traceFlags: Number.parseInt(flags, 16) }
 }
 
 /** The code of an error of ours, thrown or as a failure that a result or an event carries. */

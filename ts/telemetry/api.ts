@@ -23,7 +23,17 @@ export interface Span {
   updateName(name: string): unknown
   setStatus(status: { code: number; message?: string }): unknown
   isRecording(): boolean
+  spanContext(): SpanContext
+  /** Absent from spans of older SDKs. */
+  addLink?(link: { context: SpanContext & { isRemote: boolean } }): unknown
   end(): void
+}
+
+/** What a span is called in other processes. */
+export interface SpanContext {
+  readonly traceId: string
+  readonly spanId: string
+  readonly traceFlags: number
 }
 
 /** Where in a trace one is. Opaque. */

@@ -27,6 +27,9 @@ function partOf(part: Part): object {
       return { type: 'tool_call', id: part.callId, name: part.tool, arguments: part.input }
     case 'tool-result':
       return { type: 'tool_call_response', id: part.callId, response: part.result }
+    case 'opaque':
+      // What is in it, only its provider can read.
+      return { type: 'opaque', provider: part.provider }
   }
 }
 

@@ -1,6 +1,6 @@
 // The names of OpenTelemetry's GenAI conventions, which are still in development: they are written here and nowhere else.
-// From github.com/open-telemetry/semantic-conventions-genai v0.1.0; of 1.41 and before, only the name for tokens written
-// to a cache differs (`cache_creation`).
+// From github.com/open-telemetry/semantic-conventions-genai v0.1.0. Tokens written to a cache have another name there
+// (`cache_write`) than in every released package (`cache_creation`, @opentelemetry/semantic-conventions 1.45.0): both are set.
 
 /** What an operation is, as `gen_ai.operation.name` and as the first word of the span's name. */
 export const Operations = { agent: 'invoke_agent', chat: 'chat', tool: 'execute_tool' } as const
@@ -27,6 +27,8 @@ export const GenAi = {
   outputTokens: 'gen_ai.usage.output_tokens',
   cacheReadTokens: 'gen_ai.usage.cache_read.input_tokens',
   cacheWriteTokens: 'gen_ai.usage.cache_write.input_tokens',
+  /** The same number by its name in the released packages. */
+  cacheCreationTokens: 'gen_ai.usage.cache_creation.input_tokens',
   reasoningTokens: 'gen_ai.usage.reasoning.output_tokens',
 } as const
 
@@ -45,4 +47,8 @@ export const ERROR_TYPE = 'error.type'
 export const OTHER_ERROR = '_OTHER'
 
 /** Our own attributes. */
-export const Own = { run: 'bailiwick.run.id', status: 'bailiwick.run.status' } as const
+export const Own = {
+  run: 'bailiwick.run.id',
+  status: 'bailiwick.run.status',
+  warnings: 'bailiwick.model.warnings',
+} as const

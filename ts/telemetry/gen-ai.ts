@@ -49,6 +49,8 @@ export interface ChatStart extends OfRun {
 export interface ChatEnd {
   readonly usage?: Partial<TokenUsage>
   readonly finishReason?: string
+  /** What the provider did not do as asked. */
+  readonly warnings?: readonly string[]
   /** Content. */
   readonly output?: readonly Part[]
 }
@@ -122,6 +124,7 @@ export function chatStart(start: ChatStart, content: boolean): SpanStart {
 export function chatEnd(end: ChatEnd, content: boolean): Attributes {
   return {
     [GenAi.finishReasons]: end.finishReason === undefined ? undefined : [end.finishReason],
+    [Own.warnings]: end.warnings?.slice(),
     ...ofUsage(end.usage),
     ...(content && end.output !== undefined && { [GenAiContent.output]: outputText(end.output, end.finishReason) }),
   }
@@ -158,6 +161,7 @@ function ofUsage(usage: Partial<TokenUsage> = {}): Attributes {
     [GenAi.outputTokens]: usage.outputTokens,
     [GenAi.cacheReadTokens]: usage.cacheReadTokens,
     [GenAi.cacheWriteTokens]: usage.cacheWriteTokens,
+    [GenAi.cacheCreationTokens]: usage.cacheWriteTokens,
     [GenAi.reasoningTokens]: usage.reasoningTokens,
   }
 }

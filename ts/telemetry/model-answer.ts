@@ -3,7 +3,9 @@ import type { ModelEvent, Part } from '../spec/callbacks.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import type { ChatEnd } from './gen-ai.ts'
 
-const reasons: readonly unknown[] = ['stop', 'length', 'tool-calls', 'content-filter', 'other']
+const reasons: readonly unknown[] = ['stop', 'length', 'tool-calls', 'content-filter', 'pause', 'other']
+/** So many are told of one answer, as in crates/runtime/src/runs/collected.rs. */
+const MOST_WARNINGS = 32
 const counts = ['inputTokens', 'outputTokens', 'cacheReadTokens', 'cacheWriteTokens', 'reasoningTokens'] as const
 
 /**
@@ -13,7 +15,8 @@ const counts = ['inputTokens', 'outputTokens', 'cacheReadTokens', 'cacheWriteTok
 export class ModelAnswer {
   readonly #keepsContent: boolean
   readonly #parts = new Map<string, Part>()
-  #finish: Omit<ChatEnd, 'output'> = {}
+  readonly #warnings: string[] = []
+  #finish: Omit<ChatEnd, 'output' | 'warnings'> = {}
 
   constructor(keepsContent: boolean) {
     this.#keepsContent = keepsContent
@@ -21,12 +24,18 @@ export class ModelAnswer {
 
   hear(event: unknown): void {
     const said = (event ?? {}) as { readonly [K in keyof AnyEvent]?: unknown }
-    const { type, id, delta, callId, tool, input } = said
+    const { type, id, delta, callId, tool, input, provider, message } = said
     if (type === 'finish') {
       this.#finish = {
         usage: usageOf(said.usage),
         ...(reasons.includes(said.reason) && { finishReason: said.reason as string }),
       }
+    } else if (type === 'usage') {
+      this.#finish = { usage: usageOf(said.usage) }
+    } else if (type === 'warning' && typeof message === 'string' && this.#warnings.length < MOST_WARNINGS) {
+      this.#warnings.push(message)
+    } else if (type === 'opaque' && this.#keepsContent && typeof provider === 'string') {
+      this.#parts.set(`opaque ${this.#parts.size}`, { type: 'opaque', provider, data: null })
     } else if (type === 'tool.call' && this.#keepsContent && typeof tool === 'string' && typeof callId === 'string') {
       this.#parts.set(`call ${callId}`, { type: 'tool-call', callId, tool, input: inputOf(input) })
     } else if (
@@ -41,7 +50,8 @@ export class ModelAnswer {
   }
 
   end(): ChatEnd {
-    return { ...this.#finish, output: [...this.#parts.values()] }
+    const warnings = this.#warnings.length === 0 ? {} : { warnings: this.#warnings }
+    return { ...this.#finish, ...warnings, output: [...this.#parts.values()] }
   }
 }
 

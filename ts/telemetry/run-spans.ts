@@ -4,7 +4,7 @@ import type { AgentSpec } from '../spec/agent.ts'
 import type { Message, ModelRequest, Part } from '../spec/callbacks.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
 import type { JsonValue } from '../spec/json-value.ts'
-import { type Activity, untracedActivity } from './activity.ts'
+import { type Activity, TracedActivity, untracedActivity } from './activity.ts'
 import type { AgentEnd, AgentStart, ToolEnd } from './gen-ai.ts'
 import { ModelAnswer, sumOfUsage } from './model-answer.ts'
 import type { Telemetry } from './telemetry.ts'
@@ -91,6 +91,16 @@ export class RunSpans {
     return this.#root.isRecording
   }
 
+  /** The run's span as a W3C `traceparent`, which its journal keeps; `undefined` if nobody sees the spans. */
+  get traceparent(): string | undefined {
+    return this.isRecording && this.#root instanceof TracedActivity ? this.#root.traceparent : undefined
+  }
+
+  /** The run was begun in another span, maybe of another trace. */
+  linkTo(traceparent: string): void {
+    if (this.#root instanceof TracedActivity) this.#root.link(traceparent)
+  }
+
   /** What is known of a run that is gone on with. */
   learn({ agent, threadId }: RunSummary): void {
     this.#threadId = threadId
@@ -115,14 +125,22 @@ export class RunSpans {
     }
     const span = this.#telemetry.startChat(start, agent.activity)
     const answer = new ModelAnswer(this.#telemetry.recordsContent)
+    let isOver = false
     const end = () => {
+      isOver = true
       const said = answer.end()
       agent.usage = sumOfUsage([agent.usage, said.usage ?? {}])
       agent.output = said.output
       span.end(said)
     }
+    const fail = (error: unknown) => {
+      // Of an answer that broke off, its agent has used what was told by then.
+      if (!isOver) agent.usage = sumOfUsage([agent.usage, answer.end().usage ?? {}])
+      isOver = true
+      span.fail(error)
+    }
     const { isRecording } = span
-    const activity = { isRecording, end, run: span.run.bind(span), fail: span.fail.bind(span) } as Activity<undefined>
+    const activity = { isRecording, end, run: span.run.bind(span), fail } as Activity<undefined>
     return { activity, hear: (event) => answer.hear(event) }
   }
 

@@ -40,7 +40,7 @@ export async function testStore(options: TestStoreOptions = {}): Promise<TestSto
   assertOptions(options, 'options')
   assertOptionalNumber(options.seed, 'seed')
   assertOptionalNumber(options.now, 'now')
-  if (options.now === 0) throw new InvalidInputError('now must be more than 0.')
+  if (options.now === 0) throw new InvalidInputError('now must be more than 0, not 0.')
   // Its own root key, whatever this process's environment holds.
   const rootKey = new Uint8Array(32)
   return await openWith('memory:', { rootKey }, { seed: options.seed ?? 0, now: options.now ?? NEW_YEAR_2026 })

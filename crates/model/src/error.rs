@@ -9,6 +9,15 @@ pub struct Issue {
     pub message: String,
 }
 
+/// A run that keeps others from its thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BusyRun {
+    /// Its id.
+    pub run_id: String,
+    /// How it stands: a word of the API.
+    pub status: &'static str,
+}
+
 /// The result of everything in the core that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -37,26 +46,31 @@ pub enum Error {
     #[error("{0}")]
     ApprovalClosed(String),
     /// Somebody else is writing this thread.
-    #[error("{0}")]
-    ThreadBusy(String),
+    #[error("{message}")]
+    ThreadBusy {
+        /// What to do next.
+        message: String,
+        /// The run that writes it, if it is one.
+        run: Option<BusyRun>,
+    },
     /// One of the tenant's limits is reached.
-    #[error(
-        "The tenant's limit on {quota} is reached: {used} used, {limit} allowed. Delete what is no longer needed or raise the limit in the spec."
-    )]
+    #[error("{}", quota_message(.quota, *.limit, *.used, *.more))]
     QuotaExceeded {
         /// The limit by its name in the spec: `items.references`, `bytes`, `valueBytes`, …
         quota: String,
         /// What is allowed.
         limit: u64,
-        /// What would be in use, or is.
+        /// What is in use; of a limit on each value, what this one has.
         used: u64,
+        /// What was asked for beyond that; 0 of a limit on each value.
+        more: u64,
     },
     /// The tenant's limit on `inFlightBytes` is reached. A class with [`Error::QuotaExceeded`].
     #[error("{}", in_flight_message(*.limit, *.used, *.call))]
     TooMuchInFlight {
         /// What is allowed.
         limit: u64,
-        /// What would be under way with this call.
+        /// What is under way without it.
         used: u64,
         /// The bytes of this call.
         call: u64,
@@ -93,7 +107,7 @@ impl Error {
             Self::TenantMismatch => "TENANT_MISMATCH",
             Self::Conflict(_) => "CONFLICT",
             Self::ApprovalClosed(_) => "APPROVAL_CLOSED",
-            Self::ThreadBusy(_) => "THREAD_BUSY",
+            Self::ThreadBusy { .. } => "THREAD_BUSY",
             Self::QuotaExceeded { .. } | Self::TooMuchInFlight { .. } => "QUOTA_EXCEEDED",
             Self::StoreLocked => "STORE_LOCKED",
             Self::StoreUnavailable(_) => "STORE_UNAVAILABLE",
@@ -108,6 +122,27 @@ impl Error {
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::InvalidInput(message.into())
     }
+
+    /// Others write a thread.
+    pub fn thread_busy(message: impl Into<String>) -> Self {
+        Self::ThreadBusy { message: message.into(), run: None }
+    }
+
+    /// This run writes its thread.
+    pub fn run_busy(message: impl Into<String>, run_id: &str, status: &'static str) -> Self {
+        Self::ThreadBusy { message: message.into(), run: Some(BusyRun { run_id: run_id.to_owned(), status }) }
+    }
+}
+
+fn quota_message(quota: &str, limit: u64, used: u64, more: u64) -> String {
+    if more == 0 {
+        return format!(
+            "The value has {used} bytes; the tenant's limit on {quota} allows {limit}. Keep less in one value or raise the limit in the spec."
+        );
+    }
+    format!(
+        "The tenant's limit on {quota} is reached: {used} used, {limit} allowed, and this needs {more} more. Delete what is no longer needed or raise the limit in the spec."
+    )
 }
 
 fn in_flight_message(limit: u64, used: u64, call: u64) -> String {
@@ -117,7 +152,7 @@ fn in_flight_message(limit: u64, used: u64, call: u64) -> String {
         );
     }
     format!(
-        "The tenant's limit on inFlightBytes is reached: with this call {used} bytes would be under way, {limit} are allowed. Wait for the answers to earlier calls or raise the limit in the spec."
+        "The tenant's limit on inFlightBytes is reached: {used} bytes are under way, {limit} are allowed, and this call needs {call} more. Wait for the answers to earlier calls or raise the limit in the spec."
     )
 }
 

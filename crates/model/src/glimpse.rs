@@ -21,6 +21,9 @@ pub const MAX_BYTES: usize = 1024;
 pub enum Content<'a> {
     /// A JSON value.
     Json(&'a Json),
+    /// One that is too large to be shown itself, with no more in it than is looked at: the first 1,000 elements if it is an
+    /// array, and the types of the others; the types of the members if it is an object.
+    Sample(&'a Json),
     /// Text that is not JSON.
     Text(&'a str),
     /// Anything else, of which nothing but this is shown.
@@ -61,6 +64,10 @@ pub fn glimpse(content: Content<'_>, options: &Options) -> String {
                 None => shape_summary(value, bytes, options.first),
             },
         },
+        Content::Sample(value) => match rows_of(value) {
+            Some(rows) => rows_summary(rows, bytes, options.first),
+            None => shape_summary(value, bytes, options.first),
+        },
         Content::Text(text) => text_summary(vec![], text, bytes),
         Content::Bytes { byte_length, media_type } => object([
             ("bytes", Json::Number(byte_length as f64)),
@@ -71,7 +78,7 @@ pub fn glimpse(content: Content<'_>, options: &Options) -> String {
 }
 
 /// How many rows are looked at for columns and types.
-const SAMPLE: usize = 1000;
+const SAMPLE: usize = json::SAMPLE;
 /// The most bytes of a key.
 const KEY_BYTES: usize = 96;
 /// The room for one list that has more entries than fit: `"…":"1234567890 more",` and braces.

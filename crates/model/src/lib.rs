@@ -13,7 +13,7 @@ pub mod starts;
 pub mod tenant;
 pub mod turns;
 
-pub use error::{Error, Issue, Result};
+pub use error::{BusyRun, Error, Issue, Result};
 pub use json::Json;
 pub use kind::Kind;
 pub use spec::RuntimeSpec;

@@ -37,6 +37,17 @@ pub fn is_media_type(text: &str) -> bool {
     has_length(text, 3, 255) && is_token(kind) && is_token(subtype) && parameters.is_none_or(printable)
 }
 
+/// The most characters of a word that an error repeats.
+const SHOWN: usize = 40;
+
+/// A word as an error repeats it: in quotes, with what is not to be seen escaped, and cut. Not for what may be a secret.
+pub fn shown(word: &str) -> String {
+    match word.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?}…", word.get(..end).unwrap_or_default()),
+        None => format!("{word:?}"),
+    }
+}
+
 fn is_token(text: &str) -> bool {
     let is_token_byte = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'!' | b'#' | b'$' | b'&' | b'^' | b'_' | b'.' | b'+' | b'-')

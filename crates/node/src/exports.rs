@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::{RuntimeSpec, TenantPart};
 use bailiwick_model::{Error, Issue, Result};
-use bailiwick_runtime::{Reply, TenantHandle};
+use bailiwick_runtime::{Reply, TenantHandle, Validated};
 use napi::Env;
 use napi::bindgen_prelude::{External, Function, Uint8ArraySlice};
 use napi_derive::napi;
@@ -74,16 +74,20 @@ pub fn resolve_at_hand(environment: &Held, handle: u32, mut slab: Uint8ArraySlic
     })
 }
 
-/// Binds a handle to a tenant: `tenant` is the tenant part of a spec as JSON.
+/// Binds a handle to a tenant: `tenant` is the tenant part of a spec as JSON, and in its member `validated` whose values
+/// the host validates by itself.
 #[napi]
 pub fn create_handle(environment: &Held, store: u32, topology: u32, tenant: &[u8]) -> napi::Result<u32> {
     export("createHandle", || {
-        let part = TenantPart::from_json(&json::parse(tenant, &json::Limits::default())?)?;
+        let mut tenant = json::parse(tenant, &json::Limits::default())?;
+        let validated = Validated::take_from(&mut tenant);
+        let part = TenantPart::from_json(&tenant)?;
         let (opened, catalogue) = {
             let tables = environment.tables();
             (tables.stores.get(store)?, tables.topologies.get(topology)?)
         };
-        let handle = TenantHandle::new(opened.store(), &part.tenant, catalogue, part.limits, part.retention);
+        let handle = TenantHandle::new(opened.store(), &part.tenant, catalogue, part.limits, part.retention)
+            .validating(validated);
         let mut tables = environment.tables();
         let number = tables.handles.add(Arc::new(handle))?;
         tables.stores_of.insert(number, store);

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bailiwick_model::json::{self, Json};
-use bailiwick_model::{Error, Result};
+use bailiwick_model::{BusyRun, Error, Result};
 
 /// Runs the body of an export. A panic and a failure both become a JavaScript error whose message is the JSON of
 /// [`failure_json`].
@@ -62,7 +62,10 @@ pub(crate) fn failure_json(error: &Error) -> String {
                 })
                 .collect(),
         )),
-        Error::QuotaExceeded { quota, limit, used } => Some(quota_details(quota, *limit, *used)),
+        Error::QuotaExceeded { quota, limit, used, .. } => Some(quota_details(quota, *limit, *used)),
+        Error::ThreadBusy { run: Some(BusyRun { run_id, status }), .. } => {
+            Some(Json::Object(vec![("runId".to_owned(), text(run_id)), ("status".to_owned(), text(status))]))
+        }
         Error::TooMuchInFlight { limit, used, .. } => Some(quota_details("inFlightBytes", *limit, *used)),
         _ => None,
     };

@@ -31,7 +31,9 @@ impl<'a> Reader<'a> {
         if number.fract() == 0.0 && (0.0..=9_007_199_254_740_991.0).contains(&number) {
             Ok(Some(number as u64))
         } else {
-            Err(Error::invalid(format!("{name} must be a whole number, at least 0 and at most 2^53 - 1.")))
+            Err(Error::invalid(format!(
+                "{name} must be a whole number, at least 0 and at most 2^53 - 1, not {number}."
+            )))
         }
     }
 

@@ -103,6 +103,7 @@ impl Host {
             Ask::NeedsApproval => 2,
             Ask::Approve => 3,
             Ask::Output => 4,
+            Ask::Input => 5,
         };
         let payload = [&[number][..], &(self.number as f64).to_le_bytes(), request.as_bytes()].concat();
         if self.environment.questions.add(token, replies) {

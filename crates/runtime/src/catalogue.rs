@@ -89,7 +89,8 @@ impl Catalogue {
         let mut issues = Vec::new();
         for (index, reference) in topology.references.iter().enumerate() {
             let place = || format!("references[{index}].schema");
-            let Some(schema) = compile(reference.schema.as_ref(), place, &mut issues) else { continue };
+            let of = || format!("the reference type {:?}", reference.name);
+            let Some(schema) = compile(reference.schema.as_ref(), place, of, &mut issues) else { continue };
             let rules = ReferenceRules {
                 media_type: reference.media_type.clone(),
                 ttl_ms: reference.ttl_ms,
@@ -101,7 +102,8 @@ impl Catalogue {
         let mut plans = HashMap::new();
         for (index, plan) in topology.plans.iter().enumerate() {
             let place = || format!("plans[{index}].details");
-            let Some(details) = compile(plan.details.as_ref(), place, &mut issues) else { continue };
+            let of = || format!("the plan type {:?}", plan.name);
+            let Some(details) = compile(plan.details.as_ref(), place, of, &mut issues) else { continue };
             plans.insert(plan.name.clone(), PlanRules { details });
         }
         let team = Team::new(topology, &mut issues);
@@ -122,19 +124,22 @@ impl Catalogue {
     }
 }
 
-/// `Some(None)`: there is no schema to compile; `None`: it is none, which is among the issues now.
+/// `Some(None)`: there is no schema to compile; `None`: it cannot be, which is among the issues now. `of` says whose it is:
+/// "the tool search".
 pub(crate) fn compile(
     schema: Option<&Json>,
     place: impl FnOnce() -> String,
+    of: impl FnOnce() -> String,
     issues: &mut Vec<Issue>,
 ) -> Option<Option<Schema>> {
     let Some(schema) = schema else { return Some(None) };
-    let compiled = Schema::new(schema);
-    if compiled.is_none() {
-        let message = "This is not a JSON Schema. See json-schema.org for the keywords.".to_owned();
-        issues.push(Issue { path: place(), message });
+    match Schema::new(schema) {
+        Ok(schema) => Some(Some(schema)),
+        Err(refused) => {
+            issues.push(Issue { path: place(), message: refused.said(&of()) });
+            None
+        }
     }
-    compiled.map(Some)
 }
 
 /// What is wrong with a value, for whoever wrote it: at most so many problems, each with its place. `None`: nothing.

@@ -24,15 +24,15 @@ impl TenantHandle {
             ));
         }
         let storage = self.usage_json().await?;
-        let checkpoint = self.last_checkpoint().await?;
+        let (checkpoint, tokens) = (self.last_checkpoint().await?, self.all_tokens().await?);
         let erased = self.scope.erase().await?;
         self.close();
         let mut members = vec![
             ("tenant", self.tenant_json()),
             ("erasedAt", Json::Number(self.scope.now() as f64)),
             ("storage", storage),
-            ("tokens", Json::Object(Vec::new())),
         ];
+        members.extend(tokens.map(|tokens| ("tokens", tokens)));
         members.extend(checkpoint.map(|checkpoint| ("checkpoint", checkpoint)));
         members.push(("complete", Json::Bool(erased == Erased::Completely)));
         members.push(("residues", Json::Array(self.residues().map(Json::from).collect())));
@@ -48,6 +48,15 @@ impl TenantHandle {
         match self.approval_checkpoint().await {
             Ok(checkpoint) if checkpoint.size > 0 => Ok(Some(checkpoint.to_json())),
             Ok(_) | Err(Error::StoreCorrupt(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The tokens of all runs. Damage there is no reason to keep a tenant: then nothing is said of them.
+    async fn all_tokens(&self) -> Result<Option<Json>> {
+        match self.tokens_of_all_runs().await {
+            Ok(usage) => Ok(Some(usage.to_json())),
+            Err(Error::StoreCorrupt(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -9,6 +9,7 @@ use bailiwick_tenancy::{Access, Closing, Count, Held, Lane, Scope, Store, Taken}
 
 use crate::catalogue::Catalogue;
 use crate::reference_input::check_size;
+use crate::validated::Validated;
 
 /// What is parsed of a text up to so many bytes is not counted.
 const SMALL_TEXT: usize = 64 << 10;
@@ -30,6 +31,8 @@ pub struct TenantHandle {
     pub(crate) tenant: Tenant,
     limits: Limits,
     retention: Retention,
+    /// Whose values the host validates.
+    pub(crate) validated: Arc<Validated>,
     /// What the call holds that this works for, if it is one's.
     held: Option<Arc<Held>>,
 }
@@ -57,7 +60,14 @@ impl TenantHandle {
     ) -> Self {
         let items = Kind::ALL.into_iter().filter_map(|kind| Some((kind as u8, limits.items.get(kind)?))).collect();
         let engine_limits = bailiwick_tenancy::Limits { items, bytes: limits.bytes };
-        Self { scope, catalogue, engine_limits, closing: Closing::default(), tenant, limits, retention, held: None }
+        let (closing, validated) = (Closing::default(), Arc::default());
+        Self { scope, catalogue, engine_limits, closing, tenant, limits, retention, validated, held: None }
+    }
+
+    /// The same handle, for a host that validates these values by itself.
+    #[must_use]
+    pub fn validating(self, validated: Validated) -> Self {
+        Self { validated: Arc::new(validated), ..self }
     }
 
     /// Ends the calls of this handle that wait for somebody else, with `Closed`. Doing it twice does nothing.
@@ -180,7 +190,7 @@ impl TenantHandle {
         check_size(used)?;
         match self.limits.value_bytes {
             Some(limit) if used as u64 > limit => {
-                Err(Error::QuotaExceeded { quota: "valueBytes".to_owned(), limit, used: used as u64 })
+                Err(Error::QuotaExceeded { quota: "valueBytes".to_owned(), limit, used: used as u64, more: 0 })
             }
             _ => Ok(()),
         }
@@ -192,6 +202,6 @@ pub(crate) fn expiry(now: u64, ttl_ms: Option<u64>) -> Result<Option<u64>> {
     match ttl_ms {
         None => Ok(None),
         Some(ttl) if (1..=SAFE_INTEGER).contains(&ttl) => Ok(Some(now.saturating_add(ttl).min(SAFE_INTEGER))),
-        Some(_) => Err(Error::invalid("ttlMs must be a positive whole number of milliseconds.")),
+        Some(ttl) => Err(Error::invalid(format!("ttlMs must be a positive whole number of milliseconds, not {ttl}."))),
     }
 }

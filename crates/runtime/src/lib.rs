@@ -5,10 +5,12 @@ mod cache;
 mod catalogue;
 mod erase;
 mod handle;
+mod leftover;
 #[cfg(doctest)]
 mod out_of_reach;
 mod plans;
 mod reference_input;
+mod reference_life;
 mod reference_record;
 mod references;
 mod resolved;
@@ -17,6 +19,7 @@ mod schema;
 mod sweep;
 mod threads;
 mod traces;
+mod validated;
 
 pub use approvals::{
     Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Decide, Problem, Question, Subject, VerifyReport,
@@ -36,3 +39,4 @@ pub use resolved::Resolved;
 pub use runs::{Ask, Asked, Callbacks, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest, RunStatus};
 pub use sweep::{Swept, keep_swept, sweep};
 pub use traces::{HostEvent, TracePage, TracePosition};
+pub use validated::Validated;

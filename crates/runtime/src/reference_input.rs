@@ -2,6 +2,7 @@
 
 use bailiwick_model::glimpse::Content;
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::names::shown;
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Kind, Result};
 
@@ -10,6 +11,9 @@ use crate::handle::{TenantHandle, expiry};
 
 /// The largest value there is, in bytes.
 pub(crate) const VALUE_BYTES: usize = 64 << 20;
+
+/// JSON of which more than this is large. A glimpse is never as long.
+const LARGE_TEXT: usize = 64 << 10;
 
 /// What to keep.
 pub enum PutContent {
@@ -33,6 +37,25 @@ pub struct PutItem {
     pub media_type: Option<String>,
 }
 
+/// What a value is kept by, beside its content: as in [`PutItem`].
+pub(crate) struct ItemRules {
+    pub(crate) type_name: String,
+    pub(crate) ttl_ms: Option<u64>,
+    pub(crate) media_type: Option<String>,
+}
+
+/// A value, once it is read.
+pub(crate) enum ReadContent {
+    /// JSON, with the number of bytes that its text had.
+    Json(Json, usize),
+    /// JSON that nobody has to look at.
+    Canonical(json::Canonical),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
 /// A value that may be kept.
 pub(crate) struct CheckedValue {
     pub(crate) type_name: String,
@@ -46,30 +69,78 @@ impl TenantHandle {
     /// # Errors
     /// `InvalidInput` and `QuotaExceeded` for a value that may not be kept.
     pub(crate) async fn check_item(&self, item: PutItem) -> Result<CheckedValue> {
-        check_type(&item.type_name)?;
-        let rules = self.catalogue.reference(&item.type_name);
-        let media_type = item.media_type.or_else(|| rules.and_then(|rules| rules.media_type.clone()));
-        let default = match &item.content {
-            PutContent::Json(_) => "application/json",
-            PutContent::Text(_) => "text/plain",
-            PutContent::Bytes(_) => "application/octet-stream",
-        };
-        let media_type = media_type.unwrap_or_else(|| default.to_owned());
-        check_media_type(&media_type)?;
-        let (content, glimpse) = match item.content {
+        let PutItem { type_name, content, ttl_ms, media_type } = item;
+        check_type(&type_name)?;
+        let rules = ItemRules { type_name, ttl_ms, media_type };
+        match content {
             PutContent::Json(text) => {
                 check_size(text.len())?;
                 let _taken = self.parsing(&text, 1)?;
-                ahead_of(text.len()).await;
-                let value = json::parse(&text, &json::Limits::default())?;
+                let content = self.read_json(&rules.type_name, text, 0, false).await?;
+                self.check_read(rules, content).await
+            }
+            PutContent::Text(text) => self.check_read(rules, ReadContent::Text(text)).await,
+            PutContent::Bytes(bytes) => self.check_read(rules, ReadContent::Bytes(bytes)).await,
+        }
+    }
+
+    /// Reads JSON to be kept, whose text begins at `from`. A large one of which nobody has to see the value is never held as one:
+    /// that takes many times the memory of its text. The text is gone then.
+    ///
+    /// # Errors
+    /// `InvalidInput`.
+    pub(crate) async fn read_json(
+        &self,
+        type_name: &str,
+        bytes: Vec<u8>,
+        from: usize,
+        is_looked_at: bool,
+    ) -> Result<ReadContent> {
+        let text = bytes.get(from..).unwrap_or_default();
+        let is_checked = self.catalogue.reference(type_name).is_some_and(ReferenceRules::has_schema);
+        if text.len() > LARGE_TEXT && !is_looked_at && !is_checked {
+            ahead_of(text.len()).await;
+            let read = json::canonical_of(text, &json::Limits::default())?;
+            // It may have been mostly white space: then the glimpse is the value.
+            if let Some(canonical) = read.filter(|read| read.text.len() > LARGE_TEXT) {
+                return Ok(ReadContent::Canonical(canonical));
+            }
+        }
+        ahead_of(text.len()).await;
+        let value = json::parse(text, &json::Limits::default())?;
+        Ok(ReadContent::Json(value, text.len()))
+    }
+
+    /// The same for a value that is read already. What has room for parsing it must be held meanwhile.
+    ///
+    /// # Errors
+    /// `InvalidInput` and `QuotaExceeded` for a value that may not be kept.
+    pub(crate) async fn check_read(&self, item: ItemRules, content: ReadContent) -> Result<CheckedValue> {
+        check_type(&item.type_name)?;
+        let rules = self.catalogue.reference(&item.type_name);
+        let media_type = item.media_type.or_else(|| rules.and_then(|rules| rules.media_type.clone()));
+        let default = match &content {
+            ReadContent::Json(..) | ReadContent::Canonical(_) => "application/json",
+            ReadContent::Text(_) => "text/plain",
+            ReadContent::Bytes(_) => "application/octet-stream",
+        };
+        let media_type = media_type.unwrap_or_else(|| default.to_owned());
+        check_media_type(&media_type)?;
+        let (content, glimpse) = match content {
+            ReadContent::Json(value, length) => {
+                check_size(length)?;
                 if let Some(rules) = rules.filter(|rules| rules.has_schema()) {
-                    ahead_of(text.len()).await;
+                    ahead_of(length).await;
                     rules.check(&item.type_name, &value).await?;
                 }
-                ahead_of(text.len()).await;
+                ahead_of(length).await;
                 (json::canonical(&value), ReferenceRules::glimpse(rules, Content::Json(&value)))
             }
-            PutContent::Text(text) => {
+            ReadContent::Canonical(json::Canonical { text, sample }) => {
+                check_size(text.len())?;
+                (text, ReferenceRules::glimpse(rules, Content::Sample(&sample)))
+            }
+            ReadContent::Text(text) => {
                 check_size(text.len())?;
                 ahead_of(text.len()).await;
                 if let Some(rules) = rules.filter(|rules| rules.has_schema()) {
@@ -78,7 +149,7 @@ impl TenantHandle {
                 let glimpse = ReferenceRules::glimpse(rules, Content::Text(&text));
                 (text.into_bytes(), glimpse)
             }
-            PutContent::Bytes(bytes) => {
+            ReadContent::Bytes(bytes) => {
                 check_size(bytes.len())?;
                 let shown = Content::Bytes { byte_length: bytes.len() as u64, media_type: &media_type };
                 let glimpse = ReferenceRules::glimpse(rules, shown);
@@ -101,9 +172,10 @@ pub(crate) fn check_type(name: &str) -> Result<()> {
     if bailiwick_model::names::is_name(name) {
         Ok(())
     } else {
-        Err(Error::invalid(
-            "The type of a reference must match ^[a-z][a-z0-9_-]{0,63}$: lower-case letters, digits, _ and -, starting with a letter.",
-        ))
+        Err(Error::invalid(format!(
+            "The type of a reference must match ^[a-z][a-z0-9_-]{{0,63}}$: lower-case letters, digits, _ and -, starting with a letter. It is {}.",
+            shown(name)
+        )))
     }
 }
 
@@ -111,7 +183,10 @@ fn check_media_type(media_type: &str) -> Result<()> {
     if bailiwick_model::names::is_media_type(media_type) {
         Ok(())
     } else {
-        Err(Error::invalid("mediaType must look like type/subtype, such as text/csv, in at most 255 characters."))
+        Err(Error::invalid(format!(
+            "mediaType must look like type/subtype, such as text/csv, in at most 255 characters. It is {}.",
+            shown(media_type)
+        )))
     }
 }
 

@@ -290,30 +290,6 @@ fn glimpse(record: &Record) -> Result<Json> {
     json::parse(view(record)?.glimpse.as_bytes(), &json::Limits::default())
 }
 
-/// The changes that let references live until then at least, those of them that are there.
-///
-/// # Errors
-/// Those of the store.
-pub(crate) async fn extension(access: &Access, ids: &[&str], until: u64) -> Result<Vec<Change>> {
-    let mut changes = Vec::new();
-    for (_, record) in find_many(access, ids).await? {
-        let Some(record) = record else { continue };
-        if record.expires_at.is_none_or(|at| at >= until) {
-            continue;
-        }
-        let view = view(&record)?;
-        let (kind, name, expires_at) = (Kind::References, Access::reference_name(&view.id()), Some(until));
-        changes.push(Change::Check { kind, area: Area::Record, name, when: When::Version(record.version) });
-        changes.push(Change::Extend { kind, area: Area::Record, name, expires_at });
-        if view.separate {
-            changes.push(Change::Extend { kind, area: Area::Content, name, expires_at });
-        }
-        let micros = view.created_micros;
-        changes.extend(lists(view.type_name).map(|list| Change::List { list, micros, name, expires_at }));
-    }
-    Ok(changes)
-}
-
 /// The changes that write a new reference.
 fn create(access: &Access, item: &Named, changes: &mut Vec<Change>) -> Result<Reference> {
     let (kind, name, expires_at) = (Kind::References, item.name, item.value.expires_at);
@@ -388,10 +364,10 @@ async fn find(access: &Access, id: &str) -> Result<Option<Arc<Record>>> {
     Ok(find_many(access, &[id]).await?.pop().and_then(|(_, record)| record))
 }
 
-type Sought = ([u8; 20], Option<Arc<Record>>);
+pub(crate) type Sought = ([u8; 20], Option<Arc<Record>>);
 
 /// A malformed id is looked for nowhere; every other in the same way, whoever it may belong to.
-async fn find_many(access: &Access, ids: &[&str]) -> Result<Vec<Sought>> {
+pub(crate) async fn find_many(access: &Access, ids: &[&str]) -> Result<Vec<Sought>> {
     let parsed: Vec<Option<[u8; 20]>> = ids.iter().map(|id| parse_reference_id(id)).collect();
     let names: Vec<Name> = parsed.iter().flatten().map(Access::reference_name).collect();
     let mut records = access.read_many(Kind::References, Area::Record, &names).await?.into_iter();
@@ -419,7 +395,7 @@ async fn with_content(access: &Access, id: [u8; 20], found: Found) -> Result<Opt
     Ok(content.map(|content| found.with(content)))
 }
 
-fn view(record: &Record) -> Result<View<'_>> {
+pub(crate) fn view(record: &Record) -> Result<View<'_>> {
     View::read(&record.body).ok_or_else(damaged)
 }
 
@@ -430,7 +406,7 @@ fn list(type_name: Option<&str>) -> List {
     }
 }
 
-fn lists(type_name: &str) -> [List; 2] {
+pub(crate) fn lists(type_name: &str) -> [List; 2] {
     [list(None), list(Some(type_name))]
 }
 

@@ -1,12 +1,12 @@
-//! Looking after a store: expired rows are removed, approvals that nobody decided are recorded as expired, erases that were
-//! cut off are finished.
+//! Looking after a store: expired rows are removed, with what they leave behind, approvals that nobody decided are recorded as
+//! expired, erases that were cut off are finished.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bailiwick_model::spec::{Limits, Retention};
-use bailiwick_model::{Kind, Result};
+use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Chore, Done, Promptness, Store};
 
 use crate::catalogue::Catalogue;
@@ -23,7 +23,7 @@ const CHORES: usize = 256;
 /// What was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Expired rows that were removed.
+    /// Expired rows that were removed, and what threads and runs left behind that are gone.
     pub removed: u64,
     /// Approvals whose time had passed, and that are in the ledger as expired now.
     pub expired_approvals: u64,
@@ -38,6 +38,7 @@ pub struct Swept {
 /// The first failure, once everything else was done.
 pub async fn sweep(store: &Arc<Store>, promptness: Promptness) -> Result<Swept> {
     let (mut swept, mut failure) = (Swept::default(), None);
+    while store.wake_older().await? {}
     let mut tried = HashSet::new();
     loop {
         // Those that have failed stay due, so that more must be asked for than they are.
@@ -55,10 +56,18 @@ pub async fn sweep(store: &Arc<Store>, promptness: Promptness) -> Result<Swept> 
 }
 
 async fn one(store: &Arc<Store>, chore: Chore, swept: &mut Swept) -> Result<()> {
-    if let Some((scope, tenant)) = store.woken(chore, Kind::Approvals).await? {
+    if let Some((kind, scope, tenant)) = store.woken(chore).await? {
         let (catalogue, limits, retention) = (Arc::new(Catalogue::empty()), Limits::default(), Retention::default());
         let handle = TenantHandle::of_scope(scope, tenant, catalogue, limits, retention);
-        swept.expired_approvals += handle.expire_approvals().await?;
+        let done = match kind {
+            Kind::Approvals => handle.expire_approvals().await.map(|expired| swept.expired_approvals += expired),
+            _ => handle.sweep_all_leftover(kind).await.map(|removed| swept.removed += removed),
+        };
+        match done {
+            // Erased meanwhile: there is nothing of the tenant to look after. Of a closed store the chore itself tells.
+            Err(Error::Closed(_)) => {}
+            done => done?,
+        }
     }
     match store.do_chore(chore).await? {
         Done::Swept(rows) => swept.removed += rows,

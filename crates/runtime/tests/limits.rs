@@ -1,14 +1,36 @@
 //! Limits of a tenant, and that what is refused leaves nothing behind.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 
+#[path = "runs/host.rs"]
+#[allow(dead_code, reason = "of other tests, too")]
+mod host;
 mod support;
 
-use bailiwick_model::{Error, Kind};
-use bailiwick_runtime::{CacheValue, Lane, PutContent, PutItem, TenantHandle};
-use support::{Home, Kept, NOW, bytes, catalogue, handle, handle_of, put, store, text, wait};
+use std::sync::Arc;
 
-fn quota(quota: &str, limit: u64, used: u64) -> Error {
-    Error::QuotaExceeded { quota: quota.to_owned(), limit, used }
+use bailiwick_model::spec::RunLimits;
+use bailiwick_model::{Error, Json, Kind};
+use bailiwick_runtime::{
+    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, Lane, PutContent, PutItem, Question, RunRequest,
+    TenantHandle,
+};
+use host::{Host, parsed, says};
+use support::{Home, Kept, NOW, bytes, catalogue, handle, handle_of, put, store, text};
+
+/// What these tests name.
+const TEAM: &str = r#"{"bailiwick":1,"plans":[{"name":"report"}],
+    "references":[{"name":"row","description":"A row","schema":{"type":"object","required":["a"]}}],
+    "tools":[{"name":"send","description":"Sends","input":{"type":"object"}}],
+    "agents":[{"role":"coordinator","name":"front","model":"test/m","prompt":"Answer.","routes":["helper"],"tools":["send"]},
+        {"role":"specialist","name":"helper","model":"test/m","prompt":"Help."}]}"#;
+
+/// Runs what may wait, with timers.
+fn wait<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap().block_on(future)
+}
+
+fn quota(quota: &str, limit: u64, used: u64, more: u64) -> Error {
+    Error::QuotaExceeded { quota: quota.to_owned(), limit, used, more }
 }
 
 /// Everything a tenant can see of its state.
@@ -30,7 +52,8 @@ fn limited(limits: &str, test: impl AsyncFn(TenantHandle)) {
                 put(&other, text("free", &number.to_string())).await;
             }
             let part = format!(r#","limits":{limits}"#);
-            test(handle_of(&store, "acme", "v1", &part, &catalogue())).await;
+            let catalogue = Arc::new(Catalogue::from_json(&parsed(TEAM)).unwrap());
+            test(handle_of(&store, "acme", "v1", &part, &catalogue)).await;
             store.close().await;
         });
     }
@@ -46,12 +69,12 @@ fn b9_the_number_of_references_is_limited() {
         handle.put_references(texts(&["a", "b"])).await.unwrap();
         let before = state(&handle).await;
         let refused = handle.put_references(texts(&["c", "d"])).await.err();
-        assert_eq!(refused, Some(quota("items.references", 3, 4)));
+        assert_eq!(refused, Some(quota("items.references", 3, 2, 2)));
         assert_eq!(state(&handle).await, before, "nothing of a refused putMany is there");
         let c = put(&handle, text("free", "c")).await;
         // At the limit: what is there already may be put again, something else may take the place of what is deleted.
         handle.put_references(texts(&["a", "b", "c", "a"])).await.unwrap();
-        assert_eq!(handle.put_references(texts(&["d"])).await.err(), Some(quota("items.references", 3, 4)));
+        assert_eq!(handle.put_references(texts(&["d"])).await.err(), Some(quota("items.references", 3, 3, 1)));
         assert!(handle.delete_reference(&c).await.unwrap());
         put(&handle, text("free", "d")).await;
         // Another kind has limits of its own.
@@ -66,9 +89,9 @@ fn b9_the_bytes_over_all_kinds_are_limited() {
         handle.cache_set("key", CacheValue::Bytes(vec![2; 3000]), None).await.unwrap();
         let before = state(&handle).await;
         let items = vec![text("free", "x"), bytes("blob", PutContent::Bytes(vec![2; 5000]))];
-        assert_eq!(handle.put_references(items).await.err(), Some(quota("bytes", 10_000, 14_001)));
+        assert_eq!(handle.put_references(items).await.err(), Some(quota("bytes", 10_000, 9_000, 5_001)));
         let refused = handle.cache_set("key", CacheValue::Bytes(vec![3; 4001]), None).await.err();
-        assert_eq!(refused, Some(quota("bytes", 10_000, 10_001)));
+        assert_eq!(refused, Some(quota("bytes", 10_000, 9_000, 1_001)));
         assert_eq!(state(&handle).await, before);
         assert_eq!(handle.cache_get("key").await.unwrap(), Some(CacheValue::Bytes(vec![2; 3000])));
         assert!(handle.delete_reference(&large).await.unwrap());
@@ -83,9 +106,9 @@ fn b9_the_bytes_of_one_value_are_limited() {
         put(&handle, value(100)).await;
         let before = state(&handle).await;
         let refused = handle.put_references(vec![value(7), value(101)]).await.err();
-        assert_eq!(refused, Some(quota("valueBytes", 100, 101)));
+        assert_eq!(refused, Some(quota("valueBytes", 100, 101, 0)));
         let refused = handle.cache_set("key", CacheValue::Bytes(vec![1; 101]), None).await.err();
-        assert_eq!(refused, Some(quota("valueBytes", 100, 101)));
+        assert_eq!(refused, Some(quota("valueBytes", 100, 101, 0)));
         handle.cache_set("key", CacheValue::Bytes(vec![1; 100]), None).await.unwrap();
         assert!(handle.cache_delete("key").await.unwrap());
         assert_eq!(state(&handle).await, before);
@@ -119,7 +142,7 @@ fn b9_limits_of_a_kind_hold_beside_each_other() {
     limited(r#"{"items":{"cache":1}}"#, async |handle| {
         handle.cache_set("one", CacheValue::Bytes(vec![]), None).await.unwrap();
         let refused = handle.cache_set("two", CacheValue::Bytes(vec![]), None).await.err();
-        assert_eq!(refused, Some(quota("items.cache", 1, 2)));
+        assert_eq!(refused, Some(quota("items.cache", 1, 1, 1)));
         handle.cache_set("one", CacheValue::Json(b"2".to_vec()), None).await.unwrap();
         let usage = handle.usage().await.unwrap();
         assert!(usage.iter().any(|(kind, count)| *kind == Kind::Cache && count.items == 1 && count.bytes == 1));
@@ -134,20 +157,20 @@ fn too_much(limit: u64, used: u64, call: u64) -> Option<Error> {
 fn b9_bytes_under_way_are_limited_and_given_back() {
     limited(r#"{"inFlightBytes":100}"#, async |handle| {
         let one = handle.hold(60).unwrap();
-        assert_eq!(handle.hold(41).err(), too_much(100, 101, 41));
+        assert_eq!(handle.hold(41).err(), too_much(100, 60, 41));
         let two = handle.hold(30).unwrap();
-        assert_eq!(two.try_add(11).err(), too_much(100, 101, 11));
+        assert_eq!(two.try_add(11).err(), too_much(100, 90, 11));
         two.try_add(10).unwrap();
-        assert_eq!(handle.hold(1).err(), too_much(100, 101, 1));
+        assert_eq!(handle.hold(1).err(), too_much(100, 100, 1));
         drop(one);
         // The answer to a change is kept, whatever it takes.
         two.answered(1_000, false).unwrap();
-        assert_eq!(handle.hold(1).err(), too_much(100, 1_031, 1));
+        assert_eq!(handle.hold(1).err(), too_much(100, 1_030, 1));
         drop(handle.hold(0).unwrap());
         drop(two);
         drop(handle.hold(100).unwrap());
-        assert_eq!(handle.hold(101).err(), too_much(100, 101, 101));
-        assert_eq!(handle.hold(usize::MAX).err(), too_much(100, u64::MAX, u64::MAX));
+        assert_eq!(handle.hold(101).err(), too_much(100, 0, 101));
+        assert_eq!(handle.hold(usize::MAX).err(), too_much(100, 0, u64::MAX));
         drop(handle.hold(100).unwrap());
     });
 }
@@ -163,12 +186,94 @@ fn b9_all_handles_of_a_tenant_share_a_lane_while_something_is_under_way() {
             let held = limited("acme", 100).hold(60).unwrap();
             // The handle is gone, and what it had under way is not.
             let another = limited("acme", 110);
-            assert_eq!(another.hold(60).err(), too_much(110, 120, 60));
+            assert_eq!(another.hold(60).err(), too_much(110, 60, 60));
             assert_eq!(another.hold(50).unwrap().lane(), held.lane());
             let other = limited("globex", 100).hold(100).unwrap();
             assert_ne!(other.lane(), held.lane());
             assert_ne!(other.lane(), Lane::NOBODY);
             store.close().await;
         });
+    }
+}
+
+/// Every quota there is, how it is met, and what is in use then. The sentence says so, too.
+#[test]
+fn every_refusal_says_what_is_used_and_what_is_asked_for() {
+    let blob = |length| bytes("blob", PutContent::Bytes(vec![7; length]));
+    let told = |error: Option<Error>| match error {
+        Some(Error::QuotaExceeded { quota, limit, used, more }) => (quota, limit, used, more),
+        Some(Error::TooMuchInFlight { limit, used, call }) => ("inFlightBytes".to_owned(), limit, used, call),
+        other => panic!("{other:?}"),
+    };
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Traces) {
+        limited(&format!(r#"{{"items":{{"{}":10}}}}"#, kind.name()), async |handle| {
+            for number in 0..10 {
+                add(&handle, kind, number).await.unwrap_or_else(|error| panic!("{kind:?} {number}: {error}"));
+            }
+            let refused = add(&handle, kind, 10).await.err();
+            let said = refused.as_ref().map(ToString::to_string).unwrap_or_default();
+            assert_eq!(told(refused), (format!("items.{}", kind.name()), 10, 10, 1));
+            assert!(said.contains("10 used, 10 allowed, and this needs 1 more"), "{said}");
+        });
+    }
+    limited(r#"{"bytes":100}"#, async |handle| {
+        put(&handle, blob(60)).await;
+        let refused = handle.put_references(vec![blob(50)]).await.err();
+        assert_eq!(told(refused), ("bytes".to_owned(), 100, 60, 50));
+    });
+    limited(r#"{"valueBytes":100}"#, async |handle| {
+        let refused = handle.put_references(vec![blob(150)]).await.err();
+        let said = refused.as_ref().map(ToString::to_string).unwrap_or_default();
+        assert!(said.contains("The value has 150 bytes; the tenant's limit on valueBytes allows 100."), "{said}");
+        assert_eq!(told(refused), ("valueBytes".to_owned(), 100, 150, 0));
+    });
+    limited(r#"{"pendingApprovals":2}"#, async |handle| {
+        add(&handle, Kind::Approvals, 0).await.unwrap();
+        add(&handle, Kind::Approvals, 1).await.unwrap();
+        let refused = add(&handle, Kind::Approvals, 2).await.err();
+        assert_eq!(told(refused), ("pendingApprovals".to_owned(), 2, 2, 1));
+    });
+    limited(r#"{"inFlightBytes":100}"#, async |handle| {
+        let held = handle.hold(60).unwrap();
+        let refused = handle.hold(50).err();
+        let said = refused.as_ref().map(ToString::to_string).unwrap_or_default();
+        assert!(said.contains("60 bytes are under way, 100 are allowed, and this call needs 50 more"), "{said}");
+        assert_eq!(told(refused), ("inFlightBytes".to_owned(), 100, 60, 50));
+        drop(held);
+    });
+}
+
+/// One more item of a kind.
+async fn add(handle: &TenantHandle, kind: Kind, number: usize) -> Result<(), Error> {
+    let name = number.to_string();
+    match kind {
+        Kind::References => handle.put_references(vec![text("free", &name)]).await.map(drop),
+        Kind::Cache => handle.cache_set(&name, CacheValue::Bytes(vec![1]), None).await,
+        Kind::Plans => {
+            let plan = format!(r#"{{"planId":"{name}","type":"report","goal":"g","steps":[]}}"#);
+            handle.save_plan(plan.as_bytes(), None).await.map(drop)
+        }
+        Kind::Approvals => {
+            let question = Question::Tool { tool: "send".to_owned(), input: Json::Null };
+            let (context, requested_by) = (ApprovalContext::default(), None);
+            handle.request_approval(ApprovalRequest { question, context, requested_by, ttl_ms: None }).await.map(drop)
+        }
+        Kind::Threads => {
+            let message = br#"[{"role":"user","parts":[{"type":"text","text":"x"}],"createdAt":5}]"#;
+            handle.append_messages(&name, message, None).await.map(drop)
+        }
+        Kind::Runs => {
+            let request = RunRequest {
+                specialist: None,
+                prompt: Json::from("Go"),
+                thread_id: None,
+                actor: None,
+                limits: RunLimits::default(),
+                trace: None,
+            };
+            let host = Host::new(|_, _, _| says("Done."), |_, _| None);
+            handle.start_run(handle.prepare_run().unwrap(), request, &host).await.map(drop)
+        }
+        Kind::Traces => Ok(()),
     }
 }

@@ -180,8 +180,10 @@ pub enum CommitError {
         kind: Option<u8>,
         /// The limit.
         limit: u64,
-        /// What would be in use.
+        /// What is in use.
         used: u64,
+        /// What the commit would add to it.
+        more: u64,
     },
     /// A value is larger than [`EngineLimits::value_bytes`], or there are too many operations. Nothing was written.
     TooLarge,

@@ -203,15 +203,20 @@ fn usage_after<V>(before: &Usage, changes: &[Change<V>], limits: &Limits) -> Res
     after.retain(|_, count| *count != Count::default());
     for (&kind, &limit) in &limits.items {
         let items = |usage: &Usage| usage.get(&kind).map_or(0, |count| count.items);
-        if items(&after) > items(before) && items(&after) > limit {
-            return Err(CommitError::Quota { kind: Some(kind), limit, used: items(&after) });
-        }
+        refuse_beyond(Some(kind), limit, items(before), items(&after))?;
     }
     let bytes = |usage: &Usage| usage.values().fold(0, |sum: u64, count| sum.saturating_add(count.bytes));
-    match limits.bytes {
-        Some(limit) if bytes(&after) > bytes(before) && bytes(&after) > limit => {
-            Err(CommitError::Quota { kind: None, limit, used: bytes(&after) })
-        }
-        _ => Ok(Some(after)),
+    if let Some(limit) = limits.bytes {
+        refuse_beyond(None, limit, bytes(before), bytes(&after))?;
+    }
+    Ok(Some(after))
+}
+
+/// Refuses what adds to a quantity and goes beyond its limit.
+fn refuse_beyond(kind: Option<u8>, limit: u64, used: u64, after: u64) -> Result<(), CommitError> {
+    if after > used && after > limit {
+        Err(CommitError::Quota { kind, limit, used, more: after - used })
+    } else {
+        Ok(())
     }
 }

@@ -189,12 +189,14 @@ impl Model {
         let (before, after) = (counts(&self.rows, *tag), counts(&rows, *tag));
         let items_of = |usage: &Usage| usage.get(&0).map_or(0, |count| count.items);
         if let Some(limit) = items.filter(|limit| items_of(&after) > items_of(&before).max(*limit)) {
-            return Err(CommitError::Quota { kind: Some(0), limit, used: items_of(&after) });
+            let (used, after) = (items_of(&before), items_of(&after));
+            return Err(CommitError::Quota { kind: Some(0), limit, used, more: after - used });
         }
         let bytes_of = |usage: &Usage| usage.values().map(|count| count.bytes).sum::<u64>();
         match *bytes {
             Some(limit) if bytes_of(&after) > bytes_of(&before) && bytes_of(&after) > limit => {
-                Err(CommitError::Quota { kind: None, limit, used: bytes_of(&after) })
+                let (used, after) = (bytes_of(&before), bytes_of(&after));
+                Err(CommitError::Quota { kind: None, limit, used, more: after - used })
             }
             _ => Ok(rows),
         }

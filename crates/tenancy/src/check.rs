@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use bailiwick_model::Result;
-use bailiwick_store::engine::record_key;
 use bailiwick_store::{Exported, Place, Row, STORE_SLOT, Tag};
 
 use crate::failure;
@@ -141,14 +140,7 @@ impl<'a> Check<'a> {
 
     /// Whether a record opens, and says that it is its tenant's.
     fn opens(&self, tenant: &UnnamedKeys, tag: Tag, place: &Place, sealed: &[u8]) -> bool {
-        let key = record_key(&tag, place);
-        let opened = tenant.keys.records.open(&[&self.store.keys.store_id, &key], sealed);
-        let owner = opened.ok().and_then(|plaintext| {
-            let (length, rest) = plaintext.split_first_chunk::<2>()?;
-            let owner = rest.get(..usize::from(u16::from_be_bytes(*length)))?;
-            std::str::from_utf8(owner).ok().map(str::to_owned)
-        });
-        owner.is_some_and(|owner| tenant.is_of(&self.store.keys, &owner))
+        tenant.owner(&self.store.keys, tag, place, sealed).is_some()
     }
 
     fn name_row(&mut self, tag: Tag, row: &Row) {
@@ -156,8 +148,8 @@ impl<'a> Check<'a> {
             if self.tenants.contains_key(&tag) && self.store.open_owner(tag, &row.value).is_err() {
                 self.report.add("The row that says whose a tag is cannot be opened.".to_owned());
             }
-        } else if Store::is_watch_row(tag, &row.place) {
-            // Who looked after the store last: nothing depends on it.
+        } else if Store::is_watch_row(tag, &row.place) || Store::is_older_row(tag, &row.place) {
+            // Who looked after the store last, and how far: nothing depends on it.
         } else if tag.0 == STORE_SLOT {
             if !self.store.keys.is_store_row(&row.value) {
                 self.report.add("The row that ties the store to its keys cannot be opened.".to_owned());

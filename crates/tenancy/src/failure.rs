@@ -19,10 +19,11 @@ pub(crate) fn commit(error: CommitError) -> Error {
         CommitError::Conflict { .. } => {
             Error::Conflict("The state changed meanwhile. Read it again and repeat.".to_owned())
         }
-        CommitError::Quota { kind, limit, used } => Error::QuotaExceeded {
+        CommitError::Quota { kind, limit, used, more } => Error::QuotaExceeded {
             quota: kind.and_then(kind_name).map_or_else(|| "bytes".to_owned(), |name| format!("items.{name}")),
             limit,
             used,
+            more,
         },
         CommitError::TooLarge => Error::invalid("This is more than the store takes in one call. Split it."),
         CommitError::Full => Error::StoreUnavailable(

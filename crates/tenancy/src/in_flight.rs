@@ -42,7 +42,7 @@ impl InFlight {
         let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= limit || bytes == 0);
         match self.bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, add) {
             Ok(_) => Ok(()),
-            Err(used) => Err(Error::TooMuchInFlight { limit, used: used.saturating_add(bytes), call: bytes }),
+            Err(used) => Err(Error::TooMuchInFlight { limit, used, call: bytes }),
         }
     }
 

@@ -22,7 +22,8 @@
 //! ```
 
 use bailiwick_model::Result;
-use bailiwick_store::{STORE_SLOT, Tag};
+use bailiwick_store::engine::record_key;
+use bailiwick_store::{Place, STORE_SLOT, Tag};
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
@@ -273,6 +274,16 @@ impl UnnamedKeys {
     /// Whether they are this tenant's, and lead to the tag that follows from its name.
     pub(crate) fn is_of(&self, store: &StoreKeys, resource_id: &str) -> bool {
         store.name_tag(resource_id) == self.name && store.tag(resource_id, &self.incarnation) == self.keys.tag
+    }
+
+    /// Whose they are, by one of the records. `None` unless it opens at its place, and says that it is their tenant's.
+    pub(crate) fn owner(&self, store: &StoreKeys, tag: Tag, place: &Place, sealed: &[u8]) -> Option<String> {
+        let key = record_key(&tag, place);
+        let plaintext = self.keys.records.open(&[&store.store_id, &key], sealed).ok()?;
+        let (length, rest) = plaintext.split_first_chunk::<2>()?;
+        let owner = rest.get(..usize::from(u16::from_be_bytes(*length)))?;
+        let owner = std::str::from_utf8(owner).ok()?;
+        self.is_of(store, owner).then(|| owner.to_owned())
     }
 }
 

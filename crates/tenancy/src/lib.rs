@@ -22,6 +22,7 @@ mod keys;
 mod list;
 mod moving;
 mod name_row;
+mod older;
 mod opened;
 mod opening;
 #[cfg(doctest)]

@@ -130,7 +130,7 @@ pub fn check_limit(limit: usize) -> Result<()> {
     if (1..=MAXIMUM_LIMIT).contains(&limit) {
         Ok(())
     } else {
-        Err(Error::invalid("limit must be a whole number from 1 to 1000."))
+        Err(Error::invalid(format!("limit must be a whole number from 1 to {MAXIMUM_LIMIT}, not {limit}.")))
     }
 }
 

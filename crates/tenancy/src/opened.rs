@@ -125,6 +125,19 @@ impl OpenedRecords {
         }
     }
 
+    /// Drops what has expired by then.
+    pub(crate) fn forget_expired(&self, now: u64) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            let is_over = |entry: &Entry| entry.record.expires_at.is_some_and(|at| at <= now);
+            let entries = shard.entries.iter().filter(|(_, entry)| is_over(entry));
+            let addresses: Vec<Address> = entries.map(|(address, _)| *address).collect();
+            for address in addresses {
+                shard.remove(&address);
+            }
+        }
+    }
+
     /// Drops everything.
     pub(crate) fn clear(&self) {
         for shard in &self.shards {

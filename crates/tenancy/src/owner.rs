@@ -1,5 +1,5 @@
 //! Whose a tag is: a row under the tag itself, sealed with the store's key. Only what must look after a tenant that nobody
-//! has open needs it, so it is written with the first wake.
+//! has open needs it, so it is written with the first commit that leaves something to look after.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use bailiwick_model::{Result, Tenant};
 use bailiwick_store::{Found, Op, Place, Tag, When};
 
+use crate::entropy::Entropy;
 use crate::failure;
 use crate::row::NAME_ROW;
 use crate::scope::{Access, Scope};
@@ -21,17 +22,21 @@ impl Access {
         if self.state.attributed.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let (keys, owner) = (&self.state.store.keys, self.state.resource_id.as_bytes());
-        let write = |out: &mut Vec<u8>| out.extend_from_slice(owner);
-        let value =
-            keys.name_rows.seal(&self.state.entropy.nonces, &[&keys.store_id, &self.keys.tag.0], owner.len(), write);
-        let value = value.map_err(|_| failure::corrupt())?.into();
-        Ok(Some(Op::Put { place: PLACE, value, expires_at: None, counted: None, when: When::Any }))
+        let state = &self.state;
+        state.store.owner_row(self.keys.tag, &state.resource_id, &state.entropy.nonces).map(Some)
     }
 }
 
 impl Store {
-    /// The scope of a tag's tenant. `None` if it was erased, or has never asked to be woken.
+    /// What writes the row.
+    pub(crate) fn owner_row(&self, tag: Tag, owner: &str, entropy: &Entropy) -> Result<Op> {
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(owner.as_bytes());
+        let value = self.keys.name_rows.seal(entropy, &[&self.keys.store_id, &tag.0], owner.len(), write);
+        let value = value.map_err(|_| failure::corrupt())?.into();
+        Ok(Op::Put { place: PLACE, value, expires_at: None, counted: None, when: When::Any })
+    }
+
+    /// The scope of a tag's tenant. `None` if it was erased, or has left nothing to look after.
     pub(crate) async fn owner(self: &Arc<Self>, tag: Tag) -> Result<Option<(Scope, Tenant)>> {
         let found = self.engine.get(tag, vec![(PLACE, None)], u64::MAX, 0).await.map_err(failure::read)?;
         let Some(Found::Entry(row)) = found.into_iter().next() else { return Ok(None) };

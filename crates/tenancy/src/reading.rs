@@ -200,7 +200,9 @@ impl Access {
                     ahead(RECORD + row.value.len() as u64).await;
                     let Some(body) = self.open_row(&place, &row.value)? else { continue };
                     let read = Arc::new(Record { version: row.version, expires_at: row.expires_at, body });
-                    opened.keep(tag, place, read.clone(), began);
+                    if row::is_kept_open(&place) {
+                        opened.keep(tag, place, read.clone(), began);
+                    }
                     *record = Some(read);
                 }
             }

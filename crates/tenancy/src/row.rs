@@ -52,8 +52,27 @@ pub(crate) fn sequence(place: &Place) -> u64 {
 
 /// The kind of a row that is there for a tenant, and whether it is a list's.
 pub(crate) fn kind_of(place: &Place) -> Option<(Kind, bool)> {
-    let kind = Kind::ALL.into_iter().find(|kind| *kind as u8 == place.kind & !(ENTRY | CONTENT | LIST))?;
-    Some((kind, place.kind & LIST != 0))
+    Some((kind(place.kind)?, place.kind & LIST != 0))
+}
+
+/// The kind that a kind byte is of, whichever of its rows.
+pub(crate) fn kind(byte: u8) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| *kind as u8 == byte & !(ENTRY | CONTENT | LIST))
+}
+
+/// Whether a row is worth keeping opened once it was written or read. Journals are read past the cache, and a run's record is
+/// looked at as it is now: they would only push out what others look up.
+pub(crate) const fn is_kept_open(place: &Place) -> bool {
+    let is_entry = place.kind & ENTRY != 0;
+    let is_plans = place.kind & !ENTRY == Kind::Plans as u8;
+    let is_runs = place.kind & !(ENTRY | CONTENT) == Kind::Runs as u8;
+    !is_runs && (!is_entry || is_plans)
+}
+
+/// Whether something of this kind leaves rows behind that no expiry of their own removes, or has more to do when its time
+/// has come: journals outlive their records, and approvals get their record in the ledger.
+pub(crate) const fn is_looked_after(kind: Kind) -> bool {
+    matches!(kind, Kind::Approvals | Kind::Threads | Kind::Runs)
 }
 
 /// The kind byte of a list's rows.
@@ -76,6 +95,17 @@ impl List {
     /// Everything of a kind.
     pub const fn all(kind: Kind) -> Self {
         Self { kind, filter: "", value: String::new() }
+    }
+}
+
+impl Change {
+    /// Whether the sweeper may have to find the tenant because of it.
+    pub(crate) const fn is_looked_after(&self) -> bool {
+        match self {
+            Self::Wake { .. } => true,
+            Self::Write { kind, .. } => is_looked_after(*kind),
+            _ => false,
+        }
     }
 }
 

@@ -198,20 +198,22 @@ impl Access {
         let (store, tag) = (&self.state.store, self.keys.tag);
         let mut touched = Vec::new();
         let mut ops = Vec::with_capacity(changes.len());
-        let wakes = changes.iter().any(|change| matches!(change, Change::Wake { .. }));
+        let is_looked_after = changes.iter().any(Change::is_looked_after);
         for change in changes {
             if let Change::Write { body, .. } = &change {
                 ahead(body.len() as u64).await;
             }
             ops.push(self.lower(change, &mut touched)?);
         }
-        if wakes {
+        if is_looked_after {
             ops.extend(self.attribution()?);
         }
         let commit = Commit { tag, now: self.now(), ops, limits: limits.clone(), durability };
         match self.commit_within_limits(commit).await {
             Ok(version) => {
-                self.state.attributed.fetch_or(wakes, Ordering::Relaxed);
+                // What is not durable yet may be lost, and the row with it.
+                let is_attributed = is_looked_after && durability == Durability::Sync;
+                self.state.attributed.fetch_or(is_attributed, Ordering::Relaxed);
                 for (place, after) in touched {
                     let record = match after {
                         After::Same => continue,
@@ -277,7 +279,7 @@ impl Access {
                 let place = row::place(kind, area, name);
                 let value = self.seal_row(&place, &body)?;
                 // What the cache does not keep is not carried along while the commit waits.
-                let is_kept = self.state.store.opened.is_kept(body.len());
+                let is_kept = row::is_kept_open(&place) && self.state.store.opened.is_kept(body.len());
                 touched.push((place, if is_kept { After::Body(body, expires_at) } else { After::Gone }));
                 Op::Put { place, value: value.into(), expires_at, counted, when }
             }

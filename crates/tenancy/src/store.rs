@@ -74,6 +74,8 @@ pub struct Store {
     pub(crate) process: [u8; 16],
     /// Whether somebody looks after it.
     pub(crate) is_watched: AtomicBool,
+    /// Whether the tenants of before are known to be woken.
+    pub(crate) is_all_woken: AtomicBool,
     streams: Streams,
     tenants: Mutex<HashMap<[u8; 32], Weak<TenantState>>>,
 }
@@ -116,6 +118,7 @@ impl Store {
             entropy: streams.of_store(),
             process: Entropy::System.bytes(),
             is_watched: AtomicBool::new(false),
+            is_all_woken: AtomicBool::new(false),
             streams,
             tenants: Mutex::default(),
         }

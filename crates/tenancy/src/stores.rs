@@ -97,12 +97,12 @@ fn entries() -> &'static Mutex<HashMap<Location, Arc<Entry>>> {
 /// # Errors
 /// `InvalidInput` for a URL, directory, cache size or root key that will not do, `StoreLocked`, `StoreCorrupt`, `StoreUnavailable`.
 pub async fn open(url: &str, options: OpenOptions) -> Result<StoreHandle> {
-    if options.engine_cache_bytes.is_some_and(|bytes| bytes < LEAST_CACHE_BYTES) {
-        return Err(Error::invalid(format!("cacheBytes must be at least {LEAST_CACHE_BYTES} (1 MiB).")));
+    if let Some(bytes) = options.engine_cache_bytes.filter(|bytes| *bytes < LEAST_CACHE_BYTES) {
+        return Err(Error::invalid(format!("cacheBytes must be at least {LEAST_CACHE_BYTES} (1 MiB), not {bytes}.")));
     }
-    if options.connections.is_some_and(|count| !CONNECTIONS.contains(&count)) {
+    if let Some(count) = options.connections.filter(|count| !CONNECTIONS.contains(count)) {
         let (least, most) = (CONNECTIONS.start(), CONNECTIONS.end());
-        return Err(Error::invalid(format!("connections must be between {least} and {most}.")));
+        return Err(Error::invalid(format!("connections must be between {least} and {most}, not {count}.")));
     }
     let location = Location::parse(url)?;
     let entry = entries().lock().entry(location.clone()).or_default().clone();

@@ -8,7 +8,7 @@ use bailiwick_model::{Kind, Result, Tenant};
 use bailiwick_store::{Due, Promptness};
 
 use crate::failure;
-use crate::row::NAME_ROW;
+use crate::row::{self, NAME_ROW, is_looked_after};
 use crate::scope::Scope;
 use crate::store::Store;
 
@@ -48,17 +48,20 @@ impl Store {
     /// Those of the store.
     pub async fn chores(&self, promptness: Promptness, limit: usize) -> Result<Vec<Chore>> {
         let now = self.clock.millis();
+        self.opened.forget_expired(now);
         let dues = self.engine.due(now, promptness, limit).await.map_err(failure::read)?;
         Ok(dues.into_iter().map(|due| Chore { due, now }).collect())
     }
 
-    /// The tenant for whom a chore of this kind has more to do than remove rows. `None`: it is of another kind, or its
-    /// tenant was erased.
+    /// The tenant for whom a chore has more to do than remove rows, and of which kind. `None`: rows are all it is about, or
+    /// its tenant was erased.
     ///
     /// # Errors
     /// `StoreCorrupt` if the tenant's keys or its name are damaged, and those of the store.
-    pub async fn woken(self: &Arc<Self>, chore: Chore, kind: Kind) -> Result<Option<(Scope, Tenant)>> {
-        if chore.due.kind == kind as u8 { self.owner(chore.due.tag).await } else { Ok(None) }
+    pub async fn woken(self: &Arc<Self>, chore: Chore) -> Result<Option<(Kind, Scope, Tenant)>> {
+        let Some(kind) = row::kind(chore.due.kind).filter(|kind| is_looked_after(*kind)) else { return Ok(None) };
+        let owner = self.owner(chore.due.tag).await?;
+        Ok(owner.map(|(scope, tenant)| (kind, scope, tenant)))
     }
 
     /// Resolves once the store is closed, or gone.

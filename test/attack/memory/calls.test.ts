@@ -54,7 +54,7 @@ describe.each(engines)('memory is reserved before it is taken, on %s', (engine) 
     expect(String(failure)).toContain('1500000 ids; at most 1000 ids in one resolveMany are allowed. Split it.')
     expect(read).toBe(0)
     const many = await failureOf(() => references.putMany(counting as never))
-    expect(String(many)).toContain('1500000 items; at most 250 items in one putMany are allowed. Split it.')
+    expect(String(many)).toContain('1500000 items; at most 10000 items in one putMany are allowed. Split it.')
     expect(read).toBe(0)
   })
 

@@ -45,7 +45,7 @@ describe.each(engines)('a tenant with little room on %s', (engine) => {
     const open = await tenant(engine)
     const roomy = await open()
     for (let index = 0; index < RUNS; index += 1) {
-      await roomy.query('x'.repeat((index % 7) * 700)).result()
+      await roomy.query('x'.repeat((index % 7) * 700 + 1)).result()
       await roomy.references.put('note', 'y'.repeat((index % 5) * 900 + index))
     }
     for (const [verb, list] of Object.entries(lists)) {

@@ -6,6 +6,7 @@ import {
   defineTenant,
   openStore,
   type Reference,
+  type RunEvent,
 } from 'bailiwick'
 import { fromAiSdk, toUIMessageStream } from 'bailiwick/ai-sdk'
 import { runIsolation } from 'bailiwick/isolation'
@@ -41,7 +42,7 @@ export const models = [
   fromAiSdk('anthropic/claude'),
 ]
 
-export const first = (events: AsyncIterable<{ type: string }>) => toUIMessageStream(events).getReader().read()
+export const first = (events: AsyncIterable<RunEvent>) => toUIMessageStream(events).getReader().read()
 
 export const tools = (client: Parameters<typeof mcpTools>[0]) => mcpTools(client, { prefix: 'x_' })
 

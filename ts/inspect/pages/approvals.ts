@@ -1,10 +1,11 @@
 import type { Approval } from '../../ledger/types.ts'
 import { sameSecret } from '../access.ts'
 import { Refusal, readForm } from '../form.ts'
+import { unlessGone } from '../gone.ts'
 import { type Html, html } from '../html.ts'
 import type { Page } from '../layout.ts'
 import { pathOf } from '../paths.ts'
-import { type Ask, pageOf, unlessGone } from '../routes.ts'
+import { type Ask, pageOf } from '../routes.ts'
 import type { Subject } from '../server.ts'
 import { chip, count, duration, facts, id, more, nothing, time, value } from '../values.ts'
 import { stepsOf } from './plans.ts'
@@ -64,7 +65,7 @@ async function question({ runtime }: Subject, approval: Approval): Promise<Html>
 }
 
 /** The version of a plan that is asked about, which may not be the newest. */
-async function planOf(
+export async function planOf(
   { runtime }: Pick<Subject, 'runtime'>,
   { planId, planHash }: { readonly planId: string; readonly planHash: string },
 ): Promise<Html> {

@@ -22,7 +22,7 @@ export function detailsOf(event: TraceEvent): Html | undefined {
     case 'model.completed': {
       const { inputTokens, outputTokens } = event.usage
       const tokens = `${count(inputTokens)} tokens read, ${count(outputTokens)} written`
-      return html`<p>${event.model}: ${tokens}, ended with ${event.finishReason}</p>`
+      return html`<p>${event.model}: ${tokens}, ended with ${event.finishReason}</p>${event.warnings?.map((warning) => html`<p>${warning}</p>`)}`
     }
     case 'tool.called':
       return html`<p>${event.tool} <span class="quiet">call ${event.callId}</span></p>${folded('Input', event.input)}`

@@ -1,12 +1,15 @@
 import { verifyInclusion } from '../../ledger/index.ts'
-import type { VerifyReport } from '../../ledger/types.ts'
+import type { Approval, ApprovalRecord, VerifyReport } from '../../ledger/types.ts'
 import { notFound } from '../../runtime/not-found.ts'
+import { unlessGone } from '../gone.ts'
 import { type Html, html } from '../html.ts'
+import { inTurn } from '../in-turn.ts'
 import type { Page } from '../layout.ts'
 import { pathOf } from '../paths.ts'
 import { type Ask, pageOf } from '../routes.ts'
 import type { Subject } from '../server.ts'
-import { chip, count, counted, facts, id, more, nothing, time, value } from '../values.ts'
+import { chip, clipped, count, counted, facts, id, more, nothing, time, value } from '../values.ts'
+import { planOf } from './approvals.ts'
 
 /** What a check of the whole ledger found, its checkpoint, and its records, oldest first. */
 export async function ledger({ runtime, publicKey }: Subject, ask: Ask): Promise<Page> {
@@ -32,14 +35,17 @@ async function recordsOf({ runtime, publicKey }: Subject, ask: Ask): Promise<Htm
     runtime.approvals.history(pageOf(ask)),
     runtime.approvals.checkpoint(),
   ])
+  const approvals = await inTurn(items, (record) => approvalOf({ runtime }, record))
   const rows = items.map(
     (
       record,
+      at,
     ) => html`<tr><td data-name="Number"><a href="${pathOf('/ledger', String(record.sequence))}">${count(record.sequence)}</a></td>
+<td data-name="About">${aboutLine(approvals[at], record)}</td>
 <td data-name="Decision">${chip(record.decision)}</td><td data-name="By">${record.actor ?? 'nobody'}</td>
 <td data-name="Why">${record.reason ?? '–'}</td><td data-name="When">${time(record.decidedAt)}</td></tr>`,
   )
-  const table = html`<table class="list"><thead><tr><th scope="col">Number</th><th scope="col">Decision</th><th scope="col">By</th><th scope="col">Why</th><th scope="col">When</th></tr></thead><tbody>${rows}</tbody></table>`
+  const table = html`<table class="list"><thead><tr><th scope="col">Number</th><th scope="col">About</th><th scope="col">Decision</th><th scope="col">By</th><th scope="col">Why</th><th scope="col">When</th></tr></thead><tbody>${rows}</tbody></table>`
   return html`<section aria-labelledby="records"><h2 id="records">Records</h2>${items.length === 0 ? nothing('Nothing was decided yet.') : table}${more('/ledger', ask.search, cursor)}</section>
 <section aria-labelledby="checkpoint"><h2 id="checkpoint">Checkpoint</h2>
 <p>Keep this elsewhere: a later ledger that does not go on from it was put back.</p>${value(checkpoint.note)}
@@ -51,6 +57,7 @@ export async function oneRecord({ runtime, publicKey }: Subject, _: Ask, name: s
   if (!/^(0|[1-9]\d{0,14})$/.test(name)) throw notFound()
   const proof = await runtime.approvals.prove(Number(name))
   const { record } = proof
+  const approval = await approvalOf({ runtime }, record)
   const verdict = verifyInclusion(proof, publicKey)
     ? html`<p class="notice good"><b>The proof holds.</b> This record is in the ledger of the checkpoint.</p>`
     : html`<p class="notice bad" role="alert"><b>The proof does not hold.</b></p>`
@@ -62,9 +69,38 @@ export async function oneRecord({ runtime, publicKey }: Subject, _: Ask, name: s
     ['Requested by', record.requestedBy],
     ['Requested', time(record.requestedAt)],
     ['Decided', time(record.decidedAt)],
-    ['About', id(record.subjectHash)],
+    ['Hash of what was asked', id(record.subjectHash)],
   ])}
+<section aria-labelledby="about"><h2 id="about">About</h2>${await aboutOf({ runtime }, approval)}</section>
 <section aria-labelledby="proof"><h2 id="proof">Proof</h2>
 <p>Saved as a file, it is checked without the store: <code>bailiwick verify proof.json --key …</code></p>${value(proof)}</section>`
   return { title: `Record ${name}`, section: '/ledger', body }
+}
+
+/** The approval that a record decides, while it is kept: the ledger itself has a hash of what was asked alone. */
+async function approvalOf(
+  { runtime }: Pick<Subject, 'runtime'>,
+  { approvalId, subjectHash }: ApprovalRecord,
+): Promise<Approval | undefined> {
+  const approval = await unlessGone(runtime.approvals.get(approvalId))
+  return approval?.subjectHash === subjectHash ? approval : undefined
+}
+
+/** What was decided about, in a line. */
+function aboutLine(approval: Approval | undefined, { subjectHash }: ApprovalRecord): Html {
+  if (approval === undefined) return html`<span class="quiet">no longer kept:</span> ${id(clipped(subjectHash, 12))}`
+  const { subject } = approval
+  if (!('tool' in subject)) return html`plan ${id(subject.planId, pathOf('/plans', subject.planId))}`
+  return html`<b>${subject.tool}</b> <span class="quiet">${clipped(JSON.stringify(subject.input), 120)}</span>`
+}
+
+/** All of what was decided about. */
+async function aboutOf(subject: Pick<Subject, 'runtime'>, approval: Approval | undefined): Promise<Html> {
+  if (approval === undefined) {
+    return nothing(
+      'What was asked is no longer kept. Its hash above still tells whether a copy is the one that was decided.',
+    )
+  }
+  const asked = approval.subject
+  return 'tool' in asked ? html`<p>Call ${asked.tool} with</p>${value(asked.input)}` : await planOf(subject, asked)
 }

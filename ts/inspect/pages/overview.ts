@@ -1,10 +1,12 @@
 import type { RunSummary } from '../../runtime/run.ts'
-import type { Usage } from '../../runtime/types.ts'
+import type { Page as ListPage, TraceEvent, Usage } from '../../runtime/types.ts'
+import { emptyNotice, isEmpty } from '../emptiness.ts'
 import { type Html, html } from '../html.ts'
 import type { Page } from '../layout.ts'
 import { bars, columns } from '../plots.ts'
 import type { Ask } from '../routes.ts'
 import type { Subject } from '../server.ts'
+import { storiesOf } from '../stories.ts'
 import { count, counted, nothing, size } from '../values.ts'
 import { verdictOf } from './ledger.ts'
 import { timeline } from './runs.ts'
@@ -13,6 +15,8 @@ const DAY_MS = 24 * 60 * 60 * 1000
 /** How many days the plot of runs has, and how many runs it is made of at most. */
 const DAYS = 14
 const MOST_RUNS = 1000
+/** How many events are counted. */
+const MOST_EVENTS = 200
 
 /** Where a kind of thing has a section. */
 const paths: { readonly [kind: string]: string } = {
@@ -21,38 +25,48 @@ const paths: { readonly [kind: string]: string } = {
   approvals: '/approvals',
   threads: '/threads',
   runs: '/runs',
-  traces: '/events',
 }
 
 /** What the tenant has and uses, and whether its ledger holds. */
 export async function overview({ runtime }: Subject, _: Ask): Promise<Page> {
-  const [usage, report, pending, runs] = await Promise.all([
+  const [usage, report, pending, runs, events, hasNothing] = await Promise.all([
     runtime.usage(),
     runtime.approvals.verify(),
     runtime.approvals.pending({ limit: 100 }),
     runtime.runs.list({ limit: MOST_RUNS }),
+    runtime.traces.list({ limit: MOST_EVENTS }),
+    isEmpty(runtime),
   ])
+  const newest = await storiesOf(runtime, runs.items.slice(0, 8))
   const waiting = `${counted(pending.items.length, 'approval')}${pending.cursor === undefined ? '' : ' and more'}`
-  const body = html`${pending.items.length > 0 && html`<p class="notice warn"><b>${waiting}</b> ${pending.items.length === 1 ? 'waits' : 'wait'} for a decision. <a href="/approvals">Decide</a></p>`}
+  const body = html`${hasNothing && html`<p class="notice warn" role="status">${emptyNotice}</p>`}${pending.items.length > 0 && html`<p class="notice warn"><b>${waiting}</b> ${pending.items.length === 1 ? 'waits' : 'wait'} for a decision. <a href="/approvals">Decide</a></p>`}
 ${verdictOf(report)}
 <div class="panels">
-<section class="card" aria-labelledby="storage"><h2 id="storage">Storage</h2>${storage(usage)}</section>
+<section class="card" aria-labelledby="storage"><h2 id="storage">Storage</h2>${storage(usage)}${eventCount(events)}</section>
 <section class="card" aria-labelledby="tokens"><h2 id="tokens">Tokens</h2>${tokens(usage)}</section>
 <section class="card" aria-labelledby="days"><h2 id="days">Runs by day</h2>${days(runs.items, Date.now())}</section>
 <section class="card" aria-labelledby="limits"><h2 id="limits">Limits</h2>${limits(usage)}</section>
 </div>
-<section aria-labelledby="newest"><h2 id="newest">Newest runs</h2>${runs.items.length === 0 ? nothing('There are no runs yet.') : timeline(runs.items.slice(0, 8))}</section>`
+<section aria-labelledby="newest"><h2 id="newest">Newest runs</h2>${runs.items.length === 0 ? nothing('There are no runs yet.') : timeline(newest)}</section>`
   return { title: 'Overview', section: '/', body }
 }
 
 function storage({ storage: kinds }: Usage): Html {
-  const rows = Object.entries(kinds).map(([kind, { items, bytes }]) => {
+  // Events count for no quota, so the usage says nothing of them.
+  const kept = Object.entries(kinds).filter(([kind]) => kind !== 'traces')
+  const rows = kept.map(([kind, { items, bytes }]) => {
     const path = paths[kind]
     const label = `${size(bytes)}, ${counted(items, 'item')}`
     return { name: kind, value: bytes, label, ...(path === undefined ? {} : { path }) }
   })
   const all = rows.reduce((sum, { value }) => sum + value, 0)
   return bars(`${size(all)} in all, by kind`, rows)
+}
+
+/** How many events there are: they are no part of the storage that counts. */
+function eventCount({ items, cursor }: ListPage<TraceEvent>): Html {
+  const shown = cursor === undefined ? counted(items.length, 'event') : `more than ${count(items.length)} events`
+  return html`<p class="quiet"><a href="/events">${shown}</a>, which count for no limit</p>`
 }
 
 function tokens({ tokens: models }: Usage): Html {

@@ -1,4 +1,4 @@
-import type { RunStatus, RunSummary } from '../../runtime/run.ts'
+import type { RunStatus } from '../../runtime/run.ts'
 import type { JournaledEvent, TokensByModel } from '../../runtime/run-events.ts'
 import { type Html, html } from '../html.ts'
 import type { Page } from '../layout.ts'
@@ -6,7 +6,8 @@ import { pathOf } from '../paths.ts'
 import { bar } from '../plots.ts'
 import { type Ask, pageOf } from '../routes.ts'
 import type { Subject } from '../server.ts'
-import { chip, count, counted, duration, facts, id, more, nothing, time } from '../values.ts'
+import { type Story, storiesOf } from '../stories.ts'
+import { chip, clipped, count, counted, duration, facts, id, more, nothing, time } from '../values.ts'
 import { eventList } from './events.ts'
 import { waterfall } from './waterfall.ts'
 
@@ -15,33 +16,78 @@ const stati = ['running', 'interrupted', 'suspended', 'completed', 'limited', 'f
 /** How many events of a run are shown at once. */
 const EVENTS = 200
 
-/** Runs on one axis of time, newest first. */
+/** How many runs a search goes through for one page. */
+const MOST_SEARCHED = 500
+
+/** Runs on one axis of time, newest first; with a text, those alone in which it is. */
 export async function runs({ runtime }: Subject, ask: Ask): Promise<Page> {
   const status = stati.find((one) => one === ask.search.get('status'))
-  const { items, cursor } = await runtime.runs.list({ ...pageOf(ask), ...(status === undefined ? {} : { status }) })
-  const body = html`${filters(status)}
-${items.length === 0 ? nothing(status === undefined ? 'There are no runs yet.' : `There is no ${status} run here.`) : timeline(items)}
+  const text = (ask.search.get('text') ?? '').trim().slice(0, MOST_TEXT)
+  const filter = status === undefined ? {} : { status }
+  const { found, searched, cursor } = await search(runtime, { ...pageOf(ask), ...filter }, text)
+  const none = status === undefined ? 'There are no runs yet.' : `There is no ${status} run here.`
+  const unfound = `The text is in none of the ${counted(searched, 'run')} that were looked through.`
+  const body = html`${searchForm(status, text)}${filters(status, text)}
+${found.length === 0 ? nothing(text === '' ? none : unfound) : timeline(found)}
 ${more('/runs', ask.search, cursor)}`
   return { title: 'Runs', section: '/runs', body }
 }
 
-function filters(current: RunStatus | undefined): Html {
+/** A longer text is in no line that a person looks for. */
+const MOST_TEXT = 200
+
+/** A page of runs; with a text, pages are gone through until one has some in which it is. */
+async function search(
+  runtime: Subject['runtime'],
+  page: NonNullable<Parameters<Subject['runtime']['runs']['list']>[0]>,
+  text: string,
+): Promise<{ found: Story[]; searched: number; cursor: string | undefined }> {
+  const found: Story[] = []
+  let searched = 0
+  let cursor = page.cursor
+  do {
+    const next = await runtime.runs.list({ ...page, ...(cursor === undefined ? {} : { cursor }) })
+    const stories = await storiesOf(runtime, next.items)
+    found.push(...stories.filter((story) => isIn(story, text)))
+    searched += next.items.length
+    cursor = next.cursor
+  } while (text !== '' && found.length === 0 && cursor !== undefined && searched < MOST_SEARCHED)
+  return { found, searched, cursor }
+}
+
+function isIn({ run, question = '', answer = '' }: Story, text: string): boolean {
+  const { runId, threadId, agent, actor = '' } = run
+  const sought = text.toLowerCase()
+  return [question, answer, runId, threadId, agent, actor].some((field) => field.toLowerCase().includes(sought))
+}
+
+function searchForm(status: RunStatus | undefined, text: string): Html {
+  return html`<form class="search" role="search" method="get" action="/runs">
+${status !== undefined && html`<input type="hidden" name="status" value="${status}">`}
+<label for="text">Text in the question, the answer, an id or a name</label>
+<p class="buttons"><input id="text" type="search" name="text" maxlength="${MOST_TEXT}" value="${text}"> <button>Search</button></p>
+</form>`
+}
+
+function filters(current: RunStatus | undefined, text: string): Html {
   const links = [undefined, ...stati].map((status) => {
-    const path = status === undefined ? '/runs' : `/runs?status=${status}`
+    const chosen = new URLSearchParams({ ...(status && { status }), ...(text !== '' && { text }) }).toString()
+    const path = chosen === '' ? '/runs' : `/runs?${chosen}`
     return html`<li><a href="${path}"${status === current && html` aria-current="true"`}>${status ?? 'all'}</a></li>`
   })
   return html`<nav class="filters" aria-label="Runs by how they stand"><ul>${links}</ul></nav>`
 }
 
 /** A table of runs whose lines share one axis. */
-export function timeline(items: readonly RunSummary[]): Html {
-  const first = Math.min(...items.map(({ startedAt }) => startedAt))
-  const last = Math.max(...items.map(({ updatedAt }) => updatedAt))
+export function timeline(items: readonly Story[]): Html {
+  const first = Math.min(...items.map(({ run }) => run.startedAt))
+  const last = Math.max(...items.map(({ run }) => run.updatedAt))
   const share = (at: number) => (at - first) / Math.max(1, last - first)
   const rows = items.map(
-    (run) => html`<tr>
-<td data-name="Run">${id(run.runId, pathOf('/runs', run.runId))}</td>
+    ({ run, question, answer }) => html`<tr>
+<td data-name="Asked"><a href="${pathOf('/runs', run.runId)}">${clipped(question ?? '') || 'nothing in words'}</a><br><span class="quiet">${id(run.runId)}</span></td>
 <td data-name="State">${chip(run.status)}</td>
+<td data-name="Answer">${clipped(answer ?? '') || '–'}</td>
 <td data-name="Agent">${run.agent}${run.actor !== undefined && html` <span class="quiet">for ${run.actor}</span>`}</td>
 <td data-name="Started">${time(run.startedAt)}<br><span class="quiet">${duration(run.updatedAt - run.startedAt)}, ${counted(tokensOf(run.usage), 'token')}</span></td>
 <td data-name="When" class="bar">${bar([[share(run.startedAt), Math.max(share(run.updatedAt), share(run.startedAt) + 0.001)]], `mark ${run.status}`)}</td>
@@ -49,7 +95,7 @@ export function timeline(items: readonly RunSummary[]): Html {
   )
   return html`<table class="list timeline">
 <caption>From ${time(first)} to ${time(last)} (UTC), newest first</caption>
-<thead><tr><th scope="col">Run</th><th scope="col">State</th><th scope="col">Agent</th><th scope="col">Started</th><th scope="col">When</th></tr></thead>
+<thead><tr><th scope="col">Asked</th><th scope="col">State</th><th scope="col">Answer</th><th scope="col">Agent</th><th scope="col">Started</th><th scope="col">When</th></tr></thead>
 <tbody>${rows}</tbody></table>`
 }
 
@@ -60,9 +106,12 @@ export async function oneRun({ runtime }: Subject, ask: Ask, runId: string): Pro
   const { items, cursor } = await runtime.traces.list({ runId, ...pageOf(ask, EVENTS) })
   const events = (items as JournaledEvent[]).toReversed()
   const path = pathOf('/runs', runId)
+  const [story] = await storiesOf(runtime, [run])
   const body = html`${facts([
     ['Run', id(runId)],
     ['State', chip(run.status)],
+    ['Asked', clipped(story?.question ?? '', 400) || undefined],
+    ['Answer', clipped(story?.answer ?? '', 400) || undefined],
     ['Agent', run.agent],
     ['Asked by', run.actor],
     ['Thread', id(run.threadId, pathOf('/threads', run.threadId))],

@@ -28,7 +28,7 @@ ${more(pathOf('/threads', threadId), ask.search, cursor)}`
 }
 
 function messageOf(message: Message): Html {
-  return html`<li class="event ${message.role}"><p class="head"><b>${message.role}</b> <span class="quiet">${message.actor} ${time(message.createdAt)}</span>
+  return html`<li class="event ${message.role}"><p class="head"><b>${message.role}</b> ${message.interrupted === true && 'interrupted '}<span class="quiet">${message.actor} ${time(message.createdAt)}</span>
 ${message.runId !== undefined && html` ${html`<a href="${pathOf('/runs', message.runId)}">its run</a>`}`}</p>
 ${message.parts.map(partOf)}</li>`
 }
@@ -45,5 +45,7 @@ function partOf(part: Part): Html {
       return html`<details><summary>Calls ${part.tool}</summary>${value(part.input)}</details>`
     case 'tool-result':
       return html`<details><summary>${part.isError === true ? 'Failed' : 'Result'} of call ${part.callId}</summary>${value(part.result)}</details>`
+    case 'opaque':
+      return html`<details><summary>A part that only ${part.provider} understands</summary>${value(part.data)}</details>`
   }
 }

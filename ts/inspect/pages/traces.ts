@@ -1,19 +1,25 @@
-import { html } from '../html.ts'
+import type { TraceEvent } from '../../runtime/types.ts'
+import { type Html, html } from '../html.ts'
 import type { Page } from '../layout.ts'
+import { pathOf } from '../paths.ts'
 import { type Ask, pageOf } from '../routes.ts'
 import type { Subject } from '../server.ts'
 import { more, nothing, time } from '../values.ts'
 import { detailsOf } from './events.ts'
 
-/** What happened outside of runs, newest first. */
+/** What happened, newest first. */
 export async function traces({ runtime }: Subject, ask: Ask): Promise<Page> {
   const { items, cursor } = await runtime.traces.list(pageOf(ask))
   const events = items.map(
     (event) =>
-      html`<li class="event"><p class="head">${time(event.at)} <b>${event.type}</b></p>${detailsOf(event)}</li>`,
+      html`<li class="event"><p class="head">${time(event.at)} <b>${event.type}</b>${runOf(event)}</p>${detailsOf(event)}</li>`,
   )
   const list = items.length === 0 ? nothing('There are no events yet.') : html`<ol class="events">${events}</ol>`
-  const body = html`<p class="quiet">What happened outside of runs, newest first, for as long as traces are kept. A run's events are with the run.</p>
+  const body = html`<p class="quiet">What happened, in runs and outside of them, for as long as it is kept. Runs that overlapped come one after the other, the newest first.</p>
 ${list}${more('/events', ask.search, cursor)}`
   return { title: 'Events', section: '/events', body }
+}
+
+function runOf(event: TraceEvent): Html | undefined {
+  return 'runId' in event ? html` <a href="${pathOf('/runs', event.runId)}">its run</a>` : undefined
 }

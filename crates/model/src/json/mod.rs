@@ -10,9 +10,12 @@
 //! ```
 
 mod parse;
+mod stream;
 mod write;
 
 pub use parse::{Limits, MAX_DEPTH, parse};
+pub(crate) use stream::SAMPLE;
+pub use stream::{Canonical, canonical_of};
 pub use write::{canonical, write};
 pub(crate) use write::{escaped_length, write_at_most};
 

@@ -40,6 +40,17 @@ impl Default for Limits {
 /// # Errors
 /// `InvalidInput` says what is wrong and at which byte, and repeats nothing of the text.
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Json> {
+    let text = textual(bytes, limits)?;
+    let remaining = Cell::new(limits.elements);
+    let seed = ValueSeed { depth: limits.depth.min(MAX_DEPTH), remaining: &remaining };
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = seed.deserialize(&mut deserializer).map_err(|error| describe(text, &error))?;
+    deserializer.end().map_err(|error| describe(text, &error))?;
+    Ok(value)
+}
+
+/// The text of these bytes, if it is one and not too long.
+pub(super) fn textual<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str> {
     if bytes.len() > limits.bytes {
         return Err(Error::InvalidInput(format!(
             "The JSON text has {} bytes, at most {} are allowed. Split it or keep part of it elsewhere.",
@@ -50,19 +61,13 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Json> {
     if bytes.starts_with("\u{feff}".as_bytes()) {
         return Err(Error::invalid("The JSON text starts with a byte order mark. Leave it out."));
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
+    std::str::from_utf8(bytes).map_err(|error| {
         Error::InvalidInput(format!("The JSON text is not valid UTF-8 at byte {}.", error.valid_up_to()))
-    })?;
-    let remaining = Cell::new(limits.elements);
-    let seed = ValueSeed { depth: limits.depth.min(MAX_DEPTH), remaining: &remaining };
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = seed.deserialize(&mut deserializer).map_err(|error| describe(text, &error))?;
-    deserializer.end().map_err(|error| describe(text, &error))?;
-    Ok(value)
+    })
 }
 
 /// serde_json's messages repeat nothing of the text as long as every type is accepted, and it is here.
-fn describe(text: &str, error: &serde_json::Error) -> Error {
+pub(super) fn describe(text: &str, error: &serde_json::Error) -> Error {
     let message = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
     let what = message.strip_suffix(&position).unwrap_or(&message);

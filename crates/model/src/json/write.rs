@@ -32,14 +32,18 @@ enum Keys {
     Sorted,
 }
 
-struct Writer {
-    out: String,
+pub(super) struct Writer {
+    pub(super) out: String,
     keys: Keys,
     /// Writing stops somewhere behind so many bytes.
     most: usize,
 }
 
 impl Writer {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self { out: String::with_capacity(bytes), keys: Keys::Sorted, most: usize::MAX }
+    }
+
     fn value(&mut self, value: &Json) {
         match value {
             Json::Null => self.out.push_str("null"),
@@ -56,7 +60,7 @@ impl Writer {
         self.out.len() > self.most
     }
 
-    fn number(&mut self, number: f64) {
+    pub(super) fn number(&mut self, number: f64) {
         if number.is_finite() {
             // Prints negative zero as 0.
             self.out.push_str(ryu_js::Buffer::new().format_finite(number));
@@ -109,7 +113,7 @@ impl Writer {
         self.out.push('}');
     }
 
-    fn string(&mut self, text: &str) {
+    pub(super) fn string(&mut self, text: &str) {
         self.out.push('"');
         let mut rest = text;
         // Everything that is escaped is one byte long, so both halves are whole characters.
@@ -160,7 +164,7 @@ const fn is_escaped(byte: u8) -> bool {
 
 /// Compares as UTF-16 without encoding. UTF-8 sorts by code point, and UTF-16 differs from that in one way only: the
 /// characters from U+10000 on (first byte F0 to F4) come before those from U+E000 to U+FFFF (first byte EE or EF).
-fn by_utf16(a: &str, b: &str) -> Ordering {
+pub(super) fn by_utf16(a: &str, b: &str) -> Ordering {
     fn weight(byte: u8) -> u8 {
         if byte == 0xee || byte == 0xef { byte | 0x10 } else { byte }
     }

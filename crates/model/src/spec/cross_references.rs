@@ -3,35 +3,34 @@
 use std::collections::HashSet;
 
 use super::issues::{Issues, path_at, path_to};
+use super::known_names::KnownNames;
 use super::messages;
 use crate::Json;
 
 /// Every name must be unique in its list, and every name that is used must be there.
 pub(super) fn check_cross_references(topology: &Json, issues: &mut Issues) {
-    let agents = registered(topology, "agents", issues);
-    let tools = registered(topology, "tools", issues);
-    let references = registered(topology, "references", issues);
-    let plans = registered(topology, "plans", issues);
+    let agents = registered(topology, "agents", "agent", issues);
+    let tools = registered(topology, "tools", "tool", issues);
+    let references = registered(topology, "references", "reference type", issues);
+    let plans = registered(topology, "plans", "plan type", issues);
     check_coordinators(topology, issues);
 
     for (index, agent) in elements(topology, "agents").enumerate() {
         let path = path_at("agents", index);
-        for (key, known, message) in
-            [("routes", &agents, messages::UNKNOWN_AGENT), ("tools", &tools, messages::UNKNOWN_TOOL)]
-        {
+        for (key, known) in [("routes", &agents), ("tools", &tools)] {
             for (index, name) in elements(agent, key).enumerate() {
-                check_name(Some(name), known, &path_at(&path_to(&path, key), index), message, issues);
+                check_name(Some(name), known, &path_at(&path_to(&path, key), index), issues);
             }
         }
-        check_name(agent.get("plan"), &plans, &path_to(&path, "plan"), messages::UNKNOWN_PLAN, issues);
+        check_name(agent.get("plan"), &plans, &path_to(&path, "plan"), issues);
     }
     for (index, tool) in elements(topology, "tools").enumerate() {
         let path = path_at("tools", index);
         for (property, name) in tool.get("references").and_then(Json::as_object).unwrap_or_default() {
             let path = path_to(&path_to(&path, "references"), property);
-            check_name(Some(name), &references, &path, messages::UNKNOWN_REFERENCE, issues);
+            check_name(Some(name), &references, &path, issues);
         }
-        check_name(tool.get("result"), &references, &path_to(&path, "result"), messages::UNKNOWN_REFERENCE, issues);
+        check_name(tool.get("result"), &references, &path_to(&path, "result"), issues);
     }
 }
 
@@ -65,11 +64,11 @@ pub(super) fn check_tool(tool: &Json, path: &str, issues: &mut Issues) {
     }
 }
 
-fn registered<'a>(topology: &'a Json, key: &str, issues: &mut Issues) -> HashSet<&'a str> {
-    let mut names = HashSet::new();
+fn registered<'a>(topology: &'a Json, key: &str, kind: &'static str, issues: &mut Issues) -> KnownNames<'a> {
+    let mut names = KnownNames::new(kind);
     for (index, element) in elements(topology, key).enumerate() {
         let Some(name) = element.get("name").and_then(Json::as_str) else { continue };
-        if !names.insert(name) {
+        if !names.add(name) {
             issues.add(path_to(&path_at(key, index), "name"), messages::DUPLICATE_NAME);
         }
     }
@@ -85,9 +84,9 @@ fn check_coordinators(topology: &Json, issues: &mut Issues) {
     }
 }
 
-fn check_name(name: Option<&Json>, known: &HashSet<&str>, path: &str, message: &str, issues: &mut Issues) {
-    if name.and_then(Json::as_str).is_some_and(|name| !known.contains(name)) {
-        issues.add(path, message);
+fn check_name(name: Option<&Json>, known: &KnownNames<'_>, path: &str, issues: &mut Issues) {
+    if let Some(name) = name.and_then(Json::as_str).filter(|name| !known.has(name)) {
+        issues.add(path, known.without(name));
     }
 }
 

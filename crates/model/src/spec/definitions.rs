@@ -3,7 +3,7 @@
 use super::issues::Issues;
 use super::messages;
 use super::reader::{
-    Object, integer, name, object_that, one_of, positive, record, schema, string, string_that, text, tool_name,
+    Object, boolean, integer, name, object_that, one_of, positive, record, schema, string, string_that, text, tool_name,
 };
 use crate::Json;
 
@@ -104,6 +104,8 @@ pub struct Tool {
     pub references: Vec<(String, String)>,
     /// The reference type under which a large result is kept.
     pub result: Option<String>,
+    /// Whether a `write` call may be made twice in one answer with the same input.
+    pub allow_repeats: bool,
 }
 
 pub(super) fn reference_type(json: &Json, path: &str, issues: &mut Issues) -> Option<ReferenceType> {
@@ -165,6 +167,7 @@ pub(super) fn tool(json: &Json, path: &str, issues: &mut Issues) -> Option<Tool>
         "timeoutMs",
         "references",
         "result",
+        "allowRepeats",
     ];
     let object = Object::open(json, path, &known, issues)?;
     Some(Tool {
@@ -179,6 +182,7 @@ pub(super) fn tool(json: &Json, path: &str, issues: &mut Issues) -> Option<Tool>
         references: object
             .or_default("references", issues, |json, path, issues| record(json, path, issues, (|_| true, ""), string)),
         result: object.optional("result", issues, string),
+        allow_repeats: object.optional("allowRepeats", issues, boolean).unwrap_or(false),
     })
 }
 

@@ -4,6 +4,7 @@
 pub(crate) const REQUIRED: &str = "Is required.";
 pub(crate) const STRING: &str = "Must be a string.";
 pub(crate) const TEXT: &str = "Must be a text that is not empty.";
+pub(crate) const BOOLEAN: &str = "Must be true or false.";
 pub(crate) const NUMBER: &str = "Must be a number.";
 pub(crate) const ARRAY: &str = "Must be an array.";
 pub(crate) const OBJECT: &str = "Must be an object.";
@@ -36,10 +37,6 @@ pub(crate) const DUPLICATE_NAME: &str = "Another one in this list has the same n
 pub(crate) const DUPLICATE: &str = "Is in the list already.";
 pub(crate) const SELF_ROUTE: &str = "An agent cannot route to itself.";
 pub(crate) const SECOND_COORDINATOR: &str = "Only one coordinator is allowed.";
-pub(crate) const UNKNOWN_AGENT: &str = "No agent of this name is registered.";
-pub(crate) const UNKNOWN_TOOL: &str = "No tool of this name is registered.";
-pub(crate) const UNKNOWN_REFERENCE: &str = "No reference type of this name is registered.";
-pub(crate) const UNKNOWN_PLAN: &str = "No plan type of this name is registered.";
 pub(crate) const UNKNOWN_INPUT_PROPERTY: &str = "The input schema has no property of this name.";
 
 pub(super) fn unknown_property(known: &[&str]) -> String {

@@ -8,6 +8,7 @@ mod cross_references;
 mod definitions;
 mod environment;
 mod issues;
+mod known_names;
 mod limits;
 pub(crate) mod messages;
 mod plain_json;

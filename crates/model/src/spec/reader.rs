@@ -59,6 +59,14 @@ pub(super) fn string(json: &Json, path: &str, issues: &mut Issues) -> Option<Str
     text.map(str::to_owned)
 }
 
+pub(super) fn boolean(json: &Json, path: &str, issues: &mut Issues) -> Option<bool> {
+    let value = json.as_bool();
+    if value.is_none() {
+        issues.add(path, messages::BOOLEAN);
+    }
+    value
+}
+
 /// A string that `accepts` takes; else `message`.
 pub(super) fn string_that(
     accepts: fn(&str) -> bool,

@@ -88,6 +88,7 @@ pub(crate) fn name(number: u32) -> &'static str {
         94 => "runGet",
         95 => "runsList",
         96 => "tokens",
+        97 => "runOrigin",
         ROTATE_ROOT_KEY => "rotateRootKey",
         SETUP_STORE => "setupStore",
         MIGRATE => "migrate",
@@ -112,7 +113,7 @@ pub(crate) const CALL_BYTES: usize = 8 * 1024;
 
 /// Whether an operation can be asked again when its answer was refused, because it changes nothing.
 pub(crate) fn only_reads(number: u32) -> bool {
-    matches!(number, 12..=15 | 20 | 30 | 41..=43 | 51 | 52 | 54 | 55..=58 | 70 | 71 | 80..=82 | 92 | 94..=96)
+    matches!(number, 12..=15 | 20 | 30 | 41..=43 | 51 | 52 | 54 | 55..=58 | 70 | 71 | 80..=82 | 92 | 94..=97)
 }
 
 /// To be called for a call that is not started: a run that it was to begin is not prepared any more.

@@ -57,6 +57,7 @@ pub(super) async fn run(
             Ok(page_answer(handle.list_runs(&filter, limit, cursor).await?))
         }
         96 => Ok(Answer(handle.tokens().await?.into_bytes())),
+        97 => Ok(Answer(handle.run_origin(arguments.text()?).await?.into_bytes())),
         _ => Err(no_such_operation()),
     }
 }

@@ -101,7 +101,7 @@ impl TenantHandle {
         for _ in 0..ATTEMPTS {
             let ledger = Ledger::read(&access).await?;
             let pending = ledger.head.pending + approvals.len() as u64;
-            self.check_pending(pending)?;
+            self.check_pending(ledger.head.pending, approvals.len() as u64)?;
             let soonest = approvals.iter().map(|approval| approval.expires_at).min().unwrap_or(u64::MAX);
             let head = Head { pending, next_expiry: ledger.head.next_expiry.min(soonest), ..ledger.head };
             let mut changes = vec![ledger.write_head(&access, head)];
@@ -337,12 +337,12 @@ impl TenantHandle {
         Ok(())
     }
 
-    fn check_pending(&self, used: u64) -> Result<()> {
+    fn check_pending(&self, used: u64, more: u64) -> Result<()> {
         let limit = self.pending_approvals();
-        if used <= limit {
+        if used.saturating_add(more) <= limit {
             Ok(())
         } else {
-            Err(Error::QuotaExceeded { quota: "pendingApprovals".to_owned(), limit, used })
+            Err(Error::QuotaExceeded { quota: "pendingApprovals".to_owned(), limit, used, more })
         }
     }
 }

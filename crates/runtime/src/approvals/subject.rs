@@ -39,7 +39,12 @@ impl Question {
                 ("tool", Json::String(name)) => tool = Some(name),
                 ("input", value) => input = Some(value),
                 ("planId", Json::String(id)) => plan_id = Some(id),
-                _ => return Err(wrong()),
+                (key, _) => {
+                    return Err(Error::invalid(format!(
+                        "The subject of an approval must be {{ tool, input }} or {{ planId }}, with a text as tool and planId. {} is neither.",
+                        names::shown(key)
+                    )));
+                }
             }
         }
         match (tool, input, plan_id) {
@@ -76,7 +81,10 @@ impl Subject {
     /// `InvalidInput` for a name that no tool has, or more than 1 MiB of input.
     pub(crate) fn tool(tool: String, input: &Json) -> Result<Self> {
         if !names::is_tool_name(&tool) {
-            return Err(Error::invalid("The tool of an approval must match ^[A-Za-z][A-Za-z0-9_-]{0,63}$."));
+            return Err(Error::invalid(format!(
+                "The tool of an approval must match ^[A-Za-z][A-Za-z0-9_-]{{0,63}}$. It is {}.",
+                names::shown(&tool)
+            )));
         }
         let input = json::canonical(input);
         if input.len() > INPUT_BYTES {

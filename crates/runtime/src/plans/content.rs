@@ -54,9 +54,10 @@ impl Draft {
         let mut given = Members::new("The plan", members, &["type", "planId", "goal", "steps", "details"])?;
         let type_name = given.text("type")?;
         if !names::is_name(&type_name) {
-            return Err(Error::invalid(
-                "The type of a plan must match ^[a-z][a-z0-9_-]{0,63}$: lower-case letters, digits, _ and -, starting with a letter.",
-            ));
+            return Err(Error::invalid(format!(
+                "The type of a plan must match ^[a-z][a-z0-9_-]{{0,63}}$: lower-case letters, digits, _ and -, starting with a letter. It is {}.",
+                names::shown(&type_name)
+            )));
         }
         let plan_id = given.optional_text("planId")?;
         if plan_id.as_deref().is_some_and(|id| !is_plan_id(id)) {
@@ -158,8 +159,12 @@ fn check_step(number: usize, step: &Json) -> Result<(String, Vec<String>)> {
     };
     let mut given = Members::new(&place, members.clone(), &["id", "tool", "input", "dependsOn", "note"])?;
     let id = given.sized_text("id", 1, ID_BYTES)?;
-    if !names::is_tool_name(&given.text("tool")?) {
-        return Err(Error::invalid(format!("{place}.tool must match ^[A-Za-z][A-Za-z0-9_-]{{0,63}}$.")));
+    let tool = given.text("tool")?;
+    if !names::is_tool_name(&tool) {
+        return Err(Error::invalid(format!(
+            "{place}.tool must match ^[A-Za-z][A-Za-z0-9_-]{{0,63}}$. It is {}.",
+            names::shown(&tool)
+        )));
     }
     given.required("input")?;
     if given.has("note") {

@@ -7,11 +7,13 @@ use bailiwick_model::pace::ahead_of;
 use bailiwick_model::spec::AgentRole;
 
 use super::callbacks::{ASKED_BYTES, Ask, Reply};
-use super::collected::{ANSWER_BYTES, Collected, Part};
+use super::collected::{ANSWER_BYTES, Collected};
 use super::driver::{Driver, Halt, failed, host_gone};
-use super::entry::{member, number, object, whole};
+use super::entry::{member, number, whole};
 use super::live::Writing;
+use super::parts::Parts;
 use super::team::AgentRules;
+use super::tool::shortened;
 
 /// How often one model is tried when its failure may pass.
 const TRIES: u32 = 3;
@@ -73,6 +75,7 @@ impl Driver<'_> {
         Err(model_failed(last))
     }
 
+    /// Asks once. What came of an answer that broke off is kept until an entry notes it.
     async fn ask_once(&mut self, model: &str, tries: u32) -> Result<Result<Collected, ModelFailure>, Halt> {
         let message_id = self.written_id(tries);
         let request = self.model_request(model)?;
@@ -84,33 +87,41 @@ impl Driver<'_> {
             ..Writing::default()
         };
         self.live.writing(writing);
-        let mut asked = self.callbacks.ask(Ask::Model, request);
         let mut collected = Collected::new(message_id);
+        let came_to = match self.listen(request, &mut collected).await {
+            Ok(None) => return Ok(Ok(collected)),
+            Ok(Some(mut failure)) => {
+                failure.begun = !collected.parts.is_empty();
+                Ok(Err(failure))
+            }
+            Err(halt) => Err(halt),
+        };
+        ahead_of(collected.bytes.sum()).await;
+        self.broken_off.take(collected, model, &self.state);
+        came_to
+    }
+
+    /// Takes an answer in as it comes. `None`: it is there.
+    async fn listen(&self, request: String, collected: &mut Collected) -> Result<Option<ModelFailure>, Halt> {
+        let mut asked = self.callbacks.ask(Ask::Model, request);
         loop {
             let Some(reply) = self.unless_halted(asked.next()).await? else { return Err(host_gone().into()) };
             let (text, is_last) = match reply {
                 Reply::Piece(text) => (text, false),
                 Reply::Value(text) => (text, true),
-                Reply::Failure(text) => return Ok(Err(ModelFailure::read(&text, !collected.parts.is_empty()))),
+                Reply::Failure(text) => return Ok(Some(ModelFailure::read(&text))),
             };
             ahead_of(text.len()).await;
             let (more_text, more_reasoning) = match collected.take(&text) {
                 Ok(more) => more,
-                Err(message) => {
-                    let begun = !collected.parts.is_empty();
-                    return Ok(Err(ModelFailure { message, retryable: false, retry_after_ms: None, begun }));
-                }
+                Err(message) => return Ok(Some(ModelFailure::new(message, false))),
             };
             if !more_text.is_empty() || !more_reasoning.is_empty() {
                 self.live.written(&more_text, &more_reasoning);
             }
             if is_last {
-                if collected.finish.is_some() {
-                    return Ok(Ok(collected));
-                }
-                let message = "The model's answer ended without a finish.".to_owned();
-                let begun = !collected.parts.is_empty();
-                return Ok(Err(ModelFailure { message, retryable: true, retry_after_ms: None, begun }));
+                let ended = "The model's answer ended without a finish.";
+                return Ok(collected.finish.is_none().then(|| ModelFailure::new(ended.to_owned(), true)));
             }
         }
     }
@@ -162,42 +173,62 @@ impl Driver<'_> {
     async fn answered(&mut self, model: &str, mut collected: Collected) -> Result<(), Halt> {
         let Some(finish) = collected.finish.take() else { return Err(failed("INTERNAL", "An answer has no end.")) };
         let message_id = std::mem::take(&mut collected.message_id);
-        ahead_of(collected.bytes).await;
-        let parts = self.parts(collected);
-        let has_calls = parts.iter().any(|part| part.get("type").and_then(Json::as_str) == Some("tool-call"));
+        let warnings: Vec<Json> = collected.warnings.drain(..).map(Json::String).collect();
+        ahead_of(collected.bytes.sum()).await;
+        let answer = Parts::of(collected, &self.state, &finish.reason);
         let mut entry = self
             .agent_entry("model.completed")
             .with("model", Json::from(model))
             .with("usage", finish.usage.to_json())
-            .with("finishReason", Json::String(finish.reason))
-            .own("messageId", Json::String(message_id))
-            .own("active", number(self.active_ms()));
-        if !has_calls {
-            let text = super::state::text_of(&parts);
-            match self.checked_output(&text).await? {
+            .with("finishReason", Json::from(finish.reason.as_str()));
+        if !warnings.is_empty() {
+            entry = entry.with("warnings", Json::Array(warnings));
+        }
+        entry = entry.own("messageId", Json::String(message_id)).own("active", number(self.active_ms()));
+        entry = self.broken_off.used(entry);
+        let mut wrong = None;
+        if !answer.has_calls() && finish.reason != "pause" {
+            match self.checked_answer(&super::state::text_of(&answer.parts)).await? {
                 Ok(Some(output)) => entry = entry.own("output", output),
                 Ok(None) => {}
-                Err(problem) if self.state.frames.last().is_some_and(|frame| frame.corrections < CORRECTIONS) => {
-                    entry = entry.own("correction", Json::String(problem));
-                }
-                Err(problem) => {
-                    self.note(entry.own("correction", Json::String(problem.clone())).own("parts", Json::Array(parts)))?;
-                    return Err(failed("OUTPUT_INVALID", &problem));
+                Err(mut problem) => {
+                    if finish.reason == "length" {
+                        problem.push_str(" The answer reached its length limit (finishReason length): write less.");
+                    }
+                    entry = entry.own("correction", Json::from(problem.as_str()));
+                    let is_last = self.state.frames.last().is_none_or(|frame| frame.corrections >= CORRECTIONS);
+                    wrong = Some(problem).filter(|_| is_last);
                 }
             }
         }
-        self.note(entry.own("parts", Json::Array(parts)))?;
-        Ok(())
+        for (key, value) in answer.noted(Vec::new()) {
+            entry = entry.own(&key, value);
+        }
+        self.note(entry)?;
+        wrong.map_or(Ok(()), |problem| Err(failed("OUTPUT_INVALID", &problem)))
+    }
+
+    /// What the whole answer gives, with what was said before its provider paused; or else its end alone.
+    async fn checked_answer(&self, text: &str) -> Result<Result<Option<Json>, String>, Halt> {
+        let said = self.state.frames.last().map(|frame| frame.said.as_str()).unwrap_or_default();
+        if said.is_empty() {
+            return self.checked_output(text).await;
+        }
+        match self.checked_output(&format!("{said}{text}")).await? {
+            Err(_) => self.checked_output(text).await,
+            fits => Ok(fits),
+        }
     }
 
     /// What an answer without calls gives: what fits the agent's output schema, or the plan that a planner has drafted.
     async fn checked_output(&self, text: &str) -> Result<Result<Option<Json>, String>, Halt> {
         let agent: &AgentRules = self.agent()?;
         if agent.spec.role == AgentRole::Planner {
-            return Ok(self.checked_plan(text).await);
+            return Ok(self.checked_plan(text).await?.map(Some));
         }
         ahead_of(text.len()).await;
-        match agent.output(text).await {
+        let by_host = self.handle.validated.agents.contains(&agent.spec.name);
+        match agent.output(text, by_host).await {
             Ok(Some(output)) => Ok(self.validated_output(&agent.spec.name, output).await?.map(Some)),
             other => Ok(other),
         }
@@ -220,48 +251,20 @@ impl Driver<'_> {
         }
         Ok(Ok(answer.get("output").cloned().unwrap_or(output)))
     }
-
-    /// The parts of an answer as messages keep them. Inputs that are no JSON stay texts, which fit no tool's schema.
-    fn parts(&self, collected: Collected) -> Vec<Json> {
-        let mut taken: Vec<String> = Vec::new();
-        let mut parts = Vec::with_capacity(collected.parts.len());
-        for part in collected.parts {
-            let (mut members, metadata) = match part {
-                Part::Text { text, metadata } => (text_members("text", text), metadata),
-                Part::Reasoning { text, metadata } => (text_members("reasoning", text), metadata),
-                Part::Call { call_id, tool, input, metadata } => {
-                    let call_id = self.state.free_call_id(&call_id, &taken);
-                    taken.push(call_id.clone());
-                    let input = match json::parse(input.as_bytes(), &json::Limits::default()) {
-                        Ok(input) => input,
-                        // Providers send nothing for a call without arguments.
-                        Err(_) if input.trim().is_empty() => Json::Object(Vec::new()),
-                        Err(_) => Json::String(input),
-                    };
-                    let members = vec![
-                        member("type", Json::from("tool-call")),
-                        member("callId", Json::String(call_id)),
-                        member("tool", Json::String(tool)),
-                        member("input", input),
-                    ];
-                    (members, metadata)
-                }
-            };
-            members.extend(metadata.map(|metadata| member("metadata", metadata)));
-            parts.push(Json::Object(members));
-        }
-        parts
-    }
 }
 
 impl ModelFailure {
-    fn read(text: &[u8], begun: bool) -> Self {
+    fn new(message: String, retryable: bool) -> Self {
+        Self { message, retryable, retry_after_ms: None, begun: false }
+    }
+
+    fn read(text: &[u8]) -> Self {
         let told = json::parse(text, &json::Limits::default()).unwrap_or(Json::Null);
         Self {
-            message: told.get("message").and_then(Json::as_str).unwrap_or("The model failed.").to_owned(),
+            message: shortened(told.get("message").and_then(Json::as_str).unwrap_or("The model failed.")),
             retryable: told.get("retryable").and_then(Json::as_bool).unwrap_or(false),
             retry_after_ms: told.get("retryAfterMs").and_then(whole),
-            begun,
+            begun: false,
         }
     }
 }
@@ -275,13 +278,6 @@ fn model_failed(failure: Option<ModelFailure>) -> Halt {
     ];
     members.extend(failure.retry_after_ms.map(|after| member("retryAfterMs", number(after))));
     Halt::Failed(Json::Object(members))
-}
-
-fn text_members(kind: &str, text: String) -> Vec<(String, Json)> {
-    let Json::Object(members) = object([("type", Json::from(kind)), ("text", Json::String(text))]) else {
-        return Vec::new();
-    };
-    members
 }
 
 pub(crate) fn quoted(text: &str) -> String {

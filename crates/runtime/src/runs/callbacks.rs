@@ -17,9 +17,12 @@ pub enum Ask {
     NeedsApproval,
     /// Somebody who may decide about an approval: JSON `{ decision, actor?, reason? }`.
     Approve,
-    /// What the agent's own schema makes of an output that fits its JSON Schema: JSON `{}` for nothing, `{ output }` for what
+    /// What the agent's own schema makes of an output: JSON `{}` for nothing, `{ output }` for what
     /// counts instead, `{ problem }` for its model.
     Output,
+    /// Whether an input fits the tool's own schema, before anybody is asked about the call: JSON `{}`, or `{ problem }` for
+    /// the model.
+    Input,
 }
 
 /// What comes back.

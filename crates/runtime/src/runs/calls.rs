@@ -9,9 +9,11 @@ use bailiwick_model::spec::{AgentRole, ApprovalPolicy, InterruptedPolicy, ToolEf
 use data_encoding::HEXLOWER;
 use tokio::time::Instant;
 
+use super::ask::quoted;
 use super::callbacks::{Ask, Reply};
 use super::driver::{Driver, Halt, failed, host_gone};
 use super::frame::{Approving, Call};
+use super::team::ToolRules;
 use super::together::Together;
 use super::tool::{self, Outcome};
 
@@ -39,6 +41,21 @@ enum Sorted {
     Noted,
 }
 
+/// Why a call is not made, before anything else is asked about it: a code and what its model is told. What was begun already is
+/// not refused any more.
+fn unmade(call: &Call, may_be_repeated: bool) -> Option<(&'static str, String)> {
+    if call.started {
+        return None;
+    }
+    if let Some(problem) = &call.unread {
+        return Some(("INPUT_INVALID", problem.clone()));
+    }
+    // Some servers send a whole call twice, under two ids.
+    let first = call.repeats.as_ref().filter(|_| !may_be_repeated)?;
+    let told = format!("This is the same call as {first} of this answer. It was made once: its result is there.");
+    Some(("CALL_REPEATED", told))
+}
+
 impl Driver<'_> {
     /// Goes on with calls. `false`: the run is suspended.
     pub(crate) async fn calls(&mut self, ready: &[usize]) -> Result<bool, Halt> {
@@ -53,7 +70,11 @@ impl Driver<'_> {
         }
         if tools.is_empty() {
             // One at a time: each of them may take long, and the next may depend on what comes of it.
-            self.enter(routed.swap_remove(0)).await?;
+            let call = routed.swap_remove(0);
+            match unmade(&call, false) {
+                Some((code, told)) => drop(self.refuse(&call, code, &told)?),
+                None => self.enter(call).await?,
+            }
             return Ok(true);
         }
         let (mut to_run, mut to_ask) = (Vec::new(), Vec::new());
@@ -77,8 +98,12 @@ impl Driver<'_> {
             return self.refuse(&call, "REJECTED", told);
         }
         if !self.agent()?.may_call(&call.tool) || self.team().tool(&call.tool).is_none() {
-            let names = self.agent()?.spec.tools.join(", ");
-            return self.refuse(&call, "TOOL_UNKNOWN", &format!("There is no such tool. The tools are: {names}."));
+            let told = self.agent()?.unknown_tool();
+            return self.refuse(&call, "TOOL_UNKNOWN", &told);
+        }
+        let repeats = self.team().tool(&call.tool).is_some_and(ToolRules::may_be_repeated);
+        if let Some((code, told)) = unmade(&call, repeats) {
+            return self.refuse(&call, code, &told);
         }
         let input = match self.filled_input(&call).await? {
             Ok(input) => input,
@@ -87,12 +112,10 @@ impl Driver<'_> {
         // Checking it, and writing it for whoever approves and runs it.
         ahead(2 * input.weight()).await;
         let Some(rules) = self.team().tool(&call.tool) else { return Ok(Sorted::Noted) };
-        if let Some(problems) = rules.wrong_input(&input).await {
-            return self.refuse(
-                &call,
-                "INPUT_INVALID",
-                &format!("The input does not fit the tool's schema: {problems}"),
-            );
+        // The host's own schema decides alone where there is one: it validates with the call.
+        let by_host = self.handle.validated.tools.contains(&call.tool);
+        if !by_host && let Some(problems) = rules.wrong_input(&input).await {
+            return self.refuse(&call, "INPUT_INVALID", &unfit(&problems));
         }
         for (property, _) in &rules.references {
             let Some(value) = input.get(property) else { continue };
@@ -106,6 +129,14 @@ impl Driver<'_> {
         let is_other = |begun: &String| *begun != HEXLOWER.encode(&rules.definition);
         let (wrote, begun_otherwise) = (call.writing.is_some(), call.writing.as_ref().is_some_and(is_other));
         let checked = Checked { input: json::canonical(&input), call, effects, timeout_ms };
+        // What anybody is asked about is validated before.
+        let may_ask = approval != ApprovalPolicy::Never || checked.call.is_interrupted();
+        if by_host
+            && may_ask
+            && let Some(problem) = self.problem_of_host(&checked.call.tool, &checked.input).await?
+        {
+            return self.refuse(&checked.call, "INPUT_INVALID", &unfit(&problem));
+        }
         if checked.call.is_interrupted() && (effects == ToolEffects::Write || wrote) {
             return match policy {
                 // What would run is not what was begun: a person must say.
@@ -192,6 +223,21 @@ impl Driver<'_> {
         approved == Some(&HEXLOWER.encode(&now))
     }
 
+    /// What the host's own schema finds wrong with an input.
+    pub(crate) async fn problem_of_host(&self, tool: &str, input: &[u8]) -> Result<Option<String>, Halt> {
+        let request = format!("{{\"tool\":{},\"input\":{}}}", quoted(tool), String::from_utf8_lossy(input));
+        let mut asked = self.callbacks.ask(Ask::Input, request);
+        let unknown = || Ok(Some("its schema failed, and did not say whether it fits".to_owned()));
+        match self.unless_halted(asked.next()).await? {
+            None => Err(host_gone().into()),
+            Some(Reply::Value(answer)) => match json::parse(&answer, &json::Limits::default()) {
+                Ok(answer) => Ok(answer.get("problem").and_then(Json::as_str).map(str::to_owned)),
+                Err(_) => unknown(),
+            },
+            Some(_) => unknown(),
+        }
+    }
+
     async fn needs_approval(&self, checked: &Checked) -> Result<bool, Halt> {
         let mut asked = self.callbacks.ask(Ask::NeedsApproval, self.tool_request(&checked.call, &checked.input));
         match self.unless_halted(asked.next()).await? {
@@ -272,4 +318,9 @@ impl Driver<'_> {
             }
         }
     }
+}
+
+/// What a model is told of an input that does not fit.
+fn unfit(problems: &str) -> String {
+    format!("The input does not fit the tool's schema: {problems}")
 }

@@ -10,14 +10,14 @@ use bailiwick_tenancy::Change;
 
 use super::calls::Checked;
 use super::driver::{Driver, Halt, failed};
-use super::entry::{Entry, member, object};
+use super::entry::{Entry, damaged, member, object};
 use super::frame::Frame;
 use super::head::RunStatus;
 use super::journal::taken_over;
 use super::state::{Next, RunState};
 use crate::approvals::{Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Question, Subject};
 use crate::handle::TenantHandle;
-use crate::references::{ATTEMPTS, extension};
+use crate::references::ATTEMPTS;
 
 /// So many calls are asked about in one commit.
 const AT_ONCE: usize = 50;
@@ -27,8 +27,6 @@ const INPUT_BYTES: usize = 1 << 20;
 const AFTERWARDS_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long an approval waits, in milliseconds.
 const PENDING_MS: u64 = 7 * 24 * 60 * 60 * 1000;
-/// So many references live longer with one commit.
-const EXTENDED: usize = 200;
 
 impl Driver<'_> {
     /// Asks about calls. `false`: the run is suspended.
@@ -116,7 +114,7 @@ impl Driver<'_> {
                 return Ok(!is_suspended);
             }
         }
-        Err(taken_over().into())
+        Err(taken_over(&self.state.run_id).into())
     }
 
     /// What is noted of approvals that are asked for, and of the suspension if nothing else is left to do.
@@ -134,9 +132,9 @@ impl Driver<'_> {
             entries.push(entry);
         }
         if suspends && after.next() == Next::Wait {
-            entries.push(
-                Entry::new("run.suspended", at).with("approvals", Json::Array(approvals.iter().map(shown).collect())),
-            );
+            let suspended =
+                Entry::new("run.suspended", at).with("approvals", Json::Array(approvals.iter().map(shown).collect()));
+            entries.push(self.telling(suspended));
         }
         entries
     }
@@ -242,7 +240,12 @@ impl Driver<'_> {
     }
 
     async fn suspend(&mut self, open: Vec<Approval>) -> Result<(), Halt> {
-        self.note(self.entry("run.suspended").with("approvals", Json::Array(open.iter().map(shown).collect())))?;
+        let suspended = self.entry("run.suspended").with("approvals", Json::Array(open.iter().map(shown).collect()));
+        let told = self.telling(suspended.clone());
+        // What the thread has is noted once it has it.
+        self.note(suspended)?;
+        self.pending.pop();
+        self.pending.push(told.clone());
         for _ in 0..ATTEMPTS {
             let mut changes = self.changes_of_suspension().await?;
             let (block, _) = self.journal.appended(&self.pending);
@@ -250,6 +253,7 @@ impl Driver<'_> {
             let head = self.suspended_head(&block, self.pending.len());
             if self.try_flush(changes).await? {
                 self.head = head;
+                self.state.take_threaded(&told).ok_or_else(damaged)?;
                 return Ok(());
             }
         }
@@ -294,27 +298,19 @@ impl Driver<'_> {
 
     /// What a suspension changes besides the run's own rows.
     async fn changes_of_suspension(&self) -> Result<Vec<Change>, Halt> {
-        let mut changes = self.extension().await?;
+        let until = self.access.now().saturating_add(PENDING_MS + AFTERWARDS_MS);
+        let mut changes = self.extension(until).await?;
         changes.extend(self.tokens_changes().await?);
+        // Last, for what it names lives longest.
+        changes.extend(self.telling_changes(until).await?);
         Ok(changes)
     }
 
     /// The changes that let the references of this run live as long as it may wait.
-    async fn extension(&self) -> Result<Vec<Change>, Halt> {
-        let until = self.access.now().saturating_add(PENDING_MS + AFTERWARDS_MS);
+    async fn extension(&self, until: u64) -> Result<Vec<Change>, Halt> {
         let named = self.named_references();
         let ids: Vec<&str> = named.iter().map(String::as_str).collect();
-        let mut changes = Vec::new();
-        let groups = ids.len().div_ceil(EXTENDED);
-        for (at, group) in ids.chunks(EXTENDED).enumerate() {
-            changes = extension(&self.access, group, until).await?;
-            // Only the last ones fit into the commit of the suspension.
-            if at + 1 < groups && !changes.is_empty() {
-                let changes = std::mem::take(&mut changes);
-                self.access.commit(changes, &self.handle.engine_limits, bailiwick_tenancy::Durability::Sync).await?;
-            }
-        }
-        Ok(changes)
+        Ok(self.handle.extended(&self.access, &ids, Some(until)).await?)
     }
 }
 

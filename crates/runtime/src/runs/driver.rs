@@ -20,10 +20,14 @@ use super::head::RunHead;
 use super::journal::{CONDITIONS, Journal, taken_over};
 use super::lease::Renewal;
 use super::live::{Live, Shown};
+use super::parts::BrokenOff;
 use super::state::{Next, RunState};
 use super::team::{AgentRules, Team};
 use crate::handle::TenantHandle;
 use crate::references::{ATTEMPTS, Kept, contended};
+
+/// How the last answer of the agent that was asked ended, of a run that is completed.
+pub(crate) const FINISH_REASON: &str = "finishReason";
 
 /// Why a run does not go on.
 #[derive(Debug)]
@@ -72,6 +76,8 @@ pub(crate) struct Driver<'a> {
     pub(crate) sent: HashMap<u64, usize>,
     /// The agents that the host knows.
     pub(crate) introduced: HashSet<String>,
+    /// What is kept of answers of models that broke off.
+    pub(crate) broken_off: BrokenOff,
     /// The approvals that the host was asked about.
     pub(crate) asked: HashSet<String>,
     pub(crate) began: Instant,
@@ -109,6 +115,7 @@ impl Driver<'_> {
                 Err(Halt::Limited(limit)) => self.entry("run.limited").with("limit", Json::from(limit)),
                 Err(Halt::Failed(failure)) => self.entry("run.failed").with("error", failure),
             };
+            let entry = self.broken_off.ended(entry);
             self.end(entry).await?;
         }
     }
@@ -133,7 +140,9 @@ impl Driver<'_> {
     async fn finish(&mut self) -> Result<(), Halt> {
         let Some(answer) = self.state.answer.clone() else { return Err(damaged().into()) };
         let usage = self.state.usage.to_json();
+        let reason = self.state.finish_reason.clone();
         let entry = self.entry("run.completed").with("text", Json::String(answer.text)).with("output", answer.output);
+        let entry = entry.with_text(FINISH_REASON, reason.as_deref());
         self.end(entry.with("usage", usage)).await.map_err(Halt::from)
     }
 
@@ -222,7 +231,7 @@ impl Driver<'_> {
                 self.committed(&block);
                 Ok(true)
             }
-            Committed::Conflict(at) if at < CONDITIONS => Err(taken_over()),
+            Committed::Conflict(at) if at < CONDITIONS => Err(taken_over(&self.state.run_id)),
             Committed::Conflict(_) => {
                 self.kept.look_again(&self.access).await?;
                 Ok(false)

@@ -7,16 +7,17 @@ use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, Change, Limits, When};
 
 use super::driver::Driver;
-use super::entry::{self, Entry, number, object};
-use super::frame::{Frame, message, result_part, text_parts};
+use super::entry::{self, Entry, STORED, number, object};
+use super::frame::{Call, Frame, message, result_part, text_parts};
 use super::head::{KIND, RunHead, RunStatus, run_name, tokens_name};
 use super::journal::taken_over;
 use super::lease;
-use super::state::for_thread;
 use super::usage::Usage;
 use crate::handle::{TenantHandle, expiry};
+use crate::leftover;
 use crate::plans::PlanStatus;
 use crate::references::{ATTEMPTS, contended};
+use crate::threads::Appends;
 
 /// Turns of those who count a tenant's tokens in this process. They only spare them conflicts.
 #[derive(Default)]
@@ -67,8 +68,10 @@ impl Driver<'_> {
             let head = self.head_after(status, &block, self.pending.len());
             let expires_at = expiry(self.access.now(), self.handle.retention_ms(KIND))?;
             let mut others = self.head_changes(&head, block.len() as u64, expires_at);
+            // The journal was begun to live longer than the record does now.
+            others.extend(expires_at.map(|at| leftover::due(KIND, self.journal.name, at)));
             others.extend(self.tokens_changes().await?);
-            others.extend(self.appended_changes(&self.own_messages()).await?);
+            others.extend(self.appended_changes(&self.own_messages(), None).await?);
             others.extend(self.plan_changes().await?);
             let when = When::Any;
             others.push(Change::Delete { kind: KIND, area: Area::Record, name: self.journal.owner, when });
@@ -96,7 +99,7 @@ impl Driver<'_> {
     async fn check_owner(&self) -> Result<()> {
         match super::journal::Owner::read(&self.access, &self.state.thread_id).await? {
             Some((_, version)) if version == self.journal.version => Ok(()),
-            _ => Err(taken_over()),
+            _ => Err(taken_over(&self.state.run_id)),
         }
     }
 
@@ -129,21 +132,41 @@ impl Driver<'_> {
     }
 
     /// The changes that append what the thread does not have of these messages. A thread that was deleted meanwhile stays
-    /// deleted.
-    async fn appended_changes(&self, messages: &[String]) -> Result<Vec<Change>> {
+    /// deleted; another one lives until `until` at least.
+    async fn appended_changes(&self, messages: &[String], until: Option<u64>) -> Result<Vec<Change>> {
         let new = messages.iter().skip(self.state.threaded);
-        let messages = new.filter_map(|message| for_thread(message, &self.state.run_id)).collect();
-        let thread_id = self.state.thread_id.as_str();
-        let appended = match self.handle.append_changes(&self.access, thread_id, messages, false).await {
+        let new: Vec<Json> = new.filter_map(|message| self.for_thread(message)).collect();
+        let (thread_id, said) = (self.state.thread_id.as_str(), Appends::Said { until });
+        let appended = match self.handle.append_changes(&self.access, thread_id, &new, said).await {
             Err(Error::InvalidInput(_) | Error::QuotaExceeded { .. }) => {
                 // A thread has limits that a journal has not, and the run must be able to end.
                 let told = message("", "assistant", text_parts(TOO_LARGE), self.state.updated_at);
-                let told = for_thread(&told, &self.state.run_id).into_iter().collect();
-                self.handle.append_changes(&self.access, thread_id, told, false).await?
+                let told: Vec<Json> = self.for_thread(&told).into_iter().collect();
+                self.handle.append_changes(&self.access, thread_id, &told, said).await?
             }
             appended => appended?,
         };
         Ok(appended.map(|(changes, _)| changes).unwrap_or_default())
+    }
+
+    /// A message of the run as its thread takes it: without its id, with the run's, without results that the thread has.
+    /// `None` if nothing is left.
+    fn for_thread(&self, message: &str) -> Option<Json> {
+        let Json::Object(mut members) = json::parse(message.as_bytes(), &STORED).ok()? else { return None };
+        members.retain(|(key, _)| key != "messageId");
+        if let Some((_, Json::Array(parts))) = members.iter_mut().find(|(key, _)| key == "parts") {
+            let before = parts.len();
+            let is_told = |part: &Json| {
+                let call_id = part.get("callId").and_then(Json::as_str);
+                part.get("result").is_some() && call_id.is_some_and(|call_id| self.state.told.contains(call_id))
+            };
+            parts.retain(|part| !is_told(part));
+            if parts.is_empty() && before > 0 {
+                return None;
+            }
+        }
+        members.push(("runId".to_owned(), Json::from(self.state.run_id.as_str())));
+        Some(Json::Object(members))
     }
 
     /// What ends give to a plan that was being carried out: it is not any more.
@@ -165,7 +188,7 @@ impl Driver<'_> {
         let Some(last) = self.pending.pop() else { return Ok(()) };
         self.pending.push(last.own("threaded", number(messages.len() as u64)));
         for _ in 0..ATTEMPTS {
-            let changes = self.appended_changes(&messages).await?;
+            let changes = self.appended_changes(&messages, None).await?;
             if self.try_flush(changes).await? {
                 self.state.threaded = messages.len();
                 return Ok(());
@@ -178,6 +201,39 @@ impl Driver<'_> {
     pub(crate) fn thread_lags(&self) -> bool {
         let messages = self.state.frames.first().map_or(0, |frame| frame.messages.len());
         messages.saturating_sub(self.state.threaded) >= LAGGING && !self.pending.is_empty()
+    }
+
+    /// Adds to the entry of a suspension what the thread has with it: all that was said, and the results of the last turn so
+    /// far. Their message comes once its turn is complete, with the others.
+    pub(crate) fn telling(&self, suspended: Entry) -> Entry {
+        let Some(frame) = self.state.frames.first() else { return suspended };
+        let suspended = suspended.own("threaded", number(frame.messages.len() as u64));
+        let told: Vec<Json> = self.untold().iter().map(|call| Json::from(call.call_id.as_str())).collect();
+        if told.is_empty() { suspended } else { suspended.own("told", Json::Array(told)) }
+    }
+
+    /// The changes that tell it, and let the thread live as long as the run may wait.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn telling_changes(&self, until: u64) -> Result<Vec<Change>> {
+        let mut messages = self.state.frames.first().map(|frame| frame.messages.clone()).unwrap_or_default();
+        let results = self.untold().into_iter().filter_map(|call| {
+            let done = call.done.as_ref()?;
+            Some(result_part(&call.call_id, done.result.clone(), done.failed))
+        });
+        let results: Vec<Json> = results.collect();
+        if !results.is_empty() {
+            messages.push(message("", "tool", Json::Array(results), self.state.updated_at));
+        }
+        self.appended_changes(&messages, Some(until)).await
+    }
+
+    /// The calls of the agent that was asked that are done while others of the same turn wait, and that the thread has no
+    /// result of.
+    fn untold(&self) -> Vec<&Call> {
+        let calls = self.state.frames.first().map(|frame| frame.calls.iter()).into_iter().flatten();
+        calls.filter(|call| call.done.is_some() && !self.state.told.contains(&call.call_id)).collect()
     }
 
     /// The messages of the agent that was asked. A call that was never answered gets a result that says so: without one

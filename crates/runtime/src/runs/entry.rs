@@ -20,7 +20,8 @@ pub(crate) const GLIMPSE: &str = "glimpse";
 pub(crate) const NO_BLOCK: BlockHash = [0; 32];
 
 /// What is stored is nested deeper than what was given.
-const STORED: json::Limits = json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
+pub(crate) const STORED: json::Limits =
+    json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
 
 /// See the module's text.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,14 +90,23 @@ impl Entry {
         self.own.get(key)
     }
 
-    /// The same, if it is a text.
+    /// All that only the loop sees.
+    pub(crate) fn kept(&self) -> &Json {
+        &self.own
+    }
+
+    /// A property that only the loop sees, if it is a text.
     pub(crate) fn own_text(&self, key: &str) -> Option<&str> {
         self.own_get(key)?.as_str()
     }
 
     /// The event as a consumer gets it: JSON text.
     pub(crate) fn json(&self, run_id: &str, sequence: u64) -> String {
-        let rest: Vec<(String, Json)> = self.event.iter().skip(1).cloned().collect();
+        let mut rest: Vec<(String, Json)> = self.event.iter().skip(1).cloned().collect();
+        if self.kind() == "approval.requested" {
+            // Whoever shows it wants to know which call waits.
+            rest.extend(self.own_get("callId").map(|call_id| member("callId", call_id.clone())));
+        }
         let rest = json::write(&Json::Object(rest));
         let rest = rest.strip_prefix('{').unwrap_or_default();
         format!("{{\"type\":\"{}\",\"runId\":\"{run_id}\",\"sequence\":{sequence},{rest}", self.kind())

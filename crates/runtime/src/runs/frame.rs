@@ -1,6 +1,7 @@
 //! What one agent of a run is at: its conversation, its calls, its plan. Pure: it changes with entries alone.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::AgentRole;
@@ -32,6 +33,8 @@ pub(crate) struct Frame {
     pub(crate) began_ms: u64,
     /// How often its model was told that its answer will not do.
     pub(crate) corrections: u64,
+    /// What its model has said so far of an answer in which its provider paused.
+    pub(crate) said: String,
     /// What it came to, once its model stopped.
     pub(crate) answer: Option<Answer>,
 }
@@ -78,6 +81,10 @@ pub(crate) struct Call {
     pub(crate) call_id: String,
     pub(crate) tool: String,
     pub(crate) input: Json,
+    /// Why what the model wrote as its input could not be read. The input is that text then.
+    pub(crate) unread: Option<String>,
+    /// The call before it in the same answer that has the same name and input.
+    pub(crate) repeats: Option<String>,
     /// The calls that must be done before: places among the agent's calls.
     pub(crate) after: Vec<usize>,
     /// Whether it was begun, possibly by a process that is gone.
@@ -101,6 +108,8 @@ impl Call {
             call_id: call_id.to_owned(),
             tool: tool.to_owned(),
             input,
+            unread: None,
+            repeats: None,
             after: Vec::new(),
             started: false,
             writing: None,
@@ -130,6 +139,7 @@ impl Frame {
             tokens: 0,
             began_ms: 0,
             corrections: 0,
+            said: String::new(),
             answer: None,
         }
     }
@@ -194,12 +204,23 @@ pub(crate) fn result_part(call_id: &str, result: Json, failed: bool) -> Json {
 
 /// A message as models see it: JSON text.
 pub(crate) fn message(message_id: &str, role: &str, parts: Json, at: u64) -> String {
-    json::write(&object([
+    json::write(&message_members(message_id, role, parts, at))
+}
+
+/// A message of a model that was cut off while it wrote it.
+pub(crate) fn interrupted_message(message_id: &str, parts: Json, at: u64) -> String {
+    let Json::Object(mut members) = message_members(message_id, "assistant", parts, at) else { return String::new() };
+    members.push(member("interrupted", Json::Bool(true)));
+    json::write(&Json::Object(members))
+}
+
+fn message_members(message_id: &str, role: &str, parts: Json, at: u64) -> Json {
+    object([
         ("messageId", Json::from(message_id)),
         ("role", Json::from(role)),
         ("parts", parts),
         ("createdAt", number(at)),
-    ]))
+    ])
 }
 
 /// The parts of a text.
@@ -207,15 +228,27 @@ pub(crate) fn text_parts(text: &str) -> Json {
     Json::Array(vec![object([("type", Json::from("text")), ("text", Json::from(text))])])
 }
 
-/// The calls that a message asks for.
+/// The calls that a message asks for. One that is the same as an earlier one says so.
 pub(crate) fn calls_of(parts: &[Json]) -> Option<Vec<Call>> {
-    let calls = parts.iter().filter(|part| part.get("type").and_then(Json::as_str) == Some("tool-call"));
-    calls
-        .map(|part| {
-            let call_id = part.get("callId")?.as_str()?;
-            Some(Call::new(call_id, part.get("tool")?.as_str()?, part.get("input")?.clone()))
-        })
-        .collect()
+    let calls = parts.iter().filter(|part| is_call(part)).map(|part| {
+        Some(Call::new(part.get("callId")?.as_str()?, part.get("tool")?.as_str()?, part.get("input")?.clone()))
+    });
+    let mut calls = calls.collect::<Option<Vec<Call>>>()?;
+    if calls.len() > 1 {
+        let mut first: HashMap<(String, Vec<u8>), String> = HashMap::new();
+        for call in &mut calls {
+            match first.entry((call.tool.clone(), json::canonical(&call.input))) {
+                Entry::Occupied(first) => call.repeats = Some(first.get().clone()),
+                Entry::Vacant(place) => drop(place.insert(call.call_id.clone())),
+            }
+        }
+    }
+    Some(calls)
+}
+
+/// Whether a part of a message is a call.
+pub(crate) fn is_call(part: &Json) -> bool {
+    part.get("type").and_then(Json::as_str) == Some("tool-call")
 }
 
 /// The calls of a plan's steps.
@@ -239,4 +272,21 @@ pub(crate) fn calls_of_steps(run_call: &str, steps: &Json) -> Option<Vec<Call>> 
         calls.push(call);
     }
     Some(calls)
+}
+
+const ROLES: [(&str, AgentRole); 4] = [
+    ("coordinator", AgentRole::Coordinator),
+    ("planner", AgentRole::Planner),
+    ("executor", AgentRole::Executor),
+    ("specialist", AgentRole::Specialist),
+];
+
+/// The role of this name.
+pub(crate) fn role_named(name: &str) -> Option<AgentRole> {
+    ROLES.iter().find(|(word, _)| *word == name).map(|(_, role)| *role)
+}
+
+/// The word for a role.
+pub(crate) fn role_name(role: AgentRole) -> &'static str {
+    ROLES.iter().find(|(_, other)| *other == role).map_or("", |(word, _)| word)
 }

@@ -117,6 +117,15 @@ impl RunHead {
         json::write(&Json::Object(self.members(self.shown(is_live))))
     }
 
+    /// The same with `restsAt`, if the run is suspended: the sequence of the event at which it was.
+    pub(crate) fn summary_with_rest(&self, is_live: bool) -> String {
+        let mut members = self.members(self.shown(is_live));
+        if self.status == RunStatus::Suspended {
+            members.push(member("restsAt", number(self.next.saturating_sub(1))));
+        }
+        json::write(&Json::Object(members))
+    }
+
     /// The word for how it stands.
     pub(crate) fn shown(&self, is_live: bool) -> &'static str {
         if self.status == RunStatus::Running && !is_live { "interrupted" } else { self.status.name() }
@@ -181,9 +190,11 @@ pub(crate) fn is_run_id(text: &str) -> bool {
     bailiwick_model::base32::parse_prefixed_id("run_", text).is_some()
 }
 
-/// What is said when a thread is written by another run.
-pub(crate) fn busy(run_id: &str) -> Error {
-    Error::ThreadBusy(format!(
-        "The run {run_id} is writing this thread. Wait for it, resume it or cancel it, or use another thread."
-    ))
+/// What is said when a thread is written by another run, which stands like that.
+pub(crate) fn busy(run_id: &str, status: &'static str) -> Error {
+    let message = format!(
+        "The run {run_id}, which is {status}, is writing this thread. Wait for it, resume it or cancel it, or use another \
+         thread."
+    );
+    Error::run_busy(message, run_id, status)
 }

@@ -11,7 +11,7 @@ use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, Change, Entries, Name, Record, Version, When};
 
 use super::entry::{self, BlockHash, Entry, NO_BLOCK, damaged, number, object, whole};
-use super::head::{KIND, RunHead, owner_name, run_name};
+use super::head::{KIND, RunHead, RunStatus, owner_name, run_name};
 use super::state::RunState;
 use crate::references::glimpses;
 
@@ -208,6 +208,7 @@ pub(crate) async fn read_before(access: &Access, run_id: &str, end: u64) -> Resu
 }
 
 /// What a former owner is told.
-pub(crate) fn taken_over() -> Error {
-    Error::ThreadBusy("Another process has taken this run over. Follow it there, with runs.follow.".to_owned())
+pub(crate) fn taken_over(run_id: &str) -> Error {
+    let message = "Another process has taken this run over. Follow it there, with runs.follow.";
+    Error::run_busy(message, run_id, RunStatus::Running.name())
 }

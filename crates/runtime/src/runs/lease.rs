@@ -57,12 +57,10 @@ pub(crate) async fn held_elsewhere(access: &Access, run_ids: &[&str]) -> Result<
 }
 
 /// What is said to those who want to go on with such a run.
-pub(crate) fn elsewhere() -> Error {
-    Error::ThreadBusy(
-        "Another process is at work at this run. Follow it with runs.follow; if that process has died, resume the run once it \
-         is listed as interrupted, in a few seconds."
-            .to_owned(),
-    )
+pub(crate) fn elsewhere(run_id: &str) -> Error {
+    let message = "Another process is at work at this run. Follow it with runs.follow; if that process has died, resume the run once it \
+         is listed as interrupted, in a few seconds.";
+    Error::run_busy(message, run_id, RunStatus::Running.name())
 }
 
 impl TenantHandle {
@@ -104,7 +102,7 @@ impl Renewal {
             if let Poll::Ready(outcome) = work.as_mut().poll(context) {
                 return Poll::Ready(outcome);
             }
-            lost.as_mut().poll(context).map(|()| Err(taken_over()))
+            lost.as_mut().poll(context).map(|()| Err(taken_over(&self.run_id)))
         })
         .await
     }

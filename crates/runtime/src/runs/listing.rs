@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use bailiwick_model::names::shown;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, List, Name, PAGE_BYTES, bad_cursor, check_limit};
 
 use super::entry::Entry;
 use super::head::{KIND, RunHead, RunStatus, filtered, run_name};
-use super::journal::{read_before, read_entries, read_from, read_head};
+use super::journal::{load, read_before, read_entries, read_from, read_head};
 use super::live::{RunPage, RunPosition, Shown};
 use super::usage::Usage;
 use crate::handle::TenantHandle;
@@ -38,9 +39,10 @@ impl RunFilter {
             None => None,
             Some("interrupted") => Some(RunStatus::Running),
             Some(name) => Some(RunStatus::from_name(name).ok_or_else(|| {
-                Error::invalid(
-                    "status must be running, interrupted, suspended, completed, limited, failed or cancelled.",
-                )
+                Error::invalid(format!(
+                    "status must be running, interrupted, suspended, completed, limited, failed or cancelled, not {}.",
+                    shown(name)
+                ))
             })?),
         };
         Ok(match (&self.thread_id, &self.actor, status) {
@@ -78,7 +80,7 @@ pub(crate) async fn run_events_before(access: &Access, run_id: &str, end: u64) -
 }
 
 impl TenantHandle {
-    /// A run as `RunSummary`, JSON text.
+    /// A run as `RunSummary`, JSON text; of a suspended one with `restsAt`, the sequence of the event at which it was.
     ///
     /// # Errors
     /// `NotFound` for every id that is not this tenant's, and those of the store.
@@ -86,7 +88,7 @@ impl TenantHandle {
         let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
         let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
         let is_live = self.at_work(&access, std::slice::from_ref(&head)).await?.contains(&true);
-        Ok(head.summary(is_live))
+        Ok(head.summary_with_rest(is_live))
     }
 
     /// Lists runs, newest first. With several filters a page may have fewer than `limit` and still go on.
@@ -226,6 +228,29 @@ impl TenantHandle {
         let ended = items.len() == limit || end > 0;
         let cursor = if ended && last > 0 { Some(access.seal_position(KIND, name, last)?) } else { None };
         Ok(Page { items, cursor })
+    }
+
+    /// The tokens that models have read and written, by model, those of runs that are at work or interrupted included: what
+    /// they have used since they were begun or suspended is in no sum yet.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if the sum or a journal is damaged, and those of the store.
+    pub(crate) async fn tokens_of_all_runs(&self) -> Result<Usage> {
+        let Some(access) = self.scope.existing().await? else { return Ok(Usage::default()) };
+        let mut sum = super::ending::tokens(&access).await?.0;
+        let (list, mut cursor) = (filtered("status", RunStatus::Running.name()), None);
+        loop {
+            let page = access.record_page(&list, BLOCKS, cursor.as_deref()).await?;
+            for (_, record) in page.records {
+                let Some(record) = record else { continue };
+                let head = RunHead::read(&record.body)?;
+                sum.add_all(&load(&access, &head).await?.state.usage.since(&head.counted));
+            }
+            match page.cursor {
+                Some(next) => cursor = Some(next),
+                None => return Ok(sum),
+            }
+        }
     }
 
     /// The tokens that models have read and written, by model, as JSON text. They only grow.

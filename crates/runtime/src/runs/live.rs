@@ -5,14 +5,16 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bailiwick_model::json::{self, Json};
+use bailiwick_model::json::Json;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::Closing;
 use tokio::sync::watch;
 
+use super::ask::quoted;
 use super::entry::Entry;
 use super::feed::Feed;
-use super::state::text_of;
+use super::parts::broken_off;
+use super::state::{message_place, text_of};
 
 /// How many bytes of events stay in memory for followers, at least the last one.
 const RECENT_BYTES: usize = 256 << 10;
@@ -195,13 +197,17 @@ impl Shown {
 }
 
 impl Writing {
-    /// The message that an entry completes.
+    /// The message that an entry completes, or that was cut off by the end that it is.
     fn of(run_id: &str, entry: &Entry) -> Option<Self> {
-        let parts = entry.own_get("parts")?.as_array()?;
+        let (kept, agent) = match broken_off(entry) {
+            Some(said) => (said, said.get("agent")?.as_str()?),
+            None => (entry.kept(), entry.text("agent")?),
+        };
+        let parts = kept.get("parts")?.as_array()?;
         Some(Self {
             run_id: run_id.to_owned(),
-            agent: entry.text("agent")?.to_owned(),
-            message_id: entry.own_text("messageId")?.to_owned(),
+            agent: agent.to_owned(),
+            message_id: kept.get("messageId")?.as_str()?.to_owned(),
             at: entry.at(),
             text: Said::of(&text_of(parts)),
             reasoning: Said::of(&reasoning_of(parts)),
@@ -210,7 +216,16 @@ impl Writing {
 
     fn show(&self, after: u64, page: &mut RunPage) {
         if page.position.message_id != self.message_id {
-            page.position.message_id.clone_from(&self.message_id);
+            let seen = std::mem::replace(&mut page.position.message_id, self.message_id.clone());
+            if self.takes_the_place_of(&seen) {
+                page.events.push(format!(
+                    "{{\"type\":\"message.discarded\",\"runId\":\"{}\",\"at\":{},\"agent\":{},\"messageId\":{},\"after\":{after}}}",
+                    self.run_id,
+                    self.at,
+                    quoted(&self.agent),
+                    quoted(&seen),
+                ));
+            }
             (page.position.text, page.position.reasoning) = (0, 0);
         }
         let parts = [
@@ -222,17 +237,24 @@ impl Writing {
             if delta.is_empty() {
                 continue;
             }
-            let text = |text: &str| json::write(&Json::from(text));
             page.events.push(format!(
                 "{{\"type\":\"{kind}\",\"runId\":\"{}\",\"at\":{},\"agent\":{},\"messageId\":{},\"delta\":{},\"offset\":{seen},\"after\":{after}}}",
                 self.run_id,
                 self.at,
-                text(&self.agent),
-                text(&self.message_id),
-                text(delta),
+                quoted(&self.agent),
+                quoted(&self.message_id),
+                quoted(delta),
             ));
             *seen += delta.encode_utf16().count() as u64;
         }
+    }
+}
+
+impl Writing {
+    /// Whether this is written anew for the message that a follower has seen some of.
+    fn takes_the_place_of(&self, seen: &str) -> bool {
+        let place = message_place(&self.run_id, &self.message_id);
+        place.is_some() && message_place(&self.run_id, seen) == place
     }
 }
 
@@ -295,6 +317,8 @@ impl Live {
     /// Begins a message that is being written, in the place of one that was given up.
     pub(crate) fn writing(&self, message: Writing) {
         self.inner().writing = Some(message);
+        // Followers are told that what they have seen of the other does not count.
+        self.notify();
     }
 
     /// Goes on with it.

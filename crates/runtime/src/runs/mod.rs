@@ -12,13 +12,17 @@ mod consent;
 mod driver;
 mod ending;
 mod entry;
+mod event;
 mod feed;
 mod frame;
 mod head;
 mod journal;
 mod lease;
+mod limits;
 mod listing;
 mod live;
+mod origin;
+mod parts;
 mod planning;
 mod prompt;
 mod request;
@@ -30,6 +34,7 @@ mod steps;
 mod team;
 mod together;
 mod tool;
+
 mod usage;
 
 pub use callbacks::{Ask, Asked, Callbacks, Reply};

@@ -8,8 +8,7 @@ use bailiwick_model::spec::AgentRole;
 
 use super::driver::{Driver, Halt, failed};
 use super::entry::{member, number, whole};
-use super::frame::{Answer, Approving, Call, Frame, message, text_parts};
-use super::state::role_name;
+use super::frame::{Answer, Approving, Call, Frame, message, role_name, text_parts};
 use super::steps::{self, Size};
 use super::team::{route_property, unfenced};
 use super::tool::Outcome;
@@ -66,41 +65,50 @@ impl Driver<'_> {
 
     /// What is wrong with a plan that a model has drafted, or the draft as it is saved: its steps name all that they
     /// depend on.
-    pub(crate) async fn checked_plan(&self, text: &str) -> Result<Option<Json>, String> {
-        let value = json::parse(unfenced(text).as_bytes(), &json::Limits::default())
-            .map_err(|error| format!("The plan must be one JSON object and nothing else. {error}"))?;
-        let Json::Object(mut draft) = value else { return Err("The plan must be a JSON object.".to_owned()) };
-        draft.retain(|(key, _)| key != "type" && key != "planId");
+    pub(crate) async fn checked_plan(&self, text: &str) -> Result<Result<Json, String>, Halt> {
+        let mut draft = match drafted(text) {
+            Ok(draft) => draft,
+            Err(problem) => return Ok(Err(problem)),
+        };
         let Some((_, Json::Array(steps))) = draft.iter_mut().find(|(key, _)| key == "steps") else {
-            return Err("The plan needs steps, an array.".to_owned());
+            return Ok(Err("The plan needs steps, an array.".to_owned()));
         };
         for (at, step) in steps.iter_mut().enumerate() {
-            self.check_step(at, step).await?;
+            if let Err(problem) = self.check_step(at, step).await? {
+                return Ok(Err(problem));
+            }
         }
         let kind = self.state.frames.last().and_then(|frame| self.team().agent(&frame.agent)?.spec.plan.clone());
         draft.insert(0, member("type", Json::String(kind.unwrap_or_default())));
         let draft = Json::Object(draft);
-        self.handle.check_plan(json::write(&draft).as_bytes()).await.map_err(|error| error.to_string())?;
-        Ok(Some(draft))
+        Ok(match self.handle.check_plan(json::write(&draft).as_bytes()).await {
+            Ok(_) => Ok(draft),
+            Err(error) => Err(error.to_string()),
+        })
     }
 
-    async fn check_step(&self, at: usize, step: &mut Json) -> Result<(), String> {
+    async fn check_step(&self, at: usize, step: &mut Json) -> Result<Result<(), String>, Halt> {
         let tool = step.get("tool").and_then(Json::as_str).unwrap_or_default().to_owned();
         let tools = self.team().plan_tools();
         let rules = self.team().tool(&tool).filter(|_| tools.contains(&tool));
         let Some(rules) = rules else {
-            return Err(format!("steps[{at}].tool must be one of: {}.", tools.join(", ")));
+            return Ok(Err(format!("steps[{at}].tool must be one of: {}.", tools.join(", "))));
         };
         let input = step.get("input").cloned().unwrap_or(Json::Null);
         let mut needed: Vec<String> = steps::references(&input).into_iter().map(str::to_owned).collect();
-        if needed.is_empty()
-            && let Some(problems) = rules.wrong_input(&input).await
-        {
-            return Err(format!("steps[{at}].input does not fit the tool's schema: {problems}"));
+        let problems = match needed.is_empty() {
+            false => None,
+            true if self.handle.validated.tools.contains(&tool) => {
+                self.problem_of_host(&tool, &json::canonical(&input)).await?
+            }
+            true => rules.wrong_input(&input).await,
+        };
+        if let Some(problems) = problems {
+            return Ok(Err(format!("steps[{at}].input does not fit the tool's schema: {problems}")));
         }
-        let Json::Object(members) = step else { return Err(format!("steps[{at}] must be an object.")) };
+        let Json::Object(members) = step else { return Ok(Err(format!("steps[{at}] must be an object."))) };
         if needed.is_empty() {
-            return Ok(());
+            return Ok(Ok(()));
         }
         let named = members.iter().find(|(key, _)| key == "dependsOn").and_then(|(_, value)| value.as_array());
         needed.extend(named.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned));
@@ -108,7 +116,7 @@ impl Driver<'_> {
         needed.dedup();
         members.retain(|(key, _)| key != "dependsOn");
         members.push(member("dependsOn", Json::Array(needed.into_iter().map(Json::String).collect())));
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Saves the plan that the last agent has drafted.
@@ -376,4 +384,13 @@ fn plan_answer(plan_id: &str, version: u64, hash: &str, status: &str, steps: Opt
     members.extend(steps.map(|steps| member("steps", steps)));
     let output = Json::Object(members);
     Answer { text: json::write(&output), output, failed: false }
+}
+
+/// The members of a plan that a model wrote, but for those that are not its to say.
+fn drafted(text: &str) -> Result<Vec<(String, Json)>, String> {
+    let value = json::parse(unfenced(text).as_bytes(), &json::Limits::default())
+        .map_err(|error| format!("The plan must be one JSON object and nothing else. {error}"))?;
+    let Json::Object(mut draft) = value else { return Err("The plan must be a JSON object.".to_owned()) };
+    draft.retain(|(key, _)| key != "type" && key != "planId");
+    Ok(draft)
 }

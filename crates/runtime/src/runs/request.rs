@@ -1,14 +1,18 @@
 //! What a tenant's agents are asked.
 
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::names::shown;
 use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Error, Result};
 
+use super::entry::whole;
+use super::limits::{LIMITS, read_limits};
 use super::live::Registered;
-use super::state::read_limits;
 
 /// The longest name of who asks, in bytes of UTF-8.
 const ACTOR_BYTES: usize = 256;
+/// The longest `traceparent`, in bytes; those of today have 55.
+const TRACE_BYTES: usize = 128;
 
 /// A run that has its ids and is not begun. It can be cancelled from here on.
 pub struct PreparedRun {
@@ -37,12 +41,14 @@ pub struct RunRequest {
     pub thread_id: Option<String>,
     /// Who asks.
     pub actor: Option<String>,
+    /// The trace that it is part of, a W3C `traceparent`, so that who goes on with the run can refer to it.
+    pub trace: Option<String>,
     /// Its own limits, which go with those of the tenant and the agent.
     pub limits: RunLimits,
 }
 
 impl RunRequest {
-    /// Reads `{ specialist?, prompt, threadId?, actor?, limits? }`.
+    /// Reads `{ specialist?, prompt, threadId?, actor?, trace?, limits? }`.
     ///
     /// # Errors
     /// `InvalidInput`.
@@ -50,18 +56,26 @@ impl RunRequest {
         let Json::Object(members) = json::parse(text, &json::Limits::default())? else {
             return Err(Error::invalid("query takes a prompt or { prompt, … }."));
         };
-        let mut request =
-            Self { specialist: None, prompt: Json::Null, thread_id: None, actor: None, limits: RunLimits::default() };
+        let mut request = Self {
+            specialist: None,
+            prompt: Json::Null,
+            thread_id: None,
+            actor: None,
+            trace: None,
+            limits: RunLimits::default(),
+        };
         for (key, value) in members {
             match (key.as_str(), value) {
                 ("specialist", Json::String(name)) => request.specialist = Some(name),
                 ("threadId", Json::String(id)) => request.thread_id = Some(id),
                 ("actor", Json::String(actor)) => request.actor = Some(actor),
+                // It comes from the host's tracer: one of another form is no reason to refuse a request.
+                ("trace", Json::String(trace)) => {
+                    request.trace = Some(trace).filter(|trace| trace.len() <= TRACE_BYTES)
+                }
                 ("prompt", prompt) => request.prompt = prompt,
                 ("limits", limits) => {
-                    request.limits = read_limits(&limits).ok_or_else(|| {
-                        Error::invalid("limits may have maxSteps, maxToolCalls, maxTokens and maxDurationMs: positive whole numbers.")
-                    })?;
+                    request.limits = read_limits(&limits).ok_or_else(|| wrong_limits(&limits))?;
                 }
                 _ => {
                     return Err(Error::invalid(
@@ -74,6 +88,21 @@ impl RunRequest {
             return Err(Error::invalid("actor must have 1 to 256 bytes of UTF-8."));
         }
         Ok(request)
+    }
+}
+
+/// What is wrong with limits that [`read_limits`] does not read.
+fn wrong_limits(limits: &Json) -> Error {
+    let is_known = |key: &str| LIMITS.contains(&key);
+    let is_right = |value: &Json| whole(value).is_some_and(|number| number > 0);
+    let members = limits.as_object().unwrap_or_default();
+    match members.iter().find(|(key, value)| !is_known(key) || !is_right(value)) {
+        Some((key, Json::Number(number))) if is_known(key) => {
+            Error::invalid(format!("limits.{key} must be a positive whole number, not {number}."))
+        }
+        Some((key, _)) if is_known(key) => Error::invalid(format!("limits.{key} must be a positive whole number.")),
+        Some((key, _)) => Error::invalid(format!("limits has no {}; known are {}.", shown(key), LIMITS.join(", "))),
+        None => Error::invalid(format!("limits must be an object with any of {}.", LIMITS.join(", "))),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use bailiwick_model::json::{self, Json};
 
+use super::driver::FINISH_REASON;
 use super::entry::member;
 use super::state::RunState;
 
@@ -22,5 +23,8 @@ pub(crate) fn result(state: &RunState) -> String {
     ];
     let keys = ["output", "approvals", "limit", "error"];
     members.extend(keys.iter().filter_map(|key| Some(member(key, last?.get(key)?.clone()))));
+    // From the answer itself, so that runs have it whose end was written without.
+    let reason = state.finish_reason.as_deref().filter(|_| status == "completed");
+    members.extend(reason.map(|reason| member(FINISH_REASON, Json::from(reason))));
     json::write(&Json::Object(members))
 }

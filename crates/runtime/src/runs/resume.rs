@@ -7,7 +7,7 @@ use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Limits, Whe
 
 use super::callbacks::{Ask, Asked, Callbacks};
 use super::driver::Driver;
-use super::head::{KIND, RunHead, RunStatus, busy, owner_name, run_name};
+use super::head::{KIND, RunHead, RunStatus, owner_name, run_name};
 use super::journal::{Journal, Owner, load, read_head};
 use super::lease;
 use super::live::Registered;
@@ -15,7 +15,7 @@ use super::result::result;
 use super::start::{HISTORY_BYTES, owned};
 use crate::handle::TenantHandle;
 use crate::references::{ATTEMPTS, contended};
-use crate::threads::history;
+use crate::threads::{history, thread_is_there};
 
 impl TenantHandle {
     /// Goes on with a run from its journal, until there is a result.
@@ -55,14 +55,20 @@ impl TenantHandle {
         let registered = self
             .live_runs()
             .register(run_id)
-            .ok_or_else(|| Error::ThreadBusy("This run is at work already. Follow it with runs.follow.".to_owned()))?;
+            .ok_or_else(|| running(run_id, "This run is at work already. Follow it with runs.follow."))?;
         let taken = self.take_over(access.clone(), run_id, &registered, callbacks, Whose::Nobodys).await?;
         let Some(mut driver) = taken else {
             // It has ended meanwhile.
             let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
             return Ok(result(&load(&access, &head).await?.state));
         };
-        driver.work().await?;
+        if thread_is_there(&driver.access, &driver.state.thread_id).await? {
+            driver.work().await?;
+        } else {
+            // What was to be done in a conversation that is gone is not done any more, whoever has approved of it.
+            let entry = driver.entry("run.cancelled");
+            driver.end(entry).await?;
+        }
         Ok(result(&driver.state))
     }
 
@@ -84,8 +90,8 @@ impl TenantHandle {
             return Ok(());
         }
         let registered = self.live_runs().register(run_id);
-        let registered = registered
-            .ok_or_else(|| Error::ThreadBusy("This run has just been resumed. Cancel it again.".to_owned()))?;
+        let registered =
+            registered.ok_or_else(|| running(run_id, "This run has just been resumed. Cancel it again."))?;
         if let Some(mut driver) = self.take_over(access, run_id, &registered, &Nobody, Whose::Anybodys).await? {
             let entry = driver.entry("run.cancelled");
             driver.end(entry).await?;
@@ -111,13 +117,13 @@ impl TenantHandle {
             let current = Owner::read(&access, &thread_id).await?;
             let (epoch, when) = match &current {
                 Some((owner, version)) if owner.run_id == run_id => (owner.epoch, When::Version(*version)),
-                Some((owner, _)) => return Err(busy(&owner.run_id)),
+                Some((owner, _)) => return Err(self.busy_with(&access, &owner.run_id).await?),
                 None => (0, When::Absent),
             };
             // A lease that is taken after this was read comes with another owner, and so with a conflict.
             let leased = whose == Whose::Nobodys && before.status == RunStatus::Running;
             if leased && lease::held_elsewhere(&access, &[run_id]).await? == [true] {
-                return Err(lease::elsewhere());
+                return Err(lease::elsewhere(run_id));
             }
             let owner = Owner { run_id: run_id.to_owned(), epoch: epoch + 1 };
             let (name, owner_at) = (run_name(&access, run_id), owner_name(&access, &thread_id));
@@ -162,6 +168,10 @@ impl TenantHandle {
         }
         Err(contended())
     }
+}
+
+fn running(run_id: &str, message: &str) -> Error {
+    Error::run_busy(message, run_id, RunStatus::Running.name())
 }
 
 fn no_agents() -> Error {

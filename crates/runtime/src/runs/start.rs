@@ -13,17 +13,20 @@ use tokio::time::Instant;
 use super::callbacks::Callbacks;
 use super::driver::Driver;
 use super::entry::{self, Entry, NO_BLOCK, damaged, number};
+use super::frame::role_name;
 use super::head::{KIND, RunHead, RunStatus, busy, owner_name, run_name};
 use super::journal::{Journal, Owner, UNFINISHED_MS, read_head, taken_over};
 use super::lease;
+use super::limits::{stricter, write_limits};
 use super::live::{LiveRuns, Registered, Shown};
+use super::parts::BrokenOff;
 use super::request::{PreparedRun, RunRequest};
 use super::result::result;
-use super::state::{RunState, role_name, stricter, write_limits};
+use super::state::RunState;
 use super::usage::Usage;
 use crate::handle::{TenantHandle, expiry};
 use crate::references::{ATTEMPTS, Kept, contended};
-use crate::threads::{history, prompt_message};
+use crate::threads::{Appends, history, names_files, prompt_message};
 
 /// How much of a thread a model is given, in bytes: about so many times four tokens.
 pub(crate) const HISTORY_BYTES: usize = 400_000;
@@ -62,6 +65,9 @@ impl TenantHandle {
         let thread_id = request.thread_id.clone().unwrap_or_else(|| prepared.thread_id.clone());
         let now = self.scope.now();
         let prompt = prompt_message(&request.prompt, now, &prepared.run_id, request.actor.as_deref())?;
+        if names_files(&prompt) && self.scope.existing().await?.is_none() {
+            return Err(Error::NotFound);
+        }
         let access = self.scope.for_writing().await?;
         let own = self.catalogue.team.agent(&agent).map(|agent| agent.spec.limits).unwrap_or_default();
         let limits = stricter(&stricter(&request.limits, &self.run_limits()), &own).or(&RunLimits::DEFAULT);
@@ -102,7 +108,8 @@ impl TenantHandle {
         let created_micros = access.next_micros();
         for _ in 0..ATTEMPTS {
             let now = access.now();
-            let thread = self.append_changes(&access, &thread_id, vec![prompt.clone()], true).await?;
+            let thread =
+                self.append_changes(&access, &thread_id, std::slice::from_ref(&prompt), Appends::Prompt).await?;
             let Some((thread, base)) = thread else { return Err(contended()) };
             let started = Entry::new("run.started", now)
                 .with("prompt", request.prompt.clone())
@@ -111,6 +118,10 @@ impl TenantHandle {
                 .own("agent", Json::from(agent.as_str()))
                 .own("limits", write_limits(&limits))
                 .own("base", number(base));
+            let started = match &request.trace {
+                Some(trace) => started.own("trace", Json::from(trace.as_str())),
+                None => started,
+            };
             let first = Entry::new("agent.started", now)
                 .with("agent", Json::from(agent.as_str()))
                 .own("role", Json::from(role_name(role)));
@@ -166,12 +177,36 @@ impl TenantHandle {
 
     /// The condition under which a new run may take a thread.
     async fn owner_condition(&self, access: &Access, thread_id: &str) -> Result<When> {
-        let Some((owner, version)) = Owner::read(access, thread_id).await? else { return Ok(When::Absent) };
-        match read_head(access, &owner.run_id).await? {
-            Some((head, _)) if !head.status.is_end() => Err(busy(&owner.run_id)),
-            // What is left of a run that has expired keeps nobody out.
-            _ => Ok(When::Version(version)),
+        match self.owner(access, thread_id).await? {
+            (Some(run_id), _) => Err(self.busy_with(access, &run_id).await?),
+            (None, when) => Ok(when),
         }
+    }
+
+    /// The run that has a thread, and the condition that nobody takes or leaves it meanwhile.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn thread_owner(&self, access: &Access, thread_id: &str) -> Result<(Option<String>, Change)> {
+        let (run_id, when) = self.owner(access, thread_id).await?;
+        Ok((run_id, Change::Check { kind: KIND, area: Area::Record, name: owner_name(access, thread_id), when }))
+    }
+
+    async fn owner(&self, access: &Access, thread_id: &str) -> Result<(Option<String>, When)> {
+        let Some((owner, version)) = Owner::read(access, thread_id).await? else { return Ok((None, When::Absent)) };
+        // What is left of a run that has expired keeps nobody out.
+        let head = read_head(access, &owner.run_id).await?.filter(|(head, _)| !head.status.is_end());
+        Ok((head.map(|_| owner.run_id), When::Version(version)))
+    }
+
+    /// What is said of a thread that this run writes.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn busy_with(&self, access: &Access, run_id: &str) -> Result<Error> {
+        let Some((head, _)) = read_head(access, run_id).await? else { return Ok(contended()) };
+        let is_live = self.at_work(access, std::slice::from_ref(&head)).await?.contains(&true);
+        Ok(busy(run_id, head.shown(is_live)))
     }
 
     pub(crate) fn unfinished_until(&self, access: &Access) -> Result<Option<u64>> {
@@ -203,6 +238,7 @@ impl TenantHandle {
             history,
             sent: HashMap::new(),
             introduced: HashSet::new(),
+            broken_off: BrokenOff::default(),
             asked: HashSet::new(),
             began: Instant::now(),
         }
@@ -224,6 +260,6 @@ struct Begun<'a> {
 pub(crate) async fn owned(access: &Access, owner: &Owner, thread_id: &str) -> Result<bailiwick_tenancy::Version> {
     match Owner::read(access, thread_id).await? {
         Some((now, version)) if now == *owner => Ok(version),
-        _ => Err(taken_over()),
+        _ => Err(taken_over(&owner.run_id)),
     }
 }

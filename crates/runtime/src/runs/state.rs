@@ -1,13 +1,18 @@
 //! Where a run stands: what its journal says, and what is to be done next. Pure, so that resuming is reading the journal
 //! and going on, and a test can drive it without a store.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::{AgentRole, RunLimits};
 
-use super::entry::{Entry, object, whole};
-use super::frame::{Answer, Approving, Done, Frame, PlanStage, calls_of, calls_of_steps, message, text_parts};
+use super::entry::{Entry, STORED, object, whole};
+use super::frame::{
+    Answer, Approving, Call, Done, Frame, PlanStage, calls_of, calls_of_steps, interrupted_message, message,
+    role_named, text_parts,
+};
+use super::limits::read_limits;
+use super::parts::{broken_off, lost, unread};
 use super::usage::{TokenUsage, Usage};
 
 /// See the module's text.
@@ -37,8 +42,12 @@ pub(crate) struct RunState {
     pub(crate) thread_messages: Vec<String>,
     /// How many of these its thread has.
     pub(crate) threaded: usize,
+    /// The calls whose results it has before those of their turn are complete.
+    pub(crate) told: HashSet<String>,
     /// The last entry if it is an end or a suspension.
     pub(crate) last: Option<Entry>,
+    /// How the last answer of the agent that was asked ended.
+    pub(crate) finish_reason: Option<String>,
     call_ids: HashSet<String>,
     messages: u64,
     begun: u64,
@@ -94,7 +103,9 @@ impl RunState {
             answer: None,
             thread_messages: Vec::new(),
             threaded: 1,
+            told: HashSet::new(),
             last: None,
+            finish_reason: None,
             call_ids: HashSet::new(),
             messages: 0,
             begun: 0,
@@ -105,9 +116,7 @@ impl RunState {
     pub(crate) fn apply(&mut self, entry: &Entry) -> Option<()> {
         self.updated_at = entry.at();
         self.last = None;
-        if let Some(threaded) = entry.own_get("threaded").and_then(whole) {
-            self.threaded = usize::try_from(threaded).ok()?;
-        }
+        self.take_threaded(entry)?;
         match entry.kind() {
             "agent.started" => self.agent_started(entry)?,
             "agent.completed" => self.agent_completed(entry)?,
@@ -159,9 +168,22 @@ impl RunState {
                 *self.approving(entry)? = approving;
             }
             "run.suspended" => self.last = Some(entry.clone()),
-            _ if entry.is_end() => self.last = Some(entry.clone()),
+            _ if entry.is_end() => {
+                self.ended(entry)?;
+                self.last = Some(entry.clone());
+            }
             _ => return None,
         }
+        Some(())
+    }
+
+    /// Notes what the thread has with this entry.
+    pub(crate) fn take_threaded(&mut self, entry: &Entry) -> Option<()> {
+        if let Some(threaded) = entry.own_get("threaded").and_then(whole) {
+            self.threaded = usize::try_from(threaded).ok()?;
+        }
+        let told = entry.own_get("told").and_then(Json::as_array).unwrap_or_default();
+        self.told.extend(told.iter().filter_map(Json::as_str).map(str::to_owned));
         Some(())
     }
 
@@ -191,7 +213,7 @@ impl RunState {
     pub(crate) fn last_text(&self) -> String {
         let messages = self.frames.first().map_or(&self.thread_messages, |frame| &frame.messages);
         let texts = messages.iter().rev().filter_map(|message| {
-            let message = json::parse(message.as_bytes(), &json::Limits::default()).ok()?;
+            let message = json::parse(message.as_bytes(), &STORED).ok()?;
             let is_answer = message.get("role")?.as_str()? == "assistant";
             is_answer.then(|| message.get("parts")?.as_array().map(text_of)).flatten()
         });
@@ -203,11 +225,17 @@ impl RunState {
         format!("{}-{}", self.run_id, self.messages)
     }
 
-    /// An id for a call that no other call of this run has.
-    pub(crate) fn free_call_id(&self, wanted: &str, taken: &[String]) -> String {
-        let is_free = |id: &String| !self.call_ids.contains(id) && !taken.contains(id);
-        let others = (2_u64..).map(|number| format!("{wanted}-{number}"));
-        std::iter::once(wanted.to_owned()).chain(others).find(is_free).unwrap_or_default()
+    /// An id for a call that no other call of this run has. `taken`: how often each id was wanted in this answer.
+    pub(crate) fn free_call_id(&self, wanted: &str, taken: &mut HashMap<String, u64>) -> String {
+        let mut id = wanted.to_owned();
+        let mut number = taken.get(wanted).copied().unwrap_or(1);
+        while self.call_ids.contains(&id) || taken.contains_key(&id) {
+            number += 1;
+            id = format!("{wanted}-{number}");
+        }
+        taken.insert(wanted.to_owned(), number);
+        taken.entry(id.clone()).or_insert(1);
+        id
     }
 
     fn agent_started(&mut self, entry: &Entry) -> Option<()> {
@@ -262,34 +290,71 @@ impl RunState {
     }
 
     fn model_completed(&mut self, entry: &Entry) -> Option<()> {
-        let Json::Array(parts) = entry.own_get("parts")? else { return None };
+        let kept = entry.kept();
+        let Json::Array(parts) = kept.get("parts")? else { return None };
         let usage = TokenUsage::read(entry.get("usage")?)?;
         self.usage.add(entry.text("model")?, usage);
         self.steps += 1;
         self.active_ms = entry.own_get("active").and_then(whole)?;
-        let calls = calls_of(parts)?;
-        for call in &calls {
-            self.call_ids.insert(call.call_id.clone());
-        }
+        let calls = self.calls_in(kept)?;
         let message_id = entry.own_text("messageId")?;
         self.messages += 1;
         let (correction, output) = (entry.own_text("correction"), entry.own_get("output"));
         let correction_id = correction.map(|_| self.next_message_id());
+        let finish_reason = entry.text("finishReason");
+        let lost = self.lost(entry)?;
+        if self.frames.len() == 1 {
+            self.finish_reason = finish_reason.map(str::to_owned);
+        }
         let frame = self.frames.last_mut()?;
         frame.steps += 1;
-        frame.tokens = frame.tokens.saturating_add(usage.total());
+        frame.tokens = frame.tokens.saturating_add(usage.total()).saturating_add(lost);
         frame.messages.push(message(message_id, "assistant", Json::Array(parts.clone()), entry.at()));
+        let text = std::mem::take(&mut frame.said) + &text_of(parts);
         if let (Some(correction), Some(message_id)) = (correction, correction_id) {
             frame.messages.push(message(&message_id, "user", text_parts(correction), entry.at()));
             frame.corrections += 1;
+        } else if calls.is_empty() && finish_reason == Some("pause") {
+            // The provider goes on with its answer when it is asked again.
+            frame.said = text;
         } else if calls.is_empty() || frame.role == AgentRole::Executor {
             // An executor's model tells what came of the plan. It has no tools: whatever it calls all the same is not called.
-            let text = text_of(parts);
             let output = output.cloned().unwrap_or_else(|| Json::from(text.as_str()));
             frame.answer = Some(Answer { text, output, failed: false });
         } else {
             frame.calls = calls;
         }
+        Some(())
+    }
+
+    /// Takes in the calls of an answer, with what is wrong with them.
+    fn calls_in(&mut self, kept: &Json) -> Option<Vec<Call>> {
+        let mut calls = calls_of(kept.get("parts")?.as_array()?)?;
+        for call in &mut calls {
+            self.call_ids.insert(call.call_id.clone());
+            call.unread = unread(kept, &call.call_id);
+        }
+        Some(calls)
+    }
+
+    /// Counts what answers have used that broke off.
+    fn lost(&mut self, entry: &Entry) -> Option<u64> {
+        let lost = lost(entry)?;
+        self.usage.add_all(&lost);
+        Some(lost.total())
+    }
+
+    /// Takes in what was said of an answer that the end cut off.
+    fn ended(&mut self, entry: &Entry) -> Option<()> {
+        self.lost(entry)?;
+        let Some(said) = broken_off(entry) else { return Some(()) };
+        let calls = self.calls_in(said)?;
+        self.messages += 1;
+        let frame = self.frames.last_mut()?;
+        let id = said.get("messageId")?.as_str()?;
+        frame.messages.push(interrupted_message(id, said.get("parts")?.clone(), entry.at()));
+        // None of them is made any more; each gets a result that says so.
+        frame.calls = calls;
         Some(())
     }
 
@@ -329,6 +394,11 @@ impl RunState {
     }
 }
 
+/// Which of a run's messages an id is of, however often that was written anew: see `Driver::written_id`.
+pub(crate) fn message_place<'a>(run_id: &str, message_id: &'a str) -> Option<&'a str> {
+    message_id.strip_prefix(run_id)?.strip_prefix('-')?.split('-').next()
+}
+
 /// What a planner whose model is done does next.
 fn plan_next(frame: &Frame) -> Next {
     let Some(plan) = &frame.plan else { return Next::SavePlan };
@@ -354,66 +424,4 @@ fn refusal(decision: &str, record: &Json) -> String {
 pub(crate) fn text_of(parts: &[Json]) -> String {
     let texts = parts.iter().filter(|part| part.get("type").and_then(Json::as_str) == Some("text"));
     texts.filter_map(|part| part.get("text")?.as_str()).collect()
-}
-
-const ROLES: [(&str, AgentRole); 4] = [
-    ("coordinator", AgentRole::Coordinator),
-    ("planner", AgentRole::Planner),
-    ("executor", AgentRole::Executor),
-    ("specialist", AgentRole::Specialist),
-];
-
-fn role_named(name: &str) -> Option<AgentRole> {
-    ROLES.iter().find(|(word, _)| *word == name).map(|(_, role)| *role)
-}
-
-/// The word for a role.
-pub(crate) fn role_name(role: AgentRole) -> &'static str {
-    ROLES.iter().find(|(_, other)| *other == role).map_or("", |(word, _)| word)
-}
-
-const LIMITS: [&str; 4] = ["maxSteps", "maxToolCalls", "maxTokens", "maxDurationMs"];
-
-/// Reads `{ maxSteps?, … }`: positive whole numbers. `None` for anything else.
-pub(crate) fn read_limits(value: &Json) -> Option<RunLimits> {
-    if value.as_object()?.iter().any(|(key, _)| !LIMITS.contains(&key.as_str())) {
-        return None;
-    }
-    let mut limits = [None; 4];
-    for (limit, name) in limits.iter_mut().zip(LIMITS) {
-        if let Some(value) = value.get(name) {
-            *limit = Some(whole(value).filter(|value| *value > 0)?);
-        }
-    }
-    let [max_steps, max_tool_calls, max_tokens, max_duration_ms] = limits;
-    Some(RunLimits { max_steps, max_tool_calls, max_tokens, max_duration_ms })
-}
-
-/// As [`read_limits`] reads them.
-pub(crate) fn write_limits(limits: &RunLimits) -> Json {
-    let values = [limits.max_steps, limits.max_tool_calls, limits.max_tokens, limits.max_duration_ms];
-    let members =
-        LIMITS.iter().zip(values).filter_map(|(name, value)| Some(((*name).to_owned(), super::entry::number(value?))));
-    Json::Object(members.collect())
-}
-
-/// The stricter of two.
-pub(crate) fn stricter(one: &RunLimits, other: &RunLimits) -> RunLimits {
-    let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
-    RunLimits {
-        max_steps: least(one.max_steps, other.max_steps),
-        max_tool_calls: least(one.max_tool_calls, other.max_tool_calls),
-        max_tokens: least(one.max_tokens, other.max_tokens),
-        max_duration_ms: least(one.max_duration_ms, other.max_duration_ms),
-    }
-}
-
-/// A message of a run as a thread takes it: without its id, with the run's. `None` if it is none.
-pub(crate) fn for_thread(message: &str, run_id: &str) -> Option<Json> {
-    let Json::Object(mut members) = json::parse(message.as_bytes(), &json::Limits::default()).ok()? else {
-        return None;
-    };
-    members.retain(|(key, _)| key != "messageId");
-    members.push(("runId".to_owned(), Json::from(run_id)));
-    Some(Json::Object(members))
 }

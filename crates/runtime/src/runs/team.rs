@@ -42,6 +42,7 @@ pub(crate) struct ToolRules {
     pub(crate) approval: ApprovalPolicy,
     pub(crate) effects: ToolEffects,
     pub(crate) on_interrupted: InterruptedPolicy,
+    allow_repeats: bool,
     pub(crate) timeout_ms: Option<u64>,
     /// The properties that hold reference ids, each with its type.
     pub(crate) references: Vec<(String, String)>,
@@ -59,8 +60,9 @@ impl Team {
         let mut team = Self::default();
         for (index, tool) in topology.tools.iter().enumerate() {
             let place = |part: &str| format!("tools[{index}].{part}");
-            let input = compile(Some(&tool.input), || place("input"), issues);
-            let output = compile(tool.output.as_ref(), || place("output"), issues);
+            let of = || format!("the tool {:?}", tool.name);
+            let input = compile(Some(&tool.input), || place("input"), of, issues);
+            let output = compile(tool.output.as_ref(), || place("output"), of, issues);
             if let (Some(input), Some(output)) = (input, output) {
                 team.tools.insert(tool.name.clone(), ToolRules::new(tool, input, output));
             }
@@ -73,7 +75,9 @@ impl Team {
                     issues.push(Issue { path: format!("agents[{index}].routes[{at}]"), message: message.to_owned() });
                 }
             }
-            let Some(output) = compile(agent.output.as_ref(), || format!("agents[{index}].output"), issues) else {
+            let place = || format!("agents[{index}].output");
+            let of = || format!("the agent {:?}", agent.name);
+            let Some(output) = compile(agent.output.as_ref(), place, of, issues) else {
                 continue;
             };
             let introduction = introduction(agent, topology);
@@ -119,17 +123,30 @@ impl Team {
 }
 
 impl AgentRules {
-    /// What an answer gives: JSON that fits the output schema, if there is one.
+    /// What an answer gives: JSON that fits the output schema, if there is one. Whether it fits is for the host to say if
+    /// that validates.
     ///
     /// # Errors
     /// What is wrong with it, as a text for its model.
-    pub(crate) async fn output(&self, text: &str) -> std::result::Result<Option<Json>, String> {
+    pub(crate) async fn output(&self, text: &str, by_host: bool) -> std::result::Result<Option<Json>, String> {
         let Some(schema) = &self.output else { return Ok(None) };
         let value = json::parse(unfenced(text).as_bytes(), &json::Limits::default())
             .map_err(|error| format!("The answer must be JSON and nothing else. {error}"))?;
+        if by_host {
+            return Ok(Some(value));
+        }
         match problems(schema, &value, PROBLEMS).await {
             None => Ok(Some(value)),
             Some(problems) => Err(format!("The answer does not fit its schema: {problems}")),
+        }
+    }
+
+    /// What its model is told that calls something else.
+    pub(crate) fn unknown_tool(&self) -> String {
+        let names: Vec<&str> = self.spec.tools.iter().chain(&self.spec.routes).map(String::as_str).collect();
+        match names.as_slice() {
+            [] => "There is no such tool. There are no tools here: answer in words.".to_owned(),
+            names => format!("There is no such tool. The tools are: {}.", names.join(", ")),
         }
     }
 
@@ -152,6 +169,7 @@ impl ToolRules {
             approval: tool.approval,
             effects: tool.effects,
             on_interrupted: tool.on_interrupted,
+            allow_repeats: tool.allow_repeats,
             timeout_ms: tool.timeout_ms,
             references: tool.references.clone(),
             result: tool.result.clone(),
@@ -159,6 +177,11 @@ impl ToolRules {
             input,
             output,
         }
+    }
+
+    /// Whether the same call may be made twice in one answer.
+    pub(crate) fn may_be_repeated(&self) -> bool {
+        self.allow_repeats || self.effects == ToolEffects::Read
     }
 
     /// What is wrong with an input, as a text for a model.

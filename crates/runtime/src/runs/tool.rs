@@ -14,12 +14,14 @@ use super::driver::{Driver, Halt};
 use super::entry::{Entry, GLIMPSE, number, object};
 use super::frame::Call;
 use super::team::ToolRules;
-use crate::reference_input::{PutContent, PutItem};
+use crate::reference_input::{ItemRules, ReadContent};
 
 /// The type of results for which the tool names none.
 const RESULT_TYPE: &str = "result";
-/// The longest message of a failure, in characters.
-const MESSAGE_CHARACTERS: usize = 1000;
+/// The longest message of a failure that is kept and told, in characters: the one limit, whoever failed.
+const MESSAGE_CHARACTERS: usize = 2000;
+/// Where a message was cut.
+const CUT: &str = "… [cut]";
 
 /// What came of a call.
 pub(crate) enum Outcome {
@@ -64,6 +66,14 @@ pub(crate) fn failed(code: &str, message: &str) -> Outcome {
     Outcome::Failed(code.to_owned(), message.to_owned())
 }
 
+/// The message of a failure as it is kept, with a mark where it is cut.
+pub(crate) fn shortened(message: &str) -> String {
+    if message.chars().nth(MESSAGE_CHARACTERS).is_none() {
+        return message.to_owned();
+    }
+    message.chars().take(MESSAGE_CHARACTERS - CUT.chars().count()).chain(CUT.chars()).collect()
+}
+
 /// The same for a call that is repeated: what services that must not act twice go by.
 fn idempotency_key(run_id: &str, call_id: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(format!("{run_id}/{call_id}")))
@@ -91,6 +101,18 @@ async fn fitting(rules: &ToolRules, value: &Json, length: usize) -> Result<(), H
             let told = format!("The result does not fit the tool's output schema: {problems}");
             Err(super::driver::failed("RESULT_INVALID", &told))
         }
+    }
+}
+
+fn wrong(message: &str) -> Halt {
+    super::driver::failed("RESULT_INVALID", message)
+}
+
+/// What a result is refused with that may not be kept; everything else ends the run.
+fn refusal(error: Error) -> Halt {
+    match error {
+        Error::InvalidInput(_) | Error::QuotaExceeded { .. } => wrong(&error.to_string()),
+        error => Halt::Error(error),
     }
 }
 
@@ -126,7 +148,7 @@ impl Driver<'_> {
         match outcome {
             Outcome::Gone => Ok(()),
             Outcome::Failed(code, message) => self.note_failure(call_id, &code, &message),
-            Outcome::Value(value) => match self.kept_result(rules, &value).await {
+            Outcome::Value(value) => match self.kept_result(rules, value).await {
                 Ok((result, reference)) => self.note_result(call_id, result, reference),
                 Err(Halt::Failed(told)) => {
                     let part = |key: &str| told.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
@@ -139,8 +161,7 @@ impl Driver<'_> {
 
     /// Notes a failure.
     pub(crate) fn note_failure(&mut self, call_id: &str, code: &str, message: &str) -> Result<(), Halt> {
-        let message: String = message.chars().take(MESSAGE_CHARACTERS).collect();
-        let error = object([("code", Json::from(code)), ("message", Json::String(message))]);
+        let error = object([("code", Json::from(code)), ("message", Json::String(shortened(message)))]);
         let entry = self.agent_entry("tool.failed").with("callId", Json::from(call_id)).with("error", error);
         self.note(entry).map_err(Halt::from)
     }
@@ -157,49 +178,65 @@ impl Driver<'_> {
         self.note(completed).map_err(Halt::from)
     }
 
-    /// A result as the model sees it, and the reference that it is kept as, if it is, with whether it is made for it.
-    /// `Failed` halts are the call's, not the run's.
+    /// A result as the model sees it, and the reference that it is kept as, if it is, with whether it is made for it. It is
+    /// parsed once, and its text is gone before anything else is made of it. `Failed` halts are the call's, not the run's.
     async fn kept_result(
         &mut self,
         rules: Option<&ToolRules>,
-        value: &[u8],
+        mut value: Vec<u8>,
     ) -> Result<(Json, Option<(String, bool)>), Halt> {
-        let wrong = |message: &str| super::driver::failed("RESULT_INVALID", message);
-        let Some((form, bytes)) = value.split_first() else { return Err(wrong("The tool answered nothing.")) };
+        let Some(form) = value.first().copied() else { return Err(wrong("The tool answered nothing.")) };
+        let length = value.len() - 1;
         let is_step =
             self.state.frames.last().is_some_and(|frame| frame.role == bailiwick_model::spec::AgentRole::Executor);
-        let is_small = !is_step && bytes.len() as u64 <= self.handle.inline_result_bytes();
-        let (content, value) = match *form {
+        let is_small = !is_step && length as u64 <= self.handle.inline_result_bytes();
+        let type_name = rules.and_then(|rules| rules.result.as_deref()).unwrap_or(RESULT_TYPE).to_owned();
+        let mut held = None;
+        let content = match form {
             JSON | VALIDATED => {
-                ahead_of(bytes.len()).await;
-                let value = json::parse(bytes, &json::Limits::default()).map_err(|error| wrong(&error.to_string()))?;
+                held = self.handle.parsing(value.get(1..).unwrap_or_default(), 1).map_err(refusal)?;
                 // What the host has validated by the tool's own schema may have become something else.
-                if let Some(rules) = rules.filter(|_| *form == JSON) {
-                    fitting(rules, &value, bytes.len()).await?;
+                let checked = rules.filter(|rules| form == JSON && rules.has_output());
+                let is_looked_at = is_small || checked.is_some();
+                let read = self.handle.read_json(&type_name, value, 1, is_looked_at).await.map_err(refusal)?;
+                if let (Some(rules), ReadContent::Json(value, _)) = (checked, &read) {
+                    fitting(rules, value, length).await?;
                 }
-                (PutContent::Json(bytes.to_vec()), Some(value))
+                read
             }
             TEXT => {
-                ahead_of(bytes.len()).await;
-                let text = std::str::from_utf8(bytes).map_err(|_| wrong("The result is not text."))?.to_owned();
-                if let Some(rules) = rules.filter(|rules| rules.has_output()) {
-                    fitting(rules, &Json::String(text.clone()), bytes.len()).await?;
-                }
-                (PutContent::Text(text.clone()), Some(Json::String(text)))
+                ahead_of(length).await;
+                value.remove(0);
+                let text = String::from_utf8(value).map_err(|_| wrong("The result is not text."))?;
+                let read = match rules.filter(|rules| rules.has_output()) {
+                    None => text,
+                    Some(rules) => {
+                        let read = Json::String(text);
+                        fitting(rules, &read, length).await?;
+                        let Json::String(text) = read else { return Err(wrong("The result is not text.")) };
+                        text
+                    }
+                };
+                ReadContent::Text(read)
             }
-            BYTES => (PutContent::Bytes(bytes.to_vec()), None),
-            REFERENCE => return self.given_reference(std::str::from_utf8(bytes).unwrap_or_default()).await,
+            BYTES => {
+                value.remove(0);
+                ReadContent::Bytes(value)
+            }
+            REFERENCE => {
+                let id = value.get(1..).map(String::from_utf8_lossy).unwrap_or_default();
+                return self.given_reference(&id).await;
+            }
             _ => return Err(wrong("The tool answered in an unknown form.")),
         };
-        if let Some(value) = value.filter(|_| is_small) {
-            return Ok((value, None));
-        }
-        let type_name = rules.and_then(|rules| rules.result.as_deref()).unwrap_or(RESULT_TYPE).to_owned();
-        let item = PutItem { type_name, content, ttl_ms: None, media_type: None };
-        let value = self.handle.check_item(item).await.map_err(|error| match error {
-            Error::InvalidInput(_) | Error::QuotaExceeded { .. } => wrong(&error.to_string()),
-            error => Halt::Error(error),
-        })?;
+        let content = match content {
+            ReadContent::Json(value, _) if is_small => return Ok((value, None)),
+            ReadContent::Text(text) if is_small => return Ok((Json::String(text), None)),
+            content => content,
+        };
+        let item = ItemRules { type_name, ttl_ms: None, media_type: None };
+        let value = self.handle.check_read(item, content).await.map_err(refusal)?;
+        drop(held);
         let glimpse = json::parse(value.glimpse.as_bytes(), &json::Limits::default()).unwrap_or(Json::Null);
         let (type_name, byte_length) = (value.type_name.clone(), value.content.len() as u64);
         ahead_of(value.content.len()).await;
@@ -224,5 +261,19 @@ impl Driver<'_> {
         let byte_length = described.get("byteLength").and_then(super::entry::whole).unwrap_or_default();
         let glimpse = described.get(GLIMPSE).cloned().unwrap_or(Json::Null);
         Ok((shown(text("id"), text("type"), byte_length, glimpse), Some((reference.id, false))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CUT, MESSAGE_CHARACTERS, shortened};
+
+    #[test]
+    fn r6_a_message_is_cut_with_a_mark_between_whole_characters() {
+        let most = "é".repeat(MESSAGE_CHARACTERS);
+        assert_eq!(shortened(&most), most);
+        let cut = shortened(&format!("{most}x"));
+        assert_eq!(cut.chars().count(), MESSAGE_CHARACTERS);
+        assert!(cut.ends_with(CUT));
     }
 }

@@ -34,6 +34,27 @@ impl TokenUsage {
         Some(Self(counts))
     }
 
+    /// What a provider told, as far as it can be read: a count is a whole number from 0 on, and what is none counts as 0. Also
+    /// what could not be read.
+    pub(crate) fn told(value: &Json) -> (Self, Option<String>) {
+        if value.as_object().is_none() {
+            return (Self::default(), Some(format!("usage must be an object, not {}", super::event::found(value))));
+        }
+        let (mut counts, mut wrong) = ([0; 5], None);
+        for (count, field) in counts.iter_mut().zip(FIELDS) {
+            match value.get(field) {
+                None | Some(Json::Null) => {}
+                Some(Json::Number(number)) if *number >= 0.0 => *count = (*number).min(MOST as f64) as u64,
+                Some(Json::Number(_)) => wrong = Some(format!("usage.{field} must not be negative; it counts as 0")),
+                Some(other) => {
+                    let found = super::event::found(other);
+                    wrong = Some(format!("usage.{field} must be a number, not {found}; it counts as 0"));
+                }
+            }
+        }
+        (Self(counts), wrong)
+    }
+
     pub(crate) fn to_json(self) -> Json {
         Json::Object(FIELDS.iter().zip(self.0).map(|(field, count)| member(field, number(count))).collect())
     }
@@ -80,6 +101,10 @@ impl Usage {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn add_all(&mut self, other: &Self) {
         other.0.iter().for_each(|(model, usage)| self.add(model, *usage));
     }
@@ -98,7 +123,7 @@ impl Usage {
 
 #[cfg(test)]
 mod tests {
-    use super::{TokenUsage, Usage};
+    use super::{MOST, TokenUsage, Usage};
     use bailiwick_model::json;
 
     #[test]
@@ -110,6 +135,23 @@ mod tests {
         assert_eq!(Usage::read(&usage.to_json()), Some(usage));
         for wrong in [r#"{"inputTokens":-1}"#, r#"{"inputTokens":0.5}"#, r#"{"inputTokens":"1"}"#, r#"{"tokens":1}"#] {
             assert_eq!(TokenUsage::read(&parsed(wrong)), None);
+        }
+    }
+
+    #[test]
+    fn w2_what_a_provider_tells_is_counted_as_far_as_it_can_be_read() {
+        for (told, total, is_wrong) in [
+            ("5", 0, true),
+            ("{}", 0, false),
+            (r#"{"inputTokens":7,"outputTokens":null,"cost":[1]}"#, 7, false),
+            (r#"{"inputTokens":-1,"outputTokens":5}"#, 5, true),
+            (r#"{"inputTokens":"12","outputTokens":1.9}"#, 1, true),
+            (r#"{"inputTokens":1e300}"#, MOST, false),
+        ] {
+            let value = json::parse(told.as_bytes(), &json::Limits::default()).unwrap();
+            let (usage, wrong) = TokenUsage::told(&value);
+            assert_eq!((usage.total(), wrong.is_some()), (total, is_wrong), "{told}: {wrong:?}");
+            assert_eq!(TokenUsage::read(&usage.to_json()), Some(usage), "what is kept can be read again");
         }
     }
 }

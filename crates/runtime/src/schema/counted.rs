@@ -17,22 +17,31 @@ pub(super) fn count_every_branch(schema: &mut Value) {
 }
 
 fn count(schema: &mut Value) {
+    let all = json!(["array", "boolean", "integer", "null", "number", "object", "string"]);
+    each_schema(schema, &mut |members| {
+        if !members.contains_key("type") {
+            members.insert("type".to_owned(), all.clone());
+        }
+    });
+}
+
+/// Does something with each schema in a schema, the inner ones first.
+pub(super) fn each_schema(schema: &mut Value, work: &mut impl FnMut(&mut Map<String, Value>)) {
     let members = match schema {
         Value::Object(members) => members,
-        Value::Array(elements) => return elements.iter_mut().for_each(count),
+        Value::Array(elements) => return elements.iter_mut().for_each(|element| each_schema(element, work)),
         _ => return,
     };
     for (key, value) in members.iter_mut() {
         match value {
-            Value::Object(schemas) if MAPS.contains(&key.as_str()) => schemas.values_mut().for_each(count),
-            value if !DATA.contains(&key.as_str()) => count(value),
+            Value::Object(schemas) if MAPS.contains(&key.as_str()) => {
+                schemas.values_mut().for_each(|schema| each_schema(schema, work));
+            }
+            value if !DATA.contains(&key.as_str()) => each_schema(value, work),
             _ => {}
         }
     }
-    if !members.contains_key("type") {
-        let all = json!(["array", "boolean", "integer", "null", "number", "object", "string"]);
-        members.insert("type".to_owned(), all);
-    }
+    work(members);
 }
 
 fn has_reference(schema: &Value) -> bool {

@@ -7,12 +7,18 @@
 
 mod budget;
 mod counted;
+mod references;
+#[cfg(test)]
+mod refusal_tests;
+#[cfg(test)]
+mod suite_tests;
 #[cfg(test)]
 mod tests;
 mod view;
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::{PIECE, ahead};
+use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, Validator};
 
 use budget::{Budget, Steps};
@@ -61,15 +67,31 @@ pub(crate) struct Problem {
     pub(crate) text: String,
 }
 
+/// Why a schema cannot be compiled, for whoever wrote it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Refused {
+    /// A JSON pointer into the schema: to the value of the keyword.
+    pub(crate) place: String,
+    pub(crate) keyword: String,
+    pub(crate) reason: String,
+}
+
 impl Schema {
-    /// Compiles a schema. `None`: it is none.
-    pub(crate) fn new(schema: &Json) -> Option<Self> {
+    /// Compiles a schema.
+    ///
+    /// # Errors
+    /// Why it is none, or none that can be checked here.
+    pub(crate) fn new(schema: &Json) -> Result<Self, Refused> {
         let mut schema = to_serde(schema);
+        references::encode_references(&mut schema);
         let backtracks = counted::has_backtracking_pattern(&schema);
         counted::count_every_branch(&mut schema);
         let patterns = PatternOptions::fancy_regex().backtrack_limit(BACKTRACKS);
-        let validator = jsonschema::options_for::<View>().with_pattern_options(patterns).build(&schema).ok()?;
-        Some(Self { validator, backtracks })
+        let validator = jsonschema::options_for::<View>()
+            .with_pattern_options(patterns)
+            .build(&schema)
+            .map_err(|error| Refused::new(&error, &schema))?;
+        Ok(Self { validator, backtracks })
     }
 
     /// Whether a value matches. What takes longer than usual stands in its tenant's line before.
@@ -123,6 +145,33 @@ impl Schema {
 
     fn within(&self, steps: u64) -> Budget {
         Budget { steps, backtracks: self.backtracks }
+    }
+}
+
+impl Refused {
+    fn new(error: &jsonschema::ValidationError<'_>, schema: &serde_json::Value) -> Self {
+        let told = error.to_string();
+        let reason = told.chars().take(TEXT).collect();
+        if let ValidationErrorKind::Referencing(_) = error.kind() {
+            let found = references::place_of(schema, &told);
+            let (place, keyword) = found.unwrap_or_else(|| (String::new(), "$ref"));
+            return Self { place, keyword: keyword.to_owned(), reason };
+        }
+        let place = error.instance_path().to_string();
+        let keyword = place.rsplit('/').find(|part| part.parse::<u64>().is_err()).unwrap_or_default().to_owned();
+        Self { place, keyword, reason }
+    }
+
+    /// What is said of it. `of` says whose schema it is: "the tool search".
+    pub(crate) fn said(&self, of: &str) -> String {
+        let Self { place, keyword, reason } = self;
+        let advice = if keyword == "$ref" {
+            "Nothing is fetched: put what is referred to under \"$defs\"."
+        } else {
+            "JSON Schemas are read as draft 2020-12 unless \"$schema\" names another one (such as \
+             \"http://json-schema.org/draft-07/schema#\")."
+        };
+        format!("The schema of {of} cannot be used: keyword {keyword:?} at {place:?}: {reason}. {advice}")
     }
 }
 

@@ -18,12 +18,12 @@ fn model(value: &Value) -> Json {
 }
 
 fn schema(schema: &Value) -> Schema {
-    Schema::new(&model(schema)).unwrap_or_else(|| panic!("no schema: {schema}"))
+    Schema::new(&model(schema)).unwrap_or_else(|refused| panic!("no schema: {schema}: {refused:?}"))
 }
 
 impl Schema {
     /// What a check says, which waits for nothing where nobody keeps lines.
-    fn says(&self, value: &Json, most: usize) -> Result<(), Mismatch> {
+    pub(super) fn says(&self, value: &Json, most: usize) -> Result<(), Mismatch> {
         at_once(self.check(value, most))
     }
 

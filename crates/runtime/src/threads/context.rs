@@ -1,44 +1,56 @@
 //! What a run takes from its thread and gives to it.
 
-use bailiwick_model::json::{self, Json};
+use bailiwick_model::json::Json;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Change, Entries};
 
+use super::conversation::MESSAGES_A_READ;
 use super::head::journal_name;
-use super::message::{NewMessage, message_json, parse_messages};
+use super::message::{NewMessage, files, message_json, new_message, says_something};
 use super::read_head;
 use crate::handle::TenantHandle;
 
-/// How many messages are read at once.
-const MESSAGES_A_READ: usize = 64;
+/// What a run appends to its thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Appends {
+    /// A prompt, which makes the thread if there is none. The files that it names must be there.
+    Prompt,
+    /// What was said then. A thread that was deleted meanwhile stays deleted; another one lives until `until` at least
+    /// (epoch milliseconds).
+    Said { until: Option<u64> },
+}
 
 impl TenantHandle {
     /// The changes that append messages (JSON objects, without ids) to a thread, and its length before. `None`: there is
     /// no such thread, and none is to be made.
     ///
     /// # Errors
-    /// `InvalidInput` for what is no message, and those of the store.
+    /// `InvalidInput` for a message that is too large, `NotFound` for a file that is not there, and those of the store.
     pub(crate) async fn append_changes(
         &self,
         access: &Access,
         thread_id: &str,
-        messages: Vec<Json>,
-        create: bool,
+        messages: &[Json],
+        appends: Appends,
     ) -> Result<Option<(Vec<Change>, u64)>> {
         super::check_thread_id(thread_id)?;
         let current = read_head(access, thread_id).await?;
-        if current.is_none() && !create {
+        if current.is_none() && appends != Appends::Prompt {
             return Ok(None);
         }
         let length = current.as_ref().map_or(0, |(_, head)| head.length);
-        if messages.is_empty() {
+        let expires_at = current.as_ref().and_then(|(record, _)| record.expires_at);
+        let lives_on = |until: u64| expires_at.is_none_or(|at| at >= until);
+        if messages.is_empty() && matches!(appends, Appends::Said { until } if until.is_none_or(lives_on)) {
             return Ok(Some((Vec::new(), length)));
         }
-        let messages: Vec<NewMessage> = parse_messages(json::write(&Json::Array(messages)).as_bytes())?;
-        for message in &messages {
+        let mut new = Vec::with_capacity(messages.len());
+        for message in messages {
+            let message = NewMessage::of_run(message)?;
             self.check_value_bytes(message.byte_length())?;
+            new.push(message);
         }
-        let (changes, _) = self.appended(access, thread_id, current, &messages)?;
+        let (changes, _) = self.appended(access, thread_id, current, &new, appends).await?;
         Ok(Some((changes, length)))
     }
 }
@@ -83,9 +95,14 @@ pub(crate) fn prompt_message(prompt: &Json, at: u64, run_id: &str, actor: Option
             let text = vec![("type".to_owned(), Json::from("text")), ("text".to_owned(), Json::from(text.as_str()))];
             Json::Array(vec![Json::Object(text)])
         }
-        Json::Array(parts) if !parts.is_empty() => prompt_parts(parts)?,
-        _ => return Err(Error::invalid("prompt must be a text or an array of text and file parts that is not empty.")),
+        Json::Array(parts) => prompt_parts(parts)?,
+        _ => return Err(Error::invalid("prompt must be a text, or an array of text and file parts.")),
     };
+    if !parts.as_array().is_some_and(|parts| parts.iter().any(says_something)) {
+        return Err(Error::invalid(
+            "prompt is empty, and no model answers to nothing. Give a text that is not blank, or a file part.",
+        ));
+    }
     let mut members = vec![
         ("role".to_owned(), Json::from("user")),
         ("parts".to_owned(), parts),
@@ -94,8 +111,13 @@ pub(crate) fn prompt_message(prompt: &Json, at: u64, run_id: &str, actor: Option
     ];
     members.extend(actor.map(|actor| ("actor".to_owned(), Json::from(actor))));
     let message = Json::Object(members);
-    parse_messages(json::write(&Json::Array(vec![message.clone()])).as_bytes())?;
+    new_message(&message, "prompt", at)?;
     Ok(message)
+}
+
+/// Whether a prompt names references.
+pub(crate) fn names_files(prompt: &Json) -> bool {
+    files(prompt).next().is_some()
 }
 
 fn prompt_parts(parts: &[Json]) -> Result<Json> {

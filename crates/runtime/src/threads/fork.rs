@@ -1,15 +1,23 @@
 //! Forks: a new thread that begins like another one, up to a message. The prefix is copied in bounded commits and the
-//! head comes last, so that a fork is there wholly or not at all.
+//! head comes last, so that a fork is there wholly or not at all. Calls that are open behind that message get their
+//! results, so that the fork can be gone on with.
+
+use std::collections::{BTreeSet, HashMap};
 
 use bailiwick_model::base32::prefixed_id;
+use bailiwick_model::json::Json;
+use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, Name, When};
 
+use super::conversation::{BYTES_A_READ, MESSAGES_A_READ};
 use super::head::{Head, journal_name};
 use super::journal::{Journal, due, read_journal};
-use super::message::{entry_id, parse_message_id};
-use super::{check_thread_id, new_entry, new_head, read_head};
+use super::message::{Exchange, NewMessage, Role, entry_id, exchanges, message_id, parse_message_id, stored_message};
+use super::{check_thread_id, horizon, new_entry, new_head, read_head};
 use crate::handle::TenantHandle;
+use crate::leftover;
+use crate::references::{ATTEMPTS, contended};
 
 /// How many entries one commit copies.
 const ENTRIES_A_COMMIT: usize = 128;
@@ -19,7 +27,8 @@ const BYTES_A_COMMIT: u64 = 4 << 20;
 const FORK_MS: u64 = 60 * 60 * 1000;
 
 impl TenantHandle {
-    /// Makes a new thread of a thread's messages up to and with `through`, which keep their ids. Returns the new
+    /// Makes a new thread of a thread's messages up to and with `through`, which keep their ids. Calls of theirs that are
+    /// answered later get their results all the same; those that are not answered yet, one that says so. Returns the new
     /// thread's id: `new_id`, or one that is made up.
     ///
     /// # Errors
@@ -37,7 +46,8 @@ impl TenantHandle {
             Err(Error::TooMuchInFlight { .. }) => (access.reserved(largest)?, largest),
             reserved => (reserved?, BYTES_A_COMMIT),
         };
-        let last = find(&access, &source, through).await?;
+        let through = find(&access, &source, through).await?;
+        let Cut { last, results } = self.cut(&access, &source, through).await?;
         let new_id = new_id.map_or_else(|| prefixed_id("thr_", &self.scope.random()), str::to_owned);
         if read_head(&access, &new_id).await?.is_some() {
             return Err(taken());
@@ -47,11 +57,12 @@ impl TenantHandle {
         let until = access.now().saturating_add(FORK_MS);
         let mut changes = vec![Journal::of(&head).written(journal, When::Absent)];
         changes.extend(due(journal, until));
+        changes.push(leftover::wake(Kind::Threads, until));
         self.done(access.commit(changes, &self.engine_limits, Durability::Sync).await?)?;
-        let outcome = self.copy(&access, (&source, at_once), last, &mut head, journal, until).await;
+        let outcome = self.copy(&access, (&source, at_once), last, results, &mut head, journal, until).await;
         // After a failure the head may be there or not. What this cannot remove now is removed when its time is over.
         if outcome.is_err() && matches!(self.retire(&access, journal).await, Ok(true)) {
-            let _ = self.discard(&access, journal, until).await;
+            let _ = self.discard(&access, Kind::Threads, journal, until).await;
         }
         outcome.map(|()| new_id)
     }
@@ -61,10 +72,12 @@ impl TenantHandle {
         access: &Access,
         (source, at_once): (&Head, u64),
         last: u64,
+        results: Vec<Json>,
         head: &mut Head,
         journal: Name,
         until: u64,
     ) -> Result<()> {
+        let mut named = BTreeSet::new();
         let made = read_journal(access, journal).await?.ok_or_else(cut_off)?;
         let from = journal_name(access, &source.journal);
         while head.length <= last {
@@ -74,6 +87,7 @@ impl TenantHandle {
             let mut changes = Vec::with_capacity(entries.len());
             for (sequence, entry) in entries {
                 if sequence == head.length {
+                    named.extend(super::files_of(&entry.body).await?);
                     changes.push(new_entry(journal, sequence, entry.body.clone()));
                     head.add(entry.body.len());
                 }
@@ -84,7 +98,15 @@ impl TenantHandle {
             }
             self.done(access.commit(changes, &self.engine_limits, Durability::Sync).await?)?;
         }
-        let mut changes = self.created(access, head.clone(), Some(until))?;
+        let mut closing = Vec::new();
+        if !results.is_empty() {
+            let entry = closing_message(results, access.now())?.entry(&message_id(head.length, self.scope.random()));
+            closing.push(new_entry(journal, head.length, entry.clone()));
+            head.add(entry.len());
+        }
+        let mut changes = self.created(access, head, Some(until))?;
+        changes.extend(closing);
+        self.keep_named(access, &named, horizon(head)).await?;
         let (kind, area, when) = (Kind::Threads, Area::Record, When::Version(made.version));
         changes.push(Change::Check { kind, area, name: journal, when });
         match access.commit(changes, &self.engine_limits, Durability::Sync).await? {
@@ -94,6 +116,131 @@ impl TenantHandle {
             Committed::Conflict(_) => Err(cut_off()),
         }
     }
+}
+
+/// Where a thread is cut off.
+struct Cut {
+    /// The place of the last message that is copied.
+    last: u64,
+    /// The results of calls that are open behind it.
+    results: Vec<Json>,
+}
+
+impl TenantHandle {
+    /// Where a fork through this place ends: the results of its calls that follow directly belong to it.
+    async fn cut(&self, access: &Access, head: &Head, through: u64) -> Result<Cut> {
+        let mut open = self.open_calls(access, head, through).await?;
+        let (mut last, mut at) = (through, through + 1);
+        let mut later: HashMap<String, Json> = HashMap::new();
+        while !open.iter().all(|id| later.contains_key(id)) && at < head.length {
+            let before = self.held_bytes();
+            let wanted = Entries { from: at, to: head.length - 1, reverse: false, limit: MESSAGES_A_READ };
+            let part = access.part(Kind::Threads, journal_name(access, &head.journal), wanted, BYTES_A_READ).await?;
+            if part.entries.is_empty() {
+                break;
+            }
+            for (sequence, entry) in &part.entries {
+                ahead(RECORD + 2 * entry.body.len() as u64).await;
+                let message = stored_message(&entry.body)?;
+                let results = results_of(&message);
+                if last + 1 == *sequence && Role::of(&message) == Some(Role::Tool) && !open.is_empty() {
+                    open.retain(|id| !results.contains_key(id.as_str()));
+                    last = *sequence;
+                }
+                for id in &open {
+                    if later.contains_key(id) {
+                        continue;
+                    }
+                    if let Some(result) = results.get(id.as_str()) {
+                        later.insert(id.clone(), (*result).clone());
+                    } else if exchanges(&message)
+                        .iter()
+                        .any(|(_, said)| matches!(said, Exchange::Call(call) if call == id))
+                    {
+                        // What comes behind another call of the same id is that one's.
+                        later.insert(id.clone(), unanswered(id));
+                    }
+                }
+                at = sequence + 1;
+            }
+            drop(part);
+            self.give_back_to(before);
+        }
+        let results = open.into_iter().map(|id| later.remove(&id).unwrap_or_else(|| unanswered(&id))).collect();
+        Ok(Cut { last, results })
+    }
+
+    /// The calls of the last answer up to a place that have no result up to there.
+    async fn open_calls(&self, access: &Access, head: &Head, through: u64) -> Result<Vec<String>> {
+        let (mut answered, mut end) = (BTreeSet::new(), through + 1);
+        while end > 0 {
+            let before = self.held_bytes();
+            let wanted = Entries { from: 0, to: end - 1, reverse: true, limit: MESSAGES_A_READ };
+            let part = access.part(Kind::Threads, journal_name(access, &head.journal), wanted, BYTES_A_READ).await?;
+            if part.entries.is_empty() {
+                break;
+            }
+            for (sequence, entry) in &part.entries {
+                ahead(RECORD + 2 * entry.body.len() as u64).await;
+                let message = stored_message(&entry.body)?;
+                let mut open = Vec::new();
+                for (_, exchange) in exchanges(&message) {
+                    match exchange {
+                        Exchange::Result(id) => drop(answered.insert(id)),
+                        Exchange::Call(id) => open.push(id),
+                    }
+                }
+                if Role::of(&message) == Some(Role::Assistant) {
+                    open.retain(|id| !answered.contains(id));
+                    return Ok(open);
+                }
+                end = *sequence;
+            }
+            drop(part);
+            self.give_back_to(before);
+        }
+        Ok(Vec::new())
+    }
+
+    /// Lets references live until then. Whoever changes one of them meanwhile does it no harm.
+    async fn keep_named(&self, access: &Access, named: &BTreeSet<String>, until: Option<u64>) -> Result<()> {
+        let ids: Vec<&str> = named.iter().map(String::as_str).collect();
+        for _ in 0..ATTEMPTS {
+            let changes = self.extended(access, &ids, until).await?;
+            if changes.is_empty()
+                || access.commit(changes, &self.engine_limits, Durability::Sync).await? == Committed::Done
+            {
+                return Ok(());
+            }
+        }
+        Err(contended())
+    }
+}
+
+/// The results in a message, by their calls.
+fn results_of(message: &Json) -> HashMap<&str, &Json> {
+    let parts = message.get("parts").and_then(Json::as_array).unwrap_or_default().iter();
+    let results = parts.filter(|part| part.get("type").and_then(Json::as_str) == Some("tool-result"));
+    results.filter_map(|part| Some((part.get("callId")?.as_str()?, part))).collect()
+}
+
+/// What a fork says of a call that had no result yet.
+fn unanswered(call_id: &str) -> Json {
+    let object = |members: [(&str, Json); 2]| members.map(|(key, value)| (key.to_owned(), value)).to_vec();
+    let told = [
+        ("code", Json::from("INTERRUPTED")),
+        ("message", Json::from("The conversation was forked before this call had a result.")),
+    ];
+    let mut members = object([("type", Json::from("tool-result")), ("callId", Json::from(call_id))]);
+    let result = Json::Object(vec![("error".to_owned(), Json::Object(object(told)))]);
+    members.extend(object([("result", result), ("isError", Json::Bool(true))]));
+    Json::Object(members)
+}
+
+fn closing_message(results: Vec<Json>, at: u64) -> Result<NewMessage> {
+    let members =
+        [("role", Json::from("tool")), ("parts", Json::Array(results)), ("createdAt", Json::Number(at as f64))];
+    NewMessage::of_run(&Json::Object(members.map(|(key, value)| (key.to_owned(), value)).to_vec()))
 }
 
 /// The place of a message in a thread.

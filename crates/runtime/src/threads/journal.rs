@@ -7,20 +7,19 @@
 //! 9    thread    u16be length ‖ its id
 //! …    actor     the rest; empty if there is none
 //! ```
-//! A list in the order of time says when each journal is to be looked at. Dead ones are removed in bounded commits; whoever
-//! deletes a thread goes on with what others have left.
+//! A list in the order of time says when each journal is to be looked at (`leftover.rs`). Dead ones are removed in bounded
+//! commits, by the sweeper or by whoever deletes a thread.
 
 use std::sync::Arc;
 
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, List, Name, Record, When};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, List, Name, Record, When};
 
 use super::head::{FOR_EVER, Head, damaged, head_name, journal_name, read_names, take_u64, write_names};
 use crate::handle::TenantHandle;
+use crate::leftover;
 
 const DEAD: u8 = 1;
-/// How many entries one commit removes.
-const ENTRIES_A_COMMIT: u64 = 256;
 /// How many journals of others one deletion looks at.
 const OTHERS_A_DELETION: usize = 32;
 
@@ -62,24 +61,19 @@ pub(crate) fn lists(actor: Option<&str>) -> impl Iterator<Item = List> {
     std::iter::once(List::all(Kind::Threads)).chain(own)
 }
 
-/// The journals in the order in which they are to be looked at, the first one first: lists begin with the latest.
-fn due_list() -> List {
-    List { kind: Kind::Threads, filter: "due", value: String::new() }
-}
-
-/// A journal is to be looked at from `due` on (epoch milliseconds).
-pub(crate) fn due(name: Name, due: u64) -> Option<Change> {
-    let micros = u64::MAX - due;
-    (due != FOR_EVER).then(|| Change::List { list: due_list(), micros, name, expires_at: None })
+/// A journal is to be looked at from `at` on (epoch milliseconds).
+pub(crate) fn due(name: Name, at: u64) -> Option<Change> {
+    (at != FOR_EVER).then(|| leftover::due(Kind::Threads, name, at))
 }
 
 /// It is not any more.
-pub(crate) fn not_due(name: Name, due: u64) -> Option<Change> {
-    (due != FOR_EVER).then(|| Change::Unlist { list: due_list(), micros: u64::MAX - due, name })
+pub(crate) fn not_due(name: Name, at: u64) -> Option<Change> {
+    (at != FOR_EVER).then(|| leftover::not_due(Kind::Threads, name, at))
 }
 
 impl TenantHandle {
-    /// Deletes a thread with its messages. `false`: absent, expired or foreign.
+    /// Deletes a thread with its messages. A run that has it ends first, as cancelled: what waits for an approval is
+    /// withdrawn. `false`: absent, expired or foreign.
     ///
     /// # Errors
     /// `ThreadBusy` if others keep writing it, and those of the store.
@@ -87,6 +81,14 @@ impl TenantHandle {
         let Some(access) = self.existing().await? else { return Ok(false) };
         for _ in 0..super::ATTEMPTS {
             let Some((record, head)) = super::read_head(&access, thread_id).await? else { return Ok(false) };
+            let (run, unowned) = self.thread_owner(&access, thread_id).await?;
+            if let Some(run_id) = run {
+                match self.cancel_run(&run_id).await {
+                    // Gone, or being resumed: looked at again.
+                    Ok(()) | Err(Error::NotFound | Error::ThreadBusy { .. }) => continue,
+                    Err(error) => return Err(error),
+                }
+            }
             let journal = journal_name(&access, &head.journal);
             let (kind, area, name) = (Kind::Threads, Area::Record, head_name(&access, thread_id));
             let mut changes = vec![Change::Delete { kind, area, name, when: When::Version(record.version) }];
@@ -94,9 +96,12 @@ impl TenantHandle {
             changes.push(Journal { dead: true, ..Journal::of(&head) }.written(journal, When::Any));
             changes.extend(not_due(journal, head.listed_until));
             changes.extend(due(journal, 0));
+            changes.push(unowned);
+            // Nobody may come to the rest, and no row of it tells the sweeper.
+            changes.push(leftover::wake_soon(kind, access.now()));
             if access.commit(changes, &self.engine_limits, Durability::Sync).await? == Committed::Done {
                 // It is deleted from here on. What cannot be tidied up now is left for the next deletion.
-                if self.discard(&access, journal, 0).await.is_ok() {
+                if self.discard(&access, kind, journal, 0).await.is_ok() {
                     let _ = self.sweep_threads(OTHERS_A_DELETION).await;
                 }
                 return Ok(true);
@@ -111,20 +116,7 @@ impl TenantHandle {
     /// # Errors
     /// `InvalidInput` for the number, and those of the store.
     pub async fn sweep_threads(&self, most: usize) -> Result<usize> {
-        let Some(access) = self.scope.existing().await? else { return Ok(0) };
-        let page = access.page(&due_list(), most, None).await?;
-        let mut removed = 0;
-        for (micros, journal) in page.names {
-            let due = u64::MAX - micros;
-            if due > access.now() {
-                break;
-            }
-            if self.retire(&access, journal).await? {
-                self.discard(&access, journal, due).await?;
-                removed += 1;
-            }
-        }
-        Ok(removed)
+        Ok(self.sweep_leftover(Kind::Threads, most).await?.items)
     }
 
     /// Makes sure that a journal is dead. `false`: it is not, a thread lives in it.
@@ -151,32 +143,6 @@ impl TenantHandle {
         // A fork that is about to put its head checks this version.
         changes.push(Journal { dead: true, ..journal }.written(name, When::Version(record.version)));
         Ok(access.commit(changes, &self.engine_limits, Durability::Relaxed).await? == Committed::Done)
-    }
-
-    /// Removes a dead journal, from its end, so that it can be gone on with anywhere.
-    pub(crate) async fn discard(&self, access: &Access, name: Name, due: u64) -> Result<()> {
-        let last = Entries { from: 0, to: u64::MAX, reverse: true, limit: 1 };
-        let mut end = access.entries(Kind::Threads, name, last).await?.first().map_or(0, |(last, _)| last + 1);
-        while end > 0 {
-            let start = end.saturating_sub(ENTRIES_A_COMMIT);
-            let entry =
-                |sequence| Change::Delete { kind: Kind::Threads, area: Area::Entry(sequence), name, when: When::Any };
-            let changes = (start..end).rev().map(entry).collect();
-            self.done(access.commit(changes, &self.engine_limits, Durability::Relaxed).await?)?;
-            end = start;
-        }
-        let (kind, area) = (Kind::Threads, Area::Record);
-        let mut changes = vec![Change::Delete { kind, area, name, when: When::Any }];
-        changes.extend(not_due(name, due));
-        self.done(access.commit(changes, &self.engine_limits, Durability::Relaxed).await?)
-    }
-
-    /// For commits without a condition that could fail.
-    pub(crate) fn done(&self, committed: Committed) -> Result<()> {
-        match committed {
-            Committed::Done => Ok(()),
-            Committed::Conflict(_) => Err(Error::Internal("A commit without conditions had a conflict.".to_owned())),
-        }
     }
 }
 

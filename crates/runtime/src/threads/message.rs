@@ -2,21 +2,24 @@
 //!
 //! ```text
 //! 0    id        20 bytes  u64be sequence ‖ 12 random bytes
-//! 20   members   the rest  members of a JSON object: "role", "parts", "createdAt", "runId"?, "actor"?
+//! 20   members   the rest  members of a JSON object: "role", "parts", "createdAt", "runId"?, "actor"?, "interrupted"?
 //! ```
 //! The sequence in the id leads from an id to its entry without an index; the random part makes that the right one.
 
 use bailiwick_model::base32::{parse_prefixed_id, parse_reference_id, prefixed_id};
 use bailiwick_model::json::{self, Json};
-use bailiwick_model::names::{is_media_type, is_tool_name};
+use bailiwick_model::names::is_media_type;
 use bailiwick_model::{Error, Result};
 
 const PREFIX: &str = "msg_";
+/// What is stored is nested deeper than what was given.
+const STORED: json::Limits = json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
 /// The largest message, written as JSON.
 const MESSAGE_BYTES: usize = 8 << 20;
 /// The most messages of one append: they are one commit.
 const MOST_MESSAGES: usize = 1000;
-const MOST_PARTS: usize = 1000;
+/// As many as an answer of a model may have.
+const MOST_PARTS: usize = 1024;
 /// The longest text that names somebody or something.
 const LABEL_BYTES: usize = 256;
 /// The largest whole number that JavaScript can count with.
@@ -25,14 +28,105 @@ const SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 /// A message's id as bytes.
 pub(crate) type MessageId = [u8; 20];
 
-/// A message that was checked and has no id yet.
+/// Who says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    User,
+    Assistant,
+    Tool,
+}
+
+impl Role {
+    const ALL: [Self; 3] = [Self::User, Self::Assistant, Self::Tool];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
+
+    /// The role of a message as it is stored.
+    pub(crate) fn of(message: &Json) -> Option<Self> {
+        let name = message.get("role")?.as_str()?;
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// The types of the parts that it may have.
+    const fn types(self) -> &'static [&'static str] {
+        match self {
+            Self::User => &["text", "file"],
+            Self::Assistant => &["text", "reasoning", "file", "tool-call", "opaque"],
+            Self::Tool => &["tool-result"],
+        }
+    }
+}
+
+/// A call, or the result of one, in a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Exchange {
+    Call(String),
+    Result(String),
+}
+
+/// The calls and results of a message, with their places among its parts.
+pub(crate) fn exchanges(message: &Json) -> Vec<(usize, Exchange)> {
+    let parts = message.get("parts").and_then(Json::as_array).unwrap_or_default();
+    let exchange = |(at, part): (usize, &Json)| {
+        let call_id = || part.get("callId").and_then(Json::as_str).map(str::to_owned);
+        match part.get("type")?.as_str()? {
+            "tool-call" => Some((at, Exchange::Call(call_id()?))),
+            "tool-result" => Some((at, Exchange::Result(call_id()?))),
+            _ => None,
+        }
+    };
+    parts.iter().enumerate().filter_map(exchange).collect()
+}
+
+/// The references that the file parts of a message name.
+pub(crate) fn files(message: &Json) -> impl Iterator<Item = &str> {
+    let parts = message.get("parts").and_then(Json::as_array).unwrap_or_default().iter();
+    let files = parts.filter(|part| part.get("type").and_then(Json::as_str) == Some("file"));
+    files.filter_map(|part| part.get("reference")?.as_str())
+}
+
+/// A message that has no id yet.
 pub(crate) struct NewMessage {
     members: String,
+    pub(crate) role: Role,
     /// Who in the tenant wrote it.
     pub(crate) actor: Option<String>,
+    /// The references that its file parts name.
+    pub(crate) files: Vec<String>,
+    /// Its calls and results, with their places among its parts.
+    pub(crate) exchanges: Vec<(usize, Exchange)>,
 }
 
 impl NewMessage {
+    /// What a run says: an object without an id, role first. It is not checked but for its size.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is too large.
+    pub(crate) fn of_run(message: &Json) -> Result<Self> {
+        let role = Role::of(message).ok_or_else(|| wrong("message", "has no role"))?;
+        let text = json::write(message);
+        let members = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default();
+        Self::new(message, role, members.to_owned(), "message")
+    }
+
+    fn new(message: &Json, role: Role, members: String, path: &str) -> Result<Self> {
+        if members.len() > MESSAGE_BYTES {
+            return Err(wrong(
+                path,
+                "has more than 8 MiB; keep large content as a reference and name it in a file part",
+            ));
+        }
+        let actor = message.get("actor").and_then(Json::as_str).map(str::to_owned);
+        let (files, exchanges) = (files(message).map(str::to_owned).collect(), exchanges(message));
+        Ok(Self { members, role, actor, files, exchanges })
+    }
+
     /// How many bytes its entry takes.
     pub(crate) fn byte_length(&self) -> usize {
         20 + self.members.len()
@@ -68,6 +162,15 @@ pub(crate) fn entry_id(entry: &[u8]) -> Option<MessageId> {
     entry.first_chunk::<20>().copied()
 }
 
+/// An entry as its message, without the id.
+///
+/// # Errors
+/// `StoreCorrupt`.
+pub(crate) fn stored_message(entry: &[u8]) -> Result<Json> {
+    json::parse(message_json(entry)?.as_bytes(), &STORED)
+        .map_err(|_| Error::StoreCorrupt("A message's record is damaged.".to_owned()))
+}
+
 /// An entry as the JSON text of its message.
 pub(crate) fn message_json(entry: &[u8]) -> Result<String> {
     let damaged = || Error::StoreCorrupt("A message's record is damaged.".to_owned());
@@ -76,63 +179,89 @@ pub(crate) fn message_json(entry: &[u8]) -> Result<String> {
     Ok(format!("{{\"messageId\":\"{}\",{members}}}", prefixed_id(PREFIX, id)))
 }
 
-/// Checks a JSON array of messages without ids.
+/// Checks a JSON array of messages without ids. Those that do not say when they were written are of `now`.
 ///
 /// # Errors
 /// `InvalidInput` says where and what; it repeats nothing of the messages.
-pub(crate) fn parse_messages(text: &[u8]) -> Result<Vec<NewMessage>> {
-    let value = json::parse(text, &json::Limits::default())?;
+pub(crate) fn parse_messages(text: &[u8], now: u64) -> Result<Vec<NewMessage>> {
+    // Around what a model or a tool gave there are a few levels more.
+    let limits = json::Limits { depth: json::MAX_DEPTH, ..json::Limits::default() };
+    let value = json::parse(text, &limits)?;
     let Some(messages) = value.as_array() else { return Err(wrong("messages", "must be an array")) };
     if !(1..=MOST_MESSAGES).contains(&messages.len()) {
         return Err(wrong("messages", "must have 1 to 1000 messages; append more in several calls"));
     }
-    messages.iter().enumerate().map(|(index, message)| new_message(message, &format!("messages[{index}]"))).collect()
+    let each = messages.iter().enumerate();
+    each.map(|(index, message)| new_message(message, &format!("messages[{index}]"), now)).collect()
 }
 
-fn new_message(message: &Json, path: &str) -> Result<NewMessage> {
-    let fields = Fields::of(message, path, &["role", "parts", "createdAt", "runId", "actor"])?;
-    let role = fields.text("role")?;
-    if !matches!(role, "user" | "assistant" | "tool") {
+/// Checks one message.
+///
+/// # Errors
+/// As [`parse_messages`]. `path`: where it is.
+pub(crate) fn new_message(message: &Json, path: &str, now: u64) -> Result<NewMessage> {
+    let fields = Fields::of(message, path, &["role", "parts", "createdAt", "runId", "actor", "interrupted"])?;
+    fields.text("role")?;
+    let Some(role) = Role::of(message) else {
         return Err(wrong(&fields.path("role"), "must be user, assistant or tool"));
-    }
+    };
     let parts = fields.required("parts")?;
     let parts_path = fields.path("parts");
     match parts.as_array() {
         Some(list) if list.len() <= MOST_PARTS => {
             for (index, part) in list.iter().enumerate() {
-                check_part(part, &format!("{parts_path}[{index}]"))?;
+                check_part(part, role, &format!("{parts_path}[{index}]"))?;
+            }
+            if role == Role::Tool && list.is_empty() {
+                return Err(wrong(&parts_path, "must have the result of a call"));
             }
         }
-        _ => return Err(wrong(&parts_path, "must be an array of at most 1000 parts")),
+        _ => return Err(wrong(&parts_path, "must be an array of at most 1024 parts")),
     }
-    let created_at = fields.required("createdAt")?;
+    let created_at = fields.get("createdAt").cloned().unwrap_or(Json::Number(now as f64));
     if !created_at.as_f64().is_some_and(|at| at.fract() == 0.0 && (0.0..=SAFE_INTEGER).contains(&at)) {
         return Err(wrong(&fields.path("createdAt"), "must be a time in whole epoch milliseconds"));
     }
-    let mut members =
-        format!("\"role\":\"{role}\",\"parts\":{},\"createdAt\":{}", json::write(parts), json::write(created_at),);
+    let mut members = format!(
+        "\"role\":\"{}\",\"parts\":{},\"createdAt\":{}",
+        role.name(),
+        json::write(parts),
+        json::write(&created_at)
+    );
     for name in ["runId", "actor"] {
         if fields.get(name).is_some() {
             fields.label(name)?;
             members.push_str(&format!(",\"{name}\":{}", json::write(fields.required(name)?)));
         }
     }
-    if members.len() > MESSAGE_BYTES {
-        return Err(wrong(path, "has more than 8 MiB; keep large content as a reference and name it in a file part"));
+    match fields.get("interrupted") {
+        None | Some(Json::Bool(false)) => {}
+        Some(Json::Bool(true)) => members.push_str(",\"interrupted\":true"),
+        Some(_) => return Err(wrong(&fields.path("interrupted"), "must be true or false")),
     }
-    let actor = fields.get("actor").and_then(Json::as_str).map(str::to_owned);
-    Ok(NewMessage { members, actor })
+    NewMessage::new(message, role, members, path)
 }
 
-fn check_part(part: &Json, path: &str) -> Result<()> {
+/// Whether there is something in it that a model can be told.
+pub(crate) fn says_something(part: &Json) -> bool {
+    let text = |text: &str| !text.trim().is_empty();
+    part.get("text").and_then(Json::as_str).map_or(part.get("reference").is_some(), text)
+}
+
+fn check_part(part: &Json, role: Role, path: &str) -> Result<()> {
     let kind = part.get("type").and_then(Json::as_str);
     let known: &[&str] = match kind {
         Some("text" | "reasoning") => &["type", "metadata", "text"],
         Some("file") => &["type", "metadata", "reference", "mediaType"],
         Some("tool-call") => &["type", "metadata", "callId", "tool", "input"],
         Some("tool-result") => &["type", "metadata", "callId", "result", "isError"],
-        _ => return Err(wrong(path, "must be a part of type text, reasoning, file, tool-call or tool-result")),
+        Some("opaque") => &["type", "metadata", "provider", "data"],
+        _ => return Err(wrong(path, "must be a part of type text, reasoning, file, tool-call, tool-result or opaque")),
     };
+    if !kind.is_some_and(|kind| role.types().contains(&kind)) {
+        let (role, types) = (role.name(), role.types().join(", "));
+        return Err(wrong(path, &format!("cannot be in a message of role {role}, whose parts are of type {types}")));
+    }
     let fields = Fields::of(part, path, known)?;
     match kind {
         Some("file") => {
@@ -144,14 +273,17 @@ fn check_part(part: &Json, path: &str) -> Result<()> {
             }
         }
         Some("tool-call") => {
-            fields.label("callId")?;
-            if !is_tool_name(fields.text("tool")?) {
-                return Err(wrong(&fields.path("tool"), "must be the name of a tool"));
-            }
+            // A model wrote both, and they may be anything.
+            fields.filled("callId")?;
+            fields.text("tool")?;
             fields.required("input")?;
         }
+        Some("opaque") => {
+            fields.label("provider")?;
+            fields.required("data")?;
+        }
         Some("tool-result") => {
-            fields.label("callId")?;
+            fields.filled("callId")?;
             fields.required("result")?;
             if fields.get("isError").is_some_and(|value| value.as_bool().is_none()) {
                 return Err(wrong(&fields.path("isError"), "must be true or false"));
@@ -195,6 +327,12 @@ impl<'a> Fields<'a> {
         self.required(name)?.as_str().ok_or_else(|| wrong(&self.path(name), "must be a string"))
     }
 
+    /// A text that is as long as the message has room for.
+    fn filled(&self, name: &str) -> Result<&'a str> {
+        let text = self.text(name)?;
+        if text.is_empty() { Err(wrong(&self.path(name), "must not be empty")) } else { Ok(text) }
+    }
+
     fn label(&self, name: &str) -> Result<&'a str> {
         let text = self.text(name)?;
         if is_label(text) { Ok(text) } else { Err(wrong(&self.path(name), "must have 1 to 256 bytes of UTF-8")) }
@@ -206,6 +344,7 @@ pub(crate) fn is_label(text: &str) -> bool {
     (1..=LABEL_BYTES).contains(&text.len())
 }
 
-fn wrong(path: &str, what: &str) -> Error {
+/// What is wrong with something of a message.
+pub(crate) fn wrong(path: &str, what: &str) -> Error {
     Error::invalid(format!("{path} {what}."))
 }

@@ -2,23 +2,32 @@
 //! append is one small commit whatever the length.
 
 mod context;
+mod conversation;
 mod fork;
 mod head;
 mod journal;
 mod message;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Name, Record, When, bad_cursor, check_limit};
+use bailiwick_tenancy::{
+    Access, Area, Change, Committed, Durability, Entries, Name, Record, When, bad_cursor, check_limit,
+};
 
 use crate::handle::{TenantHandle, expiry};
+use crate::reference_life::all_there;
 use crate::references::Page;
-pub(crate) use context::{history, prompt_message};
+pub(crate) use context::{Appends, history, names_files, prompt_message};
+use conversation::{Answers, BYTES_A_READ, MESSAGES_A_READ};
 use head::{FOR_EVER, Head, head_name, journal_name};
 use journal::{Journal, due, lists, not_due};
-use message::{NewMessage, is_label, message_id, message_json, parse_messages};
+use message::{NewMessage, files, is_label, message_id, message_json, parse_messages, stored_message};
 
+/// What an id of a reference begins with.
+const REFERENCE: &[u8] = b"\"ref_";
 /// How often a change is tried again when others change the same thread.
 const ATTEMPTS: usize = 16;
 
@@ -72,8 +81,9 @@ impl TenantHandle {
     /// durable when this resolves. Returns them with their ids, as JSON texts.
     ///
     /// # Errors
-    /// `InvalidInput`; `Conflict` if the thread has another length than expected (an absent one has 0); `ThreadBusy` if
-    /// others keep writing it; `QuotaExceeded` and those of the store.
+    /// `InvalidInput`; `Conflict` if the thread has another length than expected (an absent one has 0); `NotFound` for a
+    /// file part whose reference is not there; `ThreadBusy` if others keep writing it, or for the result of a call that a
+    /// run waits for; `QuotaExceeded` and those of the store.
     pub async fn append_messages(
         &self,
         thread_id: &str,
@@ -82,11 +92,17 @@ impl TenantHandle {
     ) -> Result<Vec<String>> {
         check_thread_id(thread_id)?;
         let _taken = self.parsing(messages, 2)?;
-        let messages = parse_messages(messages)?;
+        let messages = parse_messages(messages, self.scope.now())?;
+        let answers = conversation::check(&messages)?;
         for message in &messages {
             self.check_value_bytes(message.byte_length())?;
         }
-        let access = self.for_writing().await?;
+        let access = match self.existing().await? {
+            Some(access) => access,
+            // A tenant that has nothing yet does not come to be for what is refused.
+            None if messages.iter().any(|message| !message.files.is_empty()) => return Err(Error::NotFound),
+            None => self.for_writing().await?,
+        };
         for _ in 0..ATTEMPTS {
             let current = read_head(&access, thread_id).await?;
             let length = current.as_ref().map_or(0, |(_, head)| head.length);
@@ -95,7 +111,13 @@ impl TenantHandle {
                     "The thread has {length} messages, not the number expected. Read what is new and append again."
                 )));
             }
-            let (changes, entries) = self.appended(&access, thread_id, current, &messages)?;
+            let mut conditions = Vec::new();
+            if !answers.is_empty() {
+                conditions =
+                    self.answering(&access, thread_id, current.as_ref().map(|(_, head)| head), &answers).await?;
+            }
+            let (mut changes, entries) = self.appended(&access, thread_id, current, &messages, Appends::Prompt).await?;
+            changes.extend(conditions);
             if access.commit(changes, &self.engine_limits, Durability::Sync).await? == Committed::Done {
                 return entries.iter().map(|entry| message_json(entry)).collect();
             }
@@ -103,14 +125,24 @@ impl TenantHandle {
         Err(busy())
     }
 
-    /// The changes that append messages, and the entries they write.
-    fn appended(
+    /// The changes that append messages, and the entries they write. The references that the thread's messages name live
+    /// as long as it does.
+    async fn appended(
         &self,
         access: &Access,
         thread_id: &str,
         current: Option<(Arc<Record>, Head)>,
         messages: &[NewMessage],
+        appends: Appends,
     ) -> Result<(Vec<Change>, Vec<Vec<u8>>)> {
+        let mut named: BTreeSet<String> = messages.iter().flat_map(|message| message.files.iter().cloned()).collect();
+        if appends == Appends::Prompt && !named.is_empty() {
+            let ids: Vec<&str> = named.iter().map(String::as_str).collect();
+            if !all_there(access, &ids).await? {
+                return Err(Error::NotFound);
+            }
+        }
+        let until = if let Appends::Said { until } = appends { until } else { None };
         let (before, head) = match current {
             Some((record, head)) => (Some(record), head),
             None => {
@@ -129,47 +161,99 @@ impl TenantHandle {
             entries.push(entry);
         }
         match before {
-            Some(record) => changes.extend(self.rewritten(access, &record, &head, after)?),
-            None => changes.extend(self.created(access, after, None)?),
+            Some(record) => {
+                changes.extend(self.rewritten(access, &record, &head, &mut after, until)?);
+                if after.listed_until != head.listed_until {
+                    named.extend(self.named_in(access, &head).await?);
+                }
+            }
+            None => changes.extend(self.created(access, &mut after, None)?),
+        }
+        if !named.is_empty() {
+            let ids: Vec<&str> = named.iter().map(String::as_str).collect();
+            changes.extend(self.extended(access, &ids, horizon(&after)).await?);
         }
         Ok((changes, entries))
     }
 
+    /// The condition under which results are appended that answer calls of a thread: no run waits for them.
+    async fn answering(
+        &self,
+        access: &Access,
+        thread_id: &str,
+        head: Option<&Head>,
+        answers: &Answers,
+    ) -> Result<Vec<Change>> {
+        let empty = new_head(access, [0; 16], thread_id, None);
+        self.check_answers(access, head.unwrap_or(&empty), answers.clone()).await?;
+        match self.thread_owner(access, thread_id).await? {
+            (Some(run_id), _) => Err(self.busy_with(access, &run_id).await?),
+            (None, condition) => Ok(vec![condition]),
+        }
+    }
+
+    /// The references that the messages of a thread name.
+    async fn named_in(&self, access: &Access, head: &Head) -> Result<BTreeSet<String>> {
+        let journal = journal_name(access, &head.journal);
+        let (mut named, mut from) = (BTreeSet::new(), 0);
+        while from < head.length {
+            let before = self.held_bytes();
+            let wanted = Entries { from, to: head.length - 1, reverse: false, limit: MESSAGES_A_READ };
+            let part = access.part(Kind::Threads, journal, wanted, BYTES_A_READ).await?;
+            let Some((last, _)) = part.entries.last() else { break };
+            from = last + 1;
+            for (_, entry) in &part.entries {
+                named.extend(files_of(&entry.body).await?);
+            }
+            drop(part);
+            self.give_back_to(before);
+        }
+        Ok(named)
+    }
+
     /// The changes that put a thread where there is none: its head, its list rows and its journal's record. `due`: when
     /// the journal is to be looked at so far, if its record is there already.
-    fn created(&self, access: &Access, mut head: Head, was_due: Option<u64>) -> Result<Vec<Change>> {
+    fn created(&self, access: &Access, head: &mut Head, was_due: Option<u64>) -> Result<Vec<Change>> {
         let now = access.now();
         let ttl = self.retention_ms(Kind::Threads);
         let expires_at = expiry(now, ttl)?;
         (head.updated_at, head.listed_until) = (now, listed_until(expires_at, ttl));
         let (name, journal) = (head_name(access, &head.thread_id), journal_name(access, &head.journal));
-        let mut changes = vec![written(name, &head, expires_at, When::Absent)];
-        changes.extend(listed(&head, name));
+        let mut changes = vec![written(name, head, expires_at, When::Absent)];
+        changes.extend(listed(head, name));
         match was_due {
-            None => changes.push(Journal::of(&head).written(journal, When::Absent)),
+            None => changes.push(Journal::of(head).written(journal, When::Absent)),
             Some(at) => changes.extend(not_due(journal, at)),
         }
         changes.extend(due(journal, head.listed_until));
         Ok(changes)
     }
 
-    /// The changes that put the head of a thread anew. Its list rows outlive it by a while, so that they are only
-    /// written again once in that while.
-    fn rewritten(&self, access: &Access, record: &Record, before: &Head, mut after: Head) -> Result<Vec<Change>> {
+    /// The changes that put the head of a thread anew, which lives until `until` at least. Its list rows, and the references
+    /// that it names, outlive it by a while, so that they are only written again once in that while.
+    fn rewritten(
+        &self,
+        access: &Access,
+        record: &Record,
+        before: &Head,
+        after: &mut Head,
+        until: Option<u64>,
+    ) -> Result<Vec<Change>> {
         let now = access.now();
         let ttl = self.retention_ms(Kind::Threads);
         let expires_at = expiry(now, ttl)?.zip(record.expires_at).map(|(one, other)| one.max(other));
+        let expires_at = expires_at.map(|at| at.max(until.unwrap_or(0)));
         after.updated_at = now.max(before.updated_at);
         let name = head_name(access, &after.thread_id);
         let mut changes = Vec::new();
         if expires_at.unwrap_or(FOR_EVER) > before.listed_until {
             after.listed_until = listed_until(expires_at, ttl);
             let journal = journal_name(access, &after.journal);
-            changes.extend(listed(&after, name));
+            changes.extend(listed(after, name));
             changes.extend(not_due(journal, before.listed_until));
             changes.extend(due(journal, after.listed_until));
         }
-        changes.push(written(name, &after, expires_at, When::Version(record.version)));
+        changes.push(written(name, after, expires_at, When::Version(record.version)));
         Ok(changes)
     }
 }
@@ -178,6 +262,14 @@ impl TenantHandle {
 async fn read_head(access: &Access, thread_id: &str) -> Result<Option<(Arc<Record>, Head)>> {
     let record = access.read(Kind::Threads, Area::Record, head_name(access, thread_id)).await?;
     record.map(|record| Ok((record.clone(), Head::read(&record.body)?))).transpose()
+}
+
+/// Whether there is such a thread.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn thread_is_there(access: &Access, thread_id: &str) -> Result<bool> {
+    Ok(read_head(access, thread_id).await?.is_some())
 }
 
 /// A thread without messages, in a journal that nothing else is in.
@@ -206,9 +298,23 @@ fn new_entry(journal: Name, sequence: u64, body: Vec<u8>) -> Change {
 }
 
 fn listed(head: &Head, name: Name) -> impl Iterator<Item = Change> {
-    let expires_at = Some(head.listed_until).filter(|at| *at != FOR_EVER);
+    let expires_at = horizon(head);
     let micros = head.created_micros;
     lists(head.actor.as_deref()).map(move |list| Change::List { list, micros, name, expires_at })
+}
+
+/// Until when the list rows of a thread are there, and what it names.
+fn horizon(head: &Head) -> Option<u64> {
+    Some(head.listed_until).filter(|at| *at != FOR_EVER)
+}
+
+/// The references that a message names. Most name none, which their bytes tell.
+async fn files_of(entry: &[u8]) -> Result<Vec<String>> {
+    if !entry.windows(REFERENCE.len()).any(|bytes| bytes == REFERENCE) {
+        return Ok(Vec::new());
+    }
+    ahead(RECORD + 2 * entry.len() as u64).await;
+    Ok(files(&stored_message(entry)?).map(str::to_owned).collect())
 }
 
 /// An eighth of the retention later than the thread itself.
@@ -224,7 +330,7 @@ fn check_thread_id(thread_id: &str) -> Result<()> {
 }
 
 fn busy() -> Error {
-    Error::ThreadBusy("Others keep writing this thread. Try again.".to_owned())
+    Error::thread_busy("Others keep writing this thread. Try again.")
 }
 
 fn lost() -> Error {

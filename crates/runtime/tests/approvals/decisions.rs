@@ -329,7 +329,7 @@ fn b9_pending_approvals_are_limited_and_expired_ones_make_room() {
     let acme = handle_of(&store, "acme", "v1", r#","limits":{"pendingApprovals":2}"#, &catalogue());
     let (first, _) = (asked(&acme), asked(&acme));
     let full = || request(&acme, asking("1"));
-    let quota = Error::QuotaExceeded { quota: "pendingApprovals".to_owned(), limit: 2, used: 3 };
+    let quota = Error::QuotaExceeded { quota: "pendingApprovals".to_owned(), limit: 2, used: 2, more: 1 };
     assert_eq!(full(), Err(quota.clone()));
     respond(&acme, &first, Decide::Reject).unwrap();
     assert!(full().is_ok());

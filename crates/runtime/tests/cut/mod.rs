@@ -30,6 +30,12 @@ impl Cut {
         self.left.store(isize::MAX, Ordering::SeqCst);
     }
 
+    /// Cut off at the change after so many more.
+    #[allow(dead_code, reason = "not every test chooses it late")]
+    pub(crate) fn allow(&self, changes: isize) {
+        self.left.store(changes, Ordering::SeqCst);
+    }
+
     /// Whether it was not cut off yet.
     pub(crate) fn is_whole(&self) -> bool {
         self.left.load(Ordering::SeqCst) >= 0

@@ -132,6 +132,7 @@ pub(crate) fn cell(world: &World, operation: &str) -> Option<Cell> {
             Ok(page.events.iter().map(String::len).sum())
         })]),
         "runGet" => Cell::Reads(vec![call(|handle| async move { Ok(handle.run_summary(&run).await?.len()) })]),
+        "runOrigin" => Cell::Reads(vec![call(|handle| async move { Ok(handle.run_origin(&run).await?.len()) })]),
         "runsList" => Cell::Reads(vec![call(|handle| async move {
             Ok(size(handle.list_runs(&RunFilter::default(), 1000, None).await?))
         })]),

@@ -78,8 +78,8 @@ async fn check(kept: Kept) {
                         held.bytes()
                     );
                 }
-                Err(Error::TooMuchInFlight { limit, used, .. }) => {
-                    assert!(limit == LIMIT && used > limit, "{operation} on {kept:?}");
+                Err(Error::TooMuchInFlight { limit, used, call }) => {
+                    assert!(limit == LIMIT && used <= limit && used + call > limit, "{operation} on {kept:?}");
                     refused.insert(operation);
                 }
                 Err(error) => panic!("{operation} on {kept:?}: {error:?}"),

@@ -121,6 +121,7 @@ impl World {
             prompt: Json::String(long(0, 30_000)),
             thread_id: None,
             actor: None,
+            trace: None,
             limits: RunLimits::default(),
         };
         let prepared = rich.prepare_run().unwrap();

@@ -255,7 +255,7 @@ fn b6_a_run_that_was_taken_over_is_fenced() {
             replies.send(says("No, mine.")).unwrap();
         })
         .await;
-        assert!(matches!(result, Err(Error::ThreadBusy(_))), "{result:?}");
+        assert!(matches!(result, Err(Error::ThreadBusy { .. })), "{result:?}");
         let messages = other
             .thread_messages(text(&parsed(&other.run_summary(&run_id).await.unwrap()), "threadId"), 10, None)
             .await;
@@ -348,8 +348,8 @@ fn s7_what_a_run_does_with_much_stands_in_its_tenants_line() {
         );
         let (result, pieces) = in_pieces(query(&handle, request("Go"), &large)).await;
         assert_eq!(text(&result, "status"), "completed");
-        // Parsed for the model, parsed to be kept, written and summarised, hashed, sealed.
-        assert!(pieces.iter().filter(|work| **work >= length).count() >= 5, "{length}: {pieces:?}");
+        // Made canonical as it is read, summarised, hashed, sealed.
+        assert!(pieces.iter().filter(|work| **work >= length).count() >= 4, "{length}: {pieces:?}");
         // An answer in a million bytes of deltas; then the journal is read again.
         let words = Host::new(|_, _, _| says(&"word ".repeat(200_000)), |_, _| None);
         let (result, pieces) = in_pieces(query(&handle, request("Go"), &words)).await;

@@ -145,7 +145,13 @@ async fn check(handle: &TenantHandle, host: &Host, result: &Json, place: &str, d
     // The thread has the conversation once, and is free.
     let thread = text(result, "threadId");
     let messages = handle.thread_messages(thread, 100, None).await.unwrap().items;
-    let roles: Vec<String> = messages.iter().map(|message| text(&parsed(message), "role").to_owned()).collect();
+    let mut roles: Vec<String> = messages.iter().map(|message| text(&parsed(message), "role").to_owned()).collect();
+    // Results of a turn that waited for a person came before the others.
+    roles.dedup_by(|role, before| role == "tool" && before == "tool");
+    let results: Vec<&str> =
+        messages.iter().flat_map(|message| message.split("\"type\":\"tool-result\"").skip(1)).collect();
+    let calls: usize = messages.iter().map(|message| message.matches("\"type\":\"tool-call\"").count()).sum();
+    assert_eq!(results.len(), calls, "{place}: {messages:?}");
     assert_eq!(roles, ["user", "assistant", "tool", "assistant", "tool", "assistant"], "{place}");
     let plans = handle.list_plans(10, None).await.unwrap().items;
     assert_eq!(

@@ -41,7 +41,7 @@ pub(crate) struct Host {
     say: Arc<Say>,
     act: Arc<Act>,
     pub(crate) world: Arc<World>,
-    /// The answer of the approver, if there is one.
+    /// The answer of the approver, if there is one; empty if it fails.
     pub(crate) approver: Option<&'static str>,
     messages: Mutex<HashMap<String, Vec<Json>>>,
     /// Every request to a model.
@@ -101,8 +101,12 @@ impl Callbacks for Host {
                 (self.act)(&text("tool"), input)
             }
             Ask::NeedsApproval => Some(Reply::Value(b"true".to_vec())),
+            Ask::Input => Some(Reply::Value(b"{}".to_vec())),
             Ask::Output => Some(Reply::Value(b"{}".to_vec())),
-            Ask::Approve => Some(Reply::Value(self.approver.unwrap().as_bytes().to_vec())),
+            Ask::Approve => Some(match self.approver.unwrap() {
+                "" => Reply::Failure(br#"{"message":"nobody is there"}"#.to_vec()),
+                answer => Reply::Value(answer.as_bytes().to_vec()),
+            }),
         };
         match reply {
             Some(reply) => replies.send(reply).unwrap(),

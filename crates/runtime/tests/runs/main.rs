@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod crashes;
+mod cut_off;
 mod damage;
 mod dying;
 mod host;
@@ -11,8 +12,11 @@ mod processes;
 #[path = "../raw/mod.rs"]
 mod raw;
 mod schemas;
+mod scripted;
 #[path = "../support/mod.rs"]
 mod support;
+mod threads;
+mod written;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -87,6 +91,7 @@ pub(crate) fn request(prompt: &str) -> RunRequest {
         prompt: Json::from(prompt),
         thread_id: None,
         actor: None,
+        trace: None,
         limits: RunLimits::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! Threads against a naive model, under concurrency, and what they cost.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
+mod conversation;
 mod model;
 #[path = "../support/mod.rs"]
 mod support;
@@ -114,7 +115,7 @@ fn b6_of_concurrent_appends_every_message_is_there_once_and_in_the_order_of_its_
                     for number in 0..EACH {
                         let body = messages(&[&format!("{writer}-{number}")]);
                         while let Err(error) = handle.append_messages("one", &body, None).await {
-                            assert!(matches!(error, Error::ThreadBusy(_)), "{error:?}");
+                            assert!(matches!(error, Error::ThreadBusy { .. }), "{error:?}");
                             tokio::task::yield_now().await;
                         }
                     }
@@ -271,20 +272,29 @@ fn m4_what_is_no_message_is_refused_with_its_place() {
     wait(async {
         let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
         let handle = handle(&store, "acme");
-        let part = |part: &str| format!(r#"[{{"role":"user","parts":[{part}],"createdAt":1}}]"#);
-        let reference = format!("ref_{}", "a".repeat(32));
+        let message =
+            |role: &str, parts: &str| format!(r#"{{"role":"{role}","parts":[{parts}],"createdAt":1,"runId":"r"}}"#);
+        let part = |part: &str| {
+            let role = if part.contains("tool-result") { "tool" } else { "assistant" };
+            format!("[{}]", message(role, part))
+        };
+        let said = |role: &str, parts: &str| format!("[{}]", message(role, parts));
+        let call = |id: &str| format!(r#"{{"type":"tool-call","callId":"{id}","tool":"t","input":1}}"#);
+        let result = |id: &str| format!(r#"{{"type":"tool-result","callId":"{id}","result":1}}"#);
+        let hello = r#"{"type":"text","text":"x"}"#;
+        let reference = support::put(&handle, support::text("note", "x")).await;
         let bad = [
             ("[]".to_owned(), "messages must"),
             ("{}".to_owned(), "messages must"),
             ("[1]".to_owned(), "messages[0] must"),
             (r#"[{"role":"system","parts":[],"createdAt":1}]"#.to_owned(), "messages[0].role"),
             (r#"[{"role":"user","createdAt":1}]"#.to_owned(), "messages[0].parts is missing"),
-            (r#"[{"role":"user","parts":[],"createdAt":-1}]"#.to_owned(), "messages[0].createdAt"),
-            (r#"[{"role":"user","parts":[],"createdAt":1.5}]"#.to_owned(), "messages[0].createdAt"),
-            (r#"[{"role":"user","parts":[],"createdAt":9007199254740992}]"#.to_owned(), "messages[0].createdAt"),
-            (r#"[{"role":"user","parts":[],"createdAt":1,"messageId":"x"}]"#.to_owned(), "messages[0] may only"),
-            (r#"[{"role":"user","parts":[],"createdAt":1,"actor":""}]"#.to_owned(), "messages[0].actor"),
-            (r#"[{"role":"user","parts":[],"createdAt":1,"runId":null}]"#.to_owned(), "messages[0].runId"),
+            (r#"[{"role":"assistant","parts":[],"createdAt":-1}]"#.to_owned(), "messages[0].createdAt"),
+            (r#"[{"role":"assistant","parts":[],"createdAt":1.5}]"#.to_owned(), "messages[0].createdAt"),
+            (r#"[{"role":"assistant","parts":[],"createdAt":9007199254740992}]"#.to_owned(), "messages[0].createdAt"),
+            (r#"[{"role":"assistant","parts":[],"createdAt":1,"messageId":"x"}]"#.to_owned(), "messages[0] may only"),
+            (r#"[{"role":"assistant","parts":[],"createdAt":1,"actor":""}]"#.to_owned(), "messages[0].actor"),
+            (r#"[{"role":"assistant","parts":[],"createdAt":1,"runId":null}]"#.to_owned(), "messages[0].runId"),
             (part(r#"{"type":"image"}"#), "messages[0].parts[0] must"),
             (part(r#"{"type":"text"}"#), "messages[0].parts[0].text is missing"),
             (part(r#"{"type":"text","text":1}"#), "messages[0].parts[0].text"),
@@ -292,10 +302,36 @@ fn m4_what_is_no_message_is_refused_with_its_place() {
             (part(r#"{"type":"file","reference":"../x","mediaType":"a/b"}"#), "messages[0].parts[0].reference"),
             (part(&format!(r#"{{"type":"file","reference":"{reference}","mediaType":"a"}}"#)), "parts[0].mediaType"),
             (part(r#"{"type":"tool-call","callId":1,"tool":"t","input":1}"#), "messages[0].parts[0].callId"),
-            (part(r#"{"type":"tool-call","callId":"c","tool":"t t","input":1}"#), "messages[0].parts[0].tool"),
+            (part(r#"{"type":"tool-call","callId":"c","tool":1,"input":1}"#), "messages[0].parts[0].tool"),
+            (part(r#"{"type":"tool-call","callId":"","tool":"t","input":1}"#), "messages[0].parts[0].callId"),
+            (part(r#"{"type":"tool-call","callId":"c","tool":null,"input":1}"#), "messages[0].parts[0].tool"),
+            (part(r#"{"type":"opaque","provider":"","data":1}"#), "messages[0].parts[0].provider"),
+            (part(r#"{"type":"opaque","provider":"p"}"#), "messages[0].parts[0].data is missing"),
+            (r#"[{"role":"user","parts":[],"createdAt":1,"interrupted":1}]"#.to_owned(), "messages[0].interrupted"),
             (part(r#"{"type":"tool-call","callId":"c","tool":"t"}"#), "messages[0].parts[0].input is missing"),
             (part(r#"{"type":"tool-result","callId":"c"}"#), "messages[0].parts[0].result is missing"),
             (part(r#"{"type":"tool-result","callId":"c","result":1,"isError":0}"#), "parts[0].isError"),
+            // W6: what no model can be told.
+            (said("tool", ""), "messages[0].parts must"),
+            (said("tool", hello), "messages[0].parts[0] cannot be in a message of role tool"),
+            (said("user", &call("c")), "messages[0].parts[0] cannot"),
+            (said("user", r#"{"type":"reasoning","text":"x"}"#), "messages[0].parts[0] cannot"),
+            (said("assistant", &result("c")), "messages[0].parts[0] cannot"),
+            (said("tool", &result("c")), "messages[0].parts[0] is the result of a call that is not in the thread"),
+            (said("assistant", &format!("{},{}", call("c"), call("c"))), "messages[0].parts[1] has the callId"),
+            (
+                format!("[{},{}]", message("assistant", &call("c")), message("user", hello)),
+                "messages[0].parts[0] is a call without a result",
+            ),
+            (
+                format!(
+                    "[{},{},{}]",
+                    message("assistant", &call("c")),
+                    message("tool", &result("c")),
+                    message("tool", &result("c"))
+                ),
+                "messages[2].parts[0] is the result of a call that has one already",
+            ),
         ];
         for (text, place) in bad {
             match handle.append_messages("one", text.as_bytes(), None).await {
@@ -305,16 +341,49 @@ fn m4_what_is_no_message_is_refused_with_its_place() {
         }
         assert_eq!(handle.thread_messages("one", 10, None).await.err(), Some(Error::NotFound));
         let parts = format!(
-            r#"{{"type":"reasoning","text":"","metadata":{{"z":[1,null],"a":"\u0000"}}}},{{"type":"file","reference":"{reference}","mediaType":"a/b"}},{{"type":"tool-call","callId":"c","tool":"T","input":null}},{{"type":"tool-result","callId":"c","result":[],"isError":true}}"#
+            r#"{{"type":"reasoning","text":"","metadata":{{"z":[1,null],"a":"\u0000"}}}},{{"type":"file","reference":"{reference}","mediaType":"a/b"}},{{"type":"opaque","provider":"p","data":[]}},{{"type":"tool-call","callId":"c","tool":"a name of theirs","input":null}}"#
         );
         let good = handle.append_messages("one", part(&parts).as_bytes(), None).await.unwrap();
         assert!(good[0].contains(&parts), "kept verbatim: {}", good[0]);
+        let parts = r#"{"type":"tool-result","callId":"c","result":[],"isError":true}"#;
+        let good = handle.append_messages("one", part(parts).as_bytes(), None).await.unwrap();
+        assert!(good[0].contains(parts), "kept verbatim: {}", good[0]);
+        let again = handle.append_messages("one", part(parts).as_bytes(), None).await.err();
+        assert!(again.unwrap().to_string().contains("has one already"));
+        let undated = r#"[{"role":"assistant","parts":[],"interrupted":true}]"#;
+        let good = handle.append_messages("one", undated.as_bytes(), None).await.unwrap();
+        assert_eq!(member(&good[0], "createdAt"), NOW.to_string());
+        assert_eq!(member(&good[0], "interrupted"), "true");
         for id in ["", &"x".repeat(257)] {
             assert_eq!(
                 handle.append_messages(id, &messages(&["x"]), None).await.err().unwrap().code(),
                 "INVALID_INPUT"
             );
             assert_eq!(handle.thread_messages(id, 10, None).await.err(), Some(Error::NotFound));
+        }
+    });
+}
+
+#[test]
+fn w2_a_thread_takes_back_what_a_models_answer_left_in_another() {
+    wait(async {
+        let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
+        let handle = handle(&store, "acme");
+        let id = "signature/+=".repeat(400);
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        let parts = |number: usize| {
+            format!(
+                r#"{{"type":"tool-call","callId":"{id}{number}","tool":"x<|channel|>json","input":{deep}}},{{"type":"tool-call","callId":"__proto__{number}","tool":"","input":"{{"}},{{"type":"opaque","provider":"p","data":null}}"#
+            )
+        };
+        let many = (0..341).map(parts).collect::<Vec<_>>().join(",");
+        for parts in [parts(0), many] {
+            let message = format!(r#"[{{"role":"assistant","parts":[{parts}],"createdAt":1,"interrupted":true}}]"#);
+            let kept = handle.append_messages("one", message.as_bytes(), None).await.unwrap().remove(0);
+            let (_, members) = kept.split_once(',').unwrap();
+            let again = format!("[{{{members}]");
+            let copied = handle.append_messages("other", again.as_bytes(), None).await.unwrap().remove(0);
+            assert_eq!(copied.split_once(',').unwrap().1, members);
         }
     });
 }

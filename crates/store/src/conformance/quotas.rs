@@ -32,7 +32,7 @@ pub fn items_are_limited_per_kind(home: &dyn Home) {
     let engine = home.open().engine;
     let limits = Limits { items: [(1, 2)].into(), bytes: None };
     limited(&*engine, &limits, vec![put_counted(place(1, 1), 1), put_counted(place(1, 2), 1)]).unwrap();
-    let refused = Err(CommitError::Quota { kind: Some(1), limit: 2, used: 3 });
+    let refused = Err(CommitError::Quota { kind: Some(1), limit: 2, used: 2, more: 1 });
     assert_eq!(limited(&*engine, &limits, vec![put_counted(place(1, 3), 1), put(place(4, 1), "x")]), refused);
     assert_eq!(get(&*engine, A, place(4, 1)), None, "nothing of a refused commit is written");
     limited(&*engine, &limits, vec![put_counted(place(2, 1), 1)]).expect("another kind");
@@ -45,7 +45,7 @@ pub fn bytes_are_limited_over_all_kinds(home: &dyn Home) {
     let engine = home.open().engine;
     let limits = Limits { items: [].into(), bytes: Some(100) };
     limited(&*engine, &limits, vec![put_counted(place(1, 1), 60), put_counted(place(2, 1), 40)]).unwrap();
-    let refused = Err(CommitError::Quota { kind: None, limit: 100, used: 101 });
+    let refused = Err(CommitError::Quota { kind: None, limit: 100, used: 100, more: 1 });
     assert_eq!(limited(&*engine, &limits, vec![put_counted(place(3, 1), 1)]), refused);
     assert_eq!(limited(&*engine, &limits, vec![put_counted(place(1, 1), 61)]), refused);
     limited(&*engine, &limits, vec![put(place(3, 1), "uncounted rows are free")]).unwrap();

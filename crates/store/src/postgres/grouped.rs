@@ -50,7 +50,7 @@ fn b6_refused_commits_of_a_group_are_refused_alone() {
         let told = commit::run(&shared, &group).await;
         let after = *told.first().unwrap().as_ref().unwrap();
         assert!(after > before);
-        let quota = CommitError::Quota { kind: Some(1), limit: 3, used: 4 };
+        let quota = CommitError::Quota { kind: Some(1), limit: 3, used: 3, more: 1 };
         let conflict = Err(CommitError::Conflict { op: 1 });
         assert_eq!(told, [Ok(after), conflict.clone(), Err(quota), Ok(after), Ok(after), conflict]);
 

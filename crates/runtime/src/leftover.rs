@@ -1,0 +1,129 @@
+//! Journals that outlive their records. A record expires by itself, an entry of a journal does not: it would have to be
+//! written anew whenever the record lives longer. So a list of each kind that has journals, in the order of time, says when
+//! each is to be looked at, and the sweeper goes through what is due.
+
+use bailiwick_model::{Error, Kind, Result};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, List, Name, When};
+
+use crate::handle::TenantHandle;
+
+/// How many entries one commit removes.
+const ENTRIES_A_COMMIT: u64 = 256;
+/// How many journals are looked at together.
+const JOURNALS: usize = 100;
+/// What is left of so many milliseconds shares a wake.
+const MINUTE: u64 = 60 * 1000;
+
+/// The journals of a kind in the order in which they are to be looked at, the first one first: lists begin with the latest.
+fn due_list(kind: Kind) -> List {
+    List { kind, filter: "due", value: String::new() }
+}
+
+/// A journal is to be looked at from `at` on (epoch milliseconds). Something of its kind must be due then, too: rows that
+/// expire, or a wake.
+pub(crate) fn due(kind: Kind, name: Name, at: u64) -> Change {
+    Change::List { list: due_list(kind), micros: u64::MAX - at, name, expires_at: None }
+}
+
+/// It is not any more.
+pub(crate) fn not_due(kind: Kind, name: Name, at: u64) -> Change {
+    Change::Unlist { list: due_list(kind), micros: u64::MAX - at, name }
+}
+
+/// Has the sweeper look at what is due by then.
+pub(crate) fn wake(kind: Kind, at: u64) -> Change {
+    Change::Wake { kind, at }
+}
+
+/// Has the sweeper look at what is due already, in its next round.
+pub(crate) fn wake_soon(kind: Kind, now: u64) -> Change {
+    wake(kind, now - now % MINUTE)
+}
+
+/// The journals that are due, at most so many (1 to 1,000), and since when.
+///
+/// # Errors
+/// `InvalidInput` for the number, and those of the store.
+async fn due_now(access: &Access, kind: Kind, most: usize) -> Result<Vec<(u64, Name)>> {
+    let page = access.page(&due_list(kind), most, None).await?;
+    let now = access.now();
+    let due = page.names.into_iter().map(|(micros, name)| (u64::MAX - micros, name));
+    Ok(due.take_while(|(at, _)| *at <= now).collect())
+}
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Leftover {
+    /// So many threads or runs of which nothing is left now.
+    pub(crate) items: usize,
+    /// Their rows. A run's entries count, of which a row may hold several.
+    pub(crate) rows: u64,
+}
+
+impl TenantHandle {
+    /// Removes a journal that nobody has any more, from its end, so that it can be gone on with anywhere, and then what led
+    /// to it. Says how many rows that were.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn discard(&self, access: &Access, kind: Kind, name: Name, due: u64) -> Result<u64> {
+        let last = Entries { from: 0, to: u64::MAX, reverse: true, limit: 1 };
+        let mut end = access.entries(kind, name, last).await?.first().map_or(0, |(last, _)| last + 1);
+        let removed = end + 2;
+        while end > 0 {
+            let start = end.saturating_sub(ENTRIES_A_COMMIT);
+            let entry = |sequence| Change::Delete { kind, area: Area::Entry(sequence), name, when: When::Any };
+            let changes = (start..end).rev().map(entry).collect();
+            self.done(access.commit(changes, &self.engine_limits, Durability::Relaxed).await?)?;
+            end = start;
+        }
+        let changes =
+            vec![Change::Delete { kind, area: Area::Record, name, when: When::Any }, not_due(kind, name, due)];
+        self.done(access.commit(changes, &self.engine_limits, Durability::Relaxed).await?)?;
+        Ok(removed)
+    }
+
+    /// Removes what is left of items that are gone, of so many of them at most (1 to 1,000).
+    ///
+    /// # Errors
+    /// `InvalidInput` for the number, and those of the store; what was removed so far is gone.
+    pub(crate) async fn sweep_leftover(&self, kind: Kind, most: usize) -> Result<Leftover> {
+        let mut removed = Leftover::default();
+        let Some(access) = self.scope.existing().await? else { return Ok(removed) };
+        for (due, name) in due_now(&access, kind, most).await? {
+            let is_gone = match kind {
+                Kind::Threads => self.retire(&access, name).await?,
+                // A run that ended is written no more.
+                _ => access.read(kind, Area::Record, name).await?.is_none(),
+            };
+            if is_gone {
+                removed.rows += self.discard(&access, kind, name, due).await?;
+                removed.items += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The same, however many there are. Says how many rows it removed.
+    ///
+    /// # Errors
+    /// As [`TenantHandle::sweep_leftover`].
+    pub(crate) async fn sweep_all_leftover(&self, kind: Kind) -> Result<u64> {
+        let mut rows = 0;
+        loop {
+            let removed = self.sweep_leftover(kind, JOURNALS).await?;
+            if removed.items == 0 {
+                return Ok(rows);
+            }
+            rows += removed.rows;
+        }
+    }
+
+    /// For commits without a condition that could fail.
+    pub(crate) fn done(&self, committed: Committed) -> Result<()> {
+        match committed {
+            Committed::Done => Ok(()),
+            Committed::Conflict(_) => Err(Error::Internal("A commit without conditions had a conflict.".to_owned())),
+        }
+    }
+}

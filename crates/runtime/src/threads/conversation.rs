@@ -1,0 +1,108 @@
+//! What a conversation must be so that a model can be told it: each result behind the call that it answers, and one for
+//! each call. Models number their calls anew in each turn, so that an id may come again once its call has a result.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use bailiwick_model::pace::{RECORD, ahead};
+use bailiwick_model::{Kind, Result};
+use bailiwick_tenancy::{Access, Entries};
+
+use super::head::{Head, journal_name};
+use super::message::{Exchange, NewMessage, Role, exchanges, stored_message, wrong};
+use crate::handle::TenantHandle;
+
+/// How many messages are read at once.
+pub(crate) const MESSAGES_A_READ: usize = 64;
+/// So many bytes of them, but for a single one that has more.
+pub(crate) const BYTES_A_READ: u64 = 1 << 20;
+
+/// Results whose calls must be in the thread already: call ids and places.
+pub(crate) type Answers = BTreeMap<String, String>;
+
+/// Checks the calls and results of messages that are appended together. A call may be open where they end: what it came
+/// to may be appended later.
+///
+/// # Errors
+/// `InvalidInput` says where.
+pub(crate) fn check(messages: &[NewMessage]) -> Result<Answers> {
+    let last_turn = messages.iter().rposition(|message| message.role != Role::Tool).unwrap_or(0);
+    let (mut open, mut answered) = (HashMap::<&str, (usize, String)>::new(), HashSet::<&str>::new());
+    let mut answers = Answers::new();
+    for (at, message) in messages.iter().enumerate() {
+        let mut own = HashSet::new();
+        for (part, exchange) in &message.exchanges {
+            let path = format!("messages[{at}].parts[{part}]");
+            match exchange {
+                Exchange::Call(id) => {
+                    if !own.insert(id) {
+                        return Err(wrong(&path, "has the callId of another call in this message; give each its own"));
+                    }
+                    answered.remove(id.as_str());
+                    if let Some((_, open)) = open.insert(id, (at, path)) {
+                        return Err(unanswered(&open));
+                    }
+                }
+                Exchange::Result(id) if open.remove(id.as_str()).is_some() => drop(answered.insert(id)),
+                Exchange::Result(id) if answered.contains(id.as_str()) || answers.contains_key(id) => {
+                    return Err(answered_already(&path));
+                }
+                Exchange::Result(id) => drop(answers.insert(id.clone(), path)),
+            }
+        }
+    }
+    match open.into_values().filter(|(at, _)| *at != last_turn).min() {
+        Some((_, path)) => Err(unanswered(&path)),
+        None => Ok(answers),
+    }
+}
+
+fn unanswered(path: &str) -> bailiwick_model::Error {
+    wrong(
+        path,
+        "is a call without a result, and other messages follow; append its result behind it (isError: true if it never ran), \
+         or leave the call out",
+    )
+}
+
+fn answered_already(path: &str) -> bailiwick_model::Error {
+    wrong(path, "is the result of a call that has one already; leave it out")
+}
+
+impl TenantHandle {
+    /// Checks that the calls that these results answer are in a thread and open.
+    ///
+    /// # Errors
+    /// `InvalidInput` says where, and those of the store.
+    pub(crate) async fn check_answers(&self, access: &Access, head: &Head, mut answers: Answers) -> Result<()> {
+        let mut end = head.length;
+        while !answers.is_empty() && end > 0 {
+            let before = self.held_bytes();
+            let wanted = Entries { from: 0, to: end - 1, reverse: true, limit: MESSAGES_A_READ };
+            let part = access.part(Kind::Threads, journal_name(access, &head.journal), wanted, BYTES_A_READ).await?;
+            let Some((first, _)) = part.entries.last() else { break };
+            end = *first;
+            for (_, entry) in &part.entries {
+                ahead(RECORD + 2 * entry.body.len() as u64).await;
+                // The last that is said of a call counts.
+                for (_, exchange) in exchanges(&stored_message(&entry.body)?).into_iter().rev() {
+                    match exchange {
+                        Exchange::Call(id) => drop(answers.remove(&id)),
+                        Exchange::Result(id) => {
+                            if let Some(path) = answers.get(&id) {
+                                return Err(answered_already(path));
+                            }
+                        }
+                    }
+                }
+            }
+            drop(part);
+            self.give_back_to(before);
+        }
+        match answers.into_values().min() {
+            Some(path) => {
+                Err(wrong(&path, "is the result of a call that is not in the thread; append the call before it"))
+            }
+            None => Ok(()),
+        }
+    }
+}

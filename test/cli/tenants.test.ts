@@ -1,0 +1,240 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { run } from '../../ts/cli/run.ts'
+import { openStore, verifyReceipt } from '../../ts/index.ts'
+import { emptyNotice, isEmpty } from '../../ts/inspect/emptiness.ts'
+import type { OpenStore } from '../../ts/runtime/store.ts'
+import { suspendedRun } from '../inspect/subject.ts'
+import { durableEngines, freshFolder, freshUrl, noon, openFresh, runtimeFor } from '../support/stores.ts'
+import { bailiwick, oneLine } from './command.ts'
+
+const words = { prompt: 'Refund order 7', actor: 'kim', threadId: 'support-1', input: 'x', result: 'y', answer: 'z' }
+
+/** A closed store in which acme and globex have something of every kind. */
+async function filled(engine: (typeof durableEngines)[number]) {
+  const url = await freshUrl(engine)
+  await using store = await openStore(url)
+  const told = { runId: '', id: '' }
+  for (const name of ['acme', 'globex']) {
+    const { references, plans, approvals, threads, cache } = await runtimeFor(store, name)
+    const { id } = await references.put('note', `of ${name}`)
+    await references.put('picture', new Uint8Array([0, 255, 10]), { mediaType: 'image/png' })
+    const { planId } = await plans.save({ type: 'launch', planId: 'launch', goal: `goal of ${name}`, steps: [] })
+    await plans.save({ type: 'launch', planId, goal: 'the second', steps: [] })
+    const { approvalId } = await approvals.request({ tool: 'refund', input: { order: 7 } })
+    await approvals.respond(approvalId, { decision: 'approve', actor: 'lee' })
+    await threads.append('imported', [{ role: 'user', parts: [{ type: 'text', text: `by ${name}` }], createdAt: 1 }])
+    await cache.set('key', 1)
+    const runId = await suspendedRun(store as OpenStore, name, { ...words, prompt: `asked by ${name}\u001b[2J` })
+    if (name === 'acme') Object.assign(told, { runId, id })
+  }
+  return { url, publicKey: store.publicKey, ...told }
+}
+
+/** The built command, with the store in the environment. */
+function ask(url: string, [name = '', ...more]: readonly string[]) {
+  return bailiwick([name, 'env:THE_STORE', ...more], { THE_STORE: url })
+}
+
+function jsonLines(folder: string, file: string): Record<string, unknown>[] {
+  const text = readFileSync(join(folder, file), 'utf8')
+  return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]))
+}
+
+describe.each(durableEngines)('one tenant of a store on %s', (engine) => {
+  test('Command and page: runs lists a tenant’s runs with question and answer, and tells one', async () => {
+    const { url, runId } = await filled(engine)
+    const list = await ask(url, ['runs', '--tenant', 'acme'])
+    expect([list.code, list.err]).toEqual([0, ''])
+    expect(list.out).toMatch(new RegExp(`^${runId} {2}suspended {2}\\S+Z {2}support for kim\\n`))
+    expect(list.out).toContain('  asked   asked by acme\\u{1b}[2J\n  answer  waits for refund\n')
+    expect(list.out).not.toContain('globex')
+    const asJson = JSON.parse((await ask(url, ['runs', '--tenant', 'acme', '--status', 'suspended', '--json'])).out)
+    expect(asJson).toMatchObject({ runs: [{ runId, status: 'suspended', answer: 'waits for refund' }], more: false })
+    const none = await ask(url, ['runs', '--tenant', 'acme', '--status', 'failed'])
+    expect([none.code, none.out]).toEqual([0, 'There is no failed run for this name.\n'])
+    const one = await ask(url, ['runs', runId, '--tenant', 'acme'])
+    expect(one.code).toBe(0)
+    for (const type of ['run.started', 'tool.called', 'approval.requested', 'run.suspended'])
+      expect(one.out).toContain(type)
+    const { events } = JSON.parse((await ask(url, ['runs', runId, '--tenant', 'acme', '--json'])).out)
+    expect(events.map(({ sequence }: { sequence: number }) => sequence)).toEqual(
+      events.map((_: unknown, at: number) => at),
+    )
+    // Another tenant's is no run, as is one of nobody.
+    const foreign = await ask(url, ['runs', runId, '--tenant', 'globex'])
+    const nobodys = await ask(url, ['runs', `run_${'a'.repeat(32)}`, '--tenant', 'globex'])
+    expect(foreign).toEqual({ code: 1, out: 'There is no run with this id for this name.\n', err: '' })
+    expect(nobodys).toEqual(foreign)
+  })
+
+  test('Command and page: export writes all that a tenant has, and nothing of another', async () => {
+    const { url, id, runId, publicKey } = await filled(engine)
+    const folder = join(freshFolder(), 'export')
+    const { code, out, err } = await ask(url, ['export', folder, '--tenant', 'acme'])
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toMatch(/^exported: tenant "acme" to "/)
+    const about = JSON.parse(readFileSync(join(folder, 'tenant.json'), 'utf8'))
+    expect(about).toMatchObject({ format: 1, resourceId: 'acme', publicKey })
+    for (const [file, lines] of Object.entries(about.lines))
+      expect([file, jsonLines(folder, file).length]).toEqual([file, lines])
+    const listed = readdirSync(folder).sort()
+    expect(listed).toEqual(
+      [...Object.keys(about.lines), 'checkpoint.json', 'references', 'tenant.json', 'usage.json'].sort(),
+    )
+    expect(
+      jsonLines(folder, 'references.jsonl')
+        .map((one) => one['type'])
+        .sort(),
+    ).toEqual(['note', 'picture'])
+    const values = readdirSync(join(folder, 'references')).map((name) => readFileSync(join(folder, 'references', name)))
+    expect(values.some((bytes) => bytes.equals(Buffer.from([0, 255, 10])))).toBe(true)
+    expect(readFileSync(join(folder, 'references', id), 'utf8')).toContain('of acme')
+    expect(
+      jsonLines(folder, 'plans.jsonl')
+        .map((one) => one['goal'])
+        .sort(),
+    ).toEqual(['goal of acme', 'the second'])
+    expect(
+      jsonLines(folder, 'approvals.jsonl')
+        .map((one) => one['status'])
+        .sort(),
+    ).toEqual(['approved', 'pending'])
+    expect(jsonLines(folder, 'ledger.jsonl')).toMatchObject([{ actor: 'lee', decision: 'approved' }])
+    expect(jsonLines(folder, 'messages.jsonl')[0]).toMatchObject({
+      threadId: expect.any(String),
+      parts: expect.any(Array),
+    })
+    expect(jsonLines(folder, 'runs.jsonl')).toMatchObject([{ runId }])
+    expect(jsonLines(folder, 'events.jsonl')[0]).toMatchObject({ type: 'run.started', sequence: 0, runId })
+    expect(jsonLines(folder, 'traces.jsonl').every((event) => !('runId' in event))).toBe(true)
+    const all = listed.filter((name) => name !== 'references').map((name) => readFileSync(join(folder, name), 'utf8'))
+    expect(all.join('')).not.toContain('globex')
+    if (process.platform !== 'win32') {
+      expect([statSync(folder).mode & 0o77, statSync(join(folder, 'tenant.json')).mode & 0o77]).toEqual([0, 0])
+    }
+    // It replaces nothing, its own neither.
+    const again = await ask(url, ['export', folder, '--tenant', 'acme'])
+    expect(again).toEqual(oneLine)
+    expect(again.err).toContain('There is something in')
+    expect(readdirSync(join(folder, '..'))).toEqual(['export'])
+  })
+
+  test('Command and page: erase asks for the name again, saves the receipt, and leaves the others', async () => {
+    const { url, publicKey } = await filled(engine)
+    const folder = freshFolder()
+    const file = join(folder, 'receipt.json')
+    for (const [more, message] of [
+      [[], '--confirm is missing'],
+      [['--confirm', 'acmee'], '--confirm is not the name'],
+      [['--confirm', 'acme', '--receipt', folder], 'cannot be written'],
+    ] as const) {
+      const refused = await ask(url, ['erase', '--tenant', 'acme', ...more])
+      expect(refused).toEqual(oneLine)
+      expect(refused.err).toContain(message)
+    }
+    expect((await ask(url, ['runs', '--tenant', 'acme'])).out).toContain('suspended')
+    const erased = await ask(url, ['erase', '--tenant', 'acme', '--confirm', 'acme', '--receipt', file])
+    expect([erased.code, erased.err]).toEqual([0, ''])
+    expect(erased.out).toMatch(/^erased: tenant "acme" with \d+ items\n/)
+    expect(verifyReceipt(JSON.parse(readFileSync(file, 'utf8')), publicKey)).toBe(true)
+    expect((await bailiwick(['verify', file, '--key', publicKey])).code).toBe(0)
+    const again = await ask(url, ['erase', '--tenant', 'acme', '--confirm', 'acme', '--receipt', `${file}.2`])
+    expect([again.code, again.out]).toEqual([1, `nothing erased: ${emptyNotice}\n`])
+    expect(existsSync(`${file}.2`)).toBe(false)
+    const nobody = await ask(url, ['erase', '--tenant', 'nobody', '--confirm', 'nobody'])
+    expect(nobody).toEqual(again)
+    const other = await ask(url, ['erase', '--tenant', 'globex', '--confirm', 'globex', '--json'])
+    const { receipt, publicKey: key } = JSON.parse(other.out)
+    expect([verifyReceipt(receipt, key), key]).toEqual([true, publicKey])
+  })
+
+  test('Command and page: a tenant of whom nothing but the ledger is left can be erased, and the receipt invents no version', async () => {
+    const store = await openFresh(engine, {}, { now: noon })
+    const { approvals, plans } = await runtimeFor(store)
+    const { planId } = await plans.save({ type: 'report', goal: 'x', steps: [] }, {})
+    const { approvalId } = await approvals.request({ planId })
+    await approvals.respond(approvalId, { decision: 'approve', actor: 'lee' })
+    await store.advance(3650 * 86_400_000)
+    await store.sweep()
+    const runtime = await runtimeFor(store)
+    await expect(plans.load(planId)).rejects.toThrow()
+    expect(await isEmpty(runtime)).toBe(false)
+    expect((await approvals.history()).items).toHaveLength(1)
+
+    const { url } = await filled(engine)
+    const of = (...more: string[]) => ['erase', '--tenant', 'globex', '--confirm', 'globex', '--json', ...more]
+    expect(JSON.parse((await ask(url, of('--tenant-version', 'v7'))).out).receipt.tenant.version).toBe('v7')
+    const { url: other } = await filled(engine)
+    expect(JSON.parse((await ask(other, of())).out).receipt.tenant.version).toBe('-')
+    expect((await ask(other, [...of(), '--tenant-version', ''])).out).toContain('--tenant-version is no version')
+  })
+
+  test('Command and page: a name of which nothing is kept is told so, and nothing is made', async () => {
+    const { url } = await filled(engine)
+    const folder = join(freshFolder(), 'export')
+    expect(await ask(url, ['export', folder, '--tenant', 'acmee'])).toEqual({
+      code: 1,
+      out: `nothing written: ${emptyNotice}\n`,
+      err: '',
+    })
+    expect(existsSync(folder)).toBe(false)
+    expect(await ask(url, ['runs', '--tenant', 'acmee'])).toEqual({ code: 1, out: `${emptyNotice}\n`, err: '' })
+    expect(JSON.parse((await ask(url, ['doctor', '--json'])).out)).toMatchObject({ tenants: 2 })
+  })
+})
+
+test('Command and page: whoever sits there types the name, and a wrong one erases nothing', async () => {
+  const { url } = await filled('sled')
+  const asked: string[] = []
+  const told: string[] = []
+  const tell = (text: string) => void told.push(text)
+  const terminal = (answer: string) => ({
+    print: tell,
+    complain: tell,
+    isInteractive: false,
+    ask: async (question: string) => {
+      asked.push(question)
+      return answer
+    },
+  })
+  expect(await run(['erase', url, '--tenant', 'acme'], terminal('yes'))).toBe(2)
+  expect(told.join('')).toContain('That is not the name of the tenant. Nothing was erased.')
+  expect(await run(['erase', url, '--tenant', 'acme'], terminal('acme'))).toBe(0)
+  expect(asked[0]).toBe('Everything of tenant "acme" is erased, for good. Type its name to go on: ')
+  expect(told.join('')).toContain('"note":')
+})
+
+test('Command and page: an export that cannot be whole leaves nothing', async () => {
+  const { url } = await filled('sled')
+  const folder = freshFolder()
+  mkdirSync(join(folder, 'full'))
+  writeFileSync(join(folder, 'full', 'mine'), 'x')
+  writeFileSync(join(folder, 'file'), 'x')
+  for (const target of ['full', 'file', join('nowhere', 'export')]) {
+    const answer = await ask(url, ['export', join(folder, target), '--tenant', 'acme'])
+    expect([target, answer]).toEqual([target, oneLine])
+  }
+  expect(readdirSync(folder, { recursive: true }).sort()).toEqual(['file', 'full', join('full', 'mine')])
+  mkdirSync(join(folder, 'empty'))
+  expect((await ask(url, ['export', join(folder, 'empty'), '--tenant', 'acme'])).code).toBe(0)
+})
+
+test.each([
+  [['runs', './nothing', '--tenant', 'acme'], 'There is no store in "./nothing"'],
+  [['runs', '.'], '--tenant is missing'],
+  [['runs', '.', '--tenant', 'acme', '--status', 'done'], '--status is none of running,'],
+  [['runs', '.', '--tenant', 'acme', '--limit', '0'], '--limit is no number from 1 to 1000'],
+  [['runs', '.', 'run_x', '--tenant', 'acme', '--limit', '5'], '--status and --limit are for lists'],
+  [['export', '.', '--tenant', 'acme'], '<directory> is missing'],
+  [['export', '.', 'memory:', '--tenant', 'acme'], 'memory: is no directory'],
+  [['export', '.', './x', '--tenant', ''], '--tenant is no resourceId'],
+  [['erase', '.', '--confirm', 'acme'], '--tenant is missing'],
+  [['erase', './nothing', '--tenant', 'acme', '--confirm', 'acme'], 'There is no store in "./nothing"'],
+  [['erase', 'memory:', '--tenant', 'acme', '--confirm', 'acme'], 'A store in memory is in its own process alone'],
+])('CLI: %j', async (words, message) => {
+  const answer = await bailiwick(words)
+  expect(answer).toEqual(oneLine)
+  expect(answer.err).toContain(message)
+})

@@ -1,0 +1,111 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import * as bailiwick from '../../ts/index.ts'
+import { type Checkpoint, verifyConsistency } from '../../ts/ledger/index.ts'
+import { openWith } from '../../ts/runtime/store.ts'
+import { model, specOf, spoken } from '../fixtures/stores/life.mjs'
+import { freshFolder } from '../support/stores.ts'
+
+/** What `scripts/fixtures/store.mjs` packs. */
+interface Fixture {
+  readonly name: string
+  readonly madeAt: number
+  readonly facts: { readonly [fact: string]: string } & {
+    readonly decided: readonly string[]
+    readonly checkpoint: Checkpoint
+  }
+  readonly files: { readonly [path: string]: string }
+}
+
+const folder = fileURLToPath(new URL('../fixtures/stores/', import.meta.url))
+const fixtures = readdirSync(folder).filter((name) => name.endsWith('.json.gz'))
+
+/** Opens a copy of a fixture a moment after it was made: retention and approvals do not go by the calendar. */
+async function open(name: string) {
+  const fixture: Fixture = JSON.parse(gunzipSync(readFileSync(join(folder, name))).toString())
+  const path = join(freshFolder(), 'store')
+  for (const [file, content] of Object.entries(fixture.files)) {
+    mkdirSync(dirname(join(path, file)), { recursive: true, mode: 0o700 })
+    writeFileSync(join(path, file), Buffer.from(content, 'base64'), { mode: 0o600 })
+  }
+  const store = await openWith(`sled:${path}`, { rootKey: Buffer.alloc(32, 7) }, { now: fixture.madeAt + 1000 })
+  onTestFinished(() => store.close())
+  return { store, facts: fixture.facts }
+}
+
+/** Tools as in the fixture, but that a booking comes to an end. */
+const tools = {
+  search: async () => ({ found: 'again' }),
+  book: async () => ({ booked: true }),
+  send: async () => ({ sent: true }),
+}
+
+const retention = { threads: { ttlMs: 1 } }
+
+it('W16: there are fixtures', () => {
+  expect(fixtures).toContain('115a762.json.gz')
+})
+
+describe.each(fixtures)('the store %s of an earlier version', (name) => {
+  it('opens, and everything in it is read and gone on with', async () => {
+    const { store, facts } = await open(name)
+    const options = { store, models: { test: model }, tools }
+    const acme = await bailiwick.createRuntime(specOf(bailiwick, 'acme'), options)
+    const textsOf = async (threadId: string) => {
+      const { items } = await acme.threads.messages(threadId)
+      return items.map(({ parts: [part] }) => (part?.type === 'text' ? part.text : part?.type))
+    }
+    expect(await textsOf(facts['thread'] as string)).toEqual(spoken)
+    expect(await textsOf(facts['fork'] as string)).toEqual(spoken.slice(0, 3))
+    const contentOf = async (id: string) => (await acme.references.resolve(id)).text()
+    expect(await contentOf(facts['reference'] as string)).toBe('what is kept')
+    expect(await contentOf(facts['large'] as string)).toBe('x'.repeat(20_000))
+    expect(await acme.cache.get('greeting')).toEqual({ hello: 'world' })
+    expect((await acme.plans.history('plan')).map(({ goal }) => goal)).toEqual(['first', 'second'])
+    const history = (await acme.approvals.history()).items
+    expect(history.map(({ decision }) => decision)).toEqual(['approved', 'rejected', 'approved', 'approved'])
+    expect(history.slice(0, 3).map(({ approvalId }) => approvalId)).toEqual(facts.decided)
+    expect(store.publicKey).toBe(facts['publicKey'])
+    const runs = (await acme.runs.list()).items.map(({ runId, status }) => [runId, status])
+    const began = ['interrupted', 'approved', 'suspended', 'completed'] as const
+    const stood = ['interrupted', 'suspended', 'suspended', 'completed']
+    expect(runs).toEqual(began.map((run, index) => [facts[run], stood[index]]))
+
+    for (const { approvalId } of (await acme.approvals.pending()).items) {
+      await acme.approvals.respond(approvalId, { decision: 'approve', actor: 'lee' })
+    }
+    for (const run of began) {
+      const { status, text, threadId } = await acme.runs.resume(facts[run] as string).result()
+      expect([run, status, text]).toEqual([run, 'completed', 'Done.'])
+      expect(await textsOf(threadId)).toHaveLength(4)
+    }
+    expect((await acme.query({ prompt: 'find' }).result()).status).toBe('completed')
+    expect(
+      (await acme.threads.append(facts['thread'] as string, [{ role: 'user', parts: [], createdAt: 9 }])).length,
+    ).toBe(1)
+    const report = await acme.approvals.verify({ against: facts.checkpoint })
+    expect(report.problems).toEqual([])
+    expect(report.size).toBe(5)
+    expect(verifyConsistency(await acme.approvals.proveConsistency(facts.checkpoint), store.publicKey)).toBe(true)
+  })
+
+  it('W16: loses what expired threads left behind, although nobody has them open', async () => {
+    const { store } = await open(name)
+    const before = (await store.backup(join(freshFolder(), 'before'))).rows
+    // A message, a record and a row that is due of each, and nothing of what is kept.
+    expect((await store.sweep()).removed).toBe(30)
+    expect((await store.sweep()).removed).toBe(0)
+    const globex = await bailiwick.createRuntime(specOf(bailiwick, 'globex', retention), {
+      store,
+      models: { test: model },
+      tools,
+    })
+    expect((await globex.threads.list()).items).toEqual([])
+    // New rows say whose the tag is, and that the sweeper has come through all tenants.
+    const { rows } = await store.backup(join(freshFolder(), 'after'))
+    expect(before - rows).toBeGreaterThanOrEqual(30 - 3)
+  })
+})

@@ -1,0 +1,17 @@
+import type { Runtime } from '../runtime/runtime.ts'
+
+/** What is said of a tenant of whom a store has nothing. Whether there ever was one, nobody is told: a store lists no tenants. */
+export const emptyNotice =
+  'Nothing is kept for this name in this store: it was never used here, it was erased, or all of it has expired. Look whether the name is written as the host writes it.'
+
+/** Whether a store has nothing of the tenant of a handle. */
+export async function isEmpty(runtime: Runtime): Promise<boolean> {
+  const { storage, tokens } = await runtime.usage()
+  if (Object.values(storage).some(({ items }) => items > 0) || Object.keys(tokens).length > 0) return false
+  // These are not among the storage.
+  const [traces, ledger] = await Promise.all([
+    runtime.traces.list({ limit: 1 }),
+    runtime.approvals.history({ limit: 1 }),
+  ])
+  return traces.items.length === 0 && ledger.items.length === 0
+}

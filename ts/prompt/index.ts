@@ -1,0 +1,4 @@
+export { CallIds } from './call-ids.ts'
+export { Conversation, sendable } from './conversation.ts'
+export { withoutItem } from './metadata.ts'
+export { sendableToolName } from './tool-name.ts'

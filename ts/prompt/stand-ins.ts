@@ -1,0 +1,45 @@
+import type { Part } from '../spec/callbacks.ts'
+
+// What a model is told in place of what cannot be sent to it.
+
+type Call = Extract<Part, { type: 'tool-call' }>
+type Result = Extract<Part, { type: 'tool-result' }>
+
+/** For a conversation that begins with an assistant: providers want the user's turn first. */
+export const firstMessage: Part = text('[The conversation begins with the message of the assistant.]')
+
+/** For a user's message that says nothing, which providers refuse. */
+export const emptyMessage: Part = text('[An empty message.]')
+
+/** For a call that nothing came of. */
+export function noResult(callId: string): Result {
+  return {
+    type: 'tool-result',
+    callId,
+    result: 'The call was interrupted or never run: there is no result.',
+    isError: true,
+  }
+}
+
+/** For a result that does not follow its call. */
+export function lateResult({ callId, result }: Pick<Result, 'callId' | 'result'>): Part {
+  return text(`[Result of the tool call ${JSON.stringify(callId)}: ${textOf(result)}]`)
+}
+
+/** For a call in a message that is not the assistant's. */
+export function misplacedCall({ tool, input }: Call): Part {
+  return text(`[Call of the tool ${JSON.stringify(tool)} with ${textOf(input)}]`)
+}
+
+/** Whether a part says anything. Providers refuse blank texts; an empty reasoning is kept for its signature. */
+export function hasWords(part: Part): boolean {
+  return (part.type !== 'text' && part.type !== 'reasoning') || part.metadata !== undefined || part.text.trim() !== ''
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value ?? null)
+}
+
+function text(words: string): Part {
+  return { type: 'text', text: words }
+}
