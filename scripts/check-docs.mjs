@@ -1,12 +1,13 @@
-// Checks the documents: links, code blocks, and the Rust reference.
+// Checks the documents: links, code blocks, the lists of guarantees, decisions and terms, and the Rust reference.
 import process from 'node:process'
 import { codeProblems } from './check/code-blocks.mjs'
 import { linkProblems } from './check/links.mjs'
+import { registerProblems } from './check/registers.mjs'
 import { trackedFiles } from './lib/git.mjs'
 import { run } from './lib/run.mjs'
 
 const documents = await trackedFiles(['*.md'])
-const problems = [...linkProblems(documents), ...(await codeProblems(documents))]
+const problems = [...linkProblems(documents), ...registerProblems(), ...(await codeProblems(documents))]
 const reference = await run('cargo', ['doc', '--release', '--no-deps', '--workspace', '--locked'], {
   env: { RUSTDOCFLAGS: '-D warnings' },
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { problemsOf as crateProblemsOf } from '../../scripts/check/crates.mjs'
 import { anchorsOf, linksOf } from '../../scripts/check/links.mjs'
 import { problemsOf as moduleProblemsOf } from '../../scripts/check/modules.mjs'
+import { decisionProblems, glossaryProblems, guaranteeProblems } from '../../scripts/check/registers.mjs'
 import { countNodeTests } from '../../scripts/test/node.mjs'
 import { countRustTests } from '../../scripts/test/rust.mjs'
 
@@ -49,18 +49,6 @@ describe('TOOLS: counting Node tests', () => {
 })
 
 describe('TOOLS: structure', () => {
-  test('TOOLS: a crate may depend on what is to its left alone', () => {
-    const uses = (name: string, on: string, kind: string | null = null) =>
-      crateProblemsOf({ name, dependencies: [{ name: on, kind }] })
-    expect(uses('bailiwick-runtime', 'bailiwick-tenancy')).toEqual([])
-    expect(uses('bailiwick-runtime', 'bailiwick-store')).toHaveLength(1)
-    expect(uses('bailiwick-runtime', 'bailiwick-store', 'dev')).toEqual([])
-    expect(uses('bailiwick-model', 'bailiwick-runtime')).toHaveLength(1)
-    expect(uses('bailiwick-tenancy', 'napi-derive')).toHaveLength(1)
-    expect(uses('bailiwick-node', 'napi-derive')).toEqual([])
-    expect(uses('bailiwick-new', 'serde')).toHaveLength(1)
-  })
-
   test('TOOLS: only ts/native reaches for the addon', () => {
     const source = "import { loadAddon } from '../native/loader.ts'\n"
     expect(moduleProblemsOf('ts/runtime/store.ts', source)).toHaveLength(1)
@@ -81,5 +69,28 @@ describe('TOOLS: links', () => {
   test('TOOLS: makes anchors as GitHub does', () => {
     const text = '# Data & `code`, done\n## Same\n## Same\n```sh\n# not a heading\n```\n'
     expect([...anchorsOf(text)]).toEqual(['data--code-done', 'same', 'same-1'])
+  })
+})
+
+describe('TOOLS: lists of the documents', () => {
+  test('TOOLS: a promise names tests that exist, and an invariant has a promise', () => {
+    const row = '| M1 · INV-A | A tenant is frozen. | `test/a.test.ts` |'
+    expect(guaranteeProblems(row, 'INV-A', () => true)).toEqual([])
+    expect(guaranteeProblems(row, 'INV-A', () => false)).toHaveLength(1)
+    expect(guaranteeProblems(row, 'INV-A and INV-B-C', () => true)).toHaveLength(1)
+    expect(guaranteeProblems('| M1 | A tenant is frozen. |  |', '', () => true)).toHaveLength(1)
+  })
+
+  test('TOOLS: the index of decisions has each under its title', () => {
+    const index = '| [3](0003-a.md) | Do it | accepted |'
+    expect(decisionProblems(index, ['0003-a.md', 'README.md'], () => '# 3. Do it')).toEqual([])
+    expect(decisionProblems(index, ['0003-a.md'], () => '# 3. Do something else')).toHaveLength(1)
+    expect(decisionProblems(index, ['0003-a.md'], () => '# 4. Do it')).toHaveLength(1)
+    expect(decisionProblems(index, ['0003-a.md', '0004-b.md'], () => '# 4. Do it')).toHaveLength(2)
+  })
+
+  test('TOOLS: terms of the glossary are in order', () => {
+    expect(glossaryProblems('| term | meaning |\n| --- | --- |\n| a | x |\n| b | x |\n')).toEqual([])
+    expect(glossaryProblems('| term | meaning |\n| --- | --- |\n| b | x |\n| a | x |\n')).toHaveLength(1)
   })
 })
