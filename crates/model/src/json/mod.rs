@@ -11,11 +11,13 @@
 
 mod parse;
 mod stream;
+mod typed;
 mod write;
 
 pub use parse::{Limits, MAX_DEPTH, parse};
 pub(crate) use stream::SAMPLE;
 pub use stream::{Canonical, canonical_of};
+pub use typed::{append, from_slice, from_value, to_text};
 pub use write::{canonical, write};
 pub(crate) use write::{escaped_length, write_at_most};
 

@@ -77,11 +77,11 @@ pub(super) fn describe(text: &str, error: &serde_json::Error) -> Error {
 }
 
 #[derive(Clone, Copy)]
-struct ValueSeed<'a> {
+pub(super) struct ValueSeed<'a> {
     /// How many more levels may be entered.
-    depth: usize,
+    pub(super) depth: usize,
     /// How many more elements and members may come, in the whole text.
-    remaining: &'a Cell<usize>,
+    pub(super) remaining: &'a Cell<usize>,
 }
 
 impl ValueSeed<'_> {
@@ -141,6 +141,10 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
 
     fn visit_str<E>(self, text: &str) -> Result<Json, E> {
         Ok(Json::String(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Json, E> {
+        Ok(Json::String(text))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {

@@ -7,7 +7,8 @@ use super::tree::MAX_SIZE;
 use crate::json::{self, Json};
 
 /// What was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// Somebody approved it.
     Approved,

@@ -8,7 +8,8 @@ use crate::Json;
 use crate::names::split_model;
 
 /// What an agent is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AgentRole {
     /// Receives `query`, answers or hands over.
     Coordinator,

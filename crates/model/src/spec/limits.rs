@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::issues::Issues;
 use super::messages;
 use super::reader::{Object, positive, positive_integer};
@@ -31,15 +33,20 @@ impl<T: Copy> PerKind<T> {
 }
 
 /// When a run ends by itself. `None`: nothing is said of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunLimits {
     /// How often a model may be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
     /// How many tool calls may be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tool_calls: Option<u64>,
     /// How many tokens, read and written together, may be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u64>,
     /// How long the run may take, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_duration_ms: Option<u64>,
 }
 
