@@ -7,8 +7,8 @@ import { inRoot } from './lib/root.mjs'
 import { mustRun, run } from './lib/run.mjs'
 
 /**
- * better-sqlite3 is the one rival whose addon does not come inside its packages: it is fetched, or compiled with the
- * headers of this Node. Where neither works the benchmark says so and compares with the others.
+ * better-sqlite3 is the only rival whose packages do not contain its addon: it is fetched, or compiled with the headers of
+ * this Node. If neither works the benchmark says so and compares with the others.
  */
 async function buildSqlite() {
   if (existsSync(inRoot('bench', 'node_modules', 'better-sqlite3', 'build', 'Release', 'better_sqlite3.node'))) return

@@ -16,7 +16,7 @@ export async function buildAll(profile) {
   await buildPrograms()
 }
 
-/** What the root package holds. It is the same for every platform. */
+/** Builds the contents of the root package, which are the same for every platform. */
 export async function buildWithoutAddon() {
   await ensureInstalled()
   await buildLibrary()

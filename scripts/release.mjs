@@ -1,8 +1,8 @@
 // The gate before publishing, and publishing:
 //   node scripts/release.mjs check|publish <folder> [--version <version>] [--addons <JSON: platform to SHA-256>]
-// `--addons` is what the builds say of their addons (scripts/release/hash.mjs); publishing needs it.
-// Publishes nothing unless every package is there and fits. What is published already is left alone, so that a release
-// that was cut off can be run again. Options after `--` go to `npm publish`.
+// `--addons` has the hashes of the builds (scripts/release/hash.mjs); publishing needs it.
+// Publishes nothing unless every package is present and valid. Skips published packages, so that an interrupted release can
+// be run again. Options after `--` go to `npm publish`.
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
@@ -37,7 +37,7 @@ for (const problem of problems) console.error(problem)
 console.log(`release ${values.version}: ${packages.length} packages, ${problems.length} problems`)
 if (problems.length > 0) process.exit(1)
 if (isPublishing) {
-  // The root comes last: whoever can install it finds its platform.
+  // The root comes last: when it can be installed, its platform packages exist.
   for (const { file, manifest } of packages) await publish(file, `${manifest.name}@${manifest.version}`)
 }
 

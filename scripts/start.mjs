@@ -1,4 +1,4 @@
-// From a fresh clone to a running example: installs, builds, runs. That is the main job, or what comes after `--program`.
+// From a fresh clone to a running example: installs, builds, runs the main job, or the example that `--program` names.
 // All other options go to the example.
 import { spawn } from 'node:child_process'
 import process from 'node:process'
@@ -10,7 +10,7 @@ const given = process.argv.slice(2)
 const [name = 'main-job', options] = given[0] === '--program' ? [given[1], given.slice(2)] : ['main-job', given]
 const program = inRoot('build', 'programs', 'examples', name, 'main.js')
 const child = spawn(process.execPath, ['--enable-source-maps', program, ...options], { stdio: 'inherit' })
-// Both get a Ctrl-C from the terminal; the example decides how to end, this process waits for it.
+// The terminal sends Ctrl-C to both processes; the example decides how to end, and this process waits for it.
 process.on('SIGINT', () => {})
 child.on('exit', (code, signal) => {
   process.exitCode = code ?? (signal === null ? 1 : 130)

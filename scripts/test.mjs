@@ -34,7 +34,7 @@ await postgres.stop()
 const problems = results.flatMap((result) => result.problems)
 for (const problem of problems) console.error(`problem: ${problem}`)
 const passed = results.reduce((sum, result) => sum + result.passed, 0)
-// A problem (nothing ran, a skipped test, a crash) is something that no failed test stands for: it counts as one.
+// A problem that no failed test represents (no test ran, a skipped test, a crash) counts as a failure.
 const failed = results.reduce((sum, result) => sum + result.failed, problems.length)
 console.log(results.map((result) => `${result.name}: ${result.passed} passed`).join(', '))
 console.log(`${passed} passed, ${failed} failed`)

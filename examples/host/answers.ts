@@ -1,14 +1,14 @@
 import { BailiwickError, type ErrorCode } from 'bailiwick'
 import { Busy } from './runtimes.ts'
 
-/** A refusal as it is sent. */
+/** An error response. */
 export interface Refusal {
   readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 429 | 500 | 503 | 504
   readonly code: string
   readonly message: string
 }
 
-/** A body or a parameter is not what it should be. */
+/** A body or a parameter is invalid. */
 export class BadRequest extends Error {}
 
 const statuses: { readonly [C in ErrorCode]: Refusal['status'] } = {
@@ -38,11 +38,11 @@ export const forbidden: Refusal = { status: 403, code: 'FORBIDDEN', message: 'Yo
 
 export const tooLarge: Refusal = { status: 413, code: 'TOO_LARGE', message: 'The body is too large.' }
 
-/** What a client is told of a failure. One class has one status, so that absent and foreign cannot be told apart. */
+/** Converts a failure to a response. Each class has one status, so that absent and foreign are indistinguishable. */
 export function refusalOf(error: unknown): Refusal {
   if (BailiwickError.isInstance(error)) {
     const status = statuses[error.code]
-    // What went wrong inside is for the log.
+    // Internal errors go to the log.
     const message = status === 500 ? 'The host failed.' : error.message
     return { status, code: error.code, message }
   }

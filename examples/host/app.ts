@@ -11,13 +11,13 @@ import { Busy, type Keep, type Runtimes } from './runtimes.ts'
 const LONGEST_BODY_BYTES = 64 << 10
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
-/** What the app works with. */
+/** Dependencies of the app. */
 export interface AppParts {
   readonly trusted: Issuer
   readonly runtimes: Runtimes
   /** Aborted when the host ends: streams end with it. */
   readonly closing: AbortSignal
-  /** Is told what a client is not: why the host failed. */
+  /** Receives the errors that clients do not see. */
   readonly log: (error: unknown) => void
 }
 
@@ -26,14 +26,14 @@ type Env = { Variables: { identity: Identity } }
 const queryBody = z.strictObject({
   prompt: z.string().min(1),
   threadId: z.string().min(1).optional(),
-  // Is only ever compared with the token's.
+  // Only compared with the token's tenant.
   tenant: z.string().optional(),
 })
 const decisionBody = z.strictObject({ decision: z.enum(['approve', 'reject']), reason: z.string().optional() })
 
 /**
- * The routes. Each works with the runtime of the token's tenant, so whatever an id in a path names, it is looked up there
- * and nowhere else: none of them has to check whose it is.
+ * The routes. Each uses the runtime of the token's tenant, so ids in a path are looked up there and nowhere else: no route
+ * has to check the owner.
  */
 export function hostApp({ trusted, runtimes, closing, log }: AppParts): Hono<Env> {
   const app = new Hono<Env>()
@@ -51,10 +51,10 @@ export function hostApp({ trusted, runtimes, closing, log }: AppParts): Hono<Env
     keep(sent)
     return response
   }
-  /** The run goes on when the client leaves; it is ended by `cancel` alone. */
+  /** The run continues when the client disconnects; only `cancel` ends it. */
   const streamRun = async (c: Context<Env>, run: Run<unknown>, keep: Keep, after?: number) => {
     keep(run.result())
-    // A run that is refused says so here, while there is a status to say it with.
+    // A refused run rejects here, while the status can still be set.
     for await (const _first of run) break
     return stream(c, run.runId, keep, since(run, after), streamSignal(c))
   }
@@ -78,7 +78,7 @@ export function hostApp({ trusted, runtimes, closing, log }: AppParts): Hono<Env
     return undefined
   })
   const tooMuch = (c: Context) => {
-    // The rest of the body is not read, so nothing can follow it on this connection.
+    // The rest of the body is not read, so no other request can use this connection.
     c.header('Connection', 'close')
     return refuse(c, tooLarge)
   }
@@ -117,7 +117,7 @@ export function hostApp({ trusted, runtimes, closing, log }: AppParts): Hono<Env
   app.get('/approvals/:id', (c) => use(c, async (runtime) => c.json(await runtime.approvals.get(c.req.param('id')))))
   app.post('/approvals/:id', async (c) => {
     const { actor, mayApprove } = c.var.identity
-    // Before anything is looked up: what the answer tells is about the token.
+    // Before any look-up, so that the answer depends on the token alone.
     if (!mayApprove) return refuse(c, forbidden)
     const answer = withoutUndefined(await readBody(c, decisionBody))
     return await use(c, async (runtime) =>
@@ -132,7 +132,7 @@ export function hostApp({ trusted, runtimes, closing, log }: AppParts): Hono<Env
   app.get('/references/:id', (c) =>
     use(c, async (runtime) => {
       const { reference, bytes } = await runtime.references.resolve(c.req.param('id'))
-      // A tenant's bytes are nothing that a browser should show or run under the host's name.
+      // A browser must not show or run a tenant's bytes under the host's origin.
       c.header('Content-Disposition', 'attachment')
       c.header('Content-Type', isMediaType(reference.mediaType) ? reference.mediaType : 'application/octet-stream')
       return c.body(bytes as Uint8Array<ArrayBuffer>)
@@ -158,14 +158,14 @@ function pageOf(c: Context): { limit?: number; cursor?: string } {
   return { ...(limit === undefined ? {} : { limit: Number(limit) }), ...(cursor === undefined ? {} : { cursor }) }
 }
 
-/** A media type comes from whoever put the value; what is none cannot be a header. */
+/** The author of a value chose its media type; an invalid one cannot be a header. */
 function isMediaType(text: string): boolean {
   return /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(;[ -~]+)?$/.test(text)
 }
 
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
 
-/** Leaves out what is undefined: the runtime takes an absent property, not an empty one. */
+/** Removes undefined properties: the runtime takes absent properties, not undefined ones. */
 function withoutUndefined<T extends object>(value: T): Defined<T> {
   return Object.fromEntries(Object.entries(value).filter(([, held]) => held !== undefined)) as Defined<T>
 }

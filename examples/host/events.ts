@@ -5,8 +5,8 @@ import { BadRequest } from './answers.ts'
 
 /**
  * Sends events as server-sent events until they end or `signal` is aborted. An event's id is its sequence: a client that
- * lost its connection sends the last one it saw as `Last-Event-ID`. Deltas are not stored, so they have none; whoever comes
- * late gets the message as one delta, and puts it where its `offset` says.
+ * lost its connection sends the last one it saw as `Last-Event-ID`. Deltas are not stored, so they have no id; a late
+ * client gets the message as one delta, and puts it at its `offset`.
  *
  * @returns the response, and a promise that resolves when nothing more will be sent
  */
@@ -35,7 +35,7 @@ export function sendEvents(
     try {
       await Promise.race([write(), gone])
     } catch {
-      // The run or the runtime ended under it. The client connects again, and is told then.
+      // The run or the runtime has ended. The client connects again and then learns why.
     } finally {
       done()
     }
@@ -43,7 +43,7 @@ export function sendEvents(
   return { response, sent }
 }
 
-/** The events after the one with this sequence. */
+/** Returns the events after this sequence. */
 export async function* since(events: AsyncIterable<RunEvent>, after: number | undefined): AsyncGenerator<RunEvent> {
   for await (const event of events) {
     const isNew = 'sequence' in event ? event.sequence > (after ?? -1) : event.after >= (after ?? -1)
@@ -51,7 +51,7 @@ export async function* since(events: AsyncIterable<RunEvent>, after: number | un
   }
 }
 
-/** The sequence in a `Last-Event-ID`, if there is one. */
+/** Returns the sequence in a `Last-Event-ID`, if there is one. */
 export function lastEventId(header: string | undefined): number | undefined {
   if (header === undefined || header === '') return undefined
   if (!/^\d{1,15}$/.test(header)) throw new BadRequest('Last-Event-ID must be the id of an event of this run.')

@@ -6,26 +6,26 @@ import { hostApp } from './app.ts'
 import type { Issuer } from './identity.ts'
 import { type RuntimeLimits, Runtimes } from './runtimes.ts'
 
-/** What a host is made of. */
+/** The parts of a host. */
 export interface HostOptions {
   readonly trusted: Issuer
-  /** Opens the runtime of a tenant, on a store that the host shares among all. */
+  /** Opens the runtime of a tenant, on the store that all tenants share. */
   readonly open: (tenant: Tenant) => Promise<Runtime>
   readonly limits?: RuntimeLimits
-  /** 0: any free one. */
+  /** 0 for any free port. */
   readonly port?: number
   readonly log?: (error: unknown) => void
 }
 
-/** A host that listens. */
+/** A listening host. */
 export interface Host {
   readonly url: string
   readonly runtimes: Runtimes
-  /** Takes no more requests, ends streams, closes the runtimes. The store is the caller's. */
+  /** Stops accepting requests, ends streams and closes the runtimes. The caller closes the store. */
   close(): Promise<void>
 }
 
-/** Only this machine reaches it: what faces the world is a proxy that speaks TLS. */
+/** Only this machine reaches it: a proxy with TLS must stand before it. */
 const LOOPBACK = '127.0.0.1'
 
 const GRACE_MS = 1000
@@ -41,7 +41,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     made.once('error', reject)
   })
   server.on('request', (_request, response) => {
-    // A connection is kept for the next request; when the host ends there will be none.
+    // Connections wait for a next request; when the host ends there is none.
     response.once('close', () => closing.signal.aborted && server.closeIdleConnections())
   })
   const { port } = server.address() as AddressInfo
@@ -52,7 +52,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       const ended = new Promise<void>((resolve) => server.close(() => resolve()))
       closing.abort()
       await runtimes.close()
-      // What was sent may still be on its way; whoever does not read it is not waited for.
+      // Sent bytes may still be in transit; the host does not wait for clients that do not read them.
       const impatience = setTimeout(() => server.closeAllConnections(), GRACE_MS)
       await ended
       clearTimeout(impatience)

@@ -1,4 +1,4 @@
-// A host for many tenants over HTTP, with a scripted model. It makes its own keys and tokens, as an issuer would.
+// A host for many tenants over HTTP, with a scripted model. It makes its own keys and tokens, as an issuer does.
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { openStore } from 'bailiwick'
@@ -26,20 +26,20 @@ process.stdout.write(`A host of shops at ${host.url}. The model is scripted. Tok
 ACME=${acme}
 GLOBEX=${globex}
 
-# Ask. The events say where the 200 orders are kept: "reference":"ref_…".
+# Ask. The events name the reference with the 200 orders: "reference":"ref_…".
 curl -N ${host.url}/query -H "Authorization: Bearer $ACME" -d '{"prompt":"List the orders"}'
 curl ${host.url}/references/ref_… -H "Authorization: Bearer $ACME"
 
-# Ask for what a person must agree to: the run is suspended. Approve, then resume.
+# Ask for something that needs approval: the run is suspended. Approve it, then resume the run.
 curl -N ${host.url}/query -H "Authorization: Bearer $ACME" -d '{"prompt":"Refund order 17"}'
 curl ${host.url}/approvals -H "Authorization: Bearer $ACME"
 curl ${host.url}/approvals/approval_… -H "Authorization: Bearer $ACME" -d '{"decision":"approve"}'
 curl -N -X POST ${host.url}/runs/run_…/resume -H "Authorization: Bearer $ACME"
 
-# Read it again from the event after number 3 on, as a client does whose connection broke.
+# Read it again after event 3, as a client does after a lost connection.
 curl -N ${host.url}/runs/run_…/events -H "Authorization: Bearer $ACME" -H 'Last-Event-ID: 3'
 
-# For another tenant none of that is there.
+# Another tenant finds none of it.
 curl -i ${host.url}/runs/run_…/events -H "Authorization: Bearer $GLOBEX"
 `)
 
@@ -58,7 +58,7 @@ function readOptions(): { readonly store: string; readonly port: number } {
   }
 }
 
-/** One clear line for what is wrong with the call, or with the port. */
+/** Prints one line for a wrong call or a port that is taken. */
 function explain(error: unknown): never {
   process.stderr.write(`${(error as Error).message}\nTry: npm run example:host -- --port 0 --store sled:./host-data\n`)
   process.exit(2)

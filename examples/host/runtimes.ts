@@ -1,6 +1,6 @@
 import type { Runtime, Tenant } from 'bailiwick'
 
-/** Why there is no runtime to be had: too much of this tenant is under way, or too many tenants are at once. */
+/** No runtime is available: too many requests of this tenant, or too many tenants, are active. */
 export class Busy extends Error {
   readonly because: 'tenant' | 'host'
 
@@ -10,7 +10,7 @@ export class Busy extends Error {
   }
 }
 
-/** Keeps a runtime open until the promise is settled, whichever way. */
+/** Keeps a runtime open until the promise settles. */
 export type Keep = (until: Promise<unknown>) => void
 
 interface Entry {
@@ -18,18 +18,18 @@ interface Entry {
   users: number
 }
 
-/** How many runtimes are open, and how much goes on in each. */
+/** Limits for open runtimes, and for the requests of each. */
 export interface RuntimeLimits {
   readonly runtimes: number
-  /** Requests, streams and runs of one tenant at once. */
+  /** Concurrent requests, streams and runs of one tenant. */
   readonly usersPerTenant: number
 }
 
-/** Open runtimes by tenant: bounded; whoever was not used for longest makes room, and what is in use stays open. */
+/** A bounded pool of open runtimes by tenant. The least recently used idle runtime is closed to make room. */
 export class Runtimes {
   readonly #open: (tenant: Tenant) => Promise<Runtime>
   readonly #limits: RuntimeLimits
-  /** Those used last come last. */
+  /** In order of use, the most recent last. */
   readonly #entries = new Map<string, Entry>()
   #closed = false
 
@@ -38,12 +38,12 @@ export class Runtimes {
     this.#limits = limits
   }
 
-  /** How many are open. */
+  /** Number of open runtimes. */
   get size(): number {
     return this.#entries.size
   }
 
-  /** Works with a tenant's runtime. Throws Busy. */
+  /** Uses a tenant's runtime. Throws Busy. */
   async use<T>(tenant: Tenant, work: (runtime: Runtime, keep: Keep) => Promise<T>): Promise<T> {
     const entry = this.#entry(tenant)
     const keep: Keep = (until) => {
@@ -58,7 +58,7 @@ export class Runtimes {
     return await worked
   }
 
-  /** Closes every runtime: runs that are under way are interrupted, and can be resumed. */
+  /** Closes every runtime: running runs are interrupted, and can be resumed. */
   async close(): Promise<void> {
     this.#closed = true
     const entries = [...this.#entries.values()]
@@ -86,7 +86,7 @@ export class Runtimes {
     for (const [resourceId, entry] of this.#entries) {
       if (entry.users > 0) continue
       this.#entries.delete(resourceId)
-      // Nobody uses it; the tenant's next request opens another.
+      // It is idle; the tenant's next request opens another.
       void closeEntry(entry)
       return
     }
@@ -95,7 +95,7 @@ export class Runtimes {
 }
 
 async function closeEntry({ runtime }: Entry): Promise<void> {
-  // One that could not be opened was reported to whoever asked for it.
+  // A runtime that could not be opened was reported to its caller.
   await runtime.then(
     (open) => open.close(),
     () => {},

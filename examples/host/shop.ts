@@ -35,7 +35,7 @@ const refund = defineTool({
 })
 
 const topology = defineRuntime({
-  // Is replaced by the tenant of each token; a name that no token can have would do as well.
+  // Replaced by the tenant of each token; any name that no token has would do.
   tenant: defineTenant('template', 'v1'),
   agents: [
     defineSpecialist({
@@ -64,7 +64,7 @@ export function openShop(store: Store, tenant: Tenant): Promise<Runtime> {
   })
 }
 
-/** The model, by a script: it refunds the order that a prompt about a refund names, and lists orders otherwise. */
+/** A scripted model: it refunds the order that a prompt about a refund names, and otherwise lists orders. */
 function clerk({ messages }: ModelRequest): readonly ModelEvent[] {
   const part = messages.at(-1)?.parts[0]
   if (part?.type === 'tool-result') {

@@ -41,7 +41,7 @@ const countRows = defineTool({
   result: table,
 })
 
-/** What the session says of each agent's model; the provider is filled in. */
+/** The model of each agent; the session fills in the provider. */
 export function agentsOn(model: string) {
   const planner = definePlanner({
     name: 'planner',
@@ -65,7 +65,7 @@ export function agentsOn(model: string) {
   return [front, planner, executor] as const
 }
 
-/** The handlers of a tenant: they see its references and nobody else's. */
+/** The handlers of a tenant, which see only its references. */
 export function toolsFor(loaded: () => readonly Loaded[]) {
   const rowsOf = async (references: Runtime['references'], id: string) => (await references.resolve(id)).json<Row[]>()
   const handlers = {

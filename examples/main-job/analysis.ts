@@ -2,7 +2,7 @@ import type { JsonValue, Reference, Runtime } from 'bailiwick'
 import type { Row } from './data-sets.ts'
 import type { Loaded } from './load.ts'
 
-/** A question, the data set that answers it, and how. */
+/** A question, the data set that answers it, and the computation. */
 interface Question {
   readonly title: string
   readonly dataSet: string
@@ -45,14 +45,14 @@ const questions: readonly Question[] = [
   },
 ]
 
-/** An answer that was computed from a tenant's references and kept as one. */
+/** An answer that was computed from a tenant's references and stored as a reference. */
 export interface Result {
   readonly title: string
   readonly rows: number
   readonly reference: Reference
 }
 
-/** Answers each question from what the tenant's references hold, not from what was loaded into them. */
+/** Answers each question from the tenant's references, not from the loaded files. */
 export async function analyse(runtime: Runtime, loaded: readonly Loaded[]): Promise<Result[]> {
   const results: Result[] = []
   for (const question of questions) {

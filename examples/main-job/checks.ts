@@ -5,13 +5,13 @@ import { tick } from './terminal.ts'
 
 const NEVER_EXISTED = `ref_${'a'.repeat(32)}`
 
-/** What a tenant has, for the checks. */
+/** A tenant's runtime and references, for the checks. */
 export interface Holding {
   readonly runtime: Runtime
   readonly loaded: readonly Loaded[]
 }
 
-/** Throws at the first thing that is not as promised. */
+/** Throws at the first broken promise. */
 export async function checkIsolation(store: Store, holdings: readonly Holding[]): Promise<void> {
   let own = 0
   for (const holding of holdings) {
@@ -53,7 +53,7 @@ export async function checkIsolation(store: Store, holdings: readonly Holding[])
   tick(`a new version of a tenant keeps its state (${tenant.version} to ${upgraded.tenant.version})`)
 }
 
-/** Everything a caller can see of a failure but the stack. */
+/** Returns everything that a caller can see of a failure, except the stack. */
 async function refusal(runtime: Runtime, id: string): Promise<object> {
   try {
     await runtime.references.resolve(id)

@@ -11,7 +11,7 @@ import { tick } from './terminal.ts'
 const ACKNOWLEDGED_BEFORE_THE_KILL = 40
 const CHILD = '--crash-child'
 
-/** Kills a child process with SIGKILL in the middle of a load, then looks whether all it acknowledged is there. */
+/** Kills a child process with SIGKILL during a load, then checks that everything it acknowledged is stored. */
 export async function checkCrash(data: string): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'bailiwick-crash-'))
   try {
@@ -39,13 +39,13 @@ async function loadUntilKilled(url: string, data: string): Promise<string[]> {
   return acknowledged
 }
 
-/** Whether this process is such a child, and what it was given. */
+/** Returns the child's parameters if this process is such a child. */
 export function crashChildArguments(): [url: string, data: string] | undefined {
   const [, , flag, url, data] = process.argv
   return flag === CHILD && url !== undefined && data !== undefined ? [url, data] : undefined
 }
 
-/** Loads and acknowledges for ever: each id is written out once the store has said that it is durable. */
+/** Loads for ever, and prints each id after the store has acknowledged it as durable. */
 export async function runCrashChild(url: string, dataSets: readonly DataSet[]): Promise<void> {
   const runtime = await createRuntime(spec(), { store: url })
   for (let round = 0; ; round += 1) {

@@ -5,7 +5,7 @@ import type { JsonValue } from 'bailiwick'
 /** A row of a data set. */
 export type Row = { readonly [column: string]: JsonValue }
 
-/** A data set as it is published: the file and its rows. */
+/** A published data set: the file and its rows. */
 export interface DataSet {
   readonly name: string
   readonly file: Uint8Array
@@ -13,7 +13,7 @@ export interface DataSet {
   readonly rows: readonly Row[]
 }
 
-/** Data sets whose licence lets anybody use them: U.S. public domain and Creative Commons Attribution 4.0. */
+/** Data sets with open licences: U.S. public domain and Creative Commons Attribution 4.0. */
 const sources: readonly { readonly name: string; readonly file: string }[] = [
   { name: 'earthquakes', file: 'earthquakes.json' },
   { name: 'birdstrikes', file: 'birdstrikes.csv' },
@@ -35,14 +35,14 @@ export async function readDataSets(directory: string): Promise<DataSet[]> {
   )
 }
 
-/** An array of rows, or GeoJSON: one row a feature. */
+/** Reads an array of rows, or GeoJSON with one row per feature. */
 function rowsOfJson(value: unknown): Row[] {
   if (Array.isArray(value)) return value as Row[]
   const { features } = value as { features: { properties: Row; geometry: { coordinates: number[] } }[] }
   return features.map(({ properties, geometry }) => ({ ...properties, coordinates: geometry.coordinates }))
 }
 
-/** Comma-separated values with quotes, as RFC 4180 has them. Numbers become numbers. */
+/** Reads comma-separated values with quotes, by RFC 4180. Numbers become numbers. */
 function rowsOfCsv(text: string): Row[] {
   const records = recordsOfCsv(text)
   const header: string[] = records.next().value ?? []

@@ -3,7 +3,7 @@ import { type Runtime, type Store, verifyInclusion } from 'bailiwick'
 import type { Result } from './analysis.ts'
 import { tick } from './terminal.ts'
 
-/** Saves a plan to publish a result, has a person approve it, and proves that to somebody who has no store. */
+/** Saves a plan to publish a result, lets a person approve it, and proves the decision to a party without the store. */
 export async function decide(store: Store, runtime: Runtime, result: Result): Promise<void> {
   const { plans, approvals, traces } = runtime
   const plan = await plans.save({

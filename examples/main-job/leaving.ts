@@ -12,7 +12,7 @@ import type { DataSet } from './data-sets.ts'
 import { load } from './load.ts'
 import { megabytes, Progress, tick } from './terminal.ts'
 
-/** Erases a tenant of its own while another works on. */
+/** Erases a tenant while another tenant keeps writing. */
 export async function leave(store: Store, staying: Runtime, dataSet: DataSet): Promise<void> {
   const spec = withTenant(staying.spec, defineTenant('leaving', 'v1'))
   const runtime = await createRuntime(spec, { store })
@@ -39,7 +39,7 @@ export async function leave(store: Store, staying: Runtime, dataSet: DataSet): P
   tick('its name starts afresh: nothing is there, and the same content has another id')
 }
 
-/** Puts until it is stopped, and says how often. */
+/** Puts values until it is stopped, and returns their number. */
 function keepBusy({ references }: Runtime): { stop(): Promise<number> } {
   let stopped = false
   const work = (async () => {

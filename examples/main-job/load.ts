@@ -5,16 +5,16 @@ import type { Progress } from './terminal.ts'
 const ROWS_A_REFERENCE = 250
 const REFERENCES_A_COMMIT = 16
 
-/** What one tenant has of one data set. */
+/** One tenant's references to one data set. */
 export interface Loaded {
   readonly name: string
-  /** The file as it is published. */
+  /** The published file. */
   readonly file: Reference
   /** Its rows, in parts. */
   readonly parts: readonly Reference[]
 }
 
-/** Keeps a data set for a tenant: the file once, and its rows in parts. */
+/** Stores a data set for a tenant: the file once, and its rows in parts. */
 export async function load(runtime: Runtime, dataSet: DataSet, progress: Progress): Promise<Loaded> {
   const file = await runtime.references.put('file', dataSet.file, { mediaType: dataSet.mediaType })
   progress.add(1, file.byteLength)

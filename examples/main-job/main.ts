@@ -1,4 +1,4 @@
-// The main job: several tenants of one topology in one store, real data, and checks that would fail loudly.
+// The main job: several tenants of one topology in one store, real data, and checks that stop the job if isolation breaks.
 import { resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
@@ -101,7 +101,7 @@ async function main(options: Options): Promise<void> {
   process.stdout.write(`\n  All checks held. ${where(options.store)} Took ${seconds} s.\n`)
 }
 
-/** One clear line for what is wrong with the call; a check that did not hold stays loud, with its stack. */
+/** Prints one line for a wrong call; a failed check keeps its stack. */
 function explain(error: unknown): void {
   const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
   if (!BailiwickError.isInstance(error) && !isAbsent) throw error

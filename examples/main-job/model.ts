@@ -4,18 +4,18 @@ import { InvalidInputError, type Model, type ModelEvent, type ModelRequest, type
 import { fromAiSdk } from 'bailiwick/ai-sdk'
 import { scriptedModel } from 'bailiwick/testing'
 
-/** A model for the session, and what it is called in specs. */
+/** A model for the session, and its name in specs. */
 export interface SessionModel {
   /** `provider/model` */
   readonly name: string
   readonly model: Model
-  /** One line about it for whoever watches. */
+  /** One line that describes it. */
   readonly note: string
 }
 
 const usage = { inputTokens: 0, outputTokens: 0 }
 
-/** The scripted model, or a real one by its name, such as `anthropic/claude-sonnet-4-5`. */
+/** Returns the scripted model, or a real one by its name, such as `anthropic/claude-sonnet-4-5`. */
 export function sessionModel(name: string | undefined): SessionModel {
   if (name === undefined) {
     const note =
@@ -28,7 +28,7 @@ export function sessionModel(name: string | undefined): SessionModel {
   return { name, model: realModel(provider, modelId), note: `The model is ${name}.` }
 }
 
-/** By the AI SDK's package of that provider, as far as it is installed; it reads its key from the environment. */
+/** Loads the AI SDK's package of that provider, which must be installed and reads its key from the environment. */
 function realModel(provider: string, modelId: string): Model {
   const key = `${provider.toUpperCase().replaceAll('-', '_')}_API_KEY`
   if (!process.env[key]) throw new InvalidInputError(`--model ${provider}/… needs a key in ${key}.`)
@@ -58,7 +58,7 @@ const plan = {
   ],
 }
 
-/** What the scripted model says: by the tools that it is offered, and what came back from them. */
+/** Answers as the scripted model, from the offered tools and their results. */
 function say({ messages, tools }: ModelRequest): ModelEvent[] {
   if (tools.length === 0) return text(JSON.stringify(plan))
   const result = messages.at(-1)?.parts.find((part) => part.type === 'tool-result')
@@ -74,7 +74,7 @@ function say({ messages, tools }: ModelRequest): ModelEvent[] {
   ]
 }
 
-/** The answer, from what the plan came to. */
+/** Answers from the result of the plan. */
 function sentence({ result, isError }: Extract<Part, { type: 'tool-result' }>): string {
   if (isError) return 'There is no answer: the plan was not run.'
   const { steps } = result as unknown as {
@@ -85,7 +85,7 @@ function sentence({ result, isError }: Extract<Part, { type: 'tool-result' }>): 
 }
 
 function text(words: string): ModelEvent[] {
-  // In pieces, as a model that is far away would.
+  // In pieces, as a remote model answers.
   const deltas = words.match(/.{1,24}/gs) ?? []
   return [
     ...deltas.map((delta): ModelEvent => ({ type: 'text.delta', id: 'text', delta })),

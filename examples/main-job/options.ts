@@ -3,15 +3,15 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 
-/** What the job was asked to do. */
+/** Options of the job. */
 export interface Options {
   /** The URL of the store. */
   readonly store: string
-  /** How many tenants share it. */
+  /** Number of tenants that share the store. */
   readonly tenants: number
-  /** The directory that holds the data sets. */
+  /** The directory of the data sets. */
   readonly data: string
-  /** `provider/name` of a real model; without one it is scripted. */
+  /** `provider/name` of a real model; without it the model is scripted. */
   readonly model: string | undefined
 }
 
@@ -27,7 +27,7 @@ const HELP = `Loads real data sets for several tenants into one store and checks
   --help           this text
 `
 
-/** Reads the command line. Ends the process with one clear line if it is wrong. */
+/** Reads the command line. Ends the process with a one-line message if it is wrong. */
 export function readOptions(): Options {
   try {
     const { values } = parseArgs({
@@ -55,7 +55,7 @@ export function readOptions(): Options {
 }
 
 function packagedData(): string {
-  // The package exports its code alone; its data lies beside that.
+  // The package exports only its code; its data is beside that.
   const code = createRequire(import.meta.url).resolve('vega-datasets')
   return join(dirname(code), '..', 'data')
 }

@@ -33,7 +33,7 @@ const publish = defineTool({
 const clerk = defineSpecialist({ name: 'clerk', model: 'scripted/clerk', prompt: 'Publish.', tools: [publish] })
 const spec = defineRuntime({ tenant: defineTenant('publisher', 'v1'), agents: [clerk] })
 
-/** Kills a process in the middle of a run, resumes the run in this one, and looks what was done twice. */
+/** Kills a process during a run, resumes the run in this one, and checks which calls were repeated. */
 export async function checkResume(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'bailiwick-resume-'))
   try {
@@ -49,7 +49,7 @@ export async function checkResume(): Promise<void> {
     const published = (await readFile(world, 'utf8')).trim().split('\n')
     const finished = published.filter((line) => Number(line.split(' ')[0]) < FINISHED_BEFORE_THE_KILL)
     strictEqual(finished.length, FINISHED_BEFORE_THE_KILL)
-    // A call that was under way may have been made twice: then with the same idempotency key.
+    // A call that was in progress may have been made twice: then with the same idempotency key.
     deepStrictEqual(new Set(published).size, PARTS)
     tick(
       `a process killed with SIGKILL mid-run: resumed here, and no finished tool call was repeated (${finished.length})`,
@@ -72,13 +72,13 @@ async function runUntilKilled(url: string, world: string): Promise<void> {
   if (child.signalCode !== 'SIGKILL') throw new Error('The child ended before it could be killed.')
 }
 
-/** Whether this process is such a child, and what it was given. */
+/** Returns the child's parameters if this process is such a child. */
 export function runChildArguments(): [url: string, world: string] | undefined {
   const [, , flag, url, world] = process.argv
   return flag === CHILD && url !== undefined && world !== undefined ? [url, world] : undefined
 }
 
-/** Says of each call that its result is durable, and waits for the next after that: there is time for a kill. */
+/** Prints each call whose result is durable, and delays the next call, so that there is time for a kill. */
 export async function runChild(url: string, world: string): Promise<void> {
   const runtime = await open(url, world)
   for await (const event of runtime.query('Publish the report')) {
@@ -106,7 +106,7 @@ function open(url: string, world: string): Promise<Runtime> {
     models: { scripted: model },
     tools: {
       publish: async ({ part }, { idempotencyKey }) => {
-        // Longer than it takes to be killed after the part before.
+        // Longer than the kill after the previous part takes.
         if (part === FINISHED_BEFORE_THE_KILL) await new Promise((done) => setTimeout(done, 200))
         appendFileSync(world, `${part} ${idempotencyKey}\n`)
         return 'published'

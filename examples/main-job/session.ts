@@ -19,7 +19,7 @@ import { tick, title } from './terminal.ts'
 
 const QUESTION = 'In which phases of flight are birds struck most often at night?'
 
-/** Two tenants ask the same question of the same agents; each plan is shown, approved by somebody, run and proved. */
+/** Two tenants ask the same agents the same question. Each plan is shown, approved by a person, run and proved. */
 export async function analystSession(
   store: Store,
   holdings: readonly Holding[],
@@ -64,7 +64,7 @@ async function ask(runtime: Runtime): Promise<string> {
 
 let isWriting = false
 
-/** One line an event; what models write runs on as it comes. */
+/** Prints one line per event, and model output as it arrives. */
 function render(event: RunEvent): void {
   if (event.type === 'text.delta' || event.type === 'reasoning.delta') {
     process.stdout.write(isWriting ? event.delta : `    ${event.agent} says: ${event.delta}`)
@@ -99,7 +99,7 @@ function describe(event: RunEvent): string | undefined {
   }
 }
 
-/** What the person sees who is asked. */
+/** The plan as the approver sees it. */
 async function show(runtime: Runtime, { subject }: Approval): Promise<void> {
   if (!('planId' in subject)) return
   const { goal, steps } = await runtime.plans.load(subject.planId)

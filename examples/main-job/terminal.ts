@@ -1,23 +1,23 @@
 import process from 'node:process'
 
-/** A step of the job that was done, or a check that held. */
+/** Prints a finished step of the job, or a check that passed. */
 export function tick(text: string): void {
   process.stdout.write(`  ✓ ${text}\n`)
 }
 
-/** The title of a part of the job. */
+/** Prints the title of a part of the job. */
 export function title(text: string): void {
   process.stdout.write(`\n${text}\n`)
 }
 
-/** One line that tells how far a load is. On a terminal it is drawn again and again, else written once at the end. */
+/** Progress of a load in one line, redrawn on a terminal, otherwise printed once at the end. */
 export class Progress {
   readonly #label: string
   readonly #total: number
   #items = 0
   #bytes = 0
 
-  /** `total` in bytes, as a guide: what is kept may be somewhat more or less. */
+  /** `total` in bytes is an estimate. */
   constructor(label: string, total: number) {
     this.#label = label
     this.#total = total
@@ -41,7 +41,7 @@ export class Progress {
   }
 }
 
-/** Rows under a header, in columns; numbers to the right. */
+/** Formats rows under a header in columns, with numbers to the right. */
 export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
   const cells = [header, ...rows].map((row) => row.map(String))
   const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)))
@@ -56,7 +56,7 @@ export function table(header: readonly string[], rows: readonly (readonly (strin
   })
 }
 
-/** Bytes for people. */
+/** Formats a number of bytes. */
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`
 }

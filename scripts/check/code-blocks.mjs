@@ -7,8 +7,8 @@ import { run, tool } from '../lib/run.mjs'
 const folder = inRoot('build', 'documents')
 
 /**
- * Compiles every `ts` block of the documents, each as a module of its own that imports the package by name. A block
- * that needs something declared shows it: what does not compile here does not work for a reader who copies it.
+ * Compiles every `ts` block of the documents as a module of its own that imports the package by name, so that a reader can
+ * copy it as it is.
  *
  * @param {readonly string[]} documents
  */

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { inRoot } from '../lib/root.mjs'
 
 /**
- * Links to files that do not exist, and to headings that their document does not have.
+ * Returns links to files that do not exist, and to headings that their document does not have.
  *
  * @param {readonly string[]} documents
  */
@@ -36,7 +36,7 @@ function problemOf(document, link) {
 }
 
 /**
- * The anchors of a document, made from its headings as GitHub makes them.
+ * Returns the anchors of a document, derived from its headings as on GitHub.
  *
  * @param {string} text
  */

@@ -4,7 +4,7 @@ import { inRoot } from '../lib/root.mjs'
 /** @param {string[]} path */
 const read = (...path) => readFileSync(inRoot(...path), 'utf8')
 
-/** What the lists of the documents lack: guarantees, decisions, glossary. */
+/** Returns what is missing or wrong in the lists of the documents: guarantees, decisions, glossary. */
 export function registerProblems() {
   const decisions = readdirSync(inRoot('docs', 'decisions'))
   return [
@@ -15,7 +15,7 @@ export function registerProblems() {
 }
 
 /**
- * Tests that do not exist, promises without a test, and invariants without a promise.
+ * Returns tests that do not exist, promises without a test, and invariants without a promise.
  *
  * @param {string} guarantees
  * @param {string} architecture
@@ -37,7 +37,7 @@ export function guaranteeProblems(guarantees, architecture, exists) {
 }
 
 /**
- * Decisions that the index lacks, or lists under another title.
+ * Returns decisions that the index lacks, or lists under another title.
  *
  * @param {string} index
  * @param {readonly string[]} names the files of the folder

@@ -15,7 +15,7 @@ import { parseAst } from 'rolldown/parseAst'
  */
 
 /**
- * Everything that a declaration file exports, by name, wherever it is declared.
+ * Returns all exports of a declaration file by name, wherever they are declared.
  *
  * @param {string} file the path of an emitted `.d.ts`
  * @returns {{ exported: Map<string, Exported>, problems: string[] }}

@@ -1,6 +1,6 @@
 /** @import { Exported } from './exports.mjs' */
 
-/** How each tag of a doc comment begins on a page. */
+/** The heading of each doc-comment tag on a page. */
 const tags = new Map([
   ['throws', 'Throws '],
   ['returns', 'Returns '],
@@ -10,7 +10,7 @@ const tags = new Map([
 ])
 
 /**
- * The page of one entry point.
+ * Renders the page of one entry point.
  *
  * @param {string} entry as it is imported
  * @param {Exported[]} exported

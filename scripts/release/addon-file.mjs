@@ -8,8 +8,8 @@ const machines = /** @type {const} */ ({
 })
 
 /**
- * What is wrong with an addon for a platform: another format, another processor, the wrong C library or too new a one, and
- * what that library does not load into a process that runs.
+ * Returns why an addon does not fit a platform: another format or processor, the wrong C library or too new a version, and
+ * thread-local storage that the library does not load into a running process.
  *
  * @param {Buffer} bytes
  * @param {{ os: string, cpu: string, libc: string | undefined }} target
@@ -64,7 +64,7 @@ function needsStaticTls(bytes) {
 }
 
 /**
- * The versions of glibc's symbols that a file asks for, oldest first. They stand in its string table as GLIBC_2.17.
+ * Returns the versions of glibc's symbols that a file needs, oldest first. They are in its string table as GLIBC_2.17.
  *
  * @param {Buffer} bytes
  * @returns {[number, number][]}

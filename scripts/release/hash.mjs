@@ -1,5 +1,5 @@
-// Notes the SHA-256 of the addon that was built for a target as an output of the job, `<platform>=<hash>`; elsewhere it is
-// printed. `release.mjs` compares what is in the packages with it. node scripts/release/hash.mjs <triple>
+// Writes the SHA-256 of the addon of a target as an output of the job, `<platform>=<hash>`, or prints it elsewhere.
+// `release.mjs` compares the packages with it. node scripts/release/hash.mjs <triple>
 import { appendFileSync, readFileSync } from 'node:fs'
 import process from 'node:process'
 import { inRoot } from '../lib/root.mjs'

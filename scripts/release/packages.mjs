@@ -8,13 +8,13 @@ import { filesBelow } from '../lib/inputs.mjs'
 import { targets } from '../lib/targets.mjs'
 import { addonProblems } from './addon-file.mjs'
 
-/** The most that one platform may take where it is installed: the root package and its addon, in bytes. */
+/** Maximum installed size of one platform in bytes: the root package and its addon. */
 export const mostInstalledBytes = 10_000_000
 
-/** Fields that run something at the user's when npm installs. */
+/** Scripts that npm runs on the user's machine during an install. */
 const installScripts = ['preinstall', 'install', 'postinstall', 'prepare']
 
-/** Fields without which nobody knows where a package comes from; npm compares provenance with the first. */
+/** Fields that say where a package comes from; npm compares provenance with the first. */
 const originFields = ['repository', 'homepage', 'bugs']
 
 /**
@@ -63,8 +63,8 @@ function readPackage(file) {
 }
 
 /**
- * Why these packages must not be published together: one is missing, too many, at another version, or does not fit, or its
- * addon is not what was built.
+ * Returns why these packages must not be published together: one is missing, superfluous, at another version or invalid, or
+ * its addon is not the built one.
  *
  * @param {Packed[]} packages
  * @param {string} version

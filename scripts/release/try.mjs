@@ -1,5 +1,5 @@
-// Tries the packed packages as a stranger would, on the machine or in the container that this runs on: installs the root and
-// this platform's package into an empty project, without network and scripts, and runs a first job by import and by require.
+// Tries the packed packages as a user would, on this machine or in this container: installs the root and this platform's
+// package into an empty project, without network and scripts, and runs a first job by import and by require.
 // node scripts/release/try.mjs <folder with the .tgz files>
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ const project = mkdtempSync(join(tmpdir(), 'bailiwick-try-'))
 try {
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'stranger', private: true }))
   const quoted = packages.map((name) => `"${resolve(folder, name)}"`).join(' ')
-  // By a shell: on Windows npm is a batch file, which starts no other way.
+  // Through a shell: on Windows npm is a batch file, which needs one.
   const options = '--offline --ignore-scripts --no-audit --no-fund'
   execFileSync(`npm install ${options} ${quoted}`, { cwd: project, shell: true, stdio: 'inherit' })
   cpSync(inRoot('test', 'package', 'consumer'), project, { recursive: true })

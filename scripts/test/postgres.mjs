@@ -1,18 +1,18 @@
 // A PostgreSQL server for tests. As a program it prints the server's URL and runs until its standard input ends, so that
-// it never outlives whoever started it:
+// it never outlives the process that started it:
 //   node scripts/test/postgres.mjs
 //   node scripts/test/postgres.mjs --own
-// With `--own` it is always a new server, and each line of the standard input is a command: the number of a server, then
-// what happens to it. The answer is one line.
+// With `--own` it is always a new server, and each line of the standard input is a command: the number of a server and an
+// action. The answer is one line.
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { PostgresServer } from './postgres-server.mjs'
 
-/** The name under which tests find a server that runs already: the URL of a superuser, for a database that tests leave alone. */
+/** The variable with the URL of a running server, as a superuser, for a database that tests do not change. */
 export const addressVariable = 'BAILIWICK_TEST_POSTGRES'
 
 /**
- * The server that the environment names, or a new one.
+ * Returns the server that the environment names, or starts one.
  *
  * @returns {Promise<{ url: string, stop: () => Promise<void> }>}
  */
@@ -21,7 +21,7 @@ export async function findOrStartPostgres() {
   return url === undefined || url === '' ? await startPostgres() : { url, stop: async () => {} }
 }
 
-/** Starts a server with an empty data directory, which is gone when it has stopped or this process ends. */
+/** Starts a server with an empty data directory, which is removed when the server has stopped or this process ends. */
 export async function startPostgres() {
   const server = await PostgresServer.start()
   return { url: server.url, stop: () => server.remove() }
@@ -35,7 +35,7 @@ async function run() {
   endWith(stop)
 }
 
-/** Does what it is told, one command after the other. */
+/** Executes commands in sequence. */
 async function runCommands() {
   const servers = [await PostgresServer.start()]
   console.log(servers[0]?.url)

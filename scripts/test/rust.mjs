@@ -14,7 +14,7 @@ export async function runRustTests(env) {
 }
 
 /**
- * An entry point that other tests start as a child process, to kill it. It is not a test; the harness has no better word.
+ * An entry point that other tests start as a child process and kill. The harness can mark it only as an ignored test.
  */
 const childProgram = /^test .+ \.\.\. ignored, the child of the other tests$/gm
 

@@ -7,8 +7,8 @@ import { mustRun } from '../lib/run.mjs'
 export const suiteVariable = 'BAILIWICK_JSON_SCHEMA_SUITE'
 
 /**
- * The folder of the JSON Schema test suite, draft 2020-12, fetched if it is not there yet (needs Python 3 with pip). It is
- * pinned with its hash: what is counted of it would change with another version.
+ * Returns the folder of the JSON Schema test suite, draft 2020-12, and fetches it if it is missing (needs Python 3 with pip).
+ * It is pinned with its hash, because another version would have other counts.
  *
  * @returns {Promise<string>}
  */
