@@ -21,6 +21,12 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return best?.name
 }
 
+/** The question to ask after an unknown word, with a blank behind it; nothing if no known word is near. */
+export function didYouMean(word: string, known: Iterable<string>): string {
+  const meant = nearest(word, known)
+  return meant === undefined ? '' : `Did you mean "${meant}"? `
+}
+
 /** How many letters were left out, added, or written as others (Levenshtein). */
 function mistakes(left: readonly string[], right: readonly string[]): number {
   let row = Array.from({ length: right.length + 1 }, (_, at) => at)

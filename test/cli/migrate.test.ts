@@ -140,6 +140,18 @@ describe('migrate', () => {
     expect([written[0], written.at(-1)]).toEqual(['\rMoving … 0 s', '\r\u001b[K'])
   })
 
+  test('B6: what was moved is not moved to a second place, and nothing is made there', async () => {
+    const folder = freshFolder()
+    const [from, to, other] = [join(folder, 'from'), join(folder, 'to'), join(folder, 'other')]
+    await (await openStore(`sled:${from}`)).close()
+    const { key } = rootKeyOf(from)
+    expect(await bailiwick(['migrate', from, to], { BAILIWICK_ROOT_KEY: key })).toMatchObject(moved)
+    const again = await bailiwick(['migrate', from, other], { BAILIWICK_ROOT_KEY: key })
+    expect(again).toEqual(oneLine)
+    expect(again.err).toContain('was moved')
+    expect(readdirSync(folder).sort()).toEqual(['from', 'to'])
+  })
+
   test('B6: a database that a host has open stays where it is', async () => {
     const { url } = await freshDatabase()
     const store = await openStore(url)

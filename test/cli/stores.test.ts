@@ -197,6 +197,32 @@ describe('backup and restore', () => {
   })
 })
 
+describe('a word alone', () => {
+  test.each(['backup', 'restore', 'migrate', 'export'])('CLI: %s makes no directory of it', async (command) => {
+    const { directory, key } = await filledStore()
+    const tenant = command === 'export' ? ['--tenant', 'tenant-canary'] : []
+    const folder = freshFolder()
+    for (const word of ['nope', 'sledd', 'memory', 'postgress', 'verbose']) {
+      const answer = await bailiwick([command, directory, word, ...tenant], { BAILIWICK_ROOT_KEY: key }, folder)
+      expect(answer).toEqual(oneLine)
+      expect(answer.err).toContain(`There is no directory "${word}", and a word alone makes none.`)
+      expect(answer.err).toContain('write ./ before its name')
+    }
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('CLI: names a directory that is there, as does one with a separator', async () => {
+    const { directory, key } = await filledStore()
+    const folder = freshFolder()
+    mkdirSync(join(folder, 'empty'))
+    for (const word of ['empty', 'copies/monday']) {
+      const answer = await bailiwick(['backup', directory, word], { BAILIWICK_ROOT_KEY: key }, folder)
+      expect(answer).toMatchObject({ code: 0 })
+      expect(existsSync(join(folder, word, 'format'))).toBe(true)
+    }
+  })
+})
+
 describe('what is no store', () => {
   test.each([
     [['doctor'], '<store> is missing'],

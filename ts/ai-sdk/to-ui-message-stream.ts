@@ -1,3 +1,4 @@
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import type { RunEvent } from '../runtime/run-events.ts'
 import { type RestingEvents, untilRest } from '../until-rest.ts'
 import { type OnShownError, shownError } from './shown-error.ts'
@@ -29,6 +30,14 @@ export interface UIMessageStreamOptions {
   readonly discard?: 'mark' | 'reset-step'
 }
 
+const checks: Checks<UIMessageStreamOptions> = {
+  onError: option.function,
+  sendReasoning: option.flag,
+  sendSources: option.flag,
+  after: option.number,
+  discard: option.text,
+}
+
 /**
  * The events of a run as the stream that `useChat` of the AI SDK reads; give it to `createUIMessageStreamResponse`. The
  * answer is one message with the id of the run: its texts, its reasoning and its tool calls (parts `tool-<name>`), as
@@ -47,14 +56,14 @@ export function toUIMessageStream(
   events: AsyncIterable<RunEvent>,
   options: UIMessageStreamOptions = {},
 ): ReadableStream<UIMessageChunk> {
-  const { onError, sendReasoning = true, discard = 'mark' } = options
+  const { onError, sendReasoning = true, discard = 'mark', after: seen } = readOptions(options, checks)
   const run = (events as Partial<RestingEvents>)[untilRest]?.()
   const iterator = (run?.events ?? events)[Symbol.asyncIterator]()
   const shown = new UIChunks({ onError, sendReasoning, discard })
   let isBegun = false
   return new ReadableStream<UIMessageChunk>({
     async pull(controller) {
-      const after = options.after ?? (await run?.after)
+      const after = seen ?? (await run?.after)
       // A pull that enqueues nothing is not repeated.
       for (let chunks = 0; chunks === 0; ) {
         const { event, errorText } = await nextOf(iterator, onError)

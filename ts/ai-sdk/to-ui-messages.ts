@@ -1,3 +1,4 @@
+import { type Checks, type Given, option, readOptions } from '../arguments/options.ts'
 import type { Message, Part } from '../spec/callbacks.ts'
 import { failureIn, type OnShownError, shownFailure } from './shown-error.ts'
 import { referenceIn } from './shown-reference.ts'
@@ -15,6 +16,13 @@ export interface UIMessagesOptions {
   readonly sendSources?: boolean
 }
 
+const checks: Checks<UIMessagesOptions> = {
+  fileUrl: option.function,
+  onError: option.function,
+  sendReasoning: option.flag,
+  sendSources: option.flag,
+}
+
 /**
  * The messages of a thread as `useChat` of the AI SDK shows them: what a run said and did is one message with the run's id,
  * as in `toUIMessageStream`. Data of providers, such as signatures, is left out, and so is what a model was told of an answer
@@ -26,7 +34,8 @@ export interface UIMessagesOptions {
  * return Response.json(toUIMessages(items, { fileUrl: (id) => `/files/${id}` }))
  * ```
  */
-export function toUIMessages(messages: readonly Message[], options: UIMessagesOptions = {}): UIMessage[] {
+export function toUIMessages(messages: readonly Message[], given: UIMessagesOptions = {}): UIMessage[] {
+  const options = readOptions(given, checks)
   const shown: UIMessage[] = []
   /** Where the call of an id is shown. */
   const calls = new Map<string, UIMessagePart[]>()
@@ -76,7 +85,7 @@ function write(
   written: UIMessagePart[],
   part: Extract<Part, { type: 'text' | 'reasoning' | 'file' }>,
   isAnswer: boolean,
-  { fileUrl = (reference) => reference, sendReasoning = true }: UIMessagesOptions,
+  { fileUrl = (reference) => reference, sendReasoning = true }: Given<UIMessagesOptions>,
 ): void {
   if (part.type === 'file') {
     written.push({ type: 'file', mediaType: part.mediaType, url: fileUrl(part.reference) })
@@ -92,7 +101,7 @@ function write(
 function complete(
   parts: UIMessagePart[],
   { callId, result, isError }: Extract<Part, { type: 'tool-result' }>,
-  { onError }: UIMessagesOptions,
+  { onError }: Given<UIMessagesOptions>,
 ): void {
   const index = parts.findLastIndex((part) => 'toolCallId' in part && part.toolCallId === callId)
   const call = parts[index] as UIToolPart | undefined

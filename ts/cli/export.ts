@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { emptyNotice, isEmpty } from '../inspect/emptiness.ts'
 import { type Command, Exit, InputError } from './command.ts'
 import { exportInto } from './export-files.ts'
-import { directoryOf, storeNotes } from './place.ts'
+import { newDirectoryOf, storeNotes } from './place.ts'
 import { quoted } from './printable.ts'
 import { withProgress } from './progress.ts'
 import { tenantNotes, tenantOptions, withTenantOf } from './tenant.ts'
@@ -16,8 +16,8 @@ export const exportTenant: Command = {
   notes: [
     storeNotes,
     tenantNotes,
-    'The directory must not be there yet, or be empty. It is there as a whole or not at all; a host that works meanwhile may change',
-    'what was not read yet. All of it is plain text and plain values, for the owner of the directory alone: keep it as you would the keys.',
+    'The directory must not be there yet, or be empty. A new one is written as a path, such as ./acme-export; a word alone names',
+    'only one that exists. It is there as a whole or not at all; a host that works meanwhile may change what was not read yet. All of it is plain text and plain values, for the owner of the directory alone: keep it as you would the keys.',
     '',
     '  tenant.json          whose it is, when it was written, the store’s key and the number of lines of each file',
     '  references.jsonl     what is known of each value; the value itself is in references/<id>',
@@ -36,7 +36,7 @@ export const exportTenant: Command = {
   ].join('\n'),
   run: async (words, terminal) => {
     const [store = '', target = ''] = words.operands
-    const directory = directoryOf(target)
+    const directory = await newDirectoryOf(target)
     await assertFree(directory)
     return await withTenantOf(store, words, async ({ runtime, store }) => {
       if (await isEmpty(runtime)) {

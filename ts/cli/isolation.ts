@@ -44,7 +44,7 @@ export const isolation: Command = {
  */
 async function writableUrlOf(operand: string): Promise<string> {
   const place = placeOf(operand)
-  if (place.kind === 'memory' || (place.kind === 'directory' && place.isExplicit)) return urlOf(operand)
+  if (place.kind === 'memory' || (place.kind === 'directory' && place.isExplicit)) return await urlOf(operand)
   try {
     return await existingUrlOf(operand)
   } catch (error) {

@@ -12,8 +12,9 @@ export const migrate: Command = {
   options: rootKeyOption,
   notes: [
     storeNotes,
-    'It goes to a place where nothing is; a database must be one that `bailiwick setup` has made ready. Stop every process that',
-    'uses the store first, and poolers that keep connections for them; nobody can open it while it is moved.',
+    'It goes to a place where nothing is. A new directory is written as a path, such as ./moved; a word alone names only one',
+    'that exists. A database must be one that `bailiwick setup` has made ready. Stop every process that uses the store first, and',
+    'poolers that keep connections for them; nobody can open it while it is moved.',
     'Every record is compared with what was copied, and opened where it is now, before the old place is given up. After that',
     'the store does not open there any more: delete what is left, for what is erased in the new place is still in it.',
     '',
@@ -28,7 +29,7 @@ export const migrate: Command = {
     '  bailiwick migrate ./data env:STORE_URL',
   ].join('\n'),
   run: async (words, terminal) => {
-    const [from, to] = [await existingUrlOf(words.operands[0] ?? ''), urlOf(words.operands[1] ?? '')]
+    const [from, to] = [await existingUrlOf(words.operands[0] ?? ''), await urlOf(words.operands[1] ?? '')]
     // Loaded here, so that what needs no store needs no addon.
     const { migrate } = await import('../runtime/migrate.ts')
     const migration = await migrate(from, to, rootKeyOf(words.options))

@@ -65,21 +65,34 @@ export function assertNewName(word: string): void {
   if (maySayPassword(word) || looksLikeUrl(word)) throw new InputError(noPath)
 }
 
-/** The same where a directory is made if there is none: not of a word that stands for another kind of store. */
-function madeFrom(operand: string): ReturnType<typeof placeOf> {
-  const place = placeOf(operand)
-  const meant = place.kind === 'bare' ? meantBy(place.path) : undefined
-  if (meant === undefined) return place
-  throw new InputError(`A word alone is no store. ${meant} A directory of this name is written with ./ before it.`)
+/** Rejects a word alone that names no directory: it may be a mistyped URL or option, and nothing is made of it. */
+async function assertPath(place: ReturnType<typeof placeOf>): Promise<void> {
+  if (place.kind !== 'bare' || /[\\/]|^\.{1,2}$/.test(place.path)) return
+  if (await isThere(place.path)) return
+  const meant = meantBy(place.path)
+  throw new InputError(
+    `There is no directory ${quoted(place.path)}, and a word alone makes none.${meant === undefined ? '' : ` ${meant}`} ` +
+      'For a new directory write ./ before its name.',
+  )
 }
 
 /**
- * The directory that an operand names, whether it is there or is to be made.
+ * Returns the directory that an operand names, which may exist or not.
+ *
+ * @throws InputError if it is something else, or a word alone and not there
+ */
+export async function newDirectoryOf(operand: string): Promise<string> {
+  await assertPath(placeOf(operand))
+  return directoryOf(operand)
+}
+
+/**
+ * Returns the directory that an operand names.
  *
  * @throws InputError if it is something else
  */
 export function directoryOf(operand: string): string {
-  const place = madeFrom(operand)
+  const place = placeOf(operand)
   if ('path' in place) return place.path
   throw new InputError(
     `${printable(withoutPassword(place.url))} is no directory. Name one, such as ./data or sled:./data.`,
@@ -87,12 +100,13 @@ export function directoryOf(operand: string): string {
 }
 
 /**
- * The URL of the place where a store is to be, whether one is there or not.
+ * Returns the URL of the place where a store is to be, which may exist or not.
  *
  * @throws InputError if the operand names none
  */
-export function urlOf(operand: string): string {
-  const place = madeFrom(operand)
+export async function urlOf(operand: string): Promise<string> {
+  const place = placeOf(operand)
+  await assertPath(place)
   return 'path' in place ? `sled:${place.path}` : place.url
 }
 
@@ -150,10 +164,13 @@ async function isStore(directory: string): Promise<boolean> {
 
 /** What is where a store should be, and what the word may have been meant for. */
 async function absence({ kind, path }: Extract<StoreWord, { readonly path: string }>): Promise<string> {
-  const isThere = await stat(path).then(
+  const hint = (kind === 'bare' ? meantBy(path) : undefined) ?? 'Name the directory of one.'
+  return `There is no store in ${quoted(path)}${(await isThere(path)) ? ', but something else' : ''}. ${hint}`
+}
+
+function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
     () => true,
     () => false,
   )
-  const hint = (kind === 'bare' ? meantBy(path) : undefined) ?? 'Name the directory of one.'
-  return `There is no store in ${quoted(path)}${isThere ? ', but something else' : ''}. ${hint}`
 }

@@ -1,6 +1,6 @@
 import { checkStore, findingLines } from './checked.ts'
 import { type Command, Exit, InputError } from './command.ts'
-import { directoryOf, openExisting, placeOf, rootKeyOption } from './place.ts'
+import { directoryOf, newDirectoryOf, openExisting, placeOf, rootKeyOption } from './place.ts'
 import { quoted } from './printable.ts'
 import { withProgress } from './progress.ts'
 
@@ -10,9 +10,10 @@ export const restore: Command = {
   operands: ['directory', 'store'],
   options: rootKeyOption,
   notes: [
-    'The directory is what backup made; the store is a directory that is not there yet, or is empty. Both are opened with the',
-    'root key of the store that was copied. If that was kept in root.key there, put that file into the backup, and later',
-    'into the new store, or set the variable to it: base64 root.key.',
+    'The directory is what backup made; the store is a directory that is not there yet, or is empty. A new one is written as a',
+    'path, such as ./data; a word alone names only one that exists. Both are opened with the root key of the store that was',
+    'copied. If that was kept in root.key there, put that file into the backup, and later into the new store, or set the',
+    'variable to it: base64 root.key.',
     'A backup that is damaged is not restored. One that is sound stays as it is, but for what has expired in it.',
     'Into a PostgreSQL database it goes by way of a directory: restore it there, and move that with bailiwick migrate.',
     '',
@@ -20,7 +21,7 @@ export const restore: Command = {
   ].join('\n'),
   run: async (words, terminal) => {
     const [backup = '', target = ''] = words.operands
-    const [from, to] = [directoryOf(backup), targetOf(target)]
+    const [from, to] = [directoryOf(backup), await targetOf(target)]
     const findings = await checkStore(`sled:${from}`, words, terminal)
     if (!findings.ok) {
       return { exit: Exit.doesNotHold, lines: findingLines(findings), json: findings }
@@ -33,8 +34,8 @@ export const restore: Command = {
 }
 
 /** @throws InputError if it is no directory */
-function targetOf(operand: string): string {
-  if (placeOf(operand).kind !== 'database') return directoryOf(operand)
+async function targetOf(operand: string): Promise<string> {
+  if (placeOf(operand).kind !== 'database') return await newDirectoryOf(operand)
   throw new InputError(
     'A backup is restored into a directory. To bring it into a database, move that there: bailiwick migrate <directory> <url>.',
   )

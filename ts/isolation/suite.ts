@@ -1,3 +1,4 @@
+import { type Checks, type Given, option, readOptions } from '../arguments/options.ts'
 import { createRuntime, InvalidInputError, openStore, type Store, type StoreOptions } from '../index.ts'
 import { assertSame } from './answers.ts'
 import { callbackCells } from './cells/callbacks.ts'
@@ -30,6 +31,17 @@ export interface IsolationOptions extends Pick<StoreOptions, 'rootKey' | 'rootKe
   readonly emptyStore?: boolean
 }
 
+const checks: Checks<IsolationOptions> = {
+  url: option.any,
+  store: option.any,
+  createRuntime: option.function,
+  advance: option.function,
+  expiryMs: option.any,
+  emptyStore: option.flag,
+  rootKey: option.any,
+  rootKeyEnv: option.any,
+}
+
 /** The cells of one store. */
 export interface IsolationSuite {
   /** What must hold, cell by cell. */
@@ -54,7 +66,8 @@ export interface IsolationSuite {
  * for (const { name, run } of suite.cells) test(name, run)
  * ```
  */
-export function isolationSuite(options: IsolationOptions): IsolationSuite {
+export function isolationSuite(given: IsolationOptions): IsolationSuite {
+  const options = readOptions(given, checks)
   assertUsable(options)
   let opened: Promise<Ground> | undefined
   const ground = () => {
@@ -82,7 +95,7 @@ export function isolationSuite(options: IsolationOptions): IsolationSuite {
   }
 }
 
-function assertUsable({ url, store, expiryMs = EXPIRY_MS }: IsolationOptions): void {
+function assertUsable({ url, store, expiryMs = EXPIRY_MS }: Given<IsolationOptions>): void {
   if ((url === undefined) === (store === undefined)) {
     throw new InvalidInputError('The isolation suite takes the url of a store, or an open store: one of them.')
   }
@@ -91,7 +104,8 @@ function assertUsable({ url, store, expiryMs = EXPIRY_MS }: IsolationOptions): v
   }
 }
 
-async function groundOf({ url, store, createRuntime: own, advance, expiryMs, rootKey, rootKeyEnv }: IsolationOptions) {
+async function groundOf(options: Given<IsolationOptions>) {
+  const { url, store, createRuntime: own, advance, expiryMs, rootKey, rootKeyEnv } = options
   const keys = { ...(rootKey && { rootKey }), ...(rootKeyEnv && { rootKeyEnv }) }
   return {
     store: store ?? (await openStore(url ?? '', keys)),

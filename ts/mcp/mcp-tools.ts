@@ -1,3 +1,4 @@
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError, SpecError } from '../errors/index.ts'
 import type { ToolHandler } from '../spec/callbacks.ts'
 import { Issues, pathTo } from '../spec/issues.ts'
@@ -29,6 +30,15 @@ export interface McpToolsOptions {
    * becomes a warning of the process.
    */
   readonly toolsChanged?: ToolsChanged
+}
+
+const checks: Checks<McpToolsOptions> = {
+  prefix: option.any,
+  approval: option.any,
+  timeoutMs: option.any,
+  rename: option.any,
+  skip: option.any,
+  toolsChanged: option.function,
 }
 
 /** The tools of an MCP server. */
@@ -73,7 +83,7 @@ export async function mcpTools(client: McpClient, options: McpToolsOptions = {})
   if (typeof client?.listTools !== 'function' || typeof client.callTool !== 'function') {
     throw new InvalidInputError('client must be a connected MCP client, with listTools and callTool.')
   }
-  const { nameOf, isWanted, common } = checkOptions(options)
+  const { nameOf, isWanted, common, toolsChanged } = checkOptions(options)
   const issues = new Issues()
   const skipped: { name: string; reason: string }[] = []
   const leaveOut = (name: string, reason: string) => skipped.push({ name, reason })
@@ -101,7 +111,7 @@ export async function mcpTools(client: McpClient, options: McpToolsOptions = {})
   for (const [at, reason] of reasons) leaveOut(usable[at]?.given.name ?? '', reason)
   warnOf(skipped)
 
-  const server = new ServerTools(listed, options.toolsChanged)
+  const server = new ServerTools(listed, toolsChanged)
   watch(client, server)
   const taken = usable.filter((_, at) => !reasons.has(at))
   const handlers = taken.map(({ given, tool }): [string, ToolHandler<JsonObject>] => [
@@ -123,7 +133,8 @@ export async function mcpTools(client: McpClient, options: McpToolsOptions = {})
 }
 
 /** What the options say, checked before the server is asked: none of it is the fault of a tool. */
-function checkOptions({ prefix = '', rename = {}, skip = [], toolsChanged, approval, timeoutMs }: McpToolsOptions) {
+function checkOptions(options: McpToolsOptions) {
+  const { prefix = '', rename = {}, skip = [], toolsChanged, approval, timeoutMs } = readOptions(options, checks)
   if (typeof prefix !== 'string' || !/^(?:[A-Za-z][A-Za-z0-9_-]{0,31})?$/.test(prefix)) {
     throw new InvalidInputError(
       'prefix must be a text such as "github_": a letter, then at most 31 letters, digits, "_" or "-".',
@@ -135,9 +146,6 @@ function checkOptions({ prefix = '', rename = {}, skip = [], toolsChanged, appro
   if (typeof rename !== 'function' && (typeof rename !== 'object' || rename === null)) {
     throw new InvalidInputError('rename must be an object by names at the server, or a function of one.')
   }
-  if (toolsChanged !== undefined && typeof toolsChanged !== 'function') {
-    throw new InvalidInputError('toolsChanged must be a function.')
-  }
   const common = {
     ...(approval === undefined ? {} : { approval }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
@@ -147,6 +155,7 @@ function checkOptions({ prefix = '', rename = {}, skip = [], toolsChanged, appro
     typeof rename === 'function' ? rename(name) : Object.hasOwn(rename, name) ? rename[name] : undefined
   return {
     common,
+    toolsChanged,
     isWanted: (name: string) => !(typeof skip === 'function' ? skip(name) : skip.includes(name)),
     nameOf: (name: string): string => {
       const given = renamed(name)

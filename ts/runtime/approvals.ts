@@ -1,3 +1,4 @@
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError } from '../errors/index.ts'
 import type {
   Approval,
@@ -11,15 +12,7 @@ import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { JsonValue } from '../spec/json-value.ts'
-import {
-  assertNumber,
-  assertOpen,
-  assertOptionalNumber,
-  assertOptions,
-  assertSize,
-  assertText,
-  jsonText,
-} from './guard.ts'
+import { assertNumber, assertObject, assertOpen, assertSize, assertText, jsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { notFound } from './not-found.ts'
 import { type PageOptions, pageWriter } from './page.ts'
@@ -28,6 +21,10 @@ import type { Page } from './types.ts'
 
 const APPROVE = 1
 const REJECT = 2
+
+const requestChecks: Checks<RequestOptions> = { requestedBy: option.text, ttlMs: option.number }
+const responseChecks: Checks<ApprovalResponse> = { decision: option.any, actor: option.any, reason: option.text }
+const verifyChecks: Checks<VerifyOptions> = { against: option.any }
 
 /** What is asked: whether a tool may be called with this input (at most 1 MiB), or whether a plan is approved as it is now. */
 export type ApprovalQuestion = { readonly tool: string; readonly input: JsonValue } | { readonly planId: string }
@@ -89,6 +86,9 @@ export interface Approvals {
   verify(options?: { readonly against?: Checkpoint }): Promise<VerifyReport>
 }
 
+type RequestOptions = NonNullable<Parameters<Approvals['request']>[1]>
+type VerifyOptions = NonNullable<Parameters<Approvals['verify']>[0]>
+
 /** The approvals of one handle. */
 export class TenantApprovals implements Approvals {
   readonly #bridge: Bridge
@@ -99,16 +99,10 @@ export class TenantApprovals implements Approvals {
     this.#handle = handle
   }
 
-  async request(
-    subject: ApprovalQuestion,
-    options: { readonly requestedBy?: string; readonly ttlMs?: number } = {},
-  ): Promise<Approval> {
+  async request(subject: ApprovalQuestion, options: RequestOptions = {}): Promise<Approval> {
     assertOpen(this.#handle)
-    assertOptions(subject, 'The subject')
-    assertOptions(options, 'options')
-    const { requestedBy, ttlMs } = options
-    assertOptionalNumber(ttlMs, 'ttlMs')
-    assertOptionalText(requestedBy, 'requestedBy')
+    assertObject(subject, 'The subject')
+    const { requestedBy, ttlMs } = readOptions(options, requestChecks)
     const text = jsonText(subject, 'The subject')
     assertText(text, 'The subject')
     assertSize(text.length)
@@ -141,13 +135,11 @@ export class TenantApprovals implements Approvals {
 
   async respond(approvalId: string, response: ApprovalResponse): Promise<ApprovalRecord> {
     assertOpen(this.#handle)
-    assertOptions(response, 'The response')
-    const { decision, actor, reason } = response
+    const { decision, actor, reason } = readOptions(response, responseChecks, 'The response')
     if (decision !== 'approve' && decision !== 'reject') {
       throw new InvalidInputError(`decision must be 'approve' or 'reject', not ${wordOf(decision)}.`)
     }
     assertText(actor, 'actor')
-    assertOptionalText(reason, 'reason')
     if (actor === '') throw new InvalidInputError('actor must not be empty: the ledger says who decided.')
     if (!isId(approvalId)) throw notFound()
     return await this.#submit(
@@ -197,10 +189,9 @@ export class TenantApprovals implements Approvals {
     )
   }
 
-  async verify(options: { readonly against?: Checkpoint } = {}): Promise<VerifyReport> {
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     assertOpen(this.#handle)
-    assertOptions(options, 'options')
-    const { against } = options
+    const { against } = readOptions(options, verifyChecks)
     const text = against === undefined ? '' : checkpointText(against)
     return await this.#submit(
       Operation.approvalVerify,
@@ -215,18 +206,11 @@ export class TenantApprovals implements Approvals {
 }
 
 function checkpointText(checkpoint: Checkpoint): string {
-  assertOptions(checkpoint, 'A checkpoint')
+  assertObject(checkpoint, 'A checkpoint')
   const text = jsonText(checkpoint, 'The checkpoint')
   assertText(text, 'The checkpoint')
   assertSize(text.length)
   return text
-}
-
-/** @throws InvalidInputError for what is there and is empty or no text */
-function assertOptionalText(value: unknown, name: string): asserts value is string | undefined {
-  if (value === undefined) return
-  assertText(value, name)
-  if (value === '') throw new InvalidInputError(`${name} must not be empty. Leave it out instead.`)
 }
 
 /** Whether it can be an id at all. What cannot is not found, like every id that is not this tenant's. */

@@ -1,16 +1,19 @@
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError } from '../errors/index.ts'
 import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { JsonValue } from '../spec/json-value.ts'
 import { awaiting, computing, wouldWaitForItself } from './computations.ts'
-import { assertOpen, assertOptionalNumber, assertOptions, assertText, wholeJsonText } from './guard.ts'
+import { assertOpen, assertText, wholeJsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { kindOf } from './shown.ts'
 import type { Cache } from './types.ts'
 import { valueWriter } from './value-writer.ts'
 
 type CacheOptions = NonNullable<Parameters<Cache['set']>[2]>
+
+const checks: Checks<CacheOptions> = { ttlMs: option.number }
 
 const ABSENT = 0
 const FORMS = { json: 1, bytes: 2 } as const
@@ -41,9 +44,7 @@ export class TenantCache implements Cache {
   async set(key: string, value: JsonValue | Uint8Array, options: CacheOptions = {}): Promise<void> {
     assertOpen(this.#handle)
     assertText(key, 'key')
-    assertOptions(options, 'options')
-    const { ttlMs } = options
-    assertOptionalNumber(ttlMs, 'ttlMs')
+    const { ttlMs } = readOptions(options, checks)
     const writeValue = valueWriter(value, FORMS, wholeJsonText)
     const write = (message: Message) => writeValue(message.text(key).optionalNumber(ttlMs))
     await this.#submit(Operation.cacheSet, write, () => undefined)
@@ -66,9 +67,7 @@ export class TenantCache implements Cache {
   ): Promise<T> {
     assertOpen(this.#handle)
     assertText(key, 'key')
-    assertOptions(options, 'options')
-    const { ttlMs } = options
-    assertOptionalNumber(ttlMs, 'ttlMs')
+    const { ttlMs } = readOptions(options, checks)
     if (typeof compute !== 'function')
       throw new InvalidInputError(`compute must be a function, not ${kindOf(compute)}.`)
     const value = `${this.#owner}\n${key}`

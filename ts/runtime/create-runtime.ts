@@ -1,3 +1,4 @@
+import { type Checks, type Given, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError } from '../errors/index.ts'
 import { forCaller } from '../errors/rejection.ts'
 import type { Approval } from '../ledger/index.ts'
@@ -9,7 +10,7 @@ import type { GivenHandlers, RuntimeSpec } from '../spec/index.ts'
 import { ownSpec } from '../spec/own-spec.ts'
 import type { StandardSchema } from '../spec/schema.ts'
 import { type Telemetry, type TelemetryOptions, telemetryFor } from '../telemetry/index.ts'
-import { assertOpen, assertOptions } from './guard.ts'
+import { assertOpen } from './guard.ts'
 import { Handle } from './handle.ts'
 import type { OnError } from './host-errors.ts'
 import {
@@ -61,6 +62,18 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   readonly telemetry?: TelemetryOptions
 }
 
+const runtimeChecks: Checks<RuntimeOptions> = {
+  store: option.any,
+  tools: option.object,
+  models: option.object,
+  schemas: option.object,
+  needsApproval: option.any,
+  approve: option.any,
+  onError: option.any,
+  env: option.object,
+  telemetry: option.object,
+}
+
 /**
  * The options of `createRuntime`. A spec whose agents TypeScript knows needs a handler for each of its tools and a model for each
  * of its providers; one that came from a dump is checked when it runs.
@@ -106,14 +119,14 @@ export async function createRuntime<Spec extends RuntimeSpec>(
       `spec must be one that defineRuntime, withTenant or parseRuntimeSpec made, not ${kindOf(spec)} of another make.`,
     )
   }
-  assertOptions(options, 'options')
-  if (options.store instanceof OpenStore) assertOpen(options.store)
-  const telemetry = telemetryFor(options.telemetry)
-  const callbacks = callbacksOf(options as RuntimeOptions)
+  const { store: given, telemetry: told, ...functions } = readOptions(options as RuntimeOptions, runtimeChecks)
+  if (given instanceof OpenStore) assertOpen(given)
+  const telemetry = telemetryFor(told)
+  const callbacks = callbacksOf(functions)
   checkCallbacks(own, callbacks)
   const native = bridge()
   const registered = forCaller(topologies.get(topology) ?? register(native, own, topology))
-  const store = options.store === undefined ? process.env['BAILIWICK_STORE'] || DEFAULT_STORE : options.store
+  const store = given === undefined ? process.env['BAILIWICK_STORE'] || DEFAULT_STORE : given
   if (store instanceof OpenStore) {
     return bind(native, own, await registered, await telemetry, store, false, callbacks)
   }
@@ -172,8 +185,7 @@ function register(native: Bridge, spec: RuntimeSpec, topology: object): Promise<
   return registered
 }
 
-function callbacksOf(options: RuntimeOptions): Callbacks {
-  const { tools = {}, models = {}, schemas = {}, needsApproval, approve, onError, env = defaultEnvironment() } = options
-  for (const [name, value] of Object.entries({ tools, models, schemas, env })) assertOptions(value, name)
+function callbacksOf(given: Given<Omit<RuntimeOptions, 'store' | 'telemetry'>>): Callbacks {
+  const { tools = {}, models = {}, schemas = {}, needsApproval, approve, onError, env = defaultEnvironment() } = given
   return { tools, models, schemas, needsApproval, approve, onError, env }
 }

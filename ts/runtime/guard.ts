@@ -40,7 +40,7 @@ export function assertOptionalNumber(value: unknown, name: string): asserts valu
 }
 
 /** @throws InvalidInputError unless it is an object */
-export function assertOptions(value: unknown, name: string): asserts value is object {
+export function assertObject(value: unknown, name: string): asserts value is object {
   if (typeof value !== 'object' || value === null) {
     throw new InvalidInputError(`${name} must be an object, not ${kindOf(value)}.`)
   }

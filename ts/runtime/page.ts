@@ -1,6 +1,5 @@
-import { InvalidInputError } from '../errors/index.ts'
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import type { Message } from '../native/message.ts'
-import { assertOptionalNumber, assertOptions, assertText } from './guard.ts'
 
 /** Which part of a list. */
 export interface PageOptions {
@@ -10,18 +9,23 @@ export interface PageOptions {
   readonly cursor?: string
 }
 
+/** The checks of the options of a page. */
+export const pageChecks: Checks<PageOptions> = { limit: option.number, cursor: option.text }
+
 /**
  * Checks which page is asked for now and returns what writes it.
  *
  * @throws InvalidInputError
  */
 export function pageWriter(options: PageOptions): (message: Message) => void {
-  assertOptions(options, 'options')
-  const { limit, cursor } = options
-  assertOptionalNumber(limit, 'limit')
-  if (cursor !== undefined) assertText(cursor, 'cursor')
-  if (cursor === '') throw new InvalidInputError('cursor must not be empty. Leave it out instead.')
-  return (message) => {
-    message.optionalNumber(limit).text(cursor ?? '')
-  }
+  const page = readOptions(options, pageChecks)
+  return (message) => writePage(message, page)
+}
+
+/** Writes which page is asked for. */
+export function writePage(
+  message: Message,
+  { limit, cursor }: { [K in keyof PageOptions]: PageOptions[K] | undefined },
+): void {
+  message.optionalNumber(limit).text(cursor ?? '')
 }

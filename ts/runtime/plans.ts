@@ -1,8 +1,9 @@
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import type { JsonValue } from '../spec/json-value.ts'
-import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText, wholeJsonText } from './guard.ts'
+import { assertObject, assertOpen, assertSize, assertText, wholeJsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { notFound } from './not-found.ts'
 import { type PageOptions, pageWriter } from './page.ts'
@@ -94,6 +95,12 @@ export interface Plans {
   history(planId: string): Promise<Plan[]>
 }
 
+type SaveOptions = NonNullable<Parameters<Plans['save']>[1]>
+type LoadOptions = NonNullable<Parameters<Plans['load']>[1]>
+
+const saveChecks: Checks<SaveOptions> = { expectedVersion: option.number }
+const loadChecks: Checks<LoadOptions> = { version: option.number }
+
 /** The plans of one handle. */
 export class TenantPlans implements Plans {
   readonly #bridge: Bridge
@@ -104,12 +111,10 @@ export class TenantPlans implements Plans {
     this.#handle = handle
   }
 
-  async save(plan: PlanDraft, options: { readonly expectedVersion?: number } = {}): Promise<Plan> {
+  async save(plan: PlanDraft, options: SaveOptions = {}): Promise<Plan> {
     assertOpen(this.#handle)
-    assertOptions(plan, 'A plan')
-    assertOptions(options, 'options')
-    const { expectedVersion } = options
-    assertOptionalNumber(expectedVersion, 'expectedVersion')
+    assertObject(plan, 'A plan')
+    const { expectedVersion } = readOptions(options, saveChecks)
     const text = wholeJsonText(plan, 'The plan')
     assertText(text, 'The plan')
     assertSize(text.length)
@@ -120,11 +125,9 @@ export class TenantPlans implements Plans {
     )
   }
 
-  async load(planId: string, options: { readonly version?: number } = {}): Promise<Plan> {
+  async load(planId: string, options: LoadOptions = {}): Promise<Plan> {
     assertOpen(this.#handle)
-    assertOptions(options, 'options')
-    const { version } = options
-    assertOptionalNumber(version, 'version')
+    const { version } = readOptions(options, loadChecks)
     if (!isId(planId)) throw notFound()
     return await this.#submit(
       Operation.planLoad,

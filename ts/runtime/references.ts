@@ -1,10 +1,12 @@
+import { type Checks, type Given, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError } from '../errors/index.ts'
 import { partlyDone } from '../errors/partly-done.ts'
 import type { Bridge } from '../native/bridge.ts'
 import { type Answer, byteLengthOf, type Message, ownCopy } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { readResolved } from '../native/resolved.ts'
-import { assertOpen, assertOptionalNumber, assertOptions, assertSize, assertText, isBytes, jsonText } from './guard.ts'
+import type { JsonValue } from '../spec/json-value.ts'
+import { assertOpen, assertSize, assertText, isBytes, jsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { notFound } from './not-found.ts'
 import { kindOf } from './shown.ts'
@@ -25,6 +27,11 @@ const ID_LENGTH = 'ref_'.length + 32
 const FORMS = { json: 0, bytes: 2 } as const
 const TEXT_VALUE = 1
 
+const putChecks: Checks<PutOptions> = { ttlMs: option.number, mediaType: option.text }
+const itemChecks: Checks<PutItem> = { type: option.any, value: option.any, ...putChecks }
+const listChecks: Checks<ListOptions> = { type: option.text, limit: option.number, cursor: option.text }
+
+type ReadItem = Given<PutItem>
 type ItemWriter = (message: Message) => void
 
 /** The references of one handle. */
@@ -39,8 +46,7 @@ export class TenantReferences implements References {
 
   async put(type: string, value: ReferenceValue, options: PutOptions = {}): Promise<Reference> {
     assertOpen(this.#handle)
-    assertOptions(options, 'options')
-    const write = itemWriter({ ...options, type, value })
+    const write = itemWriter({ ...readOptions(options, putChecks), type, value })
     return await this.#submit(Operation.put, write, (answer) => answer.json<Reference>())
   }
 
@@ -50,7 +56,10 @@ export class TenantReferences implements References {
       throw new InvalidInputError(`items must be an array of { type, value }, not ${kindOf(items)}.`)
     assertAtMost(MOST_PUT, items.length, 'items', 'putMany')
     // Not `map`, which passes over holes. What a later commit takes is copied now: the caller may change it meanwhile.
-    const writers = Array.from(items, (item, at) => itemWriter(item, `items[${at}]`, at >= MOST_A_COMMIT))
+    const writers = Array.from(items, (item, at) => {
+      const name = `items[${at}]`
+      return itemWriter(readOptions(item, itemChecks, name, `${name}.`), `${name}.`, at >= MOST_A_COMMIT)
+    })
     const done: Reference[] = []
     try {
       for (let start = 0; start < writers.length || start === 0; start += MOST_A_COMMIT) {
@@ -114,14 +123,7 @@ export class TenantReferences implements References {
 
   async list(options: ListOptions = {}): Promise<Page<Reference>> {
     assertOpen(this.#handle)
-    assertOptions(options, 'options')
-    const { type, limit, cursor } = options
-    if (type !== undefined) assertText(type, 'type')
-    assertOptionalNumber(limit, 'limit')
-    if (cursor !== undefined) assertText(cursor, 'cursor')
-    for (const [name, value] of Object.entries({ type, cursor })) {
-      if (value === '') throw new InvalidInputError(`${name} must not be empty. Leave it out instead.`)
-    }
+    const { type, limit, cursor } = readOptions(options, listChecks)
     const write = (message: Message) =>
       message
         .text(type ?? '')
@@ -156,17 +158,11 @@ function assertAtMost(most: number, count: number, what: string, verb: string): 
 /**
  * Checks an item now and returns what writes it, so that nothing is half-written when a later item is wrong.
  *
- * @param place where it stands among several
+ * @param prefix what stands before the name of its fields in messages
  * @param isLater whether it is written later, when the caller may have changed its bytes
  */
-function itemWriter(item: PutItem, place = '', isLater = false): ItemWriter {
-  assertOptions(item, place)
-  const { type, value, ttlMs, mediaType } = item
-  const at = (name: string) => (place === '' ? name : `${place}.${name}`)
-  assertText(type, at('type'))
-  assertOptionalNumber(ttlMs, at('ttlMs'))
-  if (mediaType !== undefined) assertText(mediaType, at('mediaType'))
-  if (mediaType === '') throw new InvalidInputError(`${at('mediaType')} must not be empty. Leave it out instead.`)
+function itemWriter({ type, value, ttlMs, mediaType }: ReadItem, prefix = '', isLater = false): ItemWriter {
+  assertText(type, `${prefix}type`)
   const writeValue = contentWriter(isLater ? withOwnBytes(value) : value)
   return (message) => {
     message
@@ -177,14 +173,14 @@ function itemWriter(item: PutItem, place = '', isLater = false): ItemWriter {
   }
 }
 
-function withOwnBytes(value: ReferenceValue): ReferenceValue {
+function withOwnBytes(value: unknown): unknown {
   if (!isBytes(value)) return value
   assertSize(byteLengthOf(value))
   return ownCopy(value, 0, byteLengthOf(value))
 }
 
-function contentWriter(value: ReferenceValue): (message: Message) => Message {
-  if (typeof value !== 'string') return valueWriter(value, FORMS, jsonText)
+function contentWriter(value: unknown): (message: Message) => Message {
+  if (typeof value !== 'string') return valueWriter(value as JsonValue | Uint8Array, FORMS, jsonText)
   assertSize(value.length)
   assertText(value, 'The value')
   return (message) => message.u8(TEXT_VALUE).text(value)

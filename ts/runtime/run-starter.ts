@@ -1,3 +1,4 @@
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import {
   BailiwickError as AnyError,
   type BailiwickError,
@@ -9,16 +10,34 @@ import type { Bridge } from '../native/bridge.ts'
 import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { quietly } from '../quietly.ts'
+import type { RunLimits } from '../spec/limits.ts'
 import { askedAgent, RunSpans } from '../telemetry/index.ts'
-import { assertOpen, assertOptions, assertText, jsonText } from './guard.ts'
+import { assertOpen, assertText, jsonText } from './guard.ts'
 import type { Handle } from './handle.ts'
-import { assertSignal, isAborted, onAbort } from './host-signal.ts'
+import { isAborted, onAbort } from './host-signal.ts'
 import { LiveRun } from './live-run.ts'
 import { notFound } from './not-found.ts'
 import { type QueryRequest, RefusedRun, type Run, type RunResult, type RunSummary } from './run.ts'
 import { type HostParts, RunHost } from './run-host.ts'
 import { RunReader } from './run-reader.ts'
 import { isRunId, readSummary } from './runs.ts'
+
+const requestChecks: Checks<QueryRequest> = {
+  prompt: (prompt) => {
+    if (typeof prompt === 'string') assertText(prompt, 'prompt')
+  },
+  threadId: option.text,
+  tenant: option.any,
+  actor: option.text,
+  signal: option.signal,
+  limits: option.object,
+}
+const limitChecks: Checks<RunLimits> = {
+  maxSteps: option.any,
+  maxToolCalls: option.any,
+  maxTokens: option.any,
+  maxDurationMs: option.any,
+}
 
 /** What a run is submitted with. */
 interface Start {
@@ -169,13 +188,8 @@ function readRequest(
   specialist: string | undefined,
 ): { text: string; prompt: unknown; threadId: string | undefined; signal: AbortSignal | undefined } {
   const request: QueryRequest = typeof given === 'string' ? { prompt: given } : given
-  assertOptions(request, 'The request')
-  const { prompt, threadId, actor, signal, limits } = request
-  if (typeof prompt === 'string') assertText(prompt, 'prompt')
-  if (threadId !== undefined) assertFilled(threadId, 'threadId')
-  if (actor !== undefined) assertFilled(actor, 'actor')
-  if (limits !== undefined) assertOptions(limits, 'limits')
-  assertSignal(signal)
+  const { prompt, threadId, actor, signal, limits: asked } = readOptions(request, requestChecks, 'The request')
+  const limits = asked === undefined ? undefined : readOptions(asked, limitChecks, 'limits', 'limits.')
   const text = jsonText({ specialist, prompt, threadId, actor, limits }, 'The request')
   return { text, prompt, threadId, signal }
 }
@@ -184,11 +198,6 @@ function readRequest(
 function withTrace(text: string, traceparent: string | undefined): string {
   if (traceparent === undefined) return text
   return `${text.slice(0, -1)}${text === '{}' ? '' : ','}"trace":${JSON.stringify(traceparent)}}`
-}
-
-function assertFilled(value: unknown, name: string): void {
-  assertText(value, name)
-  if (value === '') throw new InvalidInputError(`${name} must not be empty. Leave it out instead.`)
 }
 
 /** What a caller gets for an error, which may be its own: a getter of its request may throw anything. */

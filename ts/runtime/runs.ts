@@ -1,12 +1,13 @@
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { ClosedError, InvalidInputError } from '../errors/index.ts'
 import type { Bridge } from '../native/bridge.ts'
 import { Operation } from '../native/operations.ts'
 import { type RestingEvents, untilRest } from '../until-rest.ts'
-import { assertOpen, assertOptionalNumber, assertOptions, assertText } from './guard.ts'
+import { assertOpen } from './guard.ts'
 import type { Handle } from './handle.ts'
-import { assertSignal, isAborted } from './host-signal.ts'
+import { isAborted } from './host-signal.ts'
 import { notFound } from './not-found.ts'
-import { pageWriter } from './page.ts'
+import { pageChecks, writePage } from './page.ts'
 import type { Run, RunSummary, Runs } from './run.ts'
 import type { RunEvent } from './run-events.ts'
 import { type RunPage, RunReader } from './run-reader.ts'
@@ -16,6 +17,14 @@ import { unlessAborted } from './unless-aborted.ts'
 
 type ListOptions = NonNullable<Parameters<Runs['list']>[0]>
 type FollowOptions = NonNullable<Parameters<Runs['follow']>[1]>
+
+const listChecks: Checks<ListOptions> = {
+  status: option.text,
+  threadId: option.text,
+  actor: option.text,
+  ...pageChecks,
+}
+const followChecks: Checks<FollowOptions> = { after: option.number, signal: option.signal }
 
 /** The runs of one handle. */
 export class TenantRuns implements Runs {
@@ -31,20 +40,11 @@ export class TenantRuns implements Runs {
 
   async list(options: ListOptions = {}): Promise<Page<RunSummary>> {
     assertOpen(this.#handle)
-    const writePage = pageWriter(options)
-    const filters = [options.status, options.threadId, options.actor]
-    for (const [at, name] of ['status', 'threadId', 'actor'].entries()) {
-      if (filters[at] === undefined) continue
-      assertText(filters[at], name)
-      if (filters[at] === '') throw new InvalidInputError(`${name} must not be empty. Leave it out instead.`)
-    }
+    const { status = '', threadId = '', actor = '', ...page } = readOptions(options, listChecks)
     return await this.#bridge.submit(
       Operation.runsList,
       this.#handle,
-      (message) => {
-        for (const filter of filters) message.text(filter ?? '')
-        writePage(message)
-      },
+      (message) => writePage(message.text(status).text(threadId).text(actor), page),
       (answer) => answer.json<Page<RunSummary>>(),
     )
   }
@@ -58,13 +58,10 @@ export class TenantRuns implements Runs {
 
   follow(runId: string, options: FollowOptions = {}): AsyncIterable<RunEvent> {
     assertOpen(this.#handle)
-    assertOptions(options, 'options')
-    const { after, signal } = options
-    assertOptionalNumber(after, 'after')
+    const { after, signal } = readOptions(options, followChecks)
     if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
       throw new InvalidInputError(`after must be the sequence of an event, a whole number from 0 on, not ${after}.`)
     }
-    assertSignal(signal)
     const events = (isResting: boolean): AsyncIterable<RunEvent> => ({
       [Symbol.asyncIterator]: () => this.#events(runId, after, signal, isResting),
     })

@@ -1,3 +1,4 @@
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { type BailiwickError, ClosedError, InvalidInputError, SpecError, TenantMismatchError } from '../errors/index.ts'
 import type { EraseReceipt } from '../ledger/index.ts'
 import type { Bridge } from '../native/bridge.ts'
@@ -10,7 +11,7 @@ import type { Tenant } from '../spec/tenant.ts'
 import { type Telemetry, traced, tracedCache } from '../telemetry/index.ts'
 import { type Approvals, TenantApprovals } from './approvals.ts'
 import { TenantCache } from './cache.ts'
-import { assertOpen, assertOptions, assertText } from './guard.ts'
+import { assertOpen, assertText } from './guard.ts'
 import type { Handle } from './handle.ts'
 import { type Callbacks, hostParts } from './host-parts.ts'
 import { type Plans, TenantPlans } from './plans.ts'
@@ -32,6 +33,10 @@ const DEFAULT_LIMITS: Limits = {
   inlineResultBytes: 4096,
   run: { maxSteps: 100, maxToolCalls: 2000 },
 }
+
+type EraseOptions = Parameters<Runtime['erase']>[0]
+
+const eraseChecks: Checks<EraseOptions> = { confirm: option.any }
 
 /**
  * One tenant's runtime. It is bound to that tenant for life: no call takes another, and what belongs to another is
@@ -234,14 +239,13 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
     return { storage, tokens, limits: { ...DEFAULT_LIMITS, ...limits, run: { ...DEFAULT_LIMITS.run, ...limits.run } } }
   }
 
-  erase(options: { readonly confirm: string }): Promise<EraseReceipt> {
+  erase(options: EraseOptions): Promise<EraseReceipt> {
     return this.#telemetry.during('bailiwick.runtime.erase', () => this.#erase(options))
   }
 
-  async #erase(options: { readonly confirm: string }): Promise<EraseReceipt> {
+  async #erase(options: EraseOptions): Promise<EraseReceipt> {
     assertOpen(this.#handle)
-    assertOptions(options, 'options')
-    const { confirm } = options
+    const { confirm } = readOptions(options, eraseChecks)
     assertText(confirm, 'confirm')
     const write = (message: Message) => message.text(confirm)
     const erase = (answer: Answer) => answer.json<EraseReceipt>()

@@ -1,24 +1,24 @@
+import { type Checks, type Given, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError } from '../errors/index.ts'
 import { type Bridge, bridge } from '../native/bridge.ts'
 import { byteLengthOf, type Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { VERSION } from '../version.ts'
-import {
-  assertNumber,
-  assertOpen,
-  assertOptionalNumber,
-  assertOptions,
-  assertSize,
-  assertText,
-  type Closable,
-  isBytes,
-} from './guard.ts'
+import { assertNumber, assertOpen, assertSize, assertText, type Closable, isBytes } from './guard.ts'
 import { ROOT_KEY_BYTES, ROOT_KEY_VARIABLE, rememberRootKey, rememberVariable } from './root-keys.ts'
 import { looksLikeUrl, maySayPassword, readStoreWord, storeUrlOf } from './store-word.ts'
 
 const LOCAL_KEY = 0
 const GIVEN_KEY = 1
 const BASE64_KEY = 2
+
+const storeChecks: Checks<StoreOptions> = {
+  rootKey: option.any,
+  rootKeyEnv: option.any,
+  cacheBytes: option.number,
+  connections: option.number,
+  openedCacheBytes: option.number,
+}
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -327,12 +327,8 @@ export async function openWith(
 ): Promise<OpenStore> {
   assertText(word, 'url')
   const url = storeUrlOf(word)
-  assertOptions(options, 'options')
-  const { cacheBytes, openedCacheBytes, connections } = options
-  assertOptionalNumber(cacheBytes, 'cacheBytes')
-  assertOptionalNumber(openedCacheBytes, 'openedCacheBytes')
-  assertOptionalNumber(connections, 'connections')
-  const writeKey = await rootKeyWriter(options)
+  const { cacheBytes, openedCacheBytes, connections, ...key } = readOptions(options, storeChecks)
+  const writeKey = await rootKeyWriter(key)
   const native = bridge()
   const write = (message: Message) => {
     message.text(url)
@@ -349,7 +345,10 @@ export async function openWith(
 }
 
 /** Writes the root key that the options name, or that there is none. */
-export async function rootKeyWriter({ rootKey, rootKeyEnv }: StoreOptions): Promise<(message: Message) => void> {
+export async function rootKeyWriter({
+  rootKey,
+  rootKeyEnv,
+}: Given<Pick<StoreOptions, 'rootKey' | 'rootKeyEnv'>>): Promise<(message: Message) => void> {
   if (rootKey !== undefined) {
     const bytes = typeof rootKey === 'function' ? await rootKey() : rootKey
     if (!isBytes(bytes)) throw new InvalidInputError('rootKey must be a Uint8Array of exactly 32 bytes.')

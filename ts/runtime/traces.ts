@@ -1,15 +1,20 @@
-import { ClosedError, InvalidInputError } from '../errors/index.ts'
+import { type Checks, option, readOptions } from '../arguments/options.ts'
+import { ClosedError } from '../errors/index.ts'
 import type { Bridge } from '../native/bridge.ts'
 import type { Answer, Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
-import { assertOpen, assertOptionalNumber, assertOptions, assertText } from './guard.ts'
+import { assertOpen } from './guard.ts'
 import type { Handle } from './handle.ts'
-import { assertSignal, isAborted } from './host-signal.ts'
+import { isAborted } from './host-signal.ts'
+import { pageChecks, writePage } from './page.ts'
 import type { Page, TraceEvent, Traces } from './types.ts'
 import { unlessAborted } from './unless-aborted.ts'
 
 type ListOptions = NonNullable<Parameters<Traces['list']>[0]>
 type FollowOptions = NonNullable<Parameters<Traces['follow']>[0]>
+
+const listChecks: Checks<ListOptions> = { runId: option.text, ...pageChecks }
+const followChecks: Checks<FollowOptions> = { signal: option.signal }
 
 /** The next event that belongs to no run, and the next of a run, as the core counts them. */
 type Position = readonly [host: number, runs: number]
@@ -32,27 +37,14 @@ export class TenantTraces implements Traces {
 
   async list(options: ListOptions = {}): Promise<Page<TraceEvent>> {
     assertOpen(this.#handle)
-    assertOptions(options, 'options')
-    const { runId, limit, cursor } = options
-    if (runId !== undefined) assertText(runId, 'runId')
-    assertOptionalNumber(limit, 'limit')
-    if (cursor !== undefined) assertText(cursor, 'cursor')
-    for (const [name, value] of Object.entries({ runId, cursor })) {
-      if (value === '') throw new InvalidInputError(`${name} must not be empty. Leave it out instead.`)
-    }
-    const write = (message: Message) =>
-      message
-        .text(runId ?? '')
-        .optionalNumber(limit)
-        .text(cursor ?? '')
+    const { runId, ...page } = readOptions(options, listChecks)
+    const write = (message: Message) => writePage(message.text(runId ?? ''), page)
     return await this.#submit(Operation.tracesList, write, (answer) => answer.json<Page<TraceEvent>>())
   }
 
   follow(options: FollowOptions = {}): AsyncIterable<TraceEvent> {
     assertOpen(this.#handle)
-    assertOptions(options, 'options')
-    const { signal } = options
-    assertSignal(signal)
+    const { signal } = readOptions(options, followChecks)
     return { [Symbol.asyncIterator]: () => this.#events(signal) }
   }
 

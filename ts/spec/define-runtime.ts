@@ -1,3 +1,4 @@
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import type { AgentSpec } from './agent.ts'
 import { listOf } from './agent-and-tool-checks.ts'
 import { collectDefinitions } from './collect.ts'
@@ -14,6 +15,14 @@ import { BoundSpec, type RuntimeSpec } from './runtime-spec.ts'
 import { defineTenant, type Tenant } from './tenant.ts'
 import type { inferred, Tool } from './tool.ts'
 import type { Provider } from './topology.ts'
+
+/** The terms of one tenant. */
+interface Terms {
+  readonly limits?: Limits
+  readonly retention?: Retention
+}
+
+const termChecks: Checks<Terms> = { limits: option.any, retention: option.any }
 
 /** What `defineRuntime` takes. */
 export interface RuntimeDefinition<A extends readonly AgentSpec[], T extends readonly Tool[]> {
@@ -111,7 +120,7 @@ function whereNotMisshapen(given: Record<string, unknown>, lists: object): objec
 export function withTenant<Tools extends Tool, Agents extends AgentSpec>(
   spec: RuntimeSpec<Tools, Agents>,
   tenant: Tenant,
-  options?: { readonly limits?: Limits; readonly retention?: Retention },
+  options?: Terms,
 ): RuntimeSpec<Tools, Agents> {
   const shared = ownSpec(spec)
   const topology = BoundSpec.topologyOf(shared)
@@ -120,12 +129,9 @@ export function withTenant<Tools extends Tool, Agents extends AgentSpec>(
   return new BoundSpec(defineTenant(tenant?.resourceId, tenant?.version), topology, own.limits, own.retention) as never
 }
 
-function ownTerms(
-  spec: RuntimeSpec,
-  options: { readonly limits?: Limits; readonly retention?: Retention },
-): { limits: Limits; retention: Retention } {
+function ownTerms(spec: RuntimeSpec, options: Terms): { limits: Limits; retention: Retention } {
   const issues = new Issues()
-  const { limits, retention } = options
+  const { limits, retention } = readOptions(options, termChecks)
   const own = {
     limits: limits === undefined ? spec.limits : readLimits(copyJson(limits, 'limits', issues, 1), issues),
     retention:

@@ -1,5 +1,5 @@
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError } from '../errors/index.ts'
-import { assertOptions } from '../runtime/guard.ts'
 import type { Attributes } from './api.ts'
 
 /** Attributes of the host's own. */
@@ -25,6 +25,8 @@ export interface TelemetryOptions {
   readonly recordContent?: boolean
 }
 
+const checks: Checks<TelemetryOptions> = { attributes: option.any, recordContent: option.flag }
+
 /** The options, read once and checked. */
 export interface CheckedOptions {
   /** The host's attributes now. Never throws. */
@@ -34,9 +36,7 @@ export interface CheckedOptions {
 
 /** @throws InvalidInputError */
 export function checkTelemetryOptions(options: TelemetryOptions = {}): CheckedOptions {
-  assertOptions(options, 'telemetry')
-  const { attributes, recordContent = false } = options
-  if (typeof recordContent !== 'boolean') throw new InvalidInputError('telemetry.recordContent must be true or false.')
+  const { attributes, recordContent = false } = readOptions(options, checks, 'telemetry', 'telemetry.')
   if (typeof attributes === 'function') return { attributes: () => attributesFrom(attributes), recordContent }
   if (attributes !== undefined && !isRecord(attributes)) {
     throw new InvalidInputError('telemetry.attributes must be an object, or a function that gives one.')

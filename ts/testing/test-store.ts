@@ -1,5 +1,5 @@
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError } from '../errors/index.ts'
-import { assertOptionalNumber, assertOptions } from '../runtime/guard.ts'
 import { openWith, type Store } from '../runtime/store.ts'
 
 /** What a test store starts from. */
@@ -20,6 +20,8 @@ export interface TestStore extends Store {
   advance(milliseconds: number): Promise<void>
 }
 
+const checks: Checks<TestStoreOptions> = { seed: option.number, now: option.number }
+
 const NEW_YEAR_2026 = Date.UTC(2026, 0, 1)
 
 /**
@@ -37,11 +39,9 @@ const NEW_YEAR_2026 = Date.UTC(2026, 0, 1)
  * ```
  */
 export async function testStore(options: TestStoreOptions = {}): Promise<TestStore> {
-  assertOptions(options, 'options')
-  assertOptionalNumber(options.seed, 'seed')
-  assertOptionalNumber(options.now, 'now')
-  if (options.now === 0) throw new InvalidInputError('now must be more than 0, not 0.')
+  const { seed = 0, now = NEW_YEAR_2026 } = readOptions(options, checks)
+  if (now === 0) throw new InvalidInputError('now must be more than 0, not 0.')
   // Its own root key, whatever this process's environment holds.
   const rootKey = new Uint8Array(32)
-  return await openWith('memory:', { rootKey }, { seed: options.seed ?? 0, now: options.now ?? NEW_YEAR_2026 })
+  return await openWith('memory:', { rootKey }, { seed, now })
 }

@@ -1,7 +1,21 @@
+import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError } from '../errors/index.ts'
 import type { Cache, References } from '../runtime/types.ts'
 import type { ToolContext } from '../spec/callbacks.ts'
 import { defineTenant } from '../spec/tenant.ts'
+
+const checks: Checks<Partial<ToolContext>> = {
+  tenant: option.any,
+  runId: option.any,
+  threadId: option.any,
+  callId: option.any,
+  actor: option.any,
+  references: option.any,
+  cache: option.any,
+  dataEnvironment: option.any,
+  signal: option.any,
+  idempotencyKey: option.any,
+}
 
 /**
  * A frozen context for calling a tool's handler in a unit test, without a runtime. What `partial` leaves out is filled in;
@@ -24,7 +38,7 @@ export function testToolContext(partial: Partial<ToolContext> = {}): ToolContext
     dataEnvironment: undefined,
     signal: new AbortController().signal,
     idempotencyKey: 'test-idempotency-key',
-    ...partial,
+    ...(readOptions(partial, checks) as Partial<ToolContext>),
   })
 }
 

@@ -13,7 +13,7 @@ use bailiwick_store::{Opened, memory};
 use parking_lot::Mutex;
 
 use crate::copying::Copied;
-use crate::moving::{Departure, Outcome, Progress};
+use crate::moving::{Departure, Outcome, Progress, moved};
 pub use crate::opening::setup;
 use crate::opening::{no_store_yet, open_postgres, open_sled, postgres_place, real_path, refuse_url};
 use crate::root_key::RootKey;
@@ -210,18 +210,21 @@ pub async fn migrate(from: &str, to: &str, root_key: RootKey, progress: &Progres
         return Err(inside());
     }
     there.refuse_memory()?;
-    let source = here.open_to_move(from, Some(&root_key)).await?;
-    let moved = async {
+    let source = here.open_to_move(from, Some(&root_key), Absent::Refuse).await?;
+    let migrated = async {
         let departure = Departure::of(source.clone(), root_key).await?;
-        let target = there.open_to_move(to, None).await?;
+        // What was moved is not made anew elsewhere.
+        let absent = if departure.has_left() { Absent::Refuse } else { Absent::Make };
+        let target = there.open_to_move(to, None, absent).await;
+        let target = target.map_err(|error| if error == no_store_yet() { moved() } else { error })?;
         let outcome = departure.to(&target, progress).await;
         target.engine.close().await;
         let has_key_beside = source.vault.local_secret().await.is_ok_and(|secret| secret.is_some());
         Ok(Migrated { outcome: outcome?, from: here.shown(from), to: there.shown(to), has_key_beside })
     };
-    let moved = moved.await;
+    let migrated = migrated.await;
     source.engine.close().await;
-    moved
+    migrated
 }
 
 fn inside() -> Error {
@@ -298,13 +301,10 @@ impl Location {
     }
 
     /// With the root key where a store has to be; without where it is copied to, which has no header yet.
-    async fn open_to_move(&self, url: &str, root_key: Option<&RootKey>) -> Result<Opened> {
+    async fn open_to_move(&self, url: &str, root_key: Option<&RootKey>, absent: Absent) -> Result<Opened> {
         self.refuse_memory()?;
         match self {
-            Self::Sled(path) => {
-                let absent = if root_key.is_some() { Absent::Refuse } else { Absent::Make };
-                open_sled(path, None, absent, root_key)
-            }
+            Self::Sled(path) => open_sled(path, None, absent, root_key),
             _ => open_postgres(url, PostgresOptions { is_moving: true, ..PostgresOptions::default() }).await,
         }
     }

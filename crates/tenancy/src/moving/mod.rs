@@ -100,6 +100,11 @@ impl Departure {
         Ok(Self { from, step })
     }
 
+    /// Whether an earlier call has moved it, but for the last write perhaps.
+    pub fn has_left(&self) -> bool {
+        matches!(self.step, Step::Gone(..))
+    }
+
     /// Moves the store there. Cut off anywhere, it is begun again with the same two places until this returns.
     ///
     /// # Errors
