@@ -15,7 +15,7 @@ const manifests = ['package.json', ...targets().map(({ name }) => `npm/${name}/p
 for (const file of manifests) replace(file, /^( {2}"version": ")[^"]+/m, 1)
 // The lock file names its own package twice, at the top; every other version in it belongs to a dependency.
 replace('package-lock.json', /("name": "bailiwick",\n\s+"version": ")[^"]+/g, 2)
-replace('ts/version.ts', /(VERSION = ')[^']+/, 1)
+replace('ts/common/version.ts', /(VERSION = ')[^']+/, 1)
 replace('Cargo.toml', /^(\[workspace\.package\]\nversion = ")[^"]+/m, 1)
 await mustRun('cargo', ['update', '--workspace', '--offline', '--quiet'])
 

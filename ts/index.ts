@@ -1,27 +1,9 @@
 /// <reference lib="esnext.disposable" />
 export * from './errors/index.ts'
 export * from './ledger/index.ts'
-export type { ApprovalQuestion, ApprovalResponse, Approvals } from './runtime/approvals.ts'
-export { createRuntime, type OptionsFor, type RuntimeOptions } from './runtime/create-runtime.ts'
-export type { ErrorSource, OnError } from './runtime/host-errors.ts'
-export type { ModelSource, ToolCallQuestion } from './runtime/host-parts.ts'
-export type { PageOptions } from './runtime/page.ts'
-export { parseRuntimeSpec } from './runtime/parse-runtime-spec.ts'
-export type { Plan, PlanDraft, PlanStatus, PlanStep, PlanSummary, Plans } from './runtime/plans.ts'
-export type { QueryRequest, Run, RunResult, RunStatus, RunSummary, Runs } from './runtime/run.ts'
-export type {
-  DeltaEvent,
-  DiscardedEvent,
-  FinishReason,
-  JournaledEvent,
-  ReferencedResult,
-  RunEvent,
-  RunFailure,
-  TokensByModel,
-  ToolFailure,
-} from './runtime/run-events.ts'
-export type { ApproverAnswer } from './runtime/run-host.ts'
-export type { Runtime } from './runtime/runtime.ts'
+export type { ErrorSource, OnError } from './runs/host/host-errors.ts'
+export type { ModelSource, ToolCallQuestion } from './runs/host/host-parts.ts'
+export * from './spec/index.ts'
 export {
   openStore,
   type Store,
@@ -31,22 +13,30 @@ export {
   type StoreStats,
   type StoreSweep,
   setupStore,
-} from './runtime/store.ts'
+} from './store/store.ts'
+export type { TelemetryAttributes, TelemetryOptions } from './telemetry/index.ts'
+export { createRuntime, type OptionsFor, type RuntimeOptions } from './tenant/create-runtime.ts'
+export { parseRuntimeSpec } from './tenant/parse-runtime-spec.ts'
+export type { Runtime } from './tenant/runtime.ts'
+export type { ApprovalQuestion, ApprovalResponse, Approvals, ApproverAnswer } from './types/approvals.ts'
+export type { Cache } from './types/cache.ts'
 export type {
-  Cache,
+  DeltaEvent,
+  DiscardedEvent,
+  FinishReason,
   HostEvent,
-  NewMessage,
-  Page,
-  Reference,
-  References,
-  ReferenceValue,
-  Resolved,
-  ThreadSummary,
-  Threads,
-  TokenUsage,
+  JournaledEvent,
+  ReferencedResult,
+  RunEvent,
+  RunFailure,
+  TokensByModel,
+  ToolFailure,
   TraceEvent,
   Traces,
-  Usage,
-} from './runtime/types.ts'
-export * from './spec/index.ts'
-export type { TelemetryAttributes, TelemetryOptions } from './telemetry/index.ts'
+} from './types/events.ts'
+export type { TokenUsage, Usage } from './types/limits.ts'
+export type { Page, PageOptions } from './types/page.ts'
+export type { Plan, PlanDraft, PlanStatus, PlanStep, PlanSummary, Plans } from './types/plans.ts'
+export type { Reference, References, ReferenceValue, Resolved } from './types/references.ts'
+export type { QueryRequest, Run, RunResult, RunStatus, RunSummary, Runs } from './types/runs.ts'
+export type { NewMessage, ThreadSummary, Threads } from './types/threads.ts'

@@ -13,7 +13,7 @@ export async function moduleProblems() {
 
 /** The one module that reads memory which the core writes to, and all that it may import: nothing that calls the host. */
 const sharedMemory = 'ts/native/shared-memory.ts'
-const importedThere = ['node:buffer', '../runtime/types.ts', './addon.ts', './message.ts', './resolved.ts']
+const importedThere = ['node:buffer', '../types/references.ts', './addon.ts', './message.ts', './resolved.ts']
 /** The exports of the addon that write into memory of JavaScript. */
 const writingExports = /\baddon\.(?:drain|take|resolveAtHand|prepareRun)\(/
 

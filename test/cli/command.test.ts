@@ -3,7 +3,7 @@ import process from 'node:process'
 import { expect, test } from 'vitest'
 import { commands } from '../../ts/cli/commands.ts'
 import { run } from '../../ts/cli/run.ts'
-import { VERSION } from '../../ts/version.ts'
+import { VERSION } from '../../ts/common/version.ts'
 import { bailiwick, command, oneLine } from './command.ts'
 
 test.each([[[]], [['--help']], [['-h']], [['help']]])('CLI: %j tells what there is', async (words) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { packAll } from '../../scripts/pack/packages.mjs'
-import { VERSION } from '../../ts/version.ts'
+import { VERSION } from '../../ts/common/version.ts'
 import { freshFolder } from '../support/stores.ts'
 import { bailiwick, oneLine } from './command.ts'
 

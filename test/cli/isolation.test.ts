@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { outcomeOf, teller } from '../../ts/cli/isolation.ts'
+import { outcomeOf, teller } from '../../ts/cli/commands/isolation.ts'
 import { createRuntime } from '../../ts/index.ts'
 import { isolationSuite, runIsolation } from '../../ts/isolation/index.ts'
 import { broken } from '../isolation/broken.ts'

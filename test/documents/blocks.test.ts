@@ -4,7 +4,7 @@ import process from 'node:process'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { fencesOf } from '../../scripts/lib/fences.mjs'
 import { inRoot } from '../../scripts/lib/root.mjs'
-import { ROOT_KEY_VARIABLE } from '../../ts/runtime/root-keys.ts'
+import { ROOT_KEY_VARIABLE } from '../../ts/store/root-keys.ts'
 import { freshDatabase } from '../support/databases.ts'
 import { documentFolder, isAsPrinted, runFence } from './running.ts'
 

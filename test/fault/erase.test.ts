@@ -1,7 +1,7 @@
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { openWith } from '../../ts/runtime/store.ts'
+import { openWith } from '../../ts/store/store.ts'
 import { startProgram } from '../support/programs.ts'
 import { durableEngines, freshUrl, runtimeFor } from '../support/stores.ts'
 

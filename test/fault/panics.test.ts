@@ -17,7 +17,7 @@ import {
 import { Bridge, bridge } from '../../ts/native/bridge.ts'
 import { loadAddon } from '../../ts/native/loader.ts'
 import { Operation } from '../../ts/native/operations.ts'
-import { migrate } from '../../ts/runtime/migrate.ts'
+import { migrate } from '../../ts/store/migrate.ts'
 import { runtimeWithAgent } from '../isolation/agents.ts'
 import { freshDatabase } from '../support/databases.ts'
 import { codeOf } from '../support/failures.ts'

@@ -1,4 +1,4 @@
-import type { OpenStore } from '../../ts/runtime/store.ts'
+import type { OpenStore } from '../../ts/store/store.ts'
 import { runtimeFor } from '../support/stores.ts'
 import { suspendedRun } from './subject.ts'
 

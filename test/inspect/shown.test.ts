@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { emptyNotice } from '../../ts/inspect/emptiness.ts'
-import { clipped } from '../../ts/inspect/values.ts'
+import { clipped } from '../../ts/inspect/view/values.ts'
 import { engines, openFresh } from '../support/stores.ts'
 import { show, suspendedRun } from './subject.ts'
 

@@ -9,7 +9,7 @@ import {
   type Runtime,
 } from '../../ts/index.ts'
 import { type Inspector, startInspector } from '../../ts/inspect/server.ts'
-import type { OpenStore } from '../../ts/runtime/store.ts'
+import type { OpenStore } from '../../ts/store/store.ts'
 import { scriptedModel } from '../../ts/testing/index.ts'
 import { openFresh, runtimeFor } from '../support/stores.ts'
 

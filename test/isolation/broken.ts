@@ -1,6 +1,6 @@
+import { kinds } from '../../ts/common/kinds.ts'
 import { InvalidInputError, type Runtime } from '../../ts/index.ts'
 import type { OpenRuntime } from '../../ts/isolation/index.ts'
-import { kinds } from '../../ts/spec/limits.ts'
 
 /** What stands around every call of a runtime. */
 type Around = (call: Call) => unknown

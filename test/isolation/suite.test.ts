@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { isolationSuite } from '../../ts/isolation/index.ts'
-import { openWith } from '../../ts/runtime/store.ts'
+import { openWith } from '../../ts/store/store.ts'
 import { dropDatabase, makeDatabase } from '../support/databases.ts'
 import { type EngineName, engines, noon } from '../support/stores.ts'
 

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
+import { refuseLost } from '../../ts/arguments/lost-in-json.ts'
 import {
   createRuntime,
   defineRuntime,
@@ -12,7 +13,6 @@ import {
   type RuntimeOptions,
   type Tool,
 } from '../../ts/index.ts'
-import { refuseLost } from '../../ts/runtime/lost-in-json.ts'
 import { codeOf } from '../support/failures.ts'
 import { openFresh, runtimeFor } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'

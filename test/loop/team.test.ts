@@ -16,7 +16,6 @@ import {
   type RuntimeOptions,
   type Store,
 } from '../../ts/index.ts'
-import { renderPrompt } from '../../ts/spec/prompt.ts'
 import { codeOf } from '../support/failures.ts'
 import { engines, openFresh } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
@@ -152,7 +151,13 @@ describe.each(engines)('a team on %s', (engine) => {
     ])
     expect(asked[0]).toMatchObject({
       modelId: 'counter',
-      system: renderPrompt(prompt),
+      system: [
+        'You are an analyst.',
+        'Count.',
+        '# Domain knowledge\nentities: film, year\nsince: 1900\nnote: All of them.\nnested: {"a":[1]}',
+        '# Examples\nOne\n\nInput: Two\nOutput: Three',
+        '# Style\nShort.',
+      ].join('\n\n'),
       settings: { temperature: 0 },
       tools: [],
       outputSchema: counter.output,

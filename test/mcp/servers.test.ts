@@ -9,7 +9,7 @@ import { scriptedModel } from 'bailiwick/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createRuntime, defineRuntime, defineSpecialist, defineTenant, type ModelEvent } from '../../ts/index.ts'
 
-const here = fileURLToPath(new URL('./servers/', import.meta.url))
+const here = fileURLToPath(new URL('./servers', import.meta.url))
 const scope = join(here, 'node_modules', '@modelcontextprotocol')
 
 /** A connected client, whichever it is. */

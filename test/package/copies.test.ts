@@ -5,7 +5,7 @@ import { build } from 'rolldown'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { addonFile, addonPath, platformName } from '../../scripts/lib/platform.mjs'
 import { inRoot } from '../../scripts/lib/root.mjs'
-import { VERSION } from '../../ts/version.ts'
+import { VERSION } from '../../ts/common/version.ts'
 import { runNode } from '../support/run-node.ts'
 import { freshFolder } from '../support/stores.ts'
 

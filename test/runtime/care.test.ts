@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { openStore } from '../../ts/index.ts'
-import { openWith } from '../../ts/runtime/store.ts'
+import { openWith } from '../../ts/store/store.ts'
 import { engines, freshFolder, noon, openFresh, runtimeFor } from '../support/stores.ts'
 
 afterEach(() => vi.unstubAllEnvs())

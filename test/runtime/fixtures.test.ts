@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import * as bailiwick from '../../ts/index.ts'
 import { type Checkpoint, verifyConsistency } from '../../ts/ledger/index.ts'
-import { openWith } from '../../ts/runtime/store.ts'
+import { openWith } from '../../ts/store/store.ts'
 import { model, specOf, spoken } from '../fixtures/stores/life.mjs'
 import { freshFolder } from '../support/stores.ts'
 
@@ -20,7 +20,7 @@ interface Fixture {
   readonly files: { readonly [path: string]: string }
 }
 
-const folder = fileURLToPath(new URL('../fixtures/stores/', import.meta.url))
+const folder = fileURLToPath(new URL('../fixtures/stores', import.meta.url))
 const fixtures = readdirSync(folder).filter((name) => name.endsWith('.json.gz'))
 
 /** Opens a copy of a fixture a moment after it was made: retention and approvals do not go by the calendar. */

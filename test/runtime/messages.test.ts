@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createRuntime, defineRuntime, openStore, type Runtime, setupStore } from '../../ts/index.ts'
-import type { OpenStore } from '../../ts/runtime/store.ts'
+import type { OpenStore } from '../../ts/store/store.ts'
 import { testStore } from '../../ts/testing/index.ts'
 import { runtimeWithAgent } from '../isolation/agents.ts'
 import { failureOf } from '../support/failures.ts'

@@ -12,6 +12,7 @@ import {
   type RuntimeOptions,
   type StoreOptions,
   type TelemetryOptions,
+  type ToolContext,
   withTenant,
 } from '../../ts/index.ts'
 import { type IsolationOptions, isolationSuite, runIsolation } from '../../ts/isolation/index.ts'
@@ -91,6 +92,19 @@ const streamOptions: { [K in keyof Required<UIMessageStreamOptions>]: unknown } 
   sendSources: 5,
   after: '5',
   discard: 5,
+}
+
+const toolContext: { [K in keyof Required<ToolContext>]: unknown } = {
+  tenant: fine,
+  runId: fine,
+  threadId: fine,
+  callId: fine,
+  actor: fine,
+  references: fine,
+  cache: fine,
+  dataEnvironment: fine,
+  signal: fine,
+  idempotencyKey: fine,
 }
 
 const mcpClient = { listTools: async () => ({ tools: [] }), callTool: async () => ({}) }
@@ -190,9 +204,7 @@ const functions: { readonly [name: string]: Case } = {
   testStore: { call: (options) => testStore(options), options: { seed: '5', now: '5' } },
   testToolContext: {
     call: (options) => testToolContext(options),
-    options: Object.fromEntries(
-      [...Object.keys(testToolContext()), 'actor'].map((name): [string, unknown] => [name, fine]),
-    ),
+    options: toolContext,
   },
   isolationSuite: { call: (options) => isolationSuite(options), options: isolationOptions, needed: { url: 'memory:' } },
   runIsolation: { call: (options) => runIsolation(options), options: isolationOptions, needed: { url: 'memory:' } },

@@ -13,7 +13,7 @@ import {
   type ModelEvent,
   type Schema,
 } from '../../ts/index.ts'
-import { standardSchemasOf } from '../../ts/spec/handlers.ts'
+import { standardSchemasOf } from '../../ts/spec/definitions/handlers.ts'
 import * as libraries from './libraries/index.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: what is installed beside the tests has no types where it is not
@@ -106,7 +106,7 @@ const table: { readonly [name: string]: Library } = {
   },
 }
 
-const root = new URL('../../', import.meta.url)
+const root = new URL('../..', import.meta.url)
 const usage = { inputTokens: 1, outputTokens: 1 }
 
 /** The version that is installed. */

@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { inject, onTestFinished } from 'vitest'
-import { ROOT_KEY_VARIABLE } from '../../ts/runtime/root-keys.ts'
+import { ROOT_KEY_VARIABLE } from '../../ts/store/root-keys.ts'
 import type { TestDatabase } from './database-server.ts'
 
 /**

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { createRuntime, defineRuntime, defineTenant, type Runtime, type Store } from '../../ts/index.ts'
-import { type OpenStore, openWith, type StoreOptions } from '../../ts/runtime/store.ts'
+import { type OpenStore, openWith, type StoreOptions } from '../../ts/store/store.ts'
 import { freshDatabase } from './databases.ts'
 
 /** Every engine that a test of the public contract runs on. */

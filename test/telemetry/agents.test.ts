@@ -1,9 +1,9 @@
 import { SpanKind } from '@opentelemetry/api'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { QuotaExceededError } from '../../ts/index.ts'
-import type { Message, Part } from '../../ts/spec/callbacks.ts'
 import { GenAi, GenAiContent } from '../../ts/telemetry/conventions.ts'
 import { type Telemetry, type TelemetryOptions, telemetryFor } from '../../ts/telemetry/index.ts'
+import type { Message, Part } from '../../ts/types/threads.ts'
 import { everythingIn, hostTracer, takeRawSpans, takeSpans } from './spans.ts'
 
 const ofRun = { runId: 'run_1', threadId: 'thread-1' }

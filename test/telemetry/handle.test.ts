@@ -1,5 +1,6 @@
 import { trace } from '@opentelemetry/api'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { VERSION } from '../../ts/common/version.ts'
 import {
   createRuntime,
   defineExecutor,
@@ -10,7 +11,6 @@ import {
   type RuntimeSpec,
   type TelemetryOptions,
 } from '../../ts/index.ts'
-import { VERSION } from '../../ts/version.ts'
 import { engines, openFresh } from '../support/stores.ts'
 import { everythingIn, hostTracer, takeRawSpans, takeSpans } from './spans.ts'
 

@@ -14,7 +14,7 @@ import {
   defineTool,
   type Schema,
 } from '../../ts/index.ts'
-import { standardSchemasOf } from '../../ts/spec/handlers.ts'
+import { standardSchemasOf } from '../../ts/spec/definitions/handlers.ts'
 import { issuesOf, pathsOf, team } from './support.ts'
 
 const schema = z.object({ text: z.string().min(1), limit: z.number().default(10) })

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { defineReference, defineRuntime, defineSpecialist, defineTool, layeredPrompt } from '../../ts/index.ts'
-import { topologyJson } from '../../ts/spec/dump-parts.ts'
-import { runtimeSpecFromDump } from '../../ts/spec/from-dump.ts'
+import { topologyJson } from '../../ts/spec/dump/dump-parts.ts'
+import { runtimeSpecFromDump } from '../../ts/spec/dump/from-dump.ts'
 import { acme } from './support.ts'
 
 const name = fc.stringMatching(/^[a-z][a-z0-9_-]{0,20}$/)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { BailiwickError, SpecError } from '../../ts/index.ts'
-import { runtimeSpecFromDump } from '../../ts/spec/from-dump.ts'
+import { runtimeSpecFromDump } from '../../ts/spec/dump/from-dump.ts'
 
 /** What is wrong with a dump, by path, or the code of the error that goes before. Rust runs the same table. */
 interface Row {

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { createRuntime, defineRuntime, SpecError, TenantMismatchError, withTenant } from '../../ts/index.ts'
-import { topologyOf } from '../../ts/spec/dump-parts.ts'
-import { ownSpec } from '../../ts/spec/own-spec.ts'
+import { topologyOf } from '../../ts/spec/dump/dump-parts.ts'
+import { ownSpec } from '../../ts/spec/dump/own-spec.ts'
 import { codeOf, failureOf } from '../support/failures.ts'
 import { acme, globex } from './support.ts'
 

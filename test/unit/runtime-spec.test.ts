@@ -10,8 +10,8 @@ import {
   TenantMismatchError,
   withTenant,
 } from '../../ts/index.ts'
-import { tenantPart, topologyJson, topologyOf } from '../../ts/spec/dump-parts.ts'
-import { runtimeSpecFromDump } from '../../ts/spec/from-dump.ts'
+import { tenantPart, topologyJson, topologyOf } from '../../ts/spec/dump/dump-parts.ts'
+import { runtimeSpecFromDump } from '../../ts/spec/dump/from-dump.ts'
 import { acme, globex, issuesOf, pathsOf, team } from './support.ts'
 
 function isDeeplyFrozen(value: unknown): boolean {

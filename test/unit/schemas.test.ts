@@ -9,8 +9,8 @@ import {
   type JsonSchema,
   type StandardSchema,
 } from '../../ts/index.ts'
-import { standardSchemasOf } from '../../ts/spec/handlers.ts'
-import { countedAnew, rootInPlace } from '../../ts/spec/json-schema.ts'
+import { standardSchemasOf } from '../../ts/spec/definitions/handlers.ts'
+import { countedAnew, rootInPlace } from '../../ts/spec/schema/json-schema.ts'
 import { issuesOf } from './support.ts'
 
 const go = { name: 'go', description: 'Goes' } as const

@@ -51,9 +51,9 @@ describe('TOOLS: counting Node tests', () => {
 describe('TOOLS: structure', () => {
   test('TOOLS: only ts/native reaches for the addon', () => {
     const source = "import { loadAddon } from '../native/loader.ts'\n"
-    expect(moduleProblemsOf('ts/runtime/store.ts', source)).toHaveLength(1)
+    expect(moduleProblemsOf('ts/store/store.ts', source)).toHaveLength(1)
     expect(moduleProblemsOf('ts/native/bridge.ts', source)).toEqual([])
-    expect(moduleProblemsOf('ts/runtime/store.ts', "import { x } from '../native/bridge.ts'\n")).toEqual([])
+    expect(moduleProblemsOf('ts/store/store.ts', "import { x } from '../native/bridge.ts'\n")).toEqual([])
   })
 })
 

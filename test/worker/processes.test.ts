@@ -59,7 +59,7 @@ it('M13: importing the package does not load the addon; opening a store does', a
     console.log(JSON.stringify(defineRuntime({ tenant: defineTenant('acme', 'v1') }).tenant), testToolContext().runId)
     await openStore('memory:').catch((error) => console.log(error.code, /BAILIWICK_NATIVE_PATH/.test(error.message)))
   `
-  const cwd = fileURLToPath(new URL('../../', import.meta.url))
+  const cwd = fileURLToPath(new URL('../..', import.meta.url))
   const env = { ...process.env, NODE_OPTIONS: undefined, BAILIWICK_NATIVE_PATH: '/nowhere/bailiwick.node' }
   const options = { cwd, env }
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], options)

@@ -1,7 +1,7 @@
-export { fromAiSdk } from './from-ai-sdk.ts'
-export type { LanguageModel, LanguageModelProvider } from './language-model.ts'
-export { toUIMessageStream, type UIMessageStreamOptions } from './to-ui-message-stream.ts'
-export { toUIMessages, type UIMessagesOptions } from './to-ui-messages.ts'
+export { fromAiSdk } from './model/from-ai-sdk.ts'
+export type { LanguageModel, LanguageModelProvider } from './model/language-model.ts'
+export { toUIMessageStream, type UIMessageStreamOptions } from './ui/to-ui-message-stream.ts'
+export { toUIMessages, type UIMessagesOptions } from './ui/to-ui-messages.ts'
 export type {
   AgentProgress,
   DiscardedParts,
@@ -10,5 +10,5 @@ export type {
   UIMessageChunk,
   UIMessagePart,
   UIToolPart,
-} from './ui-message.ts'
-export { withoutDiscarded } from './without-discarded.ts'
+} from './ui/ui-message.ts'
+export { withoutDiscarded } from './ui/without-discarded.ts'

@@ -1,8 +1,8 @@
+import { didYouMean } from '../common/nearest.ts'
+import { kindOf, wordOf } from '../common/shown-values.ts'
 import { InvalidInputError } from '../errors/index.ts'
-import { didYouMean } from '../nearest.ts'
-import { assertNumber, assertObject, assertText } from '../runtime/guard.ts'
-import { assertSignal } from '../runtime/host-signal.ts'
-import { kindOf, wordOf } from '../runtime/shown.ts'
+import { assertNumber, assertObject, assertText } from './checks.ts'
+import { assertSignal } from './signals.ts'
 
 /** Checks one option that is present. Throws InvalidInputError, which names the option, what it must be and what it is. */
 type Check = (value: unknown, name: string) => void

@@ -1,5 +1,5 @@
 import { StoreCorruptError } from '../errors/index.ts'
-import type { StoreCheck } from '../runtime/store.ts'
+import type { StoreCheck } from '../store/store.ts'
 import type { Terminal, Words } from './command.ts'
 import { openExisting } from './place.ts'
 import { withProgress } from './progress.ts'

@@ -1,4 +1,4 @@
-import { VERSION } from '../version.ts'
+import { VERSION } from '../common/version.ts'
 import type { Command } from './command.ts'
 import { commands } from './commands.ts'
 

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
-import type { OpenStore } from '../runtime/store.ts'
-import { looksLikeUrl, maySayPassword, meantBy, readStoreWord, type StoreWord } from '../runtime/store-word.ts'
+import type { OpenStore } from '../store/store.ts'
+import { looksLikeUrl, maySayPassword, meantBy, readStoreWord, type StoreWord } from '../store/store-word.ts'
 import { InputError, UsageError, type Words } from './command.ts'
 import { printable, quoted, withoutPassword } from './printable.ts'
 
@@ -133,7 +133,7 @@ export async function existingUrlOf(operand: string): Promise<string> {
 export async function openExisting(operand: string, options: Words['options']): Promise<OpenStore> {
   const url = await existingUrlOf(operand)
   // Loaded here, so that what needs no store needs no addon.
-  const { openWith } = await import('../runtime/store.ts')
+  const { openWith } = await import('../store/store.ts')
   return await openWith(url, rootKeyOf(options), { mustExist: true })
 }
 

@@ -1,5 +1,5 @@
-import { maySayPassword } from '../runtime/store-word.ts'
-import { visible } from '../visible.ts'
+import { visible } from '../common/visible.ts'
+import { maySayPassword } from '../store/store-word.ts'
 
 /**
  * Text from outside for a terminal: line ends, control characters and whatever else is not seen are shown by their number,

@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
+import { nearest } from '../common/nearest.ts'
+import { VERSION } from '../common/version.ts'
+import { visibleJson } from '../common/visible.ts'
 import { BailiwickError } from '../errors/index.ts'
-import { nearest } from '../nearest.ts'
-import { maySayPassword } from '../runtime/store-word.ts'
-import { VERSION } from '../version.ts'
-import { visibleJson } from '../visible.ts'
+import { maySayPassword } from '../store/store-word.ts'
 import {
   type Command,
   Exit,

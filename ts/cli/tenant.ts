@@ -1,7 +1,7 @@
 import { SpecError, StoreLockedError } from '../errors/index.ts'
-import type { Runtime } from '../runtime/runtime.ts'
-import type { OpenStore } from '../runtime/store.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
+import type { OpenStore } from '../store/store.ts'
+import type { Runtime } from '../tenant/runtime.ts'
 import { UsageError, type Words } from './command.ts'
 import { openExisting, rootKeyOption } from './place.ts'
 
@@ -37,7 +37,7 @@ export async function withTenantOf<T>(operand: string, words: Words, use: (opene
   const tenant = tenantOf(words.options)
   const spec = await specOf(tenant, words.options['tenant-version'])
   await using store = await openUnlocked(operand, words.options)
-  const { createRuntime } = await import('../runtime/create-runtime.ts')
+  const { createRuntime } = await import('../tenant/create-runtime.ts')
   await using runtime = await createRuntime(spec, { store })
   return await use({ tenant, store, runtime })
 }

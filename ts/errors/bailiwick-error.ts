@@ -1,4 +1,4 @@
-import type { Reference } from '../runtime/types.ts'
+import type { Reference } from '../types/references.ts'
 
 /** How errors of another copy of this package in the same process are recognised: the registry of symbols is shared. */
 const brand: unique symbol = Symbol.for('bailiwick.error')

@@ -1,17 +1,16 @@
-import { ApprovalClosedError } from './approval-closed-error.ts'
 import type { BailiwickError, ErrorCode } from './bailiwick-error.ts'
-import { ClosedError } from './closed-error.ts'
-import { ConflictError } from './conflict-error.ts'
-import { InternalError } from './internal-error.ts'
-import { InvalidInputError } from './invalid-input-error.ts'
-import { NotFoundError } from './not-found-error.ts'
-import { OutcomeUnknownError } from './outcome-unknown-error.ts'
+import {
+  ApprovalClosedError,
+  ClosedError,
+  ConflictError,
+  InternalError,
+  InvalidInputError,
+  NotFoundError,
+  TenantMismatchError,
+} from './call-errors.ts'
 import { QuotaExceededError } from './quota-exceeded-error.ts'
 import { SpecError, type SpecIssue } from './spec-error.ts'
-import { StoreCorruptError } from './store-corrupt-error.ts'
-import { StoreLockedError } from './store-locked-error.ts'
-import { StoreUnavailableError } from './store-unavailable-error.ts'
-import { TenantMismatchError } from './tenant-mismatch-error.ts'
+import { OutcomeUnknownError, StoreCorruptError, StoreLockedError, StoreUnavailableError } from './store-errors.ts'
 import { type BusyRun, ThreadBusyError } from './thread-busy-error.ts'
 
 /** The classes that carry nothing but a message. */

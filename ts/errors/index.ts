@@ -1,15 +1,14 @@
-export { ApprovalClosedError } from './approval-closed-error.ts'
 export { BailiwickError, type ErrorCode } from './bailiwick-error.ts'
-export { ClosedError } from './closed-error.ts'
-export { ConflictError } from './conflict-error.ts'
-export { InternalError } from './internal-error.ts'
-export { InvalidInputError } from './invalid-input-error.ts'
-export { NotFoundError } from './not-found-error.ts'
-export { OutcomeUnknownError } from './outcome-unknown-error.ts'
+export {
+  ApprovalClosedError,
+  ClosedError,
+  ConflictError,
+  InternalError,
+  InvalidInputError,
+  NotFoundError,
+  TenantMismatchError,
+} from './call-errors.ts'
 export { QuotaExceededError } from './quota-exceeded-error.ts'
 export { SpecError, type SpecIssue } from './spec-error.ts'
-export { StoreCorruptError } from './store-corrupt-error.ts'
-export { StoreLockedError } from './store-locked-error.ts'
-export { StoreUnavailableError } from './store-unavailable-error.ts'
-export { TenantMismatchError } from './tenant-mismatch-error.ts'
+export { OutcomeUnknownError, StoreCorruptError, StoreLockedError, StoreUnavailableError } from './store-errors.ts'
 export { type BusyRun, ThreadBusyError } from './thread-busy-error.ts'

@@ -1,4 +1,4 @@
-import type { Reference } from '../runtime/types.ts'
+import type { Reference } from '../types/references.ts'
 import { BailiwickError } from './bailiwick-error.ts'
 
 /** As it was when this was loaded: a host may put something else in its place. */

@@ -1,4 +1,4 @@
-import type { Runtime } from '../runtime/runtime.ts'
+import type { Runtime } from '../tenant/runtime.ts'
 
 /** What is said of a tenant of whom a store has nothing. Whether there ever was one, nobody is told: a store lists no tenants. */
 export const emptyNotice =

@@ -1,7 +1,4 @@
-import type { IncomingMessage } from 'node:http'
-import { notFound } from '../runtime/not-found.ts'
-import { Refusal } from './form.ts'
-import type { Page } from './layout.ts'
+import { notFound } from '../arguments/ids.ts'
 import { decide, inbox, oneApproval } from './pages/approvals.ts'
 import { ledger, oneRecord } from './pages/ledger.ts'
 import { overview } from './pages/overview.ts'
@@ -10,19 +7,10 @@ import { oneReference, references } from './pages/references.ts'
 import { oneRun, runs } from './pages/runs.ts'
 import { oneThread, threads } from './pages/threads.ts'
 import { traces } from './pages/traces.ts'
-import { nameIn } from './paths.ts'
-import type { Subject } from './server.ts'
-
-/** A request of a browser that may ask. */
-export interface Ask {
-  readonly request: IncomingMessage
-  /** As it was sent: what stands for an id in it is still encoded. */
-  readonly path: string
-  readonly search: URLSearchParams
-  /** Whether nothing may change. */
-  readonly isReading: boolean
-  readonly formToken: string
-}
+import type { Ask, Subject } from './request.ts'
+import { Refusal } from './view/form.ts'
+import type { Page } from './view/layout.ts'
+import { nameIn } from './view/paths.ts'
 
 /** Makes a page of a subject; `name` is the second part of the path, decoded. */
 type Maker = (subject: Subject, ask: Ask, name: string) => Promise<Page>
@@ -70,10 +58,4 @@ function decoded(part: string): string {
   const name = nameIn(part)
   if (name === undefined) throw notFound()
   return name
-}
-
-/** The part of a list that a request asks for. */
-export function pageOf({ search }: Ask, limit = 50): { limit: number; cursor?: string } {
-  const cursor = search.get('cursor')
-  return cursor === null ? { limit } : { limit, cursor }
 }

@@ -1,25 +1,17 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { BailiwickError, type ErrorCode } from '../errors/index.ts'
-import type { Runtime } from '../runtime/runtime.ts'
 import { Access } from './access.ts'
-import { Refusal } from './form.ts'
-import { html } from './html.ts'
-import { icon } from './icon.ts'
-import { enteredPage, layout, type Page } from './layout.ts'
+import type { Subject } from './request.ts'
 import { answerFor } from './routes.ts'
-import { style } from './style.ts'
+import { Refusal } from './view/form.ts'
+import { html } from './view/html.ts'
+import { icon } from './view/icon.ts'
+import { enteredPage, layout, type Page } from './view/layout.ts'
+import { style } from './view/style.ts'
 
 /** The address that this machine alone reaches. Nothing else is ever listened on. */
 const LOOPBACK = '127.0.0.1'
-
-/** What is inspected. */
-export interface Subject {
-  /** A handle of the one tenant. Everything shown comes through it. */
-  readonly runtime: Runtime
-  /** What the ledger's proofs are checked with: `Store.publicKey`. */
-  readonly publicKey: string
-}
 
 /** A page that is being served. */
 export interface Inspector {

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { kinds } from '../common/kinds.ts'
 import {
   createRuntime,
   defineRuntime,
   defineSpecialist,
   defineTenant,
-  type Kind,
   NotFoundError,
   type Retention,
   type Runtime,
@@ -40,8 +40,6 @@ export interface Stage {
   /** Resolves once what `brief` had placed before is over. */
   expire(): Promise<void>
 }
-
-const kinds: readonly Kind[] = ['references', 'plans', 'approvals', 'cache', 'threads', 'runs', 'traces']
 
 /** How long the end of something is waited for beyond its time, before the engine counts as one that ends nothing. */
 const PATIENCE_MS = 10_000

@@ -9,5 +9,5 @@ export type {
   EraseReceipt,
   InclusionProof,
   VerifyReport,
-} from './types.ts'
+} from '../types/approvals.ts'
 export { verifyConsistency, verifyInclusion, verifyReceipt } from './verify.ts'

@@ -1,5 +1,5 @@
+import type { ApprovalRecord } from '../types/approvals.ts'
 import { isObject } from './canonical.ts'
-import type { ApprovalRecord } from './types.ts'
 
 const isText = (value: unknown) => typeof value === 'string'
 const isOptionalText = (value: unknown) => value === undefined || isText(value)

@@ -1,10 +1,10 @@
+import type { ConsistencyProof, EraseReceipt, InclusionProof } from '../types/approvals.ts'
 import { fromBase64 } from './base64.ts'
 import { canonical, isObject, snapshot } from './canonical.ts'
 import { verifyCheckpoint } from './checkpoint.ts'
 import { pathConnects, pathIncludes, recordLeaf } from './merkle-tree.ts'
 import { isApprovalRecord } from './record.ts'
 import { openNote, readNoteKey } from './signed-note.ts'
-import type { ConsistencyProof, EraseReceipt, InclusionProof } from './types.ts'
 
 /**
  * Whether a decision is in the approval ledger that the store signed.

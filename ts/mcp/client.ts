@@ -1,5 +1,5 @@
 import { InvalidInputError } from '../errors/index.ts'
-import type { JsonSchema } from '../spec/schema.ts'
+import type { JsonSchema } from '../types/json.ts'
 
 // The client of the Model Context Protocol's TypeScript SDK, as far as it is used here: `@modelcontextprotocol/client` 2.x
 // and `@modelcontextprotocol/sdk` 1.x. Described structurally, so that neither has to be installed.

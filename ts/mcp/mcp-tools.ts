@@ -1,10 +1,10 @@
 import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError, SpecError } from '../errors/index.ts'
-import type { ToolHandler } from '../spec/callbacks.ts'
-import { Issues, pathTo } from '../spec/issues.ts'
-import type { JsonObject } from '../spec/json-value.ts'
-import { messages } from '../spec/messages.ts'
-import { type ApprovalPolicy, defineTool, type Tool } from '../spec/tool.ts'
+import { Issues, pathTo } from '../spec/checks/issues.ts'
+import { messages } from '../spec/checks/messages.ts'
+import { type ApprovalPolicy, defineTool, type Tool } from '../spec/definitions/tool.ts'
+import type { ToolHandler } from '../types/callbacks.ts'
+import type { JsonObject } from '../types/json.ts'
 import { type McpToolsChange, ServerTools, type ToolsChanged, watch } from './changes.ts'
 import { callTool, listAllTools, type McpClient, type McpTool } from './client.ts'
 import { toolNameFor } from './names.ts'
@@ -106,7 +106,7 @@ export async function mcpTools(client: McpClient, options: McpToolsOptions = {})
   }
   issues.throwIfAny()
   // Loaded when it is needed: who only imports this does without the addon.
-  const { unusableTools } = await import('../runtime/unusable-tools.ts')
+  const { unusableTools } = await import('../runs/host/unusable-tools.ts')
   const reasons = await unusableTools(usable.map(({ tool }) => tool))
   for (const [at, reason] of reasons) leaveOut(usable[at]?.given.name ?? '', reason)
   warnOf(skipped)

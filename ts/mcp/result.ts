@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
-import type { Reference, References } from '../runtime/types.ts'
-import type { JsonValue } from '../spec/json-value.ts'
-import { isPlainObject } from '../spec/plain-json.ts'
+import { isPlainObject } from '../spec/checks/plain-json.ts'
+import type { JsonValue } from '../types/json.ts'
+import type { Reference, References } from '../types/references.ts'
 
 /** The reference type under which binary content is kept. */
 const contentType = 'mcp-content'

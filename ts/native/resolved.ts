@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
-import type { Reference, Resolved } from '../runtime/types.ts'
-import type { JsonValue } from '../spec/json-value.ts'
+import type { JsonValue } from '../types/json.ts'
+import type { Reference, Resolved } from '../types/references.ts'
 import type { Answer } from './message.ts'
 
 /** Reads what `resolve` answers: everything is copied, and nothing is called. */

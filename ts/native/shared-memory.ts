@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import type { Resolved } from '../runtime/types.ts'
+import type { Resolved } from '../types/references.ts'
 import type { NativeAddon, NativeEnvironment } from './addon.ts'
 import { Answer } from './message.ts'
 import { readResolved } from './resolved.ts'

@@ -1,4 +1,4 @@
-import type { Message, Part } from '../spec/callbacks.ts'
+import type { Message, Part } from '../types/threads.ts'
 import { CallIds } from './call-ids.ts'
 import { withoutItem } from './metadata.ts'
 import { OpenStep } from './open-step.ts'

@@ -1,5 +1,5 @@
-import type { Part } from '../spec/callbacks.ts'
-import { isPlainObject } from '../spec/plain-json.ts'
+import { isPlainObject } from '../spec/checks/plain-json.ts'
+import type { Part } from '../types/threads.ts'
 
 /**
  * The metadata of a call that is not sent as its provider wrote it, without `itemId`: some providers take what they keep under

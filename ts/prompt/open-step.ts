@@ -1,4 +1,4 @@
-import type { Message, Part } from '../spec/callbacks.ts'
+import type { Message, Part } from '../types/threads.ts'
 import { noResult } from './stand-ins.ts'
 
 type Call = Extract<Part, { type: 'tool-call' }>

@@ -1,4 +1,4 @@
-import type { Part } from '../spec/callbacks.ts'
+import type { Part } from '../types/threads.ts'
 
 // What a model is told in place of what cannot be sent to it.
 

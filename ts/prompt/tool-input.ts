@@ -1,5 +1,5 @@
-import type { JsonObject, JsonValue } from '../spec/json-value.ts'
-import { isPlainObject } from '../spec/plain-json.ts'
+import { isPlainObject } from '../spec/checks/plain-json.ts'
+import type { JsonObject, JsonValue } from '../types/json.ts'
 
 /**
  * The arguments of a call as an object, because providers refuse a conversation in which they are anything else. A model may

@@ -1,4 +1,17 @@
 export type {
+  Model,
+  ModelEvent,
+  ModelRequest,
+  ModelSettings,
+  ToolContext,
+  ToolGenerator,
+  ToolHandler,
+} from '../types/callbacks.ts'
+export type { JsonObject, JsonSchema, JsonValue } from '../types/json.ts'
+export type { Kind, Limits, Retention, RunLimits } from '../types/limits.ts'
+export type { DataEnvironment, Tenant } from '../types/tenant.ts'
+export type { Message, Part } from '../types/threads.ts'
+export type {
   AgentRole,
   AgentSpec,
   Coordinator,
@@ -9,30 +22,27 @@ export type {
   PlannerDefinition,
   Specialist,
   SpecialistDefinition,
-} from './agent.ts'
+} from './definitions/agent.ts'
+export { defineDataEnvironment } from './definitions/data-environment.ts'
+export { defineCoordinator, defineExecutor, definePlanner, defineSpecialist } from './definitions/define-agent.ts'
+export { defineRuntime, type RuntimeDefinition, withTenant } from './definitions/define-runtime.ts'
 export type {
-  Message,
-  Model,
-  ModelEvent,
-  ModelRequest,
-  ModelSettings,
-  Part,
-  ToolContext,
-  ToolGenerator,
-  ToolHandler,
-} from './callbacks.ts'
-export { type DataEnvironment, defineDataEnvironment } from './data-environment.ts'
-export { defineCoordinator, defineExecutor, definePlanner, defineSpecialist } from './define-agent.ts'
-export { defineRuntime, type RuntimeDefinition, withTenant } from './define-runtime.ts'
-export type { AgentOutput, GivenHandlers, SpecialistNames, ToolHandlers, ToolInput, ToolOutput } from './handlers.ts'
-export type { JsonObject, JsonValue } from './json-value.ts'
-export type { Kind, Limits, Retention, RunLimits } from './limits.ts'
-export { definePlan, type PlanDefinition, type PlanType } from './plan.ts'
-export { layeredPrompt, type Prompt, type PromptDefinition, type PromptExample } from './prompt.ts'
-export { defineReference, type GlimpseOption, type ReferenceDefinition, type ReferenceType } from './reference.ts'
-export type { RuntimeSpec, RuntimeSpecDump } from './runtime-spec.ts'
-export type { JsonSchema, Schema, StandardJsonSchema, StandardSchema } from './schema.ts'
-export { defineTenant, type Tenant } from './tenant.ts'
+  AgentOutput,
+  GivenHandlers,
+  SpecialistNames,
+  ToolHandlers,
+  ToolInput,
+  ToolOutput,
+} from './definitions/handlers.ts'
+export { definePlan, type PlanDefinition, type PlanType } from './definitions/plan.ts'
+export { layeredPrompt, type Prompt, type PromptDefinition, type PromptExample } from './definitions/prompt.ts'
+export {
+  defineReference,
+  type GlimpseOption,
+  type ReferenceDefinition,
+  type ReferenceType,
+} from './definitions/reference.ts'
+export { defineTenant } from './definitions/tenant.ts'
 export {
   type ApprovalPolicy,
   defineTool,
@@ -40,5 +50,7 @@ export {
   type Tool,
   type ToolDefinition,
   type ToolEffects,
-} from './tool.ts'
-export type { Provider } from './topology.ts'
+} from './definitions/tool.ts'
+export type { RuntimeSpec, RuntimeSpecDump } from './dump/runtime-spec.ts'
+export type { Provider } from './dump/topology.ts'
+export type { Schema, StandardJsonSchema, StandardSchema } from './schema/schema.ts'

@@ -1,5 +1,5 @@
+import { quietly } from '../common/quietly.ts'
 import { BailiwickError } from '../errors/index.ts'
-import { quietly } from '../quietly.ts'
 import { type Attributes, type Context, FAILED, type OpenTelemetry, type Span, type SpanContext } from './api.ts'
 import { ERROR_TYPE, OTHER_ERROR } from './conventions.ts'
 import type { SpanStart } from './gen-ai.ts'

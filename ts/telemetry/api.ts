@@ -1,4 +1,4 @@
-import { VERSION } from '../version.ts'
+import { VERSION } from '../common/version.ts'
 
 /** What we use of `@opentelemetry/api`, by its shape: our declarations must compile where it is not installed. */
 export interface OpenTelemetry {

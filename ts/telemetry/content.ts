@@ -1,5 +1,5 @@
 // Content in the JSON of the GenAI conventions (gen-ai-input-messages.json and its neighbours). A file stays a reference.
-import type { Message, Part } from '../spec/callbacks.ts'
+import type { Message, Part } from '../types/threads.ts'
 
 /** Messages that a model is given. */
 export function messagesText(messages: readonly Message[]): string {

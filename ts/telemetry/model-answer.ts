@@ -1,6 +1,7 @@
-import type { TokenUsage } from '../runtime/types.ts'
-import type { ModelEvent, Part } from '../spec/callbacks.ts'
-import type { JsonValue } from '../spec/json-value.ts'
+import type { ModelEvent } from '../types/callbacks.ts'
+import type { JsonValue } from '../types/json.ts'
+import type { TokenUsage } from '../types/limits.ts'
+import type { Part } from '../types/threads.ts'
 import type { ChatEnd } from './gen-ai.ts'
 
 const reasons: readonly unknown[] = ['stop', 'length', 'tool-calls', 'content-filter', 'pause', 'other']

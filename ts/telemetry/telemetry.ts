@@ -1,4 +1,4 @@
-import { quietly } from '../quietly.ts'
+import { quietly } from '../common/quietly.ts'
 import { type Activity, TracedActivity, untracedActivity } from './activity.ts'
 import { type Attributes, findTracing, SpanKind, type Tracing } from './api.ts'
 import {

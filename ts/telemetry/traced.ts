@@ -1,6 +1,8 @@
-import type { Approvals } from '../runtime/approvals.ts'
-import type { Plans } from '../runtime/plans.ts'
-import type { Cache, References, Threads } from '../runtime/types.ts'
+import type { Approvals } from '../types/approvals.ts'
+import type { Cache } from '../types/cache.ts'
+import type { Plans } from '../types/plans.ts'
+import type { References } from '../types/references.ts'
+import type { Threads } from '../types/threads.ts'
 import type { Telemetry } from './telemetry.ts'
 
 /** What a handle has whose verbs are traced. */

@@ -1,5 +1,5 @@
 import { InvalidInputError } from '../errors/index.ts'
-import type { Model, ModelEvent, ModelRequest } from '../spec/callbacks.ts'
+import type { Model, ModelEvent, ModelRequest } from '../types/callbacks.ts'
 
 /** What a scripted model was asked: a plain copy, as it stood when it was asked. */
 export type RecordedRequest = Omit<ModelRequest, 'signal' | 'resolve'>

@@ -1,6 +1,6 @@
 import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError } from '../errors/index.ts'
-import { openWith, type Store } from '../runtime/store.ts'
+import { openWith, type Store } from '../store/store.ts'
 
 /** What a test store starts from. */
 export interface TestStoreOptions {

@@ -1,8 +1,9 @@
 import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError } from '../errors/index.ts'
-import type { Cache, References } from '../runtime/types.ts'
-import type { ToolContext } from '../spec/callbacks.ts'
-import { defineTenant } from '../spec/tenant.ts'
+import { defineTenant } from '../spec/definitions/tenant.ts'
+import type { Cache } from '../types/cache.ts'
+import type { ToolContext } from '../types/callbacks.ts'
+import type { References } from '../types/references.ts'
 
 const checks: Checks<Partial<ToolContext>> = {
   tenant: option.any,

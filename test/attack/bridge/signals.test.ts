@@ -1,7 +1,7 @@
 import process from 'node:process'
 import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { guardedControllers } from '../../../ts/runtime/guarded-signal.ts'
+import { guardedControllers } from '../../../ts/runs/host/guarded-signal.ts'
 
 const guardedController = guardedControllers((text) => text.replaceAll('s3cret', '[redacted]'))
 

@@ -2,7 +2,7 @@ import { cpSync, linkSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync,
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openStore } from '../../../ts/index.ts'
-import { openWith } from '../../../ts/runtime/store.ts'
+import { openWith } from '../../../ts/store/store.ts'
 import { contents } from '../../support/contents.ts'
 import { freshFolder, runtimeFor } from '../../support/stores.ts'
 

@@ -12,7 +12,7 @@ import {
   type Store,
   type StoreOptions,
 } from '../../../ts/index.ts'
-import { isRootKey, rememberRootKey, rememberVariable } from '../../../ts/runtime/root-keys.ts'
+import { isRootKey, rememberRootKey, rememberVariable } from '../../../ts/store/root-keys.ts'
 import { calls, says, script } from '../../loop/models.ts'
 import { look } from '../../loop/specs.ts'
 import { freshUrl } from '../../support/stores.ts'

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { printable } from '../../../ts/cli/printable.ts'
-import { html } from '../../../ts/inspect/html.ts'
-import { visibleJson } from '../../../ts/visible.ts'
+import { visibleJson } from '../../../ts/common/visible.ts'
+import { html } from '../../../ts/inspect/view/html.ts'
 
 /** Default_Ignorable_Code_Point as Unicode 16 lists it, written out: the code under test asks the engine for it. */
 const ignorable: readonly (readonly [number, number])[] = [

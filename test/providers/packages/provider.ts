@@ -1,4 +1,4 @@
-import type { LanguageModel } from '../../../ts/ai-sdk/language-model.ts'
+import type { LanguageModel } from '../../../ts/ai-sdk/model/language-model.ts'
 import type { ModelEvent, ModelRequest } from '../../../ts/index.ts'
 import type { Answer } from '../../models/provider-server.ts'
 import type { Wire } from '../wires/wire.ts'

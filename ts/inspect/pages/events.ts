@@ -1,8 +1,7 @@
-import type { JournaledEvent } from '../../runtime/run-events.ts'
-import type { TraceEvent } from '../../runtime/types.ts'
-import { type Html, html } from '../html.ts'
-import { pathOf } from '../paths.ts'
-import { chip, count, duration, facts, id, time, value } from '../values.ts'
+import type { JournaledEvent, TraceEvent } from '../../types/events.ts'
+import { type Html, html } from '../view/html.ts'
+import { pathOf } from '../view/paths.ts'
+import { chip, count, duration, facts, id, time, value } from '../view/values.ts'
 
 /** Events of one run, oldest first, by how long after its begin they were. */
 export function eventList(events: readonly JournaledEvent[], startedAt: number): Html {

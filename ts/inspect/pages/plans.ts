@@ -1,10 +1,10 @@
-import type { Plan } from '../../runtime/plans.ts'
-import { type Html, html } from '../html.ts'
-import type { Page } from '../layout.ts'
-import { pathOf } from '../paths.ts'
-import { type Ask, pageOf } from '../routes.ts'
-import type { Subject } from '../server.ts'
-import { chip, counted, facts, id, more, nothing, time, value } from '../values.ts'
+import type { Plan } from '../../types/plans.ts'
+import type { Subject } from '../request.ts'
+import { type Ask, pageOf } from '../request.ts'
+import { type Html, html } from '../view/html.ts'
+import type { Page } from '../view/layout.ts'
+import { pathOf } from '../view/paths.ts'
+import { chip, counted, facts, id, more, nothing, time, value } from '../view/values.ts'
 
 /** Plans, newest first. */
 export async function plans({ runtime }: Subject, ask: Ask): Promise<Page> {

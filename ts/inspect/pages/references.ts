@@ -1,10 +1,10 @@
-import type { Reference } from '../../runtime/types.ts'
-import { type Html, html } from '../html.ts'
-import type { Page } from '../layout.ts'
-import { pathOf } from '../paths.ts'
-import { type Ask, pageOf } from '../routes.ts'
-import type { Subject } from '../server.ts'
-import { count, facts, id, more, nothing, size, time, value } from '../values.ts'
+import type { Reference } from '../../types/references.ts'
+import type { Subject } from '../request.ts'
+import { type Ask, pageOf } from '../request.ts'
+import { type Html, html } from '../view/html.ts'
+import type { Page } from '../view/layout.ts'
+import { pathOf } from '../view/paths.ts'
+import { count, facts, id, more, nothing, size, time, value } from '../view/values.ts'
 
 /** A larger value is not read for its page. */
 const MOST_READ_BYTES = 1 << 20

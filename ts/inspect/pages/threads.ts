@@ -1,10 +1,10 @@
-import type { Message, Part } from '../../spec/callbacks.ts'
-import { type Html, html } from '../html.ts'
-import type { Page } from '../layout.ts'
-import { pathOf } from '../paths.ts'
-import { type Ask, pageOf } from '../routes.ts'
-import type { Subject } from '../server.ts'
-import { count, id, more, nothing, time, value } from '../values.ts'
+import type { Message, Part } from '../../types/threads.ts'
+import type { Subject } from '../request.ts'
+import { type Ask, pageOf } from '../request.ts'
+import { type Html, html } from '../view/html.ts'
+import type { Page } from '../view/layout.ts'
+import { pathOf } from '../view/paths.ts'
+import { count, id, more, nothing, time, value } from '../view/values.ts'
 
 /** Threads, newest first. */
 export async function threads({ runtime }: Subject, ask: Ask): Promise<Page> {

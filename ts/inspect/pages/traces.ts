@@ -1,10 +1,10 @@
-import type { TraceEvent } from '../../runtime/types.ts'
-import { type Html, html } from '../html.ts'
-import type { Page } from '../layout.ts'
-import { pathOf } from '../paths.ts'
-import { type Ask, pageOf } from '../routes.ts'
-import type { Subject } from '../server.ts'
-import { more, nothing, time } from '../values.ts'
+import type { TraceEvent } from '../../types/events.ts'
+import type { Subject } from '../request.ts'
+import { type Ask, pageOf } from '../request.ts'
+import { type Html, html } from '../view/html.ts'
+import type { Page } from '../view/layout.ts'
+import { pathOf } from '../view/paths.ts'
+import { more, nothing, time } from '../view/values.ts'
 import { detailsOf } from './events.ts'
 
 /** What happened, newest first. */

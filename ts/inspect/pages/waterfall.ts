@@ -1,7 +1,7 @@
-import type { JournaledEvent } from '../../runtime/run-events.ts'
-import { type Html, html } from '../html.ts'
-import { bar } from '../plots.ts'
-import { duration, nothing } from '../values.ts'
+import type { JournaledEvent } from '../../types/events.ts'
+import { type Html, html } from '../view/html.ts'
+import { bar } from '../view/plots.ts'
+import { duration, nothing } from '../view/values.ts'
 
 /** Something of a run that took time. */
 interface Span {

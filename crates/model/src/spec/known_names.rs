@@ -1,5 +1,5 @@
 //! The names in one list of a spec, and what is said of one that is not among them: the same as in TypeScript
-//! (ts/spec/known-names.ts).
+//! (ts/spec/checks/known-names.ts).
 
 use std::collections::HashSet;
 

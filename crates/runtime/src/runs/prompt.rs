@@ -1,5 +1,4 @@
-//! The system text of a prompt: the layers in their fixed order, each under its heading. The same text as
-//! `renderPrompt` in `ts/spec/prompt.ts` gives.
+//! The system text of a prompt: the layers in their fixed order, each under its heading.
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::{Prompt, PromptExample};

@@ -1,0 +1,121 @@
+import { type Checks, type Given, option, readOptions } from '../../arguments/options.ts'
+import type { Message, Part } from '../../types/threads.ts'
+import { failureIn, type OnShownError, shownFailure } from './shown-error.ts'
+import { referenceIn } from './shown-reference.ts'
+import type { UIMessage, UIMessagePart, UIToolPart } from './ui-message.ts'
+
+/** How messages are shown. */
+export interface UIMessagesOptions {
+  /** Where the content of a reference is served to its own tenant. Default: the id of the reference. */
+  readonly fileUrl?: (reference: string) => string
+  /** What people are shown of a tool that failed, as in `toUIMessageStream`. Default: `An error occurred.` */
+  readonly onError?: OnShownError
+  /** Whether reasoning is shown. Default: true. */
+  readonly sendReasoning?: boolean
+  /** As in the `ai` package. A thread names no sources, so nothing is added. */
+  readonly sendSources?: boolean
+}
+
+const checks: Checks<UIMessagesOptions> = {
+  fileUrl: option.function,
+  onError: option.function,
+  sendReasoning: option.flag,
+  sendSources: option.flag,
+}
+
+/**
+ * The messages of a thread as `useChat` of the AI SDK shows them: what a run said and did is one message with the run's id,
+ * as in `toUIMessageStream`. Data of providers, such as signatures, is left out, and so is what a model was told of an answer
+ * that would not do.
+ *
+ * @example
+ * ```ts
+ * const { items } = await runtime.threads.messages(threadId)
+ * return Response.json(toUIMessages(items, { fileUrl: (id) => `/files/${id}` }))
+ * ```
+ */
+export function toUIMessages(messages: readonly Message[], given: UIMessagesOptions = {}): UIMessage[] {
+  const options = readOptions(given, checks)
+  const shown: UIMessage[] = []
+  /** Where the call of an id is shown. */
+  const calls = new Map<string, UIMessagePart[]>()
+  let runId: string | undefined
+  let isWithinAnswer = false
+  for (const message of messages) {
+    const isSameRun = message.runId !== undefined && message.runId === runId
+    // Nobody but the loop speaks to a model in the middle of its run.
+    if (message.role === 'user' && isSameRun && isWithinAnswer) continue
+    const last = shown.at(-1)
+    const goesOn = message.role === 'assistant' && last?.role === 'assistant' && runId === message.runId
+    // A tool's message shows nothing of its own: results are shown where their calls are.
+    const parts = goesOn ? last.parts : message.role === 'tool' ? [] : begin(message, shown).parts
+    runId = message.runId
+    isWithinAnswer = message.role !== 'user'
+    if (message.role === 'assistant') parts.push({ type: 'step-start' })
+    const written: UIMessagePart[] = []
+    const called: UIMessagePart[] = []
+    for (const part of message.parts) {
+      if (part.type === 'tool-result') {
+        complete(calls.get(part.callId) ?? [], part, options)
+      } else if (part.type === 'tool-call') {
+        calls.set(part.callId, parts)
+        const { callId, tool, input } = part
+        called.push({ type: `tool-${tool}`, toolCallId: callId, state: 'input-available', input })
+      } else if (part.type !== 'opaque') {
+        write(written, part, message.role === 'assistant', options)
+      }
+    }
+    // Calls are made once all is written, wherever a model put them.
+    parts.push(...written, ...called)
+  }
+  return shown
+}
+
+/** A new message at the end of those shown. An answer has its run's id, unless another part of that run has it already. */
+function begin({ role, runId, messageId }: Message, shown: UIMessage[]): UIMessage {
+  const isAnswer = role === 'assistant'
+  const id = isAnswer && runId !== undefined && !shown.some((other) => other.id === runId) ? runId : messageId
+  const message: UIMessage = { id, role: isAnswer ? 'assistant' : 'user', parts: [] }
+  shown.push(message)
+  return message
+}
+
+/** Shows what is written in a message, or a file in it. In an answer, what follows on something of its kind goes on with it. */
+function write(
+  written: UIMessagePart[],
+  part: Extract<Part, { type: 'text' | 'reasoning' | 'file' }>,
+  isAnswer: boolean,
+  { fileUrl = (reference) => reference, sendReasoning = true }: Given<UIMessagesOptions>,
+): void {
+  if (part.type === 'file') {
+    written.push({ type: 'file', mediaType: part.mediaType, url: fileUrl(part.reference) })
+    return
+  }
+  if (part.text === '' || (part.type === 'reasoning' && !sendReasoning)) return
+  const last = written.at(-1)
+  if (isAnswer && last?.type === part.type && 'text' in last) last.text += part.text
+  else written.push({ type: part.type, text: part.text, state: 'done' })
+}
+
+/** Puts the result of a call into the part that shows the call, and shows the reference that it is kept as. */
+function complete(
+  parts: UIMessagePart[],
+  { callId, result, isError }: Extract<Part, { type: 'tool-result' }>,
+  { onError }: Given<UIMessagesOptions>,
+): void {
+  const index = parts.findLastIndex((part) => 'toolCallId' in part && part.toolCallId === callId)
+  const call = parts[index] as UIToolPart | undefined
+  if (call === undefined) return
+  const { type, toolCallId, input } = call
+  if (isError === true) {
+    const errorText = shownFailure(failureIn(result), onError)
+    parts[index] = { type, toolCallId, state: 'output-error', input, errorText }
+    return
+  }
+  parts[index] = { type, toolCallId, state: 'output-available', input, output: result }
+  const data = referenceIn(result)
+  if (data === undefined) return
+  const before = parts.find((part) => part.type === 'data-reference' && part.id === data.id)
+  if (before?.type === 'data-reference') before.data = data
+  else parts.push({ type: 'data-reference', id: data.id, data })
+}

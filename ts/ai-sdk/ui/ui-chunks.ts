@@ -1,0 +1,284 @@
+import type { Approval } from '../../ledger/index.ts'
+import type { RunEvent } from '../../types/events.ts'
+import { AgentWork } from './agent-work.ts'
+import { asError, type OnShownError, shownError, shownFailure } from './shown-error.ts'
+import { referenceIn } from './shown-reference.ts'
+import type { UIMessageChunk } from './ui-message.ts'
+
+/** How events are shown. */
+export interface ChunkOptions {
+  readonly onError?: OnShownError | undefined
+  readonly sendReasoning: boolean
+  /** How a message is taken back whose model broke off. */
+  readonly discard: 'mark' | 'reset-step'
+}
+
+type FinishReason = Extract<UIMessageChunk, { type: 'finish' }>['finishReason']
+
+/** A text or a reasoning that is being shown. */
+interface Block {
+  readonly kind: 'text' | 'reasoning'
+  readonly id: string
+}
+
+/** A call of the agent that was asked, until its result is shown. */
+interface Call {
+  readonly tool: string
+  readonly input: unknown
+  /** Whether whoever reads the chunks was told of it by them. */
+  isAnnounced: boolean
+  /** Whether what is shown of it is the work of an agent, and not its result. */
+  isPreliminary: boolean
+}
+
+/**
+ * Turns the events of one run into what `useChat` shows as one message: a step for each answer of the model of the agent that
+ * was asked, with the tool calls that follow from it. What other agents do is shown as preliminary output of their calls.
+ */
+export class UIChunks {
+  readonly #options: ChunkOptions
+  /** By the id of the message that is being written. */
+  readonly #open = new Map<string, Block>()
+  readonly #calls = new Map<string, Call>()
+  readonly #approvals = new Map<string, Approval>()
+  readonly #work = new AgentWork()
+  #blocks = 0
+  #isStepOpen = false
+  /** Whether the model of the open step has said all it will. */
+  #isAnswered = false
+  /** The message that was written to last. */
+  #last: { readonly messageId: string; text: string; parts: number } | undefined
+  /** What was said before the model paused: the text of the run's answer begins with it. */
+  #saidBefore = ''
+  #isPaused = false
+  #finishReason: FinishReason = 'stop'
+
+  constructor(options: ChunkOptions) {
+    this.#options = options
+  }
+
+  /** What an event shows. */
+  *of(event: RunEvent): Generator<UIMessageChunk> {
+    if (this.#work.isBelow(event)) {
+      const progress = this.#work.after(event)
+      this.#work.follow(event)
+      if (progress !== undefined) yield* this.#showWork(progress)
+      return
+    }
+    this.#work.follow(event)
+    switch (event.type) {
+      case 'text.delta':
+        return yield* this.#write('text', event.messageId, event.delta)
+      case 'reasoning.delta':
+        if (this.#options.sendReasoning) yield* this.#write('reasoning', event.messageId, event.delta)
+        return
+      case 'message.discarded':
+        return yield* this.#discard(event.messageId)
+      case 'model.completed':
+        yield* this.#beginStep()
+        this.#isAnswered = true
+        this.#isPaused = event.finishReason === 'pause'
+        if (this.#isPaused) {
+          this.#saidBefore += this.#last?.text ?? ''
+          this.#last = undefined
+        }
+        this.#finishReason = event.finishReason === 'pause' ? 'other' : (event.finishReason ?? 'stop')
+        return
+      case 'tool.called':
+        if (!this.#isStepOpen) yield* this.#beginStep()
+        yield* this.#closeAll()
+        yield* this.#announce(event.callId, {
+          tool: event.tool,
+          input: event.input,
+          isAnnounced: false,
+          isPreliminary: false,
+        })
+        return
+      case 'tool.completed': {
+        yield* this.#settle(event.callId, { type: 'tool-output-available', output: event.result })
+        const data = referenceIn(event.result)
+        if (data !== undefined) yield { type: 'data-reference', id: data.id, data }
+        return
+      }
+      case 'tool.failed': {
+        const errorText = shownFailure(event.error, this.#options.onError)
+        return yield* this.#settle(event.callId, { type: 'tool-output-error', errorText })
+      }
+      case 'plan.saved': {
+        const { planId, version, hash } = event
+        yield { type: 'data-plan', id: planId, data: { planId, version, hash } }
+        return
+      }
+      case 'approval.requested':
+        this.#approvals.set(event.approval.approvalId, event.approval)
+        yield* this.#showWaiting(event)
+        yield { type: 'data-approval', id: event.approval.approvalId, data: event.approval }
+        return
+      case 'approval.decided': {
+        const { approvalId, decision } = event.record
+        const data = { approvalId, ...this.#approvals.get(approvalId), status: decision }
+        yield { type: 'data-approval', id: approvalId, data }
+        return
+      }
+      case 'run.completed':
+        yield* this.#complete(event.text)
+        return yield* this.#end(this.#finishReason)
+      case 'run.suspended':
+        // Calls that wait belong to this step, and go on in it.
+        yield* this.#finishStep()
+        yield { type: 'finish', finishReason: 'tool-calls' }
+        return
+      case 'run.limited':
+        yield* this.#interruptCalls()
+        return yield* this.#end('length')
+      case 'run.failed':
+        yield* this.#interruptCalls()
+        yield { type: 'error', errorText: shownError(asError(event.error), this.#options.onError) }
+        return yield* this.#end('error')
+      case 'run.cancelled':
+        yield* this.#interruptCalls()
+        yield* this.#endStep()
+        yield { type: 'abort' }
+    }
+  }
+
+  /** Takes in what was shown before these chunks begin. */
+  pass(event: RunEvent): void {
+    for (const _ of this.of(event)) {
+      // It was shown already.
+    }
+    this.#open.clear()
+    for (const call of this.#calls.values()) call.isAnnounced = false
+  }
+
+  *#write(kind: Block['kind'], messageId: string, delta: string): Generator<UIMessageChunk> {
+    if (delta === '') return
+    if (!this.#isStepOpen || this.#isAnswered) yield* this.#beginStep()
+    if (this.#last?.messageId !== messageId) {
+      this.#last = { messageId, text: '', parts: 0 }
+      if (!this.#isPaused) this.#saidBefore = ''
+    }
+    let block = this.#open.get(messageId)
+    if (block?.kind !== kind) {
+      yield* this.#close(messageId)
+      block = { kind, id: String(this.#blocks++) }
+      this.#open.set(messageId, block)
+      this.#last.parts += 1
+      yield { type: `${kind}-start`, id: block.id }
+    }
+    if (kind === 'text') this.#last.text += delta
+    yield { type: `${kind}-delta`, id: block.id, delta }
+  }
+
+  /** Takes a message back that its model began and did not end. */
+  *#discard(messageId: string): Generator<UIMessageChunk> {
+    const last = this.#last
+    if (last?.messageId !== messageId || this.#isAnswered || !this.#isStepOpen) return
+    this.#last = undefined
+    if (this.#options.discard === 'reset-step') {
+      this.#open.delete(messageId)
+      // The chunk of AI SDK 7, which its types have and those before do not.
+      yield { type: 'reset-step' } as never
+      return
+    }
+    yield* this.#close(messageId)
+    yield { type: 'data-discarded', id: messageId, data: { messageId, parts: last.parts } }
+  }
+
+  /** Shows the call that waits for an approval, unless it is one of an agent below, or was shown. */
+  *#showWaiting({ callId, approval }: Extract<RunEvent, { type: 'approval.requested' }>): Generator<UIMessageChunk> {
+    const { subject } = approval
+    if (callId === undefined || !('tool' in subject) || this.#work.isAtWork || this.#calls.has(callId)) return
+    if (!this.#isStepOpen) yield* this.#beginStep()
+    yield* this.#closeAll()
+    const { tool, input } = subject
+    yield* this.#announce(callId, { tool, input, isAnnounced: false, isPreliminary: false })
+  }
+
+  *#announce(callId: string, call: Call): Generator<UIMessageChunk> {
+    call.isAnnounced = true
+    call.isPreliminary = false
+    this.#calls.set(callId, call)
+    yield { type: 'tool-input-available', toolCallId: callId, toolName: call.tool, input: call.input }
+  }
+
+  *#settle(
+    callId: string,
+    outcome: { type: 'tool-output-available'; output: unknown } | { type: 'tool-output-error'; errorText: string },
+  ): Generator<UIMessageChunk> {
+    const call = this.#calls.get(callId)
+    // Whoever follows from the middle of a run has not seen some calls, and useChat refuses their results.
+    if (call === undefined) return
+    if (!call.isAnnounced) yield* this.#announce(callId, call)
+    this.#calls.delete(callId)
+    yield { ...outcome, toolCallId: callId }
+  }
+
+  /** The run ended before these calls had a result. Its thread says the same of them. */
+  *#interruptCalls(): Generator<UIMessageChunk> {
+    const failure = { code: 'INTERRUPTED', message: 'The run ended before.' }
+    for (const callId of Array.from(this.#calls.keys())) {
+      const errorText = shownFailure(failure, this.#options.onError)
+      yield* this.#settle(callId, { type: 'tool-output-error', errorText })
+    }
+  }
+
+  /** Shows what an agent is at as the output of its call so far. */
+  *#showWork(output: object): Generator<UIMessageChunk> {
+    // Agents are called one at a time.
+    const [callId, call] = Array.from(this.#calls).findLast(([, { tool }]) => tool === this.#work.called) ?? []
+    if (callId === undefined || call === undefined) return
+    if (!call.isAnnounced) yield* this.#announce(callId, call)
+    call.isPreliminary = true
+    yield { type: 'tool-output-available', toolCallId: callId, output, preliminary: true }
+  }
+
+  /** Deltas may be lost to a slow consumer, and some answers have none: the answer is shown as it was in the end. */
+  *#complete(whole: string): Generator<UIMessageChunk> {
+    const text = whole.startsWith(this.#saidBefore) ? whole.slice(this.#saidBefore.length) : whole
+    const { messageId, text: shown } = this.#last ?? { messageId: '', text: '' }
+    if (text === shown) return
+    const block = this.#open.get(messageId)
+    const isPart = text.startsWith(shown)
+    const rest = isPart ? text.slice(shown.length) : text
+    if (isPart && block?.kind === 'text') return yield { type: 'text-delta', id: block.id, delta: rest }
+    yield* this.#endStep()
+    yield* this.#write('text', messageId, rest)
+  }
+
+  *#close(messageId: string): Generator<UIMessageChunk> {
+    const block = this.#open.get(messageId)
+    if (block === undefined) return
+    this.#open.delete(messageId)
+    yield { type: `${block.kind}-end`, id: block.id }
+  }
+
+  *#closeAll(): Generator<UIMessageChunk> {
+    for (const messageId of Array.from(this.#open.keys())) yield* this.#close(messageId)
+  }
+
+  *#beginStep(): Generator<UIMessageChunk> {
+    if (this.#isStepOpen && !this.#isAnswered) return
+    yield* this.#endStep()
+    this.#isStepOpen = true
+    yield { type: 'start-step' }
+  }
+
+  *#endStep(): Generator<UIMessageChunk> {
+    yield* this.#finishStep()
+    this.#isStepOpen = false
+    this.#isAnswered = false
+  }
+
+  *#finishStep(): Generator<UIMessageChunk> {
+    yield* this.#closeAll()
+    // A call without a result is shown as one, as a reload shows it.
+    for (const [callId, call] of Array.from(this.#calls)) if (call.isPreliminary) yield* this.#announce(callId, call)
+    if (this.#isStepOpen) yield { type: 'finish-step' }
+  }
+
+  *#end(finishReason: FinishReason): Generator<UIMessageChunk> {
+    yield* this.#endStep()
+    yield { type: 'finish', finishReason }
+  }
+}

@@ -1,0 +1,71 @@
+import type { JsonValue } from '../../types/json.ts'
+
+// Messages and the stream protocol of `useChat` (AI SDK 5 and later), as far as a run uses them. Described structurally:
+// they fit `UIMessage` and `UIMessageChunk` of the `ai` package.
+
+/** A message as `useChat` shows it. */
+export interface UIMessage {
+  /** Of a user's message its own id; of an answer the id of its run. */
+  id: string
+  role: 'user' | 'assistant'
+  parts: UIMessagePart[]
+}
+
+/** A part of a shown message. */
+export type UIMessagePart =
+  | { type: 'step-start' }
+  | { type: 'text' | 'reasoning'; text: string; state: 'done' }
+  | { type: 'file'; mediaType: string; url: string }
+  | { type: 'data-reference'; id: string; data: ShownReference }
+  | UIToolPart
+
+/** A tool call of a shown message: a static tool part of the AI SDK, named after the tool. */
+export type UIToolPart = { type: `tool-${string}`; toolCallId: string; input: JsonValue } & (
+  | { state: 'input-available' }
+  | { state: 'output-available'; output: JsonValue }
+  | { state: 'output-error'; errorText: string }
+)
+
+/** A result that is kept as a reference: the data of a part `data-reference`. */
+export interface ShownReference {
+  /** What `references.resolve` takes. */
+  id: string
+  type: string
+  byteLength: number
+  /** What it holds, in short; null where it has been deleted since. */
+  glimpse: JsonValue
+}
+
+/**
+ * What an agent that was called is at: the preliminary output of its call, in whose place its answer comes. An agent that it
+ * calls in turn shows its own work here meanwhile.
+ */
+export interface AgentProgress {
+  agent: string
+  /** What it has written of its newest message. */
+  text: string
+  /** The tools that it called, oldest first. */
+  tools: { callId: string; tool: string; state: 'running' | 'done' | 'failed' }[]
+}
+
+/** A message that was taken back: the data of a part `data-discarded`. */
+export interface DiscardedParts {
+  messageId: string
+  /** So many parts right before this one do not count. */
+  parts: number
+}
+
+/** A piece of an answer on its way to `useChat`. */
+export type UIMessageChunk =
+  | { type: 'start'; messageId?: string }
+  | { type: 'start-step' | 'finish-step' | 'abort' }
+  | { type: 'text-start' | 'text-end' | 'reasoning-start' | 'reasoning-end'; id: string }
+  | { type: 'text-delta' | 'reasoning-delta'; id: string; delta: string }
+  | { type: 'tool-input-available'; toolCallId: string; toolName: string; input: unknown }
+  | { type: 'tool-output-available'; toolCallId: string; output: unknown; preliminary?: boolean }
+  | { type: 'tool-output-error'; toolCallId: string; errorText: string }
+  | { type: 'data-reference'; id: string; data: ShownReference }
+  | { type: 'data-discarded'; id: string; data: DiscardedParts }
+  | { type: 'data-approval' | 'data-plan'; id: string; data: unknown }
+  | { type: 'error'; errorText: string }
+  | { type: 'finish'; finishReason: 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'error' | 'other' }

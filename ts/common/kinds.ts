@@ -1,0 +1,12 @@
+import type { Kind } from '../types/limits.ts'
+
+/** Every kind, in the order in which dumps list them. */
+export const kinds: readonly Kind[] = Object.freeze([
+  'references',
+  'plans',
+  'approvals',
+  'cache',
+  'threads',
+  'runs',
+  'traces',
+])

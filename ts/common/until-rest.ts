@@ -1,0 +1,16 @@
+import type { RunEvent } from '../types/events.ts'
+
+/** How events are asked for up to where their run rests. A key of the registry, so that two copies of the package agree. */
+export const untilRest: unique symbol = Symbol.for('bailiwick.untilRest')
+
+/** Events of a run that can be read up to where the run rests: until it is over or suspended. */
+export interface RestingEvents {
+  [untilRest](): RunUntilRest
+}
+
+/** The events of a run, up to where it rests. */
+export interface RunUntilRest {
+  readonly events: AsyncIterable<RunEvent>
+  /** The sequence of the event at which the run rested before; what comes after it is new. Never rejects. */
+  readonly after: Promise<number | undefined>
+}

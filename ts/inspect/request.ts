@@ -1,0 +1,27 @@
+import type { IncomingMessage } from 'node:http'
+import type { Runtime } from '../tenant/runtime.ts'
+
+/** What is inspected. */
+export interface Subject {
+  /** A handle of the one tenant. Everything shown comes through it. */
+  readonly runtime: Runtime
+  /** What the ledger's proofs are checked with: `Store.publicKey`. */
+  readonly publicKey: string
+}
+
+/** A request of a browser that may ask. */
+export interface Ask {
+  readonly request: IncomingMessage
+  /** As it was sent: what stands for an id in it is still encoded. */
+  readonly path: string
+  readonly search: URLSearchParams
+  /** Whether nothing may change. */
+  readonly isReading: boolean
+  readonly formToken: string
+}
+
+/** The part of a list that a request asks for. */
+export function pageOf({ search }: Ask, limit = 50): { limit: number; cursor?: string } {
+  const cursor = search.get('cursor')
+  return cursor === null ? { limit } : { limit, cursor }
+}

@@ -1,0 +1,65 @@
+import type { Tenant } from '../../types/tenant.ts'
+import { type Html, html } from './html.ts'
+
+/** The parts of the page, by the path that each begins with. */
+export const sections = [
+  ['/', 'Overview'],
+  ['/runs', 'Runs'],
+  ['/approvals', 'Approvals'],
+  ['/plans', 'Plans'],
+  ['/references', 'References'],
+  ['/threads', 'Threads'],
+  ['/events', 'Events'],
+  ['/ledger', 'Ledger'],
+] as const
+
+/** What is shown under the navigation. */
+export interface Page {
+  readonly title: string
+  /** The path of the section that it belongs to. */
+  readonly section: (typeof sections)[number][0] | undefined
+  readonly body: Html
+}
+
+/** A whole document. Without a tenant it shows nothing of one: refusals go to whoever asks. */
+export function layout({ title, section, body }: Page, tenant: Tenant | undefined): string {
+  const links = sections.map(
+    ([path, name]) => html`<li><a href="${path}"${path === section && html` aria-current="page"`}>${name}</a></li>`,
+  )
+  return documentOf(
+    title,
+    html`<a class="skip" href="#main">To the content</a>
+<header>
+  <p class="brand"><img src="/icon.svg" alt="" width="22" height="22"> bailiwick</p>
+  ${tenant !== undefined && html`<p class="tenant"><span class="quiet">tenant</span> <b>${tenant.resourceId}</b></p>`}
+  ${tenant !== undefined && html`<nav aria-label="Sections"><ul>${links}</ul></nav>`}
+</header>
+<main id="main" tabindex="-1"><h1>${title}</h1>${body}</main>`,
+  )
+}
+
+/** What starts a session ends with: it goes on to the overview by itself. */
+export const enteredPage = documentOf(
+  'Welcome',
+  html`<main><h1>Welcome</h1><p><a href="/">To the overview</a></p></main>`,
+  html`<meta http-equiv="refresh" content="0; url=/">`,
+)
+
+function documentOf(title: string, body: Html, more?: Html): string {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+${more}
+<title>${title} · bailiwick</title>
+<link rel="icon" href="/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/style.css">
+</head>
+<body>
+${body}
+</body>
+</html>
+`.toString()
+}

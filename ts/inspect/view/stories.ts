@@ -1,0 +1,59 @@
+import type { Runtime } from '../../tenant/runtime.ts'
+import type { JournaledEvent } from '../../types/events.ts'
+import type { RunSummary } from '../../types/runs.ts'
+import type { Part } from '../../types/threads.ts'
+import { unlessGone } from './gone.ts'
+import { inTurn } from './in-turn.ts'
+
+/** A run, with what was asked and what came of it. */
+export interface Story {
+  readonly run: RunSummary
+  /** Absent where the run is gone meanwhile. */
+  readonly question?: string
+  /** The answer, why there is none, or what it waits for. */
+  readonly answer?: string
+}
+
+/** What was asked in runs and what came of them, from the first and the last event of each. */
+export async function storiesOf(runtime: Runtime, runs: readonly RunSummary[]): Promise<Story[]> {
+  return await inTurn(runs, async (run) => {
+    const [question, answer] = [await questionOf(runtime, run.runId), await answerOf(runtime, run)]
+    return { run, ...(question === undefined ? {} : { question }), ...(answer === undefined ? {} : { answer }) }
+  })
+}
+
+/** The text of a prompt. */
+export function promptText(prompt: string | readonly Part[]): string {
+  if (typeof prompt === 'string') return prompt
+  return prompt.map((part) => (part.type === 'text' ? part.text : `[${part.type}]`)).join(' ')
+}
+
+async function questionOf(runtime: Runtime, runId: string): Promise<string | undefined> {
+  return await unlessGone(
+    (async () => {
+      for await (const event of runtime.runs.follow(runId)) {
+        return event.type === 'run.started' ? promptText(event.prompt) : undefined
+      }
+      return undefined
+    })(),
+  )
+}
+
+async function answerOf(runtime: Runtime, { runId, status }: RunSummary): Promise<string | undefined> {
+  // One that is at work or was interrupted has nothing to say yet.
+  if (status === 'running' || status === 'interrupted') return undefined
+  const page = await unlessGone(runtime.traces.list({ runId, limit: 1 }))
+  const [last] = (page?.items ?? []) as JournaledEvent[]
+  switch (last?.type) {
+    case 'run.completed':
+      return last.text === '' ? JSON.stringify(last.output) : last.text
+    case 'run.failed':
+      return `${last.error.code}: ${last.error.message}`
+    case 'run.limited':
+      return `stopped by ${last.limit}`
+    case 'run.suspended':
+      return `waits for ${last.approvals.map(({ subject }) => ('tool' in subject ? subject.tool : 'a plan')).join(', ')}`
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,208 @@
+import { clearImmediate, setImmediate } from 'node:timers'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Reply } from '../../native/bridge.ts'
+import { Conversation } from '../../prompt/index.ts'
+import type { Model, ModelEvent, ModelRequest, ModelSettings } from '../../types/callbacks.ts'
+import type { JsonSchema } from '../../types/json.ts'
+import type { Resolved } from '../../types/references.ts'
+import type { Message } from '../../types/threads.ts'
+import { CallFailure } from './failures.ts'
+import { foundIn, type Heard, ModelEvents } from './model-events.ts'
+
+/** What the core asks of a model. */
+export interface ModelAsked {
+  readonly agent: string
+  readonly model: string
+  /** Which of the run's agents at work asks. */
+  readonly frame: number
+  /** How many of its messages came before. */
+  readonly from: number
+  readonly messages: readonly Message[]
+  /** With the agent's first request. */
+  readonly introduction?: Introduction
+}
+
+interface Introduction {
+  readonly system: string
+  readonly tools: readonly { readonly name: string; readonly description: string; readonly inputSchema: JsonSchema }[]
+  readonly outputSchema?: JsonSchema
+  readonly settings?: ModelSettings
+}
+
+/** What was sent already, so that a step sends only what is new and costs the same however long a run is. */
+export class ModelMemory {
+  readonly #introductions = new Map<string, Introduction>()
+  readonly #frames = new Map<number, Frame>()
+
+  /** The whole request. */
+  request(
+    asked: ModelAsked,
+    signal: AbortSignal,
+    resolve: (id: string) => Promise<Resolved>,
+  ): { readonly provider: string; readonly request: ModelRequest } {
+    const { agent, model, frame, from, messages } = asked
+    if (asked.introduction !== undefined) this.#introductions.set(agent, asked.introduction)
+    const { system, tools, outputSchema, settings } = this.#introductions.get(agent) as Introduction
+    const conversation = this.#conversation(frame, from, messages)
+    const slash = model.indexOf('/')
+    const request: ModelRequest = {
+      modelId: model.slice(slash + 1),
+      system,
+      messages: conversation.messages(),
+      tools,
+      ...(outputSchema === undefined ? {} : { outputSchema }),
+      ...(settings === undefined ? {} : { settings }),
+      signal,
+      resolve,
+    }
+    return { provider: model.slice(0, slash), request }
+  }
+
+  /** What an agent has before it, as it can be sent: the journal keeps what was said, and here it is made fit for a model. */
+  #conversation(frame: number, from: number, messages: readonly Message[]): Conversation {
+    let known = this.#frames.get(frame)
+    if (known?.messages.length !== from) {
+      // A step that is taken again begins from an earlier message.
+      known = { messages: [], conversation: new Conversation() }
+      const before = this.#frames.get(frame)?.messages.slice(0, from) ?? []
+      for (const message of before) add(known, message)
+      this.#frames.set(frame, known)
+    }
+    for (const message of messages) add(known, message)
+    return known.conversation
+  }
+}
+
+/** What an agent's model was sent. */
+interface Frame {
+  readonly messages: Message[]
+  readonly conversation: Conversation
+}
+
+function add({ messages, conversation }: Frame, message: Message): void {
+  messages.push(message)
+  conversation.add(message)
+}
+
+/** What an event costs besides its text, in UTF-16 units. As EVENT_COST in crates/runtime/src/runs/collected.rs. */
+const EVENT_COST = 64
+/** So much of an answer is kept back at most, for one piece. */
+const MOST_WAITING = 64 << 10
+/** The most that a model can say in one answer, in UTF-16 units of JSON. The core has limits of its own on what is in it. */
+const MOST_SAID = 64 << 20
+
+type Send = (kind: typeof Reply.piece | typeof Reply.value, text: string) => void
+
+/** What a model's answer goes to. */
+export interface Listener {
+  readonly send: Send
+  /** Is told each event. */
+  readonly hear: (event: Heard) => void
+  /** Whether anybody still waits for the answer. */
+  readonly isOpen: () => boolean
+}
+
+/**
+ * Asks a model and sends what it answers, several events at once where they come at once.
+ *
+ * @throws what the model throws, and a retryable error if its answer has no `finish`
+ */
+export async function askModel(model: Model, request: ModelRequest, { send, hear, isOpen }: Listener): Promise<void> {
+  let waiting: string[] = []
+  let size = 0
+  let total = 0
+  let flushing: NodeJS.Immediate | undefined
+  const flush = (kind: typeof Reply.piece | typeof Reply.value = Reply.piece) => {
+    if (flushing !== undefined) clearImmediate(flushing)
+    flushing = undefined
+    if (waiting.length === 0 || !isOpen()) return
+    const text = `[${waiting.join(',')}]`
+    waiting = []
+    size = 0
+    send(kind, text)
+  }
+  const flushLater = () => {
+    try {
+      flush()
+    } catch {
+      // The environment has ended: nobody waits for it.
+    }
+  }
+  const events = iteratorOf(model, request)
+  const taken = new ModelEvents()
+  // Whether it goes on by itself, and has to be told that nobody listens any more.
+  let goesOn = false
+  try {
+    for (;;) {
+      goesOn = false
+      const { done, value } = stepOf(await events.next())
+      if (done === true) break
+      const event = await value
+      goesOn = true
+      if (!isOpen()) return
+      // Written one by one: that finds what JSON cannot hold where somebody can be told.
+      const { text, heard } = taken.take(event)
+      size += text.length + EVENT_COST
+      total += text.length + EVENT_COST
+      if (total > MOST_SAID) throw tooMuch()
+      waiting.push(text)
+      hear(heard)
+      if (heard.type === 'finish') {
+        flush(Reply.value)
+        return
+      }
+      if (size < MOST_WAITING) {
+        flushing ??= setImmediate(flushLater)
+        continue
+      }
+      flush()
+      // A model that has everything at hand would never let anything else run, nor hear that enough was said.
+      await nextTurn()
+    }
+  } finally {
+    // What was said before a failure counts: no other model is asked then.
+    flush()
+    if (goesOn) leave(events)
+  }
+  throw Object.assign(new Error("The model's answer ended without a finish."), { retryable: true })
+}
+
+/** As `for await` does it, which would wait for the model's `return`. */
+function iteratorOf(model: Model, request: ModelRequest) {
+  if (typeof model?.stream !== 'function') {
+    throw wrong(`it must be an object with a function stream(request); stream is ${foundIn(model?.stream)}.`)
+  }
+  const events: (AsyncIterable<ModelEvent> & Partial<Iterable<ModelEvent>>) | undefined = model.stream(request)
+  const begin: (() => AsyncIterator<ModelEvent> | Iterator<ModelEvent>) | undefined =
+    events?.[Symbol.asyncIterator] ?? events?.[Symbol.iterator]
+  if (typeof begin !== 'function') {
+    throw wrong(
+      `stream gave ${foundIn(events)}, nothing that can be iterated. Write it as async *stream(request), or return an ` +
+        'async iterable of events at once.',
+    )
+  }
+  const iterator = begin.call(events)
+  if (typeof iterator?.next !== 'function') throw wrong('the iterator of its stream has no function next().')
+  return iterator
+}
+
+/** What an iterator gave. */
+function stepOf(step: unknown): IteratorResult<unknown> {
+  if (typeof step === 'object' && step !== null) return step as IteratorResult<unknown>
+  throw wrong(`next() of its stream gave ${foundIn(step)}; it must give an object with done and value.`)
+}
+
+/** Lets a model go. Nobody waits for what it does then. */
+function leave(events: AsyncIterator<ModelEvent> | Iterator<ModelEvent>): void {
+  const going = async () => await events.return?.()
+  going().catch(() => {})
+}
+
+function wrong(what: string): CallFailure {
+  return new CallFailure('MODEL_FAILED', `The model is wrong: ${what}`)
+}
+
+function tooMuch(): CallFailure {
+  const told = `The model said more than an answer can hold: its events have more than ${MOST_SAID} UTF-16 units (64 MiB), `
+  return new CallFailure('MODEL_FAILED', `${told}where each counts ${EVENT_COST} besides its own.`)
+}

@@ -1,0 +1,241 @@
+import { AsyncResource } from 'node:async_hooks'
+import { assertSize, jsonText, wholeJsonText } from '../../arguments/checks.ts'
+import { quietly } from '../../common/quietly.ts'
+import type { Approval } from '../../ledger/index.ts'
+import { type Bridge, Question, type QuestionHost, Reply } from '../../native/bridge.ts'
+import type { StandardSchema } from '../../spec/schema/schema.ts'
+import type { Activity, RunSpans } from '../../telemetry/index.ts'
+import type { JsonValue } from '../../types/json.ts'
+import { CallFailure, failureText } from './failures.ts'
+import type { ErrorSource } from './host-errors.ts'
+import type { HostParts } from './host-parts.ts'
+import { askModel, type ModelAsked, ModelMemory } from './model-call.ts'
+import type { Heard } from './model-events.ts'
+import { warnOfModel } from './model-warnings.ts'
+import { callTool, contextFor, issuesText, type ToolAsked } from './tool-call.ts'
+
+/** A question that is not answered. */
+interface Open {
+  readonly controller: AbortController
+  activity?: { fail(error: unknown): void }
+}
+
+/** What the span of a question fails with that is over before it is answered: cancelled, out of time, or closed. */
+const CUT_OFF = { code: 'CANCELLED' }
+
+/** Answers the core's questions of one run, in the async context of the call that began it. */
+export class RunHost implements QuestionHost {
+  readonly #bridge: Bridge
+  readonly #runId: string
+  readonly #parts: HostParts
+  readonly #context = new AsyncResource('bailiwick.run')
+  readonly #memory = new ModelMemory()
+  readonly #spans: RunSpans
+  readonly #open = new Map<number, Open>()
+  #begin: () => void = () => {}
+  /** Resolves with the first question. */
+  readonly asked: Promise<void>
+
+  constructor(bridge: Bridge, runId: string, parts: HostParts, spans: RunSpans) {
+    this.#bridge = bridge
+    this.#runId = runId
+    this.#parts = parts
+    this.#spans = spans
+    this.asked = new Promise((resolve) => {
+      this.#begin = resolve
+    })
+  }
+
+  ask(token: number, what: Question, request: string): void {
+    this.#begin()
+    const controller = this.#parts.controller()
+    this.#open.set(token, { controller })
+    inScope(this.#context, () => {
+      void this.#answer(token, what, request, controller.signal)
+    })
+  }
+
+  over(token: number): void {
+    const open = this.#open.get(token)
+    this.#open.delete(token)
+    if (open === undefined) return
+    inScope(this.#context, () => {
+      open.activity?.fail(CUT_OFF)
+      abort(open.controller)
+    })
+  }
+
+  /** The run is over, and with it everything that was asked. */
+  end(): void {
+    for (const token of [...this.#open.keys()]) this.over(token)
+  }
+
+  /** Never rejects. */
+  async #answer(token: number, what: Question, request: string, signal: AbortSignal): Promise<void> {
+    try {
+      switch (what) {
+        case Question.model:
+          await this.#model(token, request, signal)
+          break
+        case Question.tool:
+          await this.#tool(token, request, signal)
+          break
+        case Question.needsApproval:
+          await this.#needsApproval(token, request, signal)
+          break
+        case Question.output:
+          await this.#output(token, request)
+          break
+        case Question.input:
+          await this.#input(token, request)
+          break
+        default:
+          await this.#approve(token, request)
+      }
+    } catch (error) {
+      quietly(() => this.#tell(token, what, request, error))
+      this.#fail(token, error)
+    }
+    this.#open.delete(token)
+  }
+
+  async #model(token: number, request: string, signal: AbortSignal): Promise<void> {
+    const asked = JSON.parse(request) as ModelAsked
+    const { provider, request: modelRequest } = this.#memory.request(asked, signal, (id) =>
+      this.#parts.references.resolve(id),
+    )
+    const send = (kind: typeof Reply.piece | typeof Reply.value, text: string) => {
+      this.#bridge.answer(token, kind, (message) => message.raw(text))
+    }
+    const { activity, hear: record } = this.#spans.chat(asked, modelRequest)
+    const hear = (event: Heard) => {
+      if (event.type === 'warning') warnOfModel(asked.model, event['message'], this.#parts.redact)
+      record(event)
+    }
+    const isOpen = () => this.#open.has(token)
+    await this.#during(token, activity, async () => {
+      await askModel(this.#parts.model(provider), modelRequest, { send, hear, isOpen })
+      activity.end(undefined)
+    })
+  }
+
+  async #tool(token: number, request: string, signal: AbortSignal): Promise<void> {
+    const asked = JSON.parse(request) as ToolAsked
+    const activity = this.#spans.tool(asked)
+    await this.#during(token, activity, async () => {
+      const answer = await callTool(this.#runId, asked, signal, this.#parts)
+      const result = activity.isRecording && this.#parts.tracing.telemetry.recordsContent ? answer.shown() : undefined
+      activity.end(result === undefined ? {} : { result })
+      this.#reply(token, (message) => answer.write(message))
+    })
+  }
+
+  /** Does something of the host's with its span active. The span fails as it does, or when the question is over. */
+  async #during<R>(token: number, activity: Activity<R>, work: () => Promise<void>): Promise<void> {
+    const open = this.#open.get(token)
+    if (open === undefined) activity.fail(CUT_OFF)
+    else open.activity = activity
+    try {
+      await activity.run(work)
+    } catch (error) {
+      activity.fail(error instanceof CallFailure ? { code: error.code } : error)
+      throw error
+    }
+  }
+
+  async #needsApproval(token: number, request: string, signal: AbortSignal): Promise<void> {
+    const asked = JSON.parse(request) as ToolAsked
+    const context = contextFor(this.#runId, asked, signal, this.#parts)
+    const { tool, input } = asked
+    const ask = () => this.#parts.needsApproval?.({ tool, input: input as JsonValue, context })
+    const answer: unknown = await this.#spans.consent(asked, ask)
+    this.#reply(token, (message) => message.raw(JSON.stringify(typeof answer === 'boolean' ? answer : null)))
+  }
+
+  async #approve(token: number, request: string): Promise<void> {
+    const asked = JSON.parse(request) as { agent: string; frame: number; approval: Approval }
+    const answer: unknown = await this.#spans.consent(asked, () => this.#parts.approve?.(asked.approval))
+    const text = JSON.stringify(answer ?? null) ?? 'null'
+    assertSize(text.length)
+    this.#reply(token, (message) => message.raw(text))
+  }
+
+  async #output(token: number, request: string): Promise<void> {
+    const { agent, output } = JSON.parse(request) as { agent: string; output: JsonValue }
+    const schema = this.#parts.outputSchema(agent)
+    const text = schema === undefined ? '{}' : await this.#outputText(schema, output)
+    assertSize(text.length)
+    this.#reply(token, (message) => message.raw(text))
+  }
+
+  /** Whether an input fits its tool's schema: only then is anybody asked about the call. */
+  async #input(token: number, request: string): Promise<void> {
+    const { tool, input } = JSON.parse(request) as { tool: string; input: JsonValue }
+    const outcome = await this.#parts.schemas(tool).input?.['~standard'].validate(input)
+    const text = outcome?.issues === undefined ? '{}' : jsonText({ problem: this.#problem(outcome.issues) })
+    assertSize(text.length)
+    this.#reply(token, (message) => message.raw(text))
+  }
+
+  #problem(issues: Parameters<typeof issuesText>[0]): string {
+    return this.#parts.redact(issuesText(issues)).toWellFormed()
+  }
+
+  async #outputText(schema: StandardSchema, output: JsonValue): Promise<string> {
+    const outcome = await schema['~standard'].validate(output)
+    if (outcome.issues === undefined) return wholeJsonText({ output: outcome.value ?? null })
+    return jsonText({ problem: this.#problem(outcome.issues) })
+  }
+
+  /** Tells the host, unless it is the model's mistake, or nothing but the end of what was cancelled. */
+  #tell(token: number, what: Question, request: string, error: unknown): void {
+    if (error instanceof CallFailure && error.code === 'INPUT_INVALID') return
+    if (!this.#open.has(token) && isAbort(error)) return
+    const about = { tenant: this.#parts.tenant.resourceId, runId: this.#runId }
+    this.#parts.tell(error, Object.freeze({ ...about, ...callAskedAbout(what, request) }))
+  }
+
+  #reply(token: number, write: Parameters<Bridge['answer']>[2]): void {
+    this.#bridge.answer(token, Reply.value, write)
+  }
+
+  #fail(token: number, error: unknown): void {
+    try {
+      const text = failureText(error, this.#parts.redact)
+      this.#bridge.answer(token, Reply.failure, (message) => message.raw(text))
+    } catch {
+      // The environment has ended: nobody waits for it.
+    }
+  }
+}
+
+/** Which call a question is about. */
+function callAskedAbout(what: Question, request: string): Pick<ErrorSource, 'callId' | 'tool'> {
+  if (what === Question.tool || what === Question.needsApproval) {
+    const { callId, tool } = JSON.parse(request) as ToolAsked
+    return { callId, tool }
+  }
+  if (what !== Question.approve) return {}
+  const { subject } = (JSON.parse(request) as { approval: Approval }).approval
+  return 'tool' in subject ? { tool: subject.tool } : {}
+}
+
+/** Whether an error says no more than that something was aborted. */
+function isAbort(error: unknown): boolean {
+  return (error as { name?: unknown } | null | undefined)?.name === 'AbortError'
+}
+
+const { runInAsyncScope } = AsyncResource.prototype
+const abortSignal = AbortController.prototype.abort
+
+/** Runs something in the async context of a run. The host may get hold of that context, and put a method of its own onto it. */
+function inScope(context: AsyncResource, work: () => void): void {
+  runInAsyncScope.call(context, work)
+}
+
+/** Aborts, whatever the host has put onto the signal. */
+function abort(controller: AbortController): void {
+  try {
+    abortSignal.call(controller)
+  } catch {}
+}

@@ -1,0 +1,145 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { types } from 'node:util'
+import { assertSize, isBytes, refuseOtherBinary, wholeJsonText } from '../../arguments/checks.ts'
+import { byteLengthOf, type Message } from '../../native/message.ts'
+import type { StandardSchema, ValidationResult } from '../../spec/schema/schema.ts'
+import type { ToolContext } from '../../types/callbacks.ts'
+import type { JsonValue } from '../../types/json.ts'
+import { CallFailure } from './failures.ts'
+import type { HostParts } from './host-parts.ts'
+
+/** What the core asks of a tool. */
+export interface ToolAsked {
+  readonly agent: string
+  /** Which of the run's agents at work calls; they are numbered as they begin, from 1. */
+  readonly frame: number
+  readonly threadId: string
+  readonly callId: string
+  readonly actor?: string
+  readonly tool: string
+  readonly idempotencyKey: string
+  readonly input: unknown
+}
+
+/** What a tool answered. */
+export interface ToolAnswer {
+  write(message: Message): void
+  /** The same as content, for those who may see it. Of bytes there is nothing to show. */
+  shown(): JsonValue | undefined
+}
+
+const JSON_RESULT = 0
+const TEXT_RESULT = 1
+const BYTES_RESULT = 2
+const REFERENCE_RESULT = 3
+const VALIDATED_RESULT = 4
+
+/** The context of a call: made here, frozen, and bound to the tenant. */
+export function contextFor(runId: string, asked: ToolAsked, signal: AbortSignal, parts: HostParts): ToolContext {
+  const { threadId, callId, actor, idempotencyKey } = asked
+  const { tenant, references, cache, dataEnvironment } = parts
+  return Object.freeze({
+    tenant,
+    runId,
+    threadId,
+    callId,
+    ...(actor === undefined ? {} : { actor }),
+    references,
+    cache,
+    dataEnvironment,
+    signal,
+    idempotencyKey,
+  })
+}
+
+/**
+ * Calls a tool's handler with the validated input.
+ *
+ * @throws what the handler throws, and CallFailure for an input or result that its schema refuses
+ */
+export async function callTool(
+  runId: string,
+  asked: ToolAsked,
+  signal: AbortSignal,
+  parts: HostParts,
+): Promise<ToolAnswer> {
+  const handler = parts.handler(asked.tool)
+  if (handler === undefined) throw new CallFailure('TOOL_UNKNOWN', 'The tool has no handler.')
+  const schemas = parts.schemas(asked.tool)
+  const input = schemas.input ? await validated(schemas.input, asked.input, 'INPUT_INVALID') : asked.input
+  const answered: unknown = await handler(input, contextFor(runId, asked, signal, parts))
+  const result = types.isGeneratorObject(answered) ? await returnOf(answered as AnyGenerator, signal) : answered
+  if (isBytes(result)) {
+    assertSize(byteLengthOf(result))
+    return { write: (message) => message.u8(BYTES_RESULT).rawBytes(result), shown: () => undefined }
+  }
+  if (isReference(result)) {
+    const { id } = result
+    return { write: (message) => message.u8(REFERENCE_RESULT).raw(id), shown: () => ({ reference: id }) }
+  }
+  if (schemas.output) {
+    const text = wholeJsonText((await validated(schemas.output, result, 'RESULT_INVALID')) ?? null)
+    assertSize(text.length)
+    return { write: (message) => message.u8(VALIDATED_RESULT).raw(text), shown: () => JSON.parse(text) as JsonValue }
+  }
+  if (typeof result === 'string') {
+    assertSize(result.length)
+    const text = result.toWellFormed()
+    return { write: (message) => message.u8(TEXT_RESULT).raw(text), shown: () => text }
+  }
+  refuseOtherBinary(result)
+  const text = wholeJsonText(result ?? null)
+  assertSize(text.length)
+  return { write: (message) => message.u8(JSON_RESULT).raw(text), shown: () => JSON.parse(text) as JsonValue }
+}
+
+type AnyGenerator = Generator<unknown, unknown> | AsyncGenerator<unknown, unknown>
+
+/** So many steps of a generator are taken before others have their turn: it may never wait for anything. */
+const STEPS_IN_A_ROW = 64
+
+/** What a generator returns in the end. What it yields is how far it has come, which nobody is told yet. */
+async function returnOf(generator: AnyGenerator, signal: AbortSignal): Promise<unknown> {
+  // One that waits hears of it when it goes on, and ends then.
+  const stop = () => void (async () => await generator.return(undefined))().catch(() => {})
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    for (let steps = 1; !signal.aborted; steps += 1) {
+      const { done, value } = await generator.next()
+      if (done === true) return await value
+      if (steps % STEPS_IN_A_ROW === 0) await nextTurn()
+    }
+    stop()
+    return undefined
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+async function validated(schema: StandardSchema, value: unknown, code: string): Promise<unknown> {
+  const outcome = await schema['~standard'].validate(value)
+  if (outcome.issues === undefined) return outcome.value
+  throw new CallFailure(code, `It does not fit its schema: ${issuesText(outcome.issues)}`)
+}
+
+/** What a schema found wrong, as a text for a model: the first five issues. */
+export function issuesText(issues: NonNullable<ValidationResult<unknown>['issues']>): string {
+  const texts = issues.slice(0, 5).map(({ message, path }) => {
+    const keys = (path ?? []).map((key) => String(typeof key === 'object' ? key.key : key))
+    return `at "/${keys.join('/')}": ${message}`
+  })
+  return texts.join('; ')
+}
+
+/** Whether it is a Reference, as `references.put` gives it. Whose it is, the core finds out. */
+function isReference(value: unknown): value is { readonly id: string } {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const { id, type, mediaType, byteLength } = value as Record<string, unknown>
+  return (
+    typeof id === 'string' &&
+    /^ref_[a-z2-7]{32}$/.test(id) &&
+    typeof type === 'string' &&
+    typeof mediaType === 'string' &&
+    typeof byteLength === 'number'
+  )
+}

@@ -1,0 +1,70 @@
+import type { Message } from '../native/message.ts'
+import { Operation } from '../native/operations.ts'
+import { json, nothing, type Session } from '../session/session.ts'
+import { idWriter } from '../session/writers.ts'
+import type { RunEvent } from '../types/events.ts'
+import type { RunSummary } from '../types/runs.ts'
+
+/** How far somebody has read a run's events. */
+export interface RunPosition {
+  readonly next: number
+  readonly messageId: string
+  readonly text: number
+  readonly reasoning: number
+}
+
+/** What is new. */
+export interface RunPage {
+  readonly events: readonly RunEvent[]
+  readonly position: RunPosition
+  /** Whether the run is at work in this process. */
+  readonly live: boolean
+  /** Whether nothing comes after these. */
+  readonly over: boolean
+}
+
+/** Reads one run's events. */
+export class RunReader {
+  readonly #session: Session
+  readonly #runId: string
+
+  constructor(session: Session, runId: string) {
+    this.#session = session
+    this.#runId = runId
+  }
+
+  /** Where whoever has seen the events up to this one goes on; else the beginning. */
+  start(after?: number): RunPosition {
+    return { next: after === undefined ? 0 : after + 1, messageId: '', text: 0, reasoning: 0 }
+  }
+
+  /**
+   * Waits a second at most for what is new.
+   *
+   * @param patient whether to wait for a run that is not at work, too
+   */
+  read({ next, messageId, text, reasoning }: RunPosition, patient: boolean): Promise<RunPage> {
+    const write = (message: Message) =>
+      message
+        .text(this.#runId)
+        .optionalNumber(next)
+        .text(messageId)
+        .optionalNumber(text)
+        .optionalNumber(reasoning)
+        .u8(patient ? 1 : 0)
+    return this.#session.call(Operation.runEvents, () => write, json<RunPage>)
+  }
+}
+
+/** A run as the core tells of it. Of a suspended one, `restsAt` is the sequence of the event at which it was suspended. */
+export type RestingSummary = RunSummary & { readonly restsAt?: number }
+
+/** Reads a run. Rejects with NotFoundError. */
+export function readSummary(session: Session, runId: string): Promise<RestingSummary> {
+  return session.call(Operation.runGet, () => idWriter('run', runId), json<RestingSummary>)
+}
+
+/** Cancels a run. Rejects with NotFoundError. */
+export function cancelRun(session: Session, runId: string): Promise<void> {
+  return session.call(Operation.runCancel, () => idWriter('run', runId), nothing)
+}

@@ -1,0 +1,88 @@
+import { type Behind, behindOf } from '../definitions/definition.ts'
+import type { DefinitionLists } from './cross-references.ts'
+import { Issues, pathTo } from './issues.ts'
+import { messages } from './messages.ts'
+import { copyJson } from './plain-json.ts'
+
+/** What was given to `defineRuntime` and everything that it holds, each once: what the dump lists. */
+export function collectDefinitions(given: DefinitionLists, issues: Issues): DefinitionLists {
+  const agents = new Registry(given.agents, issues)
+  const tools = new Registry(given.tools, issues)
+  const references = new Registry(given.references, issues)
+  const plans = new Registry(given.plans, issues)
+  for (const [index, agent] of given.agents.entries()) {
+    const path = pathTo('agents', index)
+    for (const route of behindOf(agent).agents) {
+      agents.add(route, (name) => `${path}.routes${placeIn(agent, 'routes', name)}`)
+    }
+  }
+  for (const [index, agent] of agents.list.entries()) {
+    const behind = behindOf(agent)
+    const path = pathTo('agents', index)
+    for (const tool of behind.tools) tools.add(tool, (name) => `${path}.tools${placeIn(agent, 'tools', name)}`)
+    for (const plan of behind.plans) plans.add(plan, () => `${path}.plan`)
+  }
+  for (const [index, tool] of tools.list.entries()) {
+    const path = pathTo('tools', index)
+    for (const type of behindOf(tool).references) {
+      references.add(type, (name) =>
+        (tool as { result?: unknown }).result === name
+          ? `${path}.result`
+          : `${path}.references${placeIn(tool, 'references', name)}`,
+      )
+    }
+  }
+  return { agents: agents.list, tools: tools.list, references: references.list, plans: plans.list }
+}
+
+/** One list of definitions. What is given by hand stays as it is; what is held joins unless it is there already. */
+class Registry {
+  readonly list: unknown[]
+  readonly #byName = new Map<unknown, unknown>()
+  readonly #issues: Issues
+
+  constructor(given: readonly unknown[], issues: Issues) {
+    this.list = [...given]
+    this.#issues = issues
+    for (const definition of given) this.#byName.set(nameIn(definition), definition)
+  }
+
+  add(definition: unknown, placeOf: (name: unknown) => string): void {
+    const name = nameIn(definition)
+    const registered = this.#byName.get(name)
+    if (registered === undefined) {
+      this.#byName.set(name, definition)
+      this.list.push(definition)
+    } else if (!isSameDefinition(registered, definition)) {
+      this.#issues.add(placeOf(name), messages.conflict)
+    }
+  }
+}
+
+function nameIn(definition: unknown): unknown {
+  return (definition as { name?: unknown } | null)?.name
+}
+
+/** Where a definition holds a name: `[1]` in a list, `.property` in a record. */
+function placeIn(holder: unknown, key: 'routes' | 'tools' | 'references', name: unknown): string {
+  const names = (holder as Record<string, unknown>)[key]
+  if (Array.isArray(names)) return pathTo('', names.indexOf(name))
+  const property = Object.entries(names ?? {}).find(([, value]) => value === name)?.[0] ?? ''
+  const place = pathTo('', property)
+  return place.startsWith('[') ? place : `.${place}`
+}
+
+/** Two objects are one definition if they dump alike and validate with the same schemas. */
+function isSameDefinition(left: unknown, right: unknown): boolean {
+  if (left === right) return true
+  return dumped(left) === dumped(right) && haveSameSchemas(behindOf(left), behindOf(right))
+}
+
+function dumped(definition: unknown): string {
+  return JSON.stringify(copyJson(definition, '', new Issues(), 2))
+}
+
+function haveSameSchemas(left: Behind, right: Behind): boolean {
+  const properties = new Set([...Object.keys(left.schemas), ...Object.keys(right.schemas)])
+  return Array.from(properties).every((property) => left.schemas[property] === right.schemas[property])
+}

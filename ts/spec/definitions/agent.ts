@@ -1,0 +1,158 @@
+import type { ModelSettings } from '../../types/callbacks.ts'
+import type { JsonSchema } from '../../types/json.ts'
+import type { RunLimits } from '../../types/limits.ts'
+import type { PlanType } from './plan.ts'
+import type { Prompt } from './prompt.ts'
+import type { inferred, Tool } from './tool.ts'
+
+/** What an agent is for. */
+export type AgentRole = 'coordinator' | 'planner' | 'executor' | 'specialist'
+
+/**
+ * An agent. Frozen JSON: tools, routes and the plan type are there by name.
+ *
+ * @typeParam N its name
+ * @typeParam O what it answers
+ * @typeParam T the tools that it holds
+ */
+export interface AgentSpec<N extends string = string, O = unknown, T extends Tool = Tool> {
+  readonly role: AgentRole
+  readonly name: N
+  readonly description?: string
+  /** `provider/model`, or several, tried in order until the first delta. Absent only in an executor. */
+  readonly model?: string | readonly string[]
+  readonly modelSettings?: ModelSettings
+  readonly prompt?: string | Prompt
+  /** The agents that a coordinator may hand over to. */
+  readonly routes?: readonly string[]
+  /** The plan type that a planner makes. */
+  readonly plan?: string
+  readonly tools: readonly string[]
+  /** The JSON Schema of a specialist's answer. */
+  readonly output?: JsonSchema
+  /** The limits of one run of this agent. */
+  readonly limits?: RunLimits
+  readonly [inferred]?: { readonly output: O; readonly tools: T }
+}
+
+/** The name of a model, or several: see `model`. */
+export type ModelNames = string | readonly string[]
+
+/**
+ * The agent that receives `query`.
+ *
+ * @typeParam M its model, as it was written
+ * @typeParam R the names of its routes
+ * @typeParam H the agents that it was given as routes
+ */
+export type Coordinator<
+  N extends string = string,
+  T extends Tool = Tool,
+  M extends ModelNames = ModelNames,
+  R extends string = string,
+  H extends AgentSpec = AgentSpec,
+> = AgentSpec<N, string, T> & {
+  readonly role: 'coordinator'
+  readonly model: M
+  readonly routes: readonly R[]
+  readonly [inferred]?: { readonly agents: H }
+}
+
+/** The agent that makes plans. */
+export type Planner<N extends string = string, T extends Tool = Tool, M extends ModelNames = ModelNames> = AgentSpec<
+  N,
+  string,
+  T
+> & { readonly role: 'planner'; readonly model: M }
+
+/** The agent that runs approved plans. */
+export type Executor<N extends string = string, T extends Tool = Tool, M extends ModelNames = ModelNames> = AgentSpec<
+  N,
+  string,
+  T
+> & { readonly role: 'executor'; readonly model?: M }
+
+/** An agent that answers with its own tools. */
+export type Specialist<
+  N extends string = string,
+  O = string,
+  T extends Tool = Tool,
+  M extends ModelNames = ModelNames,
+> = AgentSpec<N, O, T> & { readonly role: 'specialist'; readonly model: M }
+
+/** The tools among what an agent was given; names say nothing to TypeScript. */
+export type ToolsAmong<T extends readonly (Tool | string)[]> = Extract<T[number], Tool>
+
+interface Described<N extends string> {
+  /** `^[a-z][a-z0-9_-]{0,63}$` */
+  readonly name: N
+  /** What other agents are told about it. */
+  readonly description?: string
+  /** The limits of one run of this agent. */
+  readonly limits?: RunLimits
+}
+
+/** The names of routes, some of which may be given as the agents themselves. */
+export type RouteNames<R extends readonly (AgentSpec | string)[]> =
+  | Extract<R[number], string>
+  | Extract<R[number], AgentSpec>['name']
+
+interface Asked<M extends ModelNames> {
+  /** `provider/model`, or several, tried in order until the first delta. */
+  readonly model: M
+  readonly modelSettings?: ModelSettings
+  readonly prompt: string | Prompt
+}
+
+/** What `defineCoordinator` takes. */
+export interface CoordinatorDefinition<
+  N extends string,
+  T extends readonly (Tool | string)[],
+  M extends ModelNames = ModelNames,
+  R extends readonly (AgentSpec | string)[] = readonly (AgentSpec | string)[],
+> extends Described<N>,
+    Asked<M> {
+  /** The agents that it may hand over to, or their names; at least one. Agents given here are registered with it. */
+  readonly routes: R
+  readonly tools?: T
+}
+
+/** What `definePlanner` takes. */
+export interface PlannerDefinition<
+  N extends string,
+  T extends readonly (Tool | string)[],
+  M extends ModelNames = ModelNames,
+> extends Described<N>,
+    Asked<M> {
+  /** The type of the plans that it makes. */
+  readonly plan: PlanType | string
+  readonly tools?: T
+}
+
+/** What `defineExecutor` takes. */
+export interface ExecutorDefinition<
+  N extends string,
+  T extends readonly (Tool | string)[],
+  M extends ModelNames = ModelNames,
+> extends Described<N>,
+    Partial<Asked<M>> {
+  /** The tools that a plan's steps may use. */
+  readonly tools: T
+}
+
+/** What `defineSpecialist` takes. */
+export interface SpecialistDefinition<
+  N extends string,
+  T extends readonly (Tool | string)[],
+  S,
+  M extends ModelNames = ModelNames,
+> extends Described<N>,
+    Asked<M> {
+  readonly tools?: T
+  /**
+   * What it answers: a Standard Schema that can give its JSON Schema, or a JSON Schema. Default: text. A Standard Schema's
+   * own `validate` decides, so coercion, defaults, transforms and refinements apply; what it refuses goes back
+   * to the model.
+   */
+  readonly output?: S
+}

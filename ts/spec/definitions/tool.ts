@@ -1,0 +1,145 @@
+import type { JsonSchema } from '../../types/json.ts'
+import { checkTool } from '../checks/agent-and-tool-checks.ts'
+import { Issues } from '../checks/issues.ts'
+import { isPlainObject } from '../checks/plain-json.ts'
+import { toolShape } from '../checks/shapes.ts'
+import {
+  type Schema,
+  type SchemaInput,
+  type SchemaOutput,
+  toJsonSchema,
+  type UntypedArguments,
+} from '../schema/schema.ts'
+import { freezeDefinition, heldIn, nameOf, propertiesOf, standardSchemas } from './definition.ts'
+import type { ReferenceType } from './reference.ts'
+
+/** Carries inferred types; there is no such property. */
+export declare const inferred: unique symbol
+
+/** Whether a person must agree before a call: never, always, or as `createRuntime`'s `needsApproval` says. */
+export type ApprovalPolicy = 'never' | 'always' | 'dynamic'
+
+/** What a tool does to the world: nothing, or something that must not happen twice. */
+export type ToolEffects = 'read' | 'write'
+
+/** What follows for a `write` call that was started and has no result after a crash. */
+export type InterruptedPolicy = 'ask' | 'retry' | 'fail'
+
+/**
+ * A tool that agents may call. Frozen JSON; the handler is given to `createRuntime`.
+ *
+ * @typeParam N its name
+ * @typeParam I what its handler is given
+ * @typeParam O what its handler answers
+ */
+export interface Tool<N extends string = string, I = unknown, O = unknown> {
+  readonly name: N
+  readonly description: string
+  /** The JSON Schema of the arguments. */
+  readonly input: JsonSchema
+  /** The JSON Schema of the result. */
+  readonly output?: JsonSchema
+  readonly approval: ApprovalPolicy
+  readonly effects: ToolEffects
+  readonly onInterrupted: InterruptedPolicy
+  /** How long a call may take, in milliseconds. */
+  readonly timeoutMs?: number
+  /** The properties of the input that hold reference ids, each with the name of the reference type. */
+  readonly references?: { readonly [property: string]: string }
+  /** The name of the reference type under which a large result is kept. */
+  readonly result?: string
+  /** Whether a model may make the same `write` call twice in one answer. */
+  readonly allowRepeats?: boolean
+  readonly [inferred]?: { readonly input: I; readonly output: O }
+}
+
+/** What `defineTool` takes. */
+export interface ToolDefinition<N extends string, I extends Schema, O extends Schema | undefined> {
+  /** `^[A-Za-z][A-Za-z0-9_-]{0,63}$` */
+  readonly name: N
+  /** What the model is told about the tool. */
+  readonly description: string
+  /**
+   * The arguments, an object: a Standard Schema that can give its JSON Schema (zod ≥ 4.2, arktype, valibot wrapped by
+   * `@valibot/to-json-schema`) or a JSON Schema. A Standard Schema decides alone: coercion, defaults, transforms and
+   * refinements apply, and the handler gets its output; models are shown its JSON Schema. It may validate more than once,
+   * also before a person is asked about the call.
+   */
+  readonly input: I
+  /** The result, in the same way. The handler answers what the schema takes. */
+  readonly output?: O
+  /** Default `never`. */
+  readonly approval?: ApprovalPolicy
+  /** Default `write`. */
+  readonly effects?: ToolEffects
+  /** Default `ask`: it becomes an approval. */
+  readonly onInterrupted?: InterruptedPolicy
+  /** How long a call may take: a positive number of milliseconds. Default: as long as the run. */
+  readonly timeoutMs?: number
+  /** The properties of the input that hold reference ids: the only ones that are checked for their owner. */
+  readonly references?: { readonly [property: string]: ReferenceType | string }
+  /** The reference type under which a large result is kept. */
+  readonly result?: ReferenceType | string
+  /**
+   * Whether a `write` call that has the name and the input of an earlier one of the same answer is made as well. Default: it
+   * is not, since some servers send a call twice; the model is told that the result is there.
+   */
+  readonly allowRepeats?: boolean
+}
+
+/**
+ * A tool that agents may call.
+ *
+ * @throws SpecError with every problem of the definition
+ * @example
+ * ```ts
+ * const search = defineTool({
+ *   name: 'search',
+ *   description: 'Finds products',
+ *   input: z.object({ text: z.string(), limit: z.number().default(10) }),
+ *   effects: 'read',
+ * })
+ * ```
+ */
+export function defineTool<
+  const N extends string,
+  const I extends Schema,
+  const O extends Schema | undefined = undefined,
+>(definition: ToolDefinition<N, I, O>): Tool<N, SchemaOutput<I, UntypedArguments>, SchemaInput<O>> {
+  const issues = new Issues()
+  const given = propertiesOf(definition, issues)
+  const { references } = given
+  const input = toJsonSchema(given['input'], 'input', issues, { rootInPlace: true })
+  if (isPlainObject(input) && input['type'] !== 'object') issues.add('input', notOfAnObject(given['name'], input))
+  const draft = {
+    ...given,
+    input,
+    output: toJsonSchema(given['output'], 'output', issues),
+    references: isPlainObject(references) ? mapValues(references, nameOf) : references,
+    result: nameOf(given['result']),
+  }
+  const behind = {
+    references: heldIn([...(isPlainObject(references) ? Object.values(references) : []), given['result']]),
+    schemas: standardSchemas(given, ['input', 'output']),
+  }
+  return freezeDefinition(toolShape, draft, { kind: 'tool', ...behind }, issues, checkTool) as never
+}
+
+function mapValues(record: Record<string, unknown>, map: (value: unknown) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
+}
+
+/** What is said of an input that is no schema of an object: what it is, and what to do. */
+function notOfAnObject(name: unknown, input: Record<string, unknown>): string {
+  const type = JSON.stringify(input['type'])
+  const keyword = ['anyOf', 'oneOf', 'allOf', 'properties', '$ref'].find((known) => Object.hasOwn(input, known))
+  const found = type === undefined ? `${keyword === undefined ? '' : `"${keyword}" and `}no "type"` : `"type": ${type}`
+  const advice =
+    type === undefined && keyword === 'properties'
+      ? 'Add "type": "object".'
+      : 'Wrap it: z.object({ request: … }), or { "type": "object", "properties": { "request": … } }.'
+  return (
+    `Must be a schema of an object ("type": "object"), because tools are called with named arguments. That of the tool ` +
+    `${JSON.stringify(name)} has ${found}. ${advice}`
+  )
+}

@@ -1,7 +1,0 @@
-/** A value that survives `JSON.stringify` and `JSON.parse`. */
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject
-
-/** A plain object of JSON values. */
-export interface JsonObject {
-  readonly [key: string]: JsonValue
-}

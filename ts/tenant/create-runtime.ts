@@ -1,0 +1,186 @@
+import { type Checks, type Given, option, readOptions } from '../arguments/options.ts'
+import { kindOf } from '../common/shown-values.ts'
+import { InvalidInputError } from '../errors/index.ts'
+import { forCaller } from '../errors/rejection.ts'
+import type { Approval } from '../ledger/index.ts'
+import { bridge } from '../native/bridge.ts'
+import { Operation } from '../native/operations.ts'
+import type { OnError } from '../runs/host/host-errors.ts'
+import {
+  type Callbacks,
+  checkCallbacks,
+  defaultEnvironment,
+  type ModelSource,
+  type ToolCallQuestion,
+  validatedOf,
+} from '../runs/host/host-parts.ts'
+import { Session } from '../session/session.ts'
+import type { HasAgents, ProviderNames, ToolsOf } from '../spec/definitions/handlers.ts'
+import { tenantPart, topologyJson, topologyOf } from '../spec/dump/dump-parts.ts'
+import { ownSpec } from '../spec/dump/own-spec.ts'
+import type { GivenHandlers, RuntimeSpec } from '../spec/index.ts'
+import type { StandardSchema } from '../spec/schema/schema.ts'
+import { foreignVersion, OpenStore, openWith, type Store } from '../store/store.ts'
+import { type TelemetryOptions, telemetryFor } from '../telemetry/index.ts'
+import type { ApproverAnswer } from '../types/approvals.ts'
+import type { Foundation } from './runtime.ts'
+import { type Runtime, TenantRuntime } from './runtime.ts'
+
+const DEFAULT_STORE = 'sled:./.bailiwick'
+
+/** Models by the name of their provider. */
+interface Models {
+  readonly [provider: string]: ModelSource
+}
+
+/** What a runtime is given beside its spec. */
+export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
+  /** An open store, or what `openStore` takes for one. Default: the environment variable BAILIWICK_STORE, else `sled:./.bailiwick`. */
+  readonly store?: Store | string
+  /** The handlers of the spec's tools, by name. Required for every tool if the spec has agents. */
+  readonly tools?: Partial<GivenHandlers<Spec>>
+  /** The models, by provider. Required for every provider that an agent names. */
+  readonly models?: Models
+  /** Standard Schemas for the inputs of tools whose spec came from a dump, by the tool's name. */
+  readonly schemas?: { readonly [tool: string]: StandardSchema }
+  /** Says whether a call needs an approval. Required when a tool's approval is `dynamic`. */
+  readonly needsApproval?: (call: ToolCallQuestion) => boolean | Promise<boolean>
+  /** The host's channel to a person who decides. Without it every approval is deferred, and its run suspended. */
+  readonly approve?: (approval: Approval) => Promise<ApproverAnswer>
+  /**
+   * Is told of what callbacks throw and no caller gets: a tool's handler, a model, which may be asked again, `needsApproval`,
+   * `approve`, a schema. What the core finds itself is in the run's events alone (`tool.failed`): a call that ran out of time, a
+   * result that does not fit a JSON Schema or holds `__proto__`. What it throws itself is dropped.
+   */
+  readonly onError?: OnError
+  /**
+   * Where the names of environment variables in the spec are looked up. Default: `process.env`. A variable that holds a
+   * root key is refused, wherever it is looked up.
+   */
+  readonly env?: { readonly [name: string]: string | undefined }
+  /** What the runtime's OpenTelemetry spans say. Tenants and content are not among it unless this adds them. */
+  readonly telemetry?: TelemetryOptions
+}
+
+const runtimeChecks: Checks<RuntimeOptions> = {
+  store: option.any,
+  tools: option.object,
+  models: option.object,
+  schemas: option.object,
+  needsApproval: option.any,
+  approve: option.any,
+  onError: option.any,
+  env: option.object,
+  telemetry: option.object,
+}
+
+/**
+ * The options of `createRuntime`. A spec whose agents TypeScript knows needs a handler for each of its tools and a model for each
+ * of its providers; one that came from a dump is checked when it runs.
+ */
+export type OptionsFor<Spec extends RuntimeSpec> =
+  HasAgents<Spec> extends true
+    ? [
+        options: Omit<RuntimeOptions<Spec>, 'models' | 'tools'> &
+          ([ProviderNames<Spec>] extends [never]
+            ? Pick<RuntimeOptions<Spec>, 'models'>
+            : { readonly models: Models & { readonly [Provider in ProviderNames<Spec>]: ModelSource } }) &
+          ([ToolsOf<Spec>] extends [never]
+            ? Pick<RuntimeOptions<Spec>, 'tools'>
+            : { readonly tools: GivenHandlers<Spec> }),
+      ]
+    : [options?: RuntimeOptions<Spec>]
+
+/** The topologies that this thread's core knows, by number. */
+const topologies = new WeakMap<object, Promise<number>>()
+
+/**
+ * Binds a runtime to the spec's tenant. No data is read or written: a tenant comes to be with its first write.
+ *
+ * @param spec what `defineRuntime`, `withTenant` or `parseRuntimeSpec` made, of whichever installed copy of the package
+ * @throws SpecError (rejected) if a tool has no handler, a provider no model or `query` nobody to go to, or the spec names a
+ *   variable that holds a root key; InvalidInputError for anything that is no spec or store, and what `openStore` rejects
+ *   with if `store` is a URL
+ *
+ * @example
+ * ```ts
+ * const runtime = await createRuntime(defineRuntime({ tenant: defineTenant('acme', 'v1') }), { store: 'sled:./data' })
+ * const { id } = await runtime.references.put('note', { text: 'hello' })
+ * ```
+ */
+export async function createRuntime<Spec extends RuntimeSpec>(
+  spec: Spec,
+  ...[options = {}]: OptionsFor<Spec>
+): Promise<Runtime<Spec>> {
+  const own = ownSpec(spec) as Spec | undefined
+  const topology = own && topologyOf(own)
+  if (own === undefined || topology === undefined) {
+    throw new InvalidInputError(
+      `spec must be one that defineRuntime, withTenant or parseRuntimeSpec made, not ${kindOf(spec)} of another make.`,
+    )
+  }
+  const { store: given, telemetry: told, ...functions } = readOptions(options as RuntimeOptions, runtimeChecks)
+  if (given instanceof OpenStore) OpenStore.sessionOf(given).assertOpen()
+  const telemetry = telemetryFor(told)
+  const callbacks = callbacksOf(functions)
+  checkCallbacks(own, callbacks)
+  const registered = forCaller(topologies.get(topology) ?? register(own, topology))
+  const store = given === undefined ? process.env['BAILIWICK_STORE'] || DEFAULT_STORE : given
+  const bindTo = async (opened: OpenStore, ownsStore: boolean) =>
+    bind(own, await registered, { telemetry: await telemetry, store: opened, ownsStore, callbacks })
+  if (store instanceof OpenStore) return await bindTo(store, false)
+  if (typeof store !== 'string') throw new InvalidInputError(wrongStore(store))
+  const opened = await openWith(store, {}, {})
+  try {
+    return await bindTo(opened, true)
+  } catch (error) {
+    await opened.close()
+    throw error
+  }
+}
+
+function wrongStore(store: unknown): string {
+  const version = foreignVersion(store)
+  if (version === undefined) return `store must be a Store of this thread or a URL, not ${kindOf(store)}.`
+  return (
+    `store was opened by another copy of bailiwick (version ${version}). Open it with openStore of the copy that this ` +
+    'createRuntime belongs to, or install bailiwick once (npm ls bailiwick shows who brings which).'
+  )
+}
+
+function bind<Spec extends RuntimeSpec>(
+  spec: Spec,
+  topology: number,
+  parts: Omit<Foundation<Spec>, 'spec' | 'session'>,
+): Runtime<Spec> {
+  const native = bridge()
+  const validated = validatedOf(spec, parts.callbacks)
+  const store = OpenStore.sessionOf(parts.store)
+  const number = native.createHandle(store.number, topology, JSON.stringify({ ...tenantPart(spec), validated }))
+  const session = new Session(native, number, store)
+  native.keepHandle(session, number)
+  return new TenantRuntime({ ...parts, spec, session })
+}
+
+/** Hands a topology across the boundary, once for all tenants that share it. */
+function register(spec: RuntimeSpec, topology: object): Promise<number> {
+  const native = bridge()
+  const text = topologyJson(spec)
+  const registered = native.submit(
+    Operation.registerTopology,
+    0,
+    (message) => message.text(text),
+    (answer) => answer.u32(),
+  )
+  topologies.set(topology, registered)
+  registered.then(
+    (number) => native.keepTopology(topology, number),
+    () => topologies.delete(topology),
+  )
+  return registered
+}
+
+function callbacksOf(given: Given<Omit<RuntimeOptions, 'store' | 'telemetry'>>): Callbacks {
+  const { tools = {}, models = {}, schemas = {}, needsApproval, approve, onError, env = defaultEnvironment() } = given
+  return { tools, models, schemas, needsApproval, approve, onError, env }
+}

@@ -1,0 +1,243 @@
+import { assertText } from '../arguments/checks.ts'
+import { type Checks, option, readOptions } from '../arguments/options.ts'
+import type { EraseReceipt } from '../ledger/index.ts'
+import type { Message } from '../native/message.ts'
+import { Operation } from '../native/operations.ts'
+import { type Callbacks, hostParts } from '../runs/host/host-parts.ts'
+import { RunStarter } from '../runs/run-starter.ts'
+import { TenantRuns } from '../runs/runs.ts'
+import { json, noArguments, nothing, type Session } from '../session/session.ts'
+import type { AgentOutput, SpecialistNames } from '../spec/definitions/handlers.ts'
+import type { RuntimeSpec } from '../spec/index.ts'
+import type { OpenStore } from '../store/store.ts'
+import { type Telemetry, traced, tracedCache } from '../telemetry/index.ts'
+import type { Approvals } from '../types/approvals.ts'
+import type { Cache } from '../types/cache.ts'
+import type { Traces } from '../types/events.ts'
+import type { Limits, Usage } from '../types/limits.ts'
+import type { Plans } from '../types/plans.ts'
+import type { References } from '../types/references.ts'
+import type { QueryRequest, Run, Runs } from '../types/runs.ts'
+import type { Tenant } from '../types/tenant.ts'
+import type { Threads } from '../types/threads.ts'
+import { TenantApprovals } from './approvals.ts'
+import { TenantCache } from './cache.ts'
+import { TenantPlans } from './plans.ts'
+import { TenantReferences } from './references.ts'
+import { TenantThreads } from './threads.ts'
+import { TenantTraces } from './traces.ts'
+
+/** What holds where a spec sets no limit of its own; everything else is unlimited. */
+const DEFAULT_LIMITS: Limits = {
+  valueBytes: 64 << 20,
+  inFlightBytes: 256 << 20,
+  pendingApprovals: 10_000,
+  inlineResultBytes: 4096,
+  run: { maxSteps: 100, maxToolCalls: 2000 },
+}
+
+type EraseOptions = Parameters<Runtime['erase']>[0]
+
+const eraseChecks: Checks<EraseOptions> = { confirm: option.any }
+
+/**
+ * One tenant's runtime. It is bound to that tenant for life: no call takes another, and what belongs to another is
+ * simply not found.
+ */
+export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDisposable {
+  readonly tenant: Tenant
+  readonly spec: Spec
+  /** Values under content-addressed ids. */
+  readonly references: References
+  /** What is to be done, in versions. */
+  readonly plans: Plans
+  /** Questions to people, and the ledger of what came of them. */
+  readonly approvals: Approvals
+  /** Values under keys of the host's choice. */
+  readonly cache: Cache
+  /** Conversations. */
+  readonly threads: Threads
+  /** Agents at work, and what came of them. */
+  readonly runs: Runs
+  /** What happened to the tenant. */
+  readonly traces: Traces
+  /**
+   * Asks the coordinator, or the only specialist. The run goes on from here, whether anybody looks at it or not. Never
+   * throws: the run's `result()` rejects with TenantMismatchError if the request came with another tenant, with SpecError
+   * if the spec has nobody to ask, with InvalidInputError if the prompt says nothing, with NotFoundError if a `file` part of it
+   * names a reference that is not there, with ThreadBusyError, which names the run, if another one writes the thread.
+   *
+   * @example
+   * ```ts
+   * const run = runtime.query({ prompt: 'Which product sold best?', threadId: 'support-17' })
+   * for await (const event of run) if (event.type === 'text.delta') process.stdout.write(event.delta)
+   * const result = await run.result()
+   * ```
+   */
+  query(request: string | QueryRequest): Run
+  /** Asks one specialist, as `query` does. */
+  runSpecialist<N extends SpecialistNames<Spec>>(name: N, request: string | QueryRequest): Run<AgentOutput<Spec, N>>
+  /** What the tenant holds. Expired items count until they are removed. */
+  usage(): Promise<Usage>
+  /**
+   * Erases the tenant with everything it has. Its keys are destroyed first, durably: from then on nothing of it can be
+   * read, whoever has the files. Then its rows and files are removed; if the process dies meanwhile, the next one to open
+   * the store goes on. All handles of the tenant end with ClosedError; whoever uses the name afterwards starts afresh.
+   *
+   * Rejects with InvalidInputError unless `confirm` is the tenant's resourceId, exactly.
+   *
+   * @returns a signed receipt, for `verifyReceipt`
+   */
+  erase(options: { readonly confirm: string }): Promise<EraseReceipt>
+  /** Ends this handle; the tenant's data stays. Doing it twice does nothing. */
+  close(): Promise<void>
+}
+
+/** What a runtime is made of. */
+export interface Foundation<Spec extends RuntimeSpec> {
+  readonly spec: Spec
+  readonly session: Session
+  readonly telemetry: Telemetry
+  readonly store: OpenStore
+  /** Whether closing the runtime closes the store. */
+  readonly ownsStore: boolean
+  readonly callbacks: Callbacks
+}
+
+/** The parts of a runtime, each made when it is first used: most tenants of a host use few of them. */
+interface Parts {
+  references?: References
+  plans?: Plans
+  approvals?: Approvals
+  cache?: Cache
+  threads?: Threads
+  traces?: Traces
+  runs?: Runs
+  starter?: RunStarter
+}
+
+/** The one implementation of `Runtime`. */
+export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
+  readonly #foundation: Foundation<Spec>
+  readonly #parts: Parts = {}
+  #closing: Promise<void> | undefined
+
+  constructor(foundation: Foundation<Spec>) {
+    this.#foundation = foundation
+  }
+
+  get spec(): Spec {
+    return this.#foundation.spec
+  }
+
+  get tenant(): Tenant {
+    return this.#foundation.spec.tenant
+  }
+
+  get references(): References {
+    const { telemetry, session } = this.#foundation
+    this.#parts.references ??= traced(telemetry, 'references', new TenantReferences(session))
+    return this.#parts.references
+  }
+
+  get plans(): Plans {
+    const { telemetry, session } = this.#foundation
+    this.#parts.plans ??= traced(telemetry, 'plans', new TenantPlans(session))
+    return this.#parts.plans
+  }
+
+  get approvals(): Approvals {
+    const { telemetry, session } = this.#foundation
+    this.#parts.approvals ??= traced(telemetry, 'approvals', new TenantApprovals(session))
+    return this.#parts.approvals
+  }
+
+  get cache(): Cache {
+    const { telemetry, session, store } = this.#foundation
+    // The version is part of no key.
+    this.#parts.cache ??= tracedCache(
+      telemetry,
+      new TenantCache(session, JSON.stringify([store.publicKey, this.tenant.resourceId])),
+    )
+    return this.#parts.cache
+  }
+
+  get threads(): Threads {
+    const { telemetry, session } = this.#foundation
+    this.#parts.threads ??= traced(telemetry, 'threads', new TenantThreads(session))
+    return this.#parts.threads
+  }
+
+  get traces(): Traces {
+    this.#parts.traces ??= new TenantTraces(this.#foundation.session)
+    return this.#parts.traces
+  }
+
+  get runs(): Runs {
+    this.#parts.runs ??= new TenantRuns(this.#foundation.session, this.#starter)
+    return this.#parts.runs
+  }
+
+  get #starter(): RunStarter {
+    const { telemetry, session, spec, callbacks } = this.#foundation
+    const { references, cache } = this
+    const kept = { references, cache, tracing: { telemetry, spec } }
+    this.#parts.starter ??= new RunStarter(session, hostParts(spec, callbacks, kept))
+    return this.#parts.starter
+  }
+
+  query(request: string | QueryRequest): Run {
+    return this.#starter.begin<string>(request, undefined)
+  }
+
+  runSpecialist<N extends SpecialistNames<Spec>>(name: N, request: string | QueryRequest): Run<AgentOutput<Spec, N>> {
+    return this.#starter.begin<AgentOutput<Spec, N>>(request, name)
+  }
+
+  async usage(): Promise<Usage> {
+    const { session, spec } = this.#foundation
+    const [storage, tokens] = await Promise.all([
+      session.call(Operation.usage, noArguments, json<Usage['storage']>),
+      session.call(Operation.tokens, noArguments, json<Usage['tokens']>),
+    ])
+    const { limits } = spec
+    return { storage, tokens, limits: { ...DEFAULT_LIMITS, ...limits, run: { ...DEFAULT_LIMITS.run, ...limits.run } } }
+  }
+
+  erase(options: EraseOptions): Promise<EraseReceipt> {
+    return this.#foundation.telemetry.during('bailiwick.runtime.erase', () => this.#erase(options))
+  }
+
+  async #erase(options: EraseOptions): Promise<EraseReceipt> {
+    const prepare = () => {
+      const { confirm } = readOptions(options, eraseChecks)
+      assertText(confirm, 'confirm')
+      return (message: Message) => message.text(confirm)
+    }
+    const receipt = await this.#foundation.session.call(Operation.erase, prepare, json<EraseReceipt>)
+    await this.close()
+    return receipt
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  async #end(): Promise<void> {
+    const { session, store, ownsStore } = this.#foundation
+    try {
+      if (session.close()) {
+        // A store that does not take them any more loses the last moment of traces; that is no reason not to close.
+        await session.submit(Operation.tracesFlush, nothing, nothing).catch(nothing)
+        session.bridge.closeHandle(session.number, session)
+      }
+    } finally {
+      if (ownsStore) await store.close()
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}

@@ -1,0 +1,125 @@
+import type { Cache } from './cache.ts'
+import type { JsonObject, JsonSchema, JsonValue } from './json.ts'
+import type { TokenUsage } from './limits.ts'
+import type { Reference, References, Resolved } from './references.ts'
+import type { DataEnvironment, Tenant } from './tenant.ts'
+import type { Message } from './threads.ts'
+
+/**
+ * Does what a tool is for. It is given the validated input and answers a value, bytes or a reference. A value must be all there
+ * as JSON: an Error, a Map, a stream or an instance without fields is refused, and so is a function.
+ */
+export type ToolHandler<I = unknown, O = unknown> = (
+  input: I,
+  context: ToolContext,
+) => O | Reference | Uint8Array | Promise<O | Reference | Uint8Array>
+
+/**
+ * A tool's handler as a generator: what it yields is how far it has come, what it returns is the answer. It is ended when its
+ * call is over.
+ */
+export type ToolGenerator<I = unknown, O = unknown> = (
+  input: I,
+  context: ToolContext,
+) =>
+  | Generator<unknown, O | Reference | Uint8Array, undefined>
+  | AsyncGenerator<unknown, O | Reference | Uint8Array, undefined>
+
+/** What a tool's handler works with. Made by the handle, frozen, and bound to its tenant. */
+export interface ToolContext {
+  readonly tenant: Tenant
+  readonly runId: string
+  readonly threadId: string
+  readonly callId: string
+  /** Who in the tenant asks, if the query said so. */
+  readonly actor?: string
+  readonly references: References
+  readonly cache: Cache
+  readonly dataEnvironment: DataEnvironment | undefined
+  /**
+   * Aborted when the run is cancelled or the call's time is over. What a listener of it throws becomes a warning of the process,
+   * `BAILIWICK_LISTENER_FAILED`; a signal that you derive from it (`AbortSignal.any`) is your own.
+   */
+  readonly signal: AbortSignal
+  /** The same when a call is repeated after a crash: give it to services that must not act twice. */
+  readonly idempotencyKey: string
+}
+
+/** A model of a provider. */
+export interface Model {
+  /** Answers one request. It fails by throwing; `retryable` and `retryAfterMs` on the error are honoured. */
+  stream(request: ModelRequest): AsyncIterable<ModelEvent>
+}
+
+/** What a model is asked. */
+export interface ModelRequest {
+  /** The part after `provider/`. */
+  readonly modelId: string
+  readonly system: string
+  readonly messages: readonly Message[]
+  readonly tools: readonly { readonly name: string; readonly description: string; readonly inputSchema: JsonSchema }[]
+  /** What the final answer must fit. */
+  readonly outputSchema?: JsonSchema
+  readonly settings?: ModelSettings
+  readonly signal: AbortSignal
+  /** The content of a `file` part. */
+  resolve(id: string): Promise<Resolved>
+}
+
+/**
+ * What a model answers, piece by piece. A stream without `finish` counts as a failure that may be retried. An answer has at
+ * most 4 MiB and 1,024 parts: calls, opaque parts, and texts and reasonings with ids of their own. What a model writes
+ * (names, ids, arguments) may be anything: what is wrong with it, the model is told. What an event must have and has not fails
+ * the run, with the number of the event (the first is 1), the field and what was found.
+ */
+export type ModelEvent =
+  | {
+      readonly type: 'text.delta' | 'reasoning.delta'
+      readonly id: string
+      readonly delta: string
+      /** Takes the place of what earlier deltas of the same id gave. Leave it out where it is unchanged. */
+      readonly metadata?: JsonValue
+    }
+  | {
+      readonly type: 'tool.call'
+      readonly callId: string
+      readonly tool: string
+      /** JSON text. */
+      readonly input: string
+      readonly metadata?: JsonValue
+    }
+  | {
+      /** A part of the answer that only its provider understands: kept in its place, and given back to that provider alone. */
+      readonly type: 'opaque'
+      readonly provider: string
+      readonly data: JsonValue
+    }
+  | {
+      /** What has been used so far, for an answer that breaks off: the last one counts, and `finish` replaces it. */
+      readonly type: 'usage'
+      readonly usage: Partial<TokenUsage>
+    }
+  | {
+      /** What the provider did not do as asked. It is shown on `model.completed`. */
+      readonly type: 'warning'
+      readonly message: string
+    }
+  | {
+      readonly type: 'finish'
+      /** `pause`: the provider wants to be asked again with what it has said so far, and goes on then. */
+      readonly reason: 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'pause' | 'other'
+      readonly usage: Partial<TokenUsage>
+      readonly metadata?: JsonValue
+    }
+
+/** How a model should answer. */
+export interface ModelSettings {
+  /** Not negative. */
+  readonly temperature?: number
+  /** A positive whole number of tokens. */
+  readonly maxOutputTokens?: number
+  /** A whole number, for providers that can repeat themselves. */
+  readonly seed?: number
+  /** Handed to the provider as they are. */
+  readonly providerOptions?: JsonObject
+}

@@ -1,0 +1,97 @@
+import type { JsonValue } from './json.ts'
+import type { Page } from './page.ts'
+
+/** A message of a thread. */
+export interface Message {
+  readonly messageId: string
+  readonly role: 'user' | 'assistant' | 'tool'
+  readonly parts: readonly Part[]
+  /** Epoch milliseconds. */
+  readonly createdAt: number
+  readonly runId?: string
+  readonly actor?: string
+  /** Whether its writer was cut off: the run was cancelled or failed in the middle of it. */
+  readonly interrupted?: boolean
+}
+
+/** A part of a message. `metadata` is a provider's opaque data, kept and replayed verbatim. */
+export type Part = { readonly metadata?: JsonValue } & (
+  | { readonly type: 'text' | 'reasoning'; readonly text: string }
+  | { readonly type: 'file'; readonly reference: string; readonly mediaType: string }
+  | { readonly type: 'tool-call'; readonly callId: string; readonly tool: string; readonly input: JsonValue }
+  | { readonly type: 'tool-result'; readonly callId: string; readonly result: JsonValue; readonly isError?: boolean }
+  | { readonly type: 'opaque'; readonly provider: string; readonly data: JsonValue }
+)
+
+/** What is known of a thread beside its messages. Times are epoch milliseconds. */
+export interface ThreadSummary {
+  readonly threadId: string
+  /** How many messages it has. */
+  readonly length: number
+  /** Who began it: the actor of its first message. */
+  readonly actor?: string
+  readonly createdAt: number
+  /** When it was last appended to. */
+  readonly updatedAt: number
+}
+
+/** A message before it is given its id. */
+export type NewMessage = Omit<Message, 'messageId' | 'createdAt'> & {
+  /** Epoch milliseconds; now if it is left out. */
+  readonly createdAt?: number
+}
+
+/**
+ * Conversations: messages in the order in which they were appended. A thread lives as long as the retention says from its
+ * last append on (default 90 days), and at least as long as a run of it waits for an approval. The references that its `file`
+ * parts name live as long as the thread, unless they are deleted. What is absent, expired, deleted or another tenant's is not found, all alike.
+ */
+export interface Threads {
+  /** Threads, those created last first; with `actor`, those that this actor began. */
+  list(options?: {
+    readonly actor?: string
+    readonly limit?: number
+    readonly cursor?: string
+  }): Promise<Page<ThreadSummary>>
+  /** A thread's messages, oldest first. A page of very large messages may be shorter than `limit`. Rejects with NotFoundError. */
+  messages(threadId: string, page?: { readonly limit?: number; readonly cursor?: string }): Promise<Page<Message>>
+  /**
+   * Appends 1 to 1,000 messages of at most 8 MiB each in one commit and gives them ids. They are durable when this
+   * resolves. Creates the thread if there is none.
+   *
+   * What is said must make sense to a model. A user's message has texts and files (models are not shown a blank one); an
+   * assistant's has texts, reasoning, files, calls and opaque parts; a tool's has results. A result follows the call that it
+   * answers, once. A call may be open where the messages end, so that a conversation can be imported in several appends;
+   * where others follow, it has its result before the end of the append.
+   *
+   * Rejects with InvalidInputError for anything that is no message or breaks these rules (it names the place), NotFoundError if
+   * a `file` part names a reference that is not there, ConflictError if the thread has another length than `expectedLength` (an
+   * absent one has 0), ThreadBusyError while others keep writing it, or for the result of a call that a run waits for.
+   *
+   * @example
+   * ```ts
+   * const parts = [{ type: 'text', text: 'Hello' }] as const
+   * await runtime.threads.append('support-17', [{ role: 'user', parts }])
+   * ```
+   */
+  append(
+    threadId: string,
+    messages: readonly NewMessage[],
+    options?: { readonly expectedLength?: number },
+  ): Promise<Message[]>
+  /**
+   * Makes a new thread of a thread's messages up to and with `through`; they keep their ids. If `through` calls tools, their
+   * results follow: what is known of them, or that there is none yet. Without a `threadId` of the caller's the new one is made
+   * up. Rejects with NotFoundError if there is no such thread or message, with ConflictError if
+   * `threadId` is taken.
+   */
+  fork(
+    threadId: string,
+    options: { readonly through: string; readonly threadId?: string },
+  ): Promise<{ readonly threadId: string }>
+  /**
+   * Deletes a thread with its messages. A run that has it, at work or suspended, ends as cancelled first, and approvals that it
+   * waits for are withdrawn. `false`: absent, expired or foreign.
+   */
+  delete(threadId: string): Promise<boolean>
+}
