@@ -6,14 +6,14 @@ import { run } from '../../ts/cli/run.ts'
 import { VERSION } from '../../ts/common/version.ts'
 import { bailiwick, command, oneLine } from './command.ts'
 
-test.each([[[]], [['--help']], [['-h']], [['help']]])('CLI: %j tells what there is', async (words) => {
+test.each([[[]], [['--help']], [['-h']], [['help']]])('%j lists the commands', async (words) => {
   const { code, out, err } = await bailiwick(words)
   expect([code, err]).toEqual([0, ''])
   expect(out).toContain('verify <file>')
 })
 
 test.each([[['verify', '--help']], [['verify', '-h']], [['help', 'verify']], [['verify', 'no-file', '--help']]])(
-  'CLI: %j tells what verify does',
+  '%j describes verify',
   async (words) => {
     const { code, out, err } = await bailiwick(words)
     expect([code, err]).toEqual([0, ''])
@@ -22,7 +22,7 @@ test.each([[['verify', '--help']], [['verify', '-h']], [['help', 'verify']], [['
 )
 
 test.each([...commands])(
-  'CLI: %s --help tells its usage, its options and its exit codes',
+  '%s --help shows its usage, its options and its exit codes',
   async (name, { operands, options }) => {
     const { code, out, err } = await bailiwick([name, '--help'])
     expect([code, err]).toEqual([0, ''])
@@ -32,7 +32,7 @@ test.each([...commands])(
   },
 )
 
-test('CLI: --version is the version of the package', async () => {
+test('--version is the version of the package', async () => {
   expect(await bailiwick(['--version'])).toEqual({ code: 0, out: `${VERSION}\n`, err: '' })
 })
 
@@ -53,14 +53,14 @@ test.each([
   [['verify', 'a', '--key', 'k', '--key', 'l'], '--key is there twice.'],
   [['verify', 'a', '--key'], "Option '--key <value>' argument missing."],
   [['verify', 'a', '--json=yes'], "Option '--json' does not take an argument."],
-])('CLI: %j is refused in one line', async (words, message) => {
+])('%j is refused in one line', async (words, message) => {
   const answer = await bailiwick(words)
   expect(answer).toEqual(oneLine)
   expect(answer.err).toContain(message)
   expect(answer.err).toContain('Try: bailiwick')
 })
 
-test('CLI: with --json a wrong call is told as JSON', async () => {
+test('with --json a wrong call is reported as JSON', async () => {
   const { code, out, err } = await bailiwick(['verify', '--json'])
   expect([code, err]).toEqual([2, ''])
   expect(JSON.parse(out)).toEqual({ error: { code: 'USAGE', message: '<file> is missing.' } })
@@ -71,16 +71,16 @@ function inShell(line: string): { status: number | null; stderr: string } {
   return spawnSync('bash', ['-c', `set -o pipefail; ${line}`, process.execPath, command], { encoding: 'utf8' })
 }
 
-test('CLI: a reader that stops reading is no failure', () => {
+test('a reader that stops reading is no failure', () => {
   expect(inShell('"$0" "$1" --help | head -c 1')).toMatchObject({ status: 0, stderr: '' })
 })
 
-test('CLI: an answer that cannot be written is a failure', () => {
+test('an answer that cannot be written is a failure', () => {
   const stderr = 'bailiwick: the answer cannot be written: ENOSPC.\n'
   expect(inShell('"$0" "$1" --help > /dev/full')).toMatchObject({ status: 2, stderr })
 })
 
-test('CLI: a defect of ours is told as one, with an exit code of its own', async () => {
+test('an internal error is reported as one, with its own exit code', async () => {
   const written: string[] = []
   const terminal = {
     print: () => {

@@ -10,7 +10,7 @@ import { bailiwick, oneLine } from './command.ts'
 
 const files = ['.gitignore', 'README.md', 'main.js', 'package.json']
 
-test('M15: a project that init made installs and runs, and runs again on what it kept', async () => {
+test('a project created by init installs and runs, and runs again on its data', async () => {
   const folder = freshFolder()
   const project = join(folder, 'My agents')
   const { code, out, err } = await bailiwick(['init', project])
@@ -39,7 +39,7 @@ test('M15: a project that init made installs and runs, and runs again on what it
   expect(JSON.parse(doctor.out)).toMatchObject({ ok: true, tenants: 1 })
 })
 
-test('CLI: init --json', async () => {
+test('init --json prints one object', async () => {
   const folder = freshFolder()
   const { code, out, err } = await bailiwick(['init', folder, '--json'])
   expect([code, err]).toEqual([0, ''])
@@ -47,7 +47,7 @@ test('CLI: init --json', async () => {
   expect(readdirSync(folder).sort()).toEqual(files)
 })
 
-test('CLI: init without a folder is for the current one', async () => {
+test('init without a folder is for the current one', async () => {
   const folder = freshFolder()
   const { code, out } = await bailiwick(['init'], {}, folder)
   expect(code).toBe(0)
@@ -55,7 +55,7 @@ test('CLI: init without a folder is for the current one', async () => {
   expect(readdirSync(folder).sort()).toEqual(files)
 })
 
-test('CLI: init leaves alone what is there', async () => {
+test('init leaves existing files alone', async () => {
   const folder = freshFolder()
   writeFileSync(join(folder, 'mine'), 'mine')
   mkdirSync(join(folder, 'empty'))

@@ -39,7 +39,7 @@ async function startCommand(
 }
 
 describe('inspect', () => {
-  test('M3: serves one tenant of a store in a directory until it is ended', async () => {
+  test('serves one tenant of a store in a directory until it is ended', async () => {
     const directory = await filledStore()
     const { child, line } = await startCommand(['inspect', directory, '--tenant', 'acme'], '/enter?token=')
     const url = line.trim()
@@ -57,7 +57,7 @@ describe('inspect', () => {
     expect((await bailiwick(['doctor', directory])).code).toBe(0)
   })
 
-  test('B5: decides on a database what a host that works on it waits for', async () => {
+  test('decides an approval in a database while a host waits for it', async () => {
     const url = await freshUrl('postgres')
     await fill(url)
     await using store = await openStore(url)
@@ -83,7 +83,7 @@ describe('inspect', () => {
     expect(await once(child, 'close')).toEqual([0, null])
   })
 
-  test('CLI: says the link as JSON', async () => {
+  test('prints the link as JSON', async () => {
     const directory = await filledStore()
     const { child, line } = await startCommand(['inspect', directory, '--tenant', 'acme', '--json'], '')
     expect(JSON.parse(line)).toEqual({ url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/enter\?token=/) })
@@ -91,7 +91,7 @@ describe('inspect', () => {
     expect(await once(child, 'close')).toEqual([0, null])
   })
 
-  test('Command and page: says of a mistyped name that nothing is kept for it, before the link and as JSON', async () => {
+  test('says that nothing is kept for a mistyped name, before the link and as JSON', async () => {
     const directory = await filledStore()
     const { child, line } = await startCommand(['inspect', directory, '--tenant', 'acmee'], '')
     expect(line).toBe(emptyNotice)
@@ -111,13 +111,13 @@ describe('inspect', () => {
     [['inspect', '.', '--tenant', ''], '--tenant is no resourceId: Must be a text'],
     [['inspect', '.', '--tenant', 'acme', '--port', '65536'], '--port is no number'],
     [['inspect', '.', '--tenant', 'acme', '--port', '-1'], '--port'],
-  ])('CLI: %j', async (words, message) => {
+  ])('refuses %j in one line', async (words, message) => {
     const answer = await bailiwick(words)
     expect(answer).toEqual(oneLine)
     expect(answer.err).toContain(message)
   })
 
-  test('CLI: a port that is taken', async () => {
+  test('refuses a port that is taken', async () => {
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => void server.close())

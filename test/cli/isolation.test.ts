@@ -17,7 +17,7 @@ test.each([
   ['a directory', async () => `sled:${join(freshFolder(), 'store')}`],
   ['a database', () => freshUrl('postgres')],
 ])(
-  'B12: isolation --verbose prints each cell of a store in %s, and that it is isolated',
+  'isolation --verbose prints each cell of a store in %s, and that it is isolated',
   async (_, place) => {
     const store = await place()
     const { code, out, err } = await bailiwick(['isolation', 'env:THE_STORE', '--verbose'], { THE_STORE: store })
@@ -32,7 +32,7 @@ test.each([
 )
 
 test(
-  'B12: isolation --json is one report',
+  'isolation --json is one report',
   async () => {
     const { code, out, err } = await bailiwick(['isolation', 'memory:', '--empty-store', '--json'])
     expect([code, err]).toEqual([0, ''])
@@ -44,7 +44,7 @@ test(
 )
 
 test(
-  'B12: a cell that does not hold is shown with its reason, and the exit code is 1',
+  'a cell that does not hold is shown with its reason, and the exit code is 1',
   async () => {
     const open = broken['trusts what a request says of its tenant']?.open()
     const written: string[] = []
@@ -67,7 +67,7 @@ test(
 )
 
 test(
-  'Command and page: isolation prints a line for every verb, and each cell with --verbose alone',
+  'isolation prints a line for every verb, and each cell with --verbose alone',
   async () => {
     const { code, out, err } = await bailiwick(['isolation', 'memory:'])
     expect([code, err]).toEqual([0, ''])
@@ -82,7 +82,7 @@ test(
   ALL_CELLS_MS,
 )
 
-test('Command and page: isolation makes no store of a path that was mistyped, and says what to write', async () => {
+test('isolation creates no store for a mistyped path, and says what to write', async () => {
   const folder = freshFolder()
   mkdirSync(join(folder, 'something'))
   writeFileSync(join(folder, 'something', 'else'), '')
@@ -109,7 +109,7 @@ test.each([
   [['isolation', ''], 'An empty word is no store'],
   [['isolation', 'nothing:here'], 'This names no store'],
   [['isolation', 'memory:', '--root-key-env', 'NO_SUCH_VARIABLE'], 'NO_SUCH_VARIABLE is not set'],
-])('CLI: %j', async (words, message) => {
+])('refuses %j in one line', async (words, message) => {
   const answer = await bailiwick(words)
   expect(answer).toEqual(oneLine)
   expect(answer.err).toContain(message)

@@ -61,7 +61,7 @@ function rootKeyOf(directory: string): { key: string; rootKey: Uint8Array } {
 const moved = { code: 0, err: '' }
 
 describe('migrate', () => {
-  test('B6: a directory goes to a database and back, and runs, approvals, proofs and references with it', async () => {
+  test('a directory moves to a database and back, with its runs, approvals, proofs and references', async () => {
     const folder = freshFolder()
     const [first, last] = [join(folder, 'first'), join(folder, 'last')]
     const store = await openStore(`sled:${first}`)
@@ -106,7 +106,7 @@ describe('migrate', () => {
     ['sled', 'sled'],
     ['sled', 'postgres'],
     ['postgres', 'sled'],
-  ] as const)(`B6: from %s to %s, killed at ${KILLS} random moments`, async (old, next) => {
+  ] as const)(`from %s to %s, killed at ${KILLS} random moments`, async (old, next) => {
     const rootKey = Buffer.alloc(32, 5)
     const env = { BAILIWICK_ROOT_KEY: rootKey.toString('base64') }
     let wholeMs = 0
@@ -131,7 +131,7 @@ describe('migrate', () => {
     }
   })
 
-  test('B6: says how far it is while somebody waits', async () => {
+  test('shows progress while a person waits', async () => {
     const folder = freshFolder()
     await (await openStore(`sled:${join(folder, 'from')}`)).close()
     const written: string[] = []
@@ -140,7 +140,7 @@ describe('migrate', () => {
     expect([written[0], written.at(-1)]).toEqual(['\rMoving … 0 s', '\r\u001b[K'])
   })
 
-  test('B6: what was moved is not moved to a second place, and nothing is made there', async () => {
+  test('what was moved is not moved to a second place, and nothing is made there', async () => {
     const folder = freshFolder()
     const [from, to, other] = [join(folder, 'from'), join(folder, 'to'), join(folder, 'other')]
     await (await openStore(`sled:${from}`)).close()
@@ -152,7 +152,7 @@ describe('migrate', () => {
     expect(readdirSync(folder).sort()).toEqual(['from', 'to'])
   })
 
-  test('B6: a database that a host has open stays where it is', async () => {
+  test('a database that a host has open stays where it is', async () => {
     const { url } = await freshDatabase()
     const store = await openStore(url)
     onTestFinished(() => store.close())
@@ -165,7 +165,7 @@ describe('migrate', () => {
     await runtime.references.put('note', 'after')
   })
 
-  test('B10: a damaged store stays where it is', async () => {
+  test('a damaged store stays where it is', async () => {
     const from = join(freshFolder(), 'from')
     const store = await openStore(`sled:${from}`)
     await (await runtimeFor(store, 'tenant-canary')).references.put('note', 'x'.repeat(20_000))
@@ -178,7 +178,7 @@ describe('migrate', () => {
     await (await openStore(`sled:${from}`)).close()
   })
 
-  test('B6: what cannot be moved is said in one line, and nothing is made', async () => {
+  test('a store that cannot be moved is refused in one line, and nothing is created', async () => {
     const folder = freshFolder()
     const [from, full, none] = [join(folder, 'from'), join(folder, 'full'), join(folder, 'none')]
     for (const place of [from, full]) await (await openStore(`sled:${place}`)).close()

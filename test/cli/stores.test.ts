@@ -52,7 +52,7 @@ function rootKeyOf(url: string): string {
 }
 
 describe('doctor', () => {
-  test.each(keeping)('B6: %s: a sound store', async (engine) => {
+  test.each(keeping)('%s: a sound store is reported as sound', async (engine) => {
     const { url } = await filledUrl(engine)
     const plain = await bailiwick(['doctor', url])
     expect([plain.code, plain.err]).toEqual([0, ''])
@@ -64,7 +64,7 @@ describe('doctor', () => {
     expect(JSON.parse(out)).toMatchObject({ ok: true, tenants: 2, count: 0, problems: [] })
   })
 
-  test('B6: a path, and a URL that an environment variable holds', async () => {
+  test('a path, and a URL that an environment variable holds', async () => {
     const { directory } = await filledStore()
     expect(await bailiwick(['doctor', directory])).toMatchObject({ code: 0, err: '' })
     for (const url of [directory, `sled:${directory}`]) {
@@ -72,14 +72,14 @@ describe('doctor', () => {
     }
   })
 
-  test('B6: a database, while a host works on it', async () => {
+  test('a database, while a host works on it', async () => {
     const { url, id } = await filledUrl('postgres')
     await using store = await openStore(url)
     expect(await bailiwick(['doctor', 'env:THE_STORE'], { THE_STORE: url })).toMatchObject({ code: 0, err: '' })
     expect((await (await runtimeFor(store, 'tenant-canary')).references.resolve(id)).text()).toBe(content)
   })
 
-  test('B10: a damaged store, without saying whose it is', async () => {
+  test('a damaged store, without saying whose it is', async () => {
     const { directory } = await filledStore()
     damageValues(directory)
     const { code, out, err } = await bailiwick(['doctor', directory])
@@ -91,7 +91,7 @@ describe('doctor', () => {
     expect(asJson).toMatchObject({ ok: false, problems: [expect.any(String)] })
   })
 
-  test.each([0, 1, 2])('B10: a store whose key %i is damaged', async (slot) => {
+  test.each([0, 1, 2])('a store whose key %i is damaged', async (slot) => {
     const { directory } = await filledStore()
     // The `keys` file is slots of 256 bytes: the store's, then one for each tenant.
     spoil(join(directory, 'keys'), slot * 256 + 60)
@@ -102,7 +102,7 @@ describe('doctor', () => {
     expect(count).toBeGreaterThan(0)
   })
 
-  test('B6: says what it does while somebody waits, and wipes that away', async () => {
+  test('shows progress while a person waits, and erases it', async () => {
     const { directory } = await filledStore()
     const written: string[] = []
     const terminal = { print: () => {}, complain: (text: string) => void written.push(text), isInteractive: true }
@@ -117,7 +117,7 @@ describe('doctor', () => {
 describe('a directory that somebody else has prepared', () => {
   const commands = ['doctor', 'backup', 'restore', 'migrate']
 
-  test.each(commands)('S4: %s leaves it as it is, and what its links lead to', async (command) => {
+  test.each(commands)('%s leaves it unchanged, and the targets of its links', async (command) => {
     const { directory } = await filledStore()
     for (const name of ['keys', 'mark', 'root.key', 'db/db', 'segments', 'values']) {
       const [folder, evil] = [freshFolder(), join(freshFolder(), 'evil')]
@@ -133,7 +133,7 @@ describe('a directory that somebody else has prepared', () => {
     }
   })
 
-  test.each(['backup', 'restore'])('S21: %s removes nothing but its own unfinished copy', async (command) => {
+  test.each(['backup', 'restore'])('%s removes nothing but its own unfinished copy', async (command) => {
     const { directory, key } = await filledStore()
     const folder = freshFolder()
     const unfinished = join(folder, '.copy.unfinished')
@@ -147,7 +147,7 @@ describe('a directory that somebody else has prepared', () => {
 })
 
 describe('backup and restore', () => {
-  test.each(keeping)('B6: %s: what was copied is a store again, under the root key alone', async (engine) => {
+  test.each(keeping)('%s: a copy is a store again, under the root key alone', async (engine) => {
     const { url, id } = await filledUrl(engine)
     const key = rootKeyOf(url)
     const folder = freshFolder()
@@ -172,7 +172,7 @@ describe('backup and restore', () => {
     expect((await acme.references.resolve(id)).text()).toBe(content)
   })
 
-  test('B10: a damaged backup is not restored', async () => {
+  test('a damaged backup is not restored', async () => {
     const { directory, key } = await filledStore()
     const folder = freshFolder()
     const [copy, again] = [join(folder, 'copy'), join(folder, 'again')]
@@ -184,7 +184,7 @@ describe('backup and restore', () => {
     expect(readdirSync(folder)).toEqual(['copy'])
   })
 
-  test('B6: neither goes where something is', async () => {
+  test('neither writes over existing files', async () => {
     const { directory, key } = await filledStore()
     for (const command of ['backup', 'restore']) {
       const answer = await bailiwick([command, directory, directory], { BAILIWICK_ROOT_KEY: key })
@@ -198,7 +198,7 @@ describe('backup and restore', () => {
 })
 
 describe('a word alone', () => {
-  test.each(['backup', 'restore', 'migrate', 'export'])('CLI: %s makes no directory of it', async (command) => {
+  test.each(['backup', 'restore', 'migrate', 'export'])('%s makes no directory of it', async (command) => {
     const { directory, key } = await filledStore()
     const tenant = command === 'export' ? ['--tenant', 'tenant-canary'] : []
     const folder = freshFolder()
@@ -211,7 +211,7 @@ describe('a word alone', () => {
     expect(readdirSync(folder)).toEqual([])
   })
 
-  test('CLI: names a directory that is there, as does one with a separator', async () => {
+  test('names a directory that is there, as does one with a separator', async () => {
     const { directory, key } = await filledStore()
     const folder = freshFolder()
     mkdirSync(join(folder, 'empty'))
@@ -241,21 +241,21 @@ describe('what is no store', () => {
     [['restore', './nothing-here', './copy'], 'There is no store in "./nothing-here"'],
     [['backup', './nothing-here'], '<directory> is missing'],
     [['doctor', '.', '--root-key-env'], "Option '--root-key-env <value>' argument missing"],
-  ])('CLI: %j', async (words, message) => {
+  ])('refuses %j in one line', async (words, message) => {
     const answer = await bailiwick(words)
     expect(answer).toEqual(oneLine)
     expect(answer.err).toContain(message)
     expect(existsSync('nothing-here') || existsSync('copy')).toBe(false)
   })
 
-  test('CLI: a store whose key is to be in a variable that is not set', async () => {
+  test('a store whose key is to be in a variable that is not set', async () => {
     const { directory } = await filledStore()
     const answer = await bailiwick(['doctor', directory, '--root-key-env', 'NO_SUCH_VARIABLE'])
     expect(answer).toEqual(oneLine)
     expect(answer.err).toContain('NO_SUCH_VARIABLE is not set')
   })
 
-  test('B3: neither a password nor a key that stands in the wrong place is said again', async () => {
+  test('neither a password nor a key in the wrong place is repeated', async () => {
     const url = 'postgres://role:password-canary@localhost:1/app'
     for (const words of [
       [url],
@@ -278,7 +278,7 @@ describe('what is no store', () => {
     }
   })
 
-  test('B6: a database that is not set up, or holds no store yet, and still holds none afterwards', async () => {
+  test('a database without set-up or without a store is refused, and stays without a store', async () => {
     const bare = await freshDatabase('bare')
     const answer = await bailiwick(['doctor', bare.ownerUrl])
     expect(answer).toEqual(oneLine)
@@ -296,14 +296,14 @@ describe('what is no store', () => {
     }
   })
 
-  test('B10: a database whose root key is not in the environment', async () => {
+  test('a database whose root key is not in the environment', async () => {
     const { url } = await filledUrl('postgres')
     const answer = await bailiwick(['doctor', url], { BAILIWICK_ROOT_KEY: undefined })
     expect(answer).toEqual(oneLine)
     expect(answer.err).toContain('BAILIWICK_ROOT_KEY')
   })
 
-  test('B6: a store that another process has open', async () => {
+  test('a store that another process has open', async () => {
     const { directory } = await filledStore()
     await using _ = await openStore(`sled:${directory}`)
     const { code, out } = await bailiwick(['doctor', directory, '--json'])

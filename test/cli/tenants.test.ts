@@ -43,7 +43,7 @@ function jsonLines(folder: string, file: string): Record<string, unknown>[] {
 }
 
 describe.each(durableEngines)('one tenant of a store on %s', (engine) => {
-  test('Command and page: runs lists a tenant’s runs with question and answer, and tells one', async () => {
+  test('runs lists a tenant’s runs with prompt and answer, and shows one', async () => {
     const { url, runId } = await filled(engine)
     const list = await ask(url, ['runs', '--tenant', 'acme'])
     expect([list.code, list.err]).toEqual([0, ''])
@@ -69,7 +69,7 @@ describe.each(durableEngines)('one tenant of a store on %s', (engine) => {
     expect(nobodys).toEqual(foreign)
   })
 
-  test('Command and page: export writes all that a tenant has, and nothing of another', async () => {
+  test('export writes all that a tenant has, and nothing of another', async () => {
     const { url, id, runId, publicKey } = await filled(engine)
     const folder = join(freshFolder(), 'export')
     const { code, out, err } = await ask(url, ['export', folder, '--tenant', 'acme'])
@@ -121,7 +121,7 @@ describe.each(durableEngines)('one tenant of a store on %s', (engine) => {
     expect(readdirSync(join(folder, '..'))).toEqual(['export'])
   })
 
-  test('Command and page: erase asks for the name again, saves the receipt, and leaves the others', async () => {
+  test('erase asks for the name again, saves the receipt, and leaves the others', async () => {
     const { url, publicKey } = await filled(engine)
     const folder = freshFolder()
     const file = join(folder, 'receipt.json')
@@ -150,7 +150,7 @@ describe.each(durableEngines)('one tenant of a store on %s', (engine) => {
     expect([verifyReceipt(receipt, key), key]).toEqual([true, publicKey])
   })
 
-  test('Command and page: a tenant of whom nothing but the ledger is left can be erased, and the receipt invents no version', async () => {
+  test('a tenant with nothing but a ledger can be erased, and the receipt invents no version', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const { approvals, plans } = await runtimeFor(store)
     const { planId } = await plans.save({ type: 'report', goal: 'x', steps: [] }, {})
@@ -171,7 +171,7 @@ describe.each(durableEngines)('one tenant of a store on %s', (engine) => {
     expect((await ask(other, [...of(), '--tenant-version', ''])).out).toContain('--tenant-version is no version')
   })
 
-  test('Command and page: a name of which nothing is kept is told so, and nothing is made', async () => {
+  test('a name without data is reported as such, and nothing is created', async () => {
     const { url } = await filled(engine)
     const folder = join(freshFolder(), 'export')
     expect(await ask(url, ['export', folder, '--tenant', 'acmee'])).toEqual({
@@ -185,7 +185,7 @@ describe.each(durableEngines)('one tenant of a store on %s', (engine) => {
   })
 })
 
-test('Command and page: whoever sits there types the name, and a wrong one erases nothing', async () => {
+test('a person confirms by typing the name, and a wrong name erases nothing', async () => {
   const { url } = await filled('sled')
   const asked: string[] = []
   const told: string[] = []
@@ -206,7 +206,7 @@ test('Command and page: whoever sits there types the name, and a wrong one erase
   expect(told.join('')).toContain('"note":')
 })
 
-test('Command and page: an export that cannot be whole leaves nothing', async () => {
+test('an export that cannot be whole leaves nothing', async () => {
   const { url } = await filled('sled')
   const folder = freshFolder()
   mkdirSync(join(folder, 'full'))
@@ -233,7 +233,7 @@ test.each([
   [['erase', '.', '--confirm', 'acme'], '--tenant is missing'],
   [['erase', './nothing', '--tenant', 'acme', '--confirm', 'acme'], 'There is no store in "./nothing"'],
   [['erase', 'memory:', '--tenant', 'acme', '--confirm', 'acme'], 'A store in memory is in its own process alone'],
-])('CLI: %j', async (words, message) => {
+])('refuses %j in one line', async (words, message) => {
   const answer = await bailiwick(words)
   expect(answer).toEqual(oneLine)
   expect(answer.err).toContain(message)

@@ -28,9 +28,9 @@ function folderOfTest(): string {
   return folder
 }
 
-describe('DOCS: every block of code is run', () => {
+describe('every block of code is run', () => {
   it.each(documents)(
-    'DOCS: %s does what it says',
+    '%s works as printed',
     async (document) => {
       const folder = folderOfTest()
       let printed: string | undefined
@@ -60,7 +60,7 @@ describe('DOCS: every block of code is run', () => {
     DOCUMENT_MS,
   )
 
-  it('DOCS: a block that fails, or that nothing runs, is found', async () => {
+  it('a block that fails, or that nothing runs, is found', async () => {
     const folder = folderOfTest()
     const run = (language: string, code: string) => runFence({ language, code, line: 1 }, folder)
     expect(
@@ -77,7 +77,7 @@ describe('DOCS: every block of code is run', () => {
     for (const language of ['', 'js', 'bash', 'json']) await expect(run(language, 'x')).rejects.toThrow('cannot be run')
   })
 
-  it('DOCS: what a document says is printed is compared', () => {
+  it('the printed output of a document is compared', () => {
     expect(isAsPrinted('a … c\n', 'a b c\n')).toBe(true)
     expect(isAsPrinted('a (b)\n', 'a (b)')).toBe(true)
     for (const other of ['a b', 'a c d', 'x a b c']) expect(isAsPrinted('a … c', other)).toBe(false)

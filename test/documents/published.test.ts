@@ -11,7 +11,7 @@ const { files, keywords } = JSON.parse(readFileSync(inRoot('package.json'), 'utf
 /** Documents that are read where the package is published, away from the sources. */
 const documents = files.filter((file) => file.endsWith('.md'))
 
-test.each(documents)('Command and page: every relative link of %s leads to a file of the package', (document) => {
+test.each(documents)('every relative link of %s leads to a file of the package', (document) => {
   const links = linksOf(readFileSync(inRoot(document), 'utf8')).filter((link) => !/^[a-z][a-z0-9+.-]*:/i.test(link))
   const targets = links.map((link) => link.split('#')[0] ?? '').filter((target) => target !== '')
   const outside = targets.filter(
@@ -20,7 +20,7 @@ test.each(documents)('Command and page: every relative link of %s leads to a fil
   expect(outside).toEqual([])
 })
 
-test('Command and page: both documents are looked at, and the package is found by what it is for', () => {
+test('both documents are checked, and the package has keywords', () => {
   expect(documents).toEqual(['README.md', 'CHANGELOG.md'])
   for (const keyword of ['agents', 'multi-tenant', 'durable-execution', 'approvals'])
     expect(keywords).toContain(keyword)

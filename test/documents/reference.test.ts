@@ -12,7 +12,7 @@ function declarations(files: Record<string, string>): string {
   return join(folder, 'index.d.ts')
 }
 
-it('DOCS: the reference has what is exported, wherever it is declared', () => {
+it('the reference has every export, wherever it is declared', () => {
   const { exported, problems } = exportsOf(
     declarations({
       index: "export * from './all.js'\nexport { theirs as ours, type Kind } from './some.js'\n",
@@ -29,7 +29,7 @@ it('DOCS: the reference has what is exported, wherever it is declared', () => {
   expect(page).toContain('One.\n\nThrows SpecError always\n')
 })
 
-it('DOCS: names without a comment, unknown tags and exports that lead nowhere are problems', () => {
+it('names without a comment, unknown tags and exports that lead nowhere are problems', () => {
   const { exported, problems } = exportsOf(
     declarations({
       index:
@@ -44,7 +44,7 @@ it('DOCS: names without a comment, unknown tags and exports that lead nowhere ar
   ])
 })
 
-it('DOCS: names that differ in case alone have links of their own', () => {
+it('names that differ in case alone have links of their own', () => {
   const names = ['Suite', 'suite'].map((name) => ({ name, comment: 'x', declaration: 'x' }))
   expect(pageOf('bailiwick', names).page).toContain('[Suite](#suite) · [suite](#suite-1)')
 })

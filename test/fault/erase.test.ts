@@ -11,7 +11,7 @@ const KILLS = process.env['BAILIWICK_LONG'] === '1' ? 2_000 : 50
 const LONGEST_MS = 12
 
 describe.each(durableEngines)('an erase on %s', (engine) => {
-  it(`B7: kill -9 at ${KILLS} moments during an erase leaves a tenant whole or erased, and the other as it was`, {
+  it(`kill -9 at ${KILLS} moments during an erase leaves a tenant whole or erased, and the other as it was`, {
     timeout: KILLS * 10_000,
   }, async () => {
     const url = await freshUrl(engine)

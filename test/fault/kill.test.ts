@@ -21,7 +21,7 @@ function acknowledgedIn(file: string): { index: number; id: string }[] {
 }
 
 describe.each(durableEngines)('a killed process on %s', (engine) => {
-  it(`B6: kill -9 at ${KILLS} random moments loses and tears nothing that was acknowledged`, {
+  it(`kill -9 at ${KILLS} random moments loses and tears nothing that was acknowledged`, {
     timeout: KILLS * 10_000,
   }, async () => {
     const url = await freshUrl(engine)

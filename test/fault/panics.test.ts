@@ -242,20 +242,20 @@ async function worksAsEver(runtime: Runtime): Promise<void> {
 }
 
 describe('a panic in the core', () => {
-  it('B11: has a case for every export and every operation', () => {
+  it('has a case for every export and every operation', () => {
     const exported = Object.keys(addon).filter((name) => name !== 'armPanic' && name !== 'skipTokens')
     expect(Object.keys({ ...refused, ...survived }).sort()).toEqual(
       [...new Set([...exported, ...Object.keys(Operation)])].sort(),
     )
   })
 
-  it.each(Object.entries(refused))('B11: behind %s is an InternalError, and the process lives', async (name, call) => {
+  it.each(Object.entries(refused))('behind %s is an InternalError, and the process lives', async (name, call) => {
     const runtime = await runtimeFor(await openFresh('sled'))
     expect(await codeOf(() => call(runtime, () => armPanic(name)))).toBe('INTERNAL')
     await worksAsEver(runtime)
   })
 
-  it.each(Object.entries(survived))('B11: behind %s loses no answer', async (name, call) => {
+  it.each(Object.entries(survived))('behind %s loses no answer', async (name, call) => {
     const runtime = await runtimeFor(await openFresh('sled'))
     await call(runtime, () => armPanic(name))
     await worksAsEver(runtime)
@@ -263,7 +263,7 @@ describe('a panic in the core', () => {
 })
 
 describe('a call that panics', () => {
-  it.each(['submit', 'put'])('B9: behind %s gives back what it held of its tenant’s limit', async (name) => {
+  it.each(['submit', 'put'])('behind %s gives back its part of the tenant’s limit', async (name) => {
     const limits = { inFlightBytes: 64 << 10 }
     const store = await openFresh('sled')
     const { references } = await createRuntime(defineRuntime({ tenant: acme, limits }), { store })
@@ -277,7 +277,7 @@ describe('a call that panics', () => {
 })
 
 describe('answers that cannot be fetched', () => {
-  it('B11: again and again: the calls that wait are refused with InternalError, and later ones work', async () => {
+  it('again and again: the calls that wait are refused with InternalError, and later ones work', async () => {
     let broken = true
     const fragile = {
       ...addon,

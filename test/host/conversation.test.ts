@@ -4,7 +4,7 @@ import { engines } from '../support/stores.ts'
 import { Client, freshHost, kindsOf, tokenFor } from './client.ts'
 
 describe.each(engines)('a host on %s', (engine) => {
-  it('B5: a run waits for an approval over HTTP, is decided by the subject of a token, and goes on', async () => {
+  it('a run waits for an approval over HTTP, the subject of a token decides it, and the run continues', async () => {
     const host = await freshHost(engine)
     const kim = new Client(host, await tokenFor('acme', 'kim'))
     const boss = new Client(host, await tokenFor('acme', 'boss'))

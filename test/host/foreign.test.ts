@@ -23,7 +23,7 @@ function absent(id: string): string {
 }
 
 describe.each(engines)('another tenant at a host on %s', (engine) => {
-  it('B1: gets byte for byte the same for what is foreign, absent and ill-formed, on every route, and changes nothing', async () => {
+  it('gets the same bytes for foreign, absent and ill-formed ids, on every route, and changes nothing', async () => {
     const host = await freshHost(engine)
     const owner = new Client(host, await tokenFor('acme'))
     const things = await furnish(owner)
@@ -52,7 +52,7 @@ describe.each(engines)('another tenant at a host on %s', (engine) => {
     }
   })
 
-  it('B1: lists nothing of another tenant, and cannot go on in its lists', async () => {
+  it('lists nothing of another tenant, and cannot continue its lists', async () => {
     const host = await freshHost(engine)
     const owner = new Client(host, await tokenFor('acme'))
     await furnish(owner)
@@ -67,7 +67,7 @@ describe.each(engines)('another tenant at a host on %s', (engine) => {
     expect(stolen).toEqual(await attacker.send('GET', next('made-up')))
   })
 
-  it('B1: begins a thread of its own when it names another tenant’s, busy as that is', async () => {
+  it('begins a thread of its own when it names another tenant’s, busy as that is', async () => {
     const host = await freshHost(engine)
     const owner = new Client(host, await tokenFor('acme'))
     const { threadId } = await furnish(owner)
@@ -83,7 +83,7 @@ describe.each(engines)('another tenant at a host on %s', (engine) => {
     expect(await owner.send('GET', `/threads/${threadId}/messages`)).toEqual(before)
   })
 
-  it('B5: decides nothing without the scope, and is told so before anything is looked up', async () => {
+  it('decides nothing without the scope, and is refused before any look-up', async () => {
     const host = await freshHost(engine)
     const owner = new Client(host, await tokenFor('acme'))
     const { approvalId } = await furnish(owner)
@@ -99,7 +99,7 @@ describe.each(engines)('another tenant at a host on %s', (engine) => {
     expect((await owner.send('GET', `/approvals/${approvalId}`)).body).toContain('"pending"')
   })
 
-  it('B5: decides in nobody else’s name: an actor in the body is refused', async () => {
+  it('decides under its own name only: an actor in the body is refused', async () => {
     const host = await freshHost(engine)
     const owner = new Client(host, await tokenFor('acme'))
     const { approvalId } = await furnish(owner)

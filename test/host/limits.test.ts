@@ -5,7 +5,7 @@ import { openFresh } from '../support/stores.ts'
 import { Client, eventsIn, freshHost, furnish, kindsOf, tokenFor } from './client.ts'
 
 describe('the limits of a host', () => {
-  it('M7: a body that is too large, no JSON or of another form is refused, whole or in pieces', async () => {
+  it('a body that is too large, no JSON or of another form is refused, whole or in pieces', async () => {
     const host = await freshHost()
     const token = await tokenFor('acme')
     const client = new Client(host, token)
@@ -38,7 +38,7 @@ describe('the limits of a host', () => {
     }
   })
 
-  it('B6: a client whose connection broke goes on after the last event it saw', async () => {
+  it('a client that lost its connection continues after the last event it saw', async () => {
     const client = new Client(await freshHost(), await tokenFor('acme'))
     const broken = await client.open('POST', '/query', { prompt: 'List the orders' })
     const path = broken.headers.get('content-location') ?? ''
@@ -53,7 +53,7 @@ describe('the limits of a host', () => {
     }
   })
 
-  it('M3: a stream ends with its token', async () => {
+  it('a stream ends with its token', async () => {
     const noon = Date.UTC(2026, 5, 1, 12)
     const host = await freshHost('memory', { now: () => noon })
     const seconds = noon / 1000
@@ -64,7 +64,7 @@ describe('the limits of a host', () => {
     expect(kindsOf(await short.events('GET', `/runs/${runId}/events`)).at(-1)).toBe('run.suspended')
   })
 
-  it('M3: streams end when the host does', async () => {
+  it('streams end when the host does', async () => {
     const host = await freshHost()
     const client = new Client(host, await tokenFor('acme'))
     const { runId } = await furnish(client)
@@ -79,7 +79,7 @@ describe('the limits of a host', () => {
     await expect(client.send('GET', '/approvals')).rejects.toThrow('fetch failed')
   })
 
-  it('M3: few runtimes are open at once; whoever comes back finds what is theirs', async () => {
+  it('few runtimes are open at once; a returning tenant finds its data', async () => {
     const host = await freshHost('memory', { limits: { runtimes: 2, usersPerTenant: 8 } })
     const shops: { client: Client; runId: string }[] = []
     for (const name of ['acme', 'globex', 'initech', 'umbrella']) {
@@ -96,7 +96,7 @@ describe('the limits of a host', () => {
     }
   })
 
-  it('B9: what is in use stays open, and who is too many is told to come again', async () => {
+  it('runtimes in use stay open, and tenants beyond the limit are asked to retry', async () => {
     const store = await openFresh('memory')
     const opened: Runtime[] = []
     const open: Parameters<typeof freshHost>[1] = {

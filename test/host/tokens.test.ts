@@ -42,7 +42,7 @@ async function badTokens(): Promise<Record<string, string>> {
 }
 
 describe('tokens at a host', () => {
-  it('M3: without a good token everything is refused alike, whatever is wrong and whatever is asked for', async () => {
+  it('without a valid token every request gets the same refusal', async () => {
     const host = await freshHost()
     const { runId } = await furnish(new Client(host, await tokenFor('acme')))
     const open = host.runtimes.size
@@ -59,7 +59,7 @@ describe('tokens at a host', () => {
     expect(host.runtimes.size).toBe(open)
   })
 
-  it('M3: a token counts in its header alone', async () => {
+  it('a token counts in its header alone', async () => {
     const host = await freshHost()
     const token = await tokenFor('acme')
     for (const headers of [{ authorization: `Basic ${token}` }, { cookie: `token=${token}` }, { 'x-token': token }]) {
@@ -69,7 +69,7 @@ describe('tokens at a host', () => {
     expect((await new Client(host, token).send('GET', '/approvals')).status).toBe(200)
   })
 
-  it('M7: a tenant in the body is compared with the token’s and refused, one in the query or a header is ignored', async () => {
+  it('a tenant in the body is compared with the token’s and refused, one in the query or a header is ignored', async () => {
     const host = await freshHost()
     const acme = new Client(host, await tokenFor('acme'))
     await furnish(acme)

@@ -38,7 +38,7 @@ async function pending(shown: Shown): Promise<{ approvalId: string; path: string
 
 const formType = 'application/x-www-form-urlencoded'
 
-test('M3: the link is good once, and what it gives no script and no other site has', async () => {
+test('the link works once, and its cookie is for no script and no other site', async () => {
   const { inspector, origin, cookie, load } = await show()
   expect(inspector.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/enter\?token=[\w-]{43}$/)
   expect(cookie).toMatch(/^bailiwick-inspect-\d+=[\w-]{43}$/)
@@ -50,14 +50,14 @@ test('M3: the link is good once, and what it gives no script and no other site h
   }
 })
 
-test('M3: the session of one page is none of another on the same machine', async () => {
+test('the session of one page is invalid for another page on the same machine', async () => {
   const shown = await show()
   const other = await show('acme', shown.store)
   expect(other.cookie).not.toBe(shown.cookie)
   expect((await request(`${other.origin}/`, { headers: { cookie: shown.cookie } })).status).toBe(403)
 })
 
-test('M3: the cookie is strict, and a program that previews links does not use the token up', async () => {
+test('the cookie is strict, and a program that previews links does not use the token up', async () => {
   const { store, runtime } = await show()
   const { startInspector } = await import('../../ts/inspect/server.ts')
   const inspector = await startInspector({ runtime, publicKey: store.publicKey }, 0)
@@ -70,7 +70,7 @@ test('M3: the cookie is strict, and a program that previews links does not use t
   }
 })
 
-test('M3: nothing of the tenant is shown without the session', async () => {
+test('nothing of the tenant is shown without the session', async () => {
   const shown = await show('tenant-canary')
   const wrong = [{}, { cookie: 'x=y' }, { cookie: `${shown.cookie}x` }, { cookie: `${shown.cookie}; ${shown.cookie}` }]
   for (const path of ['/', '/runs', '/approvals', '/ledger', '/nothing']) {
@@ -82,7 +82,7 @@ test('M3: nothing of the tenant is shown without the session', async () => {
   }
 })
 
-test('M3: a name that somebody else leads to this address is refused, whatever it brings', async () => {
+test('a foreign host name that resolves to this address is refused, with any headers', async () => {
   const shown = await show()
   const { port } = new URL(shown.origin)
   for (const Host of [
@@ -99,7 +99,7 @@ test('M3: a name that somebody else leads to this address is refused, whatever i
   expect((await raw(shown, '/', { Cookie: shown.cookie })).status).toBe(200)
 })
 
-test.each(engines)('B5: %s: a decision is taken from the page itself alone', async (engine) => {
+test.each(engines)('%s: a decision is taken from the page itself alone', async (engine) => {
   const shown = await show('acme', await openFresh(engine))
   const { approvalId, path, fields } = await pending(shown)
   const own = { 'Content-Type': formType, Cookie: shown.cookie, Origin: shown.origin }
@@ -137,7 +137,7 @@ test.each(engines)('B5: %s: a decision is taken from the page itself alone', asy
   expect((await raw(shown, path, own, 'POST', body)).status).toBe(409)
 })
 
-test('B5: reading decides nothing, and only approvals can be sent to', async () => {
+test('reading decides nothing, and only approvals can be sent to', async () => {
   const shown = await show()
   const { approvalId, path, fields } = await pending(shown)
   await shown.load(`${path}?${new URLSearchParams(fields)}`)
@@ -153,7 +153,7 @@ test('B5: reading decides nothing, and only approvals can be sent to', async () 
 })
 
 test.each(engines)(
-  "B1: %s: another tenant's ids, ids of nobody, ways out of a path and NULs are all not found, in the same words",
+  "%s: another tenant's ids, unknown ids, ways out of a path and NULs are all not found, in the same words",
   async (engine) => {
     const shown = await show('acme', await openFresh(engine))
     const globex = await show('globex', shown.store)
@@ -208,7 +208,7 @@ test.each(engines)(
   },
 )
 
-test('B5: NULs and what is too long in a decision are refused or kept as they are, never cut', async () => {
+test('NULs and long texts in a decision are refused or kept unchanged, never cut', async () => {
   const shown = await show()
   const { path, approvalId, fields } = await pending(shown)
   const own = { 'Content-Type': formType, Cookie: shown.cookie, Origin: shown.origin }
@@ -221,7 +221,7 @@ test('B5: NULs and what is too long in a decision are refused or kept as they ar
   expect((await shown.load('/ledger')).text).toContain('a\nb\\u{0}c')
 })
 
-test('M3: a bad cursor is refused, as is that of another tenant', async () => {
+test('a bad cursor is refused, as is that of another tenant', async () => {
   const shown = await show()
   const globex = await show('globex', shown.store)
   for (let n = 0; n < 26; n += 1) await globex.runtime.references.put('note', `number ${n}`)
@@ -231,7 +231,7 @@ test('M3: a bad cursor is refused, as is that of another tenant', async () => {
   expect((await shown.load('/references?cursor=')).status).toBe(400)
 })
 
-test('M3: it listens on the loopback address and nowhere else', async () => {
+test('it listens on the loopback address only', async () => {
   const { origin } = await show()
   const { hostname, port } = new URL(origin)
   expect(hostname).toBe('127.0.0.1')
@@ -244,7 +244,7 @@ test('M3: it listens on the loopback address and nowhere else', async () => {
   expect(refused).not.toBe('connected')
 })
 
-test('M3: every answer forbids scripts, frames, caches and what comes from elsewhere', async () => {
+test('every answer forbids scripts, frames, caches and foreign content', async () => {
   const shown = await show()
   const answers = [await shown.load('/'), await shown.load('/nothing'), await request(`${shown.origin}/`)]
   for (const path of ['/style.css', '/icon.svg']) answers.push(await shown.load(path))

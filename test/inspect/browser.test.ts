@@ -67,7 +67,7 @@ test.each([
   ['light', 390],
   ['dark', 1280],
   ['dark', 390],
-] as const)('M9: every page can be read, %s and %i wide', async (colorScheme, width) => {
+] as const)('every page can be read, %s and %i wide', async (colorScheme, width) => {
   const viewport = { width, height: 900 }
   const { paths, context, page, origin, complaints } = await open(fillPleasantly, { colorScheme, viewport })
   for (const [at, path] of paths.entries()) {
@@ -83,7 +83,7 @@ test.each([
   expect(complaints).toEqual([])
 })
 
-test('M3: an attack in every stored field stays text in a real browser, and still can be read', async () => {
+test('an attack in every stored field stays text in a real browser, and still can be read', async () => {
   const { paths, page, origin, complaints } = await open(fillWithAttacks, { viewport: { width: 390, height: 900 } })
   for (const path of paths) {
     await page.goto(origin + path)
@@ -97,7 +97,7 @@ test('M3: an attack in every stored field stays text in a real browser, and stil
   expect(complaints).toEqual([])
 })
 
-test('B5: a person decides with the keyboard alone, and the ledger says who and why', async () => {
+test('a person decides with the keyboard alone, and the ledger names the person and the reason', async () => {
   const { page, runtime, origin, complaints } = await open(fillPleasantly)
   const [asked] = (await runtime.approvals.pending()).items
   await page.goto(`${origin}/approvals/${asked?.approvalId}`)
@@ -123,7 +123,7 @@ test('B5: a person decides with the keyboard alone, and the ledger says who and 
   expect(complaints).toEqual([])
 })
 
-test('B5: without a name nothing is decided', async () => {
+test('without a name nothing is decided', async () => {
   const { page, runtime, origin } = await open(fillPleasantly)
   const before = (await runtime.approvals.pending()).items.length
   await page.goto(`${origin}/approvals`)
@@ -132,7 +132,7 @@ test('B5: without a name nothing is decided', async () => {
   expect((await runtime.approvals.pending()).items.length).toBe(before)
 })
 
-test('B5: a page of another server on this machine, whose requests carry the cookie, decides and reads nothing', async () => {
+test('a page of another server on this machine, whose requests carry the cookie, decides and reads nothing', async () => {
   const { page, runtime, origin, context } = await open(fillPleasantly)
   const [asked] = (await runtime.approvals.pending()).items
   const action = `${origin}/approvals/${asked?.approvalId}`
@@ -159,7 +159,7 @@ test('B5: a page of another server on this machine, whose requests carry the coo
   expect((await runtime.approvals.get(asked?.approvalId ?? '')).status).toBe('pending')
 })
 
-test('M3: a name that leads to this machine (DNS rebinding) shows nothing, though the page is there', async () => {
+test('a name that resolves to this machine (DNS rebinding) shows nothing, although the page is served', async () => {
   const rebound = await startBrowser(['--host-resolver-rules=MAP evil.example 127.0.0.1'])
   onTestFinished(() => rebound.close())
   const { origin, inspector } = await open(fillPleasantly)
@@ -175,7 +175,7 @@ test('M3: a name that leads to this machine (DNS rebinding) shows nothing, thoug
   expect((await page.goto(`${origin}/`))?.status()).toBe(403)
 })
 
-test('M9: what makes a page unreadable is found', async () => {
+test('an unreadable page is detected', async () => {
   const page = await browser.newPage({ viewport: { width: 390, height: 600 } })
   onTestFinished(() => page.close())
   await page.setContent(`<title>x</title><main><h1>One</h1><h1>Two</h1><h3>Three</h3>

@@ -9,25 +9,25 @@ import type { JournaledEvent } from '../../ts/types/events.ts'
 import { attack, fillWithAttacks } from './hostile.ts'
 import { show } from './subject.ts'
 
-test('M3: a template escapes what is no markup, in text and attributes, and lists of both', () => {
+test('a template escapes everything but markup, in text and attributes, and lists of both', () => {
   const link = html`<a title="${`"'&<>`}">${['<b>', html`<i>${1}</i>`, undefined, false, ['&']]}</a>`
   expect(link.toString()).toBe('<a title="&quot;&#39;&amp;&lt;&gt;">&lt;b&gt;<i>1</i>&amp;</a>')
 })
 
-test('M3: nobody can pass text off as markup', () => {
+test('no text passes as markup', () => {
   const forged = { toString: () => '<b>', markup: '<b>' }
   expect(() => html`${forged as never}`.toString()).toThrow()
   expect(html`${JSON.parse('["<b>"]')}`.toString()).toBe('&lt;b&gt;')
 })
 
-test('B5: what cannot be seen or turns writing around is shown by its number; lines and tabs stay', () => {
+test('invisible and direction-changing characters are shown by their number; lines and tabs stay', () => {
   const text = 'a\u202eb\0c\u200bd\ue000e\u2028f\ud800g\nh\ti'
   const shown = 'a\\u{202e}b\\u{0}c\\u{200b}d\\u{e000}e\\u{2028}f\\u{d800}g\nh\ti'
   expect(html`${text}`.toString()).toBe(shown)
   expect(html`${'שלום, Grüße, 你好, 👍'}`.toString()).toBe('שלום, Grüße, 你好, 👍')
 })
 
-test('M3: ids of any content have a path that leads back to them alone', () => {
+test('ids of any content have a path that leads back to them alone', () => {
   for (const name of [
     '.',
     '..',
@@ -53,7 +53,7 @@ test('M3: ids of any content have a path that leads back to them alone', () => {
   }
 })
 
-test('M4: sizes and times are said in the unit that fits', () => {
+test('sizes and times have a fitting unit', () => {
   expect([0, 1023, 1024, 1536, 5 << 20].map(size)).toEqual(['0 bytes', '1023 bytes', '1.0 KiB', '1.5 KiB', '5.0 MiB'])
   expect([0, 999, 1500, 61_000, 7_260_000, 200_000_000].map(duration)).toEqual([
     '0 ms',
@@ -65,7 +65,7 @@ test('M4: sizes and times are said in the unit that fits', () => {
   ])
 })
 
-test('M4: plots draw what they say, and nothing wider than their ground', () => {
+test('plots draw their values, and nothing wider than their area', () => {
   const text = bars('x', [
     { name: 'one', value: 1, label: '1' },
     { name: 'four', value: 4, label: '4' },
@@ -81,7 +81,7 @@ test('M4: plots draw what they say, and nothing wider than their ground', () => 
   expect(columns('x', [{ name: 'a', value: 0, label: '0' }]).toString()).not.toMatch(/NaN|Infinity/)
 })
 
-test('M9: the timeline of a run has a span for each agent, model, tool and approval, the unfinished to its end', () => {
+test('the timeline of a run has a span for each agent, model, tool and approval, the unfinished to its end', () => {
   const at = (ms: number, event: object) =>
     ({ runId: 'x', sequence: ms, at: ms, ...event }) as unknown as JournaledEvent
   const spans = spansOf([
@@ -101,7 +101,7 @@ test('M9: the timeline of a run has a span for each agent, model, tool and appro
   ])
 })
 
-test('M3: an attack in every stored field is text on every page', async () => {
+test('an attack in every stored field is text on every page', async () => {
   const shown = await show()
   const paths = await fillWithAttacks(shown.store, 'acme')
   let found = 0
@@ -120,7 +120,7 @@ test('M3: an attack in every stored field is text on every page', async () => {
   expect(attack).toContain('\u202e')
 })
 
-test('M4: an empty tenant has every page, and looking at it makes nothing', async () => {
+test('an empty tenant has every page, and looking at it makes nothing', async () => {
   const shown = await show('nobody-yet')
   for (const path of ['/', '/runs', '/approvals', '/plans', '/references', '/threads', '/events', '/ledger']) {
     expect([path, (await shown.load(path)).status]).toEqual([path, 200])
@@ -129,7 +129,7 @@ test('M4: an empty tenant has every page, and looking at it makes nothing', asyn
   expect(Object.values(storage).every(({ items, bytes }) => items === 0 && bytes === 0)).toBe(true)
 })
 
-test('B5: a ledger that does not hold is said to be so, with what is wrong where', () => {
+test('an invalid ledger is reported as such, with the place of each problem', () => {
   const problems = [
     { sequence: 3, problem: 'it was <changed>' },
     { sequence: null, problem: 'it was put back' },

@@ -11,59 +11,53 @@ function textOf(page: { readonly text: string }): string {
   return page.text.replace(/<[^>]+>/g, ' ').replace(/\s+/g, ' ')
 }
 
-test.each(engines)(
-  'Command and page: %s: the overview says how many events there are, and no storage of none',
-  async (engine) => {
-    const shown = await show('acme', await openFresh(engine))
-    await suspendedRun(shown.store, 'acme', { ...words, prompt: 'Refund order 7' })
-    const overview = textOf(await shown.load('/'))
-    const { items } = await shown.runtime.traces.list({ limit: 200 })
-    expect(items.length).toBeGreaterThan(3)
-    expect(overview).toContain(`${items.length} events , which count for no limit`)
-    expect(overview).not.toMatch(/traces|0 items beside/)
-    const listed = (await shown.load('/events')).text.match(/<li class="event">/g) ?? []
-    expect(listed.length).toBe(items.length)
-  },
-)
+test.each(engines)('%s: the overview counts events, and shows no storage for none', async (engine) => {
+  const shown = await show('acme', await openFresh(engine))
+  await suspendedRun(shown.store, 'acme', { ...words, prompt: 'Refund order 7' })
+  const overview = textOf(await shown.load('/'))
+  const { items } = await shown.runtime.traces.list({ limit: 200 })
+  expect(items.length).toBeGreaterThan(3)
+  expect(overview).toContain(`${items.length} events , which count for no limit`)
+  expect(overview).not.toMatch(/traces|0 items beside/)
+  const listed = (await shown.load('/events')).text.match(/<li class="event">/g) ?? []
+  expect(listed.length).toBe(items.length)
+})
 
-test('Command and page: more events than are counted are said to be more', async () => {
+test('more events than the counter reads are shown as more', async () => {
   const shown = await show()
   for (let n = 0; n < 201; n += 1) await shown.runtime.references.put('note', n)
   expect((await shown.runtime.traces.list({ limit: 201 })).items.length).toBe(201)
   expect(textOf(await shown.load('/'))).toContain('more than 200 events')
 })
 
-test.each(engines)(
-  'Command and page: %s: runs are told apart by question and answer, and found by either',
-  async (engine) => {
-    const shown = await show('acme', await openFresh(engine))
-    const questions = ['Refund order 7', 'What does shipping cost?', '<b>bold</b> words']
-    const ids: string[] = []
-    for (const [at, prompt] of questions.entries()) {
-      ids.push(await suspendedRun(shown.store, 'acme', { ...words, prompt, threadId: `support-${at}` }))
-    }
-    const list = await shown.load('/runs')
-    for (const question of ['Refund order 7', 'What does shipping cost?', '&lt;b&gt;bold&lt;/b&gt; words']) {
-      expect(list.text).toContain(question)
-    }
-    expect(textOf(list)).toContain('waits for refund')
-    expect(textOf(await shown.load('/'))).toContain('What does shipping cost?')
-    expect(textOf(await shown.load(`/runs/${ids[1]}`))).toContain('Asked What does shipping cost?')
-    const found = textOf(await shown.load('/runs?text=SHIPPING'))
-    expect(found).toContain('What does shipping cost?')
-    expect(found).not.toContain('Refund order 7')
-    expect(textOf(await shown.load(`/runs?text=${ids[2]}`))).not.toContain('shipping')
-    expect(textOf(await shown.load('/runs?text=support-0&status=suspended'))).toContain('Refund order 7')
-    expect(textOf(await shown.load('/runs?text=nowhere'))).toContain('in none of the 3 runs that were looked through')
-    const { text } = await shown.load('/runs?text=%22%3E%3Cscript%3E')
-    expect(text).toContain('value="&quot;&gt;&lt;script&gt;"')
-    // Another tenant's words are not found, nor is there a run of theirs.
-    const globex = await show('globex', shown.store)
-    expect(textOf(await globex.load('/runs?text=shipping'))).toContain('in none of the 0 runs')
-  },
-)
+test.each(engines)('%s: runs are shown with prompt and answer, and found by either', async (engine) => {
+  const shown = await show('acme', await openFresh(engine))
+  const questions = ['Refund order 7', 'What does shipping cost?', '<b>bold</b> words']
+  const ids: string[] = []
+  for (const [at, prompt] of questions.entries()) {
+    ids.push(await suspendedRun(shown.store, 'acme', { ...words, prompt, threadId: `support-${at}` }))
+  }
+  const list = await shown.load('/runs')
+  for (const question of ['Refund order 7', 'What does shipping cost?', '&lt;b&gt;bold&lt;/b&gt; words']) {
+    expect(list.text).toContain(question)
+  }
+  expect(textOf(list)).toContain('waits for refund')
+  expect(textOf(await shown.load('/'))).toContain('What does shipping cost?')
+  expect(textOf(await shown.load(`/runs/${ids[1]}`))).toContain('Asked What does shipping cost?')
+  const found = textOf(await shown.load('/runs?text=SHIPPING'))
+  expect(found).toContain('What does shipping cost?')
+  expect(found).not.toContain('Refund order 7')
+  expect(textOf(await shown.load(`/runs?text=${ids[2]}`))).not.toContain('shipping')
+  expect(textOf(await shown.load('/runs?text=support-0&status=suspended'))).toContain('Refund order 7')
+  expect(textOf(await shown.load('/runs?text=nowhere'))).toContain('in none of the 3 runs that were looked through')
+  const { text } = await shown.load('/runs?text=%22%3E%3Cscript%3E')
+  expect(text).toContain('value="&quot;&gt;&lt;script&gt;"')
+  // Another tenant's words are not found, nor is there a run of theirs.
+  const globex = await show('globex', shown.store)
+  expect(textOf(await globex.load('/runs?text=shipping'))).toContain('in none of the 0 runs')
+})
 
-test('Command and page: a search goes on where a page has nothing', async () => {
+test('a search continues after a page without matches', async () => {
   const shown = await show()
   await suspendedRun(shown.store, 'acme', { ...words, prompt: 'the oldest', threadId: 'first' })
   for (let n = 0; n < 60; n += 1) {
@@ -77,7 +71,7 @@ test('Command and page: a search goes on where a page has nothing', async () => 
   expect(first.text).toMatch(/href="\/runs\?text=number&amp;cursor=/)
 })
 
-test.each(engines)('Command and page: %s: the ledger names what was decided, while it is kept', async (engine) => {
+test.each(engines)('%s: the ledger names the tool or plan of each decision while it is kept', async (engine) => {
   const shown = await show('acme', await openFresh(engine))
   const { approvals, plans } = shown.runtime
   const asked = await approvals.request({ tool: 'refund', input: { order: 7, note: '<i>' } })
@@ -94,23 +88,20 @@ test.each(engines)('Command and page: %s: the ledger names what was decided, whi
   expect(textOf(await shown.load('/ledger/1'))).toContain('To the moon')
 })
 
-test.each(engines)(
-  'Command and page: %s: a name of which nothing is kept is said so, absent or erased alike',
-  async (engine) => {
-    const store = await openFresh(engine)
-    const [acme, mistyped] = [await show('acme', store), await show('acmee', store)]
-    await acme.runtime.references.put('note', 'of acme')
-    expect(textOf(await mistyped.load('/'))).toContain(emptyNotice)
-    expect(textOf(await acme.load('/'))).not.toContain(emptyNotice)
-    await acme.runtime.erase({ confirm: 'acme' })
-    const erased = await show('acme', store)
-    const [one, other] = [textOf(await erased.load('/')), textOf(await mistyped.load('/'))]
-    expect(one).toContain(emptyNotice)
-    expect(one).toBe(other.replaceAll('acmee', 'acme'))
-  },
-)
+test.each(engines)('%s: a name without data is reported as such, absent or erased alike', async (engine) => {
+  const store = await openFresh(engine)
+  const [acme, mistyped] = [await show('acme', store), await show('acmee', store)]
+  await acme.runtime.references.put('note', 'of acme')
+  expect(textOf(await mistyped.load('/'))).toContain(emptyNotice)
+  expect(textOf(await acme.load('/'))).not.toContain(emptyNotice)
+  await acme.runtime.erase({ confirm: 'acme' })
+  const erased = await show('acme', store)
+  const [one, other] = [textOf(await erased.load('/')), textOf(await mistyped.load('/'))]
+  expect(one).toContain(emptyNotice)
+  expect(one).toBe(other.replaceAll('acmee', 'acme'))
+})
 
-test('Command and page: a long text is cut in one line, between its characters', () => {
+test('a long text is cut in one line, between its characters', () => {
   expect(clipped('a\n b\t c', 10)).toBe('a b c')
   expect(clipped('👍👍👍👍', 2)).toBe('👍👍…')
   expect(clipped('x'.repeat(10_000), 3)).toBe('xxx…')

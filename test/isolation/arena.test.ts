@@ -14,7 +14,7 @@ async function neighbours() {
 }
 
 describe('the memory that the calls of one thread share', () => {
-  it('B1: bytes that lie about their length bring nothing of another tenant’s call with them', async () => {
+  it('bytes that lie about their length bring nothing of another tenant’s call with them', async () => {
     const { acme, globex } = await neighbours()
     class Liar extends Uint8Array {
       override get byteLength(): number {
@@ -35,7 +35,7 @@ describe('the memory that the calls of one thread share', () => {
     }
   })
 
-  it('B1: a call that is made while another is written goes to its own tenant', async () => {
+  it('a call that is made while another is being written belongs to its own tenant', async () => {
     const { acme, globex } = await neighbours()
     const nested: Promise<unknown>[] = []
     const meddle = <T>(value: T): T => {
@@ -82,7 +82,7 @@ describe('the memory that the calls of one thread share', () => {
     expect((await globex.usage()).storage.references.items).toBe(0)
   })
 
-  it('M3: neither a store nor a runtime can be turned into another', async () => {
+  it('neither a store nor a runtime can be turned into another', async () => {
     const { store, acme } = await neighbours()
     expect(Object.isFrozen(store)).toBe(true)
     expect(JSON.stringify(store)).not.toContain('number')

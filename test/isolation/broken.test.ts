@@ -34,7 +34,7 @@ const names = isolationSuite({ url: 'memory:' }).cells.map(({ name }) => name)
 const found = new Set<string>()
 
 it.each(Object.entries(broken))(
-  'B12: the suite finds out whoever %s',
+  'the suite detects a runtime that %s',
   async (_, { open, finds }) => {
     const expected = names.filter((name) => finds.test(name))
     expect(expected.length).toBeGreaterThan(0)
@@ -46,13 +46,13 @@ it.each(Object.entries(broken))(
   ALL_CELLS_MS,
 )
 
-it('B12: every cell of the suite can fail', () => {
+it('every cell of the suite can fail', () => {
   // That one does not go through a runtime; see below.
   const asked = names.filter((name) => !name.includes('defineTenant'))
   expect(asked.filter((name) => !found.has(name))).toEqual([])
 })
 
-it('B12: the suite does not mind a proxy that changes nothing', async () => {
+it('the suite does not mind a proxy that changes nothing', async () => {
   expect([
     ...(await failing((real) => async (spec, options) => new Proxy(await real(spec, options), faithful))),
   ]).toEqual([])
@@ -69,7 +69,7 @@ const faithful: ProxyHandler<Runtime> = {
 it.each([
   ['rewrites them', (resourceId: string, version: string) => defineTenant(tidy(resourceId), tidy(version))],
   ['takes anything', (resourceId: string, version: string): Tenant => ({ resourceId, version })],
-])('M1: the suite finds out who %s instead of refusing ill-formed names', (_, define) => {
+])('the suite detects a runtime that %s instead of refusing ill-formed names', (_, define) => {
   expect(() => refuses(define)).toThrow(IsolationError)
   refuses(defineTenant)
 })
@@ -78,7 +78,7 @@ function tidy(name: string): string {
   return name.toWellFormed().normalize('NFC')
 }
 
-it('B12: a suite without a store, or with two, is refused, and so is a time that is none', async () => {
+it('a suite without a store, or with two, is refused, and so is an invalid time', async () => {
   const store = await openFresh('memory')
   const wrong = [
     {},
@@ -94,7 +94,7 @@ it('B12: a suite without a store, or with two, is refused, and so is a time that
 })
 
 it.each(engines)(
-  'B12: anybody can run it on %s, by the system’s clock, side by side',
+  'users can run it on %s, by the system’s clock, side by side',
   async (engine) => {
     const told: string[] = []
     const report = await runIsolation({ url: await freshUrl(engine) }, ({ name }) => told.push(name))

@@ -71,7 +71,7 @@ async function sing(runtime: Runtime, size: number): Promise<string[]> {
 }
 
 describe('what lies on the disk', () => {
-  it('B10: nothing that a tenant wrote is in a file or a file name in clear, nor its name, nor the root key', async () => {
+  it('nothing that a tenant wrote is in a file or a file name in clear, nor its name, nor the root key', async () => {
     const path = join(freshFolder(), 'store')
     const rootKey = Buffer.from(canary())
     const texts = [rootKey.toString()]
@@ -100,7 +100,7 @@ describe('what lies on the disk', () => {
     expect((await references.list()).items).toHaveLength(6)
   })
 
-  it('B10: the search finds a text in each of the ways in which it might be written', async () => {
+  it('the search finds a text in each of the ways in which it might be written', async () => {
     const text = canary()
     const base64 = (before: string) => Buffer.from(`${before}${text} and more`).toString('base64')
     const written = [
@@ -120,7 +120,7 @@ describe('what lies on the disk', () => {
   })
 })
 
-it.each(engines)("B1: on %s, no error of a tenant holds another's name, key or content", async (engine) => {
+it.each(engines)("on %s, no error of a tenant holds another's name, key or content", async (engine) => {
   const store = await openFresh(engine)
   const foreign = await runtimeFor(store, canary())
   const texts = [foreign.tenant.resourceId, ...(await sing(foreign, 1))]

@@ -10,7 +10,7 @@ function methodsOf(value: object): string[] {
   return Object.getOwnPropertyNames(Object.getPrototypeOf(value)).filter((name) => name !== 'constructor')
 }
 
-it('B1: every kind has its cells, as soon as a runtime has it, and every verb of it', async () => {
+it('every kind has its cells, as soon as a runtime has it, and every verb of it', async () => {
   const runtime = await runtimeFor(await openFresh('memory'))
   for (const kind of kinds) {
     expect(Object.keys(verbsByKind)).toContain(kind)
@@ -20,7 +20,7 @@ it('B1: every kind has its cells, as soon as a runtime has it, and every verb of
   }
 })
 
-it('B2: nothing of a runtime or store lists or takes another tenant', async () => {
+it('nothing of a runtime or store lists or takes another tenant', async () => {
   const store = await openFresh('memory')
   const runtime = await runtimeFor(store)
   const membersOf = (value: object) => methodsOf(value).concat(Object.keys(value)).sort()

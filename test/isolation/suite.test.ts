@@ -29,7 +29,7 @@ describe.each(engines)('the isolation suite on %s', async (engine) => {
 
   it.each(cells.map((cell) => [cell.name, cell] as const))('%s', (_, { run }) => run())
 
-  it('B12: no tenant is left, and no two cells have one name', async () => {
+  it('no tenant is left, and no two cells have one name', async () => {
     expect((await store.check()).tenants).toBe(0)
     expect(new Set(cells.map(({ name }) => name)).size).toBe(cells.length)
   })

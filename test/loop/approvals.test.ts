@@ -44,7 +44,7 @@ function waiting(result: RunResult<unknown>): Approval {
 }
 
 describe.each(engines)('approvals in a run on %s', (engine) => {
-  it('B5: without an approver a run is suspended, and goes on in another runtime once somebody has approved', async () => {
+  it('without an approver a run is suspended, and continues in another runtime after the approval', async () => {
     const store = await openFresh(engine)
     const first = await clerk(store)
     const run = first.runtime.query({ prompt: 'Refund it', actor: 'kim' })
@@ -95,7 +95,7 @@ describe.each(engines)('approvals in a run on %s', (engine) => {
     })
   })
 
-  it('B5: a rejection reaches the model as a failure of the call, and the tool does not run', async () => {
+  it('a rejection reaches the model as a failure of the call, and the tool does not run', async () => {
     const store = await openFresh(engine)
     const { runtime, given, model } = await clerk(store, {
       approve: async () => ({ decision: 'reject', actor: 'boss', reason: 'Too much.' }),
@@ -114,7 +114,7 @@ describe.each(engines)('approvals in a run on %s', (engine) => {
     expect((await runtime.approvals.history()).items).toMatchObject([{ decision: 'rejected', actor: 'boss' }])
   })
 
-  it('B5: an approver that decides as nobody fails the run, and leaves the approval withdrawn', async () => {
+  it('an approver that names no actor fails the run, and the approval is withdrawn', async () => {
     const store = await openFresh(engine)
     for (const approve of [
       async () => ({ decision: 'approve' }) as never,
@@ -131,7 +131,7 @@ describe.each(engines)('approvals in a run on %s', (engine) => {
     }
   })
 
-  it('R17: an approver that fails leaves the approval pending, and the run waits', async () => {
+  it('an approver that fails leaves the approval pending, and the run waits', async () => {
     const store = await openFresh(engine)
     const approve = async () => {
       throw new Error('no line')
@@ -147,7 +147,7 @@ describe.each(engines)('approvals in a run on %s', (engine) => {
     expect(given).toEqual([{ amount: 5 }])
   })
 
-  it('B5: what is dynamic is asked about when needsApproval says so', async () => {
+  it('a dynamic tool needs approval if needsApproval says so', async () => {
     const store = await openFresh(engine)
     const asked: unknown[] = []
     const { runtime, given } = await clerk(
@@ -175,7 +175,7 @@ describe.each(engines)('approvals in a run on %s', (engine) => {
     expect(await codeOf(() => clerk(store, {}, specWith('x', 'dynamic')))).toBe('SPEC_INVALID')
   })
 
-  it('B5: a tool that is defined in another way meanwhile is asked about again', async () => {
+  it('a tool whose definition has changed needs a new approval', async () => {
     const store = await openFresh(engine)
     const first = await clerk(store)
     const run = first.runtime.query('Refund it')
@@ -196,7 +196,7 @@ describe.each(engines)('approvals in a run on %s', (engine) => {
     expect([first.given, second.given, third.given, fourth.given]).toEqual([[], [], [], []])
   })
 
-  it('B5: cancelling a suspended run withdraws its approvals and frees its thread', async () => {
+  it('cancelling a suspended run withdraws its approvals and frees its thread', async () => {
     const store = await openFresh(engine)
     const { runtime } = await clerk(store)
     const run = runtime.query('Refund it')
@@ -214,7 +214,7 @@ describe.each(engines)('approvals in a run on %s', (engine) => {
     })
   })
 
-  it('B1: a run and its approvals are not there for anybody else', async () => {
+  it('a run and its approvals are not found by another tenant', async () => {
     const store = await openFresh(engine)
     const { runtime } = await clerk(store)
     const run = runtime.query('Refund it')

@@ -28,7 +28,7 @@ function nested(depth: number): unknown {
 }
 
 describe.each(engines)('attacks on runs on %s', (engine) => {
-  it("M3: whoever names another tenant's run that is at work gets none of its questions", async () => {
+  it("a request for another tenant's running run gets none of its callbacks", async () => {
     const store = await openFresh(engine)
     const [started, answer] = [gate(), gate()]
     const mine = await runtimeOn(store, 'acme', script(calls(['look', {}]), says('Mine.')), async () => {
@@ -48,7 +48,7 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     expect(theirs.requests).toEqual([])
   })
 
-  it('M13: a message that is written anew has another id, after a failure and after an interruption', async () => {
+  it('a message that is written anew has another id, after a failure and after an interruption', async () => {
     const store = await openFresh(engine)
     let seen = gate()
     const texts = ['Never finished', 'Never finished either', 'Done.']
@@ -77,7 +77,7 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     expect(new Set(ids.values()).size).toBe(3)
   })
 
-  it('M13: no other model goes on with what one has begun to say', async () => {
+  it('no other model continues an answer that one has begun', async () => {
     const store = await openFresh(engine)
     let tries = 0
     const first = sayingModel(() => [])
@@ -96,7 +96,7 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     expect([tries, other.requests.length]).toEqual([2, 0])
   })
 
-  it("M14: the time of an agent that was routed to is its own limit's", async () => {
+  it("the time of an agent that was routed to is its own limit's", async () => {
     const store = await openFresh(engine)
     const agents = [
       defineCoordinator({ name: 'front', model: 'test/front', prompt: 'x', routes: ['slow'] }),
@@ -115,7 +115,7 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     expect(await runtime.query('Go').result()).toMatchObject({ status: 'limited', limit: 'maxDurationMs' })
   })
 
-  it('B4: an answer of 2 MiB may come in the smallest pieces', async () => {
+  it('an answer of 2 MiB may arrive in the smallest pieces', async () => {
     const store = await openFresh(engine)
     const pieces = 1 << 16
     const text = 'x'.repeat(32)
@@ -132,7 +132,7 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     expect(result.text).toHaveLength(pieces * text.length)
   })
 
-  it('M9: no count of tokens that a model gives can be too large to be read again', async () => {
+  it('no count of tokens that a model gives can be too large to be read again', async () => {
     const store = await openFresh(engine)
     const most = { inputTokens: Number.MAX_SAFE_INTEGER, outputTokens: Number.MAX_SAFE_INTEGER }
     const model = sayingModel(({ messages }) => {
@@ -147,7 +147,7 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     expect((await runtime.runs.list()).items).toHaveLength(2)
   })
 
-  it('B9: a run that a thread or a limit has no room for can end, and its thread is free', async () => {
+  it('a run that a thread or a limit has no room for can end, and its thread is free', async () => {
     const store = await openFresh(engine)
     for (const depth of [90, 97]) {
       const model = script(calls(['look', {}]), says('Done.'), says('Again.'))
@@ -169,7 +169,7 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     expect(['cancelled', 'limited']).toContain((await small.runs.get(run.runId)).status)
   })
 
-  it('B6: a run is not ended by a runtime that cannot go on with it', async () => {
+  it('a runtime that cannot resume a run does not end it', async () => {
     const store = await openFresh(engine)
     const options = {
       store,
@@ -190,7 +190,7 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     expect(await runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'completed', text: 'Done.' })
   })
 
-  it('B5: a call that may have changed something is not run again as another one, unless somebody says so', async () => {
+  it('a call that may have changed something is not repeated as another call unless the tool allows it', async () => {
     const changes = [
       [{}, { effects: 'read' }],
       [{ onInterrupted: 'retry' }, { onInterrupted: 'retry', input: { type: 'object', title: 'other' } }],
@@ -223,7 +223,7 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     }
   })
 
-  it('B9: refused calls and routes count like all others', async () => {
+  it('refused calls and routes count like all others', async () => {
     const store = await openFresh(engine)
     const unknown = sayingModel(() => calls(['nothing', {}]))
     const runtime = await runtimeOn(store, 'acme', unknown, () => 1)
@@ -243,7 +243,7 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     })
   })
 
-  it('B5: a call that is refused by a person was called, as followers see it', async () => {
+  it('a call that is refused by a person was called, as followers see it', async () => {
     const store = await openFresh(engine)
     const act = defineTool({ name: 'act', description: 'x', approval: 'always', input })
     const runtime = await createRuntime(specOf('acme', [act]), {
@@ -256,7 +256,7 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     expect(kinds.filter((kind) => kind.startsWith('tool.'))).toEqual(['tool.called', 'tool.failed'])
   })
 
-  it('M7: what is ill-formed comes before whom a request names, and before who is there', async () => {
+  it('an ill-formed request is refused before its tenant and its target are checked', async () => {
     const store = await openFresh(engine)
     const runtime = await runtimeOn(store, 'acme', script(), () => 1)
     const idle = await createRuntime(defineRuntime({ tenant: defineTenant('acme', 'v1') }), { store })
@@ -269,7 +269,7 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     expect(await codeOf(() => runtime.query({ prompt: 'x', tenant: 'globex' }).result())).toBe('TENANT_MISMATCH')
   })
 
-  it('B8: what a waiting run names lives as long as it may wait', async () => {
+  it('references of a waiting run live as long as the run may wait', async () => {
     const day = 24 * 60 * 60 * 1000
     const store = await openFresh(engine, {}, { now: noon })
     const table = defineReference({ name: 'table' })

@@ -37,7 +37,7 @@ async function callOnce(handler: ToolHandler, options: Partial<Tool> & { input?:
 }
 
 describe('what tools answer', () => {
-  it('B4: small results stay inline, large ones, bytes and references are kept once and glimpsed', async () => {
+  it('small results stay inline, large ones, bytes and references are kept once and glimpsed', async () => {
     expect((await callOnce(() => ({ n: 1 }))).part.result).toEqual({ n: 1 })
     expect((await callOnce(() => undefined)).part.result).toBeNull()
     expect((await callOnce(() => 'x')).part.result).toBe('x')
@@ -56,7 +56,7 @@ describe('what tools answer', () => {
     expect(given.events.map(({ type }) => type)).not.toContain('reference.created')
   })
 
-  it('B4: a result goes to the next tool by its id, and a forged id goes nowhere', async () => {
+  it('a result is passed to the next tool by its id, and a forged id is not found', async () => {
     const table = defineReference({ name: 'table' })
     const load = defineTool({ name: 'load', description: 'x', effects: 'read', input: object, result: table })
     const count = defineTool({
@@ -96,7 +96,7 @@ describe('what tools answer', () => {
     expect(events.find(({ type }) => type === 'tool.failed')).toMatchObject({ error: { code: 'REFERENCE_NOT_FOUND' } })
   })
 
-  it('M13: whatever a handler throws or answers is an outcome of the call', async () => {
+  it('whatever a handler throws or answers is an outcome of the call', async () => {
     const cycle: Record<string, unknown> = {}
     cycle['self'] = cycle
     const wrong: [ToolHandler, string][] = [
@@ -127,7 +127,7 @@ describe('what tools answer', () => {
     }
   })
 
-  it('M13: a call that takes too long is given up, and its signal is aborted', async () => {
+  it('a call that takes too long is given up, and its signal is aborted', async () => {
     let aborted: Promise<unknown> | undefined
     const { part } = await callOnce(
       (_, { signal }) => {
@@ -141,7 +141,7 @@ describe('what tools answer', () => {
     await aborted
   })
 
-  it('M13: a wrong call goes back to the model as an error that it can correct', async () => {
+  it('a wrong call is returned to the model as a correctable error', async () => {
     const tool = defineTool({
       name: 'act',
       description: 'Acts',
@@ -168,7 +168,7 @@ describe('what tools answer', () => {
     expect(given).toEqual([{ n: 4, at: 'now' }])
   })
 
-  it('M13: calls of one answer run together, in the async context of the query', async () => {
+  it('calls of one answer run together, in the async context of the query', async () => {
     const request = new AsyncLocalStorage<string>()
     let arrived = 0
     let release: () => void = () => {}
@@ -220,7 +220,7 @@ describe('what models answer', () => {
     return { result: await run.result(), events }
   }
 
-  it('M13: another model is asked until something was said, and a failure is a result', async () => {
+  it('a fallback model is asked until an answer has begun, and a failure is a result', async () => {
     const two = script(says('From two.'))
     expect((await ask(script(), two)).result).toMatchObject({ text: 'From two.', usage: { 'two/b': {} } })
     const begun: Model = {
@@ -236,7 +236,7 @@ describe('what models answer', () => {
     })
   })
 
-  it('M13: what may pass is tried again, as long as is said', async () => {
+  it('a retryable failure is retried after the stated delay', async () => {
     let tries = 0
     const flaky: Model = {
       async *stream() {
@@ -263,7 +263,7 @@ describe('what models answer', () => {
     expect((await ask(busy, busy)).result).toMatchObject({ error: { retryable: true, retryAfterMs: 86_400_000 } })
   })
 
-  it('M13: what is no ModelEvent fails the run and nothing else', async () => {
+  it('an invalid ModelEvent fails its run and nothing else', async () => {
     const finish = { type: 'finish', reason: 'stop', usage } as const
     const wrong: unknown[][] = [
       [null],
@@ -296,7 +296,7 @@ describe('what models answer', () => {
     expect((await ask(lone)).result).toMatchObject({ text: 'a\ufffd\u0000b' })
   })
 
-  it('M13: opaque metadata and reasoning are replayed as they came', async () => {
+  it('opaque metadata and reasoning are replayed unchanged', async () => {
     const tool = defineTool({ name: 'act', description: 'Acts', effects: 'read', input: object })
     const thinker = defineSpecialist({ name: 'doer', model: 'one/a', prompt: 'Do.', tools: [tool] })
     const model = script(

@@ -24,7 +24,7 @@ function everything(folder: string): Buffer[] {
   })
 }
 
-it('M12: tenant, secrets and keys are in no prompt, event, error, trace or file', async () => {
+it('tenant, secrets and keys are in no prompt, event, error, trace or file', async () => {
   const folder = join(freshFolder(), 'store')
   const rootKey = new Uint8Array(32).fill(0x5a)
   const store = await openStore(`sled:${folder}`, { rootKey })

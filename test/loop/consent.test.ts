@@ -7,7 +7,7 @@ import { calls, gate, sayingModel, says, script } from './models.ts'
 import { input, look, planningSpec, send, specOf } from './specs.ts'
 
 describe.each(engines)('consent in runs on %s', (engine) => {
-  it("M14: an executor's model calls no tool, whatever it is told", async () => {
+  it("an executor's model calls no tool, whatever its prompt says", async () => {
     const store = await openFresh(engine)
     const plan = { goal: 'x', steps: [{ id: 'a', tool: 'look', input: {} }] }
     const model = sayingModel(({ modelId, messages }) => {
@@ -30,7 +30,7 @@ describe.each(engines)('consent in runs on %s', (engine) => {
   it.each([
     ['before anybody decides', 'plan'],
     ['after it was approved', 'step'],
-  ] as const)('M6: a tool that changes under a plan %s is asked about again', async (_, asked) => {
+  ] as const)('a tool that changes under a plan %s is asked about again', async (_, asked) => {
     const store = await openFresh(engine)
     const team = (property: string) => {
       const changed = { type: 'object', properties: { [property]: { type: 'string' } } } as const
@@ -70,7 +70,7 @@ describe.each(engines)('consent in runs on %s', (engine) => {
     expect(sent).toEqual(['all'])
   })
 
-  it('M6: nobody is asked any more about a step whose plan has failed', async () => {
+  it('approvals of a failed plan are withdrawn', async () => {
     const store = await openFresh(engine)
     const steps = [
       { id: 'a', tool: 'look', input: {} },
@@ -104,7 +104,7 @@ describe.each(engines)('consent in runs on %s', (engine) => {
     expect(decided).toEqual(['approved', 'withdrawn'])
   })
 
-  it('M6: whoever decides elsewhere is heard by a run whose approver still thinks', async () => {
+  it('a decision made elsewhere reaches a run whose approver is still pending', async () => {
     const store = await openFresh(engine)
     const ask = defineTool({ name: 'look', description: 'x', effects: 'read', approval: 'always', input })
     const spec = specOf('acme', [ask])
@@ -125,7 +125,7 @@ describe.each(engines)('consent in runs on %s', (engine) => {
     expect(await run.result()).toMatchObject({ status: 'completed', text: 'Done.' })
   })
 
-  it('M9: tokens are counted once a run is suspended, and once only', async () => {
+  it('tokens are counted once a run is suspended, and once only', async () => {
     const store = await openFresh(engine)
     const ask = defineTool({ name: 'look', description: 'x', effects: 'read', approval: 'always', input })
     const runtime = await createRuntime(specOf('acme', [ask]), {
@@ -142,7 +142,7 @@ describe.each(engines)('consent in runs on %s', (engine) => {
     expect((await runtime.usage()).tokens['test/m']).toMatchObject({ inputTokens: 20, outputTokens: 10 })
   })
 
-  it('M6: a plan is not executing any more once its run is cancelled', async () => {
+  it('a plan is not executing any more once its run is cancelled', async () => {
     const store = await openFresh(engine)
     const plan = { goal: 'x', steps: [{ id: 'a', tool: 'look', input: {} }] }
     const model = sayingModel(({ modelId }) =>
@@ -162,7 +162,7 @@ describe.each(engines)('consent in runs on %s', (engine) => {
     expect((await runtime.plans.list()).items).toMatchObject([{ status: 'failed' }])
   })
 
-  it('M6: a plan whose steps take what no other step gives is not saved', async () => {
+  it('a plan whose steps refer to missing results is not saved', async () => {
     const { plans } = await createRuntime(defineRuntime({ tenant: defineTenant('acme', 'v1') }), {
       store: await openFresh(engine),
     })

@@ -5,7 +5,7 @@ import { acme } from '../unit/support.ts'
 import { calls, sayingModel, says } from './models.ts'
 
 describe.each(engines)('many runs on %s', (engine) => {
-  it('B11: a thousand runs of a hundred tenants complete, and nothing crosses', async () => {
+  it('a thousand runs of a hundred tenants complete, and nothing crosses', async () => {
     const whoami = defineTool({ name: 'whoami', description: 'x', effects: 'read', input: { type: 'object' } })
     const agent = defineSpecialist({ name: 'one', model: 'test/m', prompt: 'x', tools: [whoami] })
     const topology = defineRuntime({ tenant: acme, agents: [agent] })

@@ -28,7 +28,7 @@ async function doerOn(store: Store | string, model: Model, options: Partial<Runt
 }
 
 describe.each(engines)('the end of a run on %s', (engine) => {
-  it('B9: each limit ends a run with its own event', async () => {
+  it('each limit ends a run with its own event', async () => {
     const store = await openFresh(engine)
     const endless = () => sayingModel(() => calls(['act', {}], ['act', {}]))
     for (const [limits, limit] of [
@@ -60,7 +60,7 @@ describe.each(engines)('the end of a run on %s', (engine) => {
     expect(slow).toMatchObject({ status: 'limited', limit: 'maxDurationMs' })
   })
 
-  it('S25: a model that calls tools for ever is stopped where nobody sets a limit', async () => {
+  it('a model that calls tools for ever is stopped even if no limit is set', async () => {
     const store = await openFresh(engine)
     const one = () => sayingModel(() => calls(['act', {}]))
     const many = () => sayingModel(() => calls(...Array.from({ length: 30 }, () => ['act', {}] as const)))
@@ -81,7 +81,7 @@ describe.each(engines)('the end of a run on %s', (engine) => {
     }
   })
 
-  it('B6: cancelling reaches the callbacks, and leaves a thread that can be gone on with', async () => {
+  it('cancelling reaches the callbacks, and the thread can continue', async () => {
     const store = await openFresh(engine)
     const ways: ((run: Run, runtime: Runtime, stop: AbortController) => unknown)[] = [
       (run) => run.cancel(),
@@ -121,7 +121,7 @@ describe.each(engines)('the end of a run on %s', (engine) => {
     expect(await early.result()).toMatchObject({ status: 'cancelled' })
   })
 
-  it('B6: closing leaves runs interrupted, rejects theirs with ClosedError, and another runtime resumes them', async () => {
+  it('closing leaves runs interrupted, rejects theirs with ClosedError, and another runtime resumes them', async () => {
     const store = await openFresh(engine)
     const started = gate()
     const paid: string[] = []
@@ -166,7 +166,7 @@ describe.each(engines)('the end of a run on %s', (engine) => {
     expect((await kindsOf(resumed)).at(-1)).toBe('run.completed')
   })
 
-  it('B6: a store that is closed ends its runs', async () => {
+  it('a store that is closed ends its runs', async () => {
     const store = await openFresh(engine)
     const started = gate()
     const stuck: Model = {
@@ -181,7 +181,7 @@ describe.each(engines)('the end of a run on %s', (engine) => {
     expect(await codeOf(() => run.result())).toBe('CLOSED')
   })
 
-  it('B6: of two runs on one thread one wins', async () => {
+  it('of two runs on one thread one wins', async () => {
     const store = await openFresh(engine)
     const runtime = await doerOn(
       store,
@@ -205,7 +205,7 @@ describe.each(engines)('the end of a run on %s', (engine) => {
     expect(failure.code).toBe('NOT_FOUND')
   })
 
-  it('B6: whoever follows sees every event once, live and from the journal', async () => {
+  it('a follower sees every event once, live and from the journal', async () => {
     const store = await openFresh(engine)
     const ready = gate()
     const model: Model = {

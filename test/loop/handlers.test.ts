@@ -89,8 +89,8 @@ const lost: readonly [string, () => unknown][] = [
   ['binary data', () => new ArrayBuffer(2)],
 ]
 
-describe('W7: what a handler returns', () => {
-  it('W7: nothing is lost in silence, wherever in a result it is', async () => {
+describe('results of a handler', () => {
+  it('nothing is lost in silence, wherever in a result it is', async () => {
     const places: readonly ((value: unknown) => unknown)[] = [
       (value) => ({ found: 3, value }),
       (value) => [1, [{ value }]],
@@ -109,7 +109,7 @@ describe('W7: what a handler returns', () => {
     }
   })
 
-  it('W7: the same at the top, where bytes and promises are what they are', async () => {
+  it('also at the top level, where bytes and promises keep their meaning', async () => {
     const tops = lost.filter(([name]) => name !== 'binary data' && name !== 'a promise')
     for (const [name, make] of tops) {
       const { part, message } = await callOnce(make)
@@ -119,13 +119,13 @@ describe('W7: what a handler returns', () => {
     expect((await callOnce(() => ({ later: Promise.resolve(1) }))).message).toContain('a promise at /later')
   })
 
-  it('W7: what a schema makes of a result is looked at, too', async () => {
+  it('the output of a result’s schema is checked too', async () => {
     const output = z.object({ n: z.number() }).transform(({ n }) => ({ n, made: new Map([[n, n]]) }))
     const { part, message } = await callOnce(() => ({ n: 1 }), { output } as never)
     expect([part.isError, message]).toEqual([true, expect.stringContaining('a Map at /made')])
   })
 
-  it('W7: what says itself what is to be kept, and what has fields, is a result as ever', async () => {
+  it('values with toJSON or with fields are results as before', async () => {
     const kept: [unknown, unknown][] = [
       [
         { at: new Date(0), url: new URL('http://a.example/') },
@@ -153,7 +153,7 @@ describe('W7: what a handler returns', () => {
     }
   })
 
-  it('W7: caches and plans refuse the same; references are as JSON.stringify says', async () => {
+  it('caches and plans refuse the same values; references follow JSON.stringify', async () => {
     const runtime = await runtimeFor(await openFresh('memory'))
     for (const [name, make] of lost) {
       const value = () => ({ value: make() }) as never
@@ -167,7 +167,7 @@ describe('W7: what a handler returns', () => {
     expect((await runtime.references.resolve(id)).json()).toEqual({ map: {} })
   })
 
-  it('W7: what is read by waiting is refused with the way to read it', () => {
+  it('streams and promises are refused with the way to read them', () => {
     const advice: readonly [unknown, string][] = [
       [new Response('x'), 'Pass await response.json() or .text().'],
       [new Request('http://localhost'), 'Pass await request.json() or .text().'],
@@ -179,7 +179,7 @@ describe('W7: what a handler returns', () => {
     for (const [value, said] of advice) expect(() => refuseLost({ value })).toThrow(said)
   })
 
-  it('W7: a generator says how far it has come, and what it returns is the result', async () => {
+  it('a generator yields progress, and its return value is the result', async () => {
     const asynchronous = async function* () {
       yield 'half'
       await Promise.resolve()
@@ -208,7 +208,7 @@ describe('W7: what a handler returns', () => {
     ).toContain('a Map')
   })
 
-  it('W7: a generator whose call is over is ended, even one that never waits', async () => {
+  it('a generator whose call is over is ended, even one that never waits', async () => {
     let left = 0
     const endless = function* () {
       try {
@@ -223,8 +223,8 @@ describe('W7: what a handler returns', () => {
   })
 })
 
-describe('R6: what a handler throws', () => {
-  it('R6: a long message is cut at one limit with a mark, and all of it goes to the host', async () => {
+describe('errors of a handler', () => {
+  it('a long message is cut at one limit with a mark, and the host receives all of it', async () => {
     const long = new Error('too long '.repeat(1000))
     const { message, told, runId } = await callOnce(() => Promise.reject(long))
     expect(message).toHaveLength(2000)
@@ -234,7 +234,7 @@ describe('R6: what a handler throws', () => {
     expect((await callOnce(() => Promise.reject(new Error('x'.repeat(2000))))).message).toBe('x'.repeat(2000))
   })
 
-  it('R6: whatever is thrown says what it can, with what is behind it', async () => {
+  it('any thrown value is described, with its causes', async () => {
     const loop: { message: string; cause?: unknown } = { message: 'round' }
     loop.cause = loop
     const inner = new Error('connect ECONNREFUSED', { cause: new Error('no route') })
@@ -278,7 +278,7 @@ describe('R6: what a handler throws', () => {
     }
   })
 
-  it('R6: secrets are taken out of what is behind an error, and the model is told no more than fits', async () => {
+  it('secrets are removed from causes, and the model receives a bounded message', async () => {
     const agents = [
       defineSpecialist({
         name: 'one',
@@ -308,8 +308,8 @@ describe('R6: what a handler throws', () => {
   })
 })
 
-describe('W15: what the host is told of', () => {
-  it('W15: failures that no caller gets, each with what it is about and its stack', async () => {
+describe('errors that the host receives', () => {
+  it('failures that reach no caller, each with its context and its stack', async () => {
     const told: [unknown, ErrorSource][] = []
     const errors = {
       model: Object.assign(new Error('slow down'), { retryable: true, retryAfterMs: 1 }),
@@ -375,7 +375,7 @@ describe('W15: what the host is told of', () => {
     expect(told.every(([error]) => (error as Error).stack?.includes('handlers.test.ts'))).toBe(true)
   })
 
-  it('W15: whatever onError does itself breaks nothing', async () => {
+  it('whatever onError does itself breaks nothing', async () => {
     const failing: NonNullable<RuntimeOptions['onError']>[] = [
       () => {
         throw new Error('of its own')
@@ -402,7 +402,7 @@ describe('W15: what the host is told of', () => {
     await expect(wrong).rejects.toMatchObject({ code: 'SPEC_INVALID', issues: [{ path: 'onError' }] })
   })
 
-  it('W15: a call that was cancelled is no failure', async () => {
+  it('a call that was cancelled is no failure', async () => {
     const told: unknown[] = []
     const left = gate()
     const runtime = await createRuntime(specOf('acme'), {
@@ -424,13 +424,13 @@ describe('W15: what the host is told of', () => {
   })
 })
 
-it('R15: a computation that asks for its own key is refused', async () => {
+it('a computation that asks for its own key is refused', async () => {
   const { cache } = await runtimeFor(await openFresh('memory'))
   const own = () => cache.getOrCompute('key', {}, async () => await cache.getOrCompute('key', {}, () => 1))
   expect(await codeOf(own)).toBe('INVALID_INPUT')
 })
 
-it('D8: bytes are what fetch, Blob and Web Crypto take', async () => {
+it('bytes are of the type that fetch, Blob and Web Crypto accept', async () => {
   const { references } = await runtimeFor(await openFresh('memory'))
   const { id } = await references.put('file', new Uint8Array([1, 2, 3]))
   const { bytes } = await references.resolve(id)

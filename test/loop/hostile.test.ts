@@ -51,7 +51,7 @@ async function victim(store: Store) {
 }
 
 describe.each(engines)('hostile texts on %s', (engine) => {
-  it('M12: what a prompt, a model or a result claims changes nothing beyond its run', async () => {
+  it('claims of a prompt, a model or a result change nothing beyond its run', async () => {
     const store = await openFresh(engine)
     const { other, id, approvalId } = await victim(store)
     const before = await stateOf(other)
@@ -113,7 +113,7 @@ describe.each(engines)('hostile texts on %s', (engine) => {
     expect(await other.approvals.verify()).toMatchObject({ ok: true })
   })
 
-  it('B4: a result of 64 MiB is kept once, and the model sees a glimpse of it', async () => {
+  it('a result of 64 MiB is kept once, and the model sees a glimpse of it', async () => {
     const size = 64 << 20
     const model = sayingModel(({ messages }) => (messages.length === 1 ? calls(['fetch', {}]) : says('Done.')))
     const runtime = await createRuntime(defineRuntime({ tenant: acme, agents: [agent], references: [note] }), {

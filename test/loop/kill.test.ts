@@ -76,7 +76,7 @@ async function killed(engine: Durable, kills: number): Promise<void> {
 }
 
 it.each(Object.entries(kills) as [Durable, number][])(
-  'B6: on %s, runs whose process is killed at %i random moments end as those that were not',
+  'on %s, runs whose process is killed at %i random moments end as those that were not',
   {
     timeout: kills.sled * 4_000,
   },

@@ -25,7 +25,7 @@ describe.each(engines)('the output of an agent on %s', (engine) => {
     return await createRuntime(given, { store: await openFresh(engine), models: { test: model } })
   }
 
-  it('M13: what its own schema refuses goes back to the model, and its defaults apply', async () => {
+  it('an answer that its own schema refuses goes back to the model, and its defaults apply', async () => {
     const model = script(says('{"count":3}'), says('{"count":4}'))
     const runtime = await runtimeOf(spec, model)
     const run = runtime.runSpecialist('counter', 'How many?')
@@ -38,7 +38,7 @@ describe.each(engines)('the output of an agent on %s', (engine) => {
     expect(await runtime.runs.resume(run.runId).result()).toEqual(result)
   })
 
-  it('M13: an answer that its own schema never takes is OUTPUT_INVALID', async () => {
+  it('an answer that its own schema never takes is OUTPUT_INVALID', async () => {
     const runtime = await runtimeOf(
       spec,
       sayingModel(() => says('{"count":1}')),
@@ -49,7 +49,7 @@ describe.each(engines)('the output of an agent on %s', (engine) => {
     })
   })
 
-  it('M13: whoever routed to the agent gets the transformed output', async () => {
+  it('the routing agent gets the transformed output', async () => {
     const upper = z.object({ name: z.string() }).transform(({ name }) => name.toUpperCase())
     const namer = defineSpecialist({ name: 'namer', model: 'test/namer', prompt: 'Name.', output: upper })
     const front = defineCoordinator({ name: 'front', model: 'test/front', prompt: 'Route.', routes: ['namer'] })
@@ -61,7 +61,7 @@ describe.each(engines)('the output of an agent on %s', (engine) => {
     expect(routed.requests[1]?.messages.at(-1)?.parts).toMatchObject([{ type: 'tool-result', result: 'ANN' }])
   })
 
-  it('M13: a schema that throws or transforms to no JSON fails the run', async () => {
+  it('a schema that throws or transforms to no JSON fails the run', async () => {
     const transforms = [
       () => {
         throw new Error('broken')
@@ -76,7 +76,7 @@ describe.each(engines)('the output of an agent on %s', (engine) => {
     }
   })
 
-  it('M2: of a spec that was read back, the JSON Schema alone counts', async () => {
+  it('of a spec that was read back, the JSON Schema alone counts', async () => {
     const runtime = await runtimeOf(
       parseRuntimeSpec(JSON.stringify(spec)),
       script(says('{"count":"3"}'), says('{"count":3}')),

@@ -17,7 +17,7 @@ const large = (n: number) => ({ n, text: 'x'.repeat(8 << 10) })
 
 describe.each(engines)('a run that meets a quota on %s', (engine) => {
   it.each(['read', 'write'] as const)(
-    'B9: rejects with it, is interrupted, and goes on when there is space: %s',
+    'rejects with it, is interrupted, and continues when there is space: %s',
     async (effects) => {
       const store = await openFresh(engine)
       const make = defineTool({
@@ -66,7 +66,7 @@ describe.each(engines)('a run that meets a quota on %s', (engine) => {
     },
   )
 
-  it('B9: can be cancelled instead, which ends it for those who follow and frees its thread', async () => {
+  it('can be cancelled instead, which ends it for followers and frees its thread', async () => {
     const store = await openFresh(engine)
     const make = defineTool({ name: 'make', description: 'Makes', effects: 'read', input: { type: 'object' } })
     const agent = defineSpecialist({ name: 'maker', model: 'test/m', prompt: 'Make.', tools: [make] })

@@ -26,7 +26,7 @@ describe.each(engines)('what a model of any kind is sent, on %s', (engine) => {
     })
   }
 
-  it('W3: a model that says call-0 in every turn is sent ids of their own, in the next run of the thread, too', async () => {
+  it('a model that repeats call-0 in every turn is sent unique ids, also in the next run of the thread', async () => {
     const look = calls(['look', { text: 'shoes' }])
     const model = script(look, says('Three.'), look, look, says('Three.'))
     const runtime = await runtimeOf(model)
@@ -45,7 +45,7 @@ describe.each(engines)('what a model of any kind is sent, on %s', (engine) => {
       expect(model.requests.at(-1)?.messages.slice(0, messages.length)).toEqual(messages)
   })
 
-  it('W4: arguments that were cut off are sent as an object, and the thread keeps what the model wrote', async () => {
+  it("truncated arguments are sent as an object, and the thread keeps the model's text", async () => {
     const model = script(
       calls(['look', '{"text":'], ['look', 'null'], ['look', '[1]'], ['look', '"x"']),
       says('Sorry.'),
@@ -58,7 +58,7 @@ describe.each(engines)('what a model of any kind is sent, on %s', (engine) => {
     expect(inputs((await runtime.threads.messages(String(threadId))).items)).toEqual(['{"text":', null, [1], 'x'])
   })
 
-  it('W6: what was imported in pieces, and a fork through a call, can be asked about', async () => {
+  it('a thread imported in pieces, and a fork through a call, accept a prompt', async () => {
     const call: Part = { type: 'tool-call', callId: 'call_0', tool: 'look', input: {} }
     const result: Part = { type: 'tool-result', callId: 'call_0', result: 'three' }
     const text: Part = { type: 'text', text: 'Hello' }

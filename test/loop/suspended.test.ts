@@ -21,7 +21,7 @@ function text(step: number): string {
 }
 
 describe.each(engines)('a suspended run on %s', (engine) => {
-  it('B4: after 1.5 MB of results it takes 16 KB beyond them, and its model is shown their glimpses again', async () => {
+  it('after 1.5 MB of results it takes 16 KB beyond them, and its model is shown their glimpses again', async () => {
     const store = await openFresh(engine)
     const steps = Array.from({ length: RESULTS }, (_, step) => calls(['read', { step }]))
     const model = script(...steps, calls(['act', { step: RESULTS }]), says('Done.'))

@@ -117,7 +117,7 @@ function team(
 }
 
 describe.each(engines)('a team on %s', (engine) => {
-  it('M14: a coordinator routes to a specialist, whose checked answer comes back as a result', async () => {
+  it('a coordinator routes to a specialist, whose checked answer returns as a result', async () => {
     const asked: ModelRequest[] = []
     const runtime = await team(await openFresh(engine), {
       front: script(calls(['counter', { task: 'Count the films' }]), says('There are 3.')),
@@ -173,7 +173,7 @@ describe.each(engines)('a team on %s', (engine) => {
     expect((await runtime.threads.messages(run.threadId as string)).items).toHaveLength(4)
   })
 
-  it('M14: runSpecialist gives the typed output, or fails when the answer never fits', async () => {
+  it('runSpecialist gives the typed output, or fails when the answer never fits', async () => {
     const good = await team(await openFresh(engine), { counter: script(says('```json\n{"count":3}\n```')) })
     const result = await good.runSpecialist('counter', 'How many?').result()
     if (result.status !== 'completed') throw new Error(result.status)
@@ -188,7 +188,7 @@ describe.each(engines)('a team on %s', (engine) => {
     expect(await codeOf(() => good.runSpecialist('nobody' as 'counter', 'x').result())).toBe('SPEC_INVALID')
   })
 
-  it('M6: a plan is drafted, corrected, saved, approved by its hash, run by its dependencies, and answered from', async () => {
+  it('a plan is drafted, corrected, saved, approved by its hash, run by its dependencies, and answered from', async () => {
     const wrong = { ...plan, steps: [{ id: 'a', tool: 'search', input: {} }] }
     const circle = {
       ...plan,
@@ -236,7 +236,7 @@ describe.each(engines)('a team on %s', (engine) => {
     expect(await second.approvals.verify()).toMatchObject({ ok: true, size: 2 })
   })
 
-  it('M6: a plan that is refused, or changed after it was approved, is not run', async () => {
+  it('a plan that is refused, or changed after it was approved, is not run', async () => {
     const store = await openFresh(engine)
     const seen: ModelRequest[] = []
     const agents = () => ({
@@ -269,7 +269,7 @@ describe.each(engines)('a team on %s', (engine) => {
 })
 
 describe('who is asked', () => {
-  it('M14: query goes to the only specialist; with several, there must be a coordinator', async () => {
+  it('query goes to the only specialist; several need a coordinator', async () => {
     const one = defineSpecialist({ name: 'one', model: 'test/m', prompt: 'x' })
     const two = defineSpecialist({ name: 'two', model: 'test/m', prompt: 'x' })
     const options = async () => ({ store: await openFresh('memory'), models: { test: sayingModel(() => says('Hi.')) } })

@@ -46,7 +46,7 @@ async function shapeOf({ threads }: Runtime, threadId: string): Promise<string[]
 const waits = ['user: text', 'assistant: tool-call tool-call', 'tool: tool-result']
 
 describe.each(engines)('the thread of a run on %s', (engine) => {
-  it('R5: has what was said and what waits while the run is suspended, and each of it once at the end', async () => {
+  it('has the messages and pending calls while the run is suspended, and each of them once at the end', async () => {
     const { runtime, paid } = await clerkOn(engine)
     const run = runtime.query('Pay it')
     const result = await run.result()
@@ -59,7 +59,7 @@ describe.each(engines)('the thread of a run on %s', (engine) => {
     expect(paid).toHaveLength(1)
   })
 
-  it('R8: takes what waits with it when it is deleted', async () => {
+  it('takes its pending approvals with it when it is deleted', async () => {
     const { runtime, paid } = await clerkOn(engine)
     const run = runtime.query('Pay it')
     const result = await run.result()
@@ -76,7 +76,7 @@ describe.each(engines)('the thread of a run on %s', (engine) => {
     expect(await codeOf(() => runtime.threads.messages(run.threadId as string))).toBe('NOT_FOUND')
   })
 
-  it('W5: is not begun by a prompt that names what is not there', async () => {
+  it('refuses a prompt that names a missing reference', async () => {
     const { runtime } = await clerkOn(engine)
     const file = { type: 'file', reference: `ref_${'a'.repeat(32)}`, mediaType: 'text/plain' } as const
     const run = runtime.query({ prompt: [{ type: 'text', text: 'Read' }, file], threadId: 'one' })
@@ -85,7 +85,7 @@ describe.each(engines)('the thread of a run on %s', (engine) => {
     expect(await runtime.runs.list()).toEqual({ items: [] })
   })
 
-  it('W6: is not begun by a prompt that says nothing', async () => {
+  it('refuses a prompt without content', async () => {
     const { runtime } = await clerkOn(engine)
     for (const prompt of ['', ' \n', [], [{ type: 'text', text: '' } as const]]) {
       const failure = await failureOf(() => runtime.query({ prompt }).result())
@@ -96,7 +96,7 @@ describe.each(engines)('the thread of a run on %s', (engine) => {
     expect(await runtime.threads.list()).toEqual({ items: [] })
   })
 
-  it('W6: is gone on with after any appends and forks that were accepted', async () => {
+  it('can continue after any accepted appends and forks', async () => {
     const seen: (readonly Message[])[] = []
     const model = sayingModel((request) => {
       seen.push(request.messages)

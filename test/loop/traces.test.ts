@@ -22,7 +22,7 @@ async function runtimeOn(store: Awaited<ReturnType<typeof openFresh>>, resourceI
 }
 
 describe.each(engines)('traces of runs on %s', (engine) => {
-  it('M9: a list of all is newest first, in pages of any size, with runs among what belongs to none', async () => {
+  it('a list of all events is newest first, in pages of any size, with runs between other events', async () => {
     const store = await openFresh(engine)
     const runtime = await runtimeOn(store, 'acme')
     const expected: unknown[] = []
@@ -61,7 +61,7 @@ describe.each(engines)('traces of runs on %s', (engine) => {
     expect(await codeOf(() => other.traces.list({ cursor: cursor as string }))).toBe('INVALID_INPUT')
   })
 
-  it('M9: whoever follows sees the events of runs as they are committed, and of the own tenant alone', async () => {
+  it('a follower sees the events of runs as they are committed, of its own tenant only', async () => {
     const store = await openFresh(engine)
     const [mine, other] = [await runtimeOn(store, 'acme'), await runtimeOn(store, 'globex')]
     const stop = new AbortController()

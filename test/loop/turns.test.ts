@@ -19,7 +19,7 @@ const analyst = defineSpecialist({ name: 'analyst', model: 'test/small', prompt:
 const spec = defineRuntime({ tenant: acme, agents: [analyst] })
 
 describe.each(engines)('a run on %s', (engine) => {
-  it('M13: a specialist answers with its tools, and everything is an event without gaps', async () => {
+  it('a specialist answers with its tools, and everything is an event without gaps', async () => {
     const model = script(calls(['search', { text: 'shoes' }], ['store', { note: 'x' }]), says('Shoes it is.'))
     const seen: unknown[] = []
     const runtime = await createRuntime(spec, {

@@ -50,7 +50,7 @@ async function called(schema: Schema, input: unknown, more: Partial<ToolDefiniti
   return { given, asked, failures, subjects: approvals.map(({ subject }) => subject), status: result.status }
 }
 
-describe('R3: a Standard Schema decides alone', () => {
+describe('a Standard Schema decides alone', () => {
   test.each<[string, Schema, unknown, unknown]>([
     ['z.coerce', z.object({ n: z.coerce.number() }), { n: '7' }, { n: 7 }],
     [
@@ -69,12 +69,12 @@ describe('R3: a Standard Schema decides alone', () => {
     ['catch', z.object({ n: z.number().catch(1) }), { n: 'x' }, { n: 1 }],
     ['catch of the whole', z.object({ n: z.number() }).catch({ n: 1 }), { n: 'x' }, { n: 1 }],
     ['a default', z.object({ n: z.number().default(2) }), {}, { n: 2 }],
-  ])('R3: %s gets its turn', async (_, schema, input, expected) => {
+  ])('%s gets its turn', async (_, schema, input, expected) => {
     const outcome = await called(schema, input)
     expect(outcome).toMatchObject({ given: [expected], failures: [], status: 'completed' })
   })
 
-  test('R3: what it refuses is told to the model, and the handler does not run', async () => {
+  test('a refused input is reported to the model, and the handler does not run', async () => {
     const { given, failures, status } = await called(z.object({ n: z.coerce.number() }), { n: 'x' })
     expect(given).toEqual([])
     expect(failures).toEqual([{ code: 'INPUT_INVALID', message: expect.stringContaining('/n') }])
@@ -82,7 +82,7 @@ describe('R3: a Standard Schema decides alone', () => {
   })
 
   test.each(['always', 'dynamic'] as const)(
-    'R3: with approval %s it validates before anybody is asked, and the bytes that are asked about are of the model',
+    'with approval %s it validates before a person is asked, and the approval covers the bytes of the model',
     async (approval) => {
       const schema = z.object({ n: z.coerce.number().max(9) })
       const good = await called(schema, { n: '7' }, { approval })
@@ -99,13 +99,13 @@ describe('R3: a Standard Schema decides alone', () => {
     },
   )
 
-  test('R3: a JSON Schema is checked as before', async () => {
+  test('a JSON Schema is checked as before', async () => {
     const schema = { type: 'object', properties: { n: { type: 'number' } }, required: ['n'] }
     expect(await called(schema, { n: '7' })).toMatchObject({ given: [], failures: [{ code: 'INPUT_INVALID' }] })
     expect(await called(schema, { n: 7 })).toMatchObject({ given: [{ n: 7 }], failures: [] })
   })
 
-  test('R3: the same for what an agent answers', async () => {
+  test('also for the answers of an agent', async () => {
     const output = z.object({ n: z.coerce.number(), list: z.array(z.string()).catch([]) })
     const agent = defineSpecialist({ name: 'one', model: 'test/any', prompt: 'x', output })
     const spec = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents: [agent] })
@@ -115,7 +115,7 @@ describe('R3: a Standard Schema decides alone', () => {
     expect(result).toMatchObject({ status: 'completed', output: { n: 7, list: [] } })
   })
 
-  test('R3: the same for the steps of a plan, before it is asked about', async () => {
+  test('the same for the steps of a plan, before it is asked about', async () => {
     const take = defineTool({ name: 'take', description: 'Takes', input: z.object({ n: z.coerce.number() }) })
     const plan = definePlan({ name: 'report' })
     const planner = definePlanner({ name: 'planner', model: 'test/any', prompt: 'x', plan })

@@ -104,7 +104,7 @@ it.each<readonly [string, RegExp, unknown[] | Model]>([
     /next\(\) of its stream gave undefined/,
     { stream: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => undefined }) }) } as never,
   ],
-])('R14: %s is told with the event, the field and what was found', async (_, told, wrong) => {
+])('%s is reported with the event, the field and the value', async (_, told, wrong) => {
   const model: Model = Array.isArray(wrong) ? sayingModel(() => wrong as ModelEvent[]) : wrong
   const result = await (await runtimeOf(model)).query('Go').result()
   expect(result).toMatchObject({
@@ -113,7 +113,7 @@ it.each<readonly [string, RegExp, unknown[] | Model]>([
   })
 })
 
-it('W1 R1 W2: names, ids and arguments are told to the model, and the run goes on', async () => {
+it('names, ids and arguments are reported to the model, and the run continues', async () => {
   const long = 'id'.repeat(2000)
   const written: ModelEvent[] = [
     { type: 'tool.call', callId: '', tool: 'x<|channel|>json', input: '{}' },
@@ -174,7 +174,7 @@ const answer = fc.tuple(
   ),
 )
 
-it('W2: generated: whatever is in the fields that a model writes, its run is completed and its thread goes on', async () => {
+it('generated: whatever a model writes into its fields, its run completes and its thread continues', async () => {
   let said: ModelEvent[][] = []
   let asked: ModelRequest[] = []
   const runtime = await runtimeOf(
@@ -202,7 +202,7 @@ it('W2: generated: whatever is in the fields that a model writes, its run is com
   )
 })
 
-it('W9 W10: what was said before a cancel is in the result, the thread and the next turn; what is written anew takes it back', async () => {
+it('text before a cancel is in the result, the thread and the next turn; a message written again takes it back', async () => {
   const said = gate()
   let turn = 0
   const requests: ModelRequest[] = []
@@ -248,7 +248,7 @@ it('W9 W10: what was said before a cancel is in the result, the thread and the n
   expect(whole).toContain('Half a ')
 })
 
-it('P6: a warning is on the answer, and a warning of the process once', async () => {
+it('a warning is on the answer, and a warning of the process once', async () => {
   const warnings: Error[] = []
   const note = (warning: Error) => void warnings.push(warning)
   process.on('warning', note)
@@ -266,7 +266,7 @@ it('P6: a warning is on the answer, and a warning of the process once', async ()
   ])
 })
 
-it('P14: a write call that comes twice is made once, unless the tool says that it may be repeated', async () => {
+it('a write call that appears twice is made once, unless the tool allows repeats', async () => {
   const often = defineTool({ name: 'often', description: 'Pays', input, allowRepeats: true })
   for (const [tool, times] of [
     [pay, 1],
@@ -285,7 +285,7 @@ it('P14: a write call that comes twice is made once, unless the tool says that i
   expect(JSON.stringify(pay)).not.toContain('allowRepeats')
 })
 
-it('P3: a model that pauses is asked again with what it said', async () => {
+it('a model that pauses is asked again with its answer so far', async () => {
   const model = script(
     [
       { type: 'text.delta', id: 't', delta: 'One. ' },

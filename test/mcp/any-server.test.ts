@@ -32,8 +32,8 @@ afterEach(() => {
   warnings.length = 0
 })
 
-describe('W13, P15: names of a server that are no tool names', () => {
-  test('W13: a name is kept, or made one by the rule, and the server is called by its own', async () => {
+describe('names of a server that are no tool names', () => {
+  test('a name is kept, or made one by the rule, and the server is called by its own', async () => {
     const { client, calls } = clientOf(
       named('search', 'db.query', 'a/b', '9lives', 'x'.repeat(65), '', '__proto__', 'größe'),
     )
@@ -66,7 +66,7 @@ describe('W13, P15: names of a server that are no tool names', () => {
     expect(prefixed.tools[1]?.name).toMatch(/^db_db_query_[0-9a-f]{12}$/)
   })
 
-  test('W13: any names give valid and different ones, whatever their order and company', () => {
+  test('any names give valid and different ones, whatever their order and company', () => {
     const letters = fc.constantFrom('a', 'B', '7', '_', '-', '.', '/', ' ', 'ä', '\u{1f45f}', '\ud800', '\0')
     const text = fc.array(letters, { maxLength: 6 }).map((parts) => parts.join(''))
     const long = fc.tuple(text, fc.nat(70)).map(([end, length]) => 'x'.repeat(length) + end)
@@ -88,7 +88,7 @@ describe('W13, P15: names of a server that are no tool names', () => {
     )
   })
 
-  test('W13: a host names what it likes and leaves out what it does not want', async () => {
+  test('a host can rename and skip tools', async () => {
     const { client } = clientOf(named('db.query', 'db.drop', 'search'))
     const named_ = await mcpTools(client, { prefix: 'p_', rename: { 'db.query': 'ask_database' }, skip: ['db.drop'] })
     expect(named_.tools.map(({ name }) => name)).toEqual(['ask_database', 'p_search'])
@@ -103,7 +103,7 @@ describe('W13, P15: names of a server that are no tool names', () => {
   })
 })
 
-describe('P8: tools of a server that cannot be used', () => {
+describe('tools of a server that cannot be used', () => {
   const property = (schema: unknown) => ({ type: 'object', properties: { a: schema } })
   const unusable: [string, object, RegExp][] = [
     ['remote', { inputSchema: property({ $ref: 'https://example.com/a.json' }) }, /\$ref.*example\.com/],
@@ -120,7 +120,7 @@ describe('P8: tools of a server that cannot be used', () => {
     ['good', { inputSchema: { type: 'object' } }, /same name/],
   ]
 
-  test('P8: are left out by name, with the reason and a warning; the others work', async () => {
+  test('are left out by name, with the reason and a warning; the others work', async () => {
     const good = { name: 'good', inputSchema: property({ $ref: '#/$defs/Größe <v1>' }) }
     Object.assign(good.inputSchema, { $defs: { 'Größe <v1>': { type: 'number' } } })
     const { client } = clientOf([good, ...unusable.map(([name, said]) => ({ name, ...said }))])
@@ -150,10 +150,10 @@ describe('P8: tools of a server that cannot be used', () => {
   })
 })
 
-describe('P16: a server whose tools change', () => {
+describe('a server whose tools change', () => {
   const nothing = async () => ({ content: [{ type: 'text' as const, text: 'x' }] })
 
-  test('P16: the host is told, a call of a tool that is gone fails with the reason, and one that comes back works', async () => {
+  test('the host is notified, a call of a removed tool fails with the reason, and a restored tool works', async () => {
     const server = new McpServer({ name: 'shop', version: '1.0.0' })
     server.registerTool('stays', { description: 'Stays' }, nothing)
     const goes = server.registerTool('goes', { description: 'Goes' }, nothing)
@@ -191,7 +191,7 @@ describe('P16: a server whose tools change', () => {
     expect(await refresh()).toBeUndefined()
   })
 
-  test('P16: a host that hears of it in its own way asks again; what its hook throws is a warning', async () => {
+  test('a host with its own notification can refresh; an error of its hook is a warning', async () => {
     const server = clientOf(named('one', 'two'))
     const { handlers, refresh } = await mcpTools(server.client, {
       toolsChanged: () => {
@@ -206,7 +206,7 @@ describe('P16: a server whose tools change', () => {
     expect(warnings.map(({ message }) => message)).toEqual(['toolsChanged failed: no'])
   })
 
-  test('P16: the client of version 1 hears of it in the same way', async () => {
+  test('the client of version 1 hears of it in the same way', async () => {
     const sdk = fileURLToPath(new URL('./servers/node_modules/@modelcontextprotocol/sdk/dist/esm/', import.meta.url))
     const [{ McpServer: Server }, { Client }, { InMemoryTransport }] = await Promise.all([
       import(`${sdk}server/mcp.js`),
@@ -228,7 +228,7 @@ describe('P16: a server whose tools change', () => {
   })
 })
 
-test('P8: what is no tool in a server’s list is left out, and an answer without a list is an error that says so', async () => {
+test('an invalid tool in a server’s list is left out, and an answer without a list is an error that says so', async () => {
   const { client } = clientOf([...named('one'), null, {}, { name: 7 }, 'x', ...named('two')] as object[])
   const { tools, skipped } = await mcpTools(client)
   expect(tools.map(({ name }) => name)).toEqual(['one', 'two'])

@@ -49,8 +49,8 @@ async function issuesOf(promise: Promise<unknown>): Promise<readonly SpecIssue[]
   return SpecError.isInstance(error) ? error.issues : []
 }
 
-describe('M13: tools of an MCP server', () => {
-  test('M13: become tools of a spec, with their schemas and what they do', async () => {
+describe('tools of an MCP server', () => {
+  test('become tools of a spec, with their schemas and effects', async () => {
     const server = new McpServer({ name: 'shop', version: '1.0.0' })
     server.registerTool(
       'search',
@@ -87,7 +87,7 @@ describe('M13: tools of an MCP server', () => {
     ])
   })
 
-  test('M13: what is wrong with the options is refused, all at once, before the server is asked', async () => {
+  test('all mistakes in the options are refused at once, before the server is asked', async () => {
     const { client, sent } = await connected(serverAnswering({ content: [] }))
     const before = sent.length
     expect(await issuesOf(mcpTools(client, { timeoutMs: 0, approval: 'maybe' as never }))).toHaveLength(2)
@@ -101,7 +101,7 @@ describe('M13: tools of an MCP server', () => {
     ])
   })
 
-  test('M13: what is no client and no prefix is refused', async () => {
+  test('an invalid client or prefix is refused', async () => {
     for (const wrong of [undefined, null, {}, { listTools: () => {} }]) {
       expect(await codeOf(() => mcpTools(wrong as never))).toBe('INVALID_INPUT')
     }
@@ -110,7 +110,7 @@ describe('M13: tools of an MCP server', () => {
   })
 })
 
-describe('M13: results of an MCP server', () => {
+describe('results of an MCP server', () => {
   test.each([
     ['one text', [{ type: 'text', text: 'three' }], 'three'],
     [
@@ -132,7 +132,7 @@ describe('M13: results of an MCP server', () => {
       [{ type: 'resource', resource: { uri: 'shop://1', mimeType: 'text/csv', text: 'a,b' } }],
       { type: 'resource', resource: { uri: 'shop://1', mimeType: 'text/csv', text: 'a,b' } },
     ],
-  ])('M13: %s', async (_, content, expected) => {
+  ])('converts %s', async (_, content, expected) => {
     const { answer } = await answered({ content })
     expect(await answer).toEqual(expected)
   })
@@ -145,7 +145,7 @@ describe('M13: results of an MCP server', () => {
       { type: 'resource', resource: { uri: 'shop://1', blob: 'AQID' } },
       'application/octet-stream',
     ],
-  ])('M13: %s is kept as a reference, alone and among others', async (_, item, mediaType) => {
+  ])('%s is kept as a reference, alone and among others', async (_, item, mediaType) => {
     const alone = await answered({ content: [item] })
     const reference = (await alone.answer) as Reference
     expect(reference).toMatchObject({ type: 'mcp-content', mediaType, byteLength: 3 })
@@ -155,7 +155,7 @@ describe('M13: results of an MCP server', () => {
     expect(await among.answer).toEqual(['Look:', { reference: id, type, mediaType, byteLength, glimpse }])
   })
 
-  test('M13: a result that says it failed is a failed call, with its texts as the reason', async () => {
+  test('a result that reports a failure is a failed call, with its texts as the reason', async () => {
     const failing = async (content: object[]) => await (await answered({ content, isError: true })).answer
     await expect(
       failing([
@@ -168,7 +168,7 @@ describe('M13: results of an MCP server', () => {
     await expect(cut).rejects.toThrow(new Error(`${'x'.repeat(4095)}\ufffd`))
   })
 
-  test('M13: an answer of the first versions of the protocol is taken as it is', async () => {
+  test('an answer of the first versions of the protocol is taken as it is', async () => {
     class FirstClient {
       async listTools() {
         return { tools: [{ name: 'answer', inputSchema: { type: 'object' } }] }
@@ -181,8 +181,8 @@ describe('M13: results of an MCP server', () => {
   })
 })
 
-describe('M13: calls of an MCP server', () => {
-  test('M12: the server learns the arguments and nothing of the tenant, the run or who asks', async () => {
+describe('calls of an MCP server', () => {
+  test('the server receives the arguments and nothing about the tenant, the run or the actor', async () => {
     const { client, sent } = await connected(serverAnswering({ content: [{ type: 'text', text: 'x' }] }))
     const tools = await mcpTools(client)
     const context = testToolContext({
@@ -201,7 +201,7 @@ describe('M13: calls of an MCP server', () => {
     expect(JSON.stringify(sent)).not.toContain('canary')
   })
 
-  test('M13: an aborted call ends and the server is told', async () => {
+  test('an aborted call ends, and the server is notified', async () => {
     const server = new McpServer({ name: 'shop', version: '1.0.0' })
     const aborter = new AbortController()
     let told: Promise<unknown> | undefined
@@ -217,7 +217,7 @@ describe('M13: calls of an MCP server', () => {
     await told
   })
 
-  test('M13: what the server refuses is a failed call', async () => {
+  test('a refusal by the server is a failed call', async () => {
     const server = serverAnswering({ content: [] })
     const { client } = await connected(server)
     const tools = await mcpTools(client)
@@ -225,7 +225,7 @@ describe('M13: calls of an MCP server', () => {
     await expect(call(tools, 'answer', {})).rejects.toThrow()
   })
 
-  test('M13: a client of version 1 is asked page by page, with its options in their place', async () => {
+  test('a client of version 1 is asked page by page, with its options in their place', async () => {
     const { client: real } = await connected(serverAnswering({ content: [{ type: 'text', text: 'x' }] }))
     const [answer] = (await real.listTools()).tools
     const asked: unknown[] = []
@@ -255,7 +255,7 @@ describe('M13: calls of an MCP server', () => {
     ])
   })
 
-  test('M13: a server whose list never ends is refused', async () => {
+  test('a server whose list never ends is refused', async () => {
     const client = (page: object) => ({ listTools: async () => page, callTool: async () => ({}) }) as never
     await expect(mcpTools(client({ tools: [], nextCursor: '0' }))).rejects.toThrow(/more than 1000 pages/)
   })

@@ -124,7 +124,7 @@ const table = JSON.parse(readFileSync(new URL('./compatibility.json', import.met
 }
 
 describe.each(Object.keys(servers('')))('the server %s', (name) => {
-  test.each(Object.entries(clients))('P8: its tools are taken and work through %s', async (clientName, connect) => {
+  test.each(Object.entries(clients))('its tools are taken and work through %s', async (clientName, connect) => {
     const folder = mkdtempSync(join(tmpdir(), 'bailiwick-mcp-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     writeFileSync(join(folder, 'a.txt'), 'hello')

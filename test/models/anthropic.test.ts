@@ -83,14 +83,14 @@ const early: ModelEvent = {
 }
 const thinking = { anthropic: { thinking: { type: 'enabled', budgetTokens: 1024 } } }
 
-describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
+describe.each(versions)('@ai-sdk/anthropic, interface %s', (version) => {
   async function ask(answers: readonly Answer[], partial: Partial<ModelRequest> = {}) {
     const server = await providerServer(answers)
     const model = anthropic(version, server.url)
     return { server, model, stream: () => model.stream(requestOf({ modelId, ...partial })) }
   }
 
-  test('M13: text streams as deltas and finishes with what was used', async () => {
+  test('text streams as deltas and finishes with the usage', async () => {
     const { server, stream } = await ask([{ body: says }], {
       settings: { temperature: 0.5, maxOutputTokens: 100 },
     })
@@ -119,7 +119,7 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     expect(asked?.body.tools).toBeUndefined()
   })
 
-  test('M13: signed reasoning and calls are replayed verbatim in the next turn', async () => {
+  test('signed reasoning and calls are replayed verbatim in the next turn', async () => {
     const { server, model, stream } = await ask([{ body: thinks }, { body: says }], {
       messages: [user],
       tools: [search],
@@ -161,7 +161,7 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     })
   })
 
-  test('M13: a file goes with its bytes, resolved by its reference', async () => {
+  test('a file is sent with its bytes, resolved by its reference', async () => {
     const bytes = Uint8Array.from([1, 2, 3])
     const { server, stream } = await ask([{ body: says }], {
       messages: [message('user', [{ type: 'file', reference: 'ref_picture', mediaType: 'image/png' }])],
@@ -173,7 +173,7 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     ])
   })
 
-  test('M13: an output schema is asked for as JSON, and the JSON comes as text', async () => {
+  test('an output schema is requested as JSON, and the JSON arrives as text', async () => {
     const outputSchema = {
       type: 'object',
       properties: { answer: { type: 'number' } },
@@ -199,7 +199,7 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     expect(JSON.stringify(server.asked[0]?.body)).toContain('"answer":{"type":"number"}')
   })
 
-  test('M13: arguments that are no JSON are handed over as they came', async () => {
+  test('arguments that are not JSON are passed on unchanged', async () => {
     const body = streamed(...called('{"text":'), ...stopped('max_tokens'))
     const { stream } = await ask([{ body }], { tools: [search] })
     expect(await eventsOf(stream())).toMatchObject([
@@ -209,7 +209,7 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     ])
   })
 
-  test('M12: nothing but the conversation is sent: no tenant, actor, run or message ids', async () => {
+  test('nothing but the conversation is sent: no tenant, actor, run or message ids', async () => {
     const { server, stream } = await ask([{ body: says }], {
       messages: [{ ...user, messageId: 'msg-canary', runId: 'run-canary', actor: 'acme-canary' }],
     })
@@ -236,7 +236,7 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     [429, {}, 'rate_limit_error', { retryable: true }],
     [500, {}, 'api_error', { retryable: true }],
     [529, { 'retry-after': '0' }, 'overloaded_error', { retryable: true, retryAfterMs: 0 }],
-  ])('M13: HTTP %i with %j fails as %s', async (status, headers, type, expected) => {
+  ])('HTTP %i with %j fails as %s', async (status, headers, type, expected) => {
     const { stream } = await ask([{ status, headers, body: refusal(type, 'The reason') }])
     const failure = await failureFrom(stream())
     expect(failure.message).toBe(`The model provider answered HTTP ${status}: The reason`)
@@ -244,19 +244,19 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     expect(failure.cause).toMatchObject({ name: 'AI_APICallError', statusCode: status })
   })
 
-  test('M13: a refused key is not quoted', async () => {
+  test('a refused key is not quoted', async () => {
     const { stream } = await ask([{ status: 401, body: refusal('authentication_error', `invalid ${apiKey}`) }])
     const failure = await failureFrom(stream())
     expect(failure.message).toMatch(/^The model provider refused the credentials \(HTTP 401\)\./)
     expect(failure.retryable).toBe(false)
   })
 
-  test('M13: an overloaded provider may say so at the start of its answer', async () => {
+  test('an overloaded provider may say so at the start of its answer', async () => {
     const { stream } = await ask([{ body: anthropicEvents([overloaded]) }])
     expect(await failureFrom(stream())).toMatchObject({ retryable: true })
   })
 
-  test('M13: an error after some text may be retried, and the text was seen', async () => {
+  test('an error after some text may be retried, and the text was seen', async () => {
     const { stream } = await ask([{ body: streamed(...words(0, 'Hel'), overloaded) }])
     const seen: ModelEvent[] = []
     const failure = await failureFrom(stream(), seen)
@@ -265,17 +265,17 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     expect(failure.retryable).toBe(true)
   })
 
-  test('M13: an answer that stops before its end has no finish', async () => {
+  test('an answer that stops before its end has no finish', async () => {
     const { stream } = await ask([{ body: streamed(...words(0, 'Hel')) }])
     expect(await eventsOf(stream())).toEqual([early, { type: 'text.delta', id: '0', delta: 'Hel' }])
   })
 
-  test('M13: an answer whose connection is cut may be retried', async () => {
+  test('an answer whose connection is cut may be retried', async () => {
     const { stream } = await ask([{ body: streamed(...words(0, 'Hel')), ends: 'cut' }])
     expect(await failureFrom(stream())).toMatchObject({ retryable: true })
   })
 
-  test('M13: an aborted request ends at once, with the reason, and frees the connection', async () => {
+  test('an aborted request ends at once, with the reason, and frees the connection', async () => {
     const aborter = new AbortController()
     const reason = new Error('cancelled')
     const { server, stream } = await ask([{ body: streamed(...words(0, 'Hel')), ends: 'never' }], {
@@ -288,7 +288,7 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     await server.closed()
   })
 
-  test('M13: a request that is aborted before its answer begins ends with the reason', async () => {
+  test('a request that is aborted before its answer begins ends with the reason', async () => {
     const aborter = new AbortController()
     const reason = new Error('cancelled')
     const { server, stream } = await ask([{ body: '', ends: 'never' }], { signal: aborter.signal })
@@ -297,14 +297,14 @@ describe.each(versions)('M13: @ai-sdk/anthropic, interface %s', (version) => {
     await expect(reading).rejects.toBe(reason)
   })
 
-  test('M13: a server that is not there may be asked again', async () => {
+  test('an unreachable server may be retried', async () => {
     const { server } = await ask([])
     await server.stop()
     const gone = anthropic(version, server.url)
     expect(await failureFrom(gone.stream(requestOf({ modelId })))).toMatchObject({ retryable: true })
   })
 
-  test('M13: whoever stops reading frees the connection', async () => {
+  test('a consumer that stops reading frees the connection', async () => {
     const { server, stream } = await ask([{ body: streamed(...words(0, 'Hel')), ends: 'never' }])
     for await (const _event of stream()) break
     await server.closed()

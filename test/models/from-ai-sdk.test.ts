@@ -11,8 +11,8 @@ async function eventsFor(parts: readonly object[]): Promise<ModelEvent[]> {
   return await eventsOf(fromAiSdk(languageModel(parts)).stream(requestOf()))
 }
 
-describe('M13: what is adapted', () => {
-  test('M13: a provider is asked for the model of the request, a fixed model answers for all', async () => {
+describe('adapted models', () => {
+  test('a provider is asked for the model of the request, a fixed model answers for all', async () => {
     const asked: string[] = []
     const fixed = languageModel([finish])
     // Providers of the AI SDK are functions with properties.
@@ -28,7 +28,7 @@ describe('M13: what is adapted', () => {
     expect(asked).toEqual(['a/b:c'])
   })
 
-  test('M13: what is no model and versions that are not known are refused', async () => {
+  test('invalid models and unknown versions are refused', async () => {
     for (const wrong of [undefined, null, 'openai/gpt-5', {}, { doStream: true }]) {
       expect(await codeOf(async () => fromAiSdk(wrong as never))).toBe('INVALID_INPUT')
     }
@@ -39,7 +39,7 @@ describe('M13: what is adapted', () => {
     }
   })
 
-  test('M13: only what the request says is passed on', async () => {
+  test('only the settings of the request are passed on', async () => {
     const model = languageModel([finish])
     const request = requestOf({ settings: { temperature: 0, providerOptions: { local: { mode: 'fast' } } } })
     await eventsOf(fromAiSdk(model).stream(request))
@@ -56,7 +56,7 @@ describe('M13: what is adapted', () => {
     ])
   })
 
-  test('M13: metadata of every part goes back to the provider verbatim', async () => {
+  test('metadata of every part is sent back to the provider verbatim', async () => {
     const model = languageModel([finish])
     const metadata = { google: { thoughtSignature: 'c2ln' } }
     const call = { type: 'tool-call', callId: 'call-1', tool: 'search', input: {}, metadata } as const
@@ -97,8 +97,8 @@ describe('M13: what is adapted', () => {
   })
 })
 
-describe('M13: what comes back', () => {
-  test('M13: metadata of the start and the end of a block is kept, all of it in the last event that has some', async () => {
+describe('answers', () => {
+  test('metadata of the start and the end of a block is kept, all of it in the last event that has some', async () => {
     const events = await eventsFor([
       { type: 'stream-start', warnings: [] },
       { type: 'reasoning-start', id: 'r', providerMetadata: { openai: { itemId: 'rs_1', encrypted: null } } },
@@ -119,7 +119,7 @@ describe('M13: what comes back', () => {
     ])
   })
 
-  test('M13: an id that is used again, or by text and reasoning alike, names another block', async () => {
+  test('a repeated id, or one of text and reasoning, names another block', async () => {
     const events = await eventsFor([
       { type: 'text-start', id: '1' },
       { type: 'text-delta', id: '1', delta: 'a' },
@@ -139,7 +139,7 @@ describe('M13: what comes back', () => {
     ])
   })
 
-  test('M13: a character that was cut in two arrives whole; half a character becomes a replacement', async () => {
+  test('a character that was cut in two arrives whole; half a character becomes a replacement', async () => {
     const events = await eventsFor([
       { type: 'text-start', id: '1' },
       { type: 'text-delta', id: '1', delta: 'a\ud83d' },
@@ -155,7 +155,7 @@ describe('M13: what comes back', () => {
     ])
   })
 
-  test('M13: metadata with hostile names is data like any other', async () => {
+  test('metadata with hostile names is data like any other', async () => {
     const providerMetadata = JSON.parse('{"__proto__":{"polluted":true}}')
     const events = await eventsFor([
       { type: 'text-start', id: '1', providerMetadata },
@@ -167,7 +167,7 @@ describe('M13: what comes back', () => {
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
   })
 
-  test('M13: calls without arguments become empty ones; what is not known is left out', async () => {
+  test('calls without arguments become empty ones; unknown parts are left out', async () => {
     const events = await eventsFor([
       { type: 'tool-call', toolCallId: 'c1', toolName: 'a', input: '', providerMetadata: { p: { s: 1 } } },
       { type: 'tool-call', toolCallId: 'c2', toolName: 'b', input: { x: 1 } },
@@ -182,7 +182,7 @@ describe('M13: what comes back', () => {
     ])
   })
 
-  test('M13: usage of every version is read; counts that cannot be are left out', async () => {
+  test('usage of every version is read; counts that cannot be are left out', async () => {
     const nested = {
       inputTokens: { total: 9, noCache: 3, cacheRead: 4, cacheWrite: 2 },
       outputTokens: { total: 5, text: 2, reasoning: 3 },
@@ -202,7 +202,7 @@ describe('M13: what comes back', () => {
       expect(await eventsFor([{ ...finish, usage }])).toEqual([{ ...finished, usage: expected }])
   })
 
-  test('M13: reasons for the end of every version are read', async () => {
+  test('reasons for the end of every version are read', async () => {
     const reasons: [unknown, string | undefined][] = [
       ['stop', 'stop'],
       [{ unified: 'length', raw: 'max_tokens' }, 'length'],
@@ -220,12 +220,12 @@ describe('M13: what comes back', () => {
   })
 })
 
-describe('M13: how it fails', () => {
+describe('how it fails', () => {
   const thrown = (error: unknown) => languageModel(async () => await Promise.reject(error))
   const failing = async (model: ReturnType<typeof languageModel>) =>
     await failureFrom(fromAiSdk(model).stream(requestOf()))
 
-  test('M13: the wait that a provider asks for may be a date', async () => {
+  test('the wait that a provider asks for may be a date', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-01-01T00:00:00Z') })
     onTestFinished(() => void vi.useRealTimers())
     const limited = (header: string) =>
@@ -240,7 +240,7 @@ describe('M13: how it fails', () => {
     }
   })
 
-  test('M13: before the answer only what says so may be retried, within it all but what the request itself causes', async () => {
+  test('before the answer only retryable errors may be retried, within it all but errors of the request', async () => {
     const plain = new Error('Cannot read properties of undefined')
     const within = (error: unknown) => languageModel([{ type: 'error', error }])
     const cases: [ReturnType<typeof languageModel>, boolean, string][] = [
@@ -263,7 +263,7 @@ describe('M13: how it fails', () => {
       expect(await failing(model)).toMatchObject({ retryable, message: text })
   })
 
-  test('M13: an abort ends a provider that does not watch the signal', async () => {
+  test('an abort ends a provider that does not watch the signal', async () => {
     const aborter = new AbortController()
     let cancelled: unknown
     const stream = new ReadableStream({
@@ -280,7 +280,7 @@ describe('M13: how it fails', () => {
     expect(cancelled).toBe('enough')
   })
 
-  test('M13: a request that was aborted before is never sent', async () => {
+  test('a request that was aborted before is never sent', async () => {
     const model = languageModel([finish])
     const request = requestOf({ signal: AbortSignal.abort('too late') })
     await expect(eventsOf(fromAiSdk(model).stream(request))).rejects.toBe('too late')

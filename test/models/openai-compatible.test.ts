@@ -40,14 +40,14 @@ const called = (index: number, id: string, ...json: string[]) => [
   ...json.map((part) => chunk({ tool_calls: [{ index, function: { arguments: part } }] })),
 ]
 
-describe.each(versions)('M13: @ai-sdk/openai-compatible, interface %s', (version) => {
+describe.each(versions)('@ai-sdk/openai-compatible, interface %s', (version) => {
   async function ask(answers: readonly Answer[], partial: Partial<ModelRequest> = {}) {
     const server = await providerServer(answers)
     const model = openaiCompatible(version, server.url)
     return { server, stream: () => model.stream(requestOf(partial)) }
   }
 
-  test('M13: text streams as deltas and finishes with what was used', async () => {
+  test('text streams as deltas and finishes with the usage', async () => {
     const { server, stream } = await ask([{ body: says }], {
       settings: { temperature: 0, seed: 7, maxOutputTokens: 50 },
     })
@@ -76,7 +76,7 @@ describe.each(versions)('M13: @ai-sdk/openai-compatible, interface %s', (version
     })
   })
 
-  test('M13: reasoning, text and several calls of one turn stay apart', async () => {
+  test('reasoning, text and several calls of one turn stay apart', async () => {
     const body = openaiChunks([
       chunk({ role: 'assistant', reasoning_content: 'Two ' }),
       chunk({ reasoning_content: 'lookups.' }),
@@ -102,7 +102,7 @@ describe.each(versions)('M13: @ai-sdk/openai-compatible, interface %s', (version
     })
   })
 
-  test('M13: calls and results go back as they were; what was left empty does not go', async () => {
+  test('calls and results are sent back unchanged; empty parts are left out', async () => {
     const { server, stream } = await ask([{ body: says }], {
       system: '',
       messages: [
@@ -132,7 +132,7 @@ describe.each(versions)('M13: @ai-sdk/openai-compatible, interface %s', (version
     ])
   })
 
-  test('M13: a file goes with its bytes', async () => {
+  test('a file is sent with its bytes', async () => {
     const { server, stream } = await ask([{ body: says }], {
       messages: [message('user', [{ type: 'file', reference: 'ref_picture', mediaType: 'image/png' }])],
       resolve: async () => ({ bytes: Uint8Array.from([1, 2, 3]) }) as never,
@@ -143,7 +143,7 @@ describe.each(versions)('M13: @ai-sdk/openai-compatible, interface %s', (version
     ])
   })
 
-  test('M13: an output schema is asked for as JSON', async () => {
+  test('an output schema is asked for as JSON', async () => {
     const outputSchema = { type: 'object', properties: { answer: { type: 'number' } } }
     const { server, stream } = await ask([{ body: says }], { outputSchema })
     await eventsOf(stream())
@@ -153,7 +153,7 @@ describe.each(versions)('M13: @ai-sdk/openai-compatible, interface %s', (version
     })
   })
 
-  test('M13: arguments that are no JSON are handed over as they came', async () => {
+  test('arguments that are not JSON are passed on unchanged', async () => {
     const body = openaiChunks([...called(0, 'call-1', '{"text":'), chunk({}, 'length'), '[DONE]'])
     const { stream } = await ask([{ body }], { tools: [search] })
     expect(await eventsOf(stream())).toMatchObject([
@@ -166,21 +166,21 @@ describe.each(versions)('M13: @ai-sdk/openai-compatible, interface %s', (version
     [400, {}, { retryable: false }],
     [429, { 'Retry-After': '3' }, { retryable: true, retryAfterMs: 3000 }],
     [503, {}, { retryable: true }],
-  ])('M13: HTTP %i with %j', async (status, headers, expected) => {
+  ])('HTTP %i with %j', async (status, headers, expected) => {
     const { stream } = await ask([{ status, headers, body: JSON.stringify({ error: { message: 'The reason' } }) }])
     const { message: text, retryable, retryAfterMs } = await failureFrom(stream())
     expect(text).toBe(`The model provider answered HTTP ${status}: The reason`)
     expect({ retryable, retryAfterMs }).toEqual(expected)
   })
 
-  test('M13: a refused key is not quoted', async () => {
+  test('a refused key is not quoted', async () => {
     const { stream } = await ask([{ status: 401, body: JSON.stringify({ error: { message: `Bad key ${apiKey}` } }) }])
     const failure = await failureFrom(stream())
     expect(failure.message).not.toContain(apiKey)
     expect(failure.retryable).toBe(false)
   })
 
-  test('M13: an error in the answer and a chunk that is no JSON may be retried', async () => {
+  test('an error in the answer and a chunk that is no JSON may be retried', async () => {
     for (const broken of [{ error: { message: 'The engine is down' } }, '{"choices":[{']) {
       const { stream } = await ask([{ body: openaiChunks([chunk({ content: 'Hel' }), broken]) }])
       const seen: ModelEvent[] = []
@@ -189,14 +189,14 @@ describe.each(versions)('M13: @ai-sdk/openai-compatible, interface %s', (version
     }
   })
 
-  test('M13: an answer that stops before its end never looks complete', async () => {
+  test('an answer that stops before its end never looks complete', async () => {
     const { stream } = await ask([{ body: openaiChunks([chunk({ content: 'Hel' })]) }])
     // The newer versions fail, the oldest has no finish.
     if (version === 'v2') expect(await eventsOf(stream())).toEqual([{ type: 'text.delta', id: '0', delta: 'Hel' }])
     else expect(await failureFrom(stream())).toMatchObject({ retryable: true })
   })
 
-  test('M13: an aborted request ends at once, with the reason, and frees the connection', async () => {
+  test('an aborted request ends at once, with the reason, and frees the connection', async () => {
     const aborter = new AbortController()
     const reason = new Error('cancelled')
     const body = openaiChunks([chunk({ content: 'Hel' })])

@@ -7,7 +7,7 @@ import { eventsOf, message, requestOf } from './support.ts'
 const finish: ModelEvent = { type: 'finish', reason: 'stop', usage: { inputTokens: 1 } }
 const text = (delta: string): ModelEvent => ({ type: 'text.delta', id: '0', delta })
 
-it('M13: a scripted model gives its turns in the order of the requests', async () => {
+it('a scripted model gives its turns in the order of the requests', async () => {
   const model = scriptedModel([[text('one'), finish], [text('two'), finish], []])
   const [first, second] = [model.stream(requestOf()), model.stream(requestOf())]
   expect(await eventsOf(second)).toEqual([text('two'), finish])
@@ -15,7 +15,7 @@ it('M13: a scripted model gives its turns in the order of the requests', async (
   expect(await eventsOf(model.stream(requestOf()))).toEqual([])
 })
 
-it('M13: a script that has run out says so, and how long it was', async () => {
+it('a script that has run out says so, with its length', async () => {
   const model = scriptedModel([[finish]])
   await eventsOf(model.stream(requestOf()))
   const error = await failureOf(() => eventsOf(model.stream(requestOf())))
@@ -24,7 +24,7 @@ it('M13: a script that has run out says so, and how long it was', async () => {
   expect(model.requests).toHaveLength(2)
 })
 
-it('M13: requests are recorded as plain copies of what was asked', async () => {
+it('requests are recorded as plain copies', async () => {
   const model = scriptedModel([[finish]])
   const messages = [message('user', [{ type: 'text', text: 'Hello' }])]
   const request = requestOf({ messages, settings: { temperature: 0 } })
@@ -41,7 +41,7 @@ it('M13: requests are recorded as plain copies of what was asked', async () => {
   ])
 })
 
-it('M13: a function answers by the request, and its error fails the stream', async () => {
+it('a function answers by the request, and its error fails the stream', async () => {
   const model = scriptedModel((request) => {
     if (request.modelId === 'broken') throw Object.assign(new Error('overloaded'), { retryable: true })
     return [text(request.system), finish]
@@ -53,7 +53,7 @@ it('M13: a function answers by the request, and its error fails the stream', asy
   })
 })
 
-it('M13: an aborted request ends the stream with the reason', async () => {
+it('an aborted request ends the stream with the reason', async () => {
   const aborter = new AbortController()
   const model = scriptedModel([[text('one'), text('two'), finish]])
   const seen: ModelEvent[] = []
@@ -67,13 +67,13 @@ it('M13: an aborted request ends the stream with the reason', async () => {
   expect(seen).toEqual([text('one')])
 })
 
-it('M13: a script that is none is refused', async () => {
+it('an invalid script is refused', async () => {
   for (const wrong of [undefined, null, 'turn', {}, [finish], [[finish], undefined]]) {
     expect(await codeOf(async () => scriptedModel(wrong as never))).toBe('INVALID_INPUT')
   }
 })
 
-it('M13: a noop model finishes at once, every time', async () => {
+it('a noop model finishes at once, every time', async () => {
   const model = noopModel()
   for (let turn = 0; turn < 3; turn += 1) {
     expect(await eventsOf(model.stream(requestOf()))).toEqual([{ type: 'finish', reason: 'stop', usage: {} }])

@@ -26,7 +26,7 @@ const call = (callId: string, tool = 'search') => ({ type: 'tool-call', callId, 
 const result = (callId: string) => ({ type: 'tool-result', callId, result: `of ${callId}` }) as const
 
 describe('what a provider is sent', () => {
-  test('P11: call_0 in every turn: each result has the name of its own tool', async () => {
+  test('call_0 in every turn: each result has the name of its own tool', async () => {
     const messages = [
       user,
       message('assistant', [call('call_0', 'search')]),
@@ -45,7 +45,7 @@ describe('what a provider is sent', () => {
     ])
   })
 
-  test('W3: ids have the form that the provider takes, the same in every request', async () => {
+  test('ids have the form that the provider takes, the same in every request', async () => {
     const ids = ['toolu_01', 'a b', 'ü', 'c'.repeat(65), 'AbCdEf123']
     const messages = [
       user,
@@ -73,7 +73,7 @@ describe('what a provider is sent', () => {
     expect(await idsOf('local.chat')).toEqual(common)
   })
 
-  test('P2: a call that is sent in another way than its provider wrote it does not name the item', async () => {
+  test('a call that is sent in another way than its provider wrote it does not name the item', async () => {
     const metadata = { openai: { itemId: 'fc_1', caller: 'direct' } }
     const messages = [
       user,
@@ -91,7 +91,7 @@ describe('what a provider is sent', () => {
     expect(prompt[1].content[1].providerOptions.openai).not.toHaveProperty('itemId')
   })
 
-  test('W5: a file that is gone is told by its type; other errors stay', async () => {
+  test('a missing file is described by its type; other errors stay', async () => {
     const messages = [message('user', [{ type: 'file', reference: 'ref_1', mediaType: 'image/png' }])]
     const gone = await sent({
       messages,
@@ -107,7 +107,7 @@ describe('what a provider is sent', () => {
     ).toBe(broken)
   })
 
-  test('W9: an interrupted answer says so', async () => {
+  test('an interrupted answer is marked', async () => {
     const messages = [user, { ...message('assistant', [{ type: 'text', text: 'Three sh' }]), interrupted: true }, user]
     const { prompt } = await sent({ messages })
     expect(prompt[1].content).toEqual([
@@ -116,7 +116,7 @@ describe('what a provider is sent', () => {
     ])
   })
 
-  test('W6: where a provider wants tools beside calls, they are told in words when there are none', async () => {
+  test('calls are described in words if a provider requires tools beside them and there are none', async () => {
     const messages = [user, message('assistant', [call('a')]), message('tool', [result('a')]), user]
     const { prompt } = await sent({ messages }, 'anthropic.messages')
     expect(prompt.map(({ role }: Message) => role)).toEqual(['user', 'assistant', 'user', 'user'])
@@ -124,7 +124,7 @@ describe('what a provider is sent', () => {
     expect(JSON.stringify(prompt)).toContain('The tool answered: \\"of a\\"')
   })
 
-  test('P2: a call that Anthropic ran and did not answer goes back while the turn goes on, and not after it', async () => {
+  test('a call that Anthropic ran and did not answer is sent back during its turn, and not after it', async () => {
     const ran = (type: string, toolCallId: string) =>
       ({ type: 'opaque', provider: 'anthropic.messages', data: { type, toolCallId, toolName: 'web_search' } }) as const
     const paused = [
@@ -143,7 +143,7 @@ describe('what a provider is sent', () => {
     expect(await idsOf([...paused, user])).toEqual(['tool-call a', 'tool-result a'])
   })
 
-  test('W6: where roles must alternate, messages are joined, and an answer stands between results and the user', async () => {
+  test('where roles must alternate, messages are joined, and an answer stands between results and the user', async () => {
     const messages = [user, user, message('assistant', [call('a')]), message('tool', [result('a')]), user, user]
     const roles = async (provider: string, modelId?: string) =>
       (await sent({ messages, tools: [] }, provider, modelId)).prompt.map(({ role }: Message) => role)
@@ -161,7 +161,7 @@ describe('what a provider is sent', () => {
     expect(await roles('local.chat')).toEqual(['user', 'user', 'assistant', 'tool', 'user', 'user'])
   })
 
-  test('W5: what a package refuses is told in words, and the rest goes on as it was', async () => {
+  test('parts that a package refuses are described in words, and the rest stays unchanged', async () => {
     const chunk = { id: '1', choices: [{ index: 0, delta: { content: 'Three.' }, finish_reason: 'stop' }] }
     const server = await providerServer({ body: openaiChunks([chunk, '[DONE]']) })
     const model = fromAiSdk(createGroq({ apiKey: 'key', baseURL: server.url }))
@@ -182,7 +182,7 @@ describe('what a provider is sent', () => {
     ])
   })
 
-  test('P2: a part in a shape that the package does not take any more ends no thread', async () => {
+  test('a part in a shape that the package does not take any more ends no thread', async () => {
     const stale = { type: 'opaque', provider: 'local.chat', data: { type: 'custom', kind: 'local.old' } } as const
     const metadata = { local: { old: true } }
     const messages = [user, message('assistant', [stale, { type: 'text', text: 'Three.', metadata }]), user]
@@ -209,7 +209,7 @@ describe('what a provider is sent', () => {
 describe('the schema of an output', () => {
   const schemaOf = async (outputSchema: object) => (await sent({ outputSchema } as never)).responseFormat.schema
 
-  test('P1: objects are closed as the AI SDK closes them', async () => {
+  test('objects are closed as the AI SDK closes them', async () => {
     const object = (properties: object, more: object = {}) => ({ type: 'object', properties, ...more })
     const closed = { additionalProperties: false }
     expect(
@@ -251,7 +251,7 @@ describe('the schema of an output', () => {
     )
   })
 
-  test('P1: an output of zod is closed, and the spec stays as it was', async () => {
+  test('an output of zod is closed, and the spec stays as it was', async () => {
     const output = z.object({ found: z.array(z.object({ name: z.string() })) })
     const { output: schema } = defineSpecialist({ name: 'counter', model: 'test/m', prompt: 'x', output }) as never as {
       output: object
@@ -261,7 +261,7 @@ describe('the schema of an output', () => {
     expect(JSON.stringify(schema)).toBe(before)
   })
 
-  test('P6: a provider that sends no schema is told it in the system text, from the start where its package says so', async () => {
+  test('a provider that sends no schema gets it in the system text, from the start if its package says so', async () => {
     const chunk = { id: '1', choices: [{ index: 0, delta: { content: '{}' }, finish_reason: 'stop' }] }
     const server = await providerServer({ body: openaiChunks([chunk, '[DONE]']) })
     const model = fromAiSdk(createOpenAICompatible({ name: 'local', baseURL: server.url }))
@@ -276,7 +276,7 @@ describe('the schema of an output', () => {
     expect(server.asked[0]?.body.messages[0].content).toContain(JSON.stringify(outputSchema))
   })
 
-  test('P6: one that says so at the start of its answer is asked again at once, and then in that form', async () => {
+  test('a provider that says so at the start of its answer is asked again at once, and then in that form', async () => {
     const warned = { type: 'stream-start', warnings: [{ type: 'unsupported', feature: 'responseFormat' }] }
     const model = languageModel([
       warned,

@@ -27,8 +27,8 @@ const ran = [
   { type: 'custom', kind: 'local.compaction', providerMetadata },
 ]
 
-describe('P2: what only a provider understands', () => {
-  test('P2: it is kept in its place and goes back to the same provider, of every version', async () => {
+describe('parts that only a provider understands', () => {
+  test('they are kept in their place and sent back to the same provider, of every version', async () => {
     for (const version of ['v2', 'v3', 'v4']) {
       const events = await eventsFor([...ran, finish], version)
       const opaque = events.filter((event) => event.type === 'opaque')
@@ -70,7 +70,7 @@ describe('P2: what only a provider understands', () => {
     }
   })
 
-  test('P2: generated files are kept as base64 or by their address, and go back in the form of the version', async () => {
+  test('generated files are kept as base64 or by their address, and go back in the form of the version', async () => {
     const bytes = Uint8Array.from([1, 2, 3])
     const url = new URL('https://example.org/shoe.png')
     const given: [string, unknown, object, unknown][] = [
@@ -94,7 +94,7 @@ describe('P2: what only a provider understands', () => {
     }
   })
 
-  test('P2: a file that no answer can hold is told in a warning', async () => {
+  test('a file that no answer can hold becomes a warning', async () => {
     const data = { type: 'data', data: 'A'.repeat((2 << 20) + 4) }
     expect(await eventsFor([{ type: 'file', mediaType: 'image/png', data }, finish])).toEqual([
       { type: 'warning', message: 'A generated file of the type image/png is too large to be kept.' },
@@ -102,7 +102,7 @@ describe('P2: what only a provider understands', () => {
     ])
   })
 
-  test('P2: sources are kept once each, and no provider is sent one', async () => {
+  test('sources are kept once each, and no provider is sent one', async () => {
     const source = (url: string) => ({
       type: 'source',
       sourceType: 'url',
@@ -129,8 +129,8 @@ describe('P2: what only a provider understands', () => {
   })
 })
 
-describe('P5: metadata', () => {
-  test('P5: it is told when it has changed and no oftener, with the first event of its block and at the end', async () => {
+describe('metadata', () => {
+  test('it is sent when it has changed and not more often, with the first event of its block and at the end', async () => {
     const same = { local: { signature: 'x'.repeat(1500) } }
     const deltas = Array.from({ length: 3000 }, () => ({
       type: 'reasoning-delta',
@@ -148,7 +148,7 @@ describe('P5: metadata', () => {
     expect(JSON.stringify(events).length).toBeLessThan(3000 * 80)
   })
 
-  test('P5: metadata that grows with each delta is told once, whole', async () => {
+  test('metadata that grows with each delta is sent once, whole', async () => {
     const deltas = Array.from({ length: 1000 }, (_, at) => ({
       type: 'text-delta',
       id: 't',
@@ -161,7 +161,7 @@ describe('P5: metadata', () => {
     ])
   })
 
-  test('W2: metadata that JSON cannot hold ends no stream', async () => {
+  test('metadata that JSON cannot hold ends no stream', async () => {
     const itself: Record<string, unknown> = { count: 1n }
     itself['self'] = itself
     const deltas = [1, 2].map(() => ({ type: 'text-delta', id: 't', delta: 'a', providerMetadata: { local: itself } }))
@@ -169,7 +169,7 @@ describe('P5: metadata', () => {
     expect(events.filter(({ type }) => type === 'text.delta')).toHaveLength(3)
   })
 
-  test('P5: what a block without an end has gathered is told before the finish', async () => {
+  test('metadata of a block without an end is sent before the finish', async () => {
     const events = await eventsFor([
       { type: 'text-start', id: 't' },
       { type: 'text-delta', id: 't', delta: 'a' },
@@ -187,8 +187,8 @@ describe('P5: metadata', () => {
   })
 })
 
-describe('P4: ids of calls', () => {
-  test('P4: a long id is kept beside a short one, and goes back for the call and its result', async () => {
+describe('ids of calls', () => {
+  test('a long id is kept beside a short one, and sent back for the call and its result', async () => {
     const long = `call_1${'s'.repeat(4000)}`
     const [call] = await eventsFor([
       { type: 'tool-call', toolCallId: long, toolName: 'search', input: '{}', providerMetadata },
@@ -211,7 +211,7 @@ describe('P4: ids of calls', () => {
     expect(JSON.stringify(model.asked[0].prompt)).not.toContain('bailiwick')
   })
 
-  test('W2: ids and names that are none are given one', async () => {
+  test('missing and invalid ids and names are replaced', async () => {
     const calls = [{ toolCallId: '', toolName: '' }, { toolCallId: null, toolName: 7 }, {}]
     expect(
       await eventsFor([...calls.map((call) => ({ type: 'tool-call', input: '{}', ...call })), finish]),
@@ -224,8 +224,8 @@ describe('P4: ids of calls', () => {
   })
 })
 
-describe('P6: warnings', () => {
-  test('P6: warnings of every version are told, the first sixteen of an answer', async () => {
+describe('warnings', () => {
+  test('warnings of every version are reported, the first sixteen of an answer', async () => {
     const warnings = [
       { type: 'unsupported', feature: 'seed' },
       { type: 'unsupported', feature: 'temperature', details: 'It is always 1.' },
@@ -252,8 +252,8 @@ describe('P6: warnings', () => {
   })
 })
 
-describe('P12 and P3: what is told before and at the end', () => {
-  test('P12: usage so far is told where the provider tells it, when it has changed', async () => {
+describe('usage and pauses before the end', () => {
+  test('usage so far is reported if the provider reports it, when it has changed', async () => {
     const gemini = (candidatesTokenCount: number) => ({
       type: 'raw',
       rawValue: { usageMetadata: { promptTokenCount: 9, candidatesTokenCount, thoughtsTokenCount: 2 } },
@@ -265,7 +265,7 @@ describe('P12 and P3: what is told before and at the end', () => {
     ])
   })
 
-  test('P3: a paused turn finishes with pause', async () => {
+  test('a paused turn finishes with pause', async () => {
     expect(await eventsFor([{ ...finish, finishReason: { unified: 'stop', raw: 'pause_turn' } }])).toMatchObject([
       { reason: 'pause' },
     ])

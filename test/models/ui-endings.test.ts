@@ -87,7 +87,7 @@ it.each([
     ],
     ['a', 'b', 'c'],
   ],
-] as const)('P3: a model that pauses %s is shown each thing once, live and reloaded', async (_, answers, texts) => {
+] as const)('a model that pauses %s is shown each thing once, live and reloaded', async (_, answers, texts) => {
   const runtime = await open(answers as never)
   const run = runtime.query('Go')
   const shown = await live(run)
@@ -95,7 +95,7 @@ it.each([
   expect(said(await reloaded(runtime, run))).toEqual(texts)
 })
 
-it('D7: a call that a run never saw the end of is shown as failed, live and reloaded', async () => {
+it('a call that a run never saw the end of is shown as failed, live and reloaded', async () => {
   let run: Run | undefined
   const runtime = await open([[says('Wait.'), ...calls('wait'), ends('tool-calls')]], () => run?.cancel())
   run = runtime.query('Go')

@@ -34,7 +34,7 @@ async function shown(events: readonly object[]): Promise<UIMessage | undefined> 
   return last
 }
 
-test('M13: whatever the order of a run’s events, useChat can read them, and nothing that was written is lost', async () => {
+test('whatever the order of a run’s events, useChat can read them, and nothing that was written is lost', async () => {
   const runs = fc.array(event, { maxLength: 30 })
   await fc.assert(
     fc.asyncProperty(runs, fc.string(), async (events, answer) => {

@@ -78,8 +78,8 @@ const shoesThread: readonly Message[] = [
   of('assistant', [{ type: 'text', text: 'There are 3.' }]),
 ]
 
-describe('M13: a run as useChat shows it', () => {
-  test('M13: what was streamed is what the thread shows afterwards', async () => {
+describe('a run as useChat shows it', () => {
+  test('the streamed message is what the thread shows afterwards', async () => {
     const { message: streamed, errors } = await shown(shoesRun)
     expect(errors).toEqual([])
     const expected = {
@@ -114,7 +114,7 @@ describe('M13: a run as useChat shows it', () => {
     ])
   })
 
-  test('M13: a text is done before the tools that follow from it begin', async () => {
+  test('a text is done before the tools that follow from it begin', async () => {
     const chunks: string[] = []
     for await (const { type } of toUIMessageStream(runOf(shoesRun))) chunks.push(type)
     expect(chunks.slice(chunks.indexOf('text-start'), chunks.indexOf('tool-output-error'))).toEqual([
@@ -126,7 +126,7 @@ describe('M13: a run as useChat shows it', () => {
     ])
   })
 
-  test('M13: the chunks end with the reason', async () => {
+  test('the chunks end with the reason', async () => {
     const ends: [Event, object[]][] = [
       [completed(''), [{ type: 'finish', finishReason: 'stop' }]],
       [{ type: 'run.suspended', approvals: [] }, [{ type: 'finish', finishReason: 'tool-calls' }]],
@@ -147,7 +147,7 @@ describe('M13: a run as useChat shows it', () => {
     }
   })
 
-  test('M13: an answer whose deltas were lost is whole in the end', async () => {
+  test('an answer whose deltas were lost is whole in the end', async () => {
     const texts = async (events: readonly Event[]) => {
       const { message: last, errors } = await shown([started, ...events])
       expect(errors).toEqual([])
@@ -174,7 +174,7 @@ describe('M13: a run as useChat shows it', () => {
     ])
   })
 
-  test('M13: agents that write at once do not mix', async () => {
+  test('agents that write at once do not mix', async () => {
     const { message: last, errors } = await shown([
       started,
       text('m1', 'Shoes'),
@@ -196,7 +196,7 @@ describe('M13: a run as useChat shows it', () => {
     ])
   })
 
-  test('M13: approvals, plans and references are data parts that change in their place', async () => {
+  test('approvals, plans and references are data parts that change in their place', async () => {
     const approval = { approvalId: 'a1', status: 'pending', subject: { tool: 'pay', input: {} } }
     const id = `ref_${'a'.repeat(32)}`
     const result = { reference: id, type: 'table', byteLength: 9000, glimpse: { rows: 3 } }
@@ -224,7 +224,7 @@ describe('M13: a run as useChat shows it', () => {
     })
   })
 
-  test('M13: who follows from the middle of a run sees no results of calls it did not see', async () => {
+  test('a follower from the middle of a run sees no results of calls it did not see', async () => {
     const { message: last, errors } = await shown([
       { type: 'tool.completed', callId: 'c1', result: 1 },
       { type: 'tool.failed', callId: 'c2', error: { message: 'x' } },
@@ -238,7 +238,7 @@ describe('M13: a run as useChat shows it', () => {
     })
   })
 
-  test('M13: a run that cannot be read ends as an error, which says no more than is ours to say', async () => {
+  test('a run that cannot be read ends as an error without internal details', async () => {
     const ours = new InvalidInputError('prompt must be a text.')
     for (const error of [ours, new Error('SELECT secret FROM engine')]) {
       expect((await shown([started, error])).errors).toEqual([new Error('An error occurred.')])
@@ -250,7 +250,7 @@ describe('M13: a run as useChat shows it', () => {
     }
   })
 
-  test('M13: cancelling the stream ends the iteration while it waits', async () => {
+  test('cancelling the stream ends the iteration while it waits', async () => {
     let isReturned = false
     const events: AsyncIterable<RunEvent> = {
       [Symbol.asyncIterator]: () => ({
@@ -269,8 +269,8 @@ describe('M13: a run as useChat shows it', () => {
   })
 })
 
-describe('M13: a thread as useChat shows it', () => {
-  test('M13: files are shown where the host serves them', () => {
+describe('a thread as useChat shows it', () => {
+  test('files are shown where the host serves them', () => {
     const messages = [message('user', [{ type: 'file', reference: 'ref_1', mediaType: 'image/png' }])]
     const urlOf = (options?: Parameters<typeof toUIMessages>[1]) => toUIMessages(messages, options)[0]?.parts
     expect(urlOf()).toEqual([{ type: 'file', mediaType: 'image/png', url: 'ref_1' }])
@@ -279,7 +279,7 @@ describe('M13: a thread as useChat shows it', () => {
     ])
   })
 
-  test('M13: each answer is a message; ids are never the same twice', () => {
+  test('each answer is a message; ids are never the same twice', () => {
     const say = (id: string, role: Message['role'], runId?: string): Message => ({
       messageId: id,
       role,
@@ -307,7 +307,7 @@ describe('M13: a thread as useChat shows it', () => {
     ])
   })
 
-  test('M13: a call that waits is shown without a result, a result without its call is not', () => {
+  test('a call that waits is shown without a result, a result without its call is not', () => {
     const messages = [
       message('tool', [{ type: 'tool-result', callId: 'c0', result: 1 }]),
       message('assistant', [{ type: 'tool-call', callId: 'c1', tool: 'pay', input: { amount: 1 } }]),

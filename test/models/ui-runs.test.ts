@@ -120,7 +120,7 @@ const finish = (reason: 'stop' | 'length' | 'content-filter' | 'other'): ModelEv
 })
 
 describe('what reaches people of a run', () => {
-  it('W15: no text of an error leaves for a browser, unless the host says so', async () => {
+  it('no text of an error reaches a browser, unless the host allows it', async () => {
     const runtime = await open(
       {
         front: script(calls(['fail', {}], ['counter', { task: 'x' }]), says('It did not work.')),
@@ -158,7 +158,7 @@ describe('what reaches people of a run', () => {
     expect(JSON.stringify(toUIMessages(items, { onError: hostile }))).not.toContain('hunter2')
   })
 
-  it('W15: why a person refused a call is told as it was said, live and reloaded', async () => {
+  it('the reason why a person refused a call is shown verbatim, live and reloaded', async () => {
     const runtime = await open(
       { front: script(calls(['send', {}]), says('Not sent.')) },
       { approve: async () => ({ decision: 'reject', actor: 'kim', reason: 'Too dear.' }) },
@@ -169,7 +169,7 @@ describe('what reaches people of a run', () => {
     expect(reloadable(message)).toEqual(reloadable(await reloaded(runtime, run.threadId as string)))
   })
 
-  it('W11: a result that is kept as a reference is shown by its id, type, size and glimpse', async () => {
+  it('a result that is kept as a reference is shown by its id, type, size and glimpse', async () => {
     const runtime = await open({ front: script(calls(['rows', {}]), says('500 rows.')) })
     const run = runtime.query('Go')
     const chunks = await chunksOf(run)
@@ -185,7 +185,7 @@ describe('what reaches people of a run', () => {
   })
 
   it.each(engines)(
-    'D6: the stream of a suspended run closes, and that of a resumed one goes on, on %s',
+    'the stream of a suspended run closes, and that of a resumed one continues, on %s',
     async (engine) => {
       const model = script(calls(['send', {}]), [delta('Sent once. '), ...calls(['send', {}])], says('Sent twice.'))
       const runtime = await open({ front: model }, { store: await openFresh(engine) })
@@ -226,7 +226,7 @@ describe('what reaches people of a run', () => {
     },
   )
 
-  it('R4: with `after`, what a message shows already is not sent again', async () => {
+  it('with `after`, parts that a message shows already are not sent again', async () => {
     const runtime = await open({ front: script(calls(['look', {}]), says('Three.')) })
     const run = runtime.query('Go')
     const whole = await shown(run)
@@ -247,7 +247,7 @@ describe('what reaches people of a run', () => {
     }
   })
 
-  it('D7: the work of an agent that was called is shown under its call, once', async () => {
+  it('the work of an agent that was called is shown under its call, once', async () => {
     const [wrote, looked] = [gate(), gate()]
     const runtime = await open({
       front: script([delta('I ask. '), ...calls(['counter', { task: 'count' }])], says('There are 3.')),
@@ -303,14 +303,14 @@ describe('what reaches people of a run', () => {
     expect(reloadable(await reloaded(runtime, run.threadId as string))).toEqual(reloadable(states.at(-1)))
   })
 
-  it('R13: the stream ends with the reason for which the answer did', async () => {
+  it('the stream ends with the reason for which the answer did', async () => {
     for (const reason of ['stop', 'length', 'content-filter', 'other'] as const) {
       const runtime = await open({ front: script([delta('Once upon'), finish(reason)]) })
       expect((await chunksOf(runtime.query('Go'))).at(-1)).toEqual({ type: 'finish', finishReason: reason })
     }
   })
 
-  it('W10: what is taken back does not count, and the stream says so', async () => {
+  it('a discarded message does not count, and the stream says so', async () => {
     const discarded: RunEvent = {
       type: 'message.discarded',
       runId: 'run-1',
@@ -362,7 +362,7 @@ describe('what reaches people of a run', () => {
     ])
   })
 
-  it('D2: reasoning is left out where the host wants it so', async () => {
+  it('reasoning is left out where the host wants it so', async () => {
     const runtime = await open({ front: script([{ type: 'reasoning.delta', id: 'r', delta: 'hm' }, ...says('Hi.')]) })
     const run = runtime.query('Go')
     const { message } = await shown(run, { sendReasoning: false, sendSources: true })
@@ -379,7 +379,7 @@ const turn = fc.constantFrom<Turn>('look', 'rows', 'fail', 'counter', 'unknown',
 const end = fc.constantFrom('says', 'fails', 'cancelled')
 
 describe('a run as it is shown while it works, and after a reload', () => {
-  it('D7: they are the same, whatever the run does', async () => {
+  it('they are the same, whatever the run does', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(turn, { maxLength: 4 }),

@@ -54,7 +54,7 @@ describe('two installs in one process', () => {
 
   const elsewhere = () => join('one', 'node_modules', '@bailiwick', platformName(), addonFile)
 
-  test('R11: a store that the other has open says that it is this process, which version and where', async () => {
+  test('a store that the other install has open is reported as in this process, with version and place', async () => {
     const printed = await run([
       ...both,
       `const store = await one.openStore(${url})`,
@@ -67,7 +67,7 @@ describe('two installs in one process', () => {
     expect(String(printed)).toContain('npm ls bailiwick')
   })
 
-  test('R11: and so it does where the other belongs to a worker', async () => {
+  test('and so it does where the other belongs to a worker', async () => {
     write('worker.mjs', [
       "import { parentPort } from 'node:worker_threads'",
       "import { openStore } from './one/index.mjs'",
@@ -92,7 +92,7 @@ describe('two installs in one process', () => {
     ])
   })
 
-  test('R11: what another process has open is said to be another process', async () => {
+  test('a store that another process has open is reported as such', async () => {
     write('child.mjs', [
       "import { openStore } from './one/index.mjs'",
       `await openStore(${url})`,
@@ -113,7 +113,7 @@ describe('two installs in one process', () => {
     expect(printed).toEqual([true, 'STORE_LOCKED', expect.stringMatching(/^Another process has this store open\./)])
   })
 
-  test('R11: the spec of one opens a runtime of the other, and what is shared by mistake says whose it is', async () => {
+  test('the spec of one install opens a runtime of the other, and objects shared by mistake name their owner', async () => {
     const printed = await run([
       ...both,
       "const spec = one.defineRuntime({ tenant: one.defineTenant('acme', 'v1'), limits: { valueBytes: 10 } })",
@@ -162,11 +162,11 @@ describe('a bundle in CommonJS, where import.meta is empty', () => {
     return JSON.parse(await runNode([file], folder))
   }
 
-  test('R12: works with the platform package beside it', async () => {
+  test('works with the platform package beside it', async () => {
     expect(await bundleInto('app')).toEqual({ characters: 4, text: 'kept' })
   })
 
-  test('R12: without, it is imported, and says what is missing and what to do', async () => {
+  test('without it, it imports, and says what is missing and what to do', async () => {
     const message = expect.stringMatching(/needs the package @bailiwick\/.*leave it out of the bundle/)
     expect(await bundleInto('elsewhere')).toEqual(['INTERNAL', message])
   })

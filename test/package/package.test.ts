@@ -33,23 +33,23 @@ function filesOf(folder: string): string[] {
   return filesBelow(folder).map((file) => relative(folder, file).split(sep).join('/'))
 }
 
-describe.each(nodesUnderTest())('M15: on Node %s', (major, executable) => {
-  test('M15: the executable is of that version', async () => {
+describe.each(nodesUnderTest())('on Node %s', (major, executable) => {
+  test('the executable is of that version', async () => {
     expect(await runNode(['-p', 'process.versions.node.split(".")[0]'], project, executable)).toBe(`${major}\n`)
   })
 
-  test('M15: the addon of the platform package loads', async () => {
+  test('the addon of the platform package loads', async () => {
     const script = `Object.keys(require('${platformPackage}')).length > 0`
     expect(await runNode(['-p', script], project, executable)).toBe('true\n')
   })
 
-  test('M15: the installed command runs', async () => {
+  test('the installed command runs', async () => {
     const command = join(project, 'node_modules', '.bin', 'bailiwick')
     expect(await runNode([command, '--version'], project, executable)).toBe(`${manifestOf('bailiwick')['version']}\n`)
     expect(await runNode([command, 'verify', '--help'], project, executable)).toContain('--key')
   })
 
-  test.each(['import.mjs', 'require.cjs'])('M15: the packed packages work by %s', async (script) => {
+  test.each(['import.mjs', 'require.cjs'])('the packed packages work by %s', async (script) => {
     const printed = JSON.parse(await runNode([script], project, executable))
     expect(printed).toEqual({
       tenant: { resourceId: 'acme', version: 'v1' },
@@ -59,8 +59,8 @@ describe.each(nodesUnderTest())('M15: on Node %s', (major, executable) => {
   })
 })
 
-describe('M15: what is published', () => {
-  test('M15: nothing but the two packages gets installed', () => {
+describe('published packages', () => {
+  test('nothing but the two packages gets installed', () => {
     expect(readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
       '@bailiwick',
       'bailiwick',
@@ -68,7 +68,7 @@ describe('M15: what is published', () => {
     expect(readdirSync(join(project, 'node_modules', '@bailiwick'))).toEqual([platformName()])
   })
 
-  test('M15: the root package holds the files of this list', () => {
+  test('the root package holds the files of this list', () => {
     const files = filesOf(installed('bailiwick'))
     const declarations = filesOf(inRoot('ts')).map((file) => `dist/${file.replace(/\.ts$/, '.d.ts')}`)
     const entries = publicEntries().map(({ output }) => `dist/${output}.js`)
@@ -86,7 +86,7 @@ describe('M15: what is published', () => {
     expect(files.sort()).toEqual([...declarations, ...bundles, ...shared, ...documents].sort())
   })
 
-  test('M15: the platform package holds the addon, its licences and nothing else', () => {
+  test('the platform package holds the addon and its licences only', () => {
     const files = ['LICENSE-APACHE', 'LICENSE-MIT', 'THIRD-PARTY-LICENSES.txt', addonFile, 'package.json']
     expect(filesOf(installed(platformPackage)).sort()).toEqual(files.sort())
   })
@@ -94,32 +94,32 @@ describe('M15: what is published', () => {
   test.each([
     ['bailiwick', 'zod', 'MIT License'],
     [platformPackage, 'sled', 'Apache License'],
-  ])('M15: %s names what is inside, %s among it, with the licences', (name, inside, licence) => {
+  ])('%s lists its components, %s among them, with the licences', (name, inside, licence) => {
     const text = readFileSync(join(installed(name), 'THIRD-PARTY-LICENSES.txt'), 'utf8')
     expect(text).toMatch(new RegExp(`^${inside} \\d+\\.\\d+\\.\\d+: .*MIT`, 'm'))
     expect(text).toContain(licence)
   })
 
-  test.each(['bailiwick', platformPackage])('M15: %s has no scripts that run on installing', (name) => {
+  test.each(['bailiwick', platformPackage])('%s has no scripts that run on installing', (name) => {
     expect(manifestOf(name)['scripts']).toBeUndefined()
     // npm would compile a package that has this file.
     expect(filesOf(installed(name))).not.toContain('binding.gyp')
   })
 
-  test('M15: the root asks for exactly its own version of every platform package', () => {
+  test('the root asks for exactly its own version of every platform package', () => {
     const { version, optionalDependencies } = manifestOf('bailiwick')
     const platforms = targets().map(({ name }) => [`@bailiwick/${name}`, version])
     expect(optionalDependencies).toEqual(Object.fromEntries(platforms))
     expect(manifestOf(platformPackage)['version']).toBe(version)
   })
 
-  test('M15: npx finds the command', async () => {
+  test('npx finds the command', async () => {
     const { stdout } = await promisify(execFile)('npx', ['--no-install', 'bailiwick', '--version'], { cwd: project })
     expect(stdout).toBe(`${manifestOf('bailiwick')['version']}\n`)
   })
 
   test.each(['bailiwick', 'bailiwick/ai-sdk', 'bailiwick/isolation', 'bailiwick/mcp', 'bailiwick/testing'])(
-    'M15: importing %s does not load the addon',
+    'importing %s does not load the addon',
     async (name) => {
       const script = `import '${name}'; console.log(process.report.getReport().sharedObjects.join())`
       const loaded = await runNode(['--input-type=module', '--eval', script], project)
@@ -128,7 +128,7 @@ describe('M15: what is published', () => {
     },
   )
 
-  test('M15: importing it reads few files, and nothing of Node that nobody has asked for', async () => {
+  test('importing it reads few files, and only the modules of Node that it needs', async () => {
     const read = new Set(['index.js'])
     for (const file of read) {
       const text = readFileSync(join(installed('bailiwick'), 'dist', file), 'utf8')
@@ -146,13 +146,13 @@ describe('M15: what is published', () => {
   })
 })
 
-describe('M15: TypeScript', () => {
+describe('TypeScript', () => {
   test.each([
     { module: 'node16', moduleResolution: 'node16', file: 'typed.mts' },
     { module: 'nodenext', moduleResolution: 'nodenext', file: 'typed.mts' },
     { module: 'nodenext', moduleResolution: 'nodenext', file: 'typed.cts' },
     { module: 'esnext', moduleResolution: 'bundler', file: 'typed.mts' },
-  ])('M15: a strict consumer compiles: $moduleResolution, $file', async ({ module, moduleResolution, file }) => {
+  ])('a strict consumer compiles: $moduleResolution, $file', async ({ module, moduleResolution, file }) => {
     const config = join(project, 'tsconfig.json')
     const compilerOptions = {
       module,

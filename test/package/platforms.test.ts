@@ -9,8 +9,8 @@ import { addonFile, addonFor } from './addon-files.ts'
 
 const root = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'))
 
-describe('M15: platform packages', () => {
-  test('M15: the loader knows the platforms that are built', () => {
+describe('platform packages', () => {
+  test('the loader knows the platforms that are built', () => {
     expect(
       targets()
         .map(({ name }) => name)
@@ -18,7 +18,7 @@ describe('M15: platform packages', () => {
     ).toEqual(supportedPlatforms)
   })
 
-  test.each(targets())('M15: the manifest for $triple lets npm install it there and nowhere else', (target) => {
+  test.each(targets())('the manifest for $triple allows an install on that platform only', (target) => {
     const { name, os, cpu, libc } = target
     const { description, ...manifest } = JSON.parse(readFileSync(inRoot('npm', name, 'package.json'), 'utf8'))
     const file = `bailiwick.${name}.node`
@@ -37,20 +37,20 @@ describe('M15: platform packages', () => {
   })
 })
 
-describe('M15: the check of addon files', () => {
-  test.each(targets())('M15: a file for $triple fits there and nowhere else', (target) => {
+describe('the check of addon files', () => {
+  test.each(targets())('a file for $triple fits that platform only', (target) => {
     const bytes = addonFor(target)
     const fitting = targets().filter((each) => addonProblems(bytes, each).length === 0)
     expect(fitting).toEqual([target])
   })
 
-  test('M15: symbols newer than the oldest glibc are refused', () => {
+  test('symbols newer than the oldest glibc are refused', () => {
     const linux = { os: 'linux', cpu: 'x64', libc: 'glibc' }
     const problems = addonProblems(addonFile('linux', 62, ['GLIBC_2.17', 'GLIBC_2.34']), linux)
     expect(problems).toEqual(['needs glibc 2.34; 2.28 must do'])
   })
 
-  test('M15: variables that musl does not load are refused there alone', () => {
+  test('variables that musl does not load are refused there alone', () => {
     const bytes = addonFile('linux', 62)
     // One program header, of the dynamic section, behind this one.
     const [header, section] = [bytes.length, bytes.length + 56]
@@ -72,11 +72,11 @@ describe('M15: the check of addon files', () => {
   test.each([
     ['nothing', Buffer.alloc(0)],
     ['text', Buffer.alloc(200, 'text')],
-  ])('M15: %s is no addon anywhere', (_, bytes) => {
+  ])('%s is no addon anywhere', (_, bytes) => {
     for (const target of targets()) expect(addonProblems(bytes, target)).toHaveLength(1)
   })
 
-  test('M15: reads what was built here as what it is', () => {
+  test('recognises the addon that was built here', () => {
     const target = targets().find(({ name }) => name === platformName())
     if (target === undefined) throw new Error('no package for this platform')
     const bytes = readFileSync(inRoot(addonPath))

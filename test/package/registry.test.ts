@@ -77,9 +77,9 @@ const managers: readonly Manager[] = [
 /** Eight programs start on a machine that may be slow. */
 const INSTALL_MS = 300_000
 
-describe('M15: from a registry', () => {
+describe('from a registry', () => {
   test.each(managers)(
-    'M15: $name installs the root and this platform alone, and every Node runs it',
+    '$name installs the root and this platform alone, and every Node runs it',
     async ({ name, script, parameters, settings = () => ({}), startsNode = false }) => {
       const project = join(folder, name.replace(/\W+/g, '-'))
       cpSync(inRoot('test', 'package', 'consumer'), project, { recursive: true })
@@ -109,8 +109,8 @@ describe('M15: from a registry', () => {
   )
 })
 
-describe('M15: judged by others', () => {
-  test('M15: publint finds nothing', async () => {
+describe('judged by others', () => {
+  test('publint finds nothing', async () => {
     const { stdout } = await execute(process.execPath, [
       registryTool('publint/src/cli.js'),
       'run',
@@ -120,7 +120,7 @@ describe('M15: judged by others', () => {
     expect(stdout).toMatch(/All good/)
   })
 
-  test('M15: the types are right for whoever imports (attw, esm-only)', async () => {
+  test('the types are right for every kind of import (attw, esm-only)', async () => {
     const parameters = [packed.root, '--profile', 'esm-only', '--no-color', '--format', 'json']
     const { stdout } = await execute(process.execPath, [
       registryTool('@arethetypeswrong/cli/dist/index.js'),

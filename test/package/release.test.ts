@@ -39,18 +39,18 @@ function problems(): string[] {
   return releaseProblems(readPackages(folder), version)
 }
 
-describe('M15: the gate before publishing', () => {
-  test('M15: lets a complete release through, the root last', () => {
+describe('the gate before publishing', () => {
+  test('lets a complete release through, the root last', () => {
     expect(problems()).toEqual([])
     expect(readPackages(folder).at(-1)?.manifest.name).toBe('bailiwick')
   })
 
-  test.each(['bailiwick', ...names])('M15: refuses a release without %s', (name) => {
+  test.each(['bailiwick', ...names])('refuses a release without %s', (name) => {
     rmSync(tarball(name))
     expect(problems()).toContain(`${name} is there 0 times`)
   })
 
-  test('M15: refuses a stranger, another version, an install script and a root that asks for less', () => {
+  test('refuses a stranger, another version, an install script and a root that asks for less', () => {
     pack({ name: '@bailiwick/plan9-x64', version, repository })
     pack({
       name: 'bailiwick',
@@ -67,7 +67,7 @@ describe('M15: the gate before publishing', () => {
     ])
   })
 
-  test('M15: refuses a platform package without an addon, with that of another, and one that is too large', () => {
+  test('refuses a platform package without an addon, with that of another, and one that is too large', () => {
     const [first, second, third] = targets()
     if (first === undefined || second === undefined || third === undefined) throw new Error('too few targets')
     pack({ name: `@bailiwick/${first.name}`, version, repository })
@@ -83,7 +83,7 @@ describe('M15: the gate before publishing', () => {
     ])
   })
 
-  test('M15: refuses a root that does not say where it comes from, and a platform package that says otherwise', () => {
+  test('refuses a root without its origin, and a platform package with another one', () => {
     const optionalDependencies = Object.fromEntries(names.map((name) => [name, version]))
     pack({ name: 'bailiwick', version, optionalDependencies, repository })
     const [first] = targets()
@@ -95,7 +95,7 @@ describe('M15: the gate before publishing', () => {
     ])
   })
 
-  test('S26: refuses each addon that is not the one that was built, and one of which nothing is known', () => {
+  test('refuses each addon that is not the one that was built, and one of which nothing is known', () => {
     const built = Object.fromEntries(targets().map((target) => [target.name, hashOf(addonFor(target))]))
     expect(releaseProblems(readPackages(folder), version, built)).toEqual([])
     for (const target of targets()) {
@@ -111,7 +111,7 @@ describe('M15: the gate before publishing', () => {
     }
   })
 
-  test('S26: the command publishes nothing without the hashes of the builds, and nothing that has others', () => {
+  test('the command publishes nothing without the hashes of the builds, and nothing that has others', () => {
     const parameters = [inRoot('scripts', 'release.mjs'), 'publish', folder, '--version', version]
     const attempt = (...more: string[]) =>
       execFileSync(process.execPath, [...parameters, ...more, '--', '--registry=http://127.0.0.1:9'], { stdio: 'pipe' })
@@ -119,7 +119,7 @@ describe('M15: the gate before publishing', () => {
     expect(() => attempt('--addons', '{}')).toThrow(/linux-x64-gnu holds another addon than was built/)
   })
 
-  test('M15: the command publishes nothing when a package is missing', () => {
+  test('the command publishes nothing when a package is missing', () => {
     rmSync(tarball('@bailiwick/linux-x64-musl'))
     const addons = Object.fromEntries(targets().map((target) => [target.name, hashOf(addonFor(target))]))
     const hashes = ['--addons', JSON.stringify(addons)]

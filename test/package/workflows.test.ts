@@ -12,14 +12,14 @@ function job(name: string): string {
   return release.match(new RegExp(`^ {2}${name}:\\n((?: {4}.*\\n|\\n)+)`, 'm'))?.[1] ?? ''
 }
 
-describe('M15: workflows', () => {
-  test.each(workflows)('M15: $name pins every action by a full commit', ({ text }) => {
+describe('workflows', () => {
+  test.each(workflows)('$name pins every action by a full commit', ({ text }) => {
     const actions = [...text.matchAll(/uses: (.+)/g)].map((match) => match[1])
     expect(actions.length).toBeGreaterThan(0)
     for (const action of actions) expect(action).toMatch(/^actions\/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
   })
 
-  test.each(workflows)('M15: $name may read and no more, and leaves no token behind', ({ text }) => {
+  test.each(workflows)('$name may read and no more, and leaves no token behind', ({ text }) => {
     expect(text).toMatch(/^permissions:\n {2}contents: read\n\n/m)
     // Publishing alone gets a token, for the provenance.
     expect(text.match(/: write$/gm) ?? []).toEqual(text === release ? [': write'] : [])
@@ -27,12 +27,12 @@ describe('M15: workflows', () => {
     expect(checkouts.length).toBe((text.match(/actions\/checkout@/g) ?? []).length)
   })
 
-  test('M15: a release builds every target', () => {
+  test('a release builds every target', () => {
     const built = [...job('addon').matchAll(/triple: ([a-z0-9_-]+),/g)].map((match) => match[1] ?? '')
     expect(built.sort()).toEqual(targets().map(({ triple }) => triple))
   })
 
-  test('M15: nothing is published before the gate, the trials and the second build have passed', () => {
+  test('nothing is published before the gate, the trials and the second build have passed', () => {
     expect(job('publish')).toMatch(/needs: \[addon, reproducible, sbom, try-in-container, try-on-runner\]/)
     for (const trial of ['try-in-container', 'try-on-runner']) expect(job(trial)).toMatch(/needs: pack$/m)
     expect(job('pack')).toMatch(/needs: addon$/m)
@@ -40,7 +40,7 @@ describe('M15: workflows', () => {
     expect(job('publish')).toContain('--provenance')
     expect(release.match(/npm publish|release\.mjs publish/g)).toEqual(['release.mjs publish'])
   })
-  test('S26: every addon that is published is compared with the hash that its own build gave', () => {
+  test('every addon that is published is compared with the hash that its own build gave', () => {
     const given = [...job('addon').matchAll(/^ {6}(\S+): \$\{\{ steps\.hash\.outputs\.(\S+) \}\}$/gm)]
     expect(given.map(([, name]) => name).sort()).toEqual(
       targets()
@@ -53,7 +53,7 @@ describe('M15: workflows', () => {
     expect(job('reproducible')).toContain('needs.addon.outputs.linux-x64-gnu')
   })
 
-  test('S26: where packages are made or published, nothing from outside is installed but by lock files', () => {
+  test('where packages are made or published, nothing from outside is installed but by lock files', () => {
     for (const name of ['pack', 'publish']) {
       expect(job(name)).not.toMatch(/cargo install|cargo cyclonedx|pip install|npx|npm (?:install|exec|sbom)|curl|wget/)
     }

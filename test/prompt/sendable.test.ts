@@ -5,7 +5,7 @@ import { Conversation, sendable, sendableToolName } from '../../ts/prompt/index.
 import { anyHistory, loopHistory } from './histories.ts'
 import { problemsOf } from './rules.ts'
 
-test('W6: whatever a thread holds, what is sent keeps the rules, and is the same when it is made sendable again', () => {
+test('whatever a thread holds, the sent conversation keeps the rules, and stays the same when made sendable again', () => {
   fc.assert(
     fc.property(anyHistory, (history) => {
       const before = JSON.stringify(history)
@@ -19,7 +19,7 @@ test('W6: whatever a thread holds, what is sent keeps the rules, and is the same
   )
 })
 
-test('W3: what was sent stays as it was when the conversation goes on', () => {
+test('sent messages stay the same when the conversation continues', () => {
   fc.assert(
     fc.property(anyHistory, (history) => {
       const conversation = new Conversation()
@@ -41,7 +41,7 @@ test('W3: what was sent stays as it was when the conversation goes on', () => {
   )
 })
 
-test('W3: call_0 in every turn: the ids are apart and each result follows its own call, in the order of the calls', () => {
+test('call_0 in every turn: the ids are apart and each result follows its own call, in the order of the calls', () => {
   fc.assert(
     fc.property(loopHistory, (history) => {
       const sent = sendable(history)
@@ -73,7 +73,7 @@ const shape = (messages: readonly Message[]) =>
     ...parts.map((part) => ('callId' in part ? part.callId : 'text' in part ? part.text : part.type)),
   ])
 
-test('W6: a call without result is closed, and a result without call is told as a text', () => {
+test('a call without result is closed, and a result without call becomes a text', () => {
   const sent = sendable([
     user(text('Hi')),
     assistant(call('a'), call('b')),
@@ -94,7 +94,7 @@ test('W6: a call without result is closed, and a result without call is told as 
   })
 })
 
-test('W6: words among results come after them, and results in the message of their calls get their own', () => {
+test('words among results follow them, and results in the message of their calls get a message of their own', () => {
   expect(
     shape(
       sendable([user(text('Hi')), assistant(call('a'), call('b')), tool(result('a'), text('Note')), tool(result('b'))]),
@@ -122,7 +122,7 @@ test('W6: words among results come after them, and results in the message of the
   ])
 })
 
-test('W6: two calls of one answer under one id get their results in turn', () => {
+test('two calls of one answer under one id get their results in turn', () => {
   const sent = sendable([
     user(text('Hi')),
     assistant(call('call_0'), call('call_0')),
@@ -134,7 +134,7 @@ test('W6: two calls of one answer under one id get their results in turn', () =>
   ])
 })
 
-test('W4: arguments are an object whatever the model wrote', () => {
+test('arguments are an object whatever the model wrote', () => {
   const inputs: unknown[] = [{ a: 1 }, null, '', [1], 'x', '{"text":', '{"text":"hats"}', 7, false]
   const sent = sendable([
     user(text('Hi')),
@@ -153,7 +153,7 @@ test('W4: arguments are an object whatever the model wrote', () => {
   ])
 })
 
-test('W1: names become what providers take, each another one', () => {
+test('names become valid for providers, each a different one', () => {
   expect(['search', 'a-b_C9'].map(sendableToolName)).toEqual(['search', 'a-b_C9'])
   fc.assert(
     fc.property(
@@ -182,7 +182,7 @@ test('W1: names become what providers take, each another one', () => {
   }
 })
 
-test('W9: of an interrupted answer the words stay, without what its provider never ended', () => {
+test('the text of an interrupted answer stays, without parts that its provider never ended', () => {
   const metadata = { openai: { itemId: 'msg_1' } }
   const opaque: Part = { type: 'opaque', provider: 'openai.responses', data: {} }
   const cut = {
@@ -192,7 +192,7 @@ test('W9: of an interrupted answer the words stay, without what its provider nev
   expect(sendable([user(text('Hi')), cut])[1]).toEqual({ ...cut, parts: [text('Three sh')] })
 })
 
-test('W6: a conversation begins with the user, and an empty message of the user is told', () => {
+test('a conversation begins with the user, and an empty message of the user is described', () => {
   expect(shape(sendable([assistant(text('Welcome')), user(text(''))]))).toEqual([
     ['user', '[The conversation begins with the message of the assistant.]'],
     ['assistant', 'Welcome'],
@@ -201,7 +201,7 @@ test('W6: a conversation begins with the user, and an empty message of the user 
   expect(sendable([])).toEqual([])
 })
 
-test('W3: a message that can be sent stays the same object', () => {
+test('a message that can be sent stays the same object', () => {
   const history = [
     user(text('Hi')),
     assistant({ type: 'reasoning', text: '', metadata: { a: 1 } }, call('a')),

@@ -10,12 +10,12 @@ import { anthropic } from './packages/anthropic.ts'
 import { openaiCompatible } from './packages/chat.ts'
 import { providers } from './packages/index.ts'
 import { tryRuns } from './runs.ts'
-import { type Feature, note, section, titleOf } from './table.ts'
+import { type Feature, note, section } from './table.ts'
 
 describe.each(providers.map((provider) => [provider.package, provider] as const))('%s', (_name, provider) => {
   /** A test of what the provider offers, or a note that it does not. */
   function cell<T>(feature: Feature, offered: T | undefined, body: (offered: T) => Promise<void>): void {
-    test(titleOf(feature), async () => {
+    test(feature, async () => {
       if (offered !== undefined) await body(offered)
       note(provider, feature, offered === undefined ? 'not offered' : 'works')
     })
@@ -38,7 +38,7 @@ const older = [
   ],
 ] as const
 
-test.each(older)('W6: any history, %s', async (_name, provider) => {
+test.each(older)('any history, %s', async (_name, provider) => {
   await tryAnyHistory(provider)
 })
 

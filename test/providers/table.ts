@@ -3,34 +3,27 @@ import type { Section } from '../compatibility/section.ts'
 import { providers } from './packages/index.ts'
 import type { Provider } from './packages/provider.ts'
 
-/** What each package is tried with, in the order of the table, and the row that it proves. */
-const rows = {
-  'text and usage': 'M13',
-  'tools, side by side, with ids that come again': 'P11',
-  'reasoning goes back': 'M13',
-  'output by a schema': 'P1',
-  files: 'W5',
-  'asked to wait': 'M13',
-  refused: 'M13',
-  'fails within an answer': 'M13',
-  'cut off within an answer': 'M13',
-  'tools that the provider runs': 'P2',
-  'paused turns': 'P3',
-  'generated files': 'P2',
-  sources: 'P2',
-  'usage before the end': 'P12',
-  warnings: 'P6',
-  'any history': 'W6',
-} as const
+/** What each package is tried with, in the order of the table: the titles of the tests. */
+const features = [
+  'text and usage',
+  'tools, side by side, with ids that come again',
+  'reasoning goes back',
+  'output by a schema',
+  'files',
+  'asked to wait',
+  'refused',
+  'fails within an answer',
+  'cut off within an answer',
+  'tools that the provider runs',
+  'paused turns',
+  'generated files',
+  'sources',
+  'usage before the end',
+  'warnings',
+  'any history',
+] as const
 
-export type Feature = keyof typeof rows
-
-const features = Object.keys(rows) as Feature[]
-
-/** The title of a feature's test. */
-export function titleOf(feature: Feature): string {
-  return `${rows[feature]}: ${feature}`
-}
+export type Feature = (typeof features)[number]
 
 /** What a cell of the table may say. */
 export type Cell = 'works' | 'not offered'

@@ -18,7 +18,7 @@ const yes = { decision: 'approve', actor: 'kim' } as const
 const no = { decision: 'reject', actor: 'kim', reason: 'too much' } as const
 
 describe.each(engines)('approvals on %s', (engine) => {
-  it('B5: are asked, decided once, and kept with their record', async () => {
+  it('are asked, decided once, and kept with their record', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const { approvals } = await runtimeFor(store)
     const asked = await approvals.request(refund, { requestedBy: 'bot' })
@@ -53,7 +53,7 @@ describe.each(engines)('approvals on %s', (engine) => {
     expect((await approvals.history()).items).toStrictEqual([record])
   })
 
-  it('B5: of a hundred who decide at once, one is heard', async () => {
+  it('of a hundred concurrent decisions one succeeds', async () => {
     const { approvals } = await runtimeFor(await openFresh(engine))
     const { approvalId } = await approvals.request(refund)
     const outcomes = await Promise.allSettled(
@@ -64,7 +64,7 @@ describe.each(engines)('approvals on %s', (engine) => {
     expect((await approvals.history()).items).toHaveLength(1)
   })
 
-  it('B5: one that was not decided in time is recorded as expired', async () => {
+  it('one that was not decided in time is recorded as expired', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const { approvals } = await runtimeFor(store)
     const { approvalId } = await approvals.request(refund, { ttlMs: 1000 })
@@ -79,7 +79,7 @@ describe.each(engines)('approvals on %s', (engine) => {
     ])
   })
 
-  it('B5: a plan is approved or rejected with its approval, as it was when it was asked about', async () => {
+  it('a plan is approved or rejected with its approval, as it was when it was asked about', async () => {
     const { approvals, plans } = await runtimeFor(await openFresh(engine))
     const draft = { type: 'launch', planId: 'p', goal: 'ship', steps: [] }
     const plan = await plans.save(draft)
@@ -96,7 +96,7 @@ describe.each(engines)('approvals on %s', (engine) => {
     expect(await codeOf(() => approvals.request({ planId: 'none' }))).toBe('NOT_FOUND')
   })
 
-  it('B5: the ledger is proved to whoever has the public key', async () => {
+  it('the ledger is proved to any holder of the public key', async () => {
     const store = await openFresh(engine)
     const { approvals } = await runtimeFor(store)
     const checkpoints: Checkpoint[] = [await approvals.checkpoint()]
@@ -134,7 +134,7 @@ describe.each(engines)('approvals on %s', (engine) => {
     }
   })
 
-  it('B1: an approval of another tenant is not found, as if it had never been', async () => {
+  it('an approval of another tenant is not found, as if it never existed', async () => {
     const store = await openFresh(engine)
     const { approvalId } = await (await runtimeFor(store)).approvals.request(refund)
     const { approvals } = await runtimeFor(store, 'other')
@@ -150,7 +150,7 @@ describe.each(engines)('approvals on %s', (engine) => {
     expect((await approvals.history()).items).toEqual([])
   })
 
-  it('B5: pages go on where they ended', async () => {
+  it('pages continue where they ended', async () => {
     const { approvals } = await runtimeFor(await openFresh(engine))
     const ids: string[] = []
     for (let count = 0; count < 5; count += 1) ids.push((await approvals.request(refund)).approvalId)
@@ -167,7 +167,7 @@ describe.each(engines)('approvals on %s', (engine) => {
     }
   })
 
-  it('B9: as many wait as the limit allows', async () => {
+  it('as many wait as the limit allows', async () => {
     const spec = defineRuntime({ tenant: acme, limits: { pendingApprovals: 1 } })
     const { approvals } = await createRuntime(spec, { store: await openFresh(engine) })
     await approvals.request(refund)
@@ -176,7 +176,7 @@ describe.each(engines)('approvals on %s', (engine) => {
     expect(error).toMatchObject({ quota: 'pendingApprovals', limit: 1, used: 1 })
   })
 
-  it('B5: what is no question and no answer is refused', async () => {
+  it('invalid requests and decisions are refused', async () => {
     const { approvals } = await runtimeFor(await openFresh(engine))
     const questions: unknown[] = [undefined, null, 'x', {}, { tool: 'a' }, { tool: 'a b', input: 1 }, { planId: 1 }]
     for (const question of [...questions, { ...refund, planId: 'p' }, { tool: 'a', input: 1n }]) {

@@ -46,7 +46,7 @@ describe.each(engines)('arguments on %s', (engine) => {
     expect(Object.values(storage).every(({ items, bytes }) => items === 0 && bytes === 0)).toBe(true)
   }
 
-  it('M5: put and putMany refuse wrong types, options and items', async () => {
+  it('put and putMany refuse wrong types, options and items', async () => {
     const runtime = await open()
     const { references } = runtime
     const options = [
@@ -66,7 +66,7 @@ describe.each(engines)('arguments on %s', (engine) => {
     ])
   })
 
-  it('M5: putMany writes all or nothing', async () => {
+  it('putMany writes all or nothing', async () => {
     const runtime = await open()
     const good = Array.from({ length: 50 }, (_, value) => ({ type: 'thing', value }))
     const bad: { type: string; value: ReferenceValue; ttlMs?: number }[] = [
@@ -85,7 +85,7 @@ describe.each(engines)('arguments on %s', (engine) => {
     expect(kept.map(({ glimpse }) => glimpse)).toEqual(good.map(({ value }) => value))
   })
 
-  it('M5: list refuses limits outside 1 to 1,000, wrong types and cursors', async () => {
+  it('list refuses limits outside 1 to 1,000, wrong types and cursors', async () => {
     const runtime = await open()
     const limits = [0, -1, 1001, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 2 ** 32 + 1, '5', null]
     const cursors = ['', 'x', 'AAAA', 'ä', '\ud800', 5, null, 'A'.repeat(10_000), '\u0000']
@@ -103,7 +103,7 @@ describe.each(engines)('arguments on %s', (engine) => {
     await runtime.references.delete(id)
   })
 
-  it('B4: the cache refuses wrong keys, values, times and functions', async () => {
+  it('the cache refuses wrong keys, values, times and functions', async () => {
     const runtime = await open()
     const { cache } = runtime
     const keys = [...notText, '', 'k'.repeat(1025), 'ä'.repeat(513)] as string[]
@@ -136,7 +136,7 @@ describe.each(engines)('arguments on %s', (engine) => {
     }
   })
 
-  it('M5: whatever is asked for as an id is not found', async () => {
+  it('whatever is asked for as an id is not found', async () => {
     const { references } = await open()
     const { id } = await references.put('thing', { a: 1 })
     // Letters whose low byte is that of the right one, as a careless conversion would read them.
@@ -175,7 +175,7 @@ describe.each(engines)('arguments on %s', (engine) => {
     expect([found?.json(), missing, again?.json()]).toEqual([{ a: 1 }, undefined, { a: 1 }])
   })
 
-  it('M5: longer and shorter times to live than the usual ones are kept as asked', async () => {
+  it('longer and shorter times to live than the usual ones are kept as asked', async () => {
     const { references } = await open()
     const expiry = async (ttlMs: number) => (await references.put('thing', `for ${ttlMs}`, { ttlMs })).expiresAt
     expect(await expiry(1)).toBe(noon + 1)
@@ -183,7 +183,7 @@ describe.each(engines)('arguments on %s', (engine) => {
     expect((await references.put('thing', 'for the default')).expiresAt).toBe(noon + 30 * 86_400_000)
   })
 
-  it('M7: when several reasons fit: closed, ill-formed, another tenant, the spec, not found', async () => {
+  it('when several reasons fit: closed, ill-formed, another tenant, the spec, not found', async () => {
     const store = await openFresh(engine)
     const runtime = await runtimeFor(store)
     const codes = async () => [

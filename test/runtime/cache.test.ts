@@ -15,7 +15,7 @@ function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reje
 }
 
 describe.each(engines)('cache on %s', (engine) => {
-  it('B4: gives back JSON and bytes as they were', async () => {
+  it('gives back JSON and bytes as they were', async () => {
     const { cache } = await runtimeFor(await openFresh(engine))
     const values: JsonValue[] = [null, 0, false, '', 'text', [1, [2]], { z: 1, a: { b: null } }, 'x'.repeat(500_000)]
     for (const value of values) {
@@ -34,7 +34,7 @@ describe.each(engines)('cache on %s', (engine) => {
     expect(await cache.get('key')).toEqual({ at: '1970-01-01T00:00:00.000Z' })
   })
 
-  it('B8: a value is gone at its expiry, when it is deleted or replaced', async () => {
+  it('a value is absent after its expiry, a delete or a replacement', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const { cache } = await runtimeFor(store)
     expect(await cache.get('key')).toBeUndefined()
@@ -54,14 +54,14 @@ describe.each(engines)('cache on %s', (engine) => {
     expect(await cache.delete('key')).toBe(false)
   })
 
-  it('B4: keys are compared exactly', async () => {
+  it('keys are compared exactly', async () => {
     const { cache } = await runtimeFor(await openFresh(engine))
     const keys = ['a', 'A', 'a ', ' a', 'ä', 'a\u0308', 'a\u0000', '\u0000a', 'a/', 'a*', 'a%']
     for (const key of keys) await cache.set(key, key)
     for (const key of keys) expect(await cache.get(key)).toBe(key)
   })
 
-  it('B4: computes once for all who ask at the same time, also through other handles', async () => {
+  it('computes once for all concurrent callers, also through other handles', async () => {
     const store = await openFresh(engine)
     const [one, two] = await Promise.all([runtimeFor(store), runtimeFor(store)])
     const other = await runtimeFor(store, 'globex')
@@ -80,7 +80,7 @@ describe.each(engines)('cache on %s', (engine) => {
     expect(await two.cache.getOrCompute('key', {}, () => 'never')).toEqual({ calls: 1 })
   })
 
-  it('B4: a failure is not kept: it is the own, and the next who waits computes', async () => {
+  it('a failure is not cached: the caller gets its own, and the next waiter computes', async () => {
     const { cache } = await runtimeFor(await openFresh(engine))
     const failing = deferred<number>()
     const failure = new RangeError('of the caller')
@@ -102,7 +102,7 @@ describe.each(engines)('cache on %s', (engine) => {
     await expect(thrown).rejects.toBe(failure)
   })
 
-  it('B4: closing the handle of who computes lets those who wait compute', async () => {
+  it('closing the computing handle lets the waiters compute', async () => {
     const store = await openFresh(engine)
     const [leader, waiting] = await Promise.all([runtimeFor(store), runtimeFor(store)])
     const gate = deferred<number>()
@@ -119,7 +119,7 @@ describe.each(engines)('cache on %s', (engine) => {
     expect(await waits).toBe(2)
   })
 
-  it('B4: a computation may use the runtime, its own cache included', async () => {
+  it('a computation may use the runtime, its own cache included', async () => {
     const { cache, references } = await runtimeFor(await openFresh(engine))
     const value = await cache.getOrCompute('outer', { ttlMs: 1000 }, async () => {
       const inner = await cache.getOrCompute('inner', {}, () => 'in')
@@ -134,7 +134,7 @@ describe('a computation that would wait for itself', () => {
     throw new Error('This must not be computed.')
   }
 
-  it('S24: is refused, whichever way it comes about', async () => {
+  it('is refused, however it comes about', async () => {
     const store = await openFresh('memory')
     const handles = [runtimeFor(store), runtimeFor(store, 'acme', 'v2')]
     const [{ cache }, { cache: twin }] = (await Promise.all(handles)) as [Runtime, Runtime]
@@ -160,7 +160,7 @@ describe('a computation that would wait for itself', () => {
     }
   })
 
-  it('S24: is refused to one of two or three that wait for each other, and the others go on', async () => {
+  it('is refused to one of two or three that wait for each other, and the others continue', async () => {
     const { cache } = await runtimeFor(await openFresh('memory'))
     for (const keys of [
       ['a', 'b'],
@@ -181,7 +181,7 @@ describe('a computation that would wait for itself', () => {
     }
   })
 
-  it('S24: is refused in a tool of a run that the computation waits for', async () => {
+  it('is refused in a tool of a run that the computation waits for', async () => {
     const store = await openFresh('memory')
     const codes: unknown[] = []
     const model = script(calls(['look', {}]), says('Done.'))
@@ -197,7 +197,7 @@ describe('a computation that would wait for itself', () => {
     expect([answer, codes]).toEqual(['completed', ['INVALID_INPUT']])
   })
 
-  it('S24: nothing else is refused', async () => {
+  it('all other computations are allowed', async () => {
     const store = await openFresh('memory')
     const [{ cache }, { cache: other }] = await Promise.all([runtimeFor(store), runtimeFor(store, 'globex')])
     // The same key of another tenant; one key twice within a computation; a value that was set meanwhile.

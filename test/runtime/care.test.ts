@@ -11,7 +11,7 @@ const rootKey = new Uint8Array(32).fill(7)
 const day = 24 * 3_600_000
 
 describe.each(engines)('care on %s', (engine) => {
-  it('B8: a sweep removes what has expired, of every tenant, and says so', async () => {
+  it('a sweep removes expired records of every tenant, and reports them', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const [acme, globex] = await Promise.all([runtimeFor(store, 'acme'), runtimeFor(store, 'globex')])
     for (const runtime of [acme, globex]) {
@@ -35,7 +35,7 @@ describe.each(engines)('care on %s', (engine) => {
     expect(await store.sweep()).toEqual({ removed: 0, expiredApprovals: 0, erased: 0 })
   })
 
-  it('B6: a backup made while work goes on is whole, and nothing without the root key', async () => {
+  it('a backup made during writes is complete, and useless without the root key', async () => {
     const store = await openFresh(engine, { rootKey })
     vi.stubEnv('BAILIWICK_ROOT_KEY', undefined)
     const acme = await runtimeFor(store, 'acme')
@@ -75,7 +75,7 @@ describe.each(engines)('care on %s', (engine) => {
     expect(usage.storage.references.items).toBeGreaterThanOrEqual(notes.items.length)
   })
 
-  it('B6: a backup goes nowhere where something is', async () => {
+  it('a backup writes over no existing file', async () => {
     const store = await openFresh(engine, { rootKey })
     await (await runtimeFor(store)).references.put('note', 'x')
     const folder = freshFolder()

@@ -3,7 +3,7 @@ import { ClosedError, createRuntime, type TraceEvent, verifyReceipt } from '../.
 import { engines, noon, openFresh, runtimeFor } from '../support/stores.ts'
 
 describe.each(engines)('erase on %s', (engine) => {
-  it('B7: it removes everything of one tenant, ends its handles, and gives a signed receipt', async () => {
+  it('it removes everything of one tenant, ends its handles, and gives a signed receipt', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const [acme, twin, globex] = await Promise.all([
       runtimeFor(store, 'acme'),
@@ -38,7 +38,7 @@ describe.each(engines)('erase on %s', (engine) => {
     expect(await store.check()).toMatchObject({ ok: true, tenants: 2, problems: [] })
   })
 
-  it('B7, M9: those who follow learn of it as the last event', async () => {
+  it('followers receive it as the last event', async () => {
     const store = await openFresh(engine)
     const [acme, twin] = await Promise.all([runtimeFor(store), runtimeFor(store)])
     const seen: TraceEvent[] = []
@@ -66,7 +66,7 @@ describe.each(engines)('erase on %s', (engine) => {
     expect((await (await runtimeFor(store)).traces.list()).items).toEqual([])
   })
 
-  it('B7: of many at once one erases, and a tenant without data can be erased', async () => {
+  it('of many at once one erases, and a tenant without data can be erased', async () => {
     const store = await openFresh(engine)
     const handles = await Promise.all(Array.from({ length: 8 }, () => runtimeFor(store)))
     await handles[0]?.references.put('note', 'x')
@@ -80,7 +80,7 @@ describe.each(engines)('erase on %s', (engine) => {
   })
 })
 
-it('B7: bad options are refused before anything happens', async () => {
+it('bad options are refused before anything happens', async () => {
   const runtime = await runtimeFor(await openFresh('memory'))
   for (const options of [undefined, null, 'acme', {}, { confirm: 1 }, { confirm: '\ud800' }]) {
     await expect(runtime.erase(options as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' })

@@ -45,7 +45,7 @@ const tools = {
 
 const retention = { threads: { ttlMs: 1 } }
 
-it('W16: there are fixtures', () => {
+it('there are fixtures', () => {
   expect(fixtures).toContain('115a762.json.gz')
 })
 
@@ -92,7 +92,7 @@ describe.each(fixtures)('the store %s of an earlier version', (name) => {
     expect(verifyConsistency(await acme.approvals.proveConsistency(facts.checkpoint), store.publicKey)).toBe(true)
   })
 
-  it('W16: loses what expired threads left behind, although nobody has them open', async () => {
+  it('loses what expired threads left behind, although nobody has them open', async () => {
     const { store } = await open(name)
     const before = (await store.backup(join(freshFolder(), 'before'))).rows
     // A message, a record and a row that is due of each, and nothing of what is kept.

@@ -37,7 +37,7 @@ async function hasRoom({ references }: Runtime, first: number): Promise<void> {
 }
 
 describe.each(engines)('the limit on bytes under way on %s', (engine) => {
-  it('B9: refuses what goes beyond it, starts nothing of it, and takes calls again when others are answered', async () => {
+  it('refuses calls beyond it, does none of their work, and accepts calls again after others are answered', async () => {
     const runtime = await limited(await openFresh(engine))
     const puts = Array.from({ length: 10 }, (_, index) => runtime.references.put('file', bytes(20 * KIB - CALL, index)))
     const settled = await Promise.allSettled(puts)
@@ -51,7 +51,7 @@ describe.each(engines)('the limit on bytes under way on %s', (engine) => {
     await hasRoom(runtime, 100)
   })
 
-  it('B9: says of a call that is too large by itself that it is', async () => {
+  it('reports a call that is too large by itself as such', async () => {
     const runtime = await limited(await openFresh(engine))
     const refusal = await refusalOf(runtime.references.put('file', bytes(LIMIT + 1, 0)))
     expect(refusal.message).toContain('This call alone has')
@@ -60,7 +60,7 @@ describe.each(engines)('the limit on bytes under way on %s', (engine) => {
     await hasRoom(runtime, 1)
   })
 
-  it('B9: is one for all handles of a tenant, and none of another tenant’s concern', async () => {
+  it('is shared by all handles of a tenant, and independent of other tenants', async () => {
     const store = await openFresh(engine)
     const [one, two, other] = [await limited(store), await limited(store), await limited(store, 'globex')]
     const first = one.references.put('file', bytes(50 * KIB, 1))
@@ -73,7 +73,7 @@ describe.each(engines)('the limit on bytes under way on %s', (engine) => {
     await hasRoom(other, 3)
   })
 
-  it('B9: counts answers until they are fetched', async () => {
+  it('counts answers until they are fetched', async () => {
     const store = await openFresh(engine, { openedCacheBytes: 0 })
     const { id } = await (await runtimeFor(store)).references.put('file', bytes(40 * KIB, 1))
     const runtime = await limited(store)
@@ -87,7 +87,7 @@ describe.each(engines)('the limit on bytes under way on %s', (engine) => {
     await hasRoom(runtime, 2)
   })
 
-  it('B9: refuses a read whose answer has no room', async () => {
+  it('refuses a read whose answer has no room', async () => {
     const store = await openFresh(engine, { openedCacheBytes: 0 })
     const plenty = await runtimeFor(store)
     const ids = [1, 2].map(async (first) => (await plenty.references.put('file', bytes(40 * KIB, first))).id)
@@ -97,7 +97,7 @@ describe.each(engines)('the limit on bytes under way on %s', (engine) => {
     await hasRoom(runtime, 3)
   })
 
-  it('M4: what fails gives back what it held', async () => {
+  it('a failed call gives back its reservation', async () => {
     const store = await openFresh(engine)
     const runtime = await limited(store)
     const failing = [
@@ -115,7 +115,7 @@ describe.each(engines)('the limit on bytes under way on %s', (engine) => {
     await hasRoom(runtime, 2)
   })
 
-  it('B4: a computation whose value has no room is given up, and others may compute', async () => {
+  it('a computation whose value has no room is given up, and others may compute', async () => {
     const runtime = await limited(await openFresh(engine))
     const large = runtime.cache.getOrCompute('key', {}, () => bytes(LIMIT + 1, 0))
     await refusalOf(large)
@@ -124,7 +124,7 @@ describe.each(engines)('the limit on bytes under way on %s', (engine) => {
 })
 
 describe('answers', () => {
-  it('B9: are fetched in turn between tenants, and each tenant’s in their order', async () => {
+  it('are fetched in turn between tenants, and each tenant’s in their order', async () => {
     const store = await openFresh('memory')
     const [busy, other] = [await runtimeFor(store, 'busy'), await runtimeFor(store, 'other')]
     const order: string[] = []

@@ -26,7 +26,7 @@ const draft: PlanDraft = {
 const DAY = 24 * 60 * 60 * 1000
 
 describe.each(engines)('plans on %s', (engine) => {
-  it('M6: are kept in versions, with the hash of what is versioned', async () => {
+  it('are kept in versions, with the hash of the versioned part', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const { plans } = await runtimeFor(store)
     const first = await plans.save(draft)
@@ -63,7 +63,7 @@ describe.each(engines)('plans on %s', (engine) => {
     expect((await plans.list()).items).toStrictEqual([summary])
   })
 
-  it('M6: a version that was not expected is a conflict', async () => {
+  it('a version that was not expected is a conflict', async () => {
     const { plans } = await runtimeFor(await openFresh(engine))
     expect(await codeOf(() => plans.save(draft, { expectedVersion: 1 }))).toBe('CONFLICT')
     await plans.save(draft, { expectedVersion: 0 })
@@ -75,7 +75,7 @@ describe.each(engines)('plans on %s', (engine) => {
     expect(await plans.history('spring')).toHaveLength(2)
   })
 
-  it('M6, B1: another tenant does not find a plan, as if it had never been', async () => {
+  it('another tenant does not find a plan, as if it never existed', async () => {
     const store = await openFresh(engine)
     const mine = await runtimeFor(store)
     await mine.plans.save(draft)
@@ -95,7 +95,7 @@ describe.each(engines)('plans on %s', (engine) => {
     expect((await other.plans.list()).items.map(({ planId }) => planId)).toEqual(['own'])
   })
 
-  it('M6: lists are newest first, in pages', async () => {
+  it('lists are newest first, in pages', async () => {
     const store = await openFresh(engine)
     const { plans } = await runtimeFor(store)
     const { planId: _, ...nameless } = draft
@@ -119,7 +119,7 @@ describe.each(engines)('plans on %s', (engine) => {
     expect(await codeOf(() => other.plans.list({ cursor: foreign as string }))).toBe('INVALID_INPUT')
   })
 
-  it('M6: what is no plan is refused', async () => {
+  it('an invalid plan is refused', async () => {
     const { plans } = await runtimeFor(await openFresh(engine))
     const cycle: Record<string, unknown> = {}
     cycle['self'] = cycle
@@ -146,7 +146,7 @@ describe.each(engines)('plans on %s', (engine) => {
     expect((await plans.list()).items).toEqual([])
   })
 
-  it('M6: the details of a registered type fit its schema', async () => {
+  it('the details of a registered type fit its schema', async () => {
     const launch = definePlan({
       name: 'launch',
       details: { type: 'object', properties: { region: { type: 'string' } }, required: ['region'] },
@@ -157,7 +157,7 @@ describe.each(engines)('plans on %s', (engine) => {
     expect(await codeOf(() => plans.save({ ...draft, details: { region: 7 } }))).toBe('INVALID_INPUT')
   })
 
-  it('B8: plans are kept for 365 days, or as the spec says', async () => {
+  it('plans are kept for 365 days, or for the retention of the spec', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const { plans } = await runtimeFor(store)
     await plans.save(draft)
@@ -171,7 +171,7 @@ describe.each(engines)('plans on %s', (engine) => {
     expect((await plans.list()).items.map(({ planId }) => planId)).toEqual(['kept'])
   })
 
-  it('B9: plans count, and their limit holds', async () => {
+  it('plans count, and their limit holds', async () => {
     const spec = defineRuntime({ tenant: acme, limits: { items: { plans: 1 } } })
     const runtime = await createRuntime(spec, { store: await openFresh(engine) })
     await runtime.plans.save(draft)
@@ -182,7 +182,7 @@ describe.each(engines)('plans on %s', (engine) => {
     expect((await runtime.usage()).storage.plans.items).toBe(1)
   })
 
-  it('M6: nothing works once the runtime is closed', async () => {
+  it('nothing works once the runtime is closed', async () => {
     const { plans, close } = await runtimeFor(await openFresh(engine)).then((runtime) => ({
       plans: runtime.plans,
       close: () => runtime.close(),

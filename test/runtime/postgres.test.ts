@@ -34,7 +34,7 @@ async function refusal(url: string): Promise<[string, string]> {
 }
 
 describe('a URL of PostgreSQL', () => {
-  it('M4: is one place however it is written, and is shown without password and settings', async () => {
+  it('is one place however it is written, and is shown without password and settings', async () => {
     const { url } = await freshDatabase()
     await using one = await openStore(url)
     await using two = await openStore(`${url.replace('postgres:', 'postgresql:')}?application_name=other`)
@@ -45,7 +45,7 @@ describe('a URL of PostgreSQL', () => {
     expect(await one.stats()).toMatchObject({ tenants: 1 })
   })
 
-  it('M4: keeps everything over a close, and needs the root key', async () => {
+  it('keeps everything over a close, and needs the root key', async () => {
     const { url } = await freshDatabase()
     const rootKey = new Uint8Array(32).fill(9)
     const first = await openStore(url, { rootKey })
@@ -61,7 +61,7 @@ describe('a URL of PostgreSQL', () => {
     }
   })
 
-  it('M4: of a database that cannot be used is refused with what to do, and without the password', async () => {
+  it('of an unusable database is refused with advice, and without the password', async () => {
     const { url, ownerUrl } = await freshDatabase()
     const bare = await freshDatabase('bare')
     const cases: [string, string, string][] = [
@@ -85,7 +85,7 @@ describe('a URL of PostgreSQL', () => {
 })
 
 describe('a store in PostgreSQL', () => {
-  it('B7: is backed up into a directory, which is a store with the same root key', async () => {
+  it('is backed up into a directory, which is a store with the same root key', async () => {
     const { url } = await freshDatabase()
     await using store = await openStore(url)
     const acme = await runtimeFor(store)
@@ -105,7 +105,7 @@ describe('a store in PostgreSQL', () => {
 })
 
 describe('setup', () => {
-  it('M4: makes a database ready and tells the URL for the application; the password once', async () => {
+  it('prepares a database and returns the URL for the application; the password once', async () => {
     const { ownerUrl } = await freshDatabase('bare')
     const { url } = await setupStore(ownerUrl)
     await (await openStore(url)).close()
@@ -114,7 +114,7 @@ describe('setup', () => {
     await (await openStore(url)).close()
   })
 
-  it('CLI: setup prints the URL, for people and as JSON, and keeps what is there', async () => {
+  it('setup prints the URL, for people and as JSON, and keeps existing data', async () => {
     const { ownerUrl } = await freshDatabase('bare')
     const first = await bailiwick(['setup', ownerUrl])
     expect([first.code, first.err]).toEqual([0, ''])
@@ -125,7 +125,7 @@ describe('setup', () => {
     expect(JSON.parse(second.out)).toEqual({ url: withPassword(url, '').replace(':@', '@'), passwordIncluded: false })
   })
 
-  it('M4: runs nothing that somebody else has put into its schema', async () => {
+  it('runs nothing that another role has put into its schema', async () => {
     const { name, ownerUrl } = await freshDatabase('bare')
     const other = `mallory_${name}`
     await asOwner(ownerUrl, `CREATE ROLE ${other} LOGIN; GRANT CREATE ON DATABASE ${name} TO ${other}`)
@@ -143,7 +143,7 @@ describe('setup', () => {
     expect(is).toEqual({ rolsuper: false })
   })
 
-  it('M4: gives nothing to a role that was there before', async () => {
+  it('gives nothing to a role that was there before', async () => {
     const { name, ownerUrl } = await freshDatabase('bare')
     await asOwner(ownerUrl, `CREATE ROLE bailiwick_${name} LOGIN PASSWORD 'known'`)
     const refused = await failureOf(() => setupStore(ownerUrl))
@@ -152,7 +152,7 @@ describe('setup', () => {
     await setupStore(ownerUrl)
   })
 
-  it('M4: says what is in its way, and changes nothing', async () => {
+  it('reports the obstacle, and changes nothing', async () => {
     const ways: [string, string, string][] = [
       ['CREATE SCHEMA bailiwick; CREATE TABLE bailiwick.records (a int)', 'INVALID_INPUT', 'something else in it'],
       ['CREATE SCHEMA bailiwick; CREATE TABLE bailiwick.schema (a int)', 'INVALID_INPUT', 'something else in it'],
@@ -169,7 +169,7 @@ describe('setup', () => {
     }
   })
 
-  it('M4: and the store work whatever a database or a role has set otherwise', async () => {
+  it('and the store work whatever a database or a role has set otherwise', async () => {
     const { name, ownerUrl } = await freshDatabase('bare')
     const settings = [
       "default_transaction_read_only = 'on'",
@@ -189,7 +189,7 @@ describe('setup', () => {
     expect((await acme.references.resolve(id)).text()).toBe('there')
   })
 
-  it('CLI: setup that cannot be done is told in one line, without the password', async () => {
+  it('a failed setup is reported in one line, without the password', async () => {
     const { url } = await freshDatabase()
     for (const wrong of [url, 'postgres://me:canary@127.0.0.1:1/db', 'sled:./canary']) {
       const { code, out, err } = await bailiwick(['setup', wrong])

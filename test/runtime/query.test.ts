@@ -23,7 +23,7 @@ const model: Model = {
 }
 
 describe.each(engines)('requests on %s', (engine) => {
-  it('M7: query on a runtime without agents is a SpecError that says so', async () => {
+  it('query on a runtime without agents is a SpecError with the reason', async () => {
     const runtime = await runtimeFor(await openFresh(engine))
     const run = runtime.query('Who asks?')
     const failure = await failureOf(() => run.result())
@@ -33,7 +33,7 @@ describe.each(engines)('requests on %s', (engine) => {
     run.cancel()
   })
 
-  it('M7: a request of another tenant is refused without I/O and without its name', async () => {
+  it('a request of another tenant is refused without I/O and without its name', async () => {
     // Time stands still, so that the trace of the refusal is not written meanwhile.
     const store = await openFresh(engine, {}, { now: noon })
     const runtime = await runtimeFor(store)
@@ -58,7 +58,7 @@ describe.each(engines)('requests on %s', (engine) => {
     }
   })
 
-  it('M7: query never throws at once and nothing of it ends unhandled', async () => {
+  it('query never throws at once and nothing of it ends unhandled', async () => {
     const runtime = await runtimeFor(await openFresh(engine))
     const hostile = new Proxy(
       {},
@@ -100,7 +100,7 @@ describe('createRuntime', () => {
     ],
   })
 
-  it('M13: names every missing handler and model at once', async () => {
+  it('names every missing handler and model at once', async () => {
     const failure = await failureOf(() => createRuntime(spec, { store: 'memory:' } as never))
     if (!SpecError.isInstance(failure)) throw failure
     expect(failure.issues.map(({ path }) => path).sort()).toEqual(
@@ -120,7 +120,7 @@ describe('createRuntime', () => {
     await (await createRuntime(spec, options)).close()
   })
 
-  it('Command and page: a provider or a model of the AI SDK is told to be wrapped by fromAiSdk', async () => {
+  it('a provider or a model of the AI SDK is refused with the advice to use fromAiSdk', async () => {
     const provider = createOpenAICompatible({ name: 'x', baseURL: 'http://127.0.0.1:1', apiKey: 'none' })
     const search = { search: () => 1, constructor: () => 1, toString: () => 1 }
     for (const alpha of [provider, provider.languageModel('x'), { languageModel: () => {} }, { doStream: () => {} }]) {
@@ -145,7 +145,7 @@ describe('createRuntime', () => {
     }
   })
 
-  it('Command and page: a handler or a model under nearly the right name is told of', async () => {
+  it('a handler or a model under a misspelt name is reported', async () => {
     const handlers = { serch: () => 1, constructor: () => 1, toString: () => 1 }
     const options = { store: 'memory:', models: { alhpa: model, beta: model }, tools: handlers }
     const failure = await failureOf(() => createRuntime(spec, options as never))
@@ -156,7 +156,7 @@ describe('createRuntime', () => {
     ])
   })
 
-  it('Command and page: what is given and is no handler or model is called that', async () => {
+  it('a value that is not a handler or model is described', async () => {
     const handlers = { constructor: () => 1, toString: () => 1 }
     for (const wrong of ['openai/gpt', {}, 1, null, { stream: true }]) {
       const options = { store: 'memory:', models: { alpha: wrong, beta: model }, tools: { ...handlers, search: wrong } }
@@ -169,7 +169,7 @@ describe('createRuntime', () => {
     }
   })
 
-  it('M2: takes a spec that was made by defineRuntime, withTenant or parseRuntimeSpec and nothing else', async () => {
+  it('accepts only specs made by defineRuntime, withTenant or parseRuntimeSpec', async () => {
     const plain = defineRuntime({ tenant: acme })
     for (const made of [plain, withTenant(plain, globex), parseRuntimeSpec(JSON.stringify(plain))]) {
       const runtime = await createRuntime(made, { store: 'memory:' })
@@ -187,7 +187,7 @@ describe('createRuntime', () => {
     }
   })
 
-  it('M10: one topology serves many tenants, each with its own limits', async () => {
+  it('one topology serves many tenants, each with its own limits', async () => {
     const store = await openFresh('memory')
     const shared = defineRuntime({ tenant: acme, limits: { valueBytes: 100, items: { references: 2 } } })
     const [one, two] = await Promise.all([
@@ -221,7 +221,7 @@ describe('parseRuntimeSpec', () => {
   })
   const text = JSON.stringify(spec)
 
-  it('M2: is the exact inverse of JSON.stringify, byte for byte, from text and from bytes', () => {
+  it('is the exact inverse of JSON.stringify, byte for byte, from text and from bytes', () => {
     for (const source of [text, Buffer.from(text), new TextEncoder().encode(text)]) {
       const parsed = parseRuntimeSpec(source)
       expect(JSON.stringify(parsed)).toBe(text)
@@ -229,7 +229,7 @@ describe('parseRuntimeSpec', () => {
     }
   })
 
-  it('M2: refuses hostile texts with a SpecError', () => {
+  it('refuses hostile texts with a SpecError', () => {
     const texts: unknown[] = [
       '',
       '{',

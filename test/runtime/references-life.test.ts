@@ -5,7 +5,7 @@ import { engines, noon, openFresh, runtimeFor } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
 
 describe.each(engines)('the life of references on %s', (engine) => {
-  it('B8: a reference is gone at its expiry, and not before', async () => {
+  it('a reference is absent after its expiry, and not before', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const { references } = await runtimeFor(store)
     const { id, expiresAt } = await references.put('thing', { a: 1 }, { ttlMs: 1000 })
@@ -22,7 +22,7 @@ describe.each(engines)('the life of references on %s', (engine) => {
     expect([again.id, again.createdAt]).toEqual([id, noon + 1000])
   })
 
-  it('M5: putting equal content again keeps the later expiry, also in the list', async () => {
+  it('putting equal content again keeps the later expiry, also in the list', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const { references } = await runtimeFor(store)
     for (const value of ['small', 'x'.repeat(10_000)]) {
@@ -39,7 +39,7 @@ describe.each(engines)('the life of references on %s', (engine) => {
     expect((await references.list()).items).toEqual([])
   })
 
-  it("B8: a call's ttlMs goes before the type's, the type's before retention's", async () => {
+  it("the call's ttlMs wins over the type's, and the type's over the retention", async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const short = defineReference({ name: 'short', ttlMs: 50, mediaType: 'text/csv' })
     const spec = defineRuntime({
@@ -62,7 +62,7 @@ describe.each(engines)('the life of references on %s', (engine) => {
     expect(kept.expiresAt).toBeNull()
   })
 
-  it('M5: a registered type checks its schema', async () => {
+  it('a registered type checks its schema', async () => {
     const store = await openFresh(engine)
     const schema = { type: 'object', required: ['name'], properties: { name: { type: 'string' } } } as const
     const person = defineReference({ name: 'person', schema })
@@ -72,7 +72,7 @@ describe.each(engines)('the life of references on %s', (engine) => {
     expect(await codeOf(() => references.putMany([{ type: 'person', value: {} }]))).toBe('INVALID_INPUT')
   })
 
-  it('M5: deletes once, for small and for large values', async () => {
+  it('deletes once, for small and for large values', async () => {
     const { references, usage } = await runtimeFor(await openFresh(engine)).then((runtime) => ({
       references: runtime.references,
       usage: () => runtime.usage(),
@@ -89,7 +89,7 @@ describe.each(engines)('the life of references on %s', (engine) => {
     }
   })
 
-  it('M5: lists newest first, by type, and a walk stays stable while others write and delete', async () => {
+  it('lists newest first, by type, and a walk stays stable while others write and delete', async () => {
     const { references } = await runtimeFor(await openFresh(engine))
     const put: Reference[] = []
     for (let value = 0; value < 30; value += 1)
@@ -118,7 +118,7 @@ describe.each(engines)('the life of references on %s', (engine) => {
     expect(await references.list({ type: 'never' })).toEqual({ items: [] })
   })
 
-  it('M5: a deleted item moves no other in a walk, and a cursor is bound to its list', async () => {
+  it('a deleted item moves no other in a walk, and a cursor is bound to its list', async () => {
     const { references } = await runtimeFor(await openFresh(engine))
     for (let value = 0; value < 6; value += 1) await references.put('thing', { value })
     const first = await references.list({ limit: 2 })
@@ -132,7 +132,7 @@ describe.each(engines)('the life of references on %s', (engine) => {
     expect((await references.list({ limit: 1000 })).items).toHaveLength(5)
   })
 
-  it('M5: many puts of equal content at once make one reference', async () => {
+  it('many puts of equal content at once make one reference', async () => {
     const runtime = await runtimeFor(await openFresh(engine))
     const all = await Promise.all(Array.from({ length: 64 }, () => runtime.references.put('thing', { same: true })))
     expect(new Set(all.map(({ id }) => id)).size).toBe(1)

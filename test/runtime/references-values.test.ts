@@ -15,7 +15,7 @@ describe.each(engines)('values of references on %s', (engine) => {
     return (await runtime.references.resolve(id)).text()
   }
 
-  it('M5: keeps JSON with the semantics of JSON.stringify, in canonical form', async () => {
+  it('keeps JSON with the semantics of JSON.stringify, in canonical form', async () => {
     const runtime = await open()
     const values: [unknown, string][] = [
       [{ b: 1, a: [true, null, 'x'] }, '{"a":[true,null,"x"],"b":1}'],
@@ -48,7 +48,7 @@ describe.each(engines)('values of references on %s', (engine) => {
     for (const [value, text] of values) expect(await kept(runtime, value)).toBe(text)
   })
 
-  it('M5: equal JSON has one id, whatever the order of its members', async () => {
+  it('equal JSON has one id, whatever the order of its members', async () => {
     const { references } = await open()
     const one = await references.put('thing', { a: 1, b: { c: 2, d: 3 } })
     const two = await references.put('thing', { b: { d: 3, c: 2 }, a: 1 })
@@ -56,7 +56,7 @@ describe.each(engines)('values of references on %s', (engine) => {
     expect((await references.resolve(one.id)).json()).toEqual({ a: 1, b: { c: 2, d: 3 } })
   })
 
-  it('M5: refuses what JSON cannot hold or would change', async () => {
+  it('refuses values that JSON cannot hold or would change', async () => {
     const { references } = await open()
     const cycle: { self?: unknown } = {}
     cycle.self = cycle
@@ -94,7 +94,7 @@ describe.each(engines)('values of references on %s', (engine) => {
     expect((await references.list()).items).toEqual([])
   })
 
-  it('M5: a string is text, bytes are bytes, everything else is JSON, and mediaType goes before that', async () => {
+  it('a string is text, bytes are bytes, everything else is JSON, and mediaType wins over that', async () => {
     const { references } = await open()
     const described = async (value: ReferenceValue, mediaType?: string) => {
       const reference = await references.put('thing', value, mediaType === undefined ? {} : { mediaType })
@@ -109,7 +109,7 @@ describe.each(engines)('values of references on %s', (engine) => {
     expect(await described(new Uint8Array(1), 'image/png; q="x"')).toEqual(['image/png; q="x"', 1])
   })
 
-  it('M5: the same bytes under another type or media type are another reference', async () => {
+  it('the same bytes under another type or media type are another reference', async () => {
     const { references } = await open()
     const ids = await Promise.all([
       references.put('one', 'x'),
@@ -122,7 +122,7 @@ describe.each(engines)('values of references on %s', (engine) => {
     for (const { id } of ids) expect(id).toMatch(/^ref_[a-z2-7]{32}$/)
   })
 
-  it('M5: what is resolved shares no memory with anything', async () => {
+  it('a resolved value shares memory with nothing', async () => {
     const { references } = await open()
     for (const size of [0, 1, 255, 4096, 4097, 70_000, 300_000]) {
       const input = new Uint8Array(size).fill(7)
@@ -141,7 +141,7 @@ describe.each(engines)('values of references on %s', (engine) => {
     }
   })
 
-  it('M5: changing an argument after the call changes nothing', async () => {
+  it('changing an argument after the call changes nothing', async () => {
     const { references } = await open()
     const value = { list: [1, 2] }
     const items: { type: string; value: ReferenceValue }[] = [{ type: 'thing', value: { a: 1 } }]
@@ -160,7 +160,7 @@ describe.each(engines)('values of references on %s', (engine) => {
     expect(await found).toHaveLength(1)
   })
 
-  it('M5: bytes in a Buffer, in a part of a buffer and in shared memory are kept as they are', async () => {
+  it('bytes in a Buffer, in a part of a buffer and in shared memory are kept as they are', async () => {
     const { references } = await open()
     const shared = new Uint8Array(new SharedArrayBuffer(4), 1, 2).fill(5)
     for (const bytes of [Buffer.from([1, 2, 3]), new Uint8Array([1, 2, 3, 4]).subarray(1, 3), shared]) {
@@ -169,7 +169,7 @@ describe.each(engines)('values of references on %s', (engine) => {
     }
   })
 
-  it('B4: a glimpse is at most 1 KiB and says what the value is', async () => {
+  it('a glimpse is at most 1 KiB and describes the value', async () => {
     const { references } = await open()
     const long = 'x'.repeat(100_000)
     const rows = Array.from({ length: 50 }, (_, row) => ({ row, name: `name ${row}`, long }))
@@ -193,7 +193,7 @@ describe.each(engines)('values of references on %s', (engine) => {
     expect(JSON.stringify(small.glimpse)).toContain('2')
   })
 
-  it('B4: 64 MiB are kept, one byte more is refused before it is copied', async () => {
+  it('64 MiB are kept, one byte more is refused before it is copied', async () => {
     const { references, cache } = await open()
     const bytes = new Uint8Array(64 * MIB)
     bytes[64 * MIB - 1] = 3

@@ -15,7 +15,7 @@ async function noteOf(store: Store, resourceId: string): Promise<string> {
 }
 
 describe.each(engines)('rotateRootKey on %s', (engine) => {
-  it('B10: work goes on, with handles that are open and new ones, and those who join need the new key', async () => {
+  it('work continues, on open and new handles, and new openers need the new key', async () => {
     const url = await freshUrl(engine)
     const store = await openWith(url, { rootKey: key(1) }, {})
     onTestFinished(() => store.close())
@@ -33,7 +33,7 @@ describe.each(engines)('rotateRootKey on %s', (engine) => {
     expect(await store.check()).toMatchObject({ ok: true, tenants: 3 })
   })
 
-  it('B10: what is no key of 32 bytes is refused, and the store goes on', async () => {
+  it('a key that is not 32 bytes is refused, and the store continues', async () => {
     const store = await openFresh(engine, { rootKey: key(1) })
     const id = await noteOf(store, 'acme')
     for (const bad of [key(2).subarray(1), new Uint8Array(0), new Uint8Array(33), 'a'.repeat(32), undefined, null]) {
@@ -47,7 +47,7 @@ describe.each(engines)('rotateRootKey on %s', (engine) => {
     expect(await codeOf(() => store.rotateRootKey(key(4)))).toBe('CLOSED')
   })
 
-  it('B10: rotations that are asked for at once follow each other', async () => {
+  it('rotations that are asked for at once follow each other', async () => {
     const url = await freshUrl(engine)
     const store = await openWith(url, { rootKey: key(1) }, {})
     onTestFinished(() => store.close())
@@ -61,7 +61,7 @@ describe.each(engines)('rotateRootKey on %s', (engine) => {
     expect(await store.check()).toMatchObject({ ok: true })
   })
 
-  it('B7: a backup from before opens with the old key only, one from after with the new key only', async () => {
+  it('a backup from before opens with the old key only, one from after with the new key only', async () => {
     const store = await openFresh(engine, { rootKey: key(1) })
     const id = await noteOf(store, 'acme')
     const folder = freshFolder()
@@ -81,7 +81,7 @@ describe.each(engines)('rotateRootKey on %s', (engine) => {
     }
   })
 
-  it('B10: worker threads that share the store go on and see the rotation', async () => {
+  it('worker threads that share the store continue and see the rotation', async () => {
     const url = await freshUrl(engine)
     await using store = await openStore(url, { rootKey: key(1) })
     const id = await noteOf(store, 'acme')
@@ -97,7 +97,7 @@ describe.each(engines)('rotateRootKey on %s', (engine) => {
 })
 
 describe.each(durableEngines)('rotateRootKey on %s', (engine) => {
-  it('B10: after a rotation the store opens again with the new key, and can be rotated once more', async () => {
+  it('after a rotation the store opens again with the new key, and can be rotated once more', async () => {
     const url = await freshUrl(engine)
     let id: string | undefined
     for (const byte of [1, 2, 3]) {
@@ -111,7 +111,7 @@ describe.each(durableEngines)('rotateRootKey on %s', (engine) => {
 })
 
 describe('rotateRootKey of a directory', () => {
-  it('B10: a store that keeps its own key goes on doing so, and the old key is in no file', async () => {
+  it('a store that keeps its own key still does, and the old key is in no file', async () => {
     const url = await freshUrl('sled')
     const directory = url.slice('sled:'.length)
     const store = await openStore(url)

@@ -9,7 +9,7 @@ import { engines, freshFolder, freshUrl, openFresh, runtimeFor } from '../suppor
 afterEach(() => vi.unstubAllEnvs())
 
 describe.each(engines)('a store on %s', (engine) => {
-  it('M4: tells its URL, its health and figures of no tenant', async () => {
+  it('reports its URL, its health and figures without tenants', async () => {
     const store = await openFresh(engine)
     const runtime = await runtimeFor(store)
     await runtime.references.put('thing', 1)
@@ -20,7 +20,7 @@ describe.each(engines)('a store on %s', (engine) => {
     expect(stats.openedBytes).toBeGreaterThan(0)
   })
 
-  it('M4: close ends its runtimes and does nothing the second time', async () => {
+  it('close ends its runtimes and does nothing the second time', async () => {
     const store = await openFresh(engine)
     const runtime = await runtimeFor(store)
     const pending = runtime.references.put('thing', 1)
@@ -51,7 +51,7 @@ describe.each(engines)('a store on %s', (engine) => {
     await store[Symbol.asyncDispose]()
   })
 
-  it('M3: closing a runtime ends that handle alone; async dispose closes', async () => {
+  it('closing a runtime ends that handle alone; async dispose closes', async () => {
     const store = await openFresh(engine)
     const one = await runtimeFor(store)
     const two = await runtimeFor(store)
@@ -65,7 +65,7 @@ describe.each(engines)('a store on %s', (engine) => {
     expect(one.close()).toBe(one.close())
   })
 
-  it('M4: whoever names the same place shares it; closing one keeps the other', async () => {
+  it('stores of the same place are shared; closing one keeps the other', async () => {
     const url = await freshUrl(engine)
     const one = await openStore(url)
     const two = await openStore(url)
@@ -79,7 +79,7 @@ describe.each(engines)('a store on %s', (engine) => {
     await three.close()
   })
 
-  it('M4: a runtime that was given a URL opens and closes the store itself', async () => {
+  it('a runtime that was given a URL opens and closes the store itself', async () => {
     const url = await freshUrl(engine)
     const keeper = await openStore(url)
     const { id } = await (await runtimeFor(keeper)).references.put('thing', 'x')
@@ -92,7 +92,7 @@ describe.each(engines)('a store on %s', (engine) => {
     await keeper.close()
   })
 
-  it('B10: takes its root key as bytes, from a function and from the environment', async () => {
+  it('takes its root key as bytes, from a function and from the environment', async () => {
     const url = await freshUrl(engine)
     const rootKey = new Uint8Array(randomBytes(32))
     const base64 = Buffer.from(rootKey).toString('base64')
@@ -116,7 +116,7 @@ describe.each(engines)('a store on %s', (engine) => {
     await keeper.close()
   })
 
-  it('B10: a wrong, short or missing root key is refused and the store goes on', async () => {
+  it('a wrong, short or missing root key is refused and the store continues', async () => {
     const url = await freshUrl(engine)
     const rootKey = new Uint8Array(32).fill(1)
     const keeper = await openStore(url, { rootKey })
@@ -147,7 +147,7 @@ describe.each(engines)('a store on %s', (engine) => {
     await keeper.close()
   })
 
-  it('M4: refuses what is no URL and wrong options, by a promise', async () => {
+  it('refuses invalid URLs and options, by a rejected promise', async () => {
     const urls = [
       '',
       'sled',
@@ -190,7 +190,7 @@ describe('where a sled store is', () => {
     return (await (await runtimeFor(store)).references.put('thing', 'x')).id
   }
 
-  it('M4: is compared by its real path', async () => {
+  it('is compared by its real path', async () => {
     const folder = freshFolder()
     mkdirSync(join(folder, 'parent'))
     symlinkSync(join(folder, 'parent'), join(folder, 'link'))
@@ -211,7 +211,7 @@ describe('where a sled store is', () => {
     await first.close()
   })
 
-  it('M4: keeps everything over a close; v1 and v2 of a tenant are one', async () => {
+  it('keeps everything over a close; v1 and v2 of a tenant are one', async () => {
     const url = await freshUrl('sled')
     const ids: string[] = []
     for (let round = 0; round < 5; round += 1) {
@@ -225,7 +225,7 @@ describe('where a sled store is', () => {
     }
   })
 
-  it('M4: refuses a foreign directory, a file and a symbolic link, and leaves them as they are', async () => {
+  it('refuses a foreign directory, a file and a symbolic link, and leaves them as they are', async () => {
     const folder = freshFolder()
     const paths = {
       foreign: join(folder, 'foreign'),
@@ -245,7 +245,7 @@ describe('where a sled store is', () => {
     await (await openStore(`sled:${paths.store}`)).close()
   })
 
-  it('M4: memory: is a new store each time', async () => {
+  it('memory: is a new store each time', async () => {
     const [one, two] = await Promise.all([openStore('memory:'), openStore('memory:')])
     const id = await put(one)
     expect(await codeOf(async () => (await runtimeFor(two)).references.resolve(id))).toBe('NOT_FOUND')

@@ -16,13 +16,13 @@ async function transcript(seed: number | undefined, others: number): Promise<str
   return JSON.stringify(seen)
 }
 
-it('M5: ids, cursors and times of a test store repeat for the same seed, whatever other tenants do', async () => {
+it('ids, cursors and times of a test store repeat for the same seed, whatever other tenants do', async () => {
   expect(await transcript(7, 0)).toBe(await transcript(7, 3))
   expect(await transcript(undefined, 0)).toBe(await transcript(0, 1))
   expect(await transcript(7, 0)).not.toBe(await transcript(8, 0))
 })
 
-it('M4: a tenant who comes back to a test store is given no id twice', async () => {
+it('a tenant that returns to a test store never gets the same id again', async () => {
   await using store = await testStore({ seed: 7 })
   const ids = new Set<string>()
   for (let visit = 0; visit < 5; visit += 1) {
@@ -32,7 +32,7 @@ it('M4: a tenant who comes back to a test store is given no id twice', async () 
   expect(ids.size).toBe(5)
 })
 
-it('B8: the clock of a test store stands still until it is advanced', async () => {
+it('the clock of a test store stands still until it is advanced', async () => {
   await using store = await testStore({ now: 5000 })
   const { cache, references } = await runtimeFor(store)
   await cache.set('key', 1, { ttlMs: 10 })
@@ -49,7 +49,7 @@ it('B8: the clock of a test store stands still until it is advanced', async () =
   expect(await codeOf(() => store.advance(1))).toBe('CLOSED')
 })
 
-it('M4: refuses seeds and times that are none', async () => {
+it('refuses invalid seeds and times', async () => {
   for (const wrong of [-1, 1.5, Number.NaN, 2 ** 53, '1', null]) {
     expect(await codeOf(() => testStore({ seed: wrong as number }))).toBe('INVALID_INPUT')
     expect(await codeOf(() => testStore({ now: wrong as number }))).toBe('INVALID_INPUT')
@@ -57,7 +57,7 @@ it('M4: refuses seeds and times that are none', async () => {
   expect(await codeOf(() => testStore({ now: 0 }))).toBe('INVALID_INPUT')
 })
 
-it('M13: a tool context for tests is frozen and complete, and takes what it is given', async () => {
+it('a tool context for tests is frozen and complete, and accepts overrides', async () => {
   const context = testToolContext()
   expect(Object.isFrozen(context)).toBe(true)
   expect(context.signal.aborted).toBe(false)

@@ -39,7 +39,7 @@ const hostile: readonly unknown[] = [
 ]
 
 describe.each(engines)('threads on %s', (engine) => {
-  it('M4: keeps messages in their order, gives them ids, and pages through them oldest first', async () => {
+  it('keeps messages in their order, gives them ids, and pages through them oldest first', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const { threads } = await runtimeFor(store)
     const first = await threads.append('t', [said('1', 'ann'), said('2')])
@@ -57,7 +57,7 @@ describe.each(engines)('threads on %s', (engine) => {
     })
   })
 
-  it('M4: keeps every part as it was given', async () => {
+  it('keeps every part as it was given', async () => {
     const store = await openFresh(engine)
     const { threads, references } = await runtimeFor(store)
     const { id } = await references.put('file', new Uint8Array([1]))
@@ -75,7 +75,7 @@ describe.each(engines)('threads on %s', (engine) => {
     expect(items.map((message) => message.interrupted)).toEqual([true, undefined])
   })
 
-  it('M4: a message that does not say when it was written is of now', async () => {
+  it('a message that does not say when it was written is of now', async () => {
     const { threads } = await runtimeFor(await openFresh(engine, {}, { now: noon }))
     const { createdAt: _, ...undated } = said('x')
     expect(await threads.append('t', [undated])).toEqual([
@@ -83,7 +83,7 @@ describe.each(engines)('threads on %s', (engine) => {
     ])
   })
 
-  it('W5: a file whose reference is not there is not found, whatever became of it', async () => {
+  it('a file with a missing reference is not found, whatever the reason', async () => {
     const store = await openFresh(engine)
     const [mine, other] = [await runtimeFor(store), await runtimeFor(store, 'globex', 'v1')]
     const [deleted, foreign] = [await mine.references.put('note', 'x'), await other.references.put('note', 'theirs')]
@@ -96,7 +96,7 @@ describe.each(engines)('threads on %s', (engine) => {
     expect(await mine.threads.list()).toEqual({ items: [] })
   })
 
-  it('M4: an expected length that does not hold is a conflict, and nothing is appended', async () => {
+  it('an expected length that does not hold is a conflict, and nothing is appended', async () => {
     const { threads } = await runtimeFor(await openFresh(engine))
     expect(await codeOf(() => threads.append('t', [said('x')], { expectedLength: 1 }))).toBe('CONFLICT')
     expect((await threads.list()).items).toEqual([])
@@ -105,7 +105,7 @@ describe.each(engines)('threads on %s', (engine) => {
     expect(texts((await threads.messages('t')).items)).toEqual(['x'])
   })
 
-  it('M4: lists the threads created last first, all or those of one actor', async () => {
+  it('lists the threads created last first, all or those of one actor', async () => {
     const { threads } = await runtimeFor(await openFresh(engine))
     for (const [id, actor] of [
       ['a', 'ann'],
@@ -124,7 +124,7 @@ describe.each(engines)('threads on %s', (engine) => {
     expect(await ids({ cursor: cursor as string })).toEqual(['b', 'a'])
   })
 
-  it('M4: a fork begins like its source, and then goes its own way', async () => {
+  it('a fork begins like its source, and then differs', async () => {
     const { threads } = await runtimeFor(await openFresh(engine))
     const source = await threads.append('t', [said('1'), said('2'), said('3')])
     const through = source[1]?.messageId as string
@@ -140,7 +140,7 @@ describe.each(engines)('threads on %s', (engine) => {
     expect(await codeOf(() => threads.fork('mine', { through: own?.messageId as string }))).toBe('NOT_FOUND')
   })
 
-  it('M4: a deleted thread is gone, and its id can be used again', async () => {
+  it('a deleted thread is absent, and its id can be used again', async () => {
     const runtime = await runtimeFor(await openFresh(engine))
     const { threads } = runtime
     await threads.append('t', [said('old'), said('old')])
@@ -153,7 +153,7 @@ describe.each(engines)('threads on %s', (engine) => {
     expect(texts((await threads.messages('t')).items)).toEqual(['new'])
   })
 
-  it('B8: a thread lives for its retention from the last append on', async () => {
+  it('a thread lives for its retention from the last append on', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const spec = defineRuntime({ tenant: acme, retention: { threads: { ttlMs: 100 } } })
     const { threads } = await createRuntime(spec, { store })
@@ -168,7 +168,7 @@ describe.each(engines)('threads on %s', (engine) => {
     expect((await threads.list()).items).toEqual([])
   })
 
-  it("B1: another tenant's threads are as absent, and its cursors as malformed", async () => {
+  it("another tenant's threads are as absent, and its cursors as malformed", async () => {
     const store = await openFresh(engine)
     const [mine, other] = [await runtimeFor(store, 'acme'), await runtimeFor(store, 'globex')]
     const [message] = await other.threads.append('t', [said('secret'), said('more')])
@@ -184,13 +184,13 @@ describe.each(engines)('threads on %s', (engine) => {
     expect(texts((await other.threads.messages('t')).items)).toEqual(['secret', 'more'])
   })
 
-  it('M11: the next version of a tenant has its threads', async () => {
+  it('the next version of a tenant has its threads', async () => {
     const store = await openFresh(engine)
     await (await runtimeFor(store, 'acme', 'v1')).threads.append('t', [said('x')])
     expect(texts((await (await runtimeFor(store, 'acme', 'v2')).threads.messages('t')).items)).toEqual(['x'])
   })
 
-  it('M4: concurrent appends are all there, each once', async () => {
+  it('concurrent appends are all there, each once', async () => {
     const { threads } = await runtimeFor(await openFresh(engine))
     const append = async (text: string): Promise<void> => {
       const code = await threads.append('t', [said(text)]).then(
@@ -208,7 +208,7 @@ describe.each(engines)('threads on %s', (engine) => {
 })
 
 describe('arguments of threads', () => {
-  it('M4: what is no message is refused, wherever it stands', async () => {
+  it('an invalid message is refused, in every place', async () => {
     const { threads } = await runtimeFor(await openFresh('memory'))
     for (const message of hostile) {
       const messages = [said('fine'), message] as NewMessage[]
@@ -220,7 +220,7 @@ describe('arguments of threads', () => {
     expect(await threads.list()).toEqual({ items: [] })
   })
 
-  it('M4: an id that cannot be one is refused where a thread would be made, and not found elsewhere', async () => {
+  it('an id that cannot be one is refused where a thread would be made, and not found elsewhere', async () => {
     const { threads } = await runtimeFor(await openFresh('memory'))
     const [message] = await threads.append('t', [said('x')])
     const through = message?.messageId as string
@@ -236,7 +236,7 @@ describe('arguments of threads', () => {
     }
   })
 
-  it('M4: bad options are refused', async () => {
+  it('bad options are refused', async () => {
     const { threads } = await runtimeFor(await openFresh('memory'))
     await threads.append('t', [said('x')])
     for (const limit of [0, 1001, -1, 1.5, Number.NaN, '1'] as number[]) {
@@ -255,7 +255,7 @@ describe('arguments of threads', () => {
     }
   })
 
-  it('M4: a closed runtime refuses every verb', async () => {
+  it('a closed runtime refuses every verb', async () => {
     const runtime = await runtimeFor(await openFresh('memory'))
     const { threads } = runtime
     await runtime.close()

@@ -31,7 +31,7 @@ async function encrypted(ownerUrl: string): Promise<boolean[]> {
 describe('TLS to PostgreSQL', () => {
   const rootKey = new Uint8Array(32).fill(9)
 
-  it('M4: is spoken with a server whose certificate is trusted, and with no other', async () => {
+  it('is spoken with a server whose certificate is trusted, and with no other', async () => {
     const { url, ownerUrl } = await serverWith('server.pem')
     const wanted = `${url}?sslmode=require`
     const told = { code: 'STORE_UNAVAILABLE', message: expect.stringContaining('TLS') }
@@ -47,14 +47,14 @@ describe('TLS to PostgreSQL', () => {
     expect(new Set(answers)).toEqual(new Set([true]))
   })
 
-  it("M4: is not spoken with a server that has another's certificate", async () => {
+  it("is not spoken with a server that has another's certificate", async () => {
     const { url } = await serverWith('elsewhere.pem')
     vi.stubEnv('SSL_CERT_FILE', fixture('authority.pem'))
     const refused = await failureOf(() => openStore(`${url}?sslmode=require`, { rootKey }))
     expect(refused).toMatchObject({ code: 'STORE_UNAVAILABLE' })
   })
 
-  it('M4: need not be spoken on this machine, and is never given up where it was asked for', async () => {
+  it('need not be spoken on this machine, and is never given up where it was asked for', async () => {
     const { url, ownerUrl } = await serverWith('elsewhere.pem')
     await using store = await openStore(url, { rootKey })
     expect((await store.health()).ok).toBe(true)

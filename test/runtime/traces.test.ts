@@ -5,7 +5,7 @@ import { engines, noon, openFresh, runtimeFor } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
 
 describe.each(engines)('traces on %s', (engine) => {
-  it('M9: the values that a host puts leave a trace, newest first, in pages', async () => {
+  it('the values that a host puts leave a trace, newest first, in pages', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const { references, traces } = await runtimeFor(store)
     const first = await references.put('thing', 1)
@@ -25,7 +25,7 @@ describe.each(engines)('traces on %s', (engine) => {
     expect(await traces.list({ runId: 'run_1' })).toEqual({ items: [] })
   })
 
-  it('M9: the plans that a host saves leave a trace', async () => {
+  it('the plans that a host saves leave a trace', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const { plans, traces } = await runtimeFor(store)
     const { planId, version, hash } = await plans.save({ type: 'report', goal: 'one page', steps: [] })
@@ -33,7 +33,7 @@ describe.each(engines)('traces on %s', (engine) => {
     expect(items).toEqual([{ type: 'plan.saved', at: noon, planId, version, hash, sequence: 0 }])
   })
 
-  it('M7: a refused request leaves one trace a second, without the other name', async () => {
+  it('a refused request leaves one trace a second, without the other name', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const runtime = await runtimeFor(store)
     const refuse = () => codeOf(() => runtime.query({ prompt: 'x', tenant: 'globex' }).result())
@@ -53,7 +53,7 @@ describe.each(engines)('traces on %s', (engine) => {
     ])
   })
 
-  it("M9: a tenant's traces are its own, in every version, and nobody else's", async () => {
+  it("a tenant's traces are its own, in every version, and no other tenant's", async () => {
     const store = await openFresh(engine)
     const [mine, other] = [await runtimeFor(store, 'acme'), await runtimeFor(store, 'globex')]
     const foreign: string[] = []
@@ -72,7 +72,7 @@ describe.each(engines)('traces on %s', (engine) => {
     expect((await mine.usage()).storage.traces).toEqual({ items: 0, bytes: 0 })
   })
 
-  it('M9: closing a runtime keeps its traces', async () => {
+  it('closing a runtime keeps its traces', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const runtime = await runtimeFor(store)
     await runtime.references.put('thing', 1)
@@ -80,7 +80,7 @@ describe.each(engines)('traces on %s', (engine) => {
     expect((await (await runtimeFor(store)).traces.list()).items).toHaveLength(1)
   })
 
-  it('M9: whoever follows gets every event once and in order, from every handle of the tenant', async () => {
+  it('a follower gets every event once and in order, from every handle of the tenant', async () => {
     const store = await openFresh(engine)
     const [one, two, other] = [
       await runtimeFor(store, 'acme'),
@@ -124,7 +124,7 @@ describe.each(engines)('traces on %s', (engine) => {
     expect(seen).toEqual(all.slice(sequences[0]))
   })
 
-  it('M9: following ends with the signal, with the handle and with the store', async () => {
+  it('following ends with the signal, with the handle and with the store', async () => {
     const store = await openFresh(engine)
     const runtime = await runtimeFor(store)
     const ended = { value: undefined, done: true }
@@ -144,7 +144,7 @@ describe.each(engines)('traces on %s', (engine) => {
     expect(() => runtime.traces.follow()).toThrow(/closed/)
   })
 
-  it('B8: traces are gone when their retention is over', async () => {
+  it('traces are absent after their retention', async () => {
     const store = await openFresh(engine, {}, { now: noon })
     const spec = defineRuntime({ tenant: acme, retention: { traces: { ttlMs: 100 } } })
     const { references, traces } = await createRuntime(spec, { store })
@@ -156,7 +156,7 @@ describe.each(engines)('traces on %s', (engine) => {
     expect((await traces.list()).items.map((event) => event.sequence)).toEqual([1])
   })
 
-  it('M9: bad options are refused', async () => {
+  it('bad options are refused', async () => {
     const { traces } = await runtimeFor(await openFresh(engine))
     for (const limit of [0, 1001, 1.5, Number.NaN, '1'] as number[]) {
       expect(await codeOf(() => traces.list({ limit }))).toBe('INVALID_INPUT')

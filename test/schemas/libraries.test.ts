@@ -148,12 +148,12 @@ async function called(schema: Schema, input: object, approval: 'never' | 'always
 const someTree = { value: 'a', children: [{ value: 'b', children: [] }] }
 
 describe.each(Object.entries(table))('%s', (_, { flat, filled, tree, date }) => {
-  test('P7: an object, its defaults, and what does not fit', async () => {
+  test('an object, its defaults, and invalid input', async () => {
     expect(await called(flat, { text: 'x' })).toEqual(filled)
     expect(await called(flat, { text: 1 })).toMatchObject({ code: 'INPUT_INVALID' })
   })
 
-  test('P7: a recursive object, whose root is an object and whose names outlive the process', async () => {
+  test('a recursive object, whose root is an object and whose names outlive the process', async () => {
     const { input } = defineTool({ name: 'take', description: 'Takes', input: tree })
     expect(input).toMatchObject({ type: 'object', properties: { value: { type: 'string' } } })
     expect(JSON.stringify(input)).not.toMatch(/[a-z]\d{2,}/)
@@ -164,14 +164,14 @@ describe.each(Object.entries(table))('%s', (_, { flat, filled, tree, date }) => 
     })
   })
 
-  test('R3: a date that travels as a text', async () => {
+  test('a date that travels as a text', async () => {
     const when = '2026-01-02T03:04:05Z'
     const expected = date === undefined ? 'Unsaid' : { when: new Date(when) }
     expect(date === undefined ? 'Unsaid' : await called(date, { when })).toEqual(expected)
   })
 })
 
-test('P7: a type of arktype is the same tool however many types were made before', () => {
+test('a type of arktype is the same tool however many types were made before', () => {
   const made = () => arktype({ value: 'string', children: 'this[]' })
   const input = (schema: Schema) =>
     JSON.stringify(defineTool({ name: 'take', description: 'Takes', input: schema }).input)
@@ -180,13 +180,13 @@ test('P7: a type of arktype is the same tool however many types were made before
   expect(input(made())).toBe(first)
 })
 
-test('P9: a Standard JSON Schema that does not validate counts as its JSON Schema', () => {
+test('a Standard JSON Schema that does not validate counts as its JSON Schema', () => {
   const tool = defineTool({ name: 'take', description: 'Takes', input: effect.toStandardJSONSchemaV1(effectFlat) })
   expect(standardSchemasOf(tool)).toEqual({})
   expect(tool.input as JsonSchema).toMatchObject({ type: 'object', required: ['text'] })
 })
 
-test('P10: a Date of arktype is warned of when the tool is defined; of valibot it is refused', async () => {
+test('a Date of arktype is warned of when the tool is defined; of valibot it is refused', async () => {
   const warning = once(process, 'warning')
   defineTool({
     name: 'meet',

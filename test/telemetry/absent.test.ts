@@ -37,16 +37,16 @@ async function runIn(api?: string): Promise<unknown> {
   return JSON.parse(await runNode(['program.mjs', inRoot(addonPath)], project, process.execPath))
 }
 
-test('M9: without the API everything works, and nothing is wrapped', async () => {
+test('without the API everything works, and nothing is wrapped', async () => {
   expect(await runIn()).toEqual({ installed: false, wrapped: false, found: { hello: 'world' }, computed: 7 })
 })
 
-test('M9: with the API and no tracer everything works', async () => {
+test('with the API and no tracer everything works', async () => {
   const expected = { installed: true, wrapped: true, found: { hello: 'world' }, computed: 7 }
   expect(await runIn(inRoot('node_modules', '@opentelemetry', 'api'))).toEqual(expected)
 })
 
-test('M9: an API that cannot be loaded counts as none', async () => {
+test('an API that cannot be loaded counts as absent', async () => {
   const broken = join(freshFolder(), 'api')
   mkdirSync(broken)
   writeFileSync(join(broken, 'package.json'), JSON.stringify({ name: '@opentelemetry/api', main: 'index.js' }))

@@ -65,7 +65,7 @@ const usageAttributes = {
 }
 const runAttributes = { 'bailiwick.run.id': 'run_1', 'gen_ai.conversation.id': 'thread-1' }
 
-test('M9: agents, models and tools have the spans of the GenAI conventions', async () => {
+test('agents, models and tools have the spans of the GenAI conventions', async () => {
   await work({ attributes: { region: 'north', 'gen_ai.operation.name': 'overwritten' } })
   expect(takeSpans()).toEqual([
     {
@@ -119,7 +119,7 @@ test('M9: agents, models and tools have the spans of the GenAI conventions', asy
   ])
 })
 
-test('M9: the span of a model is that of a client, the others are internal', async () => {
+test('the span of a model is that of a client, the others are internal', async () => {
   await work()
   const kinds = takeRawSpans().map(({ name, kind }) => [name.split(' ')[0], kind])
   expect(Object.fromEntries(kinds)).toEqual({
@@ -130,7 +130,7 @@ test('M9: the span of a model is that of a client, the others are internal', asy
   })
 })
 
-test("M9: an agent lies below the host's active span", async () => {
+test("an agent lies below the host's active span", async () => {
   await hostTracer.startActiveSpan('request', async (request) => {
     await work()
     request.end()
@@ -139,7 +139,7 @@ test("M9: an agent lies below the host's active span", async () => {
 })
 
 describe('content', () => {
-  test('M9: is on no span unless the host asks for it', async () => {
+  test('is on no span unless the host asks for it', async () => {
     await work()
     await work({ recordContent: false })
     const spans = takeRawSpans()
@@ -147,7 +147,7 @@ describe('content', () => {
     expect(everythingIn(spans)).not.toContain('content-canary')
   })
 
-  test('M9: is recorded in the form of the conventions when the host asks for it', async () => {
+  test('is recorded in the form of the conventions when the host asks for it', async () => {
     await work({ recordContent: true })
     const [chat, , tool, agent] = takeSpans().map(({ attributes }) =>
       Object.fromEntries(
@@ -207,7 +207,7 @@ describe('failures', () => {
     ['a failure whose code is content', { code: 'content-canary' }, '_OTHER'],
     ['a text', 'content-canary', '_OTHER'],
     ['nothing', undefined, '_OTHER'],
-  ])('M9: %s gives the span its status and nothing of its text', async (_, error, type) => {
+  ])('%s gives the span its status and nothing of its text', async (_, error, type) => {
     const telemetry = await telemetryFor(undefined)
     telemetry.startChat({ ...ofRun, provider: 'acme-ai', model: 'big-1' }).fail(error)
     const spans = takeRawSpans()
@@ -215,7 +215,7 @@ describe('failures', () => {
     expect(everythingIn(spans)).not.toMatch(/content.canary/i)
   })
 
-  test('M9: an activity ends once', async () => {
+  test('an activity ends once', async () => {
     const telemetry = await telemetryFor(undefined)
     const chat = telemetry.startChat({ runId: 'run_1', provider: 'acme-ai', model: 'big-1' })
     chat.end({ finishReason: 'stop' })

@@ -46,7 +46,7 @@ async function useEverything({ references, plans, approvals, threads, cache }: R
 }
 
 describe.each(engines)('on %s', (engine) => {
-  test('M9: each change and decision has a span, and none says whose it is or what is in it', async () => {
+  test('each change and decision has a span, without the tenant or content', async () => {
     const ids = await useEverything(await runtimeWith(undefined, engine))
     const spans = takeRawSpans()
     expect(spans.map(({ name }) => name)).toEqual([
@@ -69,7 +69,7 @@ describe.each(engines)('on %s', (engine) => {
   })
 })
 
-test('M9: an erase has a span, that does not say whom it erased', async () => {
+test('an erase has a span without the tenant', async () => {
   const runtime = await runtimeWith()
   await runtime.references.put('note', 'text')
   takeSpans()
@@ -83,7 +83,7 @@ test('M9: an erase has a span, that does not say whom it erased', async () => {
   expect(everythingIn(spans)).not.toContain('canary')
 })
 
-test('M9: reading has no spans', async () => {
+test('reading has no spans', async () => {
   const runtime = await runtimeWith()
   const { id } = await runtime.references.put('note', 'text')
   await runtime.cache.getOrCompute('key', {}, () => 1)
@@ -95,7 +95,7 @@ test('M9: reading has no spans', async () => {
   expect(takeSpans()).toEqual([])
 })
 
-test("M9: a span lies below the host's, and what a computation does lies below the computation", async () => {
+test("a span lies below the host's, and work of a computation below the computation", async () => {
   const runtime = await runtimeWith()
   await hostTracer.startActiveSpan('request', async (request) => {
     await runtime.cache.getOrCompute('key', {}, async () => {
@@ -116,7 +116,7 @@ test("M9: a span lies below the host's, and what a computation does lies below t
   ])
 })
 
-test('M9: calls that run at once lie each below their own', async () => {
+test('calls that run at once lie each below their own', async () => {
   const runtime = await runtimeWith()
   const requests = Array.from({ length: 20 }, (_, index) =>
     hostTracer.startActiveSpan(`request ${index}`, async (request) => {
@@ -132,7 +132,7 @@ test('M9: calls that run at once lie each below their own', async () => {
 })
 
 describe('failures', () => {
-  test('M9: an error of ours is known by its code, and thrown as it is', async () => {
+  test('an error of ours is known by its code, and thrown as it is', async () => {
     const runtime = await runtimeWith()
     await expect(runtime.references.put('not a name', 'x')).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     await expect(runtime.plans.save(plan, { expectedVersion: 7 })).rejects.toMatchObject({ code: 'CONFLICT' })
@@ -156,7 +156,7 @@ describe('failures', () => {
     )
   })
 
-  test("M9: of the host's own error nothing is kept", async () => {
+  test("of the host's own error nothing is kept", async () => {
     const runtime = await runtimeWith()
     const error = Object.assign(new TypeError('content-canary'), { code: 'CODE_CANARY', name: 'NameCanary' })
     await expect(runtime.cache.getOrCompute('key', {}, () => Promise.reject(error))).rejects.toBe(error)
@@ -165,7 +165,7 @@ describe('failures', () => {
     expect(everythingIn(spans)).not.toMatch(/canary/i)
   })
 
-  test('M9: what is no function is refused as ever', async () => {
+  test('a value that is not a function is refused as before', async () => {
     const runtime = await runtimeWith()
     await expect(runtime.cache.getOrCompute('key', {}, 'x' as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     expect(takeSpans()).toEqual([])
@@ -173,7 +173,7 @@ describe('failures', () => {
 })
 
 describe("the host's attributes", () => {
-  test('M9: are on every span, and may name the tenant', async () => {
+  test('are on every span, and may name the tenant', async () => {
     const attributes = { 'customer.id': 'tenant-canary', shards: [1, 2], absent: undefined }
     await useEverything(await runtimeWith({ attributes }))
     const spans = takeSpans()
@@ -181,7 +181,7 @@ describe("the host's attributes", () => {
     for (const span of spans) expect(span.attributes).toEqual({ 'customer.id': 'tenant-canary', shards: [1, 2] })
   })
 
-  test('M9: as a function they are asked for at each span', async () => {
+  test('as a function they are asked for at each span', async () => {
     let count = 0
     const runtime = await runtimeWith({ attributes: () => ({ count: ++count }) })
     await runtime.references.put('note', 'x')
@@ -189,7 +189,7 @@ describe("the host's attributes", () => {
     expect(takeSpans().map(({ attributes }) => attributes)).toEqual([{ count: 1 }, { count: 2 }])
   })
 
-  test('M9: a record is copied, and a function that fails costs attributes alone', async () => {
+  test('a record is copied, and a function that fails costs attributes alone', async () => {
     const attributes: Record<string, string> = { region: 'north' }
     const runtime = await runtimeWith({ attributes })
     attributes['region'] = 'south'
@@ -215,11 +215,11 @@ describe("the host's attributes", () => {
     [{ attributes: [] }],
     [{ attributes: null }],
     [{ recordContent: 'yes' }],
-  ])('M9: %j is refused', async (telemetry) => {
+  ])('%j is refused', async (telemetry) => {
     await expect(runtimeWith(telemetry as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
   })
 
-  test('M9: wrong options are told before a missing handler, and a closed store before both', async () => {
+  test('wrong options are reported before a missing handler, and a closed store before both', async () => {
     const tool = defineTool({ name: 'ship', description: 'Ships', input: { type: 'object' } })
     const agents = [defineExecutor({ name: 'executor', tools: [tool] })]
     const spec: RuntimeSpec = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents })

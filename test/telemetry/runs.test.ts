@@ -88,7 +88,7 @@ const shape = () => takeSpans().map(({ name, parent }) => [name, parent])
 beforeEach(() => void takeSpans())
 
 describe('a run', () => {
-  test('M9: has a span, its agents below it, and their models and tools below them; a resumed run likewise', async () => {
+  test('has a span, its agents below it, and their models and tools below them; a resumed run likewise', async () => {
     const store = await openFresh('memory')
     const models = {
       front: script(calls(['analyst', { task: 'content-canary' }]), calls(['pay', { note: 'content-canary' }])),
@@ -173,7 +173,7 @@ describe('a run', () => {
     })
   })
 
-  test('P19: a run that is gone on with in another trace has a link to the span that began it', async () => {
+  test('a run resumed in another trace has a link to the span that began it', async () => {
     const store = await openFresh('memory')
     const began = await team({ front: script(calls(['pay', {}])) }, {}, store)
     const suspended = await began.query('Go').result()
@@ -201,7 +201,7 @@ describe('a run', () => {
     expect(JSON.stringify(shown)).not.toContain(String(traceId))
   })
 
-  test("M9: steps of a plan lie below the executor, which lies below the planner; approvers see that agent's span", async () => {
+  test("steps of a plan lie below the executor, which lies below the planner; approvers see that agent's span", async () => {
     const steps = [
       { id: 'a', tool: 'look', input: {} },
       { id: 'b', tool: 'count', input: {}, dependsOn: ['a'] },
@@ -232,7 +232,7 @@ describe('a run', () => {
     ])
   })
 
-  test("M9: the host's callbacks run in their span, and in the async context of the query", async () => {
+  test("the host's callbacks run in their span, and in the async context of the query", async () => {
     const place = new AsyncLocalStorage<string>()
     const seen: unknown[] = []
     const see = (what: string) => {
@@ -262,7 +262,7 @@ describe('a run', () => {
 describe('failures', () => {
   const errors = () => takeSpans().map(({ name, error, attributes }) => [name, error, attributes['error.type']])
 
-  test('M9: a model that fails has a span for each try, and so has the one that is asked instead', async () => {
+  test('a model that fails has a span for each try, and so has the one that is asked instead', async () => {
     const again = Object.assign(new Error('content-canary'), { retryable: true, retryAfterMs: 0 })
     const runtime = await team({ first: failing(3, again), second: failing(0, again) })
     expect(await runtime.runSpecialist('analyst', 'x').result()).toMatchObject({ status: 'completed' })
@@ -277,7 +277,7 @@ describe('failures', () => {
     expect(everythingIn(raw)).not.toMatch(/canary/)
   })
 
-  test('M9: a run that fails says with which code, and so do its agents at work', async () => {
+  test('a failed run has its code on its span, and so have its running agents', async () => {
     const broken = failing(9, new Error('content-canary'))
     const runtime = await team({
       front: script(calls(['analyst', { task: 'x' }])),
@@ -294,7 +294,7 @@ describe('failures', () => {
     ])
   })
 
-  test('M9: a tool that fails says with which code, of ours alone', async () => {
+  test('a failed tool has its code on its span, for our own codes only', async () => {
     const first = script(calls(['look', {}]), calls(['count', {}]), says('Done.'))
     const tools = {
       look: async (_: unknown, { references }: { references: { resolve(id: string): Promise<unknown> } }) =>
@@ -312,7 +312,7 @@ describe('failures', () => {
     ])
   })
 
-  test('M9: a run that cannot begin has a span that says why', async () => {
+  test('a run that cannot begin has a span with the reason', async () => {
     const runtime = await team({})
     expect(await codeOf(() => runtime.runSpecialist('canary' as 'analyst', 'x').result())).toBe('SPEC_INVALID')
     expect(await codeOf(() => runtime.runs.resume(`run_${'a'.repeat(32)}`).result())).toBe('NOT_FOUND')
@@ -354,7 +354,7 @@ describe('what is cut off', () => {
   test.each([
     ['model', 'chat first'],
     ['tool', 'execute_tool look'],
-  ] as const)('M9: a cancelled run ends its spans, that of a stuck %s too', async (where, name) => {
+  ] as const)('a cancelled run ends its spans, that of a stuck %s too', async (where, name) => {
     const { run } = await stuck(where)
     run.cancel()
     expect(await run.result()).toMatchObject({ status: 'cancelled' })
@@ -364,7 +364,7 @@ describe('what is cut off', () => {
     ])
   })
 
-  test('M9: so does a run whose time is over', async () => {
+  test('so does a run whose time is over', async () => {
     const { run } = await stuck('tool', { maxDurationMs: 50 })
     expect(await run.result()).toMatchObject({ status: 'limited' })
     expect(ends().slice(-2)).toEqual([
@@ -373,7 +373,7 @@ describe('what is cut off', () => {
     ])
   })
 
-  test('M9: so does a run whose runtime is closed', async () => {
+  test('so does a run whose runtime is closed', async () => {
     const { runtime, run } = await stuck('tool')
     await runtime.close()
     expect(await codeOf(() => run.result())).toBe('CLOSED')
@@ -385,7 +385,7 @@ describe('what is cut off', () => {
 })
 
 describe('content', () => {
-  test('M9: is recorded when the host asks for it, and still no tenant', async () => {
+  test('is recorded when the host asks for it, and still no tenant', async () => {
     const models = {
       front: script(calls(['analyst', { task: 'Look there' }]), says('Seen.')),
       first: script(calls(['look', { at: 'home' }]), says('Home.')),
@@ -413,7 +413,7 @@ describe('content', () => {
     expect(parsed('invoke_agent front', 'gen_ai.output.messages')).toMatchObject([{ parts: said('Seen.') }])
   })
 
-  test('M9: nothing of what a model says in the wrong form is on a span', async () => {
+  test('nothing of an invalid model event is on a span', async () => {
     const wrong = [{ type: 'finish', reason: 'content-canary', usage: { inputTokens: 'content-canary' } }]
     const runtime = await team({ first: script(wrong as never), second: script() })
     await runtime.runSpecialist('analyst', 'x').result()
@@ -422,7 +422,7 @@ describe('content', () => {
     expect(everythingIn(raw)).not.toMatch(/canary/)
   })
 
-  test('P6 P12: a warning is on the span of its answer, and tokens of a broken-off answer count for its agent', async () => {
+  test('a warning is on the span of its answer, and tokens of a broken-off answer count for its agent', async () => {
     const told = [{ type: 'warning', message: 'no schema' } as const, ...says('Done.')]
     let tries = 0
     const flaky: Model = {

@@ -6,7 +6,7 @@ import { defineRuntime, defineSpecialist, defineTenant, defineTool, type ToolHan
 
 const search = defineTool({ name: 'search', description: 'Finds', input: z.object({ text: z.string() }) })
 
-it('M13: a client of the SDK fits by its shape', () => {
+it('a client of the SDK fits by its shape', () => {
   expectTypeOf<Client>().toExtend<McpClient>()
   const tools = (client: Client) => mcpTools(client, { prefix: 'x_' })
   expectTypeOf(tools).returns.resolves.toEqualTypeOf<McpTools>()
@@ -15,7 +15,7 @@ it('M13: a client of the SDK fits by its shape', () => {
   expectTypeOf(wrong).toBeFunction()
 })
 
-it('M13: tools of a server go with tools of the spec, whose handlers keep their types', () => {
+it('tools of a server go with tools of the spec, whose handlers keep their types', () => {
   const use = (server: McpTools) => {
     const agent = defineSpecialist({ name: 'helper', model: 'a/b', prompt: 'x', tools: [search, ...server.tools] })
     const spec = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents: [agent] })

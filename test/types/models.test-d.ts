@@ -7,7 +7,7 @@ import { type RecordedRequest, scriptedModel } from 'bailiwick/testing'
 import { expectTypeOf, it } from 'vitest'
 import type { Message, Model, ModelRequest, Resolved, Run, RunEvent, Runtime } from '../../ts/index.ts'
 
-it('M13: providers and language models of every version of the interface fit', () => {
+it('providers and language models of every version of the interface fit', () => {
   expectTypeOf(fromAiSdk(createAnthropic())).toEqualTypeOf<Model>()
   expectTypeOf(fromAiSdk(createAnthropicV3())).toEqualTypeOf<Model>()
   expectTypeOf(fromAiSdk(createAnthropicV2())).toEqualTypeOf<Model>()
@@ -21,7 +21,7 @@ it('M13: providers and language models of every version of the interface fit', (
   expectTypeOf([name, embedding]).toBeArray()
 })
 
-it('M13: what is shown fits the types of the ai package', () => {
+it('shown messages fit the types of the ai package', () => {
   const stream = (run: Run) => createUIMessageStreamResponse({ stream: toUIMessageStream(run) })
   expectTypeOf(stream).returns.toEqualTypeOf<Response>()
   expectTypeOf<ReturnType<typeof toUIMessageStream>>().toExtend<ReadableStream<UIMessageChunk>>()
@@ -29,7 +29,7 @@ it('M13: what is shown fits the types of the ai package', () => {
   expectTypeOf(messages).returns.toEqualTypeOf<UIMessage[]>()
 })
 
-it('W11: what is shown is the events of a run, and nothing else', () => {
+it('the stream takes events of a run, and nothing else', () => {
   const options = { onError: (error: unknown) => String(error), sendReasoning: false, sendSources: false } as const
   const shown = (events: AsyncIterable<RunEvent>) =>
     toUIMessageStream(events, { ...options, after: 3, discard: 'mark' })
@@ -43,7 +43,7 @@ it('W11: what is shown is the events of a run, and nothing else', () => {
   expectTypeOf(other).toBeFunction()
 })
 
-it('D8: bytes are what fetch, Blob and Web Crypto take', () => {
+it('bytes are of the type that fetch, Blob and Web Crypto accept', () => {
   const served = ({ bytes }: Resolved) => [
     new Response(bytes),
     new Blob([bytes]),
@@ -56,7 +56,7 @@ it('D8: bytes are what fetch, Blob and Web Crypto take', () => {
   expectTypeOf([served, cached]).toBeArray()
 })
 
-it('M13: a scripted model is a model that keeps what it was asked', () => {
+it('a scripted model is a model that records its requests', () => {
   const model = scriptedModel((request) => {
     expectTypeOf(request).toEqualTypeOf<ModelRequest>()
     return [{ type: 'finish', reason: 'stop', usage: {} }]

@@ -50,7 +50,7 @@ const spec = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents: [analys
 
 type Handlers = ToolHandlers<typeof spec>
 
-it('M2: the handlers are typed by the tools of the spec, held ones included', () => {
+it('the handlers are typed by the tools of the spec, held ones included', () => {
   expectTypeOf<keyof Handlers>().toEqualTypeOf<'search' | 'plain'>()
   expectTypeOf<Parameters<Handlers['search']>>().toEqualTypeOf<
     [input: { text: string; limit: number; at: Date }, context: ToolContext]
@@ -62,7 +62,7 @@ it('M2: the handlers are typed by the tools of the spec, held ones included', ()
   expectTypeOf(search).toExtend<Tool<'search', { text: string; limit: number; at: Date }>>()
 })
 
-it('W7: a handler may be a generator, whose return is the result', () => {
+it('a handler may be a generator, whose return is the result', () => {
   const more = { models: { a: {} as Model, c: {} as Model } }
   const plainly = () =>
     createRuntime(spec, { ...more, tools: { search: ({ text }) => ({ hits: [text] }), plain: () => 1 } })
@@ -92,7 +92,7 @@ it('W7: a handler may be a generator, whose return is the result', () => {
   expectTypeOf([plainly, stepwise, wrongly]).toBeArray()
 })
 
-it('M14: an agent carries its name, role and what it answers', () => {
+it('an agent has the types of its name, role and answer', () => {
   expectTypeOf(analyst.name).toEqualTypeOf<'analyst'>()
   expectTypeOf(analyst.role).toEqualTypeOf<'specialist'>()
   expectTypeOf<SpecialistNames<typeof spec>>().toEqualTypeOf<'analyst' | 'writer'>()
@@ -102,20 +102,20 @@ it('M14: an agent carries its name, role and what it answers', () => {
   expectTypeOf(analyst).not.toExtend<AgentSpec<'other'>>()
 })
 
-it('M10: withTenant keeps the types', () => {
+it('withTenant keeps the types', () => {
   const other = withTenant(spec, defineTenant('globex', 'v1'))
   expectTypeOf(other).toEqualTypeOf<typeof spec>()
   expectTypeOf(other).toExtend<RuntimeSpec>()
 })
 
-it('M2: a spec without types has handlers of any name', () => {
+it('a spec without types has handlers of any name', () => {
   expectTypeOf<ToolHandlers<RuntimeSpec>[string]>().toEqualTypeOf<ToolHandler>()
   const empty = defineRuntime({ tenant: defineTenant('acme', 'v1') })
   expectTypeOf<keyof ToolHandlers<typeof empty>>().toEqualTypeOf<never>()
   expectTypeOf(empty).toExtend<RuntimeSpec>()
 })
 
-it('M14: misspelt and missing properties are type errors', () => {
+it('misspelt and missing properties are type errors', () => {
   // @ts-expect-error a coordinator's property
   const routes = () => defineSpecialist({ name: 'x', model: 'a/b', prompt: 'x', routes: ['y'] })
   // @ts-expect-error tools are needed
@@ -127,7 +127,7 @@ it('M14: misspelt and missing properties are type errors', () => {
   expectTypeOf([routes, tools, approval, limits]).toBeArray()
 })
 
-it('Command and page: a route to an agent that is not there is a type error, as far as names are known', () => {
+it('a route to an unknown agent is a type error, if the names are known', () => {
   const tenant = defineTenant('a', 'b')
   const asked = { model: 'a/b', prompt: 'x' } as const
   const front = defineCoordinator({ name: 'front', ...asked, routes: ['analyst', 'writer'] })
@@ -144,7 +144,7 @@ it('Command and page: a route to an agent that is not there is a type error, as 
   expectTypeOf([unknown, none, open, list]).toBeArray()
 })
 
-it('Command and page: agents given as routes are agents of the spec, with their tools and what they answer', () => {
+it('agents given as routes belong to the spec, with their tools and answers', () => {
   const front = defineCoordinator({ name: 'front', model: 'a/b', prompt: 'x', routes: [analyst, 'writer'] })
   const spec = defineRuntime({ tenant: defineTenant('a', 'b'), agents: [front, writer], tools: [plain] })
   expectTypeOf<SpecialistNames<typeof spec>>().toEqualTypeOf<'analyst' | 'writer'>()
@@ -152,7 +152,7 @@ it('Command and page: agents given as routes are agents of the spec, with their 
   expectTypeOf<keyof ToolHandlers<typeof spec>>().toEqualTypeOf<'search' | 'plain'>()
 })
 
-it('Command and page: handlers and models are required where the agents are known', () => {
+it('handlers and models are required where the agents are known', () => {
   const model: Model = { async *stream() {} }
   const tools: Handlers = { search: () => ({}), plain: () => 1 }
   const models = { a: model, c: () => model }
@@ -179,7 +179,7 @@ it('Command and page: handlers and models are required where the agents are know
   expectTypeOf([right, typed, nothing, less, provider, handler, input, other, through, lacking]).toBeArray()
 })
 
-it('Command and page: what is not known of a spec is required by nobody', () => {
+it('unknown parts of a spec are optional', () => {
   const model: Model = { async *stream() {} }
   const tenant = defineTenant('acme', 'v1')
   const parsed = () => createRuntime(parseRuntimeSpec('{}'))
@@ -193,7 +193,7 @@ it('Command and page: what is not known of a spec is required by nobody', () => 
   expectTypeOf([parsed, empty, tooled, any, without]).toBeArray()
 })
 
-it('P9: a Standard JSON Schema without validate gives what may be given to it', () => {
+it('a Standard JSON Schema without validate has its input type', () => {
   const schema = {
     '~standard': { version: 1, vendor: 'made', jsonSchema: { input: () => ({ type: 'object' }) } },
   } as StandardJsonSchema<{ text: string }>

@@ -22,7 +22,7 @@ const go = { name: 'go', description: 'Goes' } as const
 const input = { type: 'object', properties: { where: { type: 'string' } } } as const
 
 describe('defineTool', () => {
-  it('M2: takes a Standard Schema, dumps its JSON Schema and keeps the schema off the dump', () => {
+  it('takes a Standard Schema, dumps its JSON Schema and keeps the schema off the dump', () => {
     const tool = defineTool({ ...go, input: schema, output: z.string() })
     expect(JSON.parse(JSON.stringify(tool))).toEqual({
       name: 'go',
@@ -43,7 +43,7 @@ describe('defineTool', () => {
     expect(Object.isFrozen(tool.input)).toBe(true)
   })
 
-  it('M2: takes schemas that are functions', () => {
+  it('takes schemas that are functions', () => {
     const callable = Object.assign(() => undefined, {
       '~standard': {
         version: 1 as const,
@@ -57,7 +57,7 @@ describe('defineTool', () => {
     expect(standardSchemasOf(tool)['input']).toBe(callable)
   })
 
-  it('M2: copies a JSON Schema', () => {
+  it('copies a JSON Schema', () => {
     const own = { type: 'object', properties: { a: { type: 'string' } } }
     const tool = defineTool({ ...go, input: own })
     own.properties.a.type = 'number'
@@ -65,7 +65,7 @@ describe('defineTool', () => {
     expect(Object.isFrozen(own)).toBe(false)
   })
 
-  it('M2: says what to do about a schema that cannot give its JSON Schema', () => {
+  it('says what to do about a schema without a JSON Schema', () => {
     expect(issuesOf(() => defineTool({ ...go, input: mini.object({}) as never }))).toEqual([
       { path: 'input', message: expect.stringMatching(/zod 4\.2 or newer \(not zod\/mini\)/) },
     ])
@@ -74,21 +74,21 @@ describe('defineTool', () => {
     ])
   })
 
-  it('M2: refuses an input that is no object, and what is no schema', () => {
+  it('refuses an input that is not an object, and an invalid schema', () => {
     expect(pathsOf(() => defineTool({ ...go, input: z.string() }))).toEqual(['input'])
     for (const wrong of [undefined, null, 'string', 5, true, [], new Date(), () => undefined]) {
       expect(pathsOf(() => defineTool({ ...go, input: wrong as never }))).toEqual(['input'])
     }
   })
 
-  it('M5: only properties of the input can hold references', () => {
+  it('only properties of the input can hold references', () => {
     const table = defineReference({ name: 'table' })
     const tool = defineTool({ ...go, input, references: { where: table }, result: table })
     expect([tool.references, tool.result]).toEqual([{ where: 'table' }, 'table'])
     expect(pathsOf(() => defineTool({ ...go, input, references: { were: table } }))).toEqual(['references.were'])
   })
 
-  it('M2: a schema that contains itself has one problem, and ends every walk', () => {
+  it('a schema that contains itself has one problem, and ends every walk', () => {
     const cyclic: Record<string, unknown> = { type: 'object' }
     cyclic['properties'] = { self: cyclic }
     const referring: Record<string, unknown> = { $ref: 'elsewhere' }
@@ -97,14 +97,14 @@ describe('defineTool', () => {
     expect(pathsOf(() => defineTool({ ...go, input: referring }))).toContain('input.properties.self')
   })
 
-  it('M2: takes a reference to the schema itself, however it is written', () => {
+  it('takes a reference to the schema itself, however it is written', () => {
     for (const $ref of ['', '#']) {
       const node = { type: 'object', properties: { next: { $ref } } }
       expect(defineTool({ ...go, input: node }).input).toEqual(node)
     }
   })
 
-  it('M2: says of an input that is no object what it is, and what to do', () => {
+  it('reports the type of an input that is not an object, with advice', () => {
     const [a, b] = [z.object({ kind: z.literal('a') }), z.object({ kind: z.literal('b') })]
     const wrap = 'Wrap it: z.object({ request: … })'
     const inputs: readonly [Schema, string, string][] = [
@@ -126,7 +126,7 @@ describe('defineTool', () => {
     }
   })
 
-  it('M2: refuses what JSON would drop or change', () => {
+  it('refuses values that JSON would drop or change', () => {
     const cyclic: Record<string, unknown> = { type: 'object' }
     cyclic['self'] = { cyclic }
     const wrong = (extra: object) => pathsOf(() => defineTool({ ...go, input: { type: 'object', ...extra } }))
@@ -139,7 +139,7 @@ describe('defineTool', () => {
     expect(wrong(JSON.parse('{"properties":{"__proto__":{}}}'))).toEqual(['input.properties.__proto__'])
   })
 
-  it('M2: leaves out what is undefined and keeps one shared object where it appears twice', () => {
+  it('omits undefined members and keeps one shared object where it appears twice', () => {
     const shared = { type: 'string' }
     const own = { type: 'object', title: undefined, properties: { a: shared, b: shared } }
     const tool = defineTool({ ...go, input: own, timeoutMs: undefined as never })
@@ -150,7 +150,7 @@ describe('defineTool', () => {
 })
 
 describe('the roles', () => {
-  it('M14: each helper gives a frozen agent of its role, tools and plans by name', () => {
+  it('each helper gives a frozen agent of its role, tools and plans by name', () => {
     const { front, analyst, planner, executor } = team()
     expect([front, analyst, planner, executor].map((agent) => agent.role)).toEqual([
       'coordinator',
@@ -165,13 +165,13 @@ describe('the roles', () => {
     expect(analyst.tools).toEqual(['search'])
   })
 
-  it('M14: the keys of a dump do not depend on the order in which they were written', () => {
+  it('the keys of a dump do not depend on the order in which they were written', () => {
     const one = defineSpecialist({ name: 'one', description: 'x', model: 'a/b', prompt: 'y', limits: { maxSteps: 1 } })
     const two = defineSpecialist({ limits: { maxSteps: 1 }, prompt: 'y', model: 'a/b', description: 'x', name: 'one' })
     expect(JSON.stringify(one)).toBe(JSON.stringify(two))
   })
 
-  it('M14: every problem of an agent is told at once', () => {
+  it('every problem of an agent is reported at once', () => {
     const wrong = { name: 'Front', model: 'small', prompt: '', routes: [], tool: [], limits: { maxSteps: 0 } }
     expect(pathsOf(() => defineCoordinator(wrong as never)).sort()).toEqual(
       ['limits.maxSteps', 'model', 'name', 'prompt', 'routes', 'tool'].sort(),
@@ -189,7 +189,7 @@ describe('the roles', () => {
     }
   })
 
-  it('Command and page: routes are agents or names; agents join the spec with their tools', () => {
+  it('routes are agents or names; agents join the spec with their tools', () => {
     const { analyst } = team()
     const asked = { model: 'a/b', prompt: 'x' }
     const writer = defineSpecialist({ name: 'writer', ...asked })
@@ -205,7 +205,7 @@ describe('the roles', () => {
     expect(pathsOf(() => defineRuntime({ tenant, agents: [front, writer, other] }))).toEqual(['agents[0].routes[0]'])
   })
 
-  it('Command and page: a name that is not there is said with those that are, and the one that was meant', () => {
+  it('an unknown name is reported with the known ones and the closest match', () => {
     const { search } = team()
     const asked = { model: 'a/b', prompt: 'x' }
     const agents = [
@@ -224,7 +224,7 @@ describe('the roles', () => {
     })
   })
 
-  it('M14: tools are tools or names', () => {
+  it('tools are tools or names', () => {
     const tool = defineTool({ ...go, input })
     const agent = (tools: unknown) => () => defineSpecialist({ name: 'a', model: 'a/b', prompt: 'x', tools } as never)
     expect(agent([tool, 'other'])().tools).toEqual(['go', 'other'])
@@ -235,7 +235,7 @@ describe('the roles', () => {
 })
 
 describe('reference types, plan types, data environments', () => {
-  it('M2: are frozen JSON in a fixed order', () => {
+  it('are frozen JSON in a fixed order', () => {
     const type = defineReference({ glimpse: false, ttlMs: 5, mediaType: 'text/csv', schema, name: 'rows' })
     expect(Object.keys(type)).toEqual(['name', 'schema', 'mediaType', 'ttlMs', 'glimpse'])
     expect(standardSchemasOf(type)['schema']).toBe(schema)
@@ -243,7 +243,7 @@ describe('reference types, plan types, data environments', () => {
     expect(Object.isFrozen(type.schema)).toBe(true)
   })
 
-  it('M8: a data environment holds names of variables, never what is in them', () => {
+  it('a data environment holds names of variables, never their values', () => {
     const url = 'postgres://user:hunter2@host/db'
     const issues = issuesOf(() => defineDataEnvironment({ databases: { sales: { urlEnv: url } } }))
     expect(issues.map((issue) => issue.path)).toEqual(['databases.sales.urlEnv'])

@@ -20,7 +20,7 @@ const codes = {
 }
 
 describe('errors', () => {
-  it.each(Object.entries(codes))('B1: %s has one class, named after itself', (code, errorClass) => {
+  it.each(Object.entries(codes))('%s has one class, named after itself', (code, errorClass) => {
     const error = errorFromCode(code, 'What to do.')
     expect(error).toBeInstanceOf(errorClass)
     expect(error).toBeInstanceOf(errors.BailiwickError)
@@ -31,24 +31,24 @@ describe('errors', () => {
     expect(recognising).toEqual([errorClass])
   })
 
-  it('B1: two errors of one code have the same keys and the same message', () => {
+  it('two errors of one code have the same keys and the same message', () => {
     const [one, two] = [errorFromCode('NOT_FOUND', 'Not found.'), errorFromCode('NOT_FOUND', 'Not found.')]
     expect(Object.getOwnPropertyNames(one)).toEqual(Object.getOwnPropertyNames(two))
     expect({ ...one }).toEqual({ ...two })
   })
 
-  it('B9: a quota tells which, how much and how much is used', () => {
+  it('a quota names its limit, its maximum and its usage', () => {
     const details = { quota: 'items.references', limit: 10, used: 11 }
     expect(errorFromCode('QUOTA_EXCEEDED', 'Full.', details)).toMatchObject(details)
   })
 
-  it('R19: a busy thread tells which run has it, if one has', () => {
+  it('a busy thread names the run that has it, if there is one', () => {
     const run = { runId: 'run_1', status: 'suspended' }
     expect(errorFromCode('THREAD_BUSY', 'Busy.', run)).toMatchObject(run)
     expect(errorFromCode('THREAD_BUSY', 'Busy.')).toMatchObject({ runId: undefined, status: undefined })
   })
 
-  it('M2: a spec error lists its issues, and says them all', () => {
+  it('a spec error lists its issues, and its message has them all', () => {
     const issues = [
       { path: '', message: 'One.' },
       { path: 'agents[0].name', message: 'Two.' },

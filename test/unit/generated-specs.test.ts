@@ -69,7 +69,7 @@ const agent = shuffled(
 const unique = <T extends { name: string }>(values: fc.Arbitrary<T>) =>
   fc.uniqueArray(values, { selector: (value) => value.name, maxLength: 4 })
 
-it('M2: every spec that is accepted reads its dump back, byte for byte', () => {
+it('every spec that is accepted reads its dump back, byte for byte', () => {
   fc.assert(
     fc.property(
       unique(reference),

@@ -26,6 +26,6 @@ function outcome(dump: unknown): Pick<Row, 'issues' | 'error'> {
   }
 }
 
-it.each(table)('M2: hostile spec: $name', ({ dump, issues, error }) => {
+it.each(table)('hostile spec: $name', ({ dump, issues, error }) => {
   expect(outcome(dump)).toEqual(error === undefined ? { issues } : { error })
 })

@@ -42,11 +42,11 @@ describe('the events of a model', () => {
     [' (text.delta): id must be a string, not a symbol', () => ({ type: 'text.delta', id: Symbol('a'), delta: '' })],
     [' cannot be read: a getter of its own', () => throwing({}, 'type')],
     [' (text.delta) cannot be read: a getter of its own', () => throwing({ type: 'text.delta', id: 'a' }, 'delta')],
-  ])('R14: event 2%s', (told, event) => {
+  ])('event 2%s', (told, event) => {
     expect(messageOf(delta, event())).toBe(`The model's answer is wrong: event 2${told}.`)
   })
 
-  it.each(['delta', 'metadata'])('P4: a %s that no answer can hold is told with its size and the limit', (field) => {
+  it.each(['delta', 'metadata'])('a %s that no answer can hold is reported with its size and the limit', (field) => {
     const large = 'x'.repeat((4 << 20) + 1)
     const told = messageOf({ ...delta, [field]: large })
     expect(told).toMatch(
@@ -54,7 +54,7 @@ describe('the events of a model', () => {
     )
   })
 
-  it('W2: what a model wrote is a text, whatever it came as', () => {
+  it('text of a model is a string, whatever its type was', () => {
     const cyclic: Record<string, unknown> = {}
     cyclic['self'] = cyclic
     const call = { type: 'tool.call', callId: 'c', tool: 't', input: '{}' }
@@ -77,7 +77,7 @@ describe('the events of a model', () => {
     ])
   })
 
-  it('W2: metadata that JSON or the core cannot hold is mended or left out, and the text stays', () => {
+  it('metadata that JSON or the core cannot hold is mended or left out, and the text stays', () => {
     const deep = JSON.parse(`${'['.repeat(101)}${']'.repeat(101)}`)
     const cyclic: unknown[] = []
     cyclic.push(cyclic)
@@ -107,7 +107,7 @@ describe('the events of a model', () => {
     ])
   })
 
-  it('W2: usage is told as far as it can be read', () => {
+  it('usage is reported as far as it can be read', () => {
     const finish = { type: 'finish', reason: 'stop' }
     const usage = {
       inputTokens: Number.NaN,
@@ -130,7 +130,7 @@ describe('the events of a model', () => {
     }
   })
 
-  it('P5: metadata is sent where it changes, and nothing else grows with it', () => {
+  it('metadata is sent when it changes, and nothing else grows with it', () => {
     const signature = { signature: 's'.repeat(1500) }
     const taken = new ModelEvents()
     let sent = 0
@@ -156,7 +156,7 @@ describe('the events of a model', () => {
     expect(sentOf(taken, own)).toEqual({ n: 3 })
   })
 
-  it('W2: an opaque part keeps its data, and nothing of the host goes with it', () => {
+  it('an opaque part keeps its data, without values of the host', () => {
     const data = { type: 'server_tool_use', input: [1, null] }
     expect(read({ type: 'opaque', provider: 'p', data, extra: 1n })).toEqual([{ type: 'opaque', provider: 'p', data }])
     expect(read({ type: 'opaque', provider: 'p', data: 1n })).toEqual([{ type: 'opaque', provider: 'p', data: 1 }])

@@ -8,43 +8,40 @@ async function freshLoader() {
   return await import('../../ts/native/loader.ts')
 }
 
-describe('M15: the loader', () => {
+describe('the loader', () => {
   beforeEach(() => vi.stubEnv('BAILIWICK_NATIVE_PATH', undefined))
   afterEach(() => {
     vi.unstubAllEnvs()
     vi.restoreAllMocks()
   })
 
-  test('M15: loads the addon of this platform, once', async () => {
+  test('loads the addon of this platform, once', async () => {
     const { loadAddon } = await freshLoader()
     expect(loadAddon()).toBe(loadAddon())
   })
 
-  test('M15: names the platform as the build does', () => {
+  test('names the platform as the build does', () => {
     expect(currentPlatform().name).toBe(platformName())
   })
 
-  test('M15: an explicit path that does not load is an error that says how to go on', async () => {
+  test('an explicit path that does not load is an error with advice', async () => {
     vi.stubEnv('BAILIWICK_NATIVE_PATH', '/nowhere/bailiwick.node')
     const { loadAddon } = await freshLoader()
     expect(loadAddon).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
     expect(loadAddon).toThrow(/unset BAILIWICK_NATIVE_PATH/)
   })
 
-  test.each(supportedPlatforms)(
-    'M15: without its package, %s gets an error that names it and the fix',
-    async (name) => {
-      // No file of a checkout must stand in for the package.
-      const missing = { ...currentPlatform(), name, packageName: `@bailiwick/${name}`, fileName: 'absent.node' }
-      vi.doMock('../../ts/native/platform.ts', () => ({ currentPlatform: () => missing, supportedPlatforms }))
-      const { loadAddon } = await freshLoader()
-      expect(loadAddon).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
-      expect(loadAddon).toThrow(new RegExp(`needs the package @bailiwick/${name}, .* --omit=optional`, 's'))
-      vi.doUnmock('../../ts/native/platform.ts')
-    },
-  )
+  test.each(supportedPlatforms)('without its package, %s gets an error that names it and the fix', async (name) => {
+    // No file of a checkout must stand in for the package.
+    const missing = { ...currentPlatform(), name, packageName: `@bailiwick/${name}`, fileName: 'absent.node' }
+    vi.doMock('../../ts/native/platform.ts', () => ({ currentPlatform: () => missing, supportedPlatforms }))
+    const { loadAddon } = await freshLoader()
+    expect(loadAddon).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
+    expect(loadAddon).toThrow(new RegExp(`needs the package @bailiwick/${name}, .* --omit=optional`, 's'))
+    vi.doUnmock('../../ts/native/platform.ts')
+  })
 
-  test('M15: a platform that has no package is an error that names those that have one', async () => {
+  test('a platform that has no package is an error that names those that have one', async () => {
     vi.spyOn(process, 'platform', 'get').mockReturnValue('sunos')
     const { loadAddon } = await freshLoader()
     expect(loadAddon).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
@@ -60,7 +57,7 @@ describe('M15: the loader', () => {
     ['darwin', 'arm64', false, 'darwin-arm64'],
     ['win32', 'x64', false, 'win32-x64-msvc'],
     ['win32', 'arm64', false, 'win32-arm64-msvc'],
-  ])('M15: on %s %s (glibc: %s) it is %s', (platform, arch, glibc, name) => {
+  ])('on %s %s (glibc: %s) it is %s', (platform, arch, glibc, name) => {
     expect(currentPlatform({ platform, arch, usesGlibc: () => glibc })).toEqual({
       name,
       packageName: `@bailiwick/${name}`,

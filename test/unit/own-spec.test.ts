@@ -32,7 +32,7 @@ function foreignSpec() {
 }
 
 describe('a spec of another copy of the package', () => {
-  test('R11: is made anew, once, and dumps alike; its definitions stay what they are', () => {
+  test('is rebuilt once, and dumps alike; its definitions stay the same', () => {
     const spec = foreignSpec()
     expect(other.createRuntime).not.toBe(createRuntime)
     expect(topologyOf(spec)).toBe(undefined)
@@ -44,12 +44,12 @@ describe('a spec of another copy of the package', () => {
     expect(Object.isFrozen(own)).toBe(true)
   })
 
-  test('R11: can be bound to another tenant', () => {
+  test('can be bound to another tenant', () => {
     const spec = withTenant(foreignSpec(), globex)
     expect([spec.tenant, spec.limits]).toEqual([globex, { bytes: 1000 }])
   })
 
-  test('R11: opens a runtime, whose tools get what the schema makes of the input', async () => {
+  test('opens a runtime, whose tools get the output of the schema', async () => {
     const spec = foreignSpec()
     const { scriptedModel } = await import('../../ts/testing/index.ts')
     const inputs: unknown[] = []
@@ -79,19 +79,19 @@ describe('a spec of another copy of the package', () => {
     ['without a tenant', { [brand]: 1, agents: [], tools: [], references: [], plans: [], providers: {} }, 'tenant'],
     ['with tools that are none', { [brand]: 1, tenant: acme, tools: [{ name: 5 }] }, 'tools[0].name'],
     ['with a limit that is none', { [brand]: 1, tenant: acme, limits: { bytes: -1 } }, 'limits.bytes'],
-  ])('R11: %s is refused, and says where', async (_, claimed, path) => {
+  ])('%s is refused with the place', async (_, claimed, path) => {
     const error = await failureOf(() => createRuntime(claimed as never, { store: 'memory:' }))
     if (!SpecError.isInstance(error)) throw error
     expect(error.issues.map((issue) => issue.path)).toContain(path)
   })
 
-  test('R11: of another tenant than its data environment is refused', async () => {
+  test('of another tenant than its data environment is refused', async () => {
     const claimed = { [brand]: 1, tenant: acme, dataEnvironment: { tenantId: 'globex' } }
     const error = await failureOf(() => createRuntime(claimed as never, { store: 'memory:' }))
     expect(TenantMismatchError.isInstance(error)).toBe(true)
   })
 
-  test('R11: that cannot be read is no spec', async () => {
+  test('that cannot be read is no spec', async () => {
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
     const throwing = Object.defineProperty({ [brand]: 1 }, 'tenant', {

@@ -37,7 +37,7 @@ function rendered(given: Prompt | string): Promise<string | undefined> {
 }
 
 describe('layeredPrompt', () => {
-  it('M12: renders its layers in a fixed order, whatever the order in which they were written', async () => {
+  it('renders its layers in a fixed order, whatever the order in which they were written', async () => {
     expect(await rendered(prompt)).toBe(
       [
         'You are an analyst.',
@@ -51,12 +51,12 @@ describe('layeredPrompt', () => {
     expect(await rendered('Plain.')).toBe('Plain.')
   })
 
-  it('M12: is frozen JSON that renders the same after a dump', async () => {
+  it('is frozen JSON that renders the same after a dump', async () => {
     expect(Object.isFrozen(prompt.domainKnowledge)).toBe(true)
     expect(await rendered(JSON.parse(JSON.stringify(prompt)))).toBe(await rendered(prompt))
   })
 
-  it('M12: has no place for a tenant, and no tenant is in it', async () => {
+  it('has no place for a tenant, and no tenant is in it', async () => {
     expect(pathsOf(() => layeredPrompt({ instructions: 'x', tenant: 'acme' } as never))).toEqual(['tenant'])
     const one = specOf(prompt)
     const texts = [await systemOf(one), await systemOf(withTenant(one, globex))]
@@ -65,7 +65,7 @@ describe('layeredPrompt', () => {
     expect(texts[0]).not.toMatch(/acme|globex/)
   })
 
-  it('M12: domain knowledge is JSON', () => {
+  it('domain knowledge is JSON', () => {
     const domainKnowledge = { now: new Date(0) as never, count: Number.POSITIVE_INFINITY }
     expect(pathsOf(() => layeredPrompt({ instructions: 'x', domainKnowledge }))).toEqual([
       'domainKnowledge.now',

@@ -20,7 +20,7 @@ function isDeeplyFrozen(value: unknown): boolean {
 }
 
 describe('defineRuntime', () => {
-  it('M2: needs no more than a tenant', () => {
+  it('needs no more than a tenant', () => {
     const spec = defineRuntime({ tenant: acme })
     expect(JSON.stringify(spec)).toBe(
       '{"bailiwick":1,"tenant":{"resourceId":"acme","version":"v1"},"agents":[],"tools":[],"references":[],"plans":[],' +
@@ -28,7 +28,7 @@ describe('defineRuntime', () => {
     )
   })
 
-  it('M2: registers what agents and tools hold, each once', () => {
+  it('registers the parts of agents and tools, each once', () => {
     const { agents, search, table, report } = team()
     const spec = defineRuntime({ tenant: acme, agents })
     expect(spec.agents).toEqual(agents)
@@ -38,7 +38,7 @@ describe('defineRuntime', () => {
     expect(spec.tools[0]).toBe(search)
   })
 
-  it('M2: copies what it was given and does not freeze it', () => {
+  it('copies its input and does not freeze it', () => {
     const limits = { items: { references: 10 }, run: { maxSteps: 5 } }
     const providers = { test: { apiKeyEnv: 'TEST_KEY' } }
     const spec = defineRuntime({ tenant: acme, limits, providers })
@@ -48,7 +48,7 @@ describe('defineRuntime', () => {
     expect(spec.providers).toEqual({ test: { apiKeyEnv: 'TEST_KEY' } })
   })
 
-  it('M2: reads its own dump back, byte for byte', () => {
+  it('reads its own dump back, byte for byte', () => {
     const spec = defineRuntime({
       tenant: acme,
       agents: team().agents,
@@ -77,7 +77,7 @@ describe('defineRuntime', () => {
     ])
   })
 
-  it('M2: tells every problem at once, each with its place', () => {
+  it('reports every problem at once, each with its place', () => {
     const { front, analyst } = team()
     const issues = issuesOf(() =>
       defineRuntime({
@@ -108,7 +108,7 @@ describe('defineRuntime', () => {
     expect(JSON.stringify(issues)).not.toContain('secret')
   })
 
-  it('M2: refuses one name with two definitions, where the second is held', () => {
+  it('refuses one name with two definitions, where the second is held', () => {
     const one = defineTool({ name: 'go', description: 'One', input: { type: 'object' } })
     const two = defineTool({ name: 'go', description: 'Two', input: { type: 'object' } })
     const first = defineSpecialist({ name: 'first', model: 'a/b', prompt: 'x', tools: [one] })
@@ -125,7 +125,7 @@ describe('defineRuntime', () => {
     ])
   })
 
-  it('M2: takes equal definitions as one, unless their schemas differ in what JSON Schema cannot say', () => {
+  it('accepts equal definitions as one, unless their schemas differ beyond JSON Schema', () => {
     const make = (input: z.ZodType) => defineTool({ name: 'go', description: 'x', input })
     const agentWith = (name: string, tool: ReturnType<typeof make>) =>
       defineSpecialist({ name, model: 'a/b', prompt: 'x', tools: [tool] })
@@ -137,7 +137,7 @@ describe('defineRuntime', () => {
     expect(pathsOf(() => defineRuntime({ tenant: acme, agents: differing }))).toEqual(['agents[1].tools[0]'])
   })
 
-  it('M8: refuses the data environment of another tenant, before any other problem and without its name', () => {
+  it('refuses the data environment of another tenant, before any other problem and without its name', () => {
     const dataEnvironment = defineDataEnvironment({ tenantId: 'initech' })
     const define = () => defineRuntime({ tenant: acme, dataEnvironment, limits: { bytes: -1 } })
     expect(define).toThrow(TenantMismatchError)
@@ -151,7 +151,7 @@ describe('defineRuntime', () => {
 })
 
 describe('withTenant', () => {
-  it('M10: shares the topology and changes nothing but the tenant', () => {
+  it('shares the topology and changes nothing but the tenant', () => {
     const one = defineRuntime({ tenant: acme, agents: team().agents, limits: { bytes: 10 } })
     const two = withTenant(one, globex)
     expect(two.agents).toBe(one.agents)
@@ -163,14 +163,14 @@ describe('withTenant', () => {
     expect(Object.isFrozen(two)).toBe(true)
   })
 
-  it('M11: shows the version in the dump and nowhere else', () => {
+  it('shows the version in the dump only', () => {
     const one = defineRuntime({ tenant: acme })
     const two = withTenant(one, defineTenant('acme', 'v2'))
     expect(JSON.stringify(two)).toBe(JSON.stringify(one).replace('"v1"', '"v2"'))
     expect(topologyJson(two)).toBe(topologyJson(one))
   })
 
-  it('M2: checks the tenant, the limits and the retention', () => {
+  it('checks the tenant, the limits and the retention', () => {
     const spec = defineRuntime({ tenant: acme, limits: { bytes: 1 }, retention: { cache: { ttlMs: 5 } } })
     const own = withTenant(spec, globex, { limits: { bytes: 2 } })
     expect(tenantPart(own)).toEqual({ tenant: globex, limits: { bytes: 2 }, retention: { cache: { ttlMs: 5 } } })

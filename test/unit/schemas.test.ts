@@ -22,7 +22,7 @@ function made(json: JsonSchema, validate?: StandardSchema['~standard']['validate
 }
 
 describe('a root that is a reference', () => {
-  test('P7: a named or recursive object stands in place of the reference, and the definitions stay', () => {
+  test('a named or recursive object stands in place of the reference, and the definitions stay', () => {
     const named = defineTool({ ...go, input: z.object({ a: z.string() }).meta({ id: 'Input' }) })
     expect(named.input).toMatchObject({ type: 'object', properties: { a: { type: 'string' } }, required: ['a'] })
     expect(named.input).not.toHaveProperty('$ref')
@@ -71,12 +71,12 @@ describe('a root that is a reference', () => {
     ['itself', { $ref: '#' }, { $ref: '#' }],
     ['a circle', { $ref: '#/$defs/A', $defs: { A: { $ref: '#/$defs/A' } } }, undefined],
     ['nothing', { $ref: '#/$defs/A' }, { $ref: '#/$defs/A' }],
-  ])('P7: %s', (_, schema, expected) => {
+  ])('a reference at the root to %s', (_, schema, expected) => {
     if (expected !== undefined) expect(rootInPlace(schema)).toEqual(expected)
     else expect(rootInPlace(schema)).toHaveProperty('$ref')
   })
 
-  test('P7: what had no such reference stays what it was, byte for byte', () => {
+  test('a schema without such a reference stays the same, byte for byte', () => {
     const schemas: JsonSchema[] = [
       { type: 'object', $ref: '#/$defs/A', $defs: { A: target } },
       { type: 'object', properties: { a: { $ref: '#/$defs/intersection7' } }, $defs: { intersection7: {} } },
@@ -90,7 +90,7 @@ describe('a root that is a reference', () => {
     expect(defineTool({ ...go, input: { type: 'object' }, output }).output).toEqual(output)
   })
 
-  test('P7: definitions that a library counts through the process get the same names whatever it counted before', () => {
+  test('definitions that a library counts through the process get the same names whatever it counted before', () => {
     const counted = (first: number) => {
       const [tree, node, list] = [`intersection${first}`, `intersection${first + 7}`, `type${first + 3}`]
       return {
@@ -132,14 +132,14 @@ describe('what is known of a JSON Schema when it is defined', () => {
       '$ref',
       '#/$defs/B/items/$ref',
     ],
-  ])('R7: %s is refused with the tool, the keyword and the place', (_, schema, keyword, place) => {
+  ])('%s is refused with the tool, the keyword and the place', (_, schema, keyword, place) => {
     const [issue, ...more] = issuesOf(() => defineTool({ ...go, input: schema as JsonSchema }))
     expect(more).toEqual([])
     expect(issue?.path).toMatch(/^input\.(properties\.a|\$defs\.B)/)
     expect(issue?.message).toContain(`In the schema of the tool "go", keyword "${keyword}" at "${place}"`)
   })
 
-  test('R7: the same for outputs, references, plans and agents', () => {
+  test('the same for outputs, references, plans and agents', () => {
     const wrong = { type: 'object', properties: { a: { type: 'any' } } }
     const agent = { name: 'a', model: 'a/b', prompt: 'x' } as const
     for (const [define, said] of [
@@ -172,13 +172,13 @@ describe('what is known of a JSON Schema when it is defined', () => {
     ['references below ids, which the core follows', { type: 'object', $id: 'x', properties: { a: { $ref: 'y' } } }],
     ["the drafts' own schemas", property({ $ref: 'https://json-schema.org/draft/2020-12/schema' })],
     ['unknown keywords', property({ nullable: true, 'x-order': 1, required: ['b'] })],
-  ])('R7: %s is taken', (_, input) => {
+  ])('%s is taken', (_, input) => {
     expect(defineTool({ ...go, input: input as JsonSchema }).input).toEqual(input)
   })
 })
 
 describe('what a Standard Schema can do', () => {
-  test('P9: one without validate counts as its JSON Schema', () => {
+  test('one without validate counts as its JSON Schema', () => {
     const input = { type: 'object', properties: { a: { type: 'string' } } }
     const tool = defineTool({ ...go, input: made(input), output: made({ type: 'string' }) })
     expect(tool.input).toEqual(input)
@@ -188,7 +188,7 @@ describe('what a Standard Schema can do', () => {
     )
   })
 
-  test('P10: properties that take anything by their JSON Schema and no JSON by the schema are warned of, once', async () => {
+  test('properties that take anything by their JSON Schema and no JSON by the schema are warned of, once', async () => {
     const json = {
       type: 'object',
       properties: {

@@ -5,13 +5,13 @@ import { auditProblems, denyProblems } from '../../scripts/supply-chain/advisori
 
 const printed = (code: number, output: string, errors = '') => ({ code, output, errors })
 
-describe('TOOLS: advisories', () => {
-  test('TOOLS: none is none, of crates and of npm packages', () => {
+describe('advisories', () => {
+  test('no finding is none, of crates and of npm packages', () => {
     expect(denyProblems(printed(0, 'advisories ok'))).toEqual({ problems: [] })
     expect(auditProblems('.', printed(0, '{"vulnerabilities":{}}'))).toEqual({ problems: [] })
   })
 
-  test('TOOLS: a finding is a problem', () => {
+  test('a finding is a problem', () => {
     expect(denyProblems(printed(1, '', 'error[vulnerability]: x')).problems).toHaveLength(1)
     const report = JSON.stringify({ vulnerabilities: { left: { severity: 'high' }, right: { severity: 'low' } } })
     expect(auditProblems('.', printed(1, report)).problems).toEqual([
@@ -20,7 +20,7 @@ describe('TOOLS: advisories', () => {
     ])
   })
 
-  test('TOOLS: what cannot be fetched is said, and is no problem', () => {
+  test('an unreachable source is reported, and is not a problem', () => {
     const crates = denyProblems(printed(1, '', '[ERROR] failed to fetch advisory database https://…'))
     expect(crates).toEqual({ unreachable: expect.stringMatching(/crates/), problems: [] })
     const message = '405 Method Not Allowed - POST https://registry.example/-/npm/v1/security/advisories/bulk'
@@ -28,16 +28,16 @@ describe('TOOLS: advisories', () => {
     expect(packages).toEqual({ unreachable: expect.stringMatching(/npm packages of \./), problems: [] })
   })
 
-  test('TOOLS: a check that breaks otherwise is a problem', () => {
+  test('a check that breaks otherwise is a problem', () => {
     expect(denyProblems(printed(2, '', 'no such option')).problems).toHaveLength(1)
     expect(auditProblems('.', printed(1, '', 'ENOLOCK')).problems).toHaveLength(1)
   })
 })
 
-describe('S27: what is said of exceptions is so', () => {
+describe('statements about exceptions are true', () => {
   const read = (...path: string[]) => readFileSync(inRoot(...path), 'utf8')
 
-  test('S27: deny.toml names as many advisories as its comment counts, each with its reason and in the lock file', () => {
+  test('deny.toml names as many advisories as its comment counts, each with its reason and in the lock file', () => {
     const [, comment = '', list = ''] = read('deny.toml').match(/((?:^#.*\n)+)ignore = \[\n([\s\S]*?)^\]/m) ?? []
     const entries = [...list.matchAll(/\{ id = "RUSTSEC-\d{4}-\d{4}", reason = "(\w+): [^"]+" \}/g)]
     expect(entries).toHaveLength(list.trim().split('\n').length)
@@ -46,7 +46,7 @@ describe('S27: what is said of exceptions is so', () => {
     for (const [, crate] of entries) expect(read('Cargo.lock')).toContain(`name = "${crate}"`)
   })
 
-  test('S27: images of a release are pinned by digest, or the document says that they are not', () => {
+  test('images of a release are pinned by digest, or the document says that they are not', () => {
     const arePinned = !read('.github', 'workflows', 'release.yml').includes('node:${{ matrix')
     expect(read('docs', 'releasing.md').includes('are tags (`node:22-alpine`), not digests')).toBe(!arePinned)
   })

@@ -8,27 +8,27 @@ import { countRustTests } from '../../scripts/test/rust.mjs'
 const line = (passed: number, failed: number, ignored: number) =>
   `test result: ${failed === 0 ? 'ok' : 'FAILED'}. ${passed} passed; ${failed} failed; ${ignored} ignored; 0 measured; 0 filtered out\n`
 
-describe('TOOLS: counting Rust tests', () => {
-  test('TOOLS: adds up the results of every test program', () => {
+describe('counting Rust tests', () => {
+  test('adds up the results of every test program', () => {
     expect(countRustTests(line(3, 0, 0) + line(4, 1, 0), 101)).toEqual({ passed: 7, failed: 1, problems: [] })
   })
 
-  test('TOOLS: no test, an ignored test and a crash are problems', () => {
+  test('no test, an ignored test and a crash are problems', () => {
     expect(countRustTests(line(0, 0, 0), 0).problems).toHaveLength(1)
     expect(countRustTests(line(3, 0, 1), 0).problems).toHaveLength(1)
     expect(countRustTests(line(3, 0, 0), 101).problems).toHaveLength(1)
   })
 
-  test('TOOLS: a program that tests start as a child is not a test', () => {
+  test('a program that tests start as a child is not a test', () => {
     const output = `test toy ... ignored, the child of the other tests\n${line(3, 0, 1)}`
     expect(countRustTests(output, 0)).toEqual({ passed: 3, failed: 0, problems: [] })
   })
 })
 
-describe('TOOLS: counting Node tests', () => {
+describe('counting Node tests', () => {
   const report = { numPassedTests: 5, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, testResults: [] }
 
-  test('TOOLS: passes on what vitest counted', () => {
+  test('passes on the counts of vitest', () => {
     expect(countNodeTests(report, 0)).toEqual({ passed: 5, failed: 0, problems: [] })
   })
 
@@ -43,13 +43,13 @@ describe('TOOLS: counting Node tests', () => {
       { ...report, testResults: [{ name: 'a', status: 'failed', assertionResults: [] }] },
       1,
     ],
-  ])('TOOLS: %s is a problem', (_, seen, code) => {
+  ])('%s is a problem', (_, seen, code) => {
     expect(countNodeTests(seen, code).problems).toHaveLength(1)
   })
 })
 
-describe('TOOLS: structure', () => {
-  test('TOOLS: only ts/native reaches for the addon', () => {
+describe('structure', () => {
+  test('only ts/native reaches for the addon', () => {
     const source = "import { loadAddon } from '../native/loader.ts'\n"
     expect(moduleProblemsOf('ts/store/store.ts', source)).toHaveLength(1)
     expect(moduleProblemsOf('ts/native/bridge.ts', source)).toEqual([])
@@ -57,8 +57,8 @@ describe('TOOLS: structure', () => {
   })
 })
 
-describe('TOOLS: links', () => {
-  test('TOOLS: finds links outside code', () => {
+describe('links', () => {
+  test('finds links outside code', () => {
     expect(linksOf('[a](b.md#c) `[d](e)` ![f](<g.png>)\n\n```md\n[h](i)\n```\n\n[j]: k.md')).toEqual([
       'b.md#c',
       'g.png',
@@ -66,14 +66,14 @@ describe('TOOLS: links', () => {
     ])
   })
 
-  test('TOOLS: makes anchors as GitHub does', () => {
+  test('makes anchors as GitHub does', () => {
     const text = '# Data & `code`, done\n## Same\n## Same\n```sh\n# not a heading\n```\n'
     expect([...anchorsOf(text)]).toEqual(['data--code-done', 'same', 'same-1'])
   })
 })
 
-describe('TOOLS: lists of the documents', () => {
-  test('TOOLS: a promise names tests that exist, and an invariant has a promise', () => {
+describe('lists of the documents', () => {
+  test('a promise names tests that exist, and an invariant has a promise', () => {
     const row = '| M1 · INV-A | A tenant is frozen. | `test/a.test.ts` |'
     expect(guaranteeProblems(row, 'INV-A', () => true)).toEqual([])
     expect(guaranteeProblems(row, 'INV-A', () => false)).toHaveLength(1)
@@ -81,7 +81,7 @@ describe('TOOLS: lists of the documents', () => {
     expect(guaranteeProblems('| M1 | A tenant is frozen. |  |', '', () => true)).toHaveLength(1)
   })
 
-  test('TOOLS: the index of decisions has each under its title', () => {
+  test('the index of decisions has each under its title', () => {
     const index = '| [3](0003-a.md) | Do it | accepted |'
     expect(decisionProblems(index, ['0003-a.md', 'README.md'], () => '# 3. Do it')).toEqual([])
     expect(decisionProblems(index, ['0003-a.md'], () => '# 3. Do something else')).toHaveLength(1)
@@ -89,7 +89,7 @@ describe('TOOLS: lists of the documents', () => {
     expect(decisionProblems(index, ['0003-a.md', '0004-b.md'], () => '# 4. Do it')).toHaveLength(2)
   })
 
-  test('TOOLS: terms of the glossary are in order', () => {
+  test('terms of the glossary are in order', () => {
     expect(glossaryProblems('| term | meaning |\n| --- | --- |\n| a | x |\n| b | x |\n')).toEqual([])
     expect(glossaryProblems('| term | meaning |\n| --- | --- |\n| b | x |\n| a | x |\n')).toHaveLength(1)
   })

@@ -9,7 +9,7 @@ const CALLS = 25
 const APPROVALS = 5
 
 describe.each(engines)('decisions on %s', (engine) => {
-  it(`B5: of ${WORKERS * CALLS} who decide at once, in ${WORKERS} workers with two handles each, one is heard`, async () => {
+  it(`of ${WORKERS * CALLS} concurrent decisions, in ${WORKERS} workers with two handles each, one succeeds`, async () => {
     const url = await freshUrl(engine)
     await using store = await openStore(url)
     const { approvals } = await runtimeFor(store)

@@ -13,7 +13,7 @@ describe.each(engines)('the end of a process on %s', (engine) => {
     ['exit after the first answer', 7],
     ['exit while closing', 7],
     ['fail with work in flight', 1],
-  ])('B11: %s: the exit code is the one that was given', async (way, code) => {
+  ])('%s: the exit code is the one that was given', async (way, code) => {
     const url = await freshUrl(engine)
     for (let round = 0; round < 3; round += 1) {
       const ending = await startProgram('worker/ending', [way, url]).ended
@@ -23,7 +23,7 @@ describe.each(engines)('the end of a process on %s', (engine) => {
     await (await openStore(url)).close()
   })
 
-  it('B11: a process with nothing in flight ends by itself, without close', async () => {
+  it('a process with nothing in flight ends by itself, without close', async () => {
     const url = await freshUrl(engine)
     const ending = await startProgram('worker/ending', ['nothing in flight', url]).ended
     expect(ending).toMatchObject({ code: 0, errors: '' })
@@ -33,13 +33,13 @@ describe.each(engines)('the end of a process on %s', (engine) => {
     expect(found.map((one) => one?.text())).toEqual([engine === 'memory' ? undefined : 'kept'])
   })
 
-  it('B11: a pending call keeps its process alive', async () => {
+  it('a pending call keeps its process alive', async () => {
     const ending = await startProgram('worker/ending', ['one pending call', await freshUrl(engine)]).ended
     expect(ending).toMatchObject({ code: 0, lines: [expect.stringMatching(/^ref_/)], errors: '' })
   })
 })
 
-it('M4: a second process is told that the store is locked, until the first has ended, even by a kill', async () => {
+it('a second process gets StoreLockedError until the first has ended, even by a kill', async () => {
   const url = await freshUrl('sled')
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     const holder = startProgram('worker/ending', ['hold the store', url])
@@ -52,7 +52,7 @@ it('M4: a second process is told that the store is locked, until the first has e
   }
 })
 
-it('M13: importing the package does not load the addon; opening a store does', async () => {
+it('importing the package does not load the addon; opening a store does', async () => {
   const script = `
     const { defineTenant, defineRuntime, openStore } = await import('bailiwick')
     const { testToolContext } = await import('bailiwick/testing')

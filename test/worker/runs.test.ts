@@ -5,7 +5,7 @@ import { engines, freshUrl } from '../support/stores.ts'
 import { startWorker } from '../support/workers.ts'
 
 describe.each(engines)('runs of workers on %s', (engine) => {
-  it('B6: a worker that is terminated leaves its run interrupted, and another thread goes on with it', async () => {
+  it('a terminated worker leaves its run interrupted, and another thread resumes it', async () => {
     const url = await freshUrl(engine)
     const store = await openStore(url)
     onTestFinished(() => store.close())

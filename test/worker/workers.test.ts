@@ -18,7 +18,7 @@ async function worksAsEver({ references, cache }: Runtime, index: number): Promi
 }
 
 describe.each(durableEngines)('workers on %s', (engine) => {
-  it(`B11: ${TERMINATIONS} workers terminated mid-call: nothing crashes, hangs or is lost, and the lock is given back`, async () => {
+  it(`${TERMINATIONS} workers terminated mid-call: nothing crashes, hangs or is lost, and the lock is given back`, async () => {
     const url = await freshUrl(engine)
     const store = await openStore(url)
     const runtime = await runtimeFor(store)
@@ -49,7 +49,7 @@ describe.each(durableEngines)('workers on %s', (engine) => {
 })
 
 describe.each(engines)('workers on %s', (engine) => {
-  it('B9: what the calls of a terminated worker hold of their tenant’s limit is given back', async () => {
+  it('the reservations of a terminated worker’s calls are given back to the tenant’s limit', async () => {
     const url = await freshUrl(engine)
     const store = await openStore(url)
     onTestFinished(() => store.close())
@@ -69,7 +69,7 @@ describe.each(engines)('workers on %s', (engine) => {
     expect((await putAtLast()).byteLength).toBe(60 << 10)
   })
 
-  it('B4: a value is computed once, whatever worker asks for it', async () => {
+  it('a value is computed once, whatever worker asks for it', async () => {
     const url = await freshUrl(engine)
     const workers = Array.from({ length: 4 }, (_, name) => startWorker('worker/flight', { url, name: `${name}` }))
     const ended = workers.map(({ worker }) => once(worker, 'exit'))
@@ -84,7 +84,7 @@ describe.each(engines)('workers on %s', (engine) => {
     await Promise.all(ended)
   })
 
-  it('B4: when the worker that computes is terminated, the next takes over', async () => {
+  it('when the worker that computes is terminated, the next takes over', async () => {
     const url = await freshUrl(engine)
     const leader = startWorker('worker/flight', { url, name: 'leader' })
     await leader.said('computing')

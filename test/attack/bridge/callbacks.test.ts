@@ -75,7 +75,7 @@ afterAll(() => {
 })
 
 describe(`${cells.length} cells beside a neighbour`, () => {
-  it.each(cells)('S1: %s does: %s', async (place, action) => {
+  it.each(cells)('%s does: %s, and no answer changes', async (place, action) => {
     const store = await openFresh('memory', {}, { seed: 1, now: noon })
     const beside = await neighbour(await opened(store, 'victim'))
     const alone = await beside.transcript()
@@ -113,7 +113,7 @@ describe(`${cells.length} cells beside a neighbour`, () => {
     expect((await store.stats()).alarms).toBe(0)
   })
 
-  it(`S1: answers were fetched ${DRAINS} times, and what listeners threw was told as a warning`, () => {
+  it(`answers were fetched ${DRAINS} times, and errors of listeners became warnings`, () => {
     expect(drains).toBeGreaterThanOrEqual(DRAINS)
     expect(warnings.some((text) => text.includes('A callback fails.'))).toBe(true)
   })

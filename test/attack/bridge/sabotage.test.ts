@@ -66,7 +66,7 @@ function over(signal: AbortSignal): Promise<never> {
 }
 
 describe('what a host puts onto a signal that it is given', () => {
-  it.each(sabotage)('S19: %s: a cancelled tool and a cancelled model end, and so do their runs', async (_, spoil) => {
+  it.each(sabotage)('%s: a cancelled tool and a cancelled model end, and so do their runs', async (_, spoil) => {
     const cancel: { run?: () => void } = {}
     const wait = (signal: AbortSignal) => {
       const ended = over(signal)
@@ -87,7 +87,7 @@ describe('what a host puts onto a signal that it is given', () => {
     }
   })
 
-  it.each(sabotage)('S19: %s: a tool and a model that go on are answered', async (_, spoil) => {
+  it.each(sabotage)('%s: a tool and a model that are not cancelled still answer', async (_, spoil) => {
     const model: Model = {
       async *stream({ signal, messages }) {
         spoil(signal)
@@ -103,7 +103,7 @@ describe('what a host puts onto a signal that it is given', () => {
 })
 
 describe('what a host puts onto a signal that it gives', () => {
-  it.each(sabotage)('S19: %s: the run ends as ever, and following ends', async (_, spoil) => {
+  it.each(sabotage)('%s: the run ends as usual, and following it ends', async (_, spoil) => {
     const runtime = await runtimeOf({})
     const { signal } = new AbortController()
     spoil(signal)
@@ -121,7 +121,7 @@ describe('what a host puts onto a signal that it gives', () => {
     await expect(runtime.query({ prompt: [{ type: 'nothing' }] as never, signal }).result()).rejects.toThrow()
   })
 
-  it('S19: what only looks like a signal is refused', async () => {
+  it('an object that only looks like a signal is refused', async () => {
     const runtime = await runtimeOf({})
     const signal = Object.create(AbortSignal.prototype, { aborted: { value: false } })
     await expect(runtime.query({ prompt: 'Go', signal }).result()).rejects.toMatchObject({ code: 'INVALID_INPUT' })
@@ -134,7 +134,7 @@ describe('what a host puts onto a signal that it gives', () => {
 describe('what a host puts in the place of what is global', () => {
   const globals = ['setImmediate', 'clearImmediate', 'setInterval', 'setTimeout', 'queueMicrotask']
   it.each(globals.flatMap((name) => [[name, () => ({})] as const, [name, fail] as const]))(
-    'S1: %s: every call is answered, meanwhile and afterwards (%s)',
+    '%s: every call is answered, during it and afterwards (%s)',
     async (name, value) => {
       const runtime = await runtimeOf({})
       await runtime.cache.set('key', 'value')
@@ -150,7 +150,7 @@ describe('what a host puts in the place of what is global', () => {
     },
   )
 
-  it('S1: a method of the context that a run is called in: the run ends', async () => {
+  it('a method of the context that a run is called in: the run ends', async () => {
     const model: Model = {
       async *stream({ messages }) {
         Object.assign(executionAsyncResource(), { runInAsyncScope: fail })
@@ -170,7 +170,7 @@ describe('a callback that fails', () => {
     ],
     ['a text', () => 'no'],
     ['a message of lone surrogates', () => new Error('\ud800'.repeat(100_000))],
-  ])('S1: with %s: the model is told', async (_, error) => {
+  ])('with %s: the model receives the failure', async (_, error) => {
     const runtime = await runtimeOf({
       look: () => {
         throw error()
@@ -179,7 +179,7 @@ describe('a callback that fails', () => {
     expect(await runtime.query('Go').result()).toMatchObject({ status: 'completed' })
   })
 
-  it('S1: while what its secrets are read from fails, too: the run ends', async () => {
+  it('if reading its secrets fails too: the run ends', async () => {
     let isDown = false
     const env = {
       get KEY(): string {
@@ -210,7 +210,7 @@ describe('a callback that fails', () => {
     expect(JSON.stringify(await runtime.traces.list())).not.toContain('a secret of acme')
   })
 
-  it('S1: a model that never leaves does not keep its failure from being told', async () => {
+  it('a model whose iterator never returns still reports its failure', async () => {
     const stream = () => ({
       [Symbol.asyncIterator]: () => ({
         next: async () => ({
@@ -224,7 +224,7 @@ describe('a callback that fails', () => {
     expect(await runtime.query('Go').result()).toMatchObject({ status: 'failed' })
   })
 
-  it('S3: a result that lies about its length is measured, and refused', async () => {
+  it('a result that lies about its length is measured, and refused', async () => {
     const bytes = Object.defineProperty(new Uint8Array((64 << 20) + 1), 'length', { value: 1 })
     const runtime = await runtimeOf({ look: () => bytes })
     await runtime.query('Go').result()
@@ -237,7 +237,7 @@ describe('what must not be refused because a tenant is busy', () => {
     ['runs.cancel', (runtime, { runId }) => runtime.runs.cancel(runId)],
     ['Run.cancel', (_, run) => run.cancel()],
     ['the signal of the request', (_, __, abort) => abort()],
-  ])('S13: cancelling by %s, while nothing more may be under way', async (_, cancel) => {
+  ])('cancelling by %s works while the in-flight limit is reached', async (_, cancel) => {
     const { opened, open } = gate()
     const model: Model = {
       async *stream() {
@@ -272,7 +272,7 @@ describe('what must not be refused because a tenant is busy', () => {
 })
 
 describe('a runtime that nobody holds any more', () => {
-  it('S1: keeps its handle until its calls are answered', async () => {
+  it('keeps its handle until its calls are answered', async () => {
     v8.setFlagsFromString('--expose-gc')
     const collect = vm.runInNewContext('gc') as () => void
     const store = await openFresh('memory', { openedCacheBytes: 0 })

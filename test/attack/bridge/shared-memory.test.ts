@@ -56,7 +56,7 @@ const entry = fc.record({
 })
 
 describe('what is fetched', () => {
-  it('S1: is whole, is a copy, and leaves nothing behind', () => {
+  it('is whole, is a copy, and leaves nothing behind', () => {
     const fetches = fc.array(fc.uniqueArray(entry, { selector: ({ token }) => token, maxLength: 20 }), { maxLength: 4 })
     fc.assert(
       fc.property(fetches, (given) => {
@@ -73,7 +73,7 @@ describe('what is fetched', () => {
     )
   })
 
-  it('S3: what is longer than any answer is given back to the core, and no memory is taken for it', () => {
+  it('a length beyond any answer is given back to the core, and no memory is allocated for it', () => {
     const one: Entry = { token: 1, state: 0, bytes: new Uint8Array(1), isLarge: true }
     for (const length of [2 ** 32 - 1, 2 ** 31, (256 << 20) + 1]) {
       const { shared, taken } = addonOf([[one]], { 1: length })
@@ -90,7 +90,7 @@ describe('the rule that nothing is called while shared memory is read', () => {
     ['ts/native/other.ts', 'addon.resolveAtHand(environment, 1, slab)'],
     ['ts/native/shared-memory.ts', "import { quietly } from '../runtime/guard.ts'"],
     ['ts/native/shared-memory.ts', 'fetch(most: number, each: (letter: FetchedEntry) => void): void {'],
-  ])('S1: the structure check refuses %s with %s', (file, source) => {
+  ])('the structure check refuses %s with %s', (file, source) => {
     expect(problemsOf(file, source)).toHaveLength(1)
   })
 })

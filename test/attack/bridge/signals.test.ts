@@ -46,7 +46,7 @@ function callsOf(controller: AbortController, steps: readonly Step[]): string[] 
 }
 
 describe('the signal that callbacks get', () => {
-  it('S19: calls its listeners as any other signal does', () => {
+  it('calls its listeners as any other signal does', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
         expect(callsOf(guardedController(), steps)).toEqual(callsOf(new AbortController(), steps))
@@ -72,7 +72,7 @@ describe('the signal that callbacks get', () => {
         signal.onabort = () => void fail()
       },
     ],
-  ])('S19: %s that fails is told as a warning, without secrets, and the others are called', async (_, add) => {
+  ])('%s that fails becomes a warning without secrets, and the other listeners are called', async (_, add) => {
     const warnings: string[] = []
     const told = new Promise<void>((resolve) => {
       const note = ({ message }: Error) => {

@@ -29,7 +29,7 @@ function skipTo(next: number): void {
 
 describe('the numbers of calls', () => {
   it.each([2 ** 31, 2 ** 32, 2 ** 40, 2 ** 52])(
-    'S2: an open call keeps its answer while others pass %d',
+    'an open call keeps its answer while others pass %d',
     async (border) => {
       const store = await openFresh('memory')
       const [acme, globex] = [await runtimeFor(store, 'acme'), await runtimeFor(store, 'globex')]
@@ -51,7 +51,7 @@ describe('the numbers of calls', () => {
     },
   )
 
-  it('S2: after the last number a call is refused, and nothing of it is done', async () => {
+  it('after the last number a call is refused, and nothing of it is done', async () => {
     const store = await openFresh('memory')
     const runtime = await runtimeFor(store, 'acme')
     await runtime.cache.set('key', 'value')
@@ -63,7 +63,7 @@ describe('the numbers of calls', () => {
     expect(await runtime.cache.get('key')).toBe('value')
   })
 
-  it('S2: should two calls get one number, the second is refused', async () => {
+  it('should two calls get one number, the second is refused', async () => {
     const tokens = [7, 7, 8]
     const doubling: NativeAddon = { ...addon, submit: () => tokens.shift() as number }
     const native = new Bridge(doubling)

@@ -35,7 +35,7 @@ async function copyOfStore(): Promise<string> {
 }
 
 describe.each(Object.keys(plants))('%s in the place of a part of a store', (what) => {
-  it.each(parts)('S4: %s: opening it is refused, and nothing is changed on either side', async (part) => {
+  it.each(parts)('%s: opening it is refused, and nothing is changed on either side', async (part) => {
     const directory = await copyOfStore()
     const outside = freshFolder()
     const moved = join(outside, 'moved')
@@ -53,7 +53,7 @@ describe.each(Object.keys(plants))('%s in the place of a part of a store', (what
   })
 })
 
-it('S18: health says that the directory of an open store was removed, and nothing more is acknowledged', async () => {
+it('health reports that the directory of an open store was removed, and no more writes are acknowledged', async () => {
   const directory = join(freshFolder(), 'store')
   const store = await openStore(`sled:${directory}`)
   const { references } = await runtimeFor(store)

@@ -39,7 +39,7 @@ async function pagesOf<T>(list: (options: { limit: number; cursor?: string }) =>
 }
 
 describe.each(engines)('memory is reserved before it is taken, on %s', (engine) => {
-  it('S6: ids that are too many for one call cost nothing', async () => {
+  it('ids that are too many for one call cost nothing', async () => {
     const { references } = await runtimeFor(await openFresh(engine))
     const ids = Array.from({ length: 1_500_000 })
     let read = 0
@@ -58,7 +58,7 @@ describe.each(engines)('memory is reserved before it is taken, on %s', (engine) 
     expect(read).toBe(0)
   })
 
-  it('S6: an id that is asked for often is read once, and its answer is reserved first', async () => {
+  it('an id that is asked for often is read once, and its answer is reserved first', async () => {
     const store = await openFresh(engine, { openedCacheBytes: 0 })
     const runtime = await limited(store)
     const { id } = await runtime.references.put('file', new Uint8Array(60 * KIB).fill(7))
@@ -70,7 +70,7 @@ describe.each(engines)('memory is reserved before it is taken, on %s', (engine) 
     expect((await runtime.references.resolve(id)).bytes).toHaveLength(60 * KIB)
   })
 
-  it('S6: large approvals are read page by page, and none is lost', async () => {
+  it('large approvals are read page by page, and none is skipped', async () => {
     const store = await openFresh(engine)
     const plenty = await runtimeFor(store)
     const asked: string[] = []
@@ -84,7 +84,7 @@ describe.each(engines)('memory is reserved before it is taken, on %s', (engine) 
     expect(pages).toBeGreaterThan(2)
   })
 
-  it('S6: what is in one piece and does not fit is refused with what to do, and can be read in parts', async () => {
+  it('an indivisible answer that does not fit is refused with advice, and can be read in parts', async () => {
     const store = await openFresh(engine)
     const plenty = await runtimeFor(store)
     for (let version = 0; version < 6; version += 1) {
@@ -102,7 +102,7 @@ describe.each(engines)('memory is reserved before it is taken, on %s', (engine) 
     expect(await plenty.plans.history('p')).toHaveLength(6)
   })
 
-  it('S13: every call counts, whatever it brings', async () => {
+  it('every call counts, whatever it brings', async () => {
     const runtime = await limited(await openFresh(engine))
     const calls = await Promise.allSettled(Array.from({ length: 100 }, () => runtime.cache.get('key')))
     const reasons = calls.flatMap((call) => (call.status === 'rejected' ? [call.reason] : []))
@@ -111,7 +111,7 @@ describe.each(engines)('memory is reserved before it is taken, on %s', (engine) 
     expect(await runtime.cache.get('key')).toBeUndefined()
   })
 
-  it('S13: thousands of calls are ordinary', async () => {
+  it('thousands of calls are ordinary', async () => {
     const { cache } = await runtimeFor(await openFresh(engine))
     const calls = Array.from({ length: 5000 }, () => cache.get('key'))
     expect((await Promise.all(calls)).every((value) => value === undefined)).toBe(true)

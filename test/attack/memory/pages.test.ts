@@ -41,7 +41,7 @@ async function tenant(engine: EngineName) {
 }
 
 describe.each(engines)('a tenant with little room on %s', (engine) => {
-  it('S6: page by page it sees exactly what one with much room sees', async () => {
+  it('page by page a small limit gives exactly the same items as a large one', async () => {
     const open = await tenant(engine)
     const roomy = await open()
     for (let index = 0; index < RUNS; index += 1) {
@@ -57,7 +57,7 @@ describe.each(engines)('a tenant with little room on %s', (engine) => {
     }
   })
 
-  it('S6: a follower that waits holds no more, however often it looks', async () => {
+  it('a follower that waits holds no more, however often it looks', async () => {
     const open = await tenant(engine)
     const asks = [
       { type: 'tool.call', callId: 'one', tool: 'send', input: JSON.stringify({ text: 'z'.repeat(60_000) }) },

@@ -74,7 +74,7 @@ const places: ((word: string) => string[])[] = [
   (word) => ['verify', './nothing-here', '--origin', word],
 ]
 
-test.each(forms)('S17: %#: no command repeats a password, wherever and however its URL is written', async (form) => {
+test.each(forms)('%#: no command repeats a password, wherever and however its URL is written', async (form) => {
   vi.stubEnv('BAILIWICK_ROOT_KEY', Buffer.alloc(32, 7).toString('base64'))
   onTestFinished(() => void vi.unstubAllEnvs())
   const before = readdirSync('.')
@@ -101,7 +101,7 @@ test.each(forms)('S17: %#: no command repeats a password, wherever and however i
   expect(readdirSync('.')).toEqual(before)
 })
 
-test.each(forms)('S17: %#: neither an error nor a directory has a password in it', async (form) => {
+test.each(forms)('%#: neither an error nor a directory has a password in it', async (form) => {
   const before = readdirSync('.')
   for (const wrap of wrappings) {
     for (const open of [(url: string) => openStore(url, { rootKey: new Uint8Array(32) }), setupStore]) {
@@ -113,14 +113,14 @@ test.each(forms)('S17: %#: neither an error nor a directory has a password in it
   expect(readdirSync('.')).toEqual(before)
 })
 
-test('S17: a key in the place of the name of its variable is not said again', async () => {
+test('a key in place of the name of its variable is not repeated', async () => {
   for (const rootKeyEnv of [`${secret}=`, `postgres://me:${secret}@h/x`, `-${secret}`]) {
     const { code, message } = await failureOf(() => openStore('memory:', { rootKeyEnv }))
     expect([code, message]).toEqual(['INVALID_INPUT', expect.not.stringContaining(secret)])
   }
 })
 
-test('S17: paths are paths, whatever is in them', async () => {
+test('paths are paths, whatever is in them', async () => {
   for (const path of ['./data', '/var/lib/a=b', 'C:\\data@home', 'sled:./me@home', './port', 'a@b', '../hosts/x=y']) {
     const told: string[] = []
     const tell = (text: string) => void told.push(text)
@@ -129,7 +129,7 @@ test('S17: paths are paths, whatever is in them', async () => {
   }
 })
 
-test('S17: the list of processes does not show a password for long', async () => {
+test('the list of processes does not show a password for long', async () => {
   // A server that says nothing: the command waits for it.
   const server = createServer()
   await once(server.listen(0, '127.0.0.1'), 'listening')

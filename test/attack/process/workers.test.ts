@@ -10,14 +10,14 @@ const WORKERS = process.env['BAILIWICK_LONG'] === '1' ? 200 : 6
 const program = inRoot('build', 'programs', 'test', 'attack', 'process', 'only-workers.program.js')
 
 describe.each(nodesUnderTest())('a main thread that never loads the addon, on Node %s', (_, node) => {
-  it.each(['end', 'terminate', 'both'])(`S0: ${WORKERS} workers one after the other that %s`, async (way) => {
+  it.each(['end', 'terminate', 'both'])(`${WORKERS} workers one after the other that %s`, async (way) => {
     const url = await freshUrl('sled')
     const printed = await runNode([program, url, `${WORKERS}`, way], inRoot(), node)
     expect(printed.trim().split('\n')).toHaveLength(WORKERS)
   })
 })
 
-it('S0: test files that run in threads, one after the other', async () => {
+it('test files that run in threads, one after the other', async () => {
   const vitest = inRoot('node_modules', 'vitest', 'vitest.mjs')
   const folder = inRoot('test', 'attack', 'process', 'threads')
   const config = join(folder, 'vitest.config.ts')

@@ -79,7 +79,7 @@ const ways: { readonly [way: string]: () => Promise<{ store: Store; name: string
 }
 
 describe.each(Object.entries(ways))('%s', (_, way) => {
-  it.each(Object.entries(places))('S20: is refused in %s', async (path, part) => {
+  it.each(Object.entries(places))('is refused in %s', async (path, part) => {
     const { store, name } = await way()
     const spec = defineRuntime({ tenant, agents, ...part(name) })
     const made = vi.fn()
@@ -91,7 +91,7 @@ describe.each(Object.entries(ways))('%s', (_, way) => {
     expect(made).not.toHaveBeenCalled()
   })
 
-  it('S20: is in no text that a tool or a model fails with', async () => {
+  it('is in no text that a tool or a model fails with', async () => {
     const { store, text } = await way()
     const model = script(calls(['look', {}]))
     const tools = {
@@ -118,7 +118,7 @@ describe.each(Object.entries(ways))('%s', (_, way) => {
   })
 })
 
-it('S20: a variable that a store is opened by later is not read for a model that is made then', async () => {
+it('a variable that a store is opened by later is not read for a model that is made then', async () => {
   const { text } = freshKey()
   const name = freshVariable(text)
   const spec = defineRuntime({ tenant, agents, providers: { test: { apiKeyEnv: name } } })
@@ -137,7 +137,7 @@ it('S20: a variable that a store is opened by later is not read for a model that
   expect(made).not.toHaveBeenCalled()
 })
 
-it('S20: the default environment has no root key, and a key in the password of an address is in no text', async () => {
+it('the default environment has no root key, and a key in the password of an address is in no text', async () => {
   const { text } = freshKey()
   const url = freshVariable('https://user:pass-4711-word@models.example/v1')
   const rootName = freshVariable(text)
@@ -156,12 +156,12 @@ it('S20: the default environment has no root key, and a key in the password of a
   expect(result).toContain('https://user:[redacted]@models.example')
 })
 
-it('S20: what is no root key makes none of other variables', async () => {
+it('an invalid root key protects no other variables', async () => {
   for (const wrong of [new Uint8Array(0), new Uint8Array(31), '', 'x']) rememberRootKey(wrong)
   expect([isRootKey('ANY', ''), isRootKey('ANY', 'x'), isRootKey('UNSET_ANYWHERE')]).toEqual([false, false, false])
 })
 
-it('S20: a worker knows what the thread that starts it knows', async () => {
+it('a worker knows the root keys of the thread that started it', async () => {
   const { bytes, text } = freshKey()
   rememberVariable('ROOT_OF_ANOTHER_THREAD')
   rememberRootKey(bytes)

@@ -94,7 +94,7 @@ function standIn(): string {
   return folder
 }
 
-test('Command and page: neither openStore nor createRuntime makes a directory of a word that may be a secret, nor says it', async () => {
+test('neither openStore nor createRuntime creates a directory for a word that may be a secret, or repeats it', async () => {
   const folder = standIn()
   const spec = defineRuntime({ tenant: defineTenant('acme', 'v1') })
   for (const wrap of wrappings) {
@@ -110,7 +110,7 @@ test('Command and page: neither openStore nor createRuntime makes a directory of
   expect(readdirSync(folder)).toEqual([])
 })
 
-test('Command and page: no command makes a directory of a word that may be a secret, nor says it', async () => {
+test('no command creates a directory for a word that may be a secret, or repeats it', async () => {
   const folder = standIn()
   const places: ((word: string) => string[])[] = [
     (word) => ['isolation', word],
@@ -138,7 +138,7 @@ test('Command and page: no command makes a directory of a word that may be a sec
   expect(readdirSync(folder)).toEqual([])
 })
 
-test('Command and page: neither init nor a backup makes a directory that is called by a URL', async () => {
+test('neither init nor a backup makes a directory that is called by a URL', async () => {
   const folder = standIn()
   const store = await openStore('memory:')
   onTestFinished(() => store.close())
@@ -159,7 +159,7 @@ test('Command and page: neither init nor a backup makes a directory that is call
   expect(readdirSync(folder)).toEqual([])
 })
 
-test('Command and page: a word is either what it says, or its problem does not repeat it', () => {
+test('a word is parsed as a store, or its error does not repeat it', () => {
   const part = fc.constantFrom<string>(
     ...['postgres', '://', ':', '@', '=', ' ', '"', '/', './', 'host', 'sled:', 'memory:', 'x', ';', '\\'],
   )
@@ -175,7 +175,7 @@ test('Command and page: a word is either what it says, or its problem does not r
   )
 })
 
-test('Command and page: what somebody nearly wrote is told', async () => {
+test('near misses are answered with the intended word', async () => {
   const hints: [string, string | RegExp][] = [
     ['postgress://me@h/d', 'that begins with postgres:// alone'],
     ['POSTGRES://me@h/d', 'in small letters'],
@@ -198,7 +198,7 @@ test('Command and page: what somebody nearly wrote is told', async () => {
   }
 })
 
-test('Command and page: openStore and createRuntime take paths that are clearly paths, as every command does', async () => {
+test('openStore and createRuntime take paths that are clearly paths, as every command does', async () => {
   const folder = standIn()
   mkdirSync(join(folder, 'in'))
   process.chdir('in')
@@ -218,7 +218,7 @@ test('Command and page: openStore and createRuntime take paths that are clearly 
   }
 })
 
-test('Command and page: the nearest word is one that a hand would slip from, else none', () => {
+test('the nearest word is a plausible typing error, otherwise none is suggested', () => {
   const known = ['doctor', 'backup', 'restore', 'isolation', 'analyst', 'a']
   const meant = ['docter', 'Doctor', 'bakup', 'restor', 'isolaton', 'anlyst', 'b', '', 'nothing', 'x'.repeat(100_000)]
   expect(meant.map((word) => nearest(word, known))).toEqual([

@@ -76,7 +76,7 @@ const { json } = fc.letrec<{ json: string; member: string }>((tie) => ({
     .map(([name, value]) => `${name}:${value}`),
 }))
 
-it('S23: takes what the core takes, of generated texts', () => {
+it('accepts what the core accepts, for generated texts', () => {
   const verdicts = { taken: 0, refused: 0 }
   const agree = (candidate: string) => {
     const taken = coreTakes(candidate)
@@ -97,7 +97,7 @@ it('S23: takes what the core takes, of generated texts', () => {
   expect(Math.min(verdicts.taken, verdicts.refused)).toBeGreaterThan(1_000)
 })
 
-it('S23: finds equal keys at every depth, however they are spelled', () => {
+it('finds equal keys at every depth, however they are spelled', () => {
   const inside = [(value: string) => `[1,${value}]`, (value: string) => `{"b":${value},"c":{}}`]
   for (const [one, other] of [
     ['a', 'a'],
@@ -126,6 +126,6 @@ it.each([
   ['4,000,000 elements', `[${'1,'.repeat(3_999_999)}1]`, true],
   ['4,000,001 elements', `[${'1,'.repeat(4_000_000)}1]`, false],
   ['a string of colons and quotes', '{"a\\":":":\\":","b":"\\\\"}', true],
-])('S23: has the limits of the core: %s', (_, text, taken) => {
+])('has the limits of the core: %s', (_, text, taken) => {
   expect([takes(text), coreTakes(text)]).toEqual([taken, taken])
 })

@@ -39,7 +39,7 @@ function isHidden(code: number): boolean {
   )
 }
 
-it('S22: every character that is not seen is shown, and every other stays', () => {
+it('every character that is not seen is shown, and every other stays', () => {
   const wrong: string[] = []
   let hidden = 0
   for (let code = 0; code <= 0x10ffff; code += 1) {
@@ -64,12 +64,12 @@ it.each([
   ['a\ufe0fb\u{e0100}c\u{e0041}', 'a\\u{fe0f}b\\u{e0100}c\\u{e0041}'],
   ['rm -rf /\u00a0tmp', 'rm -rf /\\u{a0}tmp'],
   ['x\u200by\u202ez\ud800', 'x\\u{200b}y\\u{202e}z\\u{d800}'],
-])('S22: an approver sees that something is hidden in %j', (text, shown) => {
+])('an approver sees that something is hidden in %j', (text, shown) => {
   expect(printable(text)).toBe(shown)
   expect(`${html`<p>${text}</p>`}`).toBe(`<p>${shown}</p>`)
 })
 
-it('S22: JSON that the command prints has no such character either, and says the same', () => {
+it('JSON output of the command escapes such characters and means the same', () => {
   // The planes that have characters.
   const codes = Array.from({ length: 0x33000 }, (_, code) => (code < 0x32000 ? code : code + 0xae000))
   const all = codes.map((code) => String.fromCodePoint(code)).join('')

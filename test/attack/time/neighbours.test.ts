@@ -112,7 +112,7 @@ const heavy: { readonly [what: string]: (store: Store) => Promise<unknown> } = {
 }
 
 describe.each(Object.entries(heavy))('beside %s', (_, work) => {
-  it('S7: a neighbour is answered as ever while it lasts', async () => {
+  it('a neighbour is answered at its usual speed during it', async () => {
     const store = await openFresh('memory')
     const beside = await neighbour(await runtimeFor(store, 'victim'))
     const alone = await beside.transcript()
