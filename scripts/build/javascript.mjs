@@ -6,7 +6,10 @@ import { inRoot } from '../lib/root.mjs'
 const tooling = ['package.json', 'package-lock.json', 'scripts/build', 'scripts/lib']
 
 /** What importing the package loads, in one file: resolving and reading one takes Node a millisecond. */
-const core = { name: 'core', test: /\/ts\/(arguments|common|errors|native|runs|session|spec|store|telemetry|tenant|types)\/|\/node_modules\/zod\// }
+const core = {
+  name: 'core',
+  test: /\/ts\/(arguments|common|errors|native|runs|session|spec|store|telemetry|tenant|types)\/|\/node_modules\/zod\//,
+}
 
 /** Bundles the public entry points into `dist/`, with what they use of our development dependencies inside. */
 export function buildLibrary() {

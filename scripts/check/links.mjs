@@ -10,11 +10,22 @@ import { inRoot } from '../lib/root.mjs'
 export function linkProblems(documents) {
   return documents.flatMap((document) => {
     const text = readFileSync(inRoot(document), 'utf8')
-    return linksOf(text).flatMap((link) => {
+    const links = linksOf(text).flatMap((link) => {
       const problem = problemOf(document, link)
       return problem === undefined ? [] : [`${document}: ${link}: ${problem}`]
     })
+    const paths = pathsOf(text).filter((path) => !existsSync(inRoot(path)))
+    return [...links, ...paths.map((path) => `${document}: ${path}: no such file`)]
   })
+}
+
+/**
+ * Returns the paths of the repository that a document names in code spans, such as `ts/index.ts`.
+ *
+ * @param {string} text
+ */
+export function pathsOf(text) {
+  return [...text.matchAll(/`((?:crates|ts|test|scripts|examples)\/[\w./-]+)`/g)].map((match) => match[1] ?? '')
 }
 
 /** @param {string} text */

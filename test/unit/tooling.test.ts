@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { anchorsOf, linksOf } from '../../scripts/check/links.mjs'
+import { anchorsOf, linksOf, pathsOf } from '../../scripts/check/links.mjs'
 import { problemsOf as moduleProblemsOf } from '../../scripts/check/modules.mjs'
 import { decisionProblems, glossaryProblems, guaranteeProblems } from '../../scripts/check/registers.mjs'
 import { countNodeTests } from '../../scripts/test/node.mjs'
@@ -63,6 +63,13 @@ describe('links', () => {
       'b.md#c',
       'g.png',
       'k.md',
+    ])
+  })
+
+  test('finds paths of the repository in code spans', () => {
+    expect(pathsOf('`ts/index.ts` and `crates/*/tests`, `crates/model`, ts/other.ts, `nothing/else`')).toEqual([
+      'ts/index.ts',
+      'crates/model',
     ])
   })
 
