@@ -7,21 +7,21 @@ import { ownAgent } from './contenders/own-agent.ts'
 import { type Lag, lagDuring } from './lag.ts'
 import { changingRows, changingText } from './values.ts'
 
-/** What a contender's process prints. */
+/** The output of a contender's process. */
 export interface AtOnce {
   readonly lag: Lag
   readonly seconds: number
-  /** The most that the process held, in bytes: all of it, Node and the store's cache included. */
+  /** Peak memory of the process in bytes, including Node and the store's cache. */
   readonly resident: number
 }
 
-/** Who shows what the machine itself does to an event loop. */
+/** The idle contender, which shows the lag that the machine itself causes. */
 const NOTHING = 'nothing going on'
 
 const [name = '', folder = ''] = process.argv.slice(2)
 const [tenants = 0, steps = 0, bytes = 0] = process.argv.slice(4).map(Number)
 
-/** One run of each tenant. Nothing if the contender is not here. */
+/** Starts one run per tenant. Returns nothing if the contender is not installed. */
 async function runsOfAll(): Promise<(() => Promise<unknown>) | undefined> {
   if (!name.startsWith('bailiwick')) {
     const rival = agentRivals(folder).find((contender: AgentContender) => contender.name === name)

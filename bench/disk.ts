@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 const BLOCK = 512
 
-/** What the files at and below a path take on the disk, in bytes: blocks, not lengths, so that holes count as nothing. */
+/** Returns the bytes on disk of the files at and below a path: blocks, not lengths, so that holes do not count. */
 export function storedBytes(path: string): number {
   const stat = lstatSync(path)
   if (!stat.isDirectory()) return stat.blocks * BLOCK

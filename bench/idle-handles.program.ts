@@ -27,13 +27,13 @@ async function make(from: number, to: number): Promise<number> {
   return ((performance.now() - start) * 1000) / (to - from)
 }
 
-/** What the process holds when nothing is left to collect. */
+/** Returns the memory of the process after garbage collection. */
 function resident(): number {
   for (let round = 0; round < 4; round += 1) globalThis.gc?.()
   return process.memoryUsage().rss
 }
 
-// The first thousand pay for what all share: code, tables, threads.
+// The first thousand pay for shared parts: code, tables, threads.
 const warm = Math.min(1000, count >> 1)
 await make(0, warm)
 const before = resident()

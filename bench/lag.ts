@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import type { Figure } from './finding.ts'
 
-/** What the p99 is to stay below, in milliseconds. */
+/** The target for the p99, in milliseconds. */
 export const LAG_LIMIT_MS = 5
 
 /** Milliseconds. */
@@ -11,15 +11,15 @@ export interface Quantiles {
   readonly max: number
 }
 
-/** How late an event loop was. */
+/** The lag of an event loop. */
 export interface Lag {
-  /** How late a 1 ms timer was, by Node's own histogram: its interval is subtracted. */
+  /** The delay of a 1 ms timer by Node's own histogram, without its interval. */
   readonly histogram: Quantiles
-  /** How late a 1 ms timer of ours was, and the immediate that it sets. */
+  /** The delay of our own 1 ms timer, and of the immediate that it sets. */
   readonly probe: Quantiles
 }
 
-/** Measures while something is done. Of an event loop that has no turn before that is done, the one late turn counts. */
+/** Measures during some work. If the event loop has no turn before the end, the one late turn counts. */
 export async function lagDuring(work: () => Promise<unknown>): Promise<Lag> {
   const histogram = monitorEventLoopDelay({ resolution: 1 })
   const late: number[] = []
@@ -52,7 +52,7 @@ export async function lagDuring(work: () => Promise<unknown>): Promise<Lag> {
   }
 }
 
-/** Them as figures. */
+/** Converts them to figures. */
 export function lagFigures(contender: string, { histogram, probe }: Lag): Figure[] {
   return [
     { contender, what: 'timer p50 ms', value: histogram.p50 },

@@ -1,13 +1,13 @@
 import { performance } from 'node:perf_hooks'
 
-/** Somebody who does the same work as the others in a row. */
+/** A contender of a row; all do the same work. */
 export interface Contender {
   readonly name: string
-  /** How many items one round handles. */
+  /** Number of items per round. */
   readonly items: number
-  /** Does a round's work on what `prepare` made and returns a number that depends on everything it read. */
+  /** Does a round's work on the result of `prepare` and returns a number that depends on everything it read. */
   readonly round: (round: number) => Promise<number> | number
-  /** What a round needs and what is not measured. */
+  /** Prepares a round, unmeasured. */
   readonly prepare?: (round: number) => Promise<void> | void
 }
 
@@ -17,12 +17,12 @@ export interface Timing {
   readonly median: number
 }
 
-/** What is added up here was not optimised away. */
+/** A sum over all results, so that no work is optimised away. */
 let consumed = 0
 
 /**
- * Runs all contenders in turn, A B C A B C …, so that what happens on the machine meanwhile happens to all of them. One
- * round comes before those that count.
+ * Runs all contenders in turn, A B C A B C …, so that other load on the machine affects all of them. One round comes before
+ * those that count.
  */
 export async function interleaved(contenders: readonly Contender[], rounds: number): Promise<Map<string, Timing>> {
   const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
@@ -40,7 +40,7 @@ export async function interleaved(contenders: readonly Contender[], rounds: numb
   return new Map([...times].map(([name, values]) => [name, { min: Math.min(...values), median: median(values) }]))
 }
 
-/** The middle of some numbers. */
+/** Returns the median. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length >> 1

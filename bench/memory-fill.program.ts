@@ -1,4 +1,4 @@
-// Fills a store with much in everything that a tenant has. Parameters: its URL. Prints what has been made.
+// Fills a store with many records of every kind. Parameter: its URL. Prints what it wrote.
 import process from 'node:process'
 import { createRuntime, defineReference, defineRuntime, defineTenant, openStore } from 'bailiwick'
 import { freshBytes } from './values.ts'

@@ -14,7 +14,7 @@ const spec = defineRuntime({ tenant: defineTenant('acme', 'v1'), limits: { inFli
 const runtime = await createRuntime(spec, { store })
 const call = verbsOf(runtime, JSON.parse(filled))[verb]
 if (call === undefined) throw new Error(`There is no ${verb}.`)
-// What everybody pays once: threads, tables, code.
+// The cost that is paid once: threads, tables, code.
 await runtime.references.put('warm', 'x')
 await runtime.references.list({ limit: 1 })
 
@@ -26,7 +26,7 @@ for (let round = 0; round < ROUNDS; round += 1) {
   const calls: Promise<void>[] = []
   for (let number = 0; number < AT_ONCE; number += 1) {
     calls.push(one(round * AT_ONCE + number))
-    // A call that is refused at once lets go of what it brought.
+    // A call that is refused at once releases its arguments.
     await Promise.resolve().then(() => {})
     globalThis.gc?.()
   }
@@ -44,11 +44,11 @@ async function one(number: number): Promise<void> {
     if (!(error instanceof QuotaExceededError)) throw error
     refused += 1
   }
-  // What JavaScript has done with is not counted: when it is collected is V8's business.
+  // Garbage of JavaScript does not count: V8 decides when to collect it.
   globalThis.gc?.()
 }
 
-/** Has the system begin a new peak, where it can. */
+/** Resets the system's peak of memory, where it can. */
 function forgetPeak(): boolean {
   try {
     writeFileSync('/proc/self/clear_refs', '5')
@@ -58,7 +58,7 @@ function forgetPeak(): boolean {
   }
 }
 
-/** The most memory since then; where the system cannot begin anew, since the process began. */
+/** Returns the peak of memory since the reset, or since the start of the process if the system cannot reset it. */
 function peak(isNew: boolean): number {
   const line = isNew ? /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8')) : null
   return (line ? Number(line[1]) : process.resourceUsage().maxRSS) * 1024

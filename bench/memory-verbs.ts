@@ -3,14 +3,14 @@ import { freshBytes } from './values.ts'
 
 const MIB = 1 << 20
 
-/** What the store was filled with. */
+/** The contents of the store. */
 export interface Filled {
   readonly ids: readonly string[]
   readonly approvalId: string
   readonly messageId: string
 }
 
-/** Every verb of a tenant that takes or gives data, with much of it. */
+/** Every verb of a tenant that takes or returns data, with large data. */
 export function verbsOf(
   runtime: Runtime,
   filled: Filled,
@@ -18,7 +18,7 @@ export function verbsOf(
   const { references, cache, plans, approvals, threads, traces, runs } = runtime
   const { ids, approvalId, messageId } = filled
   const all = { limit: 1000 }
-  // What callers bring is theirs: one of each, a little different for each call, so that it is not counted 32 times.
+  // Arguments belong to the caller: one of each, slightly different for each call, so that they are not counted 32 times.
   const [large, medium, text, longer] = [
     freshBytes(4 * MIB),
     freshBytes(MIB),

@@ -3,7 +3,7 @@ import process from 'node:process'
 import type { Rivals } from './contenders/rivals.ts'
 import { type Finding, isMet, type Ratio } from './finding.ts'
 
-/** What is compared, and on what. */
+/** Prints the versions and the machine. */
 export function printVersions(rivals: Rivals): void {
   console.log(`node ${process.version}, ${process.platform} ${process.arch}, ${machine()}`)
   for (const [name, version] of Object.entries(rivals.versions)) console.log(`${name} ${version}`)
@@ -14,7 +14,7 @@ export function machine(): string {
   return `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}`
 }
 
-/** Everything a row found. */
+/** Prints the results of a row. */
 export function printFinding({ row, load, figures, ratios }: Finding): void {
   console.log(`\n${row}\n  ${load}`)
   const width = Math.max(...figures.map(({ contender }) => contender.length))
@@ -24,7 +24,7 @@ export function printFinding({ row, load, figures, ratios }: Finding): void {
   for (const ratio of ratios) console.log(`  ${line(ratio)}`)
 }
 
-/** All ratios against what they should reach. */
+/** Prints all ratios with their targets. */
 export function printSummary(findings: readonly Finding[]): void {
   console.log('\nsummary')
   for (const { row, ratios } of findings) {

@@ -9,7 +9,7 @@ export function figuresOf(timings: ReadonlyMap<string, Timing>): Figure[] {
   ])
 }
 
-/** One contender's median over another's; nothing if one of them is not here. */
+/** Returns the quotient of two contenders' medians; nothing if one of them is missing. */
 export function ratioOf(
   timings: ReadonlyMap<string, Timing>,
   over: string,

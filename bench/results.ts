@@ -5,7 +5,7 @@ import type { Rivals } from './contenders/rivals.ts'
 import { type Finding, isMet } from './finding.ts'
 import { machine } from './print.ts'
 
-/** Keeps the findings as JSON and returns the file's path below the repository. */
+/** Writes the results as JSON and returns the file's path in the repository. */
 export function writeResults(name: string, rivals: Rivals, findings: readonly Finding[]): string {
   const folder = join('bench', 'results')
   mkdirSync(folder, { recursive: true })
@@ -20,7 +20,7 @@ export function writeResults(name: string, rivals: Rivals, findings: readonly Fi
   return file
 }
 
-/** Four digits are more than a measurement has. */
+/** Rounds to four digits. */
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value
 }

@@ -1,5 +1,5 @@
-// Compares bailiwick with what it is measured against and prints where it stands. Rows run one after the other, the
-// contenders of a row in turn. Options: see bench/README.md.
+// Compares bailiwick with its rivals and prints the ratios. Rows run one after the other, the contenders of a row in turn.
+// Options: see bench/README.md.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,12 +1,12 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A client that has sent nothing for so long waits for an answer. */
+/** Quiet time in milliseconds after which a client waits for an answer. */
 const QUIET_MS = 10
 
 /**
- * Stands between a client and a PostgreSQL server and counts how often the client waits for it. An answer is held back
- * until the client has been quiet for a while, so whatever it sends without waiting is one trip.
+ * A proxy between a client and a PostgreSQL server that counts how often the client waits. It holds an answer back until the
+ * client has been quiet for a while, so everything that the client sends without waiting is one round trip.
  */
 export class TripCounter {
   readonly url: string

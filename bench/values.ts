@@ -4,7 +4,7 @@ import type { JsonValue } from 'bailiwick'
 
 let written = 0
 
-/** Bytes that nobody has seen before and that do not compress. */
+/** Returns new random bytes, which do not compress. */
 export function freshBytes(length: number): Uint8Array {
   const bytes = new Uint8Array(length)
   randomFillSync(bytes)
@@ -13,7 +13,7 @@ export function freshBytes(length: number): Uint8Array {
   return bytes
 }
 
-/** Texts of so many characters, each with another beginning; they share no memory. */
+/** Returns texts of a given length, each with another beginning; they share no memory. */
 export function changingText(length: number): () => string {
   const bytes = Buffer.from(freshBytes(length).map((byte) => 97 + (byte % 26)))
   return () => {
@@ -23,7 +23,7 @@ export function changingText(length: number): () => string {
   }
 }
 
-/** The same for rows of a table, whose memory they share. */
+/** Returns rows of a table, which share memory. */
 export function changingRows(length: number): () => JsonValue {
   const rows = freshRows(length)
   return () => {

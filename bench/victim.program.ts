@@ -1,5 +1,5 @@
-// A worker of the row about heavy neighbours: a tenant with one small call at a time, on a JavaScript thread of its own,
-// so that it notices of the others what the core lets it notice.
+// A worker of the row about heavy neighbours: a tenant with one small call at a time, on its own JavaScript thread, so that
+// only the core can delay it.
 import { performance } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
 import { createRuntime, defineRuntime, defineTenant, openStore } from 'bailiwick'

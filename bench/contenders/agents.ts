@@ -2,10 +2,10 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
 
-/** Runs an agent that calls one tool so many times, a call a step, and answers; on a model and a tool that answer at once. */
+/** Runs an agent that calls one tool a given number of times, one call per step; its model and tool answer at once. */
 export interface AgentContender {
   readonly name: string
-  /** Resolves with the number of messages or calls that there were, so that the work cannot be left out. */
+  /** Resolves with the number of messages or calls, so that the work cannot be skipped. */
   readonly run: (steps: number, payload: () => string) => Promise<number>
 }
 
@@ -52,7 +52,7 @@ interface OpenAiAgents {
 
 const require = createRequire(join(process.cwd(), 'bench', 'package.json'))
 
-/** The rivals that are installed. `folder`: where one keeps its file. */
+/** Returns the installed rivals. `folder`: for a rival's file. */
 export function agentRivals(folder: string): AgentContender[] {
   const rivals: (() => AgentContender)[] = [
     () => langGraph('LangGraph.js without a saver', () => undefined),

@@ -3,10 +3,10 @@ import { openStore, type Store, type StoreOptions, setupStore } from 'bailiwick'
 import { Pool } from 'pg'
 import { PostgresServer } from '../../scripts/test/postgres-server.mjs'
 
-/** How many connections each contender has. */
+/** Number of connections per contender. */
 export const CONNECTIONS = 10
 
-/** node-postgres and what its upsert and select need. */
+/** node-postgres, its upsert and its select. */
 export interface Rival {
   /** The simplest upsert, sent as text each time or prepared once on each connection. */
   put(tenant: string, key: string, value: Uint8Array, isPrepared: boolean): Promise<unknown>
@@ -14,7 +14,7 @@ export interface Rival {
   get(tenant: string, key: string, isPrepared: boolean): Promise<Uint8Array>
 }
 
-/** A PostgreSQL server on this machine that both contenders work on. */
+/** A PostgreSQL server on this machine for both contenders. */
 export interface Arena {
   /** The URL of the application, for a store of one's own. */
   readonly url: string
@@ -28,7 +28,7 @@ export interface Arena {
 const PUT = 'insert into sample values ($1, $2, $3) on conflict (tenant, key) do update set value = excluded.value'
 const GET = 'select value from sample where tenant = $1 and key = $2'
 
-/** Starts a server for some work and ends it afterwards. */
+/** Starts a server for some work and stops it afterwards. */
 export async function inArena<T>(work: (arena: Arena) => Promise<T>): Promise<T> {
   const server = await PostgresServer.start()
   const pool = new Pool({ connectionString: server.url, max: CONNECTIONS })

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
-/** What we use of lmdb. */
+/** The part of lmdb that is used here. */
 export interface Lmdb {
   open(options: { path: string; encoding: 'binary'; separateFlushed: boolean; mapSize?: number }): LmdbDatabase
 }
@@ -14,7 +14,7 @@ export interface LmdbDatabase {
   close(): Promise<void>
 }
 
-/** What we use of better-sqlite3. */
+/** The part of better-sqlite3 that is used here. */
 export type Sqlite = new (path: string) => SqliteDatabase
 
 /** A database of better-sqlite3. */
@@ -25,7 +25,7 @@ export interface SqliteDatabase {
   close(): unknown
 }
 
-/** What we use of @deno/kv. */
+/** The part of @deno/kv that is used here. */
 export interface DenoKv {
   openKv(path: string): Promise<DenoKvDatabase>
 }
@@ -51,7 +51,7 @@ export interface Rivals {
 }
 
 /**
- * Loads the rivals from the benchmark's own `node_modules`. One that is not there is left out, and the report says so.
+ * Loads the rivals from the benchmark's own `node_modules`. A missing rival is left out, and the report says so.
  *
  * @param manifest the benchmark's package.json
  */
