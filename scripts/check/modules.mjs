@@ -2,51 +2,45 @@ import { readFileSync } from 'node:fs'
 import { trackedFiles } from '../lib/git.mjs'
 import { inRoot } from '../lib/root.mjs'
 
-/** The modules that touch the addon itself. The rest of `ts/native` wraps it for the others. */
-const addonModules = /\/native\/(?:addon|loader)\.ts$/
+// Which module may import which is for biome.json (`noRestrictedImports`, `noImportCycles`); here is what it cannot say.
 
-/** Modules outside `ts/native` that reach for the addon, and modules of ours that import tests or tools. */
-export async function moduleProblems() {
-  const files = await trackedFiles(['ts/*.ts'])
-  return files.flatMap((file) => problemsOf(file, readFileSync(inRoot(file), 'utf8')))
-}
-
-/** The one module that reads memory which the core writes to, and all that it may import: nothing that calls the host. */
+/** The one module that reads memory which the core writes to. */
 const sharedMemory = 'ts/native/shared-memory.ts'
-const importedThere = ['node:buffer', '../types/references.ts', './addon.ts', './message.ts', './resolved.ts']
 /** The exports of the addon that write into memory of JavaScript. */
 const writingExports = /\baddon\.(?:drain|take|resolveAtHand|prepareRun)\(/
+/** The most files that a folder holds. */
+const mostFiles = 12
 
-/** @param {string} file @param {string} source */
-export function problemsOf(file, source) {
-  const specifiers = [...source.matchAll(/\b(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '')
-  return [...specifierProblems(file, specifiers), ...sharedMemoryProblems(file, source, specifiers)]
+/** Modules that could call the host while shared memory is read, and folders that hold too many files. */
+export async function moduleProblems() {
+  const files = await trackedFiles(['ts/*.ts'])
+  const modules = files.flatMap((file) => problemsOf(file, readFileSync(inRoot(file), 'utf8')))
+  return [...modules, ...folderProblems(files)]
 }
 
 /**
  * Nothing is called while shared memory is read (docs/bridge).
  *
- * @param {string} file @param {string} source @param {string[]} specifiers
+ * @param {string} file @param {string} source
  */
-function sharedMemoryProblems(file, source, specifiers) {
+export function problemsOf(file, source) {
   if (file !== sharedMemory) {
     return writingExports.test(source) ? [`${file} has the addon write into memory; only ${sharedMemory} may`] : []
   }
-  const foreign = specifiers.filter((specifier) => !importedThere.includes(specifier))
-  return [
-    ...foreign.map((specifier) => `${file} imports ${specifier}; it must not be able to call out`),
-    ...(source.includes('=>')
-      ? [`${file} has a function for a parameter or value; it must not be able to call out`]
-      : []),
-  ]
+  return source.includes('=>')
+    ? [`${file} has a function for a parameter or value; it must not be able to call out`]
+    : []
 }
 
-/** @param {string} file @param {string[]} specifiers */
-function specifierProblems(file, specifiers) {
-  return specifiers.flatMap((specifier) => {
-    const ofTheAddon = addonModules.test(`/${specifier}`) || specifier === 'node:module' || specifier.endsWith('.node')
-    if (ofTheAddon && !file.startsWith('ts/native/')) return [`${file} imports ${specifier}; only ts/native may`]
-    if (specifier === 'bailiwick') return [`${file} imports the package it belongs to`]
-    return []
-  })
+/** @param {readonly string[]} files */
+export function folderProblems(files) {
+  /** @type {Map<string, number>} */
+  const folders = new Map()
+  for (const file of files) {
+    const folder = file.slice(0, file.lastIndexOf('/'))
+    folders.set(folder, (folders.get(folder) ?? 0) + 1)
+  }
+  return [...folders].flatMap(([folder, count]) =>
+    count > mostFiles ? [`${folder} has ${count} files; make folders, ${mostFiles} are allowed`] : [],
+  )
 }

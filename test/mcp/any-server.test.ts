@@ -5,8 +5,8 @@ import { mcpTools } from 'bailiwick/mcp'
 import { scriptedModel, testToolContext } from 'bailiwick/testing'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { definableToolName } from '../../ts/common/tool-names.ts'
 import { createRuntime, defineRuntime, defineSpecialist, defineTenant } from '../../ts/index.ts'
-import { toolNameFor } from '../../ts/mcp/names.ts'
 import { connected } from './support.ts'
 
 /** A client of a server that has these tools now. */
@@ -74,15 +74,15 @@ describe('names of a server that are no tool names', () => {
       text,
       long,
       fc.string({ unit: 'binary' }),
-      text.map(toolNameFor),
-      text.map((name) => toolNameFor(toolNameFor(name))),
+      text.map(definableToolName),
+      text.map((name) => definableToolName(definableToolName(name))),
     )
     fc.assert(
       fc.property(fc.uniqueArray(any, { maxLength: 20 }), (names) => {
-        const ours = names.map(toolNameFor)
+        const ours = names.map(definableToolName)
         expect(new Set(ours).size).toBe(names.length)
         expect(ours.filter((name) => !/^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(name))).toEqual([])
-        expect(names.toReversed().map(toolNameFor)).toEqual(ours.toReversed())
+        expect(names.toReversed().map(definableToolName)).toEqual(ours.toReversed())
       }),
       { numRuns: 100 },
     )

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { sendableToolName } from '../../ts/common/tool-names.ts'
 import type { Message, Part } from '../../ts/index.ts'
-import { Conversation, sendable, sendableToolName } from '../../ts/prompt/index.ts'
+import { Conversation, sendable } from '../../ts/prompt/index.ts'
 import { anyHistory, loopHistory } from './histories.ts'
 import { problemsOf } from './rules.ts'
 

@@ -1,7 +1,13 @@
-import { describe, expect, test } from 'vitest'
+import { spawnSync } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import process from 'node:process'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { anchorsOf, linksOf, pathsOf } from '../../scripts/check/links.mjs'
-import { problemsOf as moduleProblemsOf } from '../../scripts/check/modules.mjs'
+import { folderProblems, problemsOf as moduleProblemsOf } from '../../scripts/check/modules.mjs'
 import { decisionProblems, glossaryProblems, guaranteeProblems } from '../../scripts/check/registers.mjs'
+import { inRoot } from '../../scripts/lib/root.mjs'
+import { tool } from '../../scripts/lib/run.mjs'
 import { countNodeTests } from '../../scripts/test/node.mjs'
 import { countRustTests } from '../../scripts/test/rust.mjs'
 
@@ -49,11 +55,35 @@ describe('counting Node tests', () => {
 })
 
 describe('structure', () => {
-  test('only ts/native reaches for the addon', () => {
-    const source = "import { loadAddon } from '../native/loader.ts'\n"
-    expect(moduleProblemsOf('ts/store/store.ts', source)).toHaveLength(1)
-    expect(moduleProblemsOf('ts/native/bridge.ts', source)).toEqual([])
-    expect(moduleProblemsOf('ts/store/store.ts', "import { x } from '../native/bridge.ts'\n")).toEqual([])
+  test('only one module has the addon write into memory, and it cannot call out', () => {
+    expect(moduleProblemsOf('ts/native/bridge.ts', 'addon.drain(environment, slab, 1)\n')).toHaveLength(1)
+    expect(moduleProblemsOf('ts/native/shared-memory.ts', 'addon.drain(environment, slab, 1)\n')).toEqual([])
+    expect(moduleProblemsOf('ts/native/shared-memory.ts', 'const call = () => 1\n')).toHaveLength(1)
+  })
+
+  test('a folder holds at most twelve files', () => {
+    const files = Array.from({ length: 12 }, (_, index) => `ts/spec/${index}.ts`)
+    expect(folderProblems(files)).toEqual([])
+    expect(folderProblems([...files, 'ts/spec/more.ts', 'ts/index.ts'])).toHaveLength(1)
+  })
+
+  test('biome refuses imports against the direction, circles, and the addon outside ts/native', () => {
+    const folder = inRoot('ts', 'spec')
+    const [one, other] = ['lint-one.ts', 'lint-other.ts'].map((name) => join(folder, name)) as [string, string]
+    onTestFinished(() => {
+      for (const file of [one, other]) rmSync(file, { force: true })
+    })
+    const session = "import type { Session } from '../session/session.ts'\n"
+    const addon = "import type { loadAddon } from '../native/loader.ts'\n"
+    writeFileSync(
+      one,
+      `${session}${addon}import type { B } from './lint-other.ts'\nexport type A = [B, Session, loadAddon]\n`,
+    )
+    writeFileSync(other, "import type { A } from './lint-one.ts'\nexport type B = A | 1\n")
+    const { stdout, stderr } = spawnSync(process.execPath, [tool('biome'), 'lint', one, other], { encoding: 'utf8' })
+    for (const found of ['Against the direction', 'Only ts/native calls the addon', 'part of a cycle']) {
+      expect(stdout + stderr).toContain(found)
+    }
   })
 })
 

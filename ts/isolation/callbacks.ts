@@ -129,7 +129,43 @@ export function callbackOptions(onReached: OnReached, listening: Listening): Omi
     if (signal.aborted) over(new Error('It is over.'))
     listening.get(kind === 'tool' ? 'wait' : 'think')?.()
   }
-  const tools = {
+  return {
+    tools: hostTools(onReached, listens) as NonNullable<RuntimeOptions['tools']>,
+    models: {
+      scripted: () => {
+        onReached('models: factory')
+        return hostModel(onReached, listens)
+      },
+    },
+    schemas: {
+      checked: schemaOf((value) => {
+        onReached('schemas: validate')
+        return thenable({ value }, () => onReached('schemas: result then'))
+      }),
+    },
+    needsApproval: () => {
+      onReached('needsApproval: call')
+      return thenable(false, () => onReached('needsApproval: answer then')) as Promise<boolean>
+    },
+    approve: hostApprover(onReached),
+    onError: () => {
+      onReached('onError: call')
+      return thenable(undefined, () => onReached('onError: answer then')) as never
+    },
+    env: {
+      get SCRIPTED_KEY() {
+        onReached('env: getter')
+        return 'a key of the tenant'
+      },
+    },
+  }
+}
+
+type Listens = (signal: AbortSignal, kind: 'model' | 'tool', over: (error: Error) => void) => void
+
+/** The handlers of the tools of that agent. */
+function hostTools(onReached: OnReached, listens: Listens) {
+  return {
     look: () => {
       onReached('tool: handler')
       return {
@@ -160,7 +196,11 @@ export function callbackOptions(onReached: OnReached, listening: Listening): Omi
     ask: () => 'asked',
     send: () => 'sent',
   }
-  const approve = async (_: Approval) => {
+}
+
+/** An approver whose answer runs code of the host wherever it is read. */
+function hostApprover(onReached: OnReached): NonNullable<RuntimeOptions['approve']> {
+  return async (_: Approval) => {
     onReached('approve: call')
     const answer = {
       toJSON: () => {
@@ -181,39 +221,7 @@ export function callbackOptions(onReached: OnReached, listening: Listening): Omi
     }
     return answer as never
   }
-  return {
-    tools: tools as NonNullable<RuntimeOptions['tools']>,
-    models: {
-      scripted: () => {
-        onReached('models: factory')
-        return hostModel(onReached, listens)
-      },
-    },
-    schemas: {
-      checked: schemaOf((value) => {
-        onReached('schemas: validate')
-        return thenable({ value }, () => onReached('schemas: result then'))
-      }),
-    },
-    needsApproval: () => {
-      onReached('needsApproval: call')
-      return thenable(false, () => onReached('needsApproval: answer then')) as Promise<boolean>
-    },
-    approve,
-    onError: () => {
-      onReached('onError: call')
-      return thenable(undefined, () => onReached('onError: answer then')) as never
-    },
-    env: {
-      get SCRIPTED_KEY() {
-        onReached('env: getter')
-        return 'a key of the tenant'
-      },
-    },
-  }
 }
-
-type Listens = (signal: AbortSignal, kind: 'model' | 'tool', over: (error: Error) => void) => void
 
 function hostModel(onReached: OnReached, listens: Listens): Model {
   const all = ['look', 'later', 'steps', 'checked', 'fail', 'ask', 'send']

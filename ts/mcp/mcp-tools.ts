@@ -1,4 +1,5 @@
 import { type Checks, option, readOptions } from '../arguments/options.ts'
+import { definableToolName } from '../common/tool-names.ts'
 import { InvalidInputError, SpecError } from '../errors/index.ts'
 import { Issues, pathTo } from '../spec/checks/issues.ts'
 import { messages } from '../spec/checks/messages.ts'
@@ -7,7 +8,6 @@ import type { ToolHandler } from '../types/callbacks.ts'
 import type { JsonObject } from '../types/json.ts'
 import { type McpToolsChange, ServerTools, type ToolsChanged, watch } from './changes.ts'
 import { callTool, listAllTools, type McpClient, type McpTool } from './client.ts'
-import { toolNameFor } from './names.ts'
 import { toResult } from './result.ts'
 
 /** What goes for all tools of a server. */
@@ -159,7 +159,7 @@ function checkOptions(options: McpToolsOptions) {
     isWanted: (name: string) => !(typeof skip === 'function' ? skip(name) : skip.includes(name)),
     nameOf: (name: string): string => {
       const given = renamed(name)
-      if (given === undefined) return toolNameFor(prefix + name)
+      if (given === undefined) return definableToolName(prefix + name)
       if (typeof given === 'string' && /^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(given)) return given
       throw new SpecError([{ path: pathTo('rename', name), message: messages.toolName }])
     },

@@ -1,10 +1,10 @@
+import { sendableToolName } from '../common/tool-names.ts'
 import type { Message, Part } from '../types/threads.ts'
 import { CallIds } from './call-ids.ts'
 import { withoutItem } from './metadata.ts'
 import { OpenStep } from './open-step.ts'
 import { emptyMessage, firstMessage, hasWords, lateResult, misplacedCall } from './stand-ins.ts'
 import { sendableInput } from './tool-input.ts'
-import { sendableToolName } from './tool-name.ts'
 
 type Call = Extract<Part, { type: 'tool-call' }>
 

@@ -1,4 +1,3 @@
 export { CallIds } from './call-ids.ts'
 export { Conversation, sendable } from './conversation.ts'
 export { withoutItem } from './metadata.ts'
-export { sendableToolName } from './tool-name.ts'

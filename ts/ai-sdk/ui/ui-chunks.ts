@@ -57,7 +57,7 @@ export class UIChunks {
     this.#options = options
   }
 
-  /** What an event shows. */
+  /** Yields what an event shows. */
   *of(event: RunEvent): Generator<UIMessageChunk> {
     if (this.#work.isBelow(event)) {
       const progress = this.#work.after(event)
@@ -66,14 +66,23 @@ export class UIChunks {
       return
     }
     this.#work.follow(event)
+    yield* this.#ofMessage(event)
+    yield* this.#ofTool(event)
+    yield* this.#ofPlanOrApproval(event)
+    yield* this.#ofEnd(event)
+  }
+
+  *#ofMessage(event: RunEvent): Generator<UIMessageChunk> {
     switch (event.type) {
       case 'text.delta':
-        return yield* this.#write('text', event.messageId, event.delta)
+        yield* this.#write('text', event.messageId, event.delta)
+        break
       case 'reasoning.delta':
         if (this.#options.sendReasoning) yield* this.#write('reasoning', event.messageId, event.delta)
-        return
+        break
       case 'message.discarded':
-        return yield* this.#discard(event.messageId)
+        yield* this.#discard(event.messageId)
+        break
       case 'model.completed':
         yield* this.#beginStep()
         this.#isAnswered = true
@@ -83,58 +92,71 @@ export class UIChunks {
           this.#last = undefined
         }
         this.#finishReason = event.finishReason === 'pause' ? 'other' : (event.finishReason ?? 'stop')
-        return
-      case 'tool.called':
+    }
+  }
+
+  *#ofTool(event: RunEvent): Generator<UIMessageChunk> {
+    switch (event.type) {
+      case 'tool.called': {
+        const { callId, tool, input } = event
         if (!this.#isStepOpen) yield* this.#beginStep()
         yield* this.#closeAll()
-        yield* this.#announce(event.callId, {
-          tool: event.tool,
-          input: event.input,
-          isAnnounced: false,
-          isPreliminary: false,
-        })
-        return
+        yield* this.#announce(callId, { tool, input, isAnnounced: false, isPreliminary: false })
+        break
+      }
       case 'tool.completed': {
         yield* this.#settle(event.callId, { type: 'tool-output-available', output: event.result })
         const data = referenceIn(event.result)
         if (data !== undefined) yield { type: 'data-reference', id: data.id, data }
-        return
+        break
       }
       case 'tool.failed': {
         const errorText = shownFailure(event.error, this.#options.onError)
-        return yield* this.#settle(event.callId, { type: 'tool-output-error', errorText })
+        yield* this.#settle(event.callId, { type: 'tool-output-error', errorText })
       }
+    }
+  }
+
+  *#ofPlanOrApproval(event: RunEvent): Generator<UIMessageChunk> {
+    switch (event.type) {
       case 'plan.saved': {
         const { planId, version, hash } = event
         yield { type: 'data-plan', id: planId, data: { planId, version, hash } }
-        return
+        break
       }
       case 'approval.requested':
         this.#approvals.set(event.approval.approvalId, event.approval)
         yield* this.#showWaiting(event)
         yield { type: 'data-approval', id: event.approval.approvalId, data: event.approval }
-        return
+        break
       case 'approval.decided': {
         const { approvalId, decision } = event.record
         const data = { approvalId, ...this.#approvals.get(approvalId), status: decision }
         yield { type: 'data-approval', id: approvalId, data }
-        return
       }
+    }
+  }
+
+  *#ofEnd(event: RunEvent): Generator<UIMessageChunk> {
+    switch (event.type) {
       case 'run.completed':
         yield* this.#complete(event.text)
-        return yield* this.#end(this.#finishReason)
+        yield* this.#end(this.#finishReason)
+        break
       case 'run.suspended':
         // Calls that wait belong to this step, and go on in it.
         yield* this.#finishStep()
         yield { type: 'finish', finishReason: 'tool-calls' }
-        return
+        break
       case 'run.limited':
         yield* this.#interruptCalls()
-        return yield* this.#end('length')
+        yield* this.#end('length')
+        break
       case 'run.failed':
         yield* this.#interruptCalls()
         yield { type: 'error', errorText: shownError(asError(event.error), this.#options.onError) }
-        return yield* this.#end('error')
+        yield* this.#end('error')
+        break
       case 'run.cancelled':
         yield* this.#interruptCalls()
         yield* this.#endStep()

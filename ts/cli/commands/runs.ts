@@ -1,3 +1,4 @@
+import { runStatuses } from '../../common/run-statuses.ts'
 import { emptyNotice, isEmpty } from '../../inspect/emptiness.ts'
 import { type Story, storiesOf } from '../../inspect/view/stories.ts'
 import { clipped } from '../../inspect/view/values.ts'
@@ -9,7 +10,6 @@ import { storeNotes } from '../place.ts'
 import { printable } from '../printable.ts'
 import { tenantNotes, tenantOptions, withTenantOf } from '../tenant.ts'
 
-const stati = ['running', 'interrupted', 'suspended', 'completed', 'limited', 'failed', 'cancelled'] as const
 const MOST_LISTED = 1000
 /** How many are read at once. */
 const PAGE = 100
@@ -21,7 +21,10 @@ export const runs: Command = {
   optional: ['run id'],
   options: {
     ...tenantOptions,
-    status: { value: 'status', help: `only those that are ${stati.slice(0, -1).join(', ')} or ${stati.at(-1)}` },
+    status: {
+      value: 'status',
+      help: `only those that are ${runStatuses.slice(0, -1).join(', ')} or ${runStatuses.at(-1)}`,
+    },
     limit: { value: 'number', help: `how many at most, newest first; default 20, at most ${MOST_LISTED}` },
   },
   notes: [
@@ -47,8 +50,9 @@ export const runs: Command = {
 }
 
 function statusOf({ status }: Words['options']): RunStatus | undefined {
-  const found = stati.find((one) => one === status)
-  if (status !== undefined && found === undefined) throw new UsageError(`--status is none of ${stati.join(', ')}.`)
+  const found = runStatuses.find((one) => one === status)
+  if (status !== undefined && found === undefined)
+    throw new UsageError(`--status is none of ${runStatuses.join(', ')}.`)
   return found
 }
 

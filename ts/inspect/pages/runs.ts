@@ -1,3 +1,4 @@
+import { runStatuses } from '../../common/run-statuses.ts'
 import type { JournaledEvent, TokensByModel } from '../../types/events.ts'
 import type { RunStatus } from '../../types/runs.ts'
 import type { Subject } from '../request.ts'
@@ -11,8 +12,6 @@ import { chip, clipped, count, counted, duration, facts, id, more, nothing, time
 import { eventList } from './events.ts'
 import { waterfall } from './waterfall.ts'
 
-const stati = ['running', 'interrupted', 'suspended', 'completed', 'limited', 'failed', 'cancelled'] as const
-
 /** How many events of a run are shown at once. */
 const EVENTS = 200
 
@@ -21,7 +20,7 @@ const MOST_SEARCHED = 500
 
 /** Runs on one axis of time, newest first; with a text, those alone in which it is. */
 export async function runs({ runtime }: Subject, ask: Ask): Promise<Page> {
-  const status = stati.find((one) => one === ask.search.get('status'))
+  const status = runStatuses.find((one) => one === ask.search.get('status'))
   const text = (ask.search.get('text') ?? '').trim().slice(0, MOST_TEXT)
   const filter = status === undefined ? {} : { status }
   const { found, searched, cursor } = await search(runtime, { ...pageOf(ask), ...filter }, text)
@@ -70,7 +69,7 @@ ${status !== undefined && html`<input type="hidden" name="status" value="${statu
 }
 
 function filters(current: RunStatus | undefined, text: string): Html {
-  const links = [undefined, ...stati].map((status) => {
+  const links = [undefined, ...runStatuses].map((status) => {
     const chosen = new URLSearchParams({ ...(status && { status }), ...(text !== '' && { text }) }).toString()
     const path = chosen === '' ? '/runs' : `/runs?${chosen}`
     return html`<li><a href="${path}"${status === current && html` aria-current="true"`}>${status ?? 'all'}</a></li>`

@@ -66,57 +66,76 @@ export interface Callbacks {
   readonly env: { readonly [name: string]: string | undefined }
 }
 
-/** No variable of the spec may be that of a root key. With agents, everything that they call must be there from the start. */
+/** Rejects variables of the spec that hold a root key, and a spec with agents whose callbacks are incomplete. */
 export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
-  const issues: SpecIssue[] = variablesOf(spec)
+  const hidden = variablesOf(spec)
     .filter(({ name }) => isRootKey(name, own(callbacks.env, name)))
     .map(({ path }) => ({ path, message: messages.rootKeyVariable }))
-  if (issues.length > 0) throw new SpecError(issues)
+  if (hidden.length > 0) throw new SpecError(hidden)
   if (spec.agents.length === 0) return
-  const roles = spec.agents.map(({ role }) => role)
-  if (!roles.includes('coordinator') && roles.filter((role) => role === 'specialist').length !== 1) {
-    const message = 'query has nobody to go to. Add a coordinator with routes, or have exactly one specialist.'
-    issues.push({ path: 'agents', message })
-  }
-  const toolNames = spec.tools.map(({ name }) => name)
-  for (const name of toolNames) {
-    const handler = own(callbacks.tools, name)
-    if (handler === undefined) {
-      const given = givenFor(name, callbacks.tools, toolNames)
-      const message = `The tool ${name} has no handler. ${given}Pass one in createRuntime's tools.`
-      issues.push({ path: `tools.${name}`, message })
-    } else if (typeof handler !== 'function') {
-      const message = `What is given for the tool ${name} is no function. Pass its handler in createRuntime's tools.`
-      issues.push({ path: `tools.${name}`, message })
-    }
+  const issues = [
+    ...entryIssues(spec),
+    ...toolIssues(spec, callbacks),
+    ...modelIssues(spec, callbacks),
+    ...functionIssues(spec, callbacks),
+  ]
+  if (issues.length > 0) throw new SpecError(issues)
+}
+
+function entryIssues({ agents }: RuntimeSpec): SpecIssue[] {
+  const roles = agents.map(({ role }) => role)
+  if (roles.includes('coordinator') || roles.filter((role) => role === 'specialist').length === 1) return []
+  const message = 'No agent handles `query`. Add a coordinator with routes, or have exactly one specialist.'
+  return [{ path: 'agents', message }]
+}
+
+function toolIssues({ tools }: RuntimeSpec, callbacks: Callbacks): SpecIssue[] {
+  const names = tools.map(({ name }) => name)
+  return names.flatMap((name) => {
     const schema = own(callbacks.schemas, name)
-    if (schema !== undefined && asStandardSchema(schema) === undefined) {
-      issues.push({ path: `schemas.${name}`, message: 'Must be a Standard Schema, such as one of zod.' })
-    }
-  }
-  const providers = providersOf(spec)
-  for (const provider of providers) {
-    const source = own(callbacks.models, provider)
-    if (isOfAiSdk(source)) issues.push({ path: `models.${provider}`, message: wrapIt(provider) })
-    else if (source !== undefined && !isModelSource(source)) {
-      const message = `models.${provider} is no model: it has no stream function. Pass a model, or a function that makes one.`
-      issues.push({ path: `models.${provider}`, message })
-    } else if (source === undefined) {
-      const given = givenFor(provider, callbacks.models, [...providers])
-      const message = `The provider ${provider} has no model. ${given}Pass one in createRuntime's models.`
-      issues.push({ path: `models.${provider}`, message })
-    }
-  }
-  for (const name of ['needsApproval', 'approve', 'onError'] as const) {
-    if (callbacks[name] !== undefined && typeof callbacks[name] !== 'function') {
-      issues.push({ path: name, message: `${name} must be a function.` })
-    }
-  }
-  if (callbacks.needsApproval === undefined && spec.tools.some(({ approval }) => approval === 'dynamic')) {
+    const isWrong = schema !== undefined && asStandardSchema(schema) === undefined
+    return [
+      ...handlerIssues(name, callbacks, names),
+      ...(isWrong ? [{ path: `schemas.${name}`, message: 'Must be a Standard Schema, such as one of zod.' }] : []),
+    ]
+  })
+}
+
+function handlerIssues(name: string, { tools }: Callbacks, names: readonly string[]): SpecIssue[] {
+  const handler = own(tools, name)
+  if (typeof handler === 'function') return []
+  const message =
+    handler === undefined
+      ? `The tool ${name} has no handler. ${givenFor(name, tools, names)}Pass one in createRuntime's tools.`
+      : `What is given for the tool ${name} is no function. Pass its handler in createRuntime's tools.`
+  return [{ path: `tools.${name}`, message }]
+}
+
+function modelIssues(spec: RuntimeSpec, { models }: Callbacks): SpecIssue[] {
+  const providers = [...providersOf(spec)]
+  return providers.flatMap((provider) => {
+    const message = modelProblem(provider, own(models, provider), () => givenFor(provider, models, providers))
+    return message === undefined ? [] : [{ path: `models.${provider}`, message }]
+  })
+}
+
+function modelProblem(provider: string, source: ModelSource | undefined, given: () => string): string | undefined {
+  if (source === undefined)
+    return `The provider ${provider} has no model. ${given()}Pass one in createRuntime's models.`
+  if (isOfAiSdk(source)) return wrapIt(provider)
+  if (isModelSource(source)) return undefined
+  return `models.${provider} is no model: it has no stream function. Pass a model, or a function that makes one.`
+}
+
+function functionIssues({ tools }: RuntimeSpec, callbacks: Callbacks): SpecIssue[] {
+  const issues = (['needsApproval', 'approve', 'onError'] as const)
+    .filter((name) => callbacks[name] !== undefined && typeof callbacks[name] !== 'function')
+    .map((name): SpecIssue => ({ path: name, message: `${name} must be a function.` }))
+  if (callbacks.needsApproval === undefined && tools.some(({ approval }) => approval === 'dynamic')) {
     const message = "A tool's approval is dynamic, so createRuntime needs a needsApproval that says when."
     issues.push({ path: 'needsApproval', message })
   }
-  if (issues.length > 0) throw new SpecError(issues)
+  return issues
 }
 
 /**

@@ -1,0 +1,15 @@
+import type { RunStatus } from '../types/runs.ts'
+
+/** A forgotten status does not compile. */
+const all: { readonly [Status in RunStatus]: true } = {
+  running: true,
+  interrupted: true,
+  suspended: true,
+  completed: true,
+  limited: true,
+  failed: true,
+  cancelled: true,
+}
+
+/** Every status of a run, in the order of its life. */
+export const runStatuses = Object.keys(all) as readonly RunStatus[]
