@@ -13,7 +13,9 @@ const isOnce = words.includes('--once')
 const files = words.filter((word) => word !== '--once')
 
 if (!existsSync(inRoot(addonPath))) {
-  console.error(`No addon is built yet: ${addonPath} is missing. Run \`npm run build\` once (minutes), then \`npm run dev\`.`)
+  console.error(
+    `No addon is built yet: ${addonPath} is missing. Run \`npm run build\` once (minutes), then \`npm run dev\`.`,
+  )
   process.exit(2)
 }
 
@@ -23,7 +25,12 @@ const node = (parameters) => run(process.execPath, parameters)
 
 // Some tests run the built command.
 await buildLibrary()
-const types = node([tool('tsc'), '-p', inRoot('tsconfig.json'), ...(isOnce ? [] : ['--watch', '--preserveWatchOutput'])])
+const types = node([
+  tool('tsc'),
+  '-p',
+  inRoot('tsconfig.json'),
+  ...(isOnce ? [] : ['--watch', '--preserveWatchOutput']),
+])
 const tests = node([tool('vitest'), ...(files.length > 0 && !isOnce ? ['--watch'] : vitest), ...files])
 if (!isOnce) watchSources()
 const ended = await Promise.all([types, tests])

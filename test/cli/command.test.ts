@@ -80,7 +80,7 @@ test('an answer that cannot be written is a failure', () => {
   expect(inShell('"$0" "$1" --help > /dev/full')).toMatchObject({ status: 2, stderr })
 })
 
-test('an internal error is reported as one, with its own exit code', async () => {
+test('an internal error is reported as one, with an exit code of its own', async () => {
   const written: string[] = []
   const terminal = {
     print: () => {
@@ -90,5 +90,5 @@ test('an internal error is reported as one, with its own exit code', async () =>
     isInteractive: false,
   }
   expect(await run(['verify', '--help'], terminal)).toBe(70)
-  expect(written.join('')).toMatch(/^bailiwick: a defect of ours\.\nTypeError: the terminal is gone\n/)
+  expect(written.join('')).toMatch(/^bailiwick: internal error, please report it\.\nTypeError: the terminal is gone\n/)
 })

@@ -165,13 +165,13 @@ export const broken: {
     finds: /cursors of others/,
   },
   'tidies the names of tenants': { open: tidyingNames, finds: /tenants of hostile names/ },
-  'tidies the names of things': {
+  'tidies the names of resources': {
     open: () =>
       opening((call) => {
         const tidy = (value: unknown) => (typeof value === 'string' ? value.normalize('NFC').toLowerCase() : value)
         return isOfKind(call) ? call.go(call.parameters.map(tidy)) : call.go()
       }),
-    finds: /things of hostile names/,
+    finds: /resources with hostile names/,
   },
   'trusts what a request says of its tenant': {
     open: () =>

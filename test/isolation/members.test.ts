@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { kinds } from '../../ts/common/kinds.ts'
 import type { Runtime } from '../../ts/index.ts'
-import { verbsByKind } from '../../ts/isolation/things.ts'
+import { verbsByKind } from '../../ts/isolation/resources.ts'
 import { openFresh, runtimeFor } from '../support/stores.ts'
 
 const verbs = Object.values(verbsByKind).flatMap((ofKind) => Object.keys(ofKind))

@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 import { InvalidInputError } from '../errors/index.ts'
 
-/** What JSON would lose, and where it is, innermost key last. */
+/** A value that JSON would lose, and its path, innermost key first. */
 interface Loss {
   readonly what: string
   readonly advice: string
@@ -63,7 +63,7 @@ function isPlain(value: unknown): boolean {
   return type === 'string' || type === 'number' || type === 'boolean' || type === 'undefined' || value === null
 }
 
-/** What is lost of an object that is neither an array nor a plain object. */
+/** Returns the loss of an object that is neither an array nor a plain object. */
 function lossOf(value: object): Loss | undefined {
   if (types.isNativeError(value) || value instanceof Error) {
     return lost('an Error', 'Throw it, or pass { error: error.message }.')
@@ -94,7 +94,7 @@ function lossOf(value: object): Loss | undefined {
   return lost(`${name} without fields of its own`, 'Pass a plain object of what is to be kept, or give it a toJSON.')
 }
 
-/** How to get at what these hold: they are read once, and only by waiting. */
+/** Returns how to read these: their bodies are read once, asynchronously. */
 function bodyAdvice(value: Response | Request | Blob): string {
   if (value instanceof Blob) return 'Pass await blob.text(), or its bytes: new Uint8Array(await blob.arrayBuffer()).'
   return `Pass await ${value instanceof Response ? 'response' : 'request'}.json() or .text().`

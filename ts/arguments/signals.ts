@@ -34,7 +34,7 @@ export function isAborted(signal: AbortSignal | undefined): boolean {
   }
 }
 
-/** Calls a function of ours once, when the signal is aborted; what this returns stops that. */
+/** Calls a listener once, when the signal is aborted. Returns a function that removes it. */
 export function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
   if (signal === undefined) return () => {}
   try {
@@ -47,12 +47,12 @@ export function onAbort(signal: AbortSignal | undefined, listener: () => void): 
   }
 }
 
-/** What a promise gives, or `undefined` as soon as the signal is aborted. Leaves no listener behind. */
+/** Returns the promise's value, or `undefined` once the signal is aborted. Leaves no listener behind. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
     const stop = onAbort(signal, () => resolve(undefined))
-    // The resolving functions themselves, so that an error's stack leads on to whoever waits.
+    // The resolving functions themselves, so that an error's stack leads to the awaiting caller.
     promise.finally(stop).then(resolve, reject)
   })
 }

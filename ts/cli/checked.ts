@@ -4,7 +4,7 @@ import type { Terminal, Words } from './command.ts'
 import { openExisting } from './place.ts'
 import { withProgress } from './progress.ts'
 
-/** What was read of a store, and what is wrong with it. */
+/** Result of reading a whole store: counts and problems. */
 export type Findings = Pick<StoreCheck, 'ok' | 'count' | 'problems'> & Partial<StoreCheck>
 
 /**
@@ -25,7 +25,7 @@ export async function checkStore(operand: string, words: Words, terminal: Termin
   }
 }
 
-/** What was found, in lines. */
+/** Returns the findings as lines. */
 export function findingLines({ ok, tenants, rows, bytes, count, problems }: Findings): string[] {
   const read =
     rows === undefined

@@ -1,12 +1,12 @@
 import type { ParseArgsConfig } from 'node:util'
 
-/** How the command ends: what was asked for holds, does not hold, could not be looked at, or we made a mistake. */
+/** Exit codes: the check passed, it failed, the input cannot be used, internal error. */
 export const Exit = { holds: 0, doesNotHold: 1, unusable: 2, defect: 70 } as const
 
 /** A way in which the command ends. */
 export type ExitCode = (typeof Exit)[keyof typeof Exit]
 
-/** Where the command writes: results to one place, remarks about the call to another. */
+/** Output of a command: results to one stream, messages to another. */
 export interface Terminal {
   /** Writes to standard output. */
   print(text: string): void
@@ -14,13 +14,13 @@ export interface Terminal {
   complain(text: string): void
   /** Whether a person sees standard error as it is written. */
   readonly isInteractive: boolean
-  /** Asks whoever sits there and gives the line that is typed; absent where nobody does. */
+  /** Asks the user and returns the typed line; absent without a terminal. */
   readonly ask?: (question: string) => Promise<string>
 }
 
 /** The words of a call, parsed. */
 export interface Words {
-  /** What stands for the names in the command's usage, in that order; all that are required are there. */
+  /** The operands in the order of the command's usage; all required ones are present. */
   readonly operands: readonly string[]
   /** The options that were given. */
   readonly options: { readonly [name: string]: string | boolean | undefined }
@@ -28,7 +28,7 @@ export interface Words {
   readonly json: boolean
 }
 
-/** What a command answers: the same for people and for machines. */
+/** Result of a command: the same for people and for machines. */
 export interface Outcome {
   readonly exit: ExitCode
   /** Lines for people. */
@@ -47,7 +47,7 @@ export interface Command {
   readonly optional?: readonly string[]
   /** Its options beside `--help` and `--json`, each with a line of help; `value` names the value of those that take one. */
   readonly options: { readonly [name: string]: OptionHelp }
-  /** What the help says below the options: examples, exit codes. */
+  /** Help below the options: examples, exit codes. */
   readonly notes: string
   /**
    * Does it.
@@ -68,7 +68,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** What the call names cannot be used. Its message is one sentence for the user. */
+/** A store or file named by the call cannot be used. The message is one sentence for the user. */
 export class InputError extends Error {
   override readonly name = 'InputError'
 }

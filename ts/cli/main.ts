@@ -4,7 +4,7 @@ import { Exit } from './command.ts'
 import { run } from './run.ts'
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // Whoever reads our output may stop reading: `bailiwick … | head` is no failure. A full disk is one.
+  // A closed pipe is no failure, as in `bailiwick … | head`. A full disk is one.
   if (error.code === 'EPIPE') return
   process.stderr.write(`bailiwick: the answer cannot be written: ${error.code}.\n`)
   process.exit(Exit.unusable)
@@ -20,7 +20,7 @@ async function ask(question: string): Promise<string> {
   }
 }
 
-// What was said on the command line leaves the list of processes, as far as the system lets us: it may be a password.
+// Removes the command line from the list of processes as far as the system allows: it may hold a password.
 const words = process.argv.slice(2)
 process.title = 'bailiwick'
 process.exitCode = await run(words, {

@@ -14,14 +14,14 @@ export const rootKeyOption = {
   },
 } as const
 
-/** What the help of a command says of the store that it takes. */
+/** Help about the store operand of a command. */
 export const storeNotes = [
   'The store is a directory, ./data or sled:./data, or a PostgreSQL database, postgres://…, whose root key is in the',
   'environment. env:NAME reads the URL from the environment variable NAME: so no password is in the list of processes.',
 ].join('\n')
 
 /**
- * What an operand says: itself, or for `env:NAME` what that environment variable holds.
+ * Returns an operand, or for `env:NAME` the value of that environment variable.
  *
  * @throws InputError if the variable is not set
  */
@@ -36,7 +36,7 @@ export function wordOf(operand: string): string {
 }
 
 /**
- * What an operand names.
+ * Reads the store that an operand names.
  *
  * @throws InputError if it can name no store
  */
@@ -47,8 +47,8 @@ export function placeOf(operand: string): Exclude<StoreWord, { readonly kind: 'r
 }
 
 /**
- * A word that names a file or a directory: a URL of a database with a mistake in it would be taken for one and told to whoever
- * reads the message.
+ * Rejects a word for a file or a directory that may hold a password: a mistyped database URL would be taken for a path and shown to
+ * the reader of the message.
  *
  * @throws InputError if it may hold a password
  */
@@ -138,7 +138,7 @@ export async function openExisting(operand: string, options: Words['options']): 
 }
 
 /**
- * Where the root key is, as `openStore` takes it.
+ * Returns the option of `openStore` that names the root key.
  *
  * @throws UsageError if a key stands in the place of a variable's name
  */
@@ -162,7 +162,7 @@ async function isStore(directory: string): Promise<boolean> {
   )
 }
 
-/** What is where a store should be, and what the word may have been meant for. */
+/** Says what is in the place of a store, and what the word may have been meant for. */
 async function absence({ kind, path }: Extract<StoreWord, { readonly path: string }>): Promise<string> {
   const hint = (kind === 'bare' ? meantBy(path) : undefined) ?? 'Name the directory of one.'
   return `There is no store in ${quoted(path)}${(await isThere(path)) ? ', but something else' : ''}. ${hint}`

@@ -1,6 +1,6 @@
 import type { Terminal, Words } from './command.ts'
 
-/** How often a line that waits is drawn again. */
+/** Milliseconds between updates of the progress line. */
 const REDRAW_MS = 1000
 
 /**

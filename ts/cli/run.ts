@@ -94,11 +94,11 @@ function print(terminal: Terminal, text: string): ExitCode {
   return Exit.holds
 }
 
-/** Says in one line what went wrong. A defect of ours shows where it happened. */
+/** Prints the error in one line. An internal error is printed with its stack. */
 function complain(terminal: Terminal, error: unknown, help: string, json: boolean): ExitCode {
   const code = codeOf(error)
   if (code === undefined) {
-    terminal.complain(`bailiwick: a defect of ours.\n${error instanceof Error ? error.stack : error}\n`)
+    terminal.complain(`bailiwick: internal error, please report it.\n${error instanceof Error ? error.stack : error}\n`)
     return Exit.defect
   }
   const { message } = error as Error

@@ -15,10 +15,10 @@ export const tenantOptions = {
   ...rootKeyOption,
 } as const
 
-/** What the help of a command about one tenant says of the store. */
+/** Help about the store of a command for one tenant. */
 export const tenantNotes = [
   'A running host locks a directory; hosts on a database may go on.',
-  'Like every opening, it finishes what a crash cut off, and removes what has expired.',
+  'Like every opening, it finishes interrupted work, and removes expired records.',
 ].join('\n')
 
 /** A store that is open, and the handle of one tenant of it: all that the command sees of it. */

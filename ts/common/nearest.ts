@@ -1,8 +1,8 @@
-/** Longer words are not compared: nobody mistypes them, and the work grows with their square. */
+/** Longer words are not compared: the work grows with the square of the length. */
 const MOST_CHARACTERS = 32
 
 /**
- * The word among those known that somebody most likely meant: one or two mistakes away, of a long word three. The first of
+ * Returns the known word that was most likely meant: one or two mistakes away, in a long word three. The first of
  * several that are equally near. The validator in Rust (crates/model/src/spec/known_names.rs) finds the same.
  */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
@@ -27,7 +27,7 @@ export function didYouMean(word: string, known: Iterable<string>): string {
   return meant === undefined ? '' : `Did you mean "${meant}"? `
 }
 
-/** How many letters were left out, added, or written as others (Levenshtein). */
+/** Returns the edit distance of two words (Levenshtein). */
 function mistakes(left: readonly string[], right: readonly string[]): number {
   let row = Array.from({ length: right.length + 1 }, (_, at) => at)
   for (const [index, letter] of left.entries()) {

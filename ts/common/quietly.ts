@@ -1,4 +1,4 @@
-/** Calls a function and drops what it throws. For what nobody can be told the failure of. */
+/** Calls a function and drops its error, for failures that no caller can receive. */
 export function quietly(work: () => void): void {
   try {
     work()

@@ -3,7 +3,7 @@ import { visibleJson } from './visible.ts'
 const LONGEST = 40
 
 /**
- * What a wrong argument is, for a message: numbers as they are, of anything else only the kind, for it may be a secret. Never
+ * Describes a wrong argument for a message: numbers as they are, of anything else only the kind, because it may be a secret. Never
  * throws, whatever it is.
  */
 export function kindOf(value: unknown): string {

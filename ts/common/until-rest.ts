@@ -1,6 +1,6 @@
 import type { RunEvent } from '../types/events.ts'
 
-/** How events are asked for up to where their run rests. A key of the registry, so that two copies of the package agree. */
+/** Key of the method that reads events until their run rests: from the symbol registry, so that two copies of the package agree. */
 export const untilRest: unique symbol = Symbol.for('bailiwick.untilRest')
 
 /** Events of a run that can be read up to where the run rests: until it is over or suspended. */

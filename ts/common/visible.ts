@@ -1,5 +1,5 @@
 /**
- * What draws nothing, or turns the direction of writing around: control and format characters, lone surrogates, private
+ * Characters that are invisible or change the direction of writing: control and format characters, lone surrogates, private
  * and unassigned ones, every space and line end, variation selectors and tags, and the letters and signs that are blank by
  * design (of Hangul, Braille, Khitan, music and hieroglyphs; most are default-ignorable, and these are not).
  */

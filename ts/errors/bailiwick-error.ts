@@ -1,6 +1,6 @@
 import type { Reference } from '../types/references.ts'
 
-/** How errors of another copy of this package in the same process are recognised: the registry of symbols is shared. */
+/** Marks errors, so that another copy of this package in the same process recognises them: the symbol registry is shared. */
 const brand: unique symbol = Symbol.for('bailiwick.error')
 
 /** The stable code of each error class. Codes never change their meaning. */

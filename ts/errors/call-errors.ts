@@ -33,7 +33,7 @@ export class TenantMismatchError extends BailiwickError {
   }
 }
 
-/** An expected version or length did not hold: somebody else wrote first. Read again, then decide. */
+/** An expected version or length did not hold: another writer was first. Read again, then decide. */
 export class ConflictError extends BailiwickError {
   override readonly name = 'ConflictError'
   readonly code = 'CONFLICT'
@@ -66,7 +66,7 @@ export class ClosedError extends BailiwickError {
   }
 }
 
-/** A defect of bailiwick, caught: the process and other operations go on. Please report it. */
+/** An internal error of bailiwick: the process and other operations continue. Please report it. */
 export class InternalError extends BailiwickError {
   override readonly name = 'InternalError'
   readonly code = 'INTERNAL'

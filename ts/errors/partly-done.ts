@@ -1,11 +1,11 @@
 import type { Reference } from '../types/references.ts'
 import { BailiwickError } from './bailiwick-error.ts'
 
-/** As it was when this was loaded: a host may put something else in its place. */
+/** Kept from load time: a host may replace it. */
 const { captureStackTrace } = Error
 
 /**
- * The error of a `putMany` that was cut off, with what had been kept before. Its stack is that of whoever waits for the
+ * Returns the error of an interrupted `putMany` with the references stored before. Its stack is that of the caller of the
  * function that calls this.
  */
 export function partlyDone(error: unknown, done: readonly Reference[], asked: number): unknown {

@@ -6,9 +6,9 @@ export class QuotaExceededError extends BailiwickError {
   readonly code = 'QUOTA_EXCEEDED'
   /** The limit by its name in the spec: `items.references`, `bytes`, `valueBytes`, … */
   readonly quota: string
-  /** What is allowed, in items or bytes. */
+  /** The limit, in items or bytes. */
   readonly limit: number
-  /** What is in use, in items or bytes; of `valueBytes`, what the value has. The message says what was asked for beyond that. */
+  /** Items or bytes in use; for `valueBytes`, the bytes of the value. The message says how much more was requested. */
   readonly used: number
 
   constructor(message: string, usage: { quota: string; limit: number; used: number }, options?: ErrorOptions) {

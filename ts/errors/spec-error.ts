@@ -4,7 +4,7 @@ import { BailiwickError, hasCode } from './bailiwick-error.ts'
 export interface SpecIssue {
   /** Where: `agents[0].routes[1]`, or the empty string for the whole. */
   readonly path: string
-  /** What is wrong and what to do. */
+  /** The problem and its remedy. */
   readonly message: string
 }
 

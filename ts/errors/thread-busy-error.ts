@@ -3,7 +3,7 @@ import { BailiwickError, hasCode } from './bailiwick-error.ts'
 /** The run that keeps others from its thread. */
 export interface BusyRun {
   readonly runId: string
-  /** How it stood then. Wait for a running one, resume an interrupted one, decide about a suspended one; or cancel it. */
+  /** Its status at that time. Wait for a running run, resume an interrupted one, decide the approvals of a suspended one; or cancel it. */
   readonly status: 'running' | 'interrupted' | 'suspended'
 }
 
@@ -13,7 +13,7 @@ export class ThreadBusyError extends BailiwickError {
   readonly code = 'THREAD_BUSY'
   /** The run that has the thread. `undefined` where appends keep each other from it. */
   readonly runId: string | undefined
-  /** How that run stood then. */
+  /** Status of that run at that time. */
   readonly status: BusyRun['status'] | undefined
 
   constructor(message: string, run?: BusyRun, options?: ErrorOptions) {

@@ -13,7 +13,7 @@ export function sameSecret(one: string, other: string): boolean {
 }
 
 /**
- * Who may use the page: the browser that opened the printed link first. The token of the link is good once; what the
+ * Controls access to the page: only the browser that first opened the printed link has it. The token of the link is valid once; the
  * browser gets for it is a cookie that no script can read and no other site can have sent.
  */
 export class Access {
@@ -36,7 +36,7 @@ export class Access {
   }
 
   /**
-   * Whether a request names this page by its address. A name that somebody else's DNS leads to the loopback address is not
+   * Whether a request names this page by its address. A name that another DNS server resolves to the loopback address is not
    * it, so what a browser lets that name's pages read is nothing.
    */
   isForHere({ headers }: IncomingMessage): boolean {
@@ -54,7 +54,7 @@ export class Access {
   isKnown({ headers }: IncomingMessage): boolean {
     const start = `${this.#cookie}=`
     const given = (headers.cookie ?? '').split('; ').filter((cookie) => cookie.startsWith(start))
-    // Two of one name: somebody on this machine planted one.
+    // Two cookies of one name: one was planted.
     const [only] = given
     return only !== undefined && given.length === 1 && sameSecret(only.slice(start.length), this.#session)
   }

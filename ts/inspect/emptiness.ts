@@ -1,6 +1,6 @@
 import type { Runtime } from '../tenant/runtime.ts'
 
-/** What is said of a tenant of whom a store has nothing. Whether there ever was one, nobody is told: a store lists no tenants. */
+/** Notice for a tenant without records. It does not say whether the tenant ever existed: a store lists no tenants. */
 export const emptyNotice =
   'Nothing is kept for this name in this store: it was never used here, it was erased, or all of it has expired. Look whether the name is written as the host writes it.'
 

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { Runtime } from '../tenant/runtime.ts'
 
-/** What is inspected. */
+/** The inspected tenant. */
 export interface Subject {
   /** A handle of the one tenant. Everything shown comes through it. */
   readonly runtime: Runtime
-  /** What the ledger's proofs are checked with: `Store.publicKey`. */
+  /** Key that checks the ledger's proofs: `Store.publicKey`. */
   readonly publicKey: string
 }
 

@@ -104,7 +104,7 @@ function targetOf({ url = '' }: IncomingMessage): { path: string; search: URLSea
   return { path, search: new URLSearchParams(query) }
 }
 
-/** What an error of a handle is over HTTP. What is not here is 500. */
+/** HTTP status of each error of a handle. The default is 500. */
 const statuses: { readonly [code in ErrorCode]?: number } = {
   INVALID_INPUT: 400,
   NOT_FOUND: 404,
@@ -118,10 +118,10 @@ const statuses: { readonly [code in ErrorCode]?: number } = {
 function fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
   const status = statusOf(error)
   const isOurs = error instanceof Refusal || BailiwickError.isInstance(error)
-  const message = isOurs ? (error as Error).message : 'The page could not be made. This is a defect of ours.'
+  const message = isOurs ? (error as Error).message : 'The page could not be made: internal error, please report it.'
   const body = html`<p class="notice bad" role="alert">${message}</p><p><a href="/">To the overview</a></p>`
   const page: Page = { title: status === 404 ? 'Not found' : 'That did not work', section: undefined, body }
-  // What was not read of a body must not be taken for the next request.
+  // An unread rest of a body must not be taken for the next request.
   if (!request.complete) response.setHeader('Connection', 'close')
   sendPage(response, status, layout(page, undefined))
 }

@@ -6,7 +6,7 @@ export class IsolationError extends Error {
   override readonly name = 'IsolationError'
 }
 
-/** What a verb answered: a value but for what differs between two tenants who do the same, or all that can be seen of an error. */
+/** Outcome of a verb: its value without parts that differ between two tenants that do the same, or all visible parts of its error. */
 export async function answerOf(runtime: Runtime, ask: (runtime: Runtime) => Promise<unknown>): Promise<object> {
   try {
     return { value: shapeOf(await ask(runtime)) }

@@ -14,11 +14,11 @@ import {
   type RuntimeSpec,
   type ToolContext,
 } from '../index.ts'
-import type { Question } from '../native/bridge.ts'
+import type { Callback } from '../native/bridge.ts'
 
-/** What the boundary calls: each kind of question, each option that is a function or holds some, and what calls take and give. */
+/** Code that the boundary calls: each host callback, each option that is or holds a function, arguments and answers of calls. */
 type CallbackKind =
-  | keyof typeof Question
+  | keyof typeof Callback
   | Exclude<keyof RuntimeOptions, 'store' | 'tools' | 'needsApproval' | 'approve' | 'telemetry'>
   | 'argument'
   | 'compute'
@@ -116,11 +116,11 @@ export function callbackSpec(resourceId: string, onReached: OnReached): RuntimeS
   })
 }
 
-/** Who waits to be told that its run is over, by the prompt of the run. */
+/** Waiters for the end of a run, by its prompt. */
 type Listening = Map<Prompt, () => void>
 type Prompt = 'wait' | 'think'
 
-/** What is called back by that agent. `listening` is told once a callback waits for the end of its run. */
+/** Options with every host callback of that agent. `listening` is called once a callback waits for the end of its run. */
 export function callbackOptions(onReached: OnReached, listening: Listening): Omit<RuntimeOptions, 'store'> {
   const listens: Listens = (signal, kind, over) => {
     signal.addEventListener('abort', () => over(new Error('It is over.')))
@@ -213,7 +213,7 @@ function hostApprover(onReached: OnReached): NonNullable<RuntimeOptions['approve
           actor: 'kim',
         }
       },
-      // biome-ignore lint/suspicious/noThenProperty: looked up by whoever awaits
+      // biome-ignore lint/suspicious/noThenProperty: read by `await`
       get then() {
         onReached('approve: answer then')
         return undefined
@@ -328,7 +328,7 @@ export async function reachAll(runtime: Runtime, onReached: OnReached, listening
   await Promise.allSettled(started)
 }
 
-/** A run that is cancelled from outside once a callback of it waits, and that somebody follows until it is over. */
+/** Runs a request that is cancelled once a callback of it waits, and follows it to its end. */
 async function cancelled(runtime: Runtime, prompt: Prompt, onReached: OnReached, listening: Listening): Promise<void> {
   const controller = new AbortController()
   controller.signal.addEventListener('abort', () => {

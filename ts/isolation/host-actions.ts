@@ -9,7 +9,7 @@ export interface ActionTarget {
   readonly cold: string
 }
 
-/** What code of a host's can do when it is called. Nothing here waits: what a call came to is nobody's concern. */
+/** Actions of host code inside a callback. None of them waits, and their results are ignored. */
 export const hostActions = {
   'resolve hot': ({ runtime, hot }: ActionTarget) => forget(runtime.references.resolve(hot)),
   'resolve cold': ({ runtime, cold }: ActionTarget) => forget(runtime.references.resolve(cold)),

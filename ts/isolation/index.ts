@@ -1,5 +1,5 @@
 export { IsolationError } from './answers.ts'
 export type { IsolationCell } from './cells/cell.ts'
-export type { OpenRuntime } from './ground.ts'
+export type { OpenRuntime } from './environment.ts'
 export { type IsolationReport, type IsolationResult, runIsolation } from './report.ts'
 export { type IsolationOptions, type IsolationSuite, isolationSuite } from './suite.ts'

@@ -3,13 +3,13 @@ import type { Runtime } from '../index.ts'
 const KEYS = 24
 const FILES = 4
 
-/** A tenant who minds its own business: it asks for the same again and again. */
+/** A second tenant that repeats the same calls. */
 export interface Neighbour {
-  /** What it is answered, call by call in the order of the calls; many are under way at once. */
+  /** Returns its answers in the order of the calls; many are in flight at once. */
   transcript(): Promise<readonly string[]>
 }
 
-/** Gives a tenant something to ask for. */
+/** Fills a tenant with records, and returns the calls that read them. */
 export async function neighbour({ references, cache }: Runtime): Promise<Neighbour> {
   for (let index = 0; index < KEYS; index += 1) await cache.set(`key ${index}`, `secret ${index} `.repeat(8))
   const sizes = Array.from({ length: FILES }, (_, index) => 100 + index * 100_000)

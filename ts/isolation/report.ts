@@ -1,17 +1,17 @@
 import type { IsolationCell } from './cells/cell.ts'
 import { type IsolationOptions, isolationSuite } from './suite.ts'
 
-/** How many cells run side by side: most of the time of one is spent waiting for the disk, or for something to expire. */
+/** Cells that run side by side: a cell mostly waits for the disk or for an expiry. */
 const SIDE_BY_SIDE = 16
 
-/** How a cell ended. */
+/** Result of a cell. */
 export interface IsolationResult extends Omit<IsolationCell, 'run'> {
   readonly ok: boolean
   /** Why it does not hold, in one line. */
   readonly problem?: string
 }
 
-/** How all cells ended. */
+/** Results of all cells. */
 export interface IsolationReport {
   /** Whether every cell holds, and there was at least one. */
   readonly ok: boolean

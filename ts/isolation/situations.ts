@@ -1,18 +1,18 @@
 import type { Runtime } from '../index.ts'
-import type { Stage } from './ground.ts'
+import type { Fixture } from './environment.ts'
 
-/** Asks for a thing, by its name or in another way, and returns all that the tenant is told. */
+/** Asks for a resource, by its name or in another way, and returns all that the tenant is told. */
 export type Ask<Name> = (runtime: Runtime, name: Name) => Promise<unknown>
 
 /** Something of which a tenant may have none: how it comes to be and to an end, and every verb that could show it. */
-export interface Thing<Name> {
-  /** A well-formed name that nobody has given to anything. */
+export interface Resource<Name> {
+  /** A well-formed name that no resource has. */
   readonly absent: Name
   /** Names that nothing can have. */
   readonly malformed: readonly Name[]
   /** Makes one of about this content. */
   readonly place: (runtime: Runtime, content: string) => Promise<Name>
-  /** Deletes it; absent for things that nobody can delete. */
+  /** Deletes it; absent for resources without a delete verb. */
   readonly remove?: (runtime: Runtime, name: Name) => Promise<unknown>
   /** Whether nothing of it is left when the retention of its kind is over. */
   readonly expires: boolean
@@ -24,28 +24,28 @@ export interface Thing<Name> {
   readonly others?: { readonly [verb: string]: Ask<Name> }
 }
 
-/** A situation of a thing: which things can be in it, and how it comes about. */
+/** A situation of a resource: which resources can be in it, and how it comes about. */
 interface Way {
-  readonly of?: (thing: Thing<unknown>) => boolean
-  readonly arrange: <Name>(stage: Stage, thing: Thing<Name>) => Promise<Name>
+  readonly of?: (resource: Resource<unknown>) => boolean
+  readonly arrange: <Name>(fixture: Fixture, resource: Resource<Name>) => Promise<Name>
 }
 
-/** How a thing is not there for the tenant who asks. Every row is a situation of every thing that can be in it. */
+/** Situations in which a resource is missing for the calling tenant, each for every resource that can be in it. */
 const missing: { readonly [situation: string]: Way } = {
   absent: { arrange: async (_, { absent }) => absent },
   expired: {
     of: ({ expires }) => expires,
-    arrange: async (stage, { place }) => await expired(stage, await place(stage.brief, 'gone')),
+    arrange: async (fixture, { place }) => await expired(fixture, await place(fixture.shortLived, 'gone')),
   },
   'expired, and large': {
     of: ({ expires }) => expires,
-    arrange: async (stage, { place }) => await expired(stage, await place(stage.brief, 'gone'.repeat(5000))),
+    arrange: async (fixture, { place }) => await expired(fixture, await place(fixture.shortLived, 'gone'.repeat(5000))),
   },
   'expired, and swept': {
     of: ({ expires }) => expires,
-    arrange: async (stage, { place }) => {
-      const name = await expired(stage, await place(stage.brief, 'gone'))
-      await stage.store.sweep()
+    arrange: async (fixture, { place }) => {
+      const name = await expired(fixture, await place(fixture.shortLived, 'gone'))
+      await fixture.store.sweep()
       return name
     },
   },
@@ -58,10 +58,10 @@ const missing: { readonly [situation: string]: Way } = {
     },
   },
   erased: {
-    arrange: async (stage, { place }) => {
-      const name = await place(stage.own, 'erased')
-      await stage.own.erase({ confirm: stage.own.tenant.resourceId })
-      stage.own = await stage.reopen('v1')
+    arrange: async (fixture, { place }) => {
+      const name = await place(fixture.own, 'erased')
+      await fixture.own.erase({ confirm: fixture.own.tenant.resourceId })
+      fixture.own = await fixture.reopen('v1')
       return name
     },
   },
@@ -91,18 +91,18 @@ const missing: { readonly [situation: string]: Way } = {
   },
 }
 
-async function expired<Name>(stage: Stage, name: Name): Promise<Name> {
-  await stage.expire()
+async function expired<Name>(fixture: Fixture, name: Name): Promise<Name> {
+  await fixture.expire()
   return name
 }
 
-/** How a thing is there for the tenant who asks, whatever else happened. */
+/** Situations in which a resource is present for the calling tenant. */
 const present: { readonly [situation: string]: Way } = {
   'its own': { arrange: async ({ own }, { place }) => await place(own, 'own') },
   'its own, under another version': {
-    arrange: async (stage, { place }) => {
-      const name = await place(stage.own, 'own')
-      stage.own = await stage.reopen('v2')
+    arrange: async (fixture, { place }) => {
+      const name = await place(fixture.own, 'own')
+      fixture.own = await fixture.reopen('v2')
       return name
     },
   },
@@ -128,24 +128,24 @@ const present: { readonly [situation: string]: Way } = {
 export interface Situation {
   readonly situation: string
   /** Brings the situation about and returns what asks. */
-  readonly arrange: (stage: Stage) => Promise<(runtime: Runtime) => Promise<unknown>>
+  readonly arrange: (fixture: Fixture) => Promise<(runtime: Runtime) => Promise<unknown>>
 }
 
 /** The situations of a verb. The first of each list is the plain one: something absent, and something of one's own. */
 export interface Verb {
   readonly missing: readonly Situation[]
   readonly present: readonly Situation[]
-  /** Whether it answers something else to a tenant who has the thing. */
+  /** Whether it answers something else to a tenant who has the resource. */
   readonly tells: boolean
 }
 
-/** All verbs of a thing with their situations. */
-export function verbsOf<Name>(thing: Thing<Name>): { readonly [verb: string]: Verb } {
+/** All verbs of a resource with their situations. */
+export function verbsOf<Name>(resource: Resource<Name>): { readonly [verb: string]: Verb } {
   const waysOf = (ways: { readonly [situation: string]: Way }) =>
     Object.entries(ways)
-      .filter(([, { of }]) => of?.(thing as Thing<unknown>) ?? true)
-      .map(([situation, { arrange }]) => ({ situation, name: (stage: Stage) => arrange(stage, thing) }))
-  const malformed = thing.malformed.map((name, number) => ({
+      .filter(([, { of }]) => of?.(resource as Resource<unknown>) ?? true)
+      .map(([situation, { arrange }]) => ({ situation, name: (fixture: Fixture) => arrange(fixture, resource) }))
+  const malformed = resource.malformed.map((name, number) => ({
     situation: `malformed, ${number}`,
     name: async () => name,
   }))
@@ -154,14 +154,14 @@ export function verbsOf<Name>(thing: Thing<Name>): { readonly [verb: string]: Ve
   const verb = (ask: Ask<Name>, ways: typeof gone, tells: boolean): Verb => {
     const situationOf = ({ situation, name }: (typeof gone)[number]): Situation => ({
       situation,
-      arrange: async (stage) => {
-        const arranged = await name(stage)
+      arrange: async (fixture) => {
+        const arranged = await name(fixture)
         return (runtime) => ask(runtime, arranged)
       },
     })
     return { missing: ways.map(situationOf), present: there.map(situationOf), tells }
   }
-  const { looks, tells = {}, others = {} } = thing
+  const { looks, tells = {}, others = {} } = resource
   return {
     ...mapped(looks, (ask) => verb(ask, [...gone, ...malformed], true)),
     ...mapped(tells, (ask) => verb(ask, gone, true)),

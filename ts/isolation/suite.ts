@@ -7,25 +7,25 @@ import { cursorCells } from './cells/cursors.ts'
 import { handleCells } from './cells/handle.ts'
 import { nameCells } from './cells/names.ts'
 import { oneAnswerCells } from './cells/one-answer.ts'
-import type { Ground, OpenRuntime } from './ground.ts'
+import type { Environment, OpenRuntime } from './environment.ts'
 
-/** How long things live that are to expire, unless the options say otherwise. */
+/** Default lifetime of records that must expire, in milliseconds. */
 const EXPIRY_MS = 500
 
-/** What the suite is tried on. */
+/** Options of the isolation suite. */
 export interface IsolationOptions extends Pick<StoreOptions, 'rootKey' | 'rootKeyEnv'> {
   /** The store's URL. One that is not there is made. */
   readonly url?: string
   /** An open store instead of a URL. It stays open. */
   readonly store?: Store
-  /** What your code opens runtimes with, if it puts something of its own in between. Default `createRuntime`. */
+  /** Function that opens runtimes, if your code wraps `createRuntime`. Default `createRuntime`. */
   readonly createRuntime?: OpenRuntime
   /** Moves the store's clock on: the `advance` of a test store. Without it the suite waits for what is to expire. */
   readonly advance?: (milliseconds: number) => Promise<void>
-  /** How long what is to expire lives, in milliseconds: longer than a few commits take. Default 500. */
+  /** Lifetime of records that must expire, in milliseconds: longer than a few commits take. Default 500. */
   readonly expiryMs?: number
   /**
-   * Whether the store holds nobody's data. Tenants are then also called `*`, `..` or `__proto__` and nothing else; without
+   * Whether the store holds no other data. Tenants are then also called `*`, `..` or `__proto__` and nothing else; without
    * it, every tenant's name begins with something random, so that none of yours is met. Default false.
    */
   readonly emptyStore?: boolean
@@ -44,7 +44,7 @@ const checks: Checks<IsolationOptions> = {
 
 /** The cells of one store. */
 export interface IsolationSuite {
-  /** What must hold, cell by cell. */
+  /** The cells: one promise each. */
   readonly cells: readonly IsolationCell[]
   /** Opens the store, which the first cell that runs does otherwise. Rejects with what `openStore` rejects with. */
   open(): Promise<void>
@@ -69,9 +69,9 @@ export interface IsolationSuite {
 export function isolationSuite(given: IsolationOptions): IsolationSuite {
   const options = readOptions(given, checks)
   assertUsable(options)
-  let opened: Promise<Ground> | undefined
-  const ground = () => {
-    opened ??= groundOf(options)
+  let opened: Promise<Environment> | undefined
+  const environment = () => {
+    opened ??= environmentOf(options)
     return opened
   }
   const plans = [
@@ -82,12 +82,12 @@ export function isolationSuite(given: IsolationOptions): IsolationSuite {
     ...oneAnswerCells(),
   ]
   return {
-    cells: plans.map((plan) => cellOf(plan, ground)),
-    open: async () => void (await ground()),
+    cells: plans.map((plan) => cellOf(plan, environment)),
+    open: async () => void (await environment()),
     close: async () => {
       const store = await opened?.then(
         (where) => where.store,
-        // What was not opened need not be closed.
+        // A store that did not open needs no close.
         () => undefined,
       )
       if (options.store === undefined) await store?.close()
@@ -104,7 +104,7 @@ function assertUsable({ url, store, expiryMs = EXPIRY_MS }: Given<IsolationOptio
   }
 }
 
-async function groundOf(options: Given<IsolationOptions>) {
+async function environmentOf(options: Given<IsolationOptions>) {
   const { url, store, createRuntime: own, advance, expiryMs, rootKey, rootKeyEnv } = options
   const keys = { ...(rootKey && { rootKey }), ...(rootKeyEnv && { rootKeyEnv }) }
   return {
@@ -115,9 +115,9 @@ async function groundOf(options: Given<IsolationOptions>) {
   }
 }
 
-function cellOf({ row, kind, verb, what, attempt }: CellPlan, ground: () => Promise<Ground>): IsolationCell {
+function cellOf({ row, kind, verb, what, attempt }: CellPlan, environment: () => Promise<Environment>): IsolationCell {
   const run = async () => {
-    const where = await ground()
+    const where = await environment()
     const { alarms } = await where.store.stats()
     await attempt(where)
     assertSame('reported as read of others', (await where.store.stats()).alarms, 'reported before', alarms)

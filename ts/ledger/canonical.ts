@@ -1,4 +1,4 @@
-/** Deeper values are not JSON of ours. It keeps the recursion small. */
+/** Most levels of a value. It bounds the recursion. */
 const deepest = 100
 /** A value with more elements is refused: one that refers to the same parts again and again may have no end. */
 const mostElements = 100_000

@@ -3,14 +3,14 @@ import { isObject } from './canonical.ts'
 import type { Tree } from './merkle-tree.ts'
 import { type NoteKey, openNote } from './signed-note.ts'
 
-/** What a checkpoint says, once it is verified. */
+/** Contents of a verified checkpoint. */
 export interface VerifiedCheckpoint extends Tree {
-  /** Whose ledger it is: the name of the store's key, `/`, and 16 hex digits. */
+  /** Origin of the ledger: the name of the store's key, `/`, and 16 hex digits. */
   readonly origin: string
 }
 
 /**
- * What a checkpoint says. `undefined` unless its note is signed by this key, has an origin below the key's name, and says
+ * Returns the contents of a checkpoint. `undefined` unless its note is signed by this key, has an origin below the key's name, and says
  * the same size and root as its fields.
  */
 export function verifyCheckpoint(value: unknown, key: NoteKey): VerifiedCheckpoint | undefined {

@@ -13,7 +13,7 @@ export interface NoteKey {
 
 /** The algorithm identifier of Ed25519. */
 const ed25519 = 1
-/** What stands in front of the 32 bytes of an Ed25519 key in DER (RFC 8410). */
+/** DER prefix of the 32 bytes of an Ed25519 key (RFC 8410). */
 const derPrefix = Buffer.from('302a300506032b6570032100', 'hex')
 /** Longer notes are not read: nothing that is signed here comes near. */
 const longestNote = 1_000_000

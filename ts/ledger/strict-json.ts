@@ -64,7 +64,7 @@ class Count {
   }
 }
 
-/** How many members the objects of a text have, equal keys counted each. The text is JSON: a colon follows keys alone. */
+/** Returns the number of members in a JSON text, counting equal keys each: a colon follows keys only. */
 function membersWritten(text: string): number {
   let members = 0
   let at = text.indexOf('"')

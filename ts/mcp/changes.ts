@@ -3,20 +3,20 @@ import { listAllTools, type McpClient, type McpTool } from './client.ts'
 /** The notification that a server's tools are others than before. */
 const listChanged = 'notifications/tools/list_changed'
 
-/** What has become of a server's tools. */
+/** Changes of a server's tools. */
 export interface McpToolsChange {
   /** Tools that it has now and did not have, by their names at the server. */
   readonly added: readonly string[]
-  /** Tools that it does not have any more. Calls of them fail, and their model is told why. */
+  /** Tools that it no longer has. Calls of them fail, and the model sees why. */
   readonly removed: readonly string[]
   /** Tools that say something else of themselves than they did. They are called as they were. */
   readonly changed: readonly string[]
 }
 
-/** Is told of a change. What it throws or rejects with becomes a warning of the process. */
+/** Called with a change. What it throws or rejects with becomes a warning of the process. */
 export type ToolsChanged = (change: McpToolsChange) => void | Promise<void>
 
-/** What a server has, as far as it has said. */
+/** Tools of a server, as it last listed them. */
 export class ServerTools {
   #listed: readonly McpTool[]
   #names: ReadonlySet<string>
@@ -55,16 +55,16 @@ function namesOf(tools: readonly McpTool[]): Set<string> {
   return new Set(tools.map(({ name }) => name))
 }
 
-/** What clients have in common, though it is in no interface of ours: who is told what no other handler takes. */
+/** The handler that both client versions call for notifications without a handler of their own. */
 interface Notified {
   fallbackNotificationHandler?: ((notification: { readonly method?: unknown }) => Promise<void>) | undefined
 }
 
-/** Who wants to know of a client's server. They last as long as somebody else holds them. */
+/** Tool lists to update, by client, held weakly. */
 const watching = new WeakMap<McpClient, Set<WeakRef<ServerTools>>>()
 
 /**
- * Keeps `tools` up to date whenever the server says that its list has changed, for as long as somebody holds them. The
+ * Keeps `tools` up to date whenever the server announces a change, for as long as they are referenced. The
  * client's `fallbackNotificationHandler` hears it, in front of the host's own: a handler of the host's for this very
  * notification goes before it, and `refresh` is for that.
  */

@@ -7,7 +7,7 @@ import type { JsonSchema } from '../types/json.ts'
 /** A connected MCP client. */
 export interface McpClient {
   listTools(params?: { cursor?: string }): Promise<McpToolPage>
-  // What follows the parameters differs between the versions: see `callTool`.
+  // The further parameters differ between the versions: see `callTool`.
   callTool(params: McpCall, ...rest: never[]): Promise<object>
 }
 
@@ -39,7 +39,7 @@ export interface McpCall {
 const mostPages = 1000
 
 /**
- * All tools of a server. A client 2.x asks for all pages by itself. `leaveOut` is told of what is no tool.
+ * Returns all tools of a server. A client 2.x reads all pages by itself. `leaveOut` receives entries that are no tool.
  *
  * @throws InvalidInputError (rejected) if the server's answer has no list of tools, and whatever the client rejects with
  */

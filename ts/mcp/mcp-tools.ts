@@ -10,23 +10,23 @@ import { type McpToolsChange, ServerTools, type ToolsChanged, watch } from './ch
 import { callTool, listAllTools, type McpClient, type McpTool } from './client.ts'
 import { toResult } from './result.ts'
 
-/** What goes for all tools of a server. */
+/** Options of `mcpTools`, for all tools of a server. */
 export interface McpToolsOptions {
   /** Goes before every name, as it is: `github_` makes `github_search` of `search`. Default: nothing. */
   readonly prefix?: string
   /** Default `never`. With `dynamic`, `createRuntime`'s `needsApproval` says for which calls a person must agree. */
   readonly approval?: ApprovalPolicy
-  /** How long a call may take: a positive number of milliseconds. Default: as long as the run. */
+  /** Timeout of a call: a positive number of milliseconds. Default: as long as the run. */
   readonly timeoutMs?: number
   /**
-   * What a tool is called here, by its name at the server: the whole name, to which no prefix is added. What it does not
+   * New name of a tool, by its name at the server: the whole name, without the prefix. A tool that it does not
    * name is named by the rule that {@link mcpTools} says.
    */
   readonly rename?: { readonly [name: string]: string } | ((name: string) => string | undefined)
   /** Tools that are not wanted, by their names at the server. */
   readonly skip?: readonly string[] | ((name: string) => boolean)
   /**
-   * Is told when the server has other tools than it had: a new runtime is what can use them. What it throws or rejects with
+   * Called when the server's tools have changed: a new runtime can use them. What it throws or rejects with
    * becomes a warning of the process.
    */
   readonly toolsChanged?: ToolsChanged
@@ -132,7 +132,7 @@ export async function mcpTools(client: McpClient, options: McpToolsOptions = {})
   }
 }
 
-/** What the options say, checked before the server is asked: none of it is the fault of a tool. */
+/** Checks the options before any request to the server: a wrong option is not the fault of a tool. */
 function checkOptions(options: McpToolsOptions) {
   const { prefix = '', rename = {}, skip = [], toolsChanged, approval, timeoutMs } = readOptions(options, checks)
   if (typeof prefix !== 'string' || !/^(?:[A-Za-z][A-Za-z0-9_-]{0,31})?$/.test(prefix)) {

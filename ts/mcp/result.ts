@@ -6,11 +6,11 @@ import type { Reference, References } from '../types/references.ts'
 /** The reference type under which binary content is kept. */
 const contentType = 'mcp-content'
 
-/** An error's message goes into the conversation as it is, so it has a limit: so many UTF-16 code units. */
+/** Most UTF-16 code units of an error's message, which goes into the conversation as it is. */
 const longestMessage = 4096
 
 /**
- * What a tool's handler answers for the result of a call: the structured content if there is some; else the content, as
+ * Returns a tool handler's answer for the result of a call: the structured content if there is some; else the content, as
  * one value or a list of several. Texts are strings, binary content is kept as references with its media type,
  * everything else stays JSON.
  *

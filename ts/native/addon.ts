@@ -2,13 +2,13 @@
 export type NativeEnvironment = object & { readonly nativeEnvironment: unique symbol }
 
 /**
- * What the addon exports: the TypeScript side of `crates/node/src/exports.rs`, written by hand and kept equal to it.
+ * Exports of the addon: the TypeScript side of `crates/node/src/exports.rs`, written by hand and kept equal to it.
  * Errors that these throw carry the JSON of a failure as their message.
  *
  * Nothing but `loadAddon` makes one, and nothing outside `ts/native` may hold one.
  */
 export interface NativeAddon {
-  /** Makes the environment of this thread; `doorbell` is called when answers wait. */
+  /** Makes the environment of this thread; `doorbell` is called when answers are ready. */
   createEnvironment(doorbell: () => void): NativeEnvironment
   /** Starts an operation on the first `length` bytes of `arena` and returns its token. */
   submit(environment: NativeEnvironment, operation: number, target: number, arena: Uint8Array, length: number): number
@@ -24,7 +24,7 @@ export interface NativeAddon {
   closeHandle(environment: NativeEnvironment, handle: number): void
   /** Gives a new run its ids: the slab begins with the run's and one for its thread, 36 characters each. */
   prepareRun(environment: NativeEnvironment, handle: number, slab: Uint8Array): void
-  /** Answers a question: `kind` 0 is a piece, 1 the answer, 2 a failure. `false`: nobody waits for it any more. */
+  /** Answers a callback request: `kind` 0 is a piece, 1 the answer, 2 a failure. `false`: it is no longer awaited. */
   answer(environment: NativeEnvironment, token: number, kind: number, arena: Uint8Array, length: number): boolean
   /** Gives a topology back. */
   releaseTopology(environment: NativeEnvironment, topology: number): void

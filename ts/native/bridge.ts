@@ -13,35 +13,35 @@ import type { Operation } from './operations.ts'
 import { lockedMessage } from './other-copies.ts'
 import { type FetchedEntry, SharedMemory, State } from './shared-memory.ts'
 
-/** As it was when this was loaded: a host may put something else in its place, a test runner's for instance. */
+/** Kept from load time: a host may replace it, as test runners do. */
 const defer = queueMicrotask
 const FEWEST_A_TURN = 2
 const MOST_A_TURN = 1024
 const TURN_MS = 0.25
 const KEEP_ALIVE_MS = 1 << 30
-/** How often answers are fetched again, in turns that follow each other, before the calls that wait are given up. */
+/** Failed fetches in a row after which all pending calls are rejected. */
 const FETCH_ATTEMPTS = 8
 
-/** What a run's questions are about. */
-export const Question = { model: 0, tool: 1, needsApproval: 2, approve: 3, output: 4, input: 5 } as const
+/** Kinds of host callbacks. */
+export const Callback = { model: 0, tool: 1, needsApproval: 2, approve: 3, output: 4, input: 5 } as const
 
 /** One of them. */
-export type Question = (typeof Question)[keyof typeof Question]
+export type Callback = (typeof Callback)[keyof typeof Callback]
 
-/** Answers what the core asks in the name of one run. Must not throw. Both are called in a microtask of their own. */
-export interface QuestionHost {
-  /** Is to answer with `Bridge.answer`, once. */
-  ask(token: number, what: Question, request: string): void
-  /** A question is over: its answer is of no use any more. */
+/** Answers the callback requests of one run. Must not throw. Both methods are called in a microtask of their own. */
+export interface CallbackHost {
+  /** Must answer with `Bridge.answer`, once. */
+  ask(token: number, what: Callback, request: string): void
+  /** A callback request has ended: its answer is no longer used. */
   over(token: number): void
 }
 
-/** The kinds of answers to a question. */
+/** Kinds of answers to a callback request. */
 export const Reply = { piece: 0, value: 1, failure: 2 } as const
 
 /**
- * What an operation is about: the number of a store or a topology, or a handle. A handle is given back to the core when it is
- * collected, so whoever waits for an answer holds it.
+ * Target of an operation: the number of a store or a topology, or a handle. A handle is released when it is
+ * garbage-collected, so every pending call holds it.
  */
 export type Target = number | { readonly number: number }
 
@@ -52,8 +52,8 @@ interface Pending {
 }
 
 /**
- * This thread's side of the boundary: calls go out with `submit`, answers come back through a doorbell and are drained a
- * few at a time, so that what the callers do with them cannot starve the event loop.
+ * This thread's side of the boundary: calls go out with `submit`, a wake-up announces answers, and they are drained a
+ * few at a time, so that the callers' code cannot starve the event loop.
  */
 export class Bridge {
   readonly #addon: NativeAddon
@@ -62,14 +62,14 @@ export class Bridge {
   #idle: Message | undefined = new Message()
   readonly #shared: SharedMemory
   readonly #pending = new Map<number, Pending>()
-  /** Who answers the questions of a call that runs agents, by the number that the call was given. */
-  readonly #hosts = new Map<number, QuestionHost>()
+  /** Hosts that answer the callback requests of a call that runs agents, by the number of the host. */
+  readonly #hosts = new Map<number, CallbackHost>()
   #nextHost = 0
-  /** Which host has an open question. */
-  readonly #asked = new Map<number, QuestionHost>()
-  /** Keeps the process alive while something is under way; the doorbell itself does not. */
+  /** Hosts with open callback requests, by token. */
+  readonly #asked = new Map<number, CallbackHost>()
+  /** Keeps the process alive while calls are in flight; the wake-up itself does not. */
   readonly #keepAlive = setInterval(() => {}, KEEP_ALIVE_MS).unref()
-  // A failure there would have nobody to catch it and end the process.
+  // No caller could catch a failure there, and it would end the process.
   readonly #topologies = new FinalizationRegistry<number>((topology) => quietly(() => this.releaseTopology(topology)))
   readonly #handles = new FinalizationRegistry<number>((handle) => quietly(() => this.closeHandle(handle)))
   #aTurn = FEWEST_A_TURN
@@ -99,7 +99,7 @@ export class Bridge {
       if (this.#pending.has(token)) throw new InternalError('Two calls have one number. Please report this.')
       if (this.#pending.size === 0) this.#keepAlive.ref()
       this.#pending.set(token, { target, decode, resolve })
-      // While earlier answers could not be fetched, the doorbell has rung already and will not ring for this one.
+      // While earlier answers could not be fetched, the wake-up was sent already and does not come again for this one.
       if (this.#failedFetches > 0) this.#scheduleTurn()
     })
   }
@@ -132,10 +132,10 @@ export class Bridge {
   }
 
   /**
-   * Who answers the questions of one call from now on, until it is taken away again. The call hands the number over: a run's
-   * id would not do, since whoever knows it may name it.
+   * Registers the host that answers the callback requests of one call, until `removeHost`. The call passes the number: a run's
+   * id would not do, because any code may know and pass it.
    */
-  addHost(host: QuestionHost): number {
+  addHost(host: CallbackHost): number {
     const number = this.#nextHost
     this.#nextHost += 1
     this.#hosts.set(number, host)
@@ -146,7 +146,7 @@ export class Bridge {
     this.#hosts.delete(number)
   }
 
-  /** Answers a question, in part or for good. An answer that nobody waits for is dropped. */
+  /** Answers a callback request, in part or finally. An answer that is no longer awaited is dropped. */
   answer(token: number, kind: (typeof Reply)[keyof typeof Reply], write: (message: Message) => void): void {
     if (kind !== Reply.piece) this.#asked.delete(token)
     this.#written(write, (message) => this.#addon.answer(this.#environment, token, kind, message.bytes, message.length))
@@ -220,7 +220,7 @@ export class Bridge {
     setImmediate(this.#turn)
   }
 
-  /** Drains; nothing that goes wrong there may end the process, which does not belong to us. */
+  /** Drains answers. No failure there may end the process, which belongs to the host. */
   #fetch(): number {
     try {
       const waiting = this.#drain()
@@ -242,7 +242,7 @@ export class Bridge {
       try {
         this.#deliver(entry)
       } catch {
-        // Whatever is wrong with this one, the next is somebody else's.
+        // A failure of one answer must not affect the next, which is another caller's.
       }
     }
     return waiting
@@ -262,7 +262,7 @@ export class Bridge {
 
   /** `u8 what ‖ f64le host ‖ request` */
   #ask(token: number, body: Answer | undefined): void {
-    const what = body?.u8() as Question
+    const what = body?.u8() as Callback
     const host = this.#hosts.get(body?.optionalNumber() ?? -1)
     if (body === undefined || host === undefined) {
       this.answer(token, Reply.failure, body === undefined ? noMemory : noHost)
@@ -299,7 +299,7 @@ function noMemory(message: Message): void {
   message.raw('{"message":"There is no memory for what is asked. Pass large values as references."}')
 }
 
-/** What a call comes to: its result, or a promise that rejects. */
+/** Returns the result of a call, or a promise that rejects. */
 function outcome(decode: (answer: Answer) => unknown, state: number, body: Answer | undefined): unknown {
   try {
     if (body === undefined) throw new RangeError('There is no memory for it.')

@@ -59,7 +59,7 @@ function load(file: string, advice: string): Loaded {
   }
 }
 
-/** Where a checkout's own build lies. */
+/** Path of the addon built in a checkout. */
 function builtHere(platform: Platform): string | undefined {
   const manifest = resolve('bailiwick/package.json')
   return manifest && resolve(join(dirname(manifest), 'npm', platform.name, platform.fileName))

@@ -111,7 +111,7 @@ export class Answer {
     this.#end = end
   }
 
-  /** How far it has been read. */
+  /** The current offset. */
   get position(): number {
     return this.#at
   }

@@ -3,7 +3,7 @@ import { addonFile } from './loader.ts'
 import { processReport } from './process-report.ts'
 
 /**
- * The message of a store that somebody else has open. Two copies of bailiwick in one process have an engine each and keep
+ * Returns the message for a locked store. Two copies of bailiwick in one process have an engine each and keep
  * each other out like two processes, so where there is another, it is named: closing other processes would not help.
  */
 export function lockedMessage(message: string): string {

@@ -1,6 +1,6 @@
 import { processReport } from './process-report.ts'
 
-/** Which prebuilt addon fits a process. */
+/** Name of the prebuilt addon that fits a process. */
 export interface Platform {
   /** `linux-x64-gnu`, `darwin-arm64`, …: the last part of the package's name. */
   readonly name: string
@@ -10,7 +10,7 @@ export interface Platform {
   readonly fileName: string
 }
 
-/** What decides which addon fits; the C library counts on Linux alone. */
+/** Properties that decide which addon fits; the C library matters on Linux only. */
 export interface System {
   readonly platform: string
   readonly arch: string

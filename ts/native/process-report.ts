@@ -1,4 +1,4 @@
-/** What Node's diagnostic report tells, as far as it is used here. */
+/** The part of Node's diagnostic report that is used here. */
 interface ProcessReport {
   readonly header: { readonly glibcVersionRuntime?: string }
   /** The files of all libraries and addons that the process has loaded, by whichever of its threads. */

@@ -5,7 +5,7 @@ import { Answer } from './message.ts'
 import { readResolved } from './resolved.ts'
 
 const SLAB_BYTES = 256 << 10
-/** So much is taken at once for copies of what is fetched, which is little most of the time. At least one slab fits. */
+/** Bytes allocated at once for copies of answers, which are mostly small. At least one slab fits. */
 const COPIES_BYTES = 2 * SLAB_BYTES
 const SLAB_HEADER_BYTES = 16
 const ENTRY_BYTES = 16
@@ -16,10 +16,10 @@ const HIT_BYTES = 256 << 10
 const RUN_ID_LENGTH = 'run_'.length + 32
 const LARGE = 2
 
-/** What a fetched entry is; see `crates/node/src/environment.rs`. */
+/** States of a fetched entry; see `crates/node/src/environment.rs`. */
 export const State = { failed: 1, asked: 4, over: 8 } as const
 
-/** One answer or question, in memory that nobody else writes to. */
+/** One answer or callback request, in memory with no other writer. */
 export interface FetchedEntry {
   readonly token: number
   /** 0: done; or one of `State`. */
@@ -28,15 +28,15 @@ export interface FetchedEntry {
   readonly body: Answer | undefined
 }
 
-/** What one fetch has brought. */
+/** Result of one fetch. */
 export interface Fetched {
   readonly entries: readonly FetchedEntry[]
-  /** How many answers still wait. */
+  /** Number of answers that still wait. */
   readonly waiting: number
 }
 
 /**
- * The memory that the core writes into. This class alone reads it, and calls nobody: no method takes a function, and what
+ * The memory that the core writes into. Only this class reads it, and it calls no other code: no method takes a function, and what
  * a method returns is a copy. So whatever the caller's code does with an answer, no other answer can change
  * (docs/bridge, "Nothing is called while shared memory is read").
  */
@@ -45,7 +45,7 @@ export class SharedMemory {
   readonly #environment: NativeEnvironment
   /** For what is fetched. */
   readonly #slab = Buffer.alloc(SLAB_BYTES)
-  /** Where the next copies go. No part of it is written twice, and it is given to nobody whole. */
+  /** Buffer for the next copies. Each part is written once, and no caller gets the whole buffer. */
   #copies = Buffer.allocUnsafeSlow(COPIES_BYTES)
   #copied = 0
   /** For records that are read on the spot, at any time. */
@@ -56,7 +56,7 @@ export class SharedMemory {
     this.#environment = environment
   }
 
-  /** Fetches up to `most` answers and questions. */
+  /** Fetches up to `most` answers and callback requests. */
   fetch(most: number): Fetched {
     const slab = this.#slab
     // Before anything is fetched: what has left the core must not be lost for want of memory.
@@ -106,7 +106,7 @@ export class SharedMemory {
   /** Reads a reference that is opened already. `undefined`: it has to be asked for. Throws what the addon throws. */
   resolveAtHand(handle: number, id: string): Resolved | undefined {
     const hit = this.#hit
-    // What is not ASCII takes more bytes than it has units, and is no id.
+    // A text that is not ASCII has more bytes than units, and is no id.
     if (hit.write(id, 0, 'utf8') !== id.length) return undefined
     if (!this.#addon.resolveAtHand(this.#environment, handle, hit)) return undefined
     const answer = new Answer(hit, 0, hit.length)

@@ -7,7 +7,7 @@ export class CallIds {
   /** The number to try next for an id that is in use: a conversation may have the same one in every turn. */
   readonly #next = new Map<string, number>()
 
-  /** An id that no call before it has, and nobody gets again. */
+  /** An id that no earlier call has and no later call gets. */
   unique(id: string): string {
     const base = id === '' ? 'call' : id
     let candidate = base

@@ -16,7 +16,7 @@ export class Conversation {
   readonly #done: Message[] = []
   readonly #ids = new CallIds()
   #open: OpenStep | undefined
-  /** What came among the results of the open calls and is told after them. */
+  /** Messages that came among the results of open calls; they follow the results. */
   #afterwards: Part[] = []
 
   add(message: Message): void {
@@ -196,7 +196,7 @@ function withParts(message: Message, parts: readonly Part[]): Message {
   return parts === message.parts ? message : { ...message, parts }
 }
 
-/** A message that stands for nobody's words. */
+/** A message that the package inserts. */
 function bare({ messageId, createdAt, runId }: Message): Omit<Message, 'role' | 'parts'> {
   return { messageId, createdAt, ...(runId === undefined ? {} : { runId }) }
 }

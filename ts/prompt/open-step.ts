@@ -10,7 +10,7 @@ export class OpenStep {
   readonly source: Message
   readonly #calls: readonly Call[]
   readonly #results: (Result | undefined)[]
-  /** Which calls wait for the results of an id: a model may use one for several calls of an answer. */
+  /** Calls that wait for results, by id: a model may use one id for several calls of an answer. */
   readonly #waiting = new Map<string, number[]>()
   #open: number
   /** The first message with a result. */

@@ -1,6 +1,6 @@
 import type { Part } from '../types/threads.ts'
 
-// What a model is told in place of what cannot be sent to it.
+// Texts sent to a model in place of parts that it cannot receive.
 
 type Call = Extract<Part, { type: 'tool-call' }>
 type Result = Extract<Part, { type: 'tool-result' }>
@@ -11,7 +11,7 @@ export const firstMessage: Part = text('[The conversation begins with the messag
 /** For a user's message that says nothing, which providers refuse. */
 export const emptyMessage: Part = text('[An empty message.]')
 
-/** For a call that nothing came of. */
+/** For a call without a result. */
 export function noResult(callId: string): Result {
   return {
     type: 'tool-result',

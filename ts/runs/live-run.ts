@@ -4,20 +4,20 @@ import type { RunEvent } from '../types/events.ts'
 import type { Run, RunResult } from '../types/runs.ts'
 import type { RunReader } from './run-reader.ts'
 
-/** What a run is made of. */
+/** Parts of a run. */
 export interface RunParts<O> {
   readonly runId: string
   readonly threadId?: string
   readonly reader: RunReader
   readonly result: Promise<RunResult<O>>
-  /** Settled, whichever way, once the core is at work at it. */
+  /** Settled, either way, once the core has started the run. */
   readonly begun: Promise<unknown>
   readonly cancel: () => void
   /** Of a run that is resumed: the sequence of the event at which it was suspended, if it was. Never rejects. */
   readonly resumedAfter?: Promise<number | undefined>
 }
 
-/** A run that the core is at work at. */
+/** A run that the core executes. */
 export class LiveRun<O> implements Run<O>, RestingEvents {
   readonly runId: string
   /** Set once it is known; of a run that is resumed, that is with its result. */
@@ -28,7 +28,7 @@ export class LiveRun<O> implements Run<O>, RestingEvents {
     this.runId = parts.runId
     if (parts.threadId !== undefined) this.threadId = parts.threadId
     this.#parts = parts
-    // Nobody has to ask for the result.
+    // The caller may never read the result.
     parts.result.then(
       ({ threadId }) => {
         this.threadId = threadId
@@ -56,7 +56,7 @@ export class LiveRun<O> implements Run<O>, RestingEvents {
     let position = reader.start()
     for (;;) {
       const page = await reader.read(position, false).catch(async (error: unknown) => {
-        // What the run was refused with says more than that it is not there.
+        // The error of the run's start says more than NotFoundError.
         await forCaller(result)
         throw error
       })

@@ -5,7 +5,7 @@ import { idWriter } from '../session/writers.ts'
 import type { RunEvent } from '../types/events.ts'
 import type { RunSummary } from '../types/runs.ts'
 
-/** How far somebody has read a run's events. */
+/** Position of a reader in a run's events. */
 export interface RunPosition {
   readonly next: number
   readonly messageId: string
@@ -13,11 +13,11 @@ export interface RunPosition {
   readonly reasoning: number
 }
 
-/** What is new. */
+/** New events. */
 export interface RunPage {
   readonly events: readonly RunEvent[]
   readonly position: RunPosition
-  /** Whether the run is at work in this process. */
+  /** Whether the run is running in this process. */
   readonly live: boolean
   /** Whether nothing comes after these. */
   readonly over: boolean
@@ -33,15 +33,15 @@ export class RunReader {
     this.#runId = runId
   }
 
-  /** Where whoever has seen the events up to this one goes on; else the beginning. */
+  /** Returns the position after this event; else the beginning. */
   start(after?: number): RunPosition {
     return { next: after === undefined ? 0 : after + 1, messageId: '', text: 0, reasoning: 0 }
   }
 
   /**
-   * Waits a second at most for what is new.
+   * Waits at most a second for new events.
    *
-   * @param patient whether to wait for a run that is not at work, too
+   * @param patient whether to wait for a run that is not running, too
    */
   read({ next, messageId, text, reasoning }: RunPosition, patient: boolean): Promise<RunPage> {
     const write = (message: Message) =>

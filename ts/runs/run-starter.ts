@@ -39,7 +39,7 @@ const limitChecks: Checks<RunLimits> = {
   maxDurationMs: option.any,
 }
 
-/** What a run is submitted with. */
+/** Arguments that start or resume a run. */
 interface Start {
   readonly spans: RunSpans
   readonly threadId?: string
@@ -50,7 +50,7 @@ interface Start {
   readonly resumedAfter?: Promise<number | undefined> | undefined
 }
 
-/** Begins runs and goes on with them, and answers what the core asks meanwhile. */
+/** Starts and resumes runs, and answers their callback requests. */
 export class RunStarter {
   readonly #session: Session
   readonly #parts: HostParts
@@ -111,12 +111,12 @@ export class RunStarter {
     return this.#parts.approve === undefined ? 0 : 1
   }
 
-  /** What is known of a run before it is gone on with. Never rejects: what is wrong, resuming says. */
+  /** Reads a run before it is resumed. Never rejects: resuming reports the problem. */
   async #known(runId: string): Promise<RestingSummary | undefined> {
     return await readSummary(this.#session, runId).catch(() => undefined)
   }
 
-  /** Whose spans these are, before there are any below them. Never rejects, as `known` does not. */
+  /** Adds the summary and origin of the run to its spans, before child spans start. Never rejects, as `known` does not. */
   async #learn(runId: string, known: Promise<RunSummary | undefined>, spans: RunSpans): Promise<void> {
     if (!spans.isRecording) return void (await known)
     const origin = this.#session.submit(
@@ -150,7 +150,7 @@ export class RunStarter {
       (known) => spans.end(known),
       (error: unknown) => spans.fail(error),
     )
-    // What processes the host's spans may throw; that is nothing to the run.
+    // The host's span processor may throw; that must not affect the run.
     ended.catch(() => {})
     const begun = operation === Operation.runStart ? Promise.resolve() : Promise.race([host.asked, settled(submitted)])
     const reader = new RunReader(session, runId)
@@ -218,7 +218,7 @@ function withTrace(text: string, traceparent: string | undefined): string {
   return `${text.slice(0, -1)}${text === '{}' ? '' : ','}"trace":${JSON.stringify(traceparent)}}`
 }
 
-/** What a caller gets for an error, which may be its own: a getter of its request may throw anything. */
+/** Returns the error for the caller. A getter of the request may have thrown anything. */
 function asBailiwick(error: unknown): BailiwickError {
   if (BailiwickError.isInstance(error)) return error
   if (error instanceof RangeError || error instanceof TypeError) {

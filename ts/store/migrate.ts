@@ -4,14 +4,14 @@ import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { rootKeyWriter, type StoreOptions } from './store.ts'
 
-/** What came of moving a store. */
+/** Result of a migration. */
 export interface Migrated {
-  /** Where it was and where it is, without passwords. */
+  /** Source and target, without passwords. */
   readonly from: string
   readonly to: string
   /** Whether its root key lies in the directory where it was. */
   readonly hasKeyBeside: boolean
-  /** What was moved. Nothing of this is there if an earlier call had moved it all. */
+  /** Tenants migrated. These fields are absent if an earlier call had migrated everything. */
   readonly tenants?: number
   readonly rows?: number
   /** The bytes of sealed values. */
@@ -20,7 +20,7 @@ export interface Migrated {
   readonly written?: number
 }
 
-/** How far it is. */
+/** Progress so far. */
 export interface MigratedSoFar {
   /** Rows that are in the new place, and how many of them were compared with those in the old one. */
   readonly copied: number

@@ -7,7 +7,7 @@ export const ROOT_KEY_VARIABLE = 'BAILIWICK_ROOT_KEY'
 /** The length of a root key. */
 export const ROOT_KEY_BYTES = 32
 
-/** What is known of the root keys that this process was given. No key is kept: of each there is a hash. */
+/** Root keys given to this process. Only hashes are kept. */
 interface RootKeys {
   /** The environment variables that stores were opened by. */
   readonly variables: Set<string>
@@ -15,7 +15,7 @@ interface RootKeys {
   readonly hashes: Set<string>
 }
 
-/** Where workers find what the thread that starts them knows. */
+/** Key of the data that a worker receives from its parent thread. */
 const shared = 'bailiwick.root-keys.1'
 
 /** Shaped like a root key: 32 bytes as base64, in either alphabet, or as hex; nothing that is part of something longer. */

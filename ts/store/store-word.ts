@@ -2,7 +2,7 @@ import { nearest } from '../common/nearest.ts'
 import { InvalidInputError } from '../errors/index.ts'
 
 /**
- * What a word says that is to name a store. A `bare` word may be a directory that is there, and never makes one; `refused`
+ * Meaning of a word that names a store. A `bare` word may be an existing directory, and never creates one; `refused`
  * names nothing that we have, and `problem` says what to write instead, without the word: it may hold a password.
  */
 export type StoreWord =
@@ -12,14 +12,14 @@ export type StoreWord =
   | { readonly kind: 'bare'; readonly path: string }
   | { readonly kind: 'refused'; readonly problem: string }
 
-/** How every store is named. */
+/** Help about the names of stores. */
 export const storeForms =
   'A store is a path (./data, ../data, /data), sled:<path>, memory:, memory:<name> or postgres://role:password@host/database.'
 
-/** What cannot be taken for a name: it begins as only paths begin. */
+/** Beginnings that only paths have. */
 const path = /^(?:\.{1,2}[\\/]|\/|[a-z]:[\\/](?![\\/]))/i
 const scheme = /^([a-z][a-z0-9+.-]+):/i
-/** What a command or a URL is often wrapped in by mistake. */
+/** Characters that often surround a command or a URL by mistake. */
 const wrapping = /^[\s"'`<(]+|[\s"'`>)]+$/g
 /** The schemes of stores and servers that people have beside ours; they may be said again. */
 const foreign = [
@@ -114,13 +114,13 @@ function directory(path: string, isExplicit: boolean): StoreWord {
   return { kind: 'refused', problem: 'sled: is no store: it needs a path, such as sled:./data.' }
 }
 
-/** What somebody meant who wrote a scheme without its colon. */
+/** Returns a hint for a scheme written without its colon. */
 export function meantBy(word: string): string | undefined {
   const meant = nearest(word, ['memory', 'sled', 'postgres'])
   return meant && `Did you mean ${{ memory: 'memory:', sled: 'sled:./data', postgres: 'postgres://…' }[meant]}?`
 }
 
-/** What to write instead of a word that may hold a password. Nothing of it is in the answer but a scheme that everybody knows. */
+/** Returns what to write instead of a word that may hold a password. It repeats nothing of the word but a known scheme. */
 function hintFor(word: string): string {
   const inner = word.replace(wrapping, '')
   if (inner !== word && readStoreWord(inner).kind !== 'refused')

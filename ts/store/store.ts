@@ -21,9 +21,9 @@ const storeChecks: Checks<StoreOptions> = {
   openedCacheBytes: option.number,
 }
 
-/** How a store is opened. */
+/** Options of `openStore`. */
 export interface StoreOptions {
-  /** The 32 bytes that wrap every key of the store, or what fetches them. They are never kept with the data. */
+  /** The 32 bytes that wrap every key of the store, or a function that fetches them. They are never stored with the data. */
   readonly rootKey?: Uint8Array | (() => Promise<Uint8Array>)
   /**
    * The environment variable that holds the root key as base64. Default `BAILIWICK_ROOT_KEY`, if it is set. Without any
@@ -35,39 +35,39 @@ export interface StoreOptions {
   readonly cacheBytes?: number
   /** The most connections that this process opens to a PostgreSQL server, from 1 to 1,000. Default 10. */
   readonly connections?: number
-  /** The size of the cache of opened records in bytes, over all tenants. Default 64 MiB. */
+  /** Size of the cache of decrypted records in bytes, over all tenants. Default 64 MiB. */
   readonly openedCacheBytes?: number
 }
 
-/** How a store is. */
+/** Health of a store. */
 export interface StoreHealth {
-  /** Whether it takes changes. */
+  /** Whether it accepts writes. */
   readonly ok: boolean
-  /** What is wrong, for an operator; nothing of any tenant. */
+  /** Problems, for an operator; nothing of any tenant. */
   readonly problems: readonly string[]
 }
 
 /** Figures about an open store, none of them about a tenant. */
 export interface StoreStats {
-  /** Tenants that have a runtime or a call under way in this process. */
+  /** Tenants with an open runtime or a call in flight in this process. */
   readonly tenants: number
-  /** Bytes in the cache of opened records. */
+  /** Bytes in the cache of decrypted records. */
   readonly openedBytes: number
-  /** Records that were read for a tenant and belong to another. Anything but 0 is an attack or a defect. */
+  /** Records that were read for one tenant and belong to another. Any value but 0 means an attack or a bug. */
   readonly alarms: number
 }
 
-/** What a sweep did. */
+/** Result of a sweep. */
 export interface StoreSweep {
-  /** Rows that had expired, and are removed now. */
+  /** Expired rows that were removed. */
   readonly removed: number
-  /** Approvals that nobody had decided in time, and that are in their ledgers as expired now. */
+  /** Approvals whose time had passed; their ledgers now record the expiry. */
   readonly expiredApprovals: number
-  /** Erases of tenants that had been cut off, and are finished now. */
+  /** Interrupted erases of tenants that were finished. */
   readonly erased: number
 }
 
-/** What a backup holds. */
+/** Contents of a backup. */
 export interface StoreBackup {
   /** Records, their parts and the rows of lists. */
   readonly rows: number
@@ -75,7 +75,7 @@ export interface StoreBackup {
   readonly bytes: number
 }
 
-/** What a check of everything in a store found. */
+/** Result of a check of a whole store. */
 export interface StoreCheck {
   /** Whether there are no problems. */
   readonly ok: boolean
@@ -83,35 +83,35 @@ export interface StoreCheck {
   readonly rows: number
   /** The bytes of sealed values. */
   readonly bytes: number
-  /** How many problems there are. */
+  /** Number of problems. */
   readonly count: number
-  /** The first 100 of them, without saying whose they are. */
+  /** The first 100 problems, without the names of tenants. */
   readonly problems: readonly string[]
 }
 
 /**
- * An open store. It has no verb that reads or lists any tenant's data: that is what a runtime is for.
+ * An open store. No method of it reads or lists a tenant's data: a runtime does that.
  *
- * Everybody in the process who opens the same place shares one engine, worker threads included; it closes with the last
+ * All openers of the same place in one process share one engine, worker threads included; it closes with the last
  * of them.
  */
 export interface Store extends AsyncDisposable {
-  /** What it was opened with; of a PostgreSQL URL `postgres://role@host:port/database`, without password and settings. */
+  /** The URL it was opened with; of a PostgreSQL URL `postgres://role@host:port/database`, without password and settings. */
   readonly url: string
   /**
-   * What verifies the checkpoints, proofs and receipts of this store: a C2SP verifier key named `bailiwick/<store id>`,
-   * the same whenever the store is opened. Give it to whoever is to check them.
+   * Public key that verifies the checkpoints, proofs and receipts of this store: a C2SP verifier key named `bailiwick/<store id>`,
+   * the same whenever the store is opened. Give it to auditors.
    */
   readonly publicKey: string
-  /** How it is. Rejects with ClosedError. */
+  /** Returns the health of the store. Rejects with ClosedError. */
   health(): Promise<StoreHealth>
-  /** Figures for an operator. Rejects with ClosedError. */
+  /** Returns figures for an operator. Rejects with ClosedError. */
   stats(): Promise<StoreStats>
   /**
-   * Removes what has expired, records approvals that nobody decided in time, and finishes erases that were cut off. It is
-   * done by itself about once a minute; a test store, whose clock stands still, does it only here.
+   * Removes expired rows, records expired approvals, and finishes interrupted erases. The store does this
+   * by itself about once a minute; a test store, whose clock stands still, does it only here.
    *
-   * Rejects with StoreCorruptError if a tenant could not be looked after because it is damaged; the others were.
+   * Rejects with StoreCorruptError if a tenant is damaged; the other tenants were swept.
    */
   sweep(): Promise<StoreSweep>
   /**
@@ -135,7 +135,7 @@ export interface Store extends AsyncDisposable {
    * longer the more tenants there are. If it is cut off, opening the store finishes it, or it had not begun: keep both keys
    * until it has resolved. Does nothing if `next` is the root key already.
    *
-   * Backups made before open with the old key only. Once that is destroyed, nobody can read them: so it is also how to put
+   * Earlier backups open with the old key only. Once that is destroyed, they cannot be read: so a rotation also puts
    * erased tenants beyond the reach of old backups.
    *
    * Other processes that have the store open, where the engine allows that, have to open it again.
@@ -150,14 +150,14 @@ export interface Store extends AsyncDisposable {
    * ```
    */
   rotateRootKey(next: Uint8Array): Promise<void>
-  /** Ends its runtimes, which throw ClosedError from then on. Doing it twice does nothing. */
+  /** Closes the store and its runtimes, which throw ClosedError from then on. A second call does nothing. */
   close(): Promise<void>
 }
 
-/** How stores of another copy of this package are recognised. */
+/** Marks stores, so that another copy of this package recognises them. */
 const brand: unique symbol = Symbol.for('bailiwick.store')
 
-/** The version of the other copy of this package that has opened a store. Nothing if it is no such store. */
+/** Returns the version of the other copy of this package that opened a store; `undefined` for anything else. */
 export function foreignVersion(store: unknown): string | undefined {
   try {
     const version = (store as { readonly [brand]?: unknown })[brand]
@@ -167,11 +167,11 @@ export function foreignVersion(store: unknown): string | undefined {
   }
 }
 
-/** A store as the rest of this package sees it. */
+/** The one implementation of `Store`. */
 export class OpenStore implements Store {
   readonly url: string
   readonly publicKey: string
-  /** Its number in the core is in there: whoever could set it would hold another store. */
+  /** Holds the store's number in the core, so it is private: code that could set the number would reach another store. */
   readonly #session: Session
   #closing: Promise<void> | undefined
 
@@ -231,7 +231,7 @@ export class OpenStore implements Store {
     return this.#session.call(Operation.rotateRootKey, prepare, nothing)
   }
 
-  /** Reads every row and says what is wrong. Nobody else may write to the store meanwhile. */
+  /** Reads every row and returns the problems. No other process may write to the store meanwhile. */
   check(): Promise<StoreCheck> {
     return this.#session.call(Operation.storeCheck, noArguments, json<StoreCheck>)
   }
@@ -243,7 +243,7 @@ export class OpenStore implements Store {
       return (message: Message) => message.optionalNumber(milliseconds)
     }
     const moved = await this.#session.call(Operation.advanceClock, prepare, flag)
-    if (!moved) throw new InvalidInputError("This store has the system's clock, which nobody moves.")
+    if (!moved) throw new InvalidInputError('This store uses the system clock, which cannot be advanced.')
   }
 
   close(): Promise<void> {
@@ -286,8 +286,8 @@ export async function openStore(url: string, options: StoreOptions = {}): Promis
 }
 
 /**
- * Makes a PostgreSQL database ready: its schema, the role of the application and what that may do. Doing it again brings
- * an older schema up to date and else changes nothing.
+ * Prepares a PostgreSQL database: its schema, the role of the application and its rights. A second call updates
+ * an older schema and changes nothing else.
  *
  * @param ownerUrl the URL of a role that owns the database and may create roles, or of a superuser
  * @returns the URL for the application. Its password is in it only if this call made the role: keep it
@@ -335,7 +335,7 @@ export async function openWith(
   })
 }
 
-/** Writes the root key that the options name, or that there is none. */
+/** Returns a writer of the root key that the options name, or of its absence. */
 export async function rootKeyWriter({
   rootKey,
   rootKeyEnv,
@@ -356,7 +356,7 @@ export async function rootKeyWriter({
     return (message) => message.u8(BASE64_KEY).text(text)
   }
   if (rootKeyEnv !== undefined) {
-    // Anything else than a name is not said again: it may be the key itself.
+    // Anything but a name is not repeated: it may be the key itself.
     const name = /^[A-Za-z_]\w*$/.test(rootKeyEnv) ? ` ${rootKeyEnv}` : ' that rootKeyEnv should name'
     throw new InvalidInputError(`The environment variable${name} is not set. It should hold the root key as base64.`)
   }

@@ -6,7 +6,7 @@ import type { SpanStart } from './gen-ai.ts'
 
 /** Something that is under way and has a span. It ends once; whatever comes after its end is ignored. */
 export interface Activity<Result = void> {
-  /** Whether anybody sees its span. */
+  /** Whether its span is recorded. */
   readonly isRecording: boolean
   /** Runs `work` with the span active: what starts in it, however late, lies below the span. */
   run<T>(work: () => T): T
@@ -101,14 +101,14 @@ export class TracedActivity<Result> implements Activity<Result> {
   }
 }
 
-/** What a `traceparent` says. An id of zeros alone is none. */
+/** Parses a `traceparent`. An id of zeros is none. */
 function parsed(traceparent: string): SpanContext | undefined {
   const [, traceId = '', spanId = '', flags = ''] =
     /^00-(?!0+-)([0-9a-f]{32})-(?!0+-)([0-9a-f]{16})-([0-9a-f]{2})$/.exec(traceparent) ?? []
   return traceId === '' ? undefined : { traceId, spanId, traceFlags: Number.parseInt(flags, 16) }
 }
 
-/** The code of an error of ours, thrown or as a failure that a result or an event carries. */
+/** Returns the code of a package error, thrown or carried by a result or an event. */
 function errorTypeOf(error: unknown): string {
   if (BailiwickError.isInstance(error)) return error.code
   if (typeof error !== 'object' || error === null || error instanceof Error) return OTHER_ERROR

@@ -1,6 +1,6 @@
 import { VERSION } from '../common/version.ts'
 
-/** What we use of `@opentelemetry/api`, by its shape: our declarations must compile where it is not installed. */
+/** The used part of `@opentelemetry/api`, by its shape: the declarations must compile where it is not installed. */
 export interface OpenTelemetry {
   readonly trace: {
     getTracer(name: string, version?: string): Tracer
@@ -29,21 +29,21 @@ export interface Span {
   end(): void
 }
 
-/** What a span is called in other processes. */
+/** Identity of a span in other processes. */
 export interface SpanContext {
   readonly traceId: string
   readonly spanId: string
   readonly traceFlags: number
 }
 
-/** Where in a trace one is. Opaque. */
+/** Context of a trace. Opaque. */
 export interface Context {
   getValue(key: symbol): unknown
   setValue(key: symbol, value: unknown): Context
   deleteValue(key: symbol): Context
 }
 
-/** What a span says. A list is of one type; what is `undefined` is left out. */
+/** Attributes of a span. A list has one type; `undefined` is left out. */
 export interface Attributes {
   [name: string]: string | number | boolean | string[] | number[] | boolean[] | undefined
 }

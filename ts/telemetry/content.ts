@@ -6,7 +6,7 @@ export function messagesText(messages: readonly Message[]): string {
   return JSON.stringify(messages.map(({ role, parts }) => ({ role, parts: parts.map(partOf) })))
 }
 
-/** What a model or an agent answered: one message of the assistant. */
+/** Returns the answer of a model or an agent as one message of the assistant. */
 export function outputText(parts: readonly Part[], finishReason = 'stop'): string {
   return JSON.stringify([{ role: 'assistant', parts: parts.map(partOf), finish_reason: finishReason }])
 }
@@ -28,7 +28,7 @@ function partOf(part: Part): object {
     case 'tool-result':
       return { type: 'tool_call_response', id: part.callId, response: part.result }
     case 'opaque':
-      // What is in it, only its provider can read.
+      // Only its provider can read the content.
       return { type: 'opaque', provider: part.provider }
   }
 }

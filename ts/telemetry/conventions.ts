@@ -2,7 +2,7 @@
 // From github.com/open-telemetry/semantic-conventions-genai v0.1.0. Tokens written to a cache have another name there
 // (`cache_write`) than in every released package (`cache_creation`, @opentelemetry/semantic-conventions 1.45.0): both are set.
 
-/** What an operation is, as `gen_ai.operation.name` and as the first word of the span's name. */
+/** Names of operations: `gen_ai.operation.name` and the first word of the span's name. */
 export const Operations = { agent: 'invoke_agent', chat: 'chat', tool: 'execute_tool' } as const
 
 /** The attributes of the conventions that we set. */
@@ -43,7 +43,7 @@ export const GenAiContent = {
 
 /** The class of an error, by the general conventions. */
 export const ERROR_TYPE = 'error.type'
-/** What that is when an error is not one of ours: its name and message are its own, and may be anything. */
+/** Type of an error from outside the package: its own name may be anything. */
 export const OTHER_ERROR = '_OTHER'
 
 /** Our own attributes. */

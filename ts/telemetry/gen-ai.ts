@@ -6,7 +6,7 @@ import type { Attributes } from './api.ts'
 import { instructionsText, messagesText, outputText } from './content.ts'
 import { GenAi, GenAiContent, Operations, Own } from './conventions.ts'
 
-/** What every span of a run says. */
+/** Attributes of every span of a run. */
 interface OfRun {
   readonly runId: string
   /** The tenant's own thread, if there is one. */
@@ -15,19 +15,19 @@ interface OfRun {
 
 /** An agent that begins to work. */
 export interface AgentStart extends OfRun {
-  /** Unknown where a run is gone on with. */
+  /** Unknown for a resumed run. */
   readonly agent?: string
   readonly description?: string
-  /** What it is asked. Content. */
+  /** The request. Content. */
   readonly input?: readonly Message[]
 }
 
-/** How an agent's work came out. */
+/** Result of an agent. */
 export interface AgentEnd {
   readonly usage?: Partial<TokenUsage>
-  /** How the run stands, such as `completed` or `suspended`. */
+  /** Status of the run, such as `completed` or `suspended`. */
   readonly status?: string
-  /** What it answered. Content. */
+  /** The answer. Content. */
   readonly output?: readonly Part[]
 }
 
@@ -50,7 +50,7 @@ export interface ChatStart extends OfRun {
 export interface ChatEnd {
   readonly usage?: Partial<TokenUsage>
   readonly finishReason?: string
-  /** What the provider did not do as asked. */
+  /** Parts of the request that the provider ignored. */
   readonly warnings?: readonly string[]
   /** Content. */
   readonly output?: readonly Part[]
@@ -65,7 +65,7 @@ export interface ToolStart extends OfRun {
   readonly input?: JsonValue
 }
 
-/** What a tool answered. */
+/** Result of a tool. */
 export interface ToolEnd {
   /** Content. */
   readonly result?: JsonValue
@@ -91,7 +91,7 @@ export function agentStart(start: AgentStart, content: boolean): SpanStart {
   }
 }
 
-/** What an agent's work adds to its span. */
+/** Returns the attributes that an agent's result adds to its span. */
 export function agentEnd(end: AgentEnd, content: boolean): Attributes {
   return {
     [Own.status]: end.status,
@@ -121,7 +121,7 @@ export function chatStart(start: ChatStart, content: boolean): SpanStart {
   }
 }
 
-/** What a model's answer adds to its span. */
+/** Returns the attributes that a model's answer adds to its span. */
 export function chatEnd(end: ChatEnd, content: boolean): Attributes {
   return {
     [GenAi.finishReasons]: end.finishReason === undefined ? undefined : [end.finishReason],
@@ -147,7 +147,7 @@ export function toolStart(start: ToolStart, content: boolean): SpanStart {
   }
 }
 
-/** What a tool's answer adds to its span. */
+/** Returns the attributes that a tool's answer adds to its span. */
 export function toolEnd(end: ToolEnd, content: boolean): Attributes {
   return content && end.result !== undefined ? { [GenAiContent.result]: JSON.stringify(end.result) } : {}
 }

@@ -5,12 +5,12 @@ import type { Part } from '../types/threads.ts'
 import type { ChatEnd } from './gen-ai.ts'
 
 const reasons: readonly unknown[] = ['stop', 'length', 'tool-calls', 'content-filter', 'pause', 'other']
-/** So many are told of one answer, as in crates/runtime/src/runs/collected.rs. */
+/** Most warnings of one answer; crates/runtime has the same number. */
 const MOST_WARNINGS = 32
 const counts = ['inputTokens', 'outputTokens', 'cacheReadTokens', 'cacheWriteTokens', 'reasoningTokens'] as const
 
 /**
- * What a model answers, as far as spans tell it. The model is the host's: what has another form than it should is left
+ * A model's answer, as far as spans record it. The model is the host's: parts of another form than expected are left
  * out here and refused by the core.
  */
 export class ModelAnswer {

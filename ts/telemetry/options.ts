@@ -14,7 +14,7 @@ export interface TelemetryAttributes {
     | undefined
 }
 
-/** What the OpenTelemetry spans of a runtime say. There are spans when the host has `@opentelemetry/api` and a tracer. */
+/** Contents of a runtime's OpenTelemetry spans. There are spans if the host has `@opentelemetry/api` and a tracer. */
 export interface TelemetryOptions {
   /**
    * Added to every span, or what gives them when a span starts. Nothing of ours names the tenant; if your operators may
@@ -45,7 +45,7 @@ export function checkTelemetryOptions(options: TelemetryOptions = {}): CheckedOp
   return { attributes: () => copy, recordContent }
 }
 
-/** What the host's function gives. A mistake of it costs attributes, never what the span is about. */
+/** Returns the attributes of the host's function. An error of it loses its attributes, and nothing else of the span. */
 function attributesFrom(give: () => TelemetryAttributes): Attributes {
   try {
     const given: unknown = give()

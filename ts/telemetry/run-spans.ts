@@ -10,16 +10,16 @@ import type { AgentEnd, AgentStart, ToolEnd } from './gen-ai.ts'
 import { ModelAnswer, sumOfUsage } from './model-answer.ts'
 import type { Telemetry } from './telemetry.ts'
 
-/** What runs need for their spans. */
+/** Dependencies of a run's spans. */
 export interface RunTracing {
   readonly telemetry: Telemetry
   readonly spec: RuntimeSpec
 }
 
-/** Who asks something. */
+/** The agent that sent a callback request. */
 interface Asking {
   readonly agent: string
-  /** Which of the run's agents at work it is; they are numbered as they begin, from 1. */
+  /** Number of its frame in the run, from 1. */
   readonly frame: number
 }
 
@@ -27,7 +27,7 @@ interface Asking {
 interface ModelQuestion extends Asking {
   /** `provider/model`. */
   readonly model: string
-  /** What is new to the model. */
+  /** Messages that are new to the model. */
   readonly messages: readonly Message[]
 }
 
@@ -45,7 +45,7 @@ export interface Chat {
   hear(event: unknown): void
 }
 
-/** An agent at work. */
+/** A running agent. */
 interface Working {
   readonly name: string | undefined
   readonly role: AgentSpec['role'] | undefined
@@ -59,8 +59,8 @@ const FIRST_FRAME = 1
 const unheard: Chat = { activity: untracedActivity, hear: () => {} }
 
 /**
- * The spans of one run: its agents at work, and what they ask. The questions say whose they are. A run that was resumed in
- * the middle of an agent's work begins that agent's span with its first question.
+ * The spans of one run: its running agents and their callback requests, which name their agent. A run that was resumed in
+ * the middle of an agent's frame starts that agent's span with its first callback request.
  */
 export class RunSpans {
   readonly #telemetry: Telemetry
@@ -71,7 +71,7 @@ export class RunSpans {
   readonly #working: Working[]
   #threadId: string | undefined
 
-  /** The run begins, or is gone on with: its span is that of the agent that was asked, if it is known already. */
+  /** Starts the run's span, also for a resumed run: it is the span of the entry agent, if that is known already. */
   constructor(
     { telemetry, spec }: RunTracing,
     runId: string,
@@ -87,12 +87,12 @@ export class RunSpans {
     this.#working = [newcomer(agent, this.#root, FIRST_FRAME)]
   }
 
-  /** Whether anybody sees the spans. */
+  /** Whether spans are recorded. */
   get isRecording(): boolean {
     return this.#root.isRecording
   }
 
-  /** The run's span as a W3C `traceparent`, which its journal keeps; `undefined` if nobody sees the spans. */
+  /** The run's span as a W3C `traceparent`, which its journal keeps; `undefined` if no spans are recorded. */
   get traceparent(): string | undefined {
     return this.isRecording && this.#root instanceof TracedActivity ? this.#root.traceparent : undefined
   }
@@ -102,7 +102,7 @@ export class RunSpans {
     if (this.#root instanceof TracedActivity) this.#root.link(traceparent)
   }
 
-  /** What is known of a run that is gone on with. */
+  /** Adds the summary of a resumed run. */
   learn({ agent, threadId }: RunSummary): void {
     this.#threadId = threadId
     const known = this.#agents.find(({ name }) => name === agent)
@@ -159,7 +159,7 @@ export class RunSpans {
     return this.#asking({ agent, frame }).activity.run(ask)
   }
 
-  /** It has come to something. Agents that are still at work stand as it does. */
+  /** Ends the spans with the result of the run. Agents that are still running get its status. */
   end(result: RunResult<unknown>): void {
     const { status, text, usage, threadId } = result
     if (result.status === 'failed') {
@@ -172,7 +172,7 @@ export class RunSpans {
     this.#root.end({ status, usage: sumOfUsage(Object.values(usage)), output })
   }
 
-  /** It has failed, or could not be gone on with here. */
+  /** Ends the spans with an error: the run failed or could not be resumed here. */
   fail(error: unknown): void {
     for (const { activity } of this.#working.toReversed()) activity.fail(error)
   }
@@ -205,7 +205,7 @@ export class RunSpans {
     this.#working.push(newcomer(agent, this.#telemetry.startAgent(start, this.#last.activity), frame))
   }
 
-  /** Only so many are still at work. */
+  /** Ends the spans of agents above this number of frames. */
   #leave(stay: number, status?: string): void {
     for (const { activity, usage, output } of this.#working.splice(stay).toReversed()) {
       activity.end({ usage, ...(status && { status }), ...(output && { output }) })
@@ -225,7 +225,7 @@ function newcomer(agent: AgentSpec | undefined, activity: Activity<AgentEnd>, fr
   return { name: agent?.name, role: agent?.role, activity, frame, usage: {}, output: undefined }
 }
 
-/** What is asked, as a message. The core has not checked it yet: what is no part is left out. */
+/** Returns the prompt as a message. The core has not checked it yet: entries that are no part are left out. */
 function promptOf(prompt: unknown): { readonly input?: readonly Message[] } {
   const parts: unknown[] = Array.isArray(prompt) ? prompt : [{ type: 'text', text: prompt }]
   return { input: [{ messageId: '', role: 'user', createdAt: 0, parts: parts.filter(isAskable) }] }

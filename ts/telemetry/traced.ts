@@ -5,7 +5,7 @@ import type { References } from '../types/references.ts'
 import type { Threads } from '../types/threads.ts'
 import type { Telemetry } from './telemetry.ts'
 
-/** What a handle has whose verbs are traced. */
+/** Parts of a handle with traced verbs. */
 interface Parts {
   readonly references: References
   readonly plans: Plans
@@ -42,7 +42,7 @@ export function tracedCache(telemetry: Telemetry, cache: Cache): Cache {
   if (!telemetry.isPossible) return cache
   const plain = cache.getOrCompute.bind(cache)
   const value: Cache['getOrCompute'] = (key, options, compute) =>
-    // What is no function is for the cache to refuse.
+    // The cache rejects a value that is no function.
     plain(
       key,
       options,

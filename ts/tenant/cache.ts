@@ -21,7 +21,7 @@ const FORMS = { json: 1, bytes: 2 } as const
 /** The cache of one handle. */
 export class TenantCache implements Cache {
   readonly #session: Session
-  /** Whose cache it is, the same for all handles of a tenant. */
+  /** Owner of the cache, the same for all handles of a tenant. */
   readonly #owner: string
 
   constructor(session: Session, owner: string) {
@@ -67,8 +67,8 @@ export class TenantCache implements Cache {
       const kept = await this.get<T>(key)
       if (kept !== undefined) return kept
       throw new InvalidInputError(
-        'This value is being computed by whoever asks for it, or waits for what they compute: they would wait for ever. ' +
-          'Compute it from other keys, or ask with get.',
+        'This value is being computed by its own caller, or waits for what that caller computes: they would wait for ever. ' +
+          'Compute it from other keys, or read it with get.',
       )
     }
     return await awaiting(value, async () => {
@@ -98,7 +98,7 @@ export class TenantCache implements Cache {
     }
   }
 
-  /** Lets whoever waits try. They would wait for ever if this were lost, so a failure of it is tried again. */
+  /** Lets the next waiter compute. Waiters would wait for ever without it, so a failed attempt is repeated once. */
   async #giveUp(computation: number): Promise<void> {
     const write = (message: Message) => message.u32(computation)
     const attempt = () => this.#session.submit(Operation.cacheGiveUp, write, nothing)

@@ -10,13 +10,13 @@ interface Computation {
 const underWay = new Map<string, Computation>()
 let context: AsyncLocalStorage<Computation> | undefined
 
-/** Follows who asks from within which computation, across every `await`. Made with the first one: it costs what it costs. */
+/** Tracks the computation that a call is made within, across every `await`. Created with the first one, because it has a cost. */
 function follower(): AsyncLocalStorage<Computation> {
   context ??= new (process.getBuiltinModule('node:async_hooks').AsyncLocalStorage)<Computation>()
   return context
 }
 
-/** Computes a value, so that whoever asks for another meanwhile is known to be within this one. */
+/** Computes a value, and marks calls made meanwhile as made within this computation. */
 export async function computing<T>(value: string, compute: () => T | Promise<T>): Promise<T> {
   const computation: Computation = { value, awaited: new Map() }
   underWay.set(value, computation)
@@ -27,7 +27,7 @@ export async function computing<T>(value: string, compute: () => T | Promise<T>)
   }
 }
 
-/** Whether waiting for a value would never end: it is being computed by whoever asks, or waits for what they compute. */
+/** Returns whether waiting for a value would never end: the caller computes it, or it waits for what the caller computes. */
 export function wouldWaitForItself(value: string): boolean {
   const within = current()
   if (within === undefined) return false
@@ -41,7 +41,7 @@ export function wouldWaitForItself(value: string): boolean {
   return false
 }
 
-/** Notes that whoever asks waits for a value until the promise settles. */
+/** Records that the caller waits for a value until the promise settles. */
 export async function awaiting<T>(value: string, wait: () => Promise<T>): Promise<T> {
   const awaited = current()?.awaited
   if (awaited === undefined) return await wait()

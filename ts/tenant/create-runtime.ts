@@ -33,9 +33,9 @@ interface Models {
   readonly [provider: string]: ModelSource
 }
 
-/** What a runtime is given beside its spec. */
+/** Options of `createRuntime`. */
 export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
-  /** An open store, or what `openStore` takes for one. Default: the environment variable BAILIWICK_STORE, else `sled:./.bailiwick`. */
+  /** An open store, or a URL for `openStore`. Default: the environment variable BAILIWICK_STORE, else `sled:./.bailiwick`. */
   readonly store?: Store | string
   /** The handlers of the spec's tools, by name. Required for every tool if the spec has agents. */
   readonly tools?: Partial<GivenHandlers<Spec>>
@@ -48,17 +48,17 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   /** The host's channel to a person who decides. Without it every approval is deferred, and its run suspended. */
   readonly approve?: (approval: Approval) => Promise<ApproverAnswer>
   /**
-   * Is told of what callbacks throw and no caller gets: a tool's handler, a model, which may be asked again, `needsApproval`,
-   * `approve`, a schema. What the core finds itself is in the run's events alone (`tool.failed`): a call that ran out of time, a
-   * result that does not fit a JSON Schema or holds `__proto__`. What it throws itself is dropped.
+   * Receives errors that callbacks throw and no caller gets: a tool's handler, a model, which may be retried, `needsApproval`,
+   * `approve`, a schema. Failures that the core finds itself are in the run's events only (`tool.failed`): a timeout, a
+   * result that does not fit a JSON Schema or holds `__proto__`. Errors that this callback throws are dropped.
    */
   readonly onError?: OnError
   /**
-   * Where the names of environment variables in the spec are looked up. Default: `process.env`. A variable that holds a
-   * root key is refused, wherever it is looked up.
+   * Values of the environment variables that the spec names. Default: `process.env`. A variable that holds a
+   * root key is refused from any source.
    */
   readonly env?: { readonly [name: string]: string | undefined }
-  /** What the runtime's OpenTelemetry spans say. Tenants and content are not among it unless this adds them. */
+  /** Contents of the runtime's OpenTelemetry spans. They name no tenant and hold no content unless this adds them. */
   readonly telemetry?: TelemetryOptions
 }
 
@@ -76,7 +76,7 @@ const runtimeChecks: Checks<RuntimeOptions> = {
 
 /**
  * The options of `createRuntime`. A spec whose agents TypeScript knows needs a handler for each of its tools and a model for each
- * of its providers; one that came from a dump is checked when it runs.
+ * of its providers; a spec from a dump is checked at run time.
  */
 export type OptionsFor<Spec extends RuntimeSpec> =
   HasAgents<Spec> extends true
@@ -91,16 +91,16 @@ export type OptionsFor<Spec extends RuntimeSpec> =
       ]
     : [options?: RuntimeOptions<Spec>]
 
-/** The topologies that this thread's core knows, by number. */
+/** Topologies registered in the core by this thread, by number. */
 const topologies = new WeakMap<object, Promise<number>>()
 
 /**
- * Binds a runtime to the spec's tenant. No data is read or written: a tenant comes to be with its first write.
+ * Binds a runtime to the spec's tenant. It reads and writes no data: the first write creates the tenant.
  *
- * @param spec what `defineRuntime`, `withTenant` or `parseRuntimeSpec` made, of whichever installed copy of the package
- * @throws SpecError (rejected) if a tool has no handler, a provider no model or `query` nobody to go to, or the spec names a
- *   variable that holds a root key; InvalidInputError for anything that is no spec or store, and what `openStore` rejects
- *   with if `store` is a URL
+ * @param spec made by `defineRuntime`, `withTenant` or `parseRuntimeSpec` of any installed copy of the package
+ * @throws SpecError (rejected) if a tool has no handler, a provider has no model or no agent handles `query`, or the spec names a
+ *   variable that holds a root key; InvalidInputError for anything that is no spec or store, and the errors of `openStore`
+ *   if `store` is a URL
  *
  * @example
  * ```ts
@@ -116,7 +116,7 @@ export async function createRuntime<Spec extends RuntimeSpec>(
   const topology = own && topologyOf(own)
   if (own === undefined || topology === undefined) {
     throw new InvalidInputError(
-      `spec must be one that defineRuntime, withTenant or parseRuntimeSpec made, not ${kindOf(spec)} of another make.`,
+      `spec must be made by defineRuntime, withTenant or parseRuntimeSpec, not ${kindOf(spec)}.`,
     )
   }
   const { store: given, telemetry: told, ...functions } = readOptions(options as RuntimeOptions, runtimeChecks)

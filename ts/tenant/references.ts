@@ -18,11 +18,11 @@ type PutItem = Parameters<References['putMany']>[0][number]
 type PutOptions = NonNullable<Parameters<References['put']>[2]>
 type ListOptions = NonNullable<Parameters<References['list']>[0]>
 
-/** So many are resolved in one call. `crates/runtime/src/references.rs` has the same number. */
+/** Most ids in one `resolveMany`. `crates/runtime` has the same number. */
 const MOST_RESOLVED = 1000
-/** So many are put in one commit; the same there. */
+/** Most items in one commit; `crates/runtime` has the same number. */
 const MOST_A_COMMIT = 250
-/** So many are put by one call: they are checked at once, before the first is put. */
+/** Most items in one `putMany`: all are checked before the first is stored. */
 const MOST_PUT = 10_000
 const FORMS = { json: 0, bytes: 2 } as const
 const TEXT_VALUE = 1

@@ -27,7 +27,7 @@ import { TenantReferences } from './references.ts'
 import { TenantThreads } from './threads.ts'
 import { TenantTraces } from './traces.ts'
 
-/** What holds where a spec sets no limit of its own; everything else is unlimited. */
+/** Limits for a spec that sets none; everything else is unlimited. */
 const DEFAULT_LIMITS: Limits = {
   valueBytes: 64 << 20,
   inFlightBytes: 256 << 20,
@@ -41,31 +41,31 @@ type EraseOptions = Parameters<Runtime['erase']>[0]
 const eraseChecks: Checks<EraseOptions> = { confirm: option.any }
 
 /**
- * One tenant's runtime. It is bound to that tenant for life: no call takes another, and what belongs to another is
- * simply not found.
+ * One tenant's runtime. It is bound to that tenant for life: no call takes another, and records of another tenant are
+ * not found.
  */
 export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDisposable {
   readonly tenant: Tenant
   readonly spec: Spec
   /** Values under content-addressed ids. */
   readonly references: References
-  /** What is to be done, in versions. */
+  /** Plans in versions. */
   readonly plans: Plans
-  /** Questions to people, and the ledger of what came of them. */
+  /** Approvals by people, and the ledger of their decisions. */
   readonly approvals: Approvals
   /** Values under keys of the host's choice. */
   readonly cache: Cache
   /** Conversations. */
   readonly threads: Threads
-  /** Agents at work, and what came of them. */
+  /** Runs of the agents, and their results. */
   readonly runs: Runs
-  /** What happened to the tenant. */
+  /** Events of the tenant. */
   readonly traces: Traces
   /**
-   * Asks the coordinator, or the only specialist. The run goes on from here, whether anybody looks at it or not. Never
-   * throws: the run's `result()` rejects with TenantMismatchError if the request came with another tenant, with SpecError
-   * if the spec has nobody to ask, with InvalidInputError if the prompt says nothing, with NotFoundError if a `file` part of it
-   * names a reference that is not there, with ThreadBusyError, which names the run, if another one writes the thread.
+   * Sends a request to the coordinator, or to the only specialist. The run proceeds without a consumer of its events. Never
+   * throws: the run's `result()` rejects with TenantMismatchError if the request names another tenant, with SpecError
+   * if no agent handles `query`, with InvalidInputError if the prompt is empty, with NotFoundError if a `file` part of it
+   * names a missing reference, with ThreadBusyError, which names the run, if another run writes the thread.
    *
    * @example
    * ```ts
@@ -75,25 +75,25 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
    * ```
    */
   query(request: string | QueryRequest): Run
-  /** Asks one specialist, as `query` does. */
+  /** Sends a request to one specialist, like `query`. */
   runSpecialist<N extends SpecialistNames<Spec>>(name: N, request: string | QueryRequest): Run<AgentOutput<Spec, N>>
-  /** What the tenant holds. Expired items count until they are removed. */
+  /** Returns the storage and tokens that the tenant uses. Expired items count until they are removed. */
   usage(): Promise<Usage>
   /**
-   * Erases the tenant with everything it has. Its keys are destroyed first, durably: from then on nothing of it can be
-   * read, whoever has the files. Then its rows and files are removed; if the process dies meanwhile, the next one to open
-   * the store goes on. All handles of the tenant end with ClosedError; whoever uses the name afterwards starts afresh.
+   * Erases the tenant with all its data. Its keys are destroyed first, durably: from then on nothing of it can be
+   * read, even with the files. Then its rows and files are removed; if the process dies meanwhile, the next process that opens
+   * the store finishes the removal. All handles of the tenant end with ClosedError; later use of the name starts an empty tenant.
    *
    * Rejects with InvalidInputError unless `confirm` is the tenant's resourceId, exactly.
    *
    * @returns a signed receipt, for `verifyReceipt`
    */
   erase(options: { readonly confirm: string }): Promise<EraseReceipt>
-  /** Ends this handle; the tenant's data stays. Doing it twice does nothing. */
+  /** Closes this handle; the tenant's data stays. A second call does nothing. */
   close(): Promise<void>
 }
 
-/** What a runtime is made of. */
+/** Dependencies of a runtime. */
 export interface Foundation<Spec extends RuntimeSpec> {
   readonly spec: Spec
   readonly session: Session
@@ -104,7 +104,7 @@ export interface Foundation<Spec extends RuntimeSpec> {
   readonly callbacks: Callbacks
 }
 
-/** The parts of a runtime, each made when it is first used: most tenants of a host use few of them. */
+/** The parts of a runtime, each created on first use: most tenants of a host use few of them. */
 interface Parts {
   references?: References
   plans?: Plans
@@ -228,7 +228,7 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
     const { session, store, ownsStore } = this.#foundation
     try {
       if (session.close()) {
-        // A store that does not take them any more loses the last moment of traces; that is no reason not to close.
+        // If the flush fails, the last moment of traces is lost; the handle closes all the same.
         await session.submit(Operation.tracesFlush, nothing, nothing).catch(nothing)
         session.bridge.closeHandle(session.number, session)
       }

@@ -19,7 +19,7 @@ type Position = readonly [host: number, runs: number]
 
 interface Batch {
   readonly events: readonly TraceEvent[]
-  /** Where to go on; `null` if nothing more will come. */
+  /** Position of the next batch; `null` at the end. */
   readonly next: Position | null
 }
 
@@ -63,7 +63,7 @@ export class TenantTraces implements Traces {
     }
   }
 
-  /** What a call answers, or `undefined` if there is nothing to follow any more. */
+  /** Returns the answer of a call, or `undefined` once there is nothing left to follow. */
   async #ask<T>(
     operation: Operation,
     after: Position | undefined,

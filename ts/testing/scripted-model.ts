@@ -1,7 +1,7 @@
 import { InvalidInputError } from '../errors/index.ts'
 import type { Model, ModelEvent, ModelRequest } from '../types/callbacks.ts'
 
-/** What a scripted model was asked: a plain copy, as it stood when it was asked. */
+/** A request that a scripted model received: a plain copy, taken when it arrived. */
 export type RecordedRequest = Omit<ModelRequest, 'signal' | 'resolve'>
 
 /** A model that answers by a script and keeps what it was asked. */
@@ -10,7 +10,7 @@ export interface ScriptedModel extends Model {
   readonly requests: readonly RecordedRequest[]
 }
 
-/** What a scripted model answers: turn by turn, or by looking at each request. */
+/** Answers of a scripted model: turn by turn, or computed from each request. */
 export type Script = readonly (readonly ModelEvent[])[] | ((request: ModelRequest) => readonly ModelEvent[])
 
 /**

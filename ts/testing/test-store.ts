@@ -2,9 +2,9 @@ import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { InvalidInputError } from '../errors/index.ts'
 import { openWith, type Store } from '../store/store.ts'
 
-/** What a test store starts from. */
+/** Options of a test store. */
 export interface TestStoreOptions {
-  /** Where every secret comes from: a whole number from 0 to 2^53 - 1. The same seed gives the same ids. Default 0. */
+  /** Seed of every secret: a whole number from 0 to 2^53 - 1. The same seed gives the same ids. Default 0. */
   readonly seed?: number
   /** The time at which its clock stands, in epoch milliseconds, more than 0. Default 2026-01-01T00:00:00Z. */
   readonly now?: number

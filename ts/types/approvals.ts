@@ -3,18 +3,18 @@ import type { Kind, TokenUsage } from './limits.ts'
 import type { Page, PageOptions } from './page.ts'
 import type { Tenant } from './tenant.ts'
 
-/** Where a request for approval stands. Only a pending one can be answered. */
+/** Status of an approval. Only a pending one can be decided. */
 export type ApprovalStatus = 'pending' | 'approved' | 'rejected' | 'expired' | 'withdrawn'
 
-/** How a request for approval ended. */
+/** Final status of an approval. */
 export type ApprovalDecision = 'approved' | 'rejected' | 'expired' | 'withdrawn'
 
-/** What is asked about: one call of a tool, or a plan as it was when it was asked. */
+/** Subject of an approval: one call of a tool, or a plan at the version that was current. */
 export type ApprovalSubject =
   | { readonly tool: string; readonly input: JsonValue }
   | { readonly planId: string; readonly planHash: string }
 
-/** A request that a person allow something. Times are epoch milliseconds. */
+/** A request for a person's decision. Times are epoch milliseconds. */
 export interface Approval {
   readonly approvalId: string
   /** The run that waits for it, if one does. */
@@ -22,38 +22,38 @@ export interface Approval {
   readonly threadId?: string
   readonly status: ApprovalStatus
   readonly subject: ApprovalSubject
-  /** 64 hex digits over everything that was asked about; the tool runs exactly the bytes behind it. */
+  /** 64 hex digits: hash of the whole subject. The tool runs with exactly the hashed bytes. */
   readonly subjectHash: string
-  /** Who asked. */
+  /** The requester. */
   readonly requestedBy?: string
   readonly createdAt: number
-  /** From when on it can no longer be answered. */
+  /** Time after which it can no longer be decided. */
   readonly expiresAt: number
 }
 
-/** A decision as the ledger keeps it. Times are epoch milliseconds. */
+/** A decision in the ledger. Times are epoch milliseconds. */
 export interface ApprovalRecord {
   /** Its place in the ledger, from 0. */
   readonly sequence: number
   readonly approvalId: string
   readonly decision: ApprovalDecision
-  /** Who decided, as the host named them; `null` if nobody did. */
+  /** The actor who decided, as the host named them; `null` for an expired or withdrawn approval. */
   readonly actor: string | null
-  /** Why, as the actor put it. */
+  /** The actor's reason. */
   readonly reason?: string
-  /** 64 hex digits, those of the Approval. */
+  /** The `subjectHash` of the approval. */
   readonly subjectHash: string
-  /** Who asked. */
+  /** The requester. */
   readonly requestedBy?: string
   readonly requestedAt: number
   readonly decidedAt: number
 }
 
-/** The state of one tenant's ledger, signed by the store. Keep it elsewhere: it shows later that nothing was taken back. */
+/** State of one tenant's ledger, signed by the store. Keep it elsewhere: it proves later that no record was removed. */
 export interface Checkpoint {
   /** A C2SP tlog-checkpoint: origin, size and root, signed with the store's Ed25519 key. */
   readonly note: string
-  /** How many records there are. */
+  /** Number of records. */
   readonly size: number
   /** The root of the RFC 6962 tree over them, in base64. */
   readonly rootHash: string
@@ -65,7 +65,7 @@ export interface InclusionProof {
   readonly record: ApprovalRecord
   /** The 32 random bytes that are hashed in front of the record, in base64. */
   readonly opening: string
-  /** The hashes beside the way from the record to the root, in base64, in the order of RFC 9162. */
+  /** The sibling hashes from the record to the root, in base64, in the order of RFC 9162. */
   readonly path: readonly string[]
 }
 
@@ -77,56 +77,56 @@ export interface ConsistencyProof {
   readonly path: readonly string[]
 }
 
-/** What a check of a tenant's whole ledger found. */
+/** Result of a check of a tenant's whole ledger. */
 export interface VerifyReport {
   /** Whether there are no problems. */
   readonly ok: boolean
-  /** How many records there are. */
+  /** Number of records. */
   readonly size: number
-  /** What is wrong; `sequence` is `null` where it concerns no single record. */
+  /** The problems; `sequence` is `null` for a problem that concerns no single record. */
   readonly problems: readonly { readonly sequence: number | null; readonly problem: string }[]
 }
 
-/** What was removed when a tenant was erased, signed by the store. Plain JSON; checked by {@link verifyReceipt}. */
+/** Receipt for an erased tenant, signed by the store. Plain JSON; {@link verifyReceipt} checks it. */
 export interface EraseReceipt {
   readonly tenant: Tenant
   /** Epoch milliseconds. */
   readonly erasedAt: number
-  /** How many items and bytes there were of each kind. */
+  /** Items and bytes of each kind. */
   readonly storage: { readonly [K in Kind]: { readonly items: number; readonly bytes: number } }
-  /** The tokens that its models had used, by model, in all runs. Left out if that could not be read any more, because it was damaged. */
+  /** Tokens used by its models in all runs, by model. Absent if the counts were damaged. */
   readonly tokens: Readonly<Record<string, TokenUsage>>
   /** The last state of the approval ledger, if it had records. */
   readonly checkpoint?: Checkpoint
   /** Whether all rows and files are gone. The keys are, in any case. */
   readonly complete: boolean
-  /** What is beyond the reach of an erase, such as backups, until the root key is rotated. */
+  /** Known copies that an erase does not reach, such as backups, until the root key is rotated. */
   readonly residues: readonly string[]
   /** The receipt without this member as RFC 8785 JSON, signed with the store's Ed25519 key. */
   readonly note: string
 }
 
-/** What is asked: whether a tool may be called with this input (at most 1 MiB), or whether a plan is approved as it is now. */
+/** Subject of a requested approval: a tool with this input (at most 1 MiB), or a plan at its current version. */
 export type ApprovalQuestion = { readonly tool: string; readonly input: JsonValue } | { readonly planId: string }
 
-/** What a person says about an approval. */
+/** A person's decision about an approval. */
 export interface ApprovalResponse {
   readonly decision: 'approve' | 'reject'
-  /** Who decides, as the host names them; 1 to 1,024 bytes. Who it is must be the host's to know. */
+  /** The actor who decides, as the host names them; 1 to 1,024 bytes. The host must verify the actor. */
   readonly actor: string
-  /** Why; at most 16 KiB. */
+  /** The reason; at most 16 KiB. */
   readonly reason?: string
 }
 
 /**
- * Questions to people, and the ledger of what came of them: append-only, kept after a run, and provable to a third party.
- * Each approval is decided once. One whose time has passed gets a record of that the next time anything looks at it.
+ * Approvals by people, and the ledger of their decisions: append-only, kept after a run, and provable to a third party.
+ * Each approval is decided once. The next access to an expired approval records its expiry.
  */
 export interface Approvals {
   /**
-   * Asks. A plan is bound to its newest version: should it change, the approval is withdrawn.
+   * Requests an approval. A plan is bound to its newest version: if it changes, the approval is withdrawn.
    *
-   * @param options `requestedBy`: who asks, 1 to 1,024 bytes · `ttlMs`: how long it may be decided, 7 days by default
+   * @param options `requestedBy`: the requester, 1 to 1,024 bytes · `ttlMs`: milliseconds until it expires, 7 days by default
    * @throws NotFoundError (rejected) for a plan that is not this tenant's, ConflictError for one that runs or has run,
    *   QuotaExceededError (`pendingApprovals`), InvalidInputError
    *
@@ -140,31 +140,31 @@ export interface Approvals {
     subject: ApprovalQuestion,
     options?: { readonly requestedBy?: string; readonly ttlMs?: number },
   ): Promise<Approval>
-  /** An approval, pending or not. Rejects with NotFoundError. */
+  /** Returns an approval of any status. Rejects with NotFoundError. */
   get(approvalId: string): Promise<Approval>
-  /** Approvals that wait for a decision, newest first. A page of large ones may be shorter than `limit`. */
+  /** Returns pending approvals, newest first. A page of large ones may be shorter than `limit`. */
   pending(options?: PageOptions): Promise<Page<Approval>>
   /**
-   * Decides, once: the approval, the ledger and the status of the plan that it is about change together.
+   * Decides an approval, once: the approval, the ledger and the status of its plan change in one commit.
    *
    * @throws ApprovalClosedError (rejected) if it was decided, has expired or was withdrawn; NotFoundError,
    *   InvalidInputError
    */
   respond(approvalId: string, response: ApprovalResponse): Promise<ApprovalRecord>
-  /** The ledger, oldest first. A page may be shorter than `limit`. Rejects with StoreCorruptError if a record is missing or altered. */
+  /** Returns the ledger, oldest first. A page may be shorter than `limit`. Rejects with StoreCorruptError if a record is missing or altered. */
   history(options?: PageOptions): Promise<Page<ApprovalRecord>>
-  /** Signs the ledger as it is now. Keep it elsewhere: `verify({ against })` then finds whether it was put back. */
+  /** Signs the current state of the ledger. Keep it elsewhere: `verify({ against })` then detects a rollback. */
   checkpoint(): Promise<Checkpoint>
-  /** A proof, for `verifyInclusion`, that a record is in the ledger. Rejects with NotFoundError. */
+  /** Returns a proof, for `verifyInclusion`, that a record is in the ledger. Rejects with NotFoundError. */
   prove(sequence: number): Promise<InclusionProof>
-  /** A proof, for `verifyConsistency`, that the ledger begins with all of an earlier checkpoint's. */
+  /** Returns a proof, for `verifyConsistency`, that the ledger begins with all records of an earlier checkpoint. */
   proveConsistency(from: Checkpoint): Promise<ConsistencyProof>
   /**
-   * Reads the whole ledger and reports what was removed, changed, reordered or put back; with `against`, also a rollback
-   * past that checkpoint. It throws InvalidInputError for a checkpoint of another store or tenant.
+   * Reads the whole ledger and reports removed, changed or reordered records and rollbacks; with `against`, also a rollback
+   * past that checkpoint. Rejects with InvalidInputError for a checkpoint of another store or tenant.
    */
   verify(options?: { readonly against?: Checkpoint }): Promise<VerifyReport>
 }
 
-/** What an approver answers. */
+/** Answer of `approve`: a decision, or `defer`, which suspends the run. */
 export type ApproverAnswer = ApprovalResponse | { readonly decision: 'defer' }

@@ -2,14 +2,14 @@ import type { JsonValue } from './json.ts'
 
 /** Values that are kept for a while and may be computed again. */
 export interface Cache {
-  /** The value under this key, or `undefined`. */
+  /** Returns the value under this key, or `undefined`. */
   get<T = JsonValue | Uint8Array<ArrayBuffer>>(key: string): Promise<T | undefined>
-  /** Keeps JSON or bytes under this key. */
+  /** Stores JSON or bytes under this key. */
   set(key: string, value: JsonValue | Uint8Array, options?: { readonly ttlMs?: number }): Promise<void>
   /** Deletes a value. `false`: there was none. */
   delete(key: string): Promise<boolean>
   /**
-   * The value under this key; else computes and keeps it, once per key at a time. Failures are not kept.
+   * Returns the value under this key, or computes and stores it, once per key at a time. Failures are not stored.
    *
    * Rejects with InvalidInputError if `compute` asks for what is being computed from it: itself, or a value whose own
    * `compute` waits for it. That is known of computations of one thread; where several threads compute values of one tenant

@@ -25,13 +25,13 @@ export type ToolGenerator<I = unknown, O = unknown> = (
   | Generator<unknown, O | Reference | Uint8Array, undefined>
   | AsyncGenerator<unknown, O | Reference | Uint8Array, undefined>
 
-/** What a tool's handler works with. Made by the handle, frozen, and bound to its tenant. */
+/** Context of a tool call: frozen, and bound to the tenant of the handle that made it. */
 export interface ToolContext {
   readonly tenant: Tenant
   readonly runId: string
   readonly threadId: string
   readonly callId: string
-  /** Who in the tenant asks, if the query said so. */
+  /** The actor of the query, if it named one. */
   readonly actor?: string
   readonly references: References
   readonly cache: Cache
@@ -51,14 +51,14 @@ export interface Model {
   stream(request: ModelRequest): AsyncIterable<ModelEvent>
 }
 
-/** What a model is asked. */
+/** A request to a model. */
 export interface ModelRequest {
   /** The part after `provider/`. */
   readonly modelId: string
   readonly system: string
   readonly messages: readonly Message[]
   readonly tools: readonly { readonly name: string; readonly description: string; readonly inputSchema: JsonSchema }[]
-  /** What the final answer must fit. */
+  /** Schema of the final answer. */
   readonly outputSchema?: JsonSchema
   readonly settings?: ModelSettings
   readonly signal: AbortSignal
@@ -67,9 +67,9 @@ export interface ModelRequest {
 }
 
 /**
- * What a model answers, piece by piece. A stream without `finish` counts as a failure that may be retried. An answer has at
+ * A piece of a model's answer. A stream without `finish` counts as a failure that may be retried. An answer has at
  * most 4 MiB and 1,024 parts: calls, opaque parts, and texts and reasonings with ids of their own. What a model writes
- * (names, ids, arguments) may be anything: what is wrong with it, the model is told. What an event must have and has not fails
+ * (names, ids, arguments) may be anything: mistakes in it are reported to the model. A missing field of an event fails
  * the run, with the number of the event (the first is 1), the field and what was found.
  */
 export type ModelEvent =
@@ -95,12 +95,12 @@ export type ModelEvent =
       readonly data: JsonValue
     }
   | {
-      /** What has been used so far, for an answer that breaks off: the last one counts, and `finish` replaces it. */
+      /** Tokens used so far, for an answer that breaks off: the last such event counts, and `finish` replaces it. */
       readonly type: 'usage'
       readonly usage: Partial<TokenUsage>
     }
   | {
-      /** What the provider did not do as asked. It is shown on `model.completed`. */
+      /** A part of the request that the provider ignored. `model.completed` shows it. */
       readonly type: 'warning'
       readonly message: string
     }
@@ -112,7 +112,7 @@ export type ModelEvent =
       readonly metadata?: JsonValue
     }
 
-/** How a model should answer. */
+/** Settings of a model request. */
 export interface ModelSettings {
   /** Not negative. */
   readonly temperature?: number

@@ -17,40 +17,40 @@ export type FinishReason = Extract<ModelEvent, { readonly type: 'finish' }>['rea
 export interface RunFailure {
   readonly code: 'MODEL_FAILED' | 'OUTPUT_INVALID' | 'CALLBACK_FAILED' | 'INTERNAL'
   readonly message: string
-  /** Whether the same may succeed later. */
+  /** Whether a retry may succeed. */
   readonly retryable: boolean
-  /** When it is worth to try again, in milliseconds, if the provider said so. */
+  /** Milliseconds to wait before a retry, if the provider said so. */
   readonly retryAfterMs?: number
 }
 
-/** What every event has. */
+/** Fields of every event. */
 interface EventFields {
   readonly runId: string
   /** Its place in the run's journal, without gaps. */
   readonly sequence: number
   /** Epoch milliseconds. */
   readonly at: number
-  /** The agent that it is about. */
+  /** The agent of the event. */
   readonly agent?: string
 }
 
-/** What a call of a tool came to that failed. */
+/** Failure of a tool call. */
 export interface ToolFailure {
   /** `TOOL_FAILED`, `INPUT_INVALID`, `REJECTED`, `TIMEOUT`, …, or the code of the error that the handler threw. */
   readonly code: string
   readonly message: string
 }
 
-/** What a model is shown of a result that is kept as a reference. */
+/** A result that is stored as a reference, as the model sees it. */
 export interface ReferencedResult {
   readonly reference: string
   readonly type: string
   readonly byteLength: number
-  /** What it holds, in short; null where the reference has been deleted since. */
+  /** Preview of the value; null if the reference has been deleted since. */
   readonly glimpse: JsonValue
 }
 
-/** An event that is in a run's journal. It is emitted after its commit: what a consumer saw survives a crash. */
+/** An event in a run's journal, emitted after its commit: events that a consumer saw survive a crash. */
 export type JournaledEvent = EventFields &
   (
     | { readonly type: 'run.started'; readonly prompt: string | readonly Part[]; readonly actor?: string }
@@ -60,21 +60,21 @@ export type JournaledEvent = EventFields &
         readonly model: string
         readonly usage: TokenUsage
         readonly finishReason: FinishReason
-        /** What the provider did not do as asked. */
+        /** Parts of the request that the provider ignored. */
         readonly warnings?: readonly string[]
       }
     | { readonly type: 'tool.called'; readonly callId: string; readonly tool: string; readonly input: JsonValue }
     | {
         readonly type: 'tool.completed'
         readonly callId: string
-        /** The result, or what the model is shown of it. */
+        /** The result, or the form of it that the model sees. */
         readonly result: JsonValue
-        /** The id of the reference under which it is kept, if it is. */
+        /** The id of the reference that stores it, if any. */
         readonly reference?: string
       }
     | { readonly type: 'tool.failed'; readonly callId: string; readonly error: ToolFailure }
     | {
-        /** A result was kept; `references.describe` says more. */
+        /** A result was stored as a reference; `references.describe` returns its description. */
         readonly type: 'reference.created'
         readonly reference: string
       }
@@ -82,7 +82,7 @@ export type JournaledEvent = EventFields &
     | {
         readonly type: 'approval.requested'
         readonly approval: Approval
-        /** The call that waits for it; of a plan's approval there is none. */
+        /** The call that waits for it; absent for the approval of a plan. */
         readonly callId?: string
       }
     | { readonly type: 'approval.decided'; readonly record: ApprovalRecord }
@@ -92,7 +92,7 @@ export type JournaledEvent = EventFields &
         readonly text: string
         readonly output: JsonValue
         readonly usage: TokensByModel
-        /** How the last answer of the agent that was asked ended; absent where none of its answers was a model's. */
+        /** Finish reason of the entry agent's last answer; absent if no model answered. */
         readonly finishReason?: FinishReason
       }
     | { readonly type: 'run.failed'; readonly error: RunFailure }
@@ -101,7 +101,7 @@ export type JournaledEvent = EventFields &
   )
 
 /**
- * A piece of what a model writes. It is never stored: whoever is slow gets longer pieces, and whoever comes late the
+ * A piece of a model's text. Deltas are never stored: a slow consumer gets longer pieces, and a late consumer gets the
  * whole message as one.
  */
 export interface DeltaEvent {
@@ -111,14 +111,14 @@ export interface DeltaEvent {
   readonly agent: string
   readonly messageId: string
   readonly delta: string
-  /** Where it begins in the message's text or reasoning, in UTF-16 units as `String.length` counts them. */
+  /** Offset in the message's text or reasoning, in UTF-16 units as `String.length` counts them. */
   readonly offset: number
   /** The sequence of the last event before it. */
   readonly after: number
 }
 
 /**
- * A model broke off while it wrote a message and is asked again: what was shown of that message does not count. Never stored.
+ * A model broke off in a message and is retried: the deltas of that message do not count. Never stored.
  */
 export interface DiscardedEvent {
   readonly type: 'message.discarded'
@@ -140,45 +140,45 @@ interface TraceFields {
   readonly sequence: number
 }
 
-/** Something that happened to a tenant: outside of its runs, or, with a `runId`, in one of them. */
+/** An event of a tenant: outside of its runs, or, with a `runId`, in one of them. */
 export type TraceEvent = HostEvent | JournaledEvent
 
-/** Something that happened to a tenant outside of its runs. */
+/** An event of a tenant outside of its runs. */
 export type HostEvent = TraceFields &
   (
     | {
-        /** A query that named another tenant was refused; at most one a second is recorded. */
+        /** A query that named another tenant was rejected; at most one per second is recorded. */
         readonly type: 'request.rejected'
         readonly reason: 'tenant'
       }
     | {
-        /** The host's own code put a value. */
+        /** The host's code stored a value. */
         readonly type: 'reference.created'
-        /** Its id; `references.describe` says more, as long as it is there. */
+        /** Its id; `references.describe` returns its description until it expires or is deleted. */
         readonly reference: string
       }
     | {
-        /** The host's own code saved a plan. */
+        /** The host's code saved a plan. */
         readonly type: 'plan.saved'
         readonly planId: string
         readonly version: number
         readonly hash: string
       }
     | {
-        /** The tenant was erased. Only those who follow at that moment learn of it; it is the last event. */
+        /** The tenant was erased. Only current followers receive this event; it is the last one. */
         readonly type: 'tenant.erased'
       }
   )
 
 /**
- * What happened to a tenant. Events are written a moment after they happen, and a crash may lose the last moment of them.
+ * Events of a tenant. They are written a moment after they happen, and a crash may lose the last moment of them.
  * The newest are kept: at most 10,000 (or the limit on items of `traces`, if that is less), for 7 days unless the retention
  * says otherwise. They count for no quota.
  */
 export interface Traces {
   /**
-   * Events, newest first: with a `runId` those of that run, from its journal; else all, those of runs among those that belong to
-   * none. Runs that overlapped in time come one after the other, the one that began last first.
+   * Returns events, newest first: with a `runId` those of that run, from its journal; else all, of runs and of
+   * none. Runs that overlapped in time follow each other, the latest start first.
    */
   list(options?: {
     readonly runId?: string
@@ -186,9 +186,9 @@ export interface Traces {
     readonly cursor?: string
   }): Promise<Page<TraceEvent>>
   /**
-   * Events as they happen, those of runs at work in this process included, from when the iteration begins until `signal` is
-   * aborted or the runtime is closed. Those of a run are in order; a run's deltas are not among them. Whoever falls far behind misses the
-   * oldest: `list` and `runs.follow` have them. It keeps the process alive.
+   * Yields events as they happen, including those of runs in this process, from the start of the iteration until `signal` is
+   * aborted or the runtime is closed. Events of one run are in order; deltas are not included. A consumer that falls far behind misses the
+   * oldest events: `list` and `runs.follow` have them. The iteration keeps the process alive.
    *
    * @example
    * ```ts

@@ -6,17 +6,17 @@ export type Kind = 'references' | 'plans' | 'approvals' | 'cache' | 'threads' | 
  * request, its tenant and its first agent set holds for a run, and the default where none of them sets any.
  */
 export interface RunLimits {
-  /** How often a model may be asked. Default: 100 times in a run. */
+  /** Most model requests. Default: 100 in a run. */
   readonly maxSteps?: number
-  /** How many tool calls may be made. Default: 2,000 in a run. */
+  /** Most tool calls. Default: 2,000 in a run. */
   readonly maxToolCalls?: number
-  /** How many tokens, read and written together, may be used, as far as the model counts them. Default: unlimited. */
+  /** Most tokens, read and written together, as far as the model counts them. Default: unlimited. */
   readonly maxTokens?: number
-  /** How long the run may take, in milliseconds. Default: unlimited. */
+  /** Longest duration of the run, in milliseconds. Default: unlimited. */
   readonly maxDurationMs?: number
 }
 
-/** What one tenant may use. Positive whole numbers; what is absent has the default that is named. */
+/** Limits of one tenant: positive whole numbers. An absent limit has the default that its comment names. */
 export interface Limits {
   /** The number of items kept, per kind. Default: unlimited. */
   readonly items?: { readonly [K in Kind]?: number }
@@ -37,10 +37,10 @@ export interface Limits {
   readonly run?: RunLimits
 }
 
-/** How long each kind is kept: a positive number of milliseconds, or `null`: until deleted. */
+/** Lifetime of each kind: a positive number of milliseconds, or `null`: until deleted. */
 export type Retention = { readonly [K in Kind]?: { readonly ttlMs: number | null } }
 
-/** What a tenant uses. */
+/** Storage, tokens and limits of a tenant. */
 export interface Usage {
   readonly storage: { readonly [K in Kind]: { readonly items: number; readonly bytes: number } }
   /** By model. These only grow. */

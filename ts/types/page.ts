@@ -1,14 +1,14 @@
-/** Which part of a list. */
+/** Options of a page. */
 export interface PageOptions {
-  /** How many items: 1 to 1,000, by default 100. */
+  /** Most items: 1 to 1,000, by default 100. */
   readonly limit?: number
-  /** Where the page before ended. */
+  /** Cursor of the previous page. */
   readonly cursor?: string
 }
 
 /** A part of a list. */
 export interface Page<T> {
   readonly items: T[]
-  /** Where to go on; opaque, sealed and bound to the tenant. Absent at the end. */
+  /** Cursor of the next page; opaque, sealed and bound to the tenant. Absent at the end. */
   readonly cursor?: string
 }

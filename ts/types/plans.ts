@@ -1,7 +1,7 @@
 import type { JsonValue } from './json.ts'
 import type { Page, PageOptions } from './page.ts'
 
-/** How far a plan has come. Every new version is a draft. */
+/** Status of a plan. Every new version is a draft. */
 export type PlanStatus = 'draft' | 'approved' | 'rejected' | 'executing' | 'completed' | 'failed'
 
 /** One call of a tool that a plan asks for. */
@@ -10,7 +10,7 @@ export interface PlanStep {
   readonly id: string
   /** The name of a tool. */
   readonly tool: string
-  /** What the tool is to be called with; `{"$step": "id", "path": "/pointer"}` takes an earlier step's result. */
+  /** Input of the tool call; `{"$step": "id", "path": "/pointer"}` takes an earlier step's result. */
   readonly input: JsonValue
   /** The ids of the steps that must be done before. */
   readonly dependsOn?: readonly string[]
@@ -24,14 +24,14 @@ export interface PlanDraft {
   readonly type: string
   /** The caller's own id, 1 to 256 bytes. Without one, a new plan is made under an id of ours. */
   readonly planId?: string
-  /** What is to be reached; 1 byte to 16 KiB. */
+  /** The goal; 1 byte to 16 KiB. */
   readonly goal: string
   /** At most 1,000 steps, whose `dependsOn` must not lead in a circle. */
   readonly steps: readonly PlanStep[]
   readonly details?: JsonValue
 }
 
-/** What lists show of a plan. Times are epoch milliseconds. */
+/** Summary of a plan, as lists return it. Times are epoch milliseconds. */
 export interface PlanSummary {
   readonly planId: string
   readonly type: string

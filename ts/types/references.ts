@@ -1,7 +1,7 @@
 import type { JsonValue } from './json.ts'
 import type { Page } from './page.ts'
 
-/** What is known of a value that is kept under a reference. Times are epoch milliseconds. */
+/** Description of a stored value. Times are epoch milliseconds. */
 export interface Reference {
   /** `ref_` and 32 characters of `a–z2–7`: a hash of the content, keyed for this tenant. */
   readonly id: string
@@ -11,9 +11,9 @@ export interface Reference {
   /** The size of the value in bytes. */
   readonly byteLength: number
   readonly createdAt: number
-  /** When it is gone, or `null`: kept until deleted. */
+  /** Time of expiry, or `null`: kept until deleted. */
   readonly expiresAt: number | null
-  /** A summary of at most 1 KiB that is fit for a prompt. */
+  /** A preview of at most 1 KiB that is fit for a prompt. */
   readonly glimpse: JsonValue
 }
 
@@ -28,21 +28,21 @@ export interface Resolved {
   json<T = JsonValue>(): T
 }
 
-/** A value to keep: JSON, text or bytes. */
+/** A value to store: JSON, text or bytes. */
 export type ReferenceValue = JsonValue | string | Uint8Array
 
-/** The values that a tenant keeps by their content. */
+/** Values of a tenant under content-addressed ids. */
 export interface References {
-  /** Keeps a value; it is durable when this resolves. Equal content has the same id and keeps the later expiry. */
+  /** Stores a value; it is durable when this resolves. Equal content has the same id and keeps the later expiry. */
   put(
     type: string,
     value: ReferenceValue,
     options?: { readonly ttlMs?: number; readonly mediaType?: string },
   ): Promise<Reference>
   /**
-   * Keeps several values, at most 10,000. Up to 250 of them are kept in one commit: all or none. More are kept in commits of
-   * 250, in order; what cuts that off rejects with `done`, the references of the first items, which are kept. Put the others
-   * again. What is wrong with an item by itself is found before any is kept, unless a registered type or a limit says it.
+   * Stores at most 10,000 values. Up to 250 of them are stored in one commit: all or none. More are stored in commits of
+   * 250, in order; an error between commits carries `done`, the references of the first items, which are stored. Put the rest
+   * again. A malformed item is found before any is stored; a violated registered type or limit only at its commit.
    *
    * @example
    * ```ts
@@ -57,13 +57,13 @@ export interface References {
       readonly mediaType?: string
     }[],
   ): Promise<Reference[]>
-  /** The value with this id. Rejects with NotFoundError. */
+  /** Returns the value with this id. Rejects with NotFoundError. */
   resolve(id: string): Promise<Resolved>
-  /** The values with these ids, at most 1,000, `undefined` where there is none. All of them must fit into `inFlightBytes`. */
+  /** Returns the values with these ids, at most 1,000, `undefined` for a missing one. All of them must fit into `inFlightBytes`. */
   resolveMany(ids: readonly string[]): Promise<(Resolved | undefined)[]>
-  /** What is known of the value with this id; the value itself is not read. Rejects with NotFoundError. */
+  /** Returns the description of the value with this id, without reading the value. Rejects with NotFoundError. */
   describe(id: string): Promise<Reference>
-  /** References, newest first. */
+  /** Returns references, newest first. */
   list(options?: {
     readonly type?: string
     readonly limit?: number

@@ -5,35 +5,35 @@ import type { Page } from './page.ts'
 import type { Tenant } from './tenant.ts'
 import type { Part } from './threads.ts'
 
-/** What is asked of a runtime's agents. */
+/** A request to the agents of a runtime. */
 export interface QueryRequest {
   readonly prompt: string | readonly Part[]
-  /** The caller's own or ours; created on first use. */
+  /** The caller's own id, or one made by the package; the thread is created on first use. */
   readonly threadId?: string
   /**
-   * The tenant that came with the request, if one did. It is only ever compared: if it differs from the runtime's, the
+   * The tenant named by the request, if any. It is only compared: if it differs from the runtime's, the
    * run rejects with TenantMismatchError before any I/O.
    */
   readonly tenant?: string | Tenant
-  /** Who in the tenant asks: 1 to 256 bytes. */
+  /** The user or service within the tenant: 1 to 256 bytes. */
   readonly actor?: string
   /** Cancels the run. */
   readonly signal?: AbortSignal
-  /** Go with the limits of the tenant and of the agent: the stricter counts. */
+  /** Combined with the limits of the tenant and of the agent: the strictest applies. */
   readonly limits?: RunLimits
 }
 
-/** How a run stands. `interrupted`: its process died or its runtime was closed; resume it. */
+/** Status of a run. `interrupted`: its process died or its runtime was closed; resume it. */
 export type RunStatus = 'running' | 'interrupted' | 'suspended' | 'completed' | 'limited' | 'failed' | 'cancelled'
 
-/** What came of a run. What a model or a tool did wrong is a result, not an error. */
+/** Result of a run. A fault of a model or a tool is a result, not an error. */
 export type RunResult<O = string> = {
   readonly runId: string
   readonly threadId: string
-  /** The answer, or what there is of one. */
+  /** The answer, complete or partial. */
   readonly text: string
   readonly usage: TokensByModel
-  /** How its last answer ended, of a run that is completed: `length` and `content-filter` cut it off. */
+  /** Finish reason of the last answer of a completed run: `length` and `content-filter` mean that it was cut off. */
   readonly finishReason?: FinishReason
 } & (
   | { readonly status: 'completed'; readonly output: O }
@@ -44,25 +44,25 @@ export type RunResult<O = string> = {
 )
 
 /**
- * A run: it goes on from the call on, whether anybody iterates it or not. Each iterator begins with the first event, ends
+ * A run: it proceeds from the call on, with or without an iterator. Each iterator begins with the first event, ends
  * after the last, and throws only what `result()` rejects with.
  */
 export interface Run<O = string> extends AsyncIterable<RunEvent> {
   readonly runId: string
-  /** At once after `query`; after `result()` when a run was resumed. */
+  /** Set at once by `query`; after `result()` for a resumed run. */
   readonly threadId?: string
   /** Rejects with the package's errors only. */
   result(): Promise<RunResult<O>>
-  /** Ends it, and its tools' and models' signals with it. Does nothing to a run that is over. */
+  /** Cancels the run and aborts the signals of its tools and models. Does nothing once the run has ended. */
   cancel(): void
 }
 
-/** What lists show of a run. Times are epoch milliseconds. */
+/** Summary of a run, as lists return it. Times are epoch milliseconds. */
 export interface RunSummary {
   readonly runId: string
   readonly threadId: string
   readonly status: RunStatus
-  /** The agent that was asked. */
+  /** The agent that received the request. */
   readonly agent: string
   readonly actor?: string
   readonly startedAt: number
@@ -72,7 +72,7 @@ export interface RunSummary {
 
 /** The runs of a tenant, from their journals. */
 export interface Runs {
-  /** Runs, newest first. With several filters, a page may have fewer items than `limit` and still go on. */
+  /** Returns runs, newest first. With several filters, a page may have fewer items than `limit` and still have a cursor. */
   list(options?: {
     readonly status?: RunStatus
     readonly threadId?: string
@@ -80,11 +80,11 @@ export interface Runs {
     readonly limit?: number
     readonly cursor?: string
   }): Promise<Page<RunSummary>>
-  /** A run. Rejects with NotFoundError. */
+  /** Returns a run. Rejects with NotFoundError. */
   get(runId: string): Promise<RunSummary>
   /**
-   * A run's events from the journal, then live, until it is over, `signal` is aborted or the runtime is closed. With the
-   * sequence of the last event that was seen as `after`, nothing is lost or seen twice. Throws NotFoundError.
+   * Yields a run's events from the journal, then live, until the run ends, `signal` is aborted or the runtime is closed. With the
+   * sequence of the last seen event as `after`, no event is lost or repeated. Throws NotFoundError.
    *
    * @example
    * ```ts
@@ -93,10 +93,10 @@ export interface Runs {
    */
   follow(runId: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<RunEvent>
   /**
-   * Goes on with a run that is interrupted or suspended, from its journal alone: what is finished is not done again. Of
-   * one that is over, `result()` gives the result. Rejects with NotFoundError, and with ThreadBusyError if it is at work.
+   * Resumes an interrupted or suspended run from its journal: finished steps are not repeated. For
+   * a run that has ended, `result()` returns its result. Rejects with NotFoundError, and with ThreadBusyError while it is running.
    */
   resume(runId: string): Run<unknown>
-  /** Ends a run that is not over: its approvals are withdrawn and its thread is free. Rejects with NotFoundError. */
+  /** Cancels a run that has not ended: its approvals are withdrawn and its thread is free. Rejects with NotFoundError. */
   cancel(runId: string): Promise<void>
 }

@@ -6,7 +6,7 @@ export interface Tenant {
   readonly version: string
 }
 
-/** Where the tools' data lies. Names of environment variables, never a secret itself. Frozen JSON. */
+/** Data sources of tools: names of environment variables, never a secret itself. Frozen JSON. */
 export interface DataEnvironment {
   /** The only tenant that may use it. A spec of another tenant is refused with TenantMismatchError. */
   readonly tenantId?: string

@@ -23,15 +23,15 @@ export type Part = { readonly metadata?: JsonValue } & (
   | { readonly type: 'opaque'; readonly provider: string; readonly data: JsonValue }
 )
 
-/** What is known of a thread beside its messages. Times are epoch milliseconds. */
+/** A thread without its messages. Times are epoch milliseconds. */
 export interface ThreadSummary {
   readonly threadId: string
-  /** How many messages it has. */
+  /** Number of messages. */
   readonly length: number
-  /** Who began it: the actor of its first message. */
+  /** The actor of its first message. */
   readonly actor?: string
   readonly createdAt: number
-  /** When it was last appended to. */
+  /** Time of the last append. */
   readonly updatedAt: number
 }
 
@@ -44,22 +44,22 @@ export type NewMessage = Omit<Message, 'messageId' | 'createdAt'> & {
 /**
  * Conversations: messages in the order in which they were appended. A thread lives as long as the retention says from its
  * last append on (default 90 days), and at least as long as a run of it waits for an approval. The references that its `file`
- * parts name live as long as the thread, unless they are deleted. What is absent, expired, deleted or another tenant's is not found, all alike.
+ * parts name live as long as the thread, unless they are deleted. Absent, expired, deleted and foreign threads give the same NotFoundError.
  */
 export interface Threads {
-  /** Threads, those created last first; with `actor`, those that this actor began. */
+  /** Returns threads, newest first; with `actor`, those that this actor began. */
   list(options?: {
     readonly actor?: string
     readonly limit?: number
     readonly cursor?: string
   }): Promise<Page<ThreadSummary>>
-  /** A thread's messages, oldest first. A page of very large messages may be shorter than `limit`. Rejects with NotFoundError. */
+  /** Returns a thread's messages, oldest first. A page of very large messages may be shorter than `limit`. Rejects with NotFoundError. */
   messages(threadId: string, page?: { readonly limit?: number; readonly cursor?: string }): Promise<Page<Message>>
   /**
    * Appends 1 to 1,000 messages of at most 8 MiB each in one commit and gives them ids. They are durable when this
    * resolves. Creates the thread if there is none.
    *
-   * What is said must make sense to a model. A user's message has texts and files (models are not shown a blank one); an
+   * Messages must be valid for a model. A user's message has texts and files (models do not see a blank one); an
    * assistant's has texts, reasoning, files, calls and opaque parts; a tool's has results. A result follows the call that it
    * answers, once. A call may be open where the messages end, so that a conversation can be imported in several appends;
    * where others follow, it has its result before the end of the append.
@@ -81,8 +81,8 @@ export interface Threads {
   ): Promise<Message[]>
   /**
    * Makes a new thread of a thread's messages up to and with `through`; they keep their ids. If `through` calls tools, their
-   * results follow: what is known of them, or that there is none yet. Without a `threadId` of the caller's the new one is made
-   * up. Rejects with NotFoundError if there is no such thread or message, with ConflictError if
+   * results follow: the known results, or a note that there is none yet. Without a `threadId` of the caller, the package makes
+   * one. Rejects with NotFoundError if there is no such thread or message, with ConflictError if
    * `threadId` is taken.
    */
   fork(
@@ -90,7 +90,7 @@ export interface Threads {
     options: { readonly through: string; readonly threadId?: string },
   ): Promise<{ readonly threadId: string }>
   /**
-   * Deletes a thread with its messages. A run that has it, at work or suspended, ends as cancelled first, and approvals that it
+   * Deletes a thread with its messages. A running or suspended run of the thread is cancelled first, and approvals that it
    * waits for are withdrawn. `false`: absent, expired or foreign.
    */
   delete(threadId: string): Promise<boolean>

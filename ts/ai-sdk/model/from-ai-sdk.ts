@@ -39,12 +39,12 @@ export function fromAiSdk(source: LanguageModel | LanguageModelProvider): Model 
   if (modelOf === undefined) {
     throw new InvalidInputError('source must be a language model or a provider of the AI SDK, not the name of one.')
   }
-  // What models have said that they leave out of a request, by their names.
+  // The form that each model needs, by its name: found from warnings.
   const known = new Map<string, Form>()
   return { stream: (request) => answer(modelOf, request, known) }
 }
 
-/** How a request is put to a provider. */
+/** Form of a request to a provider. */
 interface Form {
   /** The schema of the output stands in the system text. */
   readonly isSchemaTold: boolean
@@ -101,12 +101,12 @@ async function* answerOnce(
     }
   } finally {
     signal.removeEventListener('abort', stop)
-    // Whoever stops reading early frees the connection; after the end this does nothing.
+    // Frees the connection if the consumer stops early; after the end this does nothing.
     stop()
   }
 }
 
-/** What the host should know of how the request was put. */
+/** Returns warnings about how the request was adapted to the provider. */
 function warningsOf(inWords: InWords, isSchemaTold: boolean, { messages }: ModelRequest): string[] {
   const hasFiles = () => messages.some(({ parts }) => parts.some(({ type }) => type === 'file'))
   return [
@@ -132,14 +132,14 @@ async function begin(model: LanguageModel, request: ModelRequest, form: Form): P
       const { stream } = await whole(() => model.doStream(options as never), request.signal, false)
       return { reader: stream.getReader(), inWords }
     } catch (error) {
-      // What is in a thread stays there: without this the provider would refuse every request from now on.
+      // The thread keeps its messages: without this the provider would reject every later request.
       if (inWords === 'all' || !(error instanceof Error) || !isRefusal(error.cause)) throw error
     }
   }
   throw new TypeError('There is no way left to put the request.')
 }
 
-/** What the provider answers; its error as a failure, or the reason for which the request was aborted. */
+/** Returns the provider's answer. Throws its error as a failure, or the reason for which the request was aborted. */
 async function whole<T>(call: () => PromiseLike<T>, signal: AbortSignal, isRetryable: boolean): Promise<T> {
   try {
     return await call()

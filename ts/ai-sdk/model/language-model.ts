@@ -30,7 +30,7 @@ export interface PartReader {
   cancel(reason?: unknown): Promise<void>
 }
 
-/** What `doStream` is given. */
+/** Options of `doStream`. */
 export interface CallOptions {
   readonly prompt: readonly PromptMessage[]
   readonly tools?: readonly {
@@ -83,7 +83,7 @@ export type FileData =
   | { readonly type: 'data'; readonly data: Uint8Array | string }
   | { readonly type: 'url'; readonly url: URL }
 
-/** What a tool answered. */
+/** Result of a tool. */
 export type ToolOutput =
   | { readonly type: 'text' | 'error-text'; readonly value: string }
   | { readonly type: 'json' | 'error-json'; readonly value: JsonValue }

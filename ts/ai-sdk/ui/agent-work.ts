@@ -4,7 +4,7 @@ import type { AgentProgress } from './ui-message.ts'
 /** A delta is shown once the text has grown by this part of itself, so that all that is sent stays in proportion to it. */
 const GROWTH = 1 / 8
 
-/** What is the work of an agent; the rest, such as an approval, is shown whoever it is about. */
+/** Events that are an agent's progress; others, such as approvals, are shown for every agent. */
 const working: ReadonlySet<RunEvent['type']> = new Set([
   'agent.completed',
   'agent.started',
@@ -18,7 +18,7 @@ const working: ReadonlySet<RunEvent['type']> = new Set([
   'tool.failed',
 ])
 
-/** What agents that were called are at: all that happens below the agent that was asked, told of as the work of its call. */
+/** Progress of called agents: events below the entry agent, shown as progress of its call. */
 export class AgentWork {
   readonly #agents: (string | undefined)[] = []
   #progress: { agent: string; text: string; messageId: string; tools: AgentProgress['tools'] } | undefined
@@ -30,7 +30,7 @@ export class AgentWork {
     if (event.type === 'run.started') {
       this.#isFromTheStart = true
     } else if (event.type === 'agent.started') {
-      // Who began before whoever follows from the middle of a run, is above all that begin from then on.
+      // For a consumer from the middle of a run: agents that began earlier are above all later ones.
       if (this.#agents.length === 0 && !this.#isFromTheStart) this.#agents.push(undefined)
       this.#agents.push(event.agent)
       if (this.#agents.length === 2) {
@@ -45,7 +45,7 @@ export class AgentWork {
     }
   }
 
-  /** Whether an agent that was called is at work. */
+  /** Whether a called agent is running. */
   get isAtWork(): boolean {
     return this.#agents.length > 1
   }
@@ -60,7 +60,7 @@ export class AgentWork {
     return this.isAtWork && agent !== undefined && working.has(type)
   }
 
-  /** What that agent is at after such an event; `undefined` where there is nothing new to show. */
+  /** Returns that agent's progress after an event; `undefined` if there is nothing new to show. */
   after(event: RunEvent): AgentProgress | undefined {
     const progress = this.#progress
     if (progress === undefined) return undefined

@@ -5,10 +5,10 @@ import type { JsonValue } from '../../types/json.ts'
 /** Says what people are shown of an error. */
 export type OnShownError = (error: unknown) => string
 
-/** What is shown of errors unless the host says otherwise: their texts may name hosts, accounts and passwords. */
+/** Text for every error unless the host gives another: error texts may name hosts, accounts and passwords. */
 const MASKED = 'An error occurred.'
 
-/** What people are shown of an error. Every text of an error that leaves for a browser comes from here. */
+/** Returns the text that users see for an error. Every error text sent to a browser comes from here. */
 export function shownError(error: unknown, onError: OnShownError | undefined): string {
   if (onError === undefined) return MASKED
   try {
@@ -19,7 +19,7 @@ export function shownError(error: unknown, onError: OnShownError | undefined): s
   }
 }
 
-/** What people are shown of a call that failed. That a person refused it, and why, is no error: it was said to be told. */
+/** Returns the text that users see for a failed call. A rejection by a person and its reason are shown as they are. */
 export function shownFailure(failure: ToolFailure, onError: OnShownError | undefined): string {
   return failure.code === 'REJECTED' ? failure.message : shownError(asError(failure), onError)
 }

@@ -2,7 +2,7 @@ import { isPlainObject } from '../../spec/checks/plain-json.ts'
 import type { JsonValue } from '../../types/json.ts'
 import type { ShownReference } from './ui-message.ts'
 
-/** What is shown of a result that is kept as a reference; `undefined` for every other result. */
+/** Returns the data shown for a result stored as a reference; `undefined` for every other result. */
 export function referenceIn(result: JsonValue): ShownReference | undefined {
   if (!isPlainObject(result)) return undefined
   const { reference, type, byteLength, glimpse } = result

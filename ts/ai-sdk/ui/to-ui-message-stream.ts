@@ -5,10 +5,10 @@ import { type OnShownError, shownError } from './shown-error.ts'
 import { UIChunks } from './ui-chunks.ts'
 import type { UIMessageChunk } from './ui-message.ts'
 
-/** How a run is shown. */
+/** Options of `toUIMessageStream`. */
 export interface UIMessageStreamOptions {
   /**
-   * What people are shown of an error: of a tool that failed, of a run that failed, of events that cannot be read. Default:
+   * Returns the text that users see for an error: a failed tool, a failed run, unreadable events. Default:
    * `An error occurred.` for all of them, because an error's text may name hosts, accounts and passwords. It gets an Error,
    * with the `code` of the failure.
    */
@@ -19,11 +19,11 @@ export interface UIMessageStreamOptions {
   readonly sendSources?: boolean
   /**
    * The sequence of the last event that the message shows already: what comes after it is sent. Give the events from the first
-   * on all the same. Default: everything, and of a run that `runs.resume` goes on with what comes after its suspension.
+   * on all the same. Default: everything; for a run resumed by `runs.resume`, the events after its suspension.
    */
   readonly after?: number
   /**
-   * How a message is taken back whose model broke off and is asked again. `reset-step`: by the chunk of that name, which AI SDK 7
+   * Form in which a message is taken back whose model broke off and is retried. `reset-step`: by the chunk of that name, which AI SDK 7
    * has and refuses before. `mark` (default): by a part `data-discarded` behind the parts that do not count;
    * `withoutDiscarded` leaves them out.
    */

@@ -4,11 +4,11 @@ import { failureIn, type OnShownError, shownFailure } from './shown-error.ts'
 import { referenceIn } from './shown-reference.ts'
 import type { UIMessage, UIMessagePart, UIToolPart } from './ui-message.ts'
 
-/** How messages are shown. */
+/** Options of `toUIMessages`. */
 export interface UIMessagesOptions {
-  /** Where the content of a reference is served to its own tenant. Default: the id of the reference. */
+  /** Returns the URL where the host serves a reference's content to its tenant. Default: the id of the reference. */
   readonly fileUrl?: (reference: string) => string
-  /** What people are shown of a tool that failed, as in `toUIMessageStream`. Default: `An error occurred.` */
+  /** Returns the text that users see for a failed tool, as in `toUIMessageStream`. Default: `An error occurred.` */
   readonly onError?: OnShownError
   /** Whether reasoning is shown. Default: true. */
   readonly sendReasoning?: boolean
@@ -37,13 +37,13 @@ const checks: Checks<UIMessagesOptions> = {
 export function toUIMessages(messages: readonly Message[], given: UIMessagesOptions = {}): UIMessage[] {
   const options = readOptions(given, checks)
   const shown: UIMessage[] = []
-  /** Where the call of an id is shown. */
+  /** Parts that show each call, by its id. */
   const calls = new Map<string, UIMessagePart[]>()
   let runId: string | undefined
   let isWithinAnswer = false
   for (const message of messages) {
     const isSameRun = message.runId !== undefined && message.runId === runId
-    // Nobody but the loop speaks to a model in the middle of its run.
+    // Only the loop adds user messages in the middle of a run.
     if (message.role === 'user' && isSameRun && isWithinAnswer) continue
     const last = shown.at(-1)
     const goesOn = message.role === 'assistant' && last?.role === 'assistant' && runId === message.runId
@@ -80,7 +80,7 @@ function begin({ role, runId, messageId }: Message, shown: UIMessage[]): UIMessa
   return message
 }
 
-/** Shows what is written in a message, or a file in it. In an answer, what follows on something of its kind goes on with it. */
+/** Adds a text, reasoning or file part. In an answer, a part of the kind of the part before extends it. */
 function write(
   written: UIMessagePart[],
   part: Extract<Part, { type: 'text' | 'reasoning' | 'file' }>,

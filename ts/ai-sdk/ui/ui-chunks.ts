@@ -5,11 +5,11 @@ import { asError, type OnShownError, shownError, shownFailure } from './shown-er
 import { referenceIn } from './shown-reference.ts'
 import type { UIMessageChunk } from './ui-message.ts'
 
-/** How events are shown. */
+/** Options of the conversion. */
 export interface ChunkOptions {
   readonly onError?: OnShownError | undefined
   readonly sendReasoning: boolean
-  /** How a message is taken back whose model broke off. */
+  /** Form in which a message is taken back whose model broke off. */
   readonly discard: 'mark' | 'reset-step'
 }
 
@@ -25,7 +25,7 @@ interface Block {
 interface Call {
   readonly tool: string
   readonly input: unknown
-  /** Whether whoever reads the chunks was told of it by them. */
+  /** Whether earlier chunks announced it to the reader. */
   isAnnounced: boolean
   /** Whether what is shown of it is the work of an agent, and not its result. */
   isPreliminary: boolean
@@ -48,7 +48,7 @@ export class UIChunks {
   #isAnswered = false
   /** The message that was written to last. */
   #last: { readonly messageId: string; text: string; parts: number } | undefined
-  /** What was said before the model paused: the text of the run's answer begins with it. */
+  /** Text before the model paused: the run's answer begins with it. */
   #saidBefore = ''
   #isPaused = false
   #finishReason: FinishReason = 'stop'
@@ -229,7 +229,7 @@ export class UIChunks {
     outcome: { type: 'tool-output-available'; output: unknown } | { type: 'tool-output-error'; errorText: string },
   ): Generator<UIMessageChunk> {
     const call = this.#calls.get(callId)
-    // Whoever follows from the middle of a run has not seen some calls, and useChat refuses their results.
+    // A follower from the middle of a run has not seen some calls, and useChat rejects their results.
     if (call === undefined) return
     if (!call.isAnnounced) yield* this.#announce(callId, call)
     this.#calls.delete(callId)

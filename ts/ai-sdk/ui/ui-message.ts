@@ -28,21 +28,21 @@ export type UIToolPart = { type: `tool-${string}`; toolCallId: string; input: Js
 
 /** A result that is kept as a reference: the data of a part `data-reference`. */
 export interface ShownReference {
-  /** What `references.resolve` takes. */
+  /** The id for `references.resolve`. */
   id: string
   type: string
   byteLength: number
-  /** What it holds, in short; null where it has been deleted since. */
+  /** Preview of the value; null if it has been deleted since. */
   glimpse: JsonValue
 }
 
 /**
- * What an agent that was called is at: the preliminary output of its call, in whose place its answer comes. An agent that it
+ * Progress of a called agent: the preliminary output of its call, which its answer replaces. An agent that it
  * calls in turn shows its own work here meanwhile.
  */
 export interface AgentProgress {
   agent: string
-  /** What it has written of its newest message. */
+  /** Text of its newest message so far. */
   text: string
   /** The tools that it called, oldest first. */
   tools: { callId: string; tool: string; state: 'running' | 'done' | 'failed' }[]
@@ -51,7 +51,7 @@ export interface AgentProgress {
 /** A message that was taken back: the data of a part `data-discarded`. */
 export interface DiscardedParts {
   messageId: string
-  /** So many parts right before this one do not count. */
+  /** Number of parts right before this one that do not count. */
   parts: number
 }
 

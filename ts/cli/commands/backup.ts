@@ -15,7 +15,7 @@ export const backup: Command = {
     'The copy is there as a whole or not at all. It is a store itself, but for the root key: keep that apart, for without',
     'it nothing in the copy can be read. It lies in root.key of a directory unless you brought your own.',
     '',
-    'Exit codes: 0 it is made, 2 it is not.',
+    'Exit codes: 0 made, 2 not made.',
   ].join('\n'),
   run: async (words, terminal) => {
     const [from = '', copy = ''] = words.operands

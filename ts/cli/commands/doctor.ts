@@ -4,15 +4,15 @@ import { rootKeyOption, storeNotes } from '../place.ts'
 
 /** Reads everything in a store. */
 export const doctor: Command = {
-  summary: 'Reads every record of a store and says whether each is what was written.',
+  summary: 'Verifies every record of a store.',
   operands: ['store'],
   options: rootKeyOption,
   notes: [
     storeNotes,
-    'A directory must not be open elsewhere; hosts on a database may go on. It says what is wrong, never whose it is.',
-    'Like every opening, it finishes what a crash cut off, and removes what has expired.',
+    'A directory must not be open elsewhere; hosts on a database may keep running. The report names no tenant.',
+    'Like every opening, it finishes interrupted work, and removes expired records.',
     '',
-    'Exit codes: 0 it is sound, 1 it is damaged, 2 it cannot be looked at.',
+    'Exit codes: 0 the store is sound, 1 it is damaged, 2 it could not be opened.',
   ].join('\n'),
   run: async (words, terminal) => {
     const findings = await checkStore(words.operands[0] ?? '', words, terminal)

@@ -17,7 +17,7 @@ export const erase: Command = {
   notes: [
     storeNotes,
     tenantNotes,
-    'The keys of the tenant are destroyed first: from then on nobody reads anything of it. There is no way back. Backups are beyond',
+    'The keys of the tenant are destroyed first: from then on nothing of it can be read. There is no way back. Backups are beyond',
     'its reach until the root key is rotated, as the receipt says.',
     'Keep the receipt. It is checked without the store: bailiwick verify receipt.json --key <verifier key>',
     '',
@@ -32,7 +32,9 @@ export const erase: Command = {
     if (typeof file === 'string') assertNewName(file)
     if (words.options['confirm'] !== undefined) assertSame(words.options['confirm'], tenant)
     else if (terminal.ask === undefined) {
-      throw new UsageError('--confirm is missing: the name of the tenant again, for nobody can be asked for it here.')
+      throw new UsageError(
+        '--confirm is missing: give the name of the tenant again, because there is no terminal to ask at.',
+      )
     }
     return await withTenantOf(words.operands[0] ?? '', words, async ({ runtime, store }) => {
       if (await isEmpty(runtime)) {

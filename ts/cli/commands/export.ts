@@ -8,9 +8,9 @@ import { quoted } from '../printable.ts'
 import { withProgress } from '../progress.ts'
 import { tenantNotes, tenantOptions, withTenantOf } from '../tenant.ts'
 
-/** Writes what a tenant has into files that anybody can read. */
+/** Exports the data of a tenant into plain files. */
 export const exportTenant: Command = {
-  summary: 'Writes what one tenant has as JSON lines and plain files into a new directory.',
+  summary: 'Exports one tenant as JSON lines and plain files into a new directory.',
   operands: ['store', 'directory'],
   options: tenantOptions,
   notes: [
@@ -29,7 +29,7 @@ export const exportTenant: Command = {
     '  usage.json           what counts, and tokens by model',
     'Cached values have no list, so they are not in it.',
     '',
-    'Exit codes: 0 it is written, 1 nothing is kept for this name, 2 it is not written.',
+    'Exit codes: 0 exported, 1 no data for this tenant, 2 not exported.',
     '',
     'Example:',
     '  bailiwick export ./data ./acme-export --tenant acme',

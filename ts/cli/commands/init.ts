@@ -18,7 +18,7 @@ export const init: Command = {
     '  npx bailiwick init my-agents',
     '  cd my-agents && npm install && npm start',
     '',
-    'Exit codes: 0 it is made, 2 it is not.',
+    'Exit codes: 0 made, 2 not made.',
   ].join('\n'),
   run: async ({ operands }) => {
     const folder = operands[0] ?? '.'
@@ -60,7 +60,7 @@ async function writeAll(folder: string, files: ReadonlyMap<string, string>): Pro
   try {
     for (const [file, content] of files) {
       const path = join(folder, file)
-      // Somebody may have been quicker: what is theirs is neither written over nor removed.
+      // Another process may have been quicker: its files are neither overwritten nor removed.
       await writeFile(path, content, { flag: 'wx' })
       written.push(path)
     }

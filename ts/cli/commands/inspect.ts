@@ -18,12 +18,12 @@ export const inspect: Command = {
   notes: [
     storeNotes,
     tenantNotes,
-    'The page is on 127.0.0.1 alone, and for the browser that opens the printed link first. It ends with Ctrl+C.',
-    'With --json, a line with the url is written when it is there, and another when it has ended.',
+    'The page listens on 127.0.0.1 only, and serves the browser that opens the printed link first. Stop it with Ctrl+C.',
+    'With --json, it writes a line with the url when it is ready, and another when it has stopped.',
     '',
-    'Whoever opens the link reads everything of the tenant and decides for it; the ledger says the name that is typed.',
+    'The browser that opens the link can read all data of the tenant and decide its approvals; the ledger records the typed name.',
     '',
-    'Exit codes: 0 it was there until it was ended, 2 it cannot be shown.',
+    'Exit codes: 0 served until stopped, 2 could not start.',
     '',
     'Example:',
     '  bailiwick inspect ./data --tenant acme',
@@ -33,7 +33,7 @@ export const inspect: Command = {
     return await withTenantOf(words.operands[0] ?? '', words, async ({ tenant, runtime, store }) => {
       const hasNothing = await isEmpty(runtime)
       const inspector = await start({ runtime, publicKey: store.publicKey }, port)
-      // Listened for before anybody is told: whoever reads the line may end it at once.
+      // Registered before the line is printed: its reader may stop the server at once.
       const ended = interrupted()
       announce(inspector, tenant, hasNothing, words, terminal)
       await ended

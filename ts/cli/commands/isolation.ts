@@ -6,13 +6,13 @@ import { withProgress } from '../progress.ts'
 
 /** Runs the isolation suite. */
 export const isolation: Command = {
-  summary: 'Tries on a store, cell by cell, that no tenant is told of another.',
+  summary: 'Runs the tenant-isolation suite against a store.',
   operands: ['url'],
   options: {
     ...rootKeyOption,
     verbose: { help: 'a line for every cell, not for every verb' },
     'empty-store': {
-      help: 'the store holds nobody’s data: tenants may also be called *, .. or __proto__ and nothing else',
+      help: 'the store holds no other data: tenants may also be called *, .. or __proto__ and nothing else',
     },
   },
   notes: [
@@ -23,7 +23,7 @@ export const isolation: Command = {
     'bailiwick/isolation for a test runner of yours.',
     'It prints a line for every verb with the number of its cells, and every cell that does not hold.',
     '',
-    'Exit codes: 0 every cell holds, 1 one does not, 2 the store cannot be used.',
+    'Exit codes: 0 every cell passes, 1 a cell fails, 2 the store cannot be used.',
   ].join('\n'),
   run: async (words, terminal) => {
     const url = await writableUrlOf(words.operands[0] ?? '')
@@ -38,7 +38,7 @@ export const isolation: Command = {
 }
 
 /**
- * The URL of a store that may be written to. Whoever says `sled:` asks for one to be made; whoever mistypes a path does not.
+ * Returns the URL of a store for the suite to write to. `sled:` asks for a new store; a mistyped path does not.
  *
  * @throws InputError if there is none
  */
@@ -56,7 +56,7 @@ async function writableUrlOf(operand: string): Promise<string> {
   }
 }
 
-/** What is said at the end: how it is with each verb, unless each cell was told of. */
+/** Returns the final report: a line for each verb, unless each cell was printed already. */
 export function outcomeOf(report: IsolationReport, isVerbose: boolean): Outcome {
   const { ok, passed, failed } = report
   const verdict = ok
@@ -81,7 +81,7 @@ export function teller(terminal: Terminal, isVerbose: boolean): (result: Isolati
 export function verbLines(cells: IsolationReport['cells']): string[] {
   const verbs = new Map<string, { cells: number; failed: number }>()
   for (const { verb, ok } of cells) {
-    // What is tried of a verb follows its name: `plans.save, expecting one`.
+    // The case follows the name of the verb: `plans.save, expecting one`.
     const [name] = /^(?:[a-z]+\.\w+|callback)/.exec(verb) ?? [verb]
     const counts = verbs.get(name) ?? { cells: 0, failed: 0 }
     verbs.set(name, { cells: counts.cells + 1, failed: counts.failed + (ok ? 0 : 1) })

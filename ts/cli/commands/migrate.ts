@@ -7,14 +7,14 @@ import { withProgress } from '../progress.ts'
 
 /** Moves a store to another place. */
 export const migrate: Command = {
-  summary: 'Moves a store that nobody has open to another place: a directory or a PostgreSQL database.',
+  summary: 'Moves a store that no process has open to a directory or a PostgreSQL database.',
   operands: ['from', 'to'],
   options: rootKeyOption,
   notes: [
     storeNotes,
     'It goes to a place where nothing is. A new directory is written as a path, such as ./moved; a word alone names only one',
     'that exists. A database must be one that `bailiwick setup` has made ready. Stop every process that uses the store first, and',
-    'poolers that keep connections for them; nobody can open it while it is moved.',
+    'poolers that keep connections for them; no process can open it while it is moved.',
     'Every record is compared with what was copied, and opened where it is now, before the old place is given up. After that',
     'the store does not open there any more: delete what is left, for what is erased in the new place is still in it.',
     '',
@@ -23,7 +23,7 @@ export const migrate: Command = {
     'The root key stays the same. A store that kept it in root.key is opened elsewhere with the variable set to it:',
     '  export BAILIWICK_ROOT_KEY=$(base64 < data/root.key)',
     '',
-    'Exit codes: 0 it is moved, 1 it is damaged and stays where it is, 2 it is not moved.',
+    'Exit codes: 0 moved, 1 damaged and not moved, 2 not moved.',
     '',
     'Example:',
     '  bailiwick migrate ./data env:STORE_URL',

@@ -15,9 +15,9 @@ export const restore: Command = {
     'copied. If that was kept in root.key there, put that file into the backup, and later into the new store, or set the',
     'variable to it: base64 root.key.',
     'A backup that is damaged is not restored. One that is sound stays as it is, but for what has expired in it.',
-    'Into a PostgreSQL database it goes by way of a directory: restore it there, and move that with bailiwick migrate.',
+    'To restore into a PostgreSQL database, restore into a directory, and move that with bailiwick migrate.',
     '',
-    'Exit codes: 0 it is restored, 1 the backup is damaged, 2 it is not restored.',
+    'Exit codes: 0 restored, 1 the backup is damaged, 2 not restored.',
   ].join('\n'),
   run: async (words, terminal) => {
     const [backup = '', target = ''] = words.operands

@@ -11,12 +11,12 @@ import { printable } from '../printable.ts'
 import { tenantNotes, tenantOptions, withTenantOf } from '../tenant.ts'
 
 const MOST_LISTED = 1000
-/** How many are read at once. */
+/** Items in one page. */
 const PAGE = 100
 
 /** Lists the runs of one tenant, or tells one. */
 export const runs: Command = {
-  summary: 'Lists the runs of one tenant with question and answer, or tells the events of one.',
+  summary: 'Lists the runs of one tenant with request and answer, or prints the events of one run.',
   operands: ['store'],
   optional: ['run id'],
   options: {
@@ -31,7 +31,7 @@ export const runs: Command = {
     storeNotes,
     tenantNotes,
     '',
-    'Exit codes: 0 they are shown, 1 there is no such run or nothing is kept for this name, 2 they cannot be shown.',
+    'Exit codes: 0 shown, 1 no such run, or no data for this tenant, 2 could not be shown.',
     '',
     'Examples:',
     '  bailiwick runs ./data --tenant acme --status suspended',

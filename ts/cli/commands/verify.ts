@@ -20,7 +20,7 @@ export const verify: Command = {
     origin: { value: 'origin', help: 'whose ledger it must be: the first line of a checkpoint of that tenant' },
   },
   notes: [
-    'The file is what approvals.prove, approvals.proveConsistency or erase gave, as JSON. Which it is, is told by its shape.',
+    'The file is what approvals.prove, approvals.proveConsistency or erase gave, as JSON. The command recognises each by its shape.',
     '',
     'Exit codes: 0 it holds, 1 it does not hold, 2 the call is wrong or the file is nothing that can be verified.',
     '',
@@ -52,7 +52,7 @@ function originOf({ origin }: Words['options']): string | undefined {
   return origin as string | undefined
 }
 
-/** What came of a check: `signed` is whether the key's holder said it, `asked` whether it is of the ledger asked for. */
+/** Result of a check: `signed` says whether the key's holder signed it, `asked` whether it is of the expected ledger. */
 interface Verdict {
   readonly signed: boolean
   readonly asked: boolean
@@ -108,7 +108,7 @@ function describe(evidence: Evidence, { signed, asked }: Verdict): Outcome {
   return { exit: Exit.holds, lines, json: { valid: true, kind, origin, ...factsOf(evidence) } }
 }
 
-/** What evidence that holds says. */
+/** Returns the statements of valid evidence. */
 function factsOf({ kind, value }: Evidence): object {
   if (kind === 'inclusion') return { size: value.checkpoint.size, record: value.record }
   if (kind === 'consistency') return { from: value.from.size, to: value.to.size }

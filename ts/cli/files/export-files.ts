@@ -5,22 +5,22 @@ import type { Runtime } from '../../tenant/runtime.ts'
 import type { Page } from '../../types/page.ts'
 import { eventsOf } from '../commands/runs.ts'
 
-/** Whose data is written, and what signs it. */
+/** The exported tenant, and the store's public key. */
 export interface Exported {
   readonly runtime: Runtime
   readonly publicKey: string
 }
 
-/** How far it is. */
+/** Progress so far. */
 export interface Done {
   lines: number
   values: number
 }
 
-/** How many lines each file has. */
+/** Number of lines in each file. */
 export type LineCounts = { readonly [file: string]: number }
 
-/** How many are read at once: a page ends earlier where they are large. */
+/** Items in one page; a page of large items ends earlier. */
 const PAGE = 100
 
 /** Files are for their owner alone, and replace nothing. */
@@ -43,7 +43,7 @@ export async function exportInto(folder: string, { runtime, publicKey }: Exporte
   }
   const lines: { [file: string]: number } = {}
   for (const [file, rows] of Object.entries(files)) lines[file] = await writeLines(join(folder, file), rows, done)
-  // A ledger without records has no state that anybody signed.
+  // A ledger without records has no signed state.
   const checkpoint = lines['ledger.jsonl'] === 0 ? undefined : await runtime.approvals.checkpoint()
   if (checkpoint !== undefined) await writeJson(join(folder, 'checkpoint.json'), checkpoint)
   const { storage, tokens } = await runtime.usage()
@@ -84,7 +84,7 @@ async function* every<T>(list: (page: { limit: number; cursor?: string }) => Pro
   } while (cursor !== undefined)
 }
 
-/** What is known of each value, after the value itself was written. */
+/** Yields the description of each value after writing the value itself. */
 async function* referencesOf({ references }: Runtime, folder: string, done: Done): AsyncGenerator<unknown> {
   for await (const reference of every((page) => references.list(page))) {
     // It may have expired or been deleted since it was listed.

@@ -1,6 +1,6 @@
 import { VERSION } from '../../common/version.ts'
 
-/** What the project's files import. */
+/** The package that the project's files import. */
 const PACKAGE = 'bailiwick'
 
 /** The files of a new project, by their paths in it. */
@@ -13,7 +13,7 @@ export function projectFiles(name: string): ReadonlyMap<string, string> {
   ])
 }
 
-/** What npm takes as a package's name, made of a folder's. */
+/** Returns a package name that npm accepts, made from a folder's name. */
 export function packageNameOf(folder: string): string {
   const name = folder
     .toLowerCase()
@@ -58,7 +58,7 @@ const listOrders = defineTool({
     additionalProperties: false,
   },
   effects: 'read',
-  // What is large is kept once, under this type; the model is shown a glimpse of it.
+// A large result is stored once, under this type; the model sees a preview of it.
   result: orders,
 })
 
@@ -138,6 +138,6 @@ the AI SDK will do. Install it, name the model in the agent, and hand it over:
 
     npx bailiwick --help
 
-\`npx bailiwick doctor ./data\` reads every record of the store; \`npx bailiwick isolation memory:\` shows that no tenant is told of another.
+\`npx bailiwick doctor ./data\` reads every record of the store; \`npx bailiwick isolation memory:\` runs the tenant-isolation suite.
 `
 }

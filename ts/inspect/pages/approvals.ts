@@ -10,7 +10,7 @@ import { pathOf } from '../view/paths.ts'
 import { chip, count, duration, facts, id, more, nothing, time, value } from '../view/values.ts'
 import { stepsOf } from './plans.ts'
 
-/** What waits for a decision, newest first. */
+/** Pending approvals, newest first. */
 export async function inbox(subject: Subject, ask: Ask): Promise<Page> {
   const { items, cursor } = await subject.runtime.approvals.pending(pageOf(ask, 20))
   const cards = await Promise.all(
@@ -23,7 +23,7 @@ ${more('/approvals', ask.search, cursor)}`
   return { title: 'Approvals', section: '/approvals', body }
 }
 
-/** One approval, whatever came of it. */
+/** One approval of any status. */
 export async function oneApproval(subject: Subject, ask: Ask, approvalId: string): Promise<Page> {
   const approval = await subject.runtime.approvals.get(approvalId)
   const isPending = approval.status === 'pending'
@@ -33,7 +33,7 @@ export async function oneApproval(subject: Subject, ask: Ask, approvalId: string
 }
 
 /**
- * Decides, and answers the path that shows what came of it.
+ * Decides, and returns the path of the page that shows the result.
  *
  * @throws Refusal, and what `approvals.respond` rejects with
  */

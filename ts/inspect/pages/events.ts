@@ -13,7 +13,7 @@ ${detailsOf(event)}</li>`,
   return html`<ol class="events" start="0">${items}</ol>`
 }
 
-/** What an event says beside its type. */
+/** Details of an event. */
 export function detailsOf(event: TraceEvent): Html | undefined {
   switch (event.type) {
     case 'run.started':

@@ -11,7 +11,7 @@ import { pathOf } from '../view/paths.ts'
 import { chip, clipped, count, counted, facts, id, more, nothing, time, value } from '../view/values.ts'
 import { planOf } from './approvals.ts'
 
-/** What a check of the whole ledger found, its checkpoint, and its records, oldest first. */
+/** Result of a check of the whole ledger, its checkpoint, and its records, oldest first. */
 export async function ledger({ runtime, publicKey }: Subject, ask: Ask): Promise<Page> {
   const report = await runtime.approvals.verify()
   // A damaged ledger has a report, but neither a checkpoint nor a list.
@@ -19,7 +19,7 @@ export async function ledger({ runtime, publicKey }: Subject, ask: Ask): Promise
   return { title: 'Ledger', section: '/ledger', body: html`${verdictOf(report)}${records}` }
 }
 
-/** What a check found, in words. */
+/** Returns the result of a check in words. */
 export function verdictOf({ ok, size, problems }: VerifyReport): Html {
   if (ok) {
     return html`<p class="notice good"><b>The ledger is whole.</b> ${counted(size, 'record')} and the tree over them were checked just now.</p>`
@@ -42,7 +42,7 @@ async function recordsOf({ runtime, publicKey }: Subject, ask: Ask): Promise<Htm
       at,
     ) => html`<tr><td data-name="Number"><a href="${pathOf('/ledger', String(record.sequence))}">${count(record.sequence)}</a></td>
 <td data-name="About">${aboutLine(approvals[at], record)}</td>
-<td data-name="Decision">${chip(record.decision)}</td><td data-name="By">${record.actor ?? 'nobody'}</td>
+<td data-name="Decision">${chip(record.decision)}</td><td data-name="By">${record.actor ?? 'none'}</td>
 <td data-name="Why">${record.reason ?? '–'}</td><td data-name="When">${time(record.decidedAt)}</td></tr>`,
   )
   const table = html`<table class="list"><thead><tr><th scope="col">Number</th><th scope="col">About</th><th scope="col">Decision</th><th scope="col">By</th><th scope="col">Why</th><th scope="col">When</th></tr></thead><tbody>${rows}</tbody></table>`
@@ -64,7 +64,7 @@ export async function oneRecord({ runtime, publicKey }: Subject, _: Ask, name: s
   const body = html`${verdict}${facts([
     ['Decision', chip(record.decision)],
     ['Approval', id(record.approvalId, pathOf('/approvals', record.approvalId))],
-    ['By', record.actor ?? 'nobody'],
+    ['By', record.actor ?? 'none'],
     ['Why', record.reason],
     ['Requested by', record.requestedBy],
     ['Requested', time(record.requestedAt)],
@@ -86,7 +86,7 @@ async function approvalOf(
   return approval?.subjectHash === subjectHash ? approval : undefined
 }
 
-/** What was decided about, in a line. */
+/** Returns the subject of a decision in one line. */
 function aboutLine(approval: Approval | undefined, { subjectHash }: ApprovalRecord): Html {
   if (approval === undefined) return html`<span class="quiet">no longer kept:</span> ${id(clipped(subjectHash, 12))}`
   const { subject } = approval

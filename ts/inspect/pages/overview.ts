@@ -13,13 +13,13 @@ import { verdictOf } from './ledger.ts'
 import { timeline } from './runs.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
-/** How many days the plot of runs has, and how many runs it is made of at most. */
+/** Days in the plot of runs, and most runs in it. */
 const DAYS = 14
 const MOST_RUNS = 1000
-/** How many events are counted. */
+/** Most events that are counted. */
 const MOST_EVENTS = 200
 
-/** Where a kind of thing has a section. */
+/** Sections of the kinds. */
 const paths: { readonly [kind: string]: string } = {
   references: '/references',
   plans: '/plans',
@@ -28,7 +28,7 @@ const paths: { readonly [kind: string]: string } = {
   runs: '/runs',
 }
 
-/** What the tenant has and uses, and whether its ledger holds. */
+/** Usage of the tenant, and whether its ledger is valid. */
 export async function overview({ runtime }: Subject, _: Ask): Promise<Page> {
   const [usage, report, pending, runs, events, hasNothing] = await Promise.all([
     runtime.usage(),
@@ -64,7 +64,7 @@ function storage({ storage: kinds }: Usage): Html {
   return bars(`${size(all)} in all, by kind`, rows)
 }
 
-/** How many events there are: they are no part of the storage that counts. */
+/** Returns the number of events, which the usage does not include. */
 function eventCount({ items, cursor }: ListPage<TraceEvent>): Html {
   const shown = cursor === undefined ? counted(items.length, 'event') : `more than ${count(items.length)} events`
   return html`<p class="quiet"><a href="/events">${shown}</a>, which count for no limit</p>`

@@ -8,7 +8,7 @@ import { count, facts, id, more, nothing, size, time, value } from '../view/valu
 
 /** A larger value is not read for its page. */
 const MOST_READ_BYTES = 1 << 20
-/** How much of a value is shown. */
+/** Most characters of a value that are shown. */
 const MOST_SHOWN_CHARACTERS = 20_000
 
 /** References with their glimpses, newest first. */

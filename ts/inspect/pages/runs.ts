@@ -12,10 +12,10 @@ import { chip, clipped, count, counted, duration, facts, id, more, nothing, time
 import { eventList } from './events.ts'
 import { waterfall } from './waterfall.ts'
 
-/** How many events of a run are shown at once. */
+/** Events of a run on one page. */
 const EVENTS = 200
 
-/** How many runs a search goes through for one page. */
+/** Most runs that a search reads for one page. */
 const MOST_SEARCHED = 500
 
 /** Runs on one axis of time, newest first; with a text, those alone in which it is. */

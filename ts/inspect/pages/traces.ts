@@ -7,7 +7,7 @@ import { pathOf } from '../view/paths.ts'
 import { more, nothing, time } from '../view/values.ts'
 import { detailsOf } from './events.ts'
 
-/** What happened, newest first. */
+/** Events, newest first. */
 export async function traces({ runtime }: Subject, ask: Ask): Promise<Page> {
   const { items, cursor } = await runtime.traces.list(pageOf(ask))
   const events = items.map(

@@ -11,7 +11,7 @@ interface Span {
   to: number
 }
 
-/** What took how long in a run, on one axis. */
+/** Durations of the steps of a run, on one axis. */
 export function waterfall(events: readonly JournaledEvent[]): Html {
   const spans = spansOf(events)
   const first = events[0]?.at ?? 0

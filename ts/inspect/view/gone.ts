@@ -1,6 +1,6 @@
 import { NotFoundError } from '../../errors/index.ts'
 
-/** What `find` gives, or `undefined` where that is no longer there. */
+/** Returns what `find` resolves with, or `undefined` if it rejects with NotFoundError. */
 export async function unlessGone<T>(find: Promise<T>): Promise<T | undefined> {
   try {
     return await find

@@ -13,7 +13,7 @@ export class Html {
   }
 }
 
-/** What may stand in markup. Nothing is written for `undefined` and `false`. */
+/** Values allowed in markup. `undefined` and `false` write nothing. */
 export type Content = Html | string | number | false | undefined | readonly Content[]
 
 /**
@@ -39,7 +39,7 @@ const entities: { readonly [character: string]: string } = {
   "'": '&#39;',
 }
 
-/** Whoever approves a call must see what it says: nothing in it is hidden. Lines and tabs stay. */
+/** A person who approves a call must see all of it: hidden characters are escaped. Lines and tabs stay. */
 function escaped(text: string): string {
   return visible(text, '\n\t').replace(/[&<>"']/g, (character) => entities[character] ?? '')
 }

@@ -1,7 +1,7 @@
-/** How many calls of one tenant are under way at once: what is under way is limited. */
+/** Calls of one tenant in flight at once: in-flight bytes are limited. */
 const SIDE_BY_SIDE = 8
 
-/** What `make` gives for each, in the order of the list, a few at a time. */
+/** Returns what `make` returns for each item, in the order of the list, a few at a time. */
 export async function inTurn<T, R>(list: readonly T[], make: (item: T) => Promise<R>): Promise<R[]> {
   const made: R[] = []
   const waiting = list.entries()

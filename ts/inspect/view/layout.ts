@@ -13,7 +13,7 @@ export const sections = [
   ['/ledger', 'Ledger'],
 ] as const
 
-/** What is shown under the navigation. */
+/** The content under the navigation. */
 export interface Page {
   readonly title: string
   /** The path of the section that it belongs to. */
@@ -21,7 +21,7 @@ export interface Page {
   readonly body: Html
 }
 
-/** A whole document. Without a tenant it shows nothing of one: refusals go to whoever asks. */
+/** A whole document. Without a tenant it shows nothing of one: refusals go to any client. */
 export function layout({ title, section, body }: Page, tenant: Tenant | undefined): string {
   const links = sections.map(
     ([path, name]) => html`<li><a href="${path}"${path === section && html` aria-current="page"`}>${name}</a></li>`,
@@ -38,7 +38,7 @@ export function layout({ title, section, body }: Page, tenant: Tenant | undefine
   )
 }
 
-/** What starts a session ends with: it goes on to the overview by itself. */
+/** Page at the start of a session: it forwards to the overview. */
 export const enteredPage = documentOf(
   'Welcome',
   html`<main><h1>Welcome</h1><p><a href="/">To the overview</a></p></main>`,

@@ -6,7 +6,7 @@ export interface Bar {
   readonly value: number
   /** The value as people read it. */
   readonly label: string
-  /** Where the bar leads, if it does. */
+  /** Link of the bar, if any. */
   readonly path?: string
 }
 
@@ -28,7 +28,7 @@ export function bars(caption: string, rows: readonly Bar[], most = Math.max(...r
 export function bar(spans: readonly (readonly [from: number, to: number])[], tone = 'mark'): Html {
   const drawn = spans.map(([from, to]) => {
     const start = Math.min(clamp(from) * 1000, 996)
-    // What took no time is still seen.
+    // A step without duration stays visible.
     const width = to > from ? Math.max((clamp(to) - clamp(from)) * 1000, 4) : 0
     return html`<rect x="${start.toFixed(1)}" y="0" width="${width.toFixed(1)}" height="10" class="${tone}"/>`
   })

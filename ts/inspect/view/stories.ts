@@ -5,7 +5,7 @@ import type { Part } from '../../types/threads.ts'
 import { unlessGone } from './gone.ts'
 import { inTurn } from './in-turn.ts'
 
-/** A run, with what was asked and what came of it. */
+/** A run with its request and result. */
 export interface Story {
   readonly run: RunSummary
   /** Absent where the run is gone meanwhile. */
@@ -14,7 +14,7 @@ export interface Story {
   readonly answer?: string
 }
 
-/** What was asked in runs and what came of them, from the first and the last event of each. */
+/** Returns request and result of each run, from its first and last event. */
 export async function storiesOf(runtime: Runtime, runs: readonly RunSummary[]): Promise<Story[]> {
   return await inTurn(runs, async (run) => {
     const [question, answer] = [await questionOf(runtime, run.runId), await answerOf(runtime, run)]
@@ -40,7 +40,7 @@ async function questionOf(runtime: Runtime, runId: string): Promise<string | und
 }
 
 async function answerOf(runtime: Runtime, { runId, status }: RunSummary): Promise<string | undefined> {
-  // One that is at work or was interrupted has nothing to say yet.
+  // A running or interrupted run has no result yet.
   if (status === 'running' || status === 'interrupted') return undefined
   const page = await unlessGone(runtime.traces.list({ runId, limit: 1 }))
   const [last] = (page?.items ?? []) as JournaledEvent[]

@@ -8,7 +8,7 @@ export function time(milliseconds: number): Html {
   return html`<time datetime="${iso}">${iso.slice(0, 10)} ${iso.slice(11, 19)}</time>`
 }
 
-/** How long something took, or how long after its begin something was. */
+/** Formats a duration, or a time since a start. */
 export function duration(milliseconds: number): string {
   if (milliseconds < 1000) return `${milliseconds} ms`
   const seconds = milliseconds / 1000
@@ -86,7 +86,7 @@ export function facts(rows: readonly (readonly [name: string, value: Html | stri
   return html`<dl class="facts">${shown}</dl>`
 }
 
-/** What a list says that has nothing. */
+/** Text of an empty list. */
 export function nothing(sentence: string): Html {
   return html`<p class="nothing">${sentence}</p>`
 }

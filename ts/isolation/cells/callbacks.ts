@@ -1,11 +1,11 @@
 import { assertHolds, assertSame } from '../answers.ts'
 import { allPlaces, callbackOptions, callbackSpec, type Place, reachAll } from '../callbacks.ts'
-import { onStage } from '../ground.ts'
+import { withFixture } from '../environment.ts'
 import { type ActionTarget, type HostAction, hostActions, prepareTarget } from '../host-actions.ts'
 import { neighbour } from '../neighbour.ts'
 import type { CellPlan } from './cell.ts'
 
-/** What is tried everywhere: calls that come back at once, and calls that do not. The package's own tests try all hostActions. */
+/** Actions tried everywhere: calls that return at once, and calls that do not. The package's own tests try all hostActions. */
 const tried: readonly HostAction[] = ['resolve hot', 'resolve cold']
 
 /** For every place where a host is called back: whatever it calls from there, another tenant is answered as ever. */
@@ -22,8 +22,8 @@ export function callbackCells(): CellPlan[] {
 }
 
 function attempt(place: Place, action: HostAction): CellPlan['attempt'] {
-  return (ground) =>
-    onStage(ground, async ({ own, foreign }) => {
+  return (environment) =>
+    withFixture(environment, async ({ own, foreign }) => {
       const beside = await neighbour(foreign)
       const alone = await beside.transcript()
       let target: ActionTarget | undefined
@@ -35,7 +35,10 @@ function attempt(place: Place, action: HostAction): CellPlan['attempt'] {
       }
       const listening = new Map()
       const spec = callbackSpec(own.tenant.resourceId, onReached)
-      const runtime = await ground.openRuntime(spec, { ...callbackOptions(onReached, listening), store: ground.store })
+      const runtime = await environment.openRuntime(spec, {
+        ...callbackOptions(onReached, listening),
+        store: environment.store,
+      })
       try {
         target = await prepareTarget(runtime)
         const answers = beside.transcript()

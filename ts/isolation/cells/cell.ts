@@ -1,5 +1,5 @@
 import type { Kind } from '../../index.ts'
-import type { Ground } from '../ground.ts'
+import type { Environment } from '../environment.ts'
 
 /** One thing that must hold, of one verb. */
 export interface IsolationCell {
@@ -19,9 +19,9 @@ export interface IsolationCell {
   run(): Promise<void>
 }
 
-/** A cell before it is given the ground on which it is tried. */
+/** A cell before it is given the environment on which it is tried. */
 export interface CellPlan extends Omit<IsolationCell, 'name' | 'run'> {
-  /** What holds. */
+  /** The promise that the cell checks. */
   readonly what: string
-  readonly attempt: (ground: Ground) => Promise<void>
+  readonly attempt: (environment: Environment) => Promise<void>
 }

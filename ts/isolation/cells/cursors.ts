@@ -1,6 +1,6 @@
 import type { Kind, Page, PageOptions, Runtime } from '../../index.ts'
 import { answerOf, assertHolds, assertSame, IsolationError } from '../answers.ts'
-import { onStage } from '../ground.ts'
+import { withFixture } from '../environment.ts'
 import type { CellPlan } from './cell.ts'
 
 type List = (runtime: Runtime, page: PageOptions) => Promise<Page<unknown>>
@@ -35,8 +35,8 @@ export function cursorCells(): CellPlan[] {
     kind: verb.replace(/\..*/, '') as Kind,
     verb,
     what: 'cursors of others are refused like malformed ones',
-    attempt: (ground) =>
-      onStage(ground, async ({ own, foreign }) => {
+    attempt: (environment) =>
+      withFixture(environment, async ({ own, foreign }) => {
         await fill(foreign)
         const foreignCursors = await cursorsOf(foreign)
         const good = foreignCursors.get(verb) ?? ''

@@ -1,16 +1,16 @@
 import { type Runtime, TenantMismatchError } from '../../index.ts'
 import { assertHolds, assertSame, visible } from '../answers.ts'
-import { onStage, type Stage } from '../ground.ts'
+import { type Fixture, withFixture } from '../environment.ts'
 import type { CellPlan } from './cell.ts'
 
-/** What holds of the handle itself. */
+/** Cells about the handle itself. */
 export function handleCells(): CellPlan[] {
-  const cell = (row: string, verb: string, what: string, use: (stage: Stage) => Promise<void>): CellPlan => ({
+  const cell = (row: string, verb: string, what: string, use: (fixture: Fixture) => Promise<void>): CellPlan => ({
     row,
     kind: 'runtime',
     verb,
     what,
-    attempt: (ground) => onStage(ground, use),
+    attempt: (environment) => withFixture(environment, use),
   })
   return [
     cell('M7', 'query', 'a request that names another tenant is refused before anything is written', mismatch),
@@ -19,7 +19,7 @@ export function handleCells(): CellPlan[] {
   ]
 }
 
-async function mismatch({ own, foreign }: Stage): Promise<void> {
+async function mismatch({ own, foreign }: Fixture): Promise<void> {
   await own.query('hello').result()
   const before = await contents(own)
   const refusals: object[] = []
@@ -40,12 +40,12 @@ async function mismatch({ own, foreign }: Stage): Promise<void> {
   assertHolds(!events.includes(foreign.tenant.resourceId), 'The name of another tenant is in a trace.')
 }
 
-/** What there is but for traces, which say that something was refused. */
+/** Returns the storage without traces, which record the rejection. */
 async function contents({ runs, threads, references }: Runtime): Promise<unknown> {
   return [await runs.list(), await threads.list(), await references.list()]
 }
 
-async function usageIsOwn({ own, foreign }: Stage): Promise<void> {
+async function usageIsOwn({ own, foreign }: Fixture): Promise<void> {
   await own.references.put('thing', 'own')
   await own.traces.list()
   const before = await own.usage()
@@ -54,7 +54,7 @@ async function usageIsOwn({ own, foreign }: Stage): Promise<void> {
   assertSame('used after others kept something', await own.usage(), 'used before', before)
 }
 
-async function eraseTakesOne({ own, foreign }: Stage): Promise<void> {
+async function eraseTakesOne({ own, foreign }: Fixture): Promise<void> {
   const { id } = await own.references.put('thing', 'own')
   await foreign.references.put('thing', 'foreign')
   let isRefused = false

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { defineTenant, type NewMessage, type Runtime, SpecError } from '../../index.ts'
 import { assertHolds, assertSame } from '../answers.ts'
-import { eraseAll, freshToken, type Ground, onStage, open } from '../ground.ts'
+import { type Environment, eraseAll, freshToken, open, withFixture } from '../environment.ts'
 import { hostileNames, refusedNames, surrogates } from '../names.ts'
 import type { CellPlan } from './cell.ts'
 
@@ -10,7 +10,7 @@ const LONGEST_NAME = 256
 
 /**
  * Names with delimiters, wildcards, look-alikes and half a pair, as tenants and as things. `bare`: tenants are called that
- * and nothing else, so nobody's tenants may be in the store.
+ * and nothing else, so the store must hold no other tenants.
  */
 export function nameCells(bare: boolean): CellPlan[] {
   return [
@@ -26,19 +26,19 @@ export function nameCells(bare: boolean): CellPlan[] {
       kind: 'runtime',
       verb: 'createRuntime',
       what: 'tenants of hostile names have each its own',
-      attempt: (ground) => doNotMerge(ground, bare),
+      attempt: (environment) => doNotMerge(environment, bare),
     },
     {
       row: 'B3',
       kind: 'runtime',
       verb: 'every verb that takes a name',
-      what: 'things of hostile names are each another',
-      attempt: (ground) => onStage(ground, ({ own }) => thingsDoNotMerge(own)),
+      what: 'resources with hostile names are distinct',
+      attempt: (environment) => withFixture(environment, ({ own }) => resourcesDoNotMerge(own)),
     },
   ]
 }
 
-/** @throws IsolationError if `define` takes a name that nobody may have */
+/** @throws IsolationError if `define` accepts a forbidden name */
 export function refuses(define: (resourceId: string, version: string) => unknown): void {
   for (const name of [...refusedNames, ...surrogates, ...surrogates.map((surrogate) => `acme${surrogate}b`)]) {
     for (const [resourceId, version] of [[name, 'v1'] as const, ['acme', name] as const]) {
@@ -53,12 +53,12 @@ export function refuses(define: (resourceId: string, version: string) => unknown
   }
 }
 
-async function doNotMerge(ground: Ground, bare: boolean): Promise<void> {
+async function doNotMerge(environment: Environment, bare: boolean): Promise<void> {
   const token = freshToken()
   const names = [...new Set(hostileNames.map((name) => (bare ? name : beginning(token, name))))]
   const runtimes: Runtime[] = []
   try {
-    for (const name of names) runtimes.push(await open(ground, name))
+    for (const name of names) runtimes.push(await open(environment, name))
     const content = { the: 'same' }
     const kept = await Promise.all(runtimes.map(({ references }) => references.put('thing', content)))
     const asked = await Promise.all(runtimes.map(({ approvals }) => approvals.request({ tool: 'ship', input: 1 })))
@@ -87,12 +87,12 @@ async function doNotMerge(ground: Ground, bare: boolean): Promise<void> {
     }
   } finally {
     await Promise.all(runtimes.map((runtime) => runtime.close()))
-    await eraseAll(ground.store, names)
+    await eraseAll(environment.store, names)
   }
 }
 
-async function thingsDoNotMerge(runtime: Runtime): Promise<void> {
-  // What no tenant may be called is a good name for these, twins under NFC and controls too.
+async function resourcesDoNotMerge(runtime: Runtime): Promise<void> {
+  // Names that no tenant may have are valid here, including twins under NFC and control characters.
   const names = [...hostileNames, ...refusedNames].filter((name) => name !== '' && fits(name))
   for (const [index, name] of names.entries()) await placeAll(runtime, name, index)
   for (const [index, name] of names.entries()) await assertAll(runtime, name, index)
@@ -101,7 +101,7 @@ async function thingsDoNotMerge(runtime: Runtime): Promise<void> {
     runtime.threads.list({ limit: 1000 }),
   ])
   assertSame('plans and threads', [plans.items.length, threads.items.length], 'names', [names.length, names.length])
-  // Whoever takes one away has taken no other.
+  // Removing one removes no other.
   for (const [index, name] of names.entries()) {
     assertSame('deleted', [await runtime.threads.delete(name), await runtime.cache.delete(name)], 'one', [true, true])
     const left = await runtime.threads.list({ limit: 1000 })

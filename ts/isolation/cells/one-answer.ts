@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Kind } from '../../index.ts'
 import { answerOf, assertHolds, assertSame } from '../answers.ts'
-import { type Ground, onStage } from '../ground.ts'
+import { type Environment, withFixture } from '../environment.ts'
+import { verbsByKind } from '../resources.ts'
 import type { Situation, Verb } from '../situations.ts'
-import { verbsByKind } from '../things.ts'
 import type { CellPlan } from './cell.ts'
 
 /**
@@ -20,8 +20,8 @@ function cellsOf(kind: Kind, verb: string, { missing, present, tells }: Verb): C
   const [absent, ...others] = missing
   const [own, ...beside] = present
   if (absent === undefined || own === undefined) return []
-  const nothing = once((ground) => answerIn(ground, absent))
-  const something = once((ground) => answerIn(ground, own))
+  const nothing = once((environment) => answerIn(environment, absent))
+  const something = once((environment) => answerIn(environment, own))
   const cell = (row: string, what: string, attempt: CellPlan['attempt']): CellPlan => ({
     row,
     kind,
@@ -30,14 +30,14 @@ function cellsOf(kind: Kind, verb: string, { missing, present, tells }: Verb): C
     attempt,
   })
   const alike = (row: string, situation: Situation, plain: typeof nothing, plainly: string) =>
-    cell(row, `${situation.situation} is answered like ${plainly}`, async (ground) =>
-      assertSame(situation.situation, await answerIn(ground, situation), plainly, await plain(ground)),
+    cell(row, `${situation.situation} is answered like ${plainly}`, async (environment) =>
+      assertSame(situation.situation, await answerIn(environment, situation), plainly, await plain(environment)),
     )
   return [
     cell(
       'B1',
       tells ? 'what is there is another answer than nothing' : 'the answer is the same whatever is there',
-      (ground) => compare(tells, nothing(ground), something(ground)),
+      (environment) => compare(tells, nothing(environment), something(environment)),
     ),
     ...others.map((situation) => alike('B1', situation, nothing, absent.situation)),
     ...beside.map((situation) =>
@@ -53,19 +53,19 @@ async function compare(tells: boolean, nothing: Promise<object>, something: Prom
   assertHolds(!isDeepStrictEqual(without, having), otherwise)
 }
 
-function answerIn(ground: Ground, { arrange }: Situation): Promise<object> {
-  return onStage(ground, async (stage) => {
-    const ask = await arrange(stage)
-    return await answerOf(stage.own, ask)
+function answerIn(environment: Environment, { arrange }: Situation): Promise<object> {
+  return withFixture(environment, async (fixture) => {
+    const ask = await arrange(fixture)
+    return await answerOf(fixture.own, ask)
   })
 }
 
-/** What many cells are compared with is asked for once. */
-function once(ask: (ground: Ground) => Promise<object>): (ground: Ground) => Promise<object> {
-  const answers = new WeakMap<Ground, Promise<object>>()
-  return (ground) => {
-    const answer = answers.get(ground) ?? ask(ground)
-    answers.set(ground, answer)
+/** Computes an answer once, for the many cells that are compared with it. */
+function once(ask: (environment: Environment) => Promise<object>): (environment: Environment) => Promise<object> {
+  const answers = new WeakMap<Environment, Promise<object>>()
+  return (environment) => {
+    const answer = answers.get(environment) ?? ask(environment)
+    answers.set(environment, answer)
     return answer
   }
 }

@@ -5,12 +5,12 @@ export type Redact = (text: string) => string
 
 /** A secret shorter than this would be found where it is none. */
 const SHORTEST_SECRET = 6
-/** So much of a message is looked at and handed over. The core says how much of it is kept, and marks where it is cut. */
+/** Characters of a message that are passed on. The core cuts it to its own limit and marks the cut. */
 const READ_CHARACTERS = 64 << 10
-/** So many errors are told of that are behind one: its cause, its members, and theirs. */
+/** Most errors reported behind one: its cause, its members, and theirs. */
 const ERRORS = 16
 
-/** What takes these secrets out of texts. */
+/** Returns a function that removes these secrets from texts. */
 export function redactor(secrets: () => readonly string[]): Redact {
   return (text) =>
     secrets()
@@ -18,7 +18,7 @@ export function redactor(secrets: () => readonly string[]): Redact {
       .reduce((redacted, secret) => redacted.replaceAll(secret, '[redacted]'), text)
 }
 
-/** What the core is told of something that a callback threw, whatever that is: JSON. Never throws. */
+/** Returns the failure for the core, as JSON, for anything that a callback threw. Never throws. */
 export function failureText(error: unknown, redact: Redact): string {
   const told: { message: string; code?: string; retryable?: boolean; retryAfterMs?: number } = {
     message: redactedMessage(error, redact),
@@ -91,7 +91,7 @@ function behind(error: unknown): { readonly members: readonly unknown[]; readonl
   }
 }
 
-/** What a call failed with before or after its handler. */
+/** Failure of a call outside its handler. */
 export class CallFailure extends Error {
   readonly code: string
 

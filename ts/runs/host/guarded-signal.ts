@@ -29,10 +29,10 @@ export function guardedControllers(redact: Redact): () => AbortController {
 }
 
 function guardedPrototype(redact: Redact): object {
-  /** What is added in place of a listener. A listener has one, so that adding it twice adds it once. */
+  /** Guard added in place of a listener: one for each listener, so that adding it twice adds it once. */
   const guards = new WeakMap<object, (this: AbortSignal, event: Event) => void>()
   const guardOf = (listener: Listener): Listener => {
-    // What is no listener stays as it is: Node says what is wrong with it.
+    // A value that is no listener is passed on: Node reports it.
     if ((typeof listener !== 'object' && typeof listener !== 'function') || listener === null) return listener
     const guard = guards.get(listener) ?? guarded(listener, redact)
     guards.set(listener, guard)

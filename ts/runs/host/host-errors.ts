@@ -1,4 +1,4 @@
-/** What an error that `onError` is told of is about. */
+/** Source of an error passed to `onError`. */
 export interface ErrorSource {
   /** The tenant's `resourceId`. */
   readonly tenant: string
@@ -8,12 +8,12 @@ export interface ErrorSource {
 }
 
 /**
- * Is told of what callbacks throw and no caller gets. What the core finds itself (a call out of time, a result that does not
+ * Receives errors that callbacks throw and no caller gets. Failures that the core finds itself (a timeout, a result that does not
  * fit a JSON Schema) is in the run's events alone.
  */
 export type OnError = (error: unknown, about: ErrorSource) => void
 
-/** Tells a host of a failure, if it wants to know. What it throws then, or rejects with, is nothing to anybody. */
+/** Returns `onError` made safe: what it throws or rejects with is dropped. */
 export function telling(onError: OnError | undefined): OnError {
   if (onError === undefined) return () => {}
   const tell = async (error: unknown, about: ErrorSource): Promise<void> => await onError(error, about)

@@ -17,7 +17,7 @@ import { type Redact, redactor } from './failures.ts'
 import { guardedControllers } from './guarded-signal.ts'
 import { type OnError, telling } from './host-errors.ts'
 
-/** What a runtime was given to answer the core's questions with. */
+/** Host callbacks and values of a runtime that answer callback requests. */
 export interface HostParts {
   readonly tenant: Tenant
   readonly references: References
@@ -41,7 +41,7 @@ export interface HostParts {
   readonly tell: OnError
   /** Makes what cancels a callback. */
   readonly controller: () => AbortController
-  /** What spans are made with. */
+  /** Telemetry of the run. */
   readonly tracing: RunTracing
 }
 
@@ -55,7 +55,7 @@ export interface ToolCallQuestion {
   readonly context: ToolContext
 }
 
-/** What a host gives to answer questions with, whatever its spec. */
+/** Host callbacks given to `createRuntime`, for any spec. */
 export interface Callbacks {
   readonly tools: { readonly [name: string]: unknown }
   readonly models: { readonly [provider: string]: ModelSource }
@@ -157,7 +157,7 @@ function inputSchemaOf(tool: Tool, { schemas }: Callbacks): StandardSchema | und
   return asStandardSchema(own(schemas, tool.name)) ?? standardSchemasOf(tool)['input']
 }
 
-/** What runs answer the core's questions with. Secrets are read when they are used, and never kept. */
+/** Returns the host callbacks of a runtime's runs. Secrets are read when they are used, and never stored. */
 export function hostParts(
   spec: RuntimeSpec,
   callbacks: Callbacks,
@@ -246,7 +246,7 @@ function variable(name: string, path: string, isSecret: boolean): Variable {
   return { name, path, isSecret }
 }
 
-/** What must be in no text of what a variable holds: all of a secret, and the password of an address. */
+/** Returns the secret parts of a variable's value: a whole secret, and the password of an address. */
 function secretsIn({ isSecret }: Variable, value: string | undefined): string[] {
   if (value === undefined) return []
   const password = URL.canParse(value) ? new URL(value).password : ''
@@ -265,7 +265,7 @@ function givenFor(name: string, given: { readonly [name: string]: unknown }, ask
   return meant === undefined ? '' : `There is one for ${meant}, which is none of the spec's. `
 }
 
-/** Whether it is a provider or a language model of the AI SDK, which is called otherwise than a model of ours. */
+/** Whether it is a provider or a language model of the AI SDK, which has another interface. */
 function isOfAiSdk(source: unknown): boolean {
   if (source === null || (typeof source !== 'object' && typeof source !== 'function')) return false
   const { stream, languageModel, doStream } = source as { readonly [name: string]: unknown }

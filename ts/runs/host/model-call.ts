@@ -9,13 +9,13 @@ import type { Message } from '../../types/threads.ts'
 import { CallFailure } from './failures.ts'
 import { foundIn, type Heard, ModelEvents } from './model-events.ts'
 
-/** What the core asks of a model. */
+/** A callback request for a model. */
 export interface ModelAsked {
   readonly agent: string
   readonly model: string
-  /** Which of the run's agents at work asks. */
+  /** Number of the agent's frame in the run. */
   readonly frame: number
-  /** How many of its messages came before. */
+  /** Number of its messages sent before. */
   readonly from: number
   readonly messages: readonly Message[]
   /** With the agent's first request. */
@@ -29,7 +29,7 @@ interface Introduction {
   readonly settings?: ModelSettings
 }
 
-/** What was sent already, so that a step sends only what is new and costs the same however long a run is. */
+/** Messages sent already, so that a step transfers only new ones and its cost does not grow with the run. */
 export class ModelMemory {
   readonly #introductions = new Map<string, Introduction>()
   readonly #frames = new Map<number, Frame>()
@@ -58,7 +58,7 @@ export class ModelMemory {
     return { provider: model.slice(0, slash), request }
   }
 
-  /** What an agent has before it, as it can be sent: the journal keeps what was said, and here it is made fit for a model. */
+  /** Returns the conversation of an agent in a form that models accept: the journal keeps messages as they were. */
   #conversation(frame: number, from: number, messages: readonly Message[]): Conversation {
     let known = this.#frames.get(frame)
     if (known?.messages.length !== from) {
@@ -73,7 +73,7 @@ export class ModelMemory {
   }
 }
 
-/** What an agent's model was sent. */
+/** Messages sent to an agent's model. */
 interface Frame {
   readonly messages: Message[]
   readonly conversation: Conversation
@@ -84,21 +84,21 @@ function add({ messages, conversation }: Frame, message: Message): void {
   conversation.add(message)
 }
 
-/** What an event costs besides its text, in UTF-16 units. As EVENT_COST in crates/runtime/src/runs/collected.rs. */
+/** Cost of an event besides its text, in UTF-16 units. As EVENT_COST in crates/runtime/src/runs/collected.rs. */
 const EVENT_COST = 64
-/** So much of an answer is kept back at most, for one piece. */
+/** Most bytes of an answer held back for one piece. */
 const MOST_WAITING = 64 << 10
 /** The most that a model can say in one answer, in UTF-16 units of JSON. The core has limits of its own on what is in it. */
 const MOST_SAID = 64 << 20
 
 type Send = (kind: typeof Reply.piece | typeof Reply.value, text: string) => void
 
-/** What a model's answer goes to. */
+/** Receiver of a model's answer. */
 export interface Listener {
   readonly send: Send
-  /** Is told each event. */
+  /** Receives each event. */
   readonly hear: (event: Heard) => void
-  /** Whether anybody still waits for the answer. */
+  /** Whether the answer is still awaited. */
   readonly isOpen: () => boolean
 }
 
@@ -125,12 +125,12 @@ export async function askModel(model: Model, request: ModelRequest, { send, hear
     try {
       flush()
     } catch {
-      // The environment has ended: nobody waits for it.
+      // The environment has ended: the answer is no longer awaited.
     }
   }
   const events = iteratorOf(model, request)
   const taken = new ModelEvents()
-  // Whether it goes on by itself, and has to be told that nobody listens any more.
+  // Whether the model is still producing, and must be told to stop.
   let goesOn = false
   try {
     for (;;) {
@@ -140,7 +140,7 @@ export async function askModel(model: Model, request: ModelRequest, { send, hear
       const event = await value
       goesOn = true
       if (!isOpen()) return
-      // Written one by one: that finds what JSON cannot hold where somebody can be told.
+      // Written one by one, so that an event that JSON cannot hold is reported with its number.
       const { text, heard } = taken.take(event)
       size += text.length + EVENT_COST
       total += text.length + EVENT_COST
@@ -160,7 +160,7 @@ export async function askModel(model: Model, request: ModelRequest, { send, hear
       await nextTurn()
     }
   } finally {
-    // What was said before a failure counts: no other model is asked then.
+    // Events before a failure count: no other model is tried then.
     flush()
     if (goesOn) leave(events)
   }
@@ -186,13 +186,13 @@ function iteratorOf(model: Model, request: ModelRequest) {
   return iterator
 }
 
-/** What an iterator gave. */
+/** Returns the step of an iterator. */
 function stepOf(step: unknown): IteratorResult<unknown> {
   if (typeof step === 'object' && step !== null) return step as IteratorResult<unknown>
   throw wrong(`next() of its stream gave ${foundIn(step)}; it must give an object with done and value.`)
 }
 
-/** Lets a model go. Nobody waits for what it does then. */
+/** Ends a model's iterator without waiting for it. */
 function leave(events: AsyncIterator<ModelEvent> | Iterator<ModelEvent>): void {
   const going = async () => await events.return?.()
   going().catch(() => {})

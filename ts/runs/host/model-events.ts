@@ -5,11 +5,11 @@ import { CallFailure } from './failures.ts'
 const MOST_UNITS = 4 << 20
 /** The deepest nesting of a value that a model hands back. */
 const MOST_LEVELS = 100
-/** So much of a wrong word is repeated. */
+/** Characters of a wrong word that a message repeats. */
 const WORD_UNITS = 100
 const counts = ['inputTokens', 'outputTokens', 'cacheReadTokens', 'cacheWriteTokens', 'reasoningTokens'] as const
 
-/** An event as it is told further: plain, with what is in it read once. */
+/** An event as other code sees it: plain, with each field read once. */
 export interface Heard {
   readonly type?: unknown
   readonly [field: string]: unknown
@@ -92,7 +92,7 @@ export class ModelEvents {
     return plain(value)
   }
 
-  /** What a model wrote, as a text. */
+  /** Returns a field that the model wrote, as text. */
   #written(event: Heard, name: string): string | undefined {
     const value = event[name]
     if (typeof value === 'string') return this.#bounded(value, name).toWellFormed()
@@ -152,7 +152,7 @@ export class ModelEvents {
   }
 }
 
-/** What was used, as JSON can hold it: the core takes what is a count. */
+/** Returns token counts in JSON form; the core accepts whole numbers only. */
 function usageOf(told: unknown): unknown {
   if (typeof told !== 'object' || told === null || Array.isArray(told)) return plain(told)
   const usage: { -readonly [K in keyof TokenUsage]?: unknown } = {}
@@ -161,7 +161,7 @@ function usageOf(told: unknown): unknown {
       const count = (told as { readonly [name: string]: unknown })[name]
       if (count !== undefined) usage[name] = typeof count === 'bigint' ? Number(count) : plain(count)
     } catch {
-      // What cannot be read is not counted.
+      // An unreadable count is ignored.
     }
   }
   return usage
@@ -209,7 +209,7 @@ function equals(value: unknown, copy: unknown): boolean {
   return true
 }
 
-/** How deep a JSON text is nested. */
+/** Returns the nesting depth of a JSON text. */
 function levelsOf(text: string): number {
   let [level, most, inString] = [0, 0, false]
   for (let at = 0; at < text.length; at += 1) {

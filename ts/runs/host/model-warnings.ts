@@ -1,6 +1,6 @@
 import type { Redact } from './failures.ts'
 
-/** So many different warnings are told by one process. */
+/** Most different warnings of one process. */
 const MOST = 100
 const WARNING_CHARACTERS = 1000
 const told = new Set<string>()

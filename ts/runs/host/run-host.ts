@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { assertSize, jsonText, wholeJsonText } from '../../arguments/checks.ts'
 import { quietly } from '../../common/quietly.ts'
 import type { Approval } from '../../ledger/index.ts'
-import { type Bridge, Question, type QuestionHost, Reply } from '../../native/bridge.ts'
+import { type Bridge, Callback, type CallbackHost, Reply } from '../../native/bridge.ts'
 import type { StandardSchema } from '../../spec/schema/schema.ts'
 import type { Activity, RunSpans } from '../../telemetry/index.ts'
 import type { JsonValue } from '../../types/json.ts'
@@ -14,17 +14,17 @@ import type { Heard } from './model-events.ts'
 import { warnOfModel } from './model-warnings.ts'
 import { callTool, contextFor, issuesText, type ToolAsked } from './tool-call.ts'
 
-/** A question that is not answered. */
+/** An open callback request. */
 interface Open {
   readonly controller: AbortController
   activity?: { fail(error: unknown): void }
 }
 
-/** What the span of a question fails with that is over before it is answered: cancelled, out of time, or closed. */
+/** Error of the span of a callback request that ended before its answer: cancelled, timed out, or closed. */
 const CUT_OFF = { code: 'CANCELLED' }
 
-/** Answers the core's questions of one run, in the async context of the call that began it. */
-export class RunHost implements QuestionHost {
+/** Answers the callback requests of one run, in the async context of the call that started it. */
+export class RunHost implements CallbackHost {
   readonly #bridge: Bridge
   readonly #runId: string
   readonly #parts: HostParts
@@ -33,7 +33,7 @@ export class RunHost implements QuestionHost {
   readonly #spans: RunSpans
   readonly #open = new Map<number, Open>()
   #begin: () => void = () => {}
-  /** Resolves with the first question. */
+  /** Resolves with the first callback request. */
   readonly asked: Promise<void>
 
   constructor(bridge: Bridge, runId: string, parts: HostParts, spans: RunSpans) {
@@ -46,7 +46,7 @@ export class RunHost implements QuestionHost {
     })
   }
 
-  ask(token: number, what: Question, request: string): void {
+  ask(token: number, what: Callback, request: string): void {
     this.#begin()
     const controller = this.#parts.controller()
     this.#open.set(token, { controller })
@@ -71,22 +71,22 @@ export class RunHost implements QuestionHost {
   }
 
   /** Never rejects. */
-  async #answer(token: number, what: Question, request: string, signal: AbortSignal): Promise<void> {
+  async #answer(token: number, what: Callback, request: string, signal: AbortSignal): Promise<void> {
     try {
       switch (what) {
-        case Question.model:
+        case Callback.model:
           await this.#model(token, request, signal)
           break
-        case Question.tool:
+        case Callback.tool:
           await this.#tool(token, request, signal)
           break
-        case Question.needsApproval:
+        case Callback.needsApproval:
           await this.#needsApproval(token, request, signal)
           break
-        case Question.output:
+        case Callback.output:
           await this.#output(token, request)
           break
-        case Question.input:
+        case Callback.input:
           await this.#input(token, request)
           break
         default:
@@ -130,7 +130,7 @@ export class RunHost implements QuestionHost {
     })
   }
 
-  /** Does something of the host's with its span active. The span fails as it does, or when the question is over. */
+  /** Runs a host callback with its span active. The span fails if the callback does, or when the request is cancelled. */
   async #during<R>(token: number, activity: Activity<R>, work: () => Promise<void>): Promise<void> {
     const open = this.#open.get(token)
     if (open === undefined) activity.fail(CUT_OFF)
@@ -168,7 +168,7 @@ export class RunHost implements QuestionHost {
     this.#reply(token, (message) => message.raw(text))
   }
 
-  /** Whether an input fits its tool's schema: only then is anybody asked about the call. */
+  /** Whether an input fits its tool's schema: only then is an approval requested. */
   async #input(token: number, request: string): Promise<void> {
     const { tool, input } = JSON.parse(request) as { tool: string; input: JsonValue }
     const outcome = await this.#parts.schemas(tool).input?.['~standard'].validate(input)
@@ -188,7 +188,7 @@ export class RunHost implements QuestionHost {
   }
 
   /** Tells the host, unless it is the model's mistake, or nothing but the end of what was cancelled. */
-  #tell(token: number, what: Question, request: string, error: unknown): void {
+  #tell(token: number, what: Callback, request: string, error: unknown): void {
     if (error instanceof CallFailure && error.code === 'INPUT_INVALID') return
     if (!this.#open.has(token) && isAbort(error)) return
     const about = { tenant: this.#parts.tenant.resourceId, runId: this.#runId }
@@ -204,18 +204,18 @@ export class RunHost implements QuestionHost {
       const text = failureText(error, this.#parts.redact)
       this.#bridge.answer(token, Reply.failure, (message) => message.raw(text))
     } catch {
-      // The environment has ended: nobody waits for it.
+      // The environment has ended: the answer is no longer awaited.
     }
   }
 }
 
-/** Which call a question is about. */
-function callAskedAbout(what: Question, request: string): Pick<ErrorSource, 'callId' | 'tool'> {
-  if (what === Question.tool || what === Question.needsApproval) {
+/** Returns the call of a callback request. */
+function callAskedAbout(what: Callback, request: string): Pick<ErrorSource, 'callId' | 'tool'> {
+  if (what === Callback.tool || what === Callback.needsApproval) {
     const { callId, tool } = JSON.parse(request) as ToolAsked
     return { callId, tool }
   }
-  if (what !== Question.approve) return {}
+  if (what !== Callback.approve) return {}
   const { subject } = (JSON.parse(request) as { approval: Approval }).approval
   return 'tool' in subject ? { tool: subject.tool } : {}
 }

@@ -8,10 +8,10 @@ import type { JsonValue } from '../../types/json.ts'
 import { CallFailure } from './failures.ts'
 import type { HostParts } from './host-parts.ts'
 
-/** What the core asks of a tool. */
+/** A callback request for a tool. */
 export interface ToolAsked {
   readonly agent: string
-  /** Which of the run's agents at work calls; they are numbered as they begin, from 1. */
+  /** Number of the calling agent's frame in the run, from 1. */
   readonly frame: number
   readonly threadId: string
   readonly callId: string
@@ -21,7 +21,7 @@ export interface ToolAsked {
   readonly input: unknown
 }
 
-/** What a tool answered. */
+/** Result of a tool. */
 export interface ToolAnswer {
   write(message: Message): void
   /** The same as content, for those who may see it. Of bytes there is nothing to show. */
@@ -95,10 +95,10 @@ export async function callTool(
 
 type AnyGenerator = Generator<unknown, unknown> | AsyncGenerator<unknown, unknown>
 
-/** So many steps of a generator are taken before others have their turn: it may never wait for anything. */
+/** Steps of a generator between yields to the event loop: a generator may never await. */
 const STEPS_IN_A_ROW = 64
 
-/** What a generator returns in the end. What it yields is how far it has come, which nobody is told yet. */
+/** Returns the return value of a generator. Yielded values are progress, which is not reported yet. */
 async function returnOf(generator: AnyGenerator, signal: AbortSignal): Promise<unknown> {
   // One that waits hears of it when it goes on, and ends then.
   const stop = () => void (async () => await generator.return(undefined))().catch(() => {})
@@ -122,7 +122,7 @@ async function validated(schema: StandardSchema, value: unknown, code: string): 
   throw new CallFailure(code, `It does not fit its schema: ${issuesText(outcome.issues)}`)
 }
 
-/** What a schema found wrong, as a text for a model: the first five issues. */
+/** Returns the first five issues of a schema as a text for a model. */
 export function issuesText(issues: NonNullable<ValidationResult<unknown>['issues']>): string {
   const texts = issues.slice(0, 5).map(({ message, path }) => {
     const keys = (path ?? []).map((key) => String(typeof key === 'object' ? key.key : key))

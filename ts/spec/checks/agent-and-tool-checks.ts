@@ -2,7 +2,7 @@ import { type Issues, pathTo } from './issues.ts'
 import { messages } from './messages.ts'
 import { isPlainObject } from './plain-json.ts'
 
-/** What one agent's JSON must hold besides its shape. Bears any JSON: the shape may have been refused. */
+/** Checks the rules of an agent's JSON that its shape cannot express. Accepts any JSON: the shape may have been rejected. */
 export function checkAgent(agent: unknown, path: string, issues: Issues): void {
   if (!isPlainObject(agent)) return
   for (const key of ['model', 'routes', 'tools'] as const) {
@@ -17,7 +17,7 @@ export function checkAgent(agent: unknown, path: string, issues: Issues): void {
   }
 }
 
-/** What one tool's JSON must hold besides its shape. Bears any JSON: the shape may have been refused. */
+/** Checks the rules of a tool's JSON that its shape cannot express. Accepts any JSON: the shape may have been rejected. */
 export function checkTool(tool: unknown, path: string, issues: Issues): void {
   if (!isPlainObject(tool) || !isPlainObject(tool['input']) || !isPlainObject(tool['references'])) return
   const { properties } = tool['input']

@@ -4,7 +4,7 @@ import { Issues, pathTo } from './issues.ts'
 import { messages } from './messages.ts'
 import { copyJson } from './plain-json.ts'
 
-/** What was given to `defineRuntime` and everything that it holds, each once: what the dump lists. */
+/** Definitions given to `defineRuntime` and all that they hold, each once, as the dump lists them. */
 export function collectDefinitions(given: DefinitionLists, issues: Issues): DefinitionLists {
   const agents = new Registry(given.agents, issues)
   const tools = new Registry(given.tools, issues)
@@ -63,7 +63,7 @@ function nameIn(definition: unknown): unknown {
   return (definition as { name?: unknown } | null)?.name
 }
 
-/** Where a definition holds a name: `[1]` in a list, `.property` in a record. */
+/** Place of a name in a definition: `[1]` in a list, `.property` in a record. */
 function placeIn(holder: unknown, key: 'routes' | 'tools' | 'references', name: unknown): string {
   const names = (holder as Record<string, unknown>)[key]
   if (Array.isArray(names)) return pathTo('', names.indexOf(name))

@@ -1,6 +1,6 @@
 import { nearest } from '../../common/nearest.ts'
 
-/** How many names a message says, and how many it looks through for the one that was meant. */
+/** Most names that a message lists, and most names that are compared for a suggestion. */
 const MOST_SHOWN = 10
 const MOST_COMPARED = 50
 
@@ -30,7 +30,7 @@ export class KnownNames {
     return this.#all.has(name)
   }
 
-  /** What is said of a name that is used and is not among these. The validator in Rust says the same. */
+  /** Returns the message for a used name that is not among these. The validator in Rust says the same. */
   without(name: string): string {
     const isSaid = ordinary.test(name)
     const names = this.#ordinary

@@ -1,5 +1,5 @@
 /**
- * What the checks of a spec say. The validator in Rust (crates/model/src/spec/messages.rs) says the same: a table of
+ * Messages of the checks of a spec. The validator in Rust (crates/model/src/spec/messages.rs) has the same: a table of
  * hostile specs is run through both.
  */
 export const messages = {

@@ -6,7 +6,7 @@ import { messages } from './messages.ts'
 /** The levels that a dump may have, as the parser in Rust allows. */
 const maxDepth = 100
 
-/** Where a copy stands: how deep in the dump the value will lie, and which objects it is inside of. */
+/** State of a copy: the issues found, and the objects that contain the value. */
 interface Place {
   readonly issues: Issues
   readonly ancestors: Set<object>

@@ -2,7 +2,7 @@ import type * as z from 'zod/mini'
 import { type Issues, pathTo } from './issues.ts'
 import { messages, oneOf, unknownProperty } from './messages.ts'
 
-/** What zod tells while it checks, as far as it is used here. */
+/** The part of zod's raw issues that is used here. */
 interface RawIssue {
   readonly code?: string | undefined
   readonly input?: unknown
@@ -11,7 +11,7 @@ interface RawIssue {
   readonly inst?: unknown
 }
 
-/** What zod reports in the end, as far as it is used here. */
+/** The part of zod's final issues that is used here. */
 interface ShapeIssue {
   readonly code?: string | undefined
   readonly path: readonly PropertyKey[]

@@ -5,7 +5,7 @@ import type { PlanType } from './plan.ts'
 import type { Prompt } from './prompt.ts'
 import type { inferred, Tool } from './tool.ts'
 
-/** What an agent is for. */
+/** Role of an agent. */
 export type AgentRole = 'coordinator' | 'planner' | 'executor' | 'specialist'
 
 /**
@@ -86,7 +86,7 @@ export type ToolsAmong<T extends readonly (Tool | string)[]> = Extract<T[number]
 interface Described<N extends string> {
   /** `^[a-z][a-z0-9_-]{0,63}$` */
   readonly name: N
-  /** What other agents are told about it. */
+  /** Description for other agents. */
   readonly description?: string
   /** The limits of one run of this agent. */
   readonly limits?: RunLimits
@@ -104,7 +104,7 @@ interface Asked<M extends ModelNames> {
   readonly prompt: string | Prompt
 }
 
-/** What `defineCoordinator` takes. */
+/** Argument of `defineCoordinator`. */
 export interface CoordinatorDefinition<
   N extends string,
   T extends readonly (Tool | string)[],
@@ -117,7 +117,7 @@ export interface CoordinatorDefinition<
   readonly tools?: T
 }
 
-/** What `definePlanner` takes. */
+/** Argument of `definePlanner`. */
 export interface PlannerDefinition<
   N extends string,
   T extends readonly (Tool | string)[],
@@ -129,7 +129,7 @@ export interface PlannerDefinition<
   readonly tools?: T
 }
 
-/** What `defineExecutor` takes. */
+/** Argument of `defineExecutor`. */
 export interface ExecutorDefinition<
   N extends string,
   T extends readonly (Tool | string)[],
@@ -140,7 +140,7 @@ export interface ExecutorDefinition<
   readonly tools: T
 }
 
-/** What `defineSpecialist` takes. */
+/** Argument of `defineSpecialist`. */
 export interface SpecialistDefinition<
   N extends string,
   T extends readonly (Tool | string)[],
@@ -150,7 +150,7 @@ export interface SpecialistDefinition<
     Asked<M> {
   readonly tools?: T
   /**
-   * What it answers: a Standard Schema that can give its JSON Schema, or a JSON Schema. Default: text. A Standard Schema's
+   * Schema of its answer: a Standard Schema that can give its JSON Schema, or a JSON Schema. Default: text. A Standard Schema's
    * own `validate` decides, so coercion, defaults, transforms and refinements apply; what it refuses goes back
    * to the model.
    */

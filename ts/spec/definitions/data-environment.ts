@@ -7,7 +7,7 @@ import { freezeDefinition, propertiesOf } from './definition.ts'
 import { isTenantId } from './tenant.ts'
 
 /**
- * Where the tools' data lies: for each database the environment variable that holds its URL.
+ * Defines the data sources of tools: for each database the environment variable that holds its URL.
  *
  * @throws SpecError with every problem of the definition
  * @example
@@ -21,7 +21,7 @@ export function defineDataEnvironment(definition: DataEnvironment): DataEnvironm
   return freezeDefinition(dataEnvironmentShape, given, {}, issues, checkDataEnvironment) as DataEnvironment
 }
 
-/** What a data environment's JSON must hold besides its shape. Bears any JSON. */
+/** Checks the rules of a data environment's JSON that its shape cannot express. Accepts any JSON. */
 export function checkDataEnvironment(environment: unknown, path: string, issues: Issues): void {
   if (!isPlainObject(environment) || environment['tenantId'] === undefined || isTenantId(environment['tenantId']))
     return

@@ -24,7 +24,7 @@ interface Terms {
 
 const termChecks: Checks<Terms> = { limits: option.any, retention: option.any }
 
-/** What `defineRuntime` takes. */
+/** Argument of `defineRuntime`. */
 export interface RuntimeDefinition<A extends readonly AgentSpec[], T extends readonly Tool[]> {
   readonly tenant: Tenant
   readonly agents?: A
@@ -65,7 +65,7 @@ export type KnownRoutes<A extends readonly AgentSpec[]> = [
   ? unknown
   : { readonly agents: UnknownRoute<Exclude<RouteNamesOf<A[number]>, WithRoutes<A[number]>['name']>> }
 
-/** What an error of the compiler says of a route that is in no agent's name. */
+/** Text of the compiler error for a route to an unknown agent. */
 export interface UnknownRoute<R extends string> {
   readonly 'no agent has the name of this route': R
 }

@@ -7,10 +7,10 @@ import { asStandardSchema, type StandardSchema } from '../schema/schema.ts'
 import { warnOfAnything } from '../schema/schema-anything.ts'
 import { checkJsonSchema } from '../schema/schema-check.ts'
 
-/** Where a definition keeps what JSON cannot hold. Shared between copies of the package, invisible to `JSON`. */
+/** Key of the parts of a definition that JSON cannot hold. Shared between copies of the package, invisible to `JSON`. */
 const behind: unique symbol = Symbol.for('bailiwick.definition')
 
-/** What is behind a definition: what it holds, and the schemas that validate more than JSON Schema can say. */
+/** Parts of a definition that JSON cannot hold: held definitions, and schemas that validate more than JSON Schema can. */
 export interface Behind {
   readonly agents: readonly unknown[]
   readonly tools: readonly unknown[]
@@ -22,7 +22,7 @@ export interface Behind {
 
 const nothing: Behind = Object.freeze({ agents: [], tools: [], references: [], plans: [], schemas: Object.freeze({}) })
 
-/** What is behind a definition; nothing if it came from a dump or was written by hand. */
+/** Returns those parts; they are empty if the definition came from a dump or was written by hand. */
 export function behindOf(definition: unknown): Behind {
   if (typeof definition !== 'object' || definition === null) return nothing
   return (definition as { [behind]?: Behind })[behind] ?? nothing
@@ -36,7 +36,7 @@ export function isDefinition(value: unknown): boolean {
 /** The properties of definitions that hold a JSON Schema. */
 const schemaProperties = ['input', 'output', 'schema', 'details']
 
-/** What a definition holds, and what it is called where its schemas are spoken of. */
+/** Held definitions, and the kind of the definition for messages about its schemas. */
 interface Held extends Partial<Behind> {
   readonly kind?: 'tool' | 'agent' | 'reference type' | 'plan type'
 }
@@ -70,7 +70,7 @@ function checkSchemas(copy: object, kind: string, schemas: Behind['schemas'], is
   const of = `the ${kind} ${JSON.stringify(parts['name'] ?? '')}`
   for (const property of schemaProperties) {
     const schema = parts[property]
-    // What is no JSON is left out of the copy: nothing more is to be said of it.
+    // A value that is no JSON is absent from the copy and already reported.
     if (isPlainObject(schema) && !issues.isWithin(property)) checkJsonSchema(schema, property, of, issues)
   }
   issues.throwIfAny()

@@ -11,10 +11,10 @@ export type ToolsOf<Spec> = Spec extends RuntimeSpec<infer Tools, infer _Agents>
 /** The agents of a spec. */
 export type AgentsOf<Spec> = Spec extends RuntimeSpec<infer _Tools, infer Agents> ? Agents : never
 
-/** What a tool's handler is given. */
+/** Input type of a tool's handler. */
 export type ToolInput<T extends Tool> = T extends Tool<string, infer I, infer _O> ? I : never
 
-/** What a tool's handler answers. */
+/** Output type of a tool's handler. */
 export type ToolOutput<T extends Tool> = T extends Tool<string, infer _I, infer O> ? O : never
 
 /** The handlers that a spec asks for: one for each of its tools, typed by the tool's schemas. */
@@ -58,7 +58,7 @@ export type GivenHandlers<Spec> = {
 /** The names of the specialists of a spec. */
 export type SpecialistNames<Spec> = Extract<AgentsOf<Spec>, { readonly role: 'specialist' }>['name']
 
-/** What the agent of this name answers. */
+/** Output type of the agent of this name. */
 export type AgentOutput<Spec, N extends string> =
   Extract<AgentsOf<Spec>, { readonly name: N }> extends { readonly [inferred]?: { readonly output: infer O } }
     ? O

@@ -12,12 +12,12 @@ export interface PlanType<N extends string = string> {
   readonly details?: JsonSchema
 }
 
-/** What `definePlan` takes. */
+/** Argument of `definePlan`. */
 export interface PlanDefinition<N extends string = string> {
   /** `^[a-z][a-z0-9_-]{0,63}$` */
   readonly name: N
   readonly description?: string
-  /** What a plan says besides its goal and steps: a Standard Schema that can give its JSON Schema, or a JSON Schema. */
+  /** Schema of a plan's details: a Standard Schema that can give its JSON Schema, or a JSON Schema. */
   readonly details?: Schema
 }
 

@@ -8,18 +8,18 @@ export type PromptExample = string | { readonly input: string; readonly output: 
 
 /** A prompt in layers. Frozen JSON. It has no place for a tenant: business vocabulary goes in `domainKnowledge`. */
 export interface Prompt {
-  /** Who the agent is: "You are …". */
+  /** Role of the agent: "You are …". */
   readonly role?: string
-  /** What it must do. */
+  /** Its task. */
   readonly instructions: string
-  /** What its business is about, e.g. `{ entities: ['product'], metrics: ['revenue'] }`. */
+  /** Vocabulary of its business, e.g. `{ entities: ['product'], metrics: ['revenue'] }`. */
   readonly domainKnowledge?: JsonObject
   readonly examples?: readonly PromptExample[]
-  /** How it should write. */
+  /** Style of its answers. */
   readonly style?: string
 }
 
-/** What `layeredPrompt` takes. */
+/** Argument of `layeredPrompt`. */
 export interface PromptDefinition extends Omit<Prompt, 'domainKnowledge'> {
   readonly domainKnowledge?: { readonly [topic: string]: JsonValue }
 }

@@ -5,7 +5,7 @@ import { type Schema, toJsonSchema } from '../schema/schema.ts'
 import { freezeDefinition, propertiesOf, standardSchemas } from './definition.ts'
 
 /**
- * How values of a reference type are summarised for prompts: `true` (default) by what they are, `false` not at all
+ * Preview of a reference type's values for prompts: `true` (default) by their content, `false` none
  * (the glimpse is `null`, so nothing of the content reaches a model), `{ rows }` with that many of the first rows, 0–100.
  */
 export type GlimpseOption = boolean | { readonly rows: number }
@@ -17,12 +17,12 @@ export interface ReferenceType<N extends string = string> {
   /** The JSON Schema that JSON values must fit. */
   readonly schema?: JsonSchema
   readonly mediaType?: string
-  /** How long references of this type are kept, in milliseconds; goes before the spec's retention. */
+  /** Lifetime of references of this type, in milliseconds; overrides the spec's retention. */
   readonly ttlMs?: number
   readonly glimpse?: GlimpseOption
 }
 
-/** What `defineReference` takes. */
+/** Argument of `defineReference`. */
 export interface ReferenceDefinition<N extends string = string> {
   /** `^[a-z][a-z0-9_-]{0,63}$` */
   readonly name: N
@@ -31,7 +31,7 @@ export interface ReferenceDefinition<N extends string = string> {
   readonly schema?: Schema
   /** For example `text/csv`. Default: by the value (text, bytes or JSON). */
   readonly mediaType?: string
-  /** How long references of this type are kept: a positive number of milliseconds. */
+  /** Lifetime of references of this type: a positive number of milliseconds. */
   readonly ttlMs?: number
   readonly glimpse?: GlimpseOption
 }

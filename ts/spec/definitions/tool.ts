@@ -19,10 +19,10 @@ export declare const inferred: unique symbol
 /** Whether a person must agree before a call: never, always, or as `createRuntime`'s `needsApproval` says. */
 export type ApprovalPolicy = 'never' | 'always' | 'dynamic'
 
-/** What a tool does to the world: nothing, or something that must not happen twice. */
+/** Effects of a tool: none, or effects that must not happen twice. */
 export type ToolEffects = 'read' | 'write'
 
-/** What follows for a `write` call that was started and has no result after a crash. */
+/** Policy for a `write` call that was started and has no result after a crash. */
 export type InterruptedPolicy = 'ask' | 'retry' | 'fail'
 
 /**
@@ -42,7 +42,7 @@ export interface Tool<N extends string = string, I = unknown, O = unknown> {
   readonly approval: ApprovalPolicy
   readonly effects: ToolEffects
   readonly onInterrupted: InterruptedPolicy
-  /** How long a call may take, in milliseconds. */
+  /** Timeout of a call, in milliseconds. */
   readonly timeoutMs?: number
   /** The properties of the input that hold reference ids, each with the name of the reference type. */
   readonly references?: { readonly [property: string]: string }
@@ -53,11 +53,11 @@ export interface Tool<N extends string = string, I = unknown, O = unknown> {
   readonly [inferred]?: { readonly input: I; readonly output: O }
 }
 
-/** What `defineTool` takes. */
+/** Argument of `defineTool`. */
 export interface ToolDefinition<N extends string, I extends Schema, O extends Schema | undefined> {
   /** `^[A-Za-z][A-Za-z0-9_-]{0,63}$` */
   readonly name: N
-  /** What the model is told about the tool. */
+  /** Description for the model. */
   readonly description: string
   /**
    * The arguments, an object: a Standard Schema that can give its JSON Schema (zod ≥ 4.2, arktype, valibot wrapped by
@@ -74,7 +74,7 @@ export interface ToolDefinition<N extends string, I extends Schema, O extends Sc
   readonly effects?: ToolEffects
   /** Default `ask`: it becomes an approval. */
   readonly onInterrupted?: InterruptedPolicy
-  /** How long a call may take: a positive number of milliseconds. Default: as long as the run. */
+  /** Timeout of a call: a positive number of milliseconds. Default: as long as the run. */
   readonly timeoutMs?: number
   /** The properties of the input that hold reference ids: the only ones that are checked for their owner. */
   readonly references?: { readonly [property: string]: ReferenceType | string }
@@ -129,7 +129,7 @@ function mapValues(record: Record<string, unknown>, map: (value: unknown) => unk
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
 }
 
-/** What is said of an input that is no schema of an object: what it is, and what to do. */
+/** Returns the message for an input that is no schema of an object: what it is, and what to do. */
 function notOfAnObject(name: unknown, input: Record<string, unknown>): string {
   const type = JSON.stringify(input['type'])
   const keyword = ['anyOf', 'oneOf', 'allOf', 'properties', '$ref'].find((known) => Object.hasOwn(input, known))

@@ -3,7 +3,7 @@ import type { Tenant } from '../../types/tenant.ts'
 import { BoundSpec, type RuntimeSpec, topologyDump } from './runtime-spec.ts'
 import type { Topology } from './topology.ts'
 
-/** What of a spec is the tenant's own. */
+/** The tenant's own part of a spec. */
 export interface TenantPart {
   readonly tenant: Tenant
   readonly limits: Limits

@@ -7,7 +7,7 @@ import type { ReferenceType } from '../definitions/reference.ts'
 import type { Tool } from '../definitions/tool.ts'
 import type { Provider, Topology } from './topology.ts'
 
-/** How specs of another copy of this package in the same process are recognised: the registry of symbols is shared. */
+/** Marks specs, so that another copy of this package in the same process recognises them: the symbol registry is shared. */
 const brand: unique symbol = Symbol.for('bailiwick.spec')
 
 /** The format of the dumps that this version writes and reads. */
@@ -98,7 +98,7 @@ export class BoundSpec implements RuntimeSpec {
 }
 
 /**
- * What a spec of another copy of the package says, to be checked as a dump is. Its definitions are the very objects that it
+ * Returns the contents of a spec of another copy of the package, to be checked like a dump. Its definitions are the same objects that it
  * holds, so that their schemas stay. Nothing if `value` is no such spec.
  */
 export function foreignDump(value: unknown): object | undefined {
@@ -121,7 +121,7 @@ export function refuseForeignEnvironment(resourceId: string, tenantId: string | 
   )
 }
 
-/** What a dump says of the topology. */
+/** Returns the topology's part of a dump. */
 export function topologyDump(
   topology: Topology,
 ): Omit<RuntimeSpecDump, 'bailiwick' | 'tenant' | 'limits' | 'retention'> {

@@ -26,7 +26,7 @@ export interface Provider {
   readonly baseUrlEnv?: string
 }
 
-/** What a spec says about every tenant alike. Frozen and shared between the specs of `withTenant`. */
+/** The part of a spec that all tenants share. Frozen and shared between the specs of `withTenant`. */
 export interface Topology {
   readonly agents: readonly AgentSpec[]
   readonly tools: readonly Tool[]

@@ -1,6 +1,6 @@
 import { isPlainObject } from '../checks/plain-json.ts'
 
-// How JSON Schemas hang together: what is a schema within a schema, and what a reference in it means. Pure functions over
+// Structure of JSON Schemas: nested schemas and references. Pure functions over
 // plain objects; what a keyword's value must be is for `schema-check.ts`.
 
 /** A JSON Schema that is an object. */
@@ -17,7 +17,7 @@ const byName: readonly string[] = [
 ]
 /** Keywords whose values are data, whatever they look like. */
 const data: readonly string[] = ['const', 'enum', 'default', 'examples']
-/** Where definitions lie. */
+/** Keywords that hold definitions. */
 export const definitionLists = ['$defs', 'definitions'] as const
 /** Keywords that say nothing about what is valid: a reference may stand beside them. */
 const quiet: readonly string[] = [
@@ -71,7 +71,7 @@ export function* allSchemas(root: SchemaObject): Generator<Placed> {
   }
 }
 
-/** What a reference of a schema's refers to within it. `undefined`: nothing there, or it refers to somewhere else. */
+/** Returns the target of a reference within its schema. `undefined`: no target there, or a target elsewhere. */
 export function targetOf(root: SchemaObject, reference: string): unknown {
   // Both mean the schema itself.
   if (reference === '#' || reference === '') return root
@@ -90,7 +90,7 @@ function isAnchor(schema: SchemaObject, anchor: string): boolean {
   return schema['$anchor'] === anchor || schema['$dynamicAnchor'] === anchor
 }
 
-/** What a JSON pointer leads to. */
+/** Returns the value at a JSON pointer. */
 function at(root: unknown, pointer: string): unknown {
   return pointer
     .split('/')

@@ -8,13 +8,13 @@ import type { StandardSchema, ValidationResult } from './schema.ts'
 const samples: readonly unknown[] = [null, true, 1, 'x', [], {}]
 /** Keywords that say nothing about what is valid. */
 const words = ['title', 'description', 'default', 'examples', 'deprecated', '$comment', 'readOnly', 'writeOnly']
-/** Who was warned. Bounded: a host may make tools as it goes. */
+/** Definitions that were reported. Bounded: a host may create tools at any time. */
 const warned = new Set<string>()
 const mostWarned = 1000
 /** Deeper properties are not looked at. */
 const mostLevels = 8
 
-/** Where a value stands in another: names of properties, and 0 for an element of a list. */
+/** Path of a value within another: names of properties, and 0 for an element of a list. */
 type Path = readonly (string | 0)[]
 
 /**

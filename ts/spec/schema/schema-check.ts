@@ -2,10 +2,10 @@ import { type Issues, pathTo } from '../checks/issues.ts'
 import { isPlainObject } from '../checks/plain-json.ts'
 import { allSchemas, definitionLists, type Placed, type SchemaObject, schemasBelow, targetOf } from './json-schema.ts'
 
-// What can be told of a JSON Schema without the core, which has the whole validator: whether keywords hold what draft
+// Checks of a JSON Schema without the core, which has the whole validator: whether keywords hold what draft
 // 2020-12 says, and whether references lead anywhere. Nothing is refused here that the core would take.
 
-/** What a keyword's value must be, and how that is said. */
+/** Requirement on a keyword's value, and its message. */
 interface Kind {
   readonly is: (value: unknown) => boolean
   readonly said: string
@@ -81,7 +81,7 @@ const keywords: { readonly [keyword: string]: Kind } = {
   unevaluatedProperties: schema,
   contentSchema: schema,
   if: schema,
-  // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema; nobody awaits this table
+  // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema; this table is never awaited
   then: schema,
   else: schema,
   allOf: schemas,

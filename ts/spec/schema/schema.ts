@@ -4,7 +4,7 @@ import { messages } from '../checks/messages.ts'
 import { isPlainObject } from '../checks/plain-json.ts'
 import { countedAnew, rootInPlace } from './json-schema.ts'
 
-/** What a Standard Schema's `validate` answers. */
+/** Result of a Standard Schema's `validate`. */
 export type ValidationResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | {
@@ -51,10 +51,10 @@ export interface StandardJsonSchema<Input = unknown> {
   }
 }
 
-/** What describes data: a Standard Schema that can give its JSON Schema, or a JSON Schema. */
+/** A description of data: a Standard Schema that can give its JSON Schema, or a JSON Schema. */
 export type Schema = StandardSchema | StandardJsonSchema | JsonSchema
 
-/** What may be given to a schema, before defaults and transforms. A JSON Schema says nothing to TypeScript. */
+/** Input type of a schema, before defaults and transforms. A JSON Schema has no type in TypeScript. */
 export type SchemaInput<S, Unknown = unknown> =
   S extends StandardSchema<infer Input, infer _Output>
     ? Input
@@ -62,7 +62,7 @@ export type SchemaInput<S, Unknown = unknown> =
       ? Input
       : Unknown
 
-/** What a schema gives, after defaults and transforms. A JSON Schema says nothing to TypeScript. */
+/** Output type of a schema, after defaults and transforms. A JSON Schema has no type in TypeScript. */
 export type SchemaOutput<S, Unknown = unknown> =
   S extends StandardSchema<infer _Input, infer Output>
     ? Output
@@ -87,7 +87,7 @@ function asAnyStandard(schema: unknown): StandardSchema | StandardJsonSchema | u
     : undefined
 }
 
-/** What is asked of the JSON Schema of a schema. */
+/** Requirements on the JSON Schema of a schema. */
 interface Wanted {
   /** A root that only refers to something is replaced by what it refers to: see `rootInPlace`. */
   readonly rootInPlace?: boolean

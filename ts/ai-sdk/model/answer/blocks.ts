@@ -57,7 +57,7 @@ export class Blocks {
     if (block?.isTold === false) this.#left.push(block)
   }
 
-  /** What is left to tell of blocks that the provider did not end. */
+  /** Yields the end of blocks that the provider did not end. */
   ends(): ModelEvent[] {
     return [...this.#left, ...this.#open.values()].filter(({ isTold }) => !isTold).map((block) => told(block, ''))
   }

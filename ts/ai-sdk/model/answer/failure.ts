@@ -4,7 +4,7 @@ import { isPlainObject } from '../../../spec/checks/plain-json.ts'
 export interface ModelFailure extends Error {
   /** Whether the same request may succeed later. */
   readonly retryable: boolean
-  /** How long the provider asks to wait, in milliseconds. */
+  /** Wait requested by the provider, in milliseconds. */
   readonly retryAfterMs?: number
 }
 
@@ -17,7 +17,7 @@ interface ProviderError {
   readonly responseHeaders?: unknown
 }
 
-/** What providers call errors that the same request meets again. */
+/** Error types that a repeated request would hit again. */
 const permanentTypes = new Set([
   'invalid_request_error',
   'authentication_error',
@@ -41,7 +41,7 @@ export function toFailure(error: unknown, isRetryableByDefault: boolean): ModelF
   })
 }
 
-/** What the AI SDK calls errors of a package that cannot put a conversation into a request. */
+/** AI SDK errors of a package that cannot convert a conversation into a request. */
 const refusals = new Set([
   'AI_UnsupportedFunctionalityError',
   'AI_InvalidPromptError',

@@ -16,7 +16,7 @@ type FinishReason = Extract<ModelEvent, { type: 'finish' }>['reason']
 
 /** A longer id of a call is kept beside it: some servers put a signature there, and want it back. */
 const longestId = 64
-/** So many different sources of an answer are kept. */
+/** Most different sources of an answer. */
 const mostSources = 64
 
 const nothing: readonly ModelEvent[] = []
@@ -79,7 +79,7 @@ export class StreamEvents {
     }
   }
 
-  /** What the provider did not do as asked; after the first few, nothing. */
+  /** Warnings of the provider; none after the first few. */
   warning(message: string): readonly ModelEvent[] {
     this.#warnings += 1
     return this.#warnings > mostWarnings ? nothing : [{ type: 'warning', message }]
@@ -103,7 +103,7 @@ export class StreamEvents {
     return [{ type: 'opaque', provider: this.#provider, data }]
   }
 
-  /** What has been used so far, if the part tells and it is news. */
+  /** Yields the tokens used so far, if the part reports them and they changed. */
   #used(part: StreamPart): readonly ModelEvent[] {
     const usage = usageSoFar(part)
     if (usage === undefined) return nothing

@@ -2,7 +2,7 @@ import { isPlainObject } from '../../../spec/checks/plain-json.ts'
 import type { TokenUsage } from '../../../types/limits.ts'
 
 /**
- * What a provider counted, in the shape of any version: plain numbers until version 2, totals with their parts since
+ * Reads a provider's token counts in the shape of any version: plain numbers until version 2, totals with their parts since
  * version 3. What it did not count is left out.
  */
 export function toUsage(given: unknown): Partial<TokenUsage> {
@@ -14,7 +14,7 @@ export function toUsage(given: unknown): Partial<TokenUsage> {
 }
 
 /**
- * What has been used so far, where a part of the stream tells: the beginning of an answer of Anthropic, and what Gemini says with
+ * Reads the tokens used so far from a part of the stream that reports them: the beginning of an answer of Anthropic, and what Gemini says with
  * each piece. Other providers tell at the end alone.
  */
 export function usageSoFar(part: Readonly<Record<string, unknown>>): Partial<TokenUsage> | undefined {

@@ -1,10 +1,10 @@
 import { isPlainObject } from '../../../spec/checks/plain-json.ts'
 
-/** How much of one warning is told, and how many of an answer. */
+/** Most characters of a warning, and most warnings of an answer. */
 const mostCharacters = 500
 export const mostWarnings = 16
 
-/** What a provider did not do as asked, in the shape of any version, as a text. */
+/** Returns a provider's warning, in the shape of any version, as a text. */
 export function warningText(given: unknown): string {
   const { type, feature, setting, tool, details, message } = isPlainObject(given) ? given : {}
   const named = isPlainObject(tool) ? tool['name'] : tool
@@ -16,7 +16,7 @@ export function warningText(given: unknown): string {
   )
 }
 
-/** What a provider says at the start of its answer that it left out of the request, and has to be told otherwise. */
+/** Parts of the request that the provider reports as ignored at the start of its answer, and that need another form. */
 export interface LeftOut {
   /** The schema of the output. */
   readonly schema: boolean

@@ -1,4 +1,4 @@
-/** What a family of providers does with a conversation, as their packages and services have been seen to do it. */
+/** Conversation rules of a family of providers, as observed with their packages and services. */
 export interface Dialect {
   /**
    * Under which names of metadata it looks for its own, if that is known: it makes nothing of a blank text or reasoning without
@@ -56,7 +56,7 @@ const mistral = /mistral|ministral|magistral|codestral|devstral|pixtral/i
 /** A provider that is not known is given everything. */
 const unknown: Dialect = { ...plain, names: undefined, takesBlankText: true, takesFilesOfAssistant: true }
 
-/** How a model of a provider takes a conversation. */
+/** Returns the conversation rules of a provider's model. */
 export function dialectOf(provider: string, modelId: string): Dialect {
   const dialect = dialects.find(([names]) => names.test(provider))?.[1] ?? unknown
   const isMistral = mistral.test(provider) || mistral.test(modelId)

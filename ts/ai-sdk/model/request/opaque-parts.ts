@@ -10,11 +10,11 @@ import type { FileContent } from './file-data.ts'
 /** A part of a stream, as it came. */
 type Given = Readonly<Record<string, unknown>>
 
-/** So much of a generated file is kept, in characters of base64: an answer can hold 4 MiB. */
+/** Most characters of base64 of a generated file: an answer can hold 4 MiB. */
 export const mostFileLength = 2 << 20
 
 /**
- * What is kept of a part of a stream: calls that the provider ran itself, their results, files, sources, and what has no other
+ * Returns the stored form of a part of a stream: calls that the provider ran itself, their results, files, sources, and parts with no other
  * name. `undefined` for a part that is none of them, and for a result that another one will replace.
  */
 export function toOpaque(part: Given): JsonObject | undefined {

@@ -1,7 +1,7 @@
 import { isPlainObject } from '../../../spec/checks/plain-json.ts'
 import type { JsonSchema, JsonValue } from '../../../types/json.ts'
 
-/** Where a schema holds schemas: one, several, or several by name. */
+/** Keywords that hold schemas: one, several, or several by name. */
 const single = ['items', 'additionalProperties']
 const lists = ['prefixItems', 'anyOf', 'oneOf']
 const named = ['properties', '$defs', 'definitions']

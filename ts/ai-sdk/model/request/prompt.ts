@@ -21,16 +21,16 @@ export interface Addressee {
   /** Its name: opaque parts go back to the provider of this name alone. */
   readonly provider: string
   readonly modelId: string
-  /** How its version of the interface takes the content of a file. */
+  /** Converts the content of a file for its version of the interface. */
   readonly wrap: (content: FileContent) => FileData
-  /** What it is told in words, because it refused or left out more. */
+  /** Parts sent as text, because it rejected or ignored their own form. */
   readonly inWords: InWords
 }
 
 /** Under this name our own metadata of a part lies beside the providers'. */
 export const ownMetadata = 'bailiwick'
 
-/** What an interrupted answer ends with. */
+/** Text at the end of an interrupted answer. */
 const cutOff: PromptPart = { type: 'text', text: '[The answer was cut off here.]' }
 
 /**
@@ -225,7 +225,7 @@ function withoutCalls(message: Message): Message {
   return { ...message, role: message.role === 'tool' ? 'user' : message.role, parts }
 }
 
-/** So large a text is told in place of a file that a model does not take. */
+/** Most bytes of a text sent in place of a file that a model does not accept. */
 const mostTextBytes = 256 << 10
 
 function isOtherFile(part: PromptPart): boolean {

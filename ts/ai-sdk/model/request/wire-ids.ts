@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { CallIds } from '../../../prompt/index.ts'
 import type { Dialect } from './dialect.ts'
 
-/** What providers take. */
+/** Ids that most providers accept. */
 const common = /^[a-zA-Z0-9_-]{1,64}$/
-/** What Mistral takes. */
+/** Ids that Mistral accepts. */
 const nine = /^[a-zA-Z0-9]{9}$/
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'

@@ -14,34 +14,34 @@ import {
 } from '../index.ts'
 import { scriptedModel } from '../testing/index.ts'
 
-/** What opens a runtime: `createRuntime`, or what a host has put in its place. */
+/** Opens a runtime: `createRuntime`, or the host's function in its place. */
 export type OpenRuntime = (spec: RuntimeSpec, options: RuntimeOptions) => Promise<Runtime>
 
-/** Where the cells are tried: a store, and what opens runtimes on it. */
-export interface Ground {
+/** Environment of the cells: a store, and the function that opens runtimes on it. */
+export interface Environment {
   readonly store: Store
   readonly openRuntime: OpenRuntime
-  /** How long the things of `Stage.brief` live, in milliseconds. */
+  /** Lifetime of the records of `Fixture.shortLived`, in milliseconds. */
   readonly expiryMs: number
-  /** Moves the store's clock on, if somebody can; else its time has to pass. */
+  /** Advances the store's clock, if it can be advanced; else the time has to pass. */
   readonly advance: ((milliseconds: number) => Promise<void>) | undefined
 }
 
-/** Two tenants of one store whom nobody has met before. */
-export interface Stage {
+/** Two new tenants of one store. */
+export interface Fixture {
   readonly store: Store
-  /** Who asks. Another of the same name when the tenant was erased. */
+  /** The tenant that makes the calls. Replaced by another handle of the same name after an erase. */
   own: Runtime
-  /** The same tenant, whose things of every kind are soon over. */
-  readonly brief: Runtime
+  /** The same tenant, with a short lifetime for records of every kind. */
+  readonly shortLived: Runtime
   readonly foreign: Runtime
-  /** Opens the tenant who asks once more. */
+  /** Opens another handle of the calling tenant. */
   reopen(version: string): Promise<Runtime>
-  /** Resolves once what `brief` had placed before is over. */
+  /** Resolves when everything that `shortLived` created has expired. */
   expire(): Promise<void>
 }
 
-/** How long the end of something is waited for beyond its time, before the engine counts as one that ends nothing. */
+/** Milliseconds to wait beyond the expiry before the engine counts as one that expires nothing. */
 const PATIENCE_MS = 10_000
 
 const echo = defineSpecialist({ name: 'echo', model: 'scripted/any', prompt: 'Answer.' })
@@ -60,14 +60,14 @@ export function models(): NonNullable<RuntimeOptions['models']> {
   return { scripted }
 }
 
-/** A text that no tenant of anybody begins with; a multiple of 4 bytes. */
+/** Returns a random prefix that no other tenant's name has; a multiple of 4 bytes. */
 export function freshToken(): string {
   return `isolation-${randomBytes(7).toString('hex')}`
 }
 
 /** Opens a runtime as the host does. */
 export function open(
-  { store, openRuntime }: Ground,
+  { store, openRuntime }: Environment,
   resourceId: string,
   version?: string,
   retention?: Retention,
@@ -75,7 +75,7 @@ export function open(
   return openRuntime(specOf(resourceId, version, retention), { store, models: models() })
 }
 
-/** Erases tenants, past whatever the host has put before a runtime. */
+/** Erases tenants, without the host's wrapper of a runtime. */
 export async function eraseAll(store: Store, resourceIds: readonly string[]): Promise<void> {
   for (const resourceId of resourceIds) {
     const runtime = await createRuntime(specOf(resourceId), { store, models: models() })
@@ -83,34 +83,34 @@ export async function eraseAll(store: Store, resourceIds: readonly string[]): Pr
   }
 }
 
-/** Makes two tenants, uses them, and erases them whatever came of it. */
-export async function onStage<T>(ground: Ground, use: (stage: Stage) => Promise<T>): Promise<T> {
+/** Creates two tenants, uses them, and erases them in any case. */
+export async function withFixture<T>(environment: Environment, use: (fixture: Fixture) => Promise<T>): Promise<T> {
   const token = freshToken()
   const [own, foreign] = [`${token} own`, `${token} foreign`]
   const opened: Runtime[] = []
   const openOne = async (resourceId: string, version?: string, retention?: Retention) => {
-    const runtime = await open(ground, resourceId, version, retention)
+    const runtime = await open(environment, resourceId, version, retention)
     opened.push(runtime)
     return runtime
   }
-  const briefly = Object.fromEntries(kinds.map((kind) => [kind, { ttlMs: ground.expiryMs }])) as Retention
+  const retention = Object.fromEntries(kinds.map((kind) => [kind, { ttlMs: environment.expiryMs }])) as Retention
   try {
     return await use({
-      store: ground.store,
+      store: environment.store,
       own: await openOne(own),
-      brief: await openOne(own, 'v1', briefly),
+      shortLived: await openOne(own, 'v1', retention),
       foreign: await openOne(foreign),
       reopen: (version) => openOne(own, version),
-      expire: () => expire(ground, `${token} clock`),
+      expire: () => expire(environment, `${token} clock`),
     })
   } finally {
     await Promise.all(opened.map((runtime) => runtime.close()))
-    await eraseAll(ground.store, [own, foreign])
+    await eraseAll(environment.store, [own, foreign])
   }
 }
 
-/** Waits until something is over that lives as long as what was placed before it, by the store's own clock. */
-async function expire({ store, advance, expiryMs }: Ground, clock: string): Promise<void> {
+/** Waits until a record with the short lifetime has expired, by the store's own clock. */
+async function expire({ store, advance, expiryMs }: Environment, clock: string): Promise<void> {
   await using runtime = await createRuntime(specOf(clock), { store, models: models() })
   const { id } = await runtime.references.put('probe', 'probe', { ttlMs: expiryMs })
   await advance?.(expiryMs)

@@ -91,7 +91,7 @@ const approvals = verbsOf<string>({
   malformed: ['approval_x', '', `approval_${'A'.repeat(32)}`, `ref_${'a'.repeat(32)}`, '\ud800'],
   place: async ({ approvals }, content) => {
     const { approvalId } = await approvals.request({ tool: 'refund', input: content })
-    // What is pending does not expire with the retention: it ends as a record.
+    // A pending approval does not expire with the retention: it ends as a record.
     await approvals.respond(approvalId, decision)
     return approvalId
   },
