@@ -30,7 +30,6 @@ it('nothing of a runtime or store lists or takes another tenant', async () => {
     'backup',
     'check',
     'close',
-    'closed',
     'health',
     'publicKey',
     'rotateRootKey',
