@@ -1,7 +1,8 @@
-// Checks the structure that ARCHITECTURE.md promises: the direction of dependencies, and the length of files.
+// Checks the structure that ARCHITECTURE.md promises: the direction of dependencies, the titles of tests, and the length of files.
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { moduleProblems } from './check/modules.mjs'
+import { titleProblems } from './check/titles.mjs'
 import { trackedFiles } from './lib/git.mjs'
 import { pythonTool } from './lib/python-tool.mjs'
 import { inRoot } from './lib/root.mjs'
@@ -31,7 +32,12 @@ async function crateProblems() {
   return code === 0 ? [] : ['crates: a dependency that deny.toml bans, shown above']
 }
 
-const problems = [...(await crateProblems()), ...(await moduleProblems()), ...(await lengthProblems())]
+const problems = [
+  ...(await crateProblems()),
+  ...(await moduleProblems()),
+  ...(await titleProblems()),
+  ...(await lengthProblems()),
+]
 for (const problem of problems) console.error(problem)
 console.log(`structure: ${problems.length} problems`)
 process.exitCode = problems.length === 0 ? 0 : 1

@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { anchorsOf, linksOf, pathsOf } from '../../scripts/check/links.mjs'
 import { folderProblems, problemsOf as moduleProblemsOf } from '../../scripts/check/modules.mjs'
 import { decisionProblems, glossaryProblems, guaranteeProblems } from '../../scripts/check/registers.mjs'
+import { problemsOf as titleProblemsOf } from '../../scripts/check/titles.mjs'
 import { inRoot } from '../../scripts/lib/root.mjs'
 import { tool } from '../../scripts/lib/run.mjs'
 import { countNodeTests } from '../../scripts/test/node.mjs'
@@ -84,6 +85,14 @@ describe('structure', () => {
     for (const found of ['Against the direction', 'Only ts/native calls the addon', 'part of a cycle']) {
       expect(stdout + stderr).toContain(found)
     }
+  })
+})
+
+describe('titles of tests', () => {
+  test('state the promise, not its id', () => {
+    const id = 'M1'
+    expect(titleProblemsOf('test/a.test.ts', `test('${id}: a tenant is frozen', …`)).toHaveLength(1)
+    expect(titleProblemsOf('test/a.test.ts', "test('a tenant is frozen: M1', …")).toEqual([])
   })
 })
 
