@@ -90,7 +90,7 @@ export const hostileNames = [
     '1.0',
     '1e0',
   ],
-  // Look-alikes: Cyrillic, full-width, mathematical, ligature, dotless, sharp s, Greek question mark's twin is refused.
+  // Lookalikes: Cyrillic, full-width, mathematical, ligature, dotless, sharp s, Greek question mark's twin is refused.
   ...[
     '\u0430cme',
     '\uff41\uff43\uff4d\uff45',

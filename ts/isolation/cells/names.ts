@@ -9,7 +9,7 @@ import type { CellPlan } from './cell.ts'
 const LONGEST_NAME = 256
 
 /**
- * Names with delimiters, wildcards, look-alikes and half a pair, as tenants and as things. `bare`: tenants are called that
+ * Names with delimiters, wildcards, lookalikes and half a pair, as tenants and as things. `bare`: tenants are called that
  * and nothing else, so the store must hold no other tenants.
  */
 export function nameCells(bare: boolean): CellPlan[] {
