@@ -1,4 +1,4 @@
-/** The operations that can be submitted. The numbers and shapes stand in `crates/node/src/operation` too. */
+/** The operations that can be submitted. Made from the table in `crates/node/src/operations/mod.rs`. */
 export const Operation = {
   openStore: 1,
   closeStore: 2,

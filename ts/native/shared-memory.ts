@@ -9,14 +9,14 @@ const SLAB_BYTES = 256 << 10
 const COPIES_BYTES = 2 * SLAB_BYTES
 const SLAB_HEADER_BYTES = 16
 const ENTRY_BYTES = 16
-/** The largest answer that the core gives (`MOST_BYTES` in `crates/node/src/ring.rs`). */
+/** The largest answer that the core gives (`MOST_BYTES` in `crates/node/src/completions.rs`). */
 const MOST_BYTES = 256 << 20
 /** A record that is larger than this is not read from memory on the spot. */
 const HIT_BYTES = 256 << 10
 const RUN_ID_LENGTH = 'run_'.length + 32
 const LARGE = 2
 
-/** States of a fetched entry; see `crates/node/src/environment.rs`. */
+/** States of a fetched entry; see `crates/node/src/completions.rs`. */
 export const State = { failed: 1, asked: 4, over: 8 } as const
 
 /** One answer or callback request, in memory with no other writer. */

@@ -1,5 +1,5 @@
-//! What JavaScript can call. Free functions over plain numbers and typed arrays, because a class method takes a lock of
-//! the whole process.
+//! The functions that JavaScript calls: free functions over plain numbers and typed arrays, because a class method takes a
+//! lock of the whole process.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use napi::Env;
 use napi::bindgen_prelude::{External, Function, Uint8ArraySlice};
 use napi_derive::napi;
 
+use crate::callbacks::MOST_CALLBACK_BYTES;
+use crate::completions::put;
 use crate::environment::Environment;
 use crate::guard::export;
-use crate::operation::resolved_header;
-use crate::questions::MOST_QUESTION_BYTES;
-use crate::ring::put;
+use crate::operations::resolved_header;
 use crate::token::Token;
 
 type Held = External<Arc<Environment>>;
 
-/// Makes the environment of this JavaScript thread. `doorbell` is called when answers wait.
-#[napi(ts_args_type = "doorbell: () => void", ts_return_type = "object")]
-pub fn create_environment(env: Env, doorbell: Function<'_, (), ()>) -> napi::Result<Held> {
-    let doorbell = doorbell.build_threadsafe_function::<()>().weak::<true>().callee_handled::<false>().build()?;
-    let environment = Environment::new(doorbell);
+/// Makes the environment of this JavaScript thread. `wakeUp` is called when answers wait.
+#[napi(ts_args_type = "wakeUp: () => void", ts_return_type = "object")]
+pub fn create_environment(env: Env, wake_up: Function<'_, (), ()>) -> napi::Result<Held> {
+    let wake_up = wake_up.build_threadsafe_function::<()>().weak::<true>().callee_handled::<false>().build()?;
+    let environment = Environment::new(wake_up);
     env.add_env_cleanup_hook(environment.clone(), |environment| environment.end())?;
     export("createEnvironment", || Ok(External::new(environment)))
 }
@@ -34,27 +34,27 @@ pub fn create_environment(env: Env, doorbell: Function<'_, (), ()>) -> napi::Res
 pub fn submit(environment: &Held, operation: u32, target: u32, arena: &[u8], length: u32) -> napi::Result<f64> {
     export("submit", || {
         let arguments = arena.get(..length as usize).ok_or_else(out_of_range)?;
-        environment.submit(operation, target, arguments).map(Token::to_number)
+        crate::submit::submit(environment, operation, target, arguments).map(Token::to_number)
     })
 }
 
 /// Writes up to `most` answers into `slab`.
 #[napi]
 pub fn drain(environment: &Held, mut slab: Uint8ArraySlice<'_>, most: u32) -> napi::Result<()> {
-    export("drain", || environment.ring.drain(writable(&mut slab), most as usize))
+    export("drain", || environment.completions.drain(writable(&mut slab), most as usize))
 }
 
-/// Copies an answer that was too large for the slab, once. Whether it succeeds or not, the answer is gone afterwards.
+/// Copies an answer that was too large for the slab, once. Whether it succeeds or not, the answer is removed.
 #[napi]
 pub fn take(environment: &Held, token: f64, mut target: Uint8ArraySlice<'_>) -> napi::Result<()> {
-    export("take", || environment.ring.take(Token::from_number(token), writable(&mut target)))
+    export("take", || environment.completions.take(Token::from_number(token), writable(&mut target)))
 }
 
 /// The length of a reference's id, `ref_` and 32 characters.
 const ID_LENGTH: usize = 36;
 
-/// Resolves a reference from the cache of opened records into `slab`, which begins with its id. Writes what `resolve`
-/// answers. Returns `false` where the answer must be asked for with `submit`.
+/// Resolves a reference from the cache of decrypted records into `slab`, which begins with its id. Writes the answer of
+/// `resolve`. Returns `false` if the caller must `submit` instead.
 #[napi]
 pub fn resolve_at_hand(environment: &Held, handle: u32, mut slab: Uint8ArraySlice<'_>) -> napi::Result<bool> {
     export("resolveAtHand", || {
@@ -74,8 +74,8 @@ pub fn resolve_at_hand(environment: &Held, handle: u32, mut slab: Uint8ArraySlic
     })
 }
 
-/// Binds a handle to a tenant: `tenant` is the tenant part of a spec as JSON, and in its member `validated` whose values
-/// the host validates by itself.
+/// Binds a handle to a tenant. `tenant` is the tenant part of a spec as JSON; its member `validated` names the tools and
+/// agents whose values the host validates.
 #[napi]
 pub fn create_handle(environment: &Held, store: u32, topology: u32, tenant: &[u8]) -> napi::Result<u32> {
     export("createHandle", || {
@@ -95,7 +95,7 @@ pub fn create_handle(environment: &Held, store: u32, topology: u32, tenant: &[u8
     })
 }
 
-/// Gives a handle back and ends its runs, and its calls that wait for somebody else. Doing it twice does nothing.
+/// Closes a handle and ends its runs and its calls that wait for another caller. Closing it twice does nothing.
 #[napi]
 pub fn close_handle(environment: &Held, handle: u32) -> napi::Result<()> {
     export("closeHandle", || {
@@ -110,7 +110,7 @@ pub fn close_handle(environment: &Held, handle: u32) -> napi::Result<()> {
     })
 }
 
-/// Gives a new run its ids, which are written into `slab` one after the other: the run's and one for a thread.
+/// Makes the ids of a new run and writes them into `slab` one after the other: the run's, and one for a thread.
 #[napi]
 pub fn prepare_run(environment: &Held, handle: u32, mut slab: Uint8ArraySlice<'_>) -> napi::Result<()> {
     export("prepareRun", || {
@@ -124,8 +124,8 @@ pub fn prepare_run(environment: &Held, handle: u32, mut slab: Uint8ArraySlice<'_
     })
 }
 
-/// Answers a question with the first `length` bytes of `arena`, which are copied. `kind` is 0 for a piece, 1 for the
-/// answer, 2 for a failure. Returns `false` if nobody waits for it any more: it was answered, or is over.
+/// Replies to a callback with the first `length` bytes of `arena`, which are copied. `kind` is 0 for a piece, 1 for the
+/// value, 2 for a failure. Returns `false` if the callback is not open any more: it was answered or cancelled.
 #[napi]
 pub fn answer(environment: &Held, token: f64, kind: u32, arena: &[u8], length: u32) -> napi::Result<bool> {
     export("answer", || {
@@ -135,20 +135,20 @@ pub fn answer(environment: &Held, token: f64, kind: u32, arena: &[u8], length: u
             1 => Reply::Value(bytes),
             _ => Reply::Failure(bytes),
         };
-        Ok(environment.questions.answer(Token::from_number(token), reply))
+        Ok(environment.callbacks.answer(Token::from_number(token), reply))
     })
 }
 
 /// # Errors
-/// `InvalidInput` for an answer that is larger than any value and what may surround it.
-fn bounded(answer: &[u8]) -> Result<&[u8]> {
-    if answer.len() > MOST_QUESTION_BYTES {
+/// `InvalidInput` for a reply that is larger than any value and the names beside it.
+fn bounded(reply: &[u8]) -> Result<&[u8]> {
+    if reply.len() > MOST_CALLBACK_BYTES {
         return Err(Error::invalid("What a callback answers is too large. Keep large values as references."));
     }
-    Ok(answer)
+    Ok(reply)
 }
 
-/// Gives a topology back. Handles that use it keep it.
+/// Releases a topology. Handles that use it keep it.
 #[napi]
 pub fn release_topology(environment: &Held, topology: u32) -> napi::Result<()> {
     export("releaseTopology", || {
@@ -157,7 +157,7 @@ pub fn release_topology(environment: &Held, topology: u32) -> napi::Result<()> {
     })
 }
 
-/// Checks a dumped spec, strictly, and returns it as it was written.
+/// Checks a dumped spec strictly.
 #[napi]
 pub fn check_spec(spec: &[u8]) -> napi::Result<()> {
     export("checkSpec", || check(spec))
@@ -171,7 +171,7 @@ fn check(spec: &[u8]) -> Result<()> {
 }
 
 /// The bytes of a buffer that `ts/native` made for this thread alone: never shared with a worker, never handed to a
-/// caller, never detached, and not looked at while a call into the addon is under way.
+/// caller, never detached, and not read while a call into the addon is under way.
 fn writable<'a>(buffer: &'a mut Uint8ArraySlice<'_>) -> &'a mut [u8] {
     // SAFETY: the text above; the pointer and length come from the engine at this very call.
     unsafe { buffer.as_mut() }
@@ -188,7 +188,7 @@ pub fn arm_panic(name: String) {
     *crate::guard::armed().lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(name);
 }
 
-/// Lets the tokens of an environment go on from this one, as if so many had been given. Only in test builds.
+/// Continues the tokens of an environment from this one. Only in test builds.
 #[cfg(feature = "faults")]
 #[napi]
 pub fn skip_tokens(environment: &Held, next: f64) {

@@ -1,4 +1,4 @@
-//! Panics and failures at the boundary.
+//! Catches panics at the boundary and turns failures into JSON.
 
 use std::any::Any;
 use std::future::Future;
@@ -19,7 +19,7 @@ pub(crate) fn export<T>(name: &'static str, body: impl FnOnce() -> Result<T>) ->
     caught.unwrap_or_else(|panic| Err(defect(&*panic))).map_err(|error| napi::Error::from_reason(failure_json(&error)))
 }
 
-/// Drives an operation to its end, whatever it does.
+/// Runs an operation. A panic becomes an `INTERNAL` failure.
 pub(crate) async fn operation<T>(name: &'static str, body: impl Future<Output = Result<T>> + Send) -> Result<T> {
     Caught(Box::pin(async move {
         injected(name);
@@ -39,7 +39,7 @@ impl<T, F: Future<Output = Result<T>>> Future for Caught<F> {
     }
 }
 
-/// A panic as the caller sees it: without its text, which may hold anything.
+/// The error for a panic: without its text, which may hold anything.
 fn defect(_panic: &(dyn Any + Send)) -> Error {
     Error::Internal(
         "A defect of bailiwick was caught; the process goes on. Please report it with what was called.".to_owned(),

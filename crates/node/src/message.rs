@@ -2,7 +2,7 @@
 
 use bailiwick_model::{Error, Result};
 
-/// Reads a call's arguments in their order.
+/// Reads a call's arguments in order.
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -21,8 +21,8 @@ impl<'a> Reader<'a> {
         Ok(u32::from_le_bytes(*self.chunk()?))
     }
 
-    /// A number that may be absent: `NaN` stands for that. Anything that is not a whole number of JavaScript's safe
-    /// range is refused under the given name.
+    /// Reads a number; `NaN` means absent. Rejects anything that is not a whole number of JavaScript's safe range, under
+    /// the given name.
     pub(crate) fn whole(&mut self, name: &str) -> Result<Option<u64>> {
         let number = f64::from_le_bytes(*self.chunk()?);
         if number.is_nan() {
@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.bytes()?).map_err(|_| malformed())
     }
 
-    /// A text that may be absent: the empty one stands for that.
+    /// Reads a text; the empty one means absent.
     pub(crate) fn optional_text(&mut self) -> Result<Option<&'a str>> {
         Ok(Some(self.text()?).filter(|text| !text.is_empty()))
     }
@@ -83,7 +83,7 @@ impl Answer {
         self
     }
 
-    /// The rest of the answer, without a length.
+    /// Appends bytes without a length.
     pub(crate) fn rest(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self

@@ -1,4 +1,4 @@
-//! The threads that do the work: hashing, sealing, parsing and reading never happen on a JavaScript thread.
+//! The worker threads: hashing, encrypting, parsing and reading never happen on a JavaScript thread.
 
 use std::sync::OnceLock;
 
@@ -9,8 +9,8 @@ use tokio::runtime::{Builder, Runtime};
 const THREADS_PER_CORE: usize = 2;
 const FEWEST_THREADS: usize = 4;
 
-/// Lets a JavaScript thread that has something to do go first: where cores are few, a pool that hashes and seals would
-/// else hold up the event loop by whole time slices. Where the system does not allow it, nothing changes.
+/// Lowers the priority of the current thread below JavaScript's: where cores are few, workers would otherwise hold up the
+/// event loop by whole time slices. Where the system does not allow it, nothing changes.
 fn yield_to_javascript() {
     #[cfg(target_os = "linux")]
     {
@@ -20,23 +20,23 @@ fn yield_to_javascript() {
     }
 }
 
-/// How many cores this process may use.
+/// The number of cores that this process may use.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// How many threads there are.
+/// The number of worker threads.
 pub(crate) fn threads() -> usize {
     (cores() * THREADS_PER_CORE).max(FEWEST_THREADS)
 }
 
-/// The process's pool, made on first use and shared by all environments.
+/// Returns the process's pool, made on first use and shared by all environments.
 pub(crate) fn pool() -> Result<&'static Runtime> {
     static POOL: OnceLock<Option<Runtime>> = OnceLock::new();
     POOL.get_or_init(|| {
         Builder::new_multi_thread()
             .worker_threads(threads())
-            // Calls that have waited go first; starting others (`fair`) is what a thread does for itself meanwhile.
+            // Calls that have waited go first, before others are started (`dispatch`).
             .global_queue_interval(1)
             .thread_name("bailiwick")
             .on_thread_start(yield_to_javascript)

@@ -1,5 +1,5 @@
-//! What one JavaScript environment holds: stores, topologies, handles and computations, by number, and runs by id. Numbers are never
-//! used twice.
+//! The tables of one JavaScript environment: stores, topologies, handles and computations by number, and runs by id. Numbers
+//! are never used twice.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use bailiwick_model::{Error, Result};
 use bailiwick_runtime::stores::StoreHandle;
 use bailiwick_runtime::{Catalogue, Computing, PreparedRun, Progress, TenantHandle};
 
-/// Things by number.
+/// Entries by number.
 pub(crate) struct Table<T> {
     next: u32,
     entries: HashMap<u32, T>,
@@ -46,7 +46,7 @@ impl<T: Clone> Table<T> {
     }
 }
 
-/// See the module's text.
+/// The tables of one JavaScript environment.
 #[derive(Default)]
 pub(crate) struct Tables {
     pub(crate) stores: Table<Arc<StoreHandle>>,
@@ -55,10 +55,10 @@ pub(crate) struct Tables {
     pub(crate) computing: Table<Computing>,
     /// The store of each handle.
     pub(crate) stores_of: HashMap<u32, u32>,
-    /// Runs that have their ids and are not begun, by these.
+    /// Runs that have ids and are not started yet, by run id.
     pub(crate) prepared: HashMap<String, PreparedRun>,
-    /// How far the move of a store is that was begun last.
+    /// The progress of the migration that was started last.
     pub(crate) progress: Arc<Progress>,
-    /// Nothing may be added any more: there is nobody to give it back.
+    /// Nothing may be added any more, as nothing would release it.
     pub(crate) ended: bool,
 }

@@ -1,14 +1,14 @@
-//! The numbers by which answers find who asked. A call and a question of one environment never have the same one, and none
-//! comes again: they count to 2^53, which is what JavaScript can count to, and stop there.
+//! Tokens: the numbers of calls and callbacks. Those of one environment are unique and never used twice: they count to 2^53,
+//! JavaScript's largest safe integer, and stop there.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bailiwick_model::{Error, Result};
 
-/// The largest whole number that JavaScript tells from its neighbours.
+/// JavaScript's largest safe integer.
 const LAST: u64 = (1 << 53) - 1;
 
-/// See the module's text.
+/// The number of one call or callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Token(u64);
 
@@ -23,7 +23,7 @@ impl Token {
         self.0.to_le_bytes()
     }
 
-    /// The token that JavaScript names. What is no token at all belongs to nobody, as any number that was never given.
+    /// The token that JavaScript names. A number that is no token matches no call.
     pub(crate) fn from_number(number: f64) -> Self {
         Self(number as u64)
     }
@@ -41,10 +41,10 @@ impl Default for Tokens {
 }
 
 impl Tokens {
-    /// A token that was never given before.
+    /// Returns the next token.
     ///
     /// # Errors
-    /// `Internal` once all have been given, which takes thousands of years.
+    /// `Internal` once all are used, which takes thousands of years.
     pub(crate) fn next(&self) -> Result<Token> {
         let following = |next: u64| (next < LAST).then_some(next + 1);
         let given = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, following);

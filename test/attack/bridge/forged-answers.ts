@@ -4,7 +4,7 @@ const ENTRIES = 200
 const FORGED = '"forged answer"'
 
 /**
- * Bytes that are laid out as fetched answers are (`crates/node/src/environment.rs`): were they read as such, calls with the
+ * Bytes that are laid out as fetched answers are (`crates/node/src/completions.rs`): were they read as such, calls with the
  * numbers that follow `around` would be answered with something else.
  */
 export function forgedAnswers(around: number): Uint8Array {

@@ -23,32 +23,16 @@ pub(crate) const LIMIT: u64 = 256 << 10;
 /// What a few operations read beside it that go through all there is, part by part, and keep nothing of it.
 const BESIDE: u64 = 4 << 20;
 
-/// Every operation of a tenant, by the bridge's own list.
+/// Every operation of a tenant, from the bridge's table.
 fn operations() -> BTreeSet<&'static str> {
-    let source = include_str!("../../../node/src/operation/mod.rs");
-    let (_, rest) = source.split_once("pub(crate) fn name(").unwrap();
-    let (names, _) = rest.split_once("_ => \"unknown\"").unwrap();
-    let names: BTreeSet<&str> = names.lines().filter_map(|line| line.split('"').nth(1)).collect();
-    assert!(names.len() > 40, "the list is not where it was: {names:?}");
-    names.into_iter().filter(|name| !OF_A_STORE.contains(name)).collect()
+    let source = include_str!("../../../node/src/operations/mod.rs");
+    let (_, table) = source.split_once("operations! {").unwrap();
+    let rows = table.lines().filter_map(|line| line.split_once(" => ")?.0.rsplit_once(" ("));
+    let names = rows.filter(|(_, kind)| *kind != "Host)").filter_map(|(row, _)| row.split(' ').next_back());
+    let names: BTreeSet<&str> = names.collect();
+    assert!(names.len() > 40, "the table is not where it was: {names:?}");
+    names
 }
-
-/// Those that are a host's and no tenant's.
-const OF_A_STORE: [&str; 13] = [
-    "openStore",
-    "closeStore",
-    "storeHealth",
-    "storeStats",
-    "registerTopology",
-    "advanceClock",
-    "storeSweep",
-    "storeBackup",
-    "storeCheck",
-    "rotateRootKey",
-    "setupStore",
-    "migrate",
-    "migratedSoFar",
-];
 
 async fn check(kept: Kept) {
     let world = World::new(kept).await;

@@ -1,10 +1,10 @@
-//! Starts calls on the pool, in turn between lanes. What a call does before it first waits is most of its work: parsing,
-//! hashing, sealing, reading. So a few starters do that for one call after the other, and a call goes to the pool as a
-//! task of its own only when it has to wait.
+//! The dispatcher: starts calls on the pool, in turn between lanes. Most of a call's work comes before it first waits: parsing,
+//! hashing, encrypting, reading. A few starters do that for one call after the other, and only a call that waits becomes a task
+//! of its own.
 //!
-//! What grows with a tenant's data says how much it is about to do (`pace::ahead`), in a call that is being started as in
-//! one that has waited. Where that is much, the call comes back here and stands in its lane's line again, as a heavy one:
-//! so it goes on in pieces, and those of all lanes together never take the last core or the last starter.
+//! Work in the size of a tenant's data is announced (`pace::ahead`), whether a call is being started or has waited. If it is
+//! much, the call returns here and queues in its lane again, as a heavy one: it continues in pieces, and the heavy calls of
+//! all lanes together never take the last core or the last starter.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,19 +18,19 @@ use bailiwick_runtime::Lane;
 
 use crate::pool::{cores, pool, threads};
 
-/// What a call does, or what is left of it.
+/// The rest of a call.
 type Rest = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A call that waits for its turn.
 struct Call {
     rest: Rest,
-    /// What it may do in that turn.
+    /// The work it may do in that turn.
     allowance: u64,
 }
 
-/// What starting a call costs besides its bytes, in bytes: about as long as hashing and sealing so many.
+/// The cost of starting a call besides its bytes, in bytes: the time of hashing and encrypting that many.
 const CALL_COST: u64 = 8 * 1024;
-/// What a lane may spend in its turn: one small call.
+/// A lane's quantum: one small call.
 const QUANTUM: u64 = CALL_COST + 512;
 
 fn starts() -> MutexGuard<'static, Starts<Lane, Call>> {
@@ -42,7 +42,7 @@ fn starts() -> MutexGuard<'static, Starts<Lane, Call>> {
     starts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts a call that brings so many bytes once it is its lane's turn.
+/// Starts a call with this many bytes of arguments once it is its lane's turn.
 ///
 /// # Errors
 /// `Internal` if there are no threads.
@@ -50,7 +50,7 @@ pub(crate) fn start(lane: Lane, bytes: usize, call: impl Future<Output = ()> + S
     push(lane, bytes as u64, Box::pin(call))
 }
 
-/// Lets a call wait for its turn to do so much.
+/// Queues a call for its turn to do this much work.
 fn push(lane: Lane, work: u64, rest: Rest) -> Result<()> {
     let pool = pool()?;
     let weight = if work > PIECE { Weight::Heavy } else { Weight::Small };
@@ -62,13 +62,13 @@ fn push(lane: Lane, work: u64, rest: Rest) -> Result<()> {
     Ok(())
 }
 
-/// Lets a call that has begun wait for its turn to do so much more. It is heavy by now, however little that is.
+/// Queues a call that has begun. It counts as heavy, however little is left.
 fn push_again(lane: Lane, work: u64, rest: Rest) {
-    // There is a pool: this runs on it.
+    // It cannot fail: this runs on the pool.
     let _ = push(lane, work.max(PIECE + 1), rest);
 }
 
-/// Another one, from one: so there is a pool.
+/// Adds a starter, from a starter.
 fn add_starter() {
     if let Ok(pool) = pool() {
         pool.spawn(starter());
@@ -92,11 +92,11 @@ async fn starter() {
     }
 }
 
-/// Does what a call does before it waits. If it waits, the rest is a task of its own.
+/// Runs a call until it waits; then the rest becomes a task of its own.
 fn begin(lane: Lane, Call { mut rest, allowance }: Call) {
-    // Nobody is to be woken: whatever waits is asked again at once, by its own task.
+    // No wake-up is needed: a call that waits is polled again at once, by its own task.
     let mut context = Context::from_waker(Waker::noop());
-    // The starter goes on whatever happens; what a call itself does is caught further in.
+    // A starter survives any panic; one of the operation itself is caught further in.
     match catch_unwind(AssertUnwindSafe(|| pace::poll(rest.as_mut(), &mut context, allowance))) {
         Ok(Polled::Waits) => {
             tokio::spawn(Waiting { lane, rest: Some(rest) });
@@ -106,7 +106,7 @@ fn begin(lane: Lane, Call { mut rest, allowance }: Call) {
     }
 }
 
-/// A call that waits for something. When it has that and much to do with it, it stands in line again.
+/// A call that waits. When it is woken and announces much work, it queues again.
 struct Waiting {
     lane: Lane,
     rest: Option<Rest>,
@@ -130,8 +130,8 @@ impl Future for Waiting {
     }
 }
 
-/// Lets calls that have waited go on before another one is started. Not tokio's `yield_now`, which comes back only when a
-/// thread has nothing else to do.
+/// Lets calls that have waited continue before another one is started. Unlike tokio's `yield_now`, it returns before the
+/// thread is idle.
 async fn give_way() {
     let mut is_back = false;
     poll_fn(|context| {

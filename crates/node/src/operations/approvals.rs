@@ -1,0 +1,87 @@
+//! Approvals and their ledger.
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::ledger::checkpoint::Checkpoint;
+use bailiwick_model::{Error, Result};
+use bailiwick_runtime::{ApprovalContext, ApprovalRequest, Decide, Question};
+
+use super::call::{Call, json_text, page_answer, page_limit};
+use crate::message::Answer;
+
+pub(super) async fn request(call: Call) -> Result<Answer> {
+    let (handle, mut arguments) = (call.handle()?, call.reader());
+    let subject = arguments.bytes()?;
+    let taken = handle.parsing(subject, 2)?;
+    let question = Question::read(subject)?;
+    let requested_by = arguments.optional_text()?.map(str::to_owned);
+    let (context, ttl_ms) = (ApprovalContext::default(), arguments.whole("ttlMs")?);
+    let request = ApprovalRequest { question, context, requested_by, ttl_ms };
+    let approval = handle.request_approval(request).await?;
+    drop(taken);
+    Ok(Answer(approval.json().into_bytes()))
+}
+
+pub(super) async fn get(call: Call) -> Result<Answer> {
+    let approval = call.handle()?.approval(call.reader().text()?).await?;
+    Ok(Answer(approval.json().into_bytes()))
+}
+
+pub(super) async fn pending(call: Call) -> Result<Answer> {
+    let (handle, mut arguments) = (call.handle()?, call.reader());
+    let (limit, cursor) = (page_limit(&mut arguments)?, arguments.optional_text()?);
+    Ok(page_answer(handle.list_pending_approvals(limit, cursor).await?))
+}
+
+pub(super) async fn respond(call: Call) -> Result<Answer> {
+    let (handle, mut arguments) = (call.handle()?, call.reader());
+    let (approval_id, decide) = (arguments.text()?, decide(arguments.u8()?)?);
+    let (actor, reason) = (arguments.text()?, arguments.optional_text()?);
+    Ok(json_text(&handle.respond_to_approval(approval_id, decide, actor, reason).await?.to_json()))
+}
+
+/// `1` approves, `2` rejects.
+fn decide(number: u8) -> Result<Decide> {
+    match number {
+        1 => Ok(Decide::Approve),
+        2 => Ok(Decide::Reject),
+        _ => Err(Error::Internal("There is no such decision.".to_owned())),
+    }
+}
+
+pub(super) async fn history(call: Call) -> Result<Answer> {
+    let (handle, mut arguments) = (call.handle()?, call.reader());
+    let (limit, cursor) = (page_limit(&mut arguments)?, arguments.optional_text()?);
+    Ok(page_answer(handle.approval_history(limit, cursor).await?))
+}
+
+pub(super) async fn checkpoint(call: Call) -> Result<Answer> {
+    Ok(json_text(&call.handle()?.approval_checkpoint().await?.to_json()))
+}
+
+pub(super) async fn prove(call: Call) -> Result<Answer> {
+    let (handle, mut arguments) = (call.handle()?, call.reader());
+    let sequence = arguments.whole("sequence")?.ok_or_else(|| Error::invalid("prove needs a sequence."))?;
+    Ok(json_text(&handle.prove_approval(sequence).await?.to_json()))
+}
+
+pub(super) async fn prove_consistency(call: Call) -> Result<Answer> {
+    let (handle, mut arguments) = (call.handle()?, call.reader());
+    let from = given_checkpoint(arguments.bytes()?)?;
+    Ok(json_text(&handle.prove_approval_consistency(from).await?.to_json()))
+}
+
+pub(super) async fn verify(call: Call) -> Result<Answer> {
+    let (handle, mut arguments) = (call.handle()?, call.reader());
+    let against = match arguments.bytes()? {
+        [] => None,
+        text => Some(given_checkpoint(text)?),
+    };
+    Ok(json_text(&handle.verify_approvals(against.as_ref()).await?.to_json()))
+}
+
+fn given_checkpoint(text: &[u8]) -> Result<Checkpoint> {
+    let value: Json = json::parse(text, &json::Limits::default())?;
+    Checkpoint::from_json(&value).ok_or_else(|| {
+        Error::invalid("A checkpoint must be { note, size, rootHash }, as approvals.checkpoint() gave it.")
+    })
+}

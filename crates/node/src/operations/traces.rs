@@ -1,0 +1,52 @@
+//! Traces.
+
+use std::time::Duration;
+
+use bailiwick_model::Result;
+use bailiwick_runtime::{HostEvent, TracePage, TracePosition};
+
+use super::call::{Call, array, page_answer, page_limit};
+use crate::message::Answer;
+
+/// The time that a call waits for events before it answers with none. The caller asks again, so that a follower of a handle
+/// learns that it was closed.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub(super) async fn list(call: Call) -> Result<Answer> {
+    let (handle, mut arguments) = (call.handle()?, call.reader());
+    let run_id = arguments.optional_text()?;
+    let (limit, cursor) = (page_limit(&mut arguments)?, arguments.optional_text()?);
+    Ok(page_answer(handle.list_traces(run_id, limit, cursor).await?))
+}
+
+pub(super) async fn end(call: Call) -> Result<Answer> {
+    Ok(Answer(written(call.handle()?.trace_end().await?).into_bytes()))
+}
+
+pub(super) async fn next(call: Call) -> Result<Answer> {
+    let (handle, mut arguments) = (call.handle()?, call.reader());
+    let mut number = || arguments.whole("after").map(Option::unwrap_or_default);
+    let after = TracePosition { host: number()?, runs: number()? };
+    let page = match tokio::time::timeout(PATIENCE, handle.next_traces(after)).await {
+        Ok(page) => page?,
+        Err(_) => TracePage { events: Vec::new(), next: Some(after) },
+    };
+    let next = page.next.map_or_else(|| "null".to_owned(), written);
+    let text = format!("{{\"events\":{},\"next\":{next}}}", array(page.events));
+    Ok(Answer(text.into_bytes()))
+}
+
+pub(super) async fn rejected(call: Call) -> Result<Answer> {
+    call.handle()?.record_event(&HostEvent::RequestRejected).await;
+    Ok(Answer::default())
+}
+
+pub(super) async fn flush(call: Call) -> Result<Answer> {
+    call.handle()?.flush_traces().await?;
+    Ok(Answer::default())
+}
+
+/// A position as JSON text.
+fn written(position: TracePosition) -> String {
+    format!("[{},{}]", position.host, position.runs)
+}
