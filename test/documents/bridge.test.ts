@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { inRoot } from '../../scripts/lib/root.mjs'
-import { Question, Reply } from '../../ts/native/bridge.ts'
+import { Callback, Reply } from '../../ts/native/bridge.ts'
 import { State } from '../../ts/native/shared-memory.ts'
 
 const source = (...path: string[]) => readFileSync(inRoot('crates', 'node', 'src', ...path), 'utf8')
@@ -42,7 +42,7 @@ export type Operation = (typeof Operation)[keyof typeof Operation]
 
   it('has a document that gives the numbers of callbacks, replies and states, alike on both sides', () => {
     const kinds = [...source('callbacks.rs').matchAll(/Ask::(\w)(\w+) => (\d+),/g)]
-    expect(Object.entries(Question)).toEqual(
+    expect(Object.entries(Callback)).toEqual(
       kinds.map(([, first, rest, number]) => [`${first?.toLowerCase()}${rest}`, Number(number)]),
     )
     const states = [...source('completions.rs').matchAll(/const (\w+): u32 = (\d+);/g)]
@@ -54,7 +54,7 @@ export type Operation = (typeof Operation)[keyof typeof Operation]
       ['REQUESTED', State.asked],
       ['CANCELLED', State.over],
     ])
-    expect(document).toContain(`u8 kind (${listed(Question)}) ‖ f64 host ‖ JSON`)
+    expect(document).toContain(`u8 kind (${listed(Callback)}) ‖ f64 host ‖ JSON`)
     expect(document).toContain(`kind of a reply:           ${listed(Reply)} `)
     const { failed, asked, over } = State
     expect(document).toContain(`0 done, ${failed} failed, ${asked} callback requested, ${over} callback cancelled; +2`)

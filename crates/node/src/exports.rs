@@ -61,7 +61,7 @@ pub fn resolve_at_hand(environment: &Held, handle: u32, mut slab: Uint8ArraySlic
         let slab = writable(&mut slab);
         let handle = environment.tables().handles.get(handle)?;
         let id = slab.get(..ID_LENGTH).ok_or_else(out_of_range)?;
-        let Some(found) = std::str::from_utf8(id).ok().and_then(|id| handle.resolve_at_hand(id)) else {
+        let Some(found) = std::str::from_utf8(id).ok().and_then(|id| handle.references().resolve_at_hand(id)) else {
             return Ok(false);
         };
         let header = resolved_header(&found);

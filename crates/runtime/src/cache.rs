@@ -51,7 +51,7 @@ pub struct Computing {
     lead: Lead,
 }
 
-/// What [`TenantHandle::cache_begin`] came to.
+/// What [`Cache::begin`] came to.
 pub enum Begun {
     /// The value is there.
     Value(CacheValue),
@@ -59,14 +59,27 @@ pub enum Begun {
     Compute(Computing),
 }
 
+/// The cache of a tenant.
+#[derive(Clone, Copy)]
+pub struct Cache<'a> {
+    handle: &'a TenantHandle,
+}
+
 impl TenantHandle {
+    /// The cache of a tenant.
+    pub fn cache(&self) -> Cache<'_> {
+        Cache { handle: self }
+    }
+}
+
+impl Cache<'_> {
     /// Reads a cached value. `None`: absent, expired or foreign.
     ///
     /// # Errors
     /// `InvalidInput` for a bad key, and those of the store.
-    pub async fn cache_get(&self, key: &str) -> Result<Option<CacheValue>> {
+    pub async fn get(self, key: &str) -> Result<Option<CacheValue>> {
         check_key(key)?;
-        let Some(access) = self.existing().await? else { return Ok(None) };
+        let Some(access) = self.handle.existing().await? else { return Ok(None) };
         let record = access.read(Kind::Cache, Area::Record, name(&access, key)).await?;
         record.map(|record| CacheValue::read(&record.body)).transpose()
     }
@@ -75,25 +88,25 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `InvalidInput`, `QuotaExceeded` and those of the store.
-    pub async fn cache_set(&self, key: &str, value: CacheValue, ttl_ms: Option<u64>) -> Result<()> {
+    pub async fn set(self, key: &str, value: CacheValue, ttl_ms: Option<u64>) -> Result<()> {
         check_key(key)?;
-        let body = self.cache_body(value)?;
-        self.cache_write(key, body, ttl_ms).await
+        let body = self.body(value)?;
+        self.write(key, body, ttl_ms).await
     }
 
     /// Forgets a cached value. `false`: absent, expired or foreign.
     ///
     /// # Errors
     /// `InvalidInput` for a bad key, and those of the store.
-    pub async fn cache_delete(&self, key: &str) -> Result<bool> {
+    pub async fn delete(self, key: &str) -> Result<bool> {
         check_key(key)?;
-        let Some(access) = self.existing().await? else { return Ok(false) };
+        let Some(access) = self.handle.existing().await? else { return Ok(false) };
         let name = name(&access, key);
         loop {
             let Some(record) = access.read(Kind::Cache, Area::Record, name).await? else { return Ok(false) };
             let when = When::Version(record.version);
             let changes = vec![Change::Delete { kind: Kind::Cache, area: Area::Record, name, when }];
-            if access.commit(changes, &self.engine_limits, Durability::Relaxed).await? == Committed::Done {
+            if access.commit(changes, &self.handle.engine_limits, Durability::Relaxed).await? == Committed::Done {
                 return Ok(true);
             }
         }
@@ -104,25 +117,25 @@ impl TenantHandle {
     /// # Errors
     /// `InvalidInput` for a bad key or time to live, those of the store, and `Closed` if the handle or the store is
     /// closed while this waits.
-    pub async fn cache_begin(&self, key: &str, ttl_ms: Option<u64>) -> Result<Begun> {
+    pub async fn begin(self, key: &str, ttl_ms: Option<u64>) -> Result<Begun> {
         check_key(key)?;
-        expiry(self.scope.now(), ttl_ms)?;
-        let access = self.scope.for_writing().await?;
+        expiry(self.handle.scope.now(), ttl_ms)?;
+        let access = self.handle.scope.for_writing().await?;
         let name = name(&access, key);
         loop {
-            if let Some(value) = self.cache_get(key).await? {
+            if let Some(value) = self.get(key).await? {
                 return Ok(Begun::Value(value));
             }
-            match access.turn(name, &self.closing).await? {
+            match access.turn(name, &self.handle.closing).await? {
                 // Whoever had the lead before may have finished between the look and the turn.
                 Turn::Lead(lead) => {
-                    return Ok(match self.cache_get(key).await? {
+                    return Ok(match self.get(key).await? {
                         Some(value) => Begun::Value(value),
                         None => Begun::Compute(Computing { key: key.to_owned(), ttl_ms, lead }),
                     });
                 }
                 Turn::Made(body) => {
-                    self.reserve(body.len() as u64)?;
+                    self.handle.reserve(body.len() as u64)?;
                     return Ok(Begun::Value(CacheValue::read(&body)?));
                 }
                 Turn::GivenUp => {}
@@ -133,27 +146,27 @@ impl TenantHandle {
     /// Ends a computation: caches the value and gives it to those who wait.
     ///
     /// # Errors
-    /// As [`TenantHandle::cache_set`]; then those who wait compute it themselves.
-    pub async fn cache_computed(&self, computing: Computing, value: CacheValue) -> Result<()> {
-        let body = self.cache_body(value)?;
-        self.cache_write(&computing.key, body.clone(), computing.ttl_ms).await?;
+    /// As [`Cache::set`]; then those who wait compute it themselves.
+    pub async fn computed(self, computing: Computing, value: CacheValue) -> Result<()> {
+        let body = self.body(value)?;
+        self.write(&computing.key, body.clone(), computing.ttl_ms).await?;
         computing.lead.made(Arc::new(body));
         Ok(())
     }
 
-    fn cache_body(&self, value: CacheValue) -> Result<Vec<u8>> {
-        let _taken = if let CacheValue::Json(text) = &value { self.parsing(text, 0)? } else { None };
+    fn body(self, value: CacheValue) -> Result<Vec<u8>> {
+        let _taken = if let CacheValue::Json(text) = &value { self.handle.parsing(text, 0)? } else { None };
         value.write()
     }
 
-    async fn cache_write(&self, key: &str, body: Vec<u8>, ttl_ms: Option<u64>) -> Result<()> {
-        self.check_value_bytes(body.len().saturating_sub(1))?;
-        let expires_at = expiry(self.scope.now(), ttl_ms.or_else(|| self.retention_ms(Kind::Cache)))?;
+    async fn write(self, key: &str, body: Vec<u8>, ttl_ms: Option<u64>) -> Result<()> {
+        self.handle.check_value_bytes(body.len().saturating_sub(1))?;
+        let expires_at = expiry(self.handle.scope.now(), ttl_ms.or_else(|| self.handle.retention_ms(Kind::Cache)))?;
         let counted = Some(body.len() as u64 - 1);
-        let access = self.scope.for_writing().await?;
+        let access = self.handle.scope.for_writing().await?;
         let (kind, area, name) = (Kind::Cache, Area::Record, name(&access, key));
         let changes = vec![Change::Write { kind, area, name, body, expires_at, counted, when: When::Any }];
-        access.commit(changes, &self.engine_limits, Durability::Relaxed).await?;
+        access.commit(changes, &self.handle.engine_limits, Durability::Relaxed).await?;
         Ok(())
     }
 }

@@ -45,7 +45,7 @@ impl TenantHandle {
         if self.scope.existing().await?.is_none() {
             return Ok(None);
         }
-        match self.approval_checkpoint().await {
+        match self.approvals().checkpoint().await {
             Ok(checkpoint) if checkpoint.size > 0 => Ok(Some(checkpoint.to_json())),
             Ok(_) | Err(Error::StoreCorrupt(_)) => Ok(None),
             Err(error) => Err(error),

@@ -8,7 +8,7 @@ use bailiwick_model::{Error, Json, Kind, Result};
 use bailiwick_tenancy::{Access, Closing, Count, Held, Lane, Scope, Store, Taken};
 
 use crate::catalogue::Catalogue;
-use crate::reference_input::check_size;
+use crate::references::check_size;
 use crate::validated::Validated;
 
 /// What is parsed of a text up to so many bytes is not counted.

@@ -60,70 +60,70 @@ pub(crate) struct Leftover {
     pub(crate) rows: u64,
 }
 
-impl TenantHandle {
-    /// Removes a journal that nobody has any more, from its end, so that it can be gone on with anywhere, and then what led
-    /// to it. Says how many rows that were.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub(crate) async fn discard(&self, access: &Access, kind: Kind, name: Name, due: u64) -> Result<u64> {
-        let last = Entries { from: 0, to: u64::MAX, reverse: true, limit: 1 };
-        let mut end = access.entries(kind, name, last).await?.first().map_or(0, |(last, _)| last + 1);
-        let removed = end + 2;
-        while end > 0 {
-            let start = end.saturating_sub(ENTRIES_A_COMMIT);
-            let entry = |sequence| Change::Delete { kind, area: Area::Entry(sequence), name, when: When::Any };
-            let changes = (start..end).rev().map(entry).collect();
-            self.done(access.commit(changes, &self.engine_limits, Durability::Relaxed).await?)?;
-            end = start;
-        }
-        let changes =
-            vec![Change::Delete { kind, area: Area::Record, name, when: When::Any }, not_due(kind, name, due)];
-        self.done(access.commit(changes, &self.engine_limits, Durability::Relaxed).await?)?;
-        Ok(removed)
+/// Removes a journal that no thread or run has any more, from its end, so that this can be continued anywhere, and then the
+/// row that led to it. Returns the number of rows.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn discard(handle: &TenantHandle, access: &Access, kind: Kind, name: Name, due: u64) -> Result<u64> {
+    let last = Entries { from: 0, to: u64::MAX, reverse: true, limit: 1 };
+    let mut end = access.entries(kind, name, last).await?.first().map_or(0, |(last, _)| last + 1);
+    let removed = end + 2;
+    while end > 0 {
+        let start = end.saturating_sub(ENTRIES_A_COMMIT);
+        let entry = |sequence| Change::Delete { kind, area: Area::Entry(sequence), name, when: When::Any };
+        let changes = (start..end).rev().map(entry).collect();
+        unconditional(access.commit(changes, &handle.engine_limits, Durability::Relaxed).await?)?;
+        end = start;
     }
+    let changes = vec![Change::Delete { kind, area: Area::Record, name, when: When::Any }, not_due(kind, name, due)];
+    unconditional(access.commit(changes, &handle.engine_limits, Durability::Relaxed).await?)?;
+    Ok(removed)
+}
 
-    /// Removes what is left of items that are gone, of so many of them at most (1 to 1,000).
-    ///
-    /// # Errors
-    /// `InvalidInput` for the number, and those of the store; what was removed so far is gone.
-    pub(crate) async fn sweep_leftover(&self, kind: Kind, most: usize) -> Result<Leftover> {
-        let mut removed = Leftover::default();
-        let Some(access) = self.scope.existing().await? else { return Ok(removed) };
-        for (due, name) in due_now(&access, kind, most).await? {
-            let is_gone = match kind {
-                Kind::Threads => self.retire(&access, name).await?,
-                // A run that ended is written no more.
-                _ => access.read(kind, Area::Record, name).await?.is_none(),
-            };
-            if is_gone {
-                removed.rows += self.discard(&access, kind, name, due).await?;
-                removed.items += 1;
-            }
-        }
-        Ok(removed)
-    }
-
-    /// The same, however many there are. Says how many rows it removed.
-    ///
-    /// # Errors
-    /// As [`TenantHandle::sweep_leftover`].
-    pub(crate) async fn sweep_all_leftover(&self, kind: Kind) -> Result<u64> {
-        let mut rows = 0;
-        loop {
-            let removed = self.sweep_leftover(kind, JOURNALS).await?;
-            if removed.items == 0 {
-                return Ok(rows);
-            }
-            rows += removed.rows;
+/// Removes the rest of items that are gone, of at most `most` of them (1 to 1,000).
+///
+/// # Errors
+/// `InvalidInput` for the number, and those of the store; what was removed before stays removed.
+pub(crate) async fn sweep(handle: &TenantHandle, kind: Kind, most: usize) -> Result<Leftover> {
+    let mut removed = Leftover::default();
+    let Some(access) = handle.scope.existing().await? else { return Ok(removed) };
+    for (due, name) in due_now(&access, kind, most).await? {
+        let is_gone = match kind {
+            Kind::Threads => handle.threads().retire(&access, name).await?,
+            // A run that has ended is not written any more.
+            _ => access.read(kind, Area::Record, name).await?.is_none(),
+        };
+        if is_gone {
+            removed.rows += discard(handle, &access, kind, name, due).await?;
+            removed.items += 1;
         }
     }
+    Ok(removed)
+}
 
-    /// For commits without a condition that could fail.
-    pub(crate) fn done(&self, committed: Committed) -> Result<()> {
-        match committed {
-            Committed::Done => Ok(()),
-            Committed::Conflict(_) => Err(Error::Internal("A commit without conditions had a conflict.".to_owned())),
+/// As [`sweep`], of all items. Returns the number of rows.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn sweep_all(handle: &TenantHandle, kind: Kind) -> Result<u64> {
+    let mut rows = 0;
+    loop {
+        let removed = sweep(handle, kind, JOURNALS).await?;
+        if removed.items == 0 {
+            return Ok(rows);
         }
+        rows += removed.rows;
+    }
+}
+
+/// The outcome of a commit without conditions.
+///
+/// # Errors
+/// `Internal` for a conflict, which it cannot have.
+pub(crate) fn unconditional(committed: Committed) -> Result<()> {
+    match committed {
+        Committed::Done => Ok(()),
+        Committed::Conflict(_) => Err(Error::Internal("A commit without conditions had a conflict.".to_owned())),
     }
 }

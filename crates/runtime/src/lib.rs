@@ -8,12 +8,10 @@ mod handle;
 mod leftover;
 #[cfg(doctest)]
 mod out_of_reach;
+mod page;
 mod plans;
-mod reference_input;
-mod reference_life;
-mod reference_record;
 mod references;
-mod resolved;
+mod retry;
 mod runs;
 mod schema;
 mod sweep;
@@ -22,21 +20,21 @@ mod traces;
 mod validated;
 
 pub use approvals::{
-    Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Decide, Problem, Question, Subject, VerifyReport,
+    Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Approvals, Decide, Problem, Question, Subject,
+    VerifyReport,
 };
 pub use bailiwick_tenancy::{
     CheckReport, Clock, Copied, DEFAULT_LIMIT, Departure, Health, Held, Lane, Moved, Outcome, Progress, Promptness,
     RootKey, Stats, Store, StoreOptions, stores,
 };
-pub use cache::{Begun, CacheValue, Computing};
+pub use cache::{Begun, Cache, CacheValue, Computing};
 pub use catalogue::Catalogue;
 pub use handle::TenantHandle;
-pub use plans::{Plan, PlanStatus};
-pub use reference_input::{PutContent, PutItem};
-pub use reference_record::Reference;
-pub use references::Page;
-pub use resolved::Resolved;
+pub use page::Page;
+pub use plans::{Plan, PlanStatus, Plans};
+pub use references::{PutContent, PutItem, Reference, References, Resolved};
 pub use runs::{Ask, Asked, Callbacks, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest, RunStatus};
 pub use sweep::{Swept, keep_swept, sweep};
-pub use traces::{HostEvent, TracePage, TracePosition};
+pub use threads::Threads;
+pub use traces::{HostEvent, TracePage, TracePosition, Traces};
 pub use validated::Validated;

@@ -3,7 +3,7 @@
 //! A handle reads for its tenant:
 //! ```
 //! # use bailiwick_runtime::{Store, TenantHandle};
-//! async fn reach(store: &Store, handle: &TenantHandle) { let _ = handle.resolve("ref_").await; }
+//! async fn reach(store: &Store, handle: &TenantHandle) { let _ = handle.references().resolve("ref_").await; }
 //! ```
 //! and does not say how:
 //! ```compile_fail,E0616
@@ -18,7 +18,7 @@
 //! No verb takes a tenant:
 //! ```compile_fail,E0061
 //! # use bailiwick_runtime::{Store, TenantHandle};
-//! async fn reach(store: &Store, handle: &TenantHandle) { let _ = handle.resolve("other", "ref_").await; }
+//! async fn reach(store: &Store, handle: &TenantHandle) { let _ = handle.references().resolve("other", "ref_").await; }
 //! ```
 //! and what leads to a tenant's rows has no name here:
 //! ```compile_fail,E0432

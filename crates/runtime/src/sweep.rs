@@ -11,6 +11,7 @@ use bailiwick_tenancy::{Chore, Done, Promptness, Store};
 
 use crate::catalogue::Catalogue;
 use crate::handle::TenantHandle;
+use crate::leftover;
 
 /// How long a store is left alone between two rounds.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -60,8 +61,8 @@ async fn one(store: &Arc<Store>, chore: Chore, swept: &mut Swept) -> Result<()> 
         let (catalogue, limits, retention) = (Arc::new(Catalogue::empty()), Limits::default(), Retention::default());
         let handle = TenantHandle::of_scope(scope, tenant, catalogue, limits, retention);
         let done = match kind {
-            Kind::Approvals => handle.expire_approvals().await.map(|expired| swept.expired_approvals += expired),
-            _ => handle.sweep_all_leftover(kind).await.map(|removed| swept.removed += removed),
+            Kind::Approvals => handle.approvals().expire().await.map(|expired| swept.expired_approvals += expired),
+            _ => leftover::sweep_all(&handle, kind).await.map(|removed| swept.removed += removed),
         };
         match done {
             // Erased meanwhile: there is nothing of the tenant to look after. Of a closed store the chore itself tells.

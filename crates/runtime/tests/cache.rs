@@ -14,7 +14,7 @@ use support::{at_once, catalogue, handle, handle_of, memory_store};
 type Beginning<'a> = Pin<Box<dyn Future<Output = Result<Begun>> + 'a>>;
 
 fn begin<'a>(handle: &'a TenantHandle, key: &'a str) -> Beginning<'a> {
-    Box::pin(handle.cache_begin(key, None))
+    Box::pin(handle.cache().begin(key, None))
 }
 
 /// Polls once: `None` while it waits.
@@ -48,16 +48,16 @@ fn json(text: &str) -> CacheValue {
 fn b8_a_cached_value_expires_by_call_or_retention() {
     let store = memory_store();
     let handle = handle_of(&store, "acme", "v1", r#","retention":{"cache":{"ttlMs":500}}"#, &catalogue());
-    at_once(handle.cache_set("call", json("1"), Some(1000))).unwrap();
-    at_once(handle.cache_set("kind", json("2"), None)).unwrap();
+    at_once(handle.cache().set("call", json("1"), Some(1000))).unwrap();
+    at_once(handle.cache().set("kind", json("2"), None)).unwrap();
     assert!(store.advance(499));
-    assert_eq!(at_once(handle.cache_get("kind")).unwrap(), Some(json("2")));
+    assert_eq!(at_once(handle.cache().get("kind")).unwrap(), Some(json("2")));
     assert!(store.advance(1));
-    assert_eq!(at_once(handle.cache_get("kind")).unwrap(), None);
-    assert!(!at_once(handle.cache_delete("kind")).unwrap());
-    assert_eq!(at_once(handle.cache_get("call")).unwrap(), Some(json("1")));
+    assert_eq!(at_once(handle.cache().get("kind")).unwrap(), None);
+    assert!(!at_once(handle.cache().delete("kind")).unwrap());
+    assert_eq!(at_once(handle.cache().get("call")).unwrap(), Some(json("1")));
     assert!(store.advance(500));
-    assert_eq!(at_once(handle.cache_get("call")).unwrap(), None);
+    assert_eq!(at_once(handle.cache().get("call")).unwrap(), None);
     computing(poll(&mut begin(&handle, "call")));
 }
 
@@ -65,14 +65,14 @@ fn b8_a_cached_value_expires_by_call_or_retention() {
 fn m4_the_same_key_is_another_one_for_every_tenant() {
     let store = memory_store();
     let (acme, other) = (handle(&store, "acme"), handle(&store, "acme/"));
-    at_once(acme.cache_set("key", json("1"), None)).unwrap();
-    assert_eq!(at_once(other.cache_get("key")).unwrap(), None);
-    at_once(other.cache_set("key", CacheValue::Bytes(vec![2]), None)).unwrap();
-    assert_eq!(at_once(acme.cache_get("key")).unwrap(), Some(json("1")));
-    assert!(at_once(other.cache_delete("key")).unwrap());
-    assert_eq!(at_once(acme.cache_get("key")).unwrap(), Some(json("1")));
+    at_once(acme.cache().set("key", json("1"), None)).unwrap();
+    assert_eq!(at_once(other.cache().get("key")).unwrap(), None);
+    at_once(other.cache().set("key", CacheValue::Bytes(vec![2]), None)).unwrap();
+    assert_eq!(at_once(acme.cache().get("key")).unwrap(), Some(json("1")));
+    assert!(at_once(other.cache().delete("key")).unwrap());
+    assert_eq!(at_once(acme.cache().get("key")).unwrap(), Some(json("1")));
     for key in ["", "KEY", "key ", "*", "k%", "__proto__"] {
-        assert_ne!(at_once(acme.cache_get(key)).ok().flatten(), Some(json("1")), "{key}");
+        assert_ne!(at_once(acme.cache().get(key)).ok().flatten(), Some(json("1")), "{key}");
     }
 }
 
@@ -86,12 +86,12 @@ fn m4_one_computes_and_the_others_of_its_tenant_wait() {
     // Neither another key nor another tenant has to wait.
     computing(poll(&mut begin(&acme, "another key")));
     computing(poll(&mut begin(&other, "key")));
-    at_once(acme.cache_computed(lead, json("7"))).unwrap();
+    at_once(acme.cache().computed(lead, json("7"))).unwrap();
     for follower in &mut followers {
         assert_eq!(value(poll(follower)), json("7"));
     }
     assert_eq!(value(poll(&mut begin(&twin, "key"))), json("7"));
-    assert_eq!(at_once(other.cache_get("key")).unwrap(), None);
+    assert_eq!(at_once(other.cache().get("key")).unwrap(), None);
 }
 
 #[test]
@@ -104,10 +104,10 @@ fn m4_when_the_leader_gives_up_the_next_one_leads() {
     let lead = computing(poll(&mut second));
     assert!(poll(&mut third).is_none());
     // A failure is not cached, and a value that is refused is one.
-    assert!(at_once(handle.cache_computed(lead, json("not json"))).is_err());
+    assert!(at_once(handle.cache().computed(lead, json("not json"))).is_err());
     let lead = computing(poll(&mut third));
-    at_once(handle.cache_computed(lead, json("3"))).unwrap();
-    assert_eq!(at_once(handle.cache_get("key")).unwrap(), Some(json("3")));
+    at_once(handle.cache().computed(lead, json("3"))).unwrap();
+    assert_eq!(at_once(handle.cache().get("key")).unwrap(), Some(json("3")));
 }
 
 #[test]
@@ -116,10 +116,10 @@ fn m4_a_value_over_the_quota_lets_the_next_one_lead() {
     let lead = computing(poll(&mut begin(&handle, "key")));
     let mut follower = begin(&handle, "key");
     assert!(poll(&mut follower).is_none());
-    let refused = at_once(handle.cache_computed(lead, CacheValue::Bytes(vec![0; 11]))).err();
+    let refused = at_once(handle.cache().computed(lead, CacheValue::Bytes(vec![0; 11]))).err();
     assert_eq!(refused.unwrap().code(), "QUOTA_EXCEEDED");
     let lead = computing(poll(&mut follower));
-    at_once(handle.cache_computed(lead, CacheValue::Bytes(vec![0; 10]))).unwrap();
+    at_once(handle.cache().computed(lead, CacheValue::Bytes(vec![0; 10]))).unwrap();
 }
 
 #[test]
@@ -129,9 +129,9 @@ fn m4_whoever_stops_waiting_holds_nobody_up() {
     let mut follower = begin(&handle, "key");
     assert!(poll(&mut follower).is_none());
     drop(follower);
-    at_once(handle.cache_set("key", json("1"), None)).unwrap();
+    at_once(handle.cache().set("key", json("1"), None)).unwrap();
     assert_eq!(value(poll(&mut begin(&handle, "key"))), json("1"));
-    assert!(at_once(handle.cache_delete("key")).unwrap());
+    assert!(at_once(handle.cache().delete("key")).unwrap());
     assert!(poll(&mut begin(&handle, "key")).is_none());
     drop(lead);
     computing(poll(&mut begin(&handle, "key")));
@@ -170,12 +170,12 @@ fn m4_closing_a_handle_ends_the_waits_of_that_handle_alone_and_wakes_them() {
     assert!(poll(&mut other).is_none());
     // Waiting for real: without the wake-up this would hang.
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| support::wait(twin.cache_begin("key", None)).err().map(|error| error.code()));
+        let waiting = scope.spawn(|| support::wait(twin.cache().begin("key", None)).err().map(|error| error.code()));
         twin.close();
         assert_eq!(waiting.join().unwrap(), Some("CLOSED"));
     });
     assert!(poll(&mut other).is_none());
-    at_once(acme.cache_computed(lead, json("7"))).unwrap();
+    at_once(acme.cache().computed(lead, json("7"))).unwrap();
     assert_eq!(value(poll(&mut other)), json("7"));
 }
 
@@ -185,7 +185,7 @@ fn m4_values_come_back_in_the_form_they_had() {
     for value in
         [json(r#"{"b":1,"a":[]}"#), json("null"), CacheValue::Bytes(Vec::new()), CacheValue::Bytes(vec![9; 70_000])]
     {
-        at_once(handle.cache_set("key", value.clone(), None)).unwrap();
-        assert_eq!(at_once(handle.cache_get("key")).unwrap(), Some(value));
+        at_once(handle.cache().set("key", value.clone(), None)).unwrap();
+        assert_eq!(at_once(handle.cache().get("key")).unwrap(), Some(value));
     }
 }

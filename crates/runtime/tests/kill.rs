@@ -123,7 +123,7 @@ async fn ask_and_decide(acme: &TenantHandle, acknowledged: &Acknowledged, random
     let mut requests = Vec::new();
     for _ in 0..1 + random.below(3) {
         let question = if random.one_in(3) {
-            let plan = acme.save_plan(br#"{"type":"launch","goal":"ship","steps":[]}"#, None).await.unwrap();
+            let plan = acme.plans().save(br#"{"type":"launch","goal":"ship","steps":[]}"#, None).await.unwrap();
             Question::Plan { plan_id: plan.plan_id }
         } else {
             Question::Tool { tool: "ship".to_owned(), input: Json::Number(random.below(10) as f64) }
@@ -131,7 +131,7 @@ async fn ask_and_decide(acme: &TenantHandle, acknowledged: &Acknowledged, random
         let ttl_ms = random.one_in(6).then_some(1);
         requests.push(ApprovalRequest { question, context: ApprovalContext::default(), requested_by: None, ttl_ms });
     }
-    let approvals = acme.request_approvals(requests, &|_| Vec::new()).await.unwrap().unwrap();
+    let approvals = acme.approvals().request_all(requests, &|_| Vec::new()).await.unwrap().unwrap();
     for approval in &approvals {
         acknowledged.say(&format!("asked {}", approval.approval_id));
     }
@@ -139,11 +139,11 @@ async fn ask_and_decide(acme: &TenantHandle, acknowledged: &Acknowledged, random
         let id = &approval.approval_id;
         let record = match random.below(8) {
             0 => continue,
-            1 => acme.withdraw_approvals(&[id], None, Vec::new()).await.unwrap().unwrap().pop(),
+            1 => acme.approvals().withdraw(&[id], None, Vec::new()).await.unwrap().unwrap().pop(),
             number => {
                 let decide = if number % 2 == 0 { Decide::Approve } else { Decide::Reject };
                 // It may have expired.
-                acme.respond_to_approval(id, decide, "kim", Some("because")).await.ok()
+                acme.approvals().respond(id, decide, "kim", Some("because")).await.ok()
             }
         };
         if let Some(record) = record {
@@ -206,8 +206,8 @@ async fn check(home: &Home, before: Option<&Checkpoint>) -> Checkpoint {
     let store = open(place, home.url().as_deref()).await;
     let acme = handle(&store, "acme");
     // First, so that what has expired has its record.
-    let pending = all(async |cursor| acme.list_pending_approvals(1000, cursor.as_deref()).await.unwrap()).await;
-    let history = all(async |cursor| acme.approval_history(1000, cursor.as_deref()).await.unwrap()).await;
+    let pending = all(async |cursor| acme.approvals().pending(1000, cursor.as_deref()).await.unwrap()).await;
+    let history = all(async |cursor| acme.approvals().history(1000, cursor.as_deref()).await.unwrap()).await;
     let records: Vec<ApprovalRecord> = history.iter().map(|text| record(text)).collect();
     let by_approval: BTreeMap<&str, &ApprovalRecord> =
         records.iter().map(|record| (record.approval_id.as_str(), record)).collect();
@@ -225,7 +225,7 @@ async fn check(home: &Home, before: Option<&Checkpoint>) -> Checkpoint {
     let listed: BTreeSet<String> = listed.collect();
     let decided = by_approval.keys().map(|id| (*id).to_owned());
     for id in asked.iter().cloned().chain(listed.iter().cloned()).chain(decided).collect::<BTreeSet<_>>() {
-        let approval = acme.approval(&id).await.unwrap();
+        let approval = acme.approvals().get(&id).await.unwrap();
         let record = by_approval.get(id.as_str());
         let status = record.map_or(ApprovalStatus::Pending, |record| ApprovalStatus::Decided(record.decision));
         assert_eq!(approval.status, status, "{id}: pending without a record, or decided with it");
@@ -237,12 +237,12 @@ async fn check(home: &Home, before: Option<&Checkpoint>) -> Checkpoint {
                 Some(Decision::Rejected) => PlanStatus::Rejected,
                 _ => PlanStatus::Draft,
             };
-            assert_eq!(acme.load_plan(plan_id, None).await.unwrap().status, expected, "the plan of {id}");
+            assert_eq!(acme.plans().load(plan_id, None).await.unwrap().status, expected, "the plan of {id}");
         }
     }
-    let report = acme.verify_approvals(before).await.unwrap();
+    let report = acme.approvals().verify(before).await.unwrap();
     assert_eq!((report.size, report.problems), (records.len() as u64, Vec::new()));
-    let checkpoint = acme.approval_checkpoint().await.unwrap();
+    let checkpoint = acme.approvals().checkpoint().await.unwrap();
     store.close().await;
     checkpoint
 }

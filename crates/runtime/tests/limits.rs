@@ -36,7 +36,7 @@ fn quota(quota: &str, limit: u64, used: u64, more: u64) -> Error {
 /// Everything a tenant can see of its state.
 async fn state(handle: &TenantHandle) -> String {
     let usage = handle.usage().await.unwrap();
-    let references = handle.list_references(None, 1000, None).await.unwrap().items;
+    let references = handle.references().list(None, 1000, None).await.unwrap().items;
     format!("{usage:?} {references:?}")
 }
 
@@ -66,19 +66,19 @@ fn texts(texts: &[&str]) -> Vec<PutItem> {
 #[test]
 fn b9_the_number_of_references_is_limited() {
     limited(r#"{"items":{"references":3}}"#, async |handle| {
-        handle.put_references(texts(&["a", "b"])).await.unwrap();
+        handle.references().put(texts(&["a", "b"])).await.unwrap();
         let before = state(&handle).await;
-        let refused = handle.put_references(texts(&["c", "d"])).await.err();
+        let refused = handle.references().put(texts(&["c", "d"])).await.err();
         assert_eq!(refused, Some(quota("items.references", 3, 2, 2)));
         assert_eq!(state(&handle).await, before, "nothing of a refused putMany is there");
         let c = put(&handle, text("free", "c")).await;
         // At the limit: what is there already may be put again, something else may take the place of what is deleted.
-        handle.put_references(texts(&["a", "b", "c", "a"])).await.unwrap();
-        assert_eq!(handle.put_references(texts(&["d"])).await.err(), Some(quota("items.references", 3, 3, 1)));
-        assert!(handle.delete_reference(&c).await.unwrap());
+        handle.references().put(texts(&["a", "b", "c", "a"])).await.unwrap();
+        assert_eq!(handle.references().put(texts(&["d"])).await.err(), Some(quota("items.references", 3, 3, 1)));
+        assert!(handle.references().delete(&c).await.unwrap());
         put(&handle, text("free", "d")).await;
         // Another kind has limits of its own.
-        handle.cache_set("key", CacheValue::Bytes(vec![1]), None).await.unwrap();
+        handle.cache().set("key", CacheValue::Bytes(vec![1]), None).await.unwrap();
     });
 }
 
@@ -86,16 +86,16 @@ fn b9_the_number_of_references_is_limited() {
 fn b9_the_bytes_over_all_kinds_are_limited() {
     limited(r#"{"bytes":10000}"#, async |handle| {
         let large = put(&handle, bytes("blob", PutContent::Bytes(vec![1; 6000]))).await;
-        handle.cache_set("key", CacheValue::Bytes(vec![2; 3000]), None).await.unwrap();
+        handle.cache().set("key", CacheValue::Bytes(vec![2; 3000]), None).await.unwrap();
         let before = state(&handle).await;
         let items = vec![text("free", "x"), bytes("blob", PutContent::Bytes(vec![2; 5000]))];
-        assert_eq!(handle.put_references(items).await.err(), Some(quota("bytes", 10_000, 9_000, 5_001)));
-        let refused = handle.cache_set("key", CacheValue::Bytes(vec![3; 4001]), None).await.err();
+        assert_eq!(handle.references().put(items).await.err(), Some(quota("bytes", 10_000, 9_000, 5_001)));
+        let refused = handle.cache().set("key", CacheValue::Bytes(vec![3; 4001]), None).await.err();
         assert_eq!(refused, Some(quota("bytes", 10_000, 9_000, 1_001)));
         assert_eq!(state(&handle).await, before);
-        assert_eq!(handle.cache_get("key").await.unwrap(), Some(CacheValue::Bytes(vec![2; 3000])));
-        assert!(handle.delete_reference(&large).await.unwrap());
-        handle.cache_set("key", CacheValue::Bytes(vec![3; 9000]), None).await.unwrap();
+        assert_eq!(handle.cache().get("key").await.unwrap(), Some(CacheValue::Bytes(vec![2; 3000])));
+        assert!(handle.references().delete(&large).await.unwrap());
+        handle.cache().set("key", CacheValue::Bytes(vec![3; 9000]), None).await.unwrap();
     });
 }
 
@@ -105,12 +105,12 @@ fn b9_the_bytes_of_one_value_are_limited() {
         let value = |length| bytes("blob", PutContent::Bytes(vec![1; length]));
         put(&handle, value(100)).await;
         let before = state(&handle).await;
-        let refused = handle.put_references(vec![value(7), value(101)]).await.err();
+        let refused = handle.references().put(vec![value(7), value(101)]).await.err();
         assert_eq!(refused, Some(quota("valueBytes", 100, 101, 0)));
-        let refused = handle.cache_set("key", CacheValue::Bytes(vec![1; 101]), None).await.err();
+        let refused = handle.cache().set("key", CacheValue::Bytes(vec![1; 101]), None).await.err();
         assert_eq!(refused, Some(quota("valueBytes", 100, 101, 0)));
-        handle.cache_set("key", CacheValue::Bytes(vec![1; 100]), None).await.unwrap();
-        assert!(handle.cache_delete("key").await.unwrap());
+        handle.cache().set("key", CacheValue::Bytes(vec![1; 100]), None).await.unwrap();
+        assert!(handle.cache().delete("key").await.unwrap());
         assert_eq!(state(&handle).await, before);
     });
 }
@@ -129,7 +129,7 @@ fn m5_one_bad_value_of_many_leaves_nothing_behind() {
             PutItem { ttl_ms: Some(0), ..text("free", "x") },
             PutItem { media_type: Some("text/csv\r\nx: y".to_owned()), ..text("free", "x") },
         ] {
-            let refused = handle.put_references(vec![text("free", "good"), bad]).await.err();
+            let refused = handle.references().put(vec![text("free", "good"), bad]).await.err();
             assert_eq!(refused.unwrap().code(), "INVALID_INPUT");
         }
         assert_eq!(state(&handle).await, before);
@@ -140,10 +140,10 @@ fn m5_one_bad_value_of_many_leaves_nothing_behind() {
 #[test]
 fn b9_limits_of_a_kind_hold_beside_each_other() {
     limited(r#"{"items":{"cache":1}}"#, async |handle| {
-        handle.cache_set("one", CacheValue::Bytes(vec![]), None).await.unwrap();
-        let refused = handle.cache_set("two", CacheValue::Bytes(vec![]), None).await.err();
+        handle.cache().set("one", CacheValue::Bytes(vec![]), None).await.unwrap();
+        let refused = handle.cache().set("two", CacheValue::Bytes(vec![]), None).await.err();
         assert_eq!(refused, Some(quota("items.cache", 1, 1, 1)));
-        handle.cache_set("one", CacheValue::Json(b"2".to_vec()), None).await.unwrap();
+        handle.cache().set("one", CacheValue::Json(b"2".to_vec()), None).await.unwrap();
         let usage = handle.usage().await.unwrap();
         assert!(usage.iter().any(|(kind, count)| *kind == Kind::Cache && count.items == 1 && count.bytes == 1));
     });
@@ -218,11 +218,11 @@ fn every_refusal_says_what_is_used_and_what_is_asked_for() {
     }
     limited(r#"{"bytes":100}"#, async |handle| {
         put(&handle, blob(60)).await;
-        let refused = handle.put_references(vec![blob(50)]).await.err();
+        let refused = handle.references().put(vec![blob(50)]).await.err();
         assert_eq!(told(refused), ("bytes".to_owned(), 100, 60, 50));
     });
     limited(r#"{"valueBytes":100}"#, async |handle| {
-        let refused = handle.put_references(vec![blob(150)]).await.err();
+        let refused = handle.references().put(vec![blob(150)]).await.err();
         let said = refused.as_ref().map(ToString::to_string).unwrap_or_default();
         assert!(said.contains("The value has 150 bytes; the tenant's limit on valueBytes allows 100."), "{said}");
         assert_eq!(told(refused), ("valueBytes".to_owned(), 100, 150, 0));
@@ -247,20 +247,24 @@ fn every_refusal_says_what_is_used_and_what_is_asked_for() {
 async fn add(handle: &TenantHandle, kind: Kind, number: usize) -> Result<(), Error> {
     let name = number.to_string();
     match kind {
-        Kind::References => handle.put_references(vec![text("free", &name)]).await.map(drop),
-        Kind::Cache => handle.cache_set(&name, CacheValue::Bytes(vec![1]), None).await,
+        Kind::References => handle.references().put(vec![text("free", &name)]).await.map(drop),
+        Kind::Cache => handle.cache().set(&name, CacheValue::Bytes(vec![1]), None).await,
         Kind::Plans => {
             let plan = format!(r#"{{"planId":"{name}","type":"report","goal":"g","steps":[]}}"#);
-            handle.save_plan(plan.as_bytes(), None).await.map(drop)
+            handle.plans().save(plan.as_bytes(), None).await.map(drop)
         }
         Kind::Approvals => {
             let question = Question::Tool { tool: "send".to_owned(), input: Json::Null };
             let (context, requested_by) = (ApprovalContext::default(), None);
-            handle.request_approval(ApprovalRequest { question, context, requested_by, ttl_ms: None }).await.map(drop)
+            handle
+                .approvals()
+                .request(ApprovalRequest { question, context, requested_by, ttl_ms: None })
+                .await
+                .map(drop)
         }
         Kind::Threads => {
             let message = br#"[{"role":"user","parts":[{"type":"text","text":"x"}],"createdAt":5}]"#;
-            handle.append_messages(&name, message, None).await.map(drop)
+            handle.threads().append(&name, message, None).await.map(drop)
         }
         Kind::Runs => {
             let request = RunRequest {

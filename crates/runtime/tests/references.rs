@@ -61,7 +61,7 @@ fn json(text: &str) -> PutContent {
 }
 
 async fn listed(handle: &TenantHandle) -> Vec<String> {
-    handle.list_references(None, 100, None).await.unwrap().items
+    handle.references().list(None, 100, None).await.unwrap().items
 }
 
 #[test]
@@ -70,16 +70,16 @@ fn m11_both_versions_of_a_tenant_have_the_same_state() {
     let first = handle_of(&store, "acme", "v1", "", &rules);
     let id = at_once(put(&first, text("free", "kept")));
     at_once(put(&first, text("free", "kept too")));
-    at_once(first.cache_set("key", CacheValue::Bytes(vec![1]), None)).unwrap();
+    at_once(first.cache().set("key", CacheValue::Bytes(vec![1]), None)).unwrap();
     let usage = at_once(first.usage()).unwrap();
-    let cursor = at_once(first.list_references(None, 1, None)).unwrap().cursor.unwrap();
+    let cursor = at_once(first.references().list(None, 1, None)).unwrap().cursor.unwrap();
     drop(first);
     let second = handle_of(&store, "acme", "v2", "", &rules);
-    assert_eq!(at_once(second.resolve(&id)).unwrap().bytes(), b"kept");
+    assert_eq!(at_once(second.references().resolve(&id)).unwrap().bytes(), b"kept");
     assert_eq!(at_once(put(&second, text("free", "kept"))), id);
-    assert_eq!(at_once(second.cache_get("key")).unwrap(), Some(CacheValue::Bytes(vec![1])));
+    assert_eq!(at_once(second.cache().get("key")).unwrap(), Some(CacheValue::Bytes(vec![1])));
     assert_eq!(at_once(second.usage()).unwrap(), usage);
-    let rest = at_once(second.list_references(None, 1, Some(&cursor))).unwrap();
+    let rest = at_once(second.references().list(None, 1, Some(&cursor))).unwrap();
     assert!(rest.items.first().unwrap().contains(&id));
     assert_eq!(rest.cursor, None);
 }
@@ -107,7 +107,7 @@ fn m5_equal_json_is_one_reference_however_it_is_written() {
     let one = at_once(put(&handle, bytes("row", json(r#"{"b": 1.0, "a": [true, "\u0041"]}"#))));
     let other = at_once(put(&handle, bytes("row", json(r#"{"a":[true,"A"],"b":1}"#))));
     assert_eq!(one, other);
-    assert_eq!(at_once(handle.resolve(&one)).unwrap().bytes(), br#"{"a":[true,"A"],"b":1}"#);
+    assert_eq!(at_once(handle.references().resolve(&one)).unwrap().bytes(), br#"{"a":[true,"A"],"b":1}"#);
     assert_eq!(at_once(listed(&handle)).len(), 1);
 }
 
@@ -118,12 +118,12 @@ fn m5_every_id_but_ones_own_is_not_found() {
     let id = at_once(put(&acme, text("free", "mine")));
     at_once(put(&other, text("free", "theirs")));
     for id in [id.as_str(), "ref_*", "", "ref_", &id.to_uppercase(), &id[..35], &format!("{id}a"), &format!("{id}\0")] {
-        assert_eq!(at_once(other.resolve(id)).err(), Some(Error::NotFound));
-        assert_eq!(at_once(other.describe(id)).err(), Some(Error::NotFound));
-        assert!(!at_once(other.delete_reference(id)).unwrap());
-        assert!(other.resolve_at_hand(id).is_none());
+        assert_eq!(at_once(other.references().resolve(id)).err(), Some(Error::NotFound));
+        assert_eq!(at_once(other.references().describe(id)).err(), Some(Error::NotFound));
+        assert!(!at_once(other.references().delete(id)).unwrap());
+        assert!(other.references().resolve_at_hand(id).is_none());
     }
-    assert_eq!(at_once(acme.resolve(&id)).unwrap().bytes(), b"mine");
+    assert_eq!(at_once(acme.references().resolve(&id)).unwrap().bytes(), b"mine");
 }
 
 #[test]
@@ -131,15 +131,15 @@ fn b8_a_time_to_live_of_the_call_goes_before_the_types_and_that_before_the_reten
     let rules = catalogue();
     let retention = r#","retention":{"references":{"ttlMs":4000}}"#;
     let handle = handle_of(&memory_store(), "acme", "v1", retention, &rules);
-    let lifetime = |item| expires_at(&at_once(handle.put_references(vec![item])).unwrap()[0].json).map(|at| at - NOW);
+    let lifetime = |item| expires_at(&at_once(handle.references().put(vec![item])).unwrap()[0].json).map(|at| at - NOW);
     assert_eq!(lifetime(with_ttl(text("note", "a"), 700)), Some(700));
     assert_eq!(lifetime(text("note", "b")), Some(1500));
     assert_eq!(lifetime(text("free", "c")), Some(4000));
     let forever = handle_of(&memory_store(), "acme", "v1", r#","retention":{"references":{"ttlMs":null}}"#, &rules);
-    let put = at_once(forever.put_references(vec![text("free", "d")])).unwrap();
+    let put = at_once(forever.references().put(vec![text("free", "d")])).unwrap();
     assert_eq!(expires_at(&put[0].json), None);
     let default = handle_of(&memory_store(), "acme", "v1", "", &rules);
-    let put = at_once(default.put_references(vec![text("free", "e")])).unwrap();
+    let put = at_once(default.references().put(vec![text("free", "e")])).unwrap();
     assert_eq!(expires_at(&put[0].json), Some(NOW + 30 * 24 * 3600 * 1000));
 }
 
@@ -150,19 +150,19 @@ fn b8_what_has_expired_is_absent_everywhere() {
     for content in ["small".to_owned(), "large".repeat(2000)] {
         let id = at_once(put(&handle, with_ttl(text("free", &content), 1000)));
         assert!(store.advance(999));
-        assert_eq!(at_once(handle.resolve(&id)).unwrap().bytes(), content.as_bytes());
+        assert_eq!(at_once(handle.references().resolve(&id)).unwrap().bytes(), content.as_bytes());
         assert_eq!(at_once(listed(&handle)).len(), 1);
         assert!(store.advance(1));
-        assert_eq!(at_once(handle.resolve(&id)).err(), Some(Error::NotFound));
-        assert_eq!(at_once(handle.describe(&id)).err(), Some(Error::NotFound));
-        assert!(handle.resolve_at_hand(&id).is_none());
-        assert!(at_once(handle.resolve_many(&[&id])).unwrap()[0].is_none());
-        assert!(!at_once(handle.delete_reference(&id)).unwrap());
+        assert_eq!(at_once(handle.references().resolve(&id)).err(), Some(Error::NotFound));
+        assert_eq!(at_once(handle.references().describe(&id)).err(), Some(Error::NotFound));
+        assert!(handle.references().resolve_at_hand(&id).is_none());
+        assert!(at_once(handle.references().resolve_many(&[&id])).unwrap()[0].is_none());
+        assert!(!at_once(handle.references().delete(&id)).unwrap());
         assert!(at_once(listed(&handle)).is_empty());
         // And it can come back, as a new one.
         let again = at_once(put(&handle, with_ttl(text("free", &content), 50)));
         assert_eq!(again, id);
-        assert_eq!(at_once(handle.resolve(&id)).unwrap().bytes(), content.as_bytes());
+        assert_eq!(at_once(handle.references().resolve(&id)).unwrap().bytes(), content.as_bytes());
         assert_eq!(at_once(listed(&handle)).len(), 1);
         assert!(store.advance(50));
     }
@@ -176,24 +176,27 @@ fn b8_putting_again_keeps_the_later_expiry_everywhere() {
         let item = || text("free", &content);
         let id = at_once(put(&handle, with_ttl(item(), 2000)));
         for (ttl, expected) in [(1000, 2000), (3000, 3000), (10, 3000)] {
-            let again = at_once(handle.put_references(vec![with_ttl(item(), ttl)])).unwrap();
+            let again = at_once(handle.references().put(vec![with_ttl(item(), ttl)])).unwrap();
             let now = expires_at(&again[0].json).unwrap();
-            assert_eq!(expires_at(&at_once(handle.describe(&id)).unwrap().json), Some(now));
+            assert_eq!(expires_at(&at_once(handle.references().describe(&id)).unwrap().json), Some(now));
             assert_eq!(expires_at(&at_once(listed(&handle))[0]), Some(now));
             let base = now - expected;
             assert!(base >= NOW);
         }
         assert!(store.advance(2999));
-        assert_eq!(at_once(handle.resolve(&id)).unwrap().bytes(), content.as_bytes());
+        assert_eq!(at_once(handle.references().resolve(&id)).unwrap().bytes(), content.as_bytes());
         assert_eq!(at_once(listed(&handle)).len(), 1);
         assert!(store.advance(1));
-        assert_eq!(at_once(handle.resolve(&id)).err(), Some(Error::NotFound));
+        assert_eq!(at_once(handle.references().resolve(&id)).err(), Some(Error::NotFound));
         assert!(at_once(listed(&handle)).is_empty());
     }
     let twice = vec![with_ttl(text("free", "twins"), 10), with_ttl(text("free", "twins"), 20)];
-    let twins = at_once(handle.put_references(twice)).unwrap();
+    let twins = at_once(handle.references().put(twice)).unwrap();
     assert_eq!(twins[0], twins[1]);
-    assert_eq!(expires_at(&twins[0].json), expires_at(&at_once(handle.describe(&twins[0].id)).unwrap().json));
+    assert_eq!(
+        expires_at(&twins[0].json),
+        expires_at(&at_once(handle.references().describe(&twins[0].id)).unwrap().json)
+    );
 }
 
 /// Polls a future once.
@@ -208,9 +211,9 @@ fn b8_two_that_put_the_same_at_once_get_the_later_expiry_in_lists_too() {
     let id = at_once(put(&handle, with_ttl(text("free", "shared"), 1000)));
     gate.closed.store(true, Ordering::SeqCst);
     let mut later: Pin<Box<dyn Future<Output = _>>> =
-        Box::pin(handle.put_references(vec![with_ttl(text("free", "shared"), 9000)]));
+        Box::pin(handle.references().put(vec![with_ttl(text("free", "shared"), 9000)]));
     let mut sooner: Pin<Box<dyn Future<Output = _>>> =
-        Box::pin(handle.put_references(vec![with_ttl(text("free", "shared"), 5000)]));
+        Box::pin(handle.references().put(vec![with_ttl(text("free", "shared"), 5000)]));
     assert!(poll(&mut later).is_pending());
     assert!(poll(&mut sooner).is_pending());
     gate.closed.store(false, Ordering::SeqCst);
@@ -219,7 +222,7 @@ fn b8_two_that_put_the_same_at_once_get_the_later_expiry_in_lists_too() {
         assert_eq!(expires_at(&references[0].json), Some(NOW + 9000));
     }
     assert!(store.advance(8999));
-    assert!(at_once(handle.resolve(&id)).is_ok());
+    assert!(at_once(handle.references().resolve(&id)).is_ok());
     assert_eq!(at_once(listed(&handle)).len(), 1);
 }
 
@@ -229,14 +232,14 @@ fn b1_a_delete_that_was_overtaken_looks_again() {
     let handle = handle(&store, "acme");
     let id = at_once(put(&handle, text("free", "shared")));
     gate.closed.store(true, Ordering::SeqCst);
-    let mut delete: Pin<Box<dyn Future<Output = _>>> = Box::pin(handle.delete_reference(&id));
+    let mut delete: Pin<Box<dyn Future<Output = _>>> = Box::pin(handle.references().delete(&id));
     assert!(poll(&mut delete).is_pending());
     gate.closed.store(false, Ordering::SeqCst);
     // Somebody else deletes and puts it again meanwhile: the first delete must see that, and go on.
-    assert!(at_once(handle.delete_reference(&id)).unwrap());
+    assert!(at_once(handle.references().delete(&id)).unwrap());
     assert_eq!(at_once(put(&handle, text("free", "shared"))), id);
     assert_eq!(poll(&mut delete), Poll::Ready(Ok(true)));
-    assert_eq!(at_once(handle.resolve(&id)).err(), Some(Error::NotFound));
+    assert_eq!(at_once(handle.references().resolve(&id)).err(), Some(Error::NotFound));
     assert!(at_once(listed(&handle)).is_empty());
 }
 
@@ -253,9 +256,9 @@ fn b4_content_is_stored_once() {
         assert!(written >= length && written < length + 800, "{length}: {written}");
         gate.written.store(0, Ordering::SeqCst);
         assert_eq!(at_once(put(&handle, item())), id);
-        at_once(handle.put_references(vec![item(), with_ttl(item(), 1 << 40), item()])).unwrap();
+        at_once(handle.references().put(vec![item(), with_ttl(item(), 1 << 40), item()])).unwrap();
         assert_eq!(gate.written.load(Ordering::SeqCst), 0, "{length}");
-        assert_eq!(at_once(handle.resolve(&id)).unwrap().bytes(), vec![7; length]);
+        assert_eq!(at_once(handle.references().resolve(&id)).unwrap().bytes(), vec![7; length]);
     }
 }
 
@@ -275,16 +278,16 @@ fn m4_m6_usage_is_counted_for_each_kind_and_tenant() {
     let id = at_once(put(&acme, text("free", "12345")));
     let large = at_once(put(&acme, bytes("blob", PutContent::Bytes(vec![0; 10_000]))));
     at_once(put(&acme, text("free", "12345")));
-    at_once(acme.cache_set("key", CacheValue::Bytes(vec![0; 7]), None)).unwrap();
+    at_once(acme.cache().set("key", CacheValue::Bytes(vec![0; 7]), None)).unwrap();
     assert_eq!(used(&acme), [(Kind::References, 2, 10_005), (Kind::Cache, 1, 7)]);
     assert_eq!(used(&other), []);
-    at_once(acme.cache_set("key", CacheValue::Bytes(vec![0; 9]), None)).unwrap();
-    assert!(at_once(acme.delete_reference(&large)).unwrap());
-    assert!(!at_once(other.delete_reference(&id)).unwrap());
-    assert!(!at_once(other.cache_delete("key")).unwrap());
+    at_once(acme.cache().set("key", CacheValue::Bytes(vec![0; 9]), None)).unwrap();
+    assert!(at_once(acme.references().delete(&large)).unwrap());
+    assert!(!at_once(other.references().delete(&id)).unwrap());
+    assert!(!at_once(other.cache().delete("key")).unwrap());
     assert_eq!(used(&acme), [(Kind::References, 1, 5), (Kind::Cache, 1, 9)]);
-    assert!(at_once(acme.cache_delete("key")).unwrap());
-    assert!(at_once(acme.delete_reference(&id)).unwrap());
+    assert!(at_once(acme.cache().delete("key")).unwrap());
+    assert!(at_once(acme.references().delete(&id)).unwrap());
     assert_eq!(used(&acme), []);
 }
 
@@ -301,12 +304,12 @@ fn b2_a_list_has_the_tenants_own_newest_first_and_its_cursor_serves_no_other_lis
     let mut cursor = None;
     let mut walked = Vec::new();
     loop {
-        let page = at_once(acme.list_references(None, 2, cursor.as_deref())).unwrap();
+        let page = at_once(acme.references().list(None, 2, cursor.as_deref())).unwrap();
         walked.extend(page.items);
         match page.cursor {
             Some(next) => {
                 for (handle, type_name) in [(&other, None), (&acme, Some("even")), (&other, Some("even"))] {
-                    let refused = at_once(handle.list_references(type_name, 2, Some(&next))).err();
+                    let refused = at_once(handle.references().list(type_name, 2, Some(&next))).err();
                     assert_eq!(refused.unwrap().code(), "INVALID_INPUT");
                 }
                 cursor = Some(next);
@@ -316,7 +319,7 @@ fn b2_a_list_has_the_tenants_own_newest_first_and_its_cursor_serves_no_other_lis
     }
     assert_eq!(walked.len(), ids.len());
     assert!(walked.iter().zip(&ids).all(|(item, id)| item.contains(id.as_str())));
-    let odd = at_once(acme.list_references(Some("odd"), 100, None)).unwrap().items;
+    let odd = at_once(acme.references().list(Some("odd"), 100, None)).unwrap().items;
     assert_eq!(odd.len(), 3);
 }
 
@@ -328,17 +331,17 @@ fn b2_250_items_of_any_size_go_into_one_commit_and_not_one_more() {
         let item = |number: usize| PutItem { ttl_ms, ..text("free", &format!("{number} {}", "x".repeat(5_000))) };
         (0..many).map(item).collect::<Vec<_>>()
     };
-    let refused = at_once(handle.put_references(items(251, None))).err().unwrap();
+    let refused = at_once(handle.references().put(items(251, None))).err().unwrap();
     assert_eq!(refused.code(), "INVALID_INPUT");
     assert!(refused.to_string().contains("There are 251 items; at most 250 items in one putMany"), "{refused}");
-    assert_eq!(at_once(handle.list_references(None, 1, None)).unwrap().items.len(), 0);
-    let first = at_once(handle.put_references(items(250, Some(1_000)))).unwrap();
+    assert_eq!(at_once(handle.references().list(None, 1, None)).unwrap().items.len(), 0);
+    let first = at_once(handle.references().put(items(250, Some(1_000)))).unwrap();
     assert_eq!(first.len(), 250);
     // All of them are there already and live longer now, which takes the most rows.
-    let longer = at_once(handle.put_references(items(250, None))).unwrap();
+    let longer = at_once(handle.references().put(items(250, None))).unwrap();
     assert!(first.iter().zip(&longer).all(|(first, longer)| first.id == longer.id));
     assert!(store.advance(2_000));
-    assert!(longer.iter().all(|reference| at_once(handle.resolve(&reference.id)).is_ok()));
+    assert!(longer.iter().all(|reference| at_once(handle.references().resolve(&reference.id)).is_ok()));
 }
 
 #[test]
@@ -348,8 +351,8 @@ fn s8_a_long_page_stands_in_line_and_a_usual_one_does_not() {
     for number in 0..500 {
         at_once(put(&acme, text("note", &number.to_string())));
     }
-    let (page, pieces) = at_once(in_pieces(acme.list_references(None, 100, None)));
+    let (page, pieces) = at_once(in_pieces(acme.references().list(None, 100, None)));
     assert_eq!((page.unwrap().items.len(), pieces), (100, vec![]));
-    let (page, pieces) = at_once(in_pieces(acme.list_references(None, 1000, None)));
+    let (page, pieces) = at_once(in_pieces(acme.references().list(None, 1000, None)));
     assert_eq!((page.unwrap().items.len(), pieces.is_empty()), (500, false));
 }

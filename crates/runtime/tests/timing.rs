@@ -93,8 +93,8 @@ fn s9_a_foreign_reference_takes_no_longer_than_one_that_nobody_has() {
                 let call = (word & 1) as usize;
                 let began = Instant::now();
                 let found = match call {
-                    AT_HAND => asking.resolve_at_hand(id(at)).is_some(),
-                    _ => !matches!(asking.resolve(id(at)).await, Err(Error::NotFound)),
+                    AT_HAND => asking.references().resolve_at_hand(id(at)).is_some(),
+                    _ => !matches!(asking.references().resolve(id(at)).await, Err(Error::NotFound)),
                 };
                 let time = began.elapsed();
                 assert!(!found);
@@ -102,7 +102,7 @@ fn s9_a_foreign_reference_takes_no_longer_than_one_that_nobody_has() {
             }
             // The owner still has them: it was foreign ids that were asked for.
             let mut all = 0..classes.len();
-            assert!(all.all(|at| owner.resolve_at_hand(id(at)).is_some() == (classes[at] == FOREIGN)));
+            assert!(all.all(|at| owner.references().resolve_at_hand(id(at)).is_some() == (classes[at] == FOREIGN)));
             for (call, ids) in ["resolve_at_hand", "resolve"].into_iter().zip(&measured) {
                 let of = |class| -> Vec<&Samples> {
                     ids.iter().zip(&classes).filter(|(_, is)| **is == class).map(|(samples, _)| samples).collect()

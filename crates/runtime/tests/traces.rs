@@ -16,7 +16,7 @@ const MOST: u64 = 500;
 const SMALL: &str = r#","limits":{"items":{"traces":500}}"#;
 
 async fn save(handle: &TenantHandle, version: u64) {
-    handle.record_event(&HostEvent::PlanSaved { plan_id: "p\"", version, hash: "00" }).await;
+    handle.traces().record(&HostEvent::PlanSaved { plan_id: "p\"", version, hash: "00" }).await;
 }
 
 /// The sequence of an event that says its own number as a plan's version.
@@ -30,7 +30,7 @@ fn sequence(event: &str) -> u64 {
 async fn list_all(handle: &TenantHandle, random: &mut Random) -> Vec<u64> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
-        let page = handle.list_traces(None, 1 + random.below(200), cursor.as_deref()).await.unwrap();
+        let page = handle.traces().list(None, 1 + random.below(200), cursor.as_deref()).await.unwrap();
         all.extend(page.items.iter().map(|event| sequence(event)));
         cursor = page.cursor;
         if cursor.is_none() {
@@ -63,9 +63,9 @@ fn m9_the_newest_events_are_kept_in_order_for_every_handle_and_follower() {
                         let least = made.min(MOST - MOST / 10 - BLOCK);
                         assert!((least..=MOST + BLOCK).contains(&(all.len() as u64)), "{} of {made}", all.len());
                     }
-                    1 => assert_eq!(handle.trace_end().await.unwrap().host, made),
+                    1 => assert_eq!(handle.traces().end().await.unwrap().host, made),
                     _ if followed < made => {
-                        let page = handle.next_traces(TracePosition { host: followed, runs: 0 }).await.unwrap();
+                        let page = handle.traces().next(TracePosition { host: followed, runs: 0 }).await.unwrap();
                         let sequences: Vec<u64> = page.events.iter().map(|event| sequence(event)).collect();
                         let first = sequences[0];
                         assert!(first == followed || made - first <= MOST + BLOCK, "what was kept was passed over");
@@ -75,7 +75,7 @@ fn m9_the_newest_events_are_kept_in_order_for_every_handle_and_follower() {
                     _ => {}
                 }
             }
-            assert!(other.list_traces(None, 10, None).await.unwrap().items.is_empty());
+            assert!(other.traces().list(None, 10, None).await.unwrap().items.is_empty());
             let usage = handles[0].usage().await.unwrap();
             assert!(usage.iter().all(|(_, count)| count.items == 0), "events count for no quota");
         });
@@ -91,7 +91,7 @@ fn m9_a_commit_writes_many_events() {
         let store = store(Opened { engine, vault: home.opened.vault }, 1, NOW, 1 << 20).await;
         let handle = handle(&store, "acme");
         save(&handle, 0).await;
-        handle.flush_traces().await.unwrap();
+        handle.traces().flush().await.unwrap();
         recording.take();
         for version in 1..BLOCK {
             save(&handle, version).await;
@@ -112,10 +112,10 @@ fn m7_refusals_are_recorded_once_a_second() {
         for time in [0, 999, 1, 0, 1000] {
             store.advance(time);
             for handle in &handles {
-                handle.record_event(&HostEvent::RequestRejected).await;
+                handle.traces().record(&HostEvent::RequestRejected).await;
             }
         }
-        let page = handles[0].list_traces(None, 10, None).await.unwrap();
+        let page = handles[0].traces().list(None, 10, None).await.unwrap();
         assert_eq!(page.items.len(), 3);
         assert_eq!(
             page.items[0],

@@ -16,27 +16,27 @@ pub(super) async fn request(call: Call) -> Result<Answer> {
     let requested_by = arguments.optional_text()?.map(str::to_owned);
     let (context, ttl_ms) = (ApprovalContext::default(), arguments.whole("ttlMs")?);
     let request = ApprovalRequest { question, context, requested_by, ttl_ms };
-    let approval = handle.request_approval(request).await?;
+    let approval = handle.approvals().request(request).await?;
     drop(taken);
     Ok(Answer(approval.json().into_bytes()))
 }
 
 pub(super) async fn get(call: Call) -> Result<Answer> {
-    let approval = call.handle()?.approval(call.reader().text()?).await?;
+    let approval = call.handle()?.approvals().get(call.reader().text()?).await?;
     Ok(Answer(approval.json().into_bytes()))
 }
 
 pub(super) async fn pending(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let (limit, cursor) = (page_limit(&mut arguments)?, arguments.optional_text()?);
-    Ok(page_answer(handle.list_pending_approvals(limit, cursor).await?))
+    Ok(page_answer(handle.approvals().pending(limit, cursor).await?))
 }
 
 pub(super) async fn respond(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let (approval_id, decide) = (arguments.text()?, decide(arguments.u8()?)?);
     let (actor, reason) = (arguments.text()?, arguments.optional_text()?);
-    Ok(json_text(&handle.respond_to_approval(approval_id, decide, actor, reason).await?.to_json()))
+    Ok(json_text(&handle.approvals().respond(approval_id, decide, actor, reason).await?.to_json()))
 }
 
 /// `1` approves, `2` rejects.
@@ -51,23 +51,23 @@ fn decide(number: u8) -> Result<Decide> {
 pub(super) async fn history(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let (limit, cursor) = (page_limit(&mut arguments)?, arguments.optional_text()?);
-    Ok(page_answer(handle.approval_history(limit, cursor).await?))
+    Ok(page_answer(handle.approvals().history(limit, cursor).await?))
 }
 
 pub(super) async fn checkpoint(call: Call) -> Result<Answer> {
-    Ok(json_text(&call.handle()?.approval_checkpoint().await?.to_json()))
+    Ok(json_text(&call.handle()?.approvals().checkpoint().await?.to_json()))
 }
 
 pub(super) async fn prove(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let sequence = arguments.whole("sequence")?.ok_or_else(|| Error::invalid("prove needs a sequence."))?;
-    Ok(json_text(&handle.prove_approval(sequence).await?.to_json()))
+    Ok(json_text(&handle.approvals().prove(sequence).await?.to_json()))
 }
 
 pub(super) async fn prove_consistency(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let from = given_checkpoint(arguments.bytes()?)?;
-    Ok(json_text(&handle.prove_approval_consistency(from).await?.to_json()))
+    Ok(json_text(&handle.approvals().prove_consistency(from).await?.to_json()))
 }
 
 pub(super) async fn verify(call: Call) -> Result<Answer> {
@@ -76,7 +76,7 @@ pub(super) async fn verify(call: Call) -> Result<Answer> {
         [] => None,
         text => Some(given_checkpoint(text)?),
     };
-    Ok(json_text(&handle.verify_approvals(against.as_ref()).await?.to_json()))
+    Ok(json_text(&handle.approvals().verify(against.as_ref()).await?.to_json()))
 }
 
 fn given_checkpoint(text: &[u8]) -> Result<Checkpoint> {

@@ -7,7 +7,7 @@ use super::call::{Call, flag};
 use crate::message::{Answer, Reader};
 
 pub(super) async fn get(call: Call) -> Result<Answer> {
-    let value = call.handle()?.cache_get(call.reader().text()?).await?;
+    let value = call.handle()?.cache().get(call.reader().text()?).await?;
     Ok(value.map_or_else(|| Answer::default().u8(0), |value| cached(&value)))
 }
 
@@ -16,18 +16,18 @@ pub(super) async fn set(call: Call) -> Result<Answer> {
     let (key, ttl_ms) = (arguments.text()?.to_owned(), arguments.whole("ttlMs")?);
     let value = cache_value(&mut arguments)?;
     drop(call);
-    handle.cache_set(&key, value, ttl_ms).await?;
+    handle.cache().set(&key, value, ttl_ms).await?;
     Ok(Answer::default())
 }
 
 pub(super) async fn delete(call: Call) -> Result<Answer> {
-    Ok(flag(call.handle()?.cache_delete(call.reader().text()?).await?))
+    Ok(flag(call.handle()?.cache().delete(call.reader().text()?).await?))
 }
 
 pub(super) async fn begin(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let (key, ttl_ms) = (arguments.text()?, arguments.whole("ttlMs")?);
-    Ok(match handle.cache_begin(key, ttl_ms).await? {
+    Ok(match handle.cache().begin(key, ttl_ms).await? {
         Begun::Value(value) => cached(&value),
         Begun::Compute(computing) => Answer::default().u8(0).u32(call.environment.tables().computing.add(computing)?),
     })
@@ -39,7 +39,7 @@ pub(super) async fn computed(call: Call) -> Result<Answer> {
     let computing = computing.ok_or_else(|| Error::Internal("This computation has ended.".to_owned()))?;
     let value = cache_value(&mut arguments)?;
     drop(call);
-    handle.cache_computed(computing, value).await?;
+    handle.cache().computed(computing, value).await?;
     Ok(Answer::default())
 }
 

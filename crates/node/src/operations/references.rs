@@ -26,15 +26,15 @@ pub(super) async fn put_many(call: Call) -> Result<Answer> {
 
 /// Puts what the host's own code keeps, and records a trace of it.
 async fn put_items(handle: &TenantHandle, items: Vec<PutItem>) -> Result<Vec<Reference>> {
-    let references = handle.put_references(items).await?;
+    let references = handle.references().put(items).await?;
     for reference in &references {
-        handle.record_event(&HostEvent::ReferenceCreated { reference: &reference.id }).await;
+        handle.traces().record(&HostEvent::ReferenceCreated { reference: &reference.id }).await;
     }
     Ok(references)
 }
 
 pub(super) async fn resolve(call: Call) -> Result<Answer> {
-    let found = call.handle()?.resolve(call.reader().text()?).await?;
+    let found = call.handle()?.references().resolve(call.reader().text()?).await?;
     Ok(resolved(Answer::with_capacity(resolved_bytes(&found)), &found))
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn resolve_many(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let count = arguments.u32()?;
     let ids = (0..count).map(|_| arguments.text()).collect::<Result<Vec<_>>>()?;
-    let found = handle.resolve_many(&ids).await?;
+    let found = handle.references().resolve_many(&ids).await?;
     let bytes = found.iter().map(|found| 1 + found.as_ref().map_or(0, resolved_bytes)).sum();
     Ok(found.iter().fold(Answer::with_capacity(bytes), |answer, found| match found {
         Some(found) => resolved(answer.u8(1), found),
@@ -51,7 +51,7 @@ pub(super) async fn resolve_many(call: Call) -> Result<Answer> {
 }
 
 pub(super) async fn describe(call: Call) -> Result<Answer> {
-    let reference = call.handle()?.describe(call.reader().text()?).await?;
+    let reference = call.handle()?.references().describe(call.reader().text()?).await?;
     Ok(Answer(reference.json.into_bytes()))
 }
 
@@ -59,11 +59,11 @@ pub(super) async fn list(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let type_name = arguments.optional_text()?;
     let (limit, cursor) = (page_limit(&mut arguments)?, arguments.optional_text()?);
-    Ok(page_answer(handle.list_references(type_name, limit, cursor).await?))
+    Ok(page_answer(handle.references().list(type_name, limit, cursor).await?))
 }
 
 pub(super) async fn delete(call: Call) -> Result<Answer> {
-    Ok(flag(call.handle()?.delete_reference(call.reader().text()?).await?))
+    Ok(flag(call.handle()?.references().delete(call.reader().text()?).await?))
 }
 
 fn put_item(arguments: &mut Reader<'_>) -> Result<PutItem> {

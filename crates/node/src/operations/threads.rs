@@ -10,30 +10,30 @@ pub(super) async fn list(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let actor = arguments.optional_text()?;
     let (limit, cursor) = (page_limit(&mut arguments)?, arguments.optional_text()?);
-    Ok(page_answer(handle.list_threads(actor, limit, cursor).await?))
+    Ok(page_answer(handle.threads().list(actor, limit, cursor).await?))
 }
 
 pub(super) async fn messages(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let thread = arguments.text()?;
     let (limit, cursor) = (page_limit(&mut arguments)?, arguments.optional_text()?);
-    Ok(page_answer(handle.thread_messages(thread, limit, cursor).await?))
+    Ok(page_answer(handle.threads().messages(thread, limit, cursor).await?))
 }
 
 pub(super) async fn append(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let (thread, expected_length) = (arguments.text()?, arguments.whole("expectedLength")?);
-    let messages = handle.append_messages(thread, arguments.bytes()?, expected_length).await?;
+    let messages = handle.threads().append(thread, arguments.bytes()?, expected_length).await?;
     Ok(Answer(array(messages).into_bytes()))
 }
 
 pub(super) async fn fork(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let (thread, through) = (arguments.text()?, arguments.text()?);
-    let new_id = handle.fork_thread(thread, through, arguments.optional_text()?).await?;
+    let new_id = handle.threads().fork(thread, through, arguments.optional_text()?).await?;
     Ok(json_answer(vec![("threadId", Json::String(new_id))]))
 }
 
 pub(super) async fn delete(call: Call) -> Result<Answer> {
-    Ok(flag(call.handle()?.delete_thread(call.reader().text()?).await?))
+    Ok(flag(call.handle()?.threads().delete(call.reader().text()?).await?))
 }

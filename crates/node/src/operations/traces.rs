@@ -16,18 +16,18 @@ pub(super) async fn list(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let run_id = arguments.optional_text()?;
     let (limit, cursor) = (page_limit(&mut arguments)?, arguments.optional_text()?);
-    Ok(page_answer(handle.list_traces(run_id, limit, cursor).await?))
+    Ok(page_answer(handle.traces().list(run_id, limit, cursor).await?))
 }
 
 pub(super) async fn end(call: Call) -> Result<Answer> {
-    Ok(Answer(written(call.handle()?.trace_end().await?).into_bytes()))
+    Ok(Answer(written(call.handle()?.traces().end().await?).into_bytes()))
 }
 
 pub(super) async fn next(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let mut number = || arguments.whole("after").map(Option::unwrap_or_default);
     let after = TracePosition { host: number()?, runs: number()? };
-    let page = match tokio::time::timeout(PATIENCE, handle.next_traces(after)).await {
+    let page = match tokio::time::timeout(PATIENCE, handle.traces().next(after)).await {
         Ok(page) => page?,
         Err(_) => TracePage { events: Vec::new(), next: Some(after) },
     };
@@ -37,12 +37,12 @@ pub(super) async fn next(call: Call) -> Result<Answer> {
 }
 
 pub(super) async fn rejected(call: Call) -> Result<Answer> {
-    call.handle()?.record_event(&HostEvent::RequestRejected).await;
+    call.handle()?.traces().record(&HostEvent::RequestRejected).await;
     Ok(Answer::default())
 }
 
 pub(super) async fn flush(call: Call) -> Result<Answer> {
-    call.handle()?.flush_traces().await?;
+    call.handle()?.traces().flush().await?;
     Ok(Answer::default())
 }
 

@@ -4,12 +4,12 @@ use bailiwick_model::Result;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_tenancy::{Access, Committed, Durability};
 
+use super::Approvals;
 use super::ledger::{Head, Ledger, LedgerTurns};
 use super::record::{Approval, ApprovalStatus};
 use super::settle::{Settlement, find, pending_list};
 use super::{MOST_AT_ONCE, is_due};
-use crate::handle::TenantHandle;
-use crate::references::{ATTEMPTS, contended};
+use crate::retry::{ATTEMPTS, contended};
 
 /// Approvals that are larger together do not end in one commit.
 const BYTES_AT_ONCE: usize = 4 << 20;
@@ -22,18 +22,18 @@ struct Due {
     next_expiry: u64,
 }
 
-impl TenantHandle {
+impl Approvals<'_> {
     /// Records every approval whose time has passed as expired, and says how many there were. It reads one row if there is
     /// none: whatever shows approvals calls it first, and a sweeper may at any time.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn expire_approvals(&self) -> Result<u64> {
-        let Some(access) = self.scope.existing().await? else { return Ok(0) };
+    pub async fn expire(self) -> Result<u64> {
+        let Some(access) = self.handle.scope.existing().await? else { return Ok(0) };
         if Ledger::read_head(&access).await?.head.next_expiry > access.now() {
             return Ok(0);
         }
-        let turns = self.scope.shared::<LedgerTurns>();
+        let turns = self.handle.scope.shared::<LedgerTurns>();
         let _turn = turns.0.lock().await;
         let (mut expired, mut failures) = (0, 0);
         while failures < ATTEMPTS {
@@ -51,7 +51,7 @@ impl TenantHandle {
     }
 
     /// `None`: something has changed meanwhile.
-    async fn record_expired(&self, access: &Access, ledger: &Ledger, due: Due) -> Result<Option<u64>> {
+    async fn record_expired(self, access: &Access, ledger: &Ledger, due: Due) -> Result<Option<u64>> {
         let mut settlements = Vec::with_capacity(due.approval_ids.len());
         for approval_id in &due.approval_ids {
             match find(access, approval_id).await? {
@@ -64,7 +64,7 @@ impl TenantHandle {
         if settlements.is_empty() {
             let head = Head { next_expiry: due.next_expiry, ..ledger.head };
             let changes = vec![ledger.write_head(access, head)];
-            let committed = access.commit(changes, &self.engine_limits, Durability::Sync).await?;
+            let committed = access.commit(changes, &self.handle.engine_limits, Durability::Sync).await?;
             return Ok((committed == Committed::Done).then_some(0));
         }
         let records = self.settle(access, ledger, settlements, Some(due.next_expiry)).await?;

@@ -4,14 +4,11 @@
 //! approval on condition of its own, its place in the list of those that wait, its decision (written once), the record
 //! in the ledger (written once), the tiles of the ledger's tree, and the status of the plan it is about.
 
-mod batch;
 mod expire;
 mod ledger;
-mod proofs;
 mod record;
 mod settle;
 mod subject;
-mod verify;
 
 use bailiwick_model::base32::prefixed_id;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
@@ -19,14 +16,15 @@ use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, When, bad_cursor, check_limit};
 
 use crate::handle::{TenantHandle, expiry};
+use crate::page::Page;
 use crate::plans::PlanStatus;
-use crate::references::{ATTEMPTS, Page, contended};
+use crate::retry::{ATTEMPTS, contended};
 use ledger::{Head, KIND, Ledger, LedgerTurns, approval_name};
+pub use ledger::{Problem, VerifyReport};
 use record::damaged;
 pub use record::{Approval, ApprovalStatus};
 use settle::{Settlement, find, pending_list};
 pub use subject::{ApprovalContext, Question, Subject};
-pub use verify::{Problem, VerifyReport};
 
 const PREFIX: &str = "approval_";
 /// How long an approval waits for a decision by default: 7 days.
@@ -73,15 +71,28 @@ pub enum Decide {
     Reject,
 }
 
+/// The approvals of a tenant and their ledger.
+#[derive(Clone, Copy)]
+pub struct Approvals<'a> {
+    handle: &'a TenantHandle,
+}
+
 impl TenantHandle {
+    /// The approvals of a tenant and their ledger.
+    pub fn approvals(&self) -> Approvals<'_> {
+        Approvals { handle: self }
+    }
+}
+
+impl Approvals<'_> {
     /// Asks for approvals, all of them in one commit together with the changes that `with` gives for them (those of the run
     /// that waits, say). Durable when this resolves. `None`: a condition of those did not hold, and nothing was written.
     ///
     /// # Errors
     /// `InvalidInput`; `NotFound` for a plan that is not this tenant's; `Conflict` for a plan that runs or has run;
     /// `QuotaExceeded` for `pendingApprovals`, and those of the store.
-    pub async fn request_approvals(
-        &self,
+    pub async fn request_all(
+        self,
         requests: Vec<ApprovalRequest>,
         with: &(dyn Fn(&[Approval]) -> Vec<Change> + Send + Sync),
     ) -> Result<Option<Vec<Approval>>> {
@@ -91,12 +102,12 @@ impl TenantHandle {
         // Everything that can be refused is, before the tenant comes to be.
         let mut drafts = Vec::with_capacity(requests.len());
         for request in requests {
-            drafts.push(self.draft_approval(request).await?);
+            drafts.push(self.draft(request).await?);
         }
-        let access = self.for_writing().await?;
+        let access = self.handle.for_writing().await?;
         let approvals: Vec<Approval> = drafts.into_iter().map(|draft| self.new_approval(&access, draft)).collect();
         self.make_room(&access, approvals.len() as u64).await?;
-        let turns = self.scope.shared::<LedgerTurns>();
+        let turns = self.handle.scope.shared::<LedgerTurns>();
         let _turn = turns.0.lock().await;
         for _ in 0..ATTEMPTS {
             let ledger = Ledger::read(&access).await?;
@@ -116,7 +127,7 @@ impl TenantHandle {
             }
             let own = changes.len();
             changes.extend(with(&approvals));
-            match access.commit(changes, &self.engine_limits, Durability::Sync).await? {
+            match access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? {
                 Committed::Done => return Ok(Some(approvals)),
                 Committed::Conflict(at) if at >= own => return Ok(None),
                 Committed::Conflict(_) => {}
@@ -128,9 +139,9 @@ impl TenantHandle {
     /// Asks for one approval in the name of the host.
     ///
     /// # Errors
-    /// As [`TenantHandle::request_approvals`].
-    pub async fn request_approval(&self, request: ApprovalRequest) -> Result<Approval> {
-        let approvals = self.request_approvals(vec![request], &|_| Vec::new()).await?;
+    /// As [`Approvals::request_all`].
+    pub async fn request(self, request: ApprovalRequest) -> Result<Approval> {
+        let approvals = self.request_all(vec![request], &|_| Vec::new()).await?;
         approvals.and_then(|mut approvals| approvals.pop()).ok_or_else(contended)
     }
 
@@ -138,14 +149,14 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `NotFound` for every id that is not this tenant's, and those of the store.
-    pub async fn approval(&self, approval_id: &str) -> Result<Approval> {
-        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
+    pub async fn get(self, approval_id: &str) -> Result<Approval> {
+        let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         for _ in 0..ATTEMPTS {
             let found = find(&access, approval_id).await?.ok_or(Error::NotFound)?;
             if !is_due(&found.approval, access.now()) {
                 return Ok(found.approval);
             }
-            self.expire_approvals().await?;
+            self.expire().await?;
         }
         Err(contended())
     }
@@ -155,12 +166,12 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
-    pub async fn list_pending_approvals(&self, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn pending(self, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
-        let Some(access) = self.existing().await? else {
+        let Some(access) = self.handle.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
-        self.expire_approvals().await?;
+        self.expire().await?;
         let page = access.record_page(&pending_list(), limit, cursor).await?;
         let mut items = Vec::with_capacity(page.records.len());
         for record in page.records.into_iter().filter_map(|(_, record)| record) {
@@ -177,8 +188,8 @@ impl TenantHandle {
     /// # Errors
     /// `InvalidInput` without an actor; `NotFound` for every id that is not this tenant's; `ApprovalClosed` if it was
     /// decided, has expired or was withdrawn, also because its plan has changed; those of the store.
-    pub async fn respond_to_approval(
-        &self,
+    pub async fn respond(
+        self,
         approval_id: &str,
         decide: Decide,
         actor: &str,
@@ -188,8 +199,8 @@ impl TenantHandle {
         if reason.is_some_and(|reason| reason.len() > REASON_BYTES) {
             return Err(Error::invalid("reason must have at most 16 KiB of UTF-8."));
         }
-        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
-        let turns = self.scope.shared::<LedgerTurns>();
+        let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
+        let turns = self.handle.scope.shared::<LedgerTurns>();
         let _turn = turns.0.lock().await;
         for _ in 0..ATTEMPTS {
             let found = find(&access, approval_id).await?.ok_or(Error::NotFound)?;
@@ -233,8 +244,8 @@ impl TenantHandle {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn withdraw_approvals(
-        &self,
+    pub async fn withdraw(
+        self,
         approval_ids: &[&str],
         reason: Option<&str>,
         with: Vec<Change>,
@@ -242,8 +253,8 @@ impl TenantHandle {
         if approval_ids.len() > MOST_AT_ONCE {
             return Err(Error::invalid(format!("Withdraw at most {MOST_AT_ONCE} approvals at a time.")));
         }
-        let access = self.for_writing().await?;
-        let turns = self.scope.shared::<LedgerTurns>();
+        let access = self.handle.for_writing().await?;
+        let turns = self.handle.scope.shared::<LedgerTurns>();
         let _turn = turns.0.lock().await;
         for _ in 0..ATTEMPTS {
             let mut settlements = Vec::new();
@@ -258,7 +269,7 @@ impl TenantHandle {
                 }
             }
             let Some(last) = settlements.last_mut() else {
-                return Ok(match access.commit(with, &self.engine_limits, Durability::Sync).await? {
+                return Ok(match access.commit(with, &self.handle.engine_limits, Durability::Sync).await? {
                     Committed::Done => Some(Vec::new()),
                     Committed::Conflict(_) => None,
                 });
@@ -272,34 +283,34 @@ impl TenantHandle {
         Ok(None)
     }
 
-    async fn draft_approval(&self, request: ApprovalRequest) -> Result<Draft> {
+    async fn draft(self, request: ApprovalRequest) -> Result<Draft> {
         let ApprovalRequest { question, mut context, requested_by, ttl_ms } = request;
         if let Some(requested_by) = &requested_by {
             check_actor(requested_by, "requestedBy")?;
         }
-        let expires_at = expiry(self.scope.now(), Some(ttl_ms.unwrap_or(PENDING_MS)))?.unwrap_or(u64::MAX);
+        let expires_at = expiry(self.handle.scope.now(), Some(ttl_ms.unwrap_or(PENDING_MS)))?.unwrap_or(u64::MAX);
         let subject = match question {
             Question::Tool { tool, input } => Subject::tool(tool, &input)?,
             Question::Plan { plan_id } => {
-                let plan = self.plan_to_approve(&plan_id).await?;
-                context.definition = Some(self.definition_of(&plan));
+                let plan = self.handle.plans().to_approve(&plan_id).await?;
+                context.definition = Some(self.handle.plans().definition_of(&plan));
                 Subject::Plan { plan_id, plan_hash: plan.hash }
             }
         };
-        self.check_value_bytes(subject.byte_length())?;
+        self.handle.check_value_bytes(subject.byte_length())?;
         Ok(Draft { subject, context, requested_by, expires_at })
     }
 
-    fn new_approval(&self, access: &Access, draft: Draft) -> Approval {
+    fn new_approval(self, access: &Access, draft: Draft) -> Approval {
         let Draft { subject, context, requested_by, expires_at } = draft;
         let created_micros = access.next_micros();
         Approval {
-            approval_id: prefixed_id(PREFIX, &self.scope.random()),
+            approval_id: prefixed_id(PREFIX, &self.handle.scope.random()),
             subject_hash: subject.hash(access, &context),
             context,
             status: ApprovalStatus::Pending,
             byte_length: subject.byte_length() as u64 + RECORD_BYTES,
-            retain_ms: self.retention_ms(KIND),
+            retain_ms: self.handle.retention_ms(KIND),
             subject,
             requested_by,
             created_at: created_micros / 1000,
@@ -311,7 +322,7 @@ impl TenantHandle {
     /// What an answer changes besides the approval. `None`: what it is about has changed, so that there is nothing left to
     /// decide about.
     async fn subject_changes(
-        &self,
+        self,
         access: &Access,
         approval: &Approval,
         decide: Decide,
@@ -323,22 +334,25 @@ impl TenantHandle {
                     Decide::Approve => PlanStatus::Approved,
                     Decide::Reject => PlanStatus::Rejected,
                 };
-                self.plan_status_changes(access, plan_id, plan_hash, status, approval.context.definition).await
+                self.handle
+                    .plans()
+                    .status_changes(access, plan_id, plan_hash, status, approval.context.definition)
+                    .await
             }
         }
     }
 
     /// Records what has expired if there would be too many otherwise.
-    async fn make_room(&self, access: &Access, more: u64) -> Result<()> {
+    async fn make_room(self, access: &Access, more: u64) -> Result<()> {
         let pending = Ledger::read(access).await?.head.pending + more;
-        if pending > self.pending_approvals() {
-            self.expire_approvals().await?;
+        if pending > self.handle.pending_approvals() {
+            self.expire().await?;
         }
         Ok(())
     }
 
-    fn check_pending(&self, used: u64, more: u64) -> Result<()> {
-        let limit = self.pending_approvals();
+    fn check_pending(self, used: u64, more: u64) -> Result<()> {
+        let limit = self.handle.pending_approvals();
         if used.saturating_add(more) <= limit {
             Ok(())
         } else {

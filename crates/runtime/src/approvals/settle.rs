@@ -6,10 +6,11 @@ use bailiwick_model::Result;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
 use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, List, Name, Record, When};
 
+use super::Approvals;
 use super::ledger::{Head, KIND, Leaf, Ledger, approval_name, write};
 use super::record::{Approval, ApprovalStatus, damaged};
-use crate::handle::{TenantHandle, expiry};
-use crate::references::{ATTEMPTS, contended};
+use crate::handle::expiry;
+use crate::retry::{ATTEMPTS, contended};
 
 /// An approval as it was read.
 pub(crate) struct Found {
@@ -75,14 +76,14 @@ fn is_approval_id(text: &str) -> bool {
     digits.len() == 32 && digits.bytes().all(|digit| matches!(digit, b'a'..=b'z' | b'2'..=b'7'))
 }
 
-impl TenantHandle {
+impl Approvals<'_> {
     /// Ends approvals in one commit. `None`: the head, an approval or what changes with it was not as it was read; read
     /// again. `next_expiry` replaces the ledger's, if it is given.
     ///
     /// # Errors
     /// `StoreCorrupt` if the ledger or a decision is there that must not be, and those of the store.
     pub(crate) async fn settle(
-        &self,
+        self,
         access: &Access,
         ledger: &Ledger,
         settlements: Vec<Settlement>,
@@ -110,7 +111,7 @@ impl TenantHandle {
                 requested_at: approval.created_at,
                 decided_at: now.max(approval.created_at),
             };
-            leaves.push(Leaf::new(ledger_record, self.scope.random()));
+            leaves.push(Leaf::new(ledger_record, self.handle.scope.random()));
             approval.status = ApprovalStatus::Decided(decision);
             let expires_at = expiry(now, approval.retain_ms)?;
             let (body, counted) = (approval.write()?, Some(approval.byte_length));
@@ -124,7 +125,7 @@ impl TenantHandle {
         let certain = changes.len();
         changes.extend(markers);
         changes.extend(ledger.append(access, &leaves).await?);
-        match access.commit(changes, &self.engine_limits, Durability::Sync).await? {
+        match access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? {
             Committed::Done => Ok(Some(leaves.into_iter().map(|leaf| leaf.record).collect())),
             Committed::Conflict(at) if at < certain => Ok(None),
             Committed::Conflict(_) => Err(damaged()),

@@ -14,8 +14,10 @@ use bailiwick_tenancy::{
 };
 
 use crate::handle::{TenantHandle, expiry};
-use crate::reference_input::VALUE_BYTES;
-use crate::references::{ATTEMPTS, Page, contended, later};
+use crate::page::Page;
+use crate::references::VALUE_BYTES;
+use crate::references::later;
+use crate::retry::{ATTEMPTS, contended};
 use content::{Draft, is_plan_id};
 use data_encoding::HEXLOWER;
 use record::{Entry, Head, Previous, damaged};
@@ -32,18 +34,31 @@ pub(crate) struct Found {
     record: Arc<Record>,
 }
 
+/// The plans of a tenant.
+#[derive(Clone, Copy)]
+pub struct Plans<'a> {
+    handle: &'a TenantHandle,
+}
+
 impl TenantHandle {
+    /// The plans of a tenant.
+    pub fn plans(&self) -> Plans<'_> {
+        Plans { handle: self }
+    }
+}
+
+impl Plans<'_> {
     /// Saves a plan, given as the JSON text of `{ type, planId?, goal, steps, details? }`: as version 1, or as the next
     /// version of the plan with this id, which is a draft again. It is durable when this resolves.
     ///
     /// # Errors
     /// `InvalidInput`; `Conflict` unless the plan has `expected_version` (0: unless there is none), where that is given;
     /// `QuotaExceeded` and those of the store.
-    pub async fn save_plan(&self, plan: &[u8], expected_version: Option<u64>) -> Result<Plan> {
-        let _taken = self.parsing(plan, 3)?;
-        let draft = self.check_plan(plan).await?;
-        let access = self.for_writing().await?;
-        let plan_id = draft.plan_id.unwrap_or_else(|| prefixed_id("plan_", &self.scope.random()));
+    pub async fn save(self, plan: &[u8], expected_version: Option<u64>) -> Result<Plan> {
+        let _taken = self.handle.parsing(plan, 3)?;
+        let draft = self.check(plan).await?;
+        let access = self.handle.for_writing().await?;
+        let plan_id = draft.plan_id.unwrap_or_else(|| prefixed_id("plan_", &self.handle.scope.random()));
         for _ in 0..ATTEMPTS {
             let found = find(&access, &plan_id, Reading::Current).await?;
             let version = found.as_ref().map_or(0, |found| found.head.version);
@@ -51,7 +66,7 @@ impl TenantHandle {
                 return Err(unexpected(version));
             }
             let (plan, changes) = self.next_version(&access, &plan_id, &draft.content, found.as_ref())?;
-            match access.commit(changes, &self.engine_limits, Durability::Sync).await? {
+            match access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? {
                 Committed::Done => return Ok(plan),
                 // Somebody else was faster.
                 Committed::Conflict(0) => {}
@@ -66,22 +81,22 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `InvalidInput` and `QuotaExceeded`.
-    pub(crate) async fn check_plan(&self, plan: &[u8]) -> Result<Draft> {
+    pub(crate) async fn check(self, plan: &[u8]) -> Result<Draft> {
         let draft = Draft::read(plan)?;
-        if let Some(rules) = self.catalogue.plan(&draft.content.type_name) {
+        if let Some(rules) = self.handle.catalogue.plan(&draft.content.type_name) {
             rules.check(&draft.content.type_name, draft.content.details.as_ref()).await?;
         }
-        self.check_value_bytes(draft.content.byte_length())?;
+        self.handle.check_value_bytes(draft.content.byte_length())?;
         Ok(draft)
     }
 
     /// A new plan under an id of its own, and the changes that save it, for a commit of somebody else.
     ///
     /// # Errors
-    /// As [`TenantHandle::check_plan`].
-    pub(crate) async fn new_plan(&self, access: &Access, plan: &[u8]) -> Result<(Plan, Vec<Change>)> {
-        let draft = self.check_plan(plan).await?;
-        let plan_id = prefixed_id("plan_", &self.scope.random());
+    /// As [`Plans::check`].
+    pub(crate) async fn new_plan(self, access: &Access, plan: &[u8]) -> Result<(Plan, Vec<Change>)> {
+        let draft = self.check(plan).await?;
+        let plan_id = prefixed_id("plan_", &self.handle.scope.random());
         self.next_version(access, &plan_id, &draft.content, None)
     }
 
@@ -90,8 +105,8 @@ impl TenantHandle {
     /// # Errors
     /// `NotFound` for every plan or version that is not this tenant's, `StoreCorrupt` if the newest version is not the
     /// last one that was saved, and those of the store.
-    pub async fn load_plan(&self, plan_id: &str, version: Option<u64>) -> Result<Plan> {
-        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
+    pub async fn load(self, plan_id: &str, version: Option<u64>) -> Result<Plan> {
+        let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         let mut found = find(&access, plan_id, Reading::Opened).await?.ok_or(Error::NotFound)?;
         for _ in 0..ATTEMPTS {
             let head = &found.head;
@@ -113,9 +128,9 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
-    pub async fn list_plans(&self, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn list(self, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
-        let Some(access) = self.existing().await? else {
+        let Some(access) = self.handle.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
         let page = access.record_page(&List::all(KIND), limit, cursor).await?;
@@ -136,8 +151,8 @@ impl TenantHandle {
     /// # Errors
     /// `NotFound`, `StoreCorrupt` if a version is missing or altered, `TooMuchInFlight` if there is no room for all of them:
     /// then they can be loaded one by one; and those of the store.
-    pub async fn plan_history(&self, plan_id: &str) -> Result<Vec<String>> {
-        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
+    pub async fn history(self, plan_id: &str) -> Result<Vec<String>> {
+        let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         let mut found = find(&access, plan_id, Reading::Current).await?.ok_or(Error::NotFound)?;
         for _ in 0..ATTEMPTS {
             let all = Entries { from: 1, to: u64::MAX, reverse: false, limit: VERSIONS as usize + 1 };
@@ -169,8 +184,8 @@ impl TenantHandle {
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) async fn plan_status_changes(
-        &self,
+    pub(crate) async fn status_changes(
+        self,
         access: &Access,
         plan_id: &str,
         expected_hash: &str,
@@ -193,8 +208,8 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `NotFound`; `Conflict` for a plan that runs or has run.
-    pub(crate) async fn plan_to_approve(&self, plan_id: &str) -> Result<Plan> {
-        let plan = self.load_plan(plan_id, None).await?;
+    pub(crate) async fn to_approve(self, plan_id: &str) -> Result<Plan> {
+        let plan = self.load(plan_id, None).await?;
         if plan.status.may_become(PlanStatus::Approved) {
             Ok(plan)
         } else {
@@ -206,14 +221,14 @@ impl TenantHandle {
     }
 
     /// The hash of the definitions of a plan's tools, as this handle knows them.
-    pub(crate) fn definition_of(&self, plan: &Plan) -> Hash {
+    pub(crate) fn definition_of(self, plan: &Plan) -> Hash {
         let steps = plan.steps.as_array().unwrap_or_default();
-        self.catalogue.team.definition_of(steps.iter().filter_map(|step| step.get("tool")?.as_str()))
+        self.handle.catalogue.team.definition_of(steps.iter().filter_map(|step| step.get("tool")?.as_str()))
     }
 
     /// The next version of a plan and the changes that write it: the head first.
     fn next_version(
-        &self,
+        self,
         access: &Access,
         plan_id: &str,
         content: &content::Content,
@@ -239,7 +254,7 @@ impl TenantHandle {
                 "This plan has all the versions it can have: {VERSIONS}, or 64 MiB together. Save it under a new planId."
             )));
         }
-        let expires_at = expiry(access.now(), self.retention_ms(KIND))?;
+        let expires_at = expiry(access.now(), self.handle.retention_ms(KIND))?;
         let expires_at = found.map_or(expires_at, |found| later(found.record.expires_at, expires_at));
         let head = Head {
             plan_id: plan_id.to_owned(),

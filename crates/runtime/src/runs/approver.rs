@@ -62,7 +62,7 @@ impl Driver<'_> {
             let Some(actor) = text("actor") else {
                 return Err(failed("CALLBACK_FAILED", "approve decided without an actor. Say who it was."));
             };
-            match self.handle.respond_to_approval(&approval_id, decide, actor, text("reason")).await {
+            match self.handle.approvals().respond(&approval_id, decide, actor, text("reason")).await {
                 // Somebody else was faster, or its time is over: that counts then.
                 Ok(_) | Err(Error::ApprovalClosed(_)) => {}
                 Err(Error::InvalidInput(told)) => return Err(failed("CALLBACK_FAILED", &told)),
@@ -74,7 +74,7 @@ impl Driver<'_> {
     /// Whether somebody else, in this process or another, has ended all of these.
     async fn decided_elsewhere(&self, approval_ids: &[String]) -> Result<bool, Halt> {
         for approval_id in approval_ids {
-            match self.handle.approval(approval_id).await {
+            match self.handle.approvals().get(approval_id).await {
                 Ok(approval) if approval.status == ApprovalStatus::Pending => return Ok(false),
                 Ok(_) | Err(Error::NotFound) => {}
                 Err(error) => return Err(error.into()),

@@ -201,7 +201,7 @@ impl Driver<'_> {
             _ => return Ok(false),
         };
         for id in ids {
-            match self.handle.describe(id).await {
+            match self.handle.references().describe(id).await {
                 Ok(_) => {}
                 Err(Error::NotFound) => return Ok(false),
                 Err(error) => return Err(error.into()),

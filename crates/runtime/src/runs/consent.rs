@@ -17,7 +17,7 @@ use super::journal::taken_over;
 use super::state::{Next, RunState};
 use crate::approvals::{Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Question, Subject};
 use crate::handle::TenantHandle;
-use crate::references::ATTEMPTS;
+use crate::retry::ATTEMPTS;
 
 /// So many calls are asked about in one commit.
 const AT_ONCE: usize = 50;
@@ -100,7 +100,7 @@ impl Driver<'_> {
                 }
                 changes
             };
-            if let Some(approvals) = self.handle.request_approvals(requests.clone(), &with).await? {
+            if let Some(approvals) = self.handle.approvals().request_all(requests.clone(), &with).await? {
                 let entries = entries(&approvals);
                 let is_suspended = entries.last().is_some_and(|entry| entry.kind() == "run.suspended");
                 for entry in entries {
@@ -146,10 +146,10 @@ impl Driver<'_> {
         let mut open = Vec::new();
         let mut noted = false;
         for approval_id in waiting {
-            match self.handle.approval(&approval_id).await {
+            match self.handle.approvals().get(&approval_id).await {
                 Ok(approval) if approval.status == ApprovalStatus::Pending => {
                     if self.handle.is_outdated(&approval).await? {
-                        self.handle.withdraw_approvals(&[&approval_id], Some(OUTDATED), Vec::new()).await?;
+                        self.handle.approvals().withdraw(&[&approval_id], Some(OUTDATED), Vec::new()).await?;
                         noted |= self.note_decision(&approval, true).await?;
                     } else {
                         open.push(approval);
@@ -174,7 +174,7 @@ impl Driver<'_> {
     }
 
     async fn note_decision(&mut self, approval: &Approval, again: bool) -> Result<bool, Halt> {
-        let Some(record) = self.handle.approval_decision(&approval.approval_id).await? else { return Ok(false) };
+        let Some(record) = self.handle.approvals().decision(&approval.approval_id).await? else { return Ok(false) };
         // One that was decided before it could be withdrawn is taken as it is.
         let again = again && record.decision == Decision::Withdrawn;
         let mut entry = self.agent_entry("approval.decided").with("record", record.to_json());
@@ -215,7 +215,7 @@ impl Driver<'_> {
         let waiting: Vec<String> = waiting.into_iter().map(str::to_owned).collect();
         self.handle.withdraw_all(&waiting, NOT_NEEDED).await?;
         for approval_id in &waiting {
-            match self.handle.approval(approval_id).await {
+            match self.handle.approvals().get(approval_id).await {
                 Ok(approval) => drop(self.note_decision(&approval, false).await?),
                 Err(Error::NotFound) => drop(self.note_lost(approval_id)?),
                 Err(error) => return Err(error.into()),
@@ -226,7 +226,7 @@ impl Driver<'_> {
 
     /// Whether an approval was given for exactly this call.
     pub(crate) async fn approved_input(&self, approval_id: &str, checked: &Checked) -> Result<bool, Halt> {
-        let approval = match self.handle.approval(approval_id).await {
+        let approval = match self.handle.approvals().get(approval_id).await {
             Ok(approval) => approval,
             Err(Error::NotFound) => return Ok(false),
             Err(error) => return Err(error.into()),
@@ -257,7 +257,7 @@ impl Driver<'_> {
                 return Ok(());
             }
         }
-        Err(crate::references::contended().into())
+        Err(crate::retry::contended().into())
     }
 
     /// The record of the run when it is suspended with this block.
@@ -310,7 +310,7 @@ impl Driver<'_> {
     async fn extension(&self, until: u64) -> Result<Vec<Change>, Halt> {
         let named = self.named_references();
         let ids: Vec<&str> = named.iter().map(String::as_str).collect();
-        Ok(self.handle.extended(&self.access, &ids, Some(until)).await?)
+        Ok(self.handle.references().extended(&self.access, &ids, Some(until)).await?)
     }
 }
 
@@ -322,7 +322,7 @@ impl TenantHandle {
     pub(crate) async fn still_waits(&self, state: &RunState) -> Result<bool> {
         let waiting = state.frames.last().map(Frame::waiting).unwrap_or_default();
         for approval_id in &waiting {
-            match self.approval(approval_id).await {
+            match self.approvals().get(approval_id).await {
                 Ok(approval) if approval.status == ApprovalStatus::Pending => {
                     if self.is_outdated(&approval).await? {
                         return Ok(false);
@@ -339,8 +339,8 @@ impl TenantHandle {
     async fn is_outdated(&self, approval: &Approval) -> Result<bool> {
         let now = match &approval.subject {
             Subject::Tool { tool, .. } => self.catalogue.team.tool(tool).map(|rules| rules.definition),
-            Subject::Plan { plan_id, .. } => match self.load_plan(plan_id, None).await {
-                Ok(plan) => Some(self.definition_of(&plan)),
+            Subject::Plan { plan_id, .. } => match self.plans().load(plan_id, None).await {
+                Ok(plan) => Some(self.plans().definition_of(&plan)),
                 // Who decides is told of a plan that is gone or another one.
                 Err(Error::NotFound) => return Ok(false),
                 Err(error) => return Err(error),

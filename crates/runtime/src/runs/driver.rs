@@ -24,7 +24,8 @@ use super::parts::BrokenOff;
 use super::state::{Next, RunState};
 use super::team::{AgentRules, Team};
 use crate::handle::TenantHandle;
-use crate::references::{ATTEMPTS, Kept, contended};
+use crate::references::Kept;
+use crate::retry::{ATTEMPTS, contended};
 
 /// How the last answer of the agent that was asked ended, of a run that is completed.
 pub(crate) const FINISH_REASON: &str = "finishReason";

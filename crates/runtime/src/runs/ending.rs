@@ -16,7 +16,7 @@ use super::usage::Usage;
 use crate::handle::{TenantHandle, expiry};
 use crate::leftover;
 use crate::plans::PlanStatus;
-use crate::references::{ATTEMPTS, contended};
+use crate::retry::{ATTEMPTS, contended};
 use crate::threads::Appends;
 
 /// Turns of those who count a tenant's tokens in this process. They only spare them conflicts.
@@ -36,7 +36,7 @@ impl TenantHandle {
     pub(crate) async fn withdraw_all(&self, approval_ids: &[String], reason: &str) -> Result<()> {
         for ids in approval_ids.chunks(WITHDRAWN) {
             let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-            self.withdraw_approvals(&ids, Some(reason), Vec::new()).await?;
+            self.approvals().withdraw(&ids, Some(reason), Vec::new()).await?;
         }
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Driver<'_> {
                 continue;
             }
             let all = changes.into_iter().chain(self.kept.changes(&self.access)?).chain(others).collect();
-            if self.handle.withdraw_approvals(&ids, Some(ENDED), all).await?.is_some() {
+            if self.handle.approvals().withdraw(&ids, Some(ENDED), all).await?.is_some() {
                 self.head = head;
                 self.committed(&block);
                 return Ok(());
@@ -137,12 +137,12 @@ impl Driver<'_> {
         let new = messages.iter().skip(self.state.threaded);
         let new: Vec<Json> = new.filter_map(|message| self.for_thread(message)).collect();
         let (thread_id, said) = (self.state.thread_id.as_str(), Appends::Said { until });
-        let appended = match self.handle.append_changes(&self.access, thread_id, &new, said).await {
+        let appended = match self.handle.threads().append_changes(&self.access, thread_id, &new, said).await {
             Err(Error::InvalidInput(_) | Error::QuotaExceeded { .. }) => {
                 // A thread has limits that a journal has not, and the run must be able to end.
                 let told = message("", "assistant", text_parts(TOO_LARGE), self.state.updated_at);
                 let told: Vec<Json> = self.for_thread(&told).into_iter().collect();
-                self.handle.append_changes(&self.access, thread_id, &told, said).await?
+                self.handle.threads().append_changes(&self.access, thread_id, &told, said).await?
             }
             appended => appended?,
         };
@@ -174,7 +174,8 @@ impl Driver<'_> {
         let at_work = self.state.frames.iter().find(|frame| frame.role == AgentRole::Executor);
         let Some(stage) = at_work.and_then(|frame| frame.plan.as_ref()) else { return Ok(Vec::new()) };
         let status = PlanStatus::Failed;
-        let changes = self.handle.plan_status_changes(&self.access, &stage.plan_id, &stage.hash, status, None).await?;
+        let changes =
+            self.handle.plans().status_changes(&self.access, &stage.plan_id, &stage.hash, status, None).await?;
         Ok(changes.unwrap_or_default())
     }
 

@@ -12,7 +12,7 @@ use super::journal::{load, read_before, read_entries, read_from, read_head};
 use super::live::{RunPage, RunPosition, Shown};
 use super::usage::Usage;
 use crate::handle::TenantHandle;
-use crate::references::Page;
+use crate::page::Page;
 
 /// How many blocks a follower reads at once.
 const BLOCKS: usize = 32;

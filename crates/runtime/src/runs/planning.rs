@@ -13,7 +13,7 @@ use super::steps::{self, Size};
 use super::team::{route_property, unfenced};
 use super::tool::Outcome;
 use crate::plans::{Plan, PlanStatus};
-use crate::references::{ATTEMPTS, contended};
+use crate::retry::{ATTEMPTS, contended};
 
 /// The form of a result that was checked: see [`super::tool`].
 const VALIDATED: u8 = 4;
@@ -51,7 +51,7 @@ impl Driver<'_> {
     }
 
     async fn enter_executor(&mut self, call: &Call, name: &str, plan_id: &str) -> Result<(), Halt> {
-        let plan = match self.handle.load_plan(plan_id, None).await {
+        let plan = match self.handle.plans().load(plan_id, None).await {
             Ok(plan) if plan.status == PlanStatus::Approved => Some(plan),
             Ok(_) | Err(Error::NotFound) => None,
             Err(error) => return Err(error.into()),
@@ -81,7 +81,7 @@ impl Driver<'_> {
         let kind = self.state.frames.last().and_then(|frame| self.team().agent(&frame.agent)?.spec.plan.clone());
         draft.insert(0, member("type", Json::String(kind.unwrap_or_default())));
         let draft = Json::Object(draft);
-        Ok(match self.handle.check_plan(json::write(&draft).as_bytes()).await {
+        Ok(match self.handle.plans().check(json::write(&draft).as_bytes()).await {
             Ok(_) => Ok(draft),
             Err(error) => Err(error.to_string()),
         })
@@ -124,7 +124,7 @@ impl Driver<'_> {
         let answer = self.state.frames.last().and_then(|frame| frame.answer.clone());
         let Some(answer) = answer else { return Ok(()) };
         let draft = json::write(&answer.output);
-        let (plan, changes) = self.handle.new_plan(&self.access, draft.as_bytes()).await?;
+        let (plan, changes) = self.handle.plans().new_plan(&self.access, draft.as_bytes()).await?;
         let entry = self
             .agent_entry("plan.saved")
             .with("planId", Json::String(plan.plan_id))
@@ -144,7 +144,7 @@ impl Driver<'_> {
                 .await;
         };
         // Loading hashes the content again. What is run is what was approved, or nothing.
-        let plan = match self.handle.load_plan(&stage.plan_id, None).await {
+        let plan = match self.handle.plans().load(&stage.plan_id, None).await {
             Ok(plan) => Some(plan),
             Err(Error::NotFound) => None,
             Err(error) => return Err(error.into()),
@@ -185,7 +185,7 @@ impl Driver<'_> {
     /// Commits what waits with a plan's new status, unless the plan is not what it was.
     async fn flush_with_plan(&mut self, plan_id: &str, hash: &str, status: PlanStatus) -> Result<(), Halt> {
         for _ in 0..ATTEMPTS {
-            let changes = self.handle.plan_status_changes(&self.access, plan_id, hash, status, None).await?;
+            let changes = self.handle.plans().status_changes(&self.access, plan_id, hash, status, None).await?;
             if self.try_flush(changes.unwrap_or_default()).await? {
                 return Ok(());
             }
@@ -301,7 +301,7 @@ impl Driver<'_> {
             results.iter().filter(|(step, _)| taken.keys().any(|(other, _)| other == *step))
         {
             // Parsed once, and gone when what is taken of it is cut out.
-            let whole_result = match self.handle.resolve(id).await {
+            let whole_result = match self.handle.references().resolve(id).await {
                 Ok(resolved) => step_value(resolved.bytes()),
                 Err(Error::NotFound) => return Ok(Err(format!("The result of the step {step} was deleted."))),
                 Err(error) => return Err(error.into()),

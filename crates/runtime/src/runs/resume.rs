@@ -14,7 +14,7 @@ use super::live::Registered;
 use super::result::result;
 use super::start::{HISTORY_BYTES, owned};
 use crate::handle::TenantHandle;
-use crate::references::{ATTEMPTS, contended};
+use crate::retry::{ATTEMPTS, contended};
 use crate::threads::{history, thread_is_there};
 
 impl TenantHandle {

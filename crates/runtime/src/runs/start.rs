@@ -25,7 +25,8 @@ use super::result::result;
 use super::state::RunState;
 use super::usage::Usage;
 use crate::handle::{TenantHandle, expiry};
-use crate::references::{ATTEMPTS, Kept, contended};
+use crate::references::Kept;
+use crate::retry::{ATTEMPTS, contended};
 use crate::threads::{Appends, history, names_files, prompt_message};
 
 /// How much of a thread a model is given, in bytes: about so many times four tokens.
@@ -108,8 +109,10 @@ impl TenantHandle {
         let created_micros = access.next_micros();
         for _ in 0..ATTEMPTS {
             let now = access.now();
-            let thread =
-                self.append_changes(&access, &thread_id, std::slice::from_ref(&prompt), Appends::Prompt).await?;
+            let thread = self
+                .threads()
+                .append_changes(&access, &thread_id, std::slice::from_ref(&prompt), Appends::Prompt)
+                .await?;
             let Some((thread, base)) = thread else { return Err(contended()) };
             let started = Entry::new("run.started", now)
                 .with("prompt", request.prompt.clone())

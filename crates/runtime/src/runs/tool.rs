@@ -14,7 +14,7 @@ use super::driver::{Driver, Halt};
 use super::entry::{Entry, GLIMPSE, number, object};
 use super::frame::Call;
 use super::team::ToolRules;
-use crate::reference_input::{ItemRules, ReadContent};
+use crate::references::{ItemRules, ReadContent};
 
 /// The type of results for which the tool names none.
 const RESULT_TYPE: &str = "result";
@@ -198,7 +198,8 @@ impl Driver<'_> {
                 // What the host has validated by the tool's own schema may have become something else.
                 let checked = rules.filter(|rules| form == JSON && rules.has_output());
                 let is_looked_at = is_small || checked.is_some();
-                let read = self.handle.read_json(&type_name, value, 1, is_looked_at).await.map_err(refusal)?;
+                let read =
+                    self.handle.references().read_json(&type_name, value, 1, is_looked_at).await.map_err(refusal)?;
                 if let (Some(rules), ReadContent::Json(value, _)) = (checked, &read) {
                     fitting(rules, value, length).await?;
                 }
@@ -235,7 +236,7 @@ impl Driver<'_> {
             content => content,
         };
         let item = ItemRules { type_name, ttl_ms: None, media_type: None };
-        let value = self.handle.check_read(item, content).await.map_err(refusal)?;
+        let value = self.handle.references().check_read(item, content).await.map_err(refusal)?;
         drop(held);
         let glimpse = json::parse(value.glimpse.as_bytes(), &json::Limits::default()).unwrap_or(Json::Null);
         let (type_name, byte_length) = (value.type_name.clone(), value.content.len() as u64);
@@ -246,7 +247,7 @@ impl Driver<'_> {
 
     /// A reference that a tool answered: it must be this tenant's.
     async fn given_reference(&mut self, id: &str) -> Result<(Json, Option<(String, bool)>), Halt> {
-        let reference = match self.handle.describe(id).await {
+        let reference = match self.handle.references().describe(id).await {
             Ok(reference) => reference,
             Err(Error::NotFound) => {
                 return Err(super::driver::failed(

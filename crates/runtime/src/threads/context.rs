@@ -4,11 +4,11 @@ use bailiwick_model::json::Json;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Change, Entries};
 
+use super::Threads;
 use super::conversation::MESSAGES_A_READ;
 use super::head::journal_name;
 use super::message::{NewMessage, files, message_json, new_message, says_something};
 use super::read_head;
-use crate::handle::TenantHandle;
 
 /// What a run appends to its thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +20,14 @@ pub(crate) enum Appends {
     Said { until: Option<u64> },
 }
 
-impl TenantHandle {
+impl Threads<'_> {
     /// The changes that append messages (JSON objects, without ids) to a thread, and its length before. `None`: there is
     /// no such thread, and none is to be made.
     ///
     /// # Errors
     /// `InvalidInput` for a message that is too large, `NotFound` for a file that is not there, and those of the store.
     pub(crate) async fn append_changes(
-        &self,
+        self,
         access: &Access,
         thread_id: &str,
         messages: &[Json],
@@ -47,7 +47,7 @@ impl TenantHandle {
         let mut new = Vec::with_capacity(messages.len());
         for message in messages {
             let message = NewMessage::of_run(message)?;
-            self.check_value_bytes(message.byte_length())?;
+            self.handle.check_value_bytes(message.byte_length())?;
             new.push(message);
         }
         let (changes, _) = self.appended(access, thread_id, current, &new, appends).await?;

@@ -7,9 +7,9 @@ use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Kind, Result};
 use bailiwick_tenancy::{Access, Entries};
 
+use super::Threads;
 use super::head::{Head, journal_name};
 use super::message::{Exchange, NewMessage, Role, exchanges, stored_message, wrong};
-use crate::handle::TenantHandle;
 
 /// How many messages are read at once.
 pub(crate) const MESSAGES_A_READ: usize = 64;
@@ -68,15 +68,15 @@ fn answered_already(path: &str) -> bailiwick_model::Error {
     wrong(path, "is the result of a call that has one already; leave it out")
 }
 
-impl TenantHandle {
+impl Threads<'_> {
     /// Checks that the calls that these results answer are in a thread and open.
     ///
     /// # Errors
     /// `InvalidInput` says where, and those of the store.
-    pub(crate) async fn check_answers(&self, access: &Access, head: &Head, mut answers: Answers) -> Result<()> {
+    pub(crate) async fn check_answers(self, access: &Access, head: &Head, mut answers: Answers) -> Result<()> {
         let mut end = head.length;
         while !answers.is_empty() && end > 0 {
-            let before = self.held_bytes();
+            let before = self.handle.held_bytes();
             let wanted = Entries { from: 0, to: end - 1, reverse: true, limit: MESSAGES_A_READ };
             let part = access.part(Kind::Threads, journal_name(access, &head.journal), wanted, BYTES_A_READ).await?;
             let Some((first, _)) = part.entries.last() else { break };
@@ -96,7 +96,7 @@ impl TenantHandle {
                 }
             }
             drop(part);
-            self.give_back_to(before);
+            self.handle.give_back_to(before);
         }
         match answers.into_values().min() {
             Some(path) => {

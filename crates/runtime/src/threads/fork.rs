@@ -10,14 +10,14 @@ use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, Name, When};
 
+use super::Threads;
 use super::conversation::{BYTES_A_READ, MESSAGES_A_READ};
 use super::head::{Head, journal_name};
 use super::journal::{Journal, due, read_journal};
 use super::message::{Exchange, NewMessage, Role, entry_id, exchanges, message_id, parse_message_id, stored_message};
 use super::{check_thread_id, horizon, new_entry, new_head, read_head};
-use crate::handle::TenantHandle;
 use crate::leftover;
-use crate::references::{ATTEMPTS, contended};
+use crate::retry::{ATTEMPTS, contended};
 
 /// How many entries one commit copies.
 const ENTRIES_A_COMMIT: usize = 128;
@@ -26,7 +26,7 @@ const BYTES_A_COMMIT: u64 = 4 << 20;
 /// How long a fork may take before what it copied is taken for left over, in milliseconds.
 const FORK_MS: u64 = 60 * 60 * 1000;
 
-impl TenantHandle {
+impl Threads<'_> {
     /// Makes a new thread of a thread's messages up to and with `through`, which keep their ids. Calls of theirs that are
     /// answered later get their results all the same; those that are not answered yet, one that says so. Returns the new
     /// thread's id: `new_id`, or one that is made up.
@@ -34,11 +34,11 @@ impl TenantHandle {
     /// # Errors
     /// `NotFound`: no such thread or no such message in it. `InvalidInput` for a bad new id, `Conflict` if it is taken;
     /// `QuotaExceeded` and those of the store.
-    pub async fn fork_thread(&self, thread_id: &str, through: &str, new_id: Option<&str>) -> Result<String> {
+    pub async fn fork(self, thread_id: &str, through: &str, new_id: Option<&str>) -> Result<String> {
         if let Some(id) = new_id {
             check_thread_id(id)?;
         }
-        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
+        let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         let (_, source) = read_head(&access, thread_id).await?.ok_or(Error::NotFound)?;
         // All that is read at a time; where there is no room for that, message by message.
         let largest = u64::from(source.largest);
@@ -48,27 +48,27 @@ impl TenantHandle {
         };
         let through = find(&access, &source, through).await?;
         let Cut { last, results } = self.cut(&access, &source, through).await?;
-        let new_id = new_id.map_or_else(|| prefixed_id("thr_", &self.scope.random()), str::to_owned);
+        let new_id = new_id.map_or_else(|| prefixed_id("thr_", &self.handle.scope.random()), str::to_owned);
         if read_head(&access, &new_id).await?.is_some() {
             return Err(taken());
         }
-        let mut head = new_head(&access, self.scope.random(), &new_id, source.actor.clone());
+        let mut head = new_head(&access, self.handle.scope.random(), &new_id, source.actor.clone());
         let journal = journal_name(&access, &head.journal);
         let until = access.now().saturating_add(FORK_MS);
         let mut changes = vec![Journal::of(&head).written(journal, When::Absent)];
         changes.extend(due(journal, until));
         changes.push(leftover::wake(Kind::Threads, until));
-        self.done(access.commit(changes, &self.engine_limits, Durability::Sync).await?)?;
+        leftover::unconditional(access.commit(changes, &self.handle.engine_limits, Durability::Sync).await?)?;
         let outcome = self.copy(&access, (&source, at_once), last, results, &mut head, journal, until).await;
         // After a failure the head may be there or not. What this cannot remove now is removed when its time is over.
         if outcome.is_err() && matches!(self.retire(&access, journal).await, Ok(true)) {
-            let _ = self.discard(&access, Kind::Threads, journal, until).await;
+            let _ = leftover::discard(self.handle, &access, Kind::Threads, journal, until).await;
         }
         outcome.map(|()| new_id)
     }
 
     async fn copy(
-        &self,
+        self,
         access: &Access,
         (source, at_once): (&Head, u64),
         last: u64,
@@ -96,11 +96,12 @@ impl TenantHandle {
                 // The source was deleted meanwhile.
                 return Err(Error::NotFound);
             }
-            self.done(access.commit(changes, &self.engine_limits, Durability::Sync).await?)?;
+            leftover::unconditional(access.commit(changes, &self.handle.engine_limits, Durability::Sync).await?)?;
         }
         let mut closing = Vec::new();
         if !results.is_empty() {
-            let entry = closing_message(results, access.now())?.entry(&message_id(head.length, self.scope.random()));
+            let entry =
+                closing_message(results, access.now())?.entry(&message_id(head.length, self.handle.scope.random()));
             closing.push(new_entry(journal, head.length, entry.clone()));
             head.add(entry.len());
         }
@@ -109,7 +110,7 @@ impl TenantHandle {
         self.keep_named(access, &named, horizon(head)).await?;
         let (kind, area, when) = (Kind::Threads, Area::Record, When::Version(made.version));
         changes.push(Change::Check { kind, area, name: journal, when });
-        match access.commit(changes, &self.engine_limits, Durability::Sync).await? {
+        match access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? {
             Committed::Done => Ok(()),
             // The head is the first change, the journal's check the last.
             Committed::Conflict(0) => Err(taken()),
@@ -126,14 +127,14 @@ struct Cut {
     results: Vec<Json>,
 }
 
-impl TenantHandle {
+impl Threads<'_> {
     /// Where a fork through this place ends: the results of its calls that follow directly belong to it.
-    async fn cut(&self, access: &Access, head: &Head, through: u64) -> Result<Cut> {
+    async fn cut(self, access: &Access, head: &Head, through: u64) -> Result<Cut> {
         let mut open = self.open_calls(access, head, through).await?;
         let (mut last, mut at) = (through, through + 1);
         let mut later: HashMap<String, Json> = HashMap::new();
         while !open.iter().all(|id| later.contains_key(id)) && at < head.length {
-            let before = self.held_bytes();
+            let before = self.handle.held_bytes();
             let wanted = Entries { from: at, to: head.length - 1, reverse: false, limit: MESSAGES_A_READ };
             let part = access.part(Kind::Threads, journal_name(access, &head.journal), wanted, BYTES_A_READ).await?;
             if part.entries.is_empty() {
@@ -164,17 +165,17 @@ impl TenantHandle {
                 at = sequence + 1;
             }
             drop(part);
-            self.give_back_to(before);
+            self.handle.give_back_to(before);
         }
         let results = open.into_iter().map(|id| later.remove(&id).unwrap_or_else(|| unanswered(&id))).collect();
         Ok(Cut { last, results })
     }
 
     /// The calls of the last answer up to a place that have no result up to there.
-    async fn open_calls(&self, access: &Access, head: &Head, through: u64) -> Result<Vec<String>> {
+    async fn open_calls(self, access: &Access, head: &Head, through: u64) -> Result<Vec<String>> {
         let (mut answered, mut end) = (BTreeSet::new(), through + 1);
         while end > 0 {
-            let before = self.held_bytes();
+            let before = self.handle.held_bytes();
             let wanted = Entries { from: 0, to: end - 1, reverse: true, limit: MESSAGES_A_READ };
             let part = access.part(Kind::Threads, journal_name(access, &head.journal), wanted, BYTES_A_READ).await?;
             if part.entries.is_empty() {
@@ -197,18 +198,18 @@ impl TenantHandle {
                 end = *sequence;
             }
             drop(part);
-            self.give_back_to(before);
+            self.handle.give_back_to(before);
         }
         Ok(Vec::new())
     }
 
     /// Lets references live until then. Whoever changes one of them meanwhile does it no harm.
-    async fn keep_named(&self, access: &Access, named: &BTreeSet<String>, until: Option<u64>) -> Result<()> {
+    async fn keep_named(self, access: &Access, named: &BTreeSet<String>, until: Option<u64>) -> Result<()> {
         let ids: Vec<&str> = named.iter().map(String::as_str).collect();
         for _ in 0..ATTEMPTS {
-            let changes = self.extended(access, &ids, until).await?;
+            let changes = self.handle.references().extended(access, &ids, until).await?;
             if changes.is_empty()
-                || access.commit(changes, &self.engine_limits, Durability::Sync).await? == Committed::Done
+                || access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done
             {
                 return Ok(());
             }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, List, Name, Record, When};
 
+use super::Threads;
 use super::head::{FOR_EVER, Head, damaged, head_name, journal_name, read_names, take_u64, write_names};
-use crate::handle::TenantHandle;
 use crate::leftover;
 
 const DEAD: u8 = 1;
@@ -71,19 +71,19 @@ pub(crate) fn not_due(name: Name, at: u64) -> Option<Change> {
     (at != FOR_EVER).then(|| leftover::not_due(Kind::Threads, name, at))
 }
 
-impl TenantHandle {
+impl Threads<'_> {
     /// Deletes a thread with its messages. A run that has it ends first, as cancelled: what waits for an approval is
     /// withdrawn. `false`: absent, expired or foreign.
     ///
     /// # Errors
     /// `ThreadBusy` if others keep writing it, and those of the store.
-    pub async fn delete_thread(&self, thread_id: &str) -> Result<bool> {
-        let Some(access) = self.existing().await? else { return Ok(false) };
+    pub async fn delete(self, thread_id: &str) -> Result<bool> {
+        let Some(access) = self.handle.existing().await? else { return Ok(false) };
         for _ in 0..super::ATTEMPTS {
             let Some((record, head)) = super::read_head(&access, thread_id).await? else { return Ok(false) };
-            let (run, unowned) = self.thread_owner(&access, thread_id).await?;
+            let (run, unowned) = self.handle.thread_owner(&access, thread_id).await?;
             if let Some(run_id) = run {
-                match self.cancel_run(&run_id).await {
+                match self.handle.cancel_run(&run_id).await {
                     // Gone, or being resumed: looked at again.
                     Ok(()) | Err(Error::NotFound | Error::ThreadBusy { .. }) => continue,
                     Err(error) => return Err(error),
@@ -99,10 +99,10 @@ impl TenantHandle {
             changes.push(unowned);
             // Nobody may come to the rest, and no row of it tells the sweeper.
             changes.push(leftover::wake_soon(kind, access.now()));
-            if access.commit(changes, &self.engine_limits, Durability::Sync).await? == Committed::Done {
+            if access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done {
                 // It is deleted from here on. What cannot be tidied up now is left for the next deletion.
-                if self.discard(&access, kind, journal, 0).await.is_ok() {
-                    let _ = self.sweep_threads(OTHERS_A_DELETION).await;
+                if leftover::discard(self.handle, &access, kind, journal, 0).await.is_ok() {
+                    let _ = self.sweep(OTHERS_A_DELETION).await;
                 }
                 return Ok(true);
             }
@@ -115,12 +115,12 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `InvalidInput` for the number, and those of the store.
-    pub async fn sweep_threads(&self, most: usize) -> Result<usize> {
-        Ok(self.sweep_leftover(Kind::Threads, most).await?.items)
+    pub async fn sweep(self, most: usize) -> Result<usize> {
+        Ok(leftover::sweep(self.handle, Kind::Threads, most).await?.items)
     }
 
     /// Makes sure that a journal is dead. `false`: it is not, a thread lives in it.
-    pub(crate) async fn retire(&self, access: &Access, name: Name) -> Result<bool> {
+    pub(crate) async fn retire(self, access: &Access, name: Name) -> Result<bool> {
         // Without a record, only the row that led here is left.
         let Some(record) = access.read(Kind::Threads, Area::Record, name).await? else { return Ok(true) };
         let journal = Journal::read(&record.body).ok_or_else(damaged)?;
@@ -142,7 +142,7 @@ impl TenantHandle {
         changes.extend(unlisted(&journal.actor, journal.created_micros, head_name(access, &journal.thread_id)));
         // A fork that is about to put its head checks this version.
         changes.push(Journal { dead: true, ..journal }.written(name, When::Version(record.version)));
-        Ok(access.commit(changes, &self.engine_limits, Durability::Relaxed).await? == Committed::Done)
+        Ok(access.commit(changes, &self.handle.engine_limits, Durability::Relaxed).await? == Committed::Done)
     }
 }
 

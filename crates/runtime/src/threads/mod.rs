@@ -18,8 +18,8 @@ use bailiwick_tenancy::{
 };
 
 use crate::handle::{TenantHandle, expiry};
-use crate::reference_life::all_there;
-use crate::references::Page;
+use crate::page::Page;
+use crate::references::all_there;
 pub(crate) use context::{Appends, history, names_files, prompt_message};
 use conversation::{Answers, BYTES_A_READ, MESSAGES_A_READ};
 use head::{FOR_EVER, Head, head_name, journal_name};
@@ -31,17 +31,30 @@ const REFERENCE: &[u8] = b"\"ref_";
 /// How often a change is tried again when others change the same thread.
 const ATTEMPTS: usize = 16;
 
+/// The threads of a tenant.
+#[derive(Clone, Copy)]
+pub struct Threads<'a> {
+    handle: &'a TenantHandle,
+}
+
 impl TenantHandle {
+    /// The threads of a tenant.
+    pub fn threads(&self) -> Threads<'_> {
+        Threads { handle: self }
+    }
+}
+
+impl Threads<'_> {
     /// Lists threads as `ThreadSummary`, those created last first; those that one actor began, or all.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit, actor or cursor, and those of the store.
-    pub async fn list_threads(&self, actor: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn list(self, actor: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
         if actor.is_some_and(|actor| !is_label(actor)) {
             return Err(Error::invalid("actor must have 1 to 256 bytes of UTF-8."));
         }
-        let Some(access) = self.existing().await? else {
+        let Some(access) = self.handle.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
         let Some(list) = lists(actor).last() else { return Err(lost()) };
@@ -62,9 +75,9 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `NotFound`: absent, expired or foreign. `InvalidInput` for a bad limit or cursor, and those of the store.
-    pub async fn thread_messages(&self, thread_id: &str, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn messages(self, thread_id: &str, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
-        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
+        let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         let (_, head) = read_head(&access, thread_id).await?.ok_or(Error::NotFound)?;
         let journal = journal_name(&access, &head.journal);
         let page = access.entry_page(Kind::Threads, journal, limit, cursor).await?;
@@ -84,24 +97,19 @@ impl TenantHandle {
     /// `InvalidInput`; `Conflict` if the thread has another length than expected (an absent one has 0); `NotFound` for a
     /// file part whose reference is not there; `ThreadBusy` if others keep writing it, or for the result of a call that a
     /// run waits for; `QuotaExceeded` and those of the store.
-    pub async fn append_messages(
-        &self,
-        thread_id: &str,
-        messages: &[u8],
-        expected_length: Option<u64>,
-    ) -> Result<Vec<String>> {
+    pub async fn append(self, thread_id: &str, messages: &[u8], expected_length: Option<u64>) -> Result<Vec<String>> {
         check_thread_id(thread_id)?;
-        let _taken = self.parsing(messages, 2)?;
-        let messages = parse_messages(messages, self.scope.now())?;
+        let _taken = self.handle.parsing(messages, 2)?;
+        let messages = parse_messages(messages, self.handle.scope.now())?;
         let answers = conversation::check(&messages)?;
         for message in &messages {
-            self.check_value_bytes(message.byte_length())?;
+            self.handle.check_value_bytes(message.byte_length())?;
         }
-        let access = match self.existing().await? {
+        let access = match self.handle.existing().await? {
             Some(access) => access,
             // A tenant that has nothing yet does not come to be for what is refused.
             None if messages.iter().any(|message| !message.files.is_empty()) => return Err(Error::NotFound),
-            None => self.for_writing().await?,
+            None => self.handle.for_writing().await?,
         };
         for _ in 0..ATTEMPTS {
             let current = read_head(&access, thread_id).await?;
@@ -118,7 +126,7 @@ impl TenantHandle {
             }
             let (mut changes, entries) = self.appended(&access, thread_id, current, &messages, Appends::Prompt).await?;
             changes.extend(conditions);
-            if access.commit(changes, &self.engine_limits, Durability::Sync).await? == Committed::Done {
+            if access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done {
                 return entries.iter().map(|entry| message_json(entry)).collect();
             }
         }
@@ -128,7 +136,7 @@ impl TenantHandle {
     /// The changes that append messages, and the entries they write. The references that the thread's messages name live
     /// as long as it does.
     async fn appended(
-        &self,
+        self,
         access: &Access,
         thread_id: &str,
         current: Option<(Arc<Record>, Head)>,
@@ -147,7 +155,7 @@ impl TenantHandle {
             Some((record, head)) => (Some(record), head),
             None => {
                 let actor = messages.first().and_then(|message| message.actor.clone());
-                (None, new_head(access, self.scope.random(), thread_id, actor))
+                (None, new_head(access, self.handle.scope.random(), thread_id, actor))
             }
         };
         let mut after = head.clone();
@@ -155,7 +163,7 @@ impl TenantHandle {
         let mut entries = Vec::with_capacity(messages.len());
         let mut changes = Vec::with_capacity(messages.len() + 6);
         for message in messages {
-            let entry = message.entry(&message_id(after.length, self.scope.random()));
+            let entry = message.entry(&message_id(after.length, self.handle.scope.random()));
             changes.push(new_entry(journal, after.length, entry.clone()));
             after.add(entry.len());
             entries.push(entry);
@@ -171,14 +179,14 @@ impl TenantHandle {
         }
         if !named.is_empty() {
             let ids: Vec<&str> = named.iter().map(String::as_str).collect();
-            changes.extend(self.extended(access, &ids, horizon(&after)).await?);
+            changes.extend(self.handle.references().extended(access, &ids, horizon(&after)).await?);
         }
         Ok((changes, entries))
     }
 
     /// The condition under which results are appended that answer calls of a thread: no run waits for them.
     async fn answering(
-        &self,
+        self,
         access: &Access,
         thread_id: &str,
         head: Option<&Head>,
@@ -186,18 +194,18 @@ impl TenantHandle {
     ) -> Result<Vec<Change>> {
         let empty = new_head(access, [0; 16], thread_id, None);
         self.check_answers(access, head.unwrap_or(&empty), answers.clone()).await?;
-        match self.thread_owner(access, thread_id).await? {
-            (Some(run_id), _) => Err(self.busy_with(access, &run_id).await?),
+        match self.handle.thread_owner(access, thread_id).await? {
+            (Some(run_id), _) => Err(self.handle.busy_with(access, &run_id).await?),
             (None, condition) => Ok(vec![condition]),
         }
     }
 
     /// The references that the messages of a thread name.
-    async fn named_in(&self, access: &Access, head: &Head) -> Result<BTreeSet<String>> {
+    async fn named_in(self, access: &Access, head: &Head) -> Result<BTreeSet<String>> {
         let journal = journal_name(access, &head.journal);
         let (mut named, mut from) = (BTreeSet::new(), 0);
         while from < head.length {
-            let before = self.held_bytes();
+            let before = self.handle.held_bytes();
             let wanted = Entries { from, to: head.length - 1, reverse: false, limit: MESSAGES_A_READ };
             let part = access.part(Kind::Threads, journal, wanted, BYTES_A_READ).await?;
             let Some((last, _)) = part.entries.last() else { break };
@@ -206,16 +214,16 @@ impl TenantHandle {
                 named.extend(files_of(&entry.body).await?);
             }
             drop(part);
-            self.give_back_to(before);
+            self.handle.give_back_to(before);
         }
         Ok(named)
     }
 
     /// The changes that put a thread where there is none: its head, its list rows and its journal's record. `due`: when
     /// the journal is to be looked at so far, if its record is there already.
-    fn created(&self, access: &Access, head: &mut Head, was_due: Option<u64>) -> Result<Vec<Change>> {
+    fn created(self, access: &Access, head: &mut Head, was_due: Option<u64>) -> Result<Vec<Change>> {
         let now = access.now();
-        let ttl = self.retention_ms(Kind::Threads);
+        let ttl = self.handle.retention_ms(Kind::Threads);
         let expires_at = expiry(now, ttl)?;
         (head.updated_at, head.listed_until) = (now, listed_until(expires_at, ttl));
         let (name, journal) = (head_name(access, &head.thread_id), journal_name(access, &head.journal));
@@ -232,7 +240,7 @@ impl TenantHandle {
     /// The changes that put the head of a thread anew, which lives until `until` at least. Its list rows, and the references
     /// that it names, outlive it by a while, so that they are only written again once in that while.
     fn rewritten(
-        &self,
+        self,
         access: &Access,
         record: &Record,
         before: &Head,
@@ -240,7 +248,7 @@ impl TenantHandle {
         until: Option<u64>,
     ) -> Result<Vec<Change>> {
         let now = access.now();
-        let ttl = self.retention_ms(Kind::Threads);
+        let ttl = self.handle.retention_ms(Kind::Threads);
         let expires_at = expiry(now, ttl)?.zip(record.expires_at).map(|(one, other)| one.max(other));
         let expires_at = expires_at.map(|at| at.max(until.unwrap_or(0)));
         after.updated_at = now.max(before.updated_at);

@@ -9,7 +9,7 @@ use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, List, Mark, Name, PAGE_BYTES};
 
 use super::{block, journal, read_back};
-use crate::references::Page;
+use crate::page::Page;
 use crate::runs::{run_events_before, run_id_of};
 
 /// How many events that belong to no run are read at once.

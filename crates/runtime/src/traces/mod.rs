@@ -17,7 +17,7 @@ use bailiwick_tenancy::{
 };
 
 use crate::handle::{TenantHandle, expiry};
-use crate::references::Page;
+use crate::page::Page;
 pub use block::HostEvent;
 use buffer::{Buffer, EVENTS_A_BLOCK, Next};
 
@@ -67,16 +67,29 @@ struct Writer {
     most: u64,
 }
 
+/// The traces of a tenant.
+#[derive(Clone, Copy)]
+pub struct Traces<'a> {
+    handle: &'a TenantHandle,
+}
+
 impl TenantHandle {
+    /// The traces of a tenant.
+    pub fn traces(&self) -> Traces<'_> {
+        Traces { handle: self }
+    }
+}
+
+impl Traces<'_> {
     /// Records an event. It is written a moment later; if the store fails then, it is lost.
-    pub async fn record_event(&self, event: &HostEvent<'_>) {
-        let writer = self.trace_writer();
-        let now = self.scope.now();
+    pub async fn record(self, event: &HostEvent<'_>) {
+        let writer = self.writer();
+        let now = self.handle.scope.now();
         if matches!(event, HostEvent::RequestRejected) && !writer.buffer.admits_rejection(now) {
             return;
         }
         let next = writer.buffer.add(event.members(now));
-        if !self.scope.time_passes() {
+        if !self.handle.scope.time_passes() {
             // A test store does the same in every run: it writes full blocks at once, and the rest when it is asked.
             if writer.buffer.waiting() >= EVENTS_A_BLOCK {
                 let _ = writer.flush().await;
@@ -90,21 +103,21 @@ impl TenantHandle {
     ///
     /// # Errors
     /// Those of the store; then what waited is lost.
-    pub async fn flush_traces(&self) -> Result<()> {
-        self.trace_writer().flush().await
+    pub async fn flush(self) -> Result<()> {
+        self.writer().flush().await
     }
 
     /// Lists events, newest first: those of a run, or all. Runs that overlapped in time come one after the other.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
-    pub async fn list_traces(&self, run_id: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn list(self, run_id: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
         if let Some(run_id) = run_id {
-            return self.run_trace(run_id, limit, cursor).await;
+            return self.handle.run_trace(run_id, limit, cursor).await;
         }
-        self.flush_traces().await?;
-        let Some(access) = self.existing().await? else {
+        self.flush().await?;
+        let Some(access) = self.handle.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
         merged::page(&access, limit, cursor).await
@@ -114,10 +127,10 @@ impl TenantHandle {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn trace_end(&self) -> Result<TracePosition> {
-        let runs = self.live_runs().feed().follow();
-        self.flush_traces().await?;
-        let host = match self.scope.existing().await? {
+    pub async fn end(self) -> Result<TracePosition> {
+        let runs = self.handle.live_runs().feed().follow();
+        self.flush().await?;
+        let host = match self.handle.scope.existing().await? {
             Some(access) => extent(&access).await?.1.next,
             None => 0,
         };
@@ -130,23 +143,23 @@ impl TenantHandle {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn next_traces(&self, after: TracePosition) -> Result<TracePage> {
-        let feed = self.live_runs().feed();
-        let (mut recorded, mut added) = (self.trace_writer().buffer.recorded.subscribe(), feed.added.subscribe());
+    pub async fn next(self, after: TracePosition) -> Result<TracePage> {
+        let feed = self.handle.live_runs().feed();
+        let (mut recorded, mut added) = (self.writer().buffer.recorded.subscribe(), feed.added.subscribe());
         loop {
             recorded.mark_unchanged();
             added.mark_unchanged();
-            if self.scope.is_erased() {
-                let (at, sequence) = (self.scope.now(), after.host);
+            if self.handle.scope.is_erased() {
+                let (at, sequence) = (self.handle.scope.now(), after.host);
                 let event = format!("{{\"type\":\"tenant.erased\",\"at\":{at},\"sequence\":{sequence}}}");
                 return Ok(TracePage { events: vec![event], next: None });
             }
-            let (events, runs) = feed.after(after.runs, &|bytes| self.reserve(bytes))?;
+            let (events, runs) = feed.after(after.runs, &|bytes| self.handle.reserve(bytes))?;
             if !events.is_empty() {
                 return Ok(TracePage { events, next: Some(TracePosition { runs, ..after }) });
             }
-            self.flush_traces().await?;
-            if let Some(access) = self.existing().await? {
+            self.flush().await?;
+            if let Some(access) = self.handle.existing().await? {
                 let (_, extent) = extent(&access).await?;
                 if after.host < extent.next {
                     let (events, host) = read_on(&access, after.host.max(extent.first), extent.next).await?;
@@ -154,7 +167,7 @@ impl TenantHandle {
                 }
             }
             let (mut changed, mut added) = (pin!(recorded.changed()), pin!(added.changed()));
-            let mut erased = pin!(self.scope.erased());
+            let mut erased = pin!(self.handle.scope.erased());
             // The senders are in the tenant's shared state, which this handle's scope holds.
             poll_fn(|context| {
                 let is_ready = erased.as_mut().poll(context).is_ready()
@@ -166,14 +179,14 @@ impl TenantHandle {
         }
     }
 
-    fn trace_writer(&self) -> Writer {
+    fn writer(self) -> Writer {
         let kind = Kind::Traces;
-        let limit = self.engine_limits.items.get(&(kind as u8)).copied();
+        let limit = self.handle.engine_limits.items.get(&(kind as u8)).copied();
         Writer {
-            scope: self.scope.clone(),
-            buffer: self.scope.shared(),
-            limits: self.engine_limits.clone(),
-            ttl_ms: self.retention_ms(kind),
+            scope: self.handle.scope.clone(),
+            buffer: self.handle.scope.shared(),
+            limits: self.handle.engine_limits.clone(),
+            ttl_ms: self.handle.retention_ms(kind),
             most: limit.unwrap_or(MOST_EVENTS).min(MOST_EVENTS),
         }
     }

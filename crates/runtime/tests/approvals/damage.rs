@@ -59,7 +59,7 @@ impl Ledger {
 
     /// What `verify` finds: with which records something is wrong.
     fn problems(&self) -> Vec<Option<u64>> {
-        let report = at_once(self.acme.verify_approvals(None)).unwrap();
+        let report = at_once(self.acme.approvals().verify(None)).unwrap();
         report.problems.iter().map(|problem| problem.sequence).collect()
     }
 
@@ -79,9 +79,9 @@ fn b10_a_removed_record_is_found() {
         let (tag, row) = &ledger.records[sequence];
         ledger.open.raw.delete(*tag, row.place);
         assert_eq!(ledger.problems(), [Some(sequence as u64)]);
-        corrupt(at_once(ledger.acme.prove_approval(sequence as u64)));
+        corrupt(at_once(ledger.acme.approvals().prove(sequence as u64)));
         if sequence < 39 {
-            corrupt(at_once(ledger.acme.approval_history(1000, None)));
+            corrupt(at_once(ledger.acme.approvals().history(1000, None)));
         }
     }
 }
@@ -95,9 +95,9 @@ fn b10_a_changed_record_is_found() {
     bytes[middle] ^= 1;
     ledger.open.raw.put(*tag, row.place, &Row { value: bytes.into(), ..row.clone() });
     assert_eq!(ledger.problems(), [Some(7)]);
-    corrupt(at_once(ledger.acme.prove_approval(7)));
-    corrupt(at_once(ledger.acme.approval_history(1000, None)));
-    assert!(at_once(ledger.acme.prove_approval(8)).is_ok());
+    corrupt(at_once(ledger.acme.approvals().prove(7)));
+    corrupt(at_once(ledger.acme.approvals().history(1000, None)));
+    assert!(at_once(ledger.acme.approvals().prove(8)).is_ok());
 }
 
 /// A long ledger is read in parts, several at the same time.
@@ -108,9 +108,9 @@ fn b10_every_damage_of_a_long_ledger_is_found_in_its_order() {
     let acme = handle(&open.store, "acme");
     for _ in 0..RECORDS / 100 {
         let requests = (0..100).map(|_| asking("1")).collect();
-        let approvals = at_once(acme.request_approvals(requests, &|_| Vec::new())).unwrap().unwrap();
+        let approvals = at_once(acme.approvals().request_all(requests, &|_| Vec::new())).unwrap().unwrap();
         let ids: Vec<&str> = approvals.iter().map(|approval| approval.approval_id.as_str()).collect();
-        at_once(acme.withdraw_approvals(&ids, None, Vec::new())).unwrap().unwrap();
+        at_once(acme.approvals().withdraw(&ids, None, Vec::new())).unwrap().unwrap();
     }
     // Those of the ledger are the only entries with another sequence than 0, and its first goes before the rest.
     let mut rows = open.raw.rows(RECORD | ENTRY);
@@ -123,10 +123,10 @@ fn b10_every_damage_of_a_long_ledger_is_found_in_its_order() {
         let (tag, row) = &rows[sequence];
         open.raw.delete(*tag, row.place);
     }
-    let report = at_once(acme.verify_approvals(None)).unwrap();
+    let report = at_once(acme.approvals().verify(None)).unwrap();
     let found: Vec<_> = report.problems.iter().map(|problem| problem.sequence).collect();
     assert_eq!(found, damaged.map(|sequence| Some(sequence as u64)));
-    assert_eq!(wait(acme.verify_approvals(None)), Ok(report), "with threads to read the parts, as without");
+    assert_eq!(wait(acme.approvals().verify(None)), Ok(report), "with threads to read the parts, as without");
 }
 
 #[test]
@@ -162,9 +162,9 @@ fn b10_a_head_that_was_put_back_or_removed_is_found() {
             ledger.open.raw.put(tag, head, &ledger.before[&head]);
         }
         assert!(ledger.problems().contains(&None));
-        corrupt(at_once(ledger.acme.approval_checkpoint()));
-        corrupt(at_once(ledger.acme.prove_approval(0)));
-        corrupt(at_once(ledger.acme.request_approval(crate::asking("1"))));
+        corrupt(at_once(ledger.acme.approvals().checkpoint()));
+        corrupt(at_once(ledger.acme.approvals().prove(0)));
+        corrupt(at_once(ledger.acme.approvals().request(crate::asking("1"))));
         ledger.open.raw.put(tag, head, &current);
     }
     assert_eq!(ledger.problems(), []);
@@ -210,18 +210,18 @@ fn roll_back(ledger: &Ledger) {
 #[test]
 fn b10_a_whole_ledger_that_was_put_back_is_found_against_a_checkpoint() {
     let ledger = Ledger::new();
-    let exported = at_once(ledger.acme.approval_checkpoint()).unwrap();
+    let exported = at_once(ledger.acme.approvals().checkpoint()).unwrap();
     roll_back(&ledger);
     assert_eq!(ledger.problems(), [], "without a checkpoint nobody can tell");
     assert_eq!(history(&ledger.acme).len(), 20);
-    let report = at_once(ledger.acme.verify_approvals(Some(&exported))).unwrap();
+    let report = at_once(ledger.acme.approvals().verify(Some(&exported))).unwrap();
     assert_eq!((report.size, report.problems.len()), (20, 1));
-    corrupt(at_once(ledger.acme.prove_approval_consistency(exported.clone())));
+    corrupt(at_once(ledger.acme.approvals().prove_consistency(exported.clone())));
     // Nor does it help to write on.
     decided(&ledger.acme, 30);
-    let report = at_once(ledger.acme.verify_approvals(Some(&exported))).unwrap();
+    let report = at_once(ledger.acme.approvals().verify(Some(&exported))).unwrap();
     assert_eq!((report.size, report.problems.len()), (50, 1));
-    corrupt(at_once(ledger.acme.prove_approval_consistency(exported)));
+    corrupt(at_once(ledger.acme.approvals().prove_consistency(exported)));
 }
 
 #[test]
@@ -236,8 +236,8 @@ fn b5_an_approval_that_was_put_back_to_pending_cannot_be_decided_again() {
         open.raw.put(*tag, row.place, row);
     }
     corrupt(approve(&acme, &id));
-    corrupt(at_once(acme.approval(&id)));
-    assert!(!at_once(acme.verify_approvals(None)).unwrap().problems.is_empty());
+    corrupt(at_once(acme.approvals().get(&id)));
+    assert!(!at_once(acme.approvals().verify(None)).unwrap().problems.is_empty());
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn b5_an_approval_alone_that_was_put_back_to_pending_cannot_be_decided_again() {
     let (tag, approval) = before.iter().max_by_key(|(_, row)| row.value.len()).unwrap();
     open.raw.put(*tag, approval.place, approval);
     corrupt(approve(&acme, &id));
-    corrupt(at_once(acme.approval(&id)));
+    corrupt(at_once(acme.approvals().get(&id)));
     assert_eq!(history(&acme).len(), 1);
 }
 
@@ -260,7 +260,7 @@ fn s8_verify_gives_way_every_few_records() {
     let open = Open::new();
     let acme = handle(&open.store, "acme");
     decided(&acme, 600);
-    let (report, pieces) = at_once(in_pieces(acme.verify_approvals(None)));
+    let (report, pieces) = at_once(in_pieces(acme.approvals().verify(None)));
     assert_eq!((report.unwrap().size, pieces.len() > 4), (600, true), "{pieces:?}");
     assert!(pieces.iter().all(|work| *work <= PIECE), "{pieces:?}");
 }
@@ -270,6 +270,6 @@ fn s8_a_page_of_everything_gives_way_too() {
     let open = Open::new();
     let acme = handle(&open.store, "acme");
     decided(&acme, 600);
-    let (page, pieces) = at_once(in_pieces(acme.approval_history(500, None)));
+    let (page, pieces) = at_once(in_pieces(acme.approvals().history(500, None)));
     assert_eq!((page.unwrap().items.len(), pieces.len() > 2), (500, true), "{pieces:?}");
 }

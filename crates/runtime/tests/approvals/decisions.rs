@@ -14,11 +14,11 @@ use crate::{DAY, approve, asked, asking, asking_about, history, pending, request
 
 fn save_plan(handle: &TenantHandle, plan_id: &str, goal: &str) -> String {
     let text = format!(r#"{{"type":"t","planId":"{plan_id}","goal":"{goal}","steps":[]}}"#);
-    at_once(handle.save_plan(text.as_bytes(), None)).unwrap().hash
+    at_once(handle.plans().save(text.as_bytes(), None)).unwrap().hash
 }
 
 fn plan_status(handle: &TenantHandle, plan_id: &str) -> PlanStatus {
-    at_once(handle.load_plan(plan_id, None)).unwrap().status
+    at_once(handle.plans().load(plan_id, None)).unwrap().status
 }
 
 fn is_closed<T: std::fmt::Debug>(outcome: Result<T>) {
@@ -32,7 +32,7 @@ fn b5_an_approval_is_asked_decided_and_kept() {
     let approval = request(&acme, asking(r#"{"b":1.0,"a":2}"#)).unwrap();
     assert_eq!(approval.status, ApprovalStatus::Pending);
     assert_eq!((approval.created_at, approval.expires_at), (NOW, NOW + 7 * DAY));
-    assert_eq!(at_once(acme.approval(&approval.approval_id)).unwrap(), approval);
+    assert_eq!(at_once(acme.approvals().get(&approval.approval_id)).unwrap(), approval);
     assert_eq!(pending(&acme), [approval.approval_id.as_str()]);
     store.advance(5);
     let record = respond(&acme, &approval.approval_id, Decide::Reject).unwrap();
@@ -40,7 +40,7 @@ fn b5_an_approval_is_asked_decided_and_kept() {
     assert_eq!((record.reason.as_deref(), record.requested_by.as_deref()), (Some("because"), Some("bot")));
     assert_eq!((record.requested_at, record.decided_at), (NOW, NOW + 5));
     assert_eq!(record.subject_hash, approval.subject_hash);
-    let after = at_once(acme.approval(&approval.approval_id)).unwrap();
+    let after = at_once(acme.approvals().get(&approval.approval_id)).unwrap();
     assert_eq!(after.status, ApprovalStatus::Decided(Decision::Rejected));
     assert_eq!(pending(&acme), [""; 0]);
     assert_eq!(history(&acme), [record]);
@@ -48,7 +48,7 @@ fn b5_an_approval_is_asked_decided_and_kept() {
     assert_eq!(history(&acme).len(), 1);
     // Kept until it is deleted, like its record.
     store.advance(10_000 * DAY);
-    assert_eq!(at_once(acme.approval(&approval.approval_id)).unwrap(), after);
+    assert_eq!(at_once(acme.approvals().get(&approval.approval_id)).unwrap(), after);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn b5_the_context_of_a_run_is_kept() {
         definition: Some([7; 32]),
     };
     let approval = request(&acme, ApprovalRequest { context: context.clone(), ..asking("1") }).unwrap();
-    assert_eq!(at_once(acme.approval(&approval.approval_id)).unwrap().context, context);
+    assert_eq!(at_once(acme.approvals().get(&approval.approval_id)).unwrap().context, context);
     assert!(approval.json().contains(r#""runId":"run","threadId":"thread","status""#));
 }
 
@@ -120,14 +120,14 @@ fn b5_a_hundred_callers_get_one_decision() {
             let acme = Arc::new(handle(&store, "acme"));
             let ids: Vec<String> = {
                 let requests = (0..5).map(|_| asking("1")).collect();
-                let asked = acme.request_approvals(requests, &|_| Vec::new()).await.unwrap().unwrap();
+                let asked = acme.approvals().request_all(requests, &|_| Vec::new()).await.unwrap().unwrap();
                 asked.into_iter().map(|approval| approval.approval_id).collect()
             };
             let calls: Vec<_> = (0..100_usize)
                 .map(|number| {
                     let (acme, id) = (acme.clone(), ids[number % 5].clone());
                     let decide = if number % 3 == 0 { Decide::Reject } else { Decide::Approve };
-                    tokio::spawn(async move { acme.respond_to_approval(&id, decide, "kim", None).await })
+                    tokio::spawn(async move { acme.approvals().respond(&id, decide, "kim", None).await })
                 })
                 .collect();
             let mut accepted = Vec::new();
@@ -143,7 +143,7 @@ fn b5_a_hundred_callers_get_one_decision() {
             let mut expected: Vec<&str> = ids.iter().map(String::as_str).collect();
             expected.sort_unstable();
             assert_eq!(decided, expected, "{kept:?}");
-            let report = acme.verify_approvals(None).await.unwrap();
+            let report = acme.approvals().verify(None).await.unwrap();
             assert_eq!((report.size, report.problems.len()), (5, 0));
             store.close().await;
         });
@@ -161,7 +161,7 @@ fn b5_an_approval_cannot_be_decided_after_its_time() {
     assert!(approve(&acme, &ids[3]).is_ok());
     store.advance(1);
     is_closed(approve(&acme, &ids[0]));
-    assert_eq!(at_once(acme.approval(&ids[1])).unwrap().status, ApprovalStatus::Decided(Decision::Expired));
+    assert_eq!(at_once(acme.approvals().get(&ids[1])).unwrap().status, ApprovalStatus::Decided(Decision::Expired));
     assert_eq!(pending(&acme), [ids[4].as_str()]);
     store.advance(10);
     let records = history(&acme);
@@ -172,7 +172,7 @@ fn b5_an_approval_cannot_be_decided_after_its_time() {
         let expired: Vec<_> = records.iter().filter(|record| record.approval_id == *id).collect();
         assert_eq!((expired.len(), expired[0].decision, &expired[0].actor), (1, Decision::Expired, &None));
     }
-    assert_eq!(at_once(acme.expire_approvals()).unwrap(), 0);
+    assert_eq!(at_once(acme.approvals().expire()).unwrap(), 0);
 }
 
 #[test]
@@ -181,16 +181,16 @@ fn b8_what_has_expired_is_recorded_however_much_it_is() {
     let acme = handle(&store, "acme");
     let many = |ttl_ms| (0..100).map(|_| ApprovalRequest { ttl_ms: Some(ttl_ms), ..asking("1") }).collect();
     for ttl_ms in [10, 1000, 10, 10] {
-        at_once(acme.request_approvals(many(ttl_ms), &|_| Vec::new())).unwrap().unwrap();
+        at_once(acme.approvals().request_all(many(ttl_ms), &|_| Vec::new())).unwrap().unwrap();
     }
-    assert_eq!(at_once(acme.expire_approvals()).unwrap(), 0);
+    assert_eq!(at_once(acme.approvals().expire()).unwrap(), 0);
     store.advance(10);
-    assert_eq!(at_once(acme.expire_approvals()).unwrap(), 300);
+    assert_eq!(at_once(acme.approvals().expire()).unwrap(), 300);
     assert_eq!(pending(&acme).len(), 100);
     store.advance(990);
     assert_eq!(pending(&acme), [""; 0]);
     assert_eq!(history(&acme).len(), 400);
-    assert_eq!(at_once(acme.verify_approvals(None)).unwrap().problems, []);
+    assert_eq!(at_once(acme.approvals().verify(None)).unwrap().problems, []);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn b5_an_approval_of_a_plan_that_has_changed_is_withdrawn() {
         save_plan(&acme, "p", "one");
         is_closed(respond(&acme, &id, decide));
         assert_eq!(plan_status(&acme, "p"), PlanStatus::Draft);
-        let status = at_once(acme.approval(&id)).unwrap().status;
+        let status = at_once(acme.approvals().get(&id)).unwrap().status;
         assert_eq!(status, ApprovalStatus::Decided(Decision::Withdrawn));
     }
     let id = request(&acme, ApprovalRequest { ttl_ms: Some(1000 * DAY), ..asking_about("p") }).unwrap().approval_id;
@@ -234,11 +234,11 @@ fn b5_approvals_that_are_not_needed_any_more_are_withdrawn_together() {
     let ids: Vec<String> = (0..3).map(|_| asked(&acme)).collect();
     approve(&acme, &ids[0]).unwrap();
     let all: Vec<&str> = ids.iter().map(String::as_str).chain(["approval_none"]).collect();
-    let records = at_once(acme.withdraw_approvals(&all, Some("cancelled"), Vec::new())).unwrap().unwrap();
+    let records = at_once(acme.approvals().withdraw(&all, Some("cancelled"), Vec::new())).unwrap().unwrap();
     assert_eq!(records.len(), 2);
     assert!(records.iter().all(|record| record.decision == Decision::Withdrawn && record.actor.is_none()));
     is_closed(approve(&acme, &ids[1]));
-    assert_eq!(at_once(acme.withdraw_approvals(&all, None, Vec::new())).unwrap(), Some(Vec::new()));
+    assert_eq!(at_once(acme.approvals().withdraw(&all, None, Vec::new())).unwrap(), Some(Vec::new()));
     assert_eq!(pending(&acme), [""; 0]);
 }
 
@@ -247,11 +247,11 @@ fn b5_a_decision_needs_an_actor() {
     let acme = handle(&memory_store(), "acme");
     let id = asked(&acme);
     for actor in ["", &"x".repeat(1025)] {
-        let outcome = at_once(acme.respond_to_approval(&id, Decide::Approve, actor, None));
+        let outcome = at_once(acme.approvals().respond(&id, Decide::Approve, actor, None));
         assert!(matches!(outcome, Err(Error::InvalidInput(_))));
     }
     let long = "x".repeat((16 << 10) + 1);
-    let outcome = at_once(acme.respond_to_approval(&id, Decide::Approve, "kim", Some(&long)));
+    let outcome = at_once(acme.approvals().respond(&id, Decide::Approve, "kim", Some(&long)));
     assert!(matches!(outcome, Err(Error::InvalidInput(_))));
     assert_eq!(history(&acme), []);
 }
@@ -292,7 +292,7 @@ fn b5_b1_an_approval_of_another_tenant_is_absent_with_the_same_work() {
     asked(&other);
     let outcome = |approval_id: &str| {
         open.calls.take();
-        let read = at_once(other.approval(approval_id)).map_err(|error| told(&error));
+        let read = at_once(other.approvals().get(approval_id)).map_err(|error| told(&error));
         let decided = approve(&other, approval_id).map_err(|error| told(&error));
         (read, decided, open.calls.take())
     };
@@ -300,13 +300,13 @@ fn b5_b1_an_approval_of_another_tenant_is_absent_with_the_same_work() {
     assert_eq!(seen, outcome(&format!("approval_{}", "a".repeat(32))));
     assert_eq!((&seen.0, &seen.1), (&Err(told(&Error::NotFound)), &Err(told(&Error::NotFound))));
     for malformed in ["", "approval_", &foreign.to_uppercase(), &format!("{foreign}a")] {
-        assert_eq!(at_once(other.approval(malformed)), Err(Error::NotFound));
+        assert_eq!(at_once(other.approvals().get(malformed)), Err(Error::NotFound));
     }
     let nobody = handle(&open.store, "nobody");
     assert_eq!(approve(&nobody, &foreign), Err(Error::NotFound));
-    assert_eq!(at_once(nobody.prove_approval(0)), Err(Error::NotFound));
+    assert_eq!(at_once(nobody.approvals().prove(0)), Err(Error::NotFound));
     approve(&acme, &foreign).unwrap();
-    assert_eq!(at_once(other.prove_approval(0)), Err(Error::NotFound));
+    assert_eq!(at_once(other.approvals().prove(0)), Err(Error::NotFound));
     assert_eq!(history(&other), []);
 }
 
@@ -317,10 +317,10 @@ fn b8_a_decided_approval_may_expire_and_its_record_stays() {
     let (decided, waiting) = (asked(&acme), asked(&acme));
     approve(&acme, &decided).unwrap();
     store.advance(1000);
-    assert_eq!(at_once(acme.approval(&decided)), Err(Error::NotFound));
+    assert_eq!(at_once(acme.approvals().get(&decided)), Err(Error::NotFound));
     assert_eq!(pending(&acme), [waiting.as_str()]);
     assert_eq!(history(&acme).len(), 1);
-    assert_eq!(at_once(acme.verify_approvals(None)).unwrap().problems, []);
+    assert_eq!(at_once(acme.approvals().verify(None)).unwrap().problems, []);
 }
 
 #[test]
@@ -355,23 +355,23 @@ fn b5_pages_of_pending_approvals_and_history_belong_to_one_tenant() {
     let (acme, other) = (handle(&store, "acme"), handle(&store, "other"));
     let mut ids: Vec<String> = (0..5).map(|_| asked(&acme)).collect();
     asked(&other);
-    let page = at_once(acme.list_pending_approvals(3, None)).unwrap();
-    let rest = at_once(acme.list_pending_approvals(3, page.cursor.as_deref())).unwrap();
+    let page = at_once(acme.approvals().pending(3, None)).unwrap();
+    let rest = at_once(acme.approvals().pending(3, page.cursor.as_deref())).unwrap();
     let seen: Vec<String> = page.items.into_iter().chain(rest.items).collect();
     ids.reverse();
     assert!(seen.len() == 5 && seen.iter().zip(&ids).all(|(item, id)| item.contains(id.as_str())));
     let cursor = page.cursor.unwrap();
-    assert!(matches!(at_once(other.list_pending_approvals(3, Some(&cursor))), Err(Error::InvalidInput(_))));
+    assert!(matches!(at_once(other.approvals().pending(3, Some(&cursor))), Err(Error::InvalidInput(_))));
     for id in &ids {
         approve(&acme, id).unwrap();
     }
     assert_eq!(history(&acme).iter().map(|record| record.approval_id.clone()).collect::<Vec<_>>(), ids);
-    let cursor = at_once(acme.approval_history(3, None)).unwrap().cursor.unwrap();
-    assert!(matches!(at_once(other.approval_history(3, Some(&cursor))), Err(Error::InvalidInput(_))));
+    let cursor = at_once(acme.approvals().history(3, None)).unwrap().cursor.unwrap();
+    assert!(matches!(at_once(other.approvals().history(3, Some(&cursor))), Err(Error::InvalidInput(_))));
     for limit in [0, 1001] {
-        assert!(matches!(at_once(acme.approval_history(limit, None)), Err(Error::InvalidInput(_))));
+        assert!(matches!(at_once(acme.approvals().history(limit, None)), Err(Error::InvalidInput(_))));
     }
     let text =
-        json::parse(at_once(acme.approval_history(1, None)).unwrap().items[0].as_bytes(), &json::Limits::default());
+        json::parse(at_once(acme.approvals().history(1, None)).unwrap().items[0].as_bytes(), &json::Limits::default());
     assert_eq!(text.unwrap().get("sequence").unwrap().as_f64(), Some(0.0));
 }

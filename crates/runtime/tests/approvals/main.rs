@@ -30,7 +30,7 @@ fn asking_about(plan_id: &str) -> ApprovalRequest {
 }
 
 fn request(handle: &TenantHandle, request: ApprovalRequest) -> Result<Approval> {
-    at_once(handle.request_approval(request))
+    at_once(handle.approvals().request(request))
 }
 
 /// Asks for something and says its id.
@@ -39,7 +39,7 @@ fn asked(handle: &TenantHandle) -> String {
 }
 
 fn respond(handle: &TenantHandle, approval_id: &str, decide: Decide) -> Result<ApprovalRecord> {
-    at_once(handle.respond_to_approval(approval_id, decide, "kim", Some("because")))
+    at_once(handle.approvals().respond(approval_id, decide, "kim", Some("because")))
 }
 
 fn approve(handle: &TenantHandle, approval_id: &str) -> Result<ApprovalRecord> {
@@ -56,7 +56,7 @@ fn history(handle: &TenantHandle) -> Vec<ApprovalRecord> {
     let mut records = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
-        let page = at_once(handle.approval_history(7, cursor.as_deref())).unwrap();
+        let page = at_once(handle.approvals().history(7, cursor.as_deref())).unwrap();
         records.extend(page.items.iter().map(|item| {
             ApprovalRecord::from_json(&json::parse(item.as_bytes(), &json::Limits::default()).unwrap()).unwrap()
         }));
@@ -69,7 +69,7 @@ fn history(handle: &TenantHandle) -> Vec<ApprovalRecord> {
 
 /// The ids of those that wait, newest first.
 fn pending(handle: &TenantHandle) -> Vec<String> {
-    let page = at_once(handle.list_pending_approvals(1000, None)).unwrap();
+    let page = at_once(handle.approvals().pending(1000, None)).unwrap();
     let read = |item: &String| json::parse(item.as_bytes(), &json::Limits::default()).unwrap();
     page.items.iter().map(|item| read(item).get("approvalId").unwrap().as_str().unwrap().to_owned()).collect()
 }

@@ -107,14 +107,14 @@ proptest! {
                     chosen.sort_unstable();
                     chosen.dedup();
                     let ids: Vec<&str> = chosen.iter().map(|at| model.approvals[*at].0.as_str()).collect();
-                    at_once(acme.withdraw_approvals(&ids, None, Vec::new())).unwrap().unwrap();
+                    at_once(acme.approvals().withdraw(&ids, None, Vec::new())).unwrap().unwrap();
                     for at in chosen {
                         model.settle(at, Decision::Withdrawn);
                     }
                 }
                 Act::Get(which) if !model.approvals.is_empty() => {
                     let at = which % model.approvals.len();
-                    let status = at_once(acme.approval(&model.approvals[at].0)).unwrap().status;
+                    let status = at_once(acme.approvals().get(&model.approvals[at].0)).unwrap().status;
                     if model.now >= model.approvals[at].1 {
                         model.expire();
                     }
@@ -143,7 +143,7 @@ proptest! {
         }
         let decided = model.approvals.iter().filter(|(.., decided)| decided.is_some()).count();
         prop_assert_eq!(records.len(), decided);
-        let report = at_once(acme.verify_approvals(None)).unwrap();
+        let report = at_once(acme.approvals().verify(None)).unwrap();
         prop_assert_eq!((report.size as usize, report.problems), (decided, Vec::new()));
     }
 }

@@ -11,7 +11,7 @@ use crate::decided;
 use crate::support::{Kept, NOW, at_once, handle, memory_store, store, wait};
 
 fn checkpoint(handle: &TenantHandle) -> Checkpoint {
-    at_once(handle.approval_checkpoint()).unwrap()
+    at_once(handle.approvals().checkpoint()).unwrap()
 }
 
 fn verifier(store: &Store) -> NoteVerifier {
@@ -34,22 +34,22 @@ fn b5_every_record_of_a_ledger_of_any_size_is_proved() {
         assert_eq!(records[0].sequence, size - 1);
         checkpoints.push(checkpoint(&acme));
         for sequence in 0..size {
-            let proof = at_once(acme.prove_approval(sequence)).unwrap();
+            let proof = at_once(acme.approvals().prove(sequence)).unwrap();
             let proof = InclusionProof::from_json(&sent(&proof.to_json())).unwrap();
             assert!(proof.verify(&key, None), "{sequence} of {size}");
             assert_eq!((proof.record.sequence, &proof.checkpoint), (sequence, &checkpoints[size as usize]));
         }
         for from in &checkpoints {
-            let proof = at_once(acme.prove_approval_consistency(from.clone())).unwrap();
+            let proof = at_once(acme.approvals().prove_consistency(from.clone())).unwrap();
             let proof = ConsistencyProof::from_json(&sent(&proof.to_json())).unwrap();
             assert!(proof.verify(&key, None), "{} of {size}", from.size);
-            assert_eq!(at_once(acme.verify_approvals(Some(from))).unwrap().problems, []);
+            assert_eq!(at_once(acme.approvals().verify(Some(from))).unwrap().problems, []);
         }
         for absent in [size, u64::MAX] {
-            assert_eq!(at_once(acme.prove_approval(absent)), Err(Error::NotFound));
+            assert_eq!(at_once(acme.approvals().prove(absent)), Err(Error::NotFound));
         }
     }
-    assert_eq!(at_once(acme.verify_approvals(None)).unwrap().size, 36);
+    assert_eq!(at_once(acme.approvals().verify(None)).unwrap().size, 36);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn b5_the_records_of_a_ledger_are_what_was_decided() {
     let records = decided(&acme, 40);
     assert_eq!(crate::history(&acme), records);
     for record in records {
-        assert_eq!(at_once(acme.prove_approval(record.sequence)).unwrap().record, record);
+        assert_eq!(at_once(acme.approvals().prove(record.sequence)).unwrap().record, record);
     }
 }
 
@@ -74,19 +74,19 @@ fn b5_a_proof_of_one_tenant_is_not_anothers() {
     let origin = mine.verified_origin(&key).unwrap();
     assert_ne!(origin, foreign.verified_origin(&key).unwrap());
     assert!(origin.starts_with(&format!("{}/", key.name())) && !mine.note.contains("acme"));
-    let proof = at_once(other.prove_approval(0)).unwrap();
+    let proof = at_once(other.approvals().prove(0)).unwrap();
     assert!(proof.verify(&key, None) && !proof.verify(&key, Some(origin)));
     let elsewhere = handle(&at_once(crate::support::store(Kept::Memory.open().opened, 2, NOW, 0)), "acme");
     let altered = Checkpoint { size: 2, ..mine.clone() };
     for checkpoint in [foreign, checkpoint(&elsewhere), altered] {
-        let consistency = at_once(acme.prove_approval_consistency(checkpoint.clone()));
+        let consistency = at_once(acme.approvals().prove_consistency(checkpoint.clone()));
         assert!(matches!(consistency, Err(Error::InvalidInput(_))));
-        assert!(matches!(at_once(acme.verify_approvals(Some(&checkpoint))), Err(Error::InvalidInput(_))));
+        assert!(matches!(at_once(acme.approvals().verify(Some(&checkpoint))), Err(Error::InvalidInput(_))));
     }
     let nobody = handle(&store, "nobody");
-    assert!(matches!(at_once(nobody.prove_approval_consistency(mine.clone())), Err(Error::InvalidInput(_))));
-    assert!(matches!(at_once(nobody.verify_approvals(Some(&mine))), Err(Error::InvalidInput(_))));
-    assert_eq!(at_once(nobody.verify_approvals(None)).unwrap().size, 0);
+    assert!(matches!(at_once(nobody.approvals().prove_consistency(mine.clone())), Err(Error::InvalidInput(_))));
+    assert!(matches!(at_once(nobody.approvals().verify(Some(&mine))), Err(Error::InvalidInput(_))));
+    assert_eq!(at_once(nobody.approvals().verify(None)).unwrap().size, 0);
 }
 
 #[test]
@@ -108,17 +108,17 @@ fn b5_the_key_and_the_ledger_are_the_same_after_reopening() {
         let first = Store::open(opened().unwrap(), options()).await.unwrap();
         let acme = handle(&first, "acme");
         for _ in 0..20 {
-            let approval = acme.request_approval(crate::asking("1")).await.unwrap();
+            let approval = acme.approvals().request(crate::asking("1")).await.unwrap();
             let decide = bailiwick_runtime::Decide::Approve;
-            acme.respond_to_approval(&approval.approval_id, decide, "kim", None).await.unwrap();
+            acme.approvals().respond(&approval.approval_id, decide, "kim", None).await.unwrap();
         }
-        let exported = acme.approval_checkpoint().await.unwrap();
+        let exported = acme.approvals().checkpoint().await.unwrap();
         first.close().await;
         let second = Store::open(opened().unwrap(), options()).await.unwrap();
         assert_eq!(first.public_key(), second.public_key());
         let acme = handle(&second, "acme");
-        assert_eq!(acme.approval_checkpoint().await.unwrap(), exported);
-        let report = acme.verify_approvals(Some(&exported)).await.unwrap();
+        assert_eq!(acme.approvals().checkpoint().await.unwrap(), exported);
+        let report = acme.approvals().verify(Some(&exported)).await.unwrap();
         assert_eq!((report.size, report.problems), (20, Vec::new()));
         second.close().await;
     });

@@ -32,7 +32,7 @@ fn on_every_engine(test: impl AsyncFn([Arc<Store>; 2], Opened)) {
 }
 
 async fn is_there(handle: &TenantHandle, id: &str) -> bool {
-    match handle.resolve(id).await {
+    match handle.references().resolve(id).await {
         Ok(_) => true,
         Err(Error::NotFound) => false,
         Err(error) => panic!("{error}"),
@@ -47,10 +47,10 @@ fn b1_what_another_process_deleted_is_absent_although_it_was_read_before() {
             let id = put(&here, text("thing", content)).await;
             assert!(is_there(&here, &id).await && is_there(&there, &id).await);
             assert!(is_there(&there, &id).await, "from the cache, confirmed");
-            assert!(there.resolve_at_hand(&id).is_none(), "unconfirmed");
-            assert!(here.delete_reference(&id).await.unwrap());
+            assert!(there.references().resolve_at_hand(&id).is_none(), "unconfirmed");
+            assert!(here.references().delete(&id).await.unwrap());
             assert!(!is_there(&there, &id).await);
-            assert!(there.describe(&id).await.is_err());
+            assert!(there.references().describe(&id).await.is_err());
             assert_eq!(put(&there, text("thing", content)).await, id);
             assert!(is_there(&here, &id).await);
         }
@@ -65,7 +65,7 @@ fn b7_a_tenant_that_another_process_erased_is_over_here_too_and_its_name_is_free
         assert!(is_there(&there, &id).await);
         here.erase("acme").await.unwrap();
         assert!(!is_there(&there, &id).await);
-        let refused = there.put_references(vec![text("thing", "late")]).await;
+        let refused = there.references().put(vec![text("thing", "late")]).await;
         assert!(matches!(refused, Err(Error::Closed(_))), "{refused:?}");
         let next = handle(&other, "acme");
         let new = put(&next, text("thing", "of the next")).await;
@@ -186,7 +186,7 @@ fn b8_processes_go_by_the_clock_of_what_they_share() {
         let store = Store::open(opened, options).await.unwrap();
         let before = Clock::system().micros() + AHEAD_MICROS;
         let id = put(&handle(&store, "acme"), text("thing", "of that time")).await;
-        let reference = handle(&store, "acme").describe(&id).await.unwrap();
+        let reference = handle(&store, "acme").references().describe(&id).await.unwrap();
         let reference = json::parse(reference.json.as_bytes(), &json::Limits::default()).unwrap();
         let created = reference.get("createdAt").and_then(json::Json::as_f64).unwrap() as u64;
         assert!(created.abs_diff(before / 1000) < AHEAD_MICROS / 2000, "{created} {before}");

@@ -30,12 +30,12 @@ async fn fill(handle: &TenantHandle) -> String {
         let length = if number % 10 == 0 { 20_000 } else { 50 };
         put(handle, bytes("thing", PutContent::Bytes(vec![number as u8; length]))).await;
     }
-    handle.cache_set("key", CacheValue::Bytes(vec![1; 9_000]), None).await.unwrap();
-    let approval = handle.request_approval(question("first")).await.unwrap();
-    handle.respond_to_approval(&approval.approval_id, Decide::Approve, "ann", None).await.unwrap();
-    handle.request_approval(question("second")).await.unwrap();
-    handle.record_event(&HostEvent::RequestRejected).await;
-    handle.flush_traces().await.unwrap();
+    handle.cache().set("key", CacheValue::Bytes(vec![1; 9_000]), None).await.unwrap();
+    let approval = handle.approvals().request(question("first")).await.unwrap();
+    handle.approvals().respond(&approval.approval_id, Decide::Approve, "ann", None).await.unwrap();
+    handle.approvals().request(question("second")).await.unwrap();
+    handle.traces().record(&HostEvent::RequestRejected).await;
+    handle.traces().flush().await.unwrap();
     put(handle, text("note", "the one")).await
 }
 
@@ -66,8 +66,8 @@ fn used(usage: &[(Kind, Count)]) -> u64 {
 /// What is left is a store in which there is one tenant, whole.
 async fn check_whole(opened: &Opened, store: &Arc<Store>, kept: &str) {
     let globex = handle(store, "globex");
-    assert!(globex.resolve(kept).await.is_ok());
-    assert!(globex.verify_approvals(None).await.unwrap().problems.is_empty());
+    assert!(globex.references().resolve(kept).await.is_ok());
+    assert!(globex.approvals().verify(None).await.unwrap().problems.is_empty());
     let report = store.check().await.unwrap();
     assert_eq!((report.tenants, report.problems), (1, Vec::new()));
     // The store's own row, the name of the tenant that stays, and its rows.
@@ -87,7 +87,7 @@ fn b7_an_erased_tenant_is_gone_and_its_name_starts_afresh() {
             for wrong in ["", "acm", "acme ", "globex"] {
                 assert!(matches!(acme.erase(wrong).await, Err(Error::InvalidInput(_))));
             }
-            assert!(acme.resolve(&id).await.is_ok(), "a wrong confirmation does nothing");
+            assert!(acme.references().resolve(&id).await.is_ok(), "a wrong confirmation does nothing");
             let signed = acme.erase("acme").await.unwrap();
             let verifier = NoteVerifier::parse(&store.public_key()).unwrap();
             assert!(receipt::verify(&verifier, &signed));
@@ -97,22 +97,22 @@ fn b7_an_erased_tenant_is_gone_and_its_name_starts_afresh() {
             assert_eq!(references.get("items"), Some(&Json::Number(41.0)));
             let closed = told(&Error::Closed(String::new())).split('(').next().unwrap().to_owned();
             for handle in [&acme, &twin] {
-                assert!(told(&handle.resolve(&id).await.err().unwrap()).starts_with(&closed));
-                assert!(handle.resolve_at_hand(&id).is_none());
+                assert!(told(&handle.references().resolve(&id).await.err().unwrap()).starts_with(&closed));
+                assert!(handle.references().resolve_at_hand(&id).is_none());
                 assert!(told(&handle.erase("acme").await.unwrap_err()).starts_with(&closed));
-                let again = handle.put_references(vec![text("note", "the one")]).await;
+                let again = handle.references().put(vec![text("note", "the one")]).await;
                 assert!(told(&again.err().unwrap()).starts_with(&closed));
             }
             check_whole(&home.opened, &store, &kept).await;
 
             let successor = handle(&store, "acme");
             assert_eq!(used(&successor.usage().await.unwrap()), 0);
-            assert_eq!(successor.resolve(&id).await.err(), Some(Error::NotFound));
+            assert_eq!(successor.references().resolve(&id).await.err(), Some(Error::NotFound));
             let fresh = put(&successor, text("note", "the one")).await;
             assert_ne!(fresh, id, "with keys of its own");
-            assert!(successor.resolve(&fresh).await.is_ok());
+            assert!(successor.references().resolve(&fresh).await.is_ok());
             assert!(
-                matches!(acme.resolve(&fresh).await, Err(Error::Closed(_))),
+                matches!(acme.references().resolve(&fresh).await, Err(Error::Closed(_))),
                 "an old handle is not the successor's"
             );
         });
@@ -158,7 +158,7 @@ fn b7_an_erase_that_is_cut_off_anywhere_ends_erased_after_reopening() {
 
                     let third = store(home.opened.clone(), 3, NOW, 1 << 20).await;
                     let acme = handle(&third, "acme");
-                    if acme.resolve(&id).await.is_ok() {
+                    if acme.references().resolve(&id).await.is_ok() {
                         // It was cut off before it had begun.
                         assert!(erased.is_err());
                         ends[0] += 1;
@@ -211,7 +211,7 @@ fn b7_a_damaged_ledger_does_not_keep_a_tenant() {
                 home.opened.engine.commit(commit).await.unwrap();
             }
         }
-        assert!(matches!(acme.approval_checkpoint().await, Err(Error::StoreCorrupt(_))));
+        assert!(matches!(acme.approvals().checkpoint().await, Err(Error::StoreCorrupt(_))));
         assert!(!store.check().await.unwrap().problems.is_empty());
         let signed = acme.erase("acme").await.unwrap();
         assert_eq!((signed.get("complete"), signed.get("checkpoint")), (Some(&Json::Bool(true)), None));
@@ -227,8 +227,8 @@ fn b8_a_sweep_removes_what_has_expired_and_records_what_nobody_decided() {
             let store = store(home.opened.clone(), 1, NOW, 1 << 20).await;
             let acme = handle(&store, "acme");
             fill(&acme).await;
-            let pending = acme.request_approval(question("third")).await.unwrap();
-            acme.cache_set("soon", CacheValue::Bytes(vec![1; 10]), Some(500)).await.unwrap();
+            let pending = acme.approvals().request(question("third")).await.unwrap();
+            acme.cache().set("soon", CacheValue::Bytes(vec![1; 10]), Some(500)).await.unwrap();
             let kept = fill(&handle(&store, "globex")).await;
             drop(acme);
             assert_eq!(sweep(&store, Promptness::Now).await.unwrap(), Default::default());
@@ -238,9 +238,11 @@ fn b8_a_sweep_removes_what_has_expired_and_records_what_nobody_decided() {
             assert_eq!((swept.expired_approvals, swept.erased), (3, 0));
             assert_eq!(swept.removed, 1);
             let acme = handle(&store, "acme");
-            let history = acme.approval_history(100, None).await.unwrap().items;
+            let history = acme.approvals().history(100, None).await.unwrap().items;
             assert_eq!(history.iter().filter(|record| record.contains("\"expired\"")).count(), 2);
-            assert!(acme.approval(&pending.approval_id).await.unwrap().json().contains("\"status\":\"expired\""));
+            assert!(
+                acme.approvals().get(&pending.approval_id).await.unwrap().json().contains("\"status\":\"expired\"")
+            );
             assert_eq!(sweep(&store, Promptness::Now).await.unwrap(), Default::default());
 
             // Past every default retention but those of plans and approvals.
@@ -250,7 +252,7 @@ fn b8_a_sweep_removes_what_has_expired_and_records_what_nobody_decided() {
             let left = acme.usage().await.unwrap();
             let approvals = left.iter().find(|(kind, _)| *kind == Kind::Approvals).unwrap();
             assert_eq!(used(&left), approvals.1.items);
-            assert_eq!(handle(&store, "globex").resolve(&kept).await.err(), Some(Error::NotFound));
+            assert_eq!(handle(&store, "globex").references().resolve(&kept).await.err(), Some(Error::NotFound));
             let report = store.check().await.unwrap();
             assert_eq!(report.problems, Vec::<String>::new());
         });
@@ -270,7 +272,7 @@ fn b8_what_has_expired_gives_way_where_a_limit_is_met() {
                 item.ttl_ms = Some(10);
                 put(&acme, item).await;
             }
-            let full = acme.put_references(vec![text("thing", "four")]).await;
+            let full = acme.references().put(vec![text("thing", "four")]).await;
             assert!(matches!(full, Err(Error::QuotaExceeded { limit: 3, used: 3, more: 1, .. })));
             assert!(store.advance(20_000));
             put(&acme, text("thing", "four")).await;
@@ -285,7 +287,7 @@ fn b8_a_damaged_tenant_does_not_keep_the_others_from_being_swept() {
     wait(async {
         let store = store(home.opened.clone(), 1, NOW, 0).await;
         for tenant in ["acme", "globex", "initech"] {
-            handle(&store, tenant).request_approval(question("first")).await.unwrap();
+            handle(&store, tenant).approvals().request(question("first")).await.unwrap();
         }
         // Somebody has taken one tenant's keys away.
         let names = home.opened.vault.names(Some([0; 32]), 10).await.unwrap();
@@ -294,7 +296,7 @@ fn b8_a_damaged_tenant_does_not_keep_the_others_from_being_swept() {
         assert!(matches!(sweep(&store, Promptness::Now).await, Err(Error::StoreCorrupt(_))));
         let mut expired = 0;
         for tenant in ["acme", "globex", "initech"] {
-            if let Ok(page) = handle(&store, tenant).approval_history(10, None).await {
+            if let Ok(page) = handle(&store, tenant).approvals().history(10, None).await {
                 expired += page.items.len();
             }
         }

@@ -167,7 +167,7 @@ fn b7_a_copy_holds_nobody_whom_another_process_erased_while_it_was_made() {
                 let copy = sled::open(&directory, sled::SledOptions { cache_bytes: 1 << 20 }).unwrap();
                 let copy = store(copy, 3, NOW, 0).await;
                 for (name, id) in NAMES.iter().zip(&ids) {
-                    let found = handle(&copy, name).resolve(id).await.map(|_| ());
+                    let found = handle(&copy, name).references().resolve(id).await.map(|_| ());
                     if *name != NAMES[0] {
                         assert_eq!(found, Ok(()), "{name}, {kept:?} {call}");
                     } else if !came_late {

@@ -50,81 +50,84 @@ pub(crate) fn cell(world: &World, operation: &str) -> Option<Cell> {
         "runStart" | "runResume" => Cell::Bounded,
         "resolve" => {
             let one = references.first().cloned().unwrap_or_default();
-            let resolve = |id: String| call(|handle| async move { Ok(handle.resolve(&id).await?.bytes().len()) });
+            let resolve =
+                |id: String| call(|handle| async move { Ok(handle.references().resolve(&id).await?.bytes().len()) });
             Cell::Reads(vec![resolve(large), resolve(one)])
         }
         "resolveMany" => Cell::Reads(vec![call(|handle| async move {
             let ids: Vec<&str> = references.iter().map(String::as_str).collect();
-            let found = handle.resolve_many(&ids).await?;
+            let found = handle.references().resolve_many(&ids).await?;
             Ok(found.iter().flatten().map(|found| found.bytes().len()).sum())
         })]),
-        "describe" => Cell::Reads(vec![call(|handle| async move { Ok(handle.describe(&large).await?.json.len()) })]),
+        "describe" => {
+            Cell::Reads(vec![call(|handle| async move { Ok(handle.references().describe(&large).await?.json.len()) })])
+        }
         "list" => {
-            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.list_references(None, 1000, None).await?)) })])
+            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.references().list(None, 1000, None).await?)) })])
         }
         "cacheGet" => {
             let get = |key: &'static str| {
-                call(move |handle| async move { Ok(handle.cache_get(key).await?.map_or(0, cached)) })
+                call(move |handle| async move { Ok(handle.cache().get(key).await?.map_or(0, cached)) })
             };
             Cell::Reads(vec![get("large"), get("small")])
         }
         "cacheBegin" => Cell::Reads(vec![call(|handle| async move {
-            Ok(match handle.cache_begin("large", None).await? {
+            Ok(match handle.cache().begin("large", None).await? {
                 Begun::Value(value) => cached(value),
                 Begun::Compute(_) => 0,
             })
         })]),
         "planLoad" => Cell::Reads(vec![call(|handle| async move {
-            Ok(json::write(&handle.load_plan("p", Some(3)).await?.to_json()).len())
+            Ok(json::write(&handle.plans().load("p", Some(3)).await?.to_json()).len())
         })]),
-        "planList" => Cell::Reads(vec![call(|handle| async move { Ok(size(handle.list_plans(1000, None).await?)) })]),
+        "planList" => Cell::Reads(vec![call(|handle| async move { Ok(size(handle.plans().list(1000, None).await?)) })]),
         "planHistory" => Cell::Reads(vec![call(|handle| async move {
-            Ok(handle.plan_history("p").await?.iter().map(String::len).sum())
+            Ok(handle.plans().history("p").await?.iter().map(String::len).sum())
         })]),
         "approvalGet" => {
-            Cell::Reads(vec![call(|handle| async move { Ok(handle.approval(&approval).await?.json().len()) })])
+            Cell::Reads(vec![call(|handle| async move { Ok(handle.approvals().get(&approval).await?.json().len()) })])
         }
         "approvalPending" => {
-            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.list_pending_approvals(1000, None).await?)) })])
+            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.approvals().pending(1000, None).await?)) })])
         }
         "approvalRespond" => Cell::Reads(vec![call(|handle| async move {
-            let wrong = handle.respond_to_approval("approval_", bailiwick_runtime::Decide::Reject, "kim", None).await;
+            let wrong = handle.approvals().respond("approval_", bailiwick_runtime::Decide::Reject, "kim", None).await;
             Ok(wrong.err().map_or(0, |error| error.to_string().len()))
         })]),
         "approvalHistory" => {
-            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.approval_history(1000, None).await?)) })])
+            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.approvals().history(1000, None).await?)) })])
         }
         "approvalCheckpoint" => Cell::Reads(vec![call(|handle| async move {
-            Ok(json::write(&handle.approval_checkpoint().await?.to_json()).len())
+            Ok(json::write(&handle.approvals().checkpoint().await?.to_json()).len())
         })]),
         "approvalProve" => Cell::Reads(vec![call(|handle| async move {
-            Ok(json::write(&handle.prove_approval(7).await?.to_json()).len())
+            Ok(json::write(&handle.approvals().prove(7).await?.to_json()).len())
         })]),
         "approvalProveConsistency" => Cell::Reads(vec![call(|handle| async move {
-            let from = handle.approval_checkpoint().await?;
-            Ok(json::write(&handle.prove_approval_consistency(from).await?.to_json()).len())
+            let from = handle.approvals().checkpoint().await?;
+            Ok(json::write(&handle.approvals().prove_consistency(from).await?.to_json()).len())
         })]),
         "approvalVerify" => Cell::Parts(vec![call(|handle| async move {
-            Ok(json::write(&handle.verify_approvals(None).await?.to_json()).len())
+            Ok(json::write(&handle.approvals().verify(None).await?.to_json()).len())
         })]),
         "threadsList" => {
-            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.list_threads(None, 1000, None).await?)) })])
+            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.threads().list(None, 1000, None).await?)) })])
         }
         "threadMessages" => {
-            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.thread_messages("t", 1000, None).await?)) })])
+            Cell::Reads(vec![call(|handle| async move { Ok(size(handle.threads().messages("t", 1000, None).await?)) })])
         }
         "threadFork" => {
-            Cell::Parts(vec![call(|handle| async move { Ok(handle.fork_thread("t", &message, None).await?.len()) })])
+            Cell::Parts(vec![call(|handle| async move { Ok(handle.threads().fork("t", &message, None).await?.len()) })])
         }
         "threadDelete" => {
-            Cell::Reads(vec![call(|handle| async move { Ok(usize::from(handle.delete_thread("t2").await?)) })])
+            Cell::Reads(vec![call(|handle| async move { Ok(usize::from(handle.threads().delete("t2").await?)) })])
         }
         "tracesList" => Cell::Reads(vec![
-            call(|handle| async move { Ok(size(handle.list_traces(None, 1000, None).await?)) }),
-            call(|handle| async move { Ok(size(handle.list_traces(Some(&run), 1000, None).await?)) }),
+            call(|handle| async move { Ok(size(handle.traces().list(None, 1000, None).await?)) }),
+            call(|handle| async move { Ok(size(handle.traces().list(Some(&run), 1000, None).await?)) }),
         ]),
         "tracesNext" => Cell::Reads(vec![call(|handle| async move {
-            let page = handle.next_traces(TracePosition::default()).await?;
+            let page = handle.traces().next(TracePosition::default()).await?;
             Ok(page.events.iter().map(String::len).sum())
         })]),
         "runEvents" => Cell::Reads(vec![call(|handle| async move {

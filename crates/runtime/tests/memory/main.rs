@@ -95,19 +95,19 @@ fn s6_a_thousand_ids_are_resolved_at_once_and_each_is_read_once() {
         world.meter.begin();
         let held = world.hold();
         // Twice fits into the limit; the content is read once, and shared.
-        let found = world.tenant.within(&held).resolve_many(&[id, id]).await.unwrap();
+        let found = world.tenant.within(&held).references().resolve_many(&[id, id]).await.unwrap();
         assert!(found.iter().all(|found| found.as_ref().unwrap().bytes().len() == world::CONTENT));
         assert!(world.meter.read() < 2 * world::CONTENT as u64);
         assert!(held.bytes() > 2 * world::CONTENT as u64, "the answer has it twice");
         drop(held);
         let many = vec![id; 1000];
         world.meter.begin();
-        let refused = world.tenant.within(&world.hold()).resolve_many(&many).await.err();
+        let refused = world.tenant.within(&world.hold()).references().resolve_many(&many).await.err();
         assert!(matches!(refused, Some(Error::TooMuchInFlight { .. })), "{refused:?}");
         assert!(world.meter.read() < 8192, "refused before any content is read");
         let absent = vec!["ref_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; 1000];
-        assert_eq!(world.tenant.within(&world.hold()).resolve_many(&absent).await.unwrap().len(), 1000);
-        let told = world.tenant.resolve_many(&vec![id; 1001]).await.err().unwrap().to_string();
+        assert_eq!(world.tenant.within(&world.hold()).references().resolve_many(&absent).await.unwrap().len(), 1000);
+        let told = world.tenant.references().resolve_many(&vec![id; 1001]).await.err().unwrap().to_string();
         assert_eq!(told, "There are 1001 ids; at most 1000 ids in one resolveMany are allowed. Split it.");
     });
 }

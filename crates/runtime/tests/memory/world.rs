@@ -71,27 +71,27 @@ impl World {
             put(&rich, bytes("small", PutContent::Bytes(noise(1000 + number, 4000)))).await;
         }
         let large = put(&rich, bytes("row", PutContent::Bytes(noise(99, LARGE)))).await;
-        rich.cache_set("large", CacheValue::Bytes(noise(98, LARGE)), None).await.unwrap();
-        rich.cache_set("small", CacheValue::Bytes(noise(97, CONTENT)), None).await.unwrap();
+        rich.cache().set("large", CacheValue::Bytes(noise(98, LARGE)), None).await.unwrap();
+        rich.cache().set("small", CacheValue::Bytes(noise(97, CONTENT)), None).await.unwrap();
         for number in 0..ITEMS {
             let note = format!(
                 r#"{{"type":"t","planId":"p","goal":"g","steps":[{{"id":"a","tool":"x","input":"{}"}}]}}"#,
                 long(number, 50_000)
             );
-            rich.save_plan(note.as_bytes(), None).await.unwrap();
+            rich.plans().save(note.as_bytes(), None).await.unwrap();
         }
         for number in 0..STEPS * 2 {
             let goal = long(number, 15_000);
             let plan = format!(
                 r#"{{"type":"t","planId":"q{number}","goal":"{goal}","steps":[{{"id":"a","tool":"x","input":1}}]}}"#
             );
-            rich.save_plan(plan.as_bytes(), None).await.unwrap();
+            rich.plans().save(plan.as_bytes(), None).await.unwrap();
         }
         let mut approval = String::new();
         for number in 0..REASONS {
             let approval_id = ask(&rich, 1).await;
             let reason = long(number, 10_000);
-            rich.respond_to_approval(&approval_id, Decide::Reject, "kim", Some(&reason)).await.unwrap();
+            rich.approvals().respond(&approval_id, Decide::Reject, "kim", Some(&reason)).await.unwrap();
         }
         for _ in 0..ITEMS {
             approval = ask(&rich, 50_000).await;
@@ -100,13 +100,13 @@ impl World {
         for number in 0..MESSAGES {
             let text = long(number, 40_000);
             let message = format!(r#"[{{"role":"user","parts":[{{"type":"text","text":"{text}"}}],"createdAt":1}}]"#);
-            let appended = rich.append_messages("t", message.as_bytes(), None).await.unwrap();
+            let appended = rich.threads().append("t", message.as_bytes(), None).await.unwrap();
             last_message = parsed(&appended[0]).get("messageId").unwrap().as_str().unwrap().to_owned();
         }
         for number in 0..SMALL {
             let thread = format!("{number}{}", "x".repeat(250));
             let message = format!(r#"[{{"role":"user","parts":[],"createdAt":1,"actor":"{}"}}]"#, "y".repeat(256));
-            rich.append_messages(&thread, message.as_bytes(), None).await.unwrap();
+            rich.threads().append(&thread, message.as_bytes(), None).await.unwrap();
         }
         let say = |_: &str, answers: usize, _: &Json| {
             if answers < STEPS {
@@ -130,9 +130,9 @@ impl World {
         assert_eq!(result.get("status").unwrap().as_str(), Some("completed"), "{}", json::write(&result));
         for number in 0..SMALL {
             let reference = references.get(number % ITEMS).unwrap();
-            rich.record_event(&HostEvent::ReferenceCreated { reference }).await;
+            rich.traces().record(&HostEvent::ReferenceCreated { reference }).await;
         }
-        rich.flush_traces().await.unwrap();
+        rich.traces().flush().await.unwrap();
         let limits = format!(r#","limits":{{"inFlightBytes":{LIMIT}}}"#);
         let tenant = handle_of(&store, "acme", "v1", &limits, &catalogue());
         Self { store, meter, tenant, references, large, approval, last_message, run }
@@ -164,14 +164,14 @@ impl World {
                 let call = acme.within(&held);
                 self.meter.begin();
                 let page: Result<Page> = match which {
-                    0 => call.list_references(None, 1000, from).await,
-                    1 => call.list_plans(1000, from).await,
-                    2 => call.list_pending_approvals(1000, from).await,
-                    3 => call.approval_history(1000, from).await,
-                    4 => call.list_threads(None, 1000, from).await,
-                    5 => call.thread_messages("t", 1000, from).await,
+                    0 => call.references().list(None, 1000, from).await,
+                    1 => call.plans().list(1000, from).await,
+                    2 => call.approvals().pending(1000, from).await,
+                    3 => call.approvals().history(1000, from).await,
+                    4 => call.threads().list(None, 1000, from).await,
+                    5 => call.threads().messages("t", 1000, from).await,
                     6 => call.list_runs(&none, 1000, from).await,
-                    _ => call.list_traces(None, 1000, from).await,
+                    _ => call.traces().list(None, 1000, from).await,
                 };
                 let page = page.unwrap_or_else(|error| panic!("{name} on {kept:?}: {error:?}"));
                 assert!(self.meter.read() <= LIMIT && held.bytes() <= LIMIT, "{name} on {kept:?}");
@@ -208,5 +208,5 @@ async fn ask(rich: &TenantHandle, length: usize) -> String {
     let question = Question::Tool { tool: "pay".to_owned(), input };
     let context = ApprovalContext::default();
     let request = ApprovalRequest { question, context, requested_by: None, ttl_ms: None };
-    rich.request_approval(request).await.unwrap().approval_id
+    rich.approvals().request(request).await.unwrap().approval_id
 }

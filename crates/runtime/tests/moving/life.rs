@@ -23,7 +23,7 @@ pub(crate) async fn go_on(store: &Arc<Store>, random: &mut Random, steps: usize)
             0..=3 => {
                 let mut item = text("thing", &format!("{tenant} {step} {}", "x".repeat(random.below(3_000))));
                 item.ttl_ms = random.one_in(2).then(|| 1 + random.next() % 100_000);
-                acme.put_references(vec![item]).await.unwrap();
+                acme.references().put(vec![item]).await.unwrap();
             }
             4 => {
                 let length = [5_000, 100_000, LARGE][random.below(3)];
@@ -31,31 +31,31 @@ pub(crate) async fn go_on(store: &Arc<Store>, random: &mut Random, steps: usize)
             }
             5 => {
                 let value = CacheValue::Json(format!("{step}").into_bytes());
-                acme.cache_set(&format!("key {}", random.below(9)), value, Some(5_000)).await.unwrap();
+                acme.cache().set(&format!("key {}", random.below(9)), value, Some(5_000)).await.unwrap();
             }
             6..=7 => {
-                let approval = acme.request_approval(asking(step)).await.unwrap();
+                let approval = acme.approvals().request(asking(step)).await.unwrap();
                 if random.one_in(2) {
                     let decide = if random.one_in(2) { Decide::Approve } else { Decide::Reject };
-                    acme.respond_to_approval(&approval.approval_id, decide, "kim", None).await.unwrap();
+                    acme.approvals().respond(&approval.approval_id, decide, "kim", None).await.unwrap();
                 }
             }
             8..=9 => {
                 let message =
                     format!(r#"[{{"role":"user","parts":[{{"type":"text","text":"{step}"}}],"createdAt":5}}]"#);
                 let thread = format!("thread {}", random.below(3));
-                acme.append_messages(&thread, message.as_bytes(), None).await.unwrap();
+                acme.threads().append(&thread, message.as_bytes(), None).await.unwrap();
             }
             10 => {
                 let plan =
                     format!(r#"{{"type":"tidy","planId":"plan-{}","goal":"{step}","steps":[]}}"#, random.below(3));
-                acme.save_plan(plan.as_bytes(), None).await.unwrap();
+                acme.plans().save(plan.as_bytes(), None).await.unwrap();
             }
             _ if tenant == "gone" => drop(acme.erase("gone").await.unwrap()),
             _ => {
-                let listed = acme.list_references(None, 5, None).await.unwrap().items;
+                let listed = acme.references().list(None, 5, None).await.unwrap().items;
                 if let Some(reference) = random.pick(&listed) {
-                    acme.delete_reference(&member(reference, "id")).await.unwrap();
+                    acme.references().delete(&member(reference, "id")).await.unwrap();
                 }
             }
         }
@@ -65,7 +65,7 @@ pub(crate) async fn go_on(store: &Arc<Store>, random: &mut Random, steps: usize)
 pub(crate) async fn put_large(acme: &TenantHandle, random: &mut Random, length: usize) {
     let seed = random.next().to_le_bytes();
     let content = seed.iter().copied().cycle().take(length).collect();
-    acme.put_references(vec![bytes("thing", PutContent::Bytes(content))]).await.unwrap();
+    acme.references().put(vec![bytes("thing", PutContent::Bytes(content))]).await.unwrap();
 }
 
 fn asking(step: usize) -> ApprovalRequest {
@@ -85,23 +85,23 @@ pub(crate) async fn told(store: &Arc<Store>) -> Vec<String> {
     for tenant in TENANTS {
         let acme = handle(store, tenant);
         told.push(format!("{tenant} {}", json::write(&acme.usage_json().await.unwrap())));
-        for reference in acme.list_references(None, 1_000, None).await.unwrap().items {
-            let content = acme.resolve(&member(&reference, "id")).await.unwrap();
+        for reference in acme.references().list(None, 1_000, None).await.unwrap().items {
+            let content = acme.references().resolve(&member(&reference, "id")).await.unwrap();
             told.push(format!("{reference} {:?}", content.bytes().iter().fold(0_u64, hash)));
         }
         for key in 0..9 {
-            told.push(format!("{:?}", acme.cache_get(&format!("key {key}")).await.unwrap()));
+            told.push(format!("{:?}", acme.cache().get(&format!("key {key}")).await.unwrap()));
         }
-        told.extend(acme.list_pending_approvals(1_000, None).await.unwrap().items);
-        told.extend(acme.approval_history(1_000, None).await.unwrap().items);
-        told.push(acme.approval_checkpoint().await.unwrap().note);
-        assert_eq!(acme.verify_approvals(None).await.unwrap().problems, []);
-        for thread in acme.list_threads(None, 1_000, None).await.unwrap().items {
-            let messages = acme.thread_messages(&member(&thread, "threadId"), 1_000, None).await.unwrap();
+        told.extend(acme.approvals().pending(1_000, None).await.unwrap().items);
+        told.extend(acme.approvals().history(1_000, None).await.unwrap().items);
+        told.push(acme.approvals().checkpoint().await.unwrap().note);
+        assert_eq!(acme.approvals().verify(None).await.unwrap().problems, []);
+        for thread in acme.threads().list(None, 1_000, None).await.unwrap().items {
+            let messages = acme.threads().messages(&member(&thread, "threadId"), 1_000, None).await.unwrap();
             told.extend(messages.items);
             told.push(thread);
         }
-        told.extend(acme.list_plans(1_000, None).await.unwrap().items);
+        told.extend(acme.plans().list(1_000, None).await.unwrap().items);
     }
     let report = store.check().await.unwrap();
     assert_eq!(report.problems, Vec::<String>::new());

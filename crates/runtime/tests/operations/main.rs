@@ -71,10 +71,10 @@ impl Told {
 /// Something of every kind that is the tenant's own.
 async fn own_things(handle: &TenantHandle) {
     put(handle, item("own", 5)).await;
-    handle.save_plan(&plan("own", 1), None).await.unwrap();
-    let asked = handle.request_approval(asking(1)).await.unwrap();
-    handle.respond_to_approval(&asked.approval_id, Decide::Approve, "own", None).await.unwrap();
-    handle.append_messages("own", &message("own", 1), None).await.unwrap();
+    handle.plans().save(&plan("own", 1), None).await.unwrap();
+    let asked = handle.approvals().request(asking(1)).await.unwrap();
+    handle.approvals().respond(&asked.approval_id, Decide::Approve, "own", None).await.unwrap();
+    handle.threads().append("own", &message("own", 1), None).await.unwrap();
 }
 
 fn on_every_engine(test: impl AsyncFn(Told, Kept)) {
@@ -163,7 +163,7 @@ fn b1_what_is_there_is_another_outcome() {
             }
             let mut own = foreign.clone();
             if matches!(verb, Verb::ForkThrough) {
-                let messages = other.append_messages("own", &message("own", 1), None).await.unwrap();
+                let messages = other.threads().append("own", &message("own", 1), None).await.unwrap();
                 own.message = message_id(&messages);
             }
             let there = told.observe(&other, verb, &own).await;
@@ -186,22 +186,22 @@ fn m7_what_is_ill_formed_does_no_work_at_all() {
             item("Not A Name", 1),
             PutItem { ttl_ms: Some(0), ..item("rows", 1) },
         ] {
-            assert!(newcomer.put_references(vec![item("rows", 1), refused]).await.is_err());
+            assert!(newcomer.references().put(vec![item("rows", 1), refused]).await.is_err());
         }
-        assert!(newcomer.cache_set("", CacheValue::Bytes(vec![]), None).await.is_err());
-        assert!(newcomer.cache_set("key", CacheValue::Json(b"{".to_vec()), None).await.is_err());
-        assert!(newcomer.cache_set("key", CacheValue::Bytes(vec![]), Some(0)).await.is_err());
-        assert!(newcomer.cache_begin("key", Some(0)).await.is_err());
+        assert!(newcomer.cache().set("", CacheValue::Bytes(vec![]), None).await.is_err());
+        assert!(newcomer.cache().set("key", CacheValue::Json(b"{".to_vec()), None).await.is_err());
+        assert!(newcomer.cache().set("key", CacheValue::Bytes(vec![]), Some(0)).await.is_err());
+        assert!(newcomer.cache().begin("key", Some(0)).await.is_err());
         for list in LISTS {
             assert!(page(&newcomer, list, "x", "x", 0, None).await.is_err(), "{list:?}");
         }
-        assert!(newcomer.list_threads(Some(""), 1, None).await.is_err());
-        assert!(newcomer.save_plan(b"{}", None).await.is_err());
-        assert!(newcomer.save_plan(&plan("", 1), None).await.is_err());
-        assert!(newcomer.request_approval(ApprovalRequest { ttl_ms: Some(0), ..asking(1) }).await.is_err());
-        assert!(newcomer.respond_to_approval("approval_", Decide::Approve, "", None).await.is_err());
-        assert!(newcomer.append_messages("", &message("kim", 1), None).await.is_err());
-        assert!(newcomer.append_messages("thread", b"[]", None).await.is_err());
+        assert!(newcomer.threads().list(Some(""), 1, None).await.is_err());
+        assert!(newcomer.plans().save(b"{}", None).await.is_err());
+        assert!(newcomer.plans().save(&plan("", 1), None).await.is_err());
+        assert!(newcomer.approvals().request(ApprovalRequest { ttl_ms: Some(0), ..asking(1) }).await.is_err());
+        assert!(newcomer.approvals().respond("approval_", Decide::Approve, "", None).await.is_err());
+        assert!(newcomer.threads().append("", &message("kim", 1), None).await.is_err());
+        assert!(newcomer.threads().append("thread", b"[]", None).await.is_err());
         let worked = (told.engine.take(), told.vault.calls.load(Ordering::SeqCst));
         assert_eq!(worked, (vec![], 0), "{kept:?}");
     });
@@ -214,7 +214,7 @@ fn m4_a_tenant_that_is_made_while_another_reads_is_whole() {
         let id = put(&handle(&told.store, "acme"), item("own", 5)).await;
         let reader = handle(&told.store, "acme");
         told.vault.is_early.store(true, Ordering::SeqCst);
-        assert!(reader.resolve(&id).await.is_ok(), "{kept:?}");
+        assert!(reader.references().resolve(&id).await.is_ok(), "{kept:?}");
         assert!(!told.vault.is_early.load(Ordering::SeqCst), "the early look was taken");
     });
 }

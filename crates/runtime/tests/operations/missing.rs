@@ -70,15 +70,15 @@ pub(crate) fn message_id(messages: &[String]) -> String {
 /// Makes one of every kind, all under this name.
 async fn place(handle: &TenantHandle, name: &str, length: usize) -> Placed {
     let reference = put(handle, item(name, length)).await;
-    handle.record_event(&HostEvent::ReferenceCreated { reference: &reference }).await;
-    handle.flush_traces().await.unwrap();
-    handle.cache_set(name, CacheValue::Bytes(vec![1; length]), None).await.unwrap();
-    handle.save_plan(&plan(name, length), None).await.unwrap();
-    let approval = handle.request_approval(asking(length)).await.unwrap().approval_id;
-    handle.respond_to_approval(&approval, Decide::Reject, name, None).await.unwrap();
-    handle.append_messages(name, &message(name, length), None).await.unwrap();
+    handle.traces().record(&HostEvent::ReferenceCreated { reference: &reference }).await;
+    handle.traces().flush().await.unwrap();
+    handle.cache().set(name, CacheValue::Bytes(vec![1; length]), None).await.unwrap();
+    handle.plans().save(&plan(name, length), None).await.unwrap();
+    let approval = handle.approvals().request(asking(length)).await.unwrap().approval_id;
+    handle.approvals().respond(&approval, Decide::Reject, name, None).await.unwrap();
+    handle.threads().append(name, &message(name, length), None).await.unwrap();
     // An id says at which place the message is: the first, like that of the absent one.
-    let messages = handle.thread_messages(name, 1, None).await.unwrap().items;
+    let messages = handle.threads().messages(name, 1, None).await.unwrap().items;
     Placed { reference, approval, message: message_id(&messages) }
 }
 
@@ -93,15 +93,15 @@ fn briefly(store: &Arc<Store>, id: &str) -> TenantHandle {
 pub(crate) async fn all_missing(store: &Arc<Store>, acme: &TenantHandle, other: &TenantHandle) -> Vec<Missing> {
     for (length, thread) in [(1, "one"), (2, "two")] {
         place(other, "foreign", length).await;
-        other.append_messages(thread, &message("foreign", 1), None).await.unwrap();
-        other.save_plan(&plan(thread, 1), None).await.unwrap();
-        other.request_approval(asking(1)).await.unwrap();
-        other.append_messages("own", &message("kim", 1), None).await.unwrap();
+        other.threads().append(thread, &message("foreign", 1), None).await.unwrap();
+        other.plans().save(&plan(thread, 1), None).await.unwrap();
+        other.approvals().request(asking(1)).await.unwrap();
+        other.threads().append("own", &message("kim", 1), None).await.unwrap();
     }
     // The other ledger is longer than one's own will be.
     for _ in 0..8 {
-        let asked = other.request_approval(asking(1)).await.unwrap();
-        other.respond_to_approval(&asked.approval_id, Decide::Approve, "kim", None).await.unwrap();
+        let asked = other.approvals().request(asking(1)).await.unwrap();
+        other.approvals().respond(&asked.approval_id, Decide::Approve, "kim", None).await.unwrap();
     }
     let mut foreign_cursors = BTreeMap::new();
     for list in LISTS {
@@ -142,14 +142,14 @@ pub(crate) async fn all_missing(store: &Arc<Store>, acme: &TenantHandle, other: 
     for length in [100, 10_000] {
         all.push(named("expired", place(&brief, "expired", length).await, malformed("")));
         let placed = place(acme, "deleted", length).await;
-        assert!(acme.delete_reference(&placed.reference).await.unwrap());
-        assert!(acme.cache_delete("deleted").await.unwrap());
-        assert!(acme.delete_thread("deleted").await.unwrap());
+        assert!(acme.references().delete(&placed.reference).await.unwrap());
+        assert!(acme.cache().delete("deleted").await.unwrap());
+        assert!(acme.threads().delete("deleted").await.unwrap());
         // Nobody can delete a plan or an approval.
         let deleted = named("deleted", placed, malformed("Zm9yZWlnbg"));
         all.push(Missing { plan: "absent", approval: absent.approval.clone(), ..deleted });
         let foreign = named("foreign", place(other, "foreign", length).await, foreign_cursors.clone());
-        let checkpoint = other.approval_checkpoint().await.unwrap();
+        let checkpoint = other.approvals().checkpoint().await.unwrap();
         all.push(Missing { sequence: checkpoint.size - 1, checkpoint, ..foreign });
     }
     // Rows of lists live a little longer than threads.
@@ -157,11 +157,11 @@ pub(crate) async fn all_missing(store: &Arc<Store>, acme: &TenantHandle, other: 
     // The foreign ones are at hand in the store's cache of opened records: that must not show.
     for missing in &all {
         let is_foreign = missing.why == "foreign";
-        assert_eq!(other.resolve(&missing.reference).await.is_ok(), is_foreign);
-        assert_eq!(other.load_plan(missing.plan, None).await.is_ok(), is_foreign);
-        assert_eq!(other.approval(&missing.approval).await.is_ok(), is_foreign);
-        assert_eq!(other.prove_approval(missing.sequence).await.is_ok(), is_foreign);
-        assert_eq!(other.thread_messages(missing.thread, 10, None).await.is_ok(), is_foreign);
+        assert_eq!(other.references().resolve(&missing.reference).await.is_ok(), is_foreign);
+        assert_eq!(other.plans().load(missing.plan, None).await.is_ok(), is_foreign);
+        assert_eq!(other.approvals().get(&missing.approval).await.is_ok(), is_foreign);
+        assert_eq!(other.approvals().prove(missing.sequence).await.is_ok(), is_foreign);
+        assert_eq!(other.threads().messages(missing.thread, 10, None).await.is_ok(), is_foreign);
     }
     all
 }

@@ -112,15 +112,15 @@ pub(crate) async fn page(
     cursor: Option<&str>,
 ) -> Result<(Vec<String>, Option<String>)> {
     let page = match list {
-        List::References => handle.list_references(None, limit, cursor).await,
-        List::ReferencesOfType => handle.list_references(Some(filter), limit, cursor).await,
-        List::Plans => handle.list_plans(limit, cursor).await,
-        List::PendingApprovals => handle.list_pending_approvals(limit, cursor).await,
-        List::History => handle.approval_history(limit, cursor).await,
-        List::Threads => handle.list_threads(None, limit, cursor).await,
-        List::ThreadsOfActor => handle.list_threads(Some(filter), limit, cursor).await,
-        List::Messages => handle.thread_messages(thread, limit, cursor).await,
-        List::Traces => handle.list_traces(None, limit, cursor).await,
+        List::References => handle.references().list(None, limit, cursor).await,
+        List::ReferencesOfType => handle.references().list(Some(filter), limit, cursor).await,
+        List::Plans => handle.plans().list(limit, cursor).await,
+        List::PendingApprovals => handle.approvals().pending(limit, cursor).await,
+        List::History => handle.approvals().history(limit, cursor).await,
+        List::Threads => handle.threads().list(None, limit, cursor).await,
+        List::ThreadsOfActor => handle.threads().list(Some(filter), limit, cursor).await,
+        List::Messages => handle.threads().messages(thread, limit, cursor).await,
+        List::Traces => handle.traces().list(None, limit, cursor).await,
     }?;
     Ok((page.items, page.cursor))
 }
@@ -132,44 +132,44 @@ pub(crate) async fn outcome(handle: &TenantHandle, verb: Verb, missing: &Missing
 
 async fn ask(handle: &TenantHandle, verb: Verb, missing: &Missing) -> Result<String> {
     Ok(match verb {
-        Verb::Resolve => handle.resolve(&missing.reference).await?.json()?,
+        Verb::Resolve => handle.references().resolve(&missing.reference).await?.json()?,
         Verb::ResolveMany => {
-            let found = handle.resolve_many(&[&missing.reference, "ref_", &missing.reference]).await?;
+            let found = handle.references().resolve_many(&[&missing.reference, "ref_", &missing.reference]).await?;
             format!("{:?}", found.iter().map(Option::is_some).collect::<Vec<_>>())
         }
-        Verb::ResolveAtHand => handle.resolve_at_hand(&missing.reference).is_some().to_string(),
-        Verb::Describe => handle.describe(&missing.reference).await?.json,
-        Verb::Delete => handle.delete_reference(&missing.reference).await?.to_string(),
-        Verb::CacheGet => format!("{:?}", handle.cache_get(missing.key).await?),
-        Verb::CacheDelete => handle.cache_delete(missing.key).await?.to_string(),
-        Verb::CacheBegin => match handle.cache_begin(missing.key, None).await? {
+        Verb::ResolveAtHand => handle.references().resolve_at_hand(&missing.reference).is_some().to_string(),
+        Verb::Describe => handle.references().describe(&missing.reference).await?.json,
+        Verb::Delete => handle.references().delete(&missing.reference).await?.to_string(),
+        Verb::CacheGet => format!("{:?}", handle.cache().get(missing.key).await?),
+        Verb::CacheDelete => handle.cache().delete(missing.key).await?.to_string(),
+        Verb::CacheBegin => match handle.cache().begin(missing.key, None).await? {
             Begun::Value(value) => format!("{value:?}"),
             Begun::Compute(_) => "compute".to_owned(),
         },
-        Verb::LoadPlan => format!("{:?}", handle.load_plan(missing.plan, None).await?),
-        Verb::LoadPlanVersion => format!("{:?}", handle.load_plan(missing.plan, Some(1)).await?),
-        Verb::PlanHistory => format!("{:?}", handle.plan_history(missing.plan).await?),
-        Verb::SavePlan => format!("{:?}", handle.save_plan(&plan(missing.plan, 1), Some(1)).await?),
+        Verb::LoadPlan => format!("{:?}", handle.plans().load(missing.plan, None).await?),
+        Verb::LoadPlanVersion => format!("{:?}", handle.plans().load(missing.plan, Some(1)).await?),
+        Verb::PlanHistory => format!("{:?}", handle.plans().history(missing.plan).await?),
+        Verb::SavePlan => format!("{:?}", handle.plans().save(&plan(missing.plan, 1), Some(1)).await?),
         Verb::RequestAboutPlan => {
             let question = Question::Plan { plan_id: missing.plan.to_owned() };
-            format!("{:?}", handle.request_approval(ApprovalRequest { question, ..asking(1) }).await?)
+            format!("{:?}", handle.approvals().request(ApprovalRequest { question, ..asking(1) }).await?)
         }
-        Verb::Approval => format!("{:?}", handle.approval(&missing.approval).await?),
+        Verb::Approval => format!("{:?}", handle.approvals().get(&missing.approval).await?),
         Verb::Respond => {
-            format!("{:?}", handle.respond_to_approval(&missing.approval, Decide::Approve, "kim", None).await?)
+            format!("{:?}", handle.approvals().respond(&missing.approval, Decide::Approve, "kim", None).await?)
         }
-        Verb::Withdraw => format!("{:?}", handle.withdraw_approvals(&[&missing.approval], None, Vec::new()).await?),
-        Verb::Prove => format!("{:?}", handle.prove_approval(missing.sequence).await?),
+        Verb::Withdraw => format!("{:?}", handle.approvals().withdraw(&[&missing.approval], None, Vec::new()).await?),
+        Verb::Prove => format!("{:?}", handle.approvals().prove(missing.sequence).await?),
         Verb::ProveConsistency => {
-            format!("{:?}", handle.prove_approval_consistency(missing.checkpoint.clone()).await?)
+            format!("{:?}", handle.approvals().prove_consistency(missing.checkpoint.clone()).await?)
         }
-        Verb::Verify => format!("{:?}", handle.verify_approvals(Some(&missing.checkpoint)).await?),
-        Verb::ThreadMessages => format!("{:?}", handle.thread_messages(missing.thread, 10, None).await?.items),
-        Verb::ForkThread => handle.fork_thread(missing.thread, &missing.message, None).await?,
-        Verb::ForkThrough => handle.fork_thread("own", &missing.message, None).await?,
-        Verb::Append => format!("{:?}", handle.append_messages(missing.thread, &message("kim", 1), Some(1)).await?),
-        Verb::DeleteThread => handle.delete_thread(missing.thread).await?.to_string(),
-        Verb::TracesOfRun => format!("{:?}", handle.list_traces(Some(missing.thread), 10, None).await?.items),
+        Verb::Verify => format!("{:?}", handle.approvals().verify(Some(&missing.checkpoint)).await?),
+        Verb::ThreadMessages => format!("{:?}", handle.threads().messages(missing.thread, 10, None).await?.items),
+        Verb::ForkThread => handle.threads().fork(missing.thread, &missing.message, None).await?,
+        Verb::ForkThrough => handle.threads().fork("own", &missing.message, None).await?,
+        Verb::Append => format!("{:?}", handle.threads().append(missing.thread, &message("kim", 1), Some(1)).await?),
+        Verb::DeleteThread => handle.threads().delete(missing.thread).await?.to_string(),
+        Verb::TracesOfRun => format!("{:?}", handle.traces().list(Some(missing.thread), 10, None).await?.items),
         Verb::Filtered(list) => {
             let filter = if matches!(list, List::ReferencesOfType) { missing.type_name } else { missing.actor };
             format!("{:?}", page(handle, list, filter, "own", 10, None).await?)

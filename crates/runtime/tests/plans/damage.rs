@@ -28,9 +28,9 @@ fn b10_a_head_that_is_put_back_to_an_older_version_is_found() {
     save(&acme, "p", "two").unwrap();
     open.raw.put(tag, old.place, &old);
     corrupt(load(&acme, "p"));
-    corrupt(at_once(acme.load_plan("p", Some(1))));
+    corrupt(at_once(acme.plans().load("p", Some(1))));
     corrupt(history(&acme, "p"));
-    corrupt(at_once(acme.save_plan(&next, None)));
+    corrupt(at_once(acme.plans().save(&next, None)));
 }
 
 #[test]
@@ -41,10 +41,10 @@ fn b10_a_version_that_is_removed_replaced_or_moved_is_found() {
     let (_, second) = open.raw.rows(RECORD | ENTRY).remove(1);
     open.raw.delete(tag, first.place);
     corrupt(history(&acme, "p"));
-    corrupt(at_once(acme.load_plan("p", Some(1))));
+    corrupt(at_once(acme.plans().load("p", Some(1))));
     open.raw.put(tag, first.place, &second);
     corrupt(history(&acme, "p"));
-    corrupt(at_once(acme.load_plan("p", Some(1))));
+    corrupt(at_once(acme.plans().load("p", Some(1))));
     open.raw.put(tag, first.place, &first);
     assert_eq!(history(&acme, "p").unwrap().len(), 2);
     open.raw.delete(tag, second.place);
@@ -64,5 +64,5 @@ fn b10_a_version_of_an_earlier_plan_of_the_same_id_is_found() {
     corrupt(load(&acme, "p"));
     save(&acme, "p", "next").unwrap();
     corrupt(history(&acme, "p"));
-    corrupt(at_once(acme.load_plan("p", Some(1))));
+    corrupt(at_once(acme.plans().load("p", Some(1))));
 }

@@ -30,19 +30,19 @@ fn draft(plan_id: &str, goal: &str) -> Vec<u8> {
 }
 
 fn save(handle: &TenantHandle, plan_id: &str, goal: &str) -> Result<Plan> {
-    at_once(handle.save_plan(&draft(plan_id, goal), None))
+    at_once(handle.plans().save(&draft(plan_id, goal), None))
 }
 
 fn load(handle: &TenantHandle, plan_id: &str) -> Result<Plan> {
-    at_once(handle.load_plan(plan_id, None))
+    at_once(handle.plans().load(plan_id, None))
 }
 
 fn history(handle: &TenantHandle, plan_id: &str) -> Result<Vec<String>> {
-    at_once(handle.plan_history(plan_id))
+    at_once(handle.plans().history(plan_id))
 }
 
 fn listed(handle: &TenantHandle) -> Vec<String> {
-    let page = at_once(handle.list_plans(1000, None)).unwrap();
+    let page = at_once(handle.plans().list(1000, None)).unwrap();
     let read = |item: &String| json::parse(item.as_bytes(), &json::Limits::default()).unwrap();
     page.items.iter().map(|item| read(item).get("planId").unwrap().as_str().unwrap().to_owned()).collect()
 }
@@ -58,10 +58,10 @@ fn m6_a_plan_is_saved_in_versions_and_loaded_by_them() {
     assert_eq!((second.version, second.created_at, second.updated_at), (2, NOW, NOW + 5));
     assert_ne!(first.hash, second.hash);
     assert_eq!(load(&acme, "p").unwrap(), second);
-    assert_eq!(at_once(acme.load_plan("p", Some(1))).unwrap(), first);
-    assert_eq!(at_once(acme.load_plan("p", Some(2))).unwrap(), second);
+    assert_eq!(at_once(acme.plans().load("p", Some(1))).unwrap(), first);
+    assert_eq!(at_once(acme.plans().load("p", Some(2))).unwrap(), second);
     for absent in [0, 3, 4, u64::MAX] {
-        assert_eq!(at_once(acme.load_plan("p", Some(absent))), Err(Error::NotFound));
+        assert_eq!(at_once(acme.plans().load("p", Some(absent))), Err(Error::NotFound));
     }
     assert_eq!(history(&acme, "p").unwrap(), [first, second].map(|plan| json::write(&plan.to_json())));
 }
@@ -70,7 +70,7 @@ fn m6_a_plan_is_saved_in_versions_and_loaded_by_them() {
 fn m6_the_hash_is_over_the_canonical_json_of_what_is_versioned() {
     let acme = handle(&memory_store(), "acme");
     let text = br#"{"steps":[{"input":1.0,"tool":"t","id":"s"}],"goal":"g","details":{"z":1,"a":2},"type":"launch","planId":"p"}"#;
-    let plan = at_once(acme.save_plan(text, None)).unwrap();
+    let plan = at_once(acme.plans().save(text, None)).unwrap();
     let canonical = r#"{"details":{"a":2,"z":1},"goal":"g","planId":"p","steps":[{"id":"s","input":1,"tool":"t"}],"type":"launch","version":1}"#;
     let expected: String = Sha256::digest(canonical).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(plan.hash, expected);
@@ -86,7 +86,7 @@ fn m6_the_hash_is_over_the_canonical_json_of_what_is_versioned() {
 fn m6_a_plan_without_an_id_is_given_one_that_is_new() {
     let acme = handle(&memory_store(), "acme");
     let text = br#"{"type":"launch","goal":"g","steps":[]}"#;
-    let ids: Vec<String> = (0..3).map(|_| at_once(acme.save_plan(text, Some(0))).unwrap().plan_id).collect();
+    let ids: Vec<String> = (0..3).map(|_| at_once(acme.plans().save(text, Some(0))).unwrap().plan_id).collect();
     for id in &ids {
         assert_eq!(load(&acme, id).unwrap().version, 1);
         assert!(id.starts_with("plan_") && id.len() == 37, "{id}");
@@ -97,7 +97,7 @@ fn m6_a_plan_without_an_id_is_given_one_that_is_new() {
 #[test]
 fn m6_an_expected_version_that_does_not_hold_is_a_conflict_and_changes_nothing() {
     let acme = handle(&memory_store(), "acme");
-    let expecting = |version| at_once(acme.save_plan(&draft("p", "g"), Some(version)));
+    let expecting = |version| at_once(acme.plans().save(&draft("p", "g"), Some(version)));
     assert!(matches!(expecting(1), Err(Error::Conflict(_))));
     assert_eq!(expecting(0).unwrap().version, 1);
     for wrong in [0, 2, u64::MAX] {
@@ -117,7 +117,7 @@ fn m6_of_those_who_save_at_once_none_is_lost_and_one_wins_a_version() {
             let race = |expected: Option<u64>| {
                 let saves = (0..12).map(|number| {
                     let acme = acme.clone();
-                    tokio::spawn(async move { acme.save_plan(&draft("p", &number.to_string()), expected).await })
+                    tokio::spawn(async move { acme.plans().save(&draft("p", &number.to_string()), expected).await })
                 });
                 saves.collect::<Vec<_>>()
             };
@@ -135,7 +135,7 @@ fn m6_of_those_who_save_at_once_none_is_lost_and_one_wins_a_version() {
                 }
             }
             assert_eq!(won, 1, "{kept:?}");
-            assert_eq!(acme.plan_history("p").await.unwrap().len(), 13);
+            assert_eq!(acme.plans().history("p").await.unwrap().len(), 13);
             store.close().await;
         });
     }
@@ -186,9 +186,9 @@ fn m6_lists_are_newest_first_in_pages_that_belong_to_one_tenant() {
     // A new version changes nothing in the order.
     save(&acme, "a", "g").unwrap();
     assert_eq!(listed(&acme), ["c", "b", "a"]);
-    let page = at_once(acme.list_plans(2, None)).unwrap();
+    let page = at_once(acme.plans().list(2, None)).unwrap();
     let cursor = page.cursor.unwrap();
-    let rest = at_once(acme.list_plans(2, Some(&cursor))).unwrap();
+    let rest = at_once(acme.plans().list(2, Some(&cursor))).unwrap();
     assert_eq!((page.items.len(), rest.items.len(), rest.cursor), (2, 1, None));
     let hash = load(&acme, "a").unwrap().hash;
     assert_eq!(
@@ -198,12 +198,12 @@ fn m6_lists_are_newest_first_in_pages_that_belong_to_one_tenant() {
         )
     );
     for foreign in
-        [at_once(other.list_plans(2, Some(&cursor))), at_once(handle(&store, "new").list_plans(2, Some(&cursor)))]
+        [at_once(other.plans().list(2, Some(&cursor))), at_once(handle(&store, "new").plans().list(2, Some(&cursor)))]
     {
         assert!(matches!(foreign, Err(Error::InvalidInput(_))));
     }
     for limit in [0, 1001] {
-        assert!(matches!(at_once(acme.list_plans(limit, None)), Err(Error::InvalidInput(_))));
+        assert!(matches!(at_once(acme.plans().list(limit, None)), Err(Error::InvalidInput(_))));
     }
 }
 
@@ -218,7 +218,7 @@ fn m6_a_plan_is_checked_strictly() {
         with(&format!(r#"{step},{{"id":"b","tool":"T-1_x","input":null,"dependsOn":[],"note":""}}"#)),
     ];
     for text in good {
-        assert!(at_once(acme.save_plan(text.as_bytes(), None)).is_ok(), "{text}");
+        assert!(at_once(acme.plans().save(text.as_bytes(), None)).is_ok(), "{text}");
     }
     let long_goal = format!(r#"{{"type":"t","goal":"{}","steps":[]}}"#, "g".repeat(16 * 1024 + 1));
     let long_id = format!(r#"{{"type":"t","planId":"{}","goal":"g","steps":[]}}"#, "x".repeat(257));
@@ -260,14 +260,14 @@ fn m6_a_plan_is_checked_strictly() {
     ];
     for (text, expected) in bad {
         let text: &str = text;
-        let Err(Error::InvalidInput(message)) = at_once(acme.save_plan(text.as_bytes(), None)) else {
+        let Err(Error::InvalidInput(message)) = at_once(acme.plans().save(text.as_bytes(), None)) else {
             panic!("accepted: {text}");
         };
         assert!(message.contains(expected), "{text}: {message}");
     }
     assert_eq!(listed(&acme).len(), 3, "what is refused leaves nothing");
     let large = format!(r#"{{"type":"t","goal":"g","steps":[],"details":"{}"}}"#, "x".repeat(1 << 20));
-    assert!(matches!(at_once(acme.save_plan(large.as_bytes(), None)), Err(Error::InvalidInput(_))));
+    assert!(matches!(at_once(acme.plans().save(large.as_bytes(), None)), Err(Error::InvalidInput(_))));
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn m6_a_plan_nested_as_deeply_as_allowed_is_read_back() {
     let acme = handle(&memory_store(), "acme");
     let nested = format!("{}{}", "[".repeat(97), "]".repeat(97));
     let text = format!(r#"{{"type":"t","planId":"p","goal":"g","steps":[{{"id":"a","tool":"t","input":{nested}}}]}}"#);
-    let plan = at_once(acme.save_plan(text.as_bytes(), None)).unwrap();
+    let plan = at_once(acme.plans().save(text.as_bytes(), None)).unwrap();
     assert_eq!(load(&acme, "p").unwrap(), plan);
 }
 
@@ -285,7 +285,7 @@ fn m6_the_details_of_a_registered_type_match_its_schema() {
     let topology = json::parse(topology, &json::Limits::default()).unwrap();
     let catalogue = Arc::new(Catalogue::from_json(&topology).unwrap());
     let acme = handle_of(&memory_store(), "acme", "v1", "", &catalogue);
-    let saved = |text: &str| at_once(acme.save_plan(text.as_bytes(), None));
+    let saved = |text: &str| at_once(acme.plans().save(text.as_bytes(), None));
     assert!(saved(r#"{"type":"launch","goal":"g","steps":[],"details":{"region":"eu"}}"#).is_ok());
     assert!(saved(r#"{"type":"free","goal":"g","steps":[]}"#).is_ok());
     for (text, expected) in [
@@ -353,9 +353,9 @@ fn m6_the_last_version_there_can_be() {
     let acme = handle(&memory_store(), "acme");
     let text = br#"{"type":"t","planId":"p","goal":"g","steps":[]}"#;
     for version in 1..=1000 {
-        assert_eq!(at_once(acme.save_plan(text, None)).unwrap().version, version);
+        assert_eq!(at_once(acme.plans().save(text, None)).unwrap().version, version);
     }
-    assert!(matches!(at_once(acme.save_plan(text, None)), Err(Error::InvalidInput(_))));
+    assert!(matches!(at_once(acme.plans().save(text, None)), Err(Error::InvalidInput(_))));
     assert_eq!(history(&acme, "p").unwrap().len(), 1000);
     assert_eq!(load(&acme, "p").unwrap().version, 1000);
 }

@@ -63,7 +63,7 @@ proptest! {
                 Act::Save { plan, goal, expected } => {
                     let goal = goal.to_string();
                     let known = model.goals(plan).len() as u64;
-                    let saved = at_once(acme.save_plan(&draft(&plan.to_string(), &goal), expected));
+                    let saved = at_once(acme.plans().save(&draft(&plan.to_string(), &goal), expected));
                     if expected.is_some_and(|expected| expected != known) {
                         prop_assert!(matches!(saved, Err(Error::Conflict(_))));
                         continue;
@@ -81,7 +81,7 @@ proptest! {
                 }
                 Act::Load { plan, version } => {
                     let goals = model.goals(plan);
-                    let loaded = at_once(acme.load_plan(&plan.to_string(), version));
+                    let loaded = at_once(acme.plans().load(&plan.to_string(), version));
                     let wanted = version.unwrap_or(goals.len() as u64);
                     match wanted.checked_sub(1).and_then(|at| goals.get(at as usize)) {
                         Some(goal) => prop_assert_eq!(&loaded.unwrap().goal, goal),

@@ -42,7 +42,7 @@ async fn fill(store: &Arc<Store>) -> Vec<String> {
 /// Everything opens, nothing of a rotation is left, and whoever comes new is welcome.
 async fn check_whole(opened: &Opened, store: &Arc<Store>, ids: &[String]) {
     for (tenant, id) in TENANTS.iter().zip(ids) {
-        assert!(handle(store, tenant).resolve(id).await.is_ok(), "{tenant}");
+        assert!(handle(store, tenant).references().resolve(id).await.is_ok(), "{tenant}");
     }
     put(&handle(store, "newcomer"), text("note", "new")).await;
     let report = store.check().await.unwrap();
@@ -129,7 +129,7 @@ fn b10_a_rotation_whose_outcome_is_unknown_is_repeated_or_replaced_while_the_sto
                 assert!(matches!(store.rotate_root_key(&NEXT).await, Err(Error::StoreUnavailable(_))));
                 cut.mend();
                 for (tenant, id) in TENANTS.iter().zip(&ids) {
-                    assert!(handle(&store, tenant).resolve(id).await.is_ok(), "{tenant} {changes}");
+                    assert!(handle(&store, tenant).references().resolve(id).await.is_ok(), "{tenant} {changes}");
                 }
                 store.rotate_root_key(&next).await.unwrap();
                 check_whole(opened, &store, &ids).await;
@@ -169,14 +169,14 @@ fn b10_who_has_not_heard_of_a_rotation_is_refused_and_makes_no_tenant_under_the_
             (open(&home.opened, given(OLD)).await.unwrap(), open(&home.opened, given(OLD)).await.unwrap());
         let ids = fill(&here).await;
         let known = handle(&there, TENANTS[0]);
-        assert!(known.resolve(&ids[0]).await.is_ok());
+        assert!(known.references().resolve(&ids[0]).await.is_ok());
         here.rotate_root_key(&NEXT).await.unwrap();
-        assert!(known.resolve(&ids[0]).await.is_ok(), "who has the tenant's keys goes on");
+        assert!(known.references().resolve(&ids[0]).await.is_ok(), "who has the tenant's keys goes on");
         let told = |error: Error| {
             assert!(matches!(&error, Error::InvalidInput(message) if message.contains("rotated")), "{error:?}");
         };
-        told(handle(&there, TENANTS[1]).resolve(&ids[1]).await.err().unwrap());
-        told(handle(&there, "newcomer").put_references(vec![text("note", "lost")]).await.err().unwrap());
+        told(handle(&there, TENANTS[1]).references().resolve(&ids[1]).await.err().unwrap());
+        told(handle(&there, "newcomer").references().put(vec![text("note", "lost")]).await.err().unwrap());
         told(there.rotate_root_key(&OTHER).await.unwrap_err());
         assert_eq!(here.check().await.unwrap().problems, Vec::<String>::new());
         check_whole(&home.opened, &here, &ids).await;
@@ -198,7 +198,7 @@ fn b10_a_damaged_header_does_not_keep_the_others_from_being_wrapped() {
         store.rotate_root_key(&NEXT).await.unwrap();
         let mut whole = 0;
         for (tenant, id) in TENANTS.iter().zip(&ids) {
-            match handle(&store, tenant).resolve(id).await {
+            match handle(&store, tenant).references().resolve(id).await {
                 Ok(_) => whole += 1,
                 Err(error) => assert!(matches!(error, Error::StoreCorrupt(_)), "{error:?}"),
             }
@@ -229,7 +229,7 @@ fn b10_tenants_come_go_and_read_while_the_root_key_is_rotated() {
             drop(store);
             let store = open(&home.opened, given(key)).await.unwrap();
             for (tenant, id) in &kept {
-                assert!(handle(&store, tenant).resolve(id).await.is_ok(), "{tenant}");
+                assert!(handle(&store, tenant).references().resolve(id).await.is_ok(), "{tenant}");
             }
             let report = store.check().await.unwrap();
             assert_eq!((report.tenants, report.problems), (kept.len() as u64, Vec::new()));
@@ -244,15 +244,15 @@ async fn work(store: Arc<Store>, worker: usize, working: Arc<AtomicBool>) -> Vec
     while working.load(Ordering::SeqCst) || number < 3 {
         let tenant = format!("tenant {worker} {number}");
         let id = put(&handle(&store, &tenant), text("note", &tenant)).await;
-        assert!(handle(&store, &tenant).resolve(&id).await.is_ok());
+        assert!(handle(&store, &tenant).references().resolve(&id).await.is_ok());
         if number % 3 == 0 {
             handle(&store, &tenant).erase(&tenant).await.unwrap();
-            assert_eq!(handle(&store, &tenant).resolve(&id).await.err(), Some(Error::NotFound));
+            assert_eq!(handle(&store, &tenant).references().resolve(&id).await.err(), Some(Error::NotFound));
         } else {
             kept.push((tenant, id));
         }
         if let Some((tenant, id)) = kept.get(number / 2) {
-            assert!(handle(&store, tenant).resolve(id).await.is_ok());
+            assert!(handle(&store, tenant).references().resolve(id).await.is_ok());
         }
         number += 1;
         tokio::task::yield_now().await;

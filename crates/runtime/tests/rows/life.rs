@@ -96,11 +96,12 @@ impl Life {
         }
         self.query("one").await;
         self.start("send", "waiting").await;
-        self.tenant.put_references(vec![text("table", "0")]).await.unwrap();
-        self.tenant.save_plan(br#"{"planId":"p","type":"report","goal":"g","steps":[]}"#, None).await.unwrap();
-        self.tenant.cache_set("0", CacheValue::Bytes(vec![1]), None).await.unwrap();
+        self.tenant.references().put(vec![text("table", "0")]).await.unwrap();
+        self.tenant.plans().save(br#"{"planId":"p","type":"report","goal":"g","steps":[]}"#, None).await.unwrap();
+        self.tenant.cache().set("0", CacheValue::Bytes(vec![1]), None).await.unwrap();
         self.tenant
-            .request_approval(asked(Question::Tool { tool: "search".to_owned(), input: Json::Null }))
+            .approvals()
+            .request(asked(Question::Tool { tool: "search".to_owned(), input: Json::Null }))
             .await
             .unwrap();
     }
@@ -108,7 +109,7 @@ impl Life {
     pub(crate) async fn append(&self, thread: &str) {
         let message =
             br#"[{"role":"user","parts":[{"type":"text","text":"What was said."}],"createdAt":5,"actor":"ann"}]"#;
-        self.check(self.tenant.append_messages(thread, message, None).await);
+        self.check(self.tenant.threads().append(thread, message, None).await);
     }
 
     pub(crate) async fn query(&self, thread: &str) {
@@ -158,55 +159,55 @@ impl Life {
             }
             "delete reference" => {
                 if let Some(id) = self.references.pop() {
-                    self.check(tenant.delete_reference(&id).await);
+                    self.check(tenant.references().delete(&id).await);
                 }
             }
             "set" => {
-                self.check(tenant.cache_set(thread, CacheValue::Bytes(vec![1; 9 + number * 999]), None).await);
+                self.check(tenant.cache().set(thread, CacheValue::Bytes(vec![1; 9 + number * 999]), None).await);
             }
-            "delete key" => drop(self.check(tenant.cache_delete(thread).await)),
+            "delete key" => drop(self.check(tenant.cache().delete(thread).await)),
             "compute" => {
-                if let Some(Begun::Compute(computing)) = self.check(tenant.cache_begin("made", None).await) {
-                    self.check(tenant.cache_computed(computing, CacheValue::Bytes(vec![2])).await);
+                if let Some(Begun::Compute(computing)) = self.check(tenant.cache().begin("made", None).await) {
+                    self.check(tenant.cache().computed(computing, CacheValue::Bytes(vec![2])).await);
                 }
             }
-            "give a computation up" => drop(self.check(tenant.cache_begin("never made", None).await)),
-            "save" => drop(self.check(tenant.save_plan(plan(number).as_bytes(), None).await)),
+            "give a computation up" => drop(self.check(tenant.cache().begin("never made", None).await)),
+            "save" => drop(self.check(tenant.plans().save(plan(number).as_bytes(), None).await)),
             "ask" => {
                 let input = Json::from("x".repeat(number * 1000).as_str());
                 self.ask(Question::Tool { tool: "search".to_owned(), input }).await;
             }
             "ask about a plan" => {
-                self.check(tenant.save_plan(plan(number).as_bytes(), None).await);
+                self.check(tenant.plans().save(plan(number).as_bytes(), None).await);
                 self.ask(Question::Plan { plan_id: format!("p{number}") }).await;
             }
             "respond" => {
                 if let Some(id) = self.approvals.pop() {
                     let decide = if number == 0 { Decide::Reject } else { Decide::Approve };
-                    self.check(tenant.respond_to_approval(&id, decide, "ann", None).await);
+                    self.check(tenant.approvals().respond(&id, decide, "ann", None).await);
                 }
             }
             "append" => self.append(thread).await,
             "fork" => {
-                let messages = tenant.thread_messages(thread, 1 + number, None).await;
+                let messages = tenant.threads().messages(thread, 1 + number, None).await;
                 if let Some(last) = self.check(messages).and_then(|page| page.items.last().cloned()) {
                     let message = parsed(&last).get("messageId").and_then(Json::as_str).unwrap().to_owned();
-                    self.check(tenant.fork_thread(thread, &message, None).await);
+                    self.check(tenant.threads().fork(thread, &message, None).await);
                 }
             }
-            "delete thread" => drop(self.check(tenant.delete_thread(thread).await)),
+            "delete thread" => drop(self.check(tenant.threads().delete(thread).await)),
             "query" => self.query(thread).await,
             "suspend" => self.suspended.extend(self.start("send", thread).await),
             "resume" => {
                 self.suspended.extend(self.start("send", thread).await);
                 if let Some(run_id) = self.suspended.pop() {
                     for item in self
-                        .check(tenant.list_pending_approvals(100, None).await)
+                        .check(tenant.approvals().pending(100, None).await)
                         .map(|page| page.items)
                         .unwrap_or_default()
                     {
                         let id = parsed(&item).get("approvalId").and_then(Json::as_str).unwrap().to_owned();
-                        self.check(tenant.respond_to_approval(&id, Decide::Approve, "ann", None).await);
+                        self.check(tenant.approvals().respond(&id, Decide::Approve, "ann", None).await);
                     }
                     self.check(tenant.resume_run(&run_id, &self.host.reborn()).await);
                 }
@@ -218,8 +219,8 @@ impl Life {
                 }
             }
             "record" => {
-                tenant.record_event(&HostEvent::RequestRejected).await;
-                self.check(tenant.flush_traces().await);
+                tenant.traces().record(&HostEvent::RequestRejected).await;
+                self.check(tenant.traces().flush().await);
             }
             "sweep" => {
                 self.check(bailiwick_runtime::sweep(&self.store, bailiwick_runtime::Promptness::Now).await);
@@ -230,12 +231,12 @@ impl Life {
     }
 
     async fn put(&mut self, item: bailiwick_runtime::PutItem) {
-        let put = self.check(self.tenant.put_references(vec![item]).await);
+        let put = self.check(self.tenant.references().put(vec![item]).await);
         self.references.extend(put.into_iter().flatten().map(|reference| reference.id));
     }
 
     async fn ask(&mut self, question: Question) {
-        let approval = self.check(self.tenant.request_approval(asked(question)).await);
+        let approval = self.check(self.tenant.approvals().request(asked(question)).await);
         self.approvals.extend(approval.map(|approval| approval.approval_id));
     }
 }

@@ -53,7 +53,7 @@ async fn rows(engine: &Arc<dyn Engine>) -> BTreeMap<u8, usize> {
 /// where its traces go on.
 async fn documented(tenant: &TenantHandle) -> BTreeMap<u8, usize> {
     let mut rows = BTreeMap::from([(0, 1)]);
-    let ledger = tenant.approval_checkpoint().await.unwrap().size as usize;
+    let ledger = tenant.approvals().checkpoint().await.unwrap().size as usize;
     if ledger > 0 {
         // A head and the tiles of 16; each record and the mark of its approval.
         rows.insert(Kind::Approvals as u8, 1 + tiles(ledger));

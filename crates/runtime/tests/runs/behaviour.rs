@@ -128,7 +128,7 @@ fn b6_a_thread_is_context_and_hostile_results_stay_results() {
             let messages = first.get("messages").unwrap().as_array().unwrap();
             let roles: Vec<&str> = messages.iter().map(|message| text(message, "role")).collect();
             assert_eq!(roles, ["user", "assistant", "tool", "assistant", "user"]);
-            assert!(handle.list_pending_approvals(10, None).await.unwrap().items.is_empty());
+            assert!(handle.approvals().pending(10, None).await.unwrap().items.is_empty());
             assert_eq!(handle.list_runs(&RunFilter::default(), 10, None).await.unwrap().items.len(), 2);
             store.close().await;
         });
@@ -257,7 +257,8 @@ fn b6_a_run_that_was_taken_over_is_fenced() {
         .await;
         assert!(matches!(result, Err(Error::ThreadBusy { .. })), "{result:?}");
         let messages = other
-            .thread_messages(text(&parsed(&other.run_summary(&run_id).await.unwrap()), "threadId"), 10, None)
+            .threads()
+            .messages(text(&parsed(&other.run_summary(&run_id).await.unwrap()), "threadId"), 10, None)
             .await;
         assert_eq!(messages.unwrap().items.len(), 2);
     });
@@ -275,7 +276,7 @@ fn b9_limits_are_those_of_the_request_the_tenant_and_the_agent() {
         let events = events(&handle, text(&result, "runId")).await;
         assert_eq!(kinds(&events).iter().filter(|kind| **kind == "model.completed").count(), 4);
         // The last results reached the journal and the thread, so that the thread can be gone on with.
-        let messages = handle.thread_messages(text(&result, "threadId"), 100, None).await.unwrap().items;
+        let messages = handle.threads().messages(text(&result, "threadId"), 100, None).await.unwrap().items;
         assert_eq!(messages.len(), 9);
     });
 }
@@ -312,7 +313,7 @@ fn b6_a_run_of_a_thousand_steps_ends_and_its_thread_has_all_of_it() {
         let (mut count, mut cursor) = (0, None::<String>);
         loop {
             let thread = text(&result, "threadId");
-            let page = handle.thread_messages(thread, 1000, cursor.as_deref()).await.unwrap();
+            let page = handle.threads().messages(thread, 1000, cursor.as_deref()).await.unwrap();
             for message in &page.items {
                 let role = ["user", "assistant", "tool"][if count == 0 { 0 } else { 2 - count % 2 }];
                 assert_eq!(text(&parsed(message), "role"), role, "{count}");

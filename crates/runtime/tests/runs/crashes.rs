@@ -48,9 +48,9 @@ async fn finish(handle: &TenantHandle, host: &Host) -> Option<Json> {
     for _ in 0..20 {
         let runs = handle.list_runs(&RunFilter::default(), 10, None).await.unwrap().items;
         let run = parsed(runs.first()?);
-        for approval in handle.list_pending_approvals(100, None).await.unwrap().items {
+        for approval in handle.approvals().pending(100, None).await.unwrap().items {
             let approval = parsed(&approval);
-            handle.respond_to_approval(text(&approval, "approvalId"), Decide::Approve, "kim", None).await.unwrap();
+            handle.approvals().respond(text(&approval, "approvalId"), Decide::Approve, "kim", None).await.unwrap();
         }
         let result = parsed(&handle.resume_run(text(&run, "runId"), host).await.unwrap());
         if text(&result, "status") != "suspended" {
@@ -83,10 +83,10 @@ async fn two_lives(
         resumed += 1;
         assert!(resumed < 20);
         let run = text(&parsed(outcome.as_ref().unwrap()), "runId").to_owned();
-        let Ok(pending) = handle.list_pending_approvals(100, None).await else { break };
+        let Ok(pending) = handle.approvals().pending(100, None).await else { break };
         for approval in pending.items {
             let approval = parsed(&approval);
-            let _ = handle.respond_to_approval(text(&approval, "approvalId"), Decide::Approve, "kim", None).await;
+            let _ = handle.approvals().respond(text(&approval, "approvalId"), Decide::Approve, "kim", None).await;
         }
         outcome = handle.resume_run(&run, &host).await;
     }
@@ -137,14 +137,14 @@ async fn check(handle: &TenantHandle, host: &Host, result: &Json, place: &str, d
     }
     completed("mail");
     // Nothing runs without a decision about exactly that.
-    let decided = handle.approval_history(100, None).await.unwrap().items.len();
+    let decided = handle.approvals().history(100, None).await.unwrap().items.len();
     let asked = kinds(&events).iter().filter(|kind| **kind == "approval.requested").count();
     assert_eq!(decided, asked, "{place}");
     assert!(host.world.executions("send").into_values().sum::<usize>() < decided, "{place}");
-    assert!(handle.verify_approvals(None).await.unwrap().problems.is_empty(), "{place}");
+    assert!(handle.approvals().verify(None).await.unwrap().problems.is_empty(), "{place}");
     // The thread has the conversation once, and is free.
     let thread = text(result, "threadId");
-    let messages = handle.thread_messages(thread, 100, None).await.unwrap().items;
+    let messages = handle.threads().messages(thread, 100, None).await.unwrap().items;
     let mut roles: Vec<String> = messages.iter().map(|message| text(&parsed(message), "role").to_owned()).collect();
     // Results of a turn that waited for a person came before the others.
     roles.dedup_by(|role, before| role == "tool" && before == "tool");
@@ -153,7 +153,7 @@ async fn check(handle: &TenantHandle, host: &Host, result: &Json, place: &str, d
     let calls: usize = messages.iter().map(|message| message.matches("\"type\":\"tool-call\"").count()).sum();
     assert_eq!(results.len(), calls, "{place}: {messages:?}");
     assert_eq!(roles, ["user", "assistant", "tool", "assistant", "tool", "assistant"], "{place}");
-    let plans = handle.list_plans(10, None).await.unwrap().items;
+    let plans = handle.plans().list(10, None).await.unwrap().items;
     assert_eq!(
         plans.iter().map(|plan| text(&parsed(plan), "status").to_owned()).collect::<Vec<_>>(),
         ["completed"],

@@ -48,10 +48,10 @@ fn s5_each_check_of_each_kind_of_value_has_a_budget() {
             Error::InvalidInput(told) => assert!(told.contains(TOLD) && told.contains(whose), "{told}"),
             other => panic!("{other:?}"),
         };
-        let put = handle.put_references(vec![bytes("table", PutContent::Json(b"{}".to_vec()))]).await;
+        let put = handle.references().put(vec![bytes("table", PutContent::Json(b"{}".to_vec()))]).await;
         refused(put.unwrap_err(), "The value cannot be checked against the schema of the reference type table");
         let plan = r#"{"type":"report","goal":"x","steps":[{"id":"a","tool":"narrow","input":{}}],"details":{}}"#;
-        let saved = handle.save_plan(plan.as_bytes(), None).await;
+        let saved = handle.plans().save(plan.as_bytes(), None).await;
         refused(saved.err().unwrap(), "The details cannot be checked against the schema of the plan type report");
 
         let of = |specialist: &str| RunRequest { specialist: Some(specialist.to_owned()), ..request("Go") };

@@ -144,7 +144,7 @@ pub(crate) fn on(thread: &str, prompt: &str) -> RunRequest {
 
 /// What a thread has.
 pub(crate) async fn messages(handle: &TenantHandle, thread: &str) -> Vec<Json> {
-    let page = handle.thread_messages(thread, 1000, None).await.unwrap();
+    let page = handle.threads().messages(thread, 1000, None).await.unwrap();
     page.items.iter().map(|message| parsed(message)).collect()
 }
 

@@ -28,7 +28,7 @@ fn sender() -> Host {
 
 /// Each message as its role and, for calls and results, what they are about.
 async fn told(handle: &TenantHandle, thread: &str) -> Vec<String> {
-    let page = handle.thread_messages(thread, 100, None).await.unwrap();
+    let page = handle.threads().messages(thread, 100, None).await.unwrap();
     let shown = |message: &String| {
         let message = parsed(message);
         let parts = message.get("parts").unwrap().as_array().unwrap();
@@ -52,7 +52,7 @@ async fn suspended(handle: &TenantHandle, host: &Host) -> (String, String, Strin
 }
 
 async fn approve(handle: &TenantHandle, approval: &str) -> Result<(), Error> {
-    handle.respond_to_approval(approval, Decide::Approve, "ann", None).await.map(drop)
+    handle.approvals().respond(approval, Decide::Approve, "ann", None).await.map(drop)
 }
 
 const WAITING: [&str; 3] = ["user: Go", "assistant: call-0?, call-1?", "tool: call-0=\"search\""];
@@ -66,9 +66,9 @@ fn r5_the_thread_of_a_suspended_run_has_what_was_said_and_what_waits() {
             let host = sender();
             let (run_id, thread, approval) = suspended(&handle, &host).await;
             assert_eq!(told(&handle, &thread).await, WAITING);
-            let messages = handle.thread_messages(&thread, 100, None).await.unwrap().items;
+            let messages = handle.threads().messages(&thread, 100, None).await.unwrap().items;
             let through = text(&parsed(&messages[1]), "messageId").to_owned();
-            let fork = handle.fork_thread(&thread, &through, None).await.unwrap();
+            let fork = handle.threads().fork(&thread, &through, None).await.unwrap();
             let forked = told(&handle, &fork).await;
             assert!(forked.len() == 4 && forked[3].starts_with("tool: call-1={\"error\":"), "{forked:?}");
 
@@ -109,7 +109,7 @@ fn r5_a_run_that_is_suspended_again_and_again_says_each_thing_once() {
         );
         let (run_id, thread, _) = suspended(&handle, &host).await;
         let status = loop {
-            let pending = handle.list_pending_approvals(1, None).await.unwrap().items;
+            let pending = handle.approvals().pending(1, None).await.unwrap().items;
             let Some(approval) = pending.first() else { panic!("nothing waits") };
             approve(&handle, text(&parsed(approval), "approvalId")).await.unwrap();
             let result = parsed(&handle.resume_run(&run_id, &host.reborn()).await.unwrap());
@@ -145,7 +145,7 @@ fn r5_the_result_of_a_call_that_waits_is_its_runs_to_say() {
         let (_store, handle) = open(Kept::Memory.open().opened, 1).await;
         let (run_id, thread, _) = suspended(&handle, &sender()).await;
         let result = br#"[{"role":"tool","parts":[{"type":"tool-result","callId":"call-1","result":1}]}]"#;
-        let refused = handle.append_messages(&thread, result, None).await.unwrap_err();
+        let refused = handle.threads().append(&thread, result, None).await.unwrap_err();
         let Error::ThreadBusy { run: Some(run), message } = refused else { panic!("{refused:?}") };
         assert_eq!((run.run_id.as_str(), run.status), (run_id.as_str(), "suspended"), "R19");
         assert!(message.contains(&run_id));
@@ -153,7 +153,7 @@ fn r5_the_result_of_a_call_that_waits_is_its_runs_to_say() {
         let refused = handle.start_run(handle.prepare_run().unwrap(), again, &sender()).await.unwrap_err();
         assert!(matches!(refused, Error::ThreadBusy { run: Some(_), .. }), "{refused:?}");
         let note = br#"[{"role":"user","parts":[{"type":"text","text":"Hello?"}]}]"#;
-        handle.append_messages(&thread, note, Some(3)).await.unwrap();
+        handle.threads().append(&thread, note, Some(3)).await.unwrap();
     });
 }
 
@@ -165,16 +165,16 @@ fn r8_what_waits_is_withdrawn_with_its_thread() {
             let (store, handle) = open(home.opened.clone(), 1).await;
             let host = sender();
             let (run_id, thread, approval) = suspended(&handle, &host).await;
-            assert!(handle.delete_thread(&thread).await.unwrap());
-            assert!(handle.list_pending_approvals(10, None).await.unwrap().items.is_empty());
-            let status = handle.approval(&approval).await.unwrap().status;
+            assert!(handle.threads().delete(&thread).await.unwrap());
+            assert!(handle.approvals().pending(10, None).await.unwrap().items.is_empty());
+            let status = handle.approvals().get(&approval).await.unwrap().status;
             assert_eq!(status, ApprovalStatus::Decided(Decision::Withdrawn));
             assert!(matches!(approve(&handle, &approval).await, Err(Error::ApprovalClosed(_))));
             let result = parsed(&handle.resume_run(&run_id, &host.reborn()).await.unwrap());
             assert_eq!(text(&result, "status"), "cancelled");
             assert!(host.world.executions("send").is_empty());
-            assert_eq!(handle.thread_messages(&thread, 10, None).await.err(), Some(Error::NotFound));
-            assert!(!handle.delete_thread(&thread).await.unwrap());
+            assert_eq!(handle.threads().messages(&thread, 10, None).await.err(), Some(Error::NotFound));
+            assert!(!handle.threads().delete(&thread).await.unwrap());
             store.close().await;
         });
     }
@@ -191,12 +191,12 @@ fn r8_a_run_at_work_ends_with_its_thread() {
             while host.world.calls.lock().is_empty() {
                 tokio::task::yield_now().await;
             }
-            handle.delete_thread(&thread).await
+            handle.threads().delete(&thread).await
         };
         let (result, deleted) = both(handle.start_run(prepared, request("Go"), &host), delete).await;
         assert_eq!(text(&parsed(&result.unwrap()), "status"), "cancelled");
         assert_eq!(deleted, Ok(true));
-        assert_eq!(handle.thread_messages(&thread, 10, None).await.err(), Some(Error::NotFound));
+        assert_eq!(handle.threads().messages(&thread, 10, None).await.err(), Some(Error::NotFound));
     });
 }
 
@@ -254,15 +254,15 @@ fn w5_a_prompt_that_names_what_is_not_there_is_refused_before_the_run_begins() {
         for handle in [&handle, &nobody] {
             let refused = handle.start_run(handle.prepare_run().unwrap(), absent.clone(), &host).await;
             assert_eq!(refused, Err(Error::NotFound));
-            assert_eq!(handle.thread_messages("one", 10, None).await.err(), Some(Error::NotFound));
+            assert_eq!(handle.threads().messages("one", 10, None).await.err(), Some(Error::NotFound));
             assert!(handle.list_runs(&Default::default(), 10, None).await.unwrap().items.is_empty());
         }
         let reference = put(&handle, note("note", "x")).await;
         assert_eq!(text(&query(&handle, naming(&reference), &host).await, "text"), "Seen.");
         store.advance(89 * DAY);
-        assert!(handle.resolve(&reference).await.is_ok(), "as long as the thread");
+        assert!(handle.references().resolve(&reference).await.is_ok(), "as long as the thread");
         // An explicit deletion wins.
-        assert!(handle.delete_reference(&reference).await.unwrap());
+        assert!(handle.references().delete(&reference).await.unwrap());
         let again = RunRequest { thread_id: Some("one".to_owned()), ..request("More") };
         assert_eq!(text(&query(&handle, again, &host).await, "status"), "completed");
     });
@@ -280,7 +280,7 @@ fn w6_a_prompt_that_says_nothing_is_refused_with_what_to_do() {
             let Err(Error::InvalidInput(told)) = refused else { panic!("{prompt}: {refused:?}") };
             assert!(told.contains("Give a text"), "{told}");
         }
-        assert!(handle.list_threads(None, 10, None).await.unwrap().items.is_empty());
+        assert!(handle.threads().list(None, 10, None).await.unwrap().items.is_empty());
     });
 }
 
@@ -291,7 +291,7 @@ fn r17_an_approver_that_fails_leaves_the_approval_pending() {
         let mut failing = sender();
         failing.approver = Some("");
         let (run_id, _, approval) = suspended(&handle, &failing).await;
-        assert_eq!(handle.list_pending_approvals(10, None).await.unwrap().items.len(), 1);
+        assert_eq!(handle.approvals().pending(10, None).await.unwrap().items.len(), 1);
         approve(&handle, &approval).await.unwrap();
         let result = parsed(&handle.resume_run(&run_id, &failing.reborn()).await.unwrap());
         assert_eq!(text(&result, "status"), "completed");

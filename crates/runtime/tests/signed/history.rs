@@ -48,10 +48,10 @@ impl History {
         let mut random = Random::new(seed);
         for number in 0..3 + random.below(9) {
             let name = format!("{number} {}", random.next());
-            history.tenant.put_references(vec![text("thing", &name.repeat(1 + random.below(300)))]).await.unwrap();
-            history.tenant.cache_set(&name, CacheValue::Bytes(vec![1; random.below(99)]), None).await.unwrap();
+            history.tenant.references().put(vec![text("thing", &name.repeat(1 + random.below(300)))]).await.unwrap();
+            history.tenant.cache().set(&name, CacheValue::Bytes(vec![1; random.below(99)]), None).await.unwrap();
             let message = br#"[{"role":"user","parts":[{"type":"text","text":"x"}],"createdAt":5}]"#;
-            history.tenant.append_messages(&name, message, None).await.unwrap();
+            history.tenant.threads().append(&name, message, None).await.unwrap();
         }
         if seed > 0 {
             let (runs, approvals) = if kept == Kept::Memory { (5, 20 + random.below(40)) } else { (2, 5) };
@@ -62,7 +62,7 @@ impl History {
             for _ in 0..approvals {
                 history.ask(store, &mut random).await;
                 if random.one_in(4) {
-                    history.checkpoints.push(history.tenant.approval_checkpoint().await.unwrap());
+                    history.checkpoints.push(history.tenant.approvals().checkpoint().await.unwrap());
                 }
             }
         }
@@ -120,26 +120,26 @@ impl History {
         let question = Question::Tool { tool: "search".to_owned(), input: number(random.next() >> 12) };
         let asked = ApprovalRequest { question, context, requested_by: requested_by.clone(), ttl_ms };
         let requested_at = self.now;
-        let approval = self.tenant.request_approval(asked).await.unwrap();
+        let approval = self.tenant.approvals().request(asked).await.unwrap();
         self.tick(store, random.below(500) as u64);
         let (actor, approval_id) = (format!("person {}", random.below(9)), approval.approval_id.clone());
         let said = reason.as_deref();
         let (decision, actor, reason) = match random.below(4) {
             0 => {
-                self.tenant.respond_to_approval(&approval_id, Decide::Approve, &actor, said).await.unwrap();
+                self.tenant.approvals().respond(&approval_id, Decide::Approve, &actor, said).await.unwrap();
                 ("approved", Some(actor), reason)
             }
             1 => {
-                self.tenant.respond_to_approval(&approval_id, Decide::Reject, &actor, said).await.unwrap();
+                self.tenant.approvals().respond(&approval_id, Decide::Reject, &actor, said).await.unwrap();
                 ("rejected", Some(actor), reason)
             }
             2 => {
-                self.tenant.withdraw_approvals(&[&approval_id], said, Vec::new()).await.unwrap();
+                self.tenant.approvals().withdraw(&[&approval_id], said, Vec::new()).await.unwrap();
                 ("withdrawn", None, reason)
             }
             _ => {
                 self.tick(store, 1000);
-                self.tenant.expire_approvals().await.unwrap();
+                self.tenant.approvals().expire().await.unwrap();
                 ("expired", None, None)
             }
         };

@@ -119,7 +119,7 @@ async fn check_ledger(store: &Store, history: &History) -> Vec<Hash> {
     let tenant = &history.tenant;
     let (mut leaves, mut proofs) = (Vec::new(), Vec::new());
     for (sequence, decided) in history.decided.iter().enumerate() {
-        let proof = tenant.prove_approval(sequence as u64).await.unwrap().to_json();
+        let proof = tenant.approvals().prove(sequence as u64).await.unwrap().to_json();
         let all = ["checkpoint", "record", "opening", "path"];
         check_record(of(&proof, "record", &all), sequence, decided);
         let opening = BASE64.decode(of(&proof, "opening", &all).as_str().unwrap().as_bytes()).unwrap();
@@ -134,7 +134,7 @@ async fn check_ledger(store: &Store, history: &History) -> Vec<Hash> {
         origins.insert(check_checkpoint(store, proof.get("checkpoint").unwrap(), &leaves));
     }
     for earlier in &history.checkpoints {
-        let proof = tenant.prove_approval_consistency(earlier.clone()).await.unwrap().to_json();
+        let proof = tenant.approvals().prove_consistency(earlier.clone()).await.unwrap().to_json();
         let all = ["from", "to", "path"];
         let size = earlier.size as usize;
         assert_eq!(of(&proof, "from", &all), &earlier.to_json());
@@ -205,7 +205,7 @@ fn d1_every_field_of_every_signed_document_says_what_is_so() {
 fn d1_the_checkpoint_of_an_empty_ledger_says_so() {
     wait(async {
         let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
-        let checkpoint: Checkpoint = support::handle(&store, "acme").approval_checkpoint().await.unwrap();
+        let checkpoint: Checkpoint = support::handle(&store, "acme").approvals().checkpoint().await.unwrap();
         check_checkpoint(&store, &checkpoint.to_json(), &[]);
     });
 }

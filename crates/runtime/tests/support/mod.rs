@@ -171,7 +171,7 @@ pub(crate) fn bytes(type_name: &str, content: PutContent) -> PutItem {
 
 /// Puts one value and returns its id.
 pub(crate) async fn put(handle: &TenantHandle, item: PutItem) -> String {
-    handle.put_references(vec![item]).await.unwrap().remove(0).id
+    handle.references().put(vec![item]).await.unwrap().remove(0).id
 }
 
 /// An error as a caller tells it from others: class, fields, code, message.

@@ -102,7 +102,7 @@ fn w6_every_accepted_append_and_fork_leaves_a_thread_that_can_be_sent() {
                 let before: Vec<Said> = stored.iter().map(|text| Said::of(text)).collect();
                 if random.one_in(5) && !stored.is_empty() {
                     let at = random.below(stored.len());
-                    let fork = handle.fork_thread(&thread, &member(&stored[at], "messageId"), None).await.unwrap();
+                    let fork = handle.threads().fork(&thread, &member(&stored[at], "messageId"), None).await.unwrap();
                     let copied = read(&handle, &fork).await;
                     assert_eq!(copied[..=at], stored[..=at]);
                     let said: Vec<Said> = copied.iter().map(|text| Said::of(text)).collect();
@@ -114,7 +114,7 @@ fn w6_every_accepted_append_and_fork_leaves_a_thread_that_can_be_sent() {
                 }
                 let new: Vec<Said> = (0..=random.below(4)).map(|_| Said::any(&mut random)).collect();
                 let text: Vec<String> = new.iter().map(Said::json).collect();
-                let outcome = handle.append_messages(&thread, format!("[{}]", text.join(",")).as_bytes(), None).await;
+                let outcome = handle.threads().append(&thread, format!("[{}]", text.join(",")).as_bytes(), None).await;
                 match (fits(&before, &new), outcome) {
                     (true, Ok(_)) => accepted += 1,
                     (false, Err(Error::InvalidInput(_))) => {
@@ -137,19 +137,19 @@ fn w6_a_fork_through_a_call_has_the_result_that_came_later() {
         let said = |role, ids: &[&str]| Said { role, ids: ids.iter().map(|id| (*id).to_owned()).collect() };
         let append = async |said: &[Said]| {
             let text: Vec<String> = said.iter().map(Said::json).collect();
-            handle.append_messages("one", format!("[{}]", text.join(",")).as_bytes(), None).await.unwrap()
+            handle.threads().append("one", format!("[{}]", text.join(",")).as_bytes(), None).await.unwrap()
         };
         // Somebody leaves a note before the results of two of three calls are there.
         let first = append(&[said("user", &[]), said("assistant", &["a", "b", "c"])]).await;
         append(&[said("tool", &["a"])]).await;
         append(&[said("user", &[])]).await;
         append(&[said("tool", &["b"])]).await;
-        let fork = handle.fork_thread("one", &member(&first[1], "messageId"), None).await.unwrap();
+        let fork = handle.threads().fork("one", &member(&first[1], "messageId"), None).await.unwrap();
         let copied = read(&handle, &fork).await;
         let ids: Vec<Said> = copied.iter().map(|text| Said::of(text)).collect();
         assert_eq!(ids[2..], [said("tool", &["a"]), said("tool", &["b", "c"])]);
         assert!(copied[3].contains(r#""callId":"b","result":1"#) && copied[3].contains("INTERRUPTED"), "{}", copied[3]);
-        handle.append_messages(&fork, &messages(&["and on"]), Some(4)).await.unwrap();
+        handle.threads().append(&fork, &messages(&["and on"]), Some(4)).await.unwrap();
     });
 }
 
@@ -167,20 +167,20 @@ fn w5_what_a_thread_names_lives_as_long_as_the_thread() {
                 )
                 .into_bytes()
             };
-            let named = handle.append_messages("one", &naming(&reference), None).await.unwrap();
-            let there = async || handle.resolve(&reference).await.is_ok();
+            let named = handle.threads().append("one", &naming(&reference), None).await.unwrap();
+            let there = async || handle.references().resolve(&reference).await.is_ok();
             store.advance(89 * DAY);
             assert!(there().await, "30 days are over, the thread is there");
-            handle.append_messages("one", &messages(&["still here"]), None).await.unwrap();
+            handle.threads().append("one", &messages(&["still here"]), None).await.unwrap();
             store.advance(89 * DAY);
             assert!(there().await, "the thread lives on, and so does what it names");
-            handle.fork_thread("one", &member(&named[0], "messageId"), Some("fork")).await.unwrap();
+            handle.threads().fork("one", &member(&named[0], "messageId"), Some("fork")).await.unwrap();
             store.advance(89 * DAY);
             assert!(there().await && !read(&handle, "fork").await.is_empty(), "of a fork, too");
             assert!(read(&handle, "one").await.is_empty());
             store.advance(89 * DAY);
             assert!(!there().await, "then it expires with it");
-            let refused = handle.append_messages("two", &naming(&reference), None).await.err();
+            let refused = handle.threads().append("two", &naming(&reference), None).await.err();
             assert_eq!(refused, Some(Error::NotFound));
         });
     }
@@ -194,15 +194,15 @@ fn w5_a_file_that_is_absent_expired_deleted_or_foreign_is_refused_alike() {
         let foreign = put(&other, text("note", "theirs")).await;
         let expired = put(&mine, PutItem { ttl_ms: Some(1000), ..text("note", "old") }).await;
         let deleted = put(&mine, text("note", "gone")).await;
-        assert!(mine.delete_reference(&deleted).await.unwrap());
+        assert!(mine.references().delete(&deleted).await.unwrap());
         store.advance(1000);
         let here = put(&mine, text("note", "here")).await;
         for id in [&format!("ref_{}", "a".repeat(32)), &foreign, &expired, &deleted] {
             let file = |id: &str| format!(r#"{{"type":"file","reference":"{id}","mediaType":"text/plain"}}"#);
             let text = format!(r#"[{{"role":"user","parts":[{},{}]}}]"#, file(&here), file(id));
-            assert_eq!(mine.append_messages("one", text.as_bytes(), None).await.err(), Some(Error::NotFound));
+            assert_eq!(mine.threads().append("one", text.as_bytes(), None).await.err(), Some(Error::NotFound));
             let nobody = handle(&store, "nobody");
-            assert_eq!(nobody.append_messages("one", text.as_bytes(), None).await.err(), Some(Error::NotFound));
+            assert_eq!(nobody.threads().append("one", text.as_bytes(), None).await.err(), Some(Error::NotFound));
         }
         assert!(read(&mine, "one").await.is_empty());
         let usage = mine.usage().await.unwrap();

@@ -42,7 +42,7 @@ fn sequence(message: &str) -> u64 {
 async fn read_all(handle: &TenantHandle, thread: &str, limit: usize) -> Result<Vec<String>> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
-        let page = handle.thread_messages(thread, limit, cursor.as_deref()).await?;
+        let page = handle.threads().messages(thread, limit, cursor.as_deref()).await?;
         all.extend(page.items);
         cursor = page.cursor;
         if cursor.is_none() {
@@ -54,7 +54,7 @@ async fn read_all(handle: &TenantHandle, thread: &str, limit: usize) -> Result<V
 async fn list_all(handle: &TenantHandle, actor: Option<&str>, limit: usize) -> Vec<String> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
-        let page = handle.list_threads(actor, limit, cursor.as_deref()).await.unwrap();
+        let page = handle.threads().list(actor, limit, cursor.as_deref()).await.unwrap();
         all.extend(page.items);
         cursor = page.cursor;
         if cursor.is_none() {
@@ -90,7 +90,7 @@ fn m4_threads_are_what_a_naive_model_says() {
                 }
                 store.advance(2 * TTL);
                 for player in &players {
-                    while player.handle.sweep_threads(7).await.unwrap() > 0 {}
+                    while player.handle.threads().sweep(7).await.unwrap() > 0 {}
                     let usage = player.handle.usage().await.unwrap();
                     let (_, count) = usage.iter().find(|(kind, _)| *kind == Kind::Threads).unwrap();
                     assert_eq!((count.items, count.bytes), (0, 0), "B8: nothing of expired threads is left");
@@ -114,7 +114,7 @@ fn b6_of_concurrent_appends_every_message_is_there_once_and_in_the_order_of_its_
                 tasks.push(tokio::spawn(async move {
                     for number in 0..EACH {
                         let body = messages(&[&format!("{writer}-{number}")]);
-                        while let Err(error) = handle.append_messages("one", &body, None).await {
+                        while let Err(error) = handle.threads().append("one", &body, None).await {
                             assert!(matches!(error, Error::ThreadBusy { .. }), "{error:?}");
                             tokio::task::yield_now().await;
                         }
@@ -156,17 +156,17 @@ fn b4_an_append_costs_one_commit_of_the_same_steps_whatever_the_length() {
         wait(async {
             let (recording, store, _home) = recorded(kept).await;
             let handle = handle(&store, "acme");
-            handle.append_messages("one", &messages(&["first"]), None).await.unwrap();
+            handle.threads().append("one", &messages(&["first"]), None).await.unwrap();
             recording.take();
-            handle.append_messages("one", &messages(&["second"]), None).await.unwrap();
+            handle.threads().append("one", &messages(&["second"]), None).await.unwrap();
             let early = recording.take();
             for _ in 0..5 {
                 let many: Vec<String> = (0..200).map(|number| number.to_string()).collect();
                 let many: Vec<&str> = many.iter().map(String::as_str).collect();
-                handle.append_messages("one", &messages(&many), None).await.unwrap();
+                handle.threads().append("one", &messages(&many), None).await.unwrap();
             }
             recording.take();
-            handle.append_messages("one", &messages(&["last"]), Some(1002)).await.unwrap();
+            handle.threads().append("one", &messages(&["last"]), Some(1002)).await.unwrap();
             assert_eq!(recording.take(), early);
             let kind = Kind::Threads as u8;
             let commit = Call { verb: Verb::Commit, steps: vec![Step::Put(kind | 0x20), Step::Put(kind)] };
@@ -182,11 +182,11 @@ fn b4_an_append_costs_one_commit_of_the_same_steps_whatever_the_length() {
 async fn verbs(handle: &TenantHandle, recording: &Recording, thread: &str, id: &str) -> Vec<String> {
     let mut told_of = Vec::new();
     let mut note = |what: String| told_of.push(format!("{what} {:?}", recording.take()));
-    note(handle.thread_messages(thread, 10, None).await.map_or_else(|error| told(&error), |_| "found".to_owned()));
-    let cursor = handle.thread_messages(thread, 10, Some("AAAA")).await;
+    note(handle.threads().messages(thread, 10, None).await.map_or_else(|error| told(&error), |_| "found".to_owned()));
+    let cursor = handle.threads().messages(thread, 10, Some("AAAA")).await;
     note(cursor.map_or_else(|error| told(&error), |_| "found".to_owned()));
-    note(handle.fork_thread(thread, id, None).await.unwrap_or_else(|error| told(&error)));
-    note(handle.delete_thread(thread).await.unwrap().to_string());
+    note(handle.threads().fork(thread, id, None).await.unwrap_or_else(|error| told(&error)));
+    note(handle.threads().delete(thread).await.unwrap().to_string());
     told_of
 }
 
@@ -197,12 +197,12 @@ fn b1_absent_foreign_expired_and_deleted_threads_are_the_same() {
             let (recording, store, _home) = recorded(kept).await;
             let mine = handle_of(&store, "acme", "v1", SHORT, &catalogue());
             let other = handle(&store, "globex");
-            let foreign = other.append_messages("foreign", &messages(&["x"]), None).await.unwrap();
-            let expired = mine.append_messages("expired", &messages(&["x"]), None).await.unwrap();
-            let deleted = mine.append_messages("deleted", &messages(&["x"]), None).await.unwrap();
-            assert!(mine.delete_thread("deleted").await.unwrap());
+            let foreign = other.threads().append("foreign", &messages(&["x"]), None).await.unwrap();
+            let expired = mine.threads().append("expired", &messages(&["x"]), None).await.unwrap();
+            let deleted = mine.threads().append("deleted", &messages(&["x"]), None).await.unwrap();
+            assert!(mine.threads().delete("deleted").await.unwrap());
             store.advance(TTL);
-            mine.append_messages("here", &messages(&["x"]), None).await.unwrap();
+            mine.threads().append("here", &messages(&["x"]), None).await.unwrap();
             recording.take();
             let id = |messages: &[String]| member(&messages[0], "messageId");
             let absent = verbs(&mine, &recording, "absent", &id(&deleted)).await;
@@ -211,8 +211,8 @@ fn b1_absent_foreign_expired_and_deleted_threads_are_the_same() {
                 assert_eq!(verbs(&mine, &recording, thread, &id(messages)).await, absent, "{thread}");
             }
             // A message of another thread is no message of this one.
-            assert_eq!(mine.fork_thread("here", &id(&foreign), None).await, Err(Error::NotFound));
-            assert_eq!(mine.fork_thread("here", "msg_", None).await, Err(Error::NotFound));
+            assert_eq!(mine.threads().fork("here", &id(&foreign), None).await, Err(Error::NotFound));
+            assert_eq!(mine.threads().fork("here", "msg_", None).await, Err(Error::NotFound));
             assert_eq!(list_all(&mine, None, 10).await.len(), 1);
         });
     }
@@ -225,19 +225,19 @@ fn b1_cursors_are_of_one_tenant_and_one_thread() {
         let (mine, other) = (handle(&store, "acme"), handle(&store, "globex"));
         for handle in [&mine, &other] {
             for thread in ["one", "two"] {
-                handle.append_messages(thread, &messages(&["x", "y"]), None).await.unwrap();
+                handle.threads().append(thread, &messages(&["x", "y"]), None).await.unwrap();
             }
         }
-        let of_messages = other.thread_messages("one", 1, None).await.unwrap().cursor.unwrap();
-        let of_list = other.list_threads(None, 1, None).await.unwrap().cursor.unwrap();
-        let malformed = mine.thread_messages("one", 1, Some("x")).await.err().unwrap();
+        let of_messages = other.threads().messages("one", 1, None).await.unwrap().cursor.unwrap();
+        let of_list = other.threads().list(None, 1, None).await.unwrap().cursor.unwrap();
+        let malformed = mine.threads().messages("one", 1, Some("x")).await.err().unwrap();
         let refused = [
-            mine.thread_messages("one", 1, Some(&of_messages)).await,
-            mine.thread_messages("one", 1, Some(&of_list)).await,
-            mine.list_threads(None, 1, Some(&of_list)).await,
-            mine.list_threads(None, 1, Some(&of_messages)).await,
-            other.list_threads(Some("ann"), 1, Some(&of_list)).await,
-            other.thread_messages("two", 1, Some(&of_messages)).await,
+            mine.threads().messages("one", 1, Some(&of_messages)).await,
+            mine.threads().messages("one", 1, Some(&of_list)).await,
+            mine.threads().list(None, 1, Some(&of_list)).await,
+            mine.threads().list(None, 1, Some(&of_messages)).await,
+            other.threads().list(Some("ann"), 1, Some(&of_list)).await,
+            other.threads().messages("two", 1, Some(&of_messages)).await,
         ];
         for refused in refused {
             assert_eq!(refused.err(), Some(malformed.clone()));
@@ -250,20 +250,20 @@ fn b8_a_new_thread_in_place_of_an_expired_one_shows_none_of_it() {
     wait(async {
         let (recording, store, _home) = recorded(Kept::Memory).await;
         let handle = handle_of(&store, "acme", "v1", SHORT, &catalogue());
-        handle.append_messages("one", &messages(&["old 1", "old 2", "old 3"]), None).await.unwrap();
+        handle.threads().append("one", &messages(&["old 1", "old 2", "old 3"]), None).await.unwrap();
         store.advance(TTL + TTL / 8);
-        handle.append_messages("one", &messages(&["new"]), Some(0)).await.unwrap();
+        handle.threads().append("one", &messages(&["new"]), Some(0)).await.unwrap();
         let all = read_all(&handle, "one", 10).await.unwrap();
         assert!(all.len() == 1 && all[0].contains("new"), "{all:?}");
         // The next deletion of anything finishes what expired.
-        handle.append_messages("two", &messages(&["x"]), None).await.unwrap();
+        handle.threads().append("two", &messages(&["x"]), None).await.unwrap();
         recording.take();
-        assert!(handle.delete_thread("two").await.unwrap());
+        assert!(handle.threads().delete("two").await.unwrap());
         let entries = Step::Delete(Kind::Threads as u8 | 0x20);
         let steps: Vec<Step> = recording.take().into_iter().flat_map(|call| call.steps).collect();
         assert_eq!(steps.iter().filter(|step| **step == entries).count(), 4);
         assert_eq!(read_all(&handle, "one", 10).await.unwrap(), all);
-        assert_eq!(handle.sweep_threads(10).await.unwrap(), 0);
+        assert_eq!(handle.threads().sweep(10).await.unwrap(), 0);
     });
 }
 
@@ -334,32 +334,32 @@ fn m4_what_is_no_message_is_refused_with_its_place() {
             ),
         ];
         for (text, place) in bad {
-            match handle.append_messages("one", text.as_bytes(), None).await {
+            match handle.threads().append("one", text.as_bytes(), None).await {
                 Err(Error::InvalidInput(message)) => assert!(message.contains(place), "{text}: {message}"),
                 other => panic!("{text}: {other:?}"),
             }
         }
-        assert_eq!(handle.thread_messages("one", 10, None).await.err(), Some(Error::NotFound));
+        assert_eq!(handle.threads().messages("one", 10, None).await.err(), Some(Error::NotFound));
         let parts = format!(
             r#"{{"type":"reasoning","text":"","metadata":{{"z":[1,null],"a":"\u0000"}}}},{{"type":"file","reference":"{reference}","mediaType":"a/b"}},{{"type":"opaque","provider":"p","data":[]}},{{"type":"tool-call","callId":"c","tool":"a name of theirs","input":null}}"#
         );
-        let good = handle.append_messages("one", part(&parts).as_bytes(), None).await.unwrap();
+        let good = handle.threads().append("one", part(&parts).as_bytes(), None).await.unwrap();
         assert!(good[0].contains(&parts), "kept verbatim: {}", good[0]);
         let parts = r#"{"type":"tool-result","callId":"c","result":[],"isError":true}"#;
-        let good = handle.append_messages("one", part(parts).as_bytes(), None).await.unwrap();
+        let good = handle.threads().append("one", part(parts).as_bytes(), None).await.unwrap();
         assert!(good[0].contains(parts), "kept verbatim: {}", good[0]);
-        let again = handle.append_messages("one", part(parts).as_bytes(), None).await.err();
+        let again = handle.threads().append("one", part(parts).as_bytes(), None).await.err();
         assert!(again.unwrap().to_string().contains("has one already"));
         let undated = r#"[{"role":"assistant","parts":[],"interrupted":true}]"#;
-        let good = handle.append_messages("one", undated.as_bytes(), None).await.unwrap();
+        let good = handle.threads().append("one", undated.as_bytes(), None).await.unwrap();
         assert_eq!(member(&good[0], "createdAt"), NOW.to_string());
         assert_eq!(member(&good[0], "interrupted"), "true");
         for id in ["", &"x".repeat(257)] {
             assert_eq!(
-                handle.append_messages(id, &messages(&["x"]), None).await.err().unwrap().code(),
+                handle.threads().append(id, &messages(&["x"]), None).await.err().unwrap().code(),
                 "INVALID_INPUT"
             );
-            assert_eq!(handle.thread_messages(id, 10, None).await.err(), Some(Error::NotFound));
+            assert_eq!(handle.threads().messages(id, 10, None).await.err(), Some(Error::NotFound));
         }
     });
 }
@@ -379,10 +379,10 @@ fn w2_a_thread_takes_back_what_a_models_answer_left_in_another() {
         let many = (0..341).map(parts).collect::<Vec<_>>().join(",");
         for parts in [parts(0), many] {
             let message = format!(r#"[{{"role":"assistant","parts":[{parts}],"createdAt":1,"interrupted":true}}]"#);
-            let kept = handle.append_messages("one", message.as_bytes(), None).await.unwrap().remove(0);
+            let kept = handle.threads().append("one", message.as_bytes(), None).await.unwrap().remove(0);
             let (_, members) = kept.split_once(',').unwrap();
             let again = format!("[{{{members}]");
-            let copied = handle.append_messages("other", again.as_bytes(), None).await.unwrap().remove(0);
+            let copied = handle.threads().append("other", again.as_bytes(), None).await.unwrap().remove(0);
             assert_eq!(copied.split_once(',').unwrap().1, members);
         }
     });

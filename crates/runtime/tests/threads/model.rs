@@ -79,10 +79,10 @@ impl Player {
             4 => self.fork(random, &thread, now).await,
             5 => {
                 let expected = self.model.threads.remove(&thread).is_some();
-                assert_eq!(self.handle.delete_thread(&thread).await.unwrap(), expected);
+                assert_eq!(self.handle.threads().delete(&thread).await.unwrap(), expected);
             }
             6 => {
-                self.handle.sweep_threads(1 + random.below(3)).await.unwrap();
+                self.handle.threads().sweep(1 + random.below(3)).await.unwrap();
             }
             7 => {
                 let actor = random.pick(&ACTORS).copied().filter(|_| random.one_in(2));
@@ -100,7 +100,7 @@ impl Player {
         let body = format!("[{}]", all.join(",")).into_bytes();
         let length = self.model.threads.get(thread).map_or(0, |thread| thread.messages.len() as u64);
         let expected = if random.one_in(3) { Some(length + random.below(2) as u64) } else { None };
-        let outcome = self.handle.append_messages(thread, &body, expected).await;
+        let outcome = self.handle.threads().append(thread, &body, expected).await;
         if expected.is_some_and(|expected| expected != length) {
             assert!(matches!(outcome, Err(Error::Conflict(_))), "{outcome:?}");
             return;
@@ -122,13 +122,13 @@ impl Player {
     async fn fork(&mut self, random: &mut Random, thread: &str, now: u64) {
         let Some(source) = self.model.threads.get(thread).cloned() else {
             let id = format!("msg_{}", "a".repeat(32));
-            assert_eq!(self.handle.fork_thread(thread, &id, None).await, Err(Error::NotFound));
+            assert_eq!(self.handle.threads().fork(thread, &id, None).await, Err(Error::NotFound));
             return;
         };
         let last = random.below(source.messages.len());
         let through = member(&source.messages[last], "messageId");
         let new_id = random.pick(&THREADS).copied().filter(|_| random.one_in(2));
-        let outcome = self.handle.fork_thread(thread, &through, new_id).await;
+        let outcome = self.handle.threads().fork(thread, &through, new_id).await;
         if new_id.is_some_and(|id| self.model.threads.contains_key(id)) {
             assert!(matches!(outcome, Err(Error::Conflict(_))), "{outcome:?}");
             return;

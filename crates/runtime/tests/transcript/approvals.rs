@@ -46,33 +46,33 @@ impl ApprovalCall {
 
     pub(crate) async fn make(&self, handle: &TenantHandle, answer: &mut Answer) -> Result<()> {
         match self {
-            Self::Request(request) => answer.see(&handle.request_approval(request.clone()).await?.json()),
-            Self::Get(approval_id) => answer.see(&handle.approval(approval_id).await?.json()),
+            Self::Request(request) => answer.see(&handle.approvals().request(request.clone()).await?.json()),
+            Self::Get(approval_id) => answer.see(&handle.approvals().get(approval_id).await?.json()),
             Self::Pending { limit, cursor } => {
-                answer.see_page("pending", handle.list_pending_approvals(*limit, cursor.as_deref()).await?);
+                answer.see_page("pending", handle.approvals().pending(*limit, cursor.as_deref()).await?);
             }
             Self::Respond { approval_id, decide, actor, reason } => {
-                let record = handle.respond_to_approval(approval_id, *decide, actor, reason.as_deref()).await?;
+                let record = handle.approvals().respond(approval_id, *decide, actor, reason.as_deref()).await?;
                 answer.see(&json::write(&record.to_json()));
             }
             Self::Withdraw(approval_id) => {
-                let records = handle.withdraw_approvals(&[approval_id], None, Vec::new()).await?;
+                let records = handle.approvals().withdraw(&[approval_id], None, Vec::new()).await?;
                 answer.see(&format!("{records:?}"));
             }
             Self::History { limit, cursor } => {
-                answer.see_page("history", handle.approval_history(*limit, cursor.as_deref()).await?);
+                answer.see_page("history", handle.approvals().history(*limit, cursor.as_deref()).await?);
             }
             Self::Checkpoint => {
-                let checkpoint = handle.approval_checkpoint().await?;
+                let checkpoint = handle.approvals().checkpoint().await?;
                 answer.see(&json::write(&checkpoint.to_json()));
                 answer.checkpoint = Some(checkpoint);
             }
-            Self::Prove(sequence) => answer.see(&json::write(&handle.prove_approval(*sequence).await?.to_json())),
+            Self::Prove(sequence) => answer.see(&json::write(&handle.approvals().prove(*sequence).await?.to_json())),
             Self::ProveConsistency(from) => {
-                answer.see(&json::write(&handle.prove_approval_consistency(from.clone()).await?.to_json()));
+                answer.see(&json::write(&handle.approvals().prove_consistency(from.clone()).await?.to_json()));
             }
             Self::Verify(against) => {
-                answer.see(&json::write(&handle.verify_approvals(against.as_ref()).await?.to_json()));
+                answer.see(&json::write(&handle.approvals().verify(against.as_ref()).await?.to_json()));
             }
         }
         Ok(())

@@ -119,7 +119,7 @@ impl Actor {
             (Leak::GlobalCount(count), Call::Usage) => {
                 answer.seen.extend_from_slice(count.load(Ordering::SeqCst).to_string().as_bytes());
             }
-            (Leak::Existence(other), Call::Resolve(id)) if other.describe(id).await.is_ok() => {
+            (Leak::Existence(other), Call::Resolve(id)) if other.references().describe(id).await.is_ok() => {
                 answer.seen.extend_from_slice(b" belongs to somebody else");
             }
             _ => {}
@@ -135,36 +135,36 @@ impl Actor {
         let handle = self.handle.as_ref().unwrap();
         match call {
             Call::Put(values) => {
-                for reference in handle.put_references(values.iter().map(Value::item).collect()).await? {
+                for reference in handle.references().put(values.iter().map(Value::item).collect()).await? {
                     answer.see(&reference.json);
                 }
             }
             // As the boundary does it: what is at hand goes before a look at the store.
-            Call::Resolve(id) => match handle.resolve_at_hand(id) {
+            Call::Resolve(id) => match handle.references().resolve_at_hand(id) {
                 Some(resolved) => answer.see_resolved(&resolved),
-                None => answer.see_resolved(&handle.resolve(id).await?),
+                None => answer.see_resolved(&handle.references().resolve(id).await?),
             },
             Call::ResolveMany(ids) => {
                 let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-                for resolved in handle.resolve_many(&ids).await? {
+                for resolved in handle.references().resolve_many(&ids).await? {
                     match resolved {
                         Some(resolved) => answer.see_resolved(&resolved),
                         None => answer.see("nothing"),
                     }
                 }
             }
-            Call::Describe(id) => answer.see(&handle.describe(id).await?.json),
+            Call::Describe(id) => answer.see(&handle.references().describe(id).await?.json),
             Call::List { type_name, limit, cursor } => {
                 answer.see_page(
                     "references",
-                    handle.list_references(type_name.as_deref(), *limit, cursor.as_deref()).await?,
+                    handle.references().list(type_name.as_deref(), *limit, cursor.as_deref()).await?,
                 );
             }
-            Call::Delete(id) => answer.see(&handle.delete_reference(id).await?.to_string()),
-            Call::CacheGet(key) => answer.see(&format!("{:?}", handle.cache_get(key).await?)),
-            Call::CacheSet { key, value, ttl_ms } => handle.cache_set(key, json(value), *ttl_ms).await?,
-            Call::CacheDelete(key) => answer.see(&handle.cache_delete(key).await?.to_string()),
-            Call::CacheBegin { key, ttl_ms } => match handle.cache_begin(key, *ttl_ms).await? {
+            Call::Delete(id) => answer.see(&handle.references().delete(id).await?.to_string()),
+            Call::CacheGet(key) => answer.see(&format!("{:?}", handle.cache().get(key).await?)),
+            Call::CacheSet { key, value, ttl_ms } => handle.cache().set(key, json(value), *ttl_ms).await?,
+            Call::CacheDelete(key) => answer.see(&handle.cache().delete(key).await?.to_string()),
+            Call::CacheBegin { key, ttl_ms } => match handle.cache().begin(key, *ttl_ms).await? {
                 Begun::Value(value) => answer.see(&format!("{value:?}")),
                 Begun::Compute(computing) => {
                     answer.see("compute");
@@ -173,7 +173,7 @@ impl Actor {
             },
             Call::CacheComputed(value) => {
                 if let Some(computing) = self.computing.take() {
-                    handle.cache_computed(computing, json(value)).await?;
+                    handle.cache().computed(computing, json(value)).await?;
                 }
             }
             Call::CacheGiveUp => self.computing = None,

@@ -28,17 +28,17 @@ impl PlanCall {
     pub(crate) async fn make(&self, handle: &TenantHandle, answer: &mut Answer) -> Result<()> {
         match self {
             Self::Save { text, expected_version } => {
-                let plan = handle.save_plan(text.as_bytes(), *expected_version).await?;
+                let plan = handle.plans().save(text.as_bytes(), *expected_version).await?;
                 answer.see(&json::write(&plan.to_json()));
             }
             Self::Load { plan_id, version } => {
-                answer.see(&json::write(&handle.load_plan(plan_id, *version).await?.to_json()));
+                answer.see(&json::write(&handle.plans().load(plan_id, *version).await?.to_json()));
             }
             Self::List { limit, cursor } => {
-                answer.see_page("plans", handle.list_plans(*limit, cursor.as_deref()).await?)
+                answer.see_page("plans", handle.plans().list(*limit, cursor.as_deref()).await?)
             }
             Self::History(plan_id) => {
-                let plans = handle.plan_history(plan_id).await?;
+                let plans = handle.plans().history(plan_id).await?;
                 plans.iter().for_each(|plan| answer.see(plan));
             }
         }

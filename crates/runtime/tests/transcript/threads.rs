@@ -43,19 +43,19 @@ impl ThreadCall {
     pub(crate) async fn make(&self, handle: &TenantHandle, answer: &mut Answer) -> Result<()> {
         match self {
             Self::Append { thread_id, messages, expected_length } => {
-                let messages = handle.append_messages(thread_id, messages.as_bytes(), *expected_length).await?;
+                let messages = handle.threads().append(thread_id, messages.as_bytes(), *expected_length).await?;
                 messages.iter().for_each(|message| answer.see(message));
             }
             Self::Messages { thread_id, limit, cursor } => {
-                answer.see_page("messages", handle.thread_messages(thread_id, *limit, cursor.as_deref()).await?);
+                answer.see_page("messages", handle.threads().messages(thread_id, *limit, cursor.as_deref()).await?);
             }
             Self::List { actor, limit, cursor } => {
-                answer.see_page("threads", handle.list_threads(actor.as_deref(), *limit, cursor.as_deref()).await?);
+                answer.see_page("threads", handle.threads().list(actor.as_deref(), *limit, cursor.as_deref()).await?);
             }
             Self::Fork { thread_id, through, new_id } => {
-                answer.see(&handle.fork_thread(thread_id, through, new_id.as_deref()).await?);
+                answer.see(&handle.threads().fork(thread_id, through, new_id.as_deref()).await?);
             }
-            Self::Delete(thread_id) => answer.see(&handle.delete_thread(thread_id).await?.to_string()),
+            Self::Delete(thread_id) => answer.see(&handle.threads().delete(thread_id).await?.to_string()),
         }
         Ok(())
     }

@@ -36,17 +36,17 @@ impl TraceCall {
 
     pub(crate) async fn make(&self, handle: &TenantHandle, answer: &mut Answer) -> Result<()> {
         match self {
-            Self::Rejected => handle.record_event(&HostEvent::RequestRejected).await,
-            Self::Created(reference) => handle.record_event(&HostEvent::ReferenceCreated { reference }).await,
+            Self::Rejected => handle.traces().record(&HostEvent::RequestRejected).await,
+            Self::Created(reference) => handle.traces().record(&HostEvent::ReferenceCreated { reference }).await,
             Self::List { run_id, limit, cursor } => {
-                answer.see_page("traces", handle.list_traces(run_id.as_deref(), *limit, cursor.as_deref()).await?);
+                answer.see_page("traces", handle.traces().list(run_id.as_deref(), *limit, cursor.as_deref()).await?);
             }
             Self::Follow(back) => {
-                let end = handle.trace_end().await?;
+                let end = handle.traces().end().await?;
                 answer.see(&end.host.to_string());
                 // From the end on it would wait.
                 if let Some(host) = end.host.checked_sub(*back) {
-                    let page = handle.next_traces(TracePosition { host, runs: end.runs }).await?;
+                    let page = handle.traces().next(TracePosition { host, runs: end.runs }).await?;
                     page.events.iter().for_each(|event| answer.see(event));
                     answer.see(&format!("{:?}", page.next));
                 }

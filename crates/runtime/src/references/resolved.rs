@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bailiwick_model::Result;
 use bailiwick_tenancy::Record;
 
-use crate::reference_record::{Layout, View, content_length, damaged, record_id};
+use super::record::{Layout, View, content_length, damaged, record_id};
 
 /// A reference and its content, shared by its clones.
 #[derive(Clone)]

@@ -1,5 +1,10 @@
 //! References: values under content-addressed ids that mean nothing to any other tenant.
 
+mod input;
+mod lifetime;
+mod record;
+mod resolved;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,9 +17,16 @@ use bailiwick_tenancy::{
 };
 
 use crate::handle::TenantHandle;
-use crate::reference_input::{CheckedValue, PutItem, check_type};
-use crate::reference_record::{Description, Reference, View, damaged, first20};
-use crate::resolved::{Found, Resolved};
+use crate::page::Page;
+use crate::retry::{ATTEMPTS, contended};
+use input::{CheckedValue, check_type};
+pub(crate) use input::{ItemRules, ReadContent, VALUE_BYTES, check_size};
+pub use input::{PutContent, PutItem};
+pub(crate) use lifetime::all_there;
+pub use record::Reference;
+use record::{Description, View, damaged, first20};
+use resolved::Found;
+pub use resolved::Resolved;
 
 /// Content up to this many bytes lies in the record itself, so that resolving it is one look-up.
 const INLINE_BYTES: usize = 4096;
@@ -25,16 +37,6 @@ const DESCRIBED_BYTES: u64 = 256;
 /// So many values are kept in one call: the engine takes their rows in one commit, at most five for each (a large value
 /// that is there already and lives longer now).
 const ITEMS: usize = 250;
-/// How often a change is tried again when others change the same item.
-pub(crate) const ATTEMPTS: usize = 16;
-
-/// A page of a list, as JSON texts.
-pub struct Page {
-    /// The items.
-    pub items: Vec<String>,
-    /// Where the next page begins.
-    pub cursor: Option<String>,
-}
 
 /// A checked value and what it is kept under.
 struct Named {
@@ -43,13 +45,26 @@ struct Named {
     value: CheckedValue,
 }
 
+/// The references of a tenant.
+#[derive(Clone, Copy)]
+pub struct References<'a> {
+    handle: &'a TenantHandle,
+}
+
 impl TenantHandle {
+    /// The references of a tenant.
+    pub fn references(&self) -> References<'_> {
+        References { handle: self }
+    }
+}
+
+impl References<'_> {
     /// Keeps values. They are durable when this resolves: all of them, in one commit. A value that is there already
     /// keeps its id and the later of the two expiries.
     ///
     /// # Errors
     /// `InvalidInput`, `QuotaExceeded` and those of the store.
-    pub async fn put_references(&self, items: Vec<PutItem>) -> Result<Vec<Reference>> {
+    pub async fn put(self, items: Vec<PutItem>) -> Result<Vec<Reference>> {
         if items.is_empty() {
             return Ok(Vec::new());
         }
@@ -63,7 +78,7 @@ impl TenantHandle {
         for item in items {
             values.push(self.check_item(item).await?);
         }
-        let access = self.scope.for_writing().await?;
+        let access = self.handle.scope.for_writing().await?;
         let mut order = Vec::with_capacity(values.len());
         let mut unique: Vec<Named> = Vec::with_capacity(values.len());
         let mut positions: HashMap<Name, usize> = HashMap::with_capacity(values.len());
@@ -86,7 +101,7 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `NotFound` for every id that is not this tenant's, and those of the store.
-    pub async fn resolve(&self, id: &str) -> Result<Resolved> {
+    pub async fn resolve(self, id: &str) -> Result<Resolved> {
         self.resolve_many(&[id]).await?.pop().flatten().ok_or(Error::NotFound)
     }
 
@@ -95,14 +110,14 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `InvalidInput` for more than 1,000 ids, `TooMuchInFlight` for more than the call has room for, and those of the store.
-    pub async fn resolve_many(&self, ids: &[&str]) -> Result<Vec<Option<Resolved>>> {
+    pub async fn resolve_many(self, ids: &[&str]) -> Result<Vec<Option<Resolved>>> {
         if ids.len() > RESOLVED {
             return Err(Error::invalid(format!(
                 "There are {} ids; at most {RESOLVED} ids in one resolveMany are allowed. Split it.",
                 ids.len()
             )));
         }
-        let Some(access) = self.existing().await? else { return Ok(ids.iter().map(|_| None).collect()) };
+        let Some(access) = self.handle.existing().await? else { return Ok(ids.iter().map(|_| None).collect()) };
         let mut places: HashMap<&str, usize> = HashMap::with_capacity(ids.len());
         let mut distinct: Vec<&str> = Vec::with_capacity(ids.len());
         for id in ids {
@@ -128,14 +143,14 @@ impl TenantHandle {
         Ok(ids.iter().map(|id| resolved.get(at(id)).cloned().flatten()).collect())
     }
 
-    /// Reads a reference and its content from the cache of opened records: no I/O. `None`: ask [`TenantHandle::resolve`].
+    /// Reads a reference and its content from the cache of opened records: no I/O. `None`: ask [`References::resolve`].
     /// Always where other processes may have removed it.
-    pub fn resolve_at_hand(&self, id: &str) -> Option<Resolved> {
-        if self.scope.process().is_some() {
+    pub fn resolve_at_hand(self, id: &str) -> Option<Resolved> {
+        if self.handle.scope.process().is_some() {
             return None;
         }
         let id = parse_reference_id(id)?;
-        let access = self.scope.at_hand()?;
+        let access = self.handle.scope.at_hand()?;
         let name = Access::reference_name(&id);
         let record = access.peek(Kind::References, Area::Record, name)?;
         let found = Found::read(record).filter(|found| found.is(&id))?;
@@ -149,8 +164,8 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `NotFound` for every id that is not this tenant's, and those of the store.
-    pub async fn describe(&self, id: &str) -> Result<Reference> {
-        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
+    pub async fn describe(self, id: &str) -> Result<Reference> {
+        let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         let record = find(&access, id).await?.ok_or(Error::NotFound)?;
         Ok(view(&record)?.reference(record.expires_at))
     }
@@ -159,12 +174,12 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
-    pub async fn list_references(&self, type_name: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn list(self, type_name: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
         if let Some(type_name) = type_name {
             check_type(type_name)?;
         }
-        let Some(access) = self.existing().await? else {
+        let Some(access) = self.handle.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
         let page = access.record_page(&list(type_name), limit, cursor).await?;
@@ -184,19 +199,19 @@ impl TenantHandle {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn delete_reference(&self, id: &str) -> Result<bool> {
-        let Some(access) = self.scope.existing().await? else { return Ok(false) };
+    pub async fn delete(self, id: &str) -> Result<bool> {
+        let Some(access) = self.handle.scope.existing().await? else { return Ok(false) };
         for _ in 0..ATTEMPTS {
             let Some(record) = find(&access, id).await? else { return Ok(false) };
             let changes = removal(&record)?;
-            if access.commit(changes, &self.engine_limits, Durability::Sync).await? == Committed::Done {
+            if access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done {
                 return Ok(true);
             }
         }
         Err(contended())
     }
 
-    async fn write(&self, access: &Access, items: &[Named]) -> Result<Vec<Reference>> {
+    async fn write(self, access: &Access, items: &[Named]) -> Result<Vec<Reference>> {
         let at_hand = |item: &Named| access.peek(Kind::References, Area::Record, item.name);
         let mut known: Vec<Option<Arc<Record>>> = items.iter().map(at_hand).collect();
         for _ in 0..ATTEMPTS {
@@ -208,7 +223,7 @@ impl TenantHandle {
                     None => create(access, item, &mut changes)?,
                 });
             }
-            if access.commit(changes, &self.engine_limits, Durability::Sync).await? == Committed::Done {
+            if access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done {
                 return Ok(references);
             }
             let names: Vec<Name> = items.iter().map(|item| item.name).collect();
@@ -413,10 +428,6 @@ pub(crate) fn lists(type_name: &str) -> [List; 2] {
 /// `None` is the latest of all.
 pub(crate) fn later(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.max(other?))
-}
-
-pub(crate) fn contended() -> Error {
-    Error::StoreUnavailable("Others keep changing the same item. Try again.".to_owned())
 }
 
 fn lost() -> Error {

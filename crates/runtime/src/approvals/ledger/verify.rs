@@ -10,11 +10,11 @@ use bailiwick_model::ledger::tile::{TILE_WIDTH, Tile, TileId};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::Access;
 
+use super::Ledger;
 use super::batch::{Batch, Kept, RECORDS, readable_tiles};
-use super::ledger::Ledger;
 use super::proofs::{foreign_checkpoint, root};
-use crate::handle::TenantHandle;
-use crate::references::ATTEMPTS;
+use crate::approvals::Approvals;
+use crate::retry::ATTEMPTS;
 
 /// More problems are not listed: the ledger is lost then.
 const PROBLEMS: usize = 1000;
@@ -60,16 +60,16 @@ impl VerifyReport {
     }
 }
 
-impl TenantHandle {
+impl Approvals<'_> {
     /// Reads the whole ledger and says what is wrong with it: records that were removed, changed or put in another's
     /// place, a tree that does not fit them, a head that was put back to an older one; and, if a checkpoint is given that
     /// was exported before, whether the ledger still begins with it.
     ///
     /// # Errors
     /// `InvalidInput` for a checkpoint that this store did not sign for this tenant, and those of the store.
-    pub async fn verify_approvals(&self, against: Option<&Checkpoint>) -> Result<VerifyReport> {
+    pub async fn verify(self, against: Option<&Checkpoint>) -> Result<VerifyReport> {
         let mut report = VerifyReport { size: 0, problems: Vec::new() };
-        let Some(access) = self.scope.existing().await? else {
+        let Some(access) = self.handle.scope.existing().await? else {
             return if against.is_some() { Err(foreign_checkpoint()) } else { Ok(report) };
         };
         if against.is_some_and(|against| !access.is_own_checkpoint(against)) {

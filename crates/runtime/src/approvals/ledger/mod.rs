@@ -7,6 +7,10 @@
 //! entry 0 of an approval   u64be sequence: that it was decided, written once
 //! ```
 
+mod batch;
+mod proofs;
+mod verify;
+
 use bailiwick_model::json;
 use bailiwick_model::ledger::hash::{Opening, leaf_data, leaf_hash};
 use bailiwick_model::ledger::record::ApprovalRecord;
@@ -15,8 +19,10 @@ use bailiwick_model::ledger::{Hash, tree};
 use bailiwick_model::{Kind, Result};
 use bailiwick_tenancy::{Access, Area, Change, Name, Version, When};
 
-use super::record::damaged;
-use crate::references::{ATTEMPTS, contended};
+use crate::approvals::record::damaged;
+use crate::retry::{ATTEMPTS, contended};
+
+pub use verify::{Problem, VerifyReport};
 
 pub(crate) const KIND: Kind = Kind::Approvals;
 

@@ -9,8 +9,8 @@ use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, Entries};
 
-use super::PREFIX;
-use super::ledger::{KIND, Leaf, ledger_name, read_tiles};
+use super::{KIND, Leaf, ledger_name, read_tiles};
+use crate::approvals::PREFIX;
 
 /// Records in a part: whole tiles, and few enough for others to go in between.
 pub(super) const RECORDS: u64 = 16 * TILE_WIDTH as u64;

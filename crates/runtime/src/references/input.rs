@@ -6,8 +6,9 @@ use bailiwick_model::names::shown;
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Kind, Result};
 
+use super::References;
 use crate::catalogue::ReferenceRules;
-use crate::handle::{TenantHandle, expiry};
+use crate::handle::expiry;
 
 /// The largest value there is, in bytes.
 pub(crate) const VALUE_BYTES: usize = 64 << 20;
@@ -25,7 +26,7 @@ pub enum PutContent {
     Bytes(Vec<u8>),
 }
 
-/// One value for [`TenantHandle::put_references`].
+/// One value for [`References::put`].
 pub struct PutItem {
     /// The name of its type, registered or not.
     pub type_name: String,
@@ -65,17 +66,17 @@ pub(crate) struct CheckedValue {
     pub(crate) expires_at: Option<u64>,
 }
 
-impl TenantHandle {
+impl References<'_> {
     /// # Errors
     /// `InvalidInput` and `QuotaExceeded` for a value that may not be kept.
-    pub(crate) async fn check_item(&self, item: PutItem) -> Result<CheckedValue> {
+    pub(crate) async fn check_item(self, item: PutItem) -> Result<CheckedValue> {
         let PutItem { type_name, content, ttl_ms, media_type } = item;
         check_type(&type_name)?;
         let rules = ItemRules { type_name, ttl_ms, media_type };
         match content {
             PutContent::Json(text) => {
                 check_size(text.len())?;
-                let _taken = self.parsing(&text, 1)?;
+                let _taken = self.handle.parsing(&text, 1)?;
                 let content = self.read_json(&rules.type_name, text, 0, false).await?;
                 self.check_read(rules, content).await
             }
@@ -90,14 +91,14 @@ impl TenantHandle {
     /// # Errors
     /// `InvalidInput`.
     pub(crate) async fn read_json(
-        &self,
+        self,
         type_name: &str,
         bytes: Vec<u8>,
         from: usize,
         is_looked_at: bool,
     ) -> Result<ReadContent> {
         let text = bytes.get(from..).unwrap_or_default();
-        let is_checked = self.catalogue.reference(type_name).is_some_and(ReferenceRules::has_schema);
+        let is_checked = self.handle.catalogue.reference(type_name).is_some_and(ReferenceRules::has_schema);
         if text.len() > LARGE_TEXT && !is_looked_at && !is_checked {
             ahead_of(text.len()).await;
             let read = json::canonical_of(text, &json::Limits::default())?;
@@ -115,9 +116,9 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `InvalidInput` and `QuotaExceeded` for a value that may not be kept.
-    pub(crate) async fn check_read(&self, item: ItemRules, content: ReadContent) -> Result<CheckedValue> {
+    pub(crate) async fn check_read(self, item: ItemRules, content: ReadContent) -> Result<CheckedValue> {
         check_type(&item.type_name)?;
-        let rules = self.catalogue.reference(&item.type_name);
+        let rules = self.handle.catalogue.reference(&item.type_name);
         let media_type = item.media_type.or_else(|| rules.and_then(|rules| rules.media_type.clone()));
         let default = match &content {
             ReadContent::Json(..) | ReadContent::Canonical(_) => "application/json",
@@ -156,14 +157,14 @@ impl TenantHandle {
                 (bytes, glimpse)
             }
         };
-        self.check_value_bytes(content.len())?;
+        self.handle.check_value_bytes(content.len())?;
         let ttl = item.ttl_ms.or_else(|| rules.and_then(|rules| rules.ttl_ms));
         Ok(CheckedValue {
             type_name: item.type_name,
             media_type,
             glimpse,
             content,
-            expires_at: expiry(self.scope.now(), ttl.or_else(|| self.retention_ms(Kind::References)))?,
+            expires_at: expiry(self.handle.scope.now(), ttl.or_else(|| self.handle.retention_ms(Kind::References)))?,
         })
     }
 }

@@ -8,22 +8,22 @@ use bailiwick_model::ledger::{Hash, tree, verify};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, bad_cursor, check_limit};
 
-use super::ledger::{KIND, Leaf, Ledger, approval_name, ledger_name, read_tiles};
-use super::record::damaged;
-use crate::handle::TenantHandle;
-use crate::references::Page;
+use super::{KIND, Leaf, Ledger, approval_name, ledger_name, read_tiles};
+use crate::approvals::Approvals;
+use crate::approvals::record::damaged;
+use crate::page::Page;
 
-impl TenantHandle {
+impl Approvals<'_> {
     /// Lists the records of the ledger, oldest first, as JSON texts.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, `StoreCorrupt` if a record is missing or altered, and those of the store.
-    pub async fn approval_history(&self, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn history(self, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
-        let Some(access) = self.existing().await? else {
+        let Some(access) = self.handle.existing().await? else {
             return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
         };
-        self.expire_approvals().await?;
+        self.expire().await?;
         let page = access.entry_page(KIND, ledger_name(&access), limit, cursor).await?;
         let first = match (cursor, page.entries.first()) {
             (Some(_), Some((sequence, _))) => *sequence,
@@ -41,8 +41,8 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `StoreCorrupt` if the record is missing or altered, and those of the store.
-    pub(crate) async fn approval_decision(&self, approval_id: &str) -> Result<Option<ApprovalRecord>> {
-        let Some(access) = self.existing().await? else { return Ok(None) };
+    pub(crate) async fn decision(self, approval_id: &str) -> Result<Option<ApprovalRecord>> {
+        let Some(access) = self.handle.existing().await? else { return Ok(None) };
         let rows = [(Area::Entry(0), approval_name(&access, approval_id))];
         let Some(marker) = access.read_current(KIND, &rows).await?.pop().flatten() else { return Ok(None) };
         let sequence = marker.body.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).ok_or_else(damaged)?;
@@ -57,8 +57,8 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `StoreCorrupt` if the ledger was put back to an older one or its tree is damaged, and those of the store.
-    pub async fn approval_checkpoint(&self) -> Result<Checkpoint> {
-        let access = self.for_writing().await?;
+    pub async fn checkpoint(self) -> Result<Checkpoint> {
+        let access = self.handle.for_writing().await?;
         let size = Ledger::read(&access).await?.head.size;
         access.sign_checkpoint(size, &root(&access, size).await?)
     }
@@ -68,8 +68,8 @@ impl TenantHandle {
     /// # Errors
     /// `NotFound` if there is no such record, `StoreCorrupt` if it cannot be proved because the ledger is damaged, and
     /// those of the store.
-    pub async fn prove_approval(&self, sequence: u64) -> Result<InclusionProof> {
-        let Some(access) = self.existing().await? else { return Err(Error::NotFound) };
+    pub async fn prove(self, sequence: u64) -> Result<InclusionProof> {
+        let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         let size = Ledger::read(&access).await?.head.size;
         let plan = tree::inclusion(sequence, size).ok_or(Error::NotFound)?;
         let rows = [(Area::Entry(sequence), ledger_name(&access))];
@@ -88,8 +88,8 @@ impl TenantHandle {
     /// # Errors
     /// `InvalidInput` for a checkpoint that this store did not sign for this tenant; `StoreCorrupt` if the ledger does not
     /// begin with it, and those of the store.
-    pub async fn prove_approval_consistency(&self, from: Checkpoint) -> Result<ConsistencyProof> {
-        let Some(access) = self.existing().await? else { return Err(foreign_checkpoint()) };
+    pub async fn prove_consistency(self, from: Checkpoint) -> Result<ConsistencyProof> {
+        let Some(access) = self.handle.existing().await? else { return Err(foreign_checkpoint()) };
         if !access.is_own_checkpoint(&from) {
             return Err(foreign_checkpoint());
         }

@@ -3,8 +3,8 @@
 use bailiwick_model::{Kind, Result};
 use bailiwick_tenancy::{Access, Area, Change, Durability, When};
 
-use crate::handle::TenantHandle;
-use crate::references::{find_many, later, lists, view};
+use super::References;
+use super::{find_many, later, lists, view};
 
 /// So many references live longer with one commit.
 const EXTENDED: usize = 200;
@@ -22,20 +22,20 @@ pub(crate) async fn all_there(access: &Access, ids: &[&str]) -> Result<bool> {
     Ok(true)
 }
 
-impl TenantHandle {
+impl References<'_> {
     /// The changes that let references live until then at least, those of them that are there. What does not fit into one
     /// commit with others is committed before.
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) async fn extended(&self, access: &Access, ids: &[&str], until: Option<u64>) -> Result<Vec<Change>> {
+    pub(crate) async fn extended(self, access: &Access, ids: &[&str], until: Option<u64>) -> Result<Vec<Change>> {
         let mut changes = Vec::new();
         let groups = ids.len().div_ceil(EXTENDED);
         for (at, group) in ids.chunks(EXTENDED).enumerate() {
             changes = extension(access, group, until).await?;
             if at + 1 < groups && !changes.is_empty() {
                 let changes = std::mem::take(&mut changes);
-                access.commit(changes, &self.engine_limits, Durability::Sync).await?;
+                access.commit(changes, &self.handle.engine_limits, Durability::Sync).await?;
             }
         }
         Ok(changes)
