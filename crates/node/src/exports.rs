@@ -115,7 +115,7 @@ pub fn close_handle(environment: &Held, handle: u32) -> napi::Result<()> {
 pub fn prepare_run(environment: &Held, handle: u32, mut slab: Uint8ArraySlice<'_>) -> napi::Result<()> {
     export("prepareRun", || {
         let mut tables = environment.tables();
-        let prepared = tables.handles.get(handle)?.prepare_run()?;
+        let prepared = tables.handles.get(handle)?.runs().prepare()?;
         let slab = writable(&mut slab);
         let at = put(slab, 0, prepared.run_id.as_bytes())?;
         put(slab, at, prepared.thread_id.as_bytes())?;

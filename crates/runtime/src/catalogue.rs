@@ -7,7 +7,7 @@ use bailiwick_model::json::Json;
 use bailiwick_model::spec::{GlimpseOption, Topology};
 use bailiwick_model::{Error, Issue, Result};
 
-use crate::runs::Team;
+use crate::runs::Agents;
 use crate::schema::Schema;
 
 /// The rules of one registered type.
@@ -68,7 +68,7 @@ impl PlanRules {
 pub struct Catalogue {
     references: HashMap<String, ReferenceRules>,
     plans: HashMap<String, PlanRules>,
-    pub(crate) team: Team,
+    pub(crate) agents: Agents,
 }
 
 impl Catalogue {
@@ -106,13 +106,13 @@ impl Catalogue {
             let Some(details) = compile(plan.details.as_ref(), place, of, &mut issues) else { continue };
             plans.insert(plan.name.clone(), PlanRules { details });
         }
-        let team = Team::new(topology, &mut issues);
-        if issues.is_empty() { Ok(Self { references, plans, team }) } else { Err(Error::Spec(issues)) }
+        let agents = Agents::new(topology, &mut issues);
+        if issues.is_empty() { Ok(Self { references, plans, agents }) } else { Err(Error::Spec(issues)) }
     }
 
     /// One that knows no type.
     pub(crate) fn empty() -> Self {
-        Self { references: HashMap::new(), plans: HashMap::new(), team: Team::default() }
+        Self { references: HashMap::new(), plans: HashMap::new(), agents: Agents::default() }
     }
 
     pub(crate) fn reference(&self, type_name: &str) -> Option<&ReferenceRules> {

@@ -33,7 +33,9 @@ pub use handle::TenantHandle;
 pub use page::Page;
 pub use plans::{Plan, PlanStatus, Plans};
 pub use references::{PutContent, PutItem, Reference, References, Resolved};
-pub use runs::{Ask, Asked, Callbacks, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest, RunStatus};
+pub use runs::{
+    Ask, Asked, Callbacks, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest, RunStatus, Runs,
+};
 pub use sweep::{Swept, keep_swept, sweep};
 pub use threads::Threads;
 pub use traces::{HostEvent, TracePage, TracePosition, Traces};

@@ -131,7 +131,7 @@ async fn ask_and_decide(acme: &TenantHandle, acknowledged: &Acknowledged, random
         let ttl_ms = random.one_in(6).then_some(1);
         requests.push(ApprovalRequest { question, context: ApprovalContext::default(), requested_by: None, ttl_ms });
     }
-    let approvals = acme.approvals().request_all(requests, &|_| Vec::new()).await.unwrap().unwrap();
+    let approvals = acme.approvals().request_all(requests).await.unwrap();
     for approval in &approvals {
         acknowledged.say(&format!("asked {}", approval.approval_id));
     }

@@ -276,7 +276,7 @@ async fn add(handle: &TenantHandle, kind: Kind, number: usize) -> Result<(), Err
                 trace: None,
             };
             let host = Host::new(|_, _, _| says("Done."), |_, _| None);
-            handle.start_run(handle.prepare_run().unwrap(), request, &host).await.map(drop)
+            handle.runs().start(handle.runs().prepare().unwrap(), request, &host).await.map(drop)
         }
         Kind::Traces => Ok(()),
     }

@@ -84,7 +84,7 @@ function add({ messages, conversation }: Frame, message: Message): void {
   conversation.add(message)
 }
 
-/** Cost of an event besides its text, in UTF-16 units. As EVENT_COST in crates/runtime/src/runs/collected.rs. */
+/** Cost of an event besides its text, in UTF-16 units. As EVENT_COST in crates/runtime/src/runs/steps/model/collected.rs. */
 const EVENT_COST = 64
 /** Most bytes of an answer held back for one piece. */
 const MOST_WAITING = 64 << 10

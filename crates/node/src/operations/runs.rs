@@ -24,14 +24,14 @@ pub(super) async fn start(call: Call) -> Result<Answer> {
         prepared.cancel();
     }
     let request = RunRequest::read(arguments.bytes()?)?;
-    Ok(Answer(handle.start_run(prepared, request, &host).await?.into_bytes()))
+    Ok(Answer(handle.runs().start(prepared, request, &host).await?.into_bytes()))
 }
 
 pub(super) async fn resume(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.unmetered_handle()?, call.reader());
     let run_id = arguments.text()?;
     let host = host(&call.environment, &handle, &mut arguments)?;
-    Ok(Answer(handle.resume_run(run_id, &host).await?.into_bytes()))
+    Ok(Answer(handle.runs().resume(run_id, &host).await?.into_bytes()))
 }
 
 fn host(environment: &Arc<Environment>, handle: &Arc<TenantHandle>, arguments: &mut Reader<'_>) -> Result<Host> {
@@ -41,12 +41,12 @@ fn host(environment: &Arc<Environment>, handle: &Arc<TenantHandle>, arguments: &
 }
 
 pub(super) async fn cancel(call: Call) -> Result<Answer> {
-    call.handle()?.cancel_run(call.reader().text()?).await?;
+    call.handle()?.runs().cancel(call.reader().text()?).await?;
     Ok(Answer::default())
 }
 
 pub(super) async fn get(call: Call) -> Result<Answer> {
-    Ok(Answer(call.handle()?.run_summary(call.reader().text()?).await?.into_bytes()))
+    Ok(Answer(call.handle()?.runs().summary(call.reader().text()?).await?.into_bytes()))
 }
 
 pub(super) async fn list(call: Call) -> Result<Answer> {
@@ -54,15 +54,15 @@ pub(super) async fn list(call: Call) -> Result<Answer> {
     let mut next = || Ok::<_, Error>(arguments.optional_text()?.map(str::to_owned));
     let filter = RunFilter { status: next()?, thread_id: next()?, actor: next()? };
     let (limit, cursor) = (page_limit(&mut arguments)?, arguments.optional_text()?);
-    Ok(page_answer(handle.list_runs(&filter, limit, cursor).await?))
+    Ok(page_answer(handle.runs().list(&filter, limit, cursor).await?))
 }
 
 pub(super) async fn tokens(call: Call) -> Result<Answer> {
-    Ok(Answer(call.handle()?.tokens().await?.into_bytes()))
+    Ok(Answer(call.handle()?.runs().tokens().await?.into_bytes()))
 }
 
 pub(super) async fn origin(call: Call) -> Result<Answer> {
-    Ok(Answer(call.handle()?.run_origin(call.reader().text()?).await?.into_bytes()))
+    Ok(Answer(call.handle()?.runs().origin(call.reader().text()?).await?.into_bytes()))
 }
 
 pub(super) async fn events(call: Call) -> Result<Answer> {
@@ -74,7 +74,7 @@ pub(super) async fn events(call: Call) -> Result<Answer> {
     let reasoning = arguments.whole("reasoning")?.unwrap_or(0);
     let position = RunPosition { next, message_id, text, reasoning };
     let patient = arguments.u8()? == 1;
-    let page = match tokio::time::timeout(PATIENCE, handle.run_events(run_id, position.clone(), patient)).await {
+    let page = match tokio::time::timeout(PATIENCE, handle.runs().events(run_id, position.clone(), patient)).await {
         Ok(page) => page?,
         Err(_) => RunPage { events: Vec::new(), position, live: true, over: false },
     };

@@ -85,17 +85,12 @@ impl TenantHandle {
 }
 
 impl Approvals<'_> {
-    /// Asks for approvals, all of them in one commit together with the changes that `with` gives for them (those of the run
-    /// that waits, say). Durable when this resolves. `None`: a condition of those did not hold, and nothing was written.
+    /// Makes approvals that are not asked for yet: no commit.
     ///
     /// # Errors
-    /// `InvalidInput`; `NotFound` for a plan that is not this tenant's; `Conflict` for a plan that runs or has run;
-    /// `QuotaExceeded` for `pendingApprovals`, and those of the store.
-    pub async fn request_all(
-        self,
-        requests: Vec<ApprovalRequest>,
-        with: &(dyn Fn(&[Approval]) -> Vec<Change> + Send + Sync),
-    ) -> Result<Option<Vec<Approval>>> {
+    /// `InvalidInput`; `NotFound` for a plan that is not this tenant's; `Conflict` for a plan that runs or has run; those of
+    /// the store.
+    pub(crate) async fn prepare(self, requests: Vec<ApprovalRequest>) -> Result<Vec<Approval>> {
         if requests.is_empty() || requests.len() > MOST_AT_ONCE {
             return Err(Error::invalid(format!("Ask for 1 to {MOST_AT_ONCE} approvals at a time.")));
         }
@@ -105,7 +100,16 @@ impl Approvals<'_> {
             drafts.push(self.draft(request).await?);
         }
         let access = self.handle.for_writing().await?;
-        let approvals: Vec<Approval> = drafts.into_iter().map(|draft| self.new_approval(&access, draft)).collect();
+        Ok(drafts.into_iter().map(|draft| self.new_approval(&access, draft)).collect())
+    }
+
+    /// Asks for prepared approvals, all of them in one commit together with other changes (those of the run that waits, say).
+    /// Durable when this resolves. `false`: a condition of those did not hold, and nothing was written.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` for `pendingApprovals`, and those of the store.
+    pub(crate) async fn commit(self, approvals: &[Approval], with: &[Change]) -> Result<bool> {
+        let access = self.handle.for_writing().await?;
         self.make_room(&access, approvals.len() as u64).await?;
         let turns = self.handle.scope.shared::<LedgerTurns>();
         let _turn = turns.0.lock().await;
@@ -116,7 +120,7 @@ impl Approvals<'_> {
             let soonest = approvals.iter().map(|approval| approval.expires_at).min().unwrap_or(u64::MAX);
             let head = Head { pending, next_expiry: ledger.head.next_expiry.min(soonest), ..ledger.head };
             let mut changes = vec![ledger.write_head(&access, head)];
-            for approval in &approvals {
+            for approval in approvals {
                 let name = approval_name(&access, &approval.approval_id);
                 let (body, counted) = (approval.write()?, Some(approval.byte_length));
                 let (area, when) = (Area::Record, When::Absent);
@@ -126,23 +130,32 @@ impl Approvals<'_> {
                 changes.push(Change::Wake { kind: KIND, at: approval.expires_at });
             }
             let own = changes.len();
-            changes.extend(with(&approvals));
+            changes.extend_from_slice(with);
             match access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? {
-                Committed::Done => return Ok(Some(approvals)),
-                Committed::Conflict(at) if at >= own => return Ok(None),
+                Committed::Done => return Ok(true),
+                Committed::Conflict(at) if at >= own => return Ok(false),
                 Committed::Conflict(_) => {}
             }
         }
         Err(contended())
     }
 
-    /// Asks for one approval in the name of the host.
+    /// Asks for approvals, all of them in one commit. Durable when this resolves.
+    ///
+    /// # Errors
+    /// `InvalidInput`; `NotFound` for a plan that is not this tenant's; `Conflict` for a plan that runs or has run;
+    /// `QuotaExceeded` for `pendingApprovals`, and those of the store.
+    pub async fn request_all(self, requests: Vec<ApprovalRequest>) -> Result<Vec<Approval>> {
+        let approvals = self.prepare(requests).await?;
+        if self.commit(&approvals, &[]).await? { Ok(approvals) } else { Err(contended()) }
+    }
+
+    /// Asks for one approval.
     ///
     /// # Errors
     /// As [`Approvals::request_all`].
     pub async fn request(self, request: ApprovalRequest) -> Result<Approval> {
-        let approvals = self.request_all(vec![request], &|_| Vec::new()).await?;
-        approvals.and_then(|mut approvals| approvals.pop()).ok_or_else(contended)
+        self.request_all(vec![request]).await?.pop().ok_or_else(contended)
     }
 
     /// Reads an approval. One whose time has passed is recorded as expired first.

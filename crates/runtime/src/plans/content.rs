@@ -7,7 +7,7 @@ use bailiwick_model::{Error, Result, names};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use crate::runs::results_taken;
+use crate::runs::steps_taken_from;
 
 /// The longest plan id and step id in bytes of UTF-8.
 const ID_BYTES: usize = 256;
@@ -120,7 +120,7 @@ fn check_steps(steps: &Json) -> Result<()> {
             return Err(Error::invalid(format!("steps[{twin}] and steps[{number}] have the same id.")));
         }
         wanted.push(depends_on);
-        taken.push(step.get("input").map(results_taken).unwrap_or_default());
+        taken.push(step.get("input").map(steps_taken_from).unwrap_or_default());
     }
     let mut needs = Vec::with_capacity(wanted.len());
     for (number, names) in wanted.iter().enumerate() {

@@ -223,7 +223,7 @@ impl Plans<'_> {
     /// The hash of the definitions of a plan's tools, as this handle knows them.
     pub(crate) fn definition_of(self, plan: &Plan) -> Hash {
         let steps = plan.steps.as_array().unwrap_or_default();
-        self.handle.catalogue.team.definition_of(steps.iter().filter_map(|step| step.get("tool")?.as_str()))
+        self.handle.catalogue.agents.definition_of(steps.iter().filter_map(|step| step.get("tool")?.as_str()))
     }
 
     /// The next version of a plan and the changes that write it: the head first.

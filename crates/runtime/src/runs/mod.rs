@@ -1,47 +1,50 @@
-//! Runs: agents at work, by a journal that is all there is of them.
+//! Runs: what agents do for a request, kept as a journal.
 //!
-//! [`state`] says what is to be done next, from the journal alone; [`driver`] does it: it asks the host's models and tools
-//! and appends what came of it, one small commit a step. Resuming is reading the journal and going on.
+//! `events` are what a journal says, `journal` keeps it in the store, `state` replays it and gives the next step, `steps` are
+//! the steps, `driver` takes one after the other, `lifecycle` starts, resumes and ends runs, and `follow` shows them. The host's
+//! models, tools and approvers are asked through `host`.
 
-mod approver;
-mod ask;
-mod callbacks;
-mod calls;
-mod collected;
-mod consent;
+mod agents;
 mod driver;
-mod ending;
-mod entry;
-mod event;
-mod feed;
-mod frame;
-mod head;
+mod events;
+mod follow;
+mod host;
 mod journal;
-mod lease;
-mod limits;
-mod listing;
-mod live;
-mod origin;
-mod parts;
-mod planning;
+mod lifecycle;
 mod prompt;
-mod request;
-mod result;
-mod resume;
-mod start;
 mod state;
 mod steps;
-mod team;
-mod together;
-mod tool;
 
-mod usage;
+use std::sync::Arc;
 
-pub use callbacks::{Ask, Asked, Callbacks, Reply};
-pub use head::RunStatus;
-pub use listing::RunFilter;
-pub(crate) use listing::{run_events_before, run_id_of};
-pub use live::{RunPage, RunPosition};
-pub use request::{PreparedRun, RunRequest};
-pub(crate) use steps::references as results_taken;
-pub(crate) use team::Team;
+pub(crate) use agents::Agents;
+use follow::LiveRuns;
+pub use follow::{RunFilter, RunPage, RunPosition};
+pub(crate) use follow::{run_events_before, run_id_of};
+pub use host::{Ask, Asked, Callbacks, Reply};
+pub use journal::RunStatus;
+pub use lifecycle::{PreparedRun, RunRequest};
+pub(crate) use state::step_refs::references as steps_taken_from;
+
+use crate::handle::TenantHandle;
+
+/// The runs of a tenant. Results, summaries and events are JSON texts: an event's text is made once, at its commit, and every
+/// follower of the run reads the same.
+#[derive(Clone, Copy)]
+pub struct Runs<'a> {
+    handle: &'a TenantHandle,
+}
+
+impl TenantHandle {
+    /// The tenant's runs.
+    pub fn runs(&self) -> Runs<'_> {
+        Runs { handle: self }
+    }
+}
+
+impl Runs<'_> {
+    /// Those that this process works at.
+    pub(crate) fn live(self) -> Arc<LiveRuns> {
+        self.handle.scope.shared::<LiveRuns>()
+    }
+}

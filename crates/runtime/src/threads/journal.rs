@@ -81,9 +81,9 @@ impl Threads<'_> {
         let Some(access) = self.handle.existing().await? else { return Ok(false) };
         for _ in 0..super::ATTEMPTS {
             let Some((record, head)) = super::read_head(&access, thread_id).await? else { return Ok(false) };
-            let (run, unowned) = self.handle.thread_owner(&access, thread_id).await?;
+            let (run, unowned) = self.handle.runs().thread_owner(&access, thread_id).await?;
             if let Some(run_id) = run {
-                match self.handle.cancel_run(&run_id).await {
+                match self.handle.runs().cancel(&run_id).await {
                     // Gone, or being resumed: looked at again.
                     Ok(()) | Err(Error::NotFound | Error::ThreadBusy { .. }) => continue,
                     Err(error) => return Err(error),

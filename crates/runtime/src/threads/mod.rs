@@ -194,8 +194,8 @@ impl Threads<'_> {
     ) -> Result<Vec<Change>> {
         let empty = new_head(access, [0; 16], thread_id, None);
         self.check_answers(access, head.unwrap_or(&empty), answers.clone()).await?;
-        match self.handle.thread_owner(access, thread_id).await? {
-            (Some(run_id), _) => Err(self.handle.busy_with(access, &run_id).await?),
+        match self.handle.runs().thread_owner(access, thread_id).await? {
+            (Some(run_id), _) => Err(self.handle.runs().busy_with(access, &run_id).await?),
             (None, condition) => Ok(vec![condition]),
         }
     }

@@ -114,7 +114,7 @@ impl Traces<'_> {
     pub async fn list(self, run_id: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page> {
         check_limit(limit)?;
         if let Some(run_id) = run_id {
-            return self.handle.run_trace(run_id, limit, cursor).await;
+            return self.handle.runs().trace(run_id, limit, cursor).await;
         }
         self.flush().await?;
         let Some(access) = self.handle.existing().await? else {
@@ -128,7 +128,7 @@ impl Traces<'_> {
     /// # Errors
     /// Those of the store.
     pub async fn end(self) -> Result<TracePosition> {
-        let runs = self.handle.live_runs().feed().follow();
+        let runs = self.handle.runs().live().feed().follow();
         self.flush().await?;
         let host = match self.handle.scope.existing().await? {
             Some(access) => extent(&access).await?.1.next,
@@ -144,7 +144,7 @@ impl Traces<'_> {
     /// # Errors
     /// Those of the store.
     pub async fn next(self, after: TracePosition) -> Result<TracePage> {
-        let feed = self.handle.live_runs().feed();
+        let feed = self.handle.runs().live().feed();
         let (mut recorded, mut added) = (self.writer().buffer.recorded.subscribe(), feed.added.subscribe());
         loop {
             recorded.mark_unchanged();

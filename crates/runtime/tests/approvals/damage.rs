@@ -108,7 +108,7 @@ fn b10_every_damage_of_a_long_ledger_is_found_in_its_order() {
     let acme = handle(&open.store, "acme");
     for _ in 0..RECORDS / 100 {
         let requests = (0..100).map(|_| asking("1")).collect();
-        let approvals = at_once(acme.approvals().request_all(requests, &|_| Vec::new())).unwrap().unwrap();
+        let approvals = at_once(acme.approvals().request_all(requests)).unwrap();
         let ids: Vec<&str> = approvals.iter().map(|approval| approval.approval_id.as_str()).collect();
         at_once(acme.approvals().withdraw(&ids, None, Vec::new())).unwrap().unwrap();
     }

@@ -120,7 +120,7 @@ fn b5_a_hundred_callers_get_one_decision() {
             let acme = Arc::new(handle(&store, "acme"));
             let ids: Vec<String> = {
                 let requests = (0..5).map(|_| asking("1")).collect();
-                let asked = acme.approvals().request_all(requests, &|_| Vec::new()).await.unwrap().unwrap();
+                let asked = acme.approvals().request_all(requests).await.unwrap();
                 asked.into_iter().map(|approval| approval.approval_id).collect()
             };
             let calls: Vec<_> = (0..100_usize)
@@ -181,7 +181,7 @@ fn b8_what_has_expired_is_recorded_however_much_it_is() {
     let acme = handle(&store, "acme");
     let many = |ttl_ms| (0..100).map(|_| ApprovalRequest { ttl_ms: Some(ttl_ms), ..asking("1") }).collect();
     for ttl_ms in [10, 1000, 10, 10] {
-        at_once(acme.approvals().request_all(many(ttl_ms), &|_| Vec::new())).unwrap().unwrap();
+        at_once(acme.approvals().request_all(many(ttl_ms))).unwrap();
     }
     assert_eq!(at_once(acme.approvals().expire()).unwrap(), 0);
     store.advance(10);

@@ -131,13 +131,13 @@ pub(crate) fn cell(world: &World, operation: &str) -> Option<Cell> {
             Ok(page.events.iter().map(String::len).sum())
         })]),
         "runEvents" => Cell::Reads(vec![call(|handle| async move {
-            let page = handle.run_events(&run, RunPosition::default(), false).await?;
+            let page = handle.runs().events(&run, RunPosition::default(), false).await?;
             Ok(page.events.iter().map(String::len).sum())
         })]),
-        "runGet" => Cell::Reads(vec![call(|handle| async move { Ok(handle.run_summary(&run).await?.len()) })]),
-        "runOrigin" => Cell::Reads(vec![call(|handle| async move { Ok(handle.run_origin(&run).await?.len()) })]),
+        "runGet" => Cell::Reads(vec![call(|handle| async move { Ok(handle.runs().summary(&run).await?.len()) })]),
+        "runOrigin" => Cell::Reads(vec![call(|handle| async move { Ok(handle.runs().origin(&run).await?.len()) })]),
         "runsList" => Cell::Reads(vec![call(|handle| async move {
-            Ok(size(handle.list_runs(&RunFilter::default(), 1000, None).await?))
+            Ok(size(handle.runs().list(&RunFilter::default(), 1000, None).await?))
         })]),
         _ => return None,
     })

@@ -124,9 +124,9 @@ impl World {
             trace: None,
             limits: RunLimits::default(),
         };
-        let prepared = rich.prepare_run().unwrap();
+        let prepared = rich.runs().prepare().unwrap();
         let run = prepared.run_id.clone();
-        let result = parsed(&rich.start_run(prepared, request, &host).await.unwrap());
+        let result = parsed(&rich.runs().start(prepared, request, &host).await.unwrap());
         assert_eq!(result.get("status").unwrap().as_str(), Some("completed"), "{}", json::write(&result));
         for number in 0..SMALL {
             let reference = references.get(number % ITEMS).unwrap();
@@ -170,7 +170,7 @@ impl World {
                     3 => call.approvals().history(1000, from).await,
                     4 => call.threads().list(None, 1000, from).await,
                     5 => call.threads().messages("t", 1000, from).await,
-                    6 => call.list_runs(&none, 1000, from).await,
+                    6 => call.runs().list(&none, 1000, from).await,
                     _ => call.traces().list(None, 1000, from).await,
                 };
                 let page = page.unwrap_or_else(|error| panic!("{name} on {kept:?}: {error:?}"));
@@ -191,7 +191,7 @@ impl World {
         let (mut position, mut events, mut pages) = (RunPosition::default(), 0, 0);
         loop {
             let held = self.hold();
-            let page = acme.within(&held).run_events(&self.run, position, false).await.unwrap();
+            let page = acme.within(&held).runs().events(&self.run, position, false).await.unwrap();
             (events, pages, position) = (events + page.events.len(), pages + 1, page.position);
             if page.over {
                 break;

@@ -117,7 +117,7 @@ impl Life {
     }
 
     async fn start(&self, prompt: &str, thread: &str) -> Option<String> {
-        let prepared = self.tenant.prepare_run().unwrap();
+        let prepared = self.tenant.runs().prepare().unwrap();
         let run_id = prepared.run_id.clone();
         let (prompt, thread_id) = (Json::from(prompt), Some(thread.to_owned()));
         let request = RunRequest {
@@ -128,7 +128,7 @@ impl Life {
             limits: RunLimits::default(),
             trace: None,
         };
-        let started = self.tenant.start_run(prepared, request, &self.host.reborn()).await;
+        let started = self.tenant.runs().start(prepared, request, &self.host.reborn()).await;
         self.check(started).map(|_| run_id)
     }
 
@@ -209,13 +209,13 @@ impl Life {
                         let id = parsed(&item).get("approvalId").and_then(Json::as_str).unwrap().to_owned();
                         self.check(tenant.approvals().respond(&id, Decide::Approve, "ann", None).await);
                     }
-                    self.check(tenant.resume_run(&run_id, &self.host.reborn()).await);
+                    self.check(tenant.runs().resume(&run_id, &self.host.reborn()).await);
                 }
             }
             "cancel" => {
                 self.suspended.extend(self.start("send", thread).await);
                 if let Some(run_id) = self.suspended.pop() {
-                    self.check(tenant.cancel_run(&run_id).await);
+                    self.check(tenant.runs().cancel(&run_id).await);
                 }
             }
             "record" => {

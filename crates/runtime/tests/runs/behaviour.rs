@@ -129,7 +129,7 @@ fn b6_a_thread_is_context_and_hostile_results_stay_results() {
             let roles: Vec<&str> = messages.iter().map(|message| text(message, "role")).collect();
             assert_eq!(roles, ["user", "assistant", "tool", "assistant", "user"]);
             assert!(handle.approvals().pending(10, None).await.unwrap().items.is_empty());
-            assert_eq!(handle.list_runs(&RunFilter::default(), 10, None).await.unwrap().items.len(), 2);
+            assert_eq!(handle.runs().list(&RunFilter::default(), 10, None).await.unwrap().items.len(), 2);
             store.close().await;
         });
     }
@@ -176,7 +176,7 @@ fn b6_followers_see_deltas_cut_at_their_own_pace() {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
         let host = Held::default();
-        let prepared = handle.prepare_run().unwrap();
+        let prepared = handle.runs().prepare().unwrap();
         let run_id = prepared.run_id.clone();
         let work = async {
             let (_, replies) = host.next().await;
@@ -188,7 +188,7 @@ fn b6_followers_see_deltas_cut_at_their_own_pace() {
             let mut seen = Vec::new();
             for text in ["One ", "two "] {
                 replies.send(delta(text)).unwrap();
-                let page = handle.run_events(&run_id, position, false).await.unwrap();
+                let page = handle.runs().events(&run_id, position, false).await.unwrap();
                 seen.extend(page.events);
                 position = page.position;
             }
@@ -200,9 +200,9 @@ fn b6_followers_see_deltas_cut_at_their_own_pace() {
             (seen, position)
         };
         let callbacks: &dyn Callbacks = &host;
-        let (result, (mut seen, position)) = both(handle.start_run(prepared, request("Go"), callbacks), work).await;
+        let (result, (mut seen, position)) = both(handle.runs().start(prepared, request("Go"), callbacks), work).await;
         assert_eq!(text(&parsed(&result.unwrap()), "text"), "One two three four");
-        seen.extend(handle.run_events(&run_id, position, false).await.unwrap().events);
+        seen.extend(handle.runs().events(&run_id, position, false).await.unwrap().events);
         let mut whole = String::new();
         for event in seen.iter().map(|event| parsed(event)).filter(|event| text(event, "type") == "text.delta") {
             assert_eq!(event.get("offset").unwrap().as_f64(), Some(whole.len() as f64));
@@ -219,17 +219,17 @@ fn b6_a_host_that_is_gone_leaves_the_run_interrupted() {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
         let host = Held::default();
-        let prepared = handle.prepare_run().unwrap();
+        let prepared = handle.runs().prepare().unwrap();
         let run_id = prepared.run_id.clone();
         let callbacks: &dyn Callbacks = &host;
-        let (result, ()) = both(handle.start_run(prepared, request("Go"), callbacks), async {
+        let (result, ()) = both(handle.runs().start(prepared, request("Go"), callbacks), async {
             drop(host.next().await);
         })
         .await;
         assert!(matches!(result, Err(Error::Closed(_))));
-        assert_eq!(text(&parsed(&handle.run_summary(&run_id).await.unwrap()), "status"), "interrupted");
+        assert_eq!(text(&parsed(&handle.runs().summary(&run_id).await.unwrap()), "status"), "interrupted");
         let simple = Host::new(|_, _, _| says("Back."), |_, _| gives("1"));
-        assert_eq!(text(&parsed(&handle.resume_run(&run_id, &simple).await.unwrap()), "text"), "Back.");
+        assert_eq!(text(&parsed(&handle.runs().resume(&run_id, &simple).await.unwrap()), "text"), "Back.");
         assert_eq!(
             kinds(&events(&handle, &run_id).await),
             ["run.started", "agent.started", "model.completed", "agent.completed", "run.completed"]
@@ -245,20 +245,20 @@ fn b6_a_run_that_was_taken_over_is_fenced() {
         // Another process: it shares nothing with the first but the engine.
         let (_other_store, other) = open(home.opened.clone(), 2).await;
         let host = Held::default();
-        let prepared = one.prepare_run().unwrap();
+        let prepared = one.runs().prepare().unwrap();
         let run_id = prepared.run_id.clone();
         let callbacks: &dyn Callbacks = &host;
-        let (result, ()) = both(one.start_run(prepared, request("Go"), callbacks), async {
+        let (result, ()) = both(one.runs().start(prepared, request("Go"), callbacks), async {
             let (_, replies) = host.next().await;
             let simple = Host::new(|_, _, _| says("Mine."), |_, _| gives("1"));
-            assert_eq!(text(&parsed(&other.resume_run(&run_id, &simple).await.unwrap()), "text"), "Mine.");
+            assert_eq!(text(&parsed(&other.runs().resume(&run_id, &simple).await.unwrap()), "text"), "Mine.");
             replies.send(says("No, mine.")).unwrap();
         })
         .await;
         assert!(matches!(result, Err(Error::ThreadBusy { .. })), "{result:?}");
         let messages = other
             .threads()
-            .messages(text(&parsed(&other.run_summary(&run_id).await.unwrap()), "threadId"), 10, None)
+            .messages(text(&parsed(&other.runs().summary(&run_id).await.unwrap()), "threadId"), 10, None)
             .await;
         assert_eq!(messages.unwrap().items.len(), 2);
     });
@@ -326,7 +326,7 @@ fn b6_a_run_of_a_thousand_steps_ends_and_its_thread_has_all_of_it() {
         }
         assert_eq!(count, 2002);
         // From its journal it is the same.
-        let again = parsed(&handle.resume_run(text(&result, "runId"), &host).await.unwrap());
+        let again = parsed(&handle.runs().resume(text(&result, "runId"), &host).await.unwrap());
         assert_eq!(again, result);
     });
 }
@@ -356,7 +356,7 @@ fn s7_what_a_run_does_with_much_stands_in_its_tenants_line() {
         let (result, pieces) = in_pieces(query(&handle, request("Go"), &words)).await;
         assert!(pieces.iter().any(|work| *work > 1_000_000), "{pieces:?}");
         let run_id = text(&result, "runId").to_owned();
-        let (again, pieces) = in_pieces(handle.resume_run(&run_id, &words)).await;
+        let (again, pieces) = in_pieces(handle.runs().resume(&run_id, &words)).await;
         assert_eq!(text(&parsed(&again.unwrap()), "status"), "completed");
         assert!(pieces.iter().any(|work| *work > 1_000_000), "{pieces:?}");
     });

@@ -46,13 +46,13 @@ fn host() -> Host {
 /// Goes on until the run is over, as somebody would who opens the store again and approves what waits.
 async fn finish(handle: &TenantHandle, host: &Host) -> Option<Json> {
     for _ in 0..20 {
-        let runs = handle.list_runs(&RunFilter::default(), 10, None).await.unwrap().items;
+        let runs = handle.runs().list(&RunFilter::default(), 10, None).await.unwrap().items;
         let run = parsed(runs.first()?);
         for approval in handle.approvals().pending(100, None).await.unwrap().items {
             let approval = parsed(&approval);
             handle.approvals().respond(text(&approval, "approvalId"), Decide::Approve, "kim", None).await.unwrap();
         }
-        let result = parsed(&handle.resume_run(text(&run, "runId"), host).await.unwrap());
+        let result = parsed(&handle.runs().resume(text(&run, "runId"), host).await.unwrap());
         if text(&result, "status") != "suspended" {
             return Some(result);
         }
@@ -76,8 +76,8 @@ async fn two_lives(
     let Ok(store) = super::support::try_store(first, 1, NOW, 1 << 20).await else { return (commits, true) };
     dying.ticks(&store);
     let handle = super::handle_of(&store, "acme", "v1", "", &super::catalogue());
-    let prepared = handle.prepare_run().unwrap();
-    let mut outcome = handle.start_run(prepared, request("Go"), &host).await;
+    let prepared = handle.runs().prepare().unwrap();
+    let mut outcome = handle.runs().start(prepared, request("Go"), &host).await;
     let mut resumed = 0;
     while !dying.is_dead() && outcome.as_ref().is_ok_and(|result| text(&parsed(result), "status") == "suspended") {
         resumed += 1;
@@ -88,7 +88,7 @@ async fn two_lives(
             let approval = parsed(&approval);
             let _ = handle.approvals().respond(text(&approval, "approvalId"), Decide::Approve, "kim", None).await;
         }
-        outcome = handle.resume_run(&run, &host).await;
+        outcome = handle.runs().resume(&run, &host).await;
     }
     let died = dying.is_dead();
     assert!(died || outcome.is_ok(), "{outcome:?}");
@@ -163,8 +163,8 @@ async fn check(handle: &TenantHandle, host: &Host, result: &Json, place: &str, d
     let simple = Host::new(|_, _, _| says("Yes."), |_, _| -> Option<Reply> { panic!("no tools") });
     assert_eq!(text(&super::query(handle, again, &simple).await, "text"), "Yes.", "{place}");
     // What is over stays as it is.
-    assert_eq!(parsed(&handle.resume_run(run_id, &simple).await.unwrap()), *result, "{place}");
-    assert_eq!(handle.resume_run("run_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", &simple).await, Err(Error::NotFound));
+    assert_eq!(parsed(&handle.runs().resume(run_id, &simple).await.unwrap()), *result, "{place}");
+    assert_eq!(handle.runs().resume("run_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", &simple).await, Err(Error::NotFound));
 }
 
 #[test]

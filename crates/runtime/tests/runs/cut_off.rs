@@ -40,21 +40,21 @@ fn w9_p12_what_was_said_before_a_run_was_cut_off_is_kept_with_what_it_cost() {
             let replies: Vec<Reply> = std::iter::once(begun).chain(rest).collect();
             let host = Scripted::new([replies]);
             let limits = RunLimits { max_duration_ms: (cut == Cut::Limit).then_some(50), ..RunLimits::default() };
-            let prepared = handle.prepare_run().unwrap();
+            let prepared = handle.runs().prepare().unwrap();
             let run_id = prepared.run_id.clone();
-            let running = handle.start_run(prepared, RunRequest { limits, ..request("Go") }, &host);
+            let running = handle.runs().start(prepared, RunRequest { limits, ..request("Go") }, &host);
             let result = if cut == Cut::Cancel {
                 let cancel = async {
                     // Once somebody has seen the text.
                     let mut position = bailiwick_runtime::RunPosition::default();
                     loop {
-                        let page = handle.run_events(&run_id, position, false).await.unwrap();
+                        let page = handle.runs().events(&run_id, position, false).await.unwrap();
                         position = page.position;
                         if position.text > 0 {
                             break;
                         }
                     }
-                    handle.cancel_run(&run_id).await.unwrap();
+                    handle.runs().cancel(&run_id).await.unwrap();
                 };
                 super::both(running, cancel).await.0
             } else {
@@ -69,8 +69,8 @@ fn w9_p12_what_was_said_before_a_run_was_cut_off_is_kept_with_what_it_cost() {
             assert_eq!((text(&result, "status"), text(&result, "text")), (status, "Half a "), "{cut:?}");
             let counted = r#"{"test/m":{"inputTokens":100,"outputTokens":7,"cacheReadTokens":0,"cacheWriteTokens":0,"reasoningTokens":0}}"#;
             assert_eq!(json::write(result.get("usage").unwrap()), counted, "the last that was told counts");
-            assert_eq!(handle.tokens().await.unwrap(), counted);
-            assert_eq!(parsed(&handle.resume_run(&run_id, &host).await.unwrap()), result, "the journal has it");
+            assert_eq!(handle.runs().tokens().await.unwrap(), counted);
+            assert_eq!(parsed(&handle.runs().resume(&run_id, &host).await.unwrap()), result, "the journal has it");
             // The call was not made, and the thread says so.
             assert!(host.calls.lock().is_empty());
             let thread = text(&result, "threadId").to_owned();
@@ -87,7 +87,7 @@ fn w9_p12_what_was_said_before_a_run_was_cut_off_is_kept_with_what_it_cost() {
             let asked = next.requests.lock()[0].get("messages").unwrap().as_array().unwrap().to_vec();
             assert_eq!(asked.len(), 4);
             assert_eq!(json::write(&asked[1]), json::write(&kept[1]));
-            let shown = handle.run_events(&run_id, bailiwick_runtime::RunPosition::default(), false).await.unwrap();
+            let shown = handle.runs().events(&run_id, bailiwick_runtime::RunPosition::default(), false).await.unwrap();
             let deltas: String = shown
                 .events
                 .iter()
@@ -111,7 +111,7 @@ fn p12_answers_that_are_asked_for_again_count_what_they_used() {
         assert_eq!((text(&result, "status"), text(&result, "text")), ("completed", "Done."));
         let used = |value: &Json| value.get("test/m").unwrap().get("inputTokens").unwrap().as_f64().unwrap();
         assert_eq!(used(result.get("usage").unwrap()), 1110.0);
-        assert_eq!(used(&parsed(&handle.tokens().await.unwrap())), 1110.0);
+        assert_eq!(used(&parsed(&handle.runs().tokens().await.unwrap())), 1110.0);
         assert_eq!(messages(&handle, text(&result, "threadId")).await.len(), 2, "what was taken back is not kept");
         // What nobody says again is not lost.
         let silent = || vec![fails(true)];
@@ -127,21 +127,21 @@ fn w10_a_message_that_is_written_anew_is_taken_back() {
         wait(async {
             let home = Kept::Memory.open();
             let (_store, handle) = open(home.opened.clone(), 1).await;
-            let prepared = handle.prepare_run().unwrap();
+            let prepared = handle.runs().prepare().unwrap();
             let run_id = prepared.run_id.clone();
             let first = vec![piece(&text_delta("Abandoned"))];
             let host = super::scripted::Stepwise::new([first, answer("Anew")]);
             let follow = async {
                 let (mut seen, mut position) = (Vec::new(), bailiwick_runtime::RunPosition::default());
                 loop {
-                    let page = handle.run_events(&run_id, position, true).await.unwrap();
+                    let page = handle.runs().events(&run_id, position, true).await.unwrap();
                     let news: Vec<Json> = page.events.iter().map(|event| parsed(event)).collect();
                     position = page.position;
                     let shown = news.iter().any(|event| text(event, "type") == "text.delta");
                     seen.extend(news);
                     if shown && host.fail() && over {
                         // This one looks again when the run is over.
-                        while host.is_asked() || !handle.run_summary(&run_id).await.unwrap().contains("completed") {
+                        while host.is_asked() || !handle.runs().summary(&run_id).await.unwrap().contains("completed") {
                             tokio::task::yield_now().await;
                         }
                     }
@@ -150,7 +150,7 @@ fn w10_a_message_that_is_written_anew_is_taken_back() {
                     }
                 }
             };
-            let (result, seen) = super::both(handle.start_run(prepared, request("Go"), &host), follow).await;
+            let (result, seen) = super::both(handle.runs().start(prepared, request("Go"), &host), follow).await;
             assert_eq!(text(&parsed(&result.unwrap()), "text"), "Anew");
             let kinds: Vec<&str> = super::kinds(&seen);
             let taken_back = kinds.iter().position(|kind| *kind == "message.discarded").unwrap();
@@ -163,7 +163,7 @@ fn w10_a_message_that_is_written_anew_is_taken_back() {
             assert_eq!((text(anew, "delta"), anew.get("offset").unwrap().as_f64()), ("Anew", Some(0.0)));
             assert_ne!(text(anew, "messageId"), text(abandoned, "messageId"));
             // Whoever has not seen it is told nothing of it.
-            let late = handle.run_events(&run_id, bailiwick_runtime::RunPosition::default(), false).await.unwrap();
+            let late = handle.runs().events(&run_id, bailiwick_runtime::RunPosition::default(), false).await.unwrap();
             assert!(!late.events.iter().any(|event| event.contains("message.discarded")));
         });
     }

@@ -22,19 +22,19 @@ fn b10_a_follower_of_a_run_that_is_refused_as_damaged_gets_the_same_error() {
         let run_id = text(&result, "runId");
         let (tag, last) = open.raw.rows(Kind::Runs as u8 | ENTRY).pop().unwrap();
         open.raw.delete(tag, last.place);
-        let read = handle.run_events(run_id, RunPosition::default(), false).await.unwrap();
+        let read = handle.runs().events(run_id, RunPosition::default(), false).await.unwrap();
         let (followed, resumed) =
-            both(handle.run_events(run_id, read.position.clone(), true), handle.resume_run(run_id, &host)).await;
+            both(handle.runs().events(run_id, read.position.clone(), true), handle.runs().resume(run_id, &host)).await;
         assert!(matches!(followed, Err(Error::StoreCorrupt(_))), "{followed:?}");
         assert_eq!(followed.as_ref().err(), resumed.as_ref().err());
         // Who comes later is told, too, and of a run that nobody can go on with nothing is done.
-        assert_eq!(handle.run_events(run_id, read.position.clone(), true).await.err(), resumed.clone().err());
-        assert!(matches!(handle.cancel_run(run_id).await, Err(Error::StoreCorrupt(_))));
+        assert_eq!(handle.runs().events(run_id, read.position.clone(), true).await.err(), resumed.clone().err());
+        assert!(matches!(handle.runs().cancel(run_id).await, Err(Error::StoreCorrupt(_))));
         // Once it is repaired, it is a run like others.
         open.raw.put(tag, last.place, &last);
-        assert!(handle.resume_run(run_id, &host).await.is_ok());
+        assert!(handle.runs().resume(run_id, &host).await.is_ok());
         let (followed, cancelled) =
-            both(handle.run_events(run_id, read.position, true), handle.cancel_run(run_id)).await;
+            both(handle.runs().events(run_id, read.position, true), handle.runs().cancel(run_id)).await;
         assert!(!followed.unwrap().events.is_empty());
         assert_eq!(cancelled, Ok(()));
     });

@@ -98,8 +98,8 @@ pub(crate) fn request(prompt: &str) -> RunRequest {
 
 /// Runs a query to its result.
 pub(crate) async fn query(handle: &TenantHandle, request: RunRequest, host: &Host) -> Json {
-    let prepared = handle.prepare_run().unwrap();
-    parsed(&handle.start_run(prepared, request, host).await.unwrap())
+    let prepared = handle.runs().prepare().unwrap();
+    parsed(&handle.runs().start(prepared, request, host).await.unwrap())
 }
 
 pub(crate) fn text<'a>(value: &'a Json, key: &str) -> &'a str {
@@ -110,7 +110,7 @@ pub(crate) fn text<'a>(value: &'a Json, key: &str) -> &'a str {
 pub(crate) async fn events(handle: &TenantHandle, run_id: &str) -> Vec<Json> {
     let (mut events, mut position) = (Vec::new(), RunPosition::default());
     loop {
-        let page = handle.run_events(run_id, position, false).await.unwrap();
+        let page = handle.runs().events(run_id, position, false).await.unwrap();
         if page.events.is_empty() {
             break;
         }

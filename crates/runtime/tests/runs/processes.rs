@@ -46,8 +46,8 @@ fn host(answers_from: usize) -> Host {
 
 async fn status(handle: &TenantHandle, run_id: &str) -> String {
     let filter = RunFilter { status: None, thread_id: None, actor: None };
-    let listed = handle.list_runs(&filter, 10, None).await.unwrap().items;
-    let one = handle.run_summary(run_id).await.unwrap();
+    let listed = handle.runs().list(&filter, 10, None).await.unwrap().items;
+    let one = handle.runs().summary(run_id).await.unwrap();
     assert!(listed.contains(&one), "{one} in {listed:?}");
     text(&parsed(&one), "status").to_owned()
 }
@@ -70,33 +70,33 @@ async fn dies_after<T>(work: impl Future<Output = T>, meanwhile: impl Future<Out
 }
 
 async fn start(handle: &TenantHandle, host: &Host) -> Result<Json, Error> {
-    let prepared = handle.prepare_run().unwrap();
-    handle.start_run(prepared, request("Go"), host).await.map(|result| parsed(&result))
+    let prepared = handle.runs().prepare().unwrap();
+    handle.runs().start(prepared, request("Go"), host).await.map(|result| parsed(&result))
 }
 
 #[test]
 fn b6_a_run_at_work_in_another_process_is_left_alone_until_its_lease_lapses() {
     on_every_engine(1, async |[(one, ours), (other, theirs)]| {
         let host = host(1);
-        let prepared = ours.prepare_run().unwrap();
+        let prepared = ours.runs().prepare().unwrap();
         let run_id = prepared.run_id.clone();
         let meanwhile = async {
             called(&host).await;
             assert_eq!(status(&theirs, &run_id).await, "running");
-            let refused = theirs.resume_run(&run_id, &host).await.unwrap_err();
+            let refused = theirs.runs().resume(&run_id, &host).await.unwrap_err();
             assert!(matches!(refused, Error::ThreadBusy { .. }), "{refused:?}");
         };
-        dies_after(ours.start_run(prepared, request("Go"), &host), meanwhile).await;
+        dies_after(ours.runs().start(prepared, request("Go"), &host), meanwhile).await;
         // It is gone now. Its own process knows at once, others once its lease has lapsed.
         assert_eq!(status(&ours, &run_id).await, "interrupted");
         assert_eq!(status(&theirs, &run_id).await, "running");
-        assert!(matches!(theirs.resume_run(&run_id, &host).await, Err(Error::ThreadBusy { .. })));
+        assert!(matches!(theirs.runs().resume(&run_id, &host).await, Err(Error::ThreadBusy { .. })));
         one.advance(10_000);
         other.advance(10_000);
         assert_eq!(status(&theirs, &run_id).await, "interrupted");
         let filter = RunFilter { status: Some("interrupted".to_owned()), thread_id: None, actor: None };
-        assert_eq!(theirs.list_runs(&filter, 10, None).await.unwrap().items.len(), 1);
-        let result = parsed(&theirs.resume_run(&run_id, &host).await.unwrap());
+        assert_eq!(theirs.runs().list(&filter, 10, None).await.unwrap().items.len(), 1);
+        let result = parsed(&theirs.runs().resume(&run_id, &host).await.unwrap());
         assert_eq!((text(&result, "status"), text(&result, "text")), ("completed", "Done."));
         assert_eq!(status(&ours, &run_id).await, "completed");
     });
@@ -106,12 +106,12 @@ fn b6_a_run_at_work_in_another_process_is_left_alone_until_its_lease_lapses() {
 fn b6_of_two_processes_that_resume_a_run_one_goes_on_with_it() {
     on_every_engine(20, async |[(one, ours), (other, theirs)]| {
         let host = host(1);
-        let prepared = ours.prepare_run().unwrap();
+        let prepared = ours.runs().prepare().unwrap();
         let run_id = prepared.run_id.clone();
-        dies_after(ours.start_run(prepared, request("Go"), &host), called(&host)).await;
+        dies_after(ours.runs().start(prepared, request("Go"), &host), called(&host)).await;
         one.advance(10_000);
         other.advance(10_000);
-        let results = both(ours.resume_run(&run_id, &host), theirs.resume_run(&run_id, &host)).await;
+        let results = both(ours.runs().resume(&run_id, &host), theirs.runs().resume(&run_id, &host)).await;
         let done = [&results.0, &results.1].iter().filter(|result| result.is_ok()).count();
         // The second may also come when the first is through, and is told the result.
         assert!(done >= 1, "{results:?}");
@@ -123,20 +123,20 @@ fn b6_of_two_processes_that_resume_a_run_one_goes_on_with_it() {
 fn b6_a_run_that_another_process_cancels_ends_where_it_was_at_work() {
     on_every_engine(1, async |[(_one, ours), (_other, theirs)]| {
         let host = host(usize::MAX);
-        let prepared = ours.prepare_run().unwrap();
+        let prepared = ours.runs().prepare().unwrap();
         let run_id = prepared.run_id.clone();
         let cancel = async {
             // Nothing more is written then, so that only the lease can tell.
             let called = |event: &String| event.contains("tool.called");
-            while !(theirs.run_events(&run_id, RunPosition::default(), false).await)
+            while !(theirs.runs().events(&run_id, RunPosition::default(), false).await)
                 .is_ok_and(|page| page.events.iter().any(called))
             {
                 tokio::task::yield_now().await;
             }
-            theirs.cancel_run(&run_id).await.unwrap();
+            theirs.runs().cancel(&run_id).await.unwrap();
             assert_eq!(status(&theirs, &run_id).await, "cancelled");
         };
-        let (ended, ()) = both(ours.start_run(prepared, request("Go"), &host), cancel).await;
+        let (ended, ()) = both(ours.runs().start(prepared, request("Go"), &host), cancel).await;
         assert!(matches!(ended, Err(Error::ThreadBusy { .. })), "{ended:?}");
         assert_eq!(status(&ours, &run_id).await, "cancelled");
     });
@@ -148,15 +148,15 @@ fn b6_a_follower_in_another_process_sees_every_event_to_the_end() {
         let host = host(0);
         let result = start(&ours, &host).await.unwrap();
         let first = text(&result, "runId").to_owned();
-        let prepared = ours.prepare_run().unwrap();
+        let prepared = ours.runs().prepare().unwrap();
         let run_id = prepared.run_id.clone();
         let follow = async {
-            while theirs.run_summary(&run_id).await.is_err() {
+            while theirs.runs().summary(&run_id).await.is_err() {
                 tokio::task::yield_now().await;
             }
             let (mut position, mut seen) = (RunPosition::default(), Vec::new());
             loop {
-                let page = theirs.run_events(&run_id, position, true).await.unwrap();
+                let page = theirs.runs().events(&run_id, position, true).await.unwrap();
                 seen.extend(page.events.iter().map(|event| parsed(event)));
                 position = page.position;
                 if page.over {
@@ -164,10 +164,10 @@ fn b6_a_follower_in_another_process_sees_every_event_to_the_end() {
                 }
             }
         };
-        let (ended, seen) = both(ours.start_run(prepared, request("Go"), &host), follow).await;
+        let (ended, seen) = both(ours.runs().start(prepared, request("Go"), &host), follow).await;
         ended.unwrap();
         let events = |handle: TenantHandle, run_id: String| async move {
-            handle.run_events(&run_id, RunPosition::default(), false).await.unwrap().events
+            handle.runs().events(&run_id, RunPosition::default(), false).await.unwrap().events
         };
         let all: Vec<Json> = events(ours, run_id).await.iter().map(|event| parsed(event)).collect();
         let whole = |events: &[Json]| -> Vec<String> {

@@ -133,8 +133,8 @@ impl Callbacks for Stepwise {
 
 /// Runs a query to its result.
 pub(crate) async fn query(handle: &TenantHandle, request: RunRequest, host: &Scripted) -> Json {
-    let prepared = handle.prepare_run().unwrap();
-    parsed(&handle.start_run(prepared, request, host).await.unwrap())
+    let prepared = handle.runs().prepare().unwrap();
+    parsed(&handle.runs().start(prepared, request, host).await.unwrap())
 }
 
 /// A query on a thread.

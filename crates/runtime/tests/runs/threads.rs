@@ -74,11 +74,11 @@ fn r5_the_thread_of_a_suspended_run_has_what_was_said_and_what_waits() {
 
             // Resumed in vain, it says nothing twice.
             let host = host.reborn();
-            handle.resume_run(&run_id, &host).await.unwrap();
+            handle.runs().resume(&run_id, &host).await.unwrap();
             assert_eq!(told(&handle, &thread).await, WAITING);
             approve(&handle, &approval).await.unwrap();
             let host = host.reborn();
-            let result = parsed(&handle.resume_run(&run_id, &host).await.unwrap());
+            let result = parsed(&handle.runs().resume(&run_id, &host).await.unwrap());
             assert_eq!(text(&result, "status"), "completed");
             let all = [&WAITING[..], &["tool: call-1=\"send\"", "assistant: Done."]].concat();
             assert_eq!(told(&handle, &thread).await, all);
@@ -112,7 +112,7 @@ fn r5_a_run_that_is_suspended_again_and_again_says_each_thing_once() {
             let pending = handle.approvals().pending(1, None).await.unwrap().items;
             let Some(approval) = pending.first() else { panic!("nothing waits") };
             approve(&handle, text(&parsed(approval), "approvalId")).await.unwrap();
-            let result = parsed(&handle.resume_run(&run_id, &host.reborn()).await.unwrap());
+            let result = parsed(&handle.runs().resume(&run_id, &host.reborn()).await.unwrap());
             if text(&result, "status") != "suspended" {
                 break text(&result, "status").to_owned();
             }
@@ -132,7 +132,7 @@ fn r5_a_suspended_run_that_is_cancelled_leaves_no_open_call() {
     wait(async {
         let (_store, handle) = open(Kept::Memory.open().opened, 1).await;
         let (run_id, thread, _) = suspended(&handle, &sender()).await;
-        handle.cancel_run(&run_id).await.unwrap();
+        handle.runs().cancel(&run_id).await.unwrap();
         let told = told(&handle, &thread).await;
         assert_eq!(told[..3], WAITING);
         assert!(told.len() == 4 && told[3].starts_with("tool: call-1={\"error\":"), "{told:?}");
@@ -150,7 +150,7 @@ fn r5_the_result_of_a_call_that_waits_is_its_runs_to_say() {
         assert_eq!((run.run_id.as_str(), run.status), (run_id.as_str(), "suspended"), "R19");
         assert!(message.contains(&run_id));
         let again = RunRequest { thread_id: Some(thread.clone()), ..request("More") };
-        let refused = handle.start_run(handle.prepare_run().unwrap(), again, &sender()).await.unwrap_err();
+        let refused = handle.runs().start(handle.runs().prepare().unwrap(), again, &sender()).await.unwrap_err();
         assert!(matches!(refused, Error::ThreadBusy { run: Some(_), .. }), "{refused:?}");
         let note = br#"[{"role":"user","parts":[{"type":"text","text":"Hello?"}]}]"#;
         handle.threads().append(&thread, note, Some(3)).await.unwrap();
@@ -170,7 +170,7 @@ fn r8_what_waits_is_withdrawn_with_its_thread() {
             let status = handle.approvals().get(&approval).await.unwrap().status;
             assert_eq!(status, ApprovalStatus::Decided(Decision::Withdrawn));
             assert!(matches!(approve(&handle, &approval).await, Err(Error::ApprovalClosed(_))));
-            let result = parsed(&handle.resume_run(&run_id, &host.reborn()).await.unwrap());
+            let result = parsed(&handle.runs().resume(&run_id, &host.reborn()).await.unwrap());
             assert_eq!(text(&result, "status"), "cancelled");
             assert!(host.world.executions("send").is_empty());
             assert_eq!(handle.threads().messages(&thread, 10, None).await.err(), Some(Error::NotFound));
@@ -185,7 +185,7 @@ fn r8_a_run_at_work_ends_with_its_thread() {
     wait(async {
         let (_store, handle) = open(Kept::Memory.open().opened, 1).await;
         let host = Host::new(|_, _, _| calls(&[("book", "{}")]), |_, _| None);
-        let prepared = handle.prepare_run().unwrap();
+        let prepared = handle.runs().prepare().unwrap();
         let thread = prepared.thread_id.clone();
         let delete = async {
             while host.world.calls.lock().is_empty() {
@@ -193,7 +193,7 @@ fn r8_a_run_at_work_ends_with_its_thread() {
             }
             handle.threads().delete(&thread).await
         };
-        let (result, deleted) = both(handle.start_run(prepared, request("Go"), &host), delete).await;
+        let (result, deleted) = both(handle.runs().start(prepared, request("Go"), &host), delete).await;
         assert_eq!(text(&parsed(&result.unwrap()), "status"), "cancelled");
         assert_eq!(deleted, Ok(true));
         assert_eq!(handle.threads().messages(&thread, 10, None).await.err(), Some(Error::NotFound));
@@ -215,7 +215,7 @@ fn r8_a_thread_does_not_expire_while_its_run_waits() {
         store.advance(6 * DAY);
         assert_eq!(told(&handle, &thread).await, WAITING);
         approve(&handle, &approval).await.unwrap();
-        let result = parsed(&handle.resume_run(&run_id, &host.reborn()).await.unwrap());
+        let result = parsed(&handle.runs().resume(&run_id, &host.reborn()).await.unwrap());
         assert_eq!(text(&result, "status"), "completed");
         assert_eq!(told(&handle, &thread).await.len(), 5);
     });
@@ -227,12 +227,12 @@ fn r8_a_run_whose_thread_has_expired_is_not_gone_on_with() {
         let (store, handle) = with_short_threads().await;
         // Its process dies while the model is asked.
         let host = Host::new(|_, _, _| Reply::Piece(b"[]".to_vec()), |_, _| None);
-        let prepared = handle.prepare_run().unwrap();
+        let prepared = handle.runs().prepare().unwrap();
         let run_id = prepared.run_id.clone();
-        handle.start_run(prepared, request("Go"), &host).await.unwrap_err();
+        handle.runs().start(prepared, request("Go"), &host).await.unwrap_err();
         store.advance(1000);
         let host = Host::new(|_, _, _| calls(&[("book", "{}")]), |_, _| gives("1"));
-        let result = parsed(&handle.resume_run(&run_id, &host).await.unwrap());
+        let result = parsed(&handle.runs().resume(&run_id, &host).await.unwrap());
         assert_eq!(text(&result, "status"), "cancelled");
         assert!(host.world.executions("book").is_empty());
         let events = super::events(&handle, &run_id).await;
@@ -252,10 +252,10 @@ fn w5_a_prompt_that_names_what_is_not_there_is_refused_before_the_run_begins() {
         let absent = naming(&format!("ref_{}", "a".repeat(32)));
         let nobody = handle_of(&store, "nobody", "v1", "", &catalogue());
         for handle in [&handle, &nobody] {
-            let refused = handle.start_run(handle.prepare_run().unwrap(), absent.clone(), &host).await;
+            let refused = handle.runs().start(handle.runs().prepare().unwrap(), absent.clone(), &host).await;
             assert_eq!(refused, Err(Error::NotFound));
             assert_eq!(handle.threads().messages("one", 10, None).await.err(), Some(Error::NotFound));
-            assert!(handle.list_runs(&Default::default(), 10, None).await.unwrap().items.is_empty());
+            assert!(handle.runs().list(&Default::default(), 10, None).await.unwrap().items.is_empty());
         }
         let reference = put(&handle, note("note", "x")).await;
         assert_eq!(text(&query(&handle, naming(&reference), &host).await, "text"), "Seen.");
@@ -276,7 +276,7 @@ fn w6_a_prompt_that_says_nothing_is_refused_with_what_to_do() {
         let texts = [r#""""#, r#"" \n\t\u00a0""#, "[]", r#"[{"type":"text","text":""},{"type":"text","text":" "}]"#];
         for prompt in texts {
             let empty = RunRequest { prompt: parsed(prompt), ..request("") };
-            let refused = handle.start_run(handle.prepare_run().unwrap(), empty, &host).await;
+            let refused = handle.runs().start(handle.runs().prepare().unwrap(), empty, &host).await;
             let Err(Error::InvalidInput(told)) = refused else { panic!("{prompt}: {refused:?}") };
             assert!(told.contains("Give a text"), "{told}");
         }
@@ -293,7 +293,7 @@ fn r17_an_approver_that_fails_leaves_the_approval_pending() {
         let (run_id, _, approval) = suspended(&handle, &failing).await;
         assert_eq!(handle.approvals().pending(10, None).await.unwrap().items.len(), 1);
         approve(&handle, &approval).await.unwrap();
-        let result = parsed(&handle.resume_run(&run_id, &failing.reborn()).await.unwrap());
+        let result = parsed(&handle.runs().resume(&run_id, &failing.reborn()).await.unwrap());
         assert_eq!(text(&result, "status"), "completed");
     });
 }

@@ -54,7 +54,7 @@ fn r1_p13_arguments_that_cannot_be_read_are_told_with_the_reason() {
         }
         assert!(told[3].contains("is not of type"), "what is JSON is checked as such: {}", told[3]);
         // From its journal it is the same.
-        let again = handle.resume_run(text(&result, "runId"), &host).await.unwrap();
+        let again = handle.runs().resume(text(&result, "runId"), &host).await.unwrap();
         assert_eq!(parsed(&again), result);
     });
 }
@@ -166,7 +166,7 @@ fn r13_a_run_says_how_its_last_answer_ended() {
             assert_eq!((text(&result, "status"), text(&result, "finishReason")), ("completed", reason));
             let run_id = text(&result, "runId");
             assert_eq!(text(events(&handle, run_id).await.last().unwrap(), "finishReason"), reason);
-            assert_eq!(parsed(&handle.resume_run(run_id, &host).await.unwrap()), result);
+            assert_eq!(parsed(&handle.runs().resume(run_id, &host).await.unwrap()), result);
         }
         // The reason is that of the agent that was asked, not of one that it called; and it is told with what does not fit.
         let cut = |text: &str| vec![last(&format!("{},{}", text_delta(text), finish("length")))];
@@ -270,7 +270,7 @@ fn w2_generated_no_run_ends_through_what_a_model_wrote_and_its_thread_goes_on() 
             assert!(kept.len() >= count + 2, "{written}");
             count = kept.len();
             assert!(!json::write(&Json::Array(kept)).contains("too large for a thread"), "{written}");
-            let again = handle.resume_run(text(&result, "runId"), &host).await.unwrap();
+            let again = handle.runs().resume(text(&result, "runId"), &host).await.unwrap();
             assert_eq!(parsed(&again), result, "{written}");
         }
     });

@@ -87,7 +87,11 @@ impl History {
             Reply::Value(format!(r#"[{event},{{"type":"finish","reason":"{reason}","usage":{usage}}}]"#).into_bytes())
         };
         let host = Host::new(say, |_, _| Some(Reply::Value(b"\x001".to_vec())));
-        self.tenant.start_run(self.tenant.prepare_run().unwrap(), request(random.one_in(2)), &host).await.unwrap();
+        self.tenant
+            .runs()
+            .start(self.tenant.runs().prepare().unwrap(), request(random.one_in(2)), &host)
+            .await
+            .unwrap();
     }
 
     /// A run that is left in the middle, as by a crash: its model has answered once, its tool never does.
@@ -105,8 +109,8 @@ impl History {
             None
         });
         let tenant = self.tenant.clone();
-        let prepared = tenant.prepare_run().unwrap();
-        let run = tokio::spawn(async move { tenant.start_run(prepared, request(false), &host).await });
+        let prepared = tenant.runs().prepare().unwrap();
+        let run = tokio::spawn(async move { tenant.runs().start(prepared, request(false), &host).await });
         // That a tool which writes is called is in the journal first, and so is the answer before.
         asked.notified().await;
         run.abort();
@@ -163,11 +167,11 @@ impl History {
     /// What all runs have used, by what their events say.
     pub(crate) async fn tokens(&self) -> Json {
         let mut sums: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
-        for run in self.tenant.list_runs(&RunFilter::default(), 1000, None).await.unwrap().items {
+        for run in self.tenant.runs().list(&RunFilter::default(), 1000, None).await.unwrap().items {
             let run_id = parsed(&run).get("runId").and_then(Json::as_str).unwrap().to_owned();
             let mut position = RunPosition::default();
             loop {
-                let page = self.tenant.run_events(&run_id, position, false).await.unwrap();
+                let page = self.tenant.runs().events(&run_id, position, false).await.unwrap();
                 if page.events.is_empty() {
                     break;
                 }

@@ -1,0 +1,99 @@
+//! Commits of a run: each appends one block with everything that is pending.
+
+use bailiwick_model::Result;
+use bailiwick_model::pace::ahead;
+use bailiwick_tenancy::{Change, Committed, Durability, Limits};
+
+use super::Driver;
+use crate::references::Kept;
+use crate::retry::{ATTEMPTS, contended};
+use crate::runs::events::Entry;
+use crate::runs::journal::{BlockHash, CONDITIONS, fenced, hash};
+
+/// The next block, which is not committed yet.
+pub(crate) struct Block {
+    pub(crate) body: Vec<u8>,
+    pub(crate) hash: BlockHash,
+    pub(crate) bytes: u64,
+    pub(crate) entries: usize,
+}
+
+impl Driver<'_> {
+    /// Writes the next block: what is pending, and these entries behind it.
+    pub(crate) async fn block(&self, more: &[Entry]) -> Block {
+        ahead(self.weight()).await;
+        let body = self.journal.block(self.pending.iter().chain(more));
+        let (hash, bytes) = (hash(&body), body.len() as u64);
+        Block { body, hash, bytes, entries: self.pending.len() + more.len() }
+    }
+
+    /// Commits what is pending.
+    ///
+    /// # Errors
+    /// `ThreadBusy` if another process has taken the run over, and those of the store.
+    pub(crate) async fn flush(&mut self) -> Result<()> {
+        self.flush_with(Vec::new()).await
+    }
+
+    /// Commits what is pending, with changes that have no condition.
+    ///
+    /// # Errors
+    /// As [`Driver::flush`].
+    pub(crate) async fn flush_with(&mut self, others: Vec<Change>) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..ATTEMPTS {
+            if self.try_flush(others.clone()).await? {
+                return Ok(());
+            }
+        }
+        Err(contended())
+    }
+
+    /// Commits what is pending, with other changes. `false`: a condition of those did not hold, and nothing was written.
+    ///
+    /// # Errors
+    /// As [`Driver::flush`].
+    pub(crate) async fn try_flush(&mut self, others: Vec<Change>) -> Result<bool> {
+        let (block, handle) = (self.block(&[]).await, self.handle);
+        self.try_commit(block, others, &handle.engine_limits).await
+    }
+
+    /// Commits a block of what is pending, with other changes, within these limits. `false`: a condition of those did not
+    /// hold, and nothing was written.
+    ///
+    /// # Errors
+    /// As [`Driver::flush`].
+    pub(crate) async fn try_commit(&mut self, block: Block, others: Vec<Change>, limits: &Limits) -> Result<bool> {
+        let (hash, bytes) = (block.hash, block.bytes);
+        let mut changes = self.journal.appended(block.body);
+        changes.extend(self.kept.changes(&self.access)?);
+        changes.extend(others);
+        match self.access.commit(changes, limits, Durability::Sync).await? {
+            Committed::Done => {
+                self.committed(hash, bytes);
+                Ok(true)
+            }
+            Committed::Conflict(at) if at < CONDITIONS => Err(fenced(&self.state.run_id)),
+            Committed::Conflict(_) => {
+                self.kept.look_again(&self.access).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// To be called when a block with everything that is pending is in the store.
+    pub(crate) fn committed(&mut self, hash: BlockHash, bytes: u64) {
+        let entries = std::mem::take(&mut self.pending);
+        let first = self.journal.end.next;
+        self.journal.end = self.journal.end.behind(hash, bytes, entries.len());
+        self.kept = Kept::default();
+        self.live.committed(&self.state.run_id, (first..).zip(&entries));
+    }
+
+    /// About how many bytes the next commit writes.
+    fn weight(&self) -> u64 {
+        self.pending.iter().map(Entry::weight).sum::<u64>() + self.kept.weight() as u64
+    }
+}

@@ -1,0 +1,206 @@
+//! Takes the next step of a run until the run ends or waits for a person. The steps are in `steps`; here is what they share.
+
+mod budget;
+mod commit;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::Access;
+use tokio::time::Instant;
+
+pub(crate) use commit::Block;
+
+use super::agents::{AgentRules, Agents};
+use super::events::{CutOff, Entry, Event, FailureCode, Limit, Nothing, RunFailed, RunFailure, RunLimited, damaged};
+use super::follow::{Live, Registered};
+use super::host::Callbacks;
+use super::journal::{Journal, RunHead};
+use super::lifecycle::{Renewal, end};
+use super::state::{Next, RunState};
+use super::steps::{self, BrokenAnswers};
+use crate::handle::TenantHandle;
+use crate::references::Kept;
+
+/// Why a run stops.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It is cancelled.
+    Cancelled,
+    /// One of its limits is reached.
+    Limited(Limit),
+    /// A model, a callback or the spec has failed it.
+    Failed(RunFailure),
+    /// It cannot go on here. Its journal is as it was.
+    Error(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// A failure that will come again.
+pub(crate) fn failed(code: FailureCode, message: &str) -> Stop {
+    Stop::Failed(RunFailure { code, message: message.to_owned(), retryable: false, retry_after_ms: None })
+}
+
+/// A run that this process works at.
+pub(crate) struct Driver<'a> {
+    pub(crate) handle: &'a TenantHandle,
+    pub(crate) access: Access,
+    pub(crate) host: &'a dyn Callbacks,
+    pub(crate) live: Arc<Live>,
+    pub(crate) state: RunState,
+    pub(crate) journal: Journal,
+    pub(crate) head: RunHead,
+    /// Entries that the state has and the journal does not have yet.
+    pub(crate) pending: Vec<Entry>,
+    /// References that the next commit keeps.
+    pub(crate) kept: Kept,
+    /// The messages of the thread before the run.
+    pub(crate) history: Vec<String>,
+    /// How many messages of each agent the host has.
+    pub(crate) sent: HashMap<u64, usize>,
+    /// The agents that the host knows.
+    pub(crate) introduced: HashSet<String>,
+    /// Answers of models that broke off and that no entry mentions yet.
+    pub(crate) broken: BrokenAnswers,
+    /// The approvals that the host's approver was asked about.
+    pub(crate) asked: HashSet<String>,
+    began: Instant,
+    /// How long the run was worked at before, in milliseconds.
+    active_before: u64,
+}
+
+impl<'a> Driver<'a> {
+    /// A run that goes on from this state.
+    pub(crate) fn new(
+        handle: &'a TenantHandle,
+        access: Access,
+        host: &'a dyn Callbacks,
+        registered: &Registered,
+        state: RunState,
+        journal: Journal,
+        head: RunHead,
+        history: Vec<String>,
+    ) -> Self {
+        Self {
+            handle,
+            access,
+            host,
+            live: registered.live.clone(),
+            active_before: state.active_ms,
+            state,
+            journal,
+            head,
+            pending: Vec::new(),
+            kept: Kept::default(),
+            history,
+            sent: HashMap::new(),
+            introduced: HashSet::new(),
+            broken: BrokenAnswers::default(),
+            asked: HashSet::new(),
+            began: Instant::now(),
+        }
+    }
+
+    /// Goes on until the run ends or is suspended.
+    ///
+    /// # Errors
+    /// `ThreadBusy` once another process has taken the run over, and those of the store; then the run is interrupted.
+    pub(crate) async fn work(&mut self) -> Result<()> {
+        let renewal = Renewal {
+            access: self.access.clone(),
+            run_id: self.state.run_id.clone(),
+            live: self.live.clone(),
+            limits: self.handle.engine_limits.clone(),
+            owner: (self.journal.owner, self.journal.version),
+        };
+        renewal.during(self.drive()).await
+    }
+
+    async fn drive(&mut self) -> Result<()> {
+        loop {
+            let outcome = match self.state.next() {
+                Next::Ended => return Ok(()),
+                next => self.take(next).await,
+            };
+            let stop = match outcome {
+                Ok(true) => continue,
+                Ok(false) => return Ok(()),
+                Err(Stop::Error(error)) => return Err(error),
+                Err(stop) => stop,
+            };
+            let cut_off = self.broken.cut_off();
+            let event = match stop {
+                Stop::Limited(limit) => Event::RunLimited(RunLimited { limit }, cut_off),
+                Stop::Failed(error) => Event::RunFailed(RunFailed { error }, cut_off),
+                Stop::Cancelled | Stop::Error(_) => Event::RunCancelled(Nothing {}, cut_off),
+            };
+            end(self, event).await?;
+        }
+    }
+
+    /// Ends the run as cancelled.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn cancel(&mut self) -> Result<()> {
+        end(self, Event::RunCancelled(Nothing {}, CutOff::default())).await
+    }
+
+    /// Takes a step. `false`: the run is suspended.
+    async fn take(&mut self, next: Next) -> Result<bool, Stop> {
+        self.check_stopped()?;
+        steps::take(self, next).await
+    }
+
+    /// The agents and tools of the spec.
+    pub(crate) fn agents(&self) -> &'a Agents {
+        &self.handle.catalogue.agents
+    }
+
+    /// The rules of the last agent.
+    pub(crate) fn agent(&self) -> Result<&'a AgentRules, Stop> {
+        let name = self.state.agent().unwrap_or_default();
+        self.agents().agent(name).ok_or_else(|| {
+            let told =
+                format!("The agent {name} is not in the spec any more. Resume with a spec that has it, or start anew.");
+            failed(FailureCode::Internal, &told)
+        })
+    }
+
+    /// The time of a new entry, in epoch milliseconds: never before that of the last one.
+    pub(crate) fn now(&self) -> u64 {
+        self.access.now().max(self.state.updated_at)
+    }
+
+    /// Applies an event of now about no agent, to be committed with the next block.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if it does not fit.
+    pub(crate) fn note_run(&mut self, event: Event) -> Result<()> {
+        self.note_entry(Entry::new(self.now(), event))
+    }
+
+    /// The same about the last agent.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if it does not fit.
+    pub(crate) fn note(&mut self, event: Event) -> Result<()> {
+        self.note_entry(Entry::new(self.now(), event).about(self.state.agent()))
+    }
+
+    /// The same for an entry.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if it does not fit.
+    pub(crate) fn note_entry(&mut self, entry: Entry) -> Result<()> {
+        self.state.apply(&entry).ok_or_else(damaged)?;
+        self.pending.push(entry);
+        Ok(())
+    }
+}

@@ -1,0 +1,347 @@
+//! The types of events: the one list of them. Each has what consumers see and, for some, what only the loop needs. Both are
+//! stored under these names and in this order; `docs/format/runs.md` and `ts/types/events.ts` are checked against them.
+
+use bailiwick_model::Result;
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::spec::{AgentRole, RunLimits};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::damaged;
+use super::fields::{
+    ApprovalShown, BrokenOff, DecisionShown, FinishReason, Limit, Nothing, PREVIEW, PlanBegun, RunFailure, ToolFailure,
+};
+use super::object::ObjectWriter;
+use super::parts::Part;
+use super::usage::{TokenUsage, Usage};
+
+/// Makes [`Event`] from the table below: the enum, its names, and how each type is read and written.
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:literal => $variant:ident($shown:ty $(, $internal:ident: $kept:ty)?);)*) => {
+        /// What happened in a run.
+        #[derive(Debug, Clone, PartialEq)]
+        pub(crate) enum Event {
+            $($(#[$doc])* $variant($shown $(, $kept)?),)*
+        }
+
+        impl Event {
+            /// The names of all types.
+            #[cfg(test)]
+            pub(super) const NAMES: &[&str] = &[$($name),*];
+
+            /// The name of its type, such as `tool.called`.
+            pub(crate) fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(..) => $name,)*
+                }
+            }
+
+            /// Reads an event of a type.
+            pub(super) fn read(kind: &str, shown: Json, internal: Json) -> Result<Self> {
+                match kind {
+                    $($name => {
+                        $(let $internal: $kept = json::from_value(internal)?;)?
+                        Ok(Self::$variant(json::from_value(shown)? $(, $internal)?))
+                    })*
+                    _ => Err(damaged()),
+                }
+            }
+
+            /// Writes what consumers see of it.
+            pub(super) fn write_shown(&self, object: &mut ObjectWriter<'_>) {
+                match self {
+                    $(Self::$variant(shown, ..) => object.add(shown),)*
+                }
+            }
+
+            /// Writes what only the loop needs.
+            pub(super) fn write_internal(&self, object: &mut ObjectWriter<'_>) {
+                match self {
+                    $(Self::$variant(_ $(, $internal)?) => { $(object.add($internal);)? })*
+                }
+            }
+        }
+    };
+}
+
+events! {
+    /// The run began.
+    "run.started" => RunStarted(RunStarted, context: RunContext);
+    /// An agent began: the one that was asked, or one that another calls.
+    "agent.started" => AgentStarted(Nothing, begun: AgentBegun);
+    /// An agent is done.
+    "agent.completed" => AgentCompleted(Nothing, answer: AgentAnswer);
+    /// A model answered.
+    "model.completed" => ModelCompleted(ModelCompleted, answer: ModelAnswer);
+    /// A tool is called.
+    "tool.called" => ToolCalled(ToolCalled, intent: WriteIntent);
+    /// A call has a result.
+    "tool.completed" => ToolCompleted(ToolCompleted);
+    /// A call failed, or was not made.
+    "tool.failed" => ToolFailed(ToolFailed);
+    /// A result is kept as a reference.
+    "reference.created" => ReferenceCreated(ReferenceCreated);
+    /// The plan of a planner is saved.
+    "plan.saved" => PlanSaved(PlanSaved);
+    /// A person is asked about a call or a plan.
+    "approval.requested" => ApprovalRequested(ApprovalRequested, call: AskedCall);
+    /// An approval ended.
+    "approval.decided" => ApprovalDecided(ApprovalDecided, call: DecidedCall);
+    /// The run waits for approvals, and no process works at it.
+    "run.suspended" => RunSuspended(RunSuspended);
+    /// The run is done.
+    "run.completed" => RunCompleted(RunCompleted, cut_off: CutOff);
+    /// The run failed.
+    "run.failed" => RunFailed(RunFailed, cut_off: CutOff);
+    /// One of the run's limits ended it.
+    "run.limited" => RunLimited(RunLimited, cut_off: CutOff);
+    /// The run was cancelled.
+    "run.cancelled" => RunCancelled(Nothing, cut_off: CutOff);
+}
+
+impl Event {
+    /// What an end says of the answer that it cut off. `None` for an event that is no end.
+    pub(crate) fn cut_off(&self) -> Option<&CutOff> {
+        match self {
+            Self::RunCompleted(_, cut_off)
+            | Self::RunFailed(_, cut_off)
+            | Self::RunLimited(_, cut_off)
+            | Self::RunCancelled(_, cut_off) => Some(cut_off),
+            _ => None,
+        }
+    }
+
+    /// About how many bytes it is written with: of what may be large alone.
+    pub(super) fn weight(&self) -> u64 {
+        match self {
+            Self::RunStarted(started, _) => started.prompt.weight(),
+            Self::AgentStarted(_, AgentBegun::Plan { plan, .. }) => plan.steps.weight(),
+            Self::AgentStarted(_, AgentBegun::Task { task, .. }) => task.weight(),
+            Self::AgentCompleted(_, answer) => answer.text.len() as u64 + answer.output.weight(),
+            Self::ModelCompleted(_, answer) => answer.parts.iter().map(Part::weight).sum(),
+            Self::ToolCalled(called, _) => called.input.weight(),
+            Self::ToolCompleted(completed) => completed.result.weight(),
+            Self::RunCompleted(completed, _) => completed.text.len() as u64 + completed.output.weight(),
+            _ => 0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunStarted {
+    /// A text, or an array of text and file parts.
+    pub(crate) prompt: Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RunContext {
+    pub(crate) thread_id: String,
+    pub(crate) agent: String,
+    pub(crate) limits: RunLimits,
+    /// How many messages the thread had before.
+    pub(crate) base: u64,
+    /// The W3C `traceparent` of the span in which it was begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<String>,
+}
+
+/// What an agent begins with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum AgentBegun {
+    /// A plan to run. With a call if another agent's model asked for that.
+    Plan {
+        role: AgentRole,
+        /// How long the run had been worked at, in milliseconds.
+        #[serde(default)]
+        active: u64,
+        plan: PlanBegun,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        call: Option<String>,
+    },
+    /// A task of another agent.
+    Task {
+        role: AgentRole,
+        call: String,
+        #[serde(default)]
+        active: u64,
+        /// Parts of a message.
+        task: Json,
+    },
+    /// The prompt of the run.
+    Prompt { role: AgentRole },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AgentAnswer {
+    pub(crate) text: String,
+    /// What fits the agent's output schema, if it has one; else the text.
+    pub(crate) output: Json,
+    /// Whether it could not do what it was asked.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) failed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ModelCompleted {
+    pub(crate) model: String,
+    pub(crate) usage: TokenUsage,
+    pub(crate) finish_reason: FinishReason,
+    /// What the provider did not do as asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ModelAnswer {
+    pub(crate) message_id: String,
+    /// How long the run has been worked at, in milliseconds.
+    pub(crate) active: u64,
+    /// Tokens of answers that broke off and were asked for again.
+    #[serde(default, skip_serializing_if = "Usage::is_empty")]
+    pub(crate) lost: Usage,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<Json>,
+    /// Why the answer will not do, as its model is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) correction: Option<String>,
+    pub(crate) parts: Vec<Part>,
+    /// The calls whose arguments could not be read, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unread: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ToolCalled {
+    pub(crate) call_id: String,
+    pub(crate) tool: String,
+    pub(crate) input: Json,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WriteIntent {
+    /// Of a tool that changes something: the hash of its definition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) writing: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ToolCompleted {
+    pub(crate) call_id: String,
+    /// The result, or what a model is shown of it: a [`super::ReferencedResult`].
+    pub(crate) result: Json,
+    /// The reference that the result is kept as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reference: Option<String>,
+}
+
+impl ToolCompleted {
+    /// The same without the preview of the result.
+    pub(super) fn stored(&self) -> Self {
+        let mut stored = self.clone();
+        if let Json::Object(members) = &mut stored.result {
+            members.retain(|(key, _)| key != PREVIEW);
+        }
+        stored
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ToolFailed {
+    pub(crate) call_id: String,
+    pub(crate) error: ToolFailure,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ReferenceCreated {
+    pub(crate) reference: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlanSaved {
+    pub(crate) plan_id: String,
+    pub(crate) version: u64,
+    pub(crate) hash: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ApprovalRequested {
+    pub(crate) approval: ApprovalShown,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AskedCall {
+    /// The call that waits; absent for a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) call_id: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ApprovalDecided {
+    pub(crate) record: DecisionShown,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DecidedCall {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) call_id: Option<String>,
+    /// Whether a person is asked again, because the tool's definition changed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) again: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunSuspended {
+    pub(crate) approvals: Vec<ApprovalShown>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RunCompleted {
+    pub(crate) text: String,
+    pub(crate) output: Json,
+    /// How the last answer of the agent that was asked ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) finish_reason: Option<FinishReason>,
+    pub(crate) usage: Usage,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunFailed {
+    pub(crate) error: RunFailure,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunLimited {
+    pub(crate) limit: Limit,
+}
+
+/// What an end says of an answer that it cut off.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CutOff {
+    /// Tokens of answers that broke off.
+    #[serde(default, skip_serializing_if = "Usage::is_empty")]
+    pub(crate) lost: Usage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) broken_off: Option<BrokenOff>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// A value that is there, be it null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
+}

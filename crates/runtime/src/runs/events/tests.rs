@@ -1,0 +1,240 @@
+//! Every type of event: read as it was written, and named in the documents as it is here.
+
+use std::collections::BTreeSet;
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
+use bailiwick_model::spec::{AgentRole, RunLimits};
+
+use super::*;
+use crate::runs::journal::{NO_BLOCK, read, write};
+
+fn parsed(text: &str) -> Json {
+    json::parse(text.as_bytes(), &json::Limits::default()).unwrap()
+}
+
+fn approval() -> ApprovalShown {
+    let text = r#"{"approvalId":"approval_a","runId":"run_a","threadId":"thr_a","status":"pending","subject":{"tool":"t","input":[1]},"subjectHash":"00","requestedBy":"ann","createdAt":1,"expiresAt":2}"#;
+    json::from_value(parsed(text)).unwrap()
+}
+
+fn usage() -> Usage {
+    json::from_value(parsed(r#"{"test/one":{"inputTokens":7},"test/two":{"outputTokens":1}}"#)).unwrap()
+}
+
+fn cut_off() -> CutOff {
+    let parts = vec![Part::Text { text: "I".to_owned(), metadata: None }];
+    let (agent, message_id) = ("front".to_owned(), "run_a-9".to_owned());
+    let unread = vec![("c".to_owned(), "why".to_owned())];
+    CutOff { lost: usage(), broken_off: Some(BrokenOff { agent, message_id, parts, unread }) }
+}
+
+fn model_answer() -> ModelAnswer {
+    let metadata = Some(parsed(r#"{"signature":"s"}"#));
+    let parts = vec![
+        Part::Reasoning { text: "Hm".to_owned(), metadata: metadata.clone() },
+        Part::Text { text: "So".to_owned(), metadata },
+        Part::Opaque { provider: "p".to_owned(), data: Json::Null },
+        Part::ToolCall { call_id: "c".to_owned(), tool: "t".to_owned(), input: Json::from("{"), metadata: None },
+    ];
+    ModelAnswer {
+        message_id: "run_a-1".to_owned(),
+        active: 5,
+        lost: usage(),
+        output: Some(Json::Null),
+        correction: Some("No.".to_owned()),
+        parts,
+        unread: vec![("c".to_owned(), "EOF".to_owned())],
+    }
+}
+
+fn decision() -> DecisionShown {
+    DecisionShown::of(&ApprovalRecord {
+        sequence: 3,
+        approval_id: "approval_a".to_owned(),
+        decision: Decision::Withdrawn,
+        actor: Some("bob".to_owned()),
+        reason: Some("late".to_owned()),
+        subject_hash: [1; 32],
+        requested_by: Some("ann".to_owned()),
+        requested_at: 1,
+        decided_at: 2,
+    })
+}
+
+/// An event of each type, with all that it may have. A task stands for the other two ways in which an agent begins.
+fn full() -> Vec<Event> {
+    let text = |text: &str| text.to_owned();
+    let begun = PlanBegun {
+        plan_id: text("plan_a"),
+        version: 1,
+        hash: text("h"),
+        steps: parsed(r#"[{"id":"s","tool":"t","input":{}}]"#),
+        definition: Some(text("d")),
+    };
+    let limits = RunLimits { max_steps: Some(3), ..RunLimits::default() };
+    let context =
+        RunContext { thread_id: text("thr_a"), agent: text("front"), limits, base: 0, trace: Some(text("00-1-2-01")) };
+    let (role, call, active) = (AgentRole::Executor, Some(text("c")), 4);
+    let error =
+        RunFailure { code: FailureCode::ModelFailed, message: text("m"), retryable: true, retry_after_ms: Some(9) };
+    vec![
+        Event::RunStarted(RunStarted { prompt: Json::from("x"), actor: Some(text("ann")) }, context),
+        Event::AgentStarted(Nothing {}, AgentBegun::Plan { role, active, plan: begun, call }),
+        Event::AgentStarted(
+            Nothing {},
+            AgentBegun::Task { role: AgentRole::Planner, call: text("c"), active, task: parsed("[]") },
+        ),
+        Event::AgentStarted(Nothing {}, AgentBegun::Prompt { role: AgentRole::Coordinator }),
+        Event::AgentCompleted(Nothing {}, AgentAnswer { text: text("So"), output: Json::Null, failed: true }),
+        Event::ModelCompleted(
+            ModelCompleted {
+                model: text("test/one"),
+                usage: TokenUsage::default(),
+                finish_reason: FinishReason::ToolCalls,
+                warnings: vec![text("w")],
+            },
+            model_answer(),
+        ),
+        Event::ToolCalled(
+            ToolCalled { call_id: text("c"), tool: text("t"), input: Json::Null },
+            WriteIntent { writing: Some(text("d")) },
+        ),
+        Event::ToolCompleted(ToolCompleted {
+            call_id: text("c"),
+            result: parsed(r#"{"reference":"ref_a","type":"rows","byteLength":9}"#),
+            reference: Some(text("ref_a")),
+        }),
+        Event::ToolFailed(ToolFailed { call_id: text("c"), error: ToolFailure::new("REJECTED", "No.") }),
+        Event::ReferenceCreated(ReferenceCreated { reference: text("ref_a") }),
+        Event::PlanSaved(PlanSaved { plan_id: text("plan_a"), version: 1, hash: text("h") }),
+        Event::ApprovalRequested(ApprovalRequested { approval: approval() }, AskedCall { call_id: Some(text("c")) }),
+        Event::ApprovalDecided(
+            ApprovalDecided { record: decision() },
+            DecidedCall { call_id: Some(text("c")), again: true },
+        ),
+        Event::RunSuspended(RunSuspended { approvals: vec![approval()] }),
+        Event::RunCompleted(
+            RunCompleted {
+                text: text("So"),
+                output: Json::Null,
+                finish_reason: Some(FinishReason::Stop),
+                usage: usage(),
+            },
+            cut_off(),
+        ),
+        Event::RunFailed(RunFailed { error }, cut_off()),
+        Event::RunLimited(RunLimited { limit: Limit::Duration }, cut_off()),
+        Event::RunCancelled(Nothing {}, cut_off()),
+    ]
+}
+
+fn entry(event: Event) -> Entry {
+    let thread = ThreadProgress { threaded: Some(4), told: vec!["c".to_owned()] };
+    Entry { thread, ..Entry::new(7, event).about(Some("front")) }
+}
+
+#[test]
+fn every_type_of_event_is_read_as_it_was_written() {
+    let of_types: BTreeSet<&str> = full().iter().map(Event::kind).collect();
+    assert_eq!(of_types, Event::NAMES.iter().copied().collect(), "each type has an example here");
+    let mut entries: Vec<Entry> = full().into_iter().map(entry).collect();
+    entries.extend(full().into_iter().map(|event| Entry::new(0, event)));
+    let gone = ApprovalDecided { record: DecisionShown::gone("approval_a") };
+    let decided = DecidedCall { call_id: None, again: false };
+    entries.push(Entry::new(1, Event::ApprovalDecided(gone, decided)));
+    let block = write(&NO_BLOCK, &entries);
+    assert_eq!(read(&block), Ok((NO_BLOCK, entries)));
+}
+
+#[test]
+fn a_preview_is_not_stored_twice() {
+    let result = parsed(r#"{"type":"rows","glimpse":"much"}"#);
+    let completed = |reference: Option<&str>| {
+        let (call_id, reference) = ("c".to_owned(), reference.map(str::to_owned));
+        Entry::new(5, Event::ToolCompleted(ToolCompleted { call_id, result: result.clone(), reference }))
+    };
+    let (kept, inline) = (completed(Some("ref_x")), completed(None));
+    let mut stored = read(&write(&NO_BLOCK, [&kept, &inline])).unwrap().1;
+    assert_eq!(stored[1], inline);
+    assert_ne!(stored[0], kept);
+    stored[0].restore_preview(Json::from("much"));
+    assert_eq!(stored[0], kept);
+}
+
+#[test]
+fn consumers_get_the_run_and_the_sequence_behind_the_type() {
+    let cancelled = Entry::new(6, Event::RunCancelled(Nothing {}, CutOff::default()));
+    assert_eq!(cancelled.json("run_a", 7), r#"{"type":"run.cancelled","runId":"run_a","sequence":7,"at":6}"#);
+}
+
+fn keys(object: &Json) -> BTreeSet<String> {
+    object.as_object().unwrap().iter().map(|(key, _)| key.clone()).collect()
+}
+
+fn document(path: &str) -> String {
+    std::fs::read_to_string(format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// The keys of all examples of a type: as consumers see them, and as only the loop has them.
+fn fields(kind: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut shown, mut internal) = (BTreeSet::new(), BTreeSet::new());
+    for event in full().into_iter().filter(|event| event.kind() == kind) {
+        let entry = Entry::new(1, event);
+        shown.extend(keys(&parsed(&entry.json("run_a", 1))));
+        let mut text = Vec::new();
+        entry.write_internal(&mut text);
+        if !text.is_empty() {
+            internal.extend(keys(&parsed(std::str::from_utf8(&text).unwrap())));
+        }
+    }
+    for common in ["type", "runId", "sequence", "at"] {
+        shown.remove(common);
+    }
+    (shown, internal)
+}
+
+fn words(text: &str) -> BTreeSet<String> {
+    let words = text.split(',').map(|word| word.trim_matches(|character: char| !character.is_ascii_alphanumeric()));
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_document_of_the_format_names_the_events_and_their_fields() {
+    let document = document("docs/format/runs.md");
+    let rows: Vec<Vec<&str>> = document
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.matches('|').count() == 4)
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    for kind in Event::NAMES {
+        let row = rows.iter().find(|row| row[0] == format!("`{kind}`") && !row[1].contains(' ') | row[1].contains(','));
+        let row = row.unwrap_or_else(|| panic!("{kind} is missing"));
+        let (mut shown, internal) = fields(kind);
+        if *kind == "approval.requested" {
+            // Consumers are shown a field that only the loop stores.
+            shown.remove("callId");
+        }
+        assert_eq!((words(row[1]), words(row[2])), (shown, internal), "{kind}");
+    }
+}
+
+#[test]
+fn the_types_for_consumers_name_the_events_and_their_fields() {
+    let source = document("ts/types/events.ts");
+    let events = source.split("export type JournaledEvent").nth(1).unwrap().split("\n  )\n").next().unwrap();
+    let mut named = BTreeSet::new();
+    for member in events.split("readonly type:").skip(1) {
+        let (kinds, members) = member.split_once([';', '\n', '}']).unwrap();
+        let fields_here: BTreeSet<String> = members
+            .split("readonly ")
+            .filter_map(|field| field.split_once(':').map(|(name, _)| name.trim_end_matches('?').to_owned()))
+            .filter(|name| name.chars().all(|character| character.is_ascii_alphanumeric()) && name != "agent")
+            .collect();
+        for kind in kinds.split('\'').skip(1).step_by(2) {
+            assert_eq!(fields_here, fields(kind).0, "{kind}");
+            named.insert(kind.to_owned());
+        }
+    }
+    assert_eq!(named, Event::NAMES.iter().map(|name| (*name).to_owned()).collect());
+}

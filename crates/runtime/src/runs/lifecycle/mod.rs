@@ -1,0 +1,14 @@
+//! The life of a run: started, resumed, cancelled and ended.
+
+mod end;
+mod lease;
+mod request;
+mod result;
+mod resume;
+mod start;
+mod thread;
+
+pub(crate) use end::{end, finish, head_after, head_changes, withdraw_all};
+pub(crate) use lease::Renewal;
+pub use request::{PreparedRun, RunRequest};
+pub(crate) use thread::{flush_thread, thread_changes, thread_lags, thread_progress};

@@ -1,0 +1,61 @@
+//! The result of a run, from its journal.
+
+use bailiwick_model::json::{self, Json};
+use serde::Serialize;
+
+use crate::runs::events::{
+    ApprovalShown, Event, FinishReason, Limit, RunCompleted, RunFailed, RunFailure, RunLimited, RunSuspended, Usage,
+};
+use crate::runs::state::RunState;
+
+/// A `RunResult`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RunResult<'a> {
+    run_id: &'a str,
+    thread_id: &'a str,
+    status: &'static str,
+    text: String,
+    usage: &'a Usage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approvals: Option<&'a [ApprovalShown]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<Limit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a RunFailure>,
+    /// From the answer itself, so that runs have it whose end was written without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<FinishReason>,
+}
+
+/// The `RunResult` as JSON text.
+pub(super) fn result(state: &RunState) -> String {
+    let status = state.rest.as_ref().and_then(|event| event.kind().strip_prefix("run."));
+    let mut result = RunResult {
+        run_id: &state.run_id,
+        thread_id: &state.thread_id,
+        status: status.unwrap_or("interrupted"),
+        text: String::new(),
+        usage: &state.usage,
+        output: None,
+        approvals: None,
+        limit: None,
+        error: None,
+        finish_reason: None,
+    };
+    match &state.rest {
+        Some(Event::RunCompleted(RunCompleted { text, output, .. }, _)) => {
+            result.text.clone_from(text);
+            (result.output, result.finish_reason) = (Some(output), state.finish_reason);
+            return json::to_text(&result);
+        }
+        Some(Event::RunSuspended(RunSuspended { approvals })) => result.approvals = Some(approvals),
+        Some(Event::RunLimited(RunLimited { limit }, _)) => result.limit = Some(*limit),
+        Some(Event::RunFailed(RunFailed { error }, _)) => result.error = Some(error),
+        _ => {}
+    }
+    result.text = state.last_text();
+    json::to_text(&result)
+}

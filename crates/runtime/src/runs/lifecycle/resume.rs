@@ -1,0 +1,206 @@
+//! Resuming a run from its journal, and cancelling one that no process works at.
+
+use std::sync::Arc;
+
+use bailiwick_model::{Error, Issue, Result};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Limits, When};
+
+use super::lease;
+use super::result::result;
+use super::start::HISTORY_BYTES;
+use crate::retry::{ATTEMPTS, contended};
+use crate::runs::Runs;
+use crate::runs::driver::Driver;
+use crate::runs::follow::Registered;
+use crate::runs::host::{Callbacks, NoHost};
+use crate::runs::journal::{
+    Journal, KIND, Owner, Replayed, RunHead, RunStatus, owner_name, read_head, replay, run_name,
+};
+use crate::runs::steps::still_waits;
+use crate::threads::{history, thread_is_there};
+
+/// Which runs are taken over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TakeOver {
+    /// Those that no process works at.
+    IfUnowned,
+    Always,
+}
+
+impl<'a> Runs<'a> {
+    /// Resumes a run from its journal, until there is a result: the JSON text of a `RunResult`.
+    ///
+    /// # Errors
+    /// `NotFound`; `ThreadBusy` if a process works at it; `StoreCorrupt`, which its followers get, too; `Closed`, and those of
+    /// the store.
+    pub async fn resume(self, run_id: &str, host: &dyn Callbacks) -> Result<String> {
+        let handle = self.handle;
+        let outcome = handle.scope.unless_closed(&handle.closing, self.go_on(run_id, host)).await;
+        self.live().record_failure(run_id, &outcome);
+        outcome
+    }
+
+    /// Ends a run that is not over: its approvals are withdrawn and its thread is free. Does nothing to one that is over.
+    ///
+    /// # Errors
+    /// `NotFound`, `Closed`, and those of the store.
+    pub async fn cancel(self, run_id: &str) -> Result<()> {
+        let handle = self.handle;
+        handle.scope.unless_closed(&handle.closing, self.end(run_id)).await
+    }
+
+    async fn go_on(self, run_id: &str, host: &dyn Callbacks) -> Result<String> {
+        if self.handle.catalogue.agents.is_empty() {
+            return Err(no_agents());
+        }
+        let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some((head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
+        if head.status.is_end() {
+            return Ok(result(&replay(&access, &head).await?.state));
+        }
+        let mut replayed = None;
+        if head.status == RunStatus::Suspended && !host.has_approver() {
+            let read = replay(&access, &head).await?;
+            if still_waits(self.handle, &read.state).await? {
+                return Ok(result(&read.state));
+            }
+            replayed = Some((head, read));
+        }
+        let registered = self
+            .live()
+            .register(run_id)
+            .ok_or_else(|| running(run_id, "This run is at work already. Follow it with runs.follow."))?;
+        let taken = self.take_over(access.clone(), run_id, &registered, host, TakeOver::IfUnowned, replayed).await?;
+        let Some(mut driver) = taken else {
+            // It has ended meanwhile.
+            let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
+            return Ok(result(&replay(&access, &head).await?.state));
+        };
+        if thread_is_there(&driver.access, &driver.state.thread_id).await? {
+            driver.work().await?;
+        } else {
+            // The rest of a conversation that is gone is not done any more, approved or not.
+            driver.cancel().await?;
+        }
+        Ok(result(&driver.state))
+    }
+
+    async fn end(self, run_id: &str) -> Result<()> {
+        if let Some(live) = self.live().get(run_id) {
+            let mut changes = live.changes();
+            live.cancelled.cancel();
+            while self.live().get(run_id).is_some_and(|now| Arc::ptr_eq(&now, &live)) {
+                changes.mark_unchanged();
+                if self.live().get(run_id).is_none() || changes.changed().await.is_err() {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
+        let Some((head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
+        if head.status.is_end() {
+            return Ok(());
+        }
+        let registered = self.live().register(run_id);
+        let registered =
+            registered.ok_or_else(|| running(run_id, "This run has just been resumed. Cancel it again."))?;
+        match self.take_over(access, run_id, &registered, &NoHost, TakeOver::Always, None).await? {
+            Some(mut driver) => driver.cancel().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Makes this process the owner of a run. `None`: it has ended. `replayed`: the run as it was read already, if it was, with
+    /// its record.
+    async fn take_over<'b>(
+        self,
+        access: Access,
+        run_id: &str,
+        registered: &Registered,
+        host: &'b dyn Callbacks,
+        take_over: TakeOver,
+        mut replayed: Option<(RunHead, Replayed)>,
+    ) -> Result<Option<Driver<'b>>>
+    where
+        'a: 'b,
+    {
+        for _ in 0..ATTEMPTS {
+            let (before, record) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
+            if before.status.is_end() {
+                return Ok(None);
+            }
+            let (owner, when) = self.next_owner(&access, &before, take_over).await?;
+            let found = match replayed.take() {
+                Some((head, found)) if head.next == before.next && head.hash == before.hash => found,
+                _ => replay(&access, &before).await?,
+            };
+            if take_over == TakeOver::IfUnowned {
+                self.check_agents(&found)?;
+            }
+            let expires_at = self.unfinished_until(&access)?;
+            let head = RunHead { status: RunStatus::Running, ..before.clone() };
+            let (area, name, body) = (Area::Record, run_name(&access, run_id), head.write());
+            let (counted, when_head) = (Some(found.end.bytes), When::Version(record.version));
+            let mut changes = vec![
+                owner.written(owner_name(&access, &head.thread_id), when, expires_at),
+                Change::Write { kind: KIND, area, name, body, expires_at, counted, when: when_head },
+            ];
+            changes.extend(head.listed(name, Some(before.status), expires_at));
+            changes.extend(lease::taken(&access, run_id));
+            // What it counts is there already: no limit keeps a run from being cancelled.
+            if access.commit(changes, &Limits::default(), Durability::Sync).await? != Committed::Done {
+                continue;
+            }
+            // The former owner may have appended until it was fenced.
+            let found = found.read_on(&access).await?;
+            let journal = Journal::of(&access, &owner, &head.thread_id, found.end, expires_at).await?;
+            let history = history(&access, &head.thread_id, found.state.base, HISTORY_BYTES).await?;
+            registered.live.begin_at(found.end.next);
+            let driver = Driver::new(self.handle, access, host, registered, found.state, journal, head, history);
+            return Ok(Some(driver));
+        }
+        Err(contended())
+    }
+
+    /// The owner that this process becomes, and the condition under which it does.
+    async fn next_owner(self, access: &Access, head: &RunHead, take_over: TakeOver) -> Result<(Owner, When)> {
+        let run_id = head.run_id.as_str();
+        let (epoch, when) = match Owner::read(access, &head.thread_id).await? {
+            Some((owner, version)) if owner.run_id == run_id => (owner.epoch, When::Version(version)),
+            Some((owner, _)) => return Err(self.busy_with(access, &owner.run_id).await?),
+            None => (0, When::Absent),
+        };
+        // A lease that is taken after this was read comes with another owner, and so with a conflict.
+        let may_be_leased = take_over == TakeOver::IfUnowned && head.status == RunStatus::Running;
+        if may_be_leased && lease::held_elsewhere(access, &[run_id]).await? == [true] {
+            return Err(lease::elsewhere(run_id));
+        }
+        Ok((Owner { run_id: run_id.to_owned(), epoch: epoch + 1 }, when))
+    }
+
+    /// # Errors
+    /// `Spec` if an agent of the run is not in the spec any more.
+    fn check_agents(self, found: &Replayed) -> Result<()> {
+        let agents = &self.handle.catalogue.agents;
+        match found.state.frames.iter().find(|frame| agents.agent(&frame.agent).is_none()) {
+            Some(frame) => Err(no_such_agent(&frame.agent)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn running(run_id: &str, message: &str) -> Error {
+    Error::run_busy(message, run_id, RunStatus::Running.name())
+}
+
+fn no_agents() -> Error {
+    let message = "This runtime has no agents, so it cannot go on with a run. Resume it with one that has.".to_owned();
+    Error::Spec(vec![Issue { path: "agents".to_owned(), message }])
+}
+
+fn no_such_agent(name: &str) -> Error {
+    let message =
+        format!("The run is at the agent {name}, which is not in this spec. Resume it with a spec that has it.");
+    Error::Spec(vec![Issue { path: "agents".to_owned(), message }])
+}

@@ -1,0 +1,219 @@
+//! The start of a run: its ids, its place on its thread, its first commit.
+
+use bailiwick_model::base32::prefixed_id;
+use bailiwick_model::json::Json;
+use bailiwick_model::spec::{AgentRole, RunLimits};
+use bailiwick_model::{Error, Issue, Result};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, When};
+
+use super::lease;
+use super::request::{PreparedRun, RunRequest};
+use super::result::result;
+use crate::handle::expiry;
+use crate::retry::{ATTEMPTS, contended};
+use crate::runs::Runs;
+use crate::runs::agents::no_front;
+use crate::runs::driver::Driver;
+use crate::runs::events::{AgentBegun, Entry, Event, Nothing, RunContext, RunStarted, Usage, damaged};
+use crate::runs::follow::Registered;
+use crate::runs::host::Callbacks;
+use crate::runs::journal::{
+    End, Journal, KIND, NO_BLOCK, Owner, RunHead, RunStatus, UNFINISHED_MS, block_change, busy, hash, owner_name,
+    read_head, run_name, write,
+};
+use crate::runs::state::{RunState, stricter};
+use crate::threads::{Appends, history, names_files, prompt_message};
+
+/// How much of a thread a model is given, in bytes: about four for each token.
+pub(super) const HISTORY_BYTES: usize = 400_000;
+
+impl<'a> Runs<'a> {
+    /// Gives a new run its ids: no I/O.
+    ///
+    /// # Errors
+    /// `Internal` if the random numbers repeat.
+    pub fn prepare(self) -> Result<PreparedRun> {
+        let scope = &self.handle.scope;
+        let run_id = prefixed_id("run_", &scope.random());
+        let registered = self.live().register(&run_id);
+        let registered = registered.ok_or_else(|| Error::Internal("An id was given out twice.".to_owned()))?;
+        Ok(PreparedRun { run_id, thread_id: prefixed_id("thr_", &scope.random()), registered })
+    }
+
+    /// Runs until there is a result, the JSON text of a `RunResult`.
+    ///
+    /// # Errors
+    /// `Spec` if no agent can be asked, `InvalidInput`, `ThreadBusy`, `Closed`, and those of the store.
+    pub async fn start(self, prepared: PreparedRun, request: RunRequest, host: &dyn Callbacks) -> Result<String> {
+        let handle = self.handle;
+        handle.scope.unless_closed(&handle.closing, self.run(prepared, request, host)).await
+    }
+
+    async fn run(self, prepared: PreparedRun, request: RunRequest, host: &dyn Callbacks) -> Result<String> {
+        let handle = self.handle;
+        let (agent, role) = self.asked_agent(request.specialist.as_deref())?;
+        let thread_id = request.thread_id.clone().unwrap_or_else(|| prepared.thread_id.clone());
+        let now = handle.scope.now();
+        let prompt = prompt_message(&request.prompt, now, &prepared.run_id, request.actor.as_deref())?;
+        if names_files(&prompt) && handle.scope.existing().await?.is_none() {
+            return Err(Error::NotFound);
+        }
+        let access = handle.scope.for_writing().await?;
+        let own = handle.catalogue.agents.agent(&agent).map(|agent| agent.spec.limits).unwrap_or_default();
+        let limits = stricter(&stricter(&request.limits, &handle.run_limits()), &own).or(&RunLimits::DEFAULT);
+        let (run_id, registered) = (prepared.run_id, prepared.registered);
+        let new = NewRun { run_id, request, agent, role, thread_id, limits, prompt };
+        let mut driver = self.begin(access, new, &registered, host).await?;
+        driver.work().await?;
+        Ok(result(&driver.state))
+    }
+
+    fn asked_agent(self, specialist: Option<&str>) -> Result<(String, AgentRole)> {
+        let agents = &self.handle.catalogue.agents;
+        let agent = match specialist {
+            Some(name) => agents.agent(name).filter(|agent| agent.spec.role == AgentRole::Specialist),
+            None => agents.front.as_deref().and_then(|name| agents.agent(name)),
+        };
+        match agent {
+            Some(agent) => Ok((agent.spec.name.clone(), agent.spec.role)),
+            None if specialist.is_some() => {
+                let message = "There is no specialist of this name. Use one of the spec's specialists.".to_owned();
+                Err(Error::Spec(vec![Issue { path: "agents".to_owned(), message }]))
+            }
+            None => Err(no_front()),
+        }
+    }
+
+    /// Makes the first commit of a run.
+    async fn begin<'b>(
+        self,
+        access: Access,
+        new: NewRun,
+        registered: &Registered,
+        host: &'b dyn Callbacks,
+    ) -> Result<Driver<'b>>
+    where
+        'a: 'b,
+    {
+        let handle = self.handle;
+        let created_micros = access.next_micros();
+        let expires_at = self.unfinished_until(&access)?;
+        for _ in 0..ATTEMPTS {
+            let prompt = std::slice::from_ref(&new.prompt);
+            let thread = handle.threads().append_changes(&access, &new.thread_id, prompt, Appends::Prompt).await?;
+            let Some((thread, base)) = thread else { return Err(contended()) };
+            let entries = new.entries(access.now(), base);
+            let block = write(&NO_BLOCK, &entries);
+            let head = new.head(access.now(), created_micros, &block, entries.len());
+            let owner = Owner { run_id: new.run_id.clone(), epoch: 1 };
+            let when = self.owner_condition(&access, &new.thread_id).await?;
+            let (area, body, counted) = (Area::Record, head.write(), Some(block.len() as u64));
+            let name = run_name(&access, &new.run_id);
+            let mut changes = vec![
+                owner.written(owner_name(&access, &new.thread_id), when, expires_at),
+                block_change(name, 0, block.clone(), expires_at),
+                Change::Write { kind: KIND, area, name, body, expires_at, counted, when: When::Absent },
+            ];
+            changes.extend(head.listed(name, None, expires_at));
+            changes.extend(thread);
+            changes.extend(lease::taken(&access, &new.run_id));
+            if access.commit(changes, &handle.engine_limits, Durability::Sync).await? != Committed::Done {
+                continue;
+            }
+            let mut state = entries.first().and_then(|entry| RunState::begin(&new.run_id, entry));
+            let applied =
+                state.iter_mut().all(|state| entries.iter().skip(1).all(|entry| state.apply(entry).is_some()));
+            let state = state.filter(|_| applied).ok_or_else(damaged)?;
+            let history = history(&access, &new.thread_id, base, HISTORY_BYTES).await?;
+            let end = End::NONE.behind(head.hash, block.len() as u64, entries.len());
+            let journal = Journal::of(&access, &owner, &new.thread_id, end, expires_at).await?;
+            registered.live.committed(&new.run_id, (0..).zip(&entries));
+            return Ok(Driver::new(handle, access, host, registered, state, journal, head, history));
+        }
+        Err(contended())
+    }
+
+    /// The condition under which a new run may take a thread.
+    async fn owner_condition(self, access: &Access, thread_id: &str) -> Result<When> {
+        match self.owner(access, thread_id).await? {
+            (Some(run_id), _) => Err(self.busy_with(access, &run_id).await?),
+            (None, when) => Ok(when),
+        }
+    }
+
+    /// The run that has a thread, and the condition that no run takes or leaves it meanwhile.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn thread_owner(self, access: &Access, thread_id: &str) -> Result<(Option<String>, Change)> {
+        let (run_id, when) = self.owner(access, thread_id).await?;
+        Ok((run_id, Change::Check { kind: KIND, area: Area::Record, name: owner_name(access, thread_id), when }))
+    }
+
+    async fn owner(self, access: &Access, thread_id: &str) -> Result<(Option<String>, When)> {
+        let Some((owner, version)) = Owner::read(access, thread_id).await? else { return Ok((None, When::Absent)) };
+        // The rest of a run that has expired keeps no other one out.
+        let head = read_head(access, &owner.run_id).await?.filter(|(head, _)| !head.status.is_end());
+        Ok((head.map(|_| owner.run_id), When::Version(version)))
+    }
+
+    /// The error for a thread that this run writes.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn busy_with(self, access: &Access, run_id: &str) -> Result<Error> {
+        let Some((head, _)) = read_head(access, run_id).await? else { return Ok(contended()) };
+        let is_live = self.at_work(access, std::slice::from_ref(&head)).await?.contains(&true);
+        Ok(busy(run_id, head.shown(is_live)))
+    }
+
+    /// When the rows of an unfinished run expire that are written now.
+    pub(super) fn unfinished_until(self, access: &Access) -> Result<Option<u64>> {
+        let kept = self.handle.retention_ms(KIND).map(|ttl| ttl.saturating_add(UNFINISHED_MS));
+        expiry(access.now(), kept.map(|ttl| ttl.min((1 << 53) - 1)))
+    }
+}
+
+/// A run that begins.
+struct NewRun {
+    run_id: String,
+    request: RunRequest,
+    agent: String,
+    role: AgentRole,
+    thread_id: String,
+    limits: RunLimits,
+    /// As its thread takes it.
+    prompt: Json,
+}
+
+impl NewRun {
+    /// The entries of its first commit. `base`: how many messages the thread had before.
+    fn entries(&self, now: u64, base: u64) -> [Entry; 2] {
+        let RunRequest { prompt, actor, trace, .. } = self.request.clone();
+        let (thread_id, agent, limits) = (self.thread_id.clone(), self.agent.clone(), self.limits);
+        let context = RunContext { thread_id, agent, limits, base, trace };
+        let first = Event::AgentStarted(Nothing {}, AgentBegun::Prompt { role: self.role });
+        [
+            Entry::new(now, Event::RunStarted(RunStarted { prompt, actor }, context)),
+            Entry::new(now, first).about(Some(&self.agent)),
+        ]
+    }
+
+    /// Its record once this block is written.
+    fn head(&self, now: u64, created_micros: u64, block: &[u8], entries: usize) -> RunHead {
+        RunHead {
+            run_id: self.run_id.clone(),
+            thread_id: self.thread_id.clone(),
+            status: RunStatus::Running,
+            agent: self.agent.clone(),
+            actor: self.request.actor.clone(),
+            started_at: now,
+            updated_at: now,
+            usage: Usage::default(),
+            created_micros,
+            next: entries as u64,
+            hash: hash(block),
+            counted: Usage::default(),
+        }
+    }
+}

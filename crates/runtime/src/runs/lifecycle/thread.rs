@@ -1,0 +1,129 @@
+//! What the thread of a run is given: the messages of the run's first agent.
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::Change;
+
+use crate::retry::{ATTEMPTS, contended};
+use crate::runs::driver::Driver;
+use crate::runs::events::{Part, STORED, ThreadProgress, ToolFailure};
+use crate::runs::state::{Call, Done, ResultPart, answer_message, results_message};
+use crate::threads::Appends;
+
+/// How many messages wait for the end of a run at most, and those of one turn.
+const LAGGING: usize = 200;
+/// What a thread gets in the place of messages that it cannot have.
+const TOO_LARGE: &str = "What was said in this run is too large for a thread. The events of the run have it.";
+
+/// The changes that append those of these messages that the thread does not have. A thread that was deleted meanwhile stays
+/// deleted; another one lives until `until` at least.
+async fn appended(run: &Driver<'_>, messages: &[String], until: Option<u64>) -> Result<Vec<Change>> {
+    let new = messages.iter().skip(run.state.threaded);
+    let new: Vec<Json> = new.filter_map(|message| for_thread(run, message)).collect();
+    let (thread_id, said) = (run.state.thread_id.as_str(), Appends::Said { until });
+    let appended = match run.handle.threads().append_changes(&run.access, thread_id, &new, said).await {
+        Err(Error::InvalidInput(_) | Error::QuotaExceeded { .. }) => {
+            // A thread has limits that a journal has not, and the run must be able to end.
+            let part = Part::Text { text: TOO_LARGE.to_owned(), metadata: None };
+            let told = answer_message("", &[part], run.state.updated_at, false);
+            let told: Vec<Json> = for_thread(run, &told).into_iter().collect();
+            run.handle.threads().append_changes(&run.access, thread_id, &told, said).await?
+        }
+        appended => appended?,
+    };
+    Ok(appended.map(|(changes, _)| changes).unwrap_or_default())
+}
+
+/// A message of the run as its thread takes it: without its id, with the run's, without results that the thread has. `None` if
+/// nothing is left.
+fn for_thread(run: &Driver<'_>, message: &str) -> Option<Json> {
+    let Json::Object(mut members) = json::parse(message.as_bytes(), &STORED).ok()? else { return None };
+    members.retain(|(key, _)| key != "messageId");
+    if let Some((_, Json::Array(parts))) = members.iter_mut().find(|(key, _)| key == "parts") {
+        let before = parts.len();
+        let is_told = |part: &Json| {
+            let call_id = part.get("callId").and_then(Json::as_str);
+            part.get("result").is_some() && call_id.is_some_and(|call_id| run.state.told.contains(call_id))
+        };
+        parts.retain(|part| !is_told(part));
+        if parts.is_empty() && before > 0 {
+            return None;
+        }
+    }
+    members.push(("runId".to_owned(), Json::from(run.state.run_id.as_str())));
+    Some(Json::Object(members))
+}
+
+/// Gives the thread a part of the messages, if there are many: the rest must fit into the commit of the end. The last pending
+/// entry says how much the thread has then.
+///
+/// # Errors
+/// As [`Driver::flush`].
+pub(crate) async fn flush_thread(run: &mut Driver<'_>) -> Result<()> {
+    let messages = run.state.frames.first().map(|frame| frame.messages.clone()).unwrap_or_default();
+    let Some(last) = run.pending.last_mut() else { return Ok(()) };
+    last.thread.threaded = Some(messages.len() as u64);
+    for _ in 0..ATTEMPTS {
+        let changes = appended(run, &messages, None).await?;
+        if run.try_flush(changes).await? {
+            run.state.threaded = messages.len();
+            return Ok(());
+        }
+    }
+    Err(contended())
+}
+
+/// Whether it is time for that.
+pub(crate) fn thread_lags(run: &Driver<'_>) -> bool {
+    let messages = run.state.frames.first().map_or(0, |frame| frame.messages.len());
+    messages.saturating_sub(run.state.threaded) >= LAGGING && !run.pending.is_empty()
+}
+
+/// What the thread has with a suspension: all that was said, and the results of the last turn so far. The message of that turn
+/// comes once it is complete, with the other results.
+pub(crate) fn thread_progress(run: &Driver<'_>) -> ThreadProgress {
+    let Some(frame) = run.state.frames.first() else { return ThreadProgress::default() };
+    let told = untold(run).into_iter().map(|(call, _)| call.call_id.clone()).collect();
+    ThreadProgress { threaded: Some(frame.messages.len() as u64), told }
+}
+
+/// The changes of a suspension that give the thread this, and let it live as long as the run may wait.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn thread_changes(run: &Driver<'_>, until: u64) -> Result<Vec<Change>> {
+    let mut messages = run.state.frames.first().map(|frame| frame.messages.clone()).unwrap_or_default();
+    let results: Vec<ResultPart<'_>> =
+        untold(run).into_iter().map(|(call, done)| ResultPart::new(&call.call_id, done)).collect();
+    if !results.is_empty() {
+        messages.push(results_message("", &results, run.state.updated_at));
+    }
+    appended(run, &messages, Some(until)).await
+}
+
+/// The calls of the first agent that are done while others of the same turn wait, and that the thread has no result of.
+fn untold<'a>(run: &'a Driver<'_>) -> Vec<(&'a Call, &'a Done)> {
+    let calls = run.state.frames.first().map(|frame| frame.calls.as_slice()).unwrap_or_default().iter();
+    let done = calls.filter_map(|call| Some((call, call.done.as_ref()?)));
+    done.filter(|(call, _)| !run.state.told.contains(&call.call_id)).collect()
+}
+
+/// The changes of the end that give the thread all messages of the first agent. A call that was never answered gets a result
+/// that says so: without one the thread could not be used again.
+///
+/// # Errors
+/// Those of the store.
+pub(super) async fn last_changes(run: &Driver<'_>) -> Result<Vec<Change>> {
+    let state = &run.state;
+    let Some(frame) = state.frames.first() else { return appended(run, &state.thread_messages, None).await };
+    if frame.calls.is_empty() {
+        return appended(run, &frame.messages, None).await;
+    }
+    let unanswered = Done::failure(&ToolFailure::new("INTERRUPTED", "The run ended before."));
+    let results =
+        frame.calls.iter().map(|call| ResultPart::new(&call.call_id, call.done.as_ref().unwrap_or(&unanswered)));
+    let results: Vec<ResultPart<'_>> = results.collect();
+    let mut messages = frame.messages.clone();
+    messages.push(results_message(&state.message_id(), &results, state.updated_at));
+    appended(run, &messages, None).await
+}

@@ -1,0 +1,256 @@
+//! How each type of event changes a run's state. `None` everywhere: the entry does not fit what came before.
+
+use std::collections::HashSet;
+
+use bailiwick_model::json::Json;
+use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::spec::AgentRole;
+
+use super::frame::{Answer, Call, Consent, Done, Frame, PlanStage, calls_of, calls_of_steps};
+use super::message::{answer_message, text_parts, user_message};
+use super::{RunState, step_prefix};
+use crate::runs::events::{
+    AgentAnswer, AgentBegun, BrokenOff, DecidedCall, DecisionShown, Entry, Event, FinishReason, ModelAnswer,
+    ModelCompleted, PlanBegun, RunContext, RunStarted, ThreadProgress, Usage, text_of,
+};
+
+impl RunState {
+    /// A run as its first entry begins it.
+    pub(crate) fn begin(run_id: &str, entry: &Entry) -> Option<Self> {
+        let Event::RunStarted(RunStarted { prompt, actor }, context) = &entry.event else { return None };
+        let RunContext { thread_id, limits, base, .. } = context;
+        let prompt = match prompt {
+            Json::String(text) => text_parts(text),
+            parts => parts.clone(),
+        };
+        Some(Self {
+            run_id: run_id.to_owned(),
+            thread_id: thread_id.clone(),
+            actor: actor.clone(),
+            prompt,
+            limits: *limits,
+            updated_at: entry.at,
+            frames: Vec::new(),
+            usage: Usage::default(),
+            steps: 0,
+            tool_calls: 0,
+            active_ms: 0,
+            base: *base,
+            references: Vec::new(),
+            answer: None,
+            thread_messages: Vec::new(),
+            threaded: 1,
+            told: HashSet::new(),
+            rest: None,
+            finish_reason: None,
+            call_ids: HashSet::new(),
+            messages: 0,
+            begun: 0,
+        })
+    }
+
+    /// Applies the next entry.
+    pub(crate) fn apply(&mut self, entry: &Entry) -> Option<()> {
+        self.updated_at = entry.at;
+        self.rest = None;
+        self.note_thread(&entry.thread);
+        match &entry.event {
+            Event::RunStarted(..) => return None,
+            Event::AgentStarted(_, begun) => self.agent_started(entry, begun)?,
+            Event::AgentCompleted(_, answer) => self.agent_completed(entry, answer)?,
+            Event::ModelCompleted(completed, answer) => self.model_completed(entry.at, completed, answer)?,
+            Event::ToolCalled(called, intent) => {
+                let frame = self.frames.last_mut()?;
+                let call = frame.call(&called.call_id)?;
+                call.started = true;
+                call.writing.clone_from(&intent.writing);
+                call.consent = Consent::NotAsked;
+                frame.tool_calls += 1;
+                self.tool_calls += 1;
+            }
+            Event::ToolCompleted(completed) => {
+                self.references.extend(completed.reference.clone());
+                let done = Done { result: completed.result.clone(), failed: false };
+                self.call_done(entry.at, &completed.call_id, done)?;
+            }
+            Event::ToolFailed(failed) => self.call_done(entry.at, &failed.call_id, Done::failure(&failed.error))?,
+            Event::ReferenceCreated(_) => {}
+            Event::PlanSaved(saved) => {
+                let (plan_id, version, hash) = (saved.plan_id.clone(), saved.version, saved.hash.clone());
+                self.frames.last_mut()?.plan = Some(PlanStage::new(plan_id, version, hash, None));
+            }
+            Event::ApprovalRequested(requested, call) => {
+                let waiting = Consent::Waiting(requested.approval.approval_id.clone());
+                *self.consent(call.call_id.as_deref())? = waiting;
+            }
+            Event::ApprovalDecided(decided, call) => {
+                *self.consent(call.call_id.as_deref())? = decided_as(&decided.record, call);
+            }
+            Event::RunSuspended(_) => self.rest = Some(entry.event.clone()),
+            Event::RunCompleted(_, cut_off)
+            | Event::RunFailed(_, cut_off)
+            | Event::RunLimited(_, cut_off)
+            | Event::RunCancelled(_, cut_off) => {
+                self.usage.add_all(&cut_off.lost);
+                if let Some(said) = &cut_off.broken_off {
+                    self.answer_cut_off(entry.at, said)?;
+                }
+                self.rest = Some(entry.event.clone());
+            }
+        }
+        Some(())
+    }
+
+    /// Notes what the thread has.
+    pub(crate) fn note_thread(&mut self, progress: &ThreadProgress) {
+        if let Some(threaded) = progress.threaded {
+            self.threaded = usize::try_from(threaded).unwrap_or(usize::MAX);
+        }
+        self.told.extend(progress.told.iter().cloned());
+    }
+
+    fn agent_started(&mut self, entry: &Entry, begun: &AgentBegun) -> Option<()> {
+        self.begun += 1;
+        let new = |role: AgentRole| Some(Frame::new(self.begun, entry.agent.as_deref()?, role));
+        let (mut frame, parts) = match begun {
+            AgentBegun::Plan { role, active, plan, call } => {
+                let mut frame = Frame { call: call.clone(), began_ms: *active, ..new(*role)? };
+                frame.begin_plan(plan)?;
+                self.call_ids.extend(frame.calls.iter().map(|call| call.call_id.clone()));
+                (frame, None)
+            }
+            AgentBegun::Task { role, call, active, task } => {
+                (Frame { call: Some(call.clone()), began_ms: *active, ..new(*role)? }, Some(task.clone()))
+            }
+            AgentBegun::Prompt { role } => (new(*role)?, None),
+        };
+        let parts = if self.frames.is_empty() { Some(self.prompt.clone()) } else { parts };
+        if let Some(parts) = parts {
+            frame.messages.push(user_message(&self.next_message_id(), &parts, entry.at));
+        }
+        self.frames.push(frame);
+        Some(())
+    }
+
+    fn agent_completed(&mut self, entry: &Entry, answer: &AgentAnswer) -> Option<()> {
+        let frame = self.frames.pop()?;
+        if Some(&frame.agent) != entry.agent.as_ref() {
+            return None;
+        }
+        let answer = Answer { text: answer.text.clone(), output: answer.output.clone(), failed: answer.failed };
+        let Some(above) = self.frames.last_mut() else {
+            self.thread_messages = frame.messages;
+            self.answer = Some(answer);
+            return Some(());
+        };
+        if above.role == AgentRole::Planner {
+            above.plan.as_mut()?.outcome = Some(answer);
+            return Some(());
+        }
+        // The result of the call is the entry after this one.
+        above.call(frame.call.as_deref()?).map(|_| ())
+    }
+
+    fn model_completed(&mut self, at: u64, completed: &ModelCompleted, answer: &ModelAnswer) -> Option<()> {
+        self.usage.add(&completed.model, completed.usage);
+        self.usage.add_all(&answer.lost);
+        self.steps += 1;
+        self.active_ms = answer.active;
+        let calls = self.take_calls(calls_of(&answer.parts, &answer.unread));
+        self.messages += 1;
+        let correction = answer.correction.as_deref();
+        let correction =
+            correction.map(|correction| user_message(&self.next_message_id(), &text_parts(correction), at));
+        if self.frames.len() == 1 {
+            self.finish_reason = Some(completed.finish_reason);
+        }
+        let frame = self.frames.last_mut()?;
+        frame.steps += 1;
+        frame.tokens = frame.tokens.saturating_add(completed.usage.total()).saturating_add(answer.lost.total());
+        frame.messages.push(answer_message(&answer.message_id, &answer.parts, at, false));
+        let text = std::mem::take(&mut frame.said) + &text_of(&answer.parts);
+        if let Some(correction) = correction {
+            frame.messages.push(correction);
+            frame.corrections += 1;
+        } else if calls.is_empty() && completed.finish_reason == FinishReason::Pause {
+            // The provider goes on with its answer when it is asked again.
+            frame.said = text;
+        } else if calls.is_empty() || frame.role == AgentRole::Executor {
+            // An executor's model reports the results of the plan. It has no tools: its calls are not made.
+            let output = answer.output.clone().unwrap_or_else(|| Json::from(text.as_str()));
+            frame.answer = Some(Answer { text, output, failed: false });
+        } else {
+            frame.calls = calls;
+        }
+        Some(())
+    }
+
+    /// The answer of a model that the end of the run cut off. None of its calls is made any more; each gets a result that
+    /// says so.
+    fn answer_cut_off(&mut self, at: u64, said: &BrokenOff) -> Option<()> {
+        let calls = self.take_calls(calls_of(&said.parts, &said.unread));
+        self.messages += 1;
+        let frame = self.frames.last_mut()?;
+        frame.messages.push(answer_message(&said.message_id, &said.parts, at, true));
+        frame.calls = calls;
+        Some(())
+    }
+
+    fn take_calls(&mut self, calls: Vec<Call>) -> Vec<Call> {
+        self.call_ids.extend(calls.iter().map(|call| call.call_id.clone()));
+        calls
+    }
+
+    fn call_done(&mut self, at: u64, call_id: &str, done: Done) -> Option<()> {
+        let message_id = self.message_id();
+        let frame = self.frames.last_mut()?;
+        let call = frame.call(call_id)?;
+        if call.done.is_some() {
+            return None;
+        }
+        call.done = Some(done);
+        if frame.end_turn(&message_id, at) {
+            self.messages += 1;
+        }
+        Some(())
+    }
+
+    /// The consent to a call, or to the plan of the last agent.
+    fn consent(&mut self, call_id: Option<&str>) -> Option<&mut Consent> {
+        let frame = self.frames.last_mut()?;
+        match call_id {
+            Some(call_id) => Some(&mut frame.call(call_id)?.consent),
+            None => Some(&mut frame.plan.as_mut()?.approval),
+        }
+    }
+
+    fn next_message_id(&mut self) -> String {
+        let id = self.message_id();
+        self.messages += 1;
+        id
+    }
+}
+
+impl Frame {
+    fn begin_plan(&mut self, plan: &PlanBegun) -> Option<()> {
+        let (plan_id, version, hash) = (plan.plan_id.clone(), plan.version, plan.hash.clone());
+        self.plan = Some(PlanStage::new(plan_id, version, hash, plan.definition.clone()));
+        self.calls = calls_of_steps(&step_prefix(self), &plan.steps)?;
+        Some(())
+    }
+}
+
+/// The consent that a decision gives.
+fn decided_as(record: &DecisionShown, call: &DecidedCall) -> Consent {
+    if call.again {
+        // The definition of the tool is another one now: a person is asked anew.
+        return Consent::NotAsked;
+    }
+    let reason = record.reason.as_deref().map(|reason| format!(" {reason}")).unwrap_or_default();
+    match record.decision {
+        Decision::Approved => Consent::Given(record.approval_id.clone()),
+        Decision::Rejected => Consent::Refused(format!("A person rejected this.{reason}")),
+        Decision::Expired => Consent::Refused("Nobody decided about this in time.".to_owned()),
+        Decision::Withdrawn => Consent::Refused(format!("The question about this was withdrawn.{reason}")),
+    }
+}

@@ -1,0 +1,254 @@
+//! One agent of a run: its conversation, its calls, its plan. Pure: it changes with entries alone.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::spec::AgentRole;
+
+use super::message::{ResultPart, results_message};
+use crate::runs::events::{Part, ToolFailure};
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// Which of the run's agents this is, in the order in which they began.
+    pub(crate) number: u64,
+    pub(crate) agent: String,
+    pub(crate) role: AgentRole,
+    /// The call of the agent above that this one answers.
+    pub(crate) call: Option<String>,
+    /// The messages that its model has seen: JSON texts.
+    pub(crate) messages: Vec<String>,
+    /// The calls of its last message, or the steps of its plan.
+    pub(crate) calls: Vec<Call>,
+    /// The plan that it made or runs.
+    pub(crate) plan: Option<PlanStage>,
+    /// How often its model was asked.
+    pub(crate) steps: u64,
+    /// How many tools it has called.
+    pub(crate) tool_calls: u64,
+    /// How many tokens it has used.
+    pub(crate) tokens: u64,
+    /// How long the run had been worked at when it began, in milliseconds.
+    pub(crate) began_ms: u64,
+    /// How often its model was told that its answer will not do.
+    pub(crate) corrections: u64,
+    /// What its model has said so far of an answer in which its provider paused.
+    pub(crate) said: String,
+    /// Its answer, once its model stopped.
+    pub(crate) answer: Option<Answer>,
+}
+
+/// The answer of an agent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) text: String,
+    /// What fits its output schema, if it has one; else the text.
+    pub(crate) output: Json,
+    /// Whether it could not do what it was asked.
+    pub(crate) failed: bool,
+}
+
+/// How far a plan has come in a run.
+#[derive(Debug, Clone)]
+pub(crate) struct PlanStage {
+    pub(crate) plan_id: String,
+    pub(crate) version: u64,
+    pub(crate) hash: String,
+    pub(crate) approval: Consent,
+    /// The hash of the definitions of its tools that it was approved with. `None` where it is not run.
+    pub(crate) definition: Option<String>,
+    /// The answer of the executor.
+    pub(crate) outcome: Option<Answer>,
+}
+
+/// Whether a person has approved of a call or a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// Not asked for.
+    NotAsked,
+    /// This approval waits, as far as the journal knows.
+    Waiting(String),
+    /// This one was given.
+    Given(String),
+    /// Refused, and what is said of that.
+    Refused(String),
+}
+
+impl Consent {
+    /// The approval that waits.
+    pub(crate) fn waiting(&self) -> Option<&str> {
+        if let Self::Waiting(id) = self { Some(id) } else { None }
+    }
+}
+
+/// One call of a tool or a route.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) call_id: String,
+    pub(crate) tool: String,
+    pub(crate) input: Json,
+    /// Why what the model wrote as its input could not be read. The input is that text then.
+    pub(crate) unread: Option<String>,
+    /// The call before it in the same answer that has the same name and input.
+    pub(crate) repeats: Option<String>,
+    /// The calls that must be done before: places among the agent's calls.
+    pub(crate) after: Vec<usize>,
+    /// Whether it was begun, possibly by a process that is gone.
+    pub(crate) started: bool,
+    /// The hash of the definition under which it was begun, if that could change something outside.
+    pub(crate) writing: Option<String>,
+    pub(crate) consent: Consent,
+    pub(crate) done: Option<Done>,
+}
+
+/// The result of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Done {
+    pub(crate) result: Json,
+    pub(crate) failed: bool,
+}
+
+impl Done {
+    /// A failure, as its model is told.
+    pub(crate) fn failure(error: &ToolFailure) -> Self {
+        let members = [("code", &error.code), ("message", &error.message)];
+        let error = Json::Object(members.map(|(key, value)| (key.to_owned(), Json::from(value.as_str()))).into());
+        Self { result: Json::Object(vec![("error".to_owned(), error)]), failed: true }
+    }
+}
+
+impl PlanStage {
+    /// A plan that no person was asked about.
+    pub(crate) fn new(plan_id: String, version: u64, hash: String, definition: Option<String>) -> Self {
+        Self { plan_id, version, hash, approval: Consent::NotAsked, definition, outcome: None }
+    }
+}
+
+impl Call {
+    /// A call that was not begun.
+    pub(crate) fn new(call_id: &str, tool: &str, input: Json) -> Self {
+        Self {
+            call_id: call_id.to_owned(),
+            tool: tool.to_owned(),
+            input,
+            unread: None,
+            repeats: None,
+            after: Vec::new(),
+            started: false,
+            writing: None,
+            consent: Consent::NotAsked,
+            done: None,
+        }
+    }
+
+    /// Whether a process that is gone began it, and no person has said since how to go on.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.started && self.consent == Consent::NotAsked && self.done.is_none()
+    }
+}
+
+impl Frame {
+    /// An agent that begins.
+    pub(crate) fn new(number: u64, agent: &str, role: AgentRole) -> Self {
+        Self {
+            number,
+            agent: agent.to_owned(),
+            role,
+            call: None,
+            messages: Vec::new(),
+            calls: Vec::new(),
+            plan: None,
+            steps: 0,
+            tool_calls: 0,
+            tokens: 0,
+            began_ms: 0,
+            corrections: 0,
+            said: String::new(),
+            answer: None,
+        }
+    }
+
+    /// Its call of this id.
+    pub(crate) fn call(&mut self, call_id: &str) -> Option<&mut Call> {
+        self.calls.iter_mut().find(|call| call.call_id == call_id)
+    }
+
+    /// The calls that could go on now: not done, not waiting for a person or for each other.
+    pub(crate) fn ready(&self) -> impl Iterator<Item = (usize, &Call)> {
+        let is_done = |at: &usize| self.calls.get(*at).is_some_and(|call| call.done.is_some());
+        self.calls.iter().enumerate().filter(move |(_, call)| {
+            call.done.is_none() && call.consent.waiting().is_none() && call.after.iter().all(is_done)
+        })
+    }
+
+    /// The approvals that it waits for.
+    pub(crate) fn waiting(&self) -> Vec<&str> {
+        let plan = self.plan.iter().map(|plan| &plan.approval);
+        self.calls.iter().map(|call| &call.consent).chain(plan).filter_map(Consent::waiting).collect()
+    }
+
+    /// Whether a step of the plan that it runs has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.role == AgentRole::Executor
+            && self.calls.iter().any(|call| call.done.as_ref().is_some_and(|done| done.failed))
+    }
+
+    /// Ends a turn whose calls are all done: their results become a message, and the next turn may begin. Returns whether it
+    /// did.
+    pub(crate) fn end_turn(&mut self, message_id: &str, at: u64) -> bool {
+        let is_open = self.calls.iter().any(|call| call.done.is_none());
+        if self.role == AgentRole::Executor || self.calls.is_empty() || is_open {
+            return false;
+        }
+        let calls = std::mem::take(&mut self.calls);
+        let results = calls.iter().filter_map(|call| Some(ResultPart::new(&call.call_id, call.done.as_ref()?)));
+        self.messages.push(results_message(message_id, &results.collect::<Vec<_>>(), at));
+        true
+    }
+}
+
+/// The calls of a model's answer. One that is the same as an earlier one says so.
+pub(crate) fn calls_of(parts: &[Part], unread: &[(String, String)]) -> Vec<Call> {
+    let mut calls: Vec<Call> = Vec::new();
+    for part in parts {
+        let Part::ToolCall { call_id, tool, input, .. } = part else { continue };
+        let mut call = Call::new(call_id, tool, input.clone());
+        call.unread = unread.iter().find(|(id, _)| id == call_id).map(|(_, reason)| reason.clone());
+        calls.push(call);
+    }
+    if calls.len() > 1 {
+        let mut first: HashMap<(String, Vec<u8>), String> = HashMap::new();
+        for call in &mut calls {
+            match first.entry((call.tool.clone(), json::canonical(&call.input))) {
+                Entry::Occupied(first) => call.repeats = Some(first.get().clone()),
+                Entry::Vacant(place) => drop(place.insert(call.call_id.clone())),
+            }
+        }
+    }
+    calls
+}
+
+/// The calls of a plan's steps. `None` if these are no steps.
+pub(crate) fn calls_of_steps(prefix: &str, steps: &Json) -> Option<Vec<Call>> {
+    let steps = steps.as_array()?;
+    let ids: Vec<&str> = steps.iter().map(|step| step.get("id")?.as_str()).collect::<Option<_>>()?;
+    let place = |id: &str| ids.iter().position(|other| *other == id);
+    let mut calls = Vec::with_capacity(steps.len());
+    for (step, id) in steps.iter().zip(&ids) {
+        let input = step.get("input")?;
+        let mut call = Call::new(&format!("{prefix}{id}"), step.get("tool")?.as_str()?, input.clone());
+        let mut after: HashSet<usize> = HashSet::new();
+        for needed in step.get("dependsOn").and_then(Json::as_array).unwrap_or_default() {
+            after.insert(place(needed.as_str()?)?);
+        }
+        for needed in super::step_refs::references(input) {
+            after.insert(place(needed)?);
+        }
+        call.after = after.into_iter().collect();
+        call.after.sort_unstable();
+        calls.push(call);
+    }
+    Some(calls)
+}

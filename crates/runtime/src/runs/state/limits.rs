@@ -1,0 +1,54 @@
+//! The limits of a run, as requests have them.
+
+use bailiwick_model::json::Json;
+use bailiwick_model::names::shown;
+use bailiwick_model::spec::RunLimits;
+use bailiwick_model::{Error, Result};
+
+/// The largest whole number that JavaScript can count with.
+const SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+/// Reads `{ maxSteps?, … }`: positive whole numbers.
+///
+/// # Errors
+/// `InvalidInput` says which limit is wrong.
+pub(crate) fn read_limits(value: &Json) -> Result<RunLimits> {
+    let mut limits = RunLimits::default();
+    let places = [
+        ("maxSteps", &mut limits.max_steps),
+        ("maxToolCalls", &mut limits.max_tool_calls),
+        ("maxTokens", &mut limits.max_tokens),
+        ("maxDurationMs", &mut limits.max_duration_ms),
+    ];
+    let known = places.each_ref().map(|(name, _)| *name).join(", ");
+    let Some(members) = value.as_object() else {
+        return Err(Error::invalid(format!("limits must be an object with any of {known}.")));
+    };
+    if let Some((key, _)) = members.iter().find(|(key, _)| places.iter().all(|(name, _)| name != key)) {
+        return Err(Error::invalid(format!("limits has no {}; known are {known}.", shown(key))));
+    }
+    for (name, limit) in places {
+        *limit = match value.get(name) {
+            None => None,
+            Some(Json::Number(number)) if number.fract() == 0.0 && (1.0..=SAFE_INTEGER).contains(number) => {
+                Some(*number as u64)
+            }
+            Some(Json::Number(number)) => {
+                return Err(Error::invalid(format!("limits.{name} must be a positive whole number, not {number}.")));
+            }
+            Some(_) => return Err(Error::invalid(format!("limits.{name} must be a positive whole number."))),
+        };
+    }
+    Ok(limits)
+}
+
+/// The stricter of two, limit by limit.
+pub(crate) fn stricter(one: &RunLimits, other: &RunLimits) -> RunLimits {
+    let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+    RunLimits {
+        max_steps: least(one.max_steps, other.max_steps),
+        max_tool_calls: least(one.max_tool_calls, other.max_tool_calls),
+        max_tokens: least(one.max_tokens, other.max_tokens),
+        max_duration_ms: least(one.max_duration_ms, other.max_duration_ms),
+    }
+}

@@ -1,0 +1,60 @@
+//! Messages of a run, as models see them: JSON texts.
+
+use bailiwick_model::json::{self, Json};
+use serde::Serialize;
+
+use super::frame::Done;
+use crate::runs::events::Part;
+
+/// A message. Its parts are those of a model's answer, of a prompt, or results.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'a, P: ?Sized> {
+    message_id: &'a str,
+    role: &'static str,
+    parts: &'a P,
+    created_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interrupted: Option<bool>,
+}
+
+/// The part that tells a model the result of a call.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ResultPart<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    call_id: &'a str,
+    result: &'a Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_error: Option<bool>,
+}
+
+impl<'a> ResultPart<'a> {
+    /// The result of this call.
+    pub(crate) fn new(call_id: &'a str, done: &'a Done) -> Self {
+        Self { kind: "tool-result", call_id, result: &done.result, is_error: done.failed.then_some(true) }
+    }
+}
+
+/// A message of a user: a prompt, a task, or what the loop tells a model.
+pub(crate) fn user_message(message_id: &str, parts: &Json, at: u64) -> String {
+    json::to_text(&Message { message_id, role: "user", parts, created_at: at, interrupted: None })
+}
+
+/// The answer of a model; `interrupted` if it was cut off.
+pub(crate) fn answer_message(message_id: &str, parts: &[Part], at: u64, interrupted: bool) -> String {
+    let interrupted = interrupted.then_some(true);
+    json::to_text(&Message { message_id, role: "assistant", parts, created_at: at, interrupted })
+}
+
+/// The results of calls.
+pub(crate) fn results_message(message_id: &str, parts: &[ResultPart<'_>], at: u64) -> String {
+    json::to_text(&Message { message_id, role: "tool", parts, created_at: at, interrupted: None })
+}
+
+/// The parts of a text.
+pub(crate) fn text_parts(text: &str) -> Json {
+    let members = [("type", "text"), ("text", text)].map(|(key, value)| (key.to_owned(), Json::from(value)));
+    Json::Array(vec![Json::Object(members.into())])
+}

@@ -1,0 +1,188 @@
+//! The state of a run: what its journal says, and what is to be done next. Pure, so that resuming is replaying the journal,
+//! and a test can drive it without a store.
+
+mod apply;
+mod frame;
+mod limits;
+mod message;
+pub(crate) mod step_refs;
+
+use std::collections::{HashMap, HashSet};
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::spec::{AgentRole, RunLimits};
+
+pub(crate) use frame::{Answer, Call, Consent, Done, Frame, PlanStage};
+pub(crate) use limits::{read_limits, stricter};
+pub(crate) use message::{ResultPart, answer_message, results_message, text_parts, user_message};
+
+use super::events::{Event, FinishReason, Part, STORED, Usage};
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct RunState {
+    pub(crate) run_id: String,
+    pub(crate) thread_id: String,
+    pub(crate) actor: Option<String>,
+    /// The parts of the prompt.
+    pub(crate) prompt: Json,
+    pub(crate) limits: RunLimits,
+    pub(crate) updated_at: u64,
+    /// The agents that are not done: each is called by the one before it.
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) usage: Usage,
+    pub(crate) steps: u64,
+    pub(crate) tool_calls: u64,
+    /// How long it was worked at, in milliseconds, as of the last answer of a model.
+    pub(crate) active_ms: u64,
+    /// How many messages the thread had before.
+    pub(crate) base: u64,
+    /// The references that it made or was given.
+    pub(crate) references: Vec<String>,
+    /// The answer of the agent that was asked.
+    pub(crate) answer: Option<Answer>,
+    /// The messages of the agent that was asked, once that one is done.
+    pub(crate) thread_messages: Vec<String>,
+    /// How many of these its thread has.
+    pub(crate) threaded: usize,
+    /// The calls whose results the thread has before those of their turn are complete.
+    pub(crate) told: HashSet<String>,
+    /// The last event if it is an end or a suspension.
+    pub(crate) rest: Option<Event>,
+    /// How the last answer of the agent that was asked ended.
+    pub(crate) finish_reason: Option<FinishReason>,
+    call_ids: HashSet<String>,
+    /// How many messages it has.
+    messages: u64,
+    /// How many agents began.
+    begun: u64,
+}
+
+/// The next step of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Ask the model of the last agent.
+    AskModel,
+    /// Go on with these calls of the last agent.
+    Calls(Vec<usize>),
+    /// Save the plan that the last agent has drafted.
+    SavePlan,
+    /// Ask a person about the plan of the last agent.
+    AskAboutPlan,
+    /// Begin the executor with the plan of the last agent.
+    Execute,
+    /// Check the approvals that the last agent waits for.
+    Wait,
+    /// Complete the last agent.
+    Leave,
+    /// Complete the run.
+    Finish,
+    /// Nothing: it has ended.
+    Ended,
+}
+
+impl RunState {
+    /// The next step.
+    pub(crate) fn next(&self) -> Next {
+        if self.rest.as_ref().is_some_and(|event| event.cut_off().is_some()) {
+            return Next::Ended;
+        }
+        let Some(frame) = self.frames.last() else { return Next::Finish };
+        if frame.role == AgentRole::Planner && frame.answer.is_some() {
+            return plan_next(frame);
+        }
+        if frame.answer.is_some() || frame.has_failed() {
+            return Next::Leave;
+        }
+        let ready: Vec<usize> = frame.ready().map(|(at, _)| at).collect();
+        if !ready.is_empty() {
+            Next::Calls(ready)
+        } else if !frame.waiting().is_empty() {
+            Next::Wait
+        } else {
+            Next::AskModel
+        }
+    }
+
+    /// Whether nothing is left to do but to wait once a person is asked about these calls of the last agent, or about its plan.
+    pub(crate) fn only_waits_with(&self, asked: &[Option<&str>]) -> bool {
+        let Some(frame) = self.frames.last() else { return false };
+        if frame.role == AgentRole::Planner && frame.answer.is_some() {
+            return frame.plan.as_ref().is_some_and(|plan| plan.outcome.is_none());
+        }
+        let is_asked = |call: &Call| asked.contains(&Some(call.call_id.as_str()));
+        frame.answer.is_none() && !frame.has_failed() && frame.ready().all(|(_, call)| is_asked(call))
+    }
+
+    /// The text of the last answer of the agent that was asked; empty if there is none.
+    pub(crate) fn last_text(&self) -> String {
+        let messages = self.frames.first().map_or(&self.thread_messages, |frame| &frame.messages);
+        let texts = messages.iter().rev().filter_map(|message| {
+            let message = json::parse(message.as_bytes(), &STORED).ok()?;
+            let is_answer = message.get("role")?.as_str()? == "assistant";
+            let parts = message.get("parts")?.as_array()?.iter();
+            let texts = parts.filter(|part| part.get("type").and_then(Json::as_str) == Some("text"));
+            is_answer.then(|| texts.filter_map(|part| part.get("text")?.as_str()).collect())
+        });
+        texts.into_iter().next().unwrap_or_default()
+    }
+
+    /// The name of the last agent.
+    pub(crate) fn agent(&self) -> Option<&str> {
+        self.frames.last().map(|frame| frame.agent.as_str())
+    }
+
+    /// The id of the next message.
+    pub(crate) fn message_id(&self) -> String {
+        format!("{}-{}", self.run_id, self.messages)
+    }
+
+    /// An id for a call that no other call of this run has. `taken`: how often each id was wanted in this answer.
+    pub(crate) fn free_call_id(&self, wanted: &str, taken: &mut HashMap<String, u64>) -> String {
+        let mut id = wanted.to_owned();
+        let mut number = taken.get(wanted).copied().unwrap_or(1);
+        while self.call_ids.contains(&id) || taken.contains_key(&id) {
+            number += 1;
+            id = format!("{wanted}-{number}");
+        }
+        taken.insert(wanted.to_owned(), number);
+        taken.entry(id.clone()).or_insert(1);
+        id
+    }
+}
+
+/// Which of a run's messages an id belongs to, however often that message was written anew: see `steps::model`.
+pub(crate) fn message_place<'a>(run_id: &str, message_id: &'a str) -> Option<&'a str> {
+    message_id.strip_prefix(run_id)?.strip_prefix('-')?.split('-').next()
+}
+
+/// The next step of a planner whose model is done.
+fn plan_next(frame: &Frame) -> Next {
+    let Some(plan) = &frame.plan else { return Next::SavePlan };
+    match (&plan.outcome, &plan.approval) {
+        (Some(_), _) | (None, Consent::Refused(_)) => Next::Leave,
+        (None, Consent::NotAsked) => Next::AskAboutPlan,
+        (None, Consent::Waiting(_)) => Next::Wait,
+        (None, Consent::Given(_)) => Next::Execute,
+    }
+}
+
+/// The results of a plan's steps, by their ids.
+pub(crate) fn step_results(frame: &Frame) -> Json {
+    let prefix = step_prefix(frame);
+    let results = frame.calls.iter().filter_map(|call| {
+        let step = call.call_id.strip_prefix(&prefix)?;
+        Some((step.to_owned(), call.done.as_ref()?.result.clone()))
+    });
+    Json::Object(results.collect())
+}
+
+/// The beginning of the ids of an executor's calls, before the id of the step.
+pub(crate) fn step_prefix(frame: &Frame) -> String {
+    frame.plan.as_ref().map(|plan| format!("{}/", plan.plan_id)).unwrap_or_default()
+}
+
+/// Whether a model called anything.
+pub(crate) fn has_calls(parts: &[Part]) -> bool {
+    parts.iter().any(Part::is_call)
+}

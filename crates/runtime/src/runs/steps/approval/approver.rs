@@ -1,0 +1,84 @@
+//! The host's approver: its channel to a person, who is asked while the run waits.
+
+use std::time::Duration;
+
+use bailiwick_model::Error;
+use bailiwick_model::json::{self, Json};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::timeout;
+
+use crate::approvals::{Approval, ApprovalStatus, Decide};
+use crate::runs::driver::{Driver, Stop, failed};
+use crate::runs::events::FailureCode;
+use crate::runs::host::{Ask, Reply, host_gone};
+use crate::runs::steps::{Asker, with_json};
+
+/// How often a run whose approver thinks checks whether the decision was made elsewhere.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// Asks the host's approver about approvals, and records its decisions.
+pub(super) async fn ask(run: &mut Driver<'_>, open: Vec<Approval>) -> Result<(), Stop> {
+    // The approver may take long, and the process may die meanwhile.
+    run.flush().await?;
+    let host = run.host;
+    let mut asking = FuturesUnordered::new();
+    let mut undecided: Vec<String> = Vec::new();
+    for approval in open {
+        run.asked.insert(approval.approval_id.clone());
+        undecided.push(approval.approval_id.clone());
+        let request = with_json(&Asker::of(run), "approval", &approval.json());
+        asking.push(async move {
+            let mut asked = host.ask(Ask::Approve, request);
+            (approval.approval_id, asked.next().await)
+        });
+    }
+    loop {
+        let Ok(next) = run.unless_stopped(timeout(REFRESH, asking.next())).await? else {
+            if decided_elsewhere(run, &undecided).await? {
+                return Ok(());
+            }
+            continue;
+        };
+        let Some((approval_id, reply)) = next else { return Ok(()) };
+        undecided.retain(|id| *id != approval_id);
+        match reply {
+            None => return Err(host_gone().into()),
+            Some(Reply::Value(answer)) => decide(run, &approval_id, &answer).await?,
+            // The approver has not decided: the approval waits, as if it had been deferred. The host tells its own people why.
+            Some(_) => {}
+        }
+    }
+}
+
+/// Records the answer of the approver.
+async fn decide(run: &Driver<'_>, approval_id: &str, answer: &[u8]) -> Result<(), Stop> {
+    let wrong = |told: &str| Err(failed(FailureCode::CallbackFailed, told));
+    let answer = json::parse(answer, &json::Limits::default()).unwrap_or(Json::Null);
+    let text = |key: &str| answer.get(key).and_then(Json::as_str).filter(|text| !text.is_empty());
+    let decide = match text("decision") {
+        Some("defer") => return Ok(()),
+        Some("approve") => Decide::Approve,
+        Some("reject") => Decide::Reject,
+        _ => return wrong("approve must answer { decision: 'approve' | 'reject' | 'defer', … }."),
+    };
+    let Some(actor) = text("actor") else { return wrong("approve decided without an actor. Say who it was.") };
+    match run.handle.approvals().respond(approval_id, decide, actor, text("reason")).await {
+        // Another decision was faster, or its time is over: that counts then.
+        Ok(_) | Err(Error::ApprovalClosed(_)) => Ok(()),
+        Err(Error::InvalidInput(told)) => wrong(&told),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether all of these have ended without this approver, in this process or another.
+async fn decided_elsewhere(run: &Driver<'_>, approval_ids: &[String]) -> Result<bool, Stop> {
+    for approval_id in approval_ids {
+        match run.handle.approvals().get(approval_id).await {
+            Ok(approval) if approval.status == ApprovalStatus::Pending => return Ok(false),
+            Ok(_) | Err(Error::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,147 @@
+//! Approvals in a run: asked for, waited for, and acted on. The request and the suspension of the run are one commit; a
+//! decision is the ledger's, and the journal notes it.
+
+mod approver;
+mod suspend;
+mod wait;
+
+use bailiwick_model::Error;
+use bailiwick_model::json;
+use bailiwick_model::ledger::record::Decision;
+
+pub(crate) use wait::still_waits;
+pub(super) use wait::{wait, withdraw_waiting};
+
+use super::tools::{Checked, note_called, note_failure};
+use crate::approvals::{Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Question, Subject};
+use crate::retry::ATTEMPTS;
+use crate::runs::driver::{Driver, Stop, failed};
+use crate::runs::events::{
+    ApprovalRequested, ApprovalShown, AskedCall, Entry, Event, FailureCode, RunSuspended, ToolFailure,
+};
+use crate::runs::journal::{RunStatus, fenced};
+use crate::runs::lifecycle::{head_after, head_changes, thread_progress};
+
+/// How many calls are asked about in one commit.
+const AT_ONCE: usize = 50;
+/// The largest input that can be asked about, in bytes.
+const INPUT_BYTES: usize = 1 << 20;
+
+/// Asks about calls. `false`: the run is suspended.
+pub(super) async fn ask_about_calls(run: &mut Driver<'_>, calls: Vec<Checked>) -> Result<bool, Stop> {
+    let mut requests = Vec::new();
+    let mut call_ids = Vec::new();
+    for Checked { call, input, .. } in calls.into_iter().take(AT_ONCE) {
+        if input.len() > INPUT_BYTES {
+            let told = "The input is too large to be asked about. Keep large values as references.";
+            note_called(run, &call)?;
+            note_failure(run, &call.call_id, ToolFailure::new("INPUT_TOO_LARGE", told))?;
+            continue;
+        }
+        let input = json::parse(&input, &json::Limits::default())?;
+        let definition = run.agents().tool(&call.tool).map(|rules| rules.definition);
+        let question = Question::Tool { tool: call.tool, input };
+        requests.push(approval_request(run, question, Some(&call.call_id), definition));
+        call_ids.push(Some(call.call_id));
+    }
+    if requests.is_empty() { Ok(true) } else { request(run, requests, &call_ids).await }
+}
+
+/// Asks about the plan of the last agent. `false`: the run is suspended.
+pub(super) async fn ask_about_plan(run: &mut Driver<'_>) -> Result<bool, Stop> {
+    let plan = run.state.frames.last().and_then(|frame| frame.plan.as_ref());
+    let Some(plan_id) = plan.map(|plan| plan.plan_id.clone()) else { return Ok(true) };
+    let asked = approval_request(run, Question::Plan { plan_id }, None, None);
+    // A plan that was changed or removed meanwhile cannot be asked about.
+    match request(run, vec![asked], &[None]).await {
+        Err(Stop::Error(Error::NotFound | Error::Conflict(_))) => {
+            let told = "The plan of this run was changed before it could be asked about.";
+            Err(failed(FailureCode::Internal, told))
+        }
+        other => other,
+    }
+}
+
+fn approval_request(
+    run: &Driver<'_>,
+    question: Question,
+    call_id: Option<&str>,
+    definition: Option<[u8; 32]>,
+) -> ApprovalRequest {
+    let context = ApprovalContext {
+        run_id: Some(run.state.run_id.clone()),
+        thread_id: Some(run.state.thread_id.clone()),
+        call_id: call_id.map(str::to_owned),
+        definition,
+    };
+    ApprovalRequest { question, context, requested_by: run.state.actor.clone(), ttl_ms: None }
+}
+
+/// Asks for approvals, and suspends the run with them if nothing else is left to do. `false`: it is suspended.
+async fn request(
+    run: &mut Driver<'_>,
+    requests: Vec<ApprovalRequest>,
+    call_ids: &[Option<String>],
+) -> Result<bool, Stop> {
+    if !run.kept.is_empty() {
+        // Their conditions are not those of the approvals.
+        run.flush().await?;
+    }
+    let approvals = run.handle.approvals().prepare(requests).await?;
+    let (entries, is_suspended) = entries(run, &approvals, call_ids)?;
+    let block = run.block(&entries).await;
+    let head = is_suspended.then(|| head_after(run, RunStatus::Suspended, &block));
+    for _ in 0..ATTEMPTS {
+        let mut changes = run.journal.appended(block.body.clone());
+        if let Some(head) = &head {
+            changes.extend(head_changes(run, head, block.bytes, run.journal.expires_at));
+            changes.extend(suspend::changes(run).await?);
+        }
+        if !run.handle.approvals().commit(&approvals, &changes).await? {
+            continue;
+        }
+        for entry in entries {
+            run.note_entry(entry)?;
+        }
+        if let Some(head) = head {
+            run.head = head;
+        }
+        run.committed(block.hash, block.bytes);
+        return Ok(!is_suspended);
+    }
+    Err(fenced(&run.state.run_id).into())
+}
+
+/// The entries of approvals that are asked for, and of the suspension if nothing else is left to do. Also whether it is.
+fn entries(run: &Driver<'_>, approvals: &[Approval], call_ids: &[Option<String>]) -> Result<(Vec<Entry>, bool), Stop> {
+    let at = run.now();
+    let shown = approvals.iter().map(ApprovalShown::of).collect::<Result<Vec<_>, _>>()?;
+    let mut entries = Vec::with_capacity(approvals.len() + 1);
+    for (approval, call_id) in shown.iter().zip(call_ids) {
+        let requested = ApprovalRequested { approval: approval.clone() };
+        let event = Event::ApprovalRequested(requested, AskedCall { call_id: call_id.clone() });
+        entries.push(Entry::new(at, event).about(run.state.agent()));
+    }
+    let asked: Vec<Option<&str>> = call_ids.iter().map(Option::as_deref).collect();
+    let is_suspended = !run.host.has_approver() && run.state.only_waits_with(&asked);
+    if is_suspended {
+        let suspended = Entry::new(at, Event::RunSuspended(RunSuspended { approvals: shown }));
+        entries.push(Entry { thread: thread_progress(run), ..suspended });
+    }
+    Ok((entries, is_suspended))
+}
+
+/// Whether an approval was given for exactly this call.
+pub(super) async fn is_for(run: &Driver<'_>, approval_id: &str, checked: &Checked) -> Result<bool, Stop> {
+    let approval = match run.handle.approvals().get(approval_id).await {
+        Ok(approval) => approval,
+        Err(Error::NotFound) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    let subject = Subject::Tool { tool: checked.call.tool.clone(), input: checked.input.clone() };
+    Ok(approval.status == ApprovalStatus::Decided(Decision::Approved)
+        && approval.subject == subject
+        && approval.context.run_id.as_deref() == Some(&run.state.run_id)
+        && approval.context.call_id.as_deref() == Some(&checked.call.call_id)
+        && !wait::is_outdated(run.handle, &approval).await?)
+}

@@ -1,0 +1,81 @@
+//! The suspension of a run: its references and its thread live as long as it may wait.
+
+use std::collections::BTreeSet;
+
+use bailiwick_model::json::Json;
+use bailiwick_tenancy::Change;
+
+use crate::approvals::Approval;
+use crate::retry::{ATTEMPTS, contended};
+use crate::runs::driver::{Driver, Stop};
+use crate::runs::events::{ApprovalShown, Entry, Event, RunSuspended};
+use crate::runs::journal::{RunStatus, tokens};
+use crate::runs::lifecycle::{head_after, head_changes, thread_changes, thread_progress};
+
+/// How much longer than an approval the references of a suspended run live, in milliseconds.
+const AFTERWARDS_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long an approval waits, in milliseconds.
+const PENDING_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Suspends a run that waits for these approvals.
+pub(super) async fn suspend(run: &mut Driver<'_>, open: &[Approval]) -> Result<(), Stop> {
+    let approvals = open.iter().map(ApprovalShown::of).collect::<Result<Vec<_>, _>>()?;
+    let entry = Entry::new(run.now(), Event::RunSuspended(RunSuspended { approvals }));
+    let progress = thread_progress(run);
+    // What the thread has is applied once it has it.
+    run.note_entry(entry.clone())?;
+    run.pending.pop();
+    run.pending.push(Entry { thread: progress.clone(), ..entry });
+    for _ in 0..ATTEMPTS {
+        let block = run.block(&[]).await;
+        let head = head_after(run, RunStatus::Suspended, &block);
+        let mut others = changes(run).await?;
+        others.extend(head_changes(run, &head, block.bytes, run.journal.expires_at));
+        let handle = run.handle;
+        if run.try_commit(block, others, &handle.engine_limits).await? {
+            run.head = head;
+            run.state.note_thread(&progress);
+            return Ok(());
+        }
+    }
+    Err(contended().into())
+}
+
+/// What a suspension changes besides the run's own rows.
+pub(super) async fn changes(run: &Driver<'_>) -> Result<Vec<Change>, Stop> {
+    let until = run.access.now().saturating_add(PENDING_MS + AFTERWARDS_MS);
+    let named = named_references(run);
+    let ids: Vec<&str> = named.iter().map(String::as_str).collect();
+    let mut changes = run.handle.references().extended(&run.access, &ids, Some(until)).await?;
+    changes.extend(tokens::added(&run.access, &run.state.usage.since(&run.head.counted)).await?);
+    // Last, for what it names lives longest.
+    changes.extend(thread_changes(run, until).await?);
+    Ok(changes)
+}
+
+/// The references that a run may still use: its results, the files of its prompt, and those that declared properties of calls
+/// that are not done name.
+fn named_references(run: &Driver<'_>) -> BTreeSet<String> {
+    let state = &run.state;
+    let mut named: BTreeSet<String> = state.references.iter().cloned().collect();
+    let parts = state.prompt.as_array().unwrap_or_default();
+    named.extend(parts.iter().filter_map(|part| part.get("reference")?.as_str()).map(str::to_owned));
+    let open = state.frames.iter().flat_map(|frame| &frame.calls).filter(|call| call.done.is_none());
+    let mut inputs: Vec<(&str, &Json)> = open.map(|call| (call.tool.as_str(), &call.input)).collect();
+    // A plan that waits for its approval has no calls yet.
+    for answer in state.frames.iter().filter_map(|frame| frame.answer.as_ref()) {
+        let steps = answer.output.get("steps").and_then(Json::as_array).unwrap_or_default();
+        inputs.extend(steps.iter().filter_map(|step| Some((step.get("tool")?.as_str()?, step.get("input")?))));
+    }
+    for (tool, input) in inputs {
+        let Some(rules) = run.agents().tool(tool) else { continue };
+        for (property, _) in &rules.references {
+            match input.get(property) {
+                Some(Json::String(id)) => drop(named.insert(id.clone())),
+                Some(Json::Array(ids)) => named.extend(ids.iter().filter_map(Json::as_str).map(str::to_owned)),
+                _ => {}
+            }
+        }
+    }
+    named
+}

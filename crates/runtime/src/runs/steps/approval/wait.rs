@@ -1,0 +1,122 @@
+//! Approvals that a run waits for: their decisions, and the suspension while there are none.
+
+use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::{Error, Result};
+
+use super::{approver, suspend};
+use crate::approvals::{Approval, ApprovalStatus, Subject};
+use crate::handle::TenantHandle;
+use crate::runs::driver::{Driver, Stop};
+use crate::runs::events::{ApprovalDecided, DecidedCall, DecisionShown, Event};
+use crate::runs::lifecycle::withdraw_all;
+use crate::runs::state::{Frame, RunState};
+
+/// Why an approval is withdrawn whose tool is another one now.
+const OUTDATED: &str = "The definition of a tool has changed since it was asked about.";
+/// Why an approval is withdrawn whose plan has failed meanwhile.
+const NOT_NEEDED: &str = "Another step of the plan has failed.";
+
+/// Checks the approvals that the last agent waits for. `false`: all of them still wait, and the run is suspended.
+pub(in crate::runs::steps) async fn wait(run: &mut Driver<'_>) -> Result<bool, Stop> {
+    let mut open = Vec::new();
+    let mut noted = false;
+    for approval_id in waiting(&run.state) {
+        match run.handle.approvals().get(&approval_id).await {
+            Ok(approval) if approval.status != ApprovalStatus::Pending => {
+                noted |= note_decision(run, &approval, false).await?;
+            }
+            Ok(approval) if is_outdated(run.handle, &approval).await? => {
+                run.handle.approvals().withdraw(&[&approval_id], Some(OUTDATED), Vec::new()).await?;
+                noted |= note_decision(run, &approval, true).await?;
+            }
+            Ok(approval) => open.push(approval),
+            // Its record is gone with its retention: so is the consent.
+            Err(Error::NotFound) => {
+                note_gone(run, &approval_id)?;
+                noted = true;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if noted {
+        return Ok(true);
+    }
+    let unasked = open.iter().any(|approval| !run.asked.contains(&approval.approval_id));
+    if run.host.has_approver() && unasked {
+        approver::ask(run, open).await?;
+        return Ok(true);
+    }
+    suspend::suspend(run, &open).await?;
+    Ok(false)
+}
+
+/// Withdraws the approvals that the last agent does not need any more.
+pub(in crate::runs::steps) async fn withdraw_waiting(run: &mut Driver<'_>) -> Result<(), Stop> {
+    let waiting = waiting(&run.state);
+    withdraw_all(run.handle, &waiting, NOT_NEEDED).await?;
+    for approval_id in &waiting {
+        match run.handle.approvals().get(approval_id).await {
+            Ok(approval) => drop(note_decision(run, &approval, false).await?),
+            Err(Error::NotFound) => note_gone(run, approval_id)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// The approvals that the last agent waits for.
+fn waiting(state: &RunState) -> Vec<String> {
+    let waiting = state.frames.last().map(Frame::waiting).unwrap_or_default();
+    waiting.into_iter().map(str::to_owned).collect()
+}
+
+/// Notes the decision about an approval. `false`: there is none. `again`: a person is to be asked again.
+async fn note_decision(run: &mut Driver<'_>, approval: &Approval, again: bool) -> Result<bool, Stop> {
+    let Some(record) = run.handle.approvals().decision(&approval.approval_id).await? else { return Ok(false) };
+    // One that was decided before it could be withdrawn is taken as it is.
+    let again = again && record.decision == Decision::Withdrawn;
+    let decided = DecidedCall { call_id: approval.context.call_id.clone(), again };
+    run.note(Event::ApprovalDecided(ApprovalDecided { record: DecisionShown::of(&record) }, decided))?;
+    Ok(true)
+}
+
+/// Notes that an approval is gone.
+fn note_gone(run: &mut Driver<'_>, approval_id: &str) -> Result<(), Stop> {
+    let calls = run.state.frames.last().map(|frame| frame.calls.as_slice()).unwrap_or_default();
+    let call = calls.iter().find(|call| call.consent.waiting() == Some(approval_id));
+    let decided = DecidedCall { call_id: call.map(|call| call.call_id.clone()), again: false };
+    let record = DecisionShown::gone(approval_id);
+    run.note(Event::ApprovalDecided(ApprovalDecided { record }, decided)).map_err(Stop::from)
+}
+
+/// Whether nothing has changed for a suspended run: no decision was made, and the subjects are what they were.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn still_waits(handle: &TenantHandle, state: &RunState) -> Result<bool> {
+    let waiting = waiting(state);
+    for approval_id in &waiting {
+        match handle.approvals().get(approval_id).await {
+            Ok(approval) if approval.status != ApprovalStatus::Pending => return Ok(false),
+            Ok(approval) if is_outdated(handle, &approval).await? => return Ok(false),
+            Ok(_) => {}
+            Err(Error::NotFound) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(!waiting.is_empty())
+}
+
+/// Whether the tools of an approval's subject are defined in another way now.
+pub(super) async fn is_outdated(handle: &TenantHandle, approval: &Approval) -> Result<bool> {
+    let now = match &approval.subject {
+        Subject::Tool { tool, .. } => handle.catalogue.agents.tool(tool).map(|rules| rules.definition),
+        Subject::Plan { plan_id, .. } => match handle.plans().load(plan_id, None).await {
+            Ok(plan) => Some(handle.plans().definition_of(&plan)),
+            // The person who decides is told of a plan that is gone or another one.
+            Err(Error::NotFound) => return Ok(false),
+            Err(error) => return Err(error),
+        },
+    };
+    Ok(approval.context.definition != now)
+}

@@ -1,0 +1,57 @@
+//! The steps of a run. Each takes the driver, asks the host, and notes the outcome.
+
+mod agents;
+mod approval;
+mod model;
+mod tools;
+
+use bailiwick_model::json;
+use serde::Serialize;
+
+use super::driver::{Driver, Stop};
+use super::state::Next;
+
+pub(crate) use approval::still_waits;
+pub(crate) use model::BrokenAnswers;
+
+/// Takes a step. `false`: the run is suspended.
+pub(crate) async fn take(run: &mut Driver<'_>, next: Next) -> Result<bool, Stop> {
+    match next {
+        Next::AskModel => model::ask(run).await?,
+        Next::Calls(ready) => return tools::run_calls(run, &ready).await,
+        Next::SavePlan => agents::plan::save(run).await?,
+        Next::AskAboutPlan => return approval::ask_about_plan(run).await,
+        Next::Execute => agents::plan::execute(run).await?,
+        Next::Wait => return approval::wait(run).await,
+        Next::Leave => agents::leave(run).await?,
+        Next::Finish => super::lifecycle::finish(run).await?,
+        Next::Ended => {}
+    }
+    Ok(true)
+}
+
+/// The members of a request that say which agent asks.
+#[derive(Serialize)]
+pub(crate) struct Asker<'a> {
+    agent: &'a str,
+    frame: u64,
+}
+
+impl<'a> Asker<'a> {
+    /// The last agent.
+    pub(crate) fn of(run: &'a Driver<'_>) -> Self {
+        let frame = run.state.frames.last();
+        frame.map_or(Self { agent: "", frame: 0 }, |frame| Self { agent: &frame.agent, frame: frame.number })
+    }
+}
+
+/// A request to the host: the members of an object, and one behind them that is JSON text already.
+pub(crate) fn with_json(members: &impl Serialize, key: &str, value: &str) -> String {
+    let mut request = json::to_text(members);
+    request.pop();
+    request.reserve(value.len() + key.len() + 8);
+    for part in [",\"", key, "\":", value, "}"] {
+        request.push_str(part);
+    }
+    request
+}

@@ -1,0 +1,100 @@
+//! Whether the answer of a model will do, and the entry that notes it.
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::ahead_of;
+use bailiwick_model::spec::AgentRole;
+use serde::Serialize;
+
+use super::ANSWER_BYTES;
+use super::collected::Collected;
+use super::parts::answer_parts;
+use crate::runs::driver::{Driver, Stop, failed};
+use crate::runs::events::{Event, FailureCode, FinishReason, ModelAnswer, ModelCompleted, text_of};
+use crate::runs::host::{Ask, Reply, host_gone};
+use crate::runs::state::has_calls;
+use crate::runs::steps::agents::plan;
+
+/// How often an agent is told that its answer will not do.
+const CORRECTIONS: u64 = 3;
+
+/// Notes an answer, and whether it will do.
+pub(super) async fn note(run: &mut Driver<'_>, model: &str, mut collected: Collected) -> Result<(), Stop> {
+    let Some(finish) = collected.finish.take() else {
+        return Err(failed(FailureCode::Internal, "An answer has no end."));
+    };
+    let message_id = std::mem::take(&mut collected.message_id);
+    let warnings = std::mem::take(&mut collected.warnings);
+    ahead_of(collected.bytes.sum()).await;
+    let (parts, unread) = answer_parts(collected, &run.state, Some(finish.reason));
+    let (mut output, mut correction, mut wrong) = (None, None, None);
+    if !has_calls(&parts) && finish.reason != FinishReason::Pause {
+        match checked(run, &text_of(&parts)).await? {
+            Ok(checked) => output = checked,
+            Err(mut problem) => {
+                if finish.reason == FinishReason::Length {
+                    problem.push_str(" The answer reached its length limit (finishReason length): write less.");
+                }
+                let is_last = run.state.frames.last().is_none_or(|frame| frame.corrections >= CORRECTIONS);
+                wrong = Some(problem.clone()).filter(|_| is_last);
+                correction = Some(problem);
+            }
+        }
+    }
+    let (model, usage, finish_reason) = (model.to_owned(), finish.usage, finish.reason);
+    let (active, lost) = (run.active_ms(), run.broken.lost());
+    run.note(Event::ModelCompleted(
+        ModelCompleted { model, usage, finish_reason, warnings },
+        ModelAnswer { message_id, active, lost, output, correction, parts, unread },
+    ))?;
+    wrong.map_or(Ok(()), |problem| Err(failed(FailureCode::OutputInvalid, &problem)))
+}
+
+/// The output of the whole answer, with what was said before its provider paused; or else that of its end alone.
+async fn checked(run: &Driver<'_>, text: &str) -> Result<Result<Option<Json>, String>, Stop> {
+    let said = run.state.frames.last().map(|frame| frame.said.as_str()).unwrap_or_default();
+    if said.is_empty() {
+        return output(run, text).await;
+    }
+    match output(run, &format!("{said}{text}")).await? {
+        Err(_) => output(run, text).await,
+        fits => Ok(fits),
+    }
+}
+
+/// The output of an answer without calls: what fits the agent's output schema, or the plan that a planner has drafted.
+async fn output(run: &Driver<'_>, text: &str) -> Result<Result<Option<Json>, String>, Stop> {
+    let agent = run.agent()?;
+    if agent.spec.role == AgentRole::Planner {
+        return Ok(plan::checked(run, text).await?.map(Some));
+    }
+    ahead_of(text.len()).await;
+    let by_host = run.handle.validated.agents.contains(&agent.spec.name);
+    match agent.output(text, by_host).await {
+        Ok(Some(output)) => Ok(validated(run, &agent.spec.name, output).await?.map(Some)),
+        other => Ok(other),
+    }
+}
+
+#[derive(Serialize)]
+struct OutputRequest<'a> {
+    agent: &'a str,
+    output: &'a Json,
+}
+
+/// The output as the agent's own schema gives it, which the host has.
+async fn validated(run: &Driver<'_>, agent: &str, output: Json) -> Result<Result<Json, String>, Stop> {
+    let wrong =
+        || failed(FailureCode::CallbackFailed, "The schema of the agent's output did not say whether the output fits.");
+    let request = json::to_text(&OutputRequest { agent, output: &output });
+    let mut asked = run.host.ask(Ask::Output, request);
+    let answer = match run.unless_stopped(asked.next()).await? {
+        None => return Err(host_gone().into()),
+        Some(Reply::Value(answer)) if answer.len() <= ANSWER_BYTES => answer,
+        Some(_) => return Err(wrong()),
+    };
+    let answer = json::parse(&answer, &json::Limits::default()).map_err(|_| wrong())?;
+    if let Some(problem) = answer.get("problem").and_then(Json::as_str) {
+        return Ok(Err(format!("The answer does not fit its schema: {problem}")));
+    }
+    Ok(Ok(answer.get("output").cloned().unwrap_or(output)))
+}

@@ -1,0 +1,78 @@
+//! One call of a tool: the request to the host, and its outcome.
+
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::runs::driver::Driver;
+use crate::runs::events::ToolFailure;
+use crate::runs::host::{Ask, Callbacks, HostFailure, Reply};
+use crate::runs::state::Call;
+use crate::runs::steps::{Asker, with_json};
+
+/// The outcome of a call.
+pub(in crate::runs::steps) enum Outcome {
+    /// `u8 form ‖ bytes`
+    Value(Vec<u8>),
+    Failed(ToolFailure),
+    HostGone,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolRequest<'a> {
+    #[serde(flatten)]
+    asker: Asker<'a>,
+    thread_id: &'a str,
+    call_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
+    tool: &'a str,
+    idempotency_key: String,
+}
+
+/// The request for a call with this input, which is JSON.
+pub(super) fn request(run: &Driver<'_>, call: &Call, input: &[u8]) -> String {
+    let state = &run.state;
+    let request = ToolRequest {
+        asker: Asker::of(run),
+        thread_id: &state.thread_id,
+        call_id: &call.call_id,
+        actor: state.actor.as_deref(),
+        tool: &call.tool,
+        idempotency_key: idempotency_key(&state.run_id, &call.call_id),
+    };
+    with_json(&request, "input", &String::from_utf8_lossy(input))
+}
+
+/// Sends a request and waits for the outcome.
+pub(super) async fn run(host: &dyn Callbacks, request: String, timeout_ms: Option<u64>) -> Outcome {
+    let mut asked = host.ask(Ask::Tool, request);
+    let reply = match timeout_ms {
+        None => asked.next().await,
+        Some(most) => match tokio::time::timeout(Duration::from_millis(most), asked.next()).await {
+            Ok(reply) => reply,
+            Err(_) => return failed("TIMEOUT", &format!("The tool did not answer within {most} ms.")),
+        },
+    };
+    match reply {
+        None => Outcome::HostGone,
+        Some(Reply::Value(value)) => Outcome::Value(value),
+        Some(Reply::Piece(_)) => failed("TOOL_FAILED", "The tool answered in parts."),
+        Some(Reply::Failure(text)) => {
+            let HostFailure { code, message, .. } = HostFailure::read(&text);
+            failed(code.as_deref().unwrap_or("TOOL_FAILED"), message.as_deref().unwrap_or("The tool failed."))
+        }
+    }
+}
+
+fn failed(code: &str, message: &str) -> Outcome {
+    Outcome::Failed(ToolFailure::new(code, message))
+}
+
+/// The idempotency key of a call, stable across its retries.
+fn idempotency_key(run_id: &str, call_id: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(format!("{run_id}/{call_id}")))
+}

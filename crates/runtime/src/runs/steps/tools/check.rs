@@ -1,0 +1,217 @@
+//! Whether a call is made, refused, or asked about.
+
+use bailiwick_model::Error;
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::ahead;
+use bailiwick_model::spec::{AgentRole, ApprovalPolicy, InterruptedPolicy, ToolEffects};
+use data_encoding::HEXLOWER;
+use serde::Serialize;
+
+use super::call;
+use crate::runs::agents::ToolRules;
+use crate::runs::driver::{Driver, Stop, failed};
+use crate::runs::events::FailureCode;
+use crate::runs::host::{Ask, Reply, host_gone};
+use crate::runs::state::{Call, Consent, step_refs};
+use crate::runs::steps::{agents, approval, with_json};
+
+/// A call whose input was found good.
+pub(in crate::runs::steps) struct Checked {
+    pub(in crate::runs::steps) call: Call,
+    /// RFC 8785 JSON: what is approved and run.
+    pub(in crate::runs::steps) input: Vec<u8>,
+    pub(super) effects: ToolEffects,
+    pub(super) timeout_ms: Option<u64>,
+}
+
+/// How a run goes on with a call.
+pub(super) enum Verdict {
+    Run(Checked),
+    Ask(Checked),
+    /// With a code and what its model is told.
+    Refuse(&'static str, String),
+}
+
+/// Why a call is not made, before anything else is asked about it: a code and what its model is told. A call that was begun
+/// already is not refused any more.
+pub(super) fn refusal(call: &Call, may_be_repeated: bool) -> Option<(&'static str, String)> {
+    if call.started {
+        return None;
+    }
+    if let Some(problem) = &call.unread {
+        return Some(("INPUT_INVALID", problem.clone()));
+    }
+    // Some servers send a whole call twice, under two ids.
+    let first = call.repeats.as_ref().filter(|_| !may_be_repeated)?;
+    let told = format!("This is the same call as {first} of this answer. It was made once: its result is there.");
+    Some(("CALL_REPEATED", told))
+}
+
+/// Checks a call.
+pub(super) async fn check(run: &mut Driver<'_>, call: &Call) -> Result<Verdict, Stop> {
+    if let Consent::Refused(told) = &call.consent {
+        return Ok(Verdict::Refuse("REJECTED", told.clone()));
+    }
+    let agent = run.agent()?;
+    let Some(rules) = run.agents().tool(&call.tool).filter(|_| agent.may_call(&call.tool)) else {
+        return Ok(Verdict::Refuse("TOOL_UNKNOWN", agent.unknown_tool()));
+    };
+    if let Some((code, told)) = refusal(call, rules.may_be_repeated()) {
+        return Ok(Verdict::Refuse(code, told));
+    }
+    let input = match agents::filled_input(run, call).await? {
+        Ok(input) => input,
+        Err(problem) => return Ok(Verdict::Refuse("INPUT_INVALID", problem)),
+    };
+    // Checking it, and writing it for those who approve and run it.
+    ahead(2 * input.weight()).await;
+    if let Some((code, told)) = problem(run, call, rules, &input).await? {
+        return Ok(Verdict::Refuse(code, told));
+    }
+    let (input, effects, timeout_ms) = (json::canonical(&input), rules.effects, rules.timeout_ms);
+    allow(run, rules, Checked { call: call.clone(), input, effects, timeout_ms }).await
+}
+
+/// What is wrong with an input: a code and what its model is told.
+async fn problem(
+    run: &Driver<'_>,
+    call: &Call,
+    rules: &ToolRules,
+    input: &Json,
+) -> Result<Option<(&'static str, String)>, Stop> {
+    // The host's own schema decides alone where there is one: it validates with the call.
+    if !run.handle.validated.tools.contains(&call.tool)
+        && let Some(problems) = rules.wrong_input(input).await
+    {
+        return Ok(Some(("INPUT_INVALID", unfit(&problems))));
+    }
+    for (property, _) in &rules.references {
+        let Some(value) = input.get(property) else { continue };
+        if !is_own_reference(run, value).await? {
+            let problem = format!("The property {property} must be the id of a reference that is there.");
+            return Ok(Some(("REFERENCE_NOT_FOUND", problem)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a call with a good input runs now, or only once a person has approved of it.
+async fn allow(run: &Driver<'_>, rules: &ToolRules, checked: Checked) -> Result<Verdict, Stop> {
+    let call = &checked.call;
+    // The input of whatever a person may be asked about is validated before.
+    let may_ask = rules.approval != ApprovalPolicy::Never || call.is_interrupted();
+    if run.handle.validated.tools.contains(&call.tool)
+        && may_ask
+        && let Some(problem) = problem_of_host(run, &call.tool, &checked.input).await?
+    {
+        return Ok(Verdict::Refuse("INPUT_INVALID", unfit(&problem)));
+    }
+    if call.is_interrupted() {
+        return Ok(go_on(rules, checked));
+    }
+    if let Consent::Given(approval_id) = &call.consent {
+        // Exactly what was approved is run; everything else is asked about again.
+        let still_holds = approval::is_for(run, approval_id, &checked).await?;
+        return Ok(if still_holds { Verdict::Run(checked) } else { Verdict::Ask(checked) });
+    }
+    let must_ask = match rules.approval {
+        ApprovalPolicy::Never => false,
+        _ if is_covered_by_plan(run, call) => false,
+        ApprovalPolicy::Always => true,
+        ApprovalPolicy::Dynamic => needs_approval(run, &checked).await?,
+    };
+    Ok(if must_ask { Verdict::Ask(checked) } else { Verdict::Run(checked) })
+}
+
+/// How the run goes on with a call that a process which is gone began: what only reads runs again.
+fn go_on(rules: &ToolRules, checked: Checked) -> Verdict {
+    let begun = checked.call.writing.as_ref();
+    if checked.effects != ToolEffects::Write && begun.is_none() {
+        return Verdict::Run(checked);
+    }
+    let is_other = begun.is_some_and(|begun| *begun != HEXLOWER.encode(&rules.definition));
+    match rules.on_interrupted {
+        // What would run is not what was begun: a person must say.
+        InterruptedPolicy::Retry if is_other => Verdict::Ask(checked),
+        InterruptedPolicy::Retry => Verdict::Run(checked),
+        InterruptedPolicy::Ask => Verdict::Ask(checked),
+        InterruptedPolicy::Fail => {
+            let told = "The call was interrupted. Whether it took effect is not known.";
+            Verdict::Refuse("INTERRUPTED", told.to_owned())
+        }
+    }
+}
+
+async fn is_own_reference(run: &Driver<'_>, value: &Json) -> Result<bool, Stop> {
+    let ids: Vec<&str> = match value {
+        Json::String(id) => vec![id],
+        Json::Array(ids) => match ids.iter().map(Json::as_str).collect::<Option<Vec<&str>>>() {
+            Some(ids) => ids,
+            None => return Ok(false),
+        },
+        _ => return Ok(false),
+    };
+    for id in ids {
+        match run.handle.references().describe(id).await {
+            Ok(_) => {}
+            Err(Error::NotFound) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(true)
+}
+
+/// A plan's approval covers the steps whose input it shows, as long as its tools are what they were then.
+fn is_covered_by_plan(run: &Driver<'_>, call: &Call) -> bool {
+    let Some(frame) = run.state.frames.last().filter(|frame| frame.role == AgentRole::Executor) else {
+        return false;
+    };
+    if !step_refs::references(&call.input).is_empty() {
+        return false;
+    }
+    let now = run.agents().definition_of(frame.calls.iter().map(|call| call.tool.as_str()));
+    let approved = frame.plan.as_ref().and_then(|plan| plan.definition.as_ref());
+    approved == Some(&HEXLOWER.encode(&now))
+}
+
+#[derive(Serialize)]
+struct InputRequest<'a> {
+    tool: &'a str,
+}
+
+/// What the host's own schema finds wrong with an input.
+pub(in crate::runs::steps) async fn problem_of_host(
+    run: &Driver<'_>,
+    tool: &str,
+    input: &[u8],
+) -> Result<Option<String>, Stop> {
+    let request = with_json(&InputRequest { tool }, "input", &String::from_utf8_lossy(input));
+    let mut asked = run.host.ask(Ask::Input, request);
+    let unknown = || Ok(Some("its schema failed, and did not say whether it fits".to_owned()));
+    match run.unless_stopped(asked.next()).await? {
+        None => Err(host_gone().into()),
+        Some(Reply::Value(answer)) => match json::parse(&answer, &json::Limits::default()) {
+            Ok(answer) => Ok(answer.get("problem").and_then(Json::as_str).map(str::to_owned)),
+            Err(_) => unknown(),
+        },
+        Some(_) => unknown(),
+    }
+}
+
+async fn needs_approval(run: &Driver<'_>, checked: &Checked) -> Result<bool, Stop> {
+    let mut asked = run.host.ask(Ask::NeedsApproval, call::request(run, &checked.call, &checked.input));
+    match run.unless_stopped(asked.next()).await? {
+        None => Err(host_gone().into()),
+        Some(Reply::Value(value)) if value == b"true" => Ok(true),
+        Some(Reply::Value(value)) if value == b"false" => Ok(false),
+        Some(_) => {
+            let told = "needsApproval failed, or answered neither true nor false.";
+            Err(failed(FailureCode::CallbackFailed, told))
+        }
+    }
+}
+
+/// What a model is told of an input that does not fit.
+fn unfit(problems: &str) -> String {
+    format!("The input does not fit the tool's schema: {problems}")
+}

@@ -1,0 +1,187 @@
+//! The calls of a turn, or of a plan: checked, allowed, run together, and noted.
+
+mod call;
+mod check;
+mod result;
+
+use std::time::Duration;
+
+use bailiwick_model::spec::ToolEffects;
+use data_encoding::HEXLOWER;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, timeout_at};
+
+use super::{agents, approval};
+use crate::runs::driver::{Driver, Stop};
+use crate::runs::events::{Event, ToolCalled, ToolFailed, ToolFailure, WriteIntent};
+use crate::runs::host::host_gone;
+use crate::runs::state::Call;
+
+pub(super) use call::Outcome;
+pub(super) use check::{Checked, problem_of_host};
+pub(super) use result::note_output;
+
+use check::Verdict;
+use result::note_value;
+
+/// How many calls run together at most.
+const AT_ONCE: usize = 16;
+/// No more are begun with those whose inputs have this many bytes together: a plan's steps may take large results.
+const BYTES_AT_ONCE: usize = 16 << 20;
+/// How long the commit of a message waits for the tools that it calls, if they only read: results by then are written with
+/// it.
+const PATIENCE: Duration = Duration::from_millis(5);
+/// The longest message of a failure that is kept and told, in characters.
+const MESSAGE_CHARACTERS: usize = 2000;
+/// The mark where a message was cut.
+const CUT: &str = "… [cut]";
+
+/// Goes on with calls. `false`: the run is suspended.
+pub(super) async fn run_calls(run: &mut Driver<'_>, ready: &[usize]) -> Result<bool, Stop> {
+    let Some(frame) = run.state.frames.last() else { return Ok(true) };
+    let calls: Vec<Call> = ready.iter().filter_map(|at| frame.calls.get(*at)).cloned().collect();
+    let is_waiting = !frame.waiting().is_empty();
+    let routes = &run.agent()?.spec.routes;
+    let (mut routed, tools): (Vec<Call>, Vec<Call>) = calls.into_iter().partition(|call| routes.contains(&call.tool));
+    if tools.is_empty() && is_waiting {
+        return approval::wait(run).await;
+    }
+    if tools.is_empty() {
+        // One at a time: each of them may take long, and the next may depend on its answer.
+        let call = routed.swap_remove(0);
+        match check::refusal(&call, false) {
+            Some((code, told)) => refuse(run, &call, code, &told)?,
+            None => agents::enter(run, call).await?,
+        }
+        return Ok(true);
+    }
+    let (mut to_run, mut to_ask) = (Vec::new(), Vec::new());
+    for call in tools.into_iter().take(AT_ONCE) {
+        let bytes = |calls: &[Checked]| calls.iter().map(|checked| checked.input.len()).sum::<usize>();
+        if bytes(&to_run) + bytes(&to_ask) >= BYTES_AT_ONCE {
+            break;
+        }
+        match check::check(run, &call).await? {
+            Verdict::Run(checked) => to_run.push(checked),
+            Verdict::Ask(checked) => to_ask.push(checked),
+            Verdict::Refuse(code, told) => refuse(run, &call, code, &told)?,
+        }
+    }
+    run_together(run, to_run).await?;
+    if to_ask.is_empty() { Ok(true) } else { approval::ask_about_calls(run, to_ask).await }
+}
+
+/// Runs calls together and notes their outcomes, in their order.
+async fn run_together(run: &mut Driver<'_>, calls: Vec<Checked>) -> Result<(), Stop> {
+    if calls.is_empty() {
+        return Ok(());
+    }
+    run.check_tool_calls(calls.len() as u64)?;
+    for checked in &calls {
+        note_called(run, &checked.call)?;
+    }
+    // The intent of a call that changes something is durable before it starts.
+    let is_write = calls.iter().any(|checked| checked.effects == ToolEffects::Write);
+    if is_write {
+        run.flush().await?;
+    }
+    let (outcomes, stop) = outcomes(run, &calls, is_write).await?;
+    for (checked, outcome) in calls.iter().zip(outcomes) {
+        match outcome {
+            Some(Outcome::Value(value)) => {
+                let rules = run.agents().tool(&checked.call.tool);
+                note_value(run, &checked.call.call_id, rules, value).await?;
+            }
+            Some(Outcome::Failed(failure)) => note_failure(run, &checked.call.call_id, failure)?,
+            Some(Outcome::HostGone) | None => {}
+        }
+    }
+    let Some(stop) = stop else { return Ok(()) };
+    // What is done is not done again, even if the run is.
+    run.flush().await?;
+    Err(stop)
+}
+
+/// The outcomes of calls that run together, and why those that have none were given up.
+async fn outcomes(
+    run: &mut Driver<'_>,
+    calls: &[Checked],
+    mut intent_is_durable: bool,
+) -> Result<(Vec<Option<Outcome>>, Option<Stop>), Stop> {
+    let host = run.host;
+    let mut running = FuturesUnordered::new();
+    let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(calls.len());
+    for (at, checked) in calls.iter().enumerate() {
+        let (request, timeout_ms) = (call::request(run, &checked.call, &checked.input), checked.timeout_ms);
+        running.push(async move { (at, call::run(host, request, timeout_ms).await) });
+        outcomes.push(None);
+    }
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        let next = if intent_is_durable {
+            run.unless_stopped(running.next()).await
+        } else if let Ok(next) = timeout_at(patience, run.unless_stopped(running.next())).await {
+            next
+        } else {
+            intent_is_durable = true;
+            run.flush().await?;
+            continue;
+        };
+        match next {
+            Ok(Some((_, Outcome::HostGone))) => return Ok((outcomes, Some(host_gone().into()))),
+            Ok(Some((at, outcome))) => {
+                if let Some(place) = outcomes.get_mut(at) {
+                    *place = Some(outcome);
+                }
+            }
+            Ok(None) => return Ok((outcomes, None)),
+            Err(stop) => return Ok((outcomes, Some(stop))),
+        }
+    }
+}
+
+/// Notes a call that is not made, and why.
+fn refuse(run: &mut Driver<'_>, call: &Call, code: &str, problem: &str) -> Result<(), Stop> {
+    if !call.started {
+        run.check_tool_calls(1)?;
+        note_called(run, call)?;
+    }
+    note_failure(run, &call.call_id, ToolFailure::new(code, problem))
+}
+
+/// Notes that a call is made.
+pub(super) fn note_called(run: &mut Driver<'_>, call: &Call) -> Result<(), Stop> {
+    let rules = run.agents().tool(&call.tool).filter(|rules| rules.effects == ToolEffects::Write);
+    let writing = rules.map(|rules| HEXLOWER.encode(&rules.definition));
+    let (call_id, tool, input) = (call.call_id.clone(), call.tool.clone(), call.input.clone());
+    run.note(Event::ToolCalled(ToolCalled { call_id, tool, input }, WriteIntent { writing })).map_err(Stop::from)
+}
+
+/// Notes a failure.
+pub(super) fn note_failure(run: &mut Driver<'_>, call_id: &str, failure: ToolFailure) -> Result<(), Stop> {
+    let error = ToolFailure { message: shortened(&failure.message), ..failure };
+    run.note(Event::ToolFailed(ToolFailed { call_id: call_id.to_owned(), error })).map_err(Stop::from)
+}
+
+/// The message of a failure as it is kept, with a mark where it is cut.
+pub(super) fn shortened(message: &str) -> String {
+    if message.chars().nth(MESSAGE_CHARACTERS).is_none() {
+        return message.to_owned();
+    }
+    message.chars().take(MESSAGE_CHARACTERS - CUT.chars().count()).chain(CUT.chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CUT, MESSAGE_CHARACTERS, shortened};
+
+    #[test]
+    fn r6_a_message_is_cut_with_a_mark_between_whole_characters() {
+        let most = "é".repeat(MESSAGE_CHARACTERS);
+        assert_eq!(shortened(&most), most);
+        let cut = shortened(&format!("{most}x"));
+        assert_eq!(cut.chars().count(), MESSAGE_CHARACTERS);
+        assert!(cut.ends_with(CUT));
+    }
+}
