@@ -100,13 +100,13 @@ fn naive_number(number: f64) -> String {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(value in any_json()) {
+    fn a_written_token_is_read_back(value in any_json()) {
         let value = without_negative_zero(value);
         prop_assert_eq!(&parse(json::write(&value)).unwrap(), &value);
     }
 
     #[test]
-    fn canonical_is_what_the_rfc_says(value in any_json()) {
+    fn canonical_json_follows_the_rfc(value in any_json()) {
         let canonical = String::from_utf8(json::canonical(&value)).unwrap();
         prop_assert_eq!(&canonical, &naive_canonical(&value));
         let again = json::canonicalize(canonical.as_bytes(), &Limits::default()).unwrap();
@@ -272,7 +272,7 @@ fn numbers_at_the_edges() {
 }
 
 #[test]
-fn what_json_does_not_allow_is_refused() {
+fn invalid_json_is_refused() {
     for text in [
         "",
         " ",

@@ -27,7 +27,7 @@ fn key(name: &str) -> NoteVerifier {
 }
 
 #[test]
-fn b5_the_committed_fixtures_are_those_of_the_code() {
+fn the_committed_fixtures_are_those_of_the_code() {
     assert!(
         json::canonical(&committed()) == json::canonical(&ledger_fixtures::fixtures()),
         "run the example `ledger_fixtures`, then `npm run format`"
@@ -35,7 +35,7 @@ fn b5_the_committed_fixtures_are_those_of_the_code() {
 }
 
 #[test]
-fn b5_every_fixture_holds_under_its_key_alone() {
+fn every_fixture_holds_under_its_key_alone() {
     let fixtures = committed();
     for kind in ["inclusion", "consistency", "receipt"] {
         for value in fixtures.get(kind).and_then(Json::as_array).unwrap() {
@@ -45,7 +45,7 @@ fn b5_every_fixture_holds_under_its_key_alone() {
 }
 
 #[test]
-fn b5_none_of_the_500_spoilt_fixtures_holds() {
+fn all_500_corrupted_fixtures_are_refused() {
     let (fixtures, key) = (committed(), key("publicKey"));
     let mutations = fixtures.get("mutations").and_then(Json::as_array).unwrap();
     assert_eq!(mutations.len(), 500);

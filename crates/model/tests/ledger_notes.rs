@@ -96,7 +96,7 @@ fn neighbours(text: &str) -> impl Iterator<Item = String> + '_ {
 }
 
 #[test]
-fn b5_the_note_of_the_go_documentation() {
+fn the_note_of_the_go_documentation() {
     let verifier = NoteVerifier::parse(GO_KEY).unwrap();
     assert_eq!(verifier.open(&go_note()), Some(GO_TEXT));
     assert_eq!(go_signer().sign(GO_TEXT).unwrap(), go_note());
@@ -105,7 +105,7 @@ fn b5_the_note_of_the_go_documentation() {
 }
 
 #[test]
-fn b5_no_character_of_a_note_or_key_can_change() {
+fn no_character_of_a_note_or_key_can_change() {
     let verifier = NoteVerifier::parse(GO_KEY).unwrap();
     for note in neighbours(&go_note()) {
         assert_eq!(verifier.open(&note), None, "{note:?}");
@@ -116,7 +116,7 @@ fn b5_no_character_of_a_note_or_key_can_change() {
 }
 
 #[test]
-fn b5_signatures_of_witnesses_may_stand_beside_ours() {
+fn signatures_of_witnesses_may_stand_beside_ours() {
     let verifier = NoteVerifier::parse(GO_KEY).unwrap();
     let other = signer().sign(GO_TEXT).unwrap();
     let witness = other.strip_prefix(GO_TEXT).unwrap().strip_prefix('\n').unwrap();
@@ -129,7 +129,7 @@ fn b5_signatures_of_witnesses_may_stand_beside_ours() {
 }
 
 #[test]
-fn b5_texts_and_names_that_cannot_be_signed() {
+fn texts_and_names_that_cannot_be_signed() {
     for text in ["", "no line feed", "a\tb\n", "a\0\n", "a\r\n"] {
         assert!(signer().sign(text).is_err(), "{text:?}");
     }
@@ -140,7 +140,7 @@ fn b5_texts_and_names_that_cannot_be_signed() {
 }
 
 #[test]
-fn b5_a_checkpoint_is_three_lines_and_a_signature() {
+fn a_checkpoint_is_three_lines_and_a_signature() {
     let checkpoint = Checkpoint::sign(&signer(), &[0x0f; 8], 42, &[9; 32]).unwrap();
     let name = "bailiwick/abababababababababababababababab";
     let text = format!("{name}/0f0f0f0f0f0f0f0f\n42\n{}\n", BASE64.encode(&[9; 32]));
@@ -155,7 +155,7 @@ fn b5_a_checkpoint_is_three_lines_and_a_signature() {
 }
 
 #[test]
-fn b5_what_the_key_signed_otherwise_is_no_checkpoint() {
+fn other_notes_signed_by_the_key_are_no_checkpoints() {
     let (signer, root) = (signer(), BASE64.encode(&[9; 32]));
     let name = signer.name();
     let texts = [
@@ -174,7 +174,7 @@ fn b5_what_the_key_signed_otherwise_is_no_checkpoint() {
 }
 
 #[test]
-fn b5_proofs_hold_for_their_tenant_alone() {
+fn proofs_hold_for_their_tenant_alone() {
     let (ledger, verifier) = (Ledger::of(23), signer().verifier());
     let (own, foreign) = (origin(verifier.name(), &[1; 8]), origin(verifier.name(), &[2; 8]));
     for sequence in 0..23 {
@@ -195,7 +195,7 @@ fn b5_proofs_hold_for_their_tenant_alone() {
 }
 
 #[test]
-fn b5_no_character_of_a_proof_can_change() {
+fn no_character_of_a_proof_can_change() {
     let (ledger, verifier) = (Ledger::of(23), signer().verifier());
     let (mut tried, inclusion, consistency) =
         (0, ledger.inclusion(6).to_json(), ledger.consistency(9, [1, 1]).to_json());
@@ -219,7 +219,7 @@ fn b5_no_character_of_a_proof_can_change() {
 }
 
 #[test]
-fn b7_a_receipt_is_signed_to_the_last_member() {
+fn a_receipt_is_signed_to_the_last_member() {
     let (signer, verifier) = (signer(), signer().verifier());
     let checkpoint = json::write(&Ledger::of(5).checkpoint(5, 1).to_json());
     let text = format!(
@@ -238,7 +238,7 @@ fn b7_a_receipt_is_signed_to_the_last_member() {
 }
 
 #[test]
-fn b5_records_are_read_to_the_letter() {
+fn records_are_read_to_the_letter() {
     for sequence in 0..24 {
         let record = record(sequence);
         assert_eq!(ApprovalRecord::from_json(&record.to_json()), Some(record.clone()));
@@ -268,7 +268,7 @@ fn b5_records_are_read_to_the_letter() {
 }
 
 #[test]
-fn b5_a_proof_among_a_million_records_is_small() {
+fn a_proof_among_a_million_records_is_small() {
     let size = 1_000_000;
     let mut longest = (0, 0);
     for sequence in (0..size).step_by(9973).chain([0, size - 1]) {
@@ -298,7 +298,7 @@ fn b5_a_proof_among_a_million_records_is_small() {
 
 proptest! {
     #[test]
-    fn b5_garbage_is_neither_note_nor_key(text in "(.|\n|— |\\+){0,80}", signature in "[A-Za-z0-9+/]{90}[A-P]=") {
+    fn garbage_is_neither_note_nor_key(text in "(.|\n|— |\\+){0,80}", signature in "[A-Za-z0-9+/]{90}[A-P]=") {
         let verifier = signer().verifier();
         prop_assert_eq!(verifier.open(&text), None);
         let note = format!("{text}\n\n— {} {signature}\n", verifier.name());

@@ -113,7 +113,7 @@ fn known_leaves() -> Vec<Hash> {
 }
 
 #[test]
-fn b5_the_roots_of_the_certificate_transparency_vectors() {
+fn the_roots_of_the_certificate_transparency_vectors() {
     let leaves = known_leaves();
     for (size, expected) in ROOTS.iter().enumerate() {
         let appended = append(0).apply(&TileSet::new(), &leaves[..size]).unwrap();
@@ -123,7 +123,7 @@ fn b5_the_roots_of_the_certificate_transparency_vectors() {
 }
 
 #[test]
-fn b5_the_paths_of_the_certificate_transparency_vectors() {
+fn the_paths_of_the_certificate_transparency_vectors() {
     let store = stored(&known_leaves());
     let path = |hexes: &[&str]| hexes.iter().map(|hex| hash(hex)).collect::<Vec<_>>();
     let to_leaf_5 = path(&[
@@ -149,7 +149,7 @@ fn b5_the_paths_of_the_certificate_transparency_vectors() {
 }
 
 #[test]
-fn b5_every_path_of_every_tree_up_to_70_leaves() {
+fn every_path_of_every_tree_up_to_70_leaves() {
     let leaves = numbered(70);
     let store = stored(&leaves);
     let roots: Vec<Hash> = (0..=70).map(|size| naive_root(&leaves[..size])).collect();
@@ -178,7 +178,7 @@ fn b5_every_path_of_every_tree_up_to_70_leaves() {
 }
 
 #[test]
-fn b5_what_is_not_in_the_tree_has_no_path() {
+fn a_leaf_outside_the_tree_has_no_path() {
     assert_eq!(inclusion(0, 0), None);
     assert_eq!(inclusion(7, 7), None);
     assert_eq!(consistency(8, 7), None);
@@ -189,7 +189,7 @@ fn b5_what_is_not_in_the_tree_has_no_path() {
 }
 
 #[test]
-fn b5_a_damaged_tree_is_found_not_guessed() {
+fn a_damaged_tree_is_found_not_guessed() {
     let leaves = numbered(40);
     let whole = stored(&leaves);
     let missing =
@@ -206,7 +206,7 @@ fn b5_a_damaged_tree_is_found_not_guessed() {
 }
 
 #[test]
-fn b5_an_append_reads_and_writes_a_logarithm_of_tiles() {
+fn an_append_reads_and_writes_a_logarithm_of_tiles() {
     // Sizes around every power of 16 and some in between, as far as a ledger can grow.
     let powers = (1..13).map(|power| 16_u64.pow(power));
     for size in powers.flat_map(|power| [power - 1, power, power + 1, power * 3 + power / 3, power * 15]) {
@@ -224,7 +224,7 @@ fn b5_an_append_reads_and_writes_a_logarithm_of_tiles() {
 }
 
 #[test]
-fn b5_ten_thousand_appends_write_16_tiles_for_15_leaves() {
+fn ten_thousand_appends_write_16_tiles_for_15_leaves() {
     let (mut store, mut written) = (TileSet::new(), 0);
     for (size, leaf) in (0..).zip(numbered(10_000)) {
         let fetched = Fetched::of(&store, append(size).tiles());
@@ -237,7 +237,7 @@ fn b5_ten_thousand_appends_write_16_tiles_for_15_leaves() {
 }
 
 #[test]
-fn b5_tiles_are_read_back_from_their_bytes_only() {
+fn tiles_are_read_back_from_their_bytes_only() {
     let tile = Tile::new(numbered(3)).unwrap();
     assert_eq!(Tile::from_bytes(&tile.to_bytes()), Some(tile.clone()));
     assert_eq!(Tile::from_bytes(&[]), None);
@@ -253,7 +253,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn b5_appends_of_any_size_make_the_naive_tree(chunks in prop::collection::vec(0..70_usize, 0..9)) {
+    fn appends_of_any_size_make_the_naive_tree(chunks in prop::collection::vec(0..70_usize, 0..9)) {
         let leaves = numbered(chunks.iter().sum::<usize>() as u64);
         let (mut store, mut size, mut rebuild) = (TileSet::new(), 0, Rebuild::default());
         for chunk in chunks {
@@ -273,7 +273,7 @@ proptest! {
     }
 
     #[test]
-    fn b5_paths_are_the_naive_ones_and_no_bit_of_them_can_change(
+    fn paths_equal_the_naive_ones_and_no_bit_of_them_can_change(
         size in 1..300_usize, leaf in any::<prop::sample::Index>(), from in any::<prop::sample::Index>(),
         later in 0..40_usize, at in any::<prop::sample::Index>(), bit in 0..8_u32,
     ) {
@@ -316,7 +316,7 @@ proptest! {
     }
 
     #[test]
-    fn b5_hostile_numbers_and_paths_never_panic(
+    fn hostile_numbers_and_paths_never_panic(
         numbers in prop::array::uniform3(prop_oneof![any::<u64>(), 0..20_u64, (u64::MAX - 3)..]),
         path in prop::collection::vec(any::<Hash>(), 0..70),
     ) {

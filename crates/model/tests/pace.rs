@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use bailiwick_model::pace::{PIECE, Polled, ahead, poll};
 
 #[test]
-fn s7_little_goes_on_at_once_and_much_asks_for_each_piece() {
+fn small_work_continues_at_once_and_large_work_asks_for_each_chunk() {
     let mut context = Context::from_waker(Waker::noop());
     let done = Cell::new(0);
     let mut work = pin!(async {
@@ -26,14 +26,14 @@ fn s7_little_goes_on_at_once_and_much_asks_for_each_piece() {
 }
 
 #[test]
-fn s7_what_nobody_drives_so_never_waits() {
+fn work_without_a_scheduler_never_waits() {
     let mut context = Context::from_waker(Waker::noop());
     let mut work = pin!(ahead(u64::MAX));
     assert!(work.as_mut().poll(&mut context).is_ready());
 }
 
 #[test]
-fn s7_what_waits_for_something_else_asks_for_nothing() {
+fn work_that_waits_for_something_else_asks_for_nothing() {
     let mut context = Context::from_waker(Waker::noop());
     let mut work = pin!(async {
         ahead(1).await;
@@ -43,7 +43,7 @@ fn s7_what_waits_for_something_else_asks_for_nothing() {
 }
 
 #[test]
-fn s7_a_panic_leaves_no_pace_behind() {
+fn a_panic_leaves_no_pace_behind() {
     let mut context = Context::from_waker(Waker::noop());
     let panics = std::panic::catch_unwind(|| {
         let mut work = pin!(async { panic!("a defect") });

@@ -23,7 +23,7 @@ fn expected(row: &Json) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn m2_hostile_specs_have_the_problems_that_typescript_finds() {
+fn hostile_specs_have_the_problems_that_typescript_finds() {
     let table = table();
     assert!(table.len() >= 150);
     for row in &table {
@@ -38,7 +38,7 @@ fn m2_hostile_specs_have_the_problems_that_typescript_finds() {
 }
 
 #[test]
-fn m2_the_parts_of_a_spec_have_the_problems_of_the_whole() {
+fn the_parts_of_a_spec_have_the_problems_of_the_whole() {
     for row in &table() {
         let (Some(dump), None) = (row.get("dump").unwrap().as_object(), row.get("error")) else { continue };
         let is_tenants = |key: &str| matches!(key, "tenant" | "limits" | "retention");

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
 #[test]
-fn m1_an_id_has_1_to_256_bytes() {
+fn an_id_has_1_to_256_bytes() {
     for (id, accepted) in [
         (String::new(), false),
         ("a".repeat(256), true),
@@ -23,14 +23,14 @@ fn m1_an_id_has_1_to_256_bytes() {
 }
 
 #[test]
-fn m1_both_ids_are_checked_and_every_problem_is_told() {
+fn both_ids_are_checked_and_every_problem_is_reported() {
     let Err(Error::Spec(issues)) = Tenant::new("", "e\u{301}") else { panic!("accepted") };
     let paths: Vec<_> = issues.into_iter().map(|issue| issue.path).collect();
     assert_eq!(paths, ["resourceId", "version"]);
 }
 
 #[test]
-fn m1_control_characters_are_refused_and_no_others() {
+fn control_characters_are_refused_and_no_others() {
     for code in 0..0x300_u32 {
         let id = char::from_u32(code).unwrap().to_string();
         assert_eq!(is_tenant_id(&id), code > 0x1f && code != 0x7f, "U+{code:04X}");
@@ -38,7 +38,7 @@ fn m1_control_characters_are_refused_and_no_others() {
 }
 
 #[test]
-fn m1_twins_stay_distinct_or_are_refused() {
+fn twins_stay_distinct_or_are_refused() {
     let twins = [
         "acme",
         "Acme",
@@ -81,7 +81,7 @@ fn m1_twins_stay_distinct_or_are_refused() {
 
 proptest! {
     #[test]
-    fn m1_an_accepted_id_is_kept_byte_by_byte(id in "\\PC{0,80}") {
+    fn an_accepted_id_is_kept_byte_by_byte(id in "\\PC{0,80}") {
         if let Ok(tenant) = Tenant::new(id.clone(), "v1") {
             prop_assert_eq!(tenant.id_bytes(), id.as_bytes());
             prop_assert_eq!(tenant.resource_id(), id.as_str());
@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn m1_an_id_is_accepted_exactly_by_the_rules(id in any::<String>()) {
+    fn an_id_is_accepted_exactly_by_the_rules(id in any::<String>()) {
         let nfc: String = id.nfc().collect();
         let controls = id.chars().any(|character| character < ' ' || character == '\u{7f}');
         prop_assert_eq!(is_tenant_id(&id), nfc == id && !controls && (1..=256).contains(&id.len()));

@@ -21,7 +21,7 @@ fn part(text: &str) -> TenantPart {
 }
 
 #[test]
-fn b8_defaults_are_those_of_the_contract() {
+fn defaults_are_those_of_the_contract() {
     let spec =
         RuntimeSpec::from_json(&json(r#"{"bailiwick":1,"tenant":{"resourceId":"acme","version":"v1"}}"#)).unwrap();
     assert_eq!(spec.limits, Limits::default());
@@ -37,7 +37,7 @@ fn b8_defaults_are_those_of_the_contract() {
 }
 
 #[test]
-fn b8_b9_limits_and_retention_of_a_tenant_are_read() {
+fn limits_and_retention_of_a_tenant_are_read() {
     let part = part(
         r#"{"tenant":{"resourceId":"acme","version":"v1"},
             "limits":{"items":{"references":1,"traces":2},"bytes":3,"valueBytes":4,"inFlightBytes":5,
@@ -55,7 +55,7 @@ fn b8_b9_limits_and_retention_of_a_tenant_are_read() {
 }
 
 #[test]
-fn m14_every_role_is_read() {
+fn every_role_is_read() {
     let topology = Topology::from_json(&json(
         r#"{"bailiwick":1,"agents":[
             {"role":"coordinator","name":"front","model":"test/small","prompt":"Route.","routes":["analyst"]},
@@ -101,7 +101,7 @@ fn m14_every_role_is_read() {
 }
 
 #[test]
-fn m8_a_topology_serves_only_the_tenant_of_its_data_environment() {
+fn a_topology_serves_only_the_tenant_of_its_data_environment() {
     let bound = json(r#"{"bailiwick":1,"dataEnvironment":{"tenantId":"acme"}}"#);
     let topology = Arc::new(Topology::from_json(&bound).unwrap());
     let own = part(r#"{"tenant":{"resourceId":"acme","version":"v2"}}"#);
@@ -111,7 +111,7 @@ fn m8_a_topology_serves_only_the_tenant_of_its_data_environment() {
 }
 
 #[test]
-fn m2_json_that_no_parser_gave_is_refused_too() {
+fn json_that_no_parser_gave_is_refused_too() {
     let with = |key: &str, value: Json| {
         let tenant = json(r#"{"resourceId":"acme","version":"v1"}"#);
         let format = ("bailiwick".to_owned(), Json::Number(1.0));

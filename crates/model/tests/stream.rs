@@ -62,7 +62,7 @@ fn assert_same(text: &[u8], limits: &Limits) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
-    fn whatever_is_read_is_what_parsing_gives(
+    fn streamed_reading_equals_parsing(
         value in any_json(), at in any::<prop::sample::Index>(), byte in any::<u8>(), elements in 0..200_usize
     ) {
         let mut text = json::write(&value).into_bytes();

@@ -45,7 +45,7 @@ fn json(text: &str) -> CacheValue {
 }
 
 #[test]
-fn b8_a_cached_value_expires_by_call_or_retention() {
+fn a_cached_value_expires_by_call_or_retention() {
     let store = memory_store();
     let handle = handle_of(&store, "acme", "v1", r#","retention":{"cache":{"ttlMs":500}}"#, &catalogue());
     at_once(handle.cache().set("call", json("1"), Some(1000))).unwrap();
@@ -62,7 +62,7 @@ fn b8_a_cached_value_expires_by_call_or_retention() {
 }
 
 #[test]
-fn m4_the_same_key_is_another_one_for_every_tenant() {
+fn the_same_key_is_a_different_one_for_every_tenant() {
     let store = memory_store();
     let (acme, other) = (handle(&store, "acme"), handle(&store, "acme/"));
     at_once(acme.cache().set("key", json("1"), None)).unwrap();
@@ -77,7 +77,7 @@ fn m4_the_same_key_is_another_one_for_every_tenant() {
 }
 
 #[test]
-fn m4_one_computes_and_the_others_of_its_tenant_wait() {
+fn one_computes_and_the_others_of_its_tenant_wait() {
     let store = memory_store();
     let (acme, twin, other) = (handle(&store, "acme"), handle(&store, "acme"), handle(&store, "other"));
     let lead = computing(poll(&mut begin(&acme, "key")));
@@ -95,7 +95,7 @@ fn m4_one_computes_and_the_others_of_its_tenant_wait() {
 }
 
 #[test]
-fn m4_when_the_leader_gives_up_the_next_one_leads() {
+fn when_the_leader_gives_up_the_next_one_leads() {
     let handle = handle(&memory_store(), "acme");
     let lead = computing(poll(&mut begin(&handle, "key")));
     let (mut second, mut third) = (begin(&handle, "key"), begin(&handle, "key"));
@@ -111,7 +111,7 @@ fn m4_when_the_leader_gives_up_the_next_one_leads() {
 }
 
 #[test]
-fn m4_a_value_over_the_quota_lets_the_next_one_lead() {
+fn a_value_over_the_quota_lets_the_next_one_lead() {
     let handle = handle_of(&memory_store(), "acme", "v1", r#","limits":{"bytes":10}"#, &catalogue());
     let lead = computing(poll(&mut begin(&handle, "key")));
     let mut follower = begin(&handle, "key");
@@ -123,7 +123,7 @@ fn m4_a_value_over_the_quota_lets_the_next_one_lead() {
 }
 
 #[test]
-fn m4_whoever_stops_waiting_holds_nobody_up() {
+fn a_waiter_that_gives_up_delays_no_other() {
     let handle = handle(&memory_store(), "acme");
     let lead = computing(poll(&mut begin(&handle, "key")));
     let mut follower = begin(&handle, "key");
@@ -147,7 +147,7 @@ fn failure(beginning: &mut Beginning<'_>) -> Option<&'static str> {
 }
 
 #[test]
-fn m4_nobody_waits_longer_than_the_store_is_open_for_a_leader_that_never_ends() {
+fn closing_the_store_ends_the_wait_for_a_leader_that_never_ends() {
     let store = memory_store();
     let (acme, twin) = (handle(&store, "acme"), handle(&store, "acme"));
     let lead = computing(poll(&mut begin(&acme, "key")));
@@ -162,7 +162,7 @@ fn m4_nobody_waits_longer_than_the_store_is_open_for_a_leader_that_never_ends() 
 }
 
 #[test]
-fn m4_closing_a_handle_ends_the_waits_of_that_handle_alone_and_wakes_them() {
+fn closing_a_handle_ends_the_waits_of_that_handle_alone_and_wakes_them() {
     let store = memory_store();
     let (acme, twin) = (handle(&store, "acme"), handle(&store, "acme"));
     let lead = computing(poll(&mut begin(&acme, "key")));
@@ -180,7 +180,7 @@ fn m4_closing_a_handle_ends_the_waits_of_that_handle_alone_and_wakes_them() {
 }
 
 #[test]
-fn m4_values_come_back_in_the_form_they_had() {
+fn values_keep_their_form() {
     let handle = handle(&memory_store(), "acme");
     for value in
         [json(r#"{"b":1,"a":[]}"#), json("null"), CacheValue::Bytes(Vec::new()), CacheValue::Bytes(vec![9; 70_000])]

@@ -267,18 +267,18 @@ fn kill(points: u64, home: impl Fn() -> Home) {
 }
 
 #[test]
-fn b5_b6_a_kill_around_a_decision_leaves_it_pending_or_decided_with_its_record() {
+fn a_kill_around_a_decision_leaves_it_pending_or_decided_with_its_record() {
     kill(if long() { 1000 } else { 100 }, Home::of_sled);
 }
 
 #[test]
-fn b5_b6_a_kill_around_a_decision_on_postgresql_leaves_it_pending_or_decided_with_its_record() {
+fn a_kill_around_a_decision_on_postgresql_leaves_it_pending_or_decided_with_its_record() {
     kill(if long() { 1000 } else { 30 }, Home::of_postgres);
 }
 
 /// What would be missing after a crash is noticed.
 #[test]
-fn b6_the_check_of_the_crash_tests_notices_what_is_missing() {
+fn the_check_of_the_crash_tests_notices_missing_data() {
     let home = Arc::new(Home::of_sled());
     let place = home.place();
     run_and_kill(&home, 40, 0);

@@ -64,7 +64,7 @@ fn texts(texts: &[&str]) -> Vec<PutItem> {
 }
 
 #[test]
-fn b9_the_number_of_references_is_limited() {
+fn the_number_of_references_is_limited() {
     limited(r#"{"items":{"references":3}}"#, async |handle| {
         handle.references().put(texts(&["a", "b"])).await.unwrap();
         let before = state(&handle).await;
@@ -83,7 +83,7 @@ fn b9_the_number_of_references_is_limited() {
 }
 
 #[test]
-fn b9_the_bytes_over_all_kinds_are_limited() {
+fn the_bytes_over_all_kinds_are_limited() {
     limited(r#"{"bytes":10000}"#, async |handle| {
         let large = put(&handle, bytes("blob", PutContent::Bytes(vec![1; 6000]))).await;
         handle.cache().set("key", CacheValue::Bytes(vec![2; 3000]), None).await.unwrap();
@@ -100,7 +100,7 @@ fn b9_the_bytes_over_all_kinds_are_limited() {
 }
 
 #[test]
-fn b9_the_bytes_of_one_value_are_limited() {
+fn the_bytes_of_one_value_are_limited() {
     limited(r#"{"valueBytes":100}"#, async |handle| {
         let value = |length| bytes("blob", PutContent::Bytes(vec![1; length]));
         put(&handle, value(100)).await;
@@ -116,7 +116,7 @@ fn b9_the_bytes_of_one_value_are_limited() {
 }
 
 #[test]
-fn m5_one_bad_value_of_many_leaves_nothing_behind() {
+fn one_bad_value_of_many_leaves_nothing_behind() {
     limited("{}", async |handle| {
         let before = state(&handle).await;
         let json = |text: &str| bytes("row", PutContent::Json(text.as_bytes().to_vec()));
@@ -138,7 +138,7 @@ fn m5_one_bad_value_of_many_leaves_nothing_behind() {
 }
 
 #[test]
-fn b9_limits_of_a_kind_hold_beside_each_other() {
+fn limits_of_a_kind_hold_beside_each_other() {
     limited(r#"{"items":{"cache":1}}"#, async |handle| {
         handle.cache().set("one", CacheValue::Bytes(vec![]), None).await.unwrap();
         let refused = handle.cache().set("two", CacheValue::Bytes(vec![]), None).await.err();
@@ -154,7 +154,7 @@ fn too_much(limit: u64, used: u64, call: u64) -> Option<Error> {
 }
 
 #[test]
-fn b9_bytes_under_way_are_limited_and_given_back() {
+fn in_flight_bytes_are_limited_and_given_back() {
     limited(r#"{"inFlightBytes":100}"#, async |handle| {
         let one = handle.hold(60).unwrap();
         assert_eq!(handle.hold(41).err(), too_much(100, 60, 41));
@@ -176,7 +176,7 @@ fn b9_bytes_under_way_are_limited_and_given_back() {
 }
 
 #[test]
-fn b9_all_handles_of_a_tenant_share_a_lane_while_something_is_under_way() {
+fn all_handles_of_a_tenant_share_a_queue_while_calls_are_in_flight() {
     for kept in Kept::ALL {
         wait(async {
             let store = store(kept.open().opened, 1, NOW, 1 << 20).await;
@@ -198,7 +198,7 @@ fn b9_all_handles_of_a_tenant_share_a_lane_while_something_is_under_way() {
 
 /// Every quota there is, how it is met, and what is in use then. The sentence says so, too.
 #[test]
-fn every_refusal_says_what_is_used_and_what_is_asked_for() {
+fn every_refusal_states_the_usage_and_the_request() {
     let blob = |length| bytes("blob", PutContent::Bytes(vec![7; length]));
     let told = |error: Option<Error>| match error {
         Some(Error::QuotaExceeded { quota, limit, used, more }) => (quota, limit, used, more),

@@ -65,7 +65,7 @@ async fn listed(handle: &TenantHandle) -> Vec<String> {
 }
 
 #[test]
-fn m11_both_versions_of_a_tenant_have_the_same_state() {
+fn both_versions_of_a_tenant_have_the_same_state() {
     let (store, rules) = (memory_store(), catalogue());
     let first = handle_of(&store, "acme", "v1", "", &rules);
     let id = at_once(put(&first, text("free", "kept")));
@@ -85,7 +85,7 @@ fn m11_both_versions_of_a_tenant_have_the_same_state() {
 }
 
 #[test]
-fn m5_b3_the_same_content_has_another_id_for_every_tenant_type_and_media_type() {
+fn the_same_content_has_another_id_for_every_tenant_type_and_media_type() {
     let store = memory_store();
     let mut ids = Vec::new();
     for tenant in ["acme", "acme ", "Acme", "acme/", "*"] {
@@ -102,7 +102,7 @@ fn m5_b3_the_same_content_has_another_id_for_every_tenant_type_and_media_type() 
 }
 
 #[test]
-fn m5_equal_json_is_one_reference_however_it_is_written() {
+fn equal_json_is_one_reference_however_it_is_written() {
     let handle = handle(&memory_store(), "acme");
     let one = at_once(put(&handle, bytes("row", json(r#"{"b": 1.0, "a": [true, "\u0041"]}"#))));
     let other = at_once(put(&handle, bytes("row", json(r#"{"a":[true,"A"],"b":1}"#))));
@@ -112,7 +112,7 @@ fn m5_equal_json_is_one_reference_however_it_is_written() {
 }
 
 #[test]
-fn m5_every_id_but_ones_own_is_not_found() {
+fn every_foreign_id_is_not_found() {
     let store = memory_store();
     let (acme, other) = (handle(&store, "acme"), handle(&store, "other"));
     let id = at_once(put(&acme, text("free", "mine")));
@@ -127,7 +127,7 @@ fn m5_every_id_but_ones_own_is_not_found() {
 }
 
 #[test]
-fn b8_a_time_to_live_of_the_call_goes_before_the_types_and_that_before_the_retention() {
+fn the_ttl_of_the_call_wins_over_the_type_and_the_type_over_the_retention() {
     let rules = catalogue();
     let retention = r#","retention":{"references":{"ttlMs":4000}}"#;
     let handle = handle_of(&memory_store(), "acme", "v1", retention, &rules);
@@ -144,7 +144,7 @@ fn b8_a_time_to_live_of_the_call_goes_before_the_types_and_that_before_the_reten
 }
 
 #[test]
-fn b8_what_has_expired_is_absent_everywhere() {
+fn an_expired_reference_is_absent_everywhere() {
     let store = memory_store();
     let handle = handle(&store, "acme");
     for content in ["small".to_owned(), "large".repeat(2000)] {
@@ -169,7 +169,7 @@ fn b8_what_has_expired_is_absent_everywhere() {
 }
 
 #[test]
-fn b8_putting_again_keeps_the_later_expiry_everywhere() {
+fn putting_again_keeps_the_later_expiry_everywhere() {
     let store = memory_store();
     let handle = handle(&store, "acme");
     for content in ["small".to_owned(), "large".repeat(2000)] {
@@ -205,7 +205,7 @@ fn poll<T>(future: &mut Pin<Box<dyn Future<Output = T> + '_>>) -> Poll<T> {
 }
 
 #[test]
-fn b8_two_that_put_the_same_at_once_get_the_later_expiry_in_lists_too() {
+fn concurrent_puts_of_the_same_content_get_the_later_expiry_in_lists_too() {
     let (gate, store) = gated();
     let handle = handle(&store, "acme");
     let id = at_once(put(&handle, with_ttl(text("free", "shared"), 1000)));
@@ -227,7 +227,7 @@ fn b8_two_that_put_the_same_at_once_get_the_later_expiry_in_lists_too() {
 }
 
 #[test]
-fn b1_a_delete_that_was_overtaken_looks_again() {
+fn a_delete_that_was_overtaken_reads_again() {
     let (gate, store) = gated();
     let handle = handle(&store, "acme");
     let id = at_once(put(&handle, text("free", "shared")));
@@ -244,7 +244,7 @@ fn b1_a_delete_that_was_overtaken_looks_again() {
 }
 
 #[test]
-fn b4_content_is_stored_once() {
+fn content_is_stored_once() {
     let (gate, store) = gated();
     let handle = handle(&store, "acme");
     at_once(put(&handle, text("free", "the tenant's keys are there now")));
@@ -263,7 +263,7 @@ fn b4_content_is_stored_once() {
 }
 
 #[test]
-fn m4_m6_usage_is_counted_for_each_kind_and_tenant() {
+fn usage_is_counted_for_each_kind_and_tenant() {
     let store = memory_store();
     let (acme, other) = (handle(&store, "acme"), handle(&store, "other"));
     let used = |handle: &TenantHandle| -> Vec<(Kind, u64, u64)> {
@@ -292,7 +292,7 @@ fn m4_m6_usage_is_counted_for_each_kind_and_tenant() {
 }
 
 #[test]
-fn b2_a_list_has_the_tenants_own_newest_first_and_its_cursor_serves_no_other_list() {
+fn a_list_has_the_tenants_own_newest_first_and_its_cursor_serves_no_other_list() {
     let store = memory_store();
     let (acme, other) = (handle(&store, "acme"), handle(&store, "other"));
     let mut ids = Vec::new();
@@ -324,7 +324,7 @@ fn b2_a_list_has_the_tenants_own_newest_first_and_its_cursor_serves_no_other_lis
 }
 
 #[test]
-fn b2_250_items_of_any_size_go_into_one_commit_and_not_one_more() {
+fn one_commit_takes_250_items_of_any_size_and_not_one_more() {
     let store = memory_store();
     let handle = handle(&store, "acme");
     let items = |many: usize, ttl_ms: Option<u64>| {
@@ -345,7 +345,7 @@ fn b2_250_items_of_any_size_go_into_one_commit_and_not_one_more() {
 }
 
 #[test]
-fn s8_a_long_page_stands_in_line_and_a_usual_one_does_not() {
+fn a_long_page_stands_in_line_and_a_usual_one_does_not() {
     let store = memory_store();
     let acme = handle(&store, "acme");
     for number in 0..500 {

@@ -62,7 +62,7 @@ fn unknown_id(random: &mut Random) -> String {
 }
 
 #[test]
-fn s9_a_foreign_reference_takes_no_longer_than_one_that_nobody_has() {
+fn a_foreign_reference_takes_no_longer_than_an_unknown_one() {
     let (records, samples) = if long() { (RECORDS, 400_000) } else { (500, 1_000) };
     for kept in [Kept::Memory, Kept::Sled] {
         let home = kept.open();

@@ -40,7 +40,7 @@ async fn list_all(handle: &TenantHandle, random: &mut Random) -> Vec<u64> {
 }
 
 #[test]
-fn m9_the_newest_events_are_kept_in_order_for_every_handle_and_follower() {
+fn the_newest_events_are_kept_in_order_for_every_handle_and_follower() {
     for kept in Kept::ALL {
         wait(async {
             let home = kept.open();
@@ -83,7 +83,7 @@ fn m9_the_newest_events_are_kept_in_order_for_every_handle_and_follower() {
 }
 
 #[test]
-fn m9_a_commit_writes_many_events() {
+fn a_commit_writes_many_events() {
     wait(async {
         let home = Kept::Memory.open();
         let recording = Arc::new(Recording::new(home.opened.engine));
@@ -105,7 +105,7 @@ fn m9_a_commit_writes_many_events() {
 }
 
 #[test]
-fn m7_refusals_are_recorded_once_a_second() {
+fn refusals_are_recorded_once_per_second() {
     wait(async {
         let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
         let handles = [handle(&store, "acme"), handle(&store, "acme")];

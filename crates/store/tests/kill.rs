@@ -35,7 +35,7 @@ fn run_and_kill(directory: &Path, acks: &Path, seed: u64, point: u64) {
 }
 
 #[test]
-fn m9_a_kill_at_a_random_point_loses_and_tears_nothing() {
+fn a_kill_at_a_random_point_loses_and_tears_nothing() {
     let points = if std::env::var_os("BAILIWICK_LONG").is_some() { 10_000 } else { 200 };
     let mut directory = tempfile::tempdir().unwrap();
     let mut steps = 0;
@@ -59,7 +59,7 @@ fn m9_a_kill_at_a_random_point_loses_and_tears_nothing() {
 }
 
 #[test]
-fn m9_the_check_of_the_crash_tests_notices_what_is_missing() {
+fn the_check_of_the_crash_tests_notices_missing_data() {
     let directory = tempfile::tempdir().unwrap();
     let (store, acks) = (directory.path().join("store"), directory.path().join("acks"));
     let status = Command::new(child()).arg(&store).arg(&acks).args(["7", "200"]).status().unwrap();

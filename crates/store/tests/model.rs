@@ -352,7 +352,7 @@ fn run(actions: &[Action]) {
 }
 
 #[test]
-fn engines_do_what_the_model_does() {
+fn engines_behave_like_the_model() {
     let cases = if std::env::var_os("BAILIWICK_LONG").is_some() { 1_280 } else { 64 };
     let config = Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
     let sequences = prop::collection::vec(actions(), 1..80);

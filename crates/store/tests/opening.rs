@@ -45,7 +45,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
 
 #[test]
 #[cfg(unix)]
-fn m11_modes_are_private_whatever_the_umask() {
+fn modes_are_private_whatever_the_umask() {
     let directory = tempfile::tempdir().unwrap();
     let path = store(directory.path());
     let private = |path: &Path| {
@@ -69,7 +69,7 @@ fn m11_modes_are_private_whatever_the_umask() {
 }
 
 #[test]
-fn m11_a_store_is_open_once() {
+fn a_store_is_open_once() {
     let directory = tempfile::tempdir().unwrap();
     let path = store(directory.path());
     let opened = open(&path);
@@ -84,7 +84,7 @@ fn m11_a_store_is_open_once() {
 
 #[test]
 #[cfg(unix)]
-fn m11_a_symbolic_link_is_refused() {
+fn a_symbolic_link_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = store(directory.path());
     let link = directory.path().join("link");
@@ -96,7 +96,7 @@ fn m11_a_symbolic_link_is_refused() {
 }
 
 #[test]
-fn m11_what_is_no_store_is_left_as_it_is() {
+fn a_directory_without_a_store_is_left_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("photos");
     std::fs::create_dir(&path).unwrap();
@@ -110,7 +110,7 @@ fn m11_what_is_no_store_is_left_as_it_is() {
 }
 
 #[test]
-fn m11_a_newer_format_is_refused() {
+fn a_newer_format_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = store(directory.path());
     std::fs::write(path.join("format"), b"bailiwick-store 2\n").unwrap();
@@ -118,7 +118,7 @@ fn m11_a_newer_format_is_refused() {
 }
 
 #[test]
-fn m11_parents_are_created() {
+fn parents_are_created() {
     let directory = tempfile::tempdir().unwrap();
     close(open(&directory.path().join("a").join("b").join("store")));
     let empty = directory.path().join("empty");
@@ -128,7 +128,7 @@ fn m11_parents_are_created() {
 
 #[test]
 #[cfg(unix)]
-fn m11_parents_are_private_and_never_below_a_link_to_nowhere() {
+fn parents_are_private_and_never_below_a_link_to_nowhere() {
     let directory = tempfile::tempdir().unwrap();
     close(open(&directory.path().join("a").join("b").join("store")));
     for made in ["a", "a/b", "a/b/store"] {
@@ -141,7 +141,7 @@ fn m11_parents_are_private_and_never_below_a_link_to_nowhere() {
 }
 
 #[test]
-fn m9_missing_or_damaged_files_are_corrupt_and_a_copy_is_named() {
+fn missing_or_damaged_files_are_corrupt_and_a_copy_is_named() {
     for damage in ["db/db", "db/conf", "keys"] {
         let directory = tempfile::tempdir().unwrap();
         let path = store(directory.path());
@@ -160,7 +160,7 @@ fn m9_missing_or_damaged_files_are_corrupt_and_a_copy_is_named() {
 }
 
 #[test]
-fn m9_a_flipped_byte_in_a_large_value_is_corrupt_and_the_rest_is_there() {
+fn a_flipped_byte_in_a_large_value_is_corrupt_and_the_rest_is_readable() {
     let directory = tempfile::tempdir().unwrap();
     let path = store(directory.path());
     for folder in ["segments", "values"] {
@@ -182,7 +182,7 @@ fn m9_a_flipped_byte_in_a_large_value_is_corrupt_and_the_rest_is_there() {
 }
 
 #[test]
-fn m9_torn_and_half_replaced_slots_are_cleared_up() {
+fn torn_and_half_replaced_slots_are_cleared_up() {
     let directory = tempfile::tempdir().unwrap();
     let path = store(directory.path());
     let keys = path.join("keys");
@@ -206,7 +206,7 @@ fn m9_torn_and_half_replaced_slots_are_cleared_up() {
 }
 
 #[test]
-fn m9_what_was_never_committed_is_dropped_and_freed_space_comes_back() {
+fn uncommitted_data_is_dropped_and_freed_space_is_reused() {
     let directory = tempfile::tempdir().unwrap();
     let path = store(directory.path());
     let segment = files(&path.join("segments")).pop().unwrap();

@@ -59,7 +59,7 @@ impl Drop for Role {
 }
 
 #[test]
-fn s15_policies_that_a_set_up_does_not_make_are_refused_and_put_right_by_it() {
+fn policies_that_a_set_up_does_not_make_are_refused_and_put_right_by_it() {
     let tag = "tag = decode(nullif(current_setting('app.tenant_tag', true), ''), 'hex')";
     let of_others = "CREATE FUNCTION public.decode(text, text) RETURNS bytea LANGUAGE sql AS 'SELECT ''x''::bytea'";
     let changes = [
@@ -93,7 +93,7 @@ fn s15_policies_that_a_set_up_does_not_make_are_refused_and_put_right_by_it() {
 }
 
 #[test]
-fn s15_rights_that_a_set_up_does_not_give_are_refused() {
+fn rights_that_a_set_up_does_not_give_are_refused() {
     let database = Database::fresh();
     let role = Role::new(&database, "rights");
     let group = Role::new(&database, "group");
@@ -163,7 +163,7 @@ fn s15_rights_that_a_set_up_does_not_give_are_refused() {
 }
 
 #[test]
-fn s15_a_set_up_takes_what_the_role_and_everybody_were_given() {
+fn set_up_revokes_additional_rights_of_the_role_and_of_public() {
     let bare = Database::bare();
     let application = block_on(postgres::setup(&bare.owner_url())).unwrap();
     let (role, _) = application.split_once("//").unwrap().1.split_once(':').unwrap();
@@ -183,7 +183,7 @@ fn s15_a_set_up_takes_what_the_role_and_everybody_were_given() {
 }
 
 #[test]
-fn s15_what_stands_in_for_the_servers_functions_is_not_asked() {
+fn functions_that_shadow_the_servers_are_not_called() {
     let database = Database::fresh();
     let liars = "CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO PUBLIC;
         CREATE FUNCTION evil.pg_has_role(name, oid, text) RETURNS boolean LANGUAGE sql AS 'SELECT false';
@@ -235,7 +235,7 @@ const READS: [(&str, Read); 12] = [
 ];
 
 #[test]
-fn d2_no_answer_of_a_standby_is_taken_for_the_truth() {
+fn no_answer_of_a_standby_is_taken_for_the_truth() {
     let database = Database::fresh();
     execute(
         &database.owner_url(),
@@ -268,7 +268,7 @@ fn token_times(database: &Database) -> Vec<i64> {
 }
 
 #[test]
-fn d3_tokens_go_by_the_servers_clock_whatever_that_of_a_process_says() {
+fn tokens_use_the_servers_clock_whatever_the_clock_of_a_process() {
     const HOUR: i64 = 3_600_000;
     for days in [-2, 0, 2] {
         let database = Database::fresh();
@@ -306,7 +306,7 @@ fn d3_tokens_go_by_the_servers_clock_whatever_that_of_a_process_says() {
 }
 
 #[test]
-fn d4_headers_are_written_after_all_when_others_came_first() {
+fn headers_are_written_even_if_others_wrote_first() {
     let database = Database::fresh();
     let opened = database.open();
     execute(
@@ -327,7 +327,7 @@ fn d4_headers_are_written_after_all_when_others_came_first() {
 }
 
 #[test]
-fn d9_what_a_server_says_against_a_set_up_is_told() {
+fn a_refusal_by_the_server_during_set_up_is_reported() {
     let database = Database::fresh();
     let owner = database.owner_url();
     with_client(&owner.clone(), async move |client| {
@@ -341,7 +341,7 @@ fn d9_what_a_server_says_against_a_set_up_is_told() {
 }
 
 #[test]
-fn d10_a_store_that_was_moved_is_found_out_whatever_the_settings() {
+fn a_store_that_was_moved_is_found_out_whatever_the_settings() {
     let database = Database::fresh();
     let opened = database.open();
     block_on(opened.vault.create(STORE_SLOT, vec![0xff])).unwrap();

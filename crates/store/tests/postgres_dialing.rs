@@ -94,7 +94,7 @@ const WAYS: [fn(&str, Duration) -> Option<OpenError>; 2] = [
 const LONG: Duration = Duration::from_secs(600);
 
 #[test]
-fn s11_no_byte_of_the_password_is_told_without_tls() {
+fn no_byte_of_the_password_is_sent_without_tls() {
     let asks: [&'static [Says]; 5] = [
         &[|_| authentication(3, b"")],
         &[|_| authentication(5, b"salt")],
@@ -127,7 +127,7 @@ fn s11_no_byte_of_the_password_is_told_without_tls() {
 }
 
 #[test]
-fn s11_tls_that_is_only_preferred_is_refused_before_anybody_is_asked() {
+fn preferred_tls_is_refused_before_a_connection() {
     for way in WAYS {
         let (place, hearing) = stranger(&[|_| b"N".to_vec(), |_| authentication(3, b"")], None);
         let url = format!("postgres://me:{PASSWORD}@{place}?sslmode=prefer");
@@ -142,7 +142,7 @@ fn welcome(_: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn s16_a_server_that_says_nothing_is_given_up() {
+fn a_silent_server_is_given_up() {
     let silences: [&'static [Says]; 4] =
         [&[|_| Vec::new()], &[|_| authentication(0, b"")], &[welcome], &[welcome, |_| message(b'C', b"SET\0")]];
     for says in silences {
@@ -155,7 +155,7 @@ fn s16_a_server_that_says_nothing_is_given_up() {
 }
 
 #[test]
-fn s16_a_server_that_never_stops_talking_is_given_up_after_a_few_words() {
+fn a_server_that_never_stops_talking_is_given_up_after_a_few_words() {
     const FEW: usize = 32 << 20;
     let floods: [(&'static [Says], Says); 6] = [
         // Before the role is let in, before it may ask, after it has asked.
@@ -178,7 +178,7 @@ fn s16_a_server_that_never_stops_talking_is_given_up_after_a_few_words() {
 }
 
 #[test]
-fn s16_a_server_cannot_have_the_password_hashed_without_end() {
+fn a_server_cannot_have_the_password_hashed_without_end() {
     let says: &'static [Says] = &[
         |_| authentication(10, b"SCRAM-SHA-256\0\0"),
         |heard| {

@@ -17,7 +17,7 @@ fn rows(database: &Database) -> i64 {
 }
 
 #[test]
-fn b7_rows_that_a_commit_wrote_across_an_erase_are_never_read_and_go() {
+fn rows_that_a_commit_wrote_across_an_erase_are_never_read_and_go() {
     let database = Database::fresh();
     let opened = database.open();
     let engine = &*opened.engine;

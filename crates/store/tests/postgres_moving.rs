@@ -31,7 +31,7 @@ fn cut_off(database: &Database) {
 }
 
 #[test]
-fn m4_a_host_that_lost_its_connections_does_not_come_back_while_the_store_is_moved_nor_afterwards() {
+fn a_host_that_lost_its_connections_cannot_reconnect_during_a_move_or_afterwards() {
     let (database, host) = hosted();
     let moving = open(&database, true).unwrap();
     assert_eq!(block_on(moving.vault.claim()), Ok(false), "the host is there");
@@ -50,7 +50,7 @@ fn m4_a_host_that_lost_its_connections_does_not_come_back_while_the_store_is_mov
 }
 
 #[test]
-fn m4_a_move_that_ends_before_its_time_lets_the_host_go_on() {
+fn an_aborted_move_lets_the_host_continue() {
     let (database, host) = hosted();
     cut_off(&database);
     let moving = open(&database, true).unwrap();
@@ -60,7 +60,7 @@ fn m4_a_move_that_ends_before_its_time_lets_the_host_go_on() {
 }
 
 #[test]
-fn m4_whoever_lost_what_keeps_others_out_marks_nothing() {
+fn a_move_that_lost_its_lock_marks_nothing() {
     let (database, host) = hosted();
     cut_off(&database);
     let moving = open(&database, true).unwrap();
@@ -72,7 +72,7 @@ fn m4_whoever_lost_what_keeps_others_out_marks_nothing() {
 }
 
 #[test]
-fn m4_one_at_a_time_moves_a_store_and_owners_may_look_on() {
+fn one_process_at_a_time_moves_a_store_and_owners_may_read() {
     let (database, host) = hosted();
     block_on(host.engine.close());
     let [one, other] = [open(&database, true).unwrap(), open(&database, true).unwrap()];

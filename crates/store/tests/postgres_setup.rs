@@ -24,7 +24,7 @@ fn names(database: &Database, sql: &'static str) -> Vec<String> {
 }
 
 #[test]
-fn m4_the_tag_comes_first_in_every_key_and_index() {
+fn the_tag_comes_first_in_every_key_and_index() {
     let database = Database::fresh();
     let indexes = names(
         &database,
@@ -40,7 +40,7 @@ fn m4_the_tag_comes_first_in_every_key_and_index() {
 }
 
 #[test]
-fn m4_the_fence_is_forced_on_all_but_the_internal_tables() {
+fn the_fence_is_forced_on_all_but_the_internal_tables() {
     let database = Database::fresh();
     let unfenced = names(
         &database,
@@ -52,7 +52,7 @@ fn m4_the_fence_is_forced_on_all_but_the_internal_tables() {
 }
 
 #[test]
-fn m4_without_a_tag_the_role_sees_and_writes_nothing() {
+fn without_a_tag_the_role_sees_and_writes_nothing() {
     let database = Database::fresh();
     let opened = database.open();
     commit(&*opened.engine, tag(1), vec![put(place(1, 1), "theirs")]).unwrap();
@@ -68,7 +68,7 @@ fn m4_without_a_tag_the_role_sees_and_writes_nothing() {
 }
 
 #[test]
-fn m4_the_role_owns_nothing_and_cannot_pass_by_the_fence() {
+fn the_role_owns_nothing_and_cannot_pass_by_the_fence() {
     let database = Database::fresh();
     let application = database.url();
     let (plain, owned) = with_client(&application, async move |client| {
@@ -84,7 +84,7 @@ fn m4_the_role_owns_nothing_and_cannot_pass_by_the_fence() {
 }
 
 #[test]
-fn m4_superusers_and_databases_that_are_not_ready_are_refused() {
+fn superusers_and_databases_that_are_not_ready_are_refused() {
     let database = Database::fresh();
     assert_eq!(open(&database.owner_url()), Err(OpenError::Privileged));
     let bare = Database::bare();
@@ -130,7 +130,7 @@ impl Drop for Role {
 }
 
 #[test]
-fn m4_owners_and_roles_that_pass_by_the_fence_are_refused_and_whoever_may_become_one() {
+fn owners_and_roles_that_can_bypass_the_fence_are_refused() {
     let other = Database::bare();
     let (owner, passing) = (Role::new(&other, "owner", ""), Role::new(&other, "passing", "BYPASSRLS"));
     let of_owner = Role::new(&other, "of_owner", &format!("NOINHERIT IN ROLE {}", owner.name));
@@ -150,7 +150,7 @@ fn m4_owners_and_roles_that_pass_by_the_fence_are_refused_and_whoever_may_become
 }
 
 #[test]
-fn m4_without_the_fence_or_a_table_nothing_goes_on_and_nothing_is_told_of_it() {
+fn without_the_fence_or_a_table_the_store_refuses_work_and_reveals_nothing() {
     let database = Database::fresh();
     let opened = database.open();
     execute(&database.owner_url(), "DROP TABLE bailiwick.blobs");
@@ -162,7 +162,7 @@ fn m4_without_the_fence_or_a_table_nothing_goes_on_and_nothing_is_told_of_it() {
 }
 
 #[test]
-fn m4_setting_up_again_keeps_what_is_there() {
+fn setting_up_again_keeps_the_data() {
     let bare = Database::bare();
     let first = block_on(postgres::setup(&bare.owner_url())).unwrap();
     let opened = block_on(postgres::open(&first, PostgresOptions::default())).unwrap();

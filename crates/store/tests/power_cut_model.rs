@@ -164,7 +164,7 @@ fn a_torn_overwrite_is_found() {
 }
 
 #[test]
-fn what_sled_calls_flush_is_found_to_be_no_sync() {
+fn a_flush_of_sled_is_not_a_sync() {
     assert!(failures("sled", BOTH, has_rows).len() > 20);
     assert_eq!(failures("sled with fdatasync", BOTH, has_rows), Vec::<String>::new());
 }
@@ -191,7 +191,7 @@ fn content(disk: &Disk, fate: Fate, seed: u64) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn what_is_written_while_a_sync_runs_is_not_covered_by_it() {
+fn writes_during_a_sync_are_not_covered_by_it() {
     let write = |offset, text: &str| Event::Write { file: 1, offset, bytes: text.into() };
     let begin = |token, what| Event::SyncBegin { token, what };
     let mut disk = Disk::default();
@@ -210,7 +210,7 @@ fn what_is_written_while_a_sync_runs_is_not_covered_by_it() {
 }
 
 #[test]
-fn what_a_failed_sync_left_behind_stays_in_doubt() {
+fn writes_of_a_failed_sync_stay_in_doubt() {
     let write = |text: &str| Event::Write { file: 1, offset: 0, bytes: text.into() };
     let mut disk = Disk::default();
     let events = [

@@ -36,7 +36,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn m5_encoding_is_injective(parts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..8)) {
+        fn encoding_is_injective(parts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..8)) {
             let borrowed: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
             prop_assert_eq!(decode(&encode(&borrowed)), parts);
         }

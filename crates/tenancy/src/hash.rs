@@ -103,7 +103,7 @@ mod tests {
     use super::Key;
 
     #[test]
-    fn m5_streamed_and_joined_hashes_are_the_same() {
+    fn streamed_and_joined_hashes_are_the_same() {
         let key = Key::new([7; 32]);
         let parts: [&[u8]; 3] = [b"type", b"", &[9; 5000]];
         assert_eq!(key.hash(&parts), key.hash_streamed(&parts));

@@ -107,7 +107,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn b10_only_the_same_key_and_place_open_unaltered_bytes(
+        fn only_the_same_key_and_place_open_unaltered_bytes(
             plaintext in proptest::collection::vec(any::<u8>(), 0..300),
             position in any::<proptest::sample::Index>(),
             flip in 1u8..,

@@ -17,7 +17,7 @@ fn options() -> OpenOptions {
 }
 
 #[test]
-fn s16_who_waits_for_others_with_the_same_url_is_told_what_they_found() {
+fn callers_that_wait_for_the_same_url_get_the_same_result() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://me:secret@{}/app", listener.local_addr().unwrap());
     type Opening<'a> = Pin<Box<dyn Future<Output = Option<Error>> + 'a>>;
@@ -42,7 +42,7 @@ fn s16_who_waits_for_others_with_the_same_url_is_told_what_they_found() {
 }
 
 #[test]
-fn s17_no_url_of_a_database_becomes_a_path_or_a_name() {
+fn no_url_of_a_database_becomes_a_path_or_a_name() {
     let folder = tempfile::tempdir().unwrap();
     let within = folder.path().display();
     for database in [

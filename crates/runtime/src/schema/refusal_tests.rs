@@ -22,7 +22,7 @@ fn refusal(schema: &Value) -> (String, String, String) {
 }
 
 #[test]
-fn p8_a_schema_that_cannot_be_used_is_refused_with_keyword_place_and_reason() {
+fn a_schema_that_cannot_be_used_is_refused_with_keyword_place_and_reason() {
     let property = |schema: Value| json!({ "type": "object", "properties": { "a": schema } });
     for (schema, keyword, place, reason) in [
         (property(json!({ "type": "any" })), "type", "/properties/a/type", "any"),
@@ -57,7 +57,7 @@ fn p8_a_schema_that_cannot_be_used_is_refused_with_keyword_place_and_reason() {
 }
 
 #[test]
-fn p8_local_references_are_taken_as_libraries_write_them() {
+fn local_references_are_taken_as_libraries_write_them() {
     for name in [
         "A",
         "A B",
@@ -99,7 +99,7 @@ fn encoded(pointer: &str) -> String {
 }
 
 #[test]
-fn p8_odd_ids_are_taken_and_data_stays_as_it_is() {
+fn odd_ids_are_taken_and_data_stays_as_it_is() {
     let schema = json!({
         "$id": "my schema <v1>",
         "type": "object",

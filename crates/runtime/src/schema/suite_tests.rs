@@ -18,7 +18,7 @@ fn model(value: &Value) -> Option<Json> {
 }
 
 #[test]
-fn p8_verdicts_are_those_of_the_test_suite() {
+fn verdicts_are_those_of_the_test_suite() {
     let Some(folder) = std::env::var_os("BAILIWICK_JSON_SCHEMA_SUITE") else { return };
     let mut files: Vec<_> = std::fs::read_dir(Path::new(&folder)).unwrap().map(|file| file.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));

@@ -131,7 +131,7 @@ fn families() -> Vec<Family> {
 }
 
 #[test]
-fn s5_a_check_of_any_family_ends_within_its_steps() {
+fn a_check_of_any_family_ends_within_its_steps() {
     for (name, schema_of_it, level) in families() {
         let schema = schema(&schema_of_it);
         for depth in (1..=12).chain([16, 24, 40]) {
@@ -156,7 +156,7 @@ fn s5_a_check_of_any_family_ends_within_its_steps() {
 
 /// Definitions that use the next one twice: no look at the value is needed, and each doubles what is to be done.
 #[test]
-fn s5_branches_that_never_look_at_the_value_are_counted_too() {
+fn branches_that_never_look_at_the_value_are_counted_too() {
     for (keyword, leaf) in [
         ("allOf", json!({})),
         ("allOf", json!(true)),
@@ -183,7 +183,7 @@ fn s5_branches_that_never_look_at_the_value_are_counted_too() {
 }
 
 #[test]
-fn s5_what_costs_too_much_says_what_to_do_and_changes_nothing_of_the_next_check() {
+fn a_check_over_budget_gives_advice_and_does_not_change_the_next_check() {
     let schema = schema(&json!({ "type": "array", "items": { "type": "number" } }));
     let value = model(&json!([1, 2, [3]]));
     let failure = schema.says_within(&value, 3).unwrap_err();
@@ -199,7 +199,7 @@ fn s5_what_costs_too_much_says_what_to_do_and_changes_nothing_of_the_next_check(
 }
 
 #[test]
-fn s5_a_large_good_value_has_the_steps_that_it_needs() {
+fn a_large_good_value_has_the_steps_that_it_needs() {
     let row = json!({ "id": 1, "name": "row", "tags": ["a", "b"], "at": null });
     let rows = Json::Array(vec![model(&row); 20_000]);
     let schema = schema(&json!({ "type": "array", "items": { "type": "object", "required": ["id", "name"],
@@ -211,7 +211,7 @@ fn s5_a_large_good_value_has_the_steps_that_it_needs() {
 }
 
 #[test]
-fn s5_a_wrong_value_at_the_end_of_a_large_one_is_found() {
+fn a_wrong_value_at_the_end_of_a_large_one_is_found() {
     let mut numbers = vec![Json::Number(1.0); 300_000];
     numbers.push(Json::from("x"));
     let schema = schema(&json!({ "type": "array", "items": { "type": "number" } }));
@@ -220,7 +220,7 @@ fn s5_a_wrong_value_at_the_end_of_a_large_one_is_found() {
 }
 
 #[test]
-fn s5_a_problem_repeats_little_of_a_large_value() {
+fn a_problem_repeats_little_of_a_large_value() {
     let schema = schema(&json!({ "type": "number" }));
     let large = Json::Array(vec![Json::String("x".repeat(1000)); 10_000]);
     let before = taken();
@@ -229,7 +229,7 @@ fn s5_a_problem_repeats_little_of_a_large_value() {
 }
 
 #[test]
-fn s5_stack_is_a_bound_too() {
+fn stack_is_a_bound_too() {
     let mut definitions = serde_json::Map::new();
     for number in 0..3_000 {
         definitions.insert(format!("d{number}"), json!({ "allOf": [{ "$ref": format!("#/$defs/d{}", number + 1) }] }));
@@ -309,7 +309,7 @@ fn values() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
-    fn s5_verdicts_and_problems_are_those_of_the_library(whole in schemas(), part in schemas(), value in values()) {
+    fn verdicts_and_problems_are_those_of_the_library(whole in schemas(), part in schemas(), value in values()) {
         let mut document = json!({ "$defs": { "part": part } });
         match whole {
             Value::Object(members) => document.as_object_mut().unwrap().extend(members),

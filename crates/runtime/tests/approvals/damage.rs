@@ -73,7 +73,7 @@ fn corrupt<T>(outcome: Result<T>) {
 }
 
 #[test]
-fn b10_a_removed_record_is_found() {
+fn a_removed_record_is_found() {
     for sequence in [0, 15, 16, 39] {
         let ledger = Ledger::new();
         let (tag, row) = &ledger.records[sequence];
@@ -87,7 +87,7 @@ fn b10_a_removed_record_is_found() {
 }
 
 #[test]
-fn b10_a_changed_record_is_found() {
+fn a_changed_record_is_found() {
     let ledger = Ledger::new();
     let (tag, row) = &ledger.records[7];
     let mut bytes = row.value.to_vec();
@@ -102,7 +102,7 @@ fn b10_a_changed_record_is_found() {
 
 /// A long ledger is read in parts, several at the same time.
 #[test]
-fn b10_every_damage_of_a_long_ledger_is_found_in_its_order() {
+fn every_damage_of_a_long_ledger_is_found_in_its_order() {
     const RECORDS: usize = 2500;
     let open = Open::new();
     let acme = handle(&open.store, "acme");
@@ -130,7 +130,7 @@ fn b10_every_damage_of_a_long_ledger_is_found_in_its_order() {
 }
 
 #[test]
-fn b10_reordered_records_are_found() {
+fn reordered_records_are_found() {
     let ledger = Ledger::new();
     let ((tag, one), (_, other)) = (&ledger.records[3], &ledger.records[30]);
     ledger.open.raw.put(*tag, one.place, other);
@@ -139,7 +139,7 @@ fn b10_reordered_records_are_found() {
 }
 
 #[test]
-fn b10_records_of_another_tenant_are_found() {
+fn records_of_another_tenant_are_detected() {
     let ledger = Ledger::new();
     let other = handle(&ledger.open.store, "other");
     decided(&other, 4);
@@ -151,7 +151,7 @@ fn b10_records_of_another_tenant_are_found() {
 }
 
 #[test]
-fn b10_a_head_that_was_put_back_or_removed_is_found() {
+fn a_head_that_was_rolled_back_or_removed_is_detected() {
     let ledger = Ledger::new();
     let (tag, head) = ledger.grown[0];
     let current = ledger.open.raw.row(tag, head).unwrap();
@@ -175,7 +175,7 @@ fn b10_a_head_that_was_put_back_or_removed_is_found() {
 }
 
 #[test]
-fn b10_every_tile_that_was_put_back_removed_or_exchanged_is_found() {
+fn every_tile_that_was_rolled_back_removed_or_exchanged_is_detected() {
     let tiles = Ledger::new().grown.len();
     assert!(tiles > 2, "a tile of leaves and one above it grew");
     for number in 1..tiles {
@@ -208,7 +208,7 @@ fn roll_back(ledger: &Ledger) {
 }
 
 #[test]
-fn b10_a_whole_ledger_that_was_put_back_is_found_against_a_checkpoint() {
+fn a_whole_ledger_that_was_rolled_back_is_detected_against_a_checkpoint() {
     let ledger = Ledger::new();
     let exported = at_once(ledger.acme.approvals().checkpoint()).unwrap();
     roll_back(&ledger);
@@ -225,7 +225,7 @@ fn b10_a_whole_ledger_that_was_put_back_is_found_against_a_checkpoint() {
 }
 
 #[test]
-fn b5_an_approval_that_was_put_back_to_pending_cannot_be_decided_again() {
+fn an_approval_that_was_rolled_back_to_pending_cannot_be_decided_again() {
     let open = Open::new();
     let acme = handle(&open.store, "acme");
     let id = asked(&acme);
@@ -241,7 +241,7 @@ fn b5_an_approval_that_was_put_back_to_pending_cannot_be_decided_again() {
 }
 
 #[test]
-fn b5_an_approval_alone_that_was_put_back_to_pending_cannot_be_decided_again() {
+fn an_approval_alone_that_was_rolled_back_to_pending_cannot_be_decided_again() {
     let open = Open::new();
     let acme = handle(&open.store, "acme");
     let id = asked(&acme);
@@ -256,7 +256,7 @@ fn b5_an_approval_alone_that_was_put_back_to_pending_cannot_be_decided_again() {
 }
 
 #[test]
-fn s8_verify_gives_way_every_few_records() {
+fn verify_gives_way_every_few_records() {
     let open = Open::new();
     let acme = handle(&open.store, "acme");
     decided(&acme, 600);
@@ -266,7 +266,7 @@ fn s8_verify_gives_way_every_few_records() {
 }
 
 #[test]
-fn s8_a_page_of_everything_gives_way_too() {
+fn a_page_of_everything_gives_way_too() {
     let open = Open::new();
     let acme = handle(&open.store, "acme");
     decided(&acme, 600);

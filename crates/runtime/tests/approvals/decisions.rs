@@ -26,7 +26,7 @@ fn is_closed<T: std::fmt::Debug>(outcome: Result<T>) {
 }
 
 #[test]
-fn b5_an_approval_is_asked_decided_and_kept() {
+fn an_approval_is_asked_decided_and_kept() {
     let store = memory_store();
     let acme = handle(&store, "acme");
     let approval = request(&acme, asking(r#"{"b":1.0,"a":2}"#)).unwrap();
@@ -52,7 +52,7 @@ fn b5_an_approval_is_asked_decided_and_kept() {
 }
 
 #[test]
-fn b5_what_is_approved_is_the_canonical_bytes_of_the_input() {
+fn an_approval_covers_the_canonical_bytes_of_the_input() {
     let acme = handle(&memory_store(), "acme");
     let approval = request(&acme, asking(r#"{"b":1.0,"a":"\u00e9"}"#)).unwrap();
     let hash: String = approval.subject_hash.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -68,7 +68,7 @@ fn b5_what_is_approved_is_the_canonical_bytes_of_the_input() {
 }
 
 #[test]
-fn b5_the_subject_hash_tells_every_part_of_a_subject_apart() {
+fn the_subject_hash_depends_on_every_part_of_a_subject() {
     let store = memory_store();
     let (acme, other) = (handle(&store, "acme"), handle(&store, "other"));
     let elsewhere = at_once(crate::support::store(Kept::Memory.open().opened, 2, NOW, 0));
@@ -98,7 +98,7 @@ fn b5_the_subject_hash_tells_every_part_of_a_subject_apart() {
 }
 
 #[test]
-fn b5_the_context_of_a_run_is_kept() {
+fn the_context_of_a_run_is_kept() {
     let acme = handle(&memory_store(), "acme");
     let context = ApprovalContext {
         run_id: Some("run".to_owned()),
@@ -112,7 +112,7 @@ fn b5_the_context_of_a_run_is_kept() {
 }
 
 #[test]
-fn b5_a_hundred_callers_get_one_decision() {
+fn a_hundred_callers_get_one_decision() {
     for kept in Kept::ALL {
         let home = kept.open();
         wait(async {
@@ -151,7 +151,7 @@ fn b5_a_hundred_callers_get_one_decision() {
 }
 
 #[test]
-fn b5_an_approval_cannot_be_decided_after_its_time() {
+fn an_approval_cannot_be_decided_after_its_time() {
     let store = memory_store();
     let acme = handle(&store, "acme");
     let short = |ttl_ms| ApprovalRequest { ttl_ms: Some(ttl_ms), ..asking("1") };
@@ -176,7 +176,7 @@ fn b5_an_approval_cannot_be_decided_after_its_time() {
 }
 
 #[test]
-fn b8_what_has_expired_is_recorded_however_much_it_is() {
+fn expired_approvals_are_recorded_whatever_their_number() {
     let store = memory_store();
     let acme = handle(&store, "acme");
     let many = |ttl_ms| (0..100).map(|_| ApprovalRequest { ttl_ms: Some(ttl_ms), ..asking("1") }).collect();
@@ -194,7 +194,7 @@ fn b8_what_has_expired_is_recorded_however_much_it_is() {
 }
 
 #[test]
-fn b5_a_plan_is_decided_with_its_approval() {
+fn a_plan_is_decided_with_its_approval() {
     let acme = handle(&memory_store(), "acme");
     let hash = save_plan(&acme, "p", "one");
     let approval = request(&acme, asking_about("p")).unwrap();
@@ -208,7 +208,7 @@ fn b5_a_plan_is_decided_with_its_approval() {
 }
 
 #[test]
-fn b5_an_approval_of_a_plan_that_has_changed_is_withdrawn() {
+fn an_approval_of_a_plan_that_has_changed_is_withdrawn() {
     let store = memory_store();
     let acme = handle(&store, "acme");
     for decide in [Decide::Approve, Decide::Reject] {
@@ -228,7 +228,7 @@ fn b5_an_approval_of_a_plan_that_has_changed_is_withdrawn() {
 }
 
 #[test]
-fn b5_approvals_that_are_not_needed_any_more_are_withdrawn_together() {
+fn approvals_that_are_not_needed_any_more_are_withdrawn_together() {
     let store = memory_store();
     let acme = handle(&store, "acme");
     let ids: Vec<String> = (0..3).map(|_| asked(&acme)).collect();
@@ -243,7 +243,7 @@ fn b5_approvals_that_are_not_needed_any_more_are_withdrawn_together() {
 }
 
 #[test]
-fn b5_a_decision_needs_an_actor() {
+fn a_decision_needs_an_actor() {
     let acme = handle(&memory_store(), "acme");
     let id = asked(&acme);
     for actor in ["", &"x".repeat(1025)] {
@@ -257,7 +257,7 @@ fn b5_a_decision_needs_an_actor() {
 }
 
 #[test]
-fn b5_what_cannot_be_asked_is_refused_and_makes_no_tenant() {
+fn an_invalid_request_is_refused_and_creates_no_tenant() {
     let open = Open::new();
     let acme = handle(&open.store, "acme");
     open.calls.take();
@@ -285,7 +285,7 @@ fn b5_what_cannot_be_asked_is_refused_and_makes_no_tenant() {
 }
 
 #[test]
-fn b5_b1_an_approval_of_another_tenant_is_absent_with_the_same_work() {
+fn an_approval_of_another_tenant_is_absent_with_the_same_work() {
     let open = Open::new();
     let (acme, other) = (handle(&open.store, "acme"), handle(&open.store, "other"));
     let foreign = asked(&acme);
@@ -311,7 +311,7 @@ fn b5_b1_an_approval_of_another_tenant_is_absent_with_the_same_work() {
 }
 
 #[test]
-fn b8_a_decided_approval_may_expire_and_its_record_stays() {
+fn a_decided_approval_may_expire_and_its_record_stays() {
     let store = memory_store();
     let acme = handle_of(&store, "acme", "v1", r#","retention":{"approvals":{"ttlMs":1000}}"#, &catalogue());
     let (decided, waiting) = (asked(&acme), asked(&acme));
@@ -324,7 +324,7 @@ fn b8_a_decided_approval_may_expire_and_its_record_stays() {
 }
 
 #[test]
-fn b9_pending_approvals_are_limited_and_expired_ones_make_room() {
+fn pending_approvals_are_limited_and_expired_ones_make_room() {
     let store = memory_store();
     let acme = handle_of(&store, "acme", "v1", r#","limits":{"pendingApprovals":2}"#, &catalogue());
     let (first, _) = (asked(&acme), asked(&acme));
@@ -341,7 +341,7 @@ fn b9_pending_approvals_are_limited_and_expired_ones_make_room() {
 }
 
 #[test]
-fn b9_a_decision_is_possible_at_the_limit() {
+fn a_decision_is_possible_at_the_limit() {
     let acme =
         handle_of(&memory_store(), "acme", "v1", r#","limits":{"bytes":1030,"items":{"approvals":1}}"#, &catalogue());
     let id = request(&acme, asking("1")).unwrap().approval_id;
@@ -350,7 +350,7 @@ fn b9_a_decision_is_possible_at_the_limit() {
 }
 
 #[test]
-fn b5_pages_of_pending_approvals_and_history_belong_to_one_tenant() {
+fn pages_of_pending_approvals_and_history_belong_to_one_tenant() {
     let store = memory_store();
     let (acme, other) = (handle(&store, "acme"), handle(&store, "other"));
     let mut ids: Vec<String> = (0..5).map(|_| asked(&acme)).collect();

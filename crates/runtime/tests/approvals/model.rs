@@ -66,7 +66,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn b5_approvals_behave_like_a_list_of_decisions(acts in proptest::collection::vec(act(), 1..60)) {
+    fn approvals_behave_like_a_list_of_decisions(acts in proptest::collection::vec(act(), 1..60)) {
         const LIMIT: usize = 8;
         let store = memory_store();
         let part = r#","limits":{"pendingApprovals":8}"#;

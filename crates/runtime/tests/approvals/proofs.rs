@@ -24,7 +24,7 @@ fn sent(value: &Json) -> Json {
 }
 
 #[test]
-fn b5_every_record_of_a_ledger_of_any_size_is_proved() {
+fn every_record_of_a_ledger_of_any_size_is_proved() {
     let store = memory_store();
     let acme = handle(&store, "acme");
     let key = verifier(&store);
@@ -53,7 +53,7 @@ fn b5_every_record_of_a_ledger_of_any_size_is_proved() {
 }
 
 #[test]
-fn b5_the_records_of_a_ledger_are_what_was_decided() {
+fn the_records_of_a_ledger_are_the_decisions() {
     let acme = handle(&memory_store(), "acme");
     let records = decided(&acme, 40);
     assert_eq!(crate::history(&acme), records);
@@ -63,7 +63,7 @@ fn b5_the_records_of_a_ledger_are_what_was_decided() {
 }
 
 #[test]
-fn b5_a_proof_of_one_tenant_is_not_anothers() {
+fn a_proof_of_one_tenant_does_not_hold_for_another() {
     let store = memory_store();
     let (acme, other) = (handle(&store, "acme"), handle(&store, "other"));
     for tenant in [&acme, &other] {
@@ -90,7 +90,7 @@ fn b5_a_proof_of_one_tenant_is_not_anothers() {
 }
 
 #[test]
-fn b5_the_empty_ledger_has_a_checkpoint() {
+fn the_empty_ledger_has_a_checkpoint() {
     let store = memory_store();
     let empty = checkpoint(&handle(&store, "acme"));
     assert_eq!(empty.size, 0);
@@ -98,7 +98,7 @@ fn b5_the_empty_ledger_has_a_checkpoint() {
 }
 
 #[test]
-fn b5_the_key_and_the_ledger_are_the_same_after_reopening() {
+fn the_key_and_the_ledger_are_the_same_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let opened = || bailiwick_store::sled::open(&path, bailiwick_store::sled::SledOptions { cache_bytes: 16 << 20 });

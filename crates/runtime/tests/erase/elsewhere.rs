@@ -40,7 +40,7 @@ async fn is_there(handle: &TenantHandle, id: &str) -> bool {
 }
 
 #[test]
-fn b1_what_another_process_deleted_is_absent_although_it_was_read_before() {
+fn a_record_that_another_process_deleted_is_absent_although_it_was_read_before() {
     on_every_engine(async |[one, other], _| {
         let (here, there) = (handle(&one, "acme"), handle(&other, "acme"));
         for content in ["small", &"large".repeat(10_000)] {
@@ -58,7 +58,7 @@ fn b1_what_another_process_deleted_is_absent_although_it_was_read_before() {
 }
 
 #[test]
-fn b7_a_tenant_that_another_process_erased_is_over_here_too_and_its_name_is_free() {
+fn a_tenant_that_another_process_erased_is_gone_here_too_and_its_name_is_free() {
     on_every_engine(async |[one, other], _| {
         let (here, there) = (handle(&one, "acme"), handle(&other, "acme"));
         let id = put(&here, text("thing", "theirs")).await;
@@ -76,7 +76,7 @@ fn b7_a_tenant_that_another_process_erased_is_over_here_too_and_its_name_is_free
 
 /// A process ends anywhere in an erase, while another has read the tenant already and erases it as well.
 #[test]
-fn b7_an_erase_that_another_process_had_begun_is_finished_and_leaves_the_name_whole() {
+fn an_erase_that_another_process_began_is_finished_and_leaves_the_name_whole() {
     on_every_engine(async |[one, other], opened| {
         for happens in [false, true] {
             for changes in 0.. {
@@ -108,7 +108,7 @@ fn b7_an_erase_that_another_process_had_begun_is_finished_and_leaves_the_name_wh
 }
 
 #[test]
-fn b8_one_process_looks_after_a_store_and_another_when_that_has_ended() {
+fn one_process_does_the_housekeeping_and_another_takes_over_when_it_ends() {
     on_every_engine(async |[one, other], opened| {
         for _ in 0..3 {
             assert!(one.holds_watch(1000).await.unwrap(), "it holds it");
@@ -148,7 +148,7 @@ impl Layer for Erasing {
 }
 
 #[test]
-fn b7_a_check_takes_a_tenant_that_another_process_erases_meanwhile_for_no_damage() {
+fn a_check_does_not_report_a_concurrently_erased_tenant_as_damage() {
     on_every_engine(async |[one, other], opened| {
         let acme = handle(&one, "acme");
         put(&acme, text("thing", "theirs")).await;
@@ -177,7 +177,7 @@ impl Layer for Ahead {
 }
 
 #[test]
-fn b8_processes_go_by_the_clock_of_what_they_share() {
+fn processes_use_the_clock_of_their_shared_store() {
     wait(async {
         let Opened { engine, vault } = Kept::Memory.open().opened;
         let opened = shared(Opened { engine: Arc::new(Ahead(engine)), vault });

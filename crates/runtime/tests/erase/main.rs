@@ -75,7 +75,7 @@ async fn check_whole(opened: &Opened, store: &Arc<Store>, kept: &str) {
 }
 
 #[test]
-fn b7_an_erased_tenant_is_gone_and_its_name_starts_afresh() {
+fn an_erased_tenant_is_gone_and_its_name_starts_afresh() {
     for kept in Kept::ALL {
         let home = kept.open();
         wait(async {
@@ -120,7 +120,7 @@ fn b7_an_erased_tenant_is_gone_and_its_name_starts_afresh() {
 }
 
 #[test]
-fn b7_a_tenant_that_never_wrote_can_be_erased() {
+fn a_tenant_that_never_wrote_can_be_erased() {
     for kept in Kept::ALL {
         let home = kept.open();
         wait(async {
@@ -135,7 +135,7 @@ fn b7_a_tenant_that_never_wrote_can_be_erased() {
 }
 
 #[test]
-fn b7_an_erase_that_is_cut_off_anywhere_ends_erased_after_reopening() {
+fn an_erase_that_is_cut_off_anywhere_ends_erased_after_reopening() {
     for kept in Kept::ALL {
         for happens in [false, true] {
             let mut ends = [0, 0];
@@ -183,7 +183,7 @@ fn b7_an_erase_that_is_cut_off_anywhere_ends_erased_after_reopening() {
 }
 
 #[test]
-fn b7_a_damaged_ledger_does_not_keep_a_tenant() {
+fn a_damaged_ledger_does_not_keep_a_tenant() {
     let home = Kept::Memory.open();
     wait(async {
         let store = store(home.opened.clone(), 1, NOW, 0).await;
@@ -220,7 +220,7 @@ fn b7_a_damaged_ledger_does_not_keep_a_tenant() {
 }
 
 #[test]
-fn b8_a_sweep_removes_what_has_expired_and_records_what_nobody_decided() {
+fn a_sweep_removes_expired_records_and_records_undecided_approvals() {
     for kept in Kept::ALL {
         let home = kept.open();
         wait(async {
@@ -260,7 +260,7 @@ fn b8_a_sweep_removes_what_has_expired_and_records_what_nobody_decided() {
 }
 
 #[test]
-fn b8_what_has_expired_gives_way_where_a_limit_is_met() {
+fn expired_records_make_room_at_a_limit() {
     for kept in Kept::ALL {
         let home = kept.open();
         wait(async {
@@ -282,7 +282,7 @@ fn b8_what_has_expired_gives_way_where_a_limit_is_met() {
 }
 
 #[test]
-fn b8_a_damaged_tenant_does_not_keep_the_others_from_being_swept() {
+fn a_damaged_tenant_does_not_keep_the_others_from_being_swept() {
     let home = Kept::Memory.open();
     wait(async {
         let store = store(home.opened.clone(), 1, NOW, 0).await;

@@ -149,7 +149,7 @@ async fn at_risk(
 }
 
 #[test]
-fn b7_a_copy_holds_nobody_whom_another_process_erased_while_it_was_made() {
+fn a_copy_contains_no_tenant_that_another_process_erased_during_the_copy() {
     for kept in Kept::ALL {
         let home = kept.open();
         let mut late = 0;
@@ -189,7 +189,7 @@ fn b7_a_copy_holds_nobody_whom_another_process_erased_while_it_was_made() {
 }
 
 #[test]
-fn b7_a_copy_is_given_up_when_others_keep_erasing_tenants() {
+fn a_copy_is_given_up_when_others_keep_erasing_tenants() {
     for kept in Kept::ALL {
         let home = kept.open();
         let folder = tempfile::tempdir().unwrap();

@@ -81,14 +81,14 @@ async fn check(kept: Kept) {
 }
 
 #[test]
-fn s6_s13_every_operation_reserves_what_it_reads_and_ends_its_pages_at_bytes() {
+fn every_operation_reserves_what_it_reads_and_ends_its_pages_at_bytes() {
     for kept in Kept::ALL {
         runtime().block_on(check(kept));
     }
 }
 
 #[test]
-fn s6_a_thousand_ids_are_resolved_at_once_and_each_is_read_once() {
+fn a_thousand_ids_are_resolved_at_once_and_each_is_read_once() {
     runtime().block_on(async {
         let world = World::new(Kept::Memory).await;
         let id = world.references[0].as_str();

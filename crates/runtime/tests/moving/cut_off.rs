@@ -15,7 +15,7 @@ fn through(cut: &Arc<Cut>) -> Opened {
 }
 
 #[test]
-fn b6_a_move_that_is_cut_off_anywhere_is_repeated() {
+fn a_move_that_is_cut_off_anywhere_is_repeated() {
     for (here, there) in [(Kept::Memory, Kept::Memory), (Kept::Sled, Kept::Memory), (Kept::Memory, Kept::Sled)] {
         for happens in [false, true] {
             // Where it opened after it was cut off: here, nowhere, there.
@@ -57,7 +57,7 @@ fn b6_a_move_that_is_cut_off_anywhere_is_repeated() {
 }
 
 #[test]
-fn b6_a_move_whose_last_but_one_step_is_cut_off_is_repeated() {
+fn a_move_whose_last_but_one_step_is_cut_off_is_repeated() {
     for happens in [false, true] {
         let (from, to) = (Kept::Sled.open(), Kept::Sled.open());
         wait(async {
@@ -79,7 +79,7 @@ fn b6_a_move_whose_last_but_one_step_is_cut_off_is_repeated() {
 }
 
 #[test]
-fn b6_a_store_that_changes_between_two_attempts_is_moved_as_it_is_then() {
+fn a_store_that_changes_between_two_attempts_is_moved_as_it_is_then() {
     for (changes, there) in [(8, Kept::Memory), (8, Kept::Sled), (14, Kept::Memory), (14, Kept::Sled)] {
         let (from, to) = (Kept::Sled.open(), there.open());
         wait(async {

@@ -38,14 +38,14 @@ fn journey(places: &[Opened], seed: u64, steps: usize) {
 }
 
 #[test]
-fn m4_a_store_is_the_same_in_memory_and_in_a_directory() {
+fn a_store_is_the_same_in_memory_and_in_a_directory() {
     let homes = [Kept::Memory, Kept::Sled, Kept::Sled, Kept::Memory].map(Kept::open);
     let places: Vec<Opened> = homes.iter().map(|home| home.opened.clone()).collect();
     journey(&places, 1, 80);
 }
 
 #[test]
-fn m4_a_store_is_the_same_in_a_directory_and_in_databases() {
+fn a_store_is_the_same_in_a_directory_and_in_databases() {
     let (homes, databases) = ([Kept::Sled, Kept::Sled].map(Kept::open), [Database::fresh(), Database::fresh()]);
     let [one, other] = databases.each_ref().map(|database| wait(database_of(&database.url(), true)).unwrap());
     journey(&[homes[0].opened.clone(), one, other, homes[1].opened.clone()], 2, 80);

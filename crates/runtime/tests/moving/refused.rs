@@ -24,7 +24,7 @@ fn message(error: Result<Outcome, Error>) -> String {
 }
 
 #[test]
-fn m4_a_place_that_holds_something_else_is_left_as_it_is() {
+fn an_occupied_target_is_left_unchanged() {
     let homes: Vec<_> = (0..4).map(|_| Kept::Memory.open()).collect();
     let [from, other, unfinished, empty] = [0, 1, 2, 3].map(|place: usize| &homes[place].opened);
     wait(async {
@@ -46,7 +46,7 @@ fn m4_a_place_that_holds_something_else_is_left_as_it_is() {
 }
 
 #[test]
-fn b10_a_store_is_moved_with_its_root_key_alone() {
+fn a_store_is_moved_with_its_root_key_alone() {
     let (from, to) = (Kept::Sled.open(), Kept::Memory.open());
     wait(async {
         filled(&from.opened, 1).await;
@@ -60,7 +60,7 @@ fn b10_a_store_is_moved_with_its_root_key_alone() {
 }
 
 #[test]
-fn b10_a_store_with_damage_is_not_moved_and_it_is_not_said_whose() {
+fn a_damaged_store_is_not_moved_and_no_tenant_is_named() {
     for damaged in 1..3 {
         let (from, to) = (Kept::Sled.open(), Kept::Memory.open());
         wait(async {
@@ -98,7 +98,7 @@ fn b10_a_store_with_damage_is_not_moved_and_it_is_not_said_whose() {
 }
 
 #[test]
-fn m4_a_database_that_others_use_is_not_moved_and_nobody_comes_in_meanwhile() {
+fn a_database_in_use_is_not_moved_and_refuses_new_connections_during_a_move() {
     let (database, home) = (Database::fresh(), Kept::Sled.open());
     let url = database.url();
     wait(async {

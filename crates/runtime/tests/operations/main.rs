@@ -89,7 +89,7 @@ fn on_every_engine(test: impl AsyncFn(Told, Kept)) {
 }
 
 #[test]
-fn b1_absent_expired_deleted_and_foreign_are_one_answer_and_one_piece_of_work() {
+fn absent_expired_deleted_and_foreign_are_one_answer_and_one_piece_of_work() {
     on_every_engine(async |told, kept| {
         let (acme, other) = (handle(&told.store, "acme"), handle(&told.store, "other"));
         own_things(&acme).await;
@@ -105,7 +105,7 @@ fn b1_absent_expired_deleted_and_foreign_are_one_answer_and_one_piece_of_work() 
 }
 
 #[test]
-fn b1_it_is_one_piece_of_work_too_when_the_tenants_keys_are_not_at_hand() {
+fn it_is_one_piece_of_work_too_when_the_tenants_keys_are_not_at_hand() {
     on_every_engine(async |told, kept| {
         let (acme, other) = (handle(&told.store, "acme"), handle(&told.store, "other"));
         own_things(&acme).await;
@@ -122,7 +122,7 @@ fn b1_it_is_one_piece_of_work_too_when_the_tenants_keys_are_not_at_hand() {
 }
 
 #[test]
-fn b1_a_tenant_that_never_had_anything_cannot_tell_foreign_from_absent() {
+fn a_tenant_without_data_cannot_distinguish_foreign_from_absent() {
     on_every_engine(async |told, kept| {
         let (acme, other) = (handle(&told.store, "acme"), handle(&told.store, "other"));
         let all = all_missing(&told.store, &acme, &other).await;
@@ -140,7 +140,7 @@ fn b1_a_tenant_that_never_had_anything_cannot_tell_foreign_from_absent() {
 
 /// The recording does record, and every verb does look.
 #[test]
-fn b1_what_is_there_is_another_outcome() {
+fn an_existing_record_is_another_outcome() {
     on_every_engine(async |told, kept| {
         let (acme, other) = (handle(&told.store, "acme"), handle(&told.store, "other"));
         own_things(&acme).await;
@@ -174,7 +174,7 @@ fn b1_what_is_there_is_another_outcome() {
 
 /// What is refused is refused before anything is read or written, even the keys of a new tenant.
 #[test]
-fn m7_what_is_ill_formed_does_no_work_at_all() {
+fn an_ill_formed_request_does_no_work() {
     on_every_engine(async |told, kept| {
         let newcomer = handle(&told.store, "newcomer");
         told.engine.take();
@@ -209,7 +209,7 @@ fn m7_what_is_ill_formed_does_no_work_at_all() {
 
 /// A tenant that is made between the two looks of a reader, at its keys and at its name, is no damaged one.
 #[test]
-fn m4_a_tenant_that_is_made_while_another_reads_is_whole() {
+fn a_tenant_that_is_created_while_another_reads_is_complete() {
     on_every_engine(async |told, kept| {
         let id = put(&handle(&told.store, "acme"), item("own", 5)).await;
         let reader = handle(&told.store, "acme");

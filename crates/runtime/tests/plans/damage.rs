@@ -22,7 +22,7 @@ fn corrupt<T: std::fmt::Debug>(outcome: Result<T>) {
 }
 
 #[test]
-fn b10_a_head_that_is_put_back_to_an_older_version_is_found() {
+fn a_head_that_is_rolled_back_to_an_older_version_is_detected() {
     let (open, acme, next) = two_versions();
     let (tag, old) = open.raw.rows(RECORD).remove(0);
     save(&acme, "p", "two").unwrap();
@@ -34,7 +34,7 @@ fn b10_a_head_that_is_put_back_to_an_older_version_is_found() {
 }
 
 #[test]
-fn b10_a_version_that_is_removed_replaced_or_moved_is_found() {
+fn a_version_that_is_removed_replaced_or_moved_is_found() {
     let (open, acme, _) = two_versions();
     let (tag, first) = open.raw.rows(RECORD | ENTRY).remove(0);
     save(&acme, "p", "two").unwrap();
@@ -53,7 +53,7 @@ fn b10_a_version_that_is_removed_replaced_or_moved_is_found() {
 }
 
 #[test]
-fn b10_a_version_of_an_earlier_plan_of_the_same_id_is_found() {
+fn a_version_of_an_earlier_plan_of_the_same_id_is_found() {
     let (open, acme, _) = two_versions();
     let (tag, earlier) = open.raw.rows(RECORD | ENTRY).remove(0);
     open.store.advance(365 * DAY);

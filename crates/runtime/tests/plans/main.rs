@@ -48,7 +48,7 @@ fn listed(handle: &TenantHandle) -> Vec<String> {
 }
 
 #[test]
-fn m6_a_plan_is_saved_in_versions_and_loaded_by_them() {
+fn a_plan_is_saved_in_versions_and_loaded_by_them() {
     let store = memory_store();
     let acme = handle(&store, "acme");
     let first = save(&acme, "p", "one").unwrap();
@@ -67,7 +67,7 @@ fn m6_a_plan_is_saved_in_versions_and_loaded_by_them() {
 }
 
 #[test]
-fn m6_the_hash_is_over_the_canonical_json_of_what_is_versioned() {
+fn the_hash_covers_the_canonical_json_of_the_versioned_part() {
     let acme = handle(&memory_store(), "acme");
     let text = br#"{"steps":[{"input":1.0,"tool":"t","id":"s"}],"goal":"g","details":{"z":1,"a":2},"type":"launch","planId":"p"}"#;
     let plan = at_once(acme.plans().save(text, None)).unwrap();
@@ -83,7 +83,7 @@ fn m6_the_hash_is_over_the_canonical_json_of_what_is_versioned() {
 }
 
 #[test]
-fn m6_a_plan_without_an_id_is_given_one_that_is_new() {
+fn a_plan_without_an_id_is_given_one_that_is_new() {
     let acme = handle(&memory_store(), "acme");
     let text = br#"{"type":"launch","goal":"g","steps":[]}"#;
     let ids: Vec<String> = (0..3).map(|_| at_once(acme.plans().save(text, Some(0))).unwrap().plan_id).collect();
@@ -95,7 +95,7 @@ fn m6_a_plan_without_an_id_is_given_one_that_is_new() {
 }
 
 #[test]
-fn m6_an_expected_version_that_does_not_hold_is_a_conflict_and_changes_nothing() {
+fn an_expected_version_that_does_not_hold_is_a_conflict_and_changes_nothing() {
     let acme = handle(&memory_store(), "acme");
     let expecting = |version| at_once(acme.plans().save(&draft("p", "g"), Some(version)));
     assert!(matches!(expecting(1), Err(Error::Conflict(_))));
@@ -108,7 +108,7 @@ fn m6_an_expected_version_that_does_not_hold_is_a_conflict_and_changes_nothing()
 }
 
 #[test]
-fn m6_of_those_who_save_at_once_none_is_lost_and_one_wins_a_version() {
+fn of_concurrent_saves_none_is_lost_and_one_wins_a_version() {
     for kept in Kept::ALL {
         let home = kept.open();
         wait(async {
@@ -142,7 +142,7 @@ fn m6_of_those_who_save_at_once_none_is_lost_and_one_wins_a_version() {
 }
 
 #[test]
-fn m6_b1_a_plan_of_another_tenant_is_absent_with_the_same_work() {
+fn a_plan_of_another_tenant_is_absent_with_the_same_work() {
     let open = Open::new();
     let (acme, other) = (handle(&open.store, "acme"), handle(&open.store, "other"));
     save(&acme, "p", "g").unwrap();
@@ -168,7 +168,7 @@ fn m6_b1_a_plan_of_another_tenant_is_absent_with_the_same_work() {
 }
 
 #[test]
-fn m11_a_plan_stays_under_the_next_version_of_its_tenant() {
+fn a_plan_stays_under_the_next_version_of_its_tenant() {
     let store = memory_store();
     let plan = save(&handle(&store, "acme"), "p", "g").unwrap();
     let next = handle_of(&store, "acme", "v2", "", &catalogue());
@@ -176,7 +176,7 @@ fn m11_a_plan_stays_under_the_next_version_of_its_tenant() {
 }
 
 #[test]
-fn m6_lists_are_newest_first_in_pages_that_belong_to_one_tenant() {
+fn lists_are_newest_first_in_pages_that_belong_to_one_tenant() {
     let store = memory_store();
     let (acme, other) = (handle(&store, "acme"), handle(&store, "other"));
     for plan_id in ["a", "b", "c"] {
@@ -208,7 +208,7 @@ fn m6_lists_are_newest_first_in_pages_that_belong_to_one_tenant() {
 }
 
 #[test]
-fn m6_a_plan_is_checked_strictly() {
+fn a_plan_is_checked_strictly() {
     let acme = handle(&memory_store(), "acme");
     let step = r#"{"id":"a","tool":"t","input":1}"#;
     let with = |steps: &str| format!(r#"{{"type":"t","goal":"g","steps":[{steps}]}}"#);
@@ -271,7 +271,7 @@ fn m6_a_plan_is_checked_strictly() {
 }
 
 #[test]
-fn m6_a_plan_nested_as_deeply_as_allowed_is_read_back() {
+fn a_plan_nested_as_deeply_as_allowed_is_read_back() {
     let acme = handle(&memory_store(), "acme");
     let nested = format!("{}{}", "[".repeat(97), "]".repeat(97));
     let text = format!(r#"{{"type":"t","planId":"p","goal":"g","steps":[{{"id":"a","tool":"t","input":{nested}}}]}}"#);
@@ -280,7 +280,7 @@ fn m6_a_plan_nested_as_deeply_as_allowed_is_read_back() {
 }
 
 #[test]
-fn m6_the_details_of_a_registered_type_match_its_schema() {
+fn the_details_of_a_registered_type_match_its_schema() {
     let topology = br#"{"bailiwick":1,"plans":[{"name":"launch","details":{"type":"object","required":["region"]}},{"name":"free"}]}"#;
     let topology = json::parse(topology, &json::Limits::default()).unwrap();
     let catalogue = Arc::new(Catalogue::from_json(&topology).unwrap());
@@ -303,7 +303,7 @@ fn m6_the_details_of_a_registered_type_match_its_schema() {
 }
 
 #[test]
-fn b8_plans_expire_as_a_whole_and_a_save_extends_every_version() {
+fn plans_expire_as_a_whole_and_a_save_extends_every_version() {
     let store = memory_store();
     let acme = handle_of(&store, "acme", "v1", r#","retention":{"plans":{"ttlMs":1000}}"#, &catalogue());
     save(&acme, "p", "one").unwrap();
@@ -328,7 +328,7 @@ fn b8_plans_expire_as_a_whole_and_a_save_extends_every_version() {
 }
 
 #[test]
-fn b9_a_plan_counts_as_one_item_with_the_bytes_of_all_its_versions() {
+fn a_plan_counts_as_one_item_with_the_bytes_of_all_its_versions() {
     let store = memory_store();
     let part = r#","limits":{"items":{"plans":1},"bytes":700,"valueBytes":400}"#;
     let acme = handle_of(&store, "acme", "v1", part, &catalogue());
@@ -349,7 +349,7 @@ fn b9_a_plan_counts_as_one_item_with_the_bytes_of_all_its_versions() {
 }
 
 #[test]
-fn m6_the_last_version_there_can_be() {
+fn the_last_version_there_can_be() {
     let acme = handle(&memory_store(), "acme");
     let text = br#"{"type":"t","planId":"p","goal":"g","steps":[]}"#;
     for version in 1..=1000 {

@@ -50,7 +50,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn m6_plans_behave_like_lists_of_versions(acts in proptest::collection::vec(act(), 1..60)) {
+    fn plans_behave_like_lists_of_versions(acts in proptest::collection::vec(act(), 1..60)) {
         let store = memory_store();
         let acme = handle_of(&store, "acme", "v1", r#","retention":{"plans":{"ttlMs":1000}}"#, &catalogue());
         let mut model = Model::default();

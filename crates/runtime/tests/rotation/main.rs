@@ -70,7 +70,7 @@ async fn opening_key(opened: &Opened) -> [u8; 32] {
 }
 
 #[test]
-fn b10_a_rotation_that_is_cut_off_anywhere_leaves_one_key_that_opens_all() {
+fn a_rotation_that_is_cut_off_anywhere_leaves_one_key_that_opens_all() {
     let alone = Kept::ALL.map(|kept| (kept, false));
     // A database has no place for a key beside the data.
     for (kept, is_local) in alone.into_iter().chain([(Kept::Memory, true), (Kept::Sled, true)]) {
@@ -116,7 +116,7 @@ fn b10_a_rotation_that_is_cut_off_anywhere_leaves_one_key_that_opens_all() {
 }
 
 #[test]
-fn b10_a_rotation_whose_outcome_is_unknown_is_repeated_or_replaced_while_the_store_is_open() {
+fn a_rotation_whose_outcome_is_unknown_is_repeated_or_replaced_while_the_store_is_open() {
     for next in [NEXT, OTHER] {
         for changes in 0..6 {
             let home = Kept::Memory.open();
@@ -141,7 +141,7 @@ fn b10_a_rotation_whose_outcome_is_unknown_is_repeated_or_replaced_while_the_sto
 }
 
 #[test]
-fn b10_a_key_of_another_length_is_refused_and_the_same_key_changes_nothing() {
+fn a_key_of_another_length_is_refused_and_the_same_key_changes_nothing() {
     let home = Kept::Memory.open();
     wait(async {
         let store = open(&home.opened, given(OLD)).await.unwrap();
@@ -161,7 +161,7 @@ fn b10_a_key_of_another_length_is_refused_and_the_same_key_changes_nothing() {
 }
 
 #[test]
-fn b10_who_has_not_heard_of_a_rotation_is_refused_and_makes_no_tenant_under_the_old_key() {
+fn a_process_that_missed_a_rotation_is_refused_and_creates_no_tenant_under_the_old_key() {
     let home = Kept::Memory.open();
     wait(async {
         // As two processes would have it.
@@ -184,7 +184,7 @@ fn b10_who_has_not_heard_of_a_rotation_is_refused_and_makes_no_tenant_under_the_
 }
 
 #[test]
-fn b10_a_damaged_header_does_not_keep_the_others_from_being_wrapped() {
+fn a_damaged_header_does_not_keep_the_others_from_being_wrapped() {
     let home = Kept::Memory.open();
     wait(async {
         let store = open(&home.opened, given(OLD)).await.unwrap();
@@ -208,7 +208,7 @@ fn b10_a_damaged_header_does_not_keep_the_others_from_being_wrapped() {
 }
 
 #[test]
-fn b10_tenants_come_go_and_read_while_the_root_key_is_rotated() {
+fn tenants_come_go_and_read_while_the_root_key_is_rotated() {
     for kept in Kept::ALL {
         let home = kept.open();
         wait(async {

@@ -99,7 +99,7 @@ async fn sweep_all(store: &Arc<Store>) -> u64 {
 }
 
 #[test]
-fn w16_a_hundred_threads_or_runs_that_expire_leave_nothing() {
+fn a_hundred_threads_or_runs_that_expire_leave_nothing() {
     for kept in Kept::ALL {
         wait(async {
             let home = kept.open();
@@ -128,7 +128,7 @@ fn w16_a_hundred_threads_or_runs_that_expire_leave_nothing() {
 }
 
 #[test]
-fn w16_every_verb_of_every_kind_leaves_nothing_once_all_has_expired() {
+fn every_verb_of_every_kind_leaves_no_row_after_expiry() {
     let (rounds, steps) = if long() { (40, 120) } else { (3, 60) };
     for kept in Kept::ALL {
         for round in 0..rounds {
@@ -165,7 +165,7 @@ fn w16_every_verb_of_every_kind_leaves_nothing_once_all_has_expired() {
 
 /// Whatever a verb is cut off at, the sweeper of the next process removes what it has left.
 #[test]
-fn w16_a_verb_that_is_cut_off_anywhere_leaves_nothing_once_its_time_is_over() {
+fn an_interrupted_verb_leaves_no_row_after_its_retention() {
     for kept in [Kept::Memory, Kept::Sled] {
         for (verb, _) in VERBS {
             for changes in 0..12 {
@@ -204,7 +204,7 @@ fn w16_a_verb_that_is_cut_off_anywhere_leaves_nothing_once_its_time_is_over() {
 /// All that a store keeps of what has ended is in its cache of opened records and in its engine's rows. (JavaScript keeps nothing
 /// of it: heaps after 500 and 4,500 runs differ in compiled code alone.)
 #[test]
-fn w16_short_runs_leave_memory_flat() {
+fn short_runs_leave_memory_flat() {
     let rounds = 10;
     let runs = if long() { 20_000 } else { 200 } / rounds;
     for kept in [Kept::Memory, Kept::Sled] {

@@ -28,7 +28,7 @@ fn repeats(tool: &'static str, steps: usize) -> impl Fn(&str, usize, &Json) -> R
 }
 
 #[test]
-fn b6_a_step_is_one_commit_with_read_tools_and_two_with_write_tools() {
+fn a_step_is_one_commit_with_read_tools_and_two_with_write_tools() {
     wait(async {
         for (tool, a_step) in [("search", 1), ("book", 2)] {
             let (_home, dying, opened) = counted(Kept::Memory);
@@ -56,7 +56,7 @@ fn noise(random: &mut Random, bytes: usize) -> String {
 }
 
 #[test]
-fn b4_fifty_results_of_100_kb_are_stored_once_and_a_suspended_run_is_small() {
+fn fifty_results_of_100_kb_are_stored_once_and_a_suspended_run_is_small() {
     wait(async {
         let (_home, dying, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
@@ -84,7 +84,7 @@ fn b4_fifty_results_of_100_kb_are_stored_once_and_a_suspended_run_is_small() {
 }
 
 #[test]
-fn m7_messages_go_to_the_host_once() {
+fn messages_go_to_the_host_once() {
     wait(async {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
@@ -101,7 +101,7 @@ fn m7_messages_go_to_the_host_once() {
 }
 
 #[test]
-fn b6_a_thread_is_context_and_hostile_results_stay_results() {
+fn a_thread_is_context_and_hostile_results_stay_results() {
     for kept in Kept::ALL {
         wait(async {
             let home = kept.open();
@@ -171,7 +171,7 @@ impl Callbacks for Held {
 }
 
 #[test]
-fn b6_followers_see_deltas_cut_at_their_own_pace() {
+fn followers_see_deltas_cut_at_their_own_pace() {
     wait(async {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
@@ -214,7 +214,7 @@ fn b6_followers_see_deltas_cut_at_their_own_pace() {
 }
 
 #[test]
-fn b6_a_host_that_is_gone_leaves_the_run_interrupted() {
+fn a_host_that_ends_leaves_the_run_interrupted() {
     wait(async {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
@@ -238,7 +238,7 @@ fn b6_a_host_that_is_gone_leaves_the_run_interrupted() {
 }
 
 #[test]
-fn b6_a_run_that_was_taken_over_is_fenced() {
+fn a_run_that_was_taken_over_is_fenced() {
     wait(async {
         let home = Kept::Memory.open();
         let (_one_store, one) = open(home.opened.clone(), 1).await;
@@ -265,7 +265,7 @@ fn b6_a_run_that_was_taken_over_is_fenced() {
 }
 
 #[test]
-fn b9_limits_are_those_of_the_request_the_tenant_and_the_agent() {
+fn limits_are_those_of_the_request_the_tenant_and_the_agent() {
     wait(async {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
@@ -282,7 +282,7 @@ fn b9_limits_are_those_of_the_request_the_tenant_and_the_agent() {
 }
 
 #[test]
-fn s25_a_run_for_which_nobody_sets_a_limit_ends_all_the_same() {
+fn a_run_without_any_limit_ends_at_the_defaults() {
     wait(async {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
@@ -302,7 +302,7 @@ fn s25_a_run_for_which_nobody_sets_a_limit_ends_all_the_same() {
 }
 
 #[test]
-fn b6_a_run_of_a_thousand_steps_ends_and_its_thread_has_all_of_it() {
+fn a_run_of_a_thousand_steps_ends_and_its_thread_has_all_of_it() {
     wait(async {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
@@ -333,7 +333,7 @@ fn b6_a_run_of_a_thousand_steps_ends_and_its_thread_has_all_of_it() {
 
 /// Everything that grows with the data stands in line before it is done; a run with little never does.
 #[test]
-fn s7_what_a_run_does_with_much_stands_in_its_tenants_line() {
+fn large_work_of_a_run_waits_in_its_tenants_queue() {
     wait(async {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;

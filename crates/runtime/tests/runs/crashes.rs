@@ -168,7 +168,7 @@ async fn check(handle: &TenantHandle, host: &Host, result: &Json, place: &str, d
 }
 
 #[test]
-fn b6_a_run_that_dies_at_any_commit_ends_as_if_it_had_not() {
+fn a_run_that_dies_at_any_commit_ends_as_if_it_had_not_died() {
     wait(async {
         for approver in [None, Some(r#"{"decision":"approve","actor":"kim"}"#), Some(r#"{"decision":"defer"}"#)] {
             let (all, died) = two_lives(Kept::Memory, approver, usize::MAX, false).await;
@@ -184,7 +184,7 @@ fn b6_a_run_that_dies_at_any_commit_ends_as_if_it_had_not() {
 }
 
 #[test]
-fn b6_the_same_on_disk_and_on_postgresql() {
+fn the_same_on_disk_and_on_postgresql() {
     wait(async {
         let approver = Some(r#"{"decision":"approve","actor":"kim"}"#);
         let step = if super::support::long() { 1 } else { 4 };

@@ -19,7 +19,7 @@ enum Cut {
 }
 
 #[test]
-fn w9_p12_what_was_said_before_a_run_was_cut_off_is_kept_with_what_it_cost() {
+fn text_before_a_run_was_cut_off_is_kept_with_its_usage() {
     for cut in [Cut::Failure, Cut::Mistake, Cut::Limit, Cut::Cancel] {
         wait(async {
             let home = Kept::Memory.open();
@@ -101,7 +101,7 @@ fn w9_p12_what_was_said_before_a_run_was_cut_off_is_kept_with_what_it_cost() {
 }
 
 #[test]
-fn p12_answers_that_are_asked_for_again_count_what_they_used() {
+fn answers_that_are_requested_again_count_their_usage() {
     wait(async {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;
@@ -122,7 +122,7 @@ fn p12_answers_that_are_asked_for_again_count_what_they_used() {
 }
 
 #[test]
-fn w10_a_message_that_is_written_anew_is_taken_back() {
+fn a_message_that_is_written_anew_is_taken_back() {
     for over in [false, true] {
         wait(async {
             let home = Kept::Memory.open();

@@ -9,7 +9,7 @@ use super::support::handle_of;
 use super::{both, catalogue, query, request, text, wait};
 
 #[test]
-fn b10_a_follower_of_a_run_that_is_refused_as_damaged_gets_the_same_error() {
+fn a_follower_of_a_run_that_is_refused_as_damaged_gets_the_same_error() {
     wait(async {
         let open = Open::new();
         let handle = handle_of(&open.store, "acme", "v1", "", &catalogue());

@@ -47,7 +47,7 @@ fn many(step: &str, times: usize) -> String {
 }
 
 #[test]
-fn s3_what_a_plan_would_multiply_beyond_one_value_is_refused_and_told() {
+fn a_plan_that_multiplies_results_beyond_one_value_is_refused_with_the_reason() {
     let large = format!(r#"{{"text":"{}","n":7}}"#, "x".repeat(1 << 20));
     let text = format!("\"{}\"", "x".repeat(1 << 20));
     let elements = format!("[{}]", vec!["1"; 100_000].join(","));
@@ -67,7 +67,7 @@ fn s3_what_a_plan_would_multiply_beyond_one_value_is_refused_and_told() {
 }
 
 #[test]
-fn s3_a_plan_takes_from_a_large_result_what_it_points_at_as_often_as_it_likes() {
+fn a_plan_refers_to_parts_of_a_large_result_any_number_of_times() {
     let large = format!(r#"{{"text":"{}","n":7}}"#, "x".repeat(1 << 20));
     let input = second_step(&large, &many(r#"{"$step":"a","path":"/n"}"#, 1000)).unwrap();
     let rows = input.get("rows").unwrap().as_array().unwrap();

@@ -75,7 +75,7 @@ async fn start(handle: &TenantHandle, host: &Host) -> Result<Json, Error> {
 }
 
 #[test]
-fn b6_a_run_at_work_in_another_process_is_left_alone_until_its_lease_lapses() {
+fn a_run_of_another_process_is_left_alone_until_its_lease_lapses() {
     on_every_engine(1, async |[(one, ours), (other, theirs)]| {
         let host = host(1);
         let prepared = ours.runs().prepare().unwrap();
@@ -103,7 +103,7 @@ fn b6_a_run_at_work_in_another_process_is_left_alone_until_its_lease_lapses() {
 }
 
 #[test]
-fn b6_of_two_processes_that_resume_a_run_one_goes_on_with_it() {
+fn of_two_processes_that_resume_a_run_one_continues_it() {
     on_every_engine(20, async |[(one, ours), (other, theirs)]| {
         let host = host(1);
         let prepared = ours.runs().prepare().unwrap();
@@ -120,7 +120,7 @@ fn b6_of_two_processes_that_resume_a_run_one_goes_on_with_it() {
 }
 
 #[test]
-fn b6_a_run_that_another_process_cancels_ends_where_it_was_at_work() {
+fn a_run_that_another_process_cancels_ends_in_its_own_process() {
     on_every_engine(1, async |[(_one, ours), (_other, theirs)]| {
         let host = host(usize::MAX);
         let prepared = ours.runs().prepare().unwrap();
@@ -143,7 +143,7 @@ fn b6_a_run_that_another_process_cancels_ends_where_it_was_at_work() {
 }
 
 #[test]
-fn b6_a_follower_in_another_process_sees_every_event_to_the_end() {
+fn a_follower_in_another_process_sees_every_event_to_the_end() {
     on_every_engine(1, async |[(_one, ours), (_other, theirs)]| {
         let host = host(0);
         let result = start(&ours, &host).await.unwrap();

@@ -39,7 +39,7 @@ fn catalogue() -> Arc<Catalogue> {
 const TOLD: &str = "costs too much. It has 1 level, and";
 
 #[test]
-fn s5_each_check_of_each_kind_of_value_has_a_budget() {
+fn each_check_of_each_kind_of_value_has_a_budget() {
     wait(async {
         let home = Kept::Memory.open();
         let store = store(home.opened.clone(), 1, NOW, 1 << 20).await;

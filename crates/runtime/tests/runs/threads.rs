@@ -58,7 +58,7 @@ async fn approve(handle: &TenantHandle, approval: &str) -> Result<(), Error> {
 const WAITING: [&str; 3] = ["user: Go", "assistant: call-0?, call-1?", "tool: call-0=\"search\""];
 
 #[test]
-fn r5_the_thread_of_a_suspended_run_has_what_was_said_and_what_waits() {
+fn the_thread_of_a_suspended_run_has_its_messages_and_pending_calls() {
     for kept in Kept::ALL {
         wait(async {
             let home = kept.open();
@@ -97,7 +97,7 @@ fn r5_the_thread_of_a_suspended_run_has_what_was_said_and_what_waits() {
 }
 
 #[test]
-fn r5_a_run_that_is_suspended_again_and_again_says_each_thing_once() {
+fn a_run_that_is_suspended_repeatedly_appends_each_message_once() {
     wait(async {
         let (_store, handle) = open(Kept::Memory.open().opened, 1).await;
         let host = Host::new(
@@ -128,7 +128,7 @@ fn r5_a_run_that_is_suspended_again_and_again_says_each_thing_once() {
 }
 
 #[test]
-fn r5_a_suspended_run_that_is_cancelled_leaves_no_open_call() {
+fn a_suspended_run_that_is_cancelled_leaves_no_open_call() {
     wait(async {
         let (_store, handle) = open(Kept::Memory.open().opened, 1).await;
         let (run_id, thread, _) = suspended(&handle, &sender()).await;
@@ -140,7 +140,7 @@ fn r5_a_suspended_run_that_is_cancelled_leaves_no_open_call() {
 }
 
 #[test]
-fn r5_the_result_of_a_call_that_waits_is_its_runs_to_say() {
+fn the_result_of_a_call_that_waits_is_its_runs_to_say() {
     wait(async {
         let (_store, handle) = open(Kept::Memory.open().opened, 1).await;
         let (run_id, thread, _) = suspended(&handle, &sender()).await;
@@ -158,7 +158,7 @@ fn r5_the_result_of_a_call_that_waits_is_its_runs_to_say() {
 }
 
 #[test]
-fn r8_what_waits_is_withdrawn_with_its_thread() {
+fn pending_approvals_are_withdrawn_with_their_thread() {
     for kept in Kept::ALL {
         wait(async {
             let home = kept.open();
@@ -181,7 +181,7 @@ fn r8_what_waits_is_withdrawn_with_its_thread() {
 }
 
 #[test]
-fn r8_a_run_at_work_ends_with_its_thread() {
+fn a_run_at_work_ends_with_its_thread() {
     wait(async {
         let (_store, handle) = open(Kept::Memory.open().opened, 1).await;
         let host = Host::new(|_, _, _| calls(&[("book", "{}")]), |_, _| None);
@@ -207,7 +207,7 @@ async fn with_short_threads() -> (Arc<Store>, TenantHandle) {
 }
 
 #[test]
-fn r8_a_thread_does_not_expire_while_its_run_waits() {
+fn a_thread_does_not_expire_while_its_run_waits() {
     wait(async {
         let (store, handle) = with_short_threads().await;
         let host = sender();
@@ -222,7 +222,7 @@ fn r8_a_thread_does_not_expire_while_its_run_waits() {
 }
 
 #[test]
-fn r8_a_run_whose_thread_has_expired_is_not_gone_on_with() {
+fn a_run_whose_thread_has_expired_is_not_resumed() {
     wait(async {
         let (store, handle) = with_short_threads().await;
         // Its process dies while the model is asked.
@@ -241,7 +241,7 @@ fn r8_a_run_whose_thread_has_expired_is_not_gone_on_with() {
 }
 
 #[test]
-fn w5_a_prompt_that_names_what_is_not_there_is_refused_before_the_run_begins() {
+fn a_prompt_with_a_missing_file_is_refused_before_the_run_begins() {
     wait(async {
         let (store, handle) = open(Kept::Memory.open().opened, 1).await;
         let naming = |id: &str| {
@@ -269,7 +269,7 @@ fn w5_a_prompt_that_names_what_is_not_there_is_refused_before_the_run_begins() {
 }
 
 #[test]
-fn w6_a_prompt_that_says_nothing_is_refused_with_what_to_do() {
+fn an_empty_prompt_is_refused_with_advice() {
     wait(async {
         let (_store, handle) = open(Kept::Memory.open().opened, 1).await;
         let host = Host::new(|_, _, _| says("Yes."), |_, _| None);
@@ -285,7 +285,7 @@ fn w6_a_prompt_that_says_nothing_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn r17_an_approver_that_fails_leaves_the_approval_pending() {
+fn an_approver_that_fails_leaves_the_approval_pending() {
     wait(async {
         let (_store, handle) = open(Kept::Memory.open().opened, 1).await;
         let mut failing = sender();

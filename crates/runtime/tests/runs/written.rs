@@ -10,7 +10,7 @@ use super::support::{Kept, Random};
 use super::{events, open, request, text, wait};
 
 #[test]
-fn w1_r18_an_unknown_name_is_told_with_the_tools_and_the_routes() {
+fn an_unknown_name_is_answered_with_the_tools_and_the_routes() {
     wait(async {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;
@@ -31,7 +31,7 @@ fn w1_r18_an_unknown_name_is_told_with_the_tools_and_the_routes() {
 }
 
 #[test]
-fn r1_p13_arguments_that_cannot_be_read_are_told_with_the_reason() {
+fn unreadable_arguments_are_reported_with_the_reason() {
     wait(async {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;
@@ -60,7 +60,7 @@ fn r1_p13_arguments_that_cannot_be_read_are_told_with_the_reason() {
 }
 
 #[test]
-fn w2_ids_of_any_length_and_many_calls_at_once_are_taken() {
+fn ids_of_any_length_and_many_calls_at_once_are_accepted() {
     wait(async {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;
@@ -82,7 +82,7 @@ fn w2_ids_of_any_length_and_many_calls_at_once_are_taken() {
 }
 
 #[test]
-fn w3_ids_stay_unique_in_a_run() {
+fn ids_stay_unique_in_a_run() {
     wait(async {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;
@@ -98,7 +98,7 @@ fn w3_ids_stay_unique_in_a_run() {
 }
 
 #[test]
-fn p14_the_same_write_call_twice_in_one_answer_is_made_once() {
+fn the_same_write_call_twice_in_one_answer_is_made_once() {
     wait(async {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;
@@ -121,7 +121,7 @@ fn p14_the_same_write_call_twice_in_one_answer_is_made_once() {
 }
 
 #[test]
-fn p3_an_answer_that_pauses_is_asked_for_again_within_the_steps() {
+fn an_answer_that_pauses_is_asked_for_again_within_the_steps() {
     wait(async {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;
@@ -156,7 +156,7 @@ fn p3_an_answer_that_pauses_is_asked_for_again_within_the_steps() {
 }
 
 #[test]
-fn r13_a_run_says_how_its_last_answer_ended() {
+fn a_run_says_how_its_last_answer_ended() {
     wait(async {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;
@@ -184,7 +184,7 @@ fn r13_a_run_says_how_its_last_answer_ended() {
 }
 
 #[test]
-fn p6_warnings_are_on_the_answer() {
+fn warnings_are_on_the_answer() {
     wait(async {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;
@@ -230,7 +230,7 @@ fn field(random: &mut Random, name: &str) -> String {
 }
 
 #[test]
-fn w2_generated_no_run_ends_through_what_a_model_wrote_and_its_thread_goes_on() {
+fn generated_no_model_output_ends_a_run_and_its_thread_continues() {
     wait(async {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;

@@ -185,7 +185,7 @@ async fn check_receipt(kept: Kept, seed: u64, is_cut_off: bool) -> Json {
 }
 
 #[test]
-fn d1_every_field_of_every_signed_document_says_what_is_so() {
+fn every_field_of_every_signed_document_is_true() {
     let seeds = if long() { 40 } else { 4 };
     let mut receipts = Vec::new();
     for kept in Kept::ALL {
@@ -202,7 +202,7 @@ fn d1_every_field_of_every_signed_document_says_what_is_so() {
 }
 
 #[test]
-fn d1_the_checkpoint_of_an_empty_ledger_says_so() {
+fn the_checkpoint_of_an_empty_ledger_states_size_zero() {
     wait(async {
         let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
         let checkpoint: Checkpoint = support::handle(&store, "acme").approvals().checkpoint().await.unwrap();

@@ -89,7 +89,7 @@ async fn read(handle: &TenantHandle, thread: &str) -> Vec<String> {
 }
 
 #[test]
-fn w6_every_accepted_append_and_fork_leaves_a_thread_that_can_be_sent() {
+fn every_accepted_append_and_fork_leaves_a_thread_that_can_be_sent() {
     for seed in 0..30 {
         wait(async {
             let store = store(Kept::Memory.open().opened, seed, NOW, 1 << 20).await;
@@ -130,7 +130,7 @@ fn w6_every_accepted_append_and_fork_leaves_a_thread_that_can_be_sent() {
 }
 
 #[test]
-fn w6_a_fork_through_a_call_has_the_result_that_came_later() {
+fn a_fork_through_a_call_has_the_result_that_came_later() {
     wait(async {
         let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
         let handle = handle(&store, "acme");
@@ -154,7 +154,7 @@ fn w6_a_fork_through_a_call_has_the_result_that_came_later() {
 }
 
 #[test]
-fn w5_what_a_thread_names_lives_as_long_as_the_thread() {
+fn references_of_a_thread_live_as_long_as_the_thread() {
     for kept in Kept::ALL {
         wait(async {
             let home = kept.open();
@@ -187,7 +187,7 @@ fn w5_what_a_thread_names_lives_as_long_as_the_thread() {
 }
 
 #[test]
-fn w5_a_file_that_is_absent_expired_deleted_or_foreign_is_refused_alike() {
+fn a_file_that_is_absent_expired_deleted_or_foreign_is_refused_alike() {
     wait(async {
         let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
         let (mine, other) = (handle(&store, "acme"), handle(&store, "globex"));

@@ -64,7 +64,7 @@ async fn list_all(handle: &TenantHandle, actor: Option<&str>, limit: usize) -> V
 }
 
 #[test]
-fn m4_threads_are_what_a_naive_model_says() {
+fn threads_behave_like_a_naive_model() {
     let (rounds, steps) = if long() { (200, 500) } else { (6, 250) };
     for kept in Kept::ALL {
         for round in 0..rounds {
@@ -101,7 +101,7 @@ fn m4_threads_are_what_a_naive_model_says() {
 }
 
 #[test]
-fn b6_of_concurrent_appends_every_message_is_there_once_and_in_the_order_of_its_sequence() {
+fn concurrent_appends_are_all_there_once_in_the_order_of_their_sequence() {
     const WRITERS: usize = 8;
     const EACH: usize = 20;
     for kept in Kept::ALL {
@@ -151,7 +151,7 @@ async fn recorded(kept: Kept) -> (Arc<Recording>, Arc<Store>, support::Home) {
 }
 
 #[test]
-fn b4_an_append_costs_one_commit_of_the_same_steps_whatever_the_length() {
+fn an_append_costs_one_commit_of_the_same_steps_whatever_the_length() {
     for kept in Kept::ALL {
         wait(async {
             let (recording, store, _home) = recorded(kept).await;
@@ -191,7 +191,7 @@ async fn verbs(handle: &TenantHandle, recording: &Recording, thread: &str, id: &
 }
 
 #[test]
-fn b1_absent_foreign_expired_and_deleted_threads_are_the_same() {
+fn absent_foreign_expired_and_deleted_threads_are_the_same() {
     for kept in Kept::ALL {
         wait(async {
             let (recording, store, _home) = recorded(kept).await;
@@ -219,7 +219,7 @@ fn b1_absent_foreign_expired_and_deleted_threads_are_the_same() {
 }
 
 #[test]
-fn b1_cursors_are_of_one_tenant_and_one_thread() {
+fn cursors_are_of_one_tenant_and_one_thread() {
     wait(async {
         let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
         let (mine, other) = (handle(&store, "acme"), handle(&store, "globex"));
@@ -246,7 +246,7 @@ fn b1_cursors_are_of_one_tenant_and_one_thread() {
 }
 
 #[test]
-fn b8_a_new_thread_in_place_of_an_expired_one_shows_none_of_it() {
+fn a_new_thread_in_place_of_an_expired_one_shows_none_of_it() {
     wait(async {
         let (recording, store, _home) = recorded(Kept::Memory).await;
         let handle = handle_of(&store, "acme", "v1", SHORT, &catalogue());
@@ -268,7 +268,7 @@ fn b8_a_new_thread_in_place_of_an_expired_one_shows_none_of_it() {
 }
 
 #[test]
-fn m4_what_is_no_message_is_refused_with_its_place() {
+fn an_invalid_message_is_refused_with_its_place() {
     wait(async {
         let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
         let handle = handle(&store, "acme");
@@ -365,7 +365,7 @@ fn m4_what_is_no_message_is_refused_with_its_place() {
 }
 
 #[test]
-fn w2_a_thread_takes_back_what_a_models_answer_left_in_another() {
+fn a_thread_accepts_messages_that_a_models_answer_left_in_another() {
     wait(async {
         let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
         let handle = handle(&store, "acme");

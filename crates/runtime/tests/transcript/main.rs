@@ -268,36 +268,36 @@ fn on_threads(future: impl Future<Output = ()>) {
 }
 
 #[test]
-fn b1_b2_m3_another_tenant_in_memory_changes_no_byte() {
+fn another_tenant_in_memory_changes_no_byte() {
     if let Some(difference) = interleave_many(count() as u64, Defect::None) {
         panic!("{difference}");
     }
 }
 
 #[test]
-fn b1_b2_m3_another_tenant_on_sled_changes_no_byte() {
+fn another_tenant_on_sled_changes_no_byte() {
     on_threads(interleave_at_once(Kept::Sled, count(), 1_000));
 }
 
 #[test]
-fn b1_b2_m3_another_tenant_on_postgresql_changes_no_byte() {
+fn another_tenant_on_postgresql_changes_no_byte() {
     // A call is several trips to a server: a tenth of what there is on the other engines.
     on_threads(interleave_at_once(Kept::Postgres, count() / 10, 500));
 }
 
 #[test]
-fn b1_a_count_over_all_tenants_would_be_found() {
+fn a_count_over_all_tenants_would_be_found() {
     assert!(interleave_many(200, Defect::GlobalCount).is_some());
 }
 
 #[test]
-fn b1_telling_foreign_from_absent_would_be_found() {
+fn telling_foreign_from_absent_would_be_found() {
     assert!(interleave_many(200, Defect::Existence).is_some());
 }
 
 /// Equal transcripts say little if nothing happens in them.
 #[test]
-fn b1_the_scripts_reach_every_outcome() {
+fn the_scripts_reach_every_outcome() {
     let catalogue = catalogue();
     let mut missing = vec![
         "\"glimpse\":",

@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn s11_a_request_for_the_password_is_found_however_it_arrives() {
+    fn a_request_for_the_password_is_found_however_it_arrives() {
         let notice = message(b'N', b"Rub\0\0\0\x08\0\0\0\x03");
         let hello = authentication(10, b"SCRAM-SHA-256\0\0");
         let continued = |count: &str| authentication(11, format!("r=abc,s=c2FsdA==,i={count}").as_bytes());

@@ -103,7 +103,7 @@ async fn check(shared: &Shared) {
 }
 
 #[test]
-fn m4_a_call_dropped_at_any_await_leaves_no_tag_on_a_connection() {
+fn a_call_dropped_at_any_await_leaves_no_tag_on_a_connection() {
     let database = Database::fresh();
     let dialer = Dialer::to(&database.url()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -16,7 +16,7 @@ fn woken(kind: u8, mut ops: Vec<Op>) -> Commit {
 }
 
 #[test]
-fn b6_refused_commits_of_a_group_are_refused_alone() {
+fn refused_commits_of_a_group_are_refused_alone() {
     let database = Database::fresh();
     let dialer = Dialer::to(&database.url()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn b9_a_tag_with_a_thousand_calls_is_served_once_before_another() {
+    fn a_tag_with_a_thousand_calls_is_served_once_before_each_other_tag() {
         let permits = Permits::new(1);
         let mut held = block_on(permits.get(Some(tag(1)))).unwrap();
         let mut flood = line(&permits, std::iter::repeat_n(1, 1_000));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn b9_what_is_given_up_is_passed_on() {
+    fn a_permit_that_is_given_up_is_passed_on() {
         let permits = Permits::new(1);
         let held = block_on(permits.get(None)).unwrap();
         let mut waiting = line(&permits, [1, 2, 3]);

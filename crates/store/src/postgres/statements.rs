@@ -228,7 +228,7 @@ mod tests {
     use super::{NAMES, TEXTS};
 
     #[test]
-    fn m4_every_statement_on_a_tenants_table_names_the_tag() {
+    fn every_statement_on_a_tenants_table_names_the_tag() {
         for text in TEXTS {
             let is_tenants = ["records", "blobs", "usage", "wakes", "tokens"]
                 .iter()
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn d2_every_statement_that_only_reads_asks_whether_a_standby_answers() {
+    fn every_statement_that_only_reads_asks_whether_a_standby_answers() {
         // They come after something in their transaction that a standby refuses: a lock, a version, a row.
         let comes_after_a_write = ["others", "read_token", "next_due"];
         for (name, text) in NAMES.iter().zip(TEXTS) {

@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_come_back_as_they_were_and_damage_is_noticed() {
+    fn rows_are_read_back_and_damage_is_noticed() {
         let pointer = Pointer { segment: 3, offset: 4, length: 5, digest: [6; 32] };
         for value in
             [Stored::Inline(Bytes::new()), Stored::Inline(vec![1; INLINE_BYTES].into()), Stored::Placed(pointer)]
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn internal_rows_come_back_as_they_were() {
+    fn internal_rows_are_read_back() {
         let usage: Usage = [(1, Count { items: 2, bytes: 3 }), (9, Count { items: 0, bytes: u64::MAX })].into();
         assert_eq!(decode_usage(&encode_usage(&usage)), Some(usage));
         let segment = Segment { own: true, end: 1, live_bytes: 2, live_records: 3 };

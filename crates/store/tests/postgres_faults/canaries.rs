@@ -53,7 +53,7 @@ fn is_there(text: &str) -> bool {
 }
 
 #[test]
-fn m9_statements_never_contain_values() {
+fn statements_never_contain_values() {
     let mut server = Server::start();
     for (bytes, values_are_written) in [(0, false), (100, true)] {
         write_down(&server, bytes);

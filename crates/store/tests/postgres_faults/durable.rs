@@ -128,7 +128,7 @@ fn open(url: &str) -> Opened {
 }
 
 #[test]
-fn d1_d4_every_acknowledged_write_waits_for_the_disk_wherever_it_was_turned_off() {
+fn every_acknowledged_write_waits_for_the_disk_wherever_it_was_turned_off() {
     let server = Server::start();
     noting(&server.url);
     for switched in [Switched::System, Switched::Database, Switched::Role, Switched::Pooler] {
@@ -170,7 +170,7 @@ fn d1_d4_every_acknowledged_write_waits_for_the_disk_wherever_it_was_turned_off(
 }
 
 #[test]
-fn d1_what_an_operator_chose_instead_is_kept() {
+fn an_operators_choice_of_durability_is_kept() {
     let server = Server::start();
     noting(&server.url);
     for value in ["local", "remote_write", "remote_apply", "on"] {
@@ -184,7 +184,7 @@ fn d1_what_an_operator_chose_instead_is_kept() {
 }
 
 #[test]
-fn d1_a_pooler_that_loses_what_was_prepared_is_named() {
+fn a_pooler_that_loses_prepared_statements_is_named() {
     let server = Server::start();
     let pooler = Pooler::before(&server.application, "DEALLOCATE ALL");
     let refused = block_on(postgres::open(&pooler.url, PostgresOptions::default())).err();

@@ -22,7 +22,7 @@ fn write(number: u8) -> Commit {
 }
 
 #[test]
-fn b9_a_tag_that_floods_is_served_about_once_before_all_others() {
+fn a_tag_that_floods_is_served_about_once_before_each_other_tag() {
     let mut server = Server::start();
     let options = PostgresOptions { connections: 1, ..PostgresOptions::default() };
     let opened = block_on(postgres::open(&server.application, options)).unwrap();

@@ -61,7 +61,7 @@ fn holds(server: &mut Server, url: &str, faults: impl FnOnce(&mut Server, &Load)
 }
 
 #[test]
-fn m9_a_cut_connection_loses_nothing_and_repeats_nothing() {
+fn a_cut_connection_loses_nothing_and_repeats_nothing() {
     let mut server = Server::start();
     let proxy = Proxy::before(&server.application);
     holds(&mut server, &proxy.url, |_, load| {
@@ -73,7 +73,7 @@ fn m9_a_cut_connection_loses_nothing_and_repeats_nothing() {
 }
 
 #[test]
-fn m9_a_server_that_is_stopped_at_once_and_started_again_is_gone_on_with() {
+fn work_continues_after_a_server_was_stopped_and_started() {
     let mut server = Server::start();
     let url = server.application.clone();
     holds(&mut server, &url, |server, load| {
@@ -87,7 +87,7 @@ fn m9_a_server_that_is_stopped_at_once_and_started_again_is_gone_on_with() {
 }
 
 #[test]
-fn m9_what_a_paused_server_does_in_the_end_is_unknown_until_then() {
+fn the_outcome_on_a_paused_server_is_unknown_until_it_continues() {
     let mut server = Server::start();
     let url = server.application.clone();
     let load = holds(&mut server, &url, |server, load| {
@@ -103,7 +103,7 @@ fn m9_what_a_paused_server_does_in_the_end_is_unknown_until_then() {
 }
 
 #[test]
-fn m9_a_server_without_a_connection_to_spare_is_gone_on_with_when_it_has_some() {
+fn work_continues_when_a_full_server_has_a_connection_again() {
     let mut server = Server::start();
     let url = server.application.clone();
     holds(&mut server, &url, |server, load| {
@@ -119,7 +119,7 @@ fn m9_a_server_without_a_connection_to_spare_is_gone_on_with_when_it_has_some() 
 }
 
 #[test]
-fn m9_a_follower_that_takes_over_has_what_was_acknowledged() {
+fn a_promoted_follower_has_all_acknowledged_data() {
     let mut server = Server::start();
     let follower = server.tell(0, "follower");
     let both = format!("{},{}", server::place(&server.url), server::place(&follower));

@@ -20,7 +20,7 @@ fn commit(ops: u64, bytes: usize, limits: &Limits) -> Commit {
 }
 
 #[test]
-fn m9_a_commit_makes_two_trips_one_of_new_rows_or_of_rows_in_its_way_and_a_read_one() {
+fn a_commit_makes_two_trips_one_of_new_rows_or_of_rows_in_its_way_and_a_read_one() {
     let server = Server::start();
     let proxy = Proxy::before(&server.application);
     let options = PostgresOptions { connections: 1, ..PostgresOptions::default() };

@@ -45,7 +45,7 @@ fn torn_slot_is_wiped(store: &Path) -> bool {
 }
 
 #[test]
-fn s4_nothing_is_repaired_before_the_root_key_has_opened_the_store() {
+fn nothing_is_repaired_before_the_root_key_has_opened_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let store = filled(directory.path());
     let left = leave_half_done(&store);
@@ -67,7 +67,7 @@ fn s4_nothing_is_repaired_before_the_root_key_has_opened_the_store() {
 }
 
 #[test]
-fn s4_a_store_whose_header_is_damaged_is_not_repaired_by_guess() {
+fn a_store_whose_header_is_damaged_is_not_repaired_by_guess() {
     let directory = tempfile::tempdir().unwrap();
     let store = filled(directory.path());
     let left = leave_half_done(&store);
@@ -88,7 +88,7 @@ fn s4_a_store_whose_header_is_damaged_is_not_repaired_by_guess() {
 }
 
 #[test]
-fn s4_names_that_a_store_does_not_give_stay_as_they_are() {
+fn names_that_a_store_does_not_give_stay_as_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let store = filled(directory.path());
     let names = [
@@ -115,7 +115,7 @@ fn s4_names_that_a_store_does_not_give_stay_as_they_are() {
 }
 
 #[test]
-fn s4_where_there_is_no_store_none_is_begun_by_who_wants_one_that_is_there() {
+fn opening_an_existing_store_creates_none() {
     let directory = tempfile::tempdir().unwrap();
     let store = filled(directory.path());
     let (missing, empty, begun) =
@@ -132,7 +132,7 @@ fn s4_where_there_is_no_store_none_is_begun_by_who_wants_one_that_is_there() {
 }
 
 #[test]
-fn s18_a_directory_that_is_removed_or_moved_while_it_is_open_is_noticed() {
+fn a_directory_that_is_removed_or_moved_while_it_is_open_is_noticed() {
     type Harm = fn(&Path);
     let harms: [(&str, Harm, bool); 6] = [
         ("removed", |store| std::fs::remove_dir_all(store).unwrap(), true),
@@ -182,7 +182,7 @@ fn s18_a_directory_that_is_removed_or_moved_while_it_is_open_is_noticed() {
 }
 
 #[test]
-fn s21_only_an_unfinished_copy_is_removed_from_where_a_backup_is_made() {
+fn only_an_unfinished_copy_is_removed_from_where_a_backup_is_made() {
     let directory = tempfile::tempdir().unwrap();
     let store = filled(directory.path());
     let (target, unfinished) = (directory.path().join("copy"), directory.path().join(".copy.unfinished"));

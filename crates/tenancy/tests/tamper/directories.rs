@@ -158,7 +158,7 @@ fn flip(file: &Path, state: &mut u64) -> usize {
 }
 
 #[test]
-fn b10_a_flipped_bit_anywhere_in_a_stores_files_gives_no_wrong_data() {
+fn a_flipped_bit_anywhere_in_a_stores_files_gives_no_wrong_data() {
     let directory = tempfile::tempdir().unwrap();
     let path = filled(directory.path());
     assert_eq!(examined(path.clone()), Outcome::Read(0));
@@ -186,7 +186,7 @@ fn b10_a_flipped_bit_anywhere_in_a_stores_files_gives_no_wrong_data() {
 }
 
 #[test]
-fn b10_a_root_key_file_that_is_gone_damaged_or_anothers_opens_nothing() {
+fn a_missing_damaged_or_foreign_root_key_file_opens_nothing() {
     let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (path, foreign) = (filled(directory.path()), filled(elsewhere.path()));
     let file = path.join("root.key");
@@ -204,7 +204,7 @@ fn b10_a_root_key_file_that_is_gone_damaged_or_anothers_opens_nothing() {
 }
 
 #[test]
-fn b10_the_keys_of_one_store_do_not_open_the_records_of_another_even_under_one_root_key() {
+fn the_keys_of_one_store_do_not_open_the_records_of_another_even_under_one_root_key() {
     let directory = tempfile::tempdir().unwrap();
     let key = || RootKey::Given(KEY.to_vec().into());
     let make = |name: &str| {
@@ -223,7 +223,7 @@ fn b10_the_keys_of_one_store_do_not_open_the_records_of_another_even_under_one_r
 }
 
 #[test]
-fn b10_a_directory_that_is_no_store_of_ours_is_refused_and_left_alone() {
+fn a_directory_that_is_no_store_of_ours_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let foreign = directory.path().join("photos");
     std::fs::create_dir(&foreign).unwrap();
@@ -239,7 +239,7 @@ fn b10_a_directory_that_is_no_store_of_ours_is_refused_and_left_alone() {
 }
 
 #[test]
-fn b10_a_store_that_is_open_can_be_joined_with_its_root_key_alone() {
+fn a_store_that_is_open_can_be_joined_with_its_root_key_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     wait(async {
@@ -256,7 +256,7 @@ fn b10_a_store_that_is_open_can_be_joined_with_its_root_key_alone() {
 }
 
 #[test]
-fn b10_a_cache_too_small_to_work_with_is_refused_before_anything_is_touched() {
+fn a_cache_too_small_to_work_with_is_refused_before_anything_is_touched() {
     let directory = tempfile::tempdir().unwrap();
     let path = filled(directory.path());
     let opening = |path: &Path, bytes: u64| {
@@ -279,7 +279,7 @@ fn b10_a_cache_too_small_to_work_with_is_refused_before_anything_is_touched() {
 }
 
 #[test]
-fn b10_a_path_is_the_same_store_however_it_is_written_and_no_guess_is_made_about_a_missing_one() {
+fn a_path_is_the_same_store_however_it_is_written_and_no_guess_is_made_about_a_missing_one() {
     let directory = tempfile::tempdir().unwrap();
     let below = |path: &str| directory.path().join(path);
     wait(async {
@@ -309,7 +309,7 @@ fn fills_a_store() {
 }
 
 #[test]
-fn b10_files_are_their_owners_alone_whatever_the_umask() {
+fn files_are_their_owners_alone_whatever_the_umask() {
     for umask in ["0", "777", "22"] {
         let directory = tempfile::tempdir().unwrap();
         let script = format!("umask {umask} && exec \"$0\" --ignored --exact directories::fills_a_store");

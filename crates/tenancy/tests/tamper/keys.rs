@@ -41,7 +41,7 @@ fn refusal(raw: &Raw, root_key: RootKey) -> String {
 }
 
 #[test]
-fn b10_a_wrong_missing_or_short_root_key_opens_nothing() {
+fn a_wrong_missing_or_short_root_key_opens_nothing() {
     on_every_engine(|fresh| {
         let raw = fresh();
         two_tenants(&raw);
@@ -61,7 +61,7 @@ fn b10_a_wrong_missing_or_short_root_key_opens_nothing() {
 }
 
 #[test]
-fn b10_a_root_key_of_ones_own_does_not_open_a_store_that_has_made_one() {
+fn an_external_root_key_does_not_open_a_store_with_its_own_key() {
     // Where there is a place for one beside the data.
     let raw = Raw::in_memory();
     raw.open(RootKey::Local).unwrap();
@@ -70,7 +70,7 @@ fn b10_a_root_key_of_ones_own_does_not_open_a_store_that_has_made_one() {
 }
 
 #[test]
-fn b10_tenants_headers_that_changed_places_are_refused() {
+fn tenants_headers_that_changed_places_are_refused() {
     on_every_engine(|fresh| {
         let raw = fresh();
         let (acme, other) = two_tenants(&raw);
@@ -91,7 +91,7 @@ fn b10_tenants_headers_that_changed_places_are_refused() {
 }
 
 #[test]
-fn b10_a_tenant_whose_header_is_gone_is_damaged_and_not_new() {
+fn a_tenant_without_a_header_is_damaged_and_not_new() {
     on_every_engine(|fresh| {
         let raw = fresh();
         let (acme, _) = two_tenants(&raw);
@@ -106,7 +106,7 @@ fn b10_a_tenant_whose_header_is_gone_is_damaged_and_not_new() {
 }
 
 #[test]
-fn b10_a_store_whose_header_is_gone_is_damaged_and_not_new() {
+fn a_store_without_a_header_is_damaged_and_not_new() {
     on_every_engine(|fresh| {
         let raw = fresh();
         two_tenants(&raw);
@@ -117,7 +117,7 @@ fn b10_a_store_whose_header_is_gone_is_damaged_and_not_new() {
 }
 
 #[test]
-fn b10_an_altered_header_is_refused_whichever_byte_it_is() {
+fn an_altered_header_is_refused_whichever_byte_it_is() {
     on_every_engine(|fresh| {
         let raw = fresh();
         let (acme, _) = two_tenants(&raw);
@@ -154,7 +154,7 @@ fn b10_an_altered_header_is_refused_whichever_byte_it_is() {
 }
 
 #[test]
-fn m11_a_newer_format_of_a_header_is_named_as_such() {
+fn a_newer_format_of_a_header_is_named_as_such() {
     on_every_engine(|fresh| {
         let raw = fresh();
         let (acme, _) = two_tenants(&raw);
@@ -172,7 +172,7 @@ fn m11_a_newer_format_of_a_header_is_named_as_such() {
 }
 
 #[test]
-fn b10_another_stores_header_gives_no_data() {
+fn another_stores_header_gives_no_data() {
     on_every_engine(|fresh| {
         let (raw, foreign) = (fresh(), fresh());
         let (acme, _) = two_tenants(&raw);
@@ -195,7 +195,7 @@ fn b10_another_stores_header_gives_no_data() {
 }
 
 #[test]
-fn b10_a_name_row_of_another_tenant_is_refused() {
+fn a_name_row_of_another_tenant_is_refused() {
     on_every_engine(|fresh| {
         let raw = fresh();
         two_tenants(&raw);
@@ -213,7 +213,7 @@ fn b10_a_name_row_of_another_tenant_is_refused() {
 }
 
 #[test]
-fn b10_records_without_their_keys_are_damage_and_not_a_new_store() {
+fn records_without_their_keys_are_damage_and_not_a_new_store() {
     on_every_engine(|fresh| {
         let raw = fresh();
         two_tenants(&raw);
@@ -226,7 +226,7 @@ fn b10_records_without_their_keys_are_damage_and_not_a_new_store() {
 }
 
 #[test]
-fn b10_keys_without_their_records_are_damage_and_not_a_new_store() {
+fn keys_without_their_records_are_damage_and_not_a_new_store() {
     on_every_engine(|fresh| {
         let raw = fresh();
         two_tenants(&raw);
@@ -242,7 +242,7 @@ fn b10_keys_without_their_records_are_damage_and_not_a_new_store() {
 }
 
 #[test]
-fn b10_a_tenant_that_was_not_made_to_its_end_is_finished_before_anything_is_written() {
+fn a_tenant_that_was_not_made_to_its_end_is_finished_before_anything_is_written() {
     on_every_engine(|fresh| {
         let raw = fresh();
         let (acme, _) = two_tenants(&raw);

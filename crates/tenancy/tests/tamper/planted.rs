@@ -228,7 +228,7 @@ fn names(store: &Path) -> Vec<(String, Sort)> {
 }
 
 #[test]
-fn s4_whatever_stands_in_the_place_of_a_stores_file_it_is_refused_and_nothing_is_changed() {
+fn whatever_stands_in_the_place_of_a_stores_file_it_is_refused_and_nothing_is_changed() {
     let directory = tempfile::tempdir().unwrap();
     let store = store_with_everything(directory.path());
     let (mut cells, mut wrong) = (0, Vec::new());
@@ -271,7 +271,7 @@ fn s4_whatever_stands_in_the_place_of_a_stores_file_it_is_refused_and_nothing_is
 }
 
 #[test]
-fn s4_what_stands_in_the_place_of_the_directory_itself_is_refused_and_nothing_is_changed() {
+fn any_other_file_in_place_of_the_directory_is_refused_and_nothing_is_changed() {
     let directory = tempfile::tempdir().unwrap();
     let store = filled(directory.path());
     for plant in PLANTS.into_iter().filter(|plant| plant.suits("", Sort::Directory)) {
@@ -290,7 +290,7 @@ fn s4_what_stands_in_the_place_of_the_directory_itself_is_refused_and_nothing_is
 }
 
 #[test]
-fn s10_a_directory_of_another_user_is_refused_with_all_that_is_in_it() {
+fn a_directory_of_another_user_is_refused_with_all_its_files() {
     let directory = tempfile::tempdir().unwrap();
     // Who is not root gives nothing away, but finds what is root's.
     let foreign = if is_root() {
@@ -308,7 +308,7 @@ fn s10_a_directory_of_another_user_is_refused_with_all_that_is_in_it() {
 }
 
 #[test]
-fn s10_a_root_key_that_was_there_before_the_store_is_refused() {
+fn a_root_key_that_was_there_before_the_store_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let store = filled(directory.path());
     for key in ["root.key", "root.key.new", "root.key.next", "root.key.next.new"] {

@@ -18,7 +18,7 @@ fn one_record(fresh: &dyn Fn() -> Raw, body: &[u8]) -> (Raw, Arc<Store>, Access,
 }
 
 #[test]
-fn b10_an_altered_record_is_refused_whichever_byte_it_is() {
+fn an_altered_record_is_refused_whichever_byte_it_is() {
     on_every_engine(|fresh| {
         let (raw, _store, access, address) = one_record(fresh, b"some content that is worth keeping");
         let sealed = raw.bytes(address);
@@ -42,7 +42,7 @@ fn b10_an_altered_record_is_refused_whichever_byte_it_is() {
 }
 
 #[test]
-fn b10_m5_a_record_in_another_place_is_refused() {
+fn a_record_in_another_place_is_refused() {
     on_every_engine(|fresh| {
         let (raw, store, acme, from) = one_record(fresh, b"secret of acme");
         let sealed = raw.bytes(from);
@@ -66,7 +66,7 @@ fn b10_m5_a_record_in_another_place_is_refused() {
 }
 
 #[test]
-fn b10_a_record_from_another_store_is_refused_under_the_same_root_key() {
+fn a_record_from_another_store_is_refused_under_the_same_root_key() {
     on_every_engine(|fresh| {
         let (from, _store, _access, source) = one_record(fresh, b"of the first store");
         let (to, _second, access, target) = one_record(fresh, b"of the second store");
@@ -80,7 +80,7 @@ fn b10_a_record_from_another_store_is_refused_under_the_same_root_key() {
 }
 
 #[test]
-fn b10_m5_no_place_holds_a_name_or_content_in_clear() {
+fn no_place_holds_a_name_or_content_in_clear() {
     on_every_engine(|fresh| {
         let (raw, _store, _access, address) = one_record(fresh, b"content in clear");
         let (tag, place) = address;

@@ -21,7 +21,7 @@ fn holds(path: &Path, key: &[u8]) -> bool {
 }
 
 #[test]
-fn b10_the_old_root_key_is_in_no_file_after_a_rotation_and_opens_neither_the_store_nor_what_follows() {
+fn after_a_rotation_the_old_root_key_is_in_no_file_and_opens_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = filled(directory.path());
     let (old, keys) = (std::fs::read(path.join("root.key")).unwrap(), std::fs::read(path.join("keys")).unwrap());
@@ -43,7 +43,7 @@ fn b10_the_old_root_key_is_in_no_file_after_a_rotation_and_opens_neither_the_sto
 }
 
 #[test]
-fn b10_a_next_root_key_file_is_taken_or_given_up_by_what_the_store_says() {
+fn the_store_decides_whether_a_next_root_key_file_is_used_or_removed() {
     let directory = tempfile::tempdir().unwrap();
     let path = filled(directory.path());
     let (key, next) = (path.join("root.key"), path.join("root.key.next"));

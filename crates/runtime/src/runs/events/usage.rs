@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn m9_a_sum_of_tokens_can_always_be_read_again() {
+    fn a_sum_of_tokens_can_always_be_read_again() {
         let most = read(r#"{"inputTokens":9007199254740991,"outputTokens":1e300}"#).unwrap();
         let mut usage = Usage::default();
         (0..3).for_each(|_| usage.add("model", most));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn w2_what_a_provider_tells_is_counted_as_far_as_it_can_be_read() {
+    fn usage_of_a_provider_is_counted_as_far_as_it_can_be_read() {
         for (told, total, is_wrong) in [
             ("5", 0, true),
             ("{}", 0, false),

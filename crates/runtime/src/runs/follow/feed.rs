@@ -77,7 +77,7 @@ mod tests {
     use super::{Feed, MOST_BYTES};
 
     #[test]
-    fn m9_a_feed_keeps_what_comes_after_somebody_follows_and_no_more_than_its_bound() {
+    fn a_feed_keeps_events_from_the_first_follower_on_up_to_its_bound() {
         let feed = Feed::default();
         let after = |number| feed.after(number, &|_| Ok(())).unwrap();
         feed.add(["before"].into_iter());

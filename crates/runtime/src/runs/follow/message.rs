@@ -141,7 +141,7 @@ mod tests {
     use super::Growing;
 
     #[test]
-    fn b6_a_follower_goes_on_between_whole_characters() {
+    fn a_follower_continues_between_whole_characters() {
         let mut said = Growing::of("a😀".to_owned());
         said.push("b");
         let expected = ["a😀b", "😀b", "b", "b", "", ""];

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn m7_a_request_is_read_strictly() {
+    fn a_request_is_read_strictly() {
         let read = |text: &str| RunRequest::read(text.as_bytes());
         assert_eq!(read(r#"{"prompt":"x","limits":{"maxSteps":3}}"#).unwrap().limits.max_steps, Some(3));
         for wrong in ["[]", r#"{"prompt":"x","tenant":"b"}"#, r#"{"limits":{"maxSteps":0}}"#, r#"{"actor":""}"#] {

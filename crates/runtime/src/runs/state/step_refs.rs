@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn m6_pointers_lead_where_rfc_6901_says() {
+    fn pointers_resolve_as_in_rfc_6901() {
         let value = parsed(r#"{"a":[1,{"b/c":2,"":3}],"~":4}"#);
         let at = |path: &str| pointed(&value, path).map(json::write);
         assert_eq!(at("").as_deref(), Some(r#"{"a":[1,{"b/c":2,"":3}],"~":4}"#));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn m6_inputs_name_the_steps_they_take_from() {
+    fn inputs_name_the_steps_they_take_from() {
         let input =
             parsed(r#"{"rows":{"$step":"load"},"deep":[{"x":{"$step":"sum","path":"/total"}}],"no":{"$step":1}}"#);
         let mut steps = references(&input);

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn s7_parts_are_bounded_and_found_by_their_ids() {
+    fn parts_are_bounded_and_found_by_their_ids() {
         let mut collected = Collected::default();
         for _ in 0..3 {
             collected.take(deltas(0..PARTS, "x").as_bytes()).unwrap();
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn s7_empty_deltas_count() {
+    fn empty_deltas_count() {
         let mut collected = Collected { event_bytes: EVENTS_BYTES - 1_000_000, ..Collected::default() };
         let (one, many) = (deltas(0..1, ""), deltas(std::iter::repeat_n(0, 15_000), ""));
         assert!(many.len() < 1_000_000, "so their bytes alone fit");
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn p5_metadata_counts_as_what_is_kept_of_it_however_often_it_comes() {
+    fn metadata_counts_by_what_is_kept_however_often_it_is_sent() {
         let metadata = format!("{{\"signature\":\"{}\"}}", "s".repeat(1500));
         let event = format!(r#"{{"type":"reasoning.delta","id":"r","delta":"hello","metadata":{metadata}}}"#);
         let mut collected = Collected::default();
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn p4_a_limit_says_what_is_over_it() {
+    fn an_exceeded_limit_says_what_exceeds_it() {
         let large = "x".repeat(ANSWER_BYTES);
         for (event, what) in [
             (format!(r#"{{"type":"text.delta","id":"t","delta":"{large}!"}}"#), "text 4194305"),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn p13_arguments_are_read_or_kept_with_the_reason_why_not() {
+    fn arguments_are_read_or_kept_with_the_reason_why_not() {
         for (input, reason) in [
             (r#"{\"a\":"#, "EOF"),
             (r#"{\"a\":1,\"a\":2}"#, "duplicate key"),
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn p6_warnings_are_few_and_each_is_there_once() {
+    fn warnings_are_bounded_and_unique() {
         let events: Vec<String> =
             (0..100).map(|at| format!(r#"{{"type":"warning","message":"{}"}}"#, at / 2)).collect();
         let mut collected = Collected::default();

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn r14_what_a_models_code_gets_wrong_names_the_event_the_field_and_what_was_found() {
+    fn a_mistake_of_a_models_code_names_the_event_the_field_and_the_value() {
         let types = "one of text.delta, reasoning.delta, tool.call, opaque, usage, warning, finish";
         let reasons = "one of stop, length, tool-calls, content-filter, pause, other";
         for (event, told) in [
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn w2_what_a_model_wrote_is_taken_whatever_it_is() {
+    fn any_output_of_a_model_is_accepted() {
         for (event, call, told) in [
             (r#"{"type":"tool.call"}"#, ["", "", ""], 3),
             (r#"{"type":"tool.call","callId":null,"tool":"x","input":""}"#, ["", "x", ""], 1),

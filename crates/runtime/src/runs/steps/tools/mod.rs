@@ -177,7 +177,7 @@ mod tests {
     use super::{CUT, MESSAGE_CHARACTERS, shortened};
 
     #[test]
-    fn r6_a_message_is_cut_with_a_mark_between_whole_characters() {
+    fn a_message_is_cut_with_a_mark_between_whole_characters() {
         let most = "é".repeat(MESSAGE_CHARACTERS);
         assert_eq!(shortened(&most), most);
         let cut = shortened(&format!("{most}x"));
