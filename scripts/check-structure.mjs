@@ -1,6 +1,7 @@
 // Checks the structure that ARCHITECTURE.md promises: the direction of dependencies, the titles of tests, and the length of files.
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
+import { importProblems } from './check/imports.mjs'
 import { moduleProblems } from './check/modules.mjs'
 import { titleProblems } from './check/titles.mjs'
 import { trackedFiles } from './lib/git.mjs'
@@ -34,6 +35,7 @@ async function crateProblems() {
 
 const problems = [
   ...(await crateProblems()),
+  ...(await importProblems()),
   ...(await moduleProblems()),
   ...(await titleProblems()),
   ...(await lengthProblems()),

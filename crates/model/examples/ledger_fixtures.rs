@@ -2,7 +2,7 @@
 //! `npm run format`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a tool for the tests may panic")]
 
-#[path = "../tests/support/ledger_fixtures.rs"]
+#[path = "../tests/it/support/ledger_fixtures.rs"]
 mod ledger_fixtures;
 
 fn main() {

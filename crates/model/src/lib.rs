@@ -1,7 +1,9 @@
 //! What things are in bailiwick: errors, kinds, JSON, tenants, specs and records. This crate does no I/O.
 
 pub mod base32;
+pub mod dispatcher;
 pub mod error;
+pub mod fair_queue;
 pub mod glimpse;
 pub mod json;
 pub mod kind;
@@ -9,14 +11,12 @@ pub mod ledger;
 pub mod names;
 pub mod pace;
 pub mod spec;
-pub mod starts;
 pub mod tenant;
-pub mod turns;
 
+pub use dispatcher::{Dispatcher, Weight};
 pub use error::{BusyRun, Error, Issue, Result};
+pub use fair_queue::FairQueue;
 pub use json::Json;
 pub use kind::Kind;
 pub use spec::RuntimeSpec;
-pub use starts::{Starts, Weight};
 pub use tenant::Tenant;
-pub use turns::Turns;

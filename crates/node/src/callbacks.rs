@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{Ask, Asked, Callbacks, Held, Reply, TenantHandle};
+use bailiwick_runtime::{Ask, Asked, Callbacks, Reply, Reservation, TenantHandle};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::completions::{CANCELLED, Completion, REQUESTED};
@@ -84,7 +84,7 @@ impl Host {
     ///
     /// # Errors
     /// `InvalidInput` if it is too large at all, `TooMuchInFlight` if there is no room now.
-    fn hold(&self, bytes: usize) -> Result<Held> {
+    fn hold(&self, bytes: usize) -> Result<Reservation> {
         if bytes > MOST_CALLBACK_BYTES {
             return Err(Error::invalid(format!(
                 "What is asked has {bytes} bytes; at most {MOST_CALLBACK_BYTES} (65 MiB) can be. Pass large values as references."
@@ -100,7 +100,7 @@ impl Host {
         let payload = [&[kind(what)][..], &(self.number as f64).to_le_bytes(), request.as_bytes()].concat();
         if self.environment.callbacks.add(token, replies) {
             let completion = Completion { token, state: REQUESTED, payload, held: Some(Arc::new(held)) };
-            self.environment.completions.push(self.handle.lane(), completion);
+            self.environment.completions.push(self.handle.queue_key(), completion);
         }
         Ok(token)
     }
@@ -132,7 +132,7 @@ fn refusal(error: &Error) -> Vec<u8> {
 impl Callbacks for Host {
     fn ask(&self, what: Ask, request: String) -> Asked {
         let token = Arc::new(OnceLock::<Token>::new());
-        let (environment, lane, asked_as) = (self.environment.clone(), self.handle.lane(), token.clone());
+        let (environment, lane, asked_as) = (self.environment.clone(), self.handle.queue_key(), token.clone());
         let (replies, asked) = Asked::new(move || {
             if let Some(token) = asked_as.get().filter(|token| environment.callbacks.remove(**token)) {
                 environment

@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bailiwick_model::{Error, Result, Turns};
-use bailiwick_runtime::{Held, Lane};
+use bailiwick_model::{Error, FairQueue, Result};
+use bailiwick_runtime::{QueueKey, Reservation};
 use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
@@ -50,7 +50,7 @@ pub(crate) struct Completion {
     pub(crate) state: u32,
     pub(crate) payload: Vec<u8>,
     #[allow(dead_code, reason = "the reservation ends when it is dropped")]
-    pub(crate) held: Option<Arc<Held>>,
+    pub(crate) held: Option<Arc<Reservation>>,
 }
 
 /// The completion queue of one environment.
@@ -66,7 +66,7 @@ struct Waker {
 }
 
 struct Entries {
-    waiting: Turns<Lane, Completion>,
+    waiting: FairQueue<QueueKey, Completion>,
     /// The ones that did not fit the slab, by token.
     large: HashMap<Token, Completion>,
     is_closed: bool,
@@ -74,12 +74,12 @@ struct Entries {
 
 impl CompletionQueue {
     pub(crate) fn new(wake_up: WakeUp) -> Self {
-        let entries = Entries { waiting: Turns::new(QUANTUM), large: HashMap::new(), is_closed: false };
+        let entries = Entries { waiting: FairQueue::new(QUANTUM), large: HashMap::new(), is_closed: false };
         Self { waker: Mutex::new(Waker { wake_up, is_closed: false }), entries: Mutex::new(entries) }
     }
 
     /// Adds an entry to its lane, and wakes JavaScript if the queue was empty.
-    pub(crate) fn push(&self, lane: Lane, mut completion: Completion) {
+    pub(crate) fn push(&self, lane: QueueKey, mut completion: Completion) {
         completion.bound();
         let mut entries = self.entries();
         if entries.is_closed {
@@ -163,7 +163,7 @@ impl CompletionQueue {
 }
 
 impl Completion {
-    /// Turns an answer that is too large for a JavaScript string into a failure.
+    /// FairQueue an answer that is too large for a JavaScript string into a failure.
     fn bound(&mut self) {
         let bytes = self.payload.len();
         if bytes > MOST_BYTES {

@@ -13,8 +13,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bailiwick_model::pace::{self, PIECE, Polled};
-use bailiwick_model::{Result, Starts, Weight};
-use bailiwick_runtime::Lane;
+use bailiwick_model::{Dispatcher, Result, Weight};
+use bailiwick_runtime::QueueKey;
 
 use crate::pool::{cores, pool, threads};
 
@@ -33,11 +33,11 @@ const CALL_COST: u64 = 8 * 1024;
 /// A lane's quantum: one small call.
 const QUANTUM: u64 = CALL_COST + 512;
 
-fn starts() -> MutexGuard<'static, Starts<Lane, Call>> {
-    static STARTS: OnceLock<Mutex<Starts<Lane, Call>>> = OnceLock::new();
-    let starts = STARTS.get_or_init(|| {
+fn dispatcher() -> MutexGuard<'static, Dispatcher<QueueKey, Call>> {
+    static DISPATCHER: OnceLock<Mutex<Dispatcher<QueueKey, Call>>> = OnceLock::new();
+    let starts = DISPATCHER.get_or_init(|| {
         // A core is left to small calls, and to JavaScript.
-        Mutex::new(Starts::new(threads(), cores().saturating_sub(1), QUANTUM))
+        Mutex::new(Dispatcher::new(threads(), cores().saturating_sub(1), QUANTUM))
     });
     starts.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -46,16 +46,16 @@ fn starts() -> MutexGuard<'static, Starts<Lane, Call>> {
 ///
 /// # Errors
 /// `Internal` if there are no threads.
-pub(crate) fn start(lane: Lane, bytes: usize, call: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+pub(crate) fn start(lane: QueueKey, bytes: usize, call: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     push(lane, bytes as u64, Box::pin(call))
 }
 
 /// Queues a call for its turn to do this much work.
-fn push(lane: Lane, work: u64, rest: Rest) -> Result<()> {
+fn push(lane: QueueKey, work: u64, rest: Rest) -> Result<()> {
     let pool = pool()?;
     let weight = if work > PIECE { Weight::Heavy } else { Weight::Small };
     let call = Call { rest, allowance: work.max(PIECE) };
-    let needs_starter = starts().push(lane, weight, CALL_COST.saturating_add(work), call);
+    let needs_starter = dispatcher().push(lane, weight, CALL_COST.saturating_add(work), call);
     if needs_starter {
         pool.spawn(starter());
     }
@@ -63,7 +63,7 @@ fn push(lane: Lane, work: u64, rest: Rest) -> Result<()> {
 }
 
 /// Queues a call that has begun. It counts as heavy, however little is left.
-fn push_again(lane: Lane, work: u64, rest: Rest) {
+fn push_again(lane: QueueKey, work: u64, rest: Rest) {
     // It cannot fail: this runs on the pool.
     let _ = push(lane, work.max(PIECE + 1), rest);
 }
@@ -79,7 +79,7 @@ async fn starter() {
     let mut started = None;
     loop {
         let (next, needs_another) = {
-            let mut starts = starts();
+            let mut starts = dispatcher();
             (starts.next(started.take()), starts.needs_another())
         };
         if needs_another {
@@ -93,7 +93,7 @@ async fn starter() {
 }
 
 /// Runs a call until it waits; then the rest becomes a task of its own.
-fn begin(lane: Lane, Call { mut rest, allowance }: Call) {
+fn begin(lane: QueueKey, Call { mut rest, allowance }: Call) {
     // No wake-up is needed: a call that waits is polled again at once, by its own task.
     let mut context = Context::from_waker(Waker::noop());
     // A starter survives any panic; one of the operation itself is caught further in.
@@ -108,7 +108,7 @@ fn begin(lane: Lane, Call { mut rest, allowance }: Call) {
 
 /// A call that waits. When it is woken and announces much work, it queues again.
 struct Waiting {
-    lane: Lane,
+    lane: QueueKey,
     rest: Option<Rest>,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bailiwick_model::Result;
-use bailiwick_runtime::{Held, Lane};
+use bailiwick_runtime::{QueueKey, Reservation};
 
 use crate::completions::{Completion, DONE, FAILED};
 use crate::environment::Environment;
@@ -20,7 +20,7 @@ pub(crate) fn submit(environment: &Arc<Environment>, number: u32, target: u32, a
     let operation = Operation::from_number(number)?;
     let held = hold(environment, operation, target, arguments.len());
     let held = held.inspect_err(|_| operation.refused(environment, arguments))?;
-    let lane = held.as_ref().map_or(Lane::NOBODY, |held| held.lane());
+    let lane = held.as_ref().map_or(QueueKey::SYSTEM, |held| held.queue_key());
     let token = environment.tokens.next()?;
     let bytes = arguments.len();
     let call = Call { environment: environment.clone(), target, arguments: arguments.to_vec(), held };
@@ -34,7 +34,12 @@ pub(crate) fn submit(environment: &Arc<Environment>, number: u32, target: u32, a
 
 /// Reserves a call of its tenant's limit. A call of no tenant reserves nothing, and so does one of a handle that is not
 /// open: it fails when it runs.
-fn hold(environment: &Environment, operation: Operation, target: u32, bytes: usize) -> Result<Option<Arc<Held>>> {
+fn hold(
+    environment: &Environment,
+    operation: Operation,
+    target: u32,
+    bytes: usize,
+) -> Result<Option<Arc<Reservation>>> {
     if !operation.counts() {
         return Ok(None);
     }
@@ -46,7 +51,7 @@ fn complete(
     environment: &Environment,
     token: Token,
     operation: Operation,
-    held: Option<Arc<Held>>,
+    held: Option<Arc<Reservation>>,
     outcome: Result<Answer>,
 ) {
     let bytes = outcome.as_ref().map_or(0, |answer| answer.0.len() as u64);
@@ -55,6 +60,6 @@ fn complete(
         Ok(answer) => (DONE, answer.0),
         Err(error) => (FAILED, guard::failure_json(&error).into_bytes()),
     };
-    let lane = held.as_ref().map_or(Lane::NOBODY, |held| held.lane());
+    let lane = held.as_ref().map_or(QueueKey::SYSTEM, |held| held.queue_key());
     environment.completions.push(lane, Completion { token, state, payload, held });
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bailiwick_model::{Error, Result};
 use bailiwick_runtime::stores::StoreHandle;
-use bailiwick_runtime::{Catalogue, Computing, PreparedRun, Progress, TenantHandle};
+use bailiwick_runtime::{Catalogue, Computing, MigrationProgress, PreparedRun, TenantHandle};
 
 /// Entries by number.
 pub(crate) struct Table<T> {
@@ -58,7 +58,7 @@ pub(crate) struct Tables {
     /// Runs that have ids and are not started yet, by run id.
     pub(crate) prepared: HashMap<String, PreparedRun>,
     /// The progress of the migration that was started last.
-    pub(crate) progress: Arc<Progress>,
+    pub(crate) progress: Arc<MigrationProgress>,
     /// Nothing may be added any more, as nothing would release it.
     pub(crate) ended: bool,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bailiwick_model::json;
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Lead, Name, Turn, When};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Flight, Leader, Name, When};
 
 use crate::handle::{TenantHandle, expiry};
 
@@ -48,7 +48,7 @@ impl CacheValue {
 pub struct Computing {
     key: String,
     ttl_ms: Option<u64>,
-    lead: Lead,
+    leader: Leader,
 }
 
 /// What [`Cache::begin`] came to.
@@ -126,19 +126,19 @@ impl Cache<'_> {
             if let Some(value) = self.get(key).await? {
                 return Ok(Begun::Value(value));
             }
-            match access.turn(name, &self.handle.closing).await? {
-                // Whoever had the lead before may have finished between the look and the turn.
-                Turn::Lead(lead) => {
+            match access.single_flight(name, &self.handle.closing).await? {
+                // Another leader may have finished between the look-up and joining.
+                Flight::Leader(leader) => {
                     return Ok(match self.get(key).await? {
                         Some(value) => Begun::Value(value),
-                        None => Begun::Compute(Computing { key: key.to_owned(), ttl_ms, lead }),
+                        None => Begun::Compute(Computing { key: key.to_owned(), ttl_ms, leader }),
                     });
                 }
-                Turn::Made(body) => {
+                Flight::Done(body) => {
                     self.handle.reserve(body.len() as u64)?;
                     return Ok(Begun::Value(CacheValue::read(&body)?));
                 }
-                Turn::GivenUp => {}
+                Flight::Abandoned => {}
             }
         }
     }
@@ -150,7 +150,7 @@ impl Cache<'_> {
     pub async fn computed(self, computing: Computing, value: CacheValue) -> Result<()> {
         let body = self.body(value)?;
         self.write(&computing.key, body.clone(), computing.ttl_ms).await?;
-        computing.lead.made(Arc::new(body));
+        computing.leader.finish(Arc::new(body));
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bailiwick_model::spec::{Limits, Retention, RunLimits};
 use bailiwick_model::tenant::Tenant;
 use bailiwick_model::{Error, Json, Kind, Result};
-use bailiwick_tenancy::{Access, Closing, Count, Held, Lane, Scope, Store, Taken};
+use bailiwick_tenancy::{Access, CancellationToken, Count, QueueKey, Reservation, Scope, Store, TemporaryReservation};
 
 use crate::catalogue::Catalogue;
 use crate::references::check_size;
@@ -27,14 +27,14 @@ pub struct TenantHandle {
     pub(crate) scope: Scope,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) engine_limits: bailiwick_tenancy::Limits,
-    pub(crate) closing: Closing,
+    pub(crate) closing: CancellationToken,
     pub(crate) tenant: Tenant,
     limits: Limits,
     retention: Retention,
     /// Whose values the host validates.
     pub(crate) validated: Arc<Validated>,
     /// What the call holds that this works for, if it is one's.
-    held: Option<Arc<Held>>,
+    held: Option<Arc<Reservation>>,
 }
 
 impl TenantHandle {
@@ -60,7 +60,7 @@ impl TenantHandle {
     ) -> Self {
         let items = Kind::ALL.into_iter().filter_map(|kind| Some((kind as u8, limits.items.get(kind)?))).collect();
         let engine_limits = bailiwick_tenancy::Limits { items, bytes: limits.bytes };
-        let (closing, validated) = (Closing::default(), Arc::default());
+        let (closing, validated) = (CancellationToken::new(), Arc::default());
         Self { scope, catalogue, engine_limits, closing, tenant, limits, retention, validated, held: None }
     }
 
@@ -72,20 +72,20 @@ impl TenantHandle {
 
     /// Ends the calls of this handle that wait for somebody else, with `Closed`. Doing it twice does nothing.
     pub fn close(&self) {
-        self.closing.close();
+        self.closing.cancel();
     }
 
     /// Reserves the bytes of a call, until what this gives is dropped.
     ///
     /// # Errors
     /// `TooMuchInFlight` if the tenant's calls in this process would hold more than its limit.
-    pub fn hold(&self, bytes: usize) -> Result<Held> {
+    pub fn hold(&self, bytes: usize) -> Result<Reservation> {
         self.scope.hold(bytes as u64, self.limits.in_flight_bytes)
     }
 
     /// The same handle for one call: what it reads for its answer is reserved in what the call holds, before it is read.
     #[must_use]
-    pub fn within(&self, held: &Arc<Held>) -> Self {
+    pub fn within(&self, held: &Arc<Reservation>) -> Self {
         Self { held: Some(held.clone()), ..self.clone() }
     }
 
@@ -130,7 +130,7 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `TooMuchInFlight` if there is no room for it.
-    pub fn parsing(&self, text: &[u8], copies: u64) -> Result<Option<Taken>> {
+    pub fn parsing(&self, text: &[u8], copies: u64) -> Result<Option<TemporaryReservation>> {
         let Some(held) = self.held.as_ref().filter(|_| text.len() > SMALL_TEXT) else { return Ok(None) };
         let count = |wanted: u8| text.iter().filter(|byte| **byte == wanted).count() as u64;
         let elements = count(b',') * ELEMENT_BYTES;
@@ -140,8 +140,8 @@ impl TenantHandle {
     }
 
     /// Where the tenant's calls wait.
-    pub fn lane(&self) -> Lane {
-        self.scope.lane()
+    pub fn queue_key(&self) -> QueueKey {
+        self.scope.queue_key()
     }
 
     /// What the tenant holds, per kind. Expired items count until they are removed.

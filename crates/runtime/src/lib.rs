@@ -24,8 +24,8 @@ pub use approvals::{
     VerifyReport,
 };
 pub use bailiwick_tenancy::{
-    CheckReport, Clock, Copied, DEFAULT_LIMIT, Departure, Health, Held, Lane, Moved, Outcome, Progress, Promptness,
-    RootKey, Stats, Store, StoreOptions, stores,
+    CheckReport, Clock, Copied, DEFAULT_LIMIT, Health, Migration, MigrationCounts, MigrationOutcome, MigrationProgress,
+    Promptness, QueueKey, Reservation, RootKey, Stats, Store, StoreOptions, stores,
 };
 pub use cache::{Begun, Cache, CacheValue, Computing};
 pub use catalogue::Catalogue;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bailiwick_model::spec::{Limits, Retention};
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Chore, Done, Promptness, Store};
+use bailiwick_tenancy::{DueTask, Promptness, Store, TaskDone};
 
 use crate::catalogue::Catalogue;
 use crate::handle::TenantHandle;
@@ -17,9 +17,9 @@ use crate::leftover;
 const PAUSE: Duration = Duration::from_secs(60);
 /// For how long the process that did a round is the one for the next, where several have the store open: one that ended
 /// misses two of its own.
-const WATCH_MS: u64 = 150_000;
-/// So many chores are asked for at once.
-const CHORES: usize = 256;
+const LEASE_MS: u64 = 150_000;
+/// So many tasks are asked for at once.
+const TASKS: usize = 256;
 
 /// What was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,25 +39,25 @@ pub struct Swept {
 /// The first failure, once everything else was done.
 pub async fn sweep(store: &Arc<Store>, promptness: Promptness) -> Result<Swept> {
     let (mut swept, mut failure) = (Swept::default(), None);
-    while store.wake_older().await? {}
+    while store.wake_legacy_threads().await? {}
     let mut tried = HashSet::new();
     loop {
         // Those that have failed stay due, so that more must be asked for than they are.
-        let chores = store.chores(promptness, CHORES + tried.len()).await?;
-        let fresh: Vec<Chore> = chores.into_iter().filter(|chore| tried.insert(chore.identity())).collect();
+        let tasks = store.due_tasks(promptness, TASKS + tried.len()).await?;
+        let fresh: Vec<DueTask> = tasks.into_iter().filter(|task| tried.insert(task.identity())).collect();
         if fresh.is_empty() {
             return failure.map_or(Ok(swept), Err);
         }
-        for chore in fresh {
-            if let Err(error) = one(store, chore, &mut swept).await {
+        for task in fresh {
+            if let Err(error) = one(store, task, &mut swept).await {
                 failure.get_or_insert(error);
             }
         }
     }
 }
 
-async fn one(store: &Arc<Store>, chore: Chore, swept: &mut Swept) -> Result<()> {
-    if let Some((kind, scope, tenant)) = store.woken(chore).await? {
+async fn one(store: &Arc<Store>, task: DueTask, swept: &mut Swept) -> Result<()> {
+    if let Some((kind, scope, tenant)) = store.tenant_of(task).await? {
         let (catalogue, limits, retention) = (Arc::new(Catalogue::empty()), Limits::default(), Retention::default());
         let handle = TenantHandle::of_scope(scope, tenant, catalogue, limits, retention);
         let done = match kind {
@@ -65,14 +65,14 @@ async fn one(store: &Arc<Store>, chore: Chore, swept: &mut Swept) -> Result<()> 
             _ => leftover::sweep_all(&handle, kind).await.map(|removed| swept.removed += removed),
         };
         match done {
-            // Erased meanwhile: there is nothing of the tenant to look after. Of a closed store the chore itself tells.
+            // Erased meanwhile: there is nothing of the tenant to look after. Of a closed store the task itself tells.
             Err(Error::Closed(_)) => {}
             done => done?,
         }
     }
-    match store.do_chore(chore).await? {
-        Done::Swept(rows) => swept.removed += rows,
-        Done::Erased(tenants) => swept.erased += tenants,
+    match store.run_task(task).await? {
+        TaskDone::Swept(rows) => swept.removed += rows,
+        TaskDone::Erased(tenants) => swept.erased += tenants,
     }
     Ok(())
 }
@@ -80,12 +80,12 @@ async fn one(store: &Arc<Store>, chore: Chore, swept: &mut Swept) -> Result<()> 
 /// Looks after a store once a minute until it is closed, if nobody does yet. Returns at once where somebody in this process
 /// does, or where the clock stands still; where another process does, it takes over when that has ended.
 pub async fn keep_swept(store: Weak<Store>) {
-    if !store.upgrade().is_some_and(|store| store.take_watch()) {
+    if !store.upgrade().is_some_and(|store| store.become_housekeeper()) {
         return;
     }
     while let Some(store) = store.upgrade() {
         // What fails is tried again in the next round; health() says how the store is.
-        if store.holds_watch(WATCH_MS).await.unwrap_or(false) {
+        if store.renew_housekeeping_lease(LEASE_MS).await.unwrap_or(false) {
             let _ = sweep(&store, Promptness::Gathered).await;
         }
         let closed = store.closed();

@@ -36,7 +36,7 @@ const CALLERS: u64 = 4;
 
 async fn open(place: &Path, database: Option<&str>) -> Arc<Store> {
     let opened = match database {
-        Some(url) => postgres::open(url, PostgresOptions::default()).await.unwrap(),
+        Some(url) => postgres::open(&url.parse().unwrap(), PostgresOptions::default()).await.unwrap(),
         None => sled::open(&place.join("store"), sled::SledOptions { cache_bytes: 16 << 20 }).unwrap(),
     };
     let root_key = RootKey::Given(vec![7; 32].into());

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Error, Json, Kind};
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, Lane, PutContent, PutItem, Question, RunRequest,
+    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, PutContent, PutItem, Question, QueueKey, RunRequest,
     TenantHandle,
 };
 use host::{Host, parsed, says};
@@ -187,10 +187,10 @@ fn all_handles_of_a_tenant_share_a_queue_while_calls_are_in_flight() {
             // The handle is gone, and what it had under way is not.
             let another = limited("acme", 110);
             assert_eq!(another.hold(60).err(), too_much(110, 60, 60));
-            assert_eq!(another.hold(50).unwrap().lane(), held.lane());
+            assert_eq!(another.hold(50).unwrap().queue_key(), held.queue_key());
             let other = limited("globex", 100).hold(100).unwrap();
-            assert_ne!(other.lane(), held.lane());
-            assert_ne!(other.lane(), Lane::NOBODY);
+            assert_ne!(other.queue_key(), held.queue_key());
+            assert_ne!(other.queue_key(), QueueKey::SYSTEM);
             store.close().await;
         });
     }

@@ -1,6 +1,6 @@
 //! Whether the time that an answer takes tells a foreign id from one that nobody has. Only `BAILIWICK_LONG=1` judges the
 //! times: on a machine with other work it takes many samples. That the same memory is touched, which is what the times
-//! are to show, is tested without a clock where the memory is (`crates/tenancy/src/opened.rs`).
+//! are to show, is tested without a clock where the memory is (`crates/tenancy/src/rows/record_cache_tests.rs`).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod support;

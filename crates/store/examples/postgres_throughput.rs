@@ -57,8 +57,9 @@ fn rate<T>(first: u64, in_flight: usize, start: impl Fn(u64) -> T, wait: impl Fn
 }
 
 fn main() {
-    let url = block_on(postgres::setup(&std::env::args().nth(1).expect("a URL"))).expect("set up");
-    let opened = block_on(postgres::open(&url, PostgresOptions::default())).unwrap();
+    let url =
+        block_on(postgres::setup(&std::env::args().nth(1).expect("a URL").parse().expect("a URL"))).expect("set up");
+    let opened = block_on(postgres::open(&url.parse().unwrap(), PostgresOptions::default())).unwrap();
     let engine: &dyn Engine = &*opened.engine;
     let mut next = 0;
     for (tenants, in_flight) in [(1, 1), (1, 64), (20, 64), (1_000, 64)] {

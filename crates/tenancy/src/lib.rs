@@ -1,63 +1,49 @@
-//! The boundary between tenants: whoever wants to know whether they are isolated reads this crate and nothing else.
+//! The boundary between tenants: to judge whether they are isolated, this crate is all there is to read.
 //!
 //! A [`Scope`] is bound to one tenant. It is the only way to an engine, which no other crate can reach: every row it
 //! touches lies below the tenant's tag, is named by a hash under the tenant's secret and sealed under the tenant's key,
 //! bound to its place.
+//!
+//! | folder | holds | uses |
+//! | --- | --- | --- |
+//! | `crypto` | hashes, random bytes, sealing, key wrapping, signatures | nothing of this crate |
+//! | `keys` | the keys of a store and its tenants, and their headers | `crypto` |
+//! | `rows` | where rows lie, and the record cache | nothing of this crate but `errors` |
+//! | `tenant` | open stores, tenants, scopes; erase and rotation | `keys`, `rows` |
+//! | `access` | commits, reads, lists, journals | `tenant` |
+//! | `admin` | registry of stores, backup, check, migration, housekeeping | `tenant` |
 
-mod address;
-mod backup;
-mod check;
-mod closing;
-mod copying;
-mod cursor;
-mod encoding;
-mod entropy;
-mod erase;
-mod failure;
-mod flights;
-mod hash;
-mod in_flight;
-mod journal;
+mod access;
+mod admin;
+mod clock;
+mod crypto;
+mod errors;
 mod keys;
-mod list;
-mod moving;
-mod name_row;
-mod older;
-mod opened;
-mod opening;
 #[cfg(doctest)]
 mod out_of_reach;
-mod owner;
-mod reading;
-mod root_key;
-mod rotation;
-mod row;
-mod scope;
-mod seal;
-mod signing;
-mod store;
-pub mod stores;
-mod sweep;
+mod rows;
 mod tenant;
-mod watch;
-mod wrapper;
 
+pub use access::commit::Committed;
+pub use access::cursor::{MergedPosition, bad_cursor};
+pub use access::journal::{Entries, EntryPage, Part};
+pub use access::list::{DEFAULT_LIMIT, NamePage, RecordPage, check_limit};
+pub use access::reading::PAGE_BYTES;
+pub use admin::check::CheckReport;
+pub use admin::copy_rows::Copied;
+pub use admin::migration::{Migration, MigrationCounts, MigrationOutcome, MigrationProgress};
+pub use admin::stores;
+pub use admin::sweep::{DueTask, TaskDone};
 pub use bailiwick_store::{Count, Durability, Health, Limits, Promptness, Version, When};
-pub use check::CheckReport;
-pub use closing::Closing;
-pub use copying::Copied;
-pub use cursor::{Mark, bad_cursor};
-pub use entropy::Clock;
-pub use erase::Erased;
-pub use flights::{Lead, Turn};
-pub use in_flight::{Held, Lane, Taken};
-pub use journal::{Entries, EntryPage, Part};
-pub use list::{DEFAULT_LIMIT, NamePage, RecordPage, check_limit};
-pub use moving::{Departure, Moved, Outcome, Progress};
-pub use opened::Record;
-pub use reading::PAGE_BYTES;
-pub use root_key::RootKey;
-pub use row::{Area, Change, List, Name};
-pub use scope::{Access, Committed, Scope};
-pub use store::{Stats, Store, StoreOptions};
-pub use sweep::{Chore, Done};
+pub use clock::Clock;
+pub use keys::root_key::RootKey;
+pub use rows::change::{Change, List};
+pub use rows::record_cache::Record;
+pub use rows::{Area, Name};
+pub use tenant::erase::Erased;
+pub use tenant::in_flight::QueueKey;
+pub use tenant::reservation::{Reservation, TemporaryReservation};
+pub use tenant::scope::{Access, Scope};
+pub use tenant::single_flight::{Flight, Leader};
+pub use tenant::store::{Stats, Store, StoreOptions};
+pub use tokio_util::sync::CancellationToken;

@@ -11,7 +11,6 @@ mod issues;
 mod known_names;
 mod limits;
 pub(crate) mod messages;
-mod plain_json;
 mod reader;
 mod tenant_part;
 mod topology;
@@ -66,7 +65,7 @@ impl RuntimeSpec {
     /// problem.
     pub fn from_json(json: &Json) -> Result<Self> {
         let mut issues = Issues::default();
-        plain_json::check_plain_json(json, &mut issues);
+        reader::check_plain_json(json, &mut issues);
         let read = Object::open(json, "", &known_keys(), &mut issues).map(|object| {
             check_format(json, &mut issues);
             let part = TenantPart::read(&object, &mut issues);

@@ -1,5 +1,4 @@
-//! Reading typed values out of JSON, where every problem is noted and reading goes on. What a reader answers after a
-//! problem is of no use: the spec is refused in the end.
+//! Reads typed values from JSON. Every problem is collected and reading continues; the values are not used if there was one.
 
 use super::issues::{Issues, path_at, path_to};
 use super::messages;
@@ -177,4 +176,47 @@ pub(super) fn one_of<T: Copy>(json: &Json, path: &str, issues: &mut Issues, word
         issues.add(path, messages::one_of(&known));
     }
     found.map(|(_, value)| *value)
+}
+
+/// The most levels of a dump.
+const MAX_DEPTH: usize = 100;
+
+/// Reports JSON that is not allowed in a dump: the key `__proto__`, and too many levels.
+pub(super) fn check_plain_json(json: &Json, issues: &mut Issues) {
+    check_at(json, &mut Vec::new(), issues);
+}
+
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+/// `place`: the steps to `json`. They are formatted only for a problem.
+fn check_at<'a>(json: &'a Json, place: &mut Vec<Step<'a>>, issues: &mut Issues) {
+    let is_nested = matches!(json, Json::Array(_) | Json::Object(_));
+    if is_nested && place.len() >= MAX_DEPTH {
+        issues.add(path_of(place), messages::DEEP);
+        return;
+    }
+    for (index, element) in json.as_array().unwrap_or_default().iter().enumerate() {
+        place.push(Step::Index(index));
+        check_at(element, place, issues);
+        place.pop();
+    }
+    for (key, value) in json.as_object().unwrap_or_default() {
+        place.push(Step::Key(key));
+        if key == "__proto__" {
+            issues.add(path_of(place), messages::RESERVED);
+        } else {
+            check_at(value, place, issues);
+        }
+        place.pop();
+    }
+}
+
+fn path_of(place: &[Step<'_>]) -> String {
+    place.iter().fold(String::new(), |path, step| match step {
+        Step::Key(key) => path_to(&path, key),
+        Step::Index(index) => path_at(&path, *index),
+    })
 }

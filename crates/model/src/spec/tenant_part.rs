@@ -1,7 +1,7 @@
 use super::issues::Issues;
 use super::limits::{Limits, Retention, limits, retention};
 use super::messages;
-use super::plain_json::check_plain_json;
+use super::reader::check_plain_json;
 use super::reader::{Object, Read, string_that};
 use crate::tenant::is_tenant_id;
 use crate::{Error, Json, Result, Tenant};

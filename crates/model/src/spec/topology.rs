@@ -3,7 +3,7 @@ use super::cross_references::{check_agent, check_cross_references, check_tool};
 use super::definitions::{PlanType, ReferenceType, Tool, plan_type, reference_type, tool};
 use super::environment::{DataEnvironment, Provider, data_environment, providers};
 use super::issues::Issues;
-use super::plain_json::check_plain_json;
+use super::reader::check_plain_json;
 use super::reader::{Object, list};
 use super::{FORMAT_KEY, check_format};
 use crate::{Json, Result};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
 use bailiwick_runtime::stores::StoreHandle;
-use bailiwick_runtime::{DEFAULT_LIMIT, Held, Page, TenantHandle};
+use bailiwick_runtime::{DEFAULT_LIMIT, Page, Reservation, TenantHandle};
 
 use crate::environment::Environment;
 use crate::message::{Answer, Reader};
@@ -18,7 +18,7 @@ pub(crate) struct Call {
     /// Copied from JavaScript. Dropping the call frees them, so that a large value is not kept twice while it is written.
     pub(crate) arguments: Vec<u8>,
     /// What the call reserves of its tenant's limit.
-    pub(crate) held: Option<Arc<Held>>,
+    pub(crate) held: Option<Arc<Reservation>>,
 }
 
 impl Call {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
 use bailiwick_runtime::stores::{self, OpenOptions};
-use bailiwick_runtime::{Catalogue, Clock, Outcome, Promptness, RootKey, StoreOptions, keep_swept};
+use bailiwick_runtime::{Catalogue, Clock, MigrationOutcome, Promptness, RootKey, StoreOptions, keep_swept};
 
 use super::call::{Call, flag, json_answer};
 use crate::environment::Environment;
@@ -149,9 +149,9 @@ pub(super) async fn migrate(call: Call) -> Result<Answer> {
     let mut members = vec![
         ("from", Json::String(migrated.from)),
         ("to", Json::String(migrated.to)),
-        ("hasKeyBeside", Json::Bool(migrated.has_key_beside)),
+        ("hasKeyBeside", Json::Bool(migrated.root_key_in_dir)),
     ];
-    if let Outcome::Moved(moved) = migrated.outcome {
+    if let MigrationOutcome::Moved(moved) = migrated.outcome {
         let numbers = [
             ("tenants", moved.tenants),
             ("rows", moved.all.rows),

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, List, Mark, Name, PAGE_BYTES};
+use bailiwick_tenancy::{Access, List, MergedPosition, Name, PAGE_BYTES};
 
 use super::{block, journal, read_back};
 use crate::page::Page;
@@ -36,9 +36,9 @@ struct Merge<'a> {
 /// # Errors
 /// `InvalidInput` for a bad cursor, and those of the store.
 pub(super) async fn page(access: &Access, limit: usize, cursor: Option<&str>) -> Result<Page> {
-    let Mark { last: listed, numbers: [host_end, end] } = match cursor {
-        None => Mark { last: (u64::MAX, Name::LAST), numbers: [u64::MAX, 0] },
-        Some(cursor) => access.open_mark(Kind::Traces, cursor)?,
+    let MergedPosition { last: listed, numbers: [host_end, end] } = match cursor {
+        None => MergedPosition { last: (u64::MAX, Name::LAST), numbers: [u64::MAX, 0] },
+        Some(cursor) => access.open_merged_position(Kind::Traces, cursor)?,
     };
     let run_id = if end > 0 { run_id_of(access, listed.1).await? } else { None };
     let (host, run) = (VecDeque::new(), VecDeque::new());
@@ -55,8 +55,8 @@ pub(super) async fn page(access: &Access, limit: usize, cursor: Option<&str>) ->
         }
         let next = next.flatten().filter(|_| items.len() < limit && bytes < PAGE_BYTES);
         let Some(is_of_run) = next else {
-            let mark = Mark { last: merge.listed, numbers: [merge.host_end, merge.end] };
-            let cursor = access.seal_mark(Kind::Traces, &mark)?;
+            let mark = MergedPosition { last: merge.listed, numbers: [merge.host_end, merge.end] };
+            let cursor = access.seal_merged_position(Kind::Traces, &mark)?;
             return Ok(Page { items, cursor: Some(cursor) });
         };
         let item = merge.take(is_of_run);

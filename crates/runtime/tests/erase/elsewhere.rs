@@ -111,13 +111,13 @@ fn an_erase_that_another_process_began_is_finished_and_leaves_the_name_whole() {
 fn one_process_does_the_housekeeping_and_another_takes_over_when_it_ends() {
     on_every_engine(async |[one, other], opened| {
         for _ in 0..3 {
-            assert!(one.holds_watch(1000).await.unwrap(), "it holds it");
-            assert!(!other.holds_watch(1000).await.unwrap());
+            assert!(one.renew_housekeeping_lease(1000).await.unwrap(), "it holds it");
+            assert!(!other.renew_housekeeping_lease(1000).await.unwrap());
         }
         other.advance(1000);
-        assert!(other.holds_watch(1000).await.unwrap(), "its time is over");
+        assert!(other.renew_housekeeping_lease(1000).await.unwrap(), "its time is over");
         one.advance(500);
-        assert!(!one.holds_watch(1000).await.unwrap());
+        assert!(!one.renew_housekeeping_lease(1000).await.unwrap());
         drop((one, other));
         let alone = store(opened, 1, NOW + 10_000, 0).await;
         assert!(alone.check().await.unwrap().problems.is_empty());

@@ -169,7 +169,7 @@ fn an_erase_that_is_cut_off_anywhere_ends_erased_after_reopening() {
                         assert!(sweep(&third, Promptness::Now).await.unwrap().erased <= u64::from(!is_over));
                     }
                     check_whole(&home.opened, &third, &kept).await;
-                    assert!(third.chores(Promptness::Now, 9).await.unwrap().is_empty());
+                    assert!(third.due_tasks(Promptness::Now, 9).await.unwrap().is_empty());
                     is_over
                 });
                 if is_over {

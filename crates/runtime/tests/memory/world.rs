@@ -6,8 +6,8 @@ use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::RunLimits;
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, Decide, Held, HostEvent, Page, PutContent, Question,
-    RunFilter, RunPosition, RunRequest, Store, TenantHandle,
+    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, Decide, HostEvent, Page, PutContent, Question,
+    Reservation, RunFilter, RunPosition, RunRequest, Store, TenantHandle,
 };
 
 use crate::LIMIT;
@@ -138,7 +138,7 @@ impl World {
         Self { store, meter, tenant, references, large, approval, last_message, run }
     }
 
-    pub(crate) fn hold(&self) -> Arc<Held> {
+    pub(crate) fn hold(&self) -> Arc<Reservation> {
         Arc::new(self.tenant.hold(0).unwrap())
     }
 

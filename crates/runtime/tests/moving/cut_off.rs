@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bailiwick_runtime::Outcome;
+use bailiwick_runtime::MigrationOutcome;
 use bailiwick_store::Opened;
 
 use crate::cut::Cut;
@@ -70,8 +70,10 @@ fn a_move_whose_last_but_one_step_is_cut_off_is_repeated() {
             assert_eq!((opens(&from.opened).await, opens(&to.opened).await), (!happens, false));
             let outcome = relocate(&from.opened, &to.opened).await.unwrap();
             match outcome {
-                Outcome::WasMoved => assert!(happens),
-                Outcome::Moved(moved) => assert_eq!((happens, moved.written), (false, 0), "all rows were there"),
+                MigrationOutcome::AlreadyMoved => assert!(happens),
+                MigrationOutcome::Moved(moved) => {
+                    assert_eq!((happens, moved.written), (false, 0), "all rows were there")
+                }
             }
             assert_eq!(told(&open(&to.opened).await.unwrap()).await, before);
         });
@@ -98,7 +100,9 @@ fn a_store_that_changes_between_two_attempts_is_moved_as_it_is_then() {
             store.rotate_root_key(&crate::ROOT).await.unwrap();
             let before = told(&store).await;
             drop(store);
-            let Outcome::Moved(moved) = relocate(&from.opened, &to.opened).await.unwrap() else { panic!("not moved") };
+            let MigrationOutcome::Moved(moved) = relocate(&from.opened, &to.opened).await.unwrap() else {
+                panic!("not moved")
+            };
             assert!(moved.written < moved.all.rows, "some were there");
             assert_eq!(told(&open(&to.opened).await.unwrap()).await, before);
         });

@@ -13,7 +13,9 @@ mod support;
 use std::sync::Arc;
 
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{Clock, Departure, Moved, Outcome, Progress, RootKey, Store, StoreOptions};
+use bailiwick_runtime::{
+    Clock, Migration, MigrationCounts, MigrationOutcome, MigrationProgress, RootKey, Store, StoreOptions,
+};
 use bailiwick_store::postgres::{self, OpenError, PostgresOptions};
 use bailiwick_store::{Opened, STORE_SLOT};
 use support::NOW;
@@ -34,18 +36,18 @@ async fn open_with(opened: &Opened, seed: Option<u64>) -> Result<Arc<Store>> {
 }
 
 async fn database_of(url: &str, is_moving: bool) -> Result<Opened, OpenError> {
-    postgres::open(url, PostgresOptions { is_moving, ..PostgresOptions::default() }).await
+    postgres::open(&url.parse()?, PostgresOptions { is_moving, ..PostgresOptions::default() }).await
 }
 
-async fn relocate(from: &Opened, to: &Opened) -> Result<Outcome> {
-    Departure::of(from.clone(), root_key()).await?.to(to, &Progress::default()).await
+async fn relocate(from: &Opened, to: &Opened) -> Result<MigrationOutcome> {
+    Migration::from(from.clone(), root_key()).await?.to(to, &MigrationProgress::default()).await
 }
 
 /// Moves what is there, and says what was moved.
-async fn moved(from: &Opened, to: &Opened) -> Moved {
+async fn moved(from: &Opened, to: &Opened) -> MigrationCounts {
     match relocate(from, to).await.unwrap() {
-        Outcome::Moved(moved) => moved,
-        Outcome::WasMoved => panic!("nobody moved it before"),
+        MigrationOutcome::Moved(moved) => moved,
+        MigrationOutcome::AlreadyMoved => panic!("nobody moved it before"),
     }
 }
 

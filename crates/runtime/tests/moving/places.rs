@@ -1,6 +1,6 @@
 //! M4: a store is the same wherever it is.
 
-use bailiwick_runtime::{Outcome, Promptness, sweep};
+use bailiwick_runtime::{MigrationOutcome, Promptness, sweep};
 use bailiwick_store::Opened;
 use bailiwick_store::conformance::database::Database;
 
@@ -23,7 +23,7 @@ fn journey(places: &[Opened], seed: u64, steps: usize) {
             let moved = moved(from, to).await;
             assert_eq!((moved.written, before.last()), (moved.all.rows, Some(&moved.tenants.to_string())));
             assert!(!opens(from).await);
-            assert_eq!(relocate(from, to).await, Ok(Outcome::WasMoved), "nothing is left to do");
+            assert_eq!(relocate(from, to).await, Ok(MigrationOutcome::AlreadyMoved), "nothing is left to do");
             let store = open(to).await.unwrap();
             assert_eq!(told(&store).await, before);
         }

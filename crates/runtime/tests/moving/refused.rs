@@ -1,7 +1,7 @@
 //! What is not moved, and not moved to. Nothing is changed there.
 
 use bailiwick_model::Error;
-use bailiwick_runtime::{Departure, Outcome, RootKey};
+use bailiwick_runtime::{Migration, MigrationOutcome, RootKey};
 use bailiwick_store::conformance::database::Database;
 use bailiwick_store::postgres::OpenError;
 
@@ -18,7 +18,7 @@ async fn filled(opened: &Opened, seed: u64) -> Vec<String> {
     told(&store).await
 }
 
-fn message(error: Result<Outcome, Error>) -> String {
+fn message(error: Result<MigrationOutcome, Error>) -> String {
     let Err(Error::InvalidInput(message)) = error else { panic!("{error:?}") };
     message
 }
@@ -51,7 +51,7 @@ fn a_store_is_moved_with_its_root_key_alone() {
     wait(async {
         filled(&from.opened, 1).await;
         for wrong in [RootKey::Given(vec![2; 32].into()), RootKey::Local] {
-            let refused = Departure::of(from.opened.clone(), wrong).await.map(|_| ());
+            let refused = Migration::from(from.opened.clone(), wrong).await.map(|_| ());
             assert!(matches!(refused, Err(Error::InvalidInput(_))), "{refused:?}");
         }
         assert!(opens(&from.opened).await);
@@ -111,7 +111,7 @@ fn a_database_in_use_is_not_moved_and_refuses_new_connections_during_a_move() {
         assert_eq!(told(&open(&host).await.unwrap()).await, before, "the host goes on");
         host.engine.close().await;
         let moving = database_of(&url, true).await.unwrap();
-        let departure = Departure::of(moving.clone(), crate::root_key()).await.unwrap();
+        let departure = Migration::from(moving.clone(), crate::root_key()).await.unwrap();
         assert!(matches!(database_of(&url, false).await, Err(OpenError::Moving)));
         let second = database_of(&url, true).await.unwrap();
         let refused = relocate(&second, &home.opened).await;

@@ -38,7 +38,8 @@ fn server() -> &'static Server {
         let template = format!("bailiwick_template_{}", std::process::id());
         execute(&url, &format!("DROP DATABASE IF EXISTS {template}"));
         execute(&url, &format!("CREATE DATABASE {template}"));
-        let application = block_on(postgres::setup(&in_database(&url, &template))).expect("set up");
+        let application =
+            block_on(postgres::setup(&in_database(&url, &template).parse().expect("a URL"))).expect("set up");
         Server { url, template, application, _child: child }
     })
 }
@@ -125,8 +126,11 @@ impl Drop for Database {
 
 impl Home for Database {
     fn open(&self) -> Opened {
-        block_on(postgres::open(&self.url(), PostgresOptions { connections: 4, ..PostgresOptions::default() }))
-            .expect("open")
+        block_on(postgres::open(
+            &self.url().parse().expect("a URL"),
+            PostgresOptions { connections: 4, ..PostgresOptions::default() },
+        ))
+        .expect("open")
     }
 
     fn is_durable(&self) -> bool {

@@ -1,37 +1,37 @@
-//! What the server's errors mean. Its texts, which name tables, statements and workers, end here.
+//! The errors of a server. Their texts, which name tables, statements and workers, do not leave this file.
+
+use std::io;
 
 use tokio_postgres::Error;
 use tokio_postgres::error::{Severity, SqlState};
 
-use super::OpenError;
-use super::dialing::Watched;
+use super::open_error::OpenError;
 use crate::engine::{CommitError, ReadError};
 
-/// What went wrong on a trip to the server.
+/// The failure of a round trip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// No connection, or it broke: what was under way may or may not have happened.
+pub(in crate::postgres) enum Trouble {
+    /// No connection, or it broke: the outcome is unknown.
     Lost,
-    /// Another transaction came first. Nothing was written.
+    /// Another transaction was first. Nothing was written.
     Raced,
     /// The server's disk is full. Nothing was written.
     Full,
-    /// A server answered that only follows another: what it has is old. Nothing was written.
+    /// A standby answered, whose data may be old. Nothing was written.
     Standby,
-    /// What was prepared on the connection is not there: a pooler hands transactions to different sessions. Nothing was
-    /// written.
+    /// A prepared statement is missing: a pooler assigns transactions to different sessions. Nothing was written.
     Pooled,
-    /// The server does not take this now. Nothing was written.
+    /// The server rejected the statement. Nothing was written.
     Refused,
-    /// What is stored is not what this engine writes.
+    /// The stored data is corrupt.
     Corrupt,
     /// The engine is closed.
     Closed,
 }
 
 impl Trouble {
-    /// What an error of a statement means.
-    pub(super) fn of(error: &Error) -> Self {
+    /// Classifies the error of a statement.
+    pub(in crate::postgres) fn of(error: &Error) -> Self {
         let Some(database) = error.as_db_error() else { return Self::Lost };
         if database.parsed_severity() != Some(Severity::Error) {
             return Self::Lost;
@@ -50,21 +50,21 @@ impl Trouble {
     }
 }
 
-/// Whether an error means that another session answers than the one that was talked to before.
-pub(super) fn is_of_pooler(code: &SqlState) -> bool {
+/// Whether an error means that another session answered than before.
+pub(in crate::postgres) fn is_of_pooler(code: &SqlState) -> bool {
     [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT].contains(code)
 }
 
-/// Why a first connection is of no use.
-pub(super) fn of_opening(error: &Error) -> OpenError {
+/// Classifies an error of the first connection.
+pub(in crate::postgres) fn of_opening(error: &Error) -> OpenError {
     if error.code().is_some_and(is_of_pooler) { OpenError::Pooled } else { OpenError::Unavailable }
 }
 
-/// Why there is no first connection. Of its own errors, the client tells the kind by their texts alone.
-pub(super) fn of_connecting(error: &Error) -> OpenError {
-    match Watched::in_error(error) {
-        Some(Watched::AsksForPassword) => return OpenError::AsksForPassword,
-        Some(Watched::TooMuch) => return OpenError::Unavailable,
+/// Classifies an error of connecting. The client distinguishes its own errors by their texts alone.
+pub(in crate::postgres) fn of_connecting(error: &Error) -> OpenError {
+    match Distrusted::in_error(error) {
+        Some(Distrusted::AsksForPassword) => return OpenError::AsksForPassword,
+        Some(Distrusted::TooMuch) => return OpenError::Unavailable,
         None => {}
     }
     match error.code() {
@@ -74,7 +74,7 @@ pub(super) fn of_connecting(error: &Error) -> OpenError {
         Some(_) => OpenError::Unavailable,
         None => match error.to_string() {
             text if text.starts_with("error performing TLS handshake") => OpenError::Untrusted,
-            // The first is of a password that the URL lacks.
+            // "invalid configuration": the URL lacks a password.
             text if text.starts_with("invalid configuration") => OpenError::NotLetIn,
             text if text.starts_with("authentication error") => OpenError::NotLetIn,
             _ => OpenError::Unavailable,
@@ -82,8 +82,27 @@ pub(super) fn of_connecting(error: &Error) -> OpenError {
     }
 }
 
+/// Why a connection is closed before it is in use. Carried inside the client's error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::postgres) enum Distrusted {
+    /// The server asks for the password itself, or for its MD5 hash.
+    #[error("the server asks for the password")]
+    AsksForPassword,
+    /// The server sends too many bytes, or asks for too many iterations.
+    #[error("the server sends too much")]
+    TooMuch,
+}
+
+impl Distrusted {
+    /// Returns the reason in an error of the client.
+    pub(in crate::postgres) fn in_error(error: &tokio_postgres::Error) -> Option<Self> {
+        let error = std::error::Error::source(error)?.downcast_ref::<io::Error>()?;
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
 impl From<Trouble> for CommitError {
-    /// Of a commit that has certainly not happened.
+    /// For a commit that was certainly not applied.
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Lost | Trouble::Raced | Trouble::Refused => Self::Unavailable,

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use super::connections::Lease;
-use super::failure::Trouble;
-use super::numbers::{binary, signed, unsigned};
-use super::pipeline::{Answer, Parameter};
-use super::{Inner, Shared, admission, single};
+use super::connect::claim;
+use super::runner::Inner;
+use super::shared::Shared;
+use super::sql::single;
 use crate::engine::{EngineFuture, ReadError};
 use crate::memory::refuse_oversized;
+use crate::postgres::connect::pool::Lease;
+use crate::postgres::failure::Trouble;
+use crate::postgres::sql::pipeline::{Answer, Parameter};
+use crate::postgres::sql::values::{binary, signed, unsigned};
 use crate::vault::{Created, STORE_SLOT, Slot, Vault};
 
-/// See [`super::open`].
-pub(super) struct PostgresVault(pub(super) Arc<Inner>);
+/// The vault.
+pub(in crate::postgres) struct PostgresVault(pub(in crate::postgres) Arc<Inner>);
 
 async fn slot(shared: &Shared, name: [u8; 32]) -> Result<Option<Slot>, Trouble> {
     let rows = single::read(shared, |statements| &statements.slot, || vec![binary(&name)]).await?;
@@ -76,7 +79,7 @@ impl Vault for PostgresVault {
 
     fn claim(&self) -> EngineFuture<'_, Result<bool, ReadError>> {
         let shared = Arc::clone(&self.0.shared);
-        self.0.read(async move { admission::claim(&shared).await })
+        self.0.read(async move { claim::claim(&shared).await })
     }
 
     fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>> {
@@ -95,7 +98,7 @@ impl Vault for PostgresVault {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let values = || -> Vec<Parameter<'static>> { vec![binary(&after), Box::new(limit)] };
             let rows = single::read(&shared, |statements| &statements.slot_names, values).await?;
-            let names = rows.iter().map(|row| super::numbers::item(row.get(0)));
+            let names = rows.iter().map(|row| super::sql::values::item(row.get(0)));
             names.collect::<Option<_>>().ok_or(Trouble::Corrupt)
         })
     }

@@ -1,0 +1,73 @@
+//! A disk that is full or fails: a typed error or nothing, no acknowledged write lost, no abort, and the store opens
+//! again once the disk works.
+
+use std::collections::BTreeSet;
+
+use crate::fault::child;
+use bailiwick_store::conformance::workload::Crash;
+
+const STEPS: u64 = 80;
+const SEED: u64 = 11;
+
+/// The first calls, which create the store, and some of the later ones.
+fn chosen(count: u64) -> BTreeSet<u64> {
+    let long = std::env::var_os("BAILIWICK_LONG").is_some_and(|value| value == "1");
+    let spread = if long { 200 } else { 5 };
+    (1..=3.min(count)).chain((1..=spread).map(|nth| 1 + (count - 1) * nth / spread)).collect()
+}
+
+fn survives(class: &str) {
+    let count = child::work(SEED, STEPS, None).succeeded().count(class);
+    assert!(count > 0, "the child never makes a call of class {class}");
+    let mut failures = Vec::new();
+    for at in chosen(count) {
+        for what in ["ENOSPC", "EIO"] {
+            for how in ["once", "always"] {
+                let inject = format!("{class}:{at}:{what}:{how}");
+                let run = child::work(SEED, STEPS, Some(&inject));
+                // A panic that ends the program has code 101, an abort none at all.
+                if !matches!(run.output.status.code(), Some(0..=2)) {
+                    failures.push(format!("{inject}: {}", run.describe()));
+                }
+                if let Err(problem) = child::verify(&run.data(), &run.acks(), SEED, Crash::Killed) {
+                    failures.push(format!("{inject}: afterwards: {problem}"));
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn failing_writes_lose_nothing_acknowledged() {
+    survives("write");
+}
+
+#[test]
+fn failing_syncs_lose_nothing_acknowledged() {
+    survives("sync");
+}
+
+#[test]
+fn failing_allocations_lose_nothing_acknowledged() {
+    survives("allocate");
+}
+
+#[test]
+fn failing_opens_lose_nothing_acknowledged() {
+    survives("open");
+}
+
+#[test]
+fn failing_renames_and_the_like_lose_nothing_acknowledged() {
+    survives("name");
+}
+
+#[test]
+fn short_writes_are_finished() {
+    let count = child::work(SEED, STEPS, None).succeeded().count("write");
+    for (at, how) in chosen(count).into_iter().map(|at| (at, "once")).chain([(1, "always")]) {
+        let run = child::work(SEED, STEPS, Some(&format!("write:{at}:short:{how}"))).succeeded();
+        child::verify(&run.data(), &run.acks(), SEED, Crash::Killed).unwrap();
+    }
+}

@@ -1,0 +1,69 @@
+//! Housekeeping: what is due in a store, such as expired rows, interrupted erases, and tenants that asked to be woken.
+
+use std::sync::Arc;
+
+use bailiwick_model::{Kind, Result, Tenant};
+use bailiwick_store::{Due, Promptness};
+
+use crate::errors;
+use crate::rows::internal::INTERNAL;
+use crate::rows::{self, needs_housekeeping};
+use crate::tenant::scope::Scope;
+use crate::tenant::store::Store;
+
+/// A kind of a tenant that is due. It does not reveal the tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DueTask {
+    due: Due,
+    now: u64,
+}
+
+/// The result of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskDone {
+    /// The number of expired rows that were removed.
+    Swept(u64),
+    /// The number of erases that were finished.
+    Erased(u64),
+}
+
+impl DueTask {
+    /// Returns a value that is the same whenever the same task is listed.
+    pub fn identity(&self) -> impl Eq + std::hash::Hash + use<> {
+        self.due
+    }
+}
+
+impl Store {
+    /// Lists what is due, the longest due first; at most `limit`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn due_tasks(&self, promptness: Promptness, limit: usize) -> Result<Vec<DueTask>> {
+        let now = self.clock.millis();
+        self.record_cache.forget_expired(now);
+        let dues = self.engine.due(now, promptness, limit).await.map_err(errors::read)?;
+        Ok(dues.into_iter().map(|due| DueTask { due, now }).collect())
+    }
+
+    /// Returns the tenant and the kind of a task that has more to do than remove rows. `None`: it has not, or the tenant was erased.
+    ///
+    /// # Errors
+    /// `StoreCorrupt` if the tenant's keys or its owner row are corrupt, and those of the store.
+    pub async fn tenant_of(self: &Arc<Self>, task: DueTask) -> Result<Option<(Kind, Scope, Tenant)>> {
+        let Some(kind) = rows::kind(task.due.kind).filter(|kind| needs_housekeeping(*kind)) else { return Ok(None) };
+        let owner = self.owner(task.due.tag).await?;
+        Ok(owner.map(|(scope, tenant)| (kind, scope, tenant)))
+    }
+
+    /// Runs a task.
+    ///
+    /// # Errors
+    /// Those of the store; then the task stays due.
+    pub async fn run_task(&self, task: DueTask) -> Result<TaskDone> {
+        if task.due.kind == INTERNAL {
+            return self.finish_erases(task.due.tag.0).await.map(TaskDone::Erased);
+        }
+        self.engine.sweep(task.due, task.now).await.map(TaskDone::Swept).map_err(errors::commit)
+    }
+}
