@@ -1,6 +1,6 @@
-//! What does not compile outside this crate. Every program that must fail stands after its twin, which differs in the one
-//! line that reaches around the scope and does compile: so it is that line that fails. Compiled by `cargo test --doc`; the
-//! error codes are checked by nightly compilers alone.
+//! Programs that must not compile outside this crate. Each follows a program that does compile; the two differ in the one line
+//! that reaches around the scope, so that line is what fails. `cargo test --doc` compiles them; only nightly compilers check the
+//! error codes.
 //!
 //! A store hands out scopes:
 //! ```
@@ -21,12 +21,12 @@
 //! fn reach(store: &Arc<Store>, tenant: &Tenant) { let _ = &store.keys; }
 //! ```
 //!
-//! A scope tells the time and leads to an access:
+//! A scope returns the time and an access:
 //! ```
 //! # use bailiwick_tenancy::{Access, Scope};
 //! fn reach(scope: Scope) { let _: Option<Access> = scope.at_hand(); }
 //! ```
-//! but what it is made of cannot be taken from it, nor a scope or an access be made of anything else:
+//! but its parts cannot be taken from it, and no other code can make a scope or an access:
 //! ```compile_fail,E0616
 //! # use bailiwick_tenancy::{Access, Scope};
 //! fn reach(scope: Scope) { let _ = scope.state; }
@@ -40,7 +40,7 @@
 //! fn reach(scope: Scope) { let _ = Access { ..scope.at_hand().unwrap() }; }
 //! ```
 //!
-//! A name is made by the access whose it is:
+//! Only an access can make a name, and only for its own tenant:
 //! ```
 //! # use {bailiwick_model::Kind, bailiwick_tenancy::{Access, Name}};
 //! fn reach(access: &Access) { let _: Name = access.name(Kind::Cache, b"key"); }

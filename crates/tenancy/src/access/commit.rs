@@ -165,7 +165,8 @@ impl Access {
             .map_err(|_| errors::corrupt())
     }
 
-    /// Opens a row. `None` if it belongs to another tenant, which cannot happen: a last check that raises an alarm.
+    /// Opens a row. Returns `None` and counts an alarm if the row belongs to another tenant. The seal makes that impossible; this is
+    /// the last check.
     pub(crate) fn open_row(&self, place: &Place, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
         let key = record_key(&self.keys.tag, place);
         let bound: [&[u8]; 2] = [&self.state.store.keys.store_id, &key];

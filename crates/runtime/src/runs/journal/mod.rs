@@ -55,7 +55,7 @@ pub(crate) struct Journal {
     pub(crate) name: Name,
     pub(crate) owner: Name,
     pub(crate) version: Version,
-    /// How often the run was taken over: 1 for the process that began it.
+    /// The epoch of the owner: 1 when the run begins, one more with each take-over.
     pub(crate) epoch: u64,
     pub(crate) end: End,
     pub(crate) expires_at: Option<u64>,

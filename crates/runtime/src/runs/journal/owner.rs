@@ -15,7 +15,7 @@ use crate::runs::events::damaged;
 pub(crate) struct Owner {
     #[serde(rename = "run")]
     pub(crate) run_id: String,
-    /// How often the run was taken over: 1 for the process that began it.
+    /// The epoch of the owner: 1 when the run begins, one more with each take-over.
     pub(crate) epoch: u64,
 }
 

@@ -1,10 +1,10 @@
-//! Leases: how a process sees, where several work on one store, that another one works at a run. A lease is a row that expires
-//! soon, and the process that works at the run writes it anew meanwhile. So it tells only which runs to leave alone: a former
-//! worker is fenced by the owner's record, which every commit checks.
+//! Leases show which process runs a run, when several processes share a store. A lease is a row that expires soon; the process
+//! that runs the run renews it. A lease tells other processes only which runs to leave alone: a former owner is fenced by the
+//! owner's record, which every commit checks.
 //!
-//! Where one process has the store to itself there are none: it works at every run that is worked at.
+//! With only one process there are no leases: it runs every run that is running.
 //!
-//! The bytes of the worker's process(16)
+//! A lease is the id of the process (16 bytes).
 
 use std::future::Future;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(crate) fn given_back(access: &Access, run_id: &str) -> Option<Change> {
     Some(Change::Delete { kind: KIND, area: Area::Record, name: lease_name(access, run_id), when: When::Any })
 }
 
-/// Which of these runs another process works at.
+/// Returns, for each run, whether another process is running it.
 ///
 /// # Errors
 /// Those of the store.
@@ -55,13 +55,13 @@ pub(crate) async fn held_elsewhere(access: &Access, run_ids: &[&str]) -> Result<
 
 /// The error for resuming such a run.
 pub(crate) fn elsewhere(run_id: &str) -> Error {
-    let message = "Another process is at work at this run. Follow it with runs.follow; if that process has died, resume the run once it \
+    let message = "Another process is running this run. Follow it with runs.follow; if that process has died, resume the run once it \
          is listed as interrupted, in a few seconds.";
     Error::run_busy(message, run_id, RunStatus::Running.name())
 }
 
 impl Runs<'_> {
-    /// Which of these runs a process works at, this one or another.
+    /// Returns, for each run, whether a process is running it: this one or another.
     ///
     /// # Errors
     /// Those of the store.
