@@ -253,7 +253,10 @@ const cases: Record<string, Record<string, readonly Case[]>> = {
       ...(['threadId', 'actor'] as const).map((field) => asked(field, [...notText, ...empty])),
       asked('tenant', [[5, 'a resourceId or a tenant']]),
       asked('signal', notSignal),
-      asked('limits', [...notOptions, [{ maxStep: 1 }, 'limits has no "maxStep"; known are maxSteps,']]),
+      asked('limits', [
+        ...notOptions,
+        [{ maxStep: 1 }, 'limits: there is no option "maxStep". Did you mean "maxSteps"?'],
+      ]),
       asked(
         'limits.maxSteps',
         [

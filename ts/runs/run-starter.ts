@@ -187,7 +187,9 @@ function readRequest(given: string | QueryRequest, specialist: string | undefine
     throw new InvalidInputError(`runSpecialist takes the name of a specialist, not ${wordOf(specialist)}.`)
   }
   const request: QueryRequest = typeof given === 'string' ? { prompt: given } : given
-  if (typeof request !== 'object' || request === null) throw withoutPrompt()
+  if (typeof request !== 'object' || request === null) {
+    throw new InvalidInputError(`The request must be a prompt or { prompt, … }, not ${wordOf(request)}.`)
+  }
   const { prompt, threadId, tenant, actor, signal, limits } = readOptions(request, requestChecks, 'The request')
   if (prompt === undefined) throw withoutPrompt()
   const text = jsonText(

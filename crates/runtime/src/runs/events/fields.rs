@@ -180,7 +180,7 @@ impl DecisionShown {
     }
 }
 
-/// An approval as events show it.
+/// An approval as events show it. Of one whose input was nested too deeply, earlier versions stored the id alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ApprovalShown {
@@ -189,13 +189,18 @@ pub(crate) struct ApprovalShown {
     run_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thread_id: Option<String>,
-    status: String,
-    subject: SubjectShown,
-    subject_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<SubjectShown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     requested_by: Option<String>,
-    created_at: u64,
-    expires_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
 }
 
 /// What an approval is about.
@@ -207,6 +212,14 @@ enum SubjectShown {
 }
 
 impl ApprovalShown {
+    /// About how many bytes its input has.
+    pub(super) fn weight(&self) -> u64 {
+        match &self.subject {
+            Some(SubjectShown::Tool { input, .. }) => input.weight(),
+            _ => 0,
+        }
+    }
+
     /// An approval as it is now.
     ///
     /// # Errors
@@ -216,19 +229,19 @@ impl ApprovalShown {
             approval_id: approval.approval_id.clone(),
             run_id: approval.context.run_id.clone(),
             thread_id: approval.context.thread_id.clone(),
-            status: approval.status.name().to_owned(),
-            subject: match &approval.subject {
+            status: Some(approval.status.name().to_owned()),
+            subject: Some(match &approval.subject {
                 Subject::Tool { tool, input } => {
                     SubjectShown::Tool { tool: tool.clone(), input: json::parse(input, &json::Limits::default())? }
                 }
                 Subject::Plan { plan_id, plan_hash } => {
                     SubjectShown::Plan { plan_id: plan_id.clone(), plan_hash: plan_hash.clone() }
                 }
-            },
-            subject_hash: HEXLOWER.encode(&approval.subject_hash),
+            }),
+            subject_hash: Some(HEXLOWER.encode(&approval.subject_hash)),
             requested_by: approval.requested_by.clone(),
-            created_at: approval.created_at,
-            expires_at: approval.expires_at,
+            created_at: Some(approval.created_at),
+            expires_at: Some(approval.expires_at),
         })
     }
 }

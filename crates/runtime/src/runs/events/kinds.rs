@@ -120,7 +120,14 @@ impl Event {
             Self::ModelCompleted(_, answer) => answer.parts.iter().map(Part::weight).sum(),
             Self::ToolCalled(called, _) => called.input.weight(),
             Self::ToolCompleted(completed) => completed.result.weight(),
-            Self::RunCompleted(completed, _) => completed.text.len() as u64 + completed.output.weight(),
+            Self::ApprovalRequested(requested, _) => requested.approval.weight(),
+            Self::RunSuspended(suspended) => suspended.approvals.iter().map(ApprovalShown::weight).sum(),
+            Self::RunCompleted(completed, cut_off) => {
+                completed.text.len() as u64 + completed.output.weight() + cut_off.weight()
+            }
+            Self::RunFailed(_, cut_off) | Self::RunLimited(_, cut_off) | Self::RunCancelled(_, cut_off) => {
+                cut_off.weight()
+            }
             _ => 0,
         }
     }
@@ -149,7 +156,7 @@ pub(crate) struct RunContext {
 
 /// What an agent begins with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub(crate) enum AgentBegun {
     /// A plan to run. With a call if another agent's model asked for that.
     Plan {
@@ -335,6 +342,12 @@ pub(crate) struct CutOff {
     pub(crate) lost: Usage,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) broken_off: Option<BrokenOff>,
+}
+
+impl CutOff {
+    fn weight(&self) -> u64 {
+        self.broken_off.iter().flat_map(|broken| &broken.parts).map(Part::weight).sum()
+    }
 }
 
 fn is_false(value: &bool) -> bool {

@@ -148,6 +148,34 @@ fn every_type_of_event_is_read_as_it_was_written() {
 }
 
 #[test]
+fn an_approval_that_was_stored_by_its_id_alone_is_read_and_written_as_it_was() {
+    for event in [
+        r#"{"type":"approval.requested","at":1,"agent":"a","approval":{"approvalId":"approval_a"}}"#,
+        r#"{"type":"run.suspended","at":1,"approvals":[{"approvalId":"approval_a"}]}"#,
+    ] {
+        let read = Entry::read(event.as_bytes(), b"").unwrap();
+        let mut written = Vec::new();
+        read.write_event(&mut written);
+        assert_eq!(String::from_utf8(written).unwrap(), event);
+    }
+}
+
+#[test]
+fn an_agent_whose_plan_or_task_cannot_be_read_is_refused() {
+    let event = br#"{"type":"agent.started","at":1,"agent":"a"}"#;
+    assert!(Entry::read(event, br#"{"role":"specialist","threaded":1}"#).is_ok());
+    for internal in [
+        r#"{"role":"executor","active":1,"plan":{"planId":"p"}}"#,
+        r#"{"role":"executor","active":1.5,"plan":{}}"#,
+        r#"{"role":"specialist","call":"c","active":null,"task":[]}"#,
+        r#"{"role":"specialist","task":[]}"#,
+        r#"{"role":"specialist","unknown":1}"#,
+    ] {
+        assert!(Entry::read(event, internal.as_bytes()).is_err(), "{internal}");
+    }
+}
+
+#[test]
 fn a_preview_is_not_stored_twice() {
     let result = parsed(r#"{"type":"rows","glimpse":"much"}"#);
     let completed = |reference: Option<&str>| {

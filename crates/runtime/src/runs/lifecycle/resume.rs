@@ -132,7 +132,10 @@ impl<'a> Runs<'a> {
             }
             let (owner, when) = self.next_owner(&access, &before, take_over).await?;
             let found = match replayed.take() {
-                Some((head, found)) if head.next == before.next && head.hash == before.hash => found,
+                // A process that runs it, or ran it until now, may have appended since.
+                Some((head, found)) if head.next == before.next && head.hash == before.hash => {
+                    found.read_on(&access).await?
+                }
                 _ => replay(&access, &before).await?,
             };
             if take_over == TakeOver::IfUnowned {

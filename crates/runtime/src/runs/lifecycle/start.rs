@@ -102,9 +102,10 @@ impl<'a> Runs<'a> {
             let prompt = std::slice::from_ref(&new.prompt);
             let thread = handle.threads().append_changes(&access, &new.thread_id, prompt, Appends::Prompt).await?;
             let Some((thread, base)) = thread else { return Err(contended()) };
-            let entries = new.entries(access.now(), base);
+            let now = access.now();
+            let entries = new.entries(now, base);
             let block = write(&NO_BLOCK, &entries);
-            let head = new.head(access.now(), created_micros, &block, entries.len());
+            let head = new.head(now, created_micros, &block, entries.len());
             let owner = Owner { run_id: new.run_id.clone(), epoch: 1 };
             let when = self.owner_condition(&access, &new.thread_id).await?;
             let (area, body, counted) = (Area::Record, head.write(), Some(block.len() as u64));

@@ -14,7 +14,7 @@ const SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 /// `InvalidInput` says which limit is wrong.
 pub(crate) fn read_limits(value: &Json) -> Result<RunLimits> {
     let mut limits = RunLimits::default();
-    let places = [
+    let mut places = [
         ("maxSteps", &mut limits.max_steps),
         ("maxToolCalls", &mut limits.max_tool_calls),
         ("maxTokens", &mut limits.max_tokens),
@@ -24,19 +24,18 @@ pub(crate) fn read_limits(value: &Json) -> Result<RunLimits> {
     let Some(members) = value.as_object() else {
         return Err(Error::invalid(format!("limits must be an object with any of {known}.")));
     };
-    if let Some((key, _)) = members.iter().find(|(key, _)| places.iter().all(|(name, _)| name != key)) {
-        return Err(Error::invalid(format!("limits has no {}; known are {known}.", shown(key))));
-    }
-    for (name, limit) in places {
-        *limit = match value.get(name) {
-            None => None,
-            Some(Json::Number(number)) if number.fract() == 0.0 && (1.0..=SAFE_INTEGER).contains(number) => {
+    for (key, value) in members {
+        let Some((name, limit)) = places.iter_mut().find(|(name, _)| name == key) else {
+            return Err(Error::invalid(format!("limits has no {}; known are {known}.", shown(key))));
+        };
+        **limit = match value {
+            Json::Number(number) if number.fract() == 0.0 && (1.0..=SAFE_INTEGER).contains(number) => {
                 Some(*number as u64)
             }
-            Some(Json::Number(number)) => {
+            Json::Number(number) => {
                 return Err(Error::invalid(format!("limits.{name} must be a positive whole number, not {number}.")));
             }
-            Some(_) => return Err(Error::invalid(format!("limits.{name} must be a positive whole number."))),
+            _ => return Err(Error::invalid(format!("limits.{name} must be a positive whole number."))),
         };
     }
     Ok(limits)

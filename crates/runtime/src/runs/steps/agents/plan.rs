@@ -9,7 +9,7 @@ use crate::plans::{Plan, PlanStatus};
 use crate::retry::{ATTEMPTS, contended};
 use crate::runs::agents::unfenced;
 use crate::runs::driver::{Driver, Stop};
-use crate::runs::events::{AgentBegun, Event, PlanBegun, PlanSaved};
+use crate::runs::events::{AgentBegun, Event, PlanBegun, PlanSaved, damaged};
 use crate::runs::state::{Answer, Consent, Frame, PlanStage, step_refs, step_results};
 use crate::runs::steps::approval::withdraw_waiting;
 use crate::runs::steps::tools::problem_of_host;
@@ -141,7 +141,7 @@ async fn flush_with_status(run: &mut Driver<'_>, plan_id: &str, hash: &str, stat
 pub(in crate::runs::steps) async fn leave_executor(run: &mut Driver<'_>) -> Result<(), Stop> {
     withdraw_waiting(run).await?;
     let Some(frame) = run.state.frames.last() else { return Ok(()) };
-    let Some(stage) = frame.plan.clone() else { return Ok(()) };
+    let Some(stage) = frame.plan.clone() else { return Err(damaged().into()) };
     let failed = frame.has_failed();
     let status = if failed { PlanStatus::Failed } else { PlanStatus::Completed };
     let mut answer = plan_answer(&stage, status.name(), Some(step_results(frame)));

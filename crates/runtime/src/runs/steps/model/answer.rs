@@ -9,7 +9,7 @@ use super::ANSWER_BYTES;
 use super::collected::Collected;
 use super::parts::answer_parts;
 use crate::runs::driver::{Driver, Stop, failed};
-use crate::runs::events::{Event, FailureCode, FinishReason, ModelAnswer, ModelCompleted, text_of};
+use crate::runs::events::{Entry, Event, FailureCode, FinishReason, ModelAnswer, ModelCompleted, text_of};
 use crate::runs::host::{Ask, Reply, host_gone};
 use crate::runs::state::has_calls;
 use crate::runs::steps::agents::plan;
@@ -24,6 +24,9 @@ pub(super) async fn note(run: &mut Driver<'_>, model: &str, mut collected: Colle
     };
     let message_id = std::mem::take(&mut collected.message_id);
     let warnings = std::mem::take(&mut collected.warnings);
+    // Of answers that broke off before, nothing is shown any more. The time of a check by the host is not the run's.
+    run.broken.supersede();
+    let (at, active) = (run.now(), run.active_ms());
     ahead_of(collected.bytes.sum()).await;
     let (parts, unread) = answer_parts(collected, &run.state, Some(finish.reason));
     let (mut output, mut correction, mut wrong) = (None, None, None);
@@ -41,11 +44,12 @@ pub(super) async fn note(run: &mut Driver<'_>, model: &str, mut collected: Colle
         }
     }
     let (model, usage, finish_reason) = (model.to_owned(), finish.usage, finish.reason);
-    let (active, lost) = (run.active_ms(), run.broken.lost());
-    run.note(Event::ModelCompleted(
+    let lost = run.broken.lost();
+    let event = Event::ModelCompleted(
         ModelCompleted { model, usage, finish_reason, warnings },
         ModelAnswer { message_id, active, lost, output, correction, parts, unread },
-    ))?;
+    );
+    run.note_entry(Entry::new(at, event).about(run.state.agent()))?;
     wrong.map_or(Ok(()), |problem| Err(failed(FailureCode::OutputInvalid, &problem)))
 }
 

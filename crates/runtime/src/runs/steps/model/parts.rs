@@ -58,6 +58,11 @@ impl BrokenAnswers {
         self.said = Some(BrokenOff { agent, message_id, parts, unread });
     }
 
+    /// Forgets the text: another answer is complete. The tokens count all the same.
+    pub(super) fn supersede(&mut self) {
+        self.said = None;
+    }
+
     /// The tokens, for the entry of another answer.
     pub(super) fn lost(&mut self) -> Usage {
         self.said = None;
