@@ -88,7 +88,7 @@ describe('the rule that nothing is called while shared memory is read', () => {
     ['ts/native/bridge.ts', 'this.#addon.drain(this.#environment, slab, 1)'],
     ['ts/native/bridge.ts', 'addon.take(environment, token, target)'],
     ['ts/native/other.ts', 'addon.resolveAtHand(environment, 1, slab)'],
-    ['ts/native/shared-memory.ts', "import { quietly } from '../runtime/guard.ts'"],
+    ['ts/native/shared-memory.ts', "import { quietly } from '../common/quietly.ts'"],
     ['ts/native/shared-memory.ts', 'fetch(most: number, each: (letter: FetchedEntry) => void): void {'],
   ])('the structure check refuses %s with %s', (file, source) => {
     expect(problemsOf(file, source)).toHaveLength(1)
