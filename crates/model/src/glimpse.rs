@@ -69,7 +69,7 @@ pub fn glimpse(content: Content<'_>, options: &Options) -> String {
             None => shape_summary(value, bytes, options.first),
         },
         Content::Text(text) => text_summary(vec![], text, bytes),
-        Content::Bytes { byte_length, media_type } => object([
+        Content::Bytes { byte_length, media_type } => Json::from([
             ("bytes", Json::Number(byte_length as f64)),
             ("mediaType", Json::String(cut(media_type, KEY_BYTES))),
         ]),
@@ -276,10 +276,6 @@ fn count(number: usize) -> Json {
 
 fn member(key: &str, value: Json) -> (String, Json) {
     (key.to_owned(), value)
-}
-
-fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
-    Json::Object(members.into_iter().map(|(key, value)| member(key, value)).collect())
 }
 
 /// A set of JSON types.

@@ -121,12 +121,12 @@ fn kind(what: Ask) -> u8 {
 /// The reply to a request that was not posted: `{ message, code, retryable }`.
 fn refusal(error: &Error) -> Vec<u8> {
     let may_pass = matches!(error, Error::TooMuchInFlight { limit, call, .. } if call <= limit);
-    let members = [
+    let told = Json::from([
         ("message", Json::String(error.to_string())),
         ("code", Json::from(error.code())),
         ("retryable", Json::Bool(may_pass)),
-    ];
-    json::write(&Json::Object(members.map(|(name, value)| (name.to_owned(), value)).into())).into_bytes()
+    ]);
+    json::write(&told).into_bytes()
 }
 
 impl Callbacks for Host {

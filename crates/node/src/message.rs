@@ -1,6 +1,6 @@
 //! The bytes of calls and answers. Numbers are little-endian; a text or byte string is its `u32` length and its bytes.
 
-use bailiwick_model::{Error, Result};
+use bailiwick_model::{Error, Result, json};
 
 /// Reads a call's arguments in order.
 pub(crate) struct Reader<'a> {
@@ -28,13 +28,9 @@ impl<'a> Reader<'a> {
         if number.is_nan() {
             return Ok(None);
         }
-        if number.fract() == 0.0 && (0.0..=9_007_199_254_740_991.0).contains(&number) {
-            Ok(Some(number as u64))
-        } else {
-            Err(Error::invalid(format!(
-                "{name} must be a whole number, at least 0 and at most 2^53 - 1, not {number}."
-            )))
-        }
+        json::whole(number).map(Some).ok_or_else(|| {
+            Error::invalid(format!("{name} must be a whole number, at least 0 and at most 2^53 - 1, not {number}."))
+        })
     }
 
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8]> {

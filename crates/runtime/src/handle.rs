@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bailiwick_model::json::SAFE_INTEGER;
 use bailiwick_model::spec::{Limits, Retention, RunLimits};
 use bailiwick_model::tenant::Tenant;
 use bailiwick_model::{Error, Json, Kind, Result};
@@ -17,9 +18,6 @@ const SMALL_TEXT: usize = 64 << 10;
 const ELEMENT_BYTES: u64 = size_of::<Json>() as u64;
 const KEY_BYTES: u64 = size_of::<String>() as u64;
 const OPENED_BYTES: u64 = 4 * ELEMENT_BYTES;
-
-/// The largest number of milliseconds that JavaScript can count with.
-const SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// See the module's text. Cheap to make: no I/O happens before it is used.
 #[derive(Clone)]
@@ -161,10 +159,8 @@ impl TenantHandle {
     /// As [`TenantHandle::usage`].
     pub async fn usage_json(&self) -> Result<Json> {
         let kind = |(kind, count): (Kind, Count)| {
-            let count = Json::Object(vec![
-                ("items".to_owned(), Json::Number(count.items as f64)),
-                ("bytes".to_owned(), Json::Number(count.bytes as f64)),
-            ]);
+            let (items, bytes) = (Json::Number(count.items as f64), Json::Number(count.bytes as f64));
+            let count = Json::from([("items", items), ("bytes", bytes)]);
             (kind.name().to_owned(), count)
         };
         Ok(Json::Object(self.usage().await?.into_iter().map(kind).collect()))

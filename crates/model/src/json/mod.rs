@@ -78,6 +78,11 @@ impl Json {
         }
     }
 
+    /// The number as [`whole`] reads it, if this is one.
+    pub fn as_whole(&self) -> Option<u64> {
+        self.as_f64().and_then(whole)
+    }
+
     /// The truth value, if this is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
@@ -108,6 +113,28 @@ impl Json {
             Self::Array(_) => "array",
             Self::Object(_) => "object",
         }
+    }
+}
+
+/// The largest whole number that JavaScript counts with exactly: 2^53 - 1.
+pub const SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// Returns a number as a whole one from 0 to [`SAFE_INTEGER`]. `None` if it is anything else.
+///
+/// ```
+/// use bailiwick_model::json::whole;
+///
+/// assert_eq!([0.0, 1e15, 1.5, -1.0, f64::NAN].map(whole), [Some(0), Some(1_000_000_000_000_000), None, None, None]);
+/// assert_eq!([9_007_199_254_740_991.0, 9_007_199_254_740_992.0].map(whole), [Some((1 << 53) - 1), None]);
+/// ```
+pub fn whole(number: f64) -> Option<u64> {
+    (number.fract() == 0.0 && (0.0..=SAFE_INTEGER as f64).contains(&number)).then_some(number as u64)
+}
+
+/// An object of these members, in this order. The keys must differ.
+impl<const N: usize> From<[(&str, Json); N]> for Json {
+    fn from(members: [(&str, Self); N]) -> Self {
+        Self::Object(members.map(|(key, value)| (key.to_owned(), value)).into())
     }
 }
 

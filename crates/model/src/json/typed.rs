@@ -27,11 +27,8 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
 use super::parse::ValueSeed;
-use super::{Json, Limits, MAX_DEPTH, parse};
+use super::{Json, Limits, MAX_DEPTH, SAFE_INTEGER, parse};
 use crate::{Error, Result};
-
-/// The largest whole number that JavaScript can count with.
-const SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
 /// Reads a value of this type from one JSON text.
 ///
@@ -118,7 +115,9 @@ impl<'de> Deserializer<'de> for Json {
         match self {
             Self::Null => visitor.visit_unit(),
             Self::Bool(value) => visitor.visit_bool(value),
-            Self::Number(number) if number.fract() != 0.0 || number.abs() > SAFE_INTEGER => visitor.visit_f64(number),
+            Self::Number(number) if number.fract() != 0.0 || number.abs() > SAFE_INTEGER as f64 => {
+                visitor.visit_f64(number)
+            }
             Self::Number(number) if number < 0.0 => visitor.visit_i64(number as i64),
             Self::Number(number) => visitor.visit_u64(number as u64),
             Self::String(text) => visitor.visit_string(text),

@@ -4,7 +4,7 @@ use data_encoding::{BASE64, HEXLOWER};
 
 use super::hash::Hash;
 use super::note::{NoteSigner, NoteVerifier};
-use super::record::{number, read_number};
+use super::record::number;
 use super::tree::MAX_SIZE;
 use crate::Result;
 use crate::json::Json;
@@ -64,7 +64,7 @@ impl Checkpoint {
     pub fn from_json(value: &Json) -> Option<Self> {
         Some(Self {
             note: value.get("note")?.as_str()?.to_owned(),
-            size: read_number(value.get("size")?)?,
+            size: value.get("size")?.as_whole()?,
             root: read_hash(value.get("rootHash")?)?,
         })
     }

@@ -3,7 +3,6 @@
 use data_encoding::HEXLOWER;
 
 use super::hash::{Hash, Opening, leaf_data, leaf_hash};
-use super::tree::MAX_SIZE;
 use crate::json::{self, Json};
 
 /// What was decided.
@@ -43,7 +42,7 @@ impl Decision {
 /// A record of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalRecord {
-    /// The number of its leaf, from 0. At most [`MAX_SIZE`].
+    /// The number of its leaf, from 0. At most [`MAX_SIZE`](super::tree::MAX_SIZE).
     pub sequence: u64,
     /// The approval that was decided.
     pub approval_id: String,
@@ -57,7 +56,7 @@ pub struct ApprovalRecord {
     pub subject_hash: Hash,
     /// Who asked.
     pub requested_by: Option<String>,
-    /// When it was asked, in epoch milliseconds. At most [`MAX_SIZE`], as the other time.
+    /// When it was asked, in epoch milliseconds. At most [`MAX_SIZE`](super::tree::MAX_SIZE), as the other time.
     pub requested_at: u64,
     /// When it was decided, in epoch milliseconds.
     pub decided_at: u64,
@@ -97,7 +96,7 @@ impl ApprovalRecord {
             return None;
         }
         Some(Self {
-            sequence: read_number(value.get("sequence")?)?,
+            sequence: value.get("sequence")?.as_whole()?,
             approval_id: read_text(value.get("approvalId")?)?,
             decision: Decision::from_name(value.get("decision")?.as_str()?)?,
             actor: match value.get("actor")? {
@@ -107,8 +106,8 @@ impl ApprovalRecord {
             reason: read_optional(value.get("reason"))?,
             subject_hash: HEXLOWER.decode(value.get("subjectHash")?.as_str()?.as_bytes()).ok()?.try_into().ok()?,
             requested_by: read_optional(value.get("requestedBy"))?,
-            requested_at: read_number(value.get("requestedAt")?)?,
-            decided_at: read_number(value.get("decidedAt")?)?,
+            requested_at: value.get("requestedAt")?.as_whole()?,
+            decided_at: value.get("decidedAt")?.as_whole()?,
         })
     }
 
@@ -142,10 +141,4 @@ fn text(value: &str) -> Json {
 /// A number that JSON holds exactly.
 pub(super) fn number(value: u64) -> Json {
     Json::Number(value as f64)
-}
-
-/// What [`number`] was given, if it was at most [`MAX_SIZE`].
-pub(super) fn read_number(value: &Json) -> Option<u64> {
-    let number = value.as_f64()?;
-    (number.fract() == 0.0 && (0.0..=MAX_SIZE as f64).contains(&number)).then_some(number as u64)
 }

@@ -3,9 +3,7 @@
 use super::issues::{Issues, path_at, path_to};
 use super::messages;
 use crate::Json;
-
-/// The largest whole number that JavaScript holds exactly.
-const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+use crate::json::SAFE_INTEGER;
 
 /// Reads one value at a path.
 pub(super) type Read<T> = fn(&Json, &str, &mut Issues) -> Option<T>;
@@ -109,7 +107,7 @@ pub(super) fn positive_integer(json: &Json) -> Option<u64> {
 /// A whole number that JavaScript holds exactly.
 pub(super) fn integer(json: &Json) -> Option<i64> {
     let number = json.as_f64()?;
-    (number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER).then_some(number as i64)
+    (number.fract() == 0.0 && number.abs() <= SAFE_INTEGER as f64).then_some(number as i64)
 }
 
 /// Any object; else `message`.

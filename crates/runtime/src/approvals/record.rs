@@ -193,8 +193,7 @@ fn read_text(stored: &Json, key: &str) -> Option<String> {
 }
 
 fn read_number(stored: &Json, key: &str) -> Option<u64> {
-    let number = stored.get(key)?.as_f64()?;
-    (number.fract() == 0.0 && (0.0..=9_007_199_254_740_991.0).contains(&number)).then_some(number as u64)
+    stored.get(key)?.as_whole()
 }
 
 fn read_hash(value: &Json) -> Option<Hash> {

@@ -234,7 +234,7 @@ fn introduction(agent: &AgentSpec, topology: &Topology) -> String {
 }
 
 fn offered(name: &str, description: &str, input_schema: Json) -> Json {
-    object([("name", Json::from(name)), ("description", Json::from(description)), ("inputSchema", input_schema)])
+    Json::from([("name", Json::from(name)), ("description", Json::from(description)), ("inputSchema", input_schema)])
 }
 
 /// A route as its model sees it: a tool.
@@ -258,8 +258,8 @@ fn route_schema(role: AgentRole) -> Json {
         "planId" => "The id of the plan.",
         _ => "What is to be done, with everything that must be known for it.",
     };
-    let text = object([("type", Json::from("string")), ("description", Json::from(description))]);
-    object([
+    let text = Json::from([("type", Json::from("string")), ("description", Json::from(description))]);
+    Json::from([
         ("type", Json::from("object")),
         ("properties", Json::Object(vec![member(property, text)])),
         ("required", Json::Array(vec![Json::from(property)])),
@@ -286,19 +286,19 @@ fn planner_rules(topology: &Topology) -> String {
 
 /// The schema of a planner's answer.
 fn plan_schema(agent: &AgentSpec, topology: &Topology) -> Json {
-    let text = || object([("type", Json::from("string"))]);
+    let text = || Json::from([("type", Json::from("string"))]);
     let names = plan_tools(topology).map(|tool| Json::from(tool.name.as_str())).collect();
-    let tool = object([("type", Json::from("string")), ("enum", Json::Array(names))]);
-    let list = |items: Json| object([("type", Json::from("array")), ("items", items)]);
+    let tool = Json::from([("type", Json::from("string")), ("enum", Json::Array(names))]);
+    let list = |items: Json| Json::from([("type", Json::from("array")), ("items", items)]);
     let required = |names: &[&str]| Json::Array(names.iter().map(|name| Json::from(*name)).collect());
-    let step = object([
+    let step = Json::from([
         ("type", Json::from("object")),
         (
             "properties",
-            object([
+            Json::from([
                 ("id", text()),
                 ("tool", tool),
-                ("input", object([("type", Json::from("object"))])),
+                ("input", Json::from([("type", Json::from("object"))])),
                 ("dependsOn", list(text())),
                 ("note", text()),
             ]),
@@ -312,7 +312,11 @@ fn plan_schema(agent: &AgentSpec, topology: &Topology) -> Json {
         properties.push(member("details", details));
         needed.push("details");
     }
-    object([("type", Json::from("object")), ("properties", Json::Object(properties)), ("required", required(&needed))])
+    Json::from([
+        ("type", Json::from("object")),
+        ("properties", Json::Object(properties)),
+        ("required", required(&needed)),
+    ])
 }
 
 fn settings(settings: &ModelSettings) -> Vec<(String, Json)> {
@@ -326,11 +330,6 @@ fn settings(settings: &ModelSettings) -> Vec<(String, Json)> {
 
 fn member(key: &str, value: Json) -> (String, Json) {
     (key.to_owned(), value)
-}
-
-/// An object of these members.
-fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
-    Json::Object(members.into_iter().map(|(key, value)| member(key, value)).collect())
 }
 
 /// The error when no agent handles `query`.

@@ -109,7 +109,7 @@ impl HostFailure {
             code: text("code"),
             message: text("message"),
             retryable: told.get("retryable").and_then(Json::as_bool).unwrap_or(false),
-            retry_after_ms: told.get("retryAfterMs").and_then(|after| json::from_value(after.clone()).ok()),
+            retry_after_ms: told.get("retryAfterMs").and_then(Json::as_whole),
         }
     }
 }

@@ -22,8 +22,6 @@ const MOST_MESSAGES: usize = 1000;
 const MOST_PARTS: usize = 1024;
 /// The longest text that names somebody or something.
 const LABEL_BYTES: usize = 256;
-/// The largest whole number that JavaScript can count with.
-const SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
 /// A message's id as bytes.
 pub(crate) type MessageId = [u8; 20];
@@ -219,7 +217,7 @@ pub(crate) fn new_message(message: &Json, path: &str, now: u64) -> Result<NewMes
         _ => return Err(wrong(&parts_path, "must be an array of at most 1024 parts")),
     }
     let created_at = fields.get("createdAt").cloned().unwrap_or(Json::Number(now as f64));
-    if !created_at.as_f64().is_some_and(|at| at.fract() == 0.0 && (0.0..=SAFE_INTEGER).contains(&at)) {
+    if created_at.as_whole().is_none() {
         return Err(wrong(&fields.path("createdAt"), "must be a time in whole epoch milliseconds"));
     }
     let mut members = format!(

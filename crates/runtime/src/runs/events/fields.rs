@@ -91,13 +91,12 @@ pub(crate) struct ReferencedResult {
 impl ReferencedResult {
     /// The same as a tree.
     pub(crate) fn into_json(self) -> Json {
-        let members = [
+        Json::from([
             ("reference", Json::String(self.reference)),
             ("type", Json::String(self.type_name)),
             ("byteLength", Json::Number(self.byte_length as f64)),
             (PREVIEW, self.glimpse),
-        ];
-        Json::Object(members.map(|(key, value)| (key.to_owned(), value)).into())
+        ])
     }
 }
 

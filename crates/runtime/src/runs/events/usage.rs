@@ -2,12 +2,9 @@
 
 use std::fmt;
 
-use bailiwick_model::json::Json;
+use bailiwick_model::json::{Json, SAFE_INTEGER};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-/// As many as JavaScript can count: what is more is cut off there.
-const MOST: u64 = (1 << 53) - 1;
 
 /// Tokens of one model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,11 +22,11 @@ pub(crate) struct TokenUsage {
     reasoning_tokens: u64,
 }
 
-/// A whole number from 0 on, cut off at [`MOST`].
+/// A whole number from 0 on, cut off at [`SAFE_INTEGER`].
 fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let number = f64::deserialize(deserializer)?;
     if number >= 0.0 && number.fract() == 0.0 {
-        Ok(number.min(MOST as f64) as u64)
+        Ok(number.min(SAFE_INTEGER as f64) as u64)
     } else {
         Err(serde::de::Error::custom("a count of tokens must be a whole number from 0 on"))
     }
@@ -58,7 +55,7 @@ impl TokenUsage {
         for (field, count) in usage.counts() {
             match value.get(field) {
                 None | Some(Json::Null) => {}
-                Some(Json::Number(number)) if *number >= 0.0 => *count = (*number).min(MOST as f64) as u64,
+                Some(Json::Number(number)) if *number >= 0.0 => *count = (*number).min(SAFE_INTEGER as f64) as u64,
                 Some(Json::Number(_)) => wrong = Some(format!("usage.{field} must not be negative; it counts as 0")),
                 Some(other) => {
                     let found = super::type_with_article(other);
@@ -91,7 +88,7 @@ impl Usage {
     /// Adds tokens of one model.
     pub(crate) fn add(&mut self, model: &str, usage: TokenUsage) {
         match self.0.iter_mut().find(|(name, _)| name == model) {
-            Some((_, sum)) => *sum = sum.with(usage, |one, other| one.saturating_add(other).min(MOST)),
+            Some((_, sum)) => *sum = sum.with(usage, |one, other| one.saturating_add(other).min(SAFE_INTEGER)),
             None => self.0.push((model.to_owned(), usage)),
         }
     }
@@ -154,7 +151,7 @@ impl<'de> Visitor<'de> for InOrder {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, TokenUsage, Usage};
+    use super::{SAFE_INTEGER, TokenUsage, Usage};
     use bailiwick_model::json;
 
     fn read(text: &str) -> bailiwick_model::Result<TokenUsage> {
@@ -181,7 +178,7 @@ mod tests {
             (r#"{"inputTokens":7,"outputTokens":null,"cost":[1]}"#, 7, false),
             (r#"{"inputTokens":-1,"outputTokens":5}"#, 5, true),
             (r#"{"inputTokens":"12","outputTokens":1.9}"#, 1, true),
-            (r#"{"inputTokens":1e300}"#, MOST, false),
+            (r#"{"inputTokens":1e300}"#, SAFE_INTEGER, false),
         ] {
             let value = json::parse(told.as_bytes(), &json::Limits::default()).unwrap();
             let (usage, wrong) = TokenUsage::of_provider(&value);

@@ -1,7 +1,7 @@
 //! The start of a run: its ids, its place on its thread, its first commit.
 
 use bailiwick_model::base32::prefixed_id;
-use bailiwick_model::json::Json;
+use bailiwick_model::json::{Json, SAFE_INTEGER};
 use bailiwick_model::spec::{AgentRole, RunLimits};
 use bailiwick_model::{Error, Issue, Result};
 use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, When};
@@ -171,7 +171,7 @@ impl<'a> Runs<'a> {
     /// When the rows of an unfinished run expire that are written now.
     pub(super) fn unfinished_until(self, access: &Access) -> Result<Option<u64>> {
         let kept = self.handle.retention_ms(KIND).map(|ttl| ttl.saturating_add(UNFINISHED_MS));
-        expiry(access.now(), kept.map(|ttl| ttl.min((1 << 53) - 1)))
+        expiry(access.now(), kept.map(|ttl| ttl.min(SAFE_INTEGER)))
     }
 }
 

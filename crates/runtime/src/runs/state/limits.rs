@@ -5,9 +5,6 @@ use bailiwick_model::names::shown;
 use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Error, Result};
 
-/// The largest whole number that JavaScript can count with.
-const SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
-
 /// Reads `{ maxSteps?, … }`: positive whole numbers.
 ///
 /// # Errors
@@ -28,15 +25,11 @@ pub(crate) fn read_limits(value: &Json) -> Result<RunLimits> {
         let Some((name, limit)) = places.iter_mut().find(|(name, _)| name == key) else {
             return Err(Error::invalid(format!("limits has no {}; known are {known}.", shown(key))));
         };
-        **limit = match value {
-            Json::Number(number) if number.fract() == 0.0 && (1.0..=SAFE_INTEGER).contains(number) => {
-                Some(*number as u64)
-            }
-            Json::Number(number) => {
-                return Err(Error::invalid(format!("limits.{name} must be a positive whole number, not {number}.")));
-            }
-            _ => return Err(Error::invalid(format!("limits.{name} must be a positive whole number."))),
-        };
+        **limit = value.as_whole().filter(|most| *most > 0);
+        if limit.is_none() {
+            let found = value.as_f64().map(|number| format!(", not {number}")).unwrap_or_default();
+            return Err(Error::invalid(format!("limits.{name} must be a positive whole number{found}.")));
+        }
     }
     Ok(limits)
 }

@@ -55,6 +55,5 @@ pub(crate) fn results_message(message_id: &str, parts: &[ResultPart<'_>], at: u6
 
 /// The parts of a text.
 pub(crate) fn text_parts(text: &str) -> Json {
-    let members = [("type", "text"), ("text", text)].map(|(key, value)| (key.to_owned(), Json::from(value)));
-    Json::Array(vec![Json::Object(members.into())])
+    Json::Array(vec![Json::from([("type", Json::from("text")), ("text", Json::from(text))])])
 }

@@ -75,7 +75,7 @@ fn results<'a>(frame: &Frame, steps: impl Iterator<Item = &'a str>) -> Result<Re
         let done = frame.calls.iter().find(|other| other.call_id == format!("{prefix}{step}"));
         let kept = done.and_then(|call| {
             let result = &call.done.as_ref()?.result;
-            let bytes = result.get("byteLength").and_then(|bytes| json::from_value(bytes.clone()).ok());
+            let bytes = result.get("byteLength").and_then(Json::as_whole);
             Some((result.get("reference")?.as_str()?.to_owned(), bytes.unwrap_or(u64::MAX)))
         });
         results.insert(step, kept.ok_or_else(|| format!("The step {step} has no result."))?);
