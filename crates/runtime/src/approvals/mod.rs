@@ -24,11 +24,12 @@ pub use ledger::{Problem, VerifyReport};
 use record::damaged;
 pub use record::{Approval, ApprovalStatus};
 use settle::{Settlement, find, pending_list};
+pub(crate) use subject::INPUT_BYTES;
 pub use subject::{ApprovalContext, Question, Subject};
 
 const PREFIX: &str = "approval_";
 /// How long an approval waits for a decision by default: 7 days.
-const PENDING_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+pub(crate) const PENDING_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// The longest name of an actor or of who asked, in bytes of UTF-8.
 const ACTOR_BYTES: usize = 1024;
 /// The longest reason, in bytes of UTF-8.

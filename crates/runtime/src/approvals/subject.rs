@@ -6,7 +6,7 @@ use bailiwick_model::{Error, Result, names};
 use bailiwick_tenancy::Access;
 
 /// The largest input of a tool that can be asked about, in bytes of RFC 8785 JSON.
-const INPUT_BYTES: usize = 1 << 20;
+pub(crate) const INPUT_BYTES: usize = 1 << 20;
 
 /// What is asked about, as the caller names it.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,6 +18,7 @@ use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, List, Name,
 use super::Threads;
 use super::head::{FOR_EVER, Head, damaged, head_name, journal_name, read_names, take_u64, write_names};
 use crate::leftover;
+use crate::retry::ATTEMPTS;
 
 const DEAD: u8 = 1;
 /// How many journals of others one deletion looks at.
@@ -79,7 +80,7 @@ impl Threads<'_> {
     /// `ThreadBusy` if others keep writing it, and those of the store.
     pub async fn delete(self, thread_id: &str) -> Result<bool> {
         let Some(access) = self.handle.existing().await? else { return Ok(false) };
-        for _ in 0..super::ATTEMPTS {
+        for _ in 0..ATTEMPTS {
             let Some((record, head)) = super::read_head(&access, thread_id).await? else { return Ok(false) };
             let (run, unowned) = self.handle.runs().thread_owner(&access, thread_id).await?;
             if let Some(run_id) = run {

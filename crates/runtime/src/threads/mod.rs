@@ -20,6 +20,7 @@ use bailiwick_tenancy::{
 use crate::handle::{TenantHandle, expiry};
 use crate::page::Page;
 use crate::references::all_there;
+use crate::retry::ATTEMPTS;
 pub(crate) use context::{Appends, history, names_files, prompt_message};
 use conversation::{Answers, BYTES_A_READ, MESSAGES_A_READ};
 use head::{FOR_EVER, Head, head_name, journal_name};
@@ -28,8 +29,6 @@ use message::{NewMessage, files, is_label, message_id, message_json, parse_messa
 
 /// What an id of a reference begins with.
 const REFERENCE: &[u8] = b"\"ref_";
-/// How often a change is tried again when others change the same thread.
-const ATTEMPTS: usize = 16;
 
 /// The threads of a tenant.
 #[derive(Clone, Copy)]

@@ -18,6 +18,7 @@ use bailiwick_tenancy::{
 
 use crate::handle::{TenantHandle, expiry};
 use crate::page::Page;
+use crate::retry::ATTEMPTS;
 pub use block::HostEvent;
 use buffer::{Buffer, EVENTS_A_BLOCK, Next};
 
@@ -31,7 +32,6 @@ const TRIMMED_PART: u64 = 10;
 const MOST_TRIMMED: usize = 900;
 /// How many blocks are read at once.
 const BLOCKS_A_READ: usize = 16;
-const ATTEMPTS: usize = 16;
 
 /// Events for a follower.
 pub struct TracePage {

@@ -67,9 +67,7 @@ impl Driver<'_> {
     /// As [`Driver::flush`].
     pub(crate) async fn try_commit(&mut self, block: Block, others: Vec<Change>, limits: &Limits) -> Result<bool> {
         let (hash, bytes) = (block.hash, block.bytes);
-        let mut changes = self.journal.appended(block.body);
-        changes.extend(self.kept.changes(&self.access)?);
-        changes.extend(others);
+        let changes = self.changes(block.body, others)?;
         match self.access.commit(changes, limits, Durability::Sync).await? {
             Committed::Done => {
                 self.committed(hash, bytes);
@@ -81,6 +79,17 @@ impl Driver<'_> {
                 Ok(false)
             }
         }
+    }
+
+    /// The changes of a commit: a block of what is pending, the references that it keeps, and others behind them.
+    ///
+    /// # Errors
+    /// As [`Driver::flush`].
+    pub(crate) fn changes(&self, block: Vec<u8>, others: Vec<Change>) -> Result<Vec<Change>> {
+        let mut changes = self.journal.appended(block);
+        changes.extend(self.kept.changes(&self.access)?);
+        changes.extend(others);
+        Ok(changes)
     }
 
     /// To be called when a block with everything that is pending is in the store.

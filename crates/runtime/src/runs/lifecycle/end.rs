@@ -83,9 +83,7 @@ pub(crate) async fn end(run: &mut Driver<'_>, last: Event) -> Result<()> {
 /// written.
 async fn commit_withdrawing(run: &mut Driver<'_>, ids: &[&str], block: Block, others: Vec<Change>) -> Result<bool> {
     let (hash, bytes) = (block.hash, block.bytes);
-    let mut changes = run.journal.appended(block.body);
-    changes.extend(run.kept.changes(&run.access)?);
-    changes.extend(others);
+    let changes = run.changes(block.body, others)?;
     if run.handle.approvals().withdraw(ids, Some(ENDED), changes).await?.is_some() {
         run.committed(hash, bytes);
         return Ok(true);

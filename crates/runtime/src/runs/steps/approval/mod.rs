@@ -13,7 +13,7 @@ pub(crate) use wait::still_waits;
 pub(super) use wait::{wait, withdraw_waiting};
 
 use super::tools::{Checked, note_called, note_failure};
-use crate::approvals::{Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Question, Subject};
+use crate::approvals::{Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, INPUT_BYTES, Question, Subject};
 use crate::retry::ATTEMPTS;
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::{
@@ -24,8 +24,6 @@ use crate::runs::lifecycle::{head_after, head_changes, thread_progress};
 
 /// How many calls are asked about in one commit.
 const AT_ONCE: usize = 50;
-/// The largest input that can be asked about, in bytes.
-const INPUT_BYTES: usize = 1 << 20;
 
 /// Asks about calls. `false`: the run is suspended.
 pub(super) async fn ask_about_calls(run: &mut Driver<'_>, calls: Vec<Checked>) -> Result<bool, Stop> {

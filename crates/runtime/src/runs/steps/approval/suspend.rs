@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bailiwick_model::json::Json;
 use bailiwick_tenancy::Change;
 
-use crate::approvals::Approval;
+use crate::approvals::{Approval, PENDING_MS};
 use crate::retry::{ATTEMPTS, contended};
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{ApprovalShown, Entry, Event, RunSuspended};
@@ -14,8 +14,6 @@ use crate::runs::lifecycle::{head_after, head_changes, thread_changes, thread_pr
 
 /// How much longer than an approval the references of a suspended run live, in milliseconds.
 const AFTERWARDS_MS: u64 = 24 * 60 * 60 * 1000;
-/// How long an approval waits, in milliseconds.
-const PENDING_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// Suspends a run that waits for these approvals.
 pub(super) async fn suspend(run: &mut Driver<'_>, open: &[Approval]) -> Result<(), Stop> {
