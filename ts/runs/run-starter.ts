@@ -4,13 +4,10 @@ import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { isAborted, onAbort } from '../arguments/signals.ts'
 import { quietly } from '../common/quietly.ts'
 import { wordOf } from '../common/shown-values.ts'
-import { TenantMismatchError } from '../errors/call-errors.ts'
-import { BailiwickError, ClosedError, InternalError, InvalidInputError } from '../errors/index.ts'
-import { SpecError } from '../errors/spec-error.ts'
+import { BailiwickError, InternalError, InvalidInputError, SpecError, TenantMismatchError } from '../errors/index.ts'
 import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
-import type { Write } from '../session/session.ts'
-import { json, nothing, type Session } from '../session/session.ts'
+import { json, nothing, type Session, type Write } from '../session/session.ts'
 import { askedAgent, RunSpans } from '../telemetry/index.ts'
 import type { RunLimits } from '../types/limits.ts'
 import type { QueryRequest, Run, RunResult, RunSummary } from '../types/runs.ts'
@@ -18,8 +15,7 @@ import type { HostParts } from './host/host-parts.ts'
 import { RunHost } from './host/run-host.ts'
 import { LiveRun } from './live-run.ts'
 import { RefusedRun } from './refused-run.ts'
-import type { RestingSummary } from './run-reader.ts'
-import { cancelRun, RunReader, readSummary } from './run-reader.ts'
+import { cancelRun, type RestingSummary, RunReader, readSummary } from './run-reader.ts'
 
 const requestChecks: Checks<QueryRequest> = {
   prompt: (prompt) => {
@@ -226,5 +222,5 @@ function asBailiwick(error: unknown): BailiwickError {
   if (error instanceof RangeError || error instanceof TypeError) {
     return new InvalidInputError('The request cannot be read.', { cause: error })
   }
-  return error instanceof ClosedError ? error : new InternalError('The run could not be begun.', { cause: error })
+  return new InternalError('The run could not be begun.', { cause: error })
 }

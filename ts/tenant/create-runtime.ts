@@ -23,8 +23,7 @@ import type { StandardSchema } from '../spec/schema/schema.ts'
 import { foreignVersion, OpenStore, openWith, type Store } from '../store/store.ts'
 import { type TelemetryOptions, telemetryFor } from '../telemetry/index.ts'
 import type { ApproverAnswer } from '../types/approvals.ts'
-import type { Foundation } from './runtime.ts'
-import { type Runtime, TenantRuntime } from './runtime.ts'
+import { type Foundation, type Runtime, TenantRuntime } from './runtime.ts'
 
 const DEFAULT_STORE = 'sled:./.bailiwick'
 

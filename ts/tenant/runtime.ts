@@ -179,11 +179,14 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   }
 
   get #starter(): RunStarter {
+    this.#parts.starter ??= this.#newStarter()
+    return this.#parts.starter
+  }
+
+  #newStarter(): RunStarter {
     const { telemetry, session, spec, callbacks } = this.#foundation
     const { references, cache } = this
-    const kept = { references, cache, tracing: { telemetry, spec } }
-    this.#parts.starter ??= new RunStarter(session, hostParts(spec, callbacks, kept))
-    return this.#parts.starter
+    return new RunStarter(session, hostParts(spec, callbacks, { references, cache, tracing: { telemetry, spec } }))
   }
 
   query(request: string | QueryRequest): Run {

@@ -1,7 +1,6 @@
 import type { Approval } from '../../types/approvals.ts'
 import { sameSecret } from '../access.ts'
-import type { Subject } from '../request.ts'
-import { type Ask, pageOf } from '../request.ts'
+import { type Ask, pageOf, type Subject } from '../request.ts'
 import { Refusal, readForm } from '../view/form.ts'
 import { unlessGone } from '../view/gone.ts'
 import { type Html, html } from '../view/html.ts'

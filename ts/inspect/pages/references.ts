@@ -1,6 +1,5 @@
 import type { Reference } from '../../types/references.ts'
-import type { Subject } from '../request.ts'
-import { type Ask, pageOf } from '../request.ts'
+import { type Ask, pageOf, type Subject } from '../request.ts'
 import { type Html, html } from '../view/html.ts'
 import type { Page } from '../view/layout.ts'
 import { pathOf } from '../view/paths.ts'

@@ -1,6 +1,5 @@
 import type { JsonValue } from '../../types/json.ts'
-import type { Issues } from './issues.ts'
-import { pathTo } from './issues.ts'
+import { type Issues, pathTo } from './issues.ts'
 import { messages } from './messages.ts'
 
 /** The levels that a dump may have, as the parser in Rust allows. */
