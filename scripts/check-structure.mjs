@@ -1,6 +1,7 @@
 // Checks the structure that ARCHITECTURE.md promises: the direction of dependencies, the titles of tests, and the length of files.
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
+import { folderProblems } from './check/folders.mjs'
 import { importProblems } from './check/imports.mjs'
 import { moduleProblems } from './check/modules.mjs'
 import { titleProblems } from './check/titles.mjs'
@@ -38,6 +39,7 @@ const problems = [
   ...(await importProblems()),
   ...(await moduleProblems()),
   ...(await titleProblems()),
+  ...folderProblems(await trackedFiles(['ts/*.ts', 'crates/*/src/*.rs'])),
   ...(await lengthProblems()),
 ]
 for (const problem of problems) console.error(problem)

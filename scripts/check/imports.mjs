@@ -1,11 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { trackedFiles } from '../lib/git.mjs'
 import { inRoot } from '../lib/root.mjs'
 
 /** The crates whose files must not import each other in a circle. */
 const crates = ['model', 'store', 'tenancy']
-/** The most files of a folder in any crate. */
-const largestFolder = 12
 
 /** Circles that stand, each with its reason. The files are relative to `crates`. */
 const allowed = [
@@ -15,16 +13,15 @@ const allowed = [
   },
 ]
 
-/** Returns import circles that are not allowed, allowed ones that are gone, files of no module, and folders with too many files. */
+/** Returns import circles that are not allowed, allowed ones that are gone, and files of no module. */
 export async function importProblems() {
-  const all = await trackedFiles(['crates/*.rs'])
-  const files = all.filter((file) => /^crates\/\w+\/src\//.test(file) && existsSync(inRoot(file)))
+  const files = await trackedFiles(['crates/*/src/*.rs'])
   const sources = new Map(files.map((file) => [file.slice('crates/'.length), readFileSync(inRoot(file), 'utf8')]))
   const circle = crates.flatMap((crate) => {
     const own = [...sources].filter(([file]) => file.startsWith(`${crate}/`))
     return circleProblems(crate, circles(new Map(own)))
   })
-  return [...circle, ...unreachable(sources), ...folderProblems([...sources.keys()])]
+  return [...circle, ...unreachable(sources)]
 }
 
 /**
@@ -32,7 +29,7 @@ export async function importProblems() {
  *
  * @param {ReadonlyMap<string, string>} sources
  */
-function unreachable(sources) {
+export function unreachable(sources) {
   const named = new Set(
     [...sources].flatMap(([file, text]) => {
       const folder = file.replace(/(?:\/(?:mod|lib))?\.rs$/, '')
@@ -59,19 +56,6 @@ function circleProblems(crate, found) {
     ...keys.filter((files) => !expected.includes(files)).map((files) => `import circle: ${files}`),
     ...expected.filter((files) => !keys.includes(files)).map((files) => `no import circle any more: ${files}`),
   ]
-}
-
-/** @param {readonly string[]} files */
-function folderProblems(files) {
-  /** @type {Map<string, number>} */
-  const counts = new Map()
-  for (const file of files) {
-    const folder = file.slice(0, file.lastIndexOf('/'))
-    counts.set(folder, (counts.get(folder) ?? 0) + 1)
-  }
-  return [...counts]
-    .filter(([, count]) => count > largestFolder)
-    .map(([folder, count]) => `crates/${folder} has ${count} files; ${largestFolder} are allowed`)
 }
 
 /**

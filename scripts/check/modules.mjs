@@ -6,18 +6,15 @@ import { inRoot } from '../lib/root.mjs'
 
 /** The one module that reads memory which the core writes to. */
 const sharedMemory = 'ts/native/shared-memory.ts'
-/** All that it may import: nothing that calls the host. biome.json says the same; this guard does not depend on its overrides. */
+/** All that it may import: nothing that calls the host. */
 const importedThere = ['node:buffer', '../types/references.ts', './addon.ts', './message.ts', './resolved.ts']
 /** The exports of the addon that write into memory of JavaScript. */
 const writingExports = /\baddon\.(?:drain|take|resolveAtHand|prepareRun)\(/
-/** The most files that a folder holds. */
-const mostFiles = 12
 
-/** Modules that could call the host while shared memory is read, and folders that hold too many files. */
+/** Modules that could call the host while shared memory is read. */
 export async function moduleProblems() {
   const files = await trackedFiles(['ts/*.ts'])
-  const modules = files.flatMap((file) => problemsOf(file, readFileSync(inRoot(file), 'utf8')))
-  return [...modules, ...folderProblems(files)]
+  return files.flatMap((file) => problemsOf(file, readFileSync(inRoot(file), 'utf8')))
 }
 
 /**
@@ -37,17 +34,4 @@ export function problemsOf(file, source) {
       ? [`${file} has a function for a parameter or value; it must not be able to call out`]
       : []),
   ]
-}
-
-/** @param {readonly string[]} files */
-export function folderProblems(files) {
-  /** @type {Map<string, number>} */
-  const folders = new Map()
-  for (const file of files) {
-    const folder = file.slice(0, file.lastIndexOf('/'))
-    folders.set(folder, (folders.get(folder) ?? 0) + 1)
-  }
-  return [...folders].flatMap(([folder, count]) =>
-    count > mostFiles ? [`${folder} has ${count} files; make folders, ${mostFiles} are allowed`] : [],
-  )
 }

@@ -3,8 +3,10 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { folderProblems } from '../../scripts/check/folders.mjs'
+import { circles, unreachable } from '../../scripts/check/imports.mjs'
 import { anchorsOf, linksOf, pathsOf } from '../../scripts/check/links.mjs'
-import { folderProblems, problemsOf as moduleProblemsOf } from '../../scripts/check/modules.mjs'
+import { problemsOf as moduleProblemsOf } from '../../scripts/check/modules.mjs'
 import { decisionProblems, glossaryProblems, guaranteeProblems } from '../../scripts/check/registers.mjs'
 import { problemsOf as titleProblemsOf } from '../../scripts/check/titles.mjs'
 import { inRoot } from '../../scripts/lib/root.mjs'
@@ -66,6 +68,31 @@ describe('structure', () => {
     const files = Array.from({ length: 12 }, (_, index) => `ts/spec/${index}.ts`)
     expect(folderProblems(files)).toEqual([])
     expect(folderProblems([...files, 'ts/spec/more.ts', 'ts/index.ts'])).toHaveLength(1)
+  })
+
+  test('circles among the files of a crate are found, wherever a name is passed on', () => {
+    const sources = new Map([
+      ['a/src/lib.rs', 'mod one;\nmod two;\nmod three;\n'],
+      ['a/src/one.rs', 'use crate::two::Two;\npub(crate) struct One(Two);\n'],
+      ['a/src/two/mod.rs', 'mod inner;\npub(crate) use inner::Two;\n'],
+      ['a/src/two/inner.rs', 'use crate::one::One;\npub(crate) struct Two(Box<One>);\n'],
+      ['a/src/three.rs', 'use crate::one::One;\n'],
+    ])
+    expect(circles(sources).map((files) => files.sort())).toEqual([['a/src/one.rs', 'a/src/two/inner.rs']])
+    sources.set('a/src/two/inner.rs', '// use crate::one::One;\npub(crate) struct Two;\n')
+    expect(circles(sources)).toEqual([])
+  })
+
+  test('a file that no module names is found', () => {
+    const sources = new Map([
+      ['a/src/lib.rs', 'pub mod one;\n#[cfg(unix)]\n#[path = "unix.rs"]\nmod system;\n'],
+      ['a/src/one/mod.rs', 'mod inner;\n'],
+      ['a/src/one/inner.rs', ''],
+      ['a/src/unix.rs', ''],
+    ])
+    expect(unreachable(sources)).toEqual([])
+    sources.set('a/src/one/left.rs', '')
+    expect(unreachable(sources)).toEqual(['crates/a/src/one/left.rs is part of no module'])
   })
 
   test('biome refuses imports against the direction, circles, and the addon outside ts/native', () => {
