@@ -1,11 +1,6 @@
-//! Repeats a change that conflicts with another one.
+//! How often a change that conflicts with another one is tried, and the error after that.
 
-use bailiwick_model::Error;
+pub(crate) use bailiwick_tenancy::contended;
 
 /// The number of times that a change is tried while others change the same item.
 pub(crate) const ATTEMPTS: usize = 16;
-
-/// The error once they are used up.
-pub(crate) fn contended() -> Error {
-    Error::StoreUnavailable("Others keep changing the same item. Try again.".to_owned())
-}

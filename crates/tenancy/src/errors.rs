@@ -64,7 +64,8 @@ pub(crate) fn pooled() -> Error {
     )
 }
 
-pub(crate) fn contended() -> Error {
+/// The error once a change was tried too often, because others keep changing the same item.
+pub fn contended() -> Error {
     Error::StoreUnavailable("Others keep changing the same item. Try again.".to_owned())
 }
 

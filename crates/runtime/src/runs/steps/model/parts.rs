@@ -65,7 +65,6 @@ impl BrokenAnswers {
 
     /// The tokens, for the entry of another answer.
     pub(super) fn lost(&mut self) -> Usage {
-        self.said = None;
         std::mem::take(&mut self.used)
     }
 
