@@ -2,7 +2,7 @@ import { SpanKind } from '@opentelemetry/api'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { QuotaExceededError } from '../../ts/index.ts'
 import { GenAi, GenAiContent } from '../../ts/telemetry/conventions.ts'
-import { type Telemetry, type TelemetryOptions, telemetryFor } from '../../ts/telemetry/index.ts'
+import { checkTelemetryOptions, type Telemetry, type TelemetryOptions, telemetryFor } from '../../ts/telemetry/index.ts'
 import type { Message, Part } from '../../ts/types/threads.ts'
 import { everythingIn, hostTracer, takeRawSpans, takeSpans } from './spans.ts'
 
@@ -34,7 +34,7 @@ beforeEach(() => void takeSpans())
 
 /** One run: an agent asks a model, calls a tool that itself does something, and is done. */
 async function work(options?: TelemetryOptions): Promise<Telemetry> {
-  const telemetry = await telemetryFor(options)
+  const telemetry = await telemetryFor(checkTelemetryOptions(options))
   const agent = telemetry.startAgent({ ...ofRun, agent: 'analyst', description: 'Analyses', input: messages })
   const settings = { temperature: 0.5, maxOutputTokens: 100, seed: 7 }
   const chat = telemetry.startChat(
@@ -208,7 +208,7 @@ describe('failures', () => {
     ['a text', 'content-canary', '_OTHER'],
     ['nothing', undefined, '_OTHER'],
   ])('%s gives the span its status and nothing of its text', async (_, error, type) => {
-    const telemetry = await telemetryFor(undefined)
+    const telemetry = await telemetryFor(checkTelemetryOptions())
     telemetry.startChat({ ...ofRun, provider: 'acme-ai', model: 'big-1' }).fail(error)
     const spans = takeRawSpans()
     expect(spans.map(({ status, attributes }) => [status.message, attributes['error.type']])).toEqual([[type, type]])
@@ -216,7 +216,7 @@ describe('failures', () => {
   })
 
   test('an activity ends once', async () => {
-    const telemetry = await telemetryFor(undefined)
+    const telemetry = await telemetryFor(checkTelemetryOptions())
     const chat = telemetry.startChat({ runId: 'run_1', provider: 'acme-ai', model: 'big-1' })
     chat.end({ finishReason: 'stop' })
     chat.fail(new Error('late'))

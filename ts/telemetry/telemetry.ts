@@ -16,7 +16,7 @@ import {
   toolEnd,
   toolStart,
 } from './gen-ai.ts'
-import { type CheckedOptions, checkTelemetryOptions, type TelemetryOptions } from './options.ts'
+import type { CheckedOptions } from './options.ts'
 
 /**
  * The spans of one runtime. Without OpenTelemetry, or without a tracer of the host's, every verb does what it is about and
@@ -100,14 +100,9 @@ export class Telemetry {
   }
 }
 
-/**
- * The telemetry of a runtime that is being made. What it gives never rejects.
- *
- * @throws InvalidInputError at once for options that are none
- */
-export function telemetryFor(options: TelemetryOptions | undefined): Promise<Telemetry> {
-  const checked = checkTelemetryOptions(options)
-  return findTracing().then((tracing) => new Telemetry(tracing, checked))
+/** Returns the telemetry of a runtime that is being made. Never rejects. */
+export async function telemetryFor(options: CheckedOptions): Promise<Telemetry> {
+  return new Telemetry(await findTracing(), options)
 }
 
 function noAttributes(): Attributes {

@@ -21,9 +21,9 @@ import { ownSpec } from '../spec/dump/own-spec.ts'
 import type { GivenHandlers, RuntimeSpec } from '../spec/index.ts'
 import type { StandardSchema } from '../spec/schema/schema.ts'
 import { foreignVersion, OpenStore, openWith, type Store } from '../store/store.ts'
-import { type TelemetryOptions, telemetryFor } from '../telemetry/index.ts'
+import { type CheckedOptions, checkTelemetryOptions, type TelemetryOptions } from '../telemetry/options.ts'
 import type { ApproverAnswer } from '../types/approvals.ts'
-import { type Foundation, type Runtime, TenantRuntime } from './runtime.ts'
+import type { Foundation, Runtime } from './runtime.ts'
 
 const DEFAULT_STORE = 'sled:./.bailiwick'
 
@@ -90,6 +90,9 @@ export type OptionsFor<Spec extends RuntimeSpec> =
       ]
     : [options?: RuntimeOptions<Spec>]
 
+/** The code of handles and runs, once it is loaded. */
+let handleCode: typeof import('./runtime.ts') | undefined
+
 /** Topologies registered in the core by this thread, by number. */
 const topologies = new WeakMap<object, Promise<number>>()
 
@@ -120,13 +123,14 @@ export async function createRuntime<Spec extends RuntimeSpec>(
   }
   const { store: given, telemetry: told, ...functions } = readOptions(options as RuntimeOptions, runtimeChecks)
   if (given instanceof OpenStore) OpenStore.sessionOf(given).assertOpen()
-  const telemetry = telemetryFor(told)
+  const telemetry = checkTelemetryOptions(told)
   const callbacks = callbacksOf(functions)
   checkCallbacks(own, callbacks)
   const registered = forCaller(topologies.get(topology) ?? register(own, topology))
+  const loading = handleParts(telemetry)
   const store = given === undefined ? process.env['BAILIWICK_STORE'] || DEFAULT_STORE : given
   const bindTo = async (opened: OpenStore, ownsStore: boolean) =>
-    bind(own, await registered, { telemetry: await telemetry, store: opened, ownsStore, callbacks })
+    bind(await loading, own, await registered, { store: opened, ownsStore, callbacks })
   if (store instanceof OpenStore) return await bindTo(store, false)
   if (typeof store !== 'string') throw new InvalidInputError(wrongStore(store))
   const opened = await openWith(store, {}, {})
@@ -147,10 +151,26 @@ function wrongStore(store: unknown): string {
   )
 }
 
+/** What a handle needs of the code that the first call loads. */
+interface HandleParts {
+  readonly TenantRuntime: typeof import('./runtime.ts').TenantRuntime
+  readonly telemetry: Foundation<RuntimeSpec>['telemetry']
+}
+
+/**
+ * Loads the code at the first call, while the core opens the store. An import of the package does not, because specs do not
+ * need it and Node would take longer.
+ */
+async function handleParts(telemetry: CheckedOptions): Promise<HandleParts> {
+  handleCode ??= await import('./runtime.ts')
+  return { TenantRuntime: handleCode.TenantRuntime, telemetry: await handleCode.telemetryFor(telemetry) }
+}
+
 function bind<Spec extends RuntimeSpec>(
+  { TenantRuntime, telemetry }: HandleParts,
   spec: Spec,
   topology: number,
-  parts: Omit<Foundation<Spec>, 'spec' | 'session'>,
+  parts: Omit<Foundation<Spec>, 'spec' | 'session' | 'telemetry'>,
 ): Runtime<Spec> {
   const native = bridge()
   const validated = validatedOf(spec, parts.callbacks)
@@ -158,7 +178,7 @@ function bind<Spec extends RuntimeSpec>(
   const number = native.createHandle(store.number, topology, JSON.stringify({ ...tenantPart(spec), validated }))
   const session = new Session(native, number, store)
   native.keepHandle(session, number)
-  return new TenantRuntime({ ...parts, spec, session })
+  return new TenantRuntime({ ...parts, telemetry, spec, session })
 }
 
 /** Hands a topology across the boundary, once for all tenants that share it. */

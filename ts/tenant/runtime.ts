@@ -27,6 +27,8 @@ import { TenantReferences } from './references.ts'
 import { TenantThreads } from './threads.ts'
 import { TenantTraces } from './traces.ts'
 
+export { telemetryFor } from '../telemetry/index.ts'
+
 /** Limits for a spec that sets none; everything else is unlimited. */
 const DEFAULT_LIMITS: Limits = {
   valueBytes: 64 << 20,
