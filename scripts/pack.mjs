@@ -1,6 +1,6 @@
 // Packs what would be published: the root package and each platform package that is built, as .tgz files.
 // Options: --to <folder> (default build/packages), --profile release|dist (default dist), --as-built (no addon is built:
-// those that lie in npm/ are packed).
+// those that lie in npm/ are packed), --repository <https address of the public sources> (a release needs it).
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { buildAll, buildWithoutAddon } from './build.mjs'
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     to: { type: 'string', default: inRoot('build', 'packages') },
     profile: { type: 'string', default: 'dist' },
     'as-built': { type: 'boolean', default: false },
+    repository: { type: 'string' },
   },
 })
 if (values.profile !== 'release' && values.profile !== 'dist') {
@@ -20,5 +21,5 @@ if (values.profile !== 'release' && values.profile !== 'dist') {
 }
 if (values['as-built']) await buildWithoutAddon()
 else await buildAll(values.profile)
-const { root, platforms } = await packAll(values.to)
+const { root, platforms } = await packAll(values.to, values.repository)
 for (const file of [root, ...Object.values(platforms)]) console.log(file)

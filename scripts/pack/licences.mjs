@@ -46,29 +46,53 @@ export function packagesInside() {
   })
 }
 
+const ruler = '='.repeat(80)
+
+/** Where the words of the MIT, ISC and BSD licences begin; before it stand the names of those who hold the rights. */
+const grant = /^(?:Permission is hereby granted|Permission to use, copy|Redistribution and use)/m
+
 /**
- * Lists components, and each licence text once, below the names of those that carry it. Texts that differ by
- * their spaces alone are one.
+ * Lists components, and each licence text once, below the names and copyright lines of those that carry it. Texts that differ by
+ * their spaces alone are one. A component that offers a choice with MIT in it is taken under MIT, the shortest.
  *
  * @param {readonly Component[]} components
  */
 export function licenceList(components) {
   const list = components.map(({ name, version, licence }) => `${name} ${version}: ${licence}`)
-  /** @type {Map<string, { text: string, names: Set<string> }>} */
+  /** @type {Map<string, { text: string, holders: Map<string, Set<string>> }>} */
   const texts = new Map()
-  for (const { name, folder } of components) {
-    for (const file of readdirSync(folder).sort()) {
-      if (!/^(licen[cs]e|copying|notice|copyright)/i.test(file)) continue
-      const text = filesBelow(join(folder, file))
+  for (const { name, folder, licence } of components) {
+    for (const file of licenceFiles(readdirSync(folder), licence)) {
+      const whole = filesBelow(join(folder, file))
         .map((each) => readFileSync(each, 'utf8').trim())
         .join('\n\n')
+      const start = whole.search(grant)
+      const [holder, text] = start > 0 ? [whole.slice(0, start).trim(), whole.slice(start)] : ['', whole]
       const words = text.replaceAll(/\s+/g, ' ')
-      const known = texts.get(words) ?? { text, names: new Set() }
-      known.names.add(name)
+      const known = texts.get(words) ?? { text, holders: new Map() }
+      known.holders.set(holder, (known.holders.get(holder) ?? new Set()).add(name))
       texts.set(words, known)
     }
   }
-  const ruler = '='.repeat(80)
-  const bodies = [...texts.values()].map(({ text, names }) => `${ruler}\n${[...names].join(', ')}\n${ruler}\n\n${text}`)
-  return `${['This package contains code of:', '', ...list, '', ...bodies].join('\n')}\n`
+  const bodies = [...texts.values()].map(({ text, holders }) => {
+    const carriers = [...holders].map(([holder, names]) => `${[...names].join(', ')}\n${holder}`.trim())
+    return `${ruler}\n${carriers.join('\n\n')}\n${ruler}\n\n${text}`
+  })
+  const choice = 'A component that offers a choice of licences, MIT among them, is contained under MIT.'
+  return `${['This package contains code of:', '', ...list, '', choice, '', ...bodies].join('\n')}\n`
+}
+
+/**
+ * Returns the files that state the licence of a component: where it offers a choice with MIT in it, and has a file of that name,
+ * the one of MIT and notices alone.
+ *
+ * @param {readonly string[]} files of the component's folder
+ * @param {string} licence an SPDX expression, or two licences with a slash between them
+ */
+export function licenceFiles(files, licence) {
+  const stating = files.filter((file) => /^(licen[cs]e|copying|notice|copyright)/i.test(file)).sort()
+  const isChoice = !/[()]|\bAND\b/.test(licence) && licence.split(/ OR |\//).includes('MIT')
+  const isOfMit = (/** @type {string} */ file) => /\bmit\b/i.test(file)
+  if (!isChoice || !stating.some(isOfMit)) return stating
+  return stating.filter((file) => isOfMit(file) || /^(notice|copyright)/i.test(file))
 }

@@ -6,13 +6,13 @@ import { inRoot } from '../lib/root.mjs'
 import { mustRun } from '../lib/run.mjs'
 import { targets } from '../lib/targets.mjs'
 import { cratesInside, licenceList, licencesFile, packagesInside } from './licences.mjs'
+import { originOf, publishedDocument } from './origin.mjs'
 
 /**
  * @typedef {object} Manifest the fields that are read here
  * @property {string} name
  * @property {string} version
  * @property {string[]} files
- * @property {unknown} [repository]
  */
 
 /** Fields that help to develop the package and say nothing to those who install it. */
@@ -25,9 +25,11 @@ const developmentFields = ['scripts', 'devDependencies', 'optionalDependencies']
  * they are not published when it is installed (docs/decisions/0004-name-platform-packages-when-packing.md).
  *
  * @param {string} destination a folder, made if need be
+ * @param {string} [address] where the sources are public. Without it the packages say so nowhere, and the gate refuses them
  * @returns {Promise<{ root: string, platforms: Record<string, string> }>} the .tgz files; platforms by their name
  */
-export async function packAll(destination) {
+export async function packAll(destination, address) {
+  const origin = address === undefined ? undefined : originOf(address)
   mkdirSync(destination, { recursive: true })
   const root = readManifest(inRoot())
   const manifests = targets().map(({ name, triple }) => ({ name, triple, manifest: readManifest(inRoot('npm', name)) }))
@@ -41,23 +43,12 @@ export async function packAll(destination) {
   const platforms = {}
   for (const { name, triple, manifest } of manifests) {
     if (!existsSync(inRoot('npm', name, `bailiwick.${name}.node`))) continue
-    const { repository } = root
-    platforms[name] = await pack(
-      inRoot('npm', name),
-      { ...manifest, repository },
-      await cratesInside(triple),
-      destination,
-    )
+    const components = await cratesInside(triple)
+    const own = { ...manifest, repository: origin?.repository }
+    platforms[name] = await pack(inRoot('npm', name), own, { components, destination, address })
   }
-  return {
-    root: await pack(
-      inRoot(),
-      { ...Object.fromEntries(published), optionalDependencies },
-      packagesInside(),
-      destination,
-    ),
-    platforms,
-  }
+  const own = { ...Object.fromEntries(published), ...origin, optionalDependencies }
+  return { root: await pack(inRoot(), own, { components: packagesInside(), destination, address }), platforms }
 }
 
 /** @param {string} folder @returns {Manifest} */
@@ -70,16 +61,22 @@ function readManifest(folder) {
  *
  * @param {string} folder
  * @param {object} manifest
- * @param {readonly import('./licences.mjs').Component[]} components whose code is inside
- * @param {string} destination
+ * @param {object} how
+ * @param {readonly import('./licences.mjs').Component[]} how.components whose code is inside
+ * @param {string} how.destination
+ * @param {string | undefined} how.address
  */
-async function pack(folder, manifest, components, destination) {
-  const { files } = /** @type {Manifest} */ (manifest)
+async function pack(folder, manifest, { components, destination, address }) {
+  const { files, version } = /** @type {Manifest} */ (manifest)
+  const isPackaged = (/** @type {string} */ path) => files.some((file) => path === file || path.startsWith(`${file}/`))
   const copy = mkdtempSync(join(tmpdir(), 'bailiwick-pack-'))
   try {
     for (const file of files) {
       if (file === licencesFile) writeFileSync(join(copy, file), licenceList(components))
       else cpSync(source(folder, file), join(copy, file), { recursive: true })
+      if (!file.endsWith('.md')) continue
+      const text = readFileSync(join(copy, file), 'utf8')
+      writeFileSync(join(copy, file), publishedDocument(text, { address, version, isPackaged }))
     }
     writeFileSync(join(copy, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
     const output = await mustRun(npm, ['pack', '--json', '--ignore-scripts', '--pack-destination', destination], {

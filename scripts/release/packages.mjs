@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { filesBelow } from '../lib/inputs.mjs'
 import { targets } from '../lib/targets.mjs'
+import { originFields } from '../pack/origin.mjs'
 import { addonProblems } from './addon-file.mjs'
 
 /** Maximum installed size of one platform in bytes: the root package and its addon. */
@@ -14,15 +15,13 @@ export const mostInstalledBytes = 10_000_000
 /** Scripts that npm runs on the user's machine during an install. */
 const installScripts = ['preinstall', 'install', 'postinstall', 'prepare']
 
-/** Fields that say where a package comes from; npm compares provenance with the first. */
-const originFields = ['repository', 'homepage', 'bugs']
-
 /**
  * @typedef {object} Packed a package as it would be published
  * @property {string} file the .tgz
  * @property {{ name: string, version: string, optionalDependencies?: Record<string, string>, scripts?: Record<string, string>, [field: string]: unknown }} manifest
  * @property {number} installedBytes
  * @property {Buffer | undefined} addon
+ * @property {string | undefined} changelog
  */
 
 /** @param {Buffer} addon @returns {string} its SHA-256 */
@@ -56,6 +55,7 @@ function readPackage(file) {
       manifest: JSON.parse(readFileSync(join(folder, 'package', 'package.json'), 'utf8')),
       installedBytes: files.reduce((sum, each) => sum + statSync(each).size, 0),
       addon: addon === undefined ? undefined : readFileSync(addon),
+      changelog: files.filter((each) => each.endsWith('CHANGELOG.md')).map((each) => readFileSync(each, 'utf8'))[0],
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -78,7 +78,7 @@ export function releaseProblems(packages, version, built) {
     return found === 1 ? [] : [`${name} is there ${found} times`]
   })
   const root = packages.find(isRoot)
-  for (const { manifest, addon, installedBytes } of packages) {
+  for (const { manifest, addon, installedBytes, changelog } of packages) {
     const { name, optionalDependencies, scripts } = manifest
     const say = (/** @type {string} */ problem) => problems.push(`${name} ${problem}`)
     if (manifest.version !== version) say(`is at ${manifest.version}, not ${version}`)
@@ -89,9 +89,9 @@ export function releaseProblems(packages, version, built) {
       const exact = Object.fromEntries([...expected.keys()].map((each) => [each, version]))
       if (!isDeepStrictEqual(optionalDependencies, exact)) say(`does not ask for every platform at exactly ${version}`)
       if (addon !== undefined) say('holds an addon')
+      if (!changelog?.includes(`\n## [${version}]`)) say(`has no section of ${version} in its changelog`)
       const missing = originFields.filter((field) => manifest[field] === undefined)
-      if (missing.length > 0)
-        say(`lacks ${missing.join(', ')}: set them in package.json to where the sources are public`)
+      if (missing.length > 0) say(`lacks ${missing.join(', ')}: pack with --repository <where the sources are public>`)
     } else if (!isDeepStrictEqual(manifest['repository'], root?.manifest['repository'])) {
       say('names another repository than the root package')
     }

@@ -13,8 +13,10 @@ const names = targets().map(({ name }) => `@bailiwick/${name}`)
 const repository = { type: 'git', url: 'git+https://git.example/bailiwick.git' }
 const origin = { repository, homepage: 'https://git.example/bailiwick', bugs: 'https://git.example/bailiwick/issues' }
 let folder: string
+let changelog: string
 
 beforeEach(() => {
+  changelog = `# Changelog\n\n## [${version}] - 2026-12-01\n`
   folder = mkdtempSync(join(tmpdir(), 'bailiwick-gate-'))
   const optionalDependencies = Object.fromEntries(names.map((name) => [name, version]))
   pack({ name: 'bailiwick', version, optionalDependencies, ...origin })
@@ -27,6 +29,7 @@ function pack(manifest: { name: string; version: string; [field: string]: unknow
   mkdirSync(contents, { recursive: true })
   writeFileSync(join(contents, 'package.json'), JSON.stringify(manifest))
   if (addon !== undefined) writeFileSync(join(contents, 'bailiwick.node'), addon)
+  else writeFileSync(join(contents, 'CHANGELOG.md'), changelog)
   execFileSync('tar', ['-czf', tarball(manifest.name), '-C', join(folder, 'contents'), 'package'])
   rmSync(join(folder, 'contents'), { recursive: true })
 }
@@ -91,8 +94,15 @@ describe('the gate before publishing', () => {
     pack({ name: `@bailiwick/${first.name}`, version }, addonFor(first))
     expect(problems().sort()).toEqual([
       `@bailiwick/${first.name} names another repository than the root package`,
-      'bailiwick lacks homepage, bugs: set them in package.json to where the sources are public',
+      'bailiwick lacks homepage, bugs: pack with --repository <where the sources are public>',
     ])
+  })
+
+  test('refuses a root whose changelog does not have the version', () => {
+    changelog = '# Changelog\n\n## [Unreleased]\n\n## [1.2.2]\n'
+    const optionalDependencies = Object.fromEntries(names.map((name) => [name, version]))
+    pack({ name: 'bailiwick', version, optionalDependencies, ...origin })
+    expect(problems()).toEqual(['bailiwick has no section of 1.2.3 in its changelog'])
   })
 
   test('refuses each addon that is not the one that was built, and one of which nothing is known', () => {

@@ -40,6 +40,15 @@ describe('workflows', () => {
     expect(job('publish')).toContain('--provenance')
     expect(release.match(/npm publish|release\.mjs publish/g)).toEqual(['release.mjs publish'])
   })
+
+  test('the address of the sources is set once, to the repository that releases, and everything is packed with it', () => {
+    expect(
+      release.match(/^ {2}REPOSITORY: \$\{\{ github\.server_url \}\}\/\$\{\{ github\.repository \}\}$/gm),
+    ).toHaveLength(1)
+    expect(job('pack')).toContain('scripts/pack.mjs --as-built --to packages --repository "$REPOSITORY"')
+    expect(readFileSync(inRoot('package.json'), 'utf8')).not.toMatch(/"(?:repository|homepage|bugs)":/)
+  })
+
   test('every addon that is published is compared with the hash that its own build gave', () => {
     const given = [...job('addon').matchAll(/^ {6}(\S+): \$\{\{ steps\.hash\.outputs\.(\S+) \}\}$/gm)]
     expect(given.map(([, name]) => name).sort()).toEqual(
