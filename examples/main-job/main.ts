@@ -22,7 +22,7 @@ import { sessionModel } from './model.ts'
 import { type Options, readOptions } from './options.ts'
 import { checkResume, runChild, runChildArguments } from './resuming.ts'
 import { analystSession } from './session.ts'
-import { megabytes, Progress, table, tick, title } from './terminal.ts'
+import { megabytes, Progress, showSteps, step, table, tick, title } from './terminal.ts'
 
 const SHOWN_CHARACTERS = 96
 const names = ['acme', 'globex', 'initech', 'umbrella', 'hooli', 'stark', 'wayne', 'wonka']
@@ -38,11 +38,15 @@ async function main(options: Options): Promise<void> {
   const model = sessionModel(options.model)
   const dataSets = await readDataSets(options.data)
   const rows = dataSets.reduce((sum, dataSet) => sum + dataSet.rows.length, 0)
+  if (options.verbose) showSteps()
+  title('Processes are killed')
+  await checkResume()
+  await checkCrash(options.data)
+
   title(
-    `bailiwick: ${dataSets.length} data sets with ${rows.toLocaleString('en')} rows, ${options.tenants} tenants, one store`,
+    `${dataSets.length} data sets with ${rows.toLocaleString('en')} rows, ${options.tenants} tenants, one store: ${options.store}`,
   )
   const store = await openStore(options.store)
-  tick(`opened ${options.store}`)
 
   const topology = defineRuntime({
     tenant: defineTenant(tenantName(0), 'v1'),
@@ -58,26 +62,18 @@ async function main(options: Options): Promise<void> {
   for (let index = 0; index < options.tenants; index += 1) {
     const spec = withTenant(topology, defineTenant(tenantName(index), 'v1'))
     const runtime = await createRuntime(spec, { store })
-    title(`Tenant ${runtime.tenant.resourceId}`)
     const started = performance.now()
     const loaded = await loadAll(runtime, dataSets)
     results = await analyse(runtime, loaded)
     const { references } = (await runtime.usage()).storage
     const seconds = (performance.now() - started) / 1000
-    report.push([runtime.tenant.resourceId, references.items, megabytes(references.bytes), `${seconds.toFixed(2)} s`])
+    const bytes = megabytes(references.bytes)
+    report.push([runtime.tenant.resourceId, references.items, bytes, `${seconds.toFixed(2)} s`])
+    tick(`${runtime.tenant.resourceId} has loaded and analysed them: ${references.items} references, ${bytes}`)
     holdings.push({ runtime, loaded })
   }
 
-  title('Results, each computed from references and kept as one')
-  for (const result of results) {
-    const { answer } = result.reference.glimpse as { answer?: unknown }
-    const shown = JSON.stringify(answer ?? result.reference.glimpse)
-    const cut = shown.length > SHOWN_CHARACTERS ? `${shown.slice(0, SHOWN_CHARACTERS)}…` : shown
-    process.stdout.write(`  ${result.title} (${result.rows.toLocaleString('en')} rows)
-`)
-    process.stdout.write(`    ${result.reference.id}  ${cut}
-`)
-  }
+  for (const result of results) showResult(result)
 
   const [first] = holdings as [Holding]
   title('An analyst session')
@@ -89,16 +85,21 @@ async function main(options: Options): Promise<void> {
   title('A tenant leaves')
   await leave(store, first.runtime, dataSets[0] as DataSet)
 
-  title('Checks')
+  title('Isolation')
   await checkIsolation(store, holdings)
-  await checkCrash(options.data)
-  await checkResume()
 
-  title('What is kept')
+  step('\nWhat is kept\n')
   table(['tenant', 'references', 'bytes', 'time'], report)
   await store.close()
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   process.stdout.write(`\n  All checks held. ${where(options.store)} Took ${seconds} s.\n`)
+}
+
+function showResult({ title, rows, reference }: Result): void {
+  const { answer } = reference.glimpse as { answer?: unknown }
+  const shown = JSON.stringify(answer ?? reference.glimpse)
+  const cut = shown.length > SHOWN_CHARACTERS ? `${shown.slice(0, SHOWN_CHARACTERS)}…` : shown
+  step(`  ${title} (${rows.toLocaleString('en')} rows)\n    ${reference.id}  ${cut}\n`)
 }
 
 /** Prints one line for a wrong call; a failed check keeps its stack. */

@@ -13,9 +13,12 @@ export interface Options {
   readonly data: string
   /** `provider/name` of a real model; without it the model is scripted. */
   readonly model: string | undefined
+  /** Whether each step is printed. */
+  readonly verbose: boolean
 }
 
-const HELP = `Loads real data sets for several tenants into one store and checks that nothing crosses.
+const HELP = `Kills a load and a run and continues them, then loads real data sets for several tenants into one store and checks that
+nothing crosses.
 
   npm start -- [options]
 
@@ -24,6 +27,7 @@ const HELP = `Loads real data sets for several tenants into one store and checks
   --data DIRECTORY where the data sets are (default: those of the package vega-datasets)
   --model NAME     provider/name of a real model, such as anthropic/claude-sonnet-4-5, with its key in the
                    environment (default: a scripted one)
+  --verbose        print each step, not its result alone
   --help           this text
 `
 
@@ -36,6 +40,7 @@ export function readOptions(): Options {
         tenants: { type: 'string', default: '2' },
         data: { type: 'string' },
         model: { type: 'string' },
+        verbose: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     })
@@ -47,7 +52,8 @@ export function readOptions(): Options {
     if (!Number.isInteger(tenants) || tenants < 2 || tenants > 26) {
       throw new Error(`--tenants takes a whole number from 2 to 26, not ${values.tenants}`)
     }
-    return { store: values.store, tenants, data: values.data ?? packagedData(), model: values.model }
+    const { store, data = packagedData(), model, verbose } = values
+    return { store, tenants, data, model, verbose }
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\nTry: npm start -- --help\n`)
     process.exit(2)

@@ -1,5 +1,4 @@
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
-import process from 'node:process'
 import {
   type Approval,
   createRuntime,
@@ -15,7 +14,7 @@ import {
 import { agentsOn, toolsFor } from './agents.ts'
 import type { Holding } from './checks.ts'
 import type { SessionModel } from './model.ts'
-import { tick, title } from './terminal.ts'
+import { step, tick } from './terminal.ts'
 
 const QUESTION = 'In which phases of flight are birds struck most often at night?'
 
@@ -25,7 +24,7 @@ export async function analystSession(
   holdings: readonly Holding[],
   { name, model, note }: SessionModel,
 ): Promise<void> {
-  process.stdout.write(`  ${note}\n`)
+  step(`  ${note}\n`)
   const topology = defineRuntime({ tenant: defineTenant('topology', 'v1'), agents: agentsOn(name) })
   const provider = name.slice(0, name.indexOf('/'))
   const answers: string[] = []
@@ -40,8 +39,11 @@ export async function analystSession(
         return { decision: 'approve', actor: 'an editor (played by this job)', reason: 'It only reads.' }
       },
     })
-    title(`${runtime.tenant.resourceId} asks: ${QUESTION}`)
-    answers.push(await ask(runtime))
+    step(`\n${runtime.tenant.resourceId} asks: ${QUESTION}\n`)
+    const answer = await ask(runtime)
+    answers.push(answer)
+    tick(`${runtime.tenant.resourceId}: ${QUESTION}`)
+    tick(answer)
     await prove(store, runtime)
     await runtime.close()
   }
@@ -67,15 +69,14 @@ let isWriting = false
 /** Prints one line per event, and model output as it arrives. */
 function render(event: RunEvent): void {
   if (event.type === 'text.delta' || event.type === 'reasoning.delta') {
-    process.stdout.write(isWriting ? event.delta : `    ${event.agent} says: ${event.delta}`)
+    step(isWriting ? event.delta : `    ${event.agent} says: ${event.delta}`)
     isWriting = true
     return
   }
-  if (isWriting) process.stdout.write('\n')
+  if (isWriting) step('\n')
   isWriting = false
   const line = describe(event)
-  if (line !== undefined)
-    process.stdout.write(`    ${String('sequence' in event ? event.sequence : '').padStart(2)} ${line}\n`)
+  if (line !== undefined) step(`    ${String('sequence' in event ? event.sequence : '').padStart(2)} ${line}\n`)
 }
 
 function describe(event: RunEvent): string | undefined {
@@ -103,8 +104,8 @@ function describe(event: RunEvent): string | undefined {
 async function show(runtime: Runtime, { subject }: Approval): Promise<void> {
   if (!('planId' in subject)) return
   const { goal, steps } = await runtime.plans.load(subject.planId)
-  process.stdout.write(`       to approve: ${goal}\n`)
-  for (const { id, tool, input } of steps) process.stdout.write(`         ${id}: ${tool} ${JSON.stringify(input)}\n`)
+  step(`       to approve: ${goal}\n`)
+  for (const { id, tool, input } of steps) step(`         ${id}: ${tool} ${JSON.stringify(input)}\n`)
 }
 
 async function prove(store: Store, { approvals }: Runtime): Promise<void> {

@@ -1,6 +1,18 @@
 import process from 'node:process'
 
-/** Prints a finished step of the job, or a check that passed. */
+let isVerbose = false
+
+/** Makes the job print each step, not its result alone. */
+export function showSteps(): void {
+  isVerbose = true
+}
+
+/** Prints a step, if steps are shown. */
+export function step(text: string): void {
+  if (isVerbose) process.stdout.write(text)
+}
+
+/** Prints a finished part of the job, or a check that passed. */
 export function tick(text: string): void {
   process.stdout.write(`  ✓ ${text}\n`)
 }
@@ -10,7 +22,7 @@ export function title(text: string): void {
   process.stdout.write(`\n${text}\n`)
 }
 
-/** Progress of a load in one line, redrawn on a terminal, otherwise printed once at the end. */
+/** Progress of a load in one line, if steps are shown: redrawn on a terminal, otherwise printed once at the end. */
 export class Progress {
   readonly #label: string
   readonly #total: number
@@ -26,12 +38,12 @@ export class Progress {
   add(items: number, bytes: number): void {
     this.#items += items
     this.#bytes += bytes
-    if (process.stdout.isTTY) process.stdout.write(`\r${this.#line()}`)
+    if (process.stdout.isTTY) step(`\r${this.#line()}`)
   }
 
   end(): void {
     this.#bytes = Math.max(this.#bytes, this.#total)
-    process.stdout.write(process.stdout.isTTY ? `\r${this.#line()}\n` : `${this.#line()}\n`)
+    step(process.stdout.isTTY ? `\r${this.#line()}\n` : `${this.#line()}\n`)
   }
 
   #line(): string {
@@ -41,7 +53,7 @@ export class Progress {
   }
 }
 
-/** Formats rows under a header in columns, with numbers to the right. */
+/** Prints rows under a header in columns, with numbers to the right, if steps are shown. */
 export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
   const cells = [header, ...rows].map((row) => row.map(String))
   const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)))
@@ -51,8 +63,8 @@ export function table(header: readonly string[], rows: readonly (readonly (strin
         ? cell.padStart(widths[column] ?? 0)
         : cell.padEnd(widths[column] ?? 0),
     )
-    process.stdout.write(`  ${line.join('  ').trimEnd()}\n`)
-    if (index === 0) process.stdout.write(`  ${widths.map((width) => '─'.repeat(width)).join('──')}\n`)
+    step(`  ${line.join('  ').trimEnd()}\n`)
+    if (index === 0) step(`  ${widths.map((width) => '─'.repeat(width)).join('──')}\n`)
   })
 }
 

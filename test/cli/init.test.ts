@@ -8,9 +8,9 @@ import { VERSION } from '../../ts/common/version.ts'
 import { freshFolder } from '../support/stores.ts'
 import { bailiwick, oneLine } from './command.ts'
 
-const files = ['.gitignore', 'README.md', 'main.js', 'package.json']
+const files = ['.gitignore', 'README.md', 'demo.js', 'main.js', 'package.json']
 
-test('a project created by init installs and runs, and runs again on its data', async () => {
+test('a project created by init installs, and its run continues after an approval and after kill -9, with one charge', async () => {
   const folder = freshFolder()
   const project = join(folder, 'My agents')
   const { code, out, err } = await bailiwick(['init', project])
@@ -26,14 +26,11 @@ test('a project created by init installs and runs, and runs again on its data', 
   const execute = promisify(execFile)
   const options = ['--offline', '--no-audit', '--no-fund', '--loglevel=error', '--no-save']
   await execute('npm', ['install', ...options, packed.root, ...Object.values(packed.platforms)], { cwd: project })
-  for (let time = 0; time < 2; time += 1) {
-    const { stdout } = await execute('npm', ['start', '--silent'], { cwd: project })
-    const lines = stdout.trimEnd().split('\n')
-    expect(lines.slice(0, 2)).toEqual(['run.started', 'agent.started'])
-    expect(lines.slice(-3, -2)).toEqual(['completed: There were 200 orders in 2026.'])
-    expect(lines.at(-2)).toMatch(/^ref_[a-z2-7]{32} \d+ \{.*"product 0"/)
-    expect(lines.at(-1)).toBe('globex: not found')
-  }
+  const start = () => execute('npm', ['start', '--silent'], { cwd: project }).catch((failed) => failed)
+  const asked = "suspended { tool: 'charge', input: { customer: 'kim', euros: 42 } }\n"
+  const printed = [asked, 'charged kim 42 euros, and now kill -9\n', 'completed Kim is charged 42 euros.\n', asked]
+  for (const line of printed) expect((await start()).stdout).toBe(line)
+  expect(readFileSync(join(project, 'charges.txt'), 'utf8')).toMatch(/^[0-9a-f]{64} kim 42 euros\n$/)
   expect(existsSync(join(project, 'data', 'root.key'))).toBe(true)
   const doctor = await bailiwick(['doctor', join(project, 'data'), '--json'])
   expect(JSON.parse(doctor.out)).toMatchObject({ ok: true, tenants: 1 })
@@ -43,7 +40,7 @@ test('init --json prints one object', async () => {
   const folder = freshFolder()
   const { code, out, err } = await bailiwick(['init', folder, '--json'])
   expect([code, err]).toEqual([0, ''])
-  expect(JSON.parse(out)).toEqual({ folder, files: ['package.json', 'main.js', 'README.md', '.gitignore'] })
+  expect(JSON.parse(out)).toEqual({ folder, files: ['package.json', 'main.js', 'demo.js', 'README.md', '.gitignore'] })
   expect(readdirSync(folder).sort()).toEqual(files)
 })
 

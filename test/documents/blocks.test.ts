@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -22,6 +22,15 @@ function replaced(code: string, real: ReadonlyMap<string, string>): string {
 const guides = readdirSync(inRoot('docs', 'guides')).map((name) => join('docs', 'guides', name))
 const documents = ['README.md', join('docs', 'telemetry.md'), ...guides]
 
+/** The file that a block of `js` shows, which a command of the document has made: its first line names it. */
+function madeFile(folder: string, code: string): string {
+  const name = /^\/\/ (\S+)\n/.exec(code)?.[1] ?? ''
+  const files = readdirSync(folder)
+    .map((made) => join(folder, made, name))
+    .filter((file) => existsSync(file))
+  return files[0] === undefined ? `There is no ${name}.` : readFileSync(files[0], 'utf8')
+}
+
 function folderOfTest(): string {
   const folder = documentFolder()
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
@@ -43,6 +52,7 @@ describe('every block of code is run', () => {
       if (text.includes(OWNER)) real.set(OWNER, (await freshDatabase('bare')).ownerUrl)
       for (const written of fences) {
         const fence = { ...written, code: replaced(written.code, real) }
+        if (fence.language === 'js') continue
         if (fence.language !== 'text') {
           // Such a store has no root key of its own.
           const key = fence.code === written.code ? {} : { [ROOT_KEY_VARIABLE]: process.env[ROOT_KEY_VARIABLE] }
@@ -55,6 +65,9 @@ describe('every block of code is run', () => {
         }
         const isSo = printed !== undefined && isAsPrinted(fence.code, printed)
         expect([document, fence.line, isSo ? fence.code : printed]).toEqual([document, fence.line, fence.code])
+      }
+      for (const { line, code } of fences.filter(({ language }) => language === 'js')) {
+        expect([document, line, madeFile(folder, code)]).toEqual([document, line, code])
       }
     },
     DOCUMENT_MS,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { build } from 'rolldown'
 import type { Fence } from '../../scripts/lib/fences.mjs'
-import { inRoot } from '../../scripts/lib/root.mjs'
+import { inRoot, root } from '../../scripts/lib/root.mjs'
 import { command } from '../cli/command.ts'
 
 /** A new folder from which programs import the built package, and what we develop with, by name. */
@@ -32,9 +32,16 @@ export async function runFence(
   )
 }
 
-/** `npx bailiwick` is the built command, whatever else is installed. There is no npm: it would work in our own folder. */
+/**
+ * `npx bailiwick` is the built command, whatever else is installed. `npm install` in a project of `init` links the built package;
+ * npm does nothing else, because it would work in our own folder.
+ */
 const npx = `npx() { test "$1" = bailiwick; shift; "$NODE" "$COMMAND" "$@"; }
-npm() { echo 'npm is not for documents' >&2; return 1; }`
+npm() {
+  if test "$*" = install && test -f main.js; then mkdir -p node_modules && ln -s "$REPOSITORY" node_modules/bailiwick
+  else echo 'npm is not for documents' >&2; return 1; fi
+}
+node() { "$NODE" "$@"; }`
 
 /** Makes JavaScript of TypeScript, and changes nothing else. */
 async function programOf(code: string, line: number, folder: string): Promise<string> {
@@ -48,7 +55,14 @@ async function programOf(code: string, line: number, folder: string): Promise<st
 
 function execute(program: string, words: readonly string[], cwd: string, more: NodeJS.ProcessEnv): Promise<string> {
   const { BAILIWICK_STORE: _, BAILIWICK_ROOT_KEY: __, ...inherited } = process.env
-  const env = { ...inherited, NODE_OPTIONS: undefined, NODE: process.execPath, COMMAND: command, ...more }
+  const env = {
+    ...inherited,
+    NODE_OPTIONS: undefined,
+    NODE: process.execPath,
+    COMMAND: command,
+    REPOSITORY: root,
+    ...more,
+  }
   return new Promise((resolve, reject) => {
     execFile(program, words, { cwd, env, maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout)

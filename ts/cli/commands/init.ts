@@ -7,7 +7,7 @@ import { printable, quoted } from '../printable.ts'
 
 /** Makes a project. */
 export const init: Command = {
-  summary: 'Makes a project that runs: one tenant, one agent with a tool, one reference.',
+  summary: 'Makes a project that runs: an agent whose tool needs approval and which survives kill -9.',
   operands: [],
   optional: ['folder'],
   options: {},

@@ -8,8 +8,9 @@ export function projectFiles(name: string): ReadonlyMap<string, string> {
   return new Map([
     ['package.json', `${JSON.stringify(manifest(name), null, 2)}\n`],
     ['main.js', program],
+    ['demo.js', demo],
     ['README.md', readme(name)],
-    ['.gitignore', 'node_modules\ndata\n'],
+    ['.gitignore', 'node_modules\ndata\ncharges.txt\n'],
   ])
 }
 
@@ -33,99 +34,83 @@ function manifest(name: string): object {
   }
 }
 
-const program = `// One tenant with one agent, which has one tool and keeps what it found. Run it: npm start
-import {
-  createRuntime,
-  defineReference,
-  defineRuntime,
-  defineSpecialist,
-  defineTenant,
-  defineTool,
-  openStore,
-  withTenant,
-} from '${PACKAGE}'
+const program = `// main.js
+import { createRuntime, defineRuntime, defineSpecialist, defineTenant, defineTool } from '${PACKAGE}'
+import { model, pay } from './demo.js'
+
+const charge = defineTool({
+  name: 'charge',
+  description: 'Charges a customer',
+  input: { type: 'object', properties: { customer: { type: 'string' }, euros: { type: 'integer' } } },
+  approval: 'always', // a person decides about exactly these arguments
+  onInterrupted: 'retry', // after a crash it is called again, with the same idempotency key
+})
+const clerk = defineSpecialist({ name: 'clerk', model: 'demo/any', prompt: 'Charge customers.', tools: [charge] })
+const spec = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents: [clerk] })
+const acme = await createRuntime(spec, { store: './data', models: { demo: model }, tools: { charge: pay } })
+
+const [interrupted] = (await acme.runs.list({ status: 'interrupted' })).items
+const [pending] = (await acme.approvals.pending()).items
+if (pending) await acme.approvals.respond(pending.approvalId, { decision: 'approve', actor: 'lee' })
+const open = interrupted ?? pending
+const run = open ? acme.runs.resume(open.runId) : acme.query('Charge kim 42 euros')
+const { status, text, approvals } = await run.result()
+console.log(status, approvals?.[0].subject ?? text)
+await acme.close()
+`
+
+const demo = `// Stand-ins for what your program has: a model, and the service that takes payments.
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { scriptedModel } from '${PACKAGE}/testing'
 
-const orders = defineReference({ name: 'orders', description: 'Orders of a shop' })
+const usage = { inputTokens: 20, outputTokens: 8 }
 
-const listOrders = defineTool({
-  name: 'list_orders',
-  description: 'Lists the orders of a year',
-  input: {
-    type: 'object',
-    properties: { year: { type: 'integer' } },
-    required: ['year'],
-    additionalProperties: false,
-  },
-  effects: 'read',
-// A large result is stored once, under this type; the model sees a preview of it.
-  result: orders,
+/** Answers by a script, so that this runs without a key. README.md says how to put a real model in its place. */
+export const model = scriptedModel(({ messages }) => {
+  const isCharged = messages.some(({ role }) => role === 'tool')
+  if (isCharged) {
+    return [
+      { type: 'text.delta', id: 'answer', delta: 'Kim is charged 42 euros.' },
+      { type: 'finish', reason: 'stop', usage },
+    ]
+  }
+  return [
+    { type: 'tool.call', callId: 'call-1', tool: 'charge', input: '{"customer":"kim","euros":42}' },
+    { type: 'finish', reason: 'tool-calls', usage },
+  ]
 })
 
-const clerk = defineSpecialist({
-  name: 'clerk',
-  model: 'scripted/any',
-  prompt: 'Answer questions about the orders of this shop.',
-  tools: [listOrders],
-})
+const file = 'charges.txt'
 
-const topology = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents: [clerk], references: [orders] })
-
-// It answers by a script, so this runs without a key. README.md says how to put a real model in its place.
-const model = scriptedModel([
-  [
-    { type: 'tool.call', callId: 'call-1', tool: 'list_orders', input: '{"year":2026}' },
-    { type: 'finish', reason: 'tool-calls', usage: { inputTokens: 20, outputTokens: 8 } },
-  ],
-  [
-    { type: 'text.delta', id: 'answer', delta: 'There were 200 orders in 2026.' },
-    { type: 'finish', reason: 'stop', usage: { inputTokens: 60, outputTokens: 9 } },
-  ],
-])
-
-const tools = {
-  list_orders: ({ year }) =>
-    Array.from({ length: 200 }, (_, index) => ({ order: index + 1, year, product: \`product \${index % 7}\` })),
+/** Charges once for each key, as payment services do. Then it kills this process, before the result can be stored. */
+export function pay({ customer, euros }, { idempotencyKey }) {
+  const charges = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  if (charges.includes(idempotencyKey)) return 'This was charged before. Nothing is charged twice.'
+  appendFileSync(file, \`\${idempotencyKey} \${customer} \${euros} euros\\n\`)
+  console.log(\`charged \${customer} \${euros} euros, and now kill -9\`)
+  process.kill(process.pid, 'SIGKILL')
 }
-
-const store = await openStore('sled:./data')
-const acme = await createRuntime(topology, { store, tools, models: { scripted: model } })
-
-const run = acme.query({ prompt: 'How many orders were there in 2026?', threadId: 'first' })
-for await (const event of run) console.log(event.type)
-const { status, text } = await run.result()
-console.log(\`\${status}: \${text}\`)
-
-const { items } = await acme.references.list({ type: 'orders' })
-for (const { id, byteLength, glimpse } of items) console.log(id, byteLength, JSON.stringify(glimpse))
-
-// Another tenant of the same store. It may know the id; for it there is no such thing.
-const globex = await createRuntime(withTenant(topology, defineTenant('globex', 'v1')), {
-  store,
-  tools,
-  models: { scripted: model },
-})
-const [ofAcme] = await globex.references.resolveMany([items[0].id])
-console.log(ofAcme === undefined ? 'globex: not found' : 'globex: found, which must not be')
-
-await store.close()
 `
 
 function readme(name: string): string {
   return `# ${name}
 
-A first project with bailiwick: one tenant, one agent with a tool, one reference.
+An agent of one tenant. Its tool needs approval, and the run survives \`kill -9\`. Run it three times:
 
     npm install
-    npm start
+    npm start    # suspended: a person has to approve the charge, and the process has ended
+    npm start    # lee approves; the tool charges, and the process is killed before it can store that
+    npm start    # a new process resumes the run; \`charges.txt\` has one charge
+
+Whatever happened is on a local page: \`npx bailiwick inspect ./data --tenant acme\`.
 
 Everything is kept in \`./data\`, sealed with keys of each tenant; \`data/root.key\` wraps those keys. Bring a root key of your own
 with the environment variable BAILIWICK_ROOT_KEY (32 bytes as base64) before you keep anything that matters.
 
 ## A real model
 
-The agent's model is \`scripted/any\`: the provider \`scripted\` is what \`models\` of \`createRuntime\` says, here a script. Any provider of
-the AI SDK will do. Install it, name the model in the agent, and hand it over:
+The agent's model is \`demo/any\`: the provider \`demo\` is what \`models\` of \`createRuntime\` says, here a script in \`demo.js\`. Any
+provider of the AI SDK will do. Install it, name the model in the agent, and hand it over:
 
     npm install @ai-sdk/anthropic
 

@@ -4,8 +4,8 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { brotliDecompressSync } from 'node:zlib'
-import { type Browser, chromium } from 'playwright-core'
-import { inRoot } from '../../scripts/lib/root.mjs'
+import { chromium } from 'playwright-core'
+import { inRoot } from './root.mjs'
 
 const packageName = '@sparticuz/chromium'
 
@@ -13,9 +13,10 @@ const packageName = '@sparticuz/chromium'
  * Starts a browser: the one that BAILIWICK_TEST_BROWSER names, else the one that an npm package brings for Linux on x64.
  * docs/decisions/0040-a-browser-for-tests.md
  *
- * @param options more options of its command line
+ * @param {readonly string[]} [options] more options of its command line
+ * @returns {Promise<import('playwright-core').Browser>}
  */
-export async function startBrowser(options: readonly string[] = []): Promise<Browser> {
+export async function startBrowser(options = []) {
   const named = process.env['BAILIWICK_TEST_BROWSER']
   if (named !== undefined && named !== '') return await chromium.launch({ executablePath: named, args: [...options] })
   if (process.platform !== 'linux' || process.arch !== 'x64') {
@@ -35,15 +36,15 @@ export async function startBrowser(options: readonly string[] = []): Promise<Bro
   })
 }
 
-/** The folder of the browser that the package brings compressed, unpacked once for each version. */
-function unpackedBrowser(): string {
+/** Returns the folder of the browser that the package brings compressed, unpacked once for each version. */
+function unpackedBrowser() {
   const root = dirname(dirname(dirname(createRequire(import.meta.url).resolve(packageName))))
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const folder = inRoot('build', `chromium-${version}`)
   if (existsSync(folder)) return folder
   mkdirSync(inRoot('build'), { recursive: true })
   const partial = mkdtempSync(inRoot('build', 'chromium-partial-'))
-  const read = (name: string) => brotliDecompressSync(readFileSync(join(root, 'bin', name)))
+  const read = (/** @type {string} */ name) => brotliDecompressSync(readFileSync(join(root, 'bin', name)))
   for (const name of ['al2023', 'fonts']) {
     mkdirSync(join(partial, name))
     execFileSync('tar', ['-x', '-C', join(partial, name)], { input: read(`${name}.tar.br`) })
