@@ -35,6 +35,7 @@ export const init: Command = {
         `made: a project in ${quoted(folder)}`,
         ...[...files.keys()].map((file) => `  ${file}`),
         `next: ${enter}npm install && npm start`,
+        'then: npm start, twice more: the charge is approved and killed, and resumed (README.md)',
       ],
       json: { folder, files: [...files.keys()] },
     }
