@@ -51,7 +51,7 @@ pub struct Computing {
     leader: Leader,
 }
 
-/// What [`Cache::begin`] came to.
+/// The result of [`Cache::begin`].
 pub enum Begun {
     /// The value is there.
     Value(CacheValue),
@@ -112,7 +112,7 @@ impl Cache<'_> {
         }
     }
 
-    /// The cached value, or the duty to compute it. While somebody in this process computes it, others wait.
+    /// Returns the cached value, or the duty to compute it. While another caller in this process computes it, this waits.
     ///
     /// # Errors
     /// `InvalidInput` for a bad key or time to live, those of the store, and `Closed` if the handle or the store is

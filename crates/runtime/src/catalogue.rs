@@ -1,14 +1,14 @@
-//! What a topology says about a tenant's data: the rules of its registered types of references and plans.
+//! The rules of a topology for a tenant's data: its registered types of references and plans.
 
 use std::collections::HashMap;
 
 use bailiwick_model::glimpse::{self, Content};
 use bailiwick_model::json::Json;
 use bailiwick_model::spec::{GlimpseOption, Topology};
-use bailiwick_model::{Error, Issue, Result};
+use bailiwick_model::{Error, Result};
 
 use crate::runs::Agents;
-use crate::schema::Schema;
+use crate::schema::{Schema, compile};
 
 /// The rules of one registered type.
 pub(crate) struct ReferenceRules {
@@ -122,27 +122,4 @@ impl Catalogue {
     pub(crate) fn plan(&self, type_name: &str) -> Option<&PlanRules> {
         self.plans.get(type_name)
     }
-}
-
-/// `Some(None)`: there is no schema to compile; `None`: it cannot be, which is among the issues now. `of` says whose it is:
-/// "the tool search".
-pub(crate) fn compile(
-    schema: Option<&Json>,
-    place: impl FnOnce() -> String,
-    of: impl FnOnce() -> String,
-    issues: &mut Vec<Issue>,
-) -> Option<Option<Schema>> {
-    let Some(schema) = schema else { return Some(None) };
-    match Schema::new(schema) {
-        Ok(schema) => Some(Some(schema)),
-        Err(refused) => {
-            issues.push(Issue { path: place(), message: refused.said(&of()) });
-            None
-        }
-    }
-}
-
-/// What is wrong with a value, for whoever wrote it: at most so many problems, each with its place. `None`: nothing.
-pub(crate) async fn problems(schema: &Schema, value: &Json, most: usize) -> Option<String> {
-    schema.check(value, most).await.err().map(|mismatch| mismatch.told())
 }

@@ -6,7 +6,7 @@ use bailiwick_tenancy::Erased;
 
 use crate::handle::TenantHandle;
 
-/// What any store leaves behind that was copied before.
+/// The known copies of any store: its backups.
 const BACKUPS: &str = "Backups made before hold the sealed records and the wrapped keys: whoever has one and the root key can read them, until the root key is rotated and the old one destroyed.";
 
 impl TenantHandle {

@@ -9,17 +9,18 @@ use bailiwick_model::{Error, Json, Kind, Result};
 use bailiwick_tenancy::{Access, CancellationToken, Count, QueueKey, Reservation, Scope, Store, TemporaryReservation};
 
 use crate::catalogue::Catalogue;
-use crate::references::check_size;
 use crate::validated::Validated;
 
-/// What is parsed of a text up to so many bytes is not counted.
+/// The largest value there is, in bytes.
+pub(crate) const VALUE_BYTES: usize = 64 << 20;
+/// Parsing a text of at most this many bytes reserves nothing.
 const SMALL_TEXT: usize = 64 << 10;
-/// What an element, the key of a member, and the smallest array or object take.
+/// Bytes of an element, of the key of a member, and of the smallest array or object.
 const ELEMENT_BYTES: u64 = size_of::<Json>() as u64;
 const KEY_BYTES: u64 = size_of::<String>() as u64;
 const OPENED_BYTES: u64 = 4 * ELEMENT_BYTES;
 
-/// See the module's text. Cheap to make: no I/O happens before it is used.
+/// A tenant's handle. Cheap to make: no I/O happens before it is used.
 #[derive(Clone)]
 pub struct TenantHandle {
     pub(crate) scope: Scope,
@@ -29,9 +30,9 @@ pub struct TenantHandle {
     pub(crate) tenant: Tenant,
     limits: Limits,
     retention: Retention,
-    /// Whose values the host validates.
+    /// The tools and agents whose values the host validates.
     pub(crate) validated: Arc<Validated>,
-    /// What the call holds that this works for, if it is one's.
+    /// The reservation of the call that this handle serves, if it serves one.
     held: Option<Arc<Reservation>>,
 }
 
@@ -48,7 +49,7 @@ impl TenantHandle {
         Self::of_scope(scope, tenant.clone(), catalogue, limits, retention)
     }
 
-    /// A handle for what nobody has open.
+    /// A handle for the sweeper.
     pub(crate) fn of_scope(
         scope: Scope,
         tenant: Tenant,
@@ -68,12 +69,12 @@ impl TenantHandle {
         Self { validated: Arc::new(validated), ..self }
     }
 
-    /// Ends the calls of this handle that wait for somebody else, with `Closed`. Doing it twice does nothing.
+    /// Ends the calls of this handle that wait for another caller, with `Closed`. Closing it twice does nothing.
     pub fn close(&self) {
         self.closing.cancel();
     }
 
-    /// Reserves the bytes of a call, until what this gives is dropped.
+    /// Reserves the bytes of a call, until the reservation is dropped.
     ///
     /// # Errors
     /// `TooMuchInFlight` if the tenant's calls in this process would hold more than its limit.
@@ -81,13 +82,13 @@ impl TenantHandle {
         self.scope.hold(bytes as u64, self.limits.in_flight_bytes)
     }
 
-    /// The same handle for one call: what it reads for its answer is reserved in what the call holds, before it is read.
+    /// The same handle for one call: bytes that it reads for its answer are reserved first.
     #[must_use]
     pub fn within(&self, held: &Arc<Reservation>) -> Self {
         Self { held: Some(held.clone()), ..self.clone() }
     }
 
-    /// The access to what is there, for the answer of a call. `None` if this tenant has never written anything.
+    /// Opens the tenant's data to read for an answer. `None` if this tenant has never written anything.
     ///
     /// # Errors
     /// Those of the store.
@@ -103,12 +104,12 @@ impl TenantHandle {
         Ok(self.scope.for_writing().await?.within(self.held.as_ref()))
     }
 
-    /// What the call holds now. Without one it holds nothing.
+    /// The bytes that the call has reserved; 0 without one.
     pub(crate) fn held_bytes(&self) -> u64 {
         self.held.as_ref().map_or(0, |held| held.bytes())
     }
 
-    /// Gives back what the call holds beyond so many bytes: what was read since is gone.
+    /// Reduces the reservation of the call to `bytes`, once later reads are dropped.
     pub(crate) fn give_back_to(&self, bytes: u64) {
         if let Some(held) = &self.held {
             held.give_back_to(bytes);
@@ -123,8 +124,8 @@ impl TenantHandle {
         self.held.as_ref().map_or(Ok(()), |held| held.try_add(bytes))
     }
 
-    /// Reserves what a JSON text takes while it is a value, which may be many times as much as the text, and so many copies
-    /// of the text that are made of it, until what this gives is dropped. Small ones are not worth counting.
+    /// Reserves the memory of a parsed JSON text, which may be many times its length, and of `copies` of the text, until the
+    /// reservation is dropped. Small texts reserve nothing.
     ///
     /// # Errors
     /// `TooMuchInFlight` if there is no room for it.
@@ -137,12 +138,12 @@ impl TenantHandle {
         held.take(elements + keys + opened + copies * text.len() as u64).map(Some)
     }
 
-    /// Where the tenant's calls wait.
+    /// The queue key of the tenant's calls.
     pub fn queue_key(&self) -> QueueKey {
         self.scope.queue_key()
     }
 
-    /// What the tenant holds, per kind. Expired items count until they are removed.
+    /// Returns the tenant's usage per kind. Expired items count until they are removed.
     ///
     /// # Errors
     /// Those of the store.
@@ -193,11 +194,23 @@ impl TenantHandle {
     }
 }
 
-/// When something that lives for `ttl_ms` from `now` on expires; `None` lives until it is deleted.
+/// Returns the expiry of an item with this time to live; `None` lives until it is deleted.
 pub(crate) fn expiry(now: u64, ttl_ms: Option<u64>) -> Result<Option<u64>> {
     match ttl_ms {
         None => Ok(None),
         Some(ttl) if (1..=SAFE_INTEGER).contains(&ttl) => Ok(Some(now.saturating_add(ttl).min(SAFE_INTEGER))),
         Some(ttl) => Err(Error::invalid(format!("ttlMs must be a positive whole number of milliseconds, not {ttl}."))),
+    }
+}
+
+/// # Errors
+/// `InvalidInput` for more than any value may have.
+pub(crate) fn check_size(bytes: usize) -> Result<()> {
+    if bytes <= VALUE_BYTES {
+        Ok(())
+    } else {
+        Err(Error::invalid(format!(
+            "The value has {bytes} bytes; at most {VALUE_BYTES} (64 MiB) are allowed. Keep it elsewhere, or in parts."
+        )))
     }
 }

@@ -1,46 +1,45 @@
 //! Journals that outlive their records. A record expires by itself, an entry of a journal does not: it would have to be
 //! written anew whenever the record lives longer. So a list of each kind that has journals, in the order of time, says when
-//! each is to be looked at, and the sweeper goes through what is due.
+//! each is due, and the sweeper goes through the due ones.
 
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, List, Name, When};
 
 use crate::handle::TenantHandle;
 
-/// How many entries one commit removes.
+/// Entries removed in one commit.
 const ENTRIES_A_COMMIT: u64 = 256;
-/// How many journals are looked at together.
+/// Journals checked together.
 const JOURNALS: usize = 100;
-/// What is left of so many milliseconds shares a wake.
+/// Wakes within this time, in milliseconds, are one.
 const MINUTE: u64 = 60 * 1000;
 
-/// The journals of a kind in the order in which they are to be looked at, the first one first: lists begin with the latest.
+/// The journals of a kind in the order in which they are due, the first one first: lists begin with the latest.
 fn due_list(kind: Kind) -> List {
     List { kind, filter: "due", value: String::new() }
 }
 
-/// A journal is to be looked at from `at` on (epoch milliseconds). Something of its kind must be due then, too: rows that
-/// expire, or a wake.
+/// Makes a journal due from `at` on (epoch milliseconds). The sweeper must be woken then by rows that expire, or by a wake.
 pub(crate) fn due(kind: Kind, name: Name, at: u64) -> Change {
     Change::List { list: due_list(kind), micros: u64::MAX - at, name, expires_at: None }
 }
 
-/// It is not any more.
+/// Makes a journal not due any more.
 pub(crate) fn not_due(kind: Kind, name: Name, at: u64) -> Change {
     Change::Unlist { list: due_list(kind), micros: u64::MAX - at, name }
 }
 
-/// Has the sweeper look at what is due by then.
+/// Wakes the sweeper at `at`.
 pub(crate) fn wake(kind: Kind, at: u64) -> Change {
     Change::Wake { kind, at }
 }
 
-/// Has the sweeper look at what is due already, in its next round.
+/// Wakes the sweeper in its next round.
 pub(crate) fn wake_soon(kind: Kind, now: u64) -> Change {
     wake(kind, now - now % MINUTE)
 }
 
-/// The journals that are due, at most so many (1 to 1,000), and since when.
+/// Reads the due journals, at most `most` (1 to 1,000), and since when they are.
 ///
 /// # Errors
 /// `InvalidInput` for the number, and those of the store.
@@ -51,10 +50,10 @@ async fn due_now(access: &Access, kind: Kind, most: usize) -> Result<Vec<(u64, N
     Ok(due.take_while(|(at, _)| *at <= now).collect())
 }
 
-/// What was removed.
+/// The removed journals.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Leftover {
-    /// So many threads or runs of which nothing is left now.
+    /// Threads or runs of which nothing is left.
     pub(crate) items: usize,
     /// Their rows. A run's entries count, of which a row may hold several.
     pub(crate) rows: u64,

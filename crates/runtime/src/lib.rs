@@ -1,10 +1,13 @@
-//! What a tenant has: references, plans, approvals, a cache and its usage, each behind one [`TenantHandle`].
+//! A tenant's data and runs: references, cache, plans, approvals, threads, traces and runs, all behind one [`TenantHandle`].
 
 mod approvals;
 mod cache;
 mod catalogue;
 mod erase;
+#[cfg(test)]
+mod golden;
 mod handle;
+mod hex;
 mod leftover;
 #[cfg(doctest)]
 mod out_of_reach;
@@ -20,8 +23,7 @@ mod traces;
 mod validated;
 
 pub use approvals::{
-    Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Approvals, Decide, Problem, Question, Subject,
-    VerifyReport,
+    Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Approvals, Problem, Question, Subject, VerifyReport,
 };
 pub use bailiwick_tenancy::{
     CheckReport, Clock, Copied, DEFAULT_LIMIT, Health, Migration, MigrationCounts, MigrationOutcome, MigrationProgress,
@@ -31,12 +33,12 @@ pub use cache::{Begun, Cache, CacheValue, Computing};
 pub use catalogue::Catalogue;
 pub use handle::TenantHandle;
 pub use page::Page;
-pub use plans::{Plan, PlanStatus, Plans};
-pub use references::{PutContent, PutItem, Reference, References, Resolved};
+pub use plans::{Plan, PlanStatus, PlanSummary, Plans};
+pub use references::{Description, PutContent, PutItem, Reference, References, Resolved};
 pub use runs::{
     Ask, Asked, Callbacks, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest, RunStatus, Runs,
 };
 pub use sweep::{Swept, keep_swept, sweep};
-pub use threads::Threads;
-pub use traces::{HostEvent, TracePage, TracePosition, Traces};
+pub use threads::{ThreadSummary, Threads};
+pub use traces::{HostEvent, Rejection, TracePage, TracePosition, Traces};
 pub use validated::Validated;

@@ -1,4 +1,4 @@
-//! What does not compile outside this crate, each after its twin that does: see `bailiwick_tenancy`'s file of this name.
+//! Code that does not compile outside this crate, each after its twin that does: see `bailiwick_tenancy`'s file of this name.
 //!
 //! A handle reads for its tenant:
 //! ```
@@ -20,7 +20,7 @@
 //! # use bailiwick_runtime::{Store, TenantHandle};
 //! async fn reach(store: &Store, handle: &TenantHandle) { let _ = handle.references().resolve("other", "ref_").await; }
 //! ```
-//! and what leads to a tenant's rows has no name here:
+//! and the way to a tenant's rows has no name here:
 //! ```compile_fail,E0432
 //! # use bailiwick_runtime::{Store, TenantHandle};
 //! use bailiwick_runtime::Scope;

@@ -1,5 +1,5 @@
-//! Looking after a store: expired rows are removed, with what they leave behind, approvals that nobody decided are recorded as
-//! expired, erases that were cut off are finished.
+//! The sweeper: removes expired rows and the journals behind them, records undecided approvals as expired, and finishes erases
+//! that were cut off.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
@@ -13,27 +13,26 @@ use crate::catalogue::Catalogue;
 use crate::handle::TenantHandle;
 use crate::leftover;
 
-/// How long a store is left alone between two rounds.
+/// The pause between two rounds.
 const PAUSE: Duration = Duration::from_secs(60);
-/// For how long the process that did a round is the one for the next, where several have the store open: one that ended
-/// misses two of its own.
+/// The housekeeping lease in milliseconds, where several processes have the store open: a process that ended misses two
+/// rounds.
 const LEASE_MS: u64 = 150_000;
-/// So many tasks are asked for at once.
+/// Tasks read at once.
 const TASKS: usize = 256;
 
-/// What was done.
+/// The work of one sweep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Expired rows that were removed, and what threads and runs left behind that are gone.
+    /// Expired rows that were removed, with the journals of deleted threads and runs.
     pub removed: u64,
-    /// Approvals whose time had passed, and that are in the ledger as expired now.
+    /// Approvals that were recorded as expired in the ledger.
     pub expired_approvals: u64,
-    /// Erases that had been cut off, and are finished now.
+    /// Erases that had been cut off and are finished now.
     pub erased: u64,
 }
 
-/// Does everything that is to be done in a store. A tenant that cannot be looked after, because it is damaged, does not
-/// keep the others from it.
+/// Does all due chores of a store. A damaged tenant does not keep the others from theirs.
 ///
 /// # Errors
 /// The first failure, once everything else was done.
@@ -77,14 +76,14 @@ async fn one(store: &Arc<Store>, task: DueTask, swept: &mut Swept) -> Result<()>
     Ok(())
 }
 
-/// Looks after a store once a minute until it is closed, if nobody does yet. Returns at once where somebody in this process
-/// does, or where the clock stands still; where another process does, it takes over when that has ended.
+/// Sweeps a store once a minute until it is closed. Returns at once if this process sweeps it already, or if its clock stands
+/// still. While another process holds the housekeeping lease, this one waits.
 pub async fn keep_swept(store: Weak<Store>) {
     if !store.upgrade().is_some_and(|store| store.become_housekeeper()) {
         return;
     }
     while let Some(store) = store.upgrade() {
-        // What fails is tried again in the next round; health() says how the store is.
+        // A failure is retried in the next round; health() reports the state of the store.
         if store.renew_housekeeping_lease(LEASE_MS).await.unwrap_or(false) {
             let _ = sweep(&store, Promptness::Gathered).await;
         }

@@ -1,10 +1,10 @@
-//! Whose values the host validates with schemas of its own, which can say more than JSON Schema and decide alone.
+//! The tools and agents whose values the host validates with schemas of its own, which can say more than JSON Schema.
 
 use std::collections::HashSet;
 
 use bailiwick_model::Json;
 
-/// See the module's text.
+/// The tools and agents whose values the host validates.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Validated {
     /// Tools whose inputs it validates.
@@ -14,7 +14,7 @@ pub struct Validated {
 }
 
 impl Validated {
-    /// Takes the member `validated` out of what a handle is made of: `{ tools, agents }`, lists of names.
+    /// Removes the member `validated` from the tenant part of a spec: `{ tools, agents }`, lists of names.
     pub fn take_from(json: &mut Json) -> Self {
         let Json::Object(members) = json else { return Self::default() };
         let Some(at) = members.iter().position(|(key, _)| key == "validated") else { return Self::default() };

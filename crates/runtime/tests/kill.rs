@@ -17,8 +17,8 @@ use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
 use bailiwick_model::{Json, json};
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, ApprovalStatus, Clock, Decide, PlanStatus, Question, RootKey, Store,
-    StoreOptions, Subject, TenantHandle,
+    ApprovalContext, ApprovalRequest, ApprovalStatus, Clock, PlanStatus, Question, RootKey, Store, StoreOptions,
+    Subject, TenantHandle,
 };
 use bailiwick_store::conformance::database::{Database, with_client};
 use bailiwick_store::postgres::{self, PostgresOptions};
@@ -141,7 +141,7 @@ async fn ask_and_decide(acme: &TenantHandle, acknowledged: &Acknowledged, random
             0 => continue,
             1 => acme.approvals().withdraw(&[id], None, Vec::new()).await.unwrap().unwrap().pop(),
             number => {
-                let decide = if number % 2 == 0 { Decide::Approve } else { Decide::Reject };
+                let decide = if number % 2 == 0 { Decision::Approved } else { Decision::Rejected };
                 // It may have expired.
                 acme.approvals().respond(id, decide, "kim", Some("because")).await.ok()
             }
@@ -188,7 +188,7 @@ fn record(text: &str) -> ApprovalRecord {
 }
 
 /// All pages of a list.
-async fn all(page: impl AsyncFn(Option<String>) -> bailiwick_runtime::Page) -> Vec<String> {
+async fn all<T>(page: impl AsyncFn(Option<String>) -> bailiwick_runtime::Page<T>) -> Vec<T> {
     let (mut items, mut cursor) = (Vec::new(), None);
     loop {
         let page = page(cursor).await;
@@ -207,8 +207,7 @@ async fn check(home: &Home, before: Option<&Checkpoint>) -> Checkpoint {
     let acme = handle(&store, "acme");
     // First, so that what has expired has its record.
     let pending = all(async |cursor| acme.approvals().pending(1000, cursor.as_deref()).await.unwrap()).await;
-    let history = all(async |cursor| acme.approvals().history(1000, cursor.as_deref()).await.unwrap()).await;
-    let records: Vec<ApprovalRecord> = history.iter().map(|text| record(text)).collect();
+    let records = all(async |cursor| acme.approvals().history(1000, cursor.as_deref()).await.unwrap()).await;
     let by_approval: BTreeMap<&str, &ApprovalRecord> =
         records.iter().map(|record| (record.approval_id.as_str(), record)).collect();
     assert_eq!(by_approval.len(), records.len(), "one record for each approval");
@@ -218,11 +217,7 @@ async fn check(home: &Home, before: Option<&Checkpoint>) -> Checkpoint {
         assert_eq!(records.get(told.sequence as usize), Some(&told), "an acknowledged decision");
     }
     let asked: BTreeSet<String> = acknowledged(place, "asked").into_iter().collect();
-    let listed = pending.iter().map(|text| {
-        let approval = json::parse(text.as_bytes(), &json::Limits::default()).unwrap();
-        approval.get("approvalId").unwrap().as_str().unwrap().to_owned()
-    });
-    let listed: BTreeSet<String> = listed.collect();
+    let listed: BTreeSet<String> = pending.into_iter().map(|approval| approval.approval_id).collect();
     let decided = by_approval.keys().map(|id| (*id).to_owned());
     for id in asked.iter().cloned().chain(listed.iter().cloned()).chain(decided).collect::<BTreeSet<_>>() {
         let approval = acme.approvals().get(&id).await.unwrap();

@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use bailiwick_model::{Kind, json};
-use bailiwick_runtime::{HostEvent, TenantHandle, TracePosition};
+use bailiwick_runtime::{HostEvent, Rejection, TenantHandle, TracePosition};
 use bailiwick_store::recording::{Call, Recording, Step, Verb};
 use bailiwick_store::{Engine, Opened};
 use support::{Kept, NOW, Random, catalogue, handle, handle_of, store, wait};
@@ -112,13 +112,13 @@ fn refusals_are_recorded_once_per_second() {
         for time in [0, 999, 1, 0, 1000] {
             store.advance(time);
             for handle in &handles {
-                handle.traces().record(&HostEvent::RequestRejected).await;
+                handle.traces().record(&HostEvent::RequestRejected { reason: Rejection::Tenant }).await;
             }
         }
         let page = handles[0].traces().list(None, 10, None).await.unwrap();
         assert_eq!(page.items.len(), 3);
         assert_eq!(
-            page.items[0],
+            &*page.items[0],
             format!(r#"{{"type":"request.rejected","at":{},"reason":"tenant","sequence":2}}"#, NOW + 2000)
         );
     });

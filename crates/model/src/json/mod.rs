@@ -11,12 +11,14 @@
 
 mod parse;
 mod stream;
+mod text;
 mod typed;
 mod write;
 
 pub use parse::{Limits, MAX_DEPTH, parse};
 pub(crate) use stream::SAMPLE;
 pub use stream::{Canonical, canonical_of};
+pub use text::{Text, raw};
 pub use typed::{append, from_slice, from_value, to_text};
 pub use write::{canonical, write};
 pub(crate) use write::{escaped_length, write_at_most};
@@ -100,6 +102,18 @@ impl Json {
             Self::Object(members) => {
                 8 + members.iter().map(|(key, value)| 8 + key.len() as u64 + value.weight()).sum::<u64>()
             }
+        }
+    }
+
+    /// Puts the keys of all objects into the order of RFC 8785, so that it is written in that form.
+    pub fn sort_keys(&mut self) {
+        match self {
+            Self::Array(elements) => elements.iter_mut().for_each(Self::sort_keys),
+            Self::Object(members) => {
+                members.sort_by(|(a, _), (b, _)| write::by_utf16(a, b));
+                members.iter_mut().for_each(|(_, value)| value.sort_keys());
+            }
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_) => {}
         }
     }
 

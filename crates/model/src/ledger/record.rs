@@ -122,6 +122,12 @@ impl ApprovalRecord {
     }
 }
 
+impl serde::Serialize for ApprovalRecord {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
 /// `None` for a text that is there and is not one.
 fn read_optional(value: Option<&Json>) -> Option<Option<String>> {
     match value {

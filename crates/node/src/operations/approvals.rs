@@ -2,8 +2,9 @@
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::checkpoint::Checkpoint;
+use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{ApprovalContext, ApprovalRequest, Decide, Question};
+use bailiwick_runtime::{ApprovalContext, ApprovalRequest, Question};
 
 use super::call::{Call, json_text, page_answer, page_limit};
 use crate::message::Answer;
@@ -18,12 +19,12 @@ pub(super) async fn request(call: Call) -> Result<Answer> {
     let request = ApprovalRequest { question, context, requested_by, ttl_ms };
     let approval = handle.approvals().request(request).await?;
     drop(taken);
-    Ok(Answer(approval.json().into_bytes()))
+    Ok(json_text(&approval))
 }
 
 pub(super) async fn get(call: Call) -> Result<Answer> {
     let approval = call.handle()?.approvals().get(call.reader().text()?).await?;
-    Ok(Answer(approval.json().into_bytes()))
+    Ok(json_text(&approval))
 }
 
 pub(super) async fn pending(call: Call) -> Result<Answer> {
@@ -34,16 +35,16 @@ pub(super) async fn pending(call: Call) -> Result<Answer> {
 
 pub(super) async fn respond(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
-    let (approval_id, decide) = (arguments.text()?, decide(arguments.u8()?)?);
+    let (approval_id, decision) = (arguments.text()?, decision(arguments.u8()?)?);
     let (actor, reason) = (arguments.text()?, arguments.optional_text()?);
-    Ok(json_text(&handle.approvals().respond(approval_id, decide, actor, reason).await?.to_json()))
+    Ok(json_text(&handle.approvals().respond(approval_id, decision, actor, reason).await?))
 }
 
 /// `1` approves, `2` rejects.
-fn decide(number: u8) -> Result<Decide> {
+fn decision(number: u8) -> Result<Decision> {
     match number {
-        1 => Ok(Decide::Approve),
-        2 => Ok(Decide::Reject),
+        1 => Ok(Decision::Approved),
+        2 => Ok(Decision::Rejected),
         _ => Err(Error::Internal("There is no such decision.".to_owned())),
     }
 }
@@ -76,7 +77,7 @@ pub(super) async fn verify(call: Call) -> Result<Answer> {
         [] => None,
         text => Some(given_checkpoint(text)?),
     };
-    Ok(json_text(&handle.approvals().verify(against.as_ref()).await?.to_json()))
+    Ok(json_text(&handle.approvals().verify(against.as_ref()).await?))
 }
 
 fn given_checkpoint(text: &[u8]) -> Result<Checkpoint> {

@@ -6,6 +6,7 @@ use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
 use bailiwick_runtime::stores::StoreHandle;
 use bailiwick_runtime::{DEFAULT_LIMIT, Page, Reservation, TenantHandle};
+use serde::Serialize;
 
 use crate::environment::Environment;
 use crate::message::{Answer, Reader};
@@ -53,13 +54,17 @@ impl Call {
     }
 }
 
+/// An object of a few members.
 pub(super) fn json_answer(members: Vec<(&str, Json)>) -> Answer {
     let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Answer(json::write(&Json::Object(members)).into_bytes())
+    json_text(&Json::Object(members))
 }
 
-pub(super) fn json_text(value: &Json) -> Answer {
-    Answer(json::write(value).into_bytes())
+/// A value as JSON text.
+pub(super) fn json_text(value: &impl Serialize) -> Answer {
+    let mut text = Vec::new();
+    json::append(&mut text, value);
+    Answer(text)
 }
 
 /// A boolean.
@@ -67,35 +72,39 @@ pub(super) fn flag(value: bool) -> Answer {
     Answer::default().u8(u8::from(value))
 }
 
-/// A page as JSON. Cursors need no escapes.
-pub(super) fn page_answer(page: Page) -> Answer {
-    let cursor = page.cursor.map(|cursor| format!(",\"cursor\":\"{cursor}\"")).unwrap_or_default();
-    Answer(array_within("{\"items\":", page.items, &format!("{cursor}}}")).into_bytes())
-}
-
 /// The number of items a page is to have.
 pub(super) fn page_limit(arguments: &mut Reader<'_>) -> Result<usize> {
     Ok(arguments.whole("limit")?.map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
-pub(super) fn array(texts: Vec<String>) -> String {
-    array_within("", texts, "")
+/// A page as JSON: `{ items, cursor? }`.
+pub(super) fn page_answer<T: Serialize>(page: Page<T>) -> Answer {
+    let mut text = b"{\"items\":".to_vec();
+    append_array(&mut text, page.items);
+    if let Some(cursor) = page.cursor {
+        text.extend_from_slice(b",\"cursor\":");
+        json::append(&mut text, cursor.as_str());
+    }
+    text.push(b'}');
+    Answer(text)
 }
 
-/// JSON texts as an array, with what stands before and behind it. Each is freed once it is copied, so that there are never
-/// more than two copies of what a call reads.
-fn array_within(before: &str, texts: Vec<String>, behind: &str) -> String {
-    let bytes = texts.iter().map(|text| text.len() + 1).sum::<usize>();
-    let mut all = String::with_capacity(before.len() + 2 + bytes + behind.len());
-    all.push_str(before);
-    all.push('[');
-    for (at, text) in texts.into_iter().enumerate() {
+/// Values as a JSON array.
+pub(super) fn array_answer<T: Serialize>(values: Vec<T>) -> Answer {
+    let mut text = Vec::new();
+    append_array(&mut text, values);
+    Answer(text)
+}
+
+/// Appends values as a JSON array. Each is freed once it is written, so that there are never more than two copies of what a
+/// call reads.
+fn append_array<T: Serialize>(text: &mut Vec<u8>, values: Vec<T>) {
+    text.push(b'[');
+    for (at, value) in values.into_iter().enumerate() {
         if at > 0 {
-            all.push(',');
+            text.push(b',');
         }
-        all.push_str(&text);
+        json::append(text, &value);
     }
-    all.push(']');
-    all.push_str(behind);
-    all
+    text.push(b']');
 }

@@ -4,6 +4,7 @@
 mod approvals;
 mod cache;
 mod call;
+mod host;
 mod plans;
 mod references;
 mod runs;

@@ -3,7 +3,7 @@
 use bailiwick_model::Result;
 use bailiwick_runtime::{HostEvent, PutContent, PutItem, Reference, Resolved, TenantHandle};
 
-use super::call::{Call, array, flag, page_answer, page_limit};
+use super::call::{Call, array_answer, flag, json_text, page_answer, page_limit};
 use crate::message::{Answer, Reader};
 
 pub(super) async fn put(call: Call) -> Result<Answer> {
@@ -11,8 +11,7 @@ pub(super) async fn put(call: Call) -> Result<Answer> {
     let item = put_item(&mut call.reader())?;
     // The item is a copy, and a large one is not kept twice while it is written.
     drop(call);
-    let reference = put_items(&handle, vec![item]).await?.pop();
-    Ok(Answer(reference.map(|reference| reference.json).unwrap_or_default().into_bytes()))
+    Ok(json_text(&put_items(&handle, vec![item]).await?.pop()))
 }
 
 pub(super) async fn put_many(call: Call) -> Result<Answer> {
@@ -20,8 +19,7 @@ pub(super) async fn put_many(call: Call) -> Result<Answer> {
     let count = arguments.u32()?;
     let items = (0..count).map(|_| put_item(&mut arguments)).collect::<Result<_>>()?;
     drop(call);
-    let references = put_items(&handle, items).await?;
-    Ok(Answer(array(references.into_iter().map(|reference| reference.json).collect()).into_bytes()))
+    Ok(array_answer(put_items(&handle, items).await?))
 }
 
 /// Puts what the host's own code keeps, and records a trace of it.
@@ -51,8 +49,7 @@ pub(super) async fn resolve_many(call: Call) -> Result<Answer> {
 }
 
 pub(super) async fn describe(call: Call) -> Result<Answer> {
-    let reference = call.handle()?.references().describe(call.reader().text()?).await?;
-    Ok(Answer(reference.json.into_bytes()))
+    Ok(json_text(&call.handle()?.references().describe(call.reader().text()?).await?))
 }
 
 pub(super) async fn list(call: Call) -> Result<Answer> {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailiwick_model::json::{self, Json};
+use bailiwick_model::json::Text;
 use bailiwick_model::{Error, Result};
 use bailiwick_runtime::{RunFilter, RunPage, RunPosition, RunRequest, TenantHandle};
+use serde::Serialize;
 
-use super::call::{Call, array, page_answer, page_limit};
-use crate::callbacks::Host;
+use super::call::{Call, json_text, page_answer, page_limit};
+use super::host::Host;
 use crate::environment::Environment;
 use crate::message::{Answer, Reader};
 
@@ -78,15 +79,28 @@ pub(super) async fn events(call: Call) -> Result<Answer> {
         Ok(page) => page?,
         Err(_) => RunPage { events: Vec::new(), position, live: true, over: false },
     };
-    let RunPosition { next, message_id, text, reasoning } = &page.position;
-    let message_id = json::write(&Json::from(message_id.as_str()));
-    Ok(Answer(
-        format!(
-            "{{\"events\":{},\"live\":{},\"over\":{},\"position\":{{\"next\":{next},\"messageId\":{message_id},\"text\":{text},\"reasoning\":{reasoning}}}}}",
-            array(page.events),
-            page.live,
-            page.over,
-        )
-        .into_bytes(),
-    ))
+    let RunPosition { next, message_id, text, reasoning } = page.position;
+    Ok(json_text(&Events {
+        events: page.events.into_iter().map(Text::new).collect(),
+        live: page.live,
+        over: page.over,
+        position: Position { next, message_id, text, reasoning },
+    }))
+}
+
+#[derive(Serialize)]
+struct Events {
+    events: Vec<Text>,
+    live: bool,
+    over: bool,
+    position: Position,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Position {
+    next: u64,
+    message_id: String,
+    text: u64,
+    reasoning: u64,
 }

@@ -3,7 +3,7 @@
 use bailiwick_model::Result;
 use bailiwick_model::json::Json;
 
-use super::call::{Call, array, flag, json_answer, page_answer, page_limit};
+use super::call::{Call, array_answer, flag, json_answer, page_answer, page_limit};
 use crate::message::Answer;
 
 pub(super) async fn list(call: Call) -> Result<Answer> {
@@ -24,7 +24,7 @@ pub(super) async fn append(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let (thread, expected_length) = (arguments.text()?, arguments.whole("expectedLength")?);
     let messages = handle.threads().append(thread, arguments.bytes()?, expected_length).await?;
-    Ok(Answer(array(messages).into_bytes()))
+    Ok(array_answer(messages))
 }
 
 pub(super) async fn fork(call: Call) -> Result<Answer> {

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bailiwick_model::Result;
-use bailiwick_runtime::{HostEvent, TracePage, TracePosition};
+use bailiwick_model::json::Text;
+use bailiwick_runtime::{HostEvent, Rejection, TracePage, TracePosition};
+use serde::Serialize;
 
-use super::call::{Call, array, page_answer, page_limit};
+use super::call::{Call, json_text, page_answer, page_limit};
 use crate::message::Answer;
 
 /// The time that a call waits for events before it answers with none. The caller asks again, so that a follower of a handle
@@ -20,7 +22,7 @@ pub(super) async fn list(call: Call) -> Result<Answer> {
 }
 
 pub(super) async fn end(call: Call) -> Result<Answer> {
-    Ok(Answer(written(call.handle()?.traces().end().await?).into_bytes()))
+    Ok(json_text(&numbers(call.handle()?.traces().end().await?)))
 }
 
 pub(super) async fn next(call: Call) -> Result<Answer> {
@@ -31,13 +33,18 @@ pub(super) async fn next(call: Call) -> Result<Answer> {
         Ok(page) => page?,
         Err(_) => TracePage { events: Vec::new(), next: Some(after) },
     };
-    let next = page.next.map_or_else(|| "null".to_owned(), written);
-    let text = format!("{{\"events\":{},\"next\":{next}}}", array(page.events));
-    Ok(Answer(text.into_bytes()))
+    let events = page.events.into_iter().map(Text::new).collect();
+    Ok(json_text(&Next { events, next: page.next.map(numbers) }))
+}
+
+#[derive(Serialize)]
+struct Next {
+    events: Vec<Text>,
+    next: Option<[u64; 2]>,
 }
 
 pub(super) async fn rejected(call: Call) -> Result<Answer> {
-    call.handle()?.traces().record(&HostEvent::RequestRejected).await;
+    call.handle()?.traces().record(&HostEvent::RequestRejected { reason: Rejection::Tenant }).await;
     Ok(Answer::default())
 }
 
@@ -46,7 +53,7 @@ pub(super) async fn flush(call: Call) -> Result<Answer> {
     Ok(Answer::default())
 }
 
-/// A position as JSON text.
-fn written(position: TracePosition) -> String {
-    format!("[{},{}]", position.host, position.runs)
+/// A position as it crosses.
+fn numbers(position: TracePosition) -> [u64; 2] {
+    [position.host, position.runs]
 }

@@ -23,8 +23,8 @@ struct Due {
 }
 
 impl Approvals<'_> {
-    /// Records every approval whose time has passed as expired, and says how many there were. It reads one row if there is
-    /// none: whatever shows approvals calls it first, and a sweeper may at any time.
+    /// Records every approval whose time has passed as expired, and returns their number. It reads one row if there is none:
+    /// every list of approvals calls it first, and the sweeper may at any time.
     ///
     /// # Errors
     /// Those of the store.
@@ -93,7 +93,7 @@ async fn due(access: &Access) -> Result<Due> {
         }
         match page.cursor {
             Some(next) if !due.is_full(now) => cursor = Some(next),
-            // What was not looked at may be due too.
+            // Approvals on later pages may be due too.
             Some(_) => return Ok(Due { next_expiry: now, ..due }),
             None => return Ok(due),
         }

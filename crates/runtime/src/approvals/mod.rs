@@ -1,8 +1,8 @@
-//! Approvals: questions to people, and the append-only ledger of what came of them.
+//! Approvals: requests for a person's decision, and the append-only ledger of decisions.
 //!
 //! Everything that changes an approval's status is one commit: the head of the ledger on condition of its version, the
 //! approval on condition of its own, its place in the list of those that wait, its decision (written once), the record
-//! in the ledger (written once), the tiles of the ledger's tree, and the status of the plan it is about.
+//! in the ledger (written once), the tiles of the ledger's tree, and the status of the plan that is its subject.
 
 mod expire;
 mod ledger;
@@ -13,7 +13,7 @@ mod subject;
 use bailiwick_model::base32::prefixed_id;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, When, bad_cursor, check_limit};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, When, check_limit};
 
 use crate::handle::{TenantHandle, expiry};
 use crate::page::Page;
@@ -28,30 +28,30 @@ pub(crate) use subject::INPUT_BYTES;
 pub use subject::{ApprovalContext, Question, Subject};
 
 const PREFIX: &str = "approval_";
-/// How long an approval waits for a decision by default: 7 days.
+/// The default time to decide, in milliseconds: 7 days.
 pub(crate) const PENDING_MS: u64 = 7 * 24 * 60 * 60 * 1000;
-/// The longest name of an actor or of who asked, in bytes of UTF-8.
+/// The longest name of an actor or a requester, in bytes of UTF-8.
 const ACTOR_BYTES: usize = 1024;
 /// The longest reason, in bytes of UTF-8.
 const REASON_BYTES: usize = 16 << 10;
-/// What an approval counts with beside its input, so that a decision never adds to what a tenant uses.
+/// The bytes that an approval counts with beside its input, so that a decision never adds to the tenant's usage.
 const RECORD_BYTES: u64 = 1024;
 /// The most approvals that are asked for, or end, in one commit.
 const MOST_AT_ONCE: usize = 100;
 
-/// Why an approval is withdrawn that could not be decided about any more.
+/// The reason for withdrawing an approval whose plan has changed.
 const PLAN_CHANGED: &str = "The plan was changed, run or removed after it was asked about.";
 
 /// One approval to ask for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApprovalRequest {
-    /// About what.
+    /// The subject.
     pub question: Question,
-    /// Of which run it is part.
+    /// The run that it is part of.
     pub context: ApprovalContext,
-    /// Who asks: 1 to 1,024 bytes.
+    /// The requester: 1 to 1,024 bytes.
     pub requested_by: Option<String>,
-    /// How long it may be decided, in milliseconds; 7 days by default.
+    /// The time to decide, in milliseconds; 7 days by default.
     pub ttl_ms: Option<u64>,
 }
 
@@ -61,15 +61,6 @@ struct Draft {
     context: ApprovalContext,
     requested_by: Option<String>,
     expires_at: u64,
-}
-
-/// What a person says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decide {
-    /// Yes.
-    Approve,
-    /// No.
-    Reject,
 }
 
 /// The approvals of a tenant and their ledger.
@@ -95,7 +86,7 @@ impl Approvals<'_> {
         if requests.is_empty() || requests.len() > MOST_AT_ONCE {
             return Err(Error::invalid(format!("Ask for 1 to {MOST_AT_ONCE} approvals at a time.")));
         }
-        // Everything that can be refused is, before the tenant comes to be.
+        // All checks come before the tenant is created.
         let mut drafts = Vec::with_capacity(requests.len());
         for request in requests {
             drafts.push(self.draft(request).await?);
@@ -175,40 +166,39 @@ impl Approvals<'_> {
         Err(contended())
     }
 
-    /// Lists the approvals that wait for a decision, newest first, as JSON texts. A page may have fewer than `limit` if they
+    /// Lists the approvals that wait for a decision, newest first. A page may have fewer than `limit` if they
     /// are large.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
-    pub async fn pending(self, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn pending(self, limit: usize, cursor: Option<&str>) -> Result<Page<Approval>> {
         check_limit(limit)?;
-        let Some(access) = self.handle.existing().await? else {
-            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
-        };
+        let Some(access) = self.handle.existing().await? else { return Page::of_nothing(cursor) };
         self.expire().await?;
         let page = access.record_page(&pending_list(), limit, cursor).await?;
         let mut items = Vec::with_capacity(page.records.len());
         for record in page.records.into_iter().filter_map(|(_, record)| record) {
             let approval = Approval::read(&record.body)?;
             if approval.status == ApprovalStatus::Pending && !is_due(&approval, access.now()) {
-                items.push(approval.json());
+                items.push(approval);
             }
         }
         Ok(Page { items, cursor: page.cursor })
     }
 
-    /// Records a decision: once, before the approval expires, about exactly what was asked.
+    /// Records a decision, `Approved` or `Rejected`: once, before the approval expires, about exactly what was asked.
     ///
     /// # Errors
-    /// `InvalidInput` without an actor; `NotFound` for every id that is not this tenant's; `ApprovalClosed` if it was
+    /// `InvalidInput` without an actor, or for another decision; `NotFound` for every id that is not this tenant's; `ApprovalClosed` if it was
     /// decided, has expired or was withdrawn, also because its plan has changed; those of the store.
     pub async fn respond(
         self,
         approval_id: &str,
-        decide: Decide,
+        decision: Decision,
         actor: &str,
         reason: Option<&str>,
     ) -> Result<ApprovalRecord> {
+        let plan_status = PlanStatus::after(decision).ok_or_else(|| Error::invalid("A person approves or rejects."))?;
         check_actor(actor, "actor")?;
         if reason.is_some_and(|reason| reason.len() > REASON_BYTES) {
             return Err(Error::invalid("reason must have at most 16 KiB of UTF-8."));
@@ -226,14 +216,14 @@ impl Approvals<'_> {
             }
             let mut settlement = Settlement::of_itself(found, Decision::Expired);
             if !is_due(&settlement.found.approval, access.now()) {
-                match self.subject_changes(&access, &settlement.found.approval, decide).await? {
+                match self.subject_changes(&access, &settlement.found.approval, plan_status).await? {
                     None => {
                         settlement.decision = Decision::Withdrawn;
                         settlement.reason = Some(PLAN_CHANGED.to_owned());
                     }
                     Some(with) => {
                         settlement = Settlement {
-                            decision: decide.decision(),
+                            decision,
                             actor: Some(actor.to_owned()),
                             reason: reason.map(str::to_owned),
                             with,
@@ -245,15 +235,15 @@ impl Approvals<'_> {
             let ledger = Ledger::read(&access).await?;
             if let Some(records) = self.settle(&access, &ledger, vec![settlement], None).await? {
                 let record = records.into_iter().next().ok_or_else(damaged)?;
-                let accepted = record.decision == decide.decision();
+                let accepted = record.decision == decision;
                 return if accepted { Ok(record) } else { Err(closed(record.decision)) };
             }
         }
         Err(contended())
     }
 
-    /// Takes approvals back that still wait, in one commit together with the changes in `with` (those of the run that was
-    /// cancelled, say). Those that do not wait any more, or are not this tenant's, stay as they are. `None`: a condition
+    /// Withdraws pending approvals, in one commit together with the changes in `with` (those of a cancelled run, for instance).
+    /// Other approvals, and ids that are not this tenant's, are left as they are. `None`: a condition
     /// in `with` did not hold, and nothing was written.
     ///
     /// # Errors
@@ -333,21 +323,16 @@ impl Approvals<'_> {
         }
     }
 
-    /// What an answer changes besides the approval. `None`: what it is about has changed, so that there is nothing left to
-    /// decide about.
+    /// Returns the changes of a decision beside the approval. `None`: its plan has changed, so that it cannot be decided.
     async fn subject_changes(
         self,
         access: &Access,
         approval: &Approval,
-        decide: Decide,
+        status: PlanStatus,
     ) -> Result<Option<Vec<Change>>> {
         match &approval.subject {
             Subject::Tool { .. } => Ok(Some(Vec::new())),
             Subject::Plan { plan_id, plan_hash } => {
-                let status = match decide {
-                    Decide::Approve => PlanStatus::Approved,
-                    Decide::Reject => PlanStatus::Rejected,
-                };
                 self.handle
                     .plans()
                     .status_changes(access, plan_id, plan_hash, status, approval.context.definition)
@@ -356,7 +341,7 @@ impl Approvals<'_> {
         }
     }
 
-    /// Records what has expired if there would be too many otherwise.
+    /// Records expired approvals if there would be too many pending ones otherwise.
     async fn make_room(self, access: &Access, more: u64) -> Result<()> {
         let pending = Ledger::read(access).await?.head.pending + more;
         if pending > self.handle.pending_approvals() {
@@ -371,15 +356,6 @@ impl Approvals<'_> {
             Ok(())
         } else {
             Err(Error::QuotaExceeded { quota: "pendingApprovals".to_owned(), limit, used, more })
-        }
-    }
-}
-
-impl Decide {
-    const fn decision(self) -> Decision {
-        match self {
-            Self::Approve => Decision::Approved,
-            Self::Reject => Decision::Rejected,
         }
     }
 }

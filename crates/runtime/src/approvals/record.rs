@@ -2,177 +2,174 @@
 //!
 //! ```text
 //! 0  length  u32be
-//! 4  JSON    { approvalId, runId?, threadId?, callId?, definition?, status, subject: { tool } | { planId, planHash },
-//!              subjectHash, requestedBy?, createdAt, expiresAt, createdMicros, byteLength, retainMs? }
+//! 4  JSON    { approvalId, byteLength, callId?, createdAt, createdMicros, definition?, expiresAt, requestedBy?, retainMs?,
+//!              runId?, status, subject: { tool } | { planHash, planId }, subjectHash, threadId? }, as RFC 8785 orders keys
 //! …  input   the rest: the tool's input as it was approved, RFC 8785 JSON
 //! ```
 
-use bailiwick_model::json::{self, Json};
+use bailiwick_model::json;
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Error, Result};
-use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
 
 use super::subject::{ApprovalContext, Subject};
+use crate::hex;
 
-/// How an approval stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The status of an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
 pub enum ApprovalStatus {
-    /// Nobody has decided yet.
+    /// It waits for a decision.
     Pending,
-    /// What the ledger says about it.
+    /// It has ended, as the ledger says.
     Decided(Decision),
 }
 
-impl ApprovalStatus {
-    /// The word in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Decided(decision) => decision.name(),
+impl From<ApprovalStatus> for &'static str {
+    fn from(status: ApprovalStatus) -> Self {
+        match status {
+            ApprovalStatus::Pending => "pending",
+            ApprovalStatus::Decided(decision) => decision.name(),
         }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        if name == "pending" { Some(Self::Pending) } else { Decision::from_name(name).map(Self::Decided) }
     }
 }
 
-/// A question to a person, and how it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl TryFrom<String> for ApprovalStatus {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> std::result::Result<Self, Self::Error> {
+        if name == "pending" {
+            return Ok(Self::Pending);
+        }
+        Decision::from_name(&name).map(Self::Decided).ok_or("an approval has another status")
+    }
+}
+
+/// A request for a person's decision, as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Approval {
     /// `approval_` and 32 characters.
     pub approval_id: String,
-    /// Of which run it is part.
+    /// The run that it is part of.
+    #[serde(flatten)]
     pub context: ApprovalContext,
-    /// How it stands.
+    /// Its status.
     pub status: ApprovalStatus,
-    /// What it is about.
+    /// The subject of the decision.
     pub subject: Subject,
-    /// What a decision is bound to.
+    /// The hash that a decision is bound to.
+    #[serde(with = "hex")]
     pub subject_hash: Hash,
-    /// Who asked.
+    /// The one who asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
     /// In epoch milliseconds.
     pub created_at: u64,
-    /// From when on it cannot be decided any more, in epoch milliseconds.
+    /// The time from which it cannot be decided any more, in epoch milliseconds.
     pub expires_at: u64,
     /// Epoch microseconds: its place in the list of those that are pending.
+    #[serde(skip)]
     pub(crate) created_micros: u64,
     /// The bytes that it counts with.
+    #[serde(skip)]
     pub(crate) byte_length: u64,
-    /// How long it is kept once it has ended, in milliseconds; `None`: for good. Fixed when it is asked for, so that it does
+    /// How long it is kept once it has ended, in milliseconds; `None`: for good. Fixed when it is requested, so that it does
     /// not depend on who ends it.
+    #[serde(skip)]
     pub(crate) retain_ms: Option<u64>,
 }
 
+/// The JSON part of the record.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    approval_id: String,
+    byte_length: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_id: Option<String>,
+    created_at: u64,
+    created_micros: u64,
+    #[serde(default, with = "hex::optional", skip_serializing_if = "Option::is_none")]
+    definition: Option<Hash>,
+    expires_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retain_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<String>,
+    status: ApprovalStatus,
+    subject: StoredSubject,
+    #[serde(with = "hex")]
+    subject_hash: Hash,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thread_id: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum StoredSubject {
+    Tool { tool: String },
+    Plan { plan_hash: String, plan_id: String },
+}
+
 impl Approval {
-    /// The approval as the API shows it: JSON text.
-    pub fn json(&self) -> String {
-        let ApprovalContext { run_id, thread_id, .. } = &self.context;
-        let mut text = format!("{{\"approvalId\":{}", quoted(&self.approval_id));
-        for (key, value) in [("runId", run_id), ("threadId", thread_id)] {
-            if let Some(value) = value {
-                text.push_str(&format!(",\"{key}\":{}", quoted(value)));
-            }
-        }
-        let subject = match &self.subject {
-            Subject::Tool { tool, input } => {
-                format!("{{\"tool\":{},\"input\":{}}}", quoted(tool), String::from_utf8_lossy(input))
-            }
-            Subject::Plan { plan_id, plan_hash } => {
-                format!("{{\"planId\":{},\"planHash\":{}}}", quoted(plan_id), quoted(plan_hash))
-            }
-        };
-        let hash = HEXLOWER.encode(&self.subject_hash);
-        text.push_str(&format!(
-            ",\"status\":\"{}\",\"subject\":{subject},\"subjectHash\":\"{hash}\"",
-            self.status.name()
-        ));
-        if let Some(requested_by) = &self.requested_by {
-            text.push_str(&format!(",\"requestedBy\":{}", quoted(requested_by)));
-        }
-        text.push_str(&format!(",\"createdAt\":{},\"expiresAt\":{}}}", self.created_at, self.expires_at));
-        text
-    }
-
     pub(crate) fn write(&self) -> Result<Vec<u8>> {
-        let (subject, input): (_, &[u8]) = match &self.subject {
-            Subject::Tool { tool, input } => (vec![member("tool", Json::from(tool.as_str()))], input),
-            Subject::Plan { plan_id, plan_hash } => {
-                let members = [("planId", plan_id), ("planHash", plan_hash)];
-                (members.map(|(key, value)| member(key, Json::from(value.as_str()))).into(), &[])
-            }
+        let approval = self.clone();
+        let ApprovalContext { run_id, thread_id, call_id, definition } = approval.context;
+        let (subject, input) = match approval.subject {
+            Subject::Tool { tool, input } => (StoredSubject::Tool { tool }, input),
+            Subject::Plan { plan_id, plan_hash } => (StoredSubject::Plan { plan_hash, plan_id }, Vec::new()),
         };
-        let mut members = vec![
-            member("approvalId", Json::from(self.approval_id.as_str())),
-            member("status", Json::from(self.status.name())),
-            member("subject", Json::Object(subject)),
-            member("subjectHash", Json::String(HEXLOWER.encode(&self.subject_hash))),
-            member("createdAt", Json::Number(self.created_at as f64)),
-            member("expiresAt", Json::Number(self.expires_at as f64)),
-            member("createdMicros", Json::Number(self.created_micros as f64)),
-            member("byteLength", Json::Number(self.byte_length as f64)),
-        ];
-        members.extend(self.retain_ms.map(|ms| member("retainMs", Json::Number(ms as f64))));
-        let definition = self.context.definition.map(|hash| HEXLOWER.encode(&hash));
-        let optional = [
-            ("runId", &self.context.run_id),
-            ("threadId", &self.context.thread_id),
-            ("callId", &self.context.call_id),
-            ("definition", &definition),
-            ("requestedBy", &self.requested_by),
-        ];
-        for (key, value) in optional {
-            members.extend(value.as_deref().map(|value| member(key, Json::from(value))));
-        }
-        let text = json::canonical(&Json::Object(members));
+        let text = json::to_text(&Stored {
+            approval_id: approval.approval_id,
+            byte_length: approval.byte_length,
+            call_id,
+            created_at: approval.created_at,
+            created_micros: approval.created_micros,
+            definition,
+            expires_at: approval.expires_at,
+            requested_by: approval.requested_by,
+            retain_ms: approval.retain_ms,
+            run_id,
+            status: approval.status,
+            subject,
+            subject_hash: approval.subject_hash,
+            thread_id,
+        });
         let length = u32::try_from(text.len()).map_err(|_| damaged())?;
-        Ok([length.to_be_bytes().as_slice(), &text, input].concat())
+        Ok([length.to_be_bytes().as_slice(), text.as_bytes(), &input].concat())
     }
 
+    /// # Errors
+    /// `StoreCorrupt`.
     pub(crate) fn read(body: &[u8]) -> Result<Self> {
-        Self::parse(body).ok_or_else(damaged)
-    }
-
-    fn parse(body: &[u8]) -> Option<Self> {
-        let (length, rest) = body.split_first_chunk::<4>()?;
-        let (text, input) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-        let stored = json::parse(text, &json::Limits::default()).ok()?;
-        let subject = stored.get("subject")?;
-        Some(Self {
-            approval_id: read_text(&stored, "approvalId")?,
-            context: ApprovalContext {
-                run_id: read_text(&stored, "runId"),
-                thread_id: read_text(&stored, "threadId"),
-                call_id: read_text(&stored, "callId"),
-                definition: match stored.get("definition") {
-                    Some(hash) => Some(read_hash(hash)?),
-                    None => None,
-                },
+        let (length, rest) = body.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let (text, input) = rest.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or_else(damaged)?;
+        let stored: Stored = json::from_slice(text, &json::Limits::default()).map_err(|_| damaged())?;
+        let Stored { run_id, thread_id, call_id, definition, .. } = stored;
+        Ok(Self {
+            approval_id: stored.approval_id,
+            context: ApprovalContext { run_id, thread_id, call_id, definition },
+            status: stored.status,
+            subject: match stored.subject {
+                StoredSubject::Tool { tool } => Subject::Tool { tool, input: input.to_vec() },
+                StoredSubject::Plan { plan_hash, plan_id } => Subject::Plan { plan_id, plan_hash },
             },
-            status: ApprovalStatus::from_name(stored.get("status")?.as_str()?)?,
-            subject: match read_text(subject, "tool") {
-                Some(tool) => Subject::Tool { tool, input: input.to_vec() },
-                None => {
-                    Subject::Plan { plan_id: read_text(subject, "planId")?, plan_hash: read_text(subject, "planHash")? }
-                }
-            },
-            subject_hash: read_hash(stored.get("subjectHash")?)?,
-            requested_by: read_text(&stored, "requestedBy"),
-            created_at: read_number(&stored, "createdAt")?,
-            expires_at: read_number(&stored, "expiresAt")?,
-            created_micros: read_number(&stored, "createdMicros")?,
-            byte_length: read_number(&stored, "byteLength")?,
-            retain_ms: match stored.get("retainMs") {
-                Some(_) => Some(read_number(&stored, "retainMs")?),
-                None => None,
-            },
+            subject_hash: stored.subject_hash,
+            requested_by: stored.requested_by,
+            created_at: stored.created_at,
+            expires_at: stored.expires_at,
+            created_micros: stored.created_micros,
+            byte_length: stored.byte_length,
+            retain_ms: stored.retain_ms,
         })
     }
 }
 
-/// What every damage of approvals and their ledger is to a caller.
+/// The error for any damage of approvals and their ledger.
 pub(crate) fn damaged() -> Error {
     Error::StoreCorrupt(
         "The approvals of this tenant and their ledger do not fit together: something was altered, removed or put back to an older state. Nothing was guessed. See approvals.verify(), and restore the store from a backup."
@@ -180,22 +177,32 @@ pub(crate) fn damaged() -> Error {
     )
 }
 
-fn member(key: &str, value: Json) -> (String, Json) {
-    (key.to_owned(), value)
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
-fn quoted(text: &str) -> String {
-    json::write(&Json::from(text))
-}
+    use bailiwick_model::json;
+    use bailiwick_model::ledger::record::ApprovalRecord;
 
-fn read_text(stored: &Json, key: &str) -> Option<String> {
-    stored.get(key)?.as_str().map(str::to_owned)
-}
+    use super::Approval;
+    use crate::golden::bodies;
 
-fn read_number(stored: &Json, key: &str) -> Option<u64> {
-    stored.get(key)?.as_whole()
-}
+    #[test]
+    fn golden_records_are_written_as_they_were() {
+        let records = bodies(include_str!("../../tests/golden/approvals-record.jsonl"));
+        let approvals: Vec<_> = records.iter().filter(|body| body.get(4) == Some(&b'{')).collect();
+        assert!(approvals.len() > 4);
+        approvals.into_iter().for_each(|body| assert_eq!(&Approval::read(body).unwrap().write().unwrap(), body));
+    }
 
-fn read_hash(value: &Json) -> Option<Hash> {
-    HEXLOWER.decode(value.as_str()?.as_bytes()).ok()?.try_into().ok()
+    #[test]
+    fn golden_records_of_the_ledger_are_written_as_they_were() {
+        let entries = bodies(include_str!("../../tests/golden/approvals-entry.jsonl"));
+        let texts: Vec<_> = entries.iter().filter(|body| body.len() > 8).map(|body| &body[32..]).collect();
+        assert!(!texts.is_empty());
+        for text in texts {
+            let record = json::parse(text, &json::Limits::default()).unwrap();
+            assert_eq!(ApprovalRecord::from_json(&record).unwrap().canonical(), text);
+        }
+    }
 }

@@ -25,12 +25,12 @@ pub(crate) struct Settlement {
     pub(crate) decision: Decision,
     pub(crate) actor: Option<String>,
     pub(crate) reason: Option<String>,
-    /// What else changes with it.
+    /// The other changes of the commit.
     pub(crate) with: Vec<Change>,
 }
 
 impl Settlement {
-    /// An end that nobody decided.
+    /// An end without a person's decision.
     pub(crate) fn of_itself(found: Found, decision: Decision) -> Self {
         Self { found, decision, actor: None, reason: None, with: Vec::new() }
     }
@@ -41,8 +41,8 @@ pub(crate) fn pending_list() -> List {
     List { kind: KIND, filter: "status", value: "pending".to_owned() }
 }
 
-/// Reads an approval and checks that it is decided if, and only if, its decision was written. A malformed id is looked
-/// for nowhere; every other in the same way, whoever it may belong to.
+/// Reads an approval and checks that it is decided if, and only if, its decision was written. A malformed id is not looked
+/// up; every other one in the same way, so that timing does not tell of other tenants.
 pub(crate) async fn find(access: &Access, approval_id: &str) -> Result<Option<Found>> {
     if !is_approval_id(approval_id) {
         return Ok(None);

@@ -1,14 +1,15 @@
-//! What an approval is about: a call of a tool with exactly these bytes, or exactly this version of a plan.
+//! The subject of an approval: a call of a tool with exactly these bytes, or exactly this version of a plan.
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::{Error, Result, names};
 use bailiwick_tenancy::Access;
+use serde::{Serialize, Serializer};
 
 /// The largest input of a tool that can be asked about, in bytes of RFC 8785 JSON.
 pub(crate) const INPUT_BYTES: usize = 1 << 20;
 
-/// What is asked about, as the caller names it.
+/// The subject as the caller names it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Question {
     /// Whether a tool may be called with this input.
@@ -55,14 +56,16 @@ impl Question {
     }
 }
 
-/// What exactly is asked about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The exact subject of a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
 pub enum Subject {
     /// A call of a tool.
     Tool {
         /// The name of the tool.
         tool: String,
         /// Its input: the very bytes, RFC 8785 JSON, that are approved and run.
+        #[serde(serialize_with = "as_json")]
         input: Vec<u8>,
     },
     /// A version of a plan.
@@ -117,15 +120,24 @@ impl Subject {
     }
 }
 
-/// Of which run an approval is part. All absent: the host's own code asks.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+fn as_json<S: Serializer>(input: &[u8], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    json::raw(input, serializer)
+}
+
+/// The run that an approval is part of. All absent: the host's own code asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ApprovalContext {
     /// The run.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
     /// Its thread.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<String>,
     /// The call.
+    #[serde(skip)]
     pub call_id: Option<String>,
     /// A hash over the definition (name, schema, effects) of the tool, or of all tools of the plan, at the time of asking.
+    #[serde(skip)]
     pub definition: Option<Hash>,
 }

@@ -1,10 +1,11 @@
-//! What a caller saves as a plan: strict checks, and the hash of a version.
+//! The content of a plan: strict checks, and the hash of a version.
 
 use std::collections::{HashMap, HashSet};
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result, names};
 use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::runs::steps_taken_from;
@@ -20,17 +21,33 @@ const NOTE_BYTES: usize = 16 << 10;
 /// The most steps.
 const STEPS: usize = 1000;
 
-/// What one version of a plan says.
-#[derive(Debug, Clone, PartialEq)]
+/// The content of one version of a plan. The keys of its JSON are in the order of RFC 8785 once it was [`Content::sorted`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Content {
-    pub(crate) type_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) details: Option<Json>,
     pub(crate) goal: String,
     /// A checked array of steps.
     pub(crate) steps: Json,
-    pub(crate) details: Option<Json>,
+    #[serde(rename = "type")]
+    pub(crate) type_name: String,
 }
 
-/// What a caller gives to be saved.
+/// The input of a version's hash, in the order of RFC 8785.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Hashed<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: &'a Option<Json>,
+    goal: &'a str,
+    plan_id: &'a str,
+    steps: &'a Json,
+    #[serde(rename = "type")]
+    type_name: &'a str,
+    version: u64,
+}
+
+/// A checked plan that a caller saves.
 pub(crate) struct Draft {
     pub(crate) plan_id: Option<String>,
     pub(crate) content: Content,
@@ -72,34 +89,27 @@ impl Draft {
 }
 
 impl Content {
-    /// The bytes of its RFC 8785 JSON.
-    pub(crate) fn byte_length(&self) -> usize {
-        json::canonical(&self.to_json()).len()
+    /// With the keys of all its objects in the order of RFC 8785.
+    pub(crate) fn sorted(mut self) -> Self {
+        self.steps.sort_keys();
+        self.details.iter_mut().for_each(Json::sort_keys);
+        self
     }
 
-    /// `{ type, goal, steps, details? }`
-    pub(crate) fn to_json(&self) -> Json {
-        let mut members = vec![
-            ("type".to_owned(), Json::from(self.type_name.as_str())),
-            ("goal".to_owned(), Json::from(self.goal.as_str())),
-            ("steps".to_owned(), self.steps.clone()),
-        ];
-        members.extend(self.details.clone().map(|details| ("details".to_owned(), details)));
-        Json::Object(members)
+    /// The bytes of its JSON.
+    pub(crate) fn byte_length(&self) -> usize {
+        json::to_text(self).len()
     }
 
     /// SHA-256 over the RFC 8785 JSON of `{ details?, goal, planId, steps, type, version }`.
     pub(crate) fn hash(&self, plan_id: &str, version: u64) -> String {
-        let mut members =
-            vec![("planId".to_owned(), Json::from(plan_id)), ("version".to_owned(), Json::Number(version as f64))];
-        if let Json::Object(content) = self.to_json() {
-            members.extend(content);
-        }
-        HEXLOWER.encode(&Sha256::digest(json::canonical(&Json::Object(members))))
+        let Self { details, goal, steps, type_name } = self;
+        let hashed = Hashed { details, goal, plan_id, steps, type_name, version };
+        HEXLOWER.encode(&Sha256::digest(json::to_text(&hashed)))
     }
 }
 
-/// Whether it can be the id of a plan.
+/// Whether a text can be the id of a plan.
 pub(crate) fn is_plan_id(text: &str) -> bool {
     (1..=ID_BYTES).contains(&text.len())
 }
@@ -184,7 +194,7 @@ fn check_step(number: usize, step: &Json) -> Result<(String, Vec<String>)> {
     Ok((id, depends_on))
 }
 
-/// Takes away, again and again, the steps whose needs are all taken away; what is left waits for itself.
+/// Removes, again and again, the steps whose needs are all removed. A step that is left waits for itself.
 fn check_order(needs: &[HashSet<usize>]) -> Result<()> {
     let mut followers: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
     for (number, needed) in needs.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Plans: versions that are written once, and a head that says which is the newest and what became of it.
+//! Plans: versions that are written once, and a head with the number and the status of the newest one.
 
 mod content;
 mod record;
@@ -6,22 +6,19 @@ mod record;
 use std::sync::Arc;
 
 use bailiwick_model::base32::prefixed_id;
-use bailiwick_model::json;
+use bailiwick_model::json::{self, Text};
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{
-    Access, Area, Change, Committed, Durability, Entries, List, Name, Record, When, bad_cursor, check_limit,
-};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, List, Name, Record, When, check_limit};
 
-use crate::handle::{TenantHandle, expiry};
+use crate::handle::{TenantHandle, VALUE_BYTES, expiry};
 use crate::page::Page;
-use crate::references::VALUE_BYTES;
 use crate::references::later;
 use crate::retry::{ATTEMPTS, contended};
 use content::{Draft, is_plan_id};
 use data_encoding::HEXLOWER;
 use record::{Entry, Head, Previous, damaged};
-pub use record::{Plan, PlanStatus};
+pub use record::{Plan, PlanStatus, PlanSummary};
 
 /// The most versions of one plan: all of them are kept as long as the plan, and extended together in one commit.
 const VERSIONS: u64 = 1000;
@@ -68,7 +65,7 @@ impl Plans<'_> {
             let (plan, changes) = self.next_version(&access, &plan_id, &draft.content, found.as_ref())?;
             match access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? {
                 Committed::Done => return Ok(plan),
-                // Somebody else was faster.
+                // Another caller was faster.
                 Committed::Conflict(0) => {}
                 // The head is as expected, and the versions below it are not.
                 Committed::Conflict(_) => return Err(damaged()),
@@ -86,11 +83,12 @@ impl Plans<'_> {
         if let Some(rules) = self.handle.catalogue.plan(&draft.content.type_name) {
             rules.check(&draft.content.type_name, draft.content.details.as_ref()).await?;
         }
+        let draft = Draft { content: draft.content.sorted(), ..draft };
         self.handle.check_value_bytes(draft.content.byte_length())?;
         Ok(draft)
     }
 
-    /// A new plan under an id of its own, and the changes that save it, for a commit of somebody else.
+    /// Returns a new plan under a new id, and the changes that save it, for another commit.
     ///
     /// # Errors
     /// As [`Plans::check`].
@@ -124,15 +122,13 @@ impl Plans<'_> {
         Err(contended())
     }
 
-    /// Lists plans, newest first, as JSON texts of `{ planId, type, version, hash, status, goal, createdAt, updatedAt }`.
+    /// Lists plans, newest first,
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
-    pub async fn list(self, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn list(self, limit: usize, cursor: Option<&str>) -> Result<Page<PlanSummary>> {
         check_limit(limit)?;
-        let Some(access) = self.handle.existing().await? else {
-            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
-        };
+        let Some(access) = self.handle.existing().await? else { return Page::of_nothing(cursor) };
         let page = access.record_page(&List::all(KIND), limit, cursor).await?;
         let mut items = Vec::with_capacity(page.records.len());
         for (micros, record) in page.records {
@@ -146,12 +142,13 @@ impl Plans<'_> {
         Ok(Page { items, cursor: page.cursor })
     }
 
-    /// All versions of a plan, oldest first, as JSON texts. All of them are reserved before any is read.
+    /// All versions of a plan, oldest first, each as the JSON text of a [`Plan`]: in parsed form they may take many times as much
+    /// memory. All of them are reserved before any is read.
     ///
     /// # Errors
     /// `NotFound`, `StoreCorrupt` if a version is missing or altered, `TooMuchInFlight` if there is no room for all of them:
     /// then they can be loaded one by one; and those of the store.
-    pub async fn history(self, plan_id: &str) -> Result<Vec<String>> {
+    pub async fn history(self, plan_id: &str) -> Result<Vec<Text>> {
         let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         let mut found = find(&access, plan_id, Reading::Current).await?.ok_or(Error::NotFound)?;
         for _ in 0..ATTEMPTS {
@@ -160,14 +157,15 @@ impl Plans<'_> {
             let complete = entries.len() as u64 == found.head.version
                 && entries.iter().zip(1..).all(|((sequence, _), version)| *sequence == version);
             if complete {
-                // One by one: what is parsed may take many times as much as its text.
+                // One by one, as at most two of them are in parsed form.
                 let mut texts = Vec::with_capacity(entries.len());
                 let mut entries = entries.into_iter().map(|(_, record)| Entry::read(&record.body));
                 let mut entry = entries.next().transpose()?;
                 while let Some(version) = entry {
                     let next = entries.next().transpose()?;
                     let number = texts.len() as u64 + 1;
-                    texts.push(json::write(&assemble(&found.head, number, &version, next.as_ref())?.to_json()));
+                    let plan = assemble(&found.head, number, &version, next.as_ref())?;
+                    texts.push(Text::new(json::to_text(&plan)));
                     entry = next;
                 }
                 return Ok(texts);
@@ -177,10 +175,10 @@ impl Plans<'_> {
         Err(contended())
     }
 
-    /// The changes that give the newest version of a plan a status, for a commit of somebody else. `None` if there is
+    /// Returns the changes that give the newest version of a plan a status, for another commit. `None` if there is
     /// no such plan, if its newest version has another hash, or if a plan of its status does not become that. A
     /// conflict at the change with the plan's head means that the plan has changed since. `definition` is the hash of its
-    /// tools' definitions that it is approved with; `None` leaves what was kept of that.
+    /// tools' definitions that it is approved with; `None` leaves the stored one.
     ///
     /// # Errors
     /// Those of the store.
@@ -204,7 +202,7 @@ impl Plans<'_> {
         Ok(Some(vec![write_head(&head, name, record.expires_at, When::Version(record.version))]))
     }
 
-    /// A plan's newest version, which somebody is to be asked about.
+    /// Returns the newest version of a plan, for an approval.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` for a plan that runs or has run.
@@ -264,12 +262,12 @@ impl Plans<'_> {
             status: PlanStatus::Draft,
             goal: content.goal.clone(),
             updated_at: now,
+            created_at: created_micros / 1000,
             created_micros,
             byte_length,
             definition: None,
         };
-        // As it will be read, with its members in the order of RFC 8785.
-        let plan = assemble(&head, version, &Entry::read(&body)?, None)?;
+        let plan = assemble(&head, version, &entry, None)?;
         let when = found.map_or(When::Absent, |found| When::Version(found.record.version));
         let mut changes = vec![write_head(&head, name, expires_at, when)];
         let area = Area::Entry(version);
@@ -292,7 +290,8 @@ enum Reading {
     Current,
 }
 
-/// A malformed id is looked for nowhere; every other in the same way, whoever it may belong to.
+/// Finds a plan. A malformed id is not looked up; every other one in the same way, so that timing does not tell of other
+/// tenants.
 async fn find(access: &Access, plan_id: &str, reading: Reading) -> Result<Option<Found>> {
     if !is_plan_id(plan_id) {
         return Ok(None);
@@ -340,7 +339,7 @@ fn assemble(head: &Head, version: u64, entry: &Entry, next: Option<&Entry>) -> R
         goal: entry.content.goal.clone(),
         steps: entry.content.steps.clone(),
         details: entry.content.details.clone(),
-        created_at: head.created_at(),
+        created_at: head.created_at,
         updated_at,
         definition: head.definition.clone().filter(|_| version == head.version),
     })

@@ -1,31 +1,34 @@
-//! The bytes of a plan's records, all of them JSON in RFC 8785 form.
+//! The bytes of a plan's records, all of them JSON in RFC 8785 form: the fields of the types below are in its order of keys.
 //!
 //! ```text
-//! head     { planId, type, version, hash, status, goal, createdAt, updatedAt, createdMicros, byteLength, definition? }
-//! version  { content: { type, goal, steps, details? }, savedAt, previous: { hash, status, updatedAt } | null }
+//! head     { byteLength, createdAt, createdMicros, definition?, goal, hash, planId, status, type, updatedAt, version }
+//! version  { content: { details?, goal, steps, type }, previous: { hash, status, updatedAt } | null, savedAt }
 //! ```
 //! The head is the plan's newest version and its status; `definition` is the hash of its tools' definitions that the
-//! approval was given for. A version is written once; it names the one before it by hash,
-//! with what became of that one, so that a history that was altered or put back to an older state is found.
+//! approval was given for. A version is written once. It names the one before it by hash, with the last status of that one,
+//! so that a history that was altered or rolled back is detected.
 
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 use super::content::Content;
 
-/// What is stored is nested deeper than what was given.
+/// The limits of stored JSON, which is nested deeper than the given values in it.
 const STORED: json::Limits = json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
 
-/// How far a plan has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The status of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PlanStatus {
-    /// Saved, and nobody has decided.
+    /// Saved and not decided.
     Draft,
-    /// Somebody approved it.
+    /// Approved by a person.
     Approved,
-    /// Somebody rejected it.
+    /// Rejected by a person.
     Rejected,
-    /// An executor is at work.
+    /// An executor runs its steps.
     Executing,
     /// All steps are done.
     Completed,
@@ -34,10 +37,6 @@ pub enum PlanStatus {
 }
 
 impl PlanStatus {
-    /// Every status.
-    pub const ALL: [Self; 6] =
-        [Self::Draft, Self::Approved, Self::Rejected, Self::Executing, Self::Completed, Self::Failed];
-
     /// The word in the API.
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,12 +49,17 @@ impl PlanStatus {
         }
     }
 
-    fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
+    /// The status of a plan that a person has decided about.
+    pub(crate) const fn after(decision: Decision) -> Option<Self> {
+        match decision {
+            Decision::Approved => Some(Self::Approved),
+            Decision::Rejected => Some(Self::Rejected),
+            Decision::Expired | Decision::Withdrawn => None,
+        }
     }
 
-    /// Whether a plan of this status may get that one. An approval may come again after a rejection; what runs or has
-    /// run is not approved again: that takes a new version.
+    /// Whether a plan of this status may get the next one. An approval may follow a rejection. A plan that runs or has run is
+    /// not approved again: that takes a new version.
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Self::Draft | Self::Approved | Self::Rejected => match next {
@@ -69,12 +73,14 @@ impl PlanStatus {
     }
 }
 
-/// One version of a plan, with what is known of the plan.
-#[derive(Debug, Clone, PartialEq)]
+/// One version of a plan, as the API shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The caller's own id, or `plan_` and 32 characters.
     pub plan_id: String,
     /// The name of its type, registered or not.
+    #[serde(rename = "type")]
     pub type_name: String,
     /// From 1.
     pub version: u64,
@@ -82,111 +88,87 @@ pub struct Plan {
     pub hash: String,
     /// The status; of an older version, the one it had when the next was saved.
     pub status: PlanStatus,
-    /// What is to be reached.
+    /// What the plan is to reach.
     pub goal: String,
     /// An array of `{ id, tool, input, dependsOn?, note? }`.
     pub steps: Json,
-    /// What the plan type asks for.
+    /// The details that the plan type asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Json>,
     /// When the first version was saved, in epoch milliseconds.
     pub created_at: u64,
     /// When this version was saved or its status changed last, in epoch milliseconds.
     pub updated_at: u64,
     /// The hash of its tools' definitions that it was approved with; of the newest version alone.
+    #[serde(skip)]
     pub(crate) definition: Option<String>,
 }
 
-impl Plan {
-    /// The plan as the API shows it.
-    pub fn to_json(&self) -> Json {
-        let mut members = vec![
-            member("planId", text(&self.plan_id)),
-            member("type", text(&self.type_name)),
-            member("version", number(self.version)),
-            member("hash", text(&self.hash)),
-            member("status", text(self.status.name())),
-            member("goal", text(&self.goal)),
-            member("steps", self.steps.clone()),
-        ];
-        members.extend(self.details.clone().map(|details| member("details", details)));
-        members.push(member("createdAt", number(self.created_at)));
-        members.push(member("updatedAt", number(self.updated_at)));
-        Json::Object(members)
-    }
+/// A plan as lists show it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanSummary {
+    /// As in [`Plan`].
+    pub plan_id: String,
+    /// As in [`Plan`].
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The newest version.
+    pub version: u64,
+    /// The hash of that version.
+    pub hash: String,
+    /// The status of that version.
+    pub status: PlanStatus,
+    /// The goal of that version.
+    pub goal: String,
+    /// As in [`Plan`].
+    pub created_at: u64,
+    /// As in [`Plan`].
+    pub updated_at: u64,
 }
 
 /// The newest version of a plan and its status.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Head {
-    pub(crate) plan_id: String,
-    pub(crate) type_name: String,
-    pub(crate) version: u64,
-    pub(crate) hash: String,
-    pub(crate) status: PlanStatus,
-    pub(crate) goal: String,
-    pub(crate) updated_at: u64,
+    /// The bytes of all versions together, which the plan counts with.
+    pub(crate) byte_length: u64,
+    pub(crate) created_at: u64,
     /// Epoch microseconds: the plan's place in lists.
     pub(crate) created_micros: u64,
-    /// The bytes of all versions together, which are what the plan counts with.
-    pub(crate) byte_length: u64,
     /// The hash of its tools' definitions that it was approved with.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) definition: Option<String>,
+    pub(crate) goal: String,
+    pub(crate) hash: String,
+    pub(crate) plan_id: String,
+    pub(crate) status: PlanStatus,
+    #[serde(rename = "type")]
+    pub(crate) type_name: String,
+    pub(crate) updated_at: u64,
+    pub(crate) version: u64,
 }
 
 impl Head {
-    pub(crate) fn created_at(&self) -> u64 {
-        self.created_micros / 1000
-    }
-
-    fn members(&self) -> Vec<(String, Json)> {
-        vec![
-            member("planId", text(&self.plan_id)),
-            member("type", text(&self.type_name)),
-            member("version", number(self.version)),
-            member("hash", text(&self.hash)),
-            member("status", text(self.status.name())),
-            member("goal", text(&self.goal)),
-            member("createdAt", number(self.created_at())),
-            member("updatedAt", number(self.updated_at)),
-        ]
-    }
-
-    /// The plan as lists show it.
-    pub(crate) fn summary(&self) -> String {
-        json::write(&Json::Object(self.members()))
+    pub(crate) fn summary(self) -> PlanSummary {
+        let Self { plan_id, type_name, version, hash, status, goal, created_at, updated_at, .. } = self;
+        PlanSummary { plan_id, type_name, version, hash, status, goal, created_at, updated_at }
     }
 
     pub(crate) fn write(&self) -> Vec<u8> {
-        let mut members = self.members();
-        members.push(member("createdMicros", number(self.created_micros)));
-        members.push(member("byteLength", number(self.byte_length)));
-        members.extend(self.definition.as_deref().map(|hash| member("definition", text(hash))));
-        json::canonical(&Json::Object(members))
+        json::to_text(self).into_bytes()
     }
 
+    /// # Errors
+    /// `StoreCorrupt`.
     pub(crate) fn read(body: &[u8]) -> Result<Self> {
-        let stored = json::parse(body, &STORED).map_err(|_| damaged())?;
-        Self::from_json(&stored).ok_or_else(damaged)
-    }
-
-    fn from_json(stored: &Json) -> Option<Self> {
-        Some(Self {
-            plan_id: read_text(stored, "planId")?,
-            type_name: read_text(stored, "type")?,
-            version: read_number(stored, "version")?,
-            hash: read_text(stored, "hash")?,
-            status: PlanStatus::from_name(stored.get("status")?.as_str()?)?,
-            goal: read_text(stored, "goal")?,
-            updated_at: read_number(stored, "updatedAt")?,
-            created_micros: read_number(stored, "createdMicros")?,
-            byte_length: read_number(stored, "byteLength")?,
-            definition: read_text(stored, "definition"),
-        })
+        json::from_slice(body, &STORED).map_err(|_| damaged())
     }
 }
 
-/// What a version says about the one before it.
-#[derive(Debug, Clone, PartialEq)]
+/// The last state of the version before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Previous {
     pub(crate) hash: String,
     pub(crate) status: PlanStatus,
@@ -194,59 +176,27 @@ pub(crate) struct Previous {
 }
 
 /// One version as it is stored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
     pub(crate) content: Content,
-    pub(crate) saved_at: u64,
     pub(crate) previous: Option<Previous>,
+    pub(crate) saved_at: u64,
 }
 
 impl Entry {
     pub(crate) fn write(&self) -> Vec<u8> {
-        let previous = self.previous.as_ref().map_or(Json::Null, |previous| {
-            Json::Object(vec![
-                member("hash", text(&previous.hash)),
-                member("status", text(previous.status.name())),
-                member("updatedAt", number(previous.updated_at)),
-            ])
-        });
-        let saved_at = number(self.saved_at);
-        json::canonical(&Json::Object(vec![
-            member("content", self.content.to_json()),
-            member("savedAt", saved_at),
-            member("previous", previous),
-        ]))
+        json::to_text(self).into_bytes()
     }
 
+    /// # Errors
+    /// `StoreCorrupt`.
     pub(crate) fn read(body: &[u8]) -> Result<Self> {
-        let stored = json::parse(body, &STORED).map_err(|_| damaged())?;
-        Self::from_json(&stored).ok_or_else(damaged)
-    }
-
-    fn from_json(stored: &Json) -> Option<Self> {
-        let content = stored.get("content")?;
-        let previous = match stored.get("previous")? {
-            Json::Null => None,
-            previous => Some(Previous {
-                hash: read_text(previous, "hash")?,
-                status: PlanStatus::from_name(previous.get("status")?.as_str()?)?,
-                updated_at: read_number(previous, "updatedAt")?,
-            }),
-        };
-        Some(Self {
-            content: Content {
-                type_name: read_text(content, "type")?,
-                goal: read_text(content, "goal")?,
-                steps: content.get("steps")?.clone(),
-                details: content.get("details").cloned(),
-            },
-            saved_at: read_number(stored, "savedAt")?,
-            previous,
-        })
+        json::from_slice(body, &STORED).map_err(|_| damaged())
     }
 }
 
-/// What every damage of a plan is to a caller.
+/// The error for any damage of a plan.
 pub(crate) fn damaged() -> Error {
     Error::StoreCorrupt(
         "The versions of this plan do not fit together: one was altered, removed or put back to an older state. Nothing was guessed. Restore the store from a backup."
@@ -254,22 +204,19 @@ pub(crate) fn damaged() -> Error {
     )
 }
 
-fn member(key: &str, value: Json) -> (String, Json) {
-    (key.to_owned(), value)
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
-fn text(value: &str) -> Json {
-    Json::from(value)
-}
+    use super::{Entry, Head};
+    use crate::golden::bodies;
 
-fn number(value: u64) -> Json {
-    Json::Number(value as f64)
-}
-
-fn read_text(stored: &Json, key: &str) -> Option<String> {
-    stored.get(key)?.as_str().map(str::to_owned)
-}
-
-fn read_number(stored: &Json, key: &str) -> Option<u64> {
-    stored.get(key)?.as_whole()
+    #[test]
+    fn golden_records_are_written_as_they_were() {
+        let heads = bodies(include_str!("../../tests/golden/plans-record.jsonl"));
+        let versions = bodies(include_str!("../../tests/golden/plans-entry.jsonl"));
+        assert!(!heads.is_empty() && !versions.is_empty());
+        heads.iter().for_each(|body| assert_eq!(&Head::read(body).unwrap().write(), body));
+        versions.iter().for_each(|body| assert_eq!(&Entry::read(body).unwrap().write(), body));
+    }
 }

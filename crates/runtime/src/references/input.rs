@@ -1,4 +1,4 @@
-//! What is put as a reference: checked, canonical and summarised before anything is read or written.
+//! Values to put: checked, canonicalised and summarised before any I/O.
 
 use bailiwick_model::glimpse::Content;
 use bailiwick_model::json::{self, Json};
@@ -8,15 +8,12 @@ use bailiwick_model::{Error, Kind, Result};
 
 use super::References;
 use crate::catalogue::ReferenceRules;
-use crate::handle::expiry;
-
-/// The largest value there is, in bytes.
-pub(crate) const VALUE_BYTES: usize = 64 << 20;
+use crate::handle::{check_size, expiry};
 
 /// JSON of which more than this is large. A glimpse is never as long.
 const LARGE_TEXT: usize = 64 << 10;
 
-/// What to keep.
+/// The content of a value to put.
 pub enum PutContent {
     /// JSON text; it is checked and kept in canonical form.
     Json(Vec<u8>),
@@ -38,7 +35,7 @@ pub struct PutItem {
     pub media_type: Option<String>,
 }
 
-/// What a value is kept by, beside its content: as in [`PutItem`].
+/// A [`PutItem`] without its content.
 pub(crate) struct ItemRules {
     pub(crate) type_name: String,
     pub(crate) ttl_ms: Option<u64>,
@@ -49,7 +46,7 @@ pub(crate) struct ItemRules {
 pub(crate) enum ReadContent {
     /// JSON, with the number of bytes that its text had.
     Json(Json, usize),
-    /// JSON that nobody has to look at.
+    /// JSON in canonical form, without a tree.
     Canonical(json::Canonical),
     /// Text.
     Text(String),
@@ -61,7 +58,7 @@ pub(crate) enum ReadContent {
 pub(crate) struct CheckedValue {
     pub(crate) type_name: String,
     pub(crate) media_type: String,
-    pub(crate) glimpse: String,
+    pub(crate) glimpse: json::Text,
     pub(crate) content: Vec<u8>,
     pub(crate) expires_at: Option<u64>,
 }
@@ -85,8 +82,8 @@ impl References<'_> {
         }
     }
 
-    /// Reads JSON to be kept, whose text begins at `from`. A large one of which nobody has to see the value is never held as one:
-    /// that takes many times the memory of its text. The text is gone then.
+    /// Parses the JSON text that begins at `from`. Large JSON whose tree is not needed is canonicalised as it is read: a tree
+    /// takes many times the memory of its text. The text is freed.
     ///
     /// # Errors
     /// `InvalidInput`.
@@ -112,7 +109,7 @@ impl References<'_> {
         Ok(ReadContent::Json(value, text.len()))
     }
 
-    /// The same for a value that is read already. What has room for parsing it must be held meanwhile.
+    /// As [`References::check_item`], for a parsed value. The caller holds the reservation for parsing meanwhile.
     ///
     /// # Errors
     /// `InvalidInput` and `QuotaExceeded` for a value that may not be kept.
@@ -162,7 +159,7 @@ impl References<'_> {
         Ok(CheckedValue {
             type_name: item.type_name,
             media_type,
-            glimpse,
+            glimpse: json::Text::new(glimpse),
             content,
             expires_at: expiry(self.handle.scope.now(), ttl.or_else(|| self.handle.retention_ms(Kind::References)))?,
         })
@@ -187,18 +184,6 @@ fn check_media_type(media_type: &str) -> Result<()> {
         Err(Error::invalid(format!(
             "mediaType must look like type/subtype, such as text/csv, in at most 255 characters. It is {}.",
             shown(media_type)
-        )))
-    }
-}
-
-/// # Errors
-/// `InvalidInput` for more than any value may have.
-pub(crate) fn check_size(bytes: usize) -> Result<()> {
-    if bytes <= VALUE_BYTES {
-        Ok(())
-    } else {
-        Err(Error::invalid(format!(
-            "The value has {bytes} bytes; at most {VALUE_BYTES} (64 MiB) are allowed. Keep it elsewhere, or in parts."
         )))
     }
 }

@@ -1,4 +1,4 @@
-//! References that others name, and that live as long as those.
+//! Extends references that plans, threads and runs name, so that they live as long as those.
 
 use bailiwick_model::{Kind, Result};
 use bailiwick_tenancy::{Access, Area, Change, Durability, When};
@@ -6,7 +6,7 @@ use bailiwick_tenancy::{Access, Area, Change, Durability, When};
 use super::References;
 use super::{find_many, later, lists, view};
 
-/// So many references live longer with one commit.
+/// References extended in one commit.
 const EXTENDED: usize = 200;
 
 /// Whether all of these are there.
@@ -23,8 +23,8 @@ pub(crate) async fn all_there(access: &Access, ids: &[&str]) -> Result<bool> {
 }
 
 impl References<'_> {
-    /// The changes that let references live until then at least, those of them that are there. What does not fit into one
-    /// commit with others is committed before.
+    /// Returns the changes that extend the existing ones of these references until `until` at least. Changes that do not fit
+    /// into one commit are committed before.
     ///
     /// # Errors
     /// Those of the store.

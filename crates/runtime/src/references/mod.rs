@@ -12,33 +12,30 @@ use bailiwick_model::base32::{parse_reference_id, reference_id};
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{
-    Access, Area, Change, Committed, Durability, List, Name, Record, When, bad_cursor, check_limit,
-};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, List, Name, Record, When, check_limit};
 
 use crate::handle::TenantHandle;
 use crate::page::Page;
 use crate::retry::{ATTEMPTS, contended};
 use input::{CheckedValue, check_type};
-pub(crate) use input::{ItemRules, ReadContent, VALUE_BYTES, check_size};
+pub(crate) use input::{ItemRules, ReadContent};
 pub use input::{PutContent, PutItem};
 pub(crate) use lifetime::all_there;
-pub use record::Reference;
-use record::{Description, View, damaged, first20};
+pub use record::{Description, Reference};
+use record::{NewRecord, View, damaged, first20};
 use resolved::Found;
 pub use resolved::Resolved;
 
 /// Content up to this many bytes lies in the record itself, so that resolving it is one look-up.
 const INLINE_BYTES: usize = 4096;
-/// So many are resolved in one call.
+/// References resolved in one call.
 const RESOLVED: usize = 1000;
-/// What a resolved reference takes in an answer beside its content: its description, its glimpse, lengths.
+/// Bytes of a resolved reference in an answer beside its content: the description, the glimpse, lengths.
 const DESCRIBED_BYTES: u64 = 256;
-/// So many values are kept in one call: the engine takes their rows in one commit, at most five for each (a large value
-/// that is there already and lives longer now).
+/// Values put in one call: their rows are one commit, at most five for each (a large value that exists and is extended).
 const ITEMS: usize = 250;
 
-/// A checked value and what it is kept under.
+/// A checked value and its name.
 struct Named {
     name: Name,
     digest: [u8; 32],
@@ -59,8 +56,8 @@ impl TenantHandle {
 }
 
 impl References<'_> {
-    /// Keeps values. They are durable when this resolves: all of them, in one commit. A value that is there already
-    /// keeps its id and the later of the two expiries.
+    /// Puts values: all of them in one commit, durable when this resolves. A value that exists already keeps its id and gets
+    /// the later of the two expiries.
     ///
     /// # Errors
     /// `InvalidInput`, `QuotaExceeded` and those of the store.
@@ -143,8 +140,8 @@ impl References<'_> {
         Ok(ids.iter().map(|id| resolved.get(at(id)).cloned().flatten()).collect())
     }
 
-    /// Reads a reference and its content from the cache of opened records: no I/O. `None`: ask [`References::resolve`].
-    /// Always where other processes may have removed it.
+    /// Reads a reference and its content from the decrypted-record cache, without I/O. `None`: use [`References::resolve`], as
+    /// always if other processes share the store.
     pub fn resolve_at_hand(self, id: &str) -> Option<Resolved> {
         if self.handle.scope.process().is_some() {
             return None;
@@ -167,21 +164,19 @@ impl References<'_> {
     pub async fn describe(self, id: &str) -> Result<Reference> {
         let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         let record = find(&access, id).await?.ok_or(Error::NotFound)?;
-        Ok(view(&record)?.reference(record.expires_at))
+        view(&record)?.reference(record.expires_at)
     }
 
     /// Lists references, newest first; those of one type, or all.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
-    pub async fn list(self, type_name: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn list(self, type_name: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page<Reference>> {
         check_limit(limit)?;
         if let Some(type_name) = type_name {
             check_type(type_name)?;
         }
-        let Some(access) = self.handle.existing().await? else {
-            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
-        };
+        let Some(access) = self.handle.existing().await? else { return Page::of_nothing(cursor) };
         let page = access.record_page(&list(type_name), limit, cursor).await?;
         let mut items = Vec::with_capacity(page.records.len());
         for (micros, record) in page.records {
@@ -189,7 +184,7 @@ impl References<'_> {
             let view = view(&record)?;
             // A row that is left from an earlier life of the same content is not listed twice.
             if view.created_micros == micros {
-                items.push(view.reference(record.expires_at).json);
+                items.push(view.reference(record.expires_at)?);
             }
         }
         Ok(Page { items, cursor: page.cursor })
@@ -233,7 +228,7 @@ impl References<'_> {
     }
 }
 
-/// Values that are kept in somebody else's commit.
+/// Values that are put in another commit.
 #[derive(Default)]
 pub(crate) struct Kept {
     items: Vec<Named>,
@@ -241,12 +236,12 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// About how many bytes are to be kept.
+    /// The approximate bytes of all values.
     pub(crate) fn weight(&self) -> usize {
         self.items.iter().map(|item| item.value.content.len()).sum()
     }
 
-    /// Adds a value and returns the id that it will have.
+    /// Adds a value and returns its id.
     pub(crate) fn add(&mut self, access: &Access, value: CheckedValue) -> String {
         let digest = access.reference_digest(&value.type_name, &value.media_type, &value.content);
         let id = first20(&digest);
@@ -261,12 +256,12 @@ impl Kept {
         reference_id(&id)
     }
 
-    /// Whether there is nothing to keep.
+    /// Whether there are no values.
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// The changes that keep them.
+    /// Returns the changes that put them.
     ///
     /// # Errors
     /// `StoreCorrupt`.
@@ -281,7 +276,7 @@ impl Kept {
         Ok(changes)
     }
 
-    /// Looks again at what is there, after a conflict.
+    /// Reads the existing references again, after a conflict.
     ///
     /// # Errors
     /// Those of the store.
@@ -292,7 +287,7 @@ impl Kept {
     }
 }
 
-/// What references are summed up as, in the order asked; `None` for those that are not there.
+/// Returns the glimpses of references, in the order of the ids; `None` for absent ones.
 ///
 /// # Errors
 /// Those of the store.
@@ -308,36 +303,28 @@ fn glimpse(record: &Record) -> Result<Json> {
 /// The changes that write a new reference.
 fn create(access: &Access, item: &Named, changes: &mut Vec<Change>) -> Result<Reference> {
     let (kind, name, expires_at) = (Kind::References, item.name, item.value.expires_at);
-    let micros = access.next_micros();
-    let inline = item.value.content.len() <= INLINE_BYTES;
+    let created_micros = access.next_micros();
+    let content = &item.value.content;
+    let inline = content.len() <= INLINE_BYTES;
     let description = Description {
-        digest: item.digest,
-        created_micros: micros,
-        type_name: &item.value.type_name,
-        media_type: &item.value.media_type,
-        byte_length: item.value.content.len(),
-        glimpse: &item.value.glimpse,
+        type_name: item.value.type_name.clone(),
+        media_type: item.value.media_type.clone(),
+        byte_length: content.len() as u64,
+        created_at: created_micros / 1000,
     };
-    let body = description.write(inline.then_some(item.value.content.as_slice())).ok_or_else(lost)?;
-    let reference = View::read(&body).ok_or_else(lost)?.reference(expires_at);
-    let counted = Some(item.value.content.len() as u64);
+    let glimpse = item.value.glimpse.clone();
+    let record = NewRecord { digest: item.digest, created_micros, description: &description, glimpse: &glimpse };
+    let body = record.write(inline.then_some(content.as_slice())).ok_or_else(lost)?;
+    let counted = Some(content.len() as u64);
     changes.push(Change::Write { kind, area: Area::Record, name, body, expires_at, counted, when: When::Absent });
     if !inline {
-        let body = item.value.content.clone();
-        changes.push(Change::Write {
-            kind,
-            area: Area::Content,
-            name,
-            body,
-            expires_at,
-            counted: None,
-            when: When::Any,
-        });
+        let (area, body, when) = (Area::Content, content.clone(), When::Any);
+        changes.push(Change::Write { kind, area, name, body, expires_at, counted: None, when });
     }
     for list in lists(&item.value.type_name) {
-        changes.push(Change::List { list, micros, name, expires_at });
+        changes.push(Change::List { list, micros: created_micros, name, expires_at });
     }
-    Ok(reference)
+    Ok(Reference { id: reference_id(&first20(&item.digest)), description, expires_at, glimpse })
 }
 
 /// The changes that keep a reference which is there already.
@@ -359,7 +346,7 @@ fn keep(item: &Named, record: &Record, changes: &mut Vec<Change>) -> Result<Refe
             changes.push(Change::List { list, micros: view.created_micros, name, expires_at });
         }
     }
-    Ok(view.reference(expires_at))
+    view.reference(expires_at)
 }
 
 /// The changes that remove a reference.
@@ -381,7 +368,8 @@ async fn find(access: &Access, id: &str) -> Result<Option<Arc<Record>>> {
 
 pub(crate) type Sought = ([u8; 20], Option<Arc<Record>>);
 
-/// A malformed id is looked for nowhere; every other in the same way, whoever it may belong to.
+/// Finds references. A malformed id is not looked up; every other one in the same way, so that timing does not tell of other
+/// tenants.
 pub(crate) async fn find_many(access: &Access, ids: &[&str]) -> Result<Vec<Sought>> {
     let parsed: Vec<Option<[u8; 20]>> = ids.iter().map(|id| parse_reference_id(id)).collect();
     let names: Vec<Name> = parsed.iter().flatten().map(Access::reference_name).collect();
@@ -406,7 +394,7 @@ async fn with_content(access: &Access, id: [u8; 20], found: Found) -> Result<Opt
         return Ok(Some(found.whole()));
     }
     let content = access.read(Kind::References, Area::Content, Access::reference_name(&id)).await?;
-    // Gone since the record was read: as if it had been gone before.
+    // The content was removed since the record was read: the reference is absent.
     Ok(content.map(|content| found.with(content)))
 }
 

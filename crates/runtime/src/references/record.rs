@@ -12,52 +12,81 @@
 
 use std::ops::Range;
 
-use bailiwick_model::Error;
 use bailiwick_model::base32::reference_id;
-use bailiwick_model::json::{self, Json};
+use bailiwick_model::json::{self, Text};
+use bailiwick_model::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 const SEPARATE: u8 = 1;
 const FLAGS_AT: usize = 40;
-const BYTE_LENGTH: &str = ",\"byteLength\":";
 
 /// A reference as its tenant sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Reference {
     /// `ref_` and 32 characters.
     pub id: String,
-    /// The whole of it as JSON text: `{id, type, mediaType, byteLength, createdAt, expiresAt, glimpse}`.
-    pub json: String,
+    /// The description.
+    #[serde(flatten)]
+    pub description: Description,
+    /// Epoch milliseconds; `None`: kept until deleted.
+    pub expires_at: Option<u64>,
+    /// The summary of the content.
+    pub glimpse: Text,
 }
 
-/// What is known of a reference beside its content.
-pub(crate) struct Description<'a> {
+/// The members of a reference that its record holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Description {
+    /// The name of its type, registered or not.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The media type of the content.
+    pub media_type: String,
+    /// The bytes of the content.
+    pub byte_length: u64,
+    /// Epoch milliseconds.
+    pub created_at: u64,
+}
+
+impl Description {
+    /// Reads the members as a record holds them, without the braces.
+    ///
+    /// # Errors
+    /// `StoreCorrupt`.
+    pub(crate) fn read(members: &[u8]) -> Result<Self> {
+        let text = [b"{", members, b"}"].concat();
+        json::from_slice(&text, &json::Limits::default()).map_err(|_| damaged())
+    }
+
+    /// The members as a record holds them, without the braces.
+    fn members(&self) -> String {
+        let text = json::to_text(self);
+        text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default().to_owned()
+    }
+}
+
+/// Everything of a record but the content.
+pub(crate) struct NewRecord<'a> {
     pub(crate) digest: [u8; 32],
     pub(crate) created_micros: u64,
-    pub(crate) type_name: &'a str,
-    pub(crate) media_type: &'a str,
-    pub(crate) byte_length: usize,
-    pub(crate) glimpse: &'a str,
+    pub(crate) description: &'a Description,
+    pub(crate) glimpse: &'a Text,
 }
 
-impl Description<'_> {
-    /// The record's bytes, with the content in it or without.
+impl NewRecord<'_> {
+    /// The bytes of the record, with the content in it or without. `None` if a part is too long.
     pub(crate) fn write(&self, content: Option<&[u8]>) -> Option<Vec<u8>> {
-        let members = format!(
-            "\"type\":{},\"mediaType\":{}{BYTE_LENGTH}{},\"createdAt\":{}",
-            quoted(self.type_name),
-            quoted(self.media_type),
-            self.byte_length,
-            self.created_micros / 1000,
-        );
-        let inline = content.unwrap_or_default();
-        let mut body =
-            Vec::with_capacity(64 + self.type_name.len() + members.len() + self.glimpse.len() + inline.len());
+        let (type_name, members) = (&self.description.type_name, self.description.members());
+        let (glimpse, inline): (&str, _) = (self.glimpse, content.unwrap_or_default());
+        let mut body = Vec::with_capacity(64 + type_name.len() + members.len() + glimpse.len() + inline.len());
         body.extend_from_slice(&self.digest);
         body.extend_from_slice(&self.created_micros.to_be_bytes());
         body.push(if content.is_some() { 0 } else { SEPARATE });
-        body.push(u8::try_from(self.type_name.len()).ok()?);
-        body.extend_from_slice(self.type_name.as_bytes());
-        for text in [members.as_str(), self.glimpse] {
+        body.push(u8::try_from(type_name.len()).ok()?);
+        body.extend_from_slice(type_name.as_bytes());
+        for text in [members.as_str(), glimpse] {
             body.extend_from_slice(&u16::try_from(text.len()).ok()?.to_be_bytes());
             body.extend_from_slice(text.as_bytes());
         }
@@ -66,21 +95,11 @@ impl Description<'_> {
     }
 }
 
-fn quoted(text: &str) -> String {
-    json::write(&Json::String(text.to_owned()))
-}
-
-/// The length of the content, as the members of a description say it.
-pub(crate) fn content_length(members: &[u8]) -> Option<u64> {
-    let (_, rest) = std::str::from_utf8(members).ok()?.rsplit_once(BYTE_LENGTH)?;
-    rest.split(',').next()?.parse().ok()
-}
-
 /// Where the parts of a record lie.
 #[derive(Clone)]
 pub(crate) struct Layout {
     pub(crate) type_name: Range<usize>,
-    /// The members of the description.
+    /// The members of the description, without the braces.
     pub(crate) members: Range<usize>,
     pub(crate) glimpse: Range<usize>,
     /// Whether the content lies in a row of its own. If not, it follows the glimpse.
@@ -146,12 +165,17 @@ impl<'a> View<'a> {
         first20(&self.digest)
     }
 
-    pub(crate) fn reference(&self, expires_at: Option<u64>) -> Reference {
-        let id = reference_id(&self.id());
-        let expires_at = expires_at.map_or_else(|| "null".to_owned(), |at| at.to_string());
-        let json =
-            format!("{{\"id\":\"{id}\",{},\"expiresAt\":{expires_at},\"glimpse\":{}}}", self.members, self.glimpse);
-        Reference { id, json }
+    /// The reference that the record describes.
+    ///
+    /// # Errors
+    /// `StoreCorrupt`.
+    pub(crate) fn reference(&self, expires_at: Option<u64>) -> Result<Reference> {
+        Ok(Reference {
+            id: reference_id(&self.id()),
+            description: Description::read(self.members.as_bytes())?,
+            expires_at,
+            glimpse: Text::new(self.glimpse.to_owned()),
+        })
     }
 }
 
@@ -170,7 +194,33 @@ pub(crate) fn first20(digest: &[u8; 32]) -> [u8; 20] {
     id
 }
 
-/// What is said of a record whose bytes are not those of a reference.
+/// The error for a record whose bytes are not those of a reference.
 pub(crate) fn damaged() -> Error {
     Error::StoreCorrupt("A reference's record is damaged.".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+
+    use super::{Layout, NewRecord, View};
+    use crate::golden::bodies;
+
+    #[test]
+    fn golden_records_are_written_as_they_were() {
+        let records = bodies(include_str!("../../tests/golden/references-record.jsonl"));
+        assert!(!records.is_empty());
+        for body in records {
+            let (layout, view) = (Layout::read(&body).unwrap(), View::read(&body).unwrap());
+            let reference = view.reference(None).unwrap();
+            let record = NewRecord {
+                digest: view.digest,
+                created_micros: view.created_micros,
+                description: &reference.description,
+                glimpse: &reference.glimpse,
+            };
+            let content = (!layout.separate).then(|| &body[layout.glimpse.end..]);
+            assert_eq!(record.write(content).unwrap(), body);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bailiwick_model::Result;
 use bailiwick_tenancy::Record;
 
-use super::record::{Layout, View, content_length, damaged, record_id};
+use super::record::{Description, Layout, Reference, View, damaged, record_id};
 
 /// A reference and its content, shared by its clones.
 #[derive(Clone)]
@@ -16,22 +16,21 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    /// The reference as JSON text.
+    /// The reference.
     ///
     /// # Errors
     /// `StoreCorrupt` if the record is damaged.
-    pub fn json(&self) -> Result<String> {
+    pub fn reference(&self) -> Result<Reference> {
         let record = &self.found.record;
-        let view = View::read(&record.body).ok_or_else(damaged)?;
-        Ok(view.reference(record.expires_at).json)
+        View::read(&record.body).ok_or_else(damaged)?.reference(record.expires_at)
     }
 
-    /// When it is gone, in epoch milliseconds; `None`: kept until deleted.
+    /// The expiry in epoch milliseconds; `None`: kept until deleted.
     pub fn expires_at(&self) -> Option<u64> {
         self.found.record.expires_at
     }
 
-    /// What is known of it beside its id and expiry: members of a JSON object, ASCII.
+    /// The description as members of a JSON object, ASCII.
     pub fn members(&self) -> &[u8] {
         self.found.part(&self.found.layout.members)
     }
@@ -77,8 +76,10 @@ impl Found {
     /// The bytes of the record and of the content that lies in a row of its own.
     pub(crate) fn byte_length(&self) -> u64 {
         let record = self.record.body.len() as u64;
-        // A record that does not say it is damaged: then there is room for nothing.
-        let content = || content_length(self.part(&self.layout.members)).unwrap_or(u64::MAX / 2);
+        // A damaged record: no reservation is large enough.
+        let content = || {
+            Description::read(self.part(&self.layout.members)).map_or(u64::MAX / 2, |described| described.byte_length)
+        };
         if self.layout.separate { record.saturating_add(content()) } else { record }
     }
 

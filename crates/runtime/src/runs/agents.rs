@@ -11,8 +11,7 @@ use bailiwick_model::{Error, Issue};
 use sha2::{Digest, Sha256};
 
 use super::prompt;
-use crate::catalogue::{compile, problems};
-use crate::schema::Schema;
+use crate::schema::{Schema, compile, problems};
 
 /// The most problems that are told of a value that does not fit its schema.
 const PROBLEMS: usize = 5;

@@ -16,6 +16,7 @@ mod suite_tests;
 mod tests;
 mod view;
 
+use bailiwick_model::Issue;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::{PIECE, ahead};
 use jsonschema::error::ValidationErrorKind;
@@ -236,4 +237,27 @@ fn levels(value: &Json) -> usize {
 /// A schema as the library wants it. A number stays the double it is.
 fn to_serde(value: &Json) -> serde_json::Value {
     serde_json::from_str(&json::write(value)).unwrap_or(serde_json::Value::Null)
+}
+
+/// Compiles a schema. `Some(None)`: there is none; `None`: it cannot be compiled, and the issue is added. `of` names its owner:
+/// "the tool search".
+pub(crate) fn compile(
+    schema: Option<&Json>,
+    place: impl FnOnce() -> String,
+    of: impl FnOnce() -> String,
+    issues: &mut Vec<Issue>,
+) -> Option<Option<Schema>> {
+    let Some(schema) = schema else { return Some(None) };
+    match Schema::new(schema) {
+        Ok(schema) => Some(Some(schema)),
+        Err(refused) => {
+            issues.push(Issue { path: place(), message: refused.said(&of()) });
+            None
+        }
+    }
+}
+
+/// Returns the problems of a value for its author: at most `most`, each with its place. `None`: it has none.
+pub(crate) async fn problems(schema: &Schema, value: &Json, most: usize) -> Option<String> {
+    schema.check(value, most).await.err().map(|mismatch| mismatch.told())
 }

@@ -1,4 +1,4 @@
-//! What a run takes from its thread and gives to it.
+//! The messages that a run reads from its thread and appends to it.
 
 use bailiwick_model::json::Json;
 use bailiwick_model::{Error, Kind, Result};
@@ -10,12 +10,12 @@ use super::head::journal_name;
 use super::message::{NewMessage, files, message_json, new_message, says_something};
 use super::read_head;
 
-/// What a run appends to its thread.
+/// The kind of messages that a run appends to its thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Appends {
     /// A prompt, which makes the thread if there is none. The files that it names must be there.
     Prompt,
-    /// What was said then. A thread that was deleted meanwhile stays deleted; another one lives until `until` at least
+    /// The messages after it. A deleted thread stays deleted; another one lives until `until` at least
     /// (epoch milliseconds).
     Said { until: Option<u64> },
 }

@@ -1,5 +1,4 @@
-//! What a conversation must be so that a model can be told it: each result behind the call that it answers, and one for
-//! each call. Models number their calls anew in each turn, so that an id may come again once its call has a result.
+//! Checks that a conversation can be sent to a model: each result follows the call that it answers, and each call has one. Models number their calls anew in each turn, so that an id may come again once its call has a result.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -11,16 +10,16 @@ use super::Threads;
 use super::head::{Head, journal_name};
 use super::message::{Exchange, NewMessage, Role, exchanges, stored_message, wrong};
 
-/// How many messages are read at once.
+/// Messages read at once.
 pub(crate) const MESSAGES_A_READ: usize = 64;
-/// So many bytes of them, but for a single one that has more.
+/// Bytes of messages read at once; a single message may have more.
 pub(crate) const BYTES_A_READ: u64 = 1 << 20;
 
 /// Results whose calls must be in the thread already: call ids and places.
 pub(crate) type Answers = BTreeMap<String, String>;
 
-/// Checks the calls and results of messages that are appended together. A call may be open where they end: what it came
-/// to may be appended later.
+/// Checks the calls and results of messages that are appended together. A call may be open where they end: its
+/// result may be appended later.
 ///
 /// # Errors
 /// `InvalidInput` says where.
@@ -83,7 +82,7 @@ impl Threads<'_> {
             end = *first;
             for (_, entry) in &part.entries {
                 ahead(RECORD + 2 * entry.body.len() as u64).await;
-                // The last that is said of a call counts.
+                // The last part about a call counts.
                 for (_, exchange) in exchanges(&stored_message(&entry.body)?).into_iter().rev() {
                     match exchange {
                         Exchange::Call(id) => drop(answers.remove(&id)),

@@ -1,6 +1,6 @@
 //! Forks: a new thread that begins like another one, up to a message. The prefix is copied in bounded commits and the
 //! head comes last, so that a fork is there wholly or not at all. Calls that are open behind that message get their
-//! results, so that the fork can be gone on with.
+//! results, so that the fork can be continued.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,11 +19,11 @@ use super::{check_thread_id, horizon, new_entry, new_head, read_head};
 use crate::leftover;
 use crate::retry::{ATTEMPTS, contended};
 
-/// How many entries one commit copies.
+/// Entries copied in one commit.
 const ENTRIES_A_COMMIT: usize = 128;
-/// How many bytes it copies, but for a single entry that has more.
+/// Bytes copied in one commit; a single entry may have more.
 const BYTES_A_COMMIT: u64 = 4 << 20;
-/// How long a fork may take before what it copied is taken for left over, in milliseconds.
+/// The longest time of a fork in milliseconds. After it, its copy counts as left over.
 const FORK_MS: u64 = 60 * 60 * 1000;
 
 impl Threads<'_> {
@@ -60,7 +60,7 @@ impl Threads<'_> {
         changes.push(leftover::wake(Kind::Threads, until));
         leftover::unconditional(access.commit(changes, &self.handle.engine_limits, Durability::Sync).await?)?;
         let outcome = self.copy(&access, (&source, at_once), last, results, &mut head, journal, until).await;
-        // After a failure the head may be there or not. What this cannot remove now is removed when its time is over.
+        // After a failure the head may exist or not. A copy that cannot be removed now is removed when it is due.
         if outcome.is_err() && matches!(self.retire(&access, journal).await, Ok(true)) {
             let _ = leftover::discard(self.handle, &access, Kind::Threads, journal, until).await;
         }
@@ -203,7 +203,7 @@ impl Threads<'_> {
         Ok(Vec::new())
     }
 
-    /// Lets references live until then. Whoever changes one of them meanwhile does it no harm.
+    /// Extends references until then, also if other callers change them meanwhile.
     async fn keep_named(self, access: &Access, named: &BTreeSet<String>, until: Option<u64>) -> Result<()> {
         let ids: Vec<&str> = named.iter().map(String::as_str).collect();
         for _ in 0..ATTEMPTS {
@@ -225,7 +225,7 @@ fn results_of(message: &Json) -> HashMap<&str, &Json> {
     results.filter_map(|part| Some((part.get("callId")?.as_str()?, part))).collect()
 }
 
-/// What a fork says of a call that had no result yet.
+/// The result that a fork gives to a call without one.
 fn unanswered(call_id: &str) -> Json {
     let object = |members: [(&str, Json); 2]| members.map(|(key, value)| (key.to_owned(), value)).to_vec();
     let told = [

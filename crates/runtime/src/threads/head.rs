@@ -12,14 +12,31 @@
 //! …    actor          the rest; empty if there is none
 //! ```
 
-use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Name};
+use serde::Serialize;
 
 /// List rows that never expire.
 pub(crate) const FOR_EVER: u64 = u64::MAX;
 
-/// See the module's text.
+/// A thread as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadSummary {
+    /// The caller's id, or `thr_` and 32 characters.
+    pub thread_id: String,
+    /// The number of messages.
+    pub length: u64,
+    /// The actor who began it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// Epoch milliseconds.
+    pub created_at: u64,
+    /// When a message was appended last, in epoch milliseconds.
+    pub updated_at: u64,
+}
+
+/// The head of a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) journal: [u8; 16],
@@ -83,17 +100,9 @@ impl Head {
         self.largest = self.largest.max(u32::try_from(entry_bytes).unwrap_or(u32::MAX));
     }
 
-    /// The `ThreadSummary`.
-    pub(crate) fn json(&self) -> String {
-        let text = |text: &str| json::write(&Json::from(text));
-        let actor = self.actor.as_deref().map(|actor| format!(",\"actor\":{}", text(actor))).unwrap_or_default();
-        format!(
-            "{{\"threadId\":{},\"length\":{}{actor},\"createdAt\":{},\"updatedAt\":{}}}",
-            text(&self.thread_id),
-            self.length,
-            self.created_micros / 1000,
-            self.updated_at,
-        )
+    pub(crate) fn summary(self) -> ThreadSummary {
+        let Self { thread_id, length, actor, updated_at, .. } = self;
+        ThreadSummary { thread_id, length, actor, created_at: self.created_micros / 1000, updated_at }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The record of a thread's journal, by which its messages are found when the thread is gone: deleted, expired, written
+//! The record of a thread's journal. It leads to the messages of a thread that is gone: deleted, expired, written
 //! over after it expired, or never finished by a fork that was cut off.
 //!
 //! ```text
@@ -7,8 +7,8 @@
 //! 9    thread    u16be length ‖ its id
 //! …    actor     the rest; empty if there is none
 //! ```
-//! A list in the order of time says when each journal is to be looked at (`leftover.rs`). Dead ones are removed in bounded
-//! commits, by the sweeper or by whoever deletes a thread.
+//! A list in the order of time says when each journal is due (`leftover.rs`). Dead ones are removed in bounded commits, by the
+//! sweeper or by the next deletion of a thread.
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use crate::leftover;
 use crate::retry::ATTEMPTS;
 
 const DEAD: u8 = 1;
-/// How many journals of others one deletion looks at.
+/// Other journals that one deletion checks.
 const OTHERS_A_DELETION: usize = 32;
 
-/// See the module's text.
+/// The record of a journal.
 pub(crate) struct Journal {
     pub(crate) dead: bool,
     pub(crate) created_micros: u64,
@@ -62,22 +62,22 @@ pub(crate) fn lists(actor: Option<&str>) -> impl Iterator<Item = List> {
     std::iter::once(List::all(Kind::Threads)).chain(own)
 }
 
-/// A journal is to be looked at from `at` on (epoch milliseconds).
+/// Makes a journal due from `at` on (epoch milliseconds).
 pub(crate) fn due(name: Name, at: u64) -> Option<Change> {
     (at != FOR_EVER).then(|| leftover::due(Kind::Threads, name, at))
 }
 
-/// It is not any more.
+/// Makes a journal not due any more.
 pub(crate) fn not_due(name: Name, at: u64) -> Option<Change> {
     (at != FOR_EVER).then(|| leftover::not_due(Kind::Threads, name, at))
 }
 
 impl Threads<'_> {
-    /// Deletes a thread with its messages. A run that has it ends first, as cancelled: what waits for an approval is
-    /// withdrawn. `false`: absent, expired or foreign.
+    /// Deletes a thread with its messages. A run that owns it is cancelled first, and its pending approvals
+    /// are withdrawn. `false`: absent, expired or foreign.
     ///
     /// # Errors
-    /// `ThreadBusy` if others keep writing it, and those of the store.
+    /// `ThreadBusy` if other writers keep changing it, and those of the store.
     pub async fn delete(self, thread_id: &str) -> Result<bool> {
         let Some(access) = self.handle.existing().await? else { return Ok(false) };
         for _ in 0..ATTEMPTS {
@@ -85,7 +85,7 @@ impl Threads<'_> {
             let (run, unowned) = self.handle.runs().thread_owner(&access, thread_id).await?;
             if let Some(run_id) = run {
                 match self.handle.runs().cancel(&run_id).await {
-                    // Gone, or being resumed: looked at again.
+                    // Gone, or being resumed: read again.
                     Ok(()) | Err(Error::NotFound | Error::ThreadBusy { .. }) => continue,
                     Err(error) => return Err(error),
                 }
@@ -98,10 +98,10 @@ impl Threads<'_> {
             changes.extend(not_due(journal, head.listed_until));
             changes.extend(due(journal, 0));
             changes.push(unowned);
-            // Nobody may come to the rest, and no row of it tells the sweeper.
+            // This process may end before the rest, and no row of it tells the sweeper.
             changes.push(leftover::wake_soon(kind, access.now()));
             if access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done {
-                // It is deleted from here on. What cannot be tidied up now is left for the next deletion.
+                // It is deleted from here on. The rest is left to the next deletion if it fails now.
                 if leftover::discard(self.handle, &access, kind, journal, 0).await.is_ok() {
                     let _ = self.sweep(OTHERS_A_DELETION).await;
                 }
@@ -111,8 +111,8 @@ impl Threads<'_> {
         Err(super::busy())
     }
 
-    /// Removes what deleted, expired and unfinished threads have left, up to so many of them (1 to 1,000). Returns how
-    /// many it removed.
+    /// Removes the journals of deleted, expired and unfinished threads, `most` of them at most (1 to 1,000). Returns their
+    /// number.
     ///
     /// # Errors
     /// `InvalidInput` for the number, and those of the store.

@@ -1,4 +1,4 @@
-//! Messages: what is accepted as one, and the bytes of its entry in a thread's journal.
+//! Messages: the checks, and the bytes of an entry in a thread's journal.
 //!
 //! ```text
 //! 0    id        20 bytes  u64be sequence ‖ 12 random bytes
@@ -12,7 +12,7 @@ use bailiwick_model::names::is_media_type;
 use bailiwick_model::{Error, Result};
 
 const PREFIX: &str = "msg_";
-/// What is stored is nested deeper than what was given.
+/// The limits of stored JSON, which is nested deeper than the given values in it.
 const STORED: json::Limits = json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
 /// The largest message, written as JSON.
 const MESSAGE_BYTES: usize = 8 << 20;
@@ -20,13 +20,13 @@ const MESSAGE_BYTES: usize = 8 << 20;
 const MOST_MESSAGES: usize = 1000;
 /// As many as an answer of a model may have.
 const MOST_PARTS: usize = 1024;
-/// The longest text that names somebody or something.
+/// The longest label: an actor, a call, a thread.
 const LABEL_BYTES: usize = 256;
 
 /// A message's id as bytes.
 pub(crate) type MessageId = [u8; 20];
 
-/// Who says something.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     User,
@@ -93,7 +93,7 @@ pub(crate) fn files(message: &Json) -> impl Iterator<Item = &str> {
 pub(crate) struct NewMessage {
     members: String,
     pub(crate) role: Role,
-    /// Who in the tenant wrote it.
+    /// Its actor.
     pub(crate) actor: Option<String>,
     /// The references that its file parts name.
     pub(crate) files: Vec<String>,
@@ -102,7 +102,7 @@ pub(crate) struct NewMessage {
 }
 
 impl NewMessage {
-    /// What a run says: an object without an id, role first. It is not checked but for its size.
+    /// A message of a run: an object without an id, role first. Only its size is checked.
     ///
     /// # Errors
     /// `InvalidInput` if it is too large.
@@ -125,7 +125,7 @@ impl NewMessage {
         Ok(Self { members, role, actor, files, exchanges })
     }
 
-    /// How many bytes its entry takes.
+    /// The bytes of its entry.
     pub(crate) fn byte_length(&self) -> usize {
         20 + self.members.len()
     }
@@ -148,7 +148,7 @@ pub(crate) fn message_id(sequence: u64, random: [u8; 12]) -> MessageId {
     id
 }
 
-/// An id's bytes and its place in the journal, or `None` for what cannot be an id.
+/// Parses an id into its bytes and its place in the journal. `None` if it is none.
 pub(crate) fn parse_message_id(text: &str) -> Option<(MessageId, u64)> {
     let id = parse_prefixed_id(PREFIX, text)?;
     let sequence = u64::from_be_bytes(*id.first_chunk::<8>()?);
@@ -182,7 +182,7 @@ pub(crate) fn message_json(entry: &[u8]) -> Result<String> {
 /// # Errors
 /// `InvalidInput` says where and what; it repeats nothing of the messages.
 pub(crate) fn parse_messages(text: &[u8], now: u64) -> Result<Vec<NewMessage>> {
-    // Around what a model or a tool gave there are a few levels more.
+    // The values of models and tools are a few levels deeper here.
     let limits = json::Limits { depth: json::MAX_DEPTH, ..json::Limits::default() };
     let value = json::parse(text, &limits)?;
     let Some(messages) = value.as_array() else { return Err(wrong("messages", "must be an array")) };
@@ -240,7 +240,7 @@ pub(crate) fn new_message(message: &Json, path: &str, now: u64) -> Result<NewMes
     NewMessage::new(message, role, members, path)
 }
 
-/// Whether there is something in it that a model can be told.
+/// Whether a part has something to send to a model.
 pub(crate) fn says_something(part: &Json) -> bool {
     let text = |text: &str| !text.trim().is_empty();
     part.get("text").and_then(Json::as_str).map_or(part.get("reference").is_some(), text)
@@ -294,7 +294,7 @@ fn check_part(part: &Json, role: Role, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// The members of an object that has no others than the known ones.
+/// The members of an object without unknown ones.
 struct Fields<'a> {
     members: &'a [(String, Json)],
     path: &'a str,
@@ -337,12 +337,12 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether a text can name somebody or something: an actor, a call, a thread.
+/// Whether a text can be a label: an actor, a call, a thread.
 pub(crate) fn is_label(text: &str) -> bool {
     (1..=LABEL_BYTES).contains(&text.len())
 }
 
-/// What is wrong with something of a message.
+/// The error for a part of a message.
 pub(crate) fn wrong(path: &str, what: &str) -> Error {
     Error::invalid(format!("{path} {what}."))
 }

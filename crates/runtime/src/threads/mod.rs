@@ -11,11 +11,10 @@ mod message;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bailiwick_model::json::Text;
 use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{
-    Access, Area, Change, Committed, Durability, Entries, Name, Record, When, bad_cursor, check_limit,
-};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, Name, Record, When, check_limit};
 
 use crate::handle::{TenantHandle, expiry};
 use crate::page::Page;
@@ -23,11 +22,12 @@ use crate::references::all_there;
 use crate::retry::ATTEMPTS;
 pub(crate) use context::{Appends, history, names_files, prompt_message};
 use conversation::{Answers, BYTES_A_READ, MESSAGES_A_READ};
+pub use head::ThreadSummary;
 use head::{FOR_EVER, Head, head_name, journal_name};
 use journal::{Journal, due, lists, not_due};
 use message::{NewMessage, files, is_label, message_id, message_json, parse_messages, stored_message};
 
-/// What an id of a reference begins with.
+/// The beginning of a reference's id in JSON.
 const REFERENCE: &[u8] = b"\"ref_";
 
 /// The threads of a tenant.
@@ -44,18 +44,16 @@ impl TenantHandle {
 }
 
 impl Threads<'_> {
-    /// Lists threads as `ThreadSummary`, those created last first; those that one actor began, or all.
+    /// Lists threads, newest first: those that one actor began, or all.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit, actor or cursor, and those of the store.
-    pub async fn list(self, actor: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn list(self, actor: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page<ThreadSummary>> {
         check_limit(limit)?;
         if actor.is_some_and(|actor| !is_label(actor)) {
             return Err(Error::invalid("actor must have 1 to 256 bytes of UTF-8."));
         }
-        let Some(access) = self.handle.existing().await? else {
-            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
-        };
+        let Some(access) = self.handle.existing().await? else { return Page::of_nothing(cursor) };
         let Some(list) = lists(actor).last() else { return Err(lost()) };
         let page = access.record_page(&list, limit, cursor).await?;
         let mut items = Vec::with_capacity(page.records.len());
@@ -64,7 +62,7 @@ impl Threads<'_> {
             let Some(record) = record else { continue };
             let head = Head::read(&record.body)?;
             if head.created_micros == micros {
-                items.push(head.json());
+                items.push(head.summary());
             }
         }
         Ok(Page { items, cursor: page.cursor })
@@ -74,7 +72,7 @@ impl Threads<'_> {
     ///
     /// # Errors
     /// `NotFound`: absent, expired or foreign. `InvalidInput` for a bad limit or cursor, and those of the store.
-    pub async fn messages(self, thread_id: &str, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn messages(self, thread_id: &str, limit: usize, cursor: Option<&str>) -> Result<Page<Text>> {
         check_limit(limit)?;
         let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         let (_, head) = read_head(&access, thread_id).await?.ok_or(Error::NotFound)?;
@@ -85,18 +83,22 @@ impl Threads<'_> {
             // It was deleted while it was read: entries go from the end.
             return Err(Error::NotFound);
         }
-        let items = page.entries.into_iter().map(|(_, entry)| message_json(&entry.body)).collect::<Result<_>>()?;
+        let items = page
+            .entries
+            .into_iter()
+            .map(|(_, entry)| message_json(&entry.body).map(Text::new))
+            .collect::<Result<_>>()?;
         Ok(Page { items, cursor: page.cursor })
     }
 
     /// Appends messages (a JSON array, without ids), which creates the thread if there is none. All of them or none;
-    /// durable when this resolves. Returns them with their ids, as JSON texts.
+    /// durable when this resolves. Returns them with their ids.
     ///
     /// # Errors
     /// `InvalidInput`; `Conflict` if the thread has another length than expected (an absent one has 0); `NotFound` for a
-    /// file part whose reference is not there; `ThreadBusy` if others keep writing it, or for the result of a call that a
+    /// file part whose reference is not there; `ThreadBusy` if other writers keep changing it, or for the result of a call that a
     /// run waits for; `QuotaExceeded` and those of the store.
-    pub async fn append(self, thread_id: &str, messages: &[u8], expected_length: Option<u64>) -> Result<Vec<String>> {
+    pub async fn append(self, thread_id: &str, messages: &[u8], expected_length: Option<u64>) -> Result<Vec<Text>> {
         check_thread_id(thread_id)?;
         let _taken = self.handle.parsing(messages, 2)?;
         let messages = parse_messages(messages, self.handle.scope.now())?;
@@ -106,7 +108,7 @@ impl Threads<'_> {
         }
         let access = match self.handle.existing().await? {
             Some(access) => access,
-            // A tenant that has nothing yet does not come to be for what is refused.
+            // A rejected call does not create the tenant.
             None if messages.iter().any(|message| !message.files.is_empty()) => return Err(Error::NotFound),
             None => self.handle.for_writing().await?,
         };
@@ -126,7 +128,7 @@ impl Threads<'_> {
             let (mut changes, entries) = self.appended(&access, thread_id, current, &messages, Appends::Prompt).await?;
             changes.extend(conditions);
             if access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done {
-                return entries.iter().map(|entry| message_json(entry)).collect();
+                return entries.iter().map(|entry| message_json(entry).map(Text::new)).collect();
             }
         }
         Err(busy())
@@ -218,8 +220,8 @@ impl Threads<'_> {
         Ok(named)
     }
 
-    /// The changes that put a thread where there is none: its head, its list rows and its journal's record. `due`: when
-    /// the journal is to be looked at so far, if its record is there already.
+    /// Returns the changes that create a thread: its head, its list rows and its journal's record. `was_due`: when the journal
+    /// is due so far, if its record exists already.
     fn created(self, access: &Access, head: &mut Head, was_due: Option<u64>) -> Result<Vec<Change>> {
         let now = access.now();
         let ttl = self.handle.retention_ms(Kind::Threads);
@@ -310,7 +312,7 @@ fn listed(head: &Head, name: Name) -> impl Iterator<Item = Change> {
     lists(head.actor.as_deref()).map(move |list| Change::List { list, micros, name, expires_at })
 }
 
-/// Until when the list rows of a thread are there, and what it names.
+/// The expiry of a thread's list rows, and of the references that it names.
 fn horizon(head: &Head) -> Option<u64> {
     Some(head.listed_until).filter(|at| *at != FOR_EVER)
 }

@@ -5,13 +5,19 @@
 //! for each event: u32be length ‖ members of a JSON object: "type", "at" and what belongs to the type
 //! ```
 
-use bailiwick_model::json::{self, Json};
+use bailiwick_model::json;
 use bailiwick_model::{Error, Result};
+use serde::Serialize;
 
-/// What a host's own calls leave in the trace journal.
+/// An event of the host's own calls.
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
 pub enum HostEvent<'a> {
-    /// A query that named another tenant was refused. The other name is not kept.
-    RequestRejected,
+    /// A query that named another tenant was rejected. The other name is not kept.
+    RequestRejected {
+        /// The reason.
+        reason: Rejection,
+    },
     /// A value was put.
     ReferenceCreated {
         /// Its id.
@@ -28,21 +34,34 @@ pub enum HostEvent<'a> {
     },
 }
 
+/// The reason for which a request was rejected.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Rejection {
+    /// It named another tenant.
+    Tenant,
+}
+
+/// An event with the members that all events have.
+#[derive(Serialize)]
+struct Recorded<'a> {
+    #[serde(rename = "type")]
+    type_name: &'static str,
+    at: u64,
+    #[serde(flatten)]
+    event: &'a HostEvent<'a>,
+}
+
 impl HostEvent<'_> {
-    /// The members of its JSON object.
+    /// The members of its JSON object, as a block holds them.
     pub(crate) fn members(&self, at: u64) -> String {
-        let text = |text: &str| json::write(&Json::from(text));
-        match self {
-            Self::RequestRejected => format!("\"type\":\"request.rejected\",\"at\":{at},\"reason\":\"tenant\""),
-            Self::ReferenceCreated { reference } => {
-                format!("\"type\":\"reference.created\",\"at\":{at},\"reference\":{}", text(reference))
-            }
-            Self::PlanSaved { plan_id, version, hash } => format!(
-                "\"type\":\"plan.saved\",\"at\":{at},\"planId\":{},\"version\":{version},\"hash\":{}",
-                text(plan_id),
-                text(hash),
-            ),
-        }
+        let type_name = match self {
+            Self::RequestRejected { .. } => "request.rejected",
+            Self::ReferenceCreated { .. } => "reference.created",
+            Self::PlanSaved { .. } => "plan.saved",
+        };
+        let text = json::to_text(&Recorded { type_name, at, event: self });
+        text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default().to_owned()
     }
 }
 

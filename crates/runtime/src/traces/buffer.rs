@@ -4,22 +4,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
-/// So many are written at once.
+/// Events in a full block.
 pub(crate) const EVENTS_A_BLOCK: usize = 64;
-/// A block has at most about so many bytes. What is larger, engines keep apart, which costs them a second sync.
+/// The approximate limit of a block in bytes. Engines keep larger values apart, which costs a second sync.
 const BLOCK_BYTES: usize = 3600;
-/// What comes while so many wait is left out: the store does not keep up, and memory is bounded.
+/// The most buffered events. Later ones are dropped: the store does not keep up, and memory is bounded.
 const MOST_WAITING: usize = 4096;
 /// At most one refused request is recorded in this time, in milliseconds.
 const REJECTIONS_MS: u64 = 1000;
 
-/// See the module's text.
+/// The buffer of one tenant.
 #[derive(Default)]
 pub(crate) struct Buffer {
     state: Mutex<State>,
     /// Held while events are written, so that they are in the order in which they were recorded.
     pub(crate) writing: tokio::sync::Mutex<()>,
-    /// Rung when a block is full.
+    /// Notified when a block is full.
     pub(crate) full: Notify,
     /// Changed with every event: followers wait for it.
     pub(crate) recorded: watch::Sender<u64>,
@@ -28,22 +28,22 @@ pub(crate) struct Buffer {
 #[derive(Default)]
 struct State {
     waiting: Vec<String>,
-    /// Somebody is about to write what waits.
+    /// A write is scheduled.
     scheduled: bool,
     rejected_at: Option<u64>,
 }
 
-/// What a recorded event asks for.
+/// The next step after an event was added.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Nothing: somebody is about to write it.
+    /// Nothing: a write is scheduled.
     Wait,
-    /// Somebody must be told to write it soon.
+    /// Schedule a write.
     Schedule,
 }
 
 impl Buffer {
-    /// Takes an event in.
+    /// Adds an event.
     pub(crate) fn add(&self, members: String) -> Next {
         let mut state = self.state();
         if state.waiting.len() >= MOST_WAITING {
@@ -69,7 +69,7 @@ impl Buffer {
         admitted
     }
 
-    /// The next block, empty if nothing waits. What comes afterwards must be scheduled again.
+    /// Takes the next block, empty if nothing is buffered. Later events must be scheduled again.
     pub(crate) fn take(&self) -> Vec<String> {
         let mut state = self.state();
         state.scheduled = false;
@@ -83,7 +83,7 @@ impl Buffer {
         state.waiting.drain(..count).collect()
     }
 
-    /// How many wait.
+    /// The number of buffered events.
     pub(crate) fn waiting(&self) -> usize {
         self.state().waiting.len()
     }

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use bailiwick_model::json::{self, Json};
+use bailiwick_model::json::{self, Json, Text};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, List, MergedPosition, Name, PAGE_BYTES};
 
@@ -12,7 +12,7 @@ use super::{block, journal, read_back};
 use crate::page::Page;
 use crate::runs::{run_events_before, run_id_of};
 
-/// How many events that belong to no run are read at once.
+/// Events of no run that are read at once.
 const HOST_EVENTS: usize = 64;
 /// An event with its sequence and its time.
 type Timed = (u64, u64, String);
@@ -35,7 +35,7 @@ struct Merge<'a> {
 ///
 /// # Errors
 /// `InvalidInput` for a bad cursor, and those of the store.
-pub(super) async fn page(access: &Access, limit: usize, cursor: Option<&str>) -> Result<Page> {
+pub(super) async fn page(access: &Access, limit: usize, cursor: Option<&str>) -> Result<Page<Text>> {
     let MergedPosition { last: listed, numbers: [host_end, end] } = match cursor {
         None => MergedPosition { last: (u64::MAX, Name::LAST), numbers: [u64::MAX, 0] },
         Some(cursor) => access.open_merged_position(Kind::Traces, cursor)?,
@@ -46,7 +46,7 @@ pub(super) async fn page(access: &Access, limit: usize, cursor: Option<&str>) ->
     let (mut items, mut bytes) = (Vec::new(), 0);
     loop {
         let next = match merge.next_is_of_run().await {
-            // What there is no room for is on the next page.
+            // An event that does not fit the reservation is on the next page.
             Err(Error::TooMuchInFlight { .. }) if !items.is_empty() => None,
             next => Some(next?),
         };
@@ -61,7 +61,7 @@ pub(super) async fn page(access: &Access, limit: usize, cursor: Option<&str>) ->
         };
         let item = merge.take(is_of_run);
         bytes += item.as_ref().map_or(0, |item| item.len() as u64);
-        items.extend(item);
+        items.extend(item.map(Text::new));
     }
 }
 

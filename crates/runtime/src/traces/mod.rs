@@ -1,4 +1,4 @@
-//! Traces: one bounded journal per tenant of what belongs to no run. Events wait in memory for a moment and are written
+//! Traces: one bounded journal per tenant for the events that belong to no run. Events wait in memory for a moment and are written
 //! in blocks, relaxed: a durable call does not pay for a second commit, and a crash loses the last moment of them.
 
 mod block;
@@ -11,26 +11,25 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bailiwick_model::json::Text;
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{
-    Access, Area, Change, Committed, Durability, Entries, Name, Scope, When, bad_cursor, check_limit,
-};
+use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, Name, Scope, When, check_limit};
 
 use crate::handle::{TenantHandle, expiry};
 use crate::page::Page;
 use crate::retry::ATTEMPTS;
-pub use block::HostEvent;
+pub use block::{HostEvent, Rejection};
 use buffer::{Buffer, EVENTS_A_BLOCK, Next};
 
-/// How long an event waits for others, at most.
+/// The longest time that an event waits for others.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// The most events that the journal keeps.
 const MOST_EVENTS: u64 = 10_000;
-/// How many go at once when there are more, as a part of the most: so that not every block is followed by a deletion.
+/// The part of the most events that is trimmed at once, so that not every block is followed by a deletion.
 const TRIMMED_PART: u64 = 10;
-/// So many blocks go with one commit, and a few more.
+/// Blocks trimmed in one commit, and a few more.
 const MOST_TRIMMED: usize = 900;
-/// How many blocks are read at once.
+/// Blocks read at once.
 const BLOCKS_A_READ: usize = 16;
 
 /// Events for a follower.
@@ -57,7 +56,7 @@ struct Extent {
     next: u64,
 }
 
-/// What it takes to write events when the handle may be gone.
+/// Writes events, without the handle, which may be dropped.
 #[derive(Clone)]
 struct Writer {
     scope: Scope,
@@ -85,7 +84,7 @@ impl Traces<'_> {
     pub async fn record(self, event: &HostEvent<'_>) {
         let writer = self.writer();
         let now = self.handle.scope.now();
-        if matches!(event, HostEvent::RequestRejected) && !writer.buffer.admits_rejection(now) {
+        if matches!(event, HostEvent::RequestRejected { .. }) && !writer.buffer.admits_rejection(now) {
             return;
         }
         let next = writer.buffer.add(event.members(now));
@@ -99,10 +98,10 @@ impl Traces<'_> {
         }
     }
 
-    /// Writes what waits.
+    /// Writes the buffered events.
     ///
     /// # Errors
-    /// Those of the store; then what waited is lost.
+    /// Those of the store; then the events are lost.
     pub async fn flush(self) -> Result<()> {
         self.writer().flush().await
     }
@@ -111,15 +110,13 @@ impl Traces<'_> {
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
-    pub async fn list(self, run_id: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn list(self, run_id: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page<Text>> {
         check_limit(limit)?;
         if let Some(run_id) = run_id {
             return self.handle.runs().trace(run_id, limit, cursor).await;
         }
         self.flush().await?;
-        let Some(access) = self.handle.existing().await? else {
-            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
-        };
+        let Some(access) = self.handle.existing().await? else { return Page::of_nothing(cursor) };
         merged::page(&access, limit, cursor).await
     }
 
@@ -137,9 +134,8 @@ impl Traces<'_> {
         Ok(TracePosition { host, runs })
     }
 
-    /// Waits until there are events from `after` on, and returns some of them: of runs at work in this process, and of
-    /// none. What was dropped meanwhile is passed over. Once the tenant is erased, that is the last event, which only those
-    /// who follow get.
+    /// Waits for events from `after` on and returns some of them: those of runs in this process, and those of no run. Events
+    /// that were dropped meanwhile are skipped. When the tenant is erased, followers get that as the last event.
     ///
     /// # Errors
     /// Those of the store.
@@ -193,7 +189,7 @@ impl Traces<'_> {
 }
 
 impl Writer {
-    /// Writes what waits when a block is full or patience ends, on whatever runs this.
+    /// Writes the buffered events when a block is full or the time is over, in a task.
     fn flush_soon(self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
@@ -260,7 +256,7 @@ impl Writer {
             }
         }
         changes.push(written(name, Extent { first, ..before }, when));
-        // Whoever was faster has trimmed it, or will.
+        // The faster writer has trimmed it, or will.
         access.commit(changes, &self.limits, Durability::Relaxed).await.map(|_| ())
     }
 }

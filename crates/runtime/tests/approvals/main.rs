@@ -11,8 +11,9 @@ mod raw;
 mod support;
 
 use bailiwick_model::ledger::record::ApprovalRecord;
+use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Result, json};
-use bailiwick_runtime::{Approval, ApprovalContext, ApprovalRequest, Decide, Question, TenantHandle};
+use bailiwick_runtime::{Approval, ApprovalContext, ApprovalRequest, Question, TenantHandle};
 use support::at_once;
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -38,12 +39,12 @@ fn asked(handle: &TenantHandle) -> String {
     request(handle, asking(r#"{"b":1.0,"a":2}"#)).unwrap().approval_id
 }
 
-fn respond(handle: &TenantHandle, approval_id: &str, decide: Decide) -> Result<ApprovalRecord> {
+fn respond(handle: &TenantHandle, approval_id: &str, decide: Decision) -> Result<ApprovalRecord> {
     at_once(handle.approvals().respond(approval_id, decide, "kim", Some("because")))
 }
 
 fn approve(handle: &TenantHandle, approval_id: &str) -> Result<ApprovalRecord> {
-    respond(handle, approval_id, Decide::Approve)
+    respond(handle, approval_id, Decision::Approved)
 }
 
 /// Asks and approves, so many times.
@@ -57,9 +58,7 @@ fn history(handle: &TenantHandle) -> Vec<ApprovalRecord> {
     let mut cursor: Option<String> = None;
     loop {
         let page = at_once(handle.approvals().history(7, cursor.as_deref())).unwrap();
-        records.extend(page.items.iter().map(|item| {
-            ApprovalRecord::from_json(&json::parse(item.as_bytes(), &json::Limits::default()).unwrap()).unwrap()
-        }));
+        records.extend(page.items);
         match page.cursor {
             Some(next) => cursor = Some(next),
             None => return records,
@@ -70,6 +69,5 @@ fn history(handle: &TenantHandle) -> Vec<ApprovalRecord> {
 /// The ids of those that wait, newest first.
 fn pending(handle: &TenantHandle) -> Vec<String> {
     let page = at_once(handle.approvals().pending(1000, None)).unwrap();
-    let read = |item: &String| json::parse(item.as_bytes(), &json::Limits::default()).unwrap();
-    page.items.iter().map(|item| read(item).get("approvalId").unwrap().as_str().unwrap().to_owned()).collect()
+    page.items.into_iter().map(|approval| approval.approval_id).collect()
 }

@@ -2,7 +2,7 @@
 
 use bailiwick_model::Error;
 use bailiwick_model::ledger::record::Decision;
-use bailiwick_runtime::{ApprovalRequest, ApprovalStatus, Decide};
+use bailiwick_runtime::{ApprovalRequest, ApprovalStatus};
 use proptest::prelude::*;
 
 use crate::support::{at_once, catalogue, handle_of, memory_store};
@@ -92,7 +92,7 @@ proptest! {
                 }
                 Act::Respond(which, yes) if !model.approvals.is_empty() => {
                     let at = which % model.approvals.len();
-                    let decide = if yes { Decide::Approve } else { Decide::Reject };
+                    let decide = if yes { Decision::Approved } else { Decision::Rejected };
                     let wanted = if yes { Decision::Approved } else { Decision::Rejected };
                     let open = model.approvals[at].2.is_none();
                     let outcome = respond(&acme, &model.approvals[at].0, decide);

@@ -109,7 +109,7 @@ fn the_key_and_the_ledger_are_the_same_after_reopening() {
         let acme = handle(&first, "acme");
         for _ in 0..20 {
             let approval = acme.approvals().request(crate::asking("1")).await.unwrap();
-            let decide = bailiwick_runtime::Decide::Approve;
+            let decide = bailiwick_model::ledger::record::Decision::Approved;
             acme.approvals().respond(&approval.approval_id, decide, "kim", None).await.unwrap();
         }
         let exported = acme.approvals().checkpoint().await.unwrap();

@@ -13,10 +13,11 @@ use std::sync::Arc;
 
 use bailiwick_model::ledger::note::NoteVerifier;
 use bailiwick_model::ledger::receipt;
+use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Error, Json, Kind};
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, CacheValue, Decide, HostEvent, Promptness, PutContent, Question, Store,
-    TenantHandle, sweep,
+    ApprovalContext, ApprovalRequest, ApprovalStatus, CacheValue, HostEvent, Promptness, PutContent, Question,
+    Rejection, Store, TenantHandle, sweep,
 };
 use bailiwick_store::conformance::support::wipe;
 use bailiwick_store::{Engine, Exported, Opened, Tag};
@@ -32,9 +33,9 @@ async fn fill(handle: &TenantHandle) -> String {
     }
     handle.cache().set("key", CacheValue::Bytes(vec![1; 9_000]), None).await.unwrap();
     let approval = handle.approvals().request(question("first")).await.unwrap();
-    handle.approvals().respond(&approval.approval_id, Decide::Approve, "ann", None).await.unwrap();
+    handle.approvals().respond(&approval.approval_id, Decision::Approved, "ann", None).await.unwrap();
     handle.approvals().request(question("second")).await.unwrap();
-    handle.traces().record(&HostEvent::RequestRejected).await;
+    handle.traces().record(&HostEvent::RequestRejected { reason: Rejection::Tenant }).await;
     handle.traces().flush().await.unwrap();
     put(handle, text("note", "the one")).await
 }
@@ -239,9 +240,10 @@ fn a_sweep_removes_expired_records_and_records_undecided_approvals() {
             assert_eq!(swept.removed, 1);
             let acme = handle(&store, "acme");
             let history = acme.approvals().history(100, None).await.unwrap().items;
-            assert_eq!(history.iter().filter(|record| record.contains("\"expired\"")).count(), 2);
+            assert_eq!(history.iter().filter(|record| record.decision == Decision::Expired).count(), 2);
             assert!(
-                acme.approvals().get(&pending.approval_id).await.unwrap().json().contains("\"status\":\"expired\"")
+                acme.approvals().get(&pending.approval_id).await.unwrap().status
+                    == ApprovalStatus::Decided(Decision::Expired)
             );
             assert_eq!(sweep(&store, Promptness::Now).await.unwrap(), Default::default());
 

@@ -28,8 +28,8 @@ where
     Box::new(move |handle| Box::pin(call(handle)))
 }
 
-fn size(page: Page) -> usize {
-    page.items.iter().map(String::len).sum()
+fn size<T: serde::Serialize>(page: Page<T>) -> usize {
+    page.items.iter().map(|item| json::to_text(item).len()).sum()
 }
 
 fn cached(value: CacheValue) -> usize {
@@ -59,9 +59,9 @@ pub(crate) fn cell(world: &World, operation: &str) -> Option<Cell> {
             let found = handle.references().resolve_many(&ids).await?;
             Ok(found.iter().flatten().map(|found| found.bytes().len()).sum())
         })]),
-        "describe" => {
-            Cell::Reads(vec![call(|handle| async move { Ok(handle.references().describe(&large).await?.json.len()) })])
-        }
+        "describe" => Cell::Reads(vec![call(|handle| async move {
+            Ok(json::to_text(&handle.references().describe(&large).await?).len())
+        })]),
         "list" => {
             Cell::Reads(vec![call(|handle| async move { Ok(size(handle.references().list(None, 1000, None).await?)) })])
         }
@@ -78,20 +78,23 @@ pub(crate) fn cell(world: &World, operation: &str) -> Option<Cell> {
             })
         })]),
         "planLoad" => Cell::Reads(vec![call(|handle| async move {
-            Ok(json::write(&handle.plans().load("p", Some(3)).await?.to_json()).len())
+            Ok(json::to_text(&handle.plans().load("p", Some(3)).await?).len())
         })]),
         "planList" => Cell::Reads(vec![call(|handle| async move { Ok(size(handle.plans().list(1000, None).await?)) })]),
         "planHistory" => Cell::Reads(vec![call(|handle| async move {
-            Ok(handle.plans().history("p").await?.iter().map(String::len).sum())
+            Ok(handle.plans().history("p").await?.iter().map(|plan| plan.len()).sum())
         })]),
-        "approvalGet" => {
-            Cell::Reads(vec![call(|handle| async move { Ok(handle.approvals().get(&approval).await?.json().len()) })])
-        }
+        "approvalGet" => Cell::Reads(vec![call(|handle| async move {
+            Ok(json::to_text(&handle.approvals().get(&approval).await?).len())
+        })]),
         "approvalPending" => {
             Cell::Reads(vec![call(|handle| async move { Ok(size(handle.approvals().pending(1000, None).await?)) })])
         }
         "approvalRespond" => Cell::Reads(vec![call(|handle| async move {
-            let wrong = handle.approvals().respond("approval_", bailiwick_runtime::Decide::Reject, "kim", None).await;
+            let wrong = handle
+                .approvals()
+                .respond("approval_", bailiwick_model::ledger::record::Decision::Rejected, "kim", None)
+                .await;
             Ok(wrong.err().map_or(0, |error| error.to_string().len()))
         })]),
         "approvalHistory" => {
@@ -107,9 +110,11 @@ pub(crate) fn cell(world: &World, operation: &str) -> Option<Cell> {
             let from = handle.approvals().checkpoint().await?;
             Ok(json::write(&handle.approvals().prove_consistency(from).await?.to_json()).len())
         })]),
-        "approvalVerify" => Cell::Parts(vec![call(|handle| async move {
-            Ok(json::write(&handle.approvals().verify(None).await?.to_json()).len())
-        })]),
+        "approvalVerify" => {
+            Cell::Parts(vec![call(
+                |handle| async move { Ok(json::to_text(&handle.approvals().verify(None).await?).len()) },
+            )])
+        }
         "threadsList" => {
             Cell::Reads(vec![call(|handle| async move { Ok(size(handle.threads().list(None, 1000, None).await?)) })])
         }

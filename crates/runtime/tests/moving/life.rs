@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use bailiwick_model::json;
-use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, CacheValue, Decide, PutContent, Question, Store, TenantHandle,
-};
+use bailiwick_model::ledger::record::Decision;
+use bailiwick_runtime::{ApprovalContext, ApprovalRequest, CacheValue, PutContent, Question, Store, TenantHandle};
 
 use crate::support::{Random, bytes, handle, text};
 
@@ -36,7 +35,7 @@ pub(crate) async fn go_on(store: &Arc<Store>, random: &mut Random, steps: usize)
             6..=7 => {
                 let approval = acme.approvals().request(asking(step)).await.unwrap();
                 if random.one_in(2) {
-                    let decide = if random.one_in(2) { Decide::Approve } else { Decide::Reject };
+                    let decide = if random.one_in(2) { Decision::Approved } else { Decision::Rejected };
                     acme.approvals().respond(&approval.approval_id, decide, "kim", None).await.unwrap();
                 }
             }
@@ -55,7 +54,7 @@ pub(crate) async fn go_on(store: &Arc<Store>, random: &mut Random, steps: usize)
             _ => {
                 let listed = acme.references().list(None, 5, None).await.unwrap().items;
                 if let Some(reference) = random.pick(&listed) {
-                    acme.references().delete(&member(reference, "id")).await.unwrap();
+                    acme.references().delete(&reference.id).await.unwrap();
                 }
             }
         }
@@ -74,11 +73,6 @@ fn asking(step: usize) -> ApprovalRequest {
     ApprovalRequest { question, context: ApprovalContext::default(), requested_by: None, ttl_ms: None }
 }
 
-fn member(text: &str, name: &str) -> String {
-    let value = json::parse(text.as_bytes(), &json::Limits::default()).unwrap();
-    value.get(name).and_then(|value| value.as_str()).unwrap().to_owned()
-}
-
 /// Everything that the tenants are told, and that nothing in the store is damaged.
 pub(crate) async fn told(store: &Arc<Store>) -> Vec<String> {
     let mut told = vec![store.public_key()];
@@ -86,22 +80,22 @@ pub(crate) async fn told(store: &Arc<Store>) -> Vec<String> {
         let acme = handle(store, tenant);
         told.push(format!("{tenant} {}", json::write(&acme.usage_json().await.unwrap())));
         for reference in acme.references().list(None, 1_000, None).await.unwrap().items {
-            let content = acme.references().resolve(&member(&reference, "id")).await.unwrap();
-            told.push(format!("{reference} {:?}", content.bytes().iter().fold(0_u64, hash)));
+            let content = acme.references().resolve(&reference.id).await.unwrap();
+            told.push(format!("{} {:?}", json::to_text(&reference), content.bytes().iter().fold(0_u64, hash)));
         }
         for key in 0..9 {
             told.push(format!("{:?}", acme.cache().get(&format!("key {key}")).await.unwrap()));
         }
-        told.extend(acme.approvals().pending(1_000, None).await.unwrap().items);
-        told.extend(acme.approvals().history(1_000, None).await.unwrap().items);
+        told.extend(acme.approvals().pending(1_000, None).await.unwrap().items.iter().map(json::to_text));
+        told.extend(acme.approvals().history(1_000, None).await.unwrap().items.iter().map(json::to_text));
         told.push(acme.approvals().checkpoint().await.unwrap().note);
         assert_eq!(acme.approvals().verify(None).await.unwrap().problems, []);
         for thread in acme.threads().list(None, 1_000, None).await.unwrap().items {
-            let messages = acme.threads().messages(&member(&thread, "threadId"), 1_000, None).await.unwrap();
-            told.extend(messages.items);
-            told.push(thread);
+            let messages = acme.threads().messages(&thread.thread_id, 1_000, None).await.unwrap();
+            told.extend(messages.items.iter().map(json::to_text));
+            told.push(json::to_text(&thread));
         }
-        told.extend(acme.plans().list(1_000, None).await.unwrap().items);
+        told.extend(acme.plans().list(1_000, None).await.unwrap().items.iter().map(json::to_text));
     }
     let report = store.check().await.unwrap();
     assert_eq!(report.problems, Vec::<String>::new());

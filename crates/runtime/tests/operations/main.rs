@@ -10,7 +10,8 @@ mod verbs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use bailiwick_runtime::{ApprovalRequest, CacheValue, Decide, PutContent, PutItem, Store, TenantHandle};
+use bailiwick_model::ledger::record::Decision;
+use bailiwick_runtime::{ApprovalRequest, CacheValue, PutContent, PutItem, Store, TenantHandle};
 use bailiwick_store::engine::ReadError;
 use bailiwick_store::layer::VaultLayer;
 use bailiwick_store::recording::{Call, Recording, Step, Verb as EngineVerb};
@@ -73,7 +74,7 @@ async fn own_things(handle: &TenantHandle) {
     put(handle, item("own", 5)).await;
     handle.plans().save(&plan("own", 1), None).await.unwrap();
     let asked = handle.approvals().request(asking(1)).await.unwrap();
-    handle.approvals().respond(&asked.approval_id, Decide::Approve, "own", None).await.unwrap();
+    handle.approvals().respond(&asked.approval_id, Decision::Approved, "own", None).await.unwrap();
     handle.threads().append("own", &message("own", 1), None).await.unwrap();
 }
 
@@ -199,7 +200,7 @@ fn an_ill_formed_request_does_no_work() {
         assert!(newcomer.plans().save(b"{}", None).await.is_err());
         assert!(newcomer.plans().save(&plan("", 1), None).await.is_err());
         assert!(newcomer.approvals().request(ApprovalRequest { ttl_ms: Some(0), ..asking(1) }).await.is_err());
-        assert!(newcomer.approvals().respond("approval_", Decide::Approve, "", None).await.is_err());
+        assert!(newcomer.approvals().respond("approval_", Decision::Approved, "", None).await.is_err());
         assert!(newcomer.threads().append("", &message("kim", 1), None).await.is_err());
         assert!(newcomer.threads().append("thread", b"[]", None).await.is_err());
         let worked = (told.engine.take(), told.vault.calls.load(Ordering::SeqCst));

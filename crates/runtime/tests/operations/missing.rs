@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bailiwick_model::Json;
 use bailiwick_model::ledger::checkpoint::Checkpoint;
+use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::{Json, json};
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, CacheValue, Decide, HostEvent, PutContent, PutItem, Question, Store, TenantHandle,
+    ApprovalContext, ApprovalRequest, CacheValue, HostEvent, PutContent, PutItem, Question, Store, TenantHandle,
 };
 
 use crate::support::{bytes, catalogue, handle_of, put};
@@ -62,7 +63,7 @@ pub(crate) fn message(actor: &str, length: usize) -> Vec<u8> {
 }
 
 /// The id in the JSON text of the first of some messages.
-pub(crate) fn message_id(messages: &[String]) -> String {
+pub(crate) fn message_id(messages: &[json::Text]) -> String {
     let (_, rest) = messages.first().unwrap().split_once("\"messageId\":\"").unwrap();
     rest.split('"').next().unwrap().to_owned()
 }
@@ -75,7 +76,7 @@ async fn place(handle: &TenantHandle, name: &str, length: usize) -> Placed {
     handle.cache().set(name, CacheValue::Bytes(vec![1; length]), None).await.unwrap();
     handle.plans().save(&plan(name, length), None).await.unwrap();
     let approval = handle.approvals().request(asking(length)).await.unwrap().approval_id;
-    handle.approvals().respond(&approval, Decide::Reject, name, None).await.unwrap();
+    handle.approvals().respond(&approval, Decision::Rejected, name, None).await.unwrap();
     handle.threads().append(name, &message(name, length), None).await.unwrap();
     // An id says at which place the message is: the first, like that of the absent one.
     let messages = handle.threads().messages(name, 1, None).await.unwrap().items;
@@ -101,7 +102,7 @@ pub(crate) async fn all_missing(store: &Arc<Store>, acme: &TenantHandle, other: 
     // The other ledger is longer than one's own will be.
     for _ in 0..8 {
         let asked = other.approvals().request(asking(1)).await.unwrap();
-        other.approvals().respond(&asked.approval_id, Decide::Approve, "kim", None).await.unwrap();
+        other.approvals().respond(&asked.approval_id, Decision::Approved, "kim", None).await.unwrap();
     }
     let mut foreign_cursors = BTreeMap::new();
     for list in LISTS {

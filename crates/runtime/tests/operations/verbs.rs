@@ -1,7 +1,8 @@
 //! The verbs that could tell whether something is there, and everything a caller can tell of their outcome.
 
-use bailiwick_model::Result;
-use bailiwick_runtime::{ApprovalRequest, Begun, Decide, Question, TenantHandle};
+use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::{Result, json};
+use bailiwick_runtime::{ApprovalRequest, Begun, Page, Question, TenantHandle};
 
 use crate::missing::{Missing, asking, message, plan};
 use crate::support::told;
@@ -111,18 +112,22 @@ pub(crate) async fn page(
     limit: usize,
     cursor: Option<&str>,
 ) -> Result<(Vec<String>, Option<String>)> {
-    let page = match list {
-        List::References => handle.references().list(None, limit, cursor).await,
-        List::ReferencesOfType => handle.references().list(Some(filter), limit, cursor).await,
-        List::Plans => handle.plans().list(limit, cursor).await,
-        List::PendingApprovals => handle.approvals().pending(limit, cursor).await,
-        List::History => handle.approvals().history(limit, cursor).await,
-        List::Threads => handle.threads().list(None, limit, cursor).await,
-        List::ThreadsOfActor => handle.threads().list(Some(filter), limit, cursor).await,
-        List::Messages => handle.threads().messages(thread, limit, cursor).await,
-        List::Traces => handle.traces().list(None, limit, cursor).await,
-    }?;
-    Ok((page.items, page.cursor))
+    Ok(match list {
+        List::References => texts(handle.references().list(None, limit, cursor).await?),
+        List::ReferencesOfType => texts(handle.references().list(Some(filter), limit, cursor).await?),
+        List::Plans => texts(handle.plans().list(limit, cursor).await?),
+        List::PendingApprovals => texts(handle.approvals().pending(limit, cursor).await?),
+        List::History => texts(handle.approvals().history(limit, cursor).await?),
+        List::Threads => texts(handle.threads().list(None, limit, cursor).await?),
+        List::ThreadsOfActor => texts(handle.threads().list(Some(filter), limit, cursor).await?),
+        List::Messages => texts(handle.threads().messages(thread, limit, cursor).await?),
+        List::Traces => texts(handle.traces().list(None, limit, cursor).await?),
+    })
+}
+
+/// The items of a page as JSON text, and where the next begins.
+fn texts<T: serde::Serialize>(page: Page<T>) -> (Vec<String>, Option<String>) {
+    (page.items.iter().map(json::to_text).collect(), page.cursor)
 }
 
 /// Everything a caller can tell of the outcome.
@@ -132,13 +137,13 @@ pub(crate) async fn outcome(handle: &TenantHandle, verb: Verb, missing: &Missing
 
 async fn ask(handle: &TenantHandle, verb: Verb, missing: &Missing) -> Result<String> {
     Ok(match verb {
-        Verb::Resolve => handle.references().resolve(&missing.reference).await?.json()?,
+        Verb::Resolve => json::to_text(&handle.references().resolve(&missing.reference).await?.reference()?),
         Verb::ResolveMany => {
             let found = handle.references().resolve_many(&[&missing.reference, "ref_", &missing.reference]).await?;
             format!("{:?}", found.iter().map(Option::is_some).collect::<Vec<_>>())
         }
         Verb::ResolveAtHand => handle.references().resolve_at_hand(&missing.reference).is_some().to_string(),
-        Verb::Describe => handle.references().describe(&missing.reference).await?.json,
+        Verb::Describe => json::to_text(&handle.references().describe(&missing.reference).await?),
         Verb::Delete => handle.references().delete(&missing.reference).await?.to_string(),
         Verb::CacheGet => format!("{:?}", handle.cache().get(missing.key).await?),
         Verb::CacheDelete => handle.cache().delete(missing.key).await?.to_string(),
@@ -156,7 +161,7 @@ async fn ask(handle: &TenantHandle, verb: Verb, missing: &Missing) -> Result<Str
         }
         Verb::Approval => format!("{:?}", handle.approvals().get(&missing.approval).await?),
         Verb::Respond => {
-            format!("{:?}", handle.approvals().respond(&missing.approval, Decide::Approve, "kim", None).await?)
+            format!("{:?}", handle.approvals().respond(&missing.approval, Decision::Approved, "kim", None).await?)
         }
         Verb::Withdraw => format!("{:?}", handle.approvals().withdraw(&[&missing.approval], None, Vec::new()).await?),
         Verb::Prove => format!("{:?}", handle.approvals().prove(missing.sequence).await?),

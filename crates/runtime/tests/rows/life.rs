@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bailiwick_model::json::Json;
+use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::spec::RunLimits;
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, Begun, CacheValue, Catalogue, Decide, HostEvent, PutContent, Question,
+    ApprovalContext, ApprovalRequest, Begun, CacheValue, Catalogue, HostEvent, PutContent, Question, Rejection,
     RunRequest, Store, TenantHandle,
 };
 
@@ -183,7 +184,7 @@ impl Life {
             }
             "respond" => {
                 if let Some(id) = self.approvals.pop() {
-                    let decide = if number == 0 { Decide::Reject } else { Decide::Approve };
+                    let decide = if number == 0 { Decision::Rejected } else { Decision::Approved };
                     self.check(tenant.approvals().respond(&id, decide, "ann", None).await);
                 }
             }
@@ -201,13 +202,14 @@ impl Life {
             "resume" => {
                 self.suspended.extend(self.start("send", thread).await);
                 if let Some(run_id) = self.suspended.pop() {
-                    for item in self
+                    for approval in self
                         .check(tenant.approvals().pending(100, None).await)
                         .map(|page| page.items)
                         .unwrap_or_default()
                     {
-                        let id = parsed(&item).get("approvalId").and_then(Json::as_str).unwrap().to_owned();
-                        self.check(tenant.approvals().respond(&id, Decide::Approve, "ann", None).await);
+                        self.check(
+                            tenant.approvals().respond(&approval.approval_id, Decision::Approved, "ann", None).await,
+                        );
                     }
                     self.check(tenant.runs().resume(&run_id, &self.host.reborn()).await);
                 }
@@ -219,7 +221,7 @@ impl Life {
                 }
             }
             "record" => {
-                tenant.traces().record(&HostEvent::RequestRejected).await;
+                tenant.traces().record(&HostEvent::RequestRejected { reason: Rejection::Tenant }).await;
                 self.check(tenant.traces().flush().await);
             }
             "sweep" => {

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use bailiwick_model::Error;
 use bailiwick_model::json::Json;
-use bailiwick_runtime::{Decide, Reply, RunFilter, TenantHandle};
+use bailiwick_model::ledger::record::Decision;
+use bailiwick_runtime::{Reply, RunFilter, TenantHandle};
 use bailiwick_store::Opened;
 
 use super::dying::Dying;
@@ -49,8 +50,7 @@ async fn finish(handle: &TenantHandle, host: &Host) -> Option<Json> {
         let runs = handle.runs().list(&RunFilter::default(), 10, None).await.unwrap().items;
         let run = parsed(runs.first()?);
         for approval in handle.approvals().pending(100, None).await.unwrap().items {
-            let approval = parsed(&approval);
-            handle.approvals().respond(text(&approval, "approvalId"), Decide::Approve, "kim", None).await.unwrap();
+            handle.approvals().respond(&approval.approval_id, Decision::Approved, "kim", None).await.unwrap();
         }
         let result = parsed(&handle.runs().resume(text(&run, "runId"), host).await.unwrap());
         if text(&result, "status") != "suspended" {
@@ -85,8 +85,7 @@ async fn two_lives(
         let run = text(&parsed(outcome.as_ref().unwrap()), "runId").to_owned();
         let Ok(pending) = handle.approvals().pending(100, None).await else { break };
         for approval in pending.items {
-            let approval = parsed(&approval);
-            let _ = handle.approvals().respond(text(&approval, "approvalId"), Decide::Approve, "kim", None).await;
+            let _ = handle.approvals().respond(&approval.approval_id, Decision::Approved, "kim", None).await;
         }
         outcome = handle.runs().resume(&run, &host).await;
     }
@@ -155,8 +154,8 @@ async fn check(handle: &TenantHandle, host: &Host, result: &Json, place: &str, d
     assert_eq!(roles, ["user", "assistant", "tool", "assistant", "tool", "assistant"], "{place}");
     let plans = handle.plans().list(10, None).await.unwrap().items;
     assert_eq!(
-        plans.iter().map(|plan| text(&parsed(plan), "status").to_owned()).collect::<Vec<_>>(),
-        ["completed"],
+        plans.iter().map(|plan| plan.status).collect::<Vec<_>>(),
+        [bailiwick_runtime::PlanStatus::Completed],
         "{place}"
     );
     let again = super::RunRequest { thread_id: Some(thread.to_owned()), ..request("Again") };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::record::Decision;
-use bailiwick_runtime::{ApprovalStatus, Decide, Reply, Store, TenantHandle};
+use bailiwick_runtime::{ApprovalStatus, Reply, Store, TenantHandle};
 
 use super::host::{Host, calls, gives, parsed, says};
 use super::support::{Kept, NOW, handle_of, put, store, text as note};
@@ -29,7 +29,7 @@ fn sender() -> Host {
 /// Each message as its role and, for calls and results, what they are about.
 async fn told(handle: &TenantHandle, thread: &str) -> Vec<String> {
     let page = handle.threads().messages(thread, 100, None).await.unwrap();
-    let shown = |message: &String| {
+    let shown = |message: &json::Text| {
         let message = parsed(message);
         let parts = message.get("parts").unwrap().as_array().unwrap();
         let part = |part: &Json| match text(part, "type") {
@@ -52,7 +52,7 @@ async fn suspended(handle: &TenantHandle, host: &Host) -> (String, String, Strin
 }
 
 async fn approve(handle: &TenantHandle, approval: &str) -> Result<(), Error> {
-    handle.approvals().respond(approval, Decide::Approve, "ann", None).await.map(drop)
+    handle.approvals().respond(approval, Decision::Approved, "ann", None).await.map(drop)
 }
 
 const WAITING: [&str; 3] = ["user: Go", "assistant: call-0?, call-1?", "tool: call-0=\"search\""];
@@ -111,7 +111,7 @@ fn a_run_that_is_suspended_repeatedly_appends_each_message_once() {
         let status = loop {
             let pending = handle.approvals().pending(1, None).await.unwrap().items;
             let Some(approval) = pending.first() else { panic!("nothing waits") };
-            approve(&handle, text(&parsed(approval), "approvalId")).await.unwrap();
+            approve(&handle, &approval.approval_id).await.unwrap();
             let result = parsed(&handle.runs().resume(&run_id, &host.reborn()).await.unwrap());
             if text(&result, "status") != "suspended" {
                 break text(&result, "status").to_owned();

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bailiwick_model::ledger::checkpoint::Checkpoint;
+use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Json, json};
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, Decide, Question, Reply, RunFilter, RunPosition,
-    RunRequest, Store, TenantHandle,
+    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, Question, Reply, RunFilter, RunPosition, RunRequest,
+    Store, TenantHandle,
 };
 
 use crate::host::{Host, parsed};
@@ -130,11 +131,11 @@ impl History {
         let said = reason.as_deref();
         let (decision, actor, reason) = match random.below(4) {
             0 => {
-                self.tenant.approvals().respond(&approval_id, Decide::Approve, &actor, said).await.unwrap();
+                self.tenant.approvals().respond(&approval_id, Decision::Approved, &actor, said).await.unwrap();
                 ("approved", Some(actor), reason)
             }
             1 => {
-                self.tenant.approvals().respond(&approval_id, Decide::Reject, &actor, said).await.unwrap();
+                self.tenant.approvals().respond(&approval_id, Decision::Rejected, &actor, said).await.unwrap();
                 ("rejected", Some(actor), reason)
             }
             2 => {

@@ -114,7 +114,7 @@ impl Player {
             Some(kept) => kept,
             None => self.model.create(actor.map(str::to_owned), now),
         };
-        kept.messages.extend(appended);
+        kept.messages.extend(appended.iter().map(|message| message.to_string()));
         (kept.updated, kept.expires) = (now, now + TTL);
         self.model.threads.insert(thread.to_owned(), kept);
     }

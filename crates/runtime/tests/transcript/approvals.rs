@@ -1,8 +1,9 @@
 //! Calls about approvals and their ledger.
 
 use bailiwick_model::ledger::checkpoint::Checkpoint;
+use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Json, Result, json};
-use bailiwick_runtime::{ApprovalContext, ApprovalRequest, Decide, Question, TenantHandle};
+use bailiwick_runtime::{ApprovalContext, ApprovalRequest, Question, TenantHandle};
 
 use crate::call::Answer;
 use crate::known::{Both, limit, name, ttl};
@@ -14,7 +15,7 @@ pub(crate) enum ApprovalCall {
     Request(ApprovalRequest),
     Get(String),
     Pending { limit: usize, cursor: Option<String> },
-    Respond { approval_id: String, decide: Decide, actor: String, reason: Option<String> },
+    Respond { approval_id: String, decide: Decision, actor: String, reason: Option<String> },
     Withdraw(String),
     History { limit: usize, cursor: Option<String> },
     Checkpoint,
@@ -31,7 +32,7 @@ impl ApprovalCall {
             5 => Self::Pending { limit: limit(random), cursor: both.cursor(random, "pending") },
             6..=8 => Self::Respond {
                 approval_id: both.id(random, "approval_"),
-                decide: if random.one_in(2) { Decide::Approve } else { Decide::Reject },
+                decide: if random.one_in(2) { Decision::Approved } else { Decision::Rejected },
                 actor: if random.one_in(10) { String::new() } else { name(random) },
                 reason: random.one_in(2).then(|| "because".to_owned()),
             },
@@ -46,8 +47,8 @@ impl ApprovalCall {
 
     pub(crate) async fn make(&self, handle: &TenantHandle, answer: &mut Answer) -> Result<()> {
         match self {
-            Self::Request(request) => answer.see(&handle.approvals().request(request.clone()).await?.json()),
-            Self::Get(approval_id) => answer.see(&handle.approvals().get(approval_id).await?.json()),
+            Self::Request(request) => answer.see(&json::to_text(&handle.approvals().request(request.clone()).await?)),
+            Self::Get(approval_id) => answer.see(&json::to_text(&handle.approvals().get(approval_id).await?)),
             Self::Pending { limit, cursor } => {
                 answer.see_page("pending", handle.approvals().pending(*limit, cursor.as_deref()).await?);
             }
@@ -72,7 +73,7 @@ impl ApprovalCall {
                 answer.see(&json::write(&handle.approvals().prove_consistency(from.clone()).await?.to_json()));
             }
             Self::Verify(against) => {
-                answer.see(&json::write(&handle.approvals().verify(against.as_ref()).await?.to_json()));
+                answer.see(&json::to_text(&handle.approvals().verify(against.as_ref()).await?));
             }
         }
         Ok(())

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bailiwick_model::Result;
 use bailiwick_model::ledger::checkpoint::Checkpoint;
+use bailiwick_model::{Result, json};
 use bailiwick_runtime::{
     Begun, CacheValue, Catalogue, Computing, Page, PutContent, PutItem, Resolved, Store, TenantHandle,
 };
@@ -136,7 +136,7 @@ impl Actor {
         match call {
             Call::Put(values) => {
                 for reference in handle.references().put(values.iter().map(Value::item).collect()).await? {
-                    answer.see(&reference.json);
+                    answer.see(&json::to_text(&reference));
                 }
             }
             // As the boundary does it: what is at hand goes before a look at the store.
@@ -153,7 +153,7 @@ impl Actor {
                     }
                 }
             }
-            Call::Describe(id) => answer.see(&handle.references().describe(id).await?.json),
+            Call::Describe(id) => answer.see(&json::to_text(&handle.references().describe(id).await?)),
             Call::List { type_name, limit, cursor } => {
                 answer.see_page(
                     "references",
@@ -207,14 +207,14 @@ impl Answer {
         self.seen.push(b'\n');
     }
 
-    pub(crate) fn see_page(&mut self, list: &'static str, page: Page) {
-        page.items.iter().for_each(|item| self.see(item));
+    pub(crate) fn see_page<T: serde::Serialize>(&mut self, list: &'static str, page: Page<T>) {
+        page.items.iter().for_each(|item| self.see(&json::to_text(item)));
         self.see(&format!("{:?}", page.cursor));
         self.cursor = page.cursor.map(|cursor| (list, cursor));
     }
 
     fn see_resolved(&mut self, resolved: &Resolved) {
-        self.see(&resolved.json().unwrap());
+        self.see(&json::to_text(&resolved.reference().unwrap()));
         self.seen.extend_from_slice(resolved.bytes());
         self.seen.push(b'\n');
     }

@@ -29,10 +29,10 @@ impl PlanCall {
         match self {
             Self::Save { text, expected_version } => {
                 let plan = handle.plans().save(text.as_bytes(), *expected_version).await?;
-                answer.see(&json::write(&plan.to_json()));
+                answer.see(&json::to_text(&plan));
             }
             Self::Load { plan_id, version } => {
-                answer.see(&json::write(&handle.plans().load(plan_id, *version).await?.to_json()));
+                answer.see(&json::to_text(&handle.plans().load(plan_id, *version).await?));
             }
             Self::List { limit, cursor } => {
                 answer.see_page("plans", handle.plans().list(*limit, cursor.as_deref()).await?)

@@ -1,7 +1,7 @@
 //! Calls about traces.
 
 use bailiwick_model::Result;
-use bailiwick_runtime::{HostEvent, TenantHandle, TracePosition};
+use bailiwick_runtime::{HostEvent, Rejection, TenantHandle, TracePosition};
 
 use crate::call::Answer;
 use crate::known::{Both, limit};
@@ -36,7 +36,7 @@ impl TraceCall {
 
     pub(crate) async fn make(&self, handle: &TenantHandle, answer: &mut Answer) -> Result<()> {
         match self {
-            Self::Rejected => handle.traces().record(&HostEvent::RequestRejected).await,
+            Self::Rejected => handle.traces().record(&HostEvent::RequestRejected { reason: Rejection::Tenant }).await,
             Self::Created(reference) => handle.traces().record(&HostEvent::ReferenceCreated { reference }).await,
             Self::List { run_id, limit, cursor } => {
                 answer.see_page("traces", handle.traces().list(run_id.as_deref(), *limit, cursor.as_deref()).await?);

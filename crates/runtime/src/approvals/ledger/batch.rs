@@ -14,7 +14,7 @@ use crate::approvals::PREFIX;
 
 /// Records in a part: whole tiles, and few enough for others to go in between.
 pub(super) const RECORDS: u64 = 16 * TILE_WIDTH as u64;
-/// How many bytes of them are read at once.
+/// Bytes of records that are read at once.
 const BYTES: u64 = 1 << 20;
 
 /// The records from `from` to before `to` as they are stored, and the tiles that hold their leaves.
@@ -26,7 +26,7 @@ pub(super) struct Batch {
     pub(super) tiles: TileSet,
 }
 
-/// What a check needs of a record.
+/// The parts of a record that a check needs.
 pub(super) struct Kept {
     /// The leaf that follows from it.
     pub(super) leaf: Hash,
@@ -77,7 +77,7 @@ async fn read_records(access: &Access, from: u64, to: u64) -> Result<BTreeMap<u6
     }
 }
 
-/// The records that are there, a few bytes at a time: what is kept of them is small, whatever they are.
+/// Reads the existing records a few at a time, and keeps little of each.
 async fn read_parts(access: &Access, mut from: u64, to: u64) -> Result<BTreeMap<u64, Option<Kept>>> {
     let mut records = BTreeMap::new();
     while from < to {

@@ -1,4 +1,4 @@
-//! How a tenant's ledger lies in the store.
+//! The layout of a tenant's ledger in the store.
 //!
 //! ```text
 //! record "ledger"          u64be size ‖ u64be pending approvals ‖ u64be no pending approval expires before
@@ -26,8 +26,7 @@ pub use verify::{Problem, VerifyReport};
 
 pub(crate) const KIND: Kind = Kind::Approvals;
 
-/// Turns of those who change one tenant's ledger in this process. They only spare them conflicts, which are what decides
-/// between processes.
+/// Serialises the ledger writers of one tenant in this process. An optimisation: version conflicts decide between processes.
 #[derive(Default)]
 pub(crate) struct LedgerTurns(pub(crate) tokio::sync::Mutex<()>);
 
@@ -45,7 +44,7 @@ fn tile_name(access: &Access, id: TileId) -> Name {
     access.name(KIND, &[b"tile/".as_slice(), &[id.level], &id.index.to_be_bytes()].concat())
 }
 
-/// What is known of a ledger without reading it.
+/// The head of a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {
     /// The number of records.
@@ -78,7 +77,7 @@ pub(crate) struct Ledger {
     version: Option<Version>,
 }
 
-/// One record with what was hashed in front of it.
+/// One record with its opening, which is hashed before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leaf {
     pub(crate) record: ApprovalRecord,

@@ -1,12 +1,11 @@
 //! The ledger as it is shown: pages, checkpoints and proofs.
 
-use bailiwick_model::json;
 use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::proof::{ConsistencyProof, InclusionProof};
 use bailiwick_model::ledger::record::ApprovalRecord;
 use bailiwick_model::ledger::{Hash, tree, verify};
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::{Access, Area, bad_cursor, check_limit};
+use bailiwick_tenancy::{Access, Area, check_limit};
 
 use super::{KIND, Leaf, Ledger, approval_name, ledger_name, read_tiles};
 use crate::approvals::Approvals;
@@ -14,15 +13,13 @@ use crate::approvals::record::damaged;
 use crate::page::Page;
 
 impl Approvals<'_> {
-    /// Lists the records of the ledger, oldest first, as JSON texts.
+    /// Lists the records of the ledger, oldest first.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, `StoreCorrupt` if a record is missing or altered, and those of the store.
-    pub async fn history(self, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn history(self, limit: usize, cursor: Option<&str>) -> Result<Page<ApprovalRecord>> {
         check_limit(limit)?;
-        let Some(access) = self.handle.existing().await? else {
-            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
-        };
+        let Some(access) = self.handle.existing().await? else { return Page::of_nothing(cursor) };
         self.expire().await?;
         let page = access.entry_page(KIND, ledger_name(&access), limit, cursor).await?;
         let first = match (cursor, page.entries.first()) {
@@ -32,12 +29,12 @@ impl Approvals<'_> {
         let mut items = Vec::with_capacity(page.entries.len());
         for (expected, (sequence, row)) in (first..).zip(&page.entries) {
             let leaf = Leaf::read(*sequence, &row.body).filter(|_| *sequence == expected).ok_or_else(damaged)?;
-            items.push(json::write(&leaf.record.to_json()));
+            items.push(leaf.record);
         }
         Ok(Page { items, cursor: page.cursor })
     }
 
-    /// What was decided about an approval. `None`: nothing yet, or there is no such approval.
+    /// Returns the decision about an approval. `None`: it has none, or there is no such approval.
     ///
     /// # Errors
     /// `StoreCorrupt` if the record is missing or altered, and those of the store.
@@ -111,7 +108,7 @@ pub(super) async fn root(access: &Access, size: u64) -> Result<Hash> {
     hashes.first().copied().ok_or_else(damaged)
 }
 
-/// What any checkpoint is that this store did not sign for this tenant.
+/// The error for a checkpoint that this store did not sign for this tenant.
 pub(super) fn foreign_checkpoint() -> Error {
     Error::invalid("This checkpoint is not one that this store signed for this tenant.")
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use bailiwick_model::json::Json;
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::rebuild::Rebuild;
 use bailiwick_model::ledger::tile::{TILE_WIDTH, Tile, TileId};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::Access;
+use serde::Serialize;
 
 use super::Ledger;
 use super::batch::{Batch, Kept, RECORDS, readable_tiles};
@@ -19,41 +19,29 @@ use crate::retry::ATTEMPTS;
 /// More problems are not listed: the ledger is lost then.
 const PROBLEMS: usize = 1000;
 
-/// Something that is wrong with a ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A problem of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// With which record, if it is one record's.
+    /// The record that it is about, if it is about one.
     pub sequence: Option<u64>,
-    /// What.
+    /// The problem.
     pub problem: String,
 }
 
-/// What came of reading a whole ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The result of verifying a whole ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifyReport {
-    /// How many records there should be.
+    /// Whether there is no problem.
+    pub ok: bool,
+    /// The number of records that there should be.
     pub size: u64,
-    /// What is wrong, at most the first 1,000 things; empty if nothing is.
+    /// The problems, at most the first 1,000.
     pub problems: Vec<Problem>,
 }
 
 impl VerifyReport {
-    /// `{ ok, size, problems }`
-    pub fn to_json(&self) -> Json {
-        let problems = self.problems.iter().map(|Problem { sequence, problem }| {
-            Json::Object(vec![
-                ("sequence".to_owned(), sequence.map_or(Json::Null, |sequence| Json::Number(sequence as f64))),
-                ("problem".to_owned(), Json::from(problem.as_str())),
-            ])
-        });
-        Json::Object(vec![
-            ("ok".to_owned(), Json::Bool(self.problems.is_empty())),
-            ("size".to_owned(), Json::Number(self.size as f64)),
-            ("problems".to_owned(), Json::Array(problems.collect())),
-        ])
-    }
-
     fn add(&mut self, sequence: Option<u64>, problem: &str) {
+        self.ok = false;
         if self.problems.len() < PROBLEMS {
             self.problems.push(Problem { sequence, problem: problem.to_owned() });
         }
@@ -61,14 +49,14 @@ impl VerifyReport {
 }
 
 impl Approvals<'_> {
-    /// Reads the whole ledger and says what is wrong with it: records that were removed, changed or put in another's
+    /// Reads the whole ledger and reports its problems: records that were removed, changed or put in another's
     /// place, a tree that does not fit them, a head that was put back to an older one; and, if a checkpoint is given that
     /// was exported before, whether the ledger still begins with it.
     ///
     /// # Errors
     /// `InvalidInput` for a checkpoint that this store did not sign for this tenant, and those of the store.
     pub async fn verify(self, against: Option<&Checkpoint>) -> Result<VerifyReport> {
-        let mut report = VerifyReport { size: 0, problems: Vec::new() };
+        let mut report = VerifyReport { ok: true, size: 0, problems: Vec::new() };
         let Some(access) = self.handle.scope.existing().await? else {
             return if against.is_some() { Err(foreign_checkpoint()) } else { Ok(report) };
         };
@@ -222,7 +210,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// A tile may have more than was computed so far, and more than the head knows if somebody appends meanwhile.
+    /// A tile may have more than was computed so far, and more than the head says during an append.
     fn fits(&self, id: TileId, kept: &Tile, computed: &Tile) -> bool {
         kept.hashes().starts_with(computed.hashes()) && kept.hashes().len() >= id.width_at(self.report.size)
     }

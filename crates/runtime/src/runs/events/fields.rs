@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use super::parts::Part;
-use crate::approvals::{Approval, Subject};
+use crate::approvals::{Approval, ApprovalStatus, Subject};
 
 /// The member of a result that is kept as a reference with what it holds, in short.
 pub(crate) const PREVIEW: &str = "glimpse";
@@ -189,7 +189,7 @@ pub(crate) struct ApprovalShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     thread_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<String>,
+    status: Option<ApprovalStatus>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<SubjectShown>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -228,7 +228,7 @@ impl ApprovalShown {
             approval_id: approval.approval_id.clone(),
             run_id: approval.context.run_id.clone(),
             thread_id: approval.context.thread_id.clone(),
-            status: Some(approval.status.name().to_owned()),
+            status: Some(approval.status),
             subject: Some(match &approval.subject {
                 Subject::Tool { tool, input } => {
                     SubjectShown::Tool { tool: tool.clone(), input: json::parse(input, &json::Limits::default())? }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use bailiwick_model::json::Text;
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::{Access, Area, Name, PAGE_BYTES, bad_cursor};
+use bailiwick_tenancy::{Access, Area, Name, PAGE_BYTES};
 
 use super::live::Shown;
 use super::{RunPage, RunPosition};
@@ -108,10 +109,8 @@ impl Runs<'_> {
     ///
     /// # Errors
     /// `InvalidInput` for a bad cursor, and those of the store.
-    pub(crate) async fn trace(self, run_id: &str, limit: usize, cursor: Option<&str>) -> Result<Page> {
-        let Some(access) = self.handle.existing().await? else {
-            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
-        };
+    pub(crate) async fn trace(self, run_id: &str, limit: usize, cursor: Option<&str>) -> Result<Page<Text>> {
+        let Some(access) = self.handle.existing().await? else { return Page::of_nothing(cursor) };
         let name = run_name(&access, run_id);
         let mut end = match cursor {
             None => u64::MAX,
@@ -132,7 +131,7 @@ impl Runs<'_> {
             for (sequence, entry) in entries.iter().rev().take(limit - items.len()) {
                 let item = entry.json(run_id, *sequence);
                 bytes += item.len() as u64;
-                items.push(item);
+                items.push(Text::new(item));
                 last = *sequence;
             }
         }

@@ -1,9 +1,9 @@
 //! Runs as they are listed, and the tokens of all of them.
 
-use bailiwick_model::json;
+use bailiwick_model::json::{self, Text};
 use bailiwick_model::names::shown;
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::{List, bad_cursor, check_limit};
+use bailiwick_tenancy::{List, check_limit};
 
 use crate::page::Page;
 use crate::runs::Runs;
@@ -70,12 +70,10 @@ impl Runs<'_> {
     ///
     /// # Errors
     /// `InvalidInput` for a bad filter, limit or cursor, and those of the store.
-    pub async fn list(self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page> {
+    pub async fn list(self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Result<Page<Text>> {
         check_limit(limit)?;
         let list = filter.list()?;
-        let Some(access) = self.handle.existing().await? else {
-            return if cursor.is_some() { Err(bad_cursor()) } else { Ok(Page { items: Vec::new(), cursor: None }) };
-        };
+        let Some(access) = self.handle.existing().await? else { return Page::of_nothing(cursor) };
         let (mut items, mut cursor, mut read) = (Vec::new(), cursor.map(str::to_owned), 0);
         loop {
             let before = self.handle.held_bytes();
@@ -94,7 +92,7 @@ impl Runs<'_> {
             let taken = heads.iter().zip(at_work).filter(|(head, is_live)| filter.takes(head, *is_live));
             let taken: Vec<String> = taken.map(|(head, is_live)| head.summary(is_live)).collect();
             self.handle.give_back_to(before + taken.iter().map(|summary| summary.len() as u64).sum::<u64>());
-            items.extend(taken);
+            items.extend(taken.into_iter().map(Text::new));
             cursor = page.cursor;
             if cursor.is_none() || items.len() == limit || read >= ROWS_A_PAGE {
                 return Ok(Page { items, cursor });

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::ledger::record::Decision;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
-use crate::approvals::{Approval, ApprovalStatus, Decide};
+use crate::approvals::{Approval, ApprovalStatus};
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::FailureCode;
 use crate::runs::host::{Ask, Reply, host_gone};
@@ -27,7 +28,7 @@ pub(super) async fn ask(run: &mut Driver<'_>, open: Vec<Approval>) -> Result<(),
     for approval in open {
         run.asked.insert(approval.approval_id.clone());
         undecided.push(approval.approval_id.clone());
-        let request = with_json(&Asker::of(run), "approval", &approval.json());
+        let request = with_json(&Asker::of(run), "approval", &json::to_text(&approval));
         asking.push(async move {
             let mut asked = host.ask(Ask::Approve, request);
             (approval.approval_id, asked.next().await)
@@ -56,14 +57,14 @@ async fn decide(run: &Driver<'_>, approval_id: &str, answer: &[u8]) -> Result<()
     let wrong = |told: &str| Err(failed(FailureCode::CallbackFailed, told));
     let answer = json::parse(answer, &json::Limits::default()).unwrap_or(Json::Null);
     let text = |key: &str| answer.get(key).and_then(Json::as_str).filter(|text| !text.is_empty());
-    let decide = match text("decision") {
+    let decision = match text("decision") {
         Some("defer") => return Ok(()),
-        Some("approve") => Decide::Approve,
-        Some("reject") => Decide::Reject,
+        Some("approve") => Decision::Approved,
+        Some("reject") => Decision::Rejected,
         _ => return wrong("approve must answer { decision: 'approve' | 'reject' | 'defer', … }."),
     };
     let Some(actor) = text("actor") else { return wrong("approve decided without an actor. Say who it was.") };
-    match run.handle.approvals().respond(approval_id, decide, actor, text("reason")).await {
+    match run.handle.approvals().respond(approval_id, decision, actor, text("reason")).await {
         // Another decision was faster, or its time is over: that counts then.
         Ok(_) | Err(Error::ApprovalClosed(_)) => Ok(()),
         Err(Error::InvalidInput(told)) => wrong(&told),

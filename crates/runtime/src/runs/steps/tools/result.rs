@@ -4,10 +4,9 @@ use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::spec::AgentRole;
-use serde::Deserialize;
 
 use super::note_failure;
-use crate::references::{ItemRules, ReadContent};
+use crate::references::{ItemRules, ReadContent, Reference};
 use crate::runs::agents::ToolRules;
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{Event, ReferenceCreated, ReferencedResult, ToolCompleted, ToolFailure};
@@ -173,23 +172,14 @@ async fn checked_text(schema: Option<&ToolRules>, text: String, length: usize) -
     }
 }
 
-/// What is shown of a reference.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Described {
-    #[serde(rename = "type")]
-    type_name: String,
-    byte_length: u64,
-    glimpse: Json,
-}
-
 /// A reference that a tool answered: it must be this tenant's.
 async fn given_reference(run: &Driver<'_>, id: &str) -> Result<ReferencedResult, Refused> {
     match run.handle.references().describe(id).await {
         Ok(reference) => {
-            let described: Described = json::from_slice(reference.json.as_bytes(), &json::Limits::default())?;
-            let Described { type_name, byte_length, glimpse } = described;
-            Ok(ReferencedResult { reference: reference.id, type_name, byte_length, glimpse })
+            let Reference { id, description, glimpse, .. } = reference;
+            let glimpse = json::parse(glimpse.as_bytes(), &json::Limits::default())?;
+            let (type_name, byte_length) = (description.type_name, description.byte_length);
+            Ok(ReferencedResult { reference: id, type_name, byte_length, glimpse })
         }
         Err(Error::NotFound) => Err(wrong("The tool answered a reference that is not there.")),
         Err(error) => Err(Refused::Run(error.into())),
