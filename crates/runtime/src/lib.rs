@@ -14,7 +14,6 @@ mod out_of_reach;
 mod page;
 mod plans;
 mod references;
-mod retry;
 mod runs;
 mod schema;
 mod sweep;

@@ -3,6 +3,7 @@
 //! are to show, is tested without a clock where the memory is (`crates/tenancy/src/rows/record_cache_tests.rs`).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
+#[path = "it/support/mod.rs"]
 mod support;
 
 use std::time::Instant;

@@ -64,6 +64,9 @@ pub(crate) fn pooled() -> Error {
     )
 }
 
+/// The number of times that a change is tried while others change the same item.
+pub const ATTEMPTS: usize = 16;
+
 /// The error once a change was tried too often, because others keep changing the same item.
 pub fn contended() -> Error {
     Error::StoreUnavailable("Others keep changing the same item. Try again.".to_owned())

@@ -36,7 +36,7 @@ pub use admin::stores;
 pub use admin::sweep::{DueTask, TaskDone};
 pub use bailiwick_store::{Count, Durability, Health, Limits, Promptness, Version, When};
 pub use clock::Clock;
-pub use errors::contended;
+pub use errors::{ATTEMPTS, contended};
 pub use keys::root_key::RootKey;
 pub use rows::change::{Change, List};
 pub use rows::record_cache::Record;

@@ -2,14 +2,13 @@
 
 use bailiwick_model::Result;
 use bailiwick_model::ledger::record::Decision;
-use bailiwick_tenancy::{Access, Committed, Durability};
+use bailiwick_tenancy::{ATTEMPTS, Access, Committed, Durability, contended};
 
 use super::Approvals;
 use super::ledger::{Head, Ledger, LedgerTurns};
 use super::record::{Approval, ApprovalStatus};
 use super::settle::{Settlement, find, pending_list};
 use super::{MOST_AT_ONCE, is_due};
-use crate::retry::{ATTEMPTS, contended};
 
 /// Approvals that are larger together do not end in one commit.
 const BYTES_AT_ONCE: usize = 4 << 20;

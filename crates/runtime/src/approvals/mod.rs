@@ -13,12 +13,11 @@ mod subject;
 use bailiwick_model::base32::prefixed_id;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, When, check_limit};
+use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, When, check_limit, contended};
 
 use crate::handle::{TenantHandle, expiry};
 use crate::page::Page;
 use crate::plans::PlanStatus;
-use crate::retry::{ATTEMPTS, contended};
 use ledger::{Head, KIND, Ledger, LedgerTurns, approval_name};
 pub use ledger::{Problem, VerifyReport};
 use record::damaged;

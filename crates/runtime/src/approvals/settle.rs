@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use bailiwick_model::Result;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, List, Name, Record, When};
+use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, List, Name, Record, When, contended};
 
 use super::Approvals;
 use super::ledger::{Head, KIND, Leaf, Ledger, approval_name, write};
 use super::record::{Approval, ApprovalStatus, damaged};
 use crate::handle::expiry;
-use crate::retry::{ATTEMPTS, contended};
 
 /// An approval as it was read.
 pub(crate) struct Found {

@@ -9,12 +9,13 @@ use bailiwick_model::base32::prefixed_id;
 use bailiwick_model::json::{self, Text};
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, List, Name, Record, When, check_limit};
+use bailiwick_tenancy::{
+    ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, List, Name, Record, When, check_limit, contended,
+};
 
 use crate::handle::{TenantHandle, VALUE_BYTES, expiry};
 use crate::page::Page;
 use crate::references::later;
-use crate::retry::{ATTEMPTS, contended};
 use content::{Draft, is_plan_id};
 use data_encoding::HEXLOWER;
 use record::{Entry, Head, Previous, damaged};

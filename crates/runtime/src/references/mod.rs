@@ -12,11 +12,12 @@ use bailiwick_model::base32::{parse_reference_id, reference_id};
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, List, Name, Record, When, check_limit};
+use bailiwick_tenancy::{
+    ATTEMPTS, Access, Area, Change, Committed, Durability, List, Name, Record, When, check_limit, contended,
+};
 
 use crate::handle::TenantHandle;
 use crate::page::Page;
-use crate::retry::{ATTEMPTS, contended};
 use input::{CheckedValue, check_type};
 pub(crate) use input::{ItemRules, ReadContent};
 pub use input::{PutContent, PutItem};

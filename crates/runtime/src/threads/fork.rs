@@ -8,7 +8,7 @@ use bailiwick_model::base32::prefixed_id;
 use bailiwick_model::json::Json;
 use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, Name, When};
+use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, Name, When, contended};
 
 use super::Threads;
 use super::conversation::{BYTES_A_READ, MESSAGES_A_READ};
@@ -17,7 +17,6 @@ use super::journal::{Journal, due, read_journal};
 use super::message::{Exchange, NewMessage, Role, entry_id, exchanges, message_id, parse_message_id, stored_message};
 use super::{check_thread_id, horizon, new_entry, new_head, read_head};
 use crate::leftover;
-use crate::retry::{ATTEMPTS, contended};
 
 /// Entries copied in one commit.
 const ENTRIES_A_COMMIT: usize = 128;

@@ -13,12 +13,11 @@
 use std::sync::Arc;
 
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, List, Name, Record, When};
+use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, List, Name, Record, When};
 
 use super::Threads;
 use super::head::{FOR_EVER, Head, damaged, head_name, journal_name, read_names, take_u64, write_names};
 use crate::leftover;
-use crate::retry::ATTEMPTS;
 
 const DEAD: u8 = 1;
 /// Other journals that one deletion checks.

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use bailiwick_model::json::Text;
 use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, Name, Record, When, check_limit};
+use bailiwick_tenancy::{
+    ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, Name, Record, When, check_limit,
+};
 
 use crate::handle::{TenantHandle, expiry};
 use crate::page::Page;
 use crate::references::all_there;
-use crate::retry::ATTEMPTS;
 pub(crate) use context::{Appends, history, names_files, prompt_message};
 use conversation::{Answers, BYTES_A_READ, MESSAGES_A_READ};
 pub use head::ThreadSummary;

@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use bailiwick_model::json::Text;
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, Name, Scope, When, check_limit};
+use bailiwick_tenancy::{
+    ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, Name, Scope, When, check_limit,
+};
 
 use crate::handle::{TenantHandle, expiry};
 use crate::page::Page;
-use crate::retry::ATTEMPTS;
 pub use block::{HostEvent, Rejection};
 use buffer::{Buffer, EVENTS_A_BLOCK, Next};
 

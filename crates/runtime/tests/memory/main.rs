@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod cells;
-#[path = "../runs/host.rs"]
+#[path = "../it/runs/host.rs"]
 #[allow(dead_code, reason = "of other tests, too")]
 mod host;
 mod metered;
-#[path = "../support/mod.rs"]
+#[path = "../it/support/mod.rs"]
 mod support;
 mod world;
 

@@ -17,10 +17,9 @@ use bailiwick_model::ledger::record::ApprovalRecord;
 use bailiwick_model::ledger::tile::{Tile, TileId, TileSet};
 use bailiwick_model::ledger::{Hash, tree};
 use bailiwick_model::{Kind, Result};
-use bailiwick_tenancy::{Access, Area, Change, Name, Version, When};
+use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Name, Version, When, contended};
 
 use crate::approvals::record::damaged;
-use crate::retry::{ATTEMPTS, contended};
 
 pub use verify::{Problem, VerifyReport};
 

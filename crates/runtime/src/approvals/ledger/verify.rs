@@ -7,14 +7,13 @@ use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::rebuild::Rebuild;
 use bailiwick_model::ledger::tile::{TILE_WIDTH, Tile, TileId};
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::Access;
+use bailiwick_tenancy::{ATTEMPTS, Access};
 use serde::Serialize;
 
 use super::Ledger;
 use super::batch::{Batch, Kept, RECORDS, readable_tiles};
 use super::proofs::{foreign_checkpoint, root};
 use crate::approvals::Approvals;
-use crate::retry::ATTEMPTS;
 
 /// More problems are not listed: the ledger is lost then.
 const PROBLEMS: usize = 1000;

@@ -2,11 +2,10 @@
 
 use bailiwick_model::Result;
 use bailiwick_model::pace::ahead;
-use bailiwick_tenancy::{Change, Committed, Durability, Limits};
+use bailiwick_tenancy::{ATTEMPTS, Change, Committed, Durability, Limits, contended};
 
 use super::Driver;
 use crate::references::Kept;
-use crate::retry::{ATTEMPTS, contended};
 use crate::runs::events::Entry;
 use crate::runs::journal::{BlockHash, CONDITIONS, fenced, hash};
 

@@ -1,28 +1,14 @@
 //! Blocks and records that earlier code wrote: read with the types of today, they are written as the same bytes.
 
-use bailiwick_model::json::{self, Json, Limits};
-use data_encoding::HEXLOWER;
+use bailiwick_model::json::{self, Limits};
 
 use super::{Owner, RunHead, read, write};
+use crate::golden::bodies;
 use crate::runs::events::Usage;
-
-/// The bodies of a file in `tests/golden`.
-fn golden(name: &str) -> Vec<Vec<u8>> {
-    let path = format!("{}/tests/golden/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
-    let lines = std::fs::read_to_string(path).unwrap();
-    let body = |line: &str| {
-        let line = json::parse(line.as_bytes(), &Limits::default()).unwrap();
-        match (line.get("text").and_then(Json::as_str), line.get("hex").and_then(Json::as_str)) {
-            (Some(text), _) => text.as_bytes().to_vec(),
-            (None, hex) => HEXLOWER.decode(hex.unwrap().as_bytes()).unwrap(),
-        }
-    };
-    lines.lines().map(body).collect()
-}
 
 #[test]
 fn golden_blocks_are_written_as_the_same_bytes_and_cut_ones_are_refused() {
-    let blocks = golden("runs-entry");
+    let blocks = bodies(include_str!("../../../tests/golden/runs-entry.jsonl"));
     assert!(!blocks.is_empty());
     for block in blocks {
         let (previous, entries) = read(&block).unwrap();
@@ -37,7 +23,7 @@ fn golden_blocks_are_written_as_the_same_bytes_and_cut_ones_are_refused() {
 
 #[test]
 fn golden_records_are_written_as_the_same_bytes() {
-    for body in golden("runs-record") {
+    for body in bodies(include_str!("../../../tests/golden/runs-record.jsonl")) {
         let written = [
             RunHead::read(&body).map(|head| head.write()),
             json::from_slice::<Owner>(&body, &Limits::default()).map(|owner| json::to_text(&owner).into_bytes()),

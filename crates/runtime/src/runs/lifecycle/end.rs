@@ -3,13 +3,12 @@
 
 use bailiwick_model::Result;
 use bailiwick_model::spec::AgentRole;
-use bailiwick_tenancy::{Area, Change, Limits, When};
+use bailiwick_tenancy::{ATTEMPTS, Area, Change, Limits, When, contended};
 
 use super::{lease, thread};
 use crate::handle::{TenantHandle, expiry};
 use crate::leftover;
 use crate::plans::PlanStatus;
-use crate::retry::{ATTEMPTS, contended};
 use crate::runs::driver::{Block, Driver, Stop};
 use crate::runs::events::{CutOff, Event, RunCompleted, damaged};
 use crate::runs::journal::tokens::{self, TokenTurns};

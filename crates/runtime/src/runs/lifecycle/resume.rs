@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use bailiwick_model::{Error, Issue, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Limits, When};
+use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, Limits, When, contended};
 
 use super::lease;
 use super::result::result;
 use super::start::HISTORY_BYTES;
-use crate::retry::{ATTEMPTS, contended};
 use crate::runs::Runs;
 use crate::runs::driver::Driver;
 use crate::runs::follow::Registered;

@@ -4,13 +4,12 @@ use bailiwick_model::base32::prefixed_id;
 use bailiwick_model::json::{Json, SAFE_INTEGER};
 use bailiwick_model::spec::{AgentRole, RunLimits};
 use bailiwick_model::{Error, Issue, Result};
-use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, When};
+use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, When, contended};
 
 use super::lease;
 use super::request::{PreparedRun, RunRequest};
 use super::result::result;
 use crate::handle::expiry;
-use crate::retry::{ATTEMPTS, contended};
 use crate::runs::Runs;
 use crate::runs::agents::no_front;
 use crate::runs::driver::Driver;

@@ -2,9 +2,8 @@
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::Change;
+use bailiwick_tenancy::{ATTEMPTS, Change, contended};
 
-use crate::retry::{ATTEMPTS, contended};
 use crate::runs::driver::Driver;
 use crate::runs::events::{Part, STORED, ThreadProgress, ToolFailure};
 use crate::runs::state::{Call, Done, ResultPart, answer_message, results_message};

@@ -6,13 +6,13 @@ use bailiwick_model::spec::AgentRole;
 
 use super::{complete, note_started};
 use crate::plans::{Plan, PlanStatus};
-use crate::retry::{ATTEMPTS, contended};
 use crate::runs::agents::unfenced;
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{AgentBegun, Event, PlanBegun, PlanSaved, damaged};
 use crate::runs::state::{Answer, Consent, Frame, PlanStage, step_refs, step_results};
 use crate::runs::steps::approval::withdraw_waiting;
 use crate::runs::steps::tools::problem_of_host;
+use bailiwick_tenancy::{ATTEMPTS, contended};
 
 /// Checks a plan that a model has drafted: the problem, or the draft as it is saved, whose steps name all that they depend
 /// on.

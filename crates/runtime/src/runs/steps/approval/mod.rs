@@ -14,13 +14,13 @@ pub(super) use wait::{wait, withdraw_waiting};
 
 use super::tools::{Checked, note_called, note_failure};
 use crate::approvals::{Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, INPUT_BYTES, Question, Subject};
-use crate::retry::ATTEMPTS;
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::{
     ApprovalRequested, ApprovalShown, AskedCall, Entry, Event, FailureCode, RunSuspended, ToolFailure,
 };
 use crate::runs::journal::{RunStatus, fenced};
 use crate::runs::lifecycle::{head_after, head_changes, thread_progress};
+use bailiwick_tenancy::ATTEMPTS;
 
 /// How many calls are asked about in one commit.
 const AT_ONCE: usize = 50;

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use bailiwick_model::json::Json;
-use bailiwick_tenancy::Change;
+use bailiwick_tenancy::{ATTEMPTS, Change, contended};
 
 use crate::approvals::{Approval, PENDING_MS};
-use crate::retry::{ATTEMPTS, contended};
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{ApprovalShown, Entry, Event, RunSuspended};
 use crate::runs::journal::{RunStatus, tokens};
