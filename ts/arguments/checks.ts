@@ -1,4 +1,4 @@
-import { types } from 'node:util'
+import * as types from 'node:util/types'
 import { kindOf } from '../common/shown-values.ts'
 import { InvalidInputError } from '../errors/index.ts'
 import { refuseLost } from './lost-in-json.ts'

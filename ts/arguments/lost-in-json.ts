@@ -1,4 +1,4 @@
-import { types } from 'node:util'
+import * as types from 'node:util/types'
 import { InvalidInputError } from '../errors/index.ts'
 
 /** A value that JSON would lose, and its path, innermost key first. */

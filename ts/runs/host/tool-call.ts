@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { types } from 'node:util'
+import * as types from 'node:util/types'
 import { assertSize, isBytes, refuseOtherBinary, wholeJsonText } from '../../arguments/checks.ts'
 import { byteLengthOf, type Message } from '../../native/message.ts'
 import type { StandardSchema, ValidationResult } from '../../spec/schema/schema.ts'
