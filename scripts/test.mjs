@@ -46,6 +46,8 @@ async function buildForNodeTests() {
   // The Node versions under test all bring a command named `node`, which must not get onto the search path.
   await ensureInstalled(inRoot('test', 'package', 'nodes'), ['--no-bin-links'])
   await ensureInstalled(inRoot('test', 'package', 'registry'), ['--no-bin-links'])
+  await ensureInstalled(inRoot('test', 'package', 'tools'), ['--no-bin-links'])
+  if (values.long) await ensureInstalled(inRoot('test', 'package', 'next'), ['--no-bin-links'])
   // Servers, clients and libraries of others that only their own tests work with.
   await ensureInstalled(inRoot('test', 'mcp', 'servers'), ['--no-bin-links'])
   await ensureInstalled(inRoot('test', 'schemas', 'libraries'), ['--no-bin-links'])

@@ -1,5 +1,5 @@
 // What docs/compatibility.md is made of. Each suite that drives packages of others keeps a section beside itself
-// (`compatibility.json`) that its tests check; test/compatibility/document.test.ts puts them together.
+// (`compatibility.json`, or one by its name) that its tests check; test/compatibility/document.test.ts puts them together.
 
 /** One table of the document. */
 export interface Section {
@@ -22,8 +22,8 @@ export function documentText(sections: readonly Section[]): string {
   return [
     '# Compatibility\n',
     'This file is written by the tests that it tells of, and a test fails when it differs from what they found.',
-    '`npx vitest run test/providers -u`, then `npx vitest run test/compatibility -u`, write it anew. "Works" is a test against the',
-    'real package; "–" means that there is nothing to try, because the package or its provider does not offer it.\n',
+    '`npx vitest run test/providers test/package -u`, then `npx vitest run test/compatibility -u`, write it anew. "Works" is a test',
+    'against the real package; "–" means that there is nothing to try or to name.\n',
     ...sections.map(tableText),
   ].join('\n')
 }

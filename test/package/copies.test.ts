@@ -1,7 +1,6 @@
-// Several installs of the package in one process, as a host gets them by its dependencies, and one inside a bundle.
+// Several installs of the package in one process, as a host gets them by its dependencies.
 import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { build } from 'rolldown'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { addonFile, addonPath, platformName } from '../../scripts/lib/platform.mjs'
 import { inRoot } from '../../scripts/lib/root.mjs'
@@ -129,45 +128,5 @@ describe('two installs in one process', () => {
     ])
     const message = expect.stringContaining(`store was opened by another copy of bailiwick (version ${VERSION})`)
     expect(printed).toEqual([true, 'globex', 'QUOTA_EXCEEDED', 'INVALID_INPUT', message])
-  })
-})
-
-describe('a bundle in CommonJS, where import.meta is empty', () => {
-  const program = [
-    "import { createRuntime, defineRuntime, defineTenant } from 'bailiwick'",
-    "const spec = defineRuntime({ tenant: defineTenant('acme', 'v1') })",
-    "createRuntime(spec, { store: 'memory:' }).then(",
-    '  async (runtime) => {',
-    "    console.log(JSON.stringify((await runtime.references.put('note', 'kept')).glimpse))",
-    '    await runtime.close()',
-    '  },',
-    '  ({ code, message }) => console.log(JSON.stringify([code, message])),',
-    ')',
-  ]
-
-  async function bundleInto(place: string): Promise<unknown> {
-    install('app', '1.2.3')
-    write(join('app', 'main.mjs'), program)
-    const file = join(folder, place, 'bundle.cjs')
-    await build({
-      cwd: join(folder, 'app'),
-      input: './main.mjs',
-      platform: 'node',
-      external: [/^node:/, '@opentelemetry/api'],
-      // What esbuild makes of it, with a warning.
-      transform: { define: { 'import.meta.url': 'undefined' } },
-      output: { file, format: 'cjs', codeSplitting: false },
-      logLevel: 'silent',
-    })
-    return JSON.parse(await runNode([file], folder))
-  }
-
-  test('works with the platform package beside it', async () => {
-    expect(await bundleInto('app')).toEqual({ characters: 4, text: 'kept' })
-  })
-
-  test('without it, it imports, and says what is missing and what to do', async () => {
-    const message = expect.stringMatching(/needs the package @bailiwick\/.*leave it out of the bundle/)
-    expect(await bundleInto('elsewhere')).toEqual(['INTERNAL', message])
   })
 })

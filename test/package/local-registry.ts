@@ -70,7 +70,8 @@ export async function startRegistry(node: string): Promise<LocalRegistry> {
   }
 }
 
-function freePort(): Promise<number> {
+/** A port that was free a moment ago. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject)
     server.listen(0, '127.0.0.1', () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { platformName } from '../../scripts/lib/platform.mjs'
-import { currentPlatform, supportedPlatforms } from '../../ts/native/platform.ts'
+import { currentPlatform, platformsHere, supportedPlatforms } from '../../ts/native/platform.ts'
+import { requirePlatformPackage } from '../../ts/native/platform-packages.ts'
 
 /** A loader that has loaded nothing yet. */
 async function freshLoader() {
@@ -20,6 +21,13 @@ describe('the loader', () => {
     expect(loadAddon()).toBe(loadAddon())
   })
 
+  test('loads it without the process report, for which Deno asks permission', async () => {
+    const getReport = vi.spyOn(process.report, 'getReport')
+    const { loadAddon } = await freshLoader()
+    loadAddon()
+    expect(getReport).not.toHaveBeenCalled()
+  })
+
   test('names the platform as the build does', () => {
     expect(currentPlatform().name).toBe(platformName())
   })
@@ -34,11 +42,34 @@ describe('the loader', () => {
   test.each(supportedPlatforms)('without its package, %s gets an error that names it and the fix', async (name) => {
     // No file of a checkout must stand in for the package.
     const missing = { ...currentPlatform(), name, packageName: `@bailiwick/${name}`, fileName: 'absent.node' }
-    vi.doMock('../../ts/native/platform.ts', () => ({ currentPlatform: () => missing, supportedPlatforms }))
+    const mocked = { currentPlatform: () => missing, platformsHere: () => [missing], supportedPlatforms }
+    vi.doMock('../../ts/native/platform.ts', () => mocked)
     const { loadAddon } = await freshLoader()
     expect(loadAddon).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
     expect(loadAddon).toThrow(new RegExp(`needs the package @bailiwick/${name}, .* --omit=optional`, 's'))
     vi.doUnmock('../../ts/native/platform.ts')
+  })
+
+  test.each(supportedPlatforms)('the package of %s is required by its name', (name) => {
+    expect(() => requirePlatformPackage(name, import.meta.url)).toThrow(`Cannot find module '@bailiwick/${name}'`)
+  })
+
+  test('looks for the packages of both C libraries on Linux, and elsewhere for one', () => {
+    const platform = vi.spyOn(process, 'platform', 'get').mockReturnValue('linux')
+    const names = () => platformsHere().map(({ name }) => name.replace(process.arch, 'x64'))
+    expect(names()).toEqual(['linux-x64-gnu', 'linux-x64-musl'])
+    platform.mockReturnValue('darwin')
+    expect(names()).toEqual(['darwin-x64'])
+    platform.mockReturnValue('win32')
+    expect(names()).toEqual(['win32-x64-msvc'])
+  })
+
+  test('takes a Linux whose report must not be read for one with glibc', () => {
+    vi.spyOn(process, 'platform', 'get').mockReturnValue('linux')
+    vi.spyOn(process.report, 'getReport').mockImplementation(() => {
+      throw new Error('Requires sys access')
+    })
+    expect(currentPlatform().name).toBe(`linux-${process.arch}-gnu`)
   })
 
   test('a platform that has no package is an error that names those that have one', async () => {

@@ -1,8 +1,12 @@
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import * as module from 'node:module'
+import { dirname, join, resolve, toNamespacedPath } from 'node:path'
 import { InternalError } from '../errors/index.ts'
 import type { NativeAddon } from './addon.ts'
-import { currentPlatform, type Platform, supportedPlatforms } from './platform.ts'
+import { missingMessage, unloadableMessage } from './loader-messages.ts'
+import { currentPlatform, type Platform, platformsHere } from './platform.ts'
+import { requirePlatformPackage } from './platform-packages.ts'
+
+// Written so that bundlers and tracers find the addon: docs/decisions/0064-load-the-addon-through-bundlers.md.
 
 /** An addon and the file that it came from. */
 interface Loaded {
@@ -15,13 +19,14 @@ let loaded: Loaded | undefined
 /**
  * The addon of this process, loaded at the first call: importing the package must work without it.
  *
- * Looked for in this order: the file that `BAILIWICK_NATIVE_PATH` names (nothing else is tried then), the platform
- * package, and, in a checkout of this repository, what `npm run build` made.
+ * Looks for the file that `BAILIWICK_NATIVE_PATH` names and for nothing else, if it is set. Otherwise looks for the
+ * platform package from this code, the bundle that it is in, and the program, and then for what `npm run build` made.
+ * The first file that exists is loaded or is the reason of the error.
  *
- * @throws InternalError when there is none or it does not load; its message names the package and the fix.
+ * @throws InternalError when there is none or it does not load; its message names the reason and the fix.
  */
 export function loadAddon(): NativeAddon {
-  loaded ??= findAddon(currentPlatform())
+  loaded ??= findAddon()
   return loaded.addon
 }
 
@@ -30,60 +35,96 @@ export function addonFile(): string | undefined {
   return loaded?.file
 }
 
-function findAddon(platform: Platform): Loaded {
+function findAddon(): Loaded {
   const explicit = process.env['BAILIWICK_NATIVE_PATH']
   if (explicit !== undefined && explicit !== '') {
-    return load(explicit, 'Correct or unset BAILIWICK_NATIVE_PATH.')
+    const file = resolve(explicit)
+    return load(
+      file,
+      () => dlopen(file),
+      () => 'Correct or unset BAILIWICK_NATIVE_PATH.',
+    )
   }
-  const file = resolve(platform.packageName) ?? builtHere(platform)
-  if (file === undefined) throw new InternalError(missingMessage(platform))
-  return load(file, `Reinstall ${platform.packageName}.`)
+  const failures: unknown[] = []
+  for (const origin of origins(failures)) {
+    const found = findFor(origin, ({ packageName }) => packageName, failures)
+    if (found === undefined) continue
+    const advice = () => `Install ${currentPlatform().packageName} again on this machine.`
+    return load(found.file, () => requirePlatformPackage(found.name, origin), advice)
+  }
+  const built = builtHere(failures)
+  if (built !== undefined)
+    return load(
+      built,
+      () => dlopen(built),
+      () => 'Run npm run build.',
+    )
+  throw new InternalError(missingMessage(currentPlatform()), { cause: new AggregateError(failures) })
 }
 
-/**
- * Looks for packages from where this code is. Not made when this is imported: a bundler that writes CommonJS leaves
- * `import.meta` empty, and there `__filename` says where that is. Where neither does, the program's own folder has to do.
- */
-function ownRequire(): NodeJS.Require {
-  const here: string | undefined = import.meta.url
-  const bundle = typeof __filename === 'string' ? __filename : join(process.cwd(), 'index.js')
-  return createRequire(here ?? bundle)
-}
-
-function load(file: string, advice: string): Loaded {
-  try {
-    const require = ownRequire()
-    return { addon: require(file) as NativeAddon, file: require.resolve(file) }
-  } catch (cause) {
-    throw new InternalError(`The native addon could not be loaded on Node ${process.version}. ${advice}`, { cause })
+/** The files to look from for packages. pnpm puts the platform package within reach of `bailiwick` alone. */
+function* origins(failures: unknown[]): Generator<string> {
+  // A bundler may leave import.meta empty, or write the path of the building machine for its url.
+  for (const origin of [import.meta.url, bundleFile(), process.argv[1]]) {
+    if (origin === undefined) continue
+    yield origin
+    const manifest = find('bailiwick/package.json', origin, failures)
+    if (manifest !== undefined) yield manifest
   }
 }
 
-/** Path of the addon built in a checkout. */
-function builtHere(platform: Platform): string | undefined {
-  const manifest = resolve('bailiwick/package.json')
-  return manifest && resolve(join(dirname(manifest), 'npm', platform.name, platform.fileName))
-}
-
-function resolve(specifier: string): string | undefined {
+/** The file of a CommonJS bundle. `typeof` would not do: webpack replaces it by "string" in ES modules too. */
+function bundleFile(): string | undefined {
   try {
-    return ownRequire().resolve(specifier)
+    return __filename
   } catch {
     return undefined
   }
 }
 
-function missingMessage({ name, packageName }: Platform): string {
-  if (!supportedPlatforms.includes(name)) {
-    return (
-      `bailiwick has no package ${packageName}: this platform is not supported. Run it on one of ` +
-      `${supportedPlatforms.join(', ')}, or build the addon from source and name it in BAILIWICK_NATIVE_PATH.`
-    )
+/** Path of the addon built in a checkout. */
+function builtHere(failures: unknown[]): string | undefined {
+  const manifest = find('bailiwick/package.json', import.meta.url, failures)
+  if (manifest === undefined) return undefined
+  const specifierOf = ({ name, fileName }: Platform) => join(dirname(manifest), 'npm', name, fileName)
+  return findFor(manifest, specifierOf, failures)?.file
+}
+
+/** Finds the addon for this process. Asks which C library it has only if there is one for each, as some package managers install. */
+function findFor(
+  origin: string,
+  specifierOf: (platform: Platform) => string,
+  failures: unknown[],
+): { readonly name: string; readonly file: string } | undefined {
+  const found = platformsHere().flatMap((platform) => {
+    const file = find(specifierOf(platform), origin, failures)
+    return file === undefined ? [] : [{ name: platform.name, file }]
+  })
+  if (found.length < 2) return found[0]
+  const { name } = currentPlatform()
+  return found.find((each) => each.name === name)
+}
+
+function find(specifier: string, origin: string, failures: unknown[]): string | undefined {
+  try {
+    return module.createRequire(origin).resolve(specifier)
+  } catch (failure) {
+    failures.push(failure)
+    return undefined
   }
-  return (
-    `bailiwick needs the package ${packageName}, which is not installed. ` +
-    'Install again on the machine that will run it, without --omit=optional or --no-optional; ' +
-    'delete node_modules and a lock file written on another platform first. ' +
-    'Where bailiwick is bundled, leave it out of the bundle (as "external"), or install the package beside the bundle.'
-  )
+}
+
+function load(file: string, read: () => unknown, advice: () => string): Loaded {
+  try {
+    return { addon: read() as NativeAddon, file }
+  } catch (cause) {
+    throw new InternalError(unloadableMessage(file, cause, advice()), { cause })
+  }
+}
+
+/** Needs no module system: in a bundle or a single executable the file may lie anywhere. */
+function dlopen(file: string): unknown {
+  const loading = { exports: {} }
+  process.dlopen(loading, toNamespacedPath(file))
+  return loading.exports
 }

@@ -37,13 +37,27 @@ export function currentPlatform(
   return { name, packageName: `@bailiwick/${name}`, fileName: `bailiwick.${name}.node` }
 }
 
+/** Names the packages that may fit this process without asking for the C library: two on Linux, elsewhere one. */
+export function platformsHere(): readonly Platform[] {
+  const { platform, arch } = process
+  const libraries = platform === 'linux' ? [true, false] : [false]
+  return libraries.map((glibc) => currentPlatform({ platform, arch, usesGlibc: () => glibc }))
+}
+
 function abi(system: System): string | undefined {
   if (system.platform === 'win32') return 'msvc'
   if (system.platform !== 'linux') return undefined
   return system.usesGlibc() ? 'gnu' : 'musl'
 }
 
-/** glibc tells its version in Node's diagnostic report; musl has none to tell. */
+/**
+ * glibc tells its version in Node's diagnostic report; musl has none to tell. Deno reads the report with `--allow-sys`
+ * only: without it, what Deno itself is published for is assumed.
+ */
 function usesGlibc(): boolean {
-  return processReport().header.glibcVersionRuntime !== undefined
+  try {
+    return processReport().header.glibcVersionRuntime !== undefined
+  } catch {
+    return true
+  }
 }
