@@ -1,9 +1,10 @@
 import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
+import { addonFile } from '../../../scripts/lib/platform.mjs'
 import { nodesUnderTest } from '../install.ts'
 import { bun, bundle } from './bundlers.ts'
-import { deploy, type Printed, run, runMain, toolPath, versionOf } from './project.ts'
+import { deploy, type Printed, platformPackage, run, runMain, toolPath, versionOf } from './project.ts'
 
 /** A way to run main.mjs, or the test of it, in a project. */
 export interface Runtime {
@@ -95,6 +96,16 @@ export const runtimes: readonly Runtime[] = [
     },
   },
   { name: 'Bun', version: versionOf('bun'), run: (project) => runMain(bun, ['main.mjs'], project) },
+  {
+    name: 'Bun, single executable, moved, with BAILIWICK_NATIVE_PATH',
+    version: versionOf('bun'),
+    run: async (project) => {
+      await run(bun, ['build', '--compile', 'main.mjs', '--outfile=single'], project)
+      const folder = deploy(project, 'single', 'platform package')
+      const own = { BAILIWICK_NATIVE_PATH: join('node_modules', platformPackage, addonFile) }
+      return runMain(join(folder, 'single'), [], folder, own)
+    },
+  },
   {
     name: 'Deno, --allow-read --allow-write --allow-env --allow-ffi',
     version: versionOf('deno'),
