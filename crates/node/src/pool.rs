@@ -1,4 +1,5 @@
-//! The worker threads: hashing, encrypting, parsing and reading never happen on a JavaScript thread.
+//! The worker threads: hashing, encrypting, parsing and reading happen here, except for the little that a JavaScript thread
+//! continues itself ([`crate::dispatch::on_this_thread`]).
 
 use std::sync::OnceLock;
 

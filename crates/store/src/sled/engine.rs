@@ -116,6 +116,10 @@ fn ready<'a, T: Send + 'a>(value: T) -> EngineFuture<'a, T> {
 }
 
 impl Engine for SledEngine {
+    fn blocks(&self) -> bool {
+        true
+    }
+
     fn limits(&self) -> EngineLimits {
         LIMITS
     }
