@@ -1,16 +1,16 @@
-//! Which of the calls that wait is started next, and how many are being started at the same time.
+//! Decides which waiting call is started next, and limits how many are started at the same time.
 //!
-//! A few *starters* take calls one after the other. What they take is chosen when they are free, in turn between lanes,
-//! so that a lane with thousands of calls has no more of them than any other. No lane has all of them: a call that takes
-//! long cannot keep the calls of others from being started. And the heavy calls of all lanes together have only some: the
-//! rest is kept for small ones, whoever and however many bring something heavy.
+//! A few *starters* take calls one after the other. The next call is chosen when a starter is free, in turn between
+//! queue keys, so that thousands of calls under one key do not delay another key's. No key has all starters: a call
+//! that takes long cannot keep the calls of others from being started. The heavy calls of all keys together have only
+//! some of the starters; the rest is kept for small calls.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::fair_queue::FairQueue;
 
-/// How long a call occupies a starter.
+/// The time for which a call occupies a starter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Weight {
     /// At most `pace::PIECE` bytes of work.
@@ -24,7 +24,7 @@ pub enum Weight {
 pub struct Dispatcher<K, T> {
     small: FairQueue<K, T>,
     heavy: FairQueue<K, T>,
-    /// How many calls of a lane are being started.
+    /// The calls of each key that are being started.
     starting: HashMap<K, usize>,
     heavy_starting: usize,
     starters: usize,
@@ -33,7 +33,8 @@ pub struct Dispatcher<K, T> {
 }
 
 impl<K: Copy + Eq + Hash, T> Dispatcher<K, T> {
-    /// At most so many starters at the same time, so many of them with something heavy; a turn is worth `quantum`.
+    /// Allows at most `most` starters at the same time, at most `most_heavy` of them with heavy calls; a turn is worth
+    /// `quantum`.
     pub fn new(most: usize, most_heavy: usize, quantum: u64) -> Self {
         let most = most.max(1);
         Self {
@@ -47,7 +48,8 @@ impl<K: Copy + Eq + Hash, T> Dispatcher<K, T> {
         }
     }
 
-    /// Adds a call. Whether one more starter is needed: it then calls [`Dispatcher::next`] until there is nothing for it.
+    /// Adds a call. Returns whether one more starter is needed, which then calls [`Dispatcher::next`] until it returns
+    /// `None`.
     #[must_use]
     pub fn push(&mut self, lane: K, weight: Weight, cost: u64, call: T) -> bool {
         match weight {
@@ -59,7 +61,7 @@ impl<K: Copy + Eq + Hash, T> Dispatcher<K, T> {
         is_needed
     }
 
-    /// The next call for a starter, which says what it has started before. `None`: this starter ends.
+    /// Returns the next call for a starter, which says what it started before. `None`: this starter ends.
     pub fn next(&mut self, started: Option<(K, Weight)>) -> Option<(K, Weight, T)> {
         if let Some((lane, weight)) = started {
             self.has_started(lane, weight);
@@ -75,8 +77,8 @@ impl<K: Copy + Eq + Hash, T> Dispatcher<K, T> {
         next
     }
 
-    /// To be asked after [`Dispatcher::next`]: whether one more starter is needed after all, for what a limit has kept from
-    /// those that have ended. It then comes as any other.
+    /// Returns whether one more starter is needed after all. Call it after [`Dispatcher::next`]: a limit may have kept
+    /// a call from starters that have ended.
     #[must_use]
     pub fn needs_another(&mut self) -> bool {
         let is_needed = self.starters < self.most && (self.may_start_heavy() || self.small.any(|lane| self.may(lane)));
@@ -88,7 +90,7 @@ impl<K: Copy + Eq + Hash, T> Dispatcher<K, T> {
         self.heavy_starting < self.most_heavy && !self.heavy.is_empty()
     }
 
-    /// Whether one more small call of a lane may be started.
+    /// Returns whether one more small call of a key may be started.
     fn may(&self, lane: &K) -> bool {
         self.starting.get(lane).is_none_or(|starting| *starting < self.most_of_one())
     }
@@ -97,7 +99,7 @@ impl<K: Copy + Eq + Hash, T> Dispatcher<K, T> {
         self.most.saturating_sub(1).max(1)
     }
 
-    /// First, because there are few at a time: small ones have other starters.
+    /// Heavy calls first, because few run at a time: small ones have other starters.
     fn next_heavy(&mut self) -> Option<(K, Weight, T)> {
         if !self.may_start_heavy() {
             return None;

@@ -1,37 +1,36 @@
-//! The one error type of the core. Every variant is one class of the TypeScript API and carries its stable code.
+//! The error type of the core. Each variant is one class of the TypeScript API and has its stable code.
 
 /// One problem of a spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issue {
-    /// Where: `agents[0].routes[1]`, or the empty string for the whole spec.
+    /// The place: `agents[0].routes[1]`, or the empty string for the whole spec.
     pub path: String,
-    /// What is wrong and what to do next.
+    /// The problem and what to do next.
     pub message: String,
 }
 
-/// A run that keeps others from its thread.
+/// A run that owns a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BusyRun {
     /// Its id.
     pub run_id: String,
-    /// How it stands: a word of the API.
+    /// Its status: a word of the API.
     pub status: &'static str,
 }
 
 /// The result of everything in the core that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong, as a caller sees it. Messages never contain another tenant's id, key or content,
-/// nor text from an engine.
+/// An error as a caller sees it. Messages never contain another tenant's id, key or content, nor text from an engine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A spec is wrong; every problem is listed.
+    /// A spec is invalid; every problem is listed.
     #[error("{}", spec_message(.0))]
     Spec(Vec<Issue>),
     /// An argument is ill-formed or too large.
     #[error("{0}")]
     InvalidInput(String),
-    /// Absent, expired, erased or foreign: indistinguishable, so it carries nothing.
+    /// Absent, expired, erased or foreign: these cannot be told apart, so it has no details.
     #[error(
         "Not found: nothing with this id belongs to this tenant. It may never have existed, have expired or have been deleted."
     )]
@@ -45,12 +44,12 @@ pub enum Error {
     /// An approval was decided, has expired or was withdrawn already.
     #[error("{0}")]
     ApprovalClosed(String),
-    /// Somebody else is writing this thread.
+    /// Another writer has the thread.
     #[error("{message}")]
     ThreadBusy {
         /// What to do next.
         message: String,
-        /// The run that writes it, if it is one.
+        /// The run that writes it, if it is a run.
         run: Option<BusyRun>,
     },
     /// One of the tenant's limits is reached.
@@ -58,19 +57,19 @@ pub enum Error {
     QuotaExceeded {
         /// The limit by its name in the spec: `items.references`, `bytes`, `valueBytes`, …
         quota: String,
-        /// What is allowed.
+        /// The limit.
         limit: u64,
-        /// What is in use; of a limit on each value, what this one has.
+        /// The amount in use; of a limit on each value, the size of this one.
         used: u64,
-        /// What was asked for beyond that; 0 of a limit on each value.
+        /// The amount requested beyond that; 0 of a limit on each value.
         more: u64,
     },
     /// The tenant's limit on `inFlightBytes` is reached. A class with [`Error::QuotaExceeded`].
     #[error("{}", in_flight_message(*.limit, *.used, *.call))]
     TooMuchInFlight {
-        /// What is allowed.
+        /// The limit.
         limit: u64,
-        /// What is under way without it.
+        /// The bytes in flight without this call.
         used: u64,
         /// The bytes of this call.
         call: u64,
@@ -83,22 +82,22 @@ pub enum Error {
     /// The engine cannot be reached; safe to retry.
     #[error("{0}")]
     StoreUnavailable(String),
-    /// The commit may or may not have happened.
+    /// The commit may or may not have been applied.
     #[error("{0}")]
     OutcomeUnknown(String),
-    /// Damage was found; nothing was guessed.
+    /// The store is corrupt. No value was guessed.
     #[error("{0}")]
     StoreCorrupt(String),
     /// The handle, store or tenant is closed or erased.
     #[error("{0}")]
     Closed(String),
-    /// A defect of bailiwick, caught.
+    /// A defect of bailiwick that was caught.
     #[error("{0}")]
     Internal(String),
 }
 
 impl Error {
-    /// The stable code that JavaScript maps to an error class.
+    /// Returns the stable code that JavaScript maps to an error class.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Spec(_) => "SPEC_INVALID",
@@ -118,17 +117,17 @@ impl Error {
         }
     }
 
-    /// An ill-formed argument, with what to do about it.
+    /// Returns the error for an ill-formed argument. `message` says what to do about it.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::InvalidInput(message.into())
     }
 
-    /// Others write a thread.
+    /// Returns the error for a thread with other writers.
     pub fn thread_busy(message: impl Into<String>) -> Self {
         Self::ThreadBusy { message: message.into(), run: None }
     }
 
-    /// This run writes its thread.
+    /// Returns the error for a thread that this run owns.
     pub fn run_busy(message: impl Into<String>, run_id: &str, status: &'static str) -> Self {
         Self::ThreadBusy { message: message.into(), run: Some(BusyRun { run_id: run_id.to_owned(), status }) }
     }

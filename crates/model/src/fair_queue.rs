@@ -12,7 +12,7 @@ use std::hash::Hash;
 pub struct FairQueue<K, T> {
     quantum: u64,
     lines: HashMap<K, Line<T>>,
-    /// Every line that has something, in the order of their turns; the first one's is under way.
+    /// Every line that has items, in the order of their turns; it is the first one's turn.
     order: VecDeque<K>,
     /// Whether the first line was given its quantum for this turn.
     is_granted: bool,
@@ -23,7 +23,7 @@ pub struct FairQueue<K, T> {
 #[derive(Debug)]
 struct Line<T> {
     waiting: VecDeque<(u64, T)>,
-    /// What it may spend.
+    /// The credit that it may spend.
     credit: u64,
 }
 
@@ -38,7 +38,7 @@ impl<T> Line<T> {
 }
 
 impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
-    /// Nobody waits yet. Each turn is worth `quantum`, in the unit of the costs.
+    /// Creates an empty queue. Each turn is worth `quantum`, in the unit of the costs.
     pub fn new(quantum: u64) -> Self {
         Self {
             quantum: quantum.max(1),
@@ -50,27 +50,27 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         }
     }
 
-    /// How many things wait.
+    /// Returns the number of items.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing waits.
+    /// Returns whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// How many lines have something.
+    /// Returns the number of lines that have items.
     pub fn lines(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether any of the lines that have something is such a one.
+    /// Returns whether `which` holds for any line that has items.
     pub fn any(&self, is_one: impl FnMut(&K) -> bool) -> bool {
         self.order.iter().any(is_one)
     }
 
-    /// Adds something at the end of a line.
+    /// Adds an item at the end of a line.
     pub fn push(&mut self, key: K, cost: u64, item: T) {
         let line = self.lines.entry(key).or_insert_with(|| Line { waiting: VecDeque::new(), credit: 0 });
         if line.waiting.is_empty() {
@@ -80,20 +80,19 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         self.len += 1;
     }
 
-    /// What is next, the line it stands in, and the number of that line's turn.
+    /// Returns the next item, its line, and the number of that line's turn.
     pub fn peek(&mut self) -> Option<(K, u64, &T)> {
         let key = self.settle(|_| true)?;
         let (_, item) = self.lines.get(&key)?.waiting.front()?;
         Some((key, self.turn, item))
     }
 
-    /// Takes what is next.
+    /// Takes the next item.
     pub fn pop(&mut self) -> Option<(K, T)> {
         self.pop_if(|_| true)
     }
 
-    /// Takes what is next of the lines that may have something now. The turns of the others come again, with what those
-    /// had.
+    /// Takes the next item of the lines that `may` allows. The others keep their turns and credit.
     pub fn pop_if(&mut self, may: impl Fn(&K) -> bool) -> Option<(K, T)> {
         let key = self.settle(may)?;
         let line = self.lines.get_mut(&key)?;
@@ -108,7 +107,7 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         Some((key, item))
     }
 
-    /// Takes everything away, in no order.
+    /// Takes all items, in no order.
     pub fn drain(&mut self) -> Vec<T> {
         self.order.clear();
         self.is_granted = false;
@@ -116,7 +115,7 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         self.lines.drain().flat_map(|(_, line)| line.waiting).map(|(_, item)| item).collect()
     }
 
-    /// Goes on to a line that may have something and can pay for it.
+    /// Moves on to an allowed line whose credit pays for its next item.
     fn settle(&mut self, may: impl Fn(&K) -> bool) -> Option<K> {
         let (mut passed, mut some_may) = (0, false);
         loop {
@@ -154,11 +153,11 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         self.is_granted = false;
     }
 
-    /// Nobody could pay in a whole round. The rounds after which somebody can pay are passed at once.
+    /// In a whole round no line could pay. Skips all rounds before the one in which a line can pay.
     fn pass_poor_rounds(&mut self, may: impl Fn(&K) -> bool) {
         let rounds = |line: &Line<T>| line.cost().saturating_sub(line.credit).div_ceil(self.quantum);
         let some = self.lines.iter().filter(|(key, _)| may(key));
-        // One less: the last of them is gone through turn by turn, so that the order decides.
+        // One less: the last round is gone through turn by turn, so that the order decides.
         let fewest = some.map(|(_, line)| rounds(line)).min().map(|rounds| rounds.saturating_sub(1));
         let Some(fewest) = fewest else { return };
         for (_, line) in self.lines.iter_mut().filter(|(key, _)| may(key)) {

@@ -1,6 +1,6 @@
-//! Summaries that fit a prompt: what a model needs to know of a value that it does not get to see.
+//! Glimpses: summaries of values that fit a prompt.
 //!
-//! What a glimpse looks like (`…` marks everything that was cut):
+//! The forms of a glimpse (`…` marks everything that was cut):
 //! - rows, an array of objects: `{"rows":3201,"columns":{"title":"string","year":"number|null"},"first":[{…},{…}]}`
 //! - text: `{"characters":90210,"text":"Once upon a time…"}`
 //! - bytes: `{"bytes":48213,"mediaType":"image/png"}`
@@ -16,17 +16,17 @@ use crate::json::{self, Json, escaped_length, write_at_most};
 /// The most bytes of a glimpse, whatever the options say.
 pub const MAX_BYTES: usize = 1024;
 
-/// What to look at.
+/// The content to summarise.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {
     /// A JSON value.
     Json(&'a Json),
-    /// One that is too large to be shown itself, with no more in it than is looked at: the first 1,000 elements if it is an
-    /// array, and the types of the others; the types of the members if it is an object.
+    /// A JSON value that is too large to be shown itself, reduced to what a glimpse uses: the first 1,000 elements of
+    /// an array and the types of the others; the types of an object's members.
     Sample(&'a Json),
     /// Text that is not JSON.
     Text(&'a str),
-    /// Anything else, of which nothing but this is shown.
+    /// Content of which only this is shown.
     Bytes {
         /// Its size.
         byte_length: u64,
@@ -35,11 +35,10 @@ pub enum Content<'a> {
     },
 }
 
-/// How to look at it.
+/// The options of a glimpse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// The most bytes, between 256 and [`MAX_BYTES`]; what lies outside counts as the nearer of the two.
-    /// Default: [`MAX_BYTES`].
+    /// The most bytes, 256 to [`MAX_BYTES`] (default); other values count as the nearer of the two.
     pub bytes: usize,
     /// The most rows or elements to show. Default: 3.
     pub first: usize,
@@ -51,8 +50,8 @@ impl Default for Options {
     }
 }
 
-/// A summary as JSON text of at most [`MAX_BYTES`] bytes of UTF-8. The same content and options always give the same
-/// text. It takes time in the size of the content at most. Counts are exact; columns and types come from the first 1,000
+/// Returns a summary as JSON text of at most [`MAX_BYTES`] bytes of UTF-8. Equal content and options always give equal
+/// text. It takes time linear in the size of the content. Counts are exact; columns and types come from the first 1,000
 /// rows or elements.
 pub fn glimpse(content: Content<'_>, options: &Options) -> String {
     let bytes = options.bytes.clamp(256, MAX_BYTES);
@@ -77,7 +76,7 @@ pub fn glimpse(content: Content<'_>, options: &Options) -> String {
     json::write(&summary)
 }
 
-/// How many rows are looked at for columns and types.
+/// The rows that are read for columns and types.
 const SAMPLE: usize = json::SAMPLE;
 /// The most bytes of a key.
 const KEY_BYTES: usize = 96;
@@ -126,7 +125,7 @@ fn shape_summary(value: &Json, bytes: usize, first: usize) -> Json {
             with_first(summary, elements, bytes, first)
         }
         Json::String(text) => text_summary(summary, text, bytes),
-        // Never too large to be shown itself.
+        // Always small enough to be shown itself.
         Json::Null | Json::Bool(_) | Json::Number(_) => Json::Object(summary),
     }
 }
@@ -140,7 +139,7 @@ fn text_summary(mut summary: Vec<(String, Json)>, text: &str, bytes: usize) -> J
     Json::Object(summary)
 }
 
-/// Adds `first`: as many of the first elements as fit, long ones shortened; more so if not even one fits.
+/// Adds `first`: as many of the first elements as fit, long ones shortened; shortens more if not even one fits.
 fn with_first(mut summary: Vec<(String, Json)>, elements: &[Json], bytes: usize, most: usize) -> Json {
     const SHORTENINGS: [Shortening; 3] = [
         Shortening { string_bytes: 120, entries: 12, depth: 3 },
@@ -168,7 +167,8 @@ fn with_first(mut summary: Vec<(String, Json)>, elements: &[Json], bytes: usize,
     Json::Object(summary)
 }
 
-/// An object from keys to the names of their types, with `"…": "7 more"` at the end if not all fit into `bytes`.
+/// Returns an object from keys to the names of their types, with `"…": "7 more"` at the end if not all fit into
+/// `bytes`.
 fn keys_with_types<'a>(keys: impl ExactSizeIterator<Item = (&'a str, String)>, bytes: usize) -> Json {
     let total = keys.len();
     let mut shown = Vec::new();
@@ -189,14 +189,14 @@ fn keys_with_types<'a>(keys: impl ExactSizeIterator<Item = (&'a str, String)>, b
     Json::Object(shown)
 }
 
-/// How strongly a value is shortened to be shown.
+/// How much a value is shortened.
 #[derive(Clone, Copy)]
 struct Shortening {
     /// The most bytes of a string.
     string_bytes: usize,
     /// The most members or elements.
     entries: usize,
-    /// From this level down only the type is shown.
+    /// The level from which only types are shown.
     depth: usize,
 }
 
@@ -236,7 +236,7 @@ impl Shortening {
     }
 }
 
-/// Marks what was cut.
+/// Marks a cut.
 const MORE: &str = "…";
 
 fn add_more(shown: &mut Vec<(String, Json)>, total: usize) {
@@ -246,7 +246,7 @@ fn add_more(shown: &mut Vec<(String, Json)>, total: usize) {
     }
 }
 
-/// The text, or so much of its beginning that it takes at most `bytes` when written as JSON, with a mark.
+/// Returns the text, or its beginning with a mark, of at most `bytes` when written as JSON.
 fn cut(text: &str, bytes: usize) -> String {
     let mut used = 0;
     let mut end_if_cut = 0;
@@ -283,7 +283,7 @@ fn member(key: &str, value: Json) -> (String, Json) {
 struct Types(u8);
 
 impl Types {
-    /// In the order in which they are named.
+    /// The types in the order in which they are named.
     const NAMES: [&str; 6] = ["boolean", "number", "string", "array", "object", "null"];
 
     fn of(value: &Json) -> Self {

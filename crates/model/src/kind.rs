@@ -1,6 +1,6 @@
-//! The kinds of state a tenant owns.
+//! The kinds of data that a tenant owns.
 
-/// A kind of state. The number is part of every record key and never changes its meaning.
+/// A kind of data. Its number is part of every record key and never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
@@ -25,7 +25,7 @@ impl Kind {
     pub const ALL: [Self; 7] =
         [Self::References, Self::Plans, Self::Approvals, Self::Cache, Self::Threads, Self::Runs, Self::Traces];
 
-    /// The name that specs, usage and quotas use.
+    /// Returns the name that specs, usage and quotas use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::References => "references",
@@ -38,7 +38,7 @@ impl Kind {
         }
     }
 
-    /// The kind of that name.
+    /// Returns the kind of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }

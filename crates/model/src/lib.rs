@@ -1,4 +1,4 @@
-//! What things are in bailiwick: errors, kinds, JSON, tenants, specs and records. This crate does no I/O.
+//! Values and rules: errors, kinds, JSON, tenants, specs and records. This crate does no I/O.
 
 pub mod base32;
 pub mod dispatcher;

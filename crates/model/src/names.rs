@@ -1,5 +1,4 @@
-//! The patterns of names. Written by hand: each is a few comparisons, and a regular expression engine is a large
-//! dependency.
+//! The patterns of names. They are a few comparisons each, and a regular expression engine is a large dependency.
 
 /// `^[a-z][a-z0-9_-]{0,63}$`: agents, reference types, plan types, providers.
 pub fn is_name(text: &str) -> bool {
@@ -40,7 +39,8 @@ pub fn is_media_type(text: &str) -> bool {
 /// The most characters of a word that an error repeats.
 const SHOWN: usize = 40;
 
-/// A word as an error repeats it: in quotes, with what is not to be seen escaped, and cut. Not for what may be a secret.
+/// Returns a word as an error repeats it: in quotes, cut, and with invisible characters escaped. Not for what may be a
+/// secret.
 pub fn shown(word: &str) -> String {
     match word.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{:?}…", word.get(..end).unwrap_or_default()),

@@ -1,6 +1,6 @@
-//! Cooperative scheduling of work that grows with its data. Code awaits [`ahead`] before it does more work. [`poll`] grants
-//! an allowance: work within it continues at once; beyond it the future yields, and [`Polled::Asks`] says how much it still
-//! wants. Nobody holds anything while waiting.
+//! Cooperative scheduling of work that grows with its data. Code awaits [`ahead`] before it does more work. [`poll`]
+//! grants an allowance: work within it continues at once; beyond it the future yields, and [`Polled::Asks`] says how
+//! much it still wants. Code must hold no lock while it waits.
 //!
 //! Outside of [`poll`], for instance in a crate's own tests, [`ahead`] never waits.
 
@@ -10,14 +10,14 @@ use std::task::{Context, Poll};
 
 /// The work that needs no new turn, in bytes parsed, hashed or sealed: about a millisecond.
 pub const PIECE: u64 = 128 * 1024;
-/// What reading, opening and looking at a record costs besides its bytes.
+/// The cost of reading, opening and checking a record besides its bytes.
 pub const RECORD: u64 = 512;
 
 #[derive(Clone, Copy)]
 struct Pace {
-    /// What may still be done; `None` while nobody counts.
+    /// The allowance that is left; `None` outside of [`poll`].
     left: Option<u64>,
-    /// What was asked for.
+    /// The requested work.
     asked: Option<u64>,
 }
 
@@ -25,18 +25,18 @@ thread_local! {
     static PACE: Cell<Pace> = const { Cell::new(Pace { left: None, asked: None }) };
 }
 
-/// What became of a [`poll`].
+/// The result of a [`poll`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Polled<T> {
-    /// It is done.
+    /// The future is ready.
     Done(T),
     /// It waits for something else.
     Waits,
-    /// It waits for a turn to do so much more.
+    /// It waits for a turn to do this much work.
     Asks(u64),
 }
 
-/// Lets a future go on, in which so much may be done.
+/// Polls a future and allows it this much work.
 pub fn poll<F: Future + ?Sized>(future: Pin<&mut F>, context: &mut Context<'_>, allowance: u64) -> Polled<F::Output> {
     let _outer = RestorePace(PACE.replace(Pace { left: Some(allowance), asked: None }));
     match future.poll(context) {
@@ -45,7 +45,7 @@ pub fn poll<F: Future + ?Sized>(future: Pin<&mut F>, context: &mut Context<'_>, 
     }
 }
 
-/// Puts back what was there before, even if what was polled panics.
+/// Restores the outer state, even if the polled future panics.
 struct RestorePace(Pace);
 
 impl Drop for RestorePace {
@@ -54,12 +54,12 @@ impl Drop for RestorePace {
     }
 }
 
-/// Await this before doing work worth `cost` bytes.
+/// Waits for a turn to do work worth `cost` bytes. Await it before that work.
 pub fn ahead(cost: u64) -> Ahead {
     Ahead { cost, has_asked: false }
 }
 
-/// The same for data of this length.
+/// Waits for a turn to work on data of this length.
 pub fn ahead_of(length: usize) -> Ahead {
     ahead(length as u64)
 }
@@ -82,7 +82,7 @@ impl Future for Ahead {
             pace.asked = Some(self.cost.max(pace.asked.unwrap_or(0)));
             PACE.set(pace);
             self.has_asked = true;
-            // Whatever lies between may ask only those that were woken.
+            // Combinators in between poll only futures that were woken.
             context.waker().wake_by_ref();
             return Poll::Pending;
         }

@@ -1,4 +1,4 @@
-//! Who owns what.
+//! The identity of a tenant.
 
 use unicode_normalization::is_nfc;
 
@@ -8,7 +8,7 @@ use crate::{Error, Issue, Result};
 /// The most UTF-8 bytes of a tenant's ids.
 pub const MAX_TENANT_ID_BYTES: usize = 256;
 
-/// The identity of a tenant. Its ids are compared byte by byte: nothing is trimmed, folded or normalised, ever.
+/// A tenant. Its ids are compared byte by byte: they are never trimmed, folded or normalised.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tenant {
     resource_id: Box<str>,
@@ -16,7 +16,7 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// A tenant with these ids.
+    /// Returns a tenant with these ids.
     ///
     /// # Errors
     /// `Spec` if an id is not 1 to 256 bytes of NFC without control characters (U+0000–001F, U+007F). It is refused,
@@ -34,23 +34,23 @@ impl Tenant {
         Ok(Self { resource_id: resource_id.into_boxed_str(), version: version.into_boxed_str() })
     }
 
-    /// Who: the owner of every record.
+    /// Returns the resource id: the owner of every record.
     pub fn resource_id(&self) -> &str {
         &self.resource_id
     }
 
-    /// The version of the tenant's configuration: shown in dumps, never part of a storage key.
+    /// Returns the version of the tenant's configuration: shown in dumps, never part of a storage key.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// The bytes that identify the tenant, from which its keys are derived.
+    /// Returns the bytes that identify the tenant, from which its keys are derived.
     pub fn id_bytes(&self) -> &[u8] {
         self.resource_id.as_bytes()
     }
 }
 
-/// Whether a tenant's resource id or version may be this text.
+/// Returns whether a text may be a tenant's resource id or version.
 pub fn is_tenant_id(text: &str) -> bool {
     (1..=MAX_TENANT_ID_BYTES).contains(&text.len())
         && !text.bytes().any(|byte| byte < 0x20 || byte == 0x7f)

@@ -43,16 +43,16 @@ fn reference(number: u64, tenants: u64) -> Commit {
 /// Does something for a while, so many at a time.
 fn rate<T>(first: u64, in_flight: usize, start: impl Fn(u64) -> T, wait: impl Fn(T)) -> (u64, f64) {
     let begin = Instant::now();
-    let mut under_way = VecDeque::new();
+    let mut commits = VecDeque::new();
     let mut number = first;
     while begin.elapsed() < TIME {
-        while under_way.len() < in_flight {
-            under_way.push_back(start(number));
+        while commits.len() < in_flight {
+            commits.push_back(start(number));
             number += 1;
         }
-        wait(under_way.pop_front().unwrap());
+        wait(commits.pop_front().unwrap());
     }
-    under_way.into_iter().for_each(wait);
+    commits.into_iter().for_each(wait);
     (number, (number - first) as f64 / begin.elapsed().as_secs_f64())
 }
 

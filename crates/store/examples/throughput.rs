@@ -49,16 +49,16 @@ fn rate(engine: &dyn Engine, first: u64, in_flight: usize, bytes: usize) -> (u64
     let value = noise(1, bytes);
     let until = Instant::now() + Duration::from_secs(SECONDS);
     let start = Instant::now();
-    let mut under_way = VecDeque::new();
+    let mut commits = VecDeque::new();
     let mut number = first;
     while Instant::now() < until {
-        while under_way.len() < in_flight {
-            under_way.push_back(engine.commit(reference(number, value.clone())));
+        while commits.len() < in_flight {
+            commits.push_back(engine.commit(reference(number, value.clone())));
             number += 1;
         }
-        block_on(under_way.pop_front().unwrap()).unwrap();
+        block_on(commits.pop_front().unwrap()).unwrap();
     }
-    for future in under_way {
+    for future in commits {
         block_on(future).unwrap();
     }
     (number, (number - first) as f64 / start.elapsed().as_secs_f64())

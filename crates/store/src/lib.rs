@@ -1,5 +1,5 @@
-//! Where bytes live: the [`Engine`] trait and its implementations. This crate knows keys and opaque bytes; it has
-//! never heard of tenants beyond a 32-byte [`Tag`].
+//! Storage: the [`Engine`] trait and its implementations. This crate knows keys and opaque bytes, and of tenants only a
+//! 32-byte [`Tag`].
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -19,11 +19,11 @@ pub use engine::{
 };
 pub use vault::{Created, STORE_SLOT, Slot, Vault};
 
-/// A place where tenants' state is kept: the records, and the small secrets that seal them.
+/// An open store: its records, and its small secrets.
 #[derive(Clone)]
 pub struct Opened {
     /// Records, by tag.
     pub engine: std::sync::Arc<dyn Engine>,
-    /// Key headers, which can be destroyed for good.
+    /// Headers with keys, which can be destroyed for good.
     pub vault: std::sync::Arc<dyn Vault>,
 }

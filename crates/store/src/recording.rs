@@ -1,5 +1,5 @@
-//! An engine that notes down which calls it gets. Tests use it to show that what is absent, expired, deleted or
-//! somebody else's causes exactly the same work.
+//! An engine that records its calls. Tests use it to show that absent, expired, deleted and foreign records cause
+//! exactly the same work.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::engine::{
 };
 use crate::layer::Layer;
 
-/// What was called.
+/// A method of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// [`Engine::commit`]
@@ -36,7 +36,7 @@ pub enum Verb {
     Close,
 }
 
-/// One step of a call.
+/// A step of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// A put into this kind.
@@ -47,25 +47,25 @@ pub enum Step {
     Delete(u8),
     /// A check.
     Check(u8),
-    /// A wake.
+    /// A wake-up.
     Wake(u8),
-    /// A look-up; whether a version was known.
+    /// A look-up; whether a version was passed.
     Look(u8, bool),
     /// A range; whether in reverse, and its limit.
     Range(u8, bool, usize),
 }
 
-/// One call: its verb and, in order, its steps by kind. Neither whose rows nor which: two calls on different places of
+/// A call: its method and its steps by kind, in order. It does not contain tags or keys: calls on different places of
 /// the same kinds are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Call {
-    /// What was called.
+    /// The method.
     pub verb: Verb,
-    /// On what kinds, one per place.
+    /// The kinds, one per place.
     pub steps: Vec<Step>,
 }
 
-/// Hands every call on to another engine and notes it down.
+/// Passes every call on to another engine and records it.
 pub struct Recording {
     engine: Arc<dyn Engine>,
     calls: Mutex<Vec<Call>>,
@@ -77,7 +77,7 @@ impl Recording {
         Self { engine, calls: Mutex::default() }
     }
 
-    /// The calls since the last `take`, in the order they were made.
+    /// Returns the calls since the last `take`, in order.
     pub fn take(&self) -> Vec<Call> {
         std::mem::take(&mut *self.calls.lock())
     }

@@ -1,6 +1,6 @@
-//! How much of a read still fits.
+//! The bytes of a read that are left.
 
-/// See the module's text.
+/// See the module.
 pub(crate) struct Room(Option<u64>);
 
 impl Room {
@@ -8,7 +8,7 @@ impl Room {
         Self(Some(most))
     }
 
-    /// Whether a value of so many bytes still fits; then it is taken off. After the first that does not, none does.
+    /// Takes this many bytes if they are left. After the first value that does not fit, none does.
     pub(crate) fn takes(&mut self, bytes: u64) -> bool {
         self.0 = self.0.and_then(|left| left.checked_sub(bytes));
         self.0.is_some()

@@ -1,5 +1,5 @@
-//! What a commit would do: its conditions checked in order, its effect worked out, nothing written. Every engine of this
-//! crate that applies commits itself stages them here, so that none can differ from another in what a commit means.
+//! Stages a commit: checks its conditions in order and computes its effect, without writing. Every engine of this crate
+//! uses it, so that a commit means the same in each.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use bytes::Bytes;
 
 use crate::engine::{Commit, CommitError, Count, EngineLimits, Limits, Millis, Op, Place, Usage, Version, When};
 
-/// The sizes the engines of this crate hold to. A value may be a sealed one of 64 MiB: what sealing adds is allowed for.
+/// The size limits of this crate's engines. A value may be a sealed one of 64 MiB, with what sealing adds.
 pub(crate) const LIMITS: EngineLimits = EngineLimits { value_bytes: 64 * 1024 * 1024 + 64 * 1024, ops: 1_280 };
 
-/// A row as an engine keeps it. `V` is its value or where that lies.
+/// A row in an engine. `V` is its value or where that is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry<V> {
     pub(crate) version: u64,
@@ -20,13 +20,13 @@ pub(crate) struct Entry<V> {
 }
 
 impl<V> Entry<V> {
-    /// Whether the row is there at that time.
+    /// Returns whether the row exists at that time.
     pub(crate) fn is_live(&self, now: Millis) -> bool {
         self.expires_at.is_none_or(|at| now < at)
     }
 }
 
-/// What becomes of one row.
+/// The change of one row.
 #[derive(Debug)]
 pub(crate) struct Change<V> {
     pub(crate) place: Place,
@@ -36,25 +36,25 @@ pub(crate) struct Change<V> {
     pub(crate) after: Option<Entry<V>>,
 }
 
-/// What a commit does if it is applied.
+/// The effect of a commit.
 #[derive(Debug)]
 pub(crate) struct Staged<V> {
-    /// One per row touched; those that change nothing are left out.
+    /// One per touched row; rows that stay the same are left out.
     pub(crate) changes: Vec<Change<V>>,
-    /// What the tag holds afterwards, if that is something else than before.
+    /// The new usage of the tag, if it changes.
     pub(crate) usage: Option<Usage>,
 }
 
-/// Why a commit is not applied.
+/// The reason why a commit is not applied.
 #[derive(Debug)]
 pub(crate) enum Refusal<E> {
-    /// The commit itself is at fault.
+    /// The commit itself is invalid.
     Commit(CommitError),
     /// A row could not be read.
     Read(E),
 }
 
-/// The check that needs no look at the rows.
+/// Checks the sizes of a commit, which needs no rows.
 pub(crate) fn check_sizes(commit: &Commit) -> Result<(), CommitError> {
     let too_large = |op: &Op| matches!(op, Op::Put { value, .. } if value.len() > LIMITS.value_bytes);
     if commit.ops.len() > LIMITS.ops || commit.ops.iter().any(too_large) {
@@ -63,8 +63,8 @@ pub(crate) fn check_sizes(commit: &Commit) -> Result<(), CommitError> {
     Ok(())
 }
 
-/// Works a commit out against the rows that `look` finds. `keep` turns the value of operation number `n` into what the
-/// engine keeps; it is called once per put, before it is known whether the commit goes through.
+/// Stages a commit on the rows that `look` finds. `keep` converts the value of operation number `n` to the engine's
+/// form; it is called once per put, before the outcome is known.
 pub(crate) fn stage<V: Clone, E>(
     commit: &Commit,
     version: u64,
@@ -116,12 +116,12 @@ pub(crate) fn stage<V: Clone, E>(
     Ok(Staged { changes, usage })
 }
 
-/// When rows that a commit leaves behind expire, and their kinds.
+/// Returns the expiries of the rows that a commit writes, with their kinds.
 pub(crate) fn expiries<V>(changes: &[Change<V>]) -> impl Iterator<Item = (Millis, u8)> + '_ {
     changes.iter().filter_map(|change| Some((change.after.as_ref()?.expires_at?, change.place.kind)))
 }
 
-/// The wakes of a commit.
+/// Returns the wake-ups of a commit.
 pub(crate) fn wakes(commit: &Commit) -> impl Iterator<Item = (Millis, u8)> + '_ {
     commit.ops.iter().filter_map(|op| match op {
         Op::Wake { kind, at } => Some((*at, *kind)),
@@ -129,7 +129,7 @@ pub(crate) fn wakes(commit: &Commit) -> impl Iterator<Item = (Millis, u8)> + '_ 
     })
 }
 
-/// The version a commit answers with: its own, or the last one given out if it changed nothing.
+/// Returns the version of a commit: its own, or the last assigned one if it changed nothing.
 pub(crate) fn answer<V>(staged: &Staged<V>, version: u64) -> Version {
     Version(if staged.changes.is_empty() { version.saturating_sub(1) } else { version })
 }
@@ -147,7 +147,7 @@ fn later(one: Option<Millis>, other: Option<Millis>) -> Option<Millis> {
     one.zip(other).map(|(one, other)| one.max(other))
 }
 
-/// Above so many rows a commit finds those it has touched by a map.
+/// The number of rows above which a commit finds its touched rows by a map.
 const FEW: usize = 16;
 
 struct Touched<V, L> {
@@ -157,7 +157,7 @@ struct Touched<V, L> {
 }
 
 impl<V: Clone, E, L: FnMut(&Place) -> Result<Option<Entry<V>>, E>> Touched<V, L> {
-    /// The row as the steps before have left it.
+    /// Returns the row as the previous steps left it.
     fn at(&mut self, place: &Place) -> Result<&mut Change<V>, E> {
         let known = if self.index.is_empty() {
             self.changes.iter().position(|change| change.place == *place)
@@ -212,7 +212,7 @@ fn usage_after<V>(before: &Usage, changes: &[Change<V>], limits: &Limits) -> Res
     Ok(Some(after))
 }
 
-/// Refuses what adds to a quantity and goes beyond its limit.
+/// Refuses an increase beyond a limit.
 fn refuse_beyond(kind: Option<u8>, limit: u64, used: u64, after: u64) -> Result<(), CommitError> {
     if after > used && after > limit {
         Err(CommitError::Quota { kind, limit, used, more: after - used })

@@ -1,11 +1,11 @@
-//! Small values that can be destroyed for good. An engine may keep removed bytes for a while; a vault does not: what
-//! it has wiped is gone from the medium it writes to once the call returns. Key headers live here.
+//! A vault: small values that can be destroyed for good. An engine may keep removed bytes for a while; a vault has
+//! wiped them from its medium when the call returns. It stores headers with keys.
 
 use crate::engine::{EngineFuture, ReadError};
 
-/// The slot of a store's own secrets, on which everything else in it hangs.
+/// The slot of the store's own secrets, which everything else depends on.
 pub const STORE_SLOT: [u8; 32] = [0; 32];
-/// The first byte of that slot once the store is kept elsewhere. A shared engine lets nobody connect to such a one.
+/// The first byte of that slot after the store has moved. A shared engine refuses connections to it.
 pub const MOVED: u8 = 0xFF;
 /// The most bytes of one slot's value.
 pub const SLOT_VALUE_BYTES: usize = 160;
@@ -13,54 +13,52 @@ pub const SLOT_VALUE_BYTES: usize = 160;
 /// The value of one slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// Counts the values of this name: the first is 0, each replacement one more.
+    /// Counts the values of this name from 0; each replacement adds one.
     pub generation: u64,
     /// Up to [`SLOT_VALUE_BYTES`] opaque bytes.
     pub value: Vec<u8>,
 }
 
-/// What [`Vault::create`] did.
+/// The result of [`Vault::create`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// The value is there now, synced.
+    /// The value was written and synced.
     New,
-    /// Another value was there already, and is.
+    /// Another value exists, and stays.
     Existing(Slot),
 }
 
-/// A durable map from 32-byte names to small values. Every change is synced when its future resolves, and after a crash
-/// either the old or the new value is there.
+/// A durable map from 32-byte names to small values. Every change is synced when its future resolves. After a crash it
+/// has either the old or the new value.
 pub trait Vault: Send + Sync + 'static {
     /// Reads a slot.
     fn get(&self, name: [u8; 32]) -> EngineFuture<'_, Result<Option<Slot>, ReadError>>;
-    /// Writes a slot if there is none of that name.
+    /// Writes a slot if none has that name.
     fn create(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<Created, ReadError>>;
-    /// Replaces a slot that has this generation; `false` if it has another or is not there. The old value is wiped.
+    /// Replaces a slot that has this generation, and wipes the old value; `false` if it has another or is absent.
     fn replace(&self, name: [u8; 32], generation: u64, value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>>;
-    /// Destroys a slot that has this value; `false` if it has another or is not there.
+    /// Destroys a slot that has this value; `false` if it has another or is absent.
     fn wipe(&self, name: [u8; 32], value: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>>;
-    /// The names after `after` in byte order, at most `limit`.
+    /// Returns the names after `after` in byte order, at most `limit`.
     fn names(&self, after: Option<[u8; 32]>, limit: usize) -> EngineFuture<'_, Result<Vec<[u8; 32]>, ReadError>>;
-    /// Keeps everybody else out of the store until [`STORE_SLOT`] is replaced or the store is closed: whoever has it open
-    /// already, and whoever comes. `false`: somebody does not leave, or keeps others out himself. There must be a slot of
-    /// that name. Where a store is open in one place at a time there is nothing to do.
+    /// Claims exclusive use of the store until [`STORE_SLOT`] is replaced or the store is closed. `false`: another
+    /// process has it open, or has claimed it. There must be a slot of that name. A store that only one process can
+    /// open needs nothing.
     fn claim(&self) -> EngineFuture<'_, Result<bool, ReadError>> {
         Box::pin(std::future::ready(Ok(true)))
     }
-    /// What may still hold a value that was wiped, beyond this store's reach: for an operator to read.
+    /// Returns where copies of wiped values may remain that this store cannot reach, for an operator.
     fn residues(&self) -> &'static [&'static str];
-    /// The secret that is kept beside the data when the host brings none, if this store has one.
+    /// Returns the secret beside the data that is used when the host brings none, if this store has one.
     fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>>;
-    /// Keeps such a secret. Only where `local_secret` is `None` and the vault has no slots: `false` otherwise. It is
-    /// durable, with the directory it lies in, when this resolves.
+    /// Stores such a secret, durably. `false` if `local_secret` is not `None` or the vault has slots.
     fn create_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>>;
-    /// Keeps a secret beside the local one, which it is to follow; it takes the place of another that was kept so.
-    /// `false` if there is no local one. It is durable when this resolves.
+    /// Stores a secret beside the local one, durably, as its successor; it replaces an earlier one. `false` if there is
+    /// no local one.
     fn create_next_local_secret(&self, secret: Vec<u8>) -> EngineFuture<'_, Result<bool, ReadError>>;
-    /// The secret that is to follow the local one, if one was kept.
+    /// Returns the successor of the local secret, if there is one.
     fn next_local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>>;
-    /// Ends the wait of the next secret: `true` puts it into the local one's place, `false` gives it up. The bytes of the
-    /// one that goes are destroyed first: where that is cut off, it is there and damaged, and the other one whole. Does
-    /// nothing without a next one.
+    /// Ends the wait of the successor: `true` makes it the local secret, `false` discards it. The bytes of the other
+    /// one are destroyed first: a crash leaves that one damaged and this one intact. Does nothing without a successor.
     fn settle_local_secret(&self, promote: bool) -> EngineFuture<'_, Result<(), ReadError>>;
 }

@@ -64,10 +64,10 @@ pub(crate) fn pooled() -> Error {
     )
 }
 
-/// The number of times that a change is tried while others change the same item.
+/// The attempts of a change that conflicts.
 pub const ATTEMPTS: usize = 16;
 
-/// The error once a change was tried too often, because others keep changing the same item.
+/// The error of a change that has conflicted too often.
 pub fn contended() -> Error {
     Error::StoreUnavailable("Others keep changing the same item. Try again.".to_owned())
 }
@@ -83,12 +83,12 @@ pub(crate) fn closed() -> Error {
     Error::Closed("This runtime or its store is closed. Open it again.".to_owned())
 }
 
-/// The store was written by a newer version.
+/// The error for a store that a newer version wrote.
 pub(crate) fn newer_version() -> Error {
     Error::invalid("This store was written by a newer version of bailiwick. Update bailiwick.")
 }
 
-/// The store was moved to another place.
+/// The error for a store that was moved to another place.
 pub(crate) fn moved() -> Error {
     Error::invalid(
         "This store was moved, and nothing may be written here any more. Open it where it is now. If the move was cut off, run `bailiwick migrate` again with the same two places.",

@@ -1,4 +1,4 @@
-//! The boundary between tenants: to judge whether they are isolated, this crate is all there is to read.
+//! The boundary between tenants. To judge isolation, reading this crate is enough.
 //!
 //! A [`Scope`] is bound to one tenant. It is the only way to an engine, which no other crate can reach: every row it
 //! touches lies below the tenant's tag, is named by a hash under the tenant's secret and sealed under the tenant's key,

@@ -1,4 +1,4 @@
-//! JSON as bailiwick accepts it and writes it: strict on the way in, and byte for byte predictable on the way out.
+//! JSON: strict when read, and predictable to the byte when written.
 //!
 //! ```
 //! use bailiwick_model::json::{self, Limits};
@@ -43,12 +43,12 @@ pub enum Json {
 }
 
 impl Json {
-    /// The member of that key, if this is an object that has it. Takes time in the number of keys.
+    /// Returns the member of that key, if this is an object that has it. Takes time in the number of keys.
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.as_object()?.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
-    /// The members in their order, if this is an object.
+    /// Returns the members in their order, if this is an object.
     pub fn as_object(&self) -> Option<&[(String, Self)]> {
         match self {
             Self::Object(members) => Some(members),
@@ -56,7 +56,7 @@ impl Json {
         }
     }
 
-    /// The elements, if this is an array.
+    /// Returns the elements, if this is an array.
     pub fn as_array(&self) -> Option<&[Self]> {
         match self {
             Self::Array(elements) => Some(elements),
@@ -64,7 +64,7 @@ impl Json {
         }
     }
 
-    /// The text, if this is a string.
+    /// Returns the text, if this is a string.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
@@ -72,7 +72,7 @@ impl Json {
         }
     }
 
-    /// The number, if this is one.
+    /// Returns the number, if this is one.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -80,12 +80,12 @@ impl Json {
         }
     }
 
-    /// The number as [`whole`] reads it, if this is one.
+    /// Returns the number as [`whole`] reads it, if this is one.
     pub fn as_whole(&self) -> Option<u64> {
         self.as_f64().and_then(whole)
     }
 
-    /// The truth value, if this is one.
+    /// Returns the truth value, if this is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
@@ -93,7 +93,7 @@ impl Json {
         }
     }
 
-    /// About how many bytes its text has. Takes a small part of the time that writing it takes.
+    /// Estimates the bytes of its text, in a small part of the time that writing it takes.
     pub fn weight(&self) -> u64 {
         match self {
             Self::Null | Self::Bool(_) | Self::Number(_) => 8,
@@ -105,7 +105,7 @@ impl Json {
         }
     }
 
-    /// Puts the keys of all objects into the order of RFC 8785, so that it is written in that form.
+    /// Sorts the keys of all objects in the order of RFC 8785, so that it is written in that form.
     pub fn sort_keys(&mut self) {
         match self {
             Self::Array(elements) => elements.iter_mut().for_each(Self::sort_keys),
@@ -117,7 +117,7 @@ impl Json {
         }
     }
 
-    /// The name of the type: `null`, `boolean`, `number`, `string`, `array` or `object`.
+    /// Returns the name of the type: `null`, `boolean`, `number`, `string`, `array` or `object`.
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -130,10 +130,10 @@ impl Json {
     }
 }
 
-/// The largest whole number that JavaScript counts with exactly: 2^53 - 1.
+/// The largest integer that JavaScript represents exactly: 2^53 - 1.
 pub const SAFE_INTEGER: u64 = (1 << 53) - 1;
 
-/// Returns a number as a whole one from 0 to [`SAFE_INTEGER`]. `None` if it is anything else.
+/// Returns a number as an integer from 0 to [`SAFE_INTEGER`]. `None` for any other number.
 ///
 /// ```
 /// use bailiwick_model::json::whole;
@@ -145,7 +145,7 @@ pub fn whole(number: f64) -> Option<u64> {
     (number.fract() == 0.0 && (0.0..=SAFE_INTEGER as f64).contains(&number)).then_some(number as u64)
 }
 
-/// An object of these members, in this order. The keys must differ.
+/// Returns an object of these members, in this order. The keys must differ.
 impl<const N: usize> From<[(&str, Json); N]> for Json {
     fn from(members: [(&str, Self); N]) -> Self {
         Self::Object(members.map(|(key, value)| (key.to_owned(), value)).into())
@@ -158,10 +158,10 @@ impl From<&str> for Json {
     }
 }
 
-/// The canonical form (RFC 8785) of JSON text: [`parse`], then [`canonical`].
+/// Returns the canonical form (RFC 8785) of JSON text: [`parse`], then [`canonical`].
 ///
 /// # Errors
-/// `InvalidInput`, as [`parse`] does.
+/// `InvalidInput`, as [`parse`].
 pub fn canonicalize(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>> {
     parse(bytes, limits).map(|value| canonical(&value))
 }

@@ -1,5 +1,5 @@
-//! Strict parsing. The grammar, the escapes and the rounding of numbers are serde_json's; what JavaScript would let
-//! pass (duplicate keys, `__proto__`, infinity, lone surrogates) is refused here.
+//! Strict parsing. serde_json parses the grammar, the escapes and the numbers; this module refuses what JavaScript
+//! would accept: duplicate keys, `__proto__`, infinity, lone surrogates.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -10,17 +10,16 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use super::Json;
 use crate::{Error, Result};
 
-/// The deepest nesting that [`Limits::depth`] can allow. It keeps everything that walks a value by recursion (parsing,
-/// writing, dropping) within a few tens of kilobytes of stack.
+/// The deepest nesting that [`Limits::depth`] can allow. Code that walks a value by recursion (parsing, writing,
+/// dropping) then needs a few tens of kilobytes of stack.
 pub const MAX_DEPTH: usize = 120;
 
-/// What a JSON text may cost.
+/// The limits of a JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most bytes of text. Default: 64 MiB, the largest value there is.
+    /// The most bytes of text. Default: 64 MiB, the largest value.
     pub bytes: usize,
-    /// The deepest nesting of arrays and objects; `[[]]` has depth 2. Default: 100. Larger ones than [`MAX_DEPTH`] act
-    /// like it.
+    /// The deepest nesting of arrays and objects; `[[]]` has depth 2. Default: 100. At most [`MAX_DEPTH`].
     pub depth: usize,
     /// The most elements of arrays and members of objects, all together. Default: 4,000,000, which bounds the memory
     /// that a small text can take when parsed.
@@ -49,7 +48,7 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Json> {
     Ok(value)
 }
 
-/// The text of these bytes, if it is one and not too long.
+/// Returns the bytes as text, if they are UTF-8 and not too long.
 pub(super) fn textual<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str> {
     if bytes.len() > limits.bytes {
         return Err(Error::InvalidInput(format!(
@@ -66,7 +65,7 @@ pub(super) fn textual<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str> {
     })
 }
 
-/// serde_json's messages repeat nothing of the text as long as every type is accepted, and it is here.
+/// Messages of serde_json repeat nothing of the text if every type is accepted, as here.
 pub(super) fn describe(text: &str, error: &serde_json::Error) -> Error {
     let message = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
@@ -78,9 +77,9 @@ pub(super) fn describe(text: &str, error: &serde_json::Error) -> Error {
 
 #[derive(Clone, Copy)]
 pub(super) struct ValueSeed<'a> {
-    /// How many more levels may be entered.
+    /// The levels that may still be entered.
     pub(super) depth: usize,
-    /// How many more elements and members may come, in the whole text.
+    /// The elements and members that may still come in the whole text.
     pub(super) remaining: &'a Cell<usize>,
 }
 
@@ -126,7 +125,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         Ok(Json::Bool(value))
     }
 
-    // `as` rounds to nearest, ties to even: what parsing the digits as a double gives.
+    // `as` rounds to nearest, ties to even, like parsing the digits as a double.
     fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
         Ok(Json::Number(value as f64))
     }
@@ -174,7 +173,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
     }
 }
 
-/// Comparing all pairs is faster than hashing while there are few, and hostile when there are many.
+/// Comparing all pairs is faster than hashing while there are few, and open to attack when there are many.
 fn has_duplicate(members: &[(String, Json)]) -> bool {
     const FEW: usize = 24;
     if members.len() <= FEW {

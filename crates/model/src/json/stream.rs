@@ -1,5 +1,5 @@
-//! Canonical JSON without a value in memory: a large text is checked and written anew as it is read. What parses it would
-//! take many times the text's memory.
+//! Canonical JSON without a tree: a large text is checked and rewritten as it is read. Its tree would take many times
+//! its memory.
 
 use std::fmt;
 
@@ -10,24 +10,26 @@ use super::parse::{Limits, describe, textual};
 use super::write::{Writer, by_utf16};
 use crate::Result;
 
-/// How many elements of a value are kept to be looked at; of others no more than their types are. As many as a glimpse takes.
+/// The elements that are kept of an array, as many as a glimpse uses. Of further ones only the types are kept.
 pub(crate) const SAMPLE: usize = 1000;
-/// So many times the text's length is moved at most to put keys in order. Objects in objects, each out of order, take more.
+/// The most bytes that are moved to sort keys, as a multiple of the text's length. Nested objects that are all out of
+/// order exceed it.
 const MOVES: usize = 8;
 
-/// What [`canonical_of`] makes of a text.
+/// The result of [`canonical_of`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Canonical {
     /// The canonical form.
     pub text: Vec<u8>,
-    /// The value with no more in it than a glimpse looks at: see [`crate::glimpse::Content::Sample`].
+    /// The parts of the value that a glimpse uses: see [`crate::glimpse::Content::Sample`].
     pub sample: Json,
 }
 
-/// As [`super::parse`] and [`super::canonical`], in a small part of the memory. `None`: this text takes too long that way.
+/// As [`super::parse`] and [`super::canonical`], in a small part of the memory. `None`: this text would take too long
+/// that way.
 ///
 /// # Errors
-/// `InvalidInput`, as [`super::parse`] does.
+/// `InvalidInput`, as [`super::parse`].
 pub fn canonical_of(bytes: &[u8], limits: &Limits) -> Result<Option<Canonical>> {
     let text = textual(bytes, limits)?;
     let mut state = State {
@@ -51,18 +53,18 @@ pub fn canonical_of(bytes: &[u8], limits: &Limits) -> Result<Option<Canonical>> 
 
 struct State {
     writer: Writer,
-    /// The keys of the objects that are open, one behind the other.
+    /// The keys of the open objects, one behind the other.
     keys: String,
-    /// The members of the objects that are open.
+    /// The members of the open objects.
     members: Vec<Member>,
     scratch: String,
-    /// How many more elements and members may come.
+    /// The elements and members that may still come.
     remaining: usize,
-    /// How many more bytes may be moved.
+    /// The bytes that may still be moved.
     moves: usize,
 }
 
-/// A member of an open object: where its key is among the keys, and where both are written.
+/// A member of an open object: the range of its key among the keys, and of both in the output.
 #[derive(Clone, Copy)]
 struct Member {
     key: (usize, usize),
@@ -72,7 +74,7 @@ struct Member {
 /// How much of a value is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Keep {
-    /// What a glimpse of it looks at.
+    /// The parts that a glimpse uses.
     Sample,
     Whole,
     /// Its type.
@@ -81,7 +83,7 @@ enum Keep {
 
 struct Seed<'a> {
     state: &'a mut State,
-    /// How many more levels may be entered.
+    /// The levels that may still be entered.
     depth: usize,
     keep: Keep,
 }
@@ -99,7 +101,7 @@ impl State {
         Ok(())
     }
 
-    /// Puts the members from `first` on, which are written from `begin` on, into the order of their keys.
+    /// Sorts the members from `first` on, which are written from `begin` on, by their keys.
     fn sort<E: serde::de::Error>(&mut self, first: usize, begin: usize) -> Result<(), E> {
         let keys = &self.keys;
         let key = |member: &Member| keys.get(member.key.0..member.key.1).unwrap_or_default();

@@ -4,7 +4,7 @@ use serde::ser::Error;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// JSON text that is passed on as it is: it is not parsed into a tree, which may take many times its memory.
+/// JSON text that is passed on without parsing it into a tree, which may take many times its memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(String);
 
@@ -32,7 +32,7 @@ impl Serialize for Text {
 /// Serialises JSON text as the value that it is: for `#[serde(serialize_with = "json::raw")]`.
 ///
 /// # Errors
-/// That of the serialiser if this is no JSON text.
+/// The error of the serialiser if this is not JSON text.
 pub fn raw<S: Serializer>(text: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     let raw: &RawValue = serde_json::from_slice(text).map_err(S::Error::custom)?;
     raw.serialize(serializer)

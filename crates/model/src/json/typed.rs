@@ -1,4 +1,4 @@
-//! Types in place of trees: read behind the rules of [`parse`], written as [`write()`](super::write()) writes.
+//! Typed JSON, read by the rules of [`parse`] and written as by [`write()`](super::write()).
 //!
 //! ```
 //! use bailiwick_model::json::{self, Json, Limits};
@@ -33,7 +33,7 @@ use crate::{Error, Result};
 /// Reads a value of this type from one JSON text.
 ///
 /// # Errors
-/// `InvalidInput`: as [`parse`] does, and for a value of another form. It repeats nothing of the text.
+/// `InvalidInput`, as [`parse`], and for a value of another form. It repeats nothing of the text.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8], limits: &Limits) -> Result<T> {
     from_value(parse(bytes, limits)?)
 }
@@ -46,15 +46,15 @@ pub fn from_value<T: DeserializeOwned>(value: Json) -> Result<T> {
     T::deserialize(value).map_err(|_: Mismatch| Error::invalid("The JSON text has another form than it must have."))
 }
 
-/// The JSON text of a value: numbers, escapes and the order of keys as in [`write()`](super::write()). Empty for what has no
-/// JSON, such as a map whose keys are no texts.
+/// Returns the JSON text of a value: numbers, escapes and the order of keys as in [`write()`](super::write()). Empty
+/// for values without JSON, such as a map whose keys are not strings.
 pub fn to_text<T: Serialize + ?Sized>(value: &T) -> String {
     let mut text = Vec::with_capacity(128);
     append(&mut text, value);
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// Appends the text of a value, as [`to_text`] gives it.
+/// Appends the text of a value, as [`to_text`].
 pub fn append<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
     let before = text.len();
     let mut serializer = serde_json::Serializer::with_formatter(&mut *text, AsJavaScript);
@@ -63,7 +63,7 @@ pub fn append<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
     }
 }
 
-/// Numbers as `JSON.stringify` prints them. The rest of what serde_json prints is the same.
+/// Writes numbers as `JSON.stringify`. Everything else is printed by serde_json.
 struct AsJavaScript;
 
 impl Formatter for AsJavaScript {
@@ -93,7 +93,7 @@ impl Serialize for Json {
     }
 }
 
-/// As strict as [`parse`], without limits of its own but for [`MAX_DEPTH`].
+/// Reads values as strictly as [`parse`], with [`MAX_DEPTH`] as the only limit.
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         ValueSeed { depth: MAX_DEPTH, remaining: &Cell::new(usize::MAX) }.deserialize(deserializer)
@@ -142,7 +142,7 @@ impl<'de> Deserializer<'de> for Json {
         visitor.visit_newtype_struct(self)
     }
 
-    /// A variant without content is its name, another one an object with its name as the only key.
+    /// Reads a variant: without content it is its name, otherwise an object with its name as the only key.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         name: &'static str,

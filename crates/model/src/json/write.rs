@@ -1,25 +1,25 @@
-//! Writing: what `JSON.stringify` prints, with keys in their own order or in that of RFC 8785.
+//! Writes JSON as `JSON.stringify` does, with keys in their own order or in that of RFC 8785.
 
 use std::cmp::Ordering;
 
 use super::Json;
 
-/// The text that JavaScript's `JSON.stringify` prints for this value, keys in their order. (A JavaScript object moves
-/// keys like `"7"` to its front; a [`Json`] does not.) A number that is not finite prints as `null`, as it does there.
+/// Returns the text that JavaScript's `JSON.stringify` prints for this value, keys in their order. (A JavaScript object
+/// moves keys like `"7"` to its front; a [`Json`] does not.) A number that is not finite prints as `null`.
 pub fn write(value: &Json) -> String {
     let mut writer = Writer { out: String::new(), keys: Keys::AsTheyAre, most: usize::MAX };
     writer.value(value);
     writer.out
 }
 
-/// The canonical form of RFC 8785 in UTF-8: as [`write()`], with keys sorted by their UTF-16 code units.
+/// Returns the canonical form of RFC 8785 in UTF-8: as [`write()`], with keys sorted by their UTF-16 code units.
 pub fn canonical(value: &Json) -> Vec<u8> {
     let mut writer = Writer { out: String::new(), keys: Keys::Sorted, most: usize::MAX };
     writer.value(value);
     writer.out.into_bytes()
 }
 
-/// As [`write`], or `None` if that has more bytes. The time taken is bounded by `most` and the longest single string.
+/// As [`write`], but `None` for more than `most` bytes. The time is bounded by `most` and the longest single string.
 pub(crate) fn write_at_most(value: &Json, most: usize) -> Option<String> {
     let mut writer = Writer { out: String::new(), keys: Keys::AsTheyAre, most };
     writer.value(value);
@@ -35,7 +35,7 @@ enum Keys {
 pub(super) struct Writer {
     pub(super) out: String,
     keys: Keys,
-    /// Writing stops somewhere behind so many bytes.
+    /// Writing stops soon after this many bytes.
     most: usize,
 }
 
@@ -149,7 +149,7 @@ impl Writer {
     }
 }
 
-/// How many bytes a character takes between the quotes of a written string.
+/// Returns the bytes that a character takes between the quotes of a written string.
 pub(crate) const fn escaped_length(character: char) -> usize {
     match character {
         '"' | '\\' | '\u{8}' | '\t' | '\n' | '\u{c}' | '\r' => 2,
@@ -162,8 +162,8 @@ const fn is_escaped(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// Compares as UTF-16 without encoding. UTF-8 sorts by code point, and UTF-16 differs from that in one way only: the
-/// characters from U+10000 on (first byte F0 to F4) come before those from U+E000 to U+FFFF (first byte EE or EF).
+/// Compares as UTF-16 without encoding. UTF-8 sorts by code point. UTF-16 differs in one way only: the characters from
+/// U+10000 on (first byte F0 to F4) come before those from U+E000 to U+FFFF (first byte EE or EF).
 pub(super) fn by_utf16(a: &str, b: &str) -> Ordering {
     fn weight(byte: u8) -> u8 {
         if byte == 0xee || byte == 0xef { byte | 0x10 } else { byte }

@@ -9,34 +9,35 @@ use super::tree::MAX_SIZE;
 use crate::Result;
 use crate::json::Json;
 
-/// The size and root of a ledger with the note that vouches for them.
+/// The size and root of a ledger, with the note that proves them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The signed note.
     pub note: String,
-    /// How many records there are. At most [`MAX_SIZE`].
+    /// The number of records, at most [`MAX_SIZE`].
     pub size: u64,
     /// The root of the tree of that size.
     pub root: Hash,
 }
 
-/// The first line of a tenant's checkpoints: the name of the store's key, `/`, and 16 hex digits for the tenant.
+/// Returns the first line of a tenant's checkpoints: the name of the store's key, `/`, and 16 hex digits for the
+/// tenant.
 pub fn origin(key_name: &str, tenant: &[u8; 8]) -> String {
     format!("{key_name}/{}", HEXLOWER.encode(tenant))
 }
 
 impl Checkpoint {
-    /// Signs a checkpoint. `tenant`: what stands for the tenant in its [`origin`].
+    /// Signs a checkpoint. `tenant` stands for the tenant in its [`origin`].
     ///
     /// # Errors
-    /// `InvalidInput` never, with a signer that exists.
+    /// `InvalidInput` for a note that cannot be signed, which this one can.
     pub fn sign(signer: &NoteSigner, tenant: &[u8; 8], size: u64, root: &Hash) -> Result<Self> {
         let text = format!("{}\n{}", origin(signer.name(), tenant), body(size, root));
         Ok(Self { note: signer.sign(&text)?, size, root: *root })
     }
 
-    /// The origin of this checkpoint, if the note is signed by this key, has an origin below its name, and says the same
-    /// size and root as the fields.
+    /// Returns the origin of this checkpoint if the note is signed by this key, has an origin below its name, and
+    /// agrees with the fields.
     pub fn verified_origin(&self, verifier: &NoteVerifier) -> Option<&str> {
         let text = verifier.open(&self.note)?;
         let (origin, rest) = text.split_once('\n')?;
@@ -46,12 +47,12 @@ impl Checkpoint {
         (is_origin && same).then_some(origin)
     }
 
-    /// Whether the checkpoint is right, as [`Checkpoint::verified_origin`] says, and of that origin if one is given.
+    /// Returns whether [`Checkpoint::verified_origin`] accepts the checkpoint, and its origin is the given one, if any.
     pub fn verify(&self, verifier: &NoteVerifier, expected_origin: Option<&str>) -> bool {
         self.verified_origin(verifier).is_some_and(|origin| expected_origin.is_none_or(|expected| expected == origin))
     }
 
-    /// `{ note, size, rootHash }`
+    /// Returns `{ note, size, rootHash }`.
     pub fn to_json(&self) -> Json {
         Json::Object(vec![
             ("note".to_owned(), Json::from(self.note.as_str())),
@@ -60,7 +61,7 @@ impl Checkpoint {
         ])
     }
 
-    /// The checkpoint of that JSON. Nothing is verified.
+    /// Reads a checkpoint, without verifying it.
     pub fn from_json(value: &Json) -> Option<Self> {
         Some(Self {
             note: value.get("note")?.as_str()?.to_owned(),
@@ -70,12 +71,12 @@ impl Checkpoint {
     }
 }
 
-/// The lines below the origin.
+/// Returns the lines below the origin.
 fn body(size: u64, root: &Hash) -> String {
     format!("{size}\n{}\n", BASE64.encode(root))
 }
 
-/// 32 bytes in strict base64.
+/// Decodes 32 bytes in strict base64.
 pub(super) fn read_hash(value: &Json) -> Option<Hash> {
     BASE64.decode(value.as_str()?.as_bytes()).ok()?.try_into().ok()
 }

@@ -1,9 +1,9 @@
-//! The approval ledger as mathematics: records, the Merkle tree over them, proofs, and signed notes. No storage, no
-//! tenancy, no randomness: who calls brings tiles, openings and keys.
+//! The approval ledger without I/O: records, the Merkle tree over them, proofs, and signed notes. The caller brings
+//! tiles, openings and keys.
 //!
-//! The tree is that of RFC 6962 and RFC 9162 over SHA-256. It is kept in [tiles](tile), so that appending, proving and
-//! finding the root read O(log n) small values. Every computation comes in two steps: ask which tiles it needs, fetch
-//! them, compute.
+//! The tree is that of RFC 6962 and RFC 9162 over SHA-256. It is stored in [tiles](tile), so that appends, proofs and
+//! roots read O(log n) small values. Every computation has two steps: it names the tiles that it needs, then computes
+//! with them.
 //!
 //! ```
 //! use bailiwick_model::ledger::{tile::TileSet, tree, verify};

@@ -14,18 +14,18 @@ use crate::{Error, Result};
 
 /// The algorithm identifier of Ed25519.
 const ED25519: u8 = 1;
-/// Longer notes are not read: nothing that is signed here comes near.
+/// The longest note that is read: none that is signed here comes near.
 const MAX_NOTE: usize = 1_000_000;
 
-/// The first bytes of a hash over a key and its name; tells which key signed.
+/// The first bytes of a hash over a key and its name. They identify the key that signed.
 type KeyId = [u8; 4];
 
-/// The name of the key of a store: `bailiwick/` and the store's id in hex.
+/// Returns the name of a store's key: `bailiwick/` and the store's id in hex.
 pub fn key_name(store_id: &[u8; 16]) -> String {
     format!("bailiwick/{}", HEXLOWER.encode(store_id))
 }
 
-/// A key that signs notes under its name. The secret is wiped when it is dropped.
+/// A key that signs notes under its name. Its secret is wiped when it is dropped.
 pub struct NoteSigner {
     name: String,
     id: KeyId,
@@ -33,7 +33,7 @@ pub struct NoteSigner {
 }
 
 impl NoteSigner {
-    /// The key of these 32 secret bytes (the seed of RFC 8032).
+    /// Returns the key of these 32 secret bytes (the seed of RFC 8032).
     ///
     /// # Errors
     /// `InvalidInput` if the name is empty or has white space or `+` in it.
@@ -45,17 +45,17 @@ impl NoteSigner {
         Ok(Self { name: name.to_owned(), id: key_id(name, &key.verifying_key()), key })
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What checks the signatures of this key.
+    /// Returns the key that verifies the signatures of this one.
     pub fn verifier(&self) -> NoteVerifier {
         NoteVerifier { name: self.name.clone(), id: self.id, key: self.key.verifying_key() }
     }
 
-    /// The note: the text with a signature. Equal texts give equal notes.
+    /// Signs a text. Equal texts give equal notes.
     ///
     /// # Errors
     /// `InvalidInput` if the text does not end with a line feed or contains another control character below U+0020.
@@ -83,7 +83,7 @@ pub struct NoteVerifier {
 }
 
 impl NoteVerifier {
-    /// The key of `<name>+<8 hex digits of the key id>+<base64(0x01 ‖ public key)>`. `None` if it is anything else.
+    /// Parses `<name>+<8 hex digits of the key id>+<base64(0x01 ‖ public key)>`. `None` if it is anything else.
     pub fn parse(encoded: &str) -> Option<Self> {
         let (name, rest) = encoded.split_once('+')?;
         let (id, key) = rest.split_once('+')?;
@@ -95,18 +95,18 @@ impl NoteVerifier {
         (known && id == HEXLOWER.encode(&verifier.id)).then_some(verifier)
     }
 
-    /// What [`NoteVerifier::parse`] reads.
+    /// Returns the text that [`NoteVerifier::parse`] reads.
     pub fn encode(&self) -> String {
         format!("{}+{}+{}", self.name, HEXLOWER.encode(&self.id), BASE64.encode(&typed_key(&self.key)))
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The text of a note that this key signed. `None` if it is not a note, if this key's signature is not there, or if
-    /// one of that name and id is wrong. Signatures of other keys (witnesses) may be there and are not checked.
+    /// Returns the text of a note that this key signed. `None` if it is not a note, or this key's signature is absent
+    /// or wrong. Signatures of other keys (witnesses) are not checked.
     pub fn open<'note>(&self, note: &'note str) -> Option<&'note str> {
         if note.len() > MAX_NOTE || !is_text(note) {
             return None;

@@ -1,4 +1,4 @@
-//! Proofs as the API shows them: everything a third party needs besides the store's public key.
+//! Proofs as the API shows them, with everything that a third party needs besides the store's public key.
 
 use data_encoding::BASE64;
 
@@ -9,28 +9,28 @@ use super::record::ApprovalRecord;
 use super::verify;
 use crate::json::Json;
 
-/// Shows that a record is in the ledger of a checkpoint.
+/// Proves that a record is in the ledger of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InclusionProof {
     /// The ledger.
     pub checkpoint: Checkpoint,
     /// The record.
     pub record: ApprovalRecord,
-    /// What was hashed in front of the record.
+    /// The bytes hashed before the record.
     pub opening: Opening,
     /// The siblings from the leaf to the root.
     pub path: Vec<Hash>,
 }
 
 impl InclusionProof {
-    /// Whether the proof holds under this key, and for that origin if one is given.
+    /// Returns whether the proof holds under this key, and for the given origin, if any.
     pub fn verify(&self, verifier: &NoteVerifier, origin: Option<&str>) -> bool {
         let Checkpoint { size, root, .. } = &self.checkpoint;
         self.checkpoint.verify(verifier, origin)
             && verify::inclusion(&self.record.leaf(&self.opening), self.record.sequence, *size, &self.path, root)
     }
 
-    /// `{ checkpoint, record, opening, path }`
+    /// Returns `{ checkpoint, record, opening, path }`.
     pub fn to_json(&self) -> Json {
         Json::Object(vec![
             ("checkpoint".to_owned(), self.checkpoint.to_json()),
@@ -40,7 +40,7 @@ impl InclusionProof {
         ])
     }
 
-    /// The proof of that JSON. Nothing is verified.
+    /// Reads a proof, without verifying it.
     pub fn from_json(value: &Json) -> Option<Self> {
         Some(Self {
             checkpoint: Checkpoint::from_json(value.get("checkpoint")?)?,
@@ -51,7 +51,7 @@ impl InclusionProof {
     }
 }
 
-/// Shows that the ledger of one checkpoint begins with all of an earlier one's.
+/// Proves that the ledger of one checkpoint begins with all records of an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsistencyProof {
     /// The earlier ledger.
@@ -63,7 +63,7 @@ pub struct ConsistencyProof {
 }
 
 impl ConsistencyProof {
-    /// Whether the proof holds under this key, and for that origin if one is given. Both checkpoints must be of one
+    /// Returns whether the proof holds under this key, and for the given origin, if any. Both checkpoints must have one
     /// origin.
     pub fn verify(&self, verifier: &NoteVerifier, origin: Option<&str>) -> bool {
         let Some(from) = self.from.verified_origin(verifier) else { return false };
@@ -72,7 +72,7 @@ impl ConsistencyProof {
             && verify::consistency(self.from.size, &self.from.root, self.to.size, &self.to.root, &self.path)
     }
 
-    /// `{ from, to, path }`
+    /// Returns `{ from, to, path }`.
     pub fn to_json(&self) -> Json {
         Json::Object(vec![
             ("from".to_owned(), self.from.to_json()),
@@ -81,7 +81,7 @@ impl ConsistencyProof {
         ])
     }
 
-    /// The proof of that JSON. Nothing is verified.
+    /// Reads a proof, without verifying it.
     pub fn from_json(value: &Json) -> Option<Self> {
         Some(Self {
             from: Checkpoint::from_json(value.get("from")?)?,

@@ -1,11 +1,11 @@
-//! Building the tree again from its leaves, to compare it with what is stored.
+//! Rebuilds the tree from its leaves, to compare it with the stored one.
 
 use super::hash::{Hash, empty_root};
 use super::tile::{Tile, TileId, TileSet};
 use super::tree::{Appended, append};
 use crate::Result;
 
-/// A tree that grows from nothing and keeps only the tiles it still needs: at most one per level.
+/// A tree that is built leaf by leaf and keeps only the tiles it still needs: at most one per level.
 #[derive(Debug, Clone)]
 pub struct Rebuild {
     size: u64,
@@ -20,8 +20,8 @@ impl Default for Rebuild {
 }
 
 impl Rebuild {
-    /// Appends leaf hashes, best a thousand at a time, and gives the tiles that are new or grew. A stored tile is right
-    /// if it starts with the hashes of each version given here, and equals the last one.
+    /// Appends leaf hashes, best a thousand at a time, and returns the tiles that are new or grew. A stored tile is
+    /// right if it begins with each version returned here, and equals the last one.
     ///
     /// # Errors
     /// `InvalidInput` if there are more leaves than a tree may have.
@@ -34,12 +34,12 @@ impl Rebuild {
         Ok(changed)
     }
 
-    /// How many leaves there are.
+    /// Returns the number of leaves.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The root of all leaves.
+    /// Returns the root of all leaves.
     pub fn root(&self) -> Hash {
         self.root
     }

@@ -5,10 +5,10 @@ use super::note::{NoteSigner, NoteVerifier};
 use crate::json::{self, Json};
 use crate::{Error, Result};
 
-/// No checkpoint starts like this, so neither can pass for the other.
+/// No checkpoint begins like this, so neither can pass for the other.
 const TITLE: &str = "bailiwick erase v1";
 
-/// The receipt with its note added.
+/// Returns the receipt with its note added.
 ///
 /// # Errors
 /// `InvalidInput` if it is not an object or has a note already.
@@ -23,7 +23,7 @@ pub fn sign(signer: &NoteSigner, receipt: Json) -> Result<Json> {
     }
 }
 
-/// Whether the receipt is what this key signed, to the last member, and its checkpoint, if it has one, is of this key.
+/// Returns whether this key signed the receipt as it is, and also its checkpoint, if it has one.
 pub fn verify(verifier: &NoteVerifier, receipt: &Json) -> bool {
     let Some(members) = receipt.as_object() else { return false };
     let Some(note) = receipt.get("note").and_then(Json::as_str) else { return false };

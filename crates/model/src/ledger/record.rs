@@ -1,21 +1,21 @@
-//! One decision about an approval, as the ledger keeps it.
+//! The decision about an approval, as the ledger stores it.
 
 use data_encoding::HEXLOWER;
 
 use super::hash::{Hash, Opening, leaf_data, leaf_hash};
 use crate::json::{self, Json};
 
-/// What was decided.
+/// The outcome of an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
-    /// Somebody approved it.
+    /// An actor approved it.
     Approved,
-    /// Somebody rejected it.
+    /// An actor rejected it.
     Rejected,
-    /// Nobody answered in time.
+    /// No actor decided in time.
     Expired,
-    /// It was taken back: its run was cancelled, or what was asked about changed.
+    /// It was withdrawn: its run was cancelled, or its subject changed.
     Withdrawn,
 }
 
@@ -23,7 +23,7 @@ impl Decision {
     /// Every decision.
     pub const ALL: [Self; 4] = [Self::Approved, Self::Rejected, Self::Expired, Self::Withdrawn];
 
-    /// The word in a record.
+    /// Returns the word in a record.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Approved => "approved",
@@ -33,7 +33,7 @@ impl Decision {
         }
     }
 
-    /// The decision of that word.
+    /// Returns the decision of that word.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|decision| decision.name() == name)
     }
@@ -46,24 +46,24 @@ pub struct ApprovalRecord {
     pub sequence: u64,
     /// The approval that was decided.
     pub approval_id: String,
-    /// What was decided.
+    /// The outcome.
     pub decision: Decision,
-    /// Who decided, as the host named them.
+    /// The actor who decided, as the host named them.
     pub actor: Option<String>,
-    /// Why, as the actor put it.
+    /// The actor's reason.
     pub reason: Option<String>,
-    /// The hash over what was decided about.
+    /// The hash of the subject.
     pub subject_hash: Hash,
-    /// Who asked.
+    /// The requester.
     pub requested_by: Option<String>,
-    /// When it was asked, in epoch milliseconds. At most [`MAX_SIZE`](super::tree::MAX_SIZE), as the other time.
+    /// The time of the request, in epoch milliseconds. At most [`MAX_SIZE`](super::tree::MAX_SIZE), as the other time.
     pub requested_at: u64,
-    /// When it was decided, in epoch milliseconds.
+    /// The time of the decision, in epoch milliseconds.
     pub decided_at: u64,
 }
 
 impl ApprovalRecord {
-    /// The record as the API shows it. What is absent has no key, but `actor` is `null` then.
+    /// Returns the record as the API shows it. Absent members have no key, but an absent `actor` is `null`.
     pub fn to_json(&self) -> Json {
         let mut members = vec![
             ("sequence".to_owned(), number(self.sequence)),
@@ -79,7 +79,7 @@ impl ApprovalRecord {
         Json::Object(members)
     }
 
-    /// The record of that JSON. `None` unless it is one to the letter: no key is missing, unknown or of another type.
+    /// Reads a record. `None` if a key is missing, unknown or of another type.
     pub fn from_json(value: &Json) -> Option<Self> {
         const KEYS: [&str; 9] = [
             "sequence",
@@ -111,12 +111,12 @@ impl ApprovalRecord {
         })
     }
 
-    /// The RFC 8785 form, which is what is hashed.
+    /// Returns the RFC 8785 form, which is hashed.
     pub fn canonical(&self) -> Vec<u8> {
         json::canonical(&self.to_json())
     }
 
-    /// The hash of this record's leaf.
+    /// Returns the hash of this record's leaf.
     pub fn leaf(&self, opening: &Opening) -> Hash {
         leaf_hash(&leaf_data(opening, &self.canonical()))
     }
@@ -128,7 +128,7 @@ impl serde::Serialize for ApprovalRecord {
     }
 }
 
-/// `None` for a text that is there and is not one.
+/// `None` for a member that exists and is not a string.
 fn read_optional(value: Option<&Json>) -> Option<Option<String>> {
     match value {
         Some(value) => Some(Some(read_text(value)?)),
@@ -144,7 +144,7 @@ fn text(value: &str) -> Json {
     Json::from(value)
 }
 
-/// A number that JSON holds exactly.
+/// Returns a number that JSON represents exactly.
 pub(super) fn number(value: u64) -> Json {
     Json::Number(value as f64)
 }

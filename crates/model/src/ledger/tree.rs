@@ -1,7 +1,7 @@
-//! The tree in tiles: what to read for an append, a root or a proof, and what comes of it.
+//! The tree in tiles: plans the reads of an append, a root or a proof, and computes it.
 //!
-//! Sources: RFC 9162, sections 2.1.1 (roots), 2.1.3.1 (inclusion) and 2.1.4.1 (consistency). All three ask for hashes of
-//! ranges of leaves; each such range is a few complete subtrees, and each of those is in one tile.
+//! Sources: RFC 9162, sections 2.1.1 (roots), 2.1.3.1 (inclusion) and 2.1.4.1 (consistency). All three need hashes of
+//! ranges of leaves. Each range is a few complete subtrees, and each of these is in one tile.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// The most leaves of a tree: sequences and sizes are exact numbers in JavaScript.
 pub const MAX_SIZE: u64 = (1 << 53) - 1;
 
-/// Hashes to be computed from tiles: a root, or the hashes of a path in their order.
+/// Hashes to compute from tiles: a root, or the hashes of a path in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The leaves under each hash.
@@ -21,27 +21,28 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The tiles that [`Plan::hashes`] reads, each once, in order: O(log n) of them.
+    /// Returns the tiles that [`Plan::hashes`] reads, each once, in order: O(log n) of them.
     pub fn tiles(&self) -> Vec<TileId> {
         let subtrees = self.ranges.iter().cloned().flat_map(subtrees);
         subtrees.map(|subtree| subtree.tile()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The hashes, computed. The tiles may be those of a larger tree.
+    /// Computes the hashes. The tiles may be those of a larger tree.
     ///
     /// # Errors
-    /// `StoreCorrupt` if a tile is missing or holds too little.
+    /// `StoreCorrupt` if a tile is missing or too short.
     pub fn hashes(&self, tiles: &impl Tiles) -> Result<Vec<Hash>> {
         self.ranges.iter().cloned().map(|range| range_hash(range, tiles)).collect()
     }
 }
 
-/// The root of the first `size` leaves: a plan for exactly one hash.
+/// Returns the plan for the root of the first `size` leaves: one hash.
 pub fn root(size: u64) -> Plan {
     Plan { ranges: vec![Range { start: 0, end: size }] }
 }
 
-/// The inclusion path of leaf `sequence` in the tree of the first `size` leaves. `None` if the leaf is not in it.
+/// Returns the plan for the inclusion path of leaf `sequence` in the tree of the first `size` leaves. `None` if the
+/// leaf is not in it.
 pub fn inclusion(sequence: u64, size: u64) -> Option<Plan> {
     if sequence >= size {
         return None;
@@ -61,8 +62,8 @@ pub fn inclusion(sequence: u64, size: u64) -> Option<Plan> {
     Some(Plan { ranges })
 }
 
-/// The consistency path between the trees of the first `from` and the first `to` leaves. It is empty when `from` is 0 or
-/// `to`. `None` if `from` is the larger one.
+/// Returns the plan for the consistency path between the trees of the first `from` and the first `to` leaves. The path
+/// is empty if `from` is 0 or `to`. `None` if `from` is larger than `to`.
 pub fn consistency(from: u64, to: u64) -> Option<Plan> {
     if from > to {
         return None;
@@ -91,26 +92,26 @@ pub fn append(size: u64) -> Append {
     Append { size }
 }
 
-/// An append to come.
+/// Returns an append to a tree of this size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Append {
     size: u64,
 }
 
-/// What an append did.
+/// The result of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Appended {
-    /// The tiles that are new or grew, to be written.
+    /// The tiles to write, which are new or grew.
     pub changed: Vec<(TileId, Tile)>,
-    /// How many leaves there are now.
+    /// The new number of leaves.
     pub size: u64,
     /// The root of all leaves.
     pub root: Hash,
 }
 
 impl Append {
-    /// The tiles that [`Append::apply`] reads, for any number of leaves: the last tile of each level where it is not full,
-    /// so at most one per level. They exist.
+    /// Returns the tiles that [`Append::apply`] reads, for any number of leaves: the last tile of each level that is
+    /// not full. They exist.
     pub fn tiles(self) -> Vec<TileId> {
         levels(self.size)
             .filter(|(_, count)| width_of_last(*count) > 0)
@@ -121,8 +122,8 @@ impl Append {
     /// Appends leaf hashes. Of `n` leaves, `n / 15 + 1` per level and a few more tiles change.
     ///
     /// # Errors
-    /// `StoreCorrupt` if a tile is missing or does not hold exactly what a tree of this size has;
-    /// `InvalidInput` if the tree would have more than [`MAX_SIZE`] leaves.
+    /// `StoreCorrupt` if a tile is missing or does not match a tree of this size; `InvalidInput` if the tree would have
+    /// more than [`MAX_SIZE`] leaves.
     pub fn apply(self, tiles: &impl Tiles, leaves: &[Hash]) -> Result<Appended> {
         let size = self.size.checked_add(leaves.len() as u64).filter(|size| *size <= MAX_SIZE);
         let size = size.ok_or_else(|| Error::invalid("The approval ledger is full."))?;
@@ -139,7 +140,7 @@ impl Append {
     }
 }
 
-/// Puts hashes behind those of the open tile, and gives the roots of the tiles that this filled.
+/// Appends hashes to those of the open tile, and returns the roots of the tiles that this filled.
 fn extend_level(mut id: TileId, mut open: Vec<Hash>, row: Vec<Hash>, changed: &mut TileSet) -> Vec<Hash> {
     let mut full = Vec::new();
     for hash in row {
@@ -154,18 +155,18 @@ fn extend_level(mut id: TileId, mut open: Vec<Hash>, row: Vec<Hash>, changed: &m
     full
 }
 
-/// The hashes of the last tile of a level, none if it is yet to be started.
+/// Returns the hashes of the last tile of a level; none if it does not exist yet.
 fn open_tile(id: TileId, count: u64, tiles: &impl Tiles) -> Result<Vec<Hash>> {
     let width = width_of_last(count);
     if width == 0 {
         return Ok(Vec::new());
     }
     let tile = tiles.tile(id).ok_or_else(corrupt)?;
-    // More would mean that the size was put back to an older one.
+    // More would mean that the size was rolled back.
     if tile.hashes().len() == width { Ok(tile.hashes().to_vec()) } else { Err(corrupt()) }
 }
 
-/// The levels of tiles that a tree has, with the number of hashes on each.
+/// Returns the levels of tiles of a tree, with the number of hashes on each.
 fn levels(size: u64) -> impl Iterator<Item = (u8, u64)> {
     let counts = std::iter::successors(Some(size), |count| Some(count / TILE_WIDTH as u64));
     (0..).zip(counts.take_while(|count| *count > 0))
@@ -175,12 +176,12 @@ fn width_of_last(count: u64) -> usize {
     (count % TILE_WIDTH as u64) as usize
 }
 
-/// The tile into which the next hash of a level goes that has `count` of them.
+/// Returns the tile of the next hash of a level that has `count` of them.
 fn last(level: u8, count: u64) -> TileId {
     TileId { level, index: count / TILE_WIDTH as u64 }
 }
 
-/// The largest power of two below `count`, which is at least 2.
+/// Returns the largest power of two below `count`, which is at least 2.
 fn split(count: u64) -> u64 {
     1 << count.saturating_sub(1).max(1).ilog2()
 }
@@ -192,7 +193,7 @@ struct Subtree {
 }
 
 impl Subtree {
-    /// The number of the first hash under this subtree on the level of its tile.
+    /// Returns the number of the first hash under this subtree on the level of its tile.
     fn first(&self) -> u64 {
         self.index << (self.height % TILE_HEIGHT)
     }
@@ -209,8 +210,8 @@ impl Subtree {
     }
 }
 
-/// The complete subtrees of a range of leaves, the largest first. Ranges of RFC 9162 start at a multiple of their largest
-/// subtree.
+/// Returns the complete subtrees of a range of leaves, the largest first. Ranges of RFC 9162 start at a multiple of
+/// their largest subtree.
 fn subtrees(mut range: Range<u64>) -> impl DoubleEndedIterator<Item = Subtree> {
     let mut found = Vec::new();
     while let Some(log) = (range.end - range.start).checked_ilog2() {
@@ -226,7 +227,7 @@ fn range_hash(range: Range<u64>, tiles: &impl Tiles) -> Result<Hash> {
     hashes.try_fold(smallest?, |right, left| Ok(node_hash(&left?, &right)))
 }
 
-/// Tiles that hide others.
+/// Tiles that override others.
 struct Overlay<'a, T> {
     over: &'a TileSet,
     under: &'a T,

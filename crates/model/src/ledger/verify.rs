@@ -1,8 +1,8 @@
-//! Verifying paths, as RFC 9162 does in sections 2.1.3.2 and 2.1.4.2.
+//! Verifies paths by RFC 9162, sections 2.1.3.2 and 2.1.4.2.
 
 use super::hash::{Hash, empty_root, node_hash};
 
-/// Whether `path` shows that the leaf with this hash is number `sequence` of the `size` leaves under `root`.
+/// Returns whether `path` proves that the leaf with this hash is number `sequence` of the `size` leaves under `root`.
 pub fn inclusion(leaf: &Hash, sequence: u64, size: u64, path: &[Hash], root: &Hash) -> bool {
     if sequence >= size {
         return false;
@@ -19,7 +19,8 @@ pub fn inclusion(leaf: &Hash, sequence: u64, size: u64, path: &[Hash], root: &Ha
     place.last == 0 && hash == *root
 }
 
-/// Whether `path` shows that the first `from` of the `to` leaves under `to_root` are the leaves under `from_root`.
+/// Returns whether `path` proves that the first `from` of the `to` leaves under `to_root` are the leaves under
+/// `from_root`.
 pub fn consistency(from: u64, from_root: &Hash, to: u64, to_root: &Hash, path: &[Hash]) -> bool {
     if from == 0 || from >= to {
         let known = if from == 0 { *from_root == empty_root() } else { from == to && from_root == to_root };
@@ -53,7 +54,7 @@ struct Place {
     last: u64,
 }
 
-/// Where the sibling of a node is.
+/// The side of a node's sibling.
 enum Side {
     Left,
     Right,
@@ -65,7 +66,7 @@ impl Place {
         self.last /= 2;
     }
 
-    /// Goes to the parent that the next sibling of the path leads to. `None` at the root.
+    /// Moves to the parent that the next sibling of the path leads to. `None` at the root.
     fn climb(&mut self) -> Option<Side> {
         if self.last == 0 {
             return None;

@@ -7,7 +7,7 @@ use super::reader::{Object, any_object, integer, list, name, one_of, positive, s
 use crate::Json;
 use crate::names::split_model;
 
-/// What an agent is for.
+/// The role of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AgentRole {
@@ -28,16 +28,16 @@ const ROLES: [(&str, AgentRole); 4] = [
     ("specialist", AgentRole::Specialist),
 ];
 
-/// How a model should answer.
+/// The settings of a model's answer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelSettings {
     /// Not negative.
     pub temperature: Option<f64>,
     /// The most tokens of an answer.
     pub max_output_tokens: Option<u64>,
-    /// For providers that can repeat themselves.
+    /// For providers that support repeatable answers.
     pub seed: Option<i64>,
-    /// Handed to the provider as they are: an object.
+    /// Options passed to the provider unchanged: an object.
     pub provider_options: Option<Json>,
 }
 
@@ -46,11 +46,11 @@ pub struct ModelSettings {
 pub enum PromptExample {
     /// A text.
     Text(String),
-    /// What comes in and what should come out.
+    /// An input and its expected output.
     Exchange {
-        /// What comes in.
+        /// The input.
         input: String,
-        /// What should come out.
+        /// The output.
         output: String,
     },
 }
@@ -58,36 +58,36 @@ pub enum PromptExample {
 /// A prompt in layers. A plain text is its instructions alone.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Prompt {
-    /// Who the agent is.
+    /// The agent's role in words.
     pub role: Option<String>,
-    /// What it must do.
+    /// The agent's task.
     pub instructions: String,
-    /// What its business is about: topics and JSON, in their order.
+    /// The domain: topics and JSON, in their order.
     pub domain_knowledge: Vec<(String, Json)>,
     /// Examples, in their order.
     pub examples: Vec<PromptExample>,
-    /// How it should write.
+    /// The style of the answers.
     pub style: Option<String>,
 }
 
-/// An agent. Tools, routes and the plan type are there by name.
+/// An agent. It names its tools, routes and plan type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentSpec {
-    /// What it is for.
+    /// Its role.
     pub role: AgentRole,
     /// Its name.
     pub name: String,
-    /// What other agents are told about it.
+    /// Its description for other agents.
     pub description: Option<String>,
-    /// `provider/model`, tried in order until the first delta. Empty only in an executor.
+    /// `provider/model`, tried in order until the first delta. Empty only for an executor.
     pub models: Vec<String>,
-    /// How the model should answer.
+    /// The settings of its models.
     pub model_settings: ModelSettings,
-    /// What the model is told.
+    /// Its prompt.
     pub prompt: Option<Prompt>,
     /// The agents that a coordinator may hand over to.
     pub routes: Vec<String>,
-    /// The plan type that a planner makes.
+    /// The plan type of a planner.
     pub plan: Option<String>,
     /// The tools that it may call.
     pub tools: Vec<String>,

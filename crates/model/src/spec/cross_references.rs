@@ -1,4 +1,4 @@
-//! What the parts of a topology must be to each other. Works on the JSON, whose parts may have been refused already.
+//! Checks between the parts of a topology. They work on the JSON, whose parts may have been refused already.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use super::known_names::KnownNames;
 use super::messages;
 use crate::Json;
 
-/// Every name must be unique in its list, and every name that is used must be there.
+/// Checks that names in a list are unique, and that every used name exists.
 pub(super) fn check_cross_references(topology: &Json, issues: &mut Issues) {
     let agents = registered(topology, "agents", "agent", issues);
     let tools = registered(topology, "tools", "tool", issues);
@@ -34,7 +34,7 @@ pub(super) fn check_cross_references(topology: &Json, issues: &mut Issues) {
     }
 }
 
-/// What an agent must hold besides its shape.
+/// Checks an agent beyond its shape.
 pub(super) fn check_agent(agent: &Json, path: &str, issues: &mut Issues) {
     for key in ["model", "routes", "tools"] {
         let mut seen = HashSet::new();
@@ -51,7 +51,7 @@ pub(super) fn check_agent(agent: &Json, path: &str, issues: &mut Issues) {
     }
 }
 
-/// What a tool must hold besides its shape.
+/// Checks a tool beyond its shape.
 pub(super) fn check_tool(tool: &Json, path: &str, issues: &mut Issues) {
     let properties =
         tool.get("input").and_then(|input| input.get("properties")).filter(|json| json.as_object().is_some());

@@ -7,15 +7,15 @@ use super::reader::{
 };
 use crate::Json;
 
-/// How values of a reference type are summarised for prompts.
+/// The glimpse option of a reference type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum GlimpseOption {
-    /// By what the value is.
+    /// By the kind of value.
     #[default]
     Automatic,
-    /// Not at all: the glimpse is `null`, so nothing of the content reaches a model.
+    /// No summary: the glimpse is `null`, so that no content reaches a model.
     Nothing,
-    /// With that many of the first rows, 0 to 100.
+    /// The first rows, 0 to 100.
     Rows(u8),
 }
 
@@ -24,15 +24,15 @@ pub enum GlimpseOption {
 pub struct ReferenceType {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its description.
     pub description: Option<String>,
-    /// The JSON Schema that JSON values must fit: an object.
+    /// The JSON Schema of JSON values: an object.
     pub schema: Option<Json>,
     /// The media type of its values.
     pub media_type: Option<String>,
-    /// How long references of this type are kept, in milliseconds; goes before the retention.
+    /// The time for which references of this type are kept, in milliseconds; overrides the retention.
     pub ttl_ms: Option<u64>,
-    /// How its values are summarised.
+    /// Its glimpse option.
     pub glimpse: GlimpseOption,
 }
 
@@ -41,13 +41,13 @@ pub struct ReferenceType {
 pub struct PlanType {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its description.
     pub description: Option<String>,
     /// The JSON Schema of a plan's details: an object.
     pub details: Option<Json>,
 }
 
-/// Whether a person must agree before a tool is called.
+/// Whether a person must approve each call of a tool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ApprovalPolicy {
     /// Never.
@@ -55,29 +55,29 @@ pub enum ApprovalPolicy {
     Never,
     /// Always.
     Always,
-    /// As the host's `needsApproval` says.
+    /// The host's `needsApproval` decides.
     Dynamic,
 }
 
-/// What a tool does to the world.
+/// The effects of a tool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ToolEffects {
-    /// Nothing.
+    /// None.
     Read,
-    /// Something that must not happen twice.
+    /// Effects that must not happen twice.
     #[default]
     Write,
 }
 
-/// What follows for a `write` call that was started and has no result after a crash.
+/// What happens to a started `write` call without a result after a crash.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum InterruptedPolicy {
-    /// It becomes an approval.
+    /// It requires an approval.
     #[default]
     Ask,
     /// It is called again with the same idempotency key.
     Retry,
-    /// It counts as failed.
+    /// It fails.
     Fail,
 }
 
@@ -86,25 +86,25 @@ pub enum InterruptedPolicy {
 pub struct Tool {
     /// Its name.
     pub name: String,
-    /// What the model is told about it.
+    /// Its description for the model.
     pub description: String,
     /// The JSON Schema of its arguments: an object with `"type": "object"`.
     pub input: Json,
     /// The JSON Schema of its result: an object.
     pub output: Option<Json>,
-    /// Whether a person must agree.
+    /// Whether a person must approve.
     pub approval: ApprovalPolicy,
-    /// What it does to the world.
+    /// Its effects.
     pub effects: ToolEffects,
-    /// What follows after a crash.
+    /// What happens to a started call after a crash.
     pub on_interrupted: InterruptedPolicy,
-    /// How long a call may take, in milliseconds.
+    /// The timeout of a call in milliseconds.
     pub timeout_ms: Option<u64>,
-    /// The properties of the input that hold reference ids, each with its reference type; sorted by property.
+    /// The properties of the input that take reference ids, each with its reference type; sorted by property.
     pub references: Vec<(String, String)>,
-    /// The reference type under which a large result is kept.
+    /// The reference type of large results.
     pub result: Option<String>,
-    /// Whether a `write` call may be made twice in one answer with the same input.
+    /// Whether a `write` call with the same input may occur twice in one answer.
     pub allow_repeats: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Providers and data environments: names of environment variables, never what is in them.
+//! Providers and data environments: names of environment variables, never their values.
 
 use super::issues::Issues;
 use super::messages;
@@ -7,19 +7,19 @@ use crate::names::{is_name, is_tool_name, is_variable};
 use crate::tenant::is_tenant_id;
 use crate::{Error, Json, Result};
 
-/// The variable of the root key, which no spec may read.
+/// The variable of the root key, which no spec may name.
 const ROOT_KEY_VARIABLE: &str = "BAILIWICK_ROOT_KEY";
 
-/// The environment variables that a provider's model is made with.
+/// The environment variables of a provider's model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provider {
-    /// Where its key is.
+    /// The variable of its key.
     pub api_key_env: Option<String>,
-    /// Where its address is.
+    /// The variable of its address.
     pub base_url_env: Option<String>,
 }
 
-/// Where the tools' data lies.
+/// The location of the tools' data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataEnvironment {
     /// The only tenant that may use it.

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use crate::{Error, Issue, Json, Result};
 
-/// Collects the problems of a spec, one per place: the first found there is the one to mend first.
+/// Collects the problems of a spec, only the first of each place.
 #[derive(Default)]
 pub(super) struct Issues {
     list: Vec<Issue>,
@@ -23,7 +23,7 @@ impl Issues {
     }
 }
 
-/// The path of a property: `agents[0].name`, `providers["open ai"]`.
+/// Returns the path of a property: `agents[0].name`, `providers["open ai"]`.
 pub(super) fn path_to(parent: &str, key: &str) -> String {
     let is_start = |first: char| first.is_ascii_alphabetic() || matches!(first, '_' | '$');
     let is_identifier =
@@ -35,7 +35,7 @@ pub(super) fn path_to(parent: &str, key: &str) -> String {
     }
 }
 
-/// The path of an element: `agents[0]`.
+/// Returns the path of an element: `agents[0]`.
 pub(super) fn path_at(parent: &str, index: usize) -> String {
     format!("{parent}[{index}]")
 }

@@ -1,30 +1,30 @@
-//! The names in one list of a spec, and what is said of one that is not among them: the same as in TypeScript
+//! The names in one list of a spec, and the message for an unknown one: the same as in TypeScript
 //! (ts/spec/checks/known-names.ts).
 
 use std::collections::HashSet;
 
-/// How many names a message says, and how many it looks through for the one that was meant.
+/// The most names that a message lists, and that are searched for a similar one.
 const MOST_SHOWN: usize = 10;
 const MOST_COMPARED: usize = 50;
 
-/// Longer names are not compared: nobody mistypes them, and the work grows with their square.
+/// The longest name that is compared: nobody mistypes a longer one, and the work grows with the square.
 const MOST_LETTERS: usize = 32;
 
 /// The names in one list of a spec.
 pub(super) struct KnownNames<'a> {
     kind: &'static str,
     all: HashSet<&'a str>,
-    /// Those that can be said. Others are refused where they stand, and may be anything.
+    /// Valid names. Invalid ones are refused elsewhere, and are never repeated.
     ordinary: Vec<&'a str>,
 }
 
 impl<'a> KnownNames<'a> {
-    /// None, of what is called `kind` in messages.
+    /// Returns an empty list of what messages call `kind`.
     pub(super) fn new(kind: &'static str) -> Self {
         Self { kind, all: HashSet::new(), ordinary: Vec::new() }
     }
 
-    /// Adds a name. `false`: it is there already.
+    /// Adds a name. `false`: it exists already.
     pub(super) fn add(&mut self, name: &'a str) -> bool {
         let is_new = self.all.insert(name);
         if is_new && is_ordinary(name) {
@@ -37,7 +37,7 @@ impl<'a> KnownNames<'a> {
         self.all.contains(name)
     }
 
-    /// What is said of a name that is used and is not among these.
+    /// Returns the message for a name that is not in the list.
     pub(super) fn without(&self, name: &str) -> String {
         let (said, meant) = if is_ordinary(name) {
             (format!("\"{name}\""), nearest(name, self.ordinary.iter().take(MOST_COMPARED).copied()))
@@ -63,7 +63,7 @@ fn is_ordinary(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
-/// The name that somebody most likely meant: one or two mistakes away, of a long one three; the first of several.
+/// Returns the most similar name: at most two edits away, three of a long one; the first of several.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let given = name.to_ascii_lowercase();
     let mut best: Option<(&str, usize)> = None;
@@ -81,7 +81,7 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
     best.map(|(name, _)| name)
 }
 
-/// How many letters were left out, added, or written as others (Levenshtein).
+/// Returns the edit distance of two names (Levenshtein).
 fn mistakes(left: &[u8], right: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (index, letter) in left.iter().enumerate() {

@@ -12,7 +12,7 @@ const DAY: u64 = 24 * 60 * 60 * 1000;
 pub struct PerKind<T>([T; 7]);
 
 impl<T: Copy> PerKind<T> {
-    /// The value for this kind.
+    /// Returns the value for this kind.
     pub const fn get(&self, kind: Kind) -> T {
         let [references, plans, approvals, cache, threads, runs, traces] = self.0;
         match kind {
@@ -32,31 +32,31 @@ impl<T: Copy> PerKind<T> {
     }
 }
 
-/// When a run ends by itself. `None`: nothing is said of it.
+/// The limits at which a run ends. `None`: not set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunLimits {
-    /// How often a model may be asked.
+    /// The most steps: requests to a model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
-    /// How many tool calls may be made.
+    /// The most tool calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tool_calls: Option<u64>,
-    /// How many tokens, read and written together, may be used.
+    /// The most tokens, input and output together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u64>,
-    /// How long the run may take, in milliseconds.
+    /// The longest duration, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_duration_ms: Option<u64>,
 }
 
 impl RunLimits {
-    /// What holds for a run where neither its request nor its tenant nor its first agent says anything: a model that
-    /// calls tools for ever has to be stopped by something. The largest plan has 1,000 steps, each a call.
+    /// The limits of a run where neither its request nor its tenant nor its first agent sets one, so that a model that
+    /// calls tools for ever is stopped. The largest plan has 1,000 steps, each a call.
     pub const DEFAULT: Self =
         Self { max_steps: Some(100), max_tool_calls: Some(2_000), max_tokens: None, max_duration_ms: None };
 
-    /// These limits, and the others where nothing is said here.
+    /// Returns these limits, with those of `others` where one is not set.
     pub fn or(self, others: &Self) -> Self {
         Self {
             max_steps: self.max_steps.or(others.max_steps),
@@ -67,22 +67,22 @@ impl RunLimits {
     }
 }
 
-/// What one tenant may use.
+/// The limits of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The number of items kept. Default: unlimited.
+    /// The most stored items. Default: unlimited.
     pub items: PerKind<Option<u64>>,
-    /// The bytes kept, over all kinds. Default: unlimited.
+    /// The most stored bytes, over all kinds. Default: unlimited.
     pub bytes: Option<u64>,
-    /// The bytes of one value. Default: what holds for every value.
+    /// The most bytes of one value. Default: 64 MiB.
     pub value_bytes: Option<u64>,
-    /// The bytes of all operations under way. Default: 256 MiB.
+    /// The most bytes in flight. Default: 256 MiB.
     pub in_flight_bytes: u64,
-    /// Approvals that wait for a decision. Default: 10,000.
+    /// The most pending approvals. Default: 10,000.
     pub pending_approvals: u64,
-    /// A tool result above this many bytes is kept as a reference. Default: 4 KiB.
+    /// The bytes above which a tool result is stored as a reference. Default: 4 KiB.
     pub inline_result_bytes: u64,
-    /// The limits of every run. Where nothing is said, [`RunLimits::DEFAULT`] holds, unless a request says more.
+    /// The limits of every run. [`RunLimits::DEFAULT`] applies where none is set, unless a request sets one.
     pub run: RunLimits,
 }
 
@@ -100,10 +100,10 @@ impl Default for Limits {
     }
 }
 
-/// How long each kind is kept, in milliseconds. `None`: until deleted.
+/// The time for which each kind is kept, in milliseconds. `None`: until deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// How long this kind is kept.
+    /// Returns the time for which this kind is kept.
     pub ttl_ms: PerKind<Option<u64>>,
 }
 
@@ -155,7 +155,7 @@ fn items(json: &Json, path: &str, issues: &mut Issues) -> Option<PerKind<Option<
     Some(PerKind::map(PerKind([None; 7]), |kind, _| object.optional(kind.name(), issues, positive)))
 }
 
-/// `{ "ttlMs": … }`: the inner `None` means until deleted.
+/// Reads `{ "ttlMs": … }`: the inner `None` means until deleted.
 fn lifetime(json: &Json, path: &str, issues: &mut Issues) -> Option<Option<u64>> {
     let object = Object::open(json, path, &["ttlMs"], issues)?;
     object.required("ttlMs", issues, |json, path, issues| {

@@ -1,4 +1,4 @@
-//! What the checks of a spec say: the same as in TypeScript (ts/spec/checks/messages.ts). A table of hostile specs is run
+//! The messages of spec checks: the same as in TypeScript (ts/spec/checks/messages.ts). A table of hostile specs is run
 //! through both.
 
 pub(crate) const REQUIRED: &str = "Is required.";

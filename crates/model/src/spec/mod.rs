@@ -1,7 +1,7 @@
-//! What a runtime is told, read from the JSON that TypeScript dumps and validated again as a whole: the JSON may come
-//! from elsewhere. Paths and messages of problems are those of the TypeScript side.
+//! Specs, read from the JSON that TypeScript dumps. The JSON may come from elsewhere, so it is validated again as a
+//! whole. Paths and messages of problems are those of the TypeScript side.
 //!
-//! A host of many tenants hands over the [`Topology`] once and a [`TenantPart`] for each tenant.
+//! A host of many tenants passes the [`Topology`] once and a [`TenantPart`] for each tenant.
 
 mod agent;
 mod cross_references;
@@ -32,21 +32,21 @@ use reader::Object;
 const FORMAT_KEY: &str = "bailiwick";
 const FORMAT: f64 = 1.0;
 
-/// Everything that a runtime is told about one tenant and its agents.
+/// The whole spec of one tenant and its agents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuntimeSpec {
-    /// Whose runtime it is.
+    /// The tenant.
     pub tenant: Tenant,
-    /// What is the same for every tenant of this topology, shared.
+    /// The part that all tenants of this topology share.
     pub topology: Arc<Topology>,
-    /// What this tenant may use.
+    /// The limits of this tenant.
     pub limits: Limits,
-    /// How long this tenant's state is kept.
+    /// The retention of this tenant's data.
     pub retention: Retention,
 }
 
 impl RuntimeSpec {
-    /// The spec of one tenant of a shared topology.
+    /// Returns the spec of one tenant of a shared topology.
     ///
     /// # Errors
     /// `TenantMismatch` if the topology's data environment belongs to another tenant.
@@ -58,11 +58,11 @@ impl RuntimeSpec {
         Ok(Self { tenant, topology, limits, retention })
     }
 
-    /// The spec that a dump describes.
+    /// Reads the spec of a dump.
     ///
     /// # Errors
-    /// `TenantMismatch` if the data environment belongs to another tenant, whatever else is wrong; `Spec` with every
-    /// problem.
+    /// `TenantMismatch` if the data environment belongs to another tenant, whatever other problems there are; `Spec`
+    /// with every problem.
     pub fn from_json(json: &Json) -> Result<Self> {
         let mut issues = Issues::default();
         reader::check_plain_json(json, &mut issues);
@@ -92,7 +92,7 @@ fn check_format(json: &Json, issues: &mut Issues) {
     }
 }
 
-/// A foreign data environment goes before every other problem.
+/// A foreign data environment is reported before every other problem.
 fn refuse_mismatch(json: &Json) -> Result<()> {
     let text = |part: &str, key: &str| {
         let id = json.get(part)?.get(key)?.as_str()?;

@@ -1,4 +1,4 @@
-//! Reads typed values from JSON. Every problem is collected and reading continues; the values are not used if there was one.
+//! Reads typed values from JSON. It collects every problem and continues; if there is one, the values are not used.
 
 use super::issues::{Issues, path_at, path_to};
 use super::messages;
@@ -8,14 +8,14 @@ use crate::json::SAFE_INTEGER;
 /// Reads one value at a path.
 pub(super) type Read<T> = fn(&Json, &str, &mut Issues) -> Option<T>;
 
-/// An object of which every property must be known.
+/// An object whose properties must all be known.
 pub(super) struct Object<'a> {
     json: &'a Json,
     path: &'a str,
 }
 
 impl<'a> Object<'a> {
-    /// Opens an object; notes what is none, and unknown properties.
+    /// Opens an object; reports another type, and unknown properties.
     pub(super) fn open(json: &'a Json, path: &'a str, known: &[&str], issues: &mut Issues) -> Option<Self> {
         let Some(members) = json.as_object() else {
             issues.add(path, messages::OBJECT);
@@ -29,12 +29,12 @@ impl<'a> Object<'a> {
         Some(Self { json, path })
     }
 
-    /// A property that may be absent.
+    /// Returns a property that may be absent.
     pub(super) fn optional<T>(&self, key: &str, issues: &mut Issues, read: Read<T>) -> Option<T> {
         read(self.json.get(key)?, &path_to(self.path, key), issues)
     }
 
-    /// A property that must be there. The answer is `None` only after a problem.
+    /// Returns a property that must exist. `None` only after a problem.
     pub(super) fn required<T>(&self, key: &str, issues: &mut Issues, read: Read<T>) -> Option<T> {
         if self.json.get(key).is_none() {
             issues.add(path_to(self.path, key), messages::REQUIRED);
@@ -42,7 +42,7 @@ impl<'a> Object<'a> {
         self.optional(key, issues, read)
     }
 
-    /// A property that has a default.
+    /// Returns a property that has a default.
     pub(super) fn or_default<T: Default>(&self, key: &str, issues: &mut Issues, read: Read<T>) -> T {
         self.optional(key, issues, read).unwrap_or_default()
     }
@@ -64,7 +64,7 @@ pub(super) fn boolean(json: &Json, path: &str, issues: &mut Issues) -> Option<bo
     value
 }
 
-/// A string that `accepts` takes; else `message`.
+/// Reads a string that `accepts` allows; otherwise reports `message`.
 pub(super) fn string_that(
     accepts: fn(&str) -> bool,
     message: &str,
@@ -91,7 +91,7 @@ pub(super) fn tool_name(json: &Json, path: &str, issues: &mut Issues) -> Option<
     string_that(crate::names::is_tool_name, messages::TOOL_NAME, json, path, issues)
 }
 
-/// A whole number from 1 to the largest that JavaScript holds exactly.
+/// Reads an integer from 1 to the largest that JavaScript represents exactly.
 pub(super) fn positive(json: &Json, path: &str, issues: &mut Issues) -> Option<u64> {
     let number = positive_integer(json);
     if number.is_none() {
@@ -104,13 +104,13 @@ pub(super) fn positive_integer(json: &Json) -> Option<u64> {
     integer(json).filter(|number| *number > 0).map(i64::unsigned_abs)
 }
 
-/// A whole number that JavaScript holds exactly.
+/// Reads an integer that JavaScript represents exactly.
 pub(super) fn integer(json: &Json) -> Option<i64> {
     let number = json.as_f64()?;
     (number.fract() == 0.0 && number.abs() <= SAFE_INTEGER as f64).then_some(number as i64)
 }
 
-/// Any object; else `message`.
+/// Reads any object; otherwise reports `message`.
 pub(super) fn object_that(json: &Json, path: &str, issues: &mut Issues, message: &str) -> Option<Json> {
     if json.as_object().is_none() {
         issues.add(path, message);
@@ -127,7 +127,7 @@ pub(super) fn schema(json: &Json, path: &str, issues: &mut Issues) -> Option<Jso
     object_that(json, path, issues, messages::SCHEMA)
 }
 
-/// A list of which `read` reads the elements.
+/// Reads a list with `read` for each element.
 pub(super) fn list<T>(json: &Json, path: &str, issues: &mut Issues, read: Read<T>) -> Option<Vec<T>> {
     let Some(elements) = json.as_array() else {
         issues.add(path, messages::ARRAY);
@@ -141,7 +141,7 @@ pub(super) fn strings(json: &Json, path: &str, issues: &mut Issues) -> Option<Ve
     list(json, path, issues, string)
 }
 
-/// A record of which the keys are free but must be accepted; sorted by key.
+/// Reads a record whose keys must be accepted; sorted by key.
 pub(super) fn record<T>(
     json: &Json,
     path: &str,
@@ -166,7 +166,7 @@ pub(super) fn record<T>(
     Some(entries)
 }
 
-/// One of some words, each with what it stands for.
+/// Reads one of some words, each with its value.
 pub(super) fn one_of<T: Copy>(json: &Json, path: &str, issues: &mut Issues, words: &[(&str, T)]) -> Option<T> {
     let found = json.as_str().and_then(|text| words.iter().find(|(word, _)| *word == text));
     if found.is_none() {
@@ -189,7 +189,7 @@ enum Step<'a> {
     Index(usize),
 }
 
-/// `place`: the steps to `json`. They are formatted only for a problem.
+/// `place` has the steps to `json`, which are formatted only for a problem.
 fn check_at<'a>(json: &'a Json, place: &mut Vec<Step<'a>>, issues: &mut Issues) {
     let is_nested = matches!(json, Json::Array(_) | Json::Object(_));
     if is_nested && place.len() >= MAX_DEPTH {

@@ -6,19 +6,19 @@ use super::reader::{Object, Read, string_that};
 use crate::tenant::is_tenant_id;
 use crate::{Error, Json, Result, Tenant};
 
-/// What of a spec is the tenant's own.
+/// The part of a spec that belongs to one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantPart {
-    /// Whose runtime it is.
+    /// The tenant.
     pub tenant: Tenant,
-    /// What this tenant may use.
+    /// The limits of this tenant.
     pub limits: Limits,
-    /// How long this tenant's state is kept.
+    /// The retention of this tenant's data.
     pub retention: Retention,
 }
 
 impl TenantPart {
-    /// The part that this JSON describes: `{ tenant, limits?, retention? }`.
+    /// Reads `{ tenant, limits?, retention? }`.
     ///
     /// # Errors
     /// `Spec` with every problem.

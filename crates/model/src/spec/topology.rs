@@ -11,25 +11,25 @@ use crate::{Json, Result};
 /// The properties of a dump that belong to the topology, in the order of the dump.
 pub(super) const TOPOLOGY_KEYS: [&str; 6] = ["agents", "tools", "references", "plans", "providers", "dataEnvironment"];
 
-/// What a spec says about every tenant alike.
+/// The part of a spec that tenants share.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Topology {
     /// Agents, in the order of the spec.
     pub agents: Vec<AgentSpec>,
-    /// Tools, those that agents hold included.
+    /// Tools, including those of agents.
     pub tools: Vec<Tool>,
-    /// Reference types, those that tools hold included.
+    /// Reference types, including those of tools.
     pub references: Vec<ReferenceType>,
-    /// Plan types, those that planners hold included.
+    /// Plan types, including those of planners.
     pub plans: Vec<PlanType>,
     /// Providers, sorted by name.
     pub providers: Vec<(String, Provider)>,
-    /// Where the tools' data lies.
+    /// The location of the tools' data.
     pub data_environment: Option<DataEnvironment>,
 }
 
 impl Topology {
-    /// The topology that this JSON describes: a dump without `tenant`, `limits` and `retention`.
+    /// Reads a dump without `tenant`, `limits` and `retention`.
     ///
     /// # Errors
     /// `Spec` with every problem.
@@ -45,22 +45,22 @@ impl Topology {
         Ok(topology.unwrap_or_default())
     }
 
-    /// The reference type of that name.
+    /// Returns the reference type of that name.
     pub fn reference_type(&self, name: &str) -> Option<&ReferenceType> {
         self.references.iter().find(|reference_type| reference_type.name == name)
     }
 
-    /// The tool of that name.
+    /// Returns the tool of that name.
     pub fn tool(&self, name: &str) -> Option<&Tool> {
         self.tools.iter().find(|tool| tool.name == name)
     }
 
-    /// The agent of that name.
+    /// Returns the agent of that name.
     pub fn agent(&self, name: &str) -> Option<&AgentSpec> {
         self.agents.iter().find(|agent| agent.name == name)
     }
 
-    /// The plan type of that name.
+    /// Returns the plan type of that name.
     pub fn plan_type(&self, name: &str) -> Option<&PlanType> {
         self.plans.iter().find(|plan_type| plan_type.name == name)
     }

@@ -1,4 +1,4 @@
-//! Whoever waits has its turn: shares, order, and that nothing stands still while something waits.
+//! Every waiting item gets its turn: shares, order, and progress while an item waits.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ enum Step {
         cost: u64,
     },
     Pop,
-    /// Of the lines that may have something: one bit for each.
+    /// The lines that `may` allows: one bit for each.
     PopIf {
         may: u8,
     },
@@ -32,7 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..200)
 }
 
-/// What came out, as (line, cost), when everything waits from the start.
+/// The order of the items, as (line, cost), if all wait from the start.
 fn served(lines: &[Vec<u64>]) -> Vec<(usize, u64)> {
     let mut queue = FairQueue::new(QUANTUM);
     for (line, costs) in lines.iter().enumerate() {
@@ -89,8 +89,8 @@ proptest! {
         prop_assert!(queue.is_empty() && queue.pop().is_none());
     }
 
-    /// The bound of the paper: while two lines both wait, what they were given differs by less than a turn and twice the
-    /// dearest thing.
+    /// The bound of the paper: while two lines both wait, their service differs by less than a turn and twice the
+    /// dearest item.
     #[test]
     fn b9_lines_that_wait_get_equal_shares(
         lines in prop::collection::vec(prop::collection::vec(1..500_u64, 1..60), 2..6)
@@ -109,7 +109,7 @@ proptest! {
         prop_assert!(left.iter().all(|left| *left == 0));
     }
 
-    /// Whoever asks for something small waits for one turn of each other line, and no longer.
+    /// A caller that adds a small item waits for at most one turn of each other line.
     #[test]
     fn b9_nobody_waits_for_more_than_a_turn_of_each_other(
         others in prop::collection::vec(prop::collection::vec(1..=QUANTUM, 1..60), 1..6),
@@ -237,7 +237,7 @@ enum Start {
         heavy: bool,
         cost: u64,
     },
-    /// A starter begins, or one that is busy has done what it was at.
+    /// A starter begins, or a busy one has finished its call.
     Go(u8),
 }
 
@@ -248,9 +248,8 @@ fn start_steps() -> impl Strategy<Value = Vec<Start>> {
 }
 
 proptest! {
-    /// Whatever is pushed and however long it takes: there are never more than so many starters, nor more of them with
-    /// heavy calls or with one lane's; each call is started once; and nothing that may be started waits while there is
-    /// nobody who comes for it.
+    /// For all calls and durations, the dispatcher keeps its limits on starters, on starters with heavy calls and on
+    /// starters of one lane; each call is started once; and no call that may be started waits without a starter.
     #[test]
     fn s8_a_small_call_is_never_behind_starters_that_are_all_busy_with_heavy_ones(
         steps in start_steps(),
@@ -259,7 +258,7 @@ proptest! {
     ) {
         let mut dispatcher = Dispatcher::new(most, most_heavy, QUANTUM);
         let most_heavy = most_heavy.min((most - 1).max(1));
-        // Starters that are on their way, and those that are at something.
+        // Starters on their way, and those that are busy.
         let (mut coming, mut busy): (usize, Vec<(u8, Weight)>) = (0, Vec::new());
         let mut waiting: Vec<(u8, Weight, usize)> = Vec::new();
         let mut number = 0;

@@ -1,4 +1,4 @@
-//! Commits: their conditions, and that they happen whole or not at all.
+//! Checks of commits: their conditions, and that they are atomic.
 
 use std::thread;
 
@@ -174,7 +174,7 @@ pub fn many_commits_at_once_are_each_whole(home: &dyn Home) {
 pub fn refused_commits_leave_those_beside_them_alone(home: &dyn Home) {
     let engine = home.open().engine;
     commit(&*engine, A, vec![put_counted(place(2, 0), 5)]).expect("the row that the conditions are about");
-    // All are under way before the first is waited for.
+    // All are started before the first is awaited.
     let futures: Vec<_> = (0..60_u64)
         .map(|n| {
             let mut commit = commit_of(A, vec![put_counted(place(1, n), 1), crate::Op::Wake { kind: 9, at: NOW + n }]);

@@ -1,4 +1,4 @@
-//! Databases of a real PostgreSQL server for tests: the one that `BAILIWICK_TEST_POSTGRES` names, or one that
+//! Databases of a real PostgreSQL server for tests: the server that `BAILIWICK_TEST_POSTGRES` names, or one that
 //! `scripts/test/postgres.mjs` starts and that ends with this process.
 
 use std::io::{BufRead, BufReader};
@@ -14,14 +14,14 @@ use super::support::block_on;
 use crate::Opened;
 use crate::postgres::{self, PostgresOptions};
 
-/// A server and a database on it that is set up, to be copied.
+/// A server and a template database on it that is set up.
 struct Server {
     /// A superuser's URL.
     url: String,
     template: String,
     /// The URL of the application's role in the template.
     application: String,
-    /// Ends when its standard input does, so with this process at the latest.
+    /// Ends when its standard input does, so at the latest with this process.
     _child: Option<Child>,
 }
 
@@ -55,14 +55,14 @@ fn start() -> (String, Child) {
     (url.trim().to_owned(), child)
 }
 
-/// The same server and role, another database.
+/// Returns the URL of the same server and role with another database.
 pub fn in_database(url: &str, database: &str) -> String {
     let (before, query) = url.split_once('?').map_or((url, ""), |(before, query)| (before, query));
     let (place, _) = before.rsplit_once('/').expect("a database");
     if query.is_empty() { format!("{place}/{database}") } else { format!("{place}/{database}?{query}") }
 }
 
-/// Does something on a connection of its own. On a thread of its own too: whoever asks may be at work on a runtime.
+/// Uses a connection of its own, on a thread of its own, because the caller may be inside a runtime.
 pub fn with_client<T: Send + 'static>(
     url: &str,
     what: impl AsyncFnOnce(&tokio_postgres::Client) -> T + Send + 'static,
@@ -84,13 +84,13 @@ pub fn execute(url: &str, sql: &str) {
     with_client(url, async move |client| client.batch_execute(&sql).await.expect("a statement"));
 }
 
-/// A database of its own, gone when it is dropped.
+/// A database for one test, dropped at its end.
 pub struct Database {
     name: String,
 }
 
 impl Database {
-    /// A new one, set up and empty.
+    /// Returns a new database, set up and empty.
     pub fn fresh() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let server = server();
@@ -99,7 +99,7 @@ impl Database {
         Self { name }
     }
 
-    /// One that is not set up.
+    /// Returns one that is not set up.
     pub fn bare() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("bailiwick_bare_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -107,12 +107,12 @@ impl Database {
         Self { name }
     }
 
-    /// The application's URL.
+    /// Returns the application's URL.
     pub fn url(&self) -> String {
         in_database(&server().application, &self.name)
     }
 
-    /// A superuser's URL.
+    /// Returns a superuser's URL.
     pub fn owner_url(&self) -> String {
         in_database(&server().url, &self.name)
     }

@@ -1,4 +1,4 @@
-//! What expires is swept, what is erased is gone, and a copy is whole.
+//! Checks that expired rows are swept, erased tags are gone, and exports are complete.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -115,7 +115,7 @@ pub fn dues_survive_reopening(home: &dyn Home) {
     let engine = home.open().engine;
     commit(&*engine, A, vec![counted_until(place(1, 2), 10, NOW + 9)]).unwrap();
     let mut both = due(&*engine, NOW + 6);
-    // Which has been due for longer depends on how an engine gathers what expires.
+    // The order depends on how an engine groups expiries.
     both.sort_by_key(|due| due.kind);
     assert_eq!(both, [Due { tag: A, kind: 1 }, Due { tag: A, kind: 7 }]);
     assert_eq!(sweep(&*engine, A, 1, NOW + 6), 1);
@@ -134,7 +134,7 @@ pub fn dues_are_limited_and_named_once(home: &dyn Home) {
     assert_eq!(some.len(), 4);
 }
 
-/// Everything an export gives, the later parts over the earlier ones.
+/// Collects an export: later parts replace earlier ones.
 fn exported(engine: &dyn Engine) -> (BTreeMap<(Tag, Place), Bytes>, Vec<Due>) {
     let mut export = block_on(engine.export()).expect("export");
     let (mut rows, mut wakes) = (BTreeMap::new(), Vec::new());
@@ -214,7 +214,7 @@ pub fn exports_have_everything(home: &dyn Home) {
     }
 }
 
-/// First the rows as they were, in the order of their keys; what is written meanwhile comes after them, if at all.
+/// The rows of the snapshot come first, in the order of their keys; later writes follow, if at all.
 pub fn exports_are_in_the_order_of_keys(home: &dyn Home) {
     let engine = home.open().engine;
     for tag in [B, A] {
@@ -249,7 +249,7 @@ pub fn exports_are_in_the_order_of_keys(home: &dyn Home) {
     assert!(keys.iter().take(ordered).is_sorted() && ordered >= 4 * 600, "{ordered}");
 }
 
-/// Two rows always change together, with large values and small ones, while copies are made: in every copy they agree.
+/// Two rows always change together, with large and small values, while copies are made: every copy has matching rows.
 pub fn exports_are_consistent_while_work_goes_on(home: &dyn Home) {
     let engine = home.open().engine;
     let value = |n: u64| if n.is_multiple_of(3) { noise(n, 9_000) } else { noise(n, 50) };

@@ -1,5 +1,5 @@
-//! What every engine must do, as checks that panic where one does not. [`conformance_tests!`](crate::conformance_tests)
-//! makes a test of each.
+//! The conformance suite of engines: checks that panic if an engine fails them.
+//! [`conformance_tests!`](crate::conformance_tests) makes a test of each.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,13 +22,13 @@ pub mod workload;
 
 use crate::Opened;
 
-/// A place where an engine under test keeps its state.
+/// The place where an engine under test stores its state.
 pub trait Home {
     /// Opens it: an empty store the first time.
     fn open(&self) -> Opened;
-    /// Whether what was acknowledged is there again when it is opened after it was closed.
+    /// Whether acknowledged commits are still there after the engine is closed and opened again.
     fn is_durable(&self) -> bool;
-    /// Whether its vault has a place for a secret beside the data.
+    /// Whether its vault can store a secret beside the data.
     fn keeps_secrets(&self) -> bool {
         true
     }

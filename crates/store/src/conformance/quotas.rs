@@ -1,4 +1,4 @@
-//! What a tag holds, and what it may hold.
+//! Checks of a tag's usage and its limits.
 
 use super::Home;
 use super::support::*;

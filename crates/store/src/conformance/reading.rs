@@ -1,4 +1,4 @@
-//! Look-ups and ranges, who sees what, closing and opening again.
+//! Checks of look-ups and ranges, of the boundary between tags, and of closing and reopening.
 
 use super::Home;
 use super::support::*;
@@ -72,10 +72,10 @@ pub fn scans_keep_to_their_range(home: &dyn Home) {
     }
 }
 
-/// Values are read until they would be more than asked for; of the first that does not fit, its size is told.
+/// Values are returned up to the requested bytes; of the first that does not fit, the size is returned.
 pub fn reads_end_at_bytes(home: &dyn Home) {
     let engine = home.open().engine;
-    // Small ones, one of a file or of parts of its own, an empty one, and one that has expired.
+    // Small ones, one in a file or in parts, an empty one, and an expired one.
     let lengths = [100, 200, 3 << 20, 0, 50];
     let row = |(number, length): (u64, usize)| put(place(1, number), noise(number, length));
     let ops: Vec<_> = (0..).zip(lengths).map(row).chain([put_until(place(1, 5), "gone", NOW)]).collect();

@@ -1,4 +1,4 @@
-//! Short words for the checks.
+//! Helpers of the checks.
 
 use std::future::Future;
 use std::pin::pin;
@@ -51,7 +51,7 @@ pub fn place(kind: u8, number: u64) -> Place {
     Place { kind, item: item(number) }
 }
 
-/// Bytes that no compression or de-duplication makes smaller, different for each seed.
+/// Bytes that cannot be compressed or de-duplicated, different for each seed.
 pub fn noise(seed: u64, length: usize) -> Bytes {
     let mut bytes = vec![0; length];
     blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof().fill(&mut bytes);

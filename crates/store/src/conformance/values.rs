@@ -1,4 +1,4 @@
-//! Values of all sizes, wherever an engine keeps them.
+//! Checks of values of all sizes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -1,4 +1,4 @@
-//! The vault.
+//! Checks of the vault.
 
 use std::thread;
 

@@ -1,9 +1,9 @@
-//! The workload of the crash tests. What step number `n` does follows from a seed and `n` alone, so that after a crash
-//! it can be said exactly what must be there: of every lane the steps up to some point and nothing after, that point
-//! not before the last acknowledged step.
+//! The workload of the crash tests. The seed and `n` alone determine step `n`, so that the expected state after a crash
+//! is known exactly: of every lane all steps up to some position and nothing after it, and that position is not before
+//! the last acknowledged step.
 //!
-//! Lanes run beside each other, the steps of one lane one after the other. Step `n` belongs to lane `n % LANES`. Most
-//! steps are commits, which also note their number in the lane's own row; some change the lane's slot in the vault.
+//! Lanes run in parallel, the steps of one lane one after the other. Step `n` belongs to lane `n % LANES`. Most steps
+//! are commits, which also write their number into the lane's own row; some change the lane's slot in the vault.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::sled::{self, SledOptions};
 use crate::vault::{Created, Slot};
 use crate::{Count, Opened};
 
-/// How many steps are under way at once.
+/// The steps in flight at once.
 pub const LANES: u64 = 8;
 /// The lane whose commits are acknowledged before they are synced.
 pub const RELAXED_LANE: u64 = LANES - 1;
@@ -27,16 +27,16 @@ const LAST: u8 = 2;
 const PLACES: u64 = 16;
 const LAST_PLACE: u64 = 0;
 
-/// What happened to the store before it is looked at.
+/// The kind of crash before the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crash {
-    /// The process died: nothing that was acknowledged may be missing.
+    /// The process was killed: every acknowledged step must be there.
     Killed,
-    /// The machine died: of the relaxed lane the last steps may be missing.
+    /// The machine lost power: the last steps of the relaxed lane may be missing.
     PowerCut,
 }
 
-/// A source of numbers that follow from a seed and a step.
+/// A source of numbers determined by a seed and a step.
 struct Dice(blake3::OutputReader);
 
 impl Dice {
@@ -53,7 +53,7 @@ impl Dice {
     }
 }
 
-/// A row, by what its value is made from.
+/// A row, as the inputs of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Expected {
     seed: u64,
@@ -62,7 +62,7 @@ struct Expected {
     counted: Option<u64>,
 }
 
-/// One lane's rows after some of its steps.
+/// The rows of a lane after some of its steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Lane {
     rows: BTreeMap<u64, Expected>,
@@ -70,7 +70,7 @@ struct Lane {
     slot: Option<Slot>,
 }
 
-/// A step to take.
+/// A step.
 enum Step {
     Commit(Vec<Op>),
     Create(Vec<u8>),
@@ -99,10 +99,10 @@ fn length(dice: &mut Dice) -> usize {
 }
 
 impl Lane {
-    /// Moves on by one step, and says what is to be done for it.
+    /// Applies the next step to the state, and returns it.
     fn advance(&mut self, seed: u64, step: u64) -> Step {
         let mut dice = Dice::new(seed, step);
-        // The vault syncs at once, so in a power cut a slot of the relaxed lane could be ahead of its rows.
+        // The vault syncs at once, so after a power cut a slot of the relaxed lane could be ahead of its rows.
         if dice.below(12) == 0 && step % LANES != RELAXED_LANE {
             return self.change_slot(step);
         }
@@ -158,7 +158,7 @@ impl Lane {
     }
 }
 
-/// What the store holds of a lane.
+/// The rows and the slot of a lane in the store.
 fn look(opened: &Opened, seed: u64, lane: u64) -> Result<(Option<u64>, Option<Slot>), String> {
     let owner = tag(seed, lane);
     let rows = block_on(opened.engine.scan(owner, whole_range(LAST))).map_err(|error| format!("scan: {error:?}"))?.rows;
@@ -168,7 +168,7 @@ fn look(opened: &Opened, seed: u64, lane: u64) -> Result<(Option<u64>, Option<Sl
     Ok((last, slot))
 }
 
-/// Finds how far a lane has come: its state, and the position of its next step.
+/// Finds the progress of a lane: its state, and the position of its next step.
 fn place_of(opened: &Opened, seed: u64, lane: u64) -> Result<(Lane, u64), String> {
     let (last, slot) = look(opened, seed, lane)?;
     let mut state = Lane::default();
@@ -203,7 +203,7 @@ fn place_of(opened: &Opened, seed: u64, lane: u64) -> Result<(Lane, u64), String
     Ok((state, position))
 }
 
-/// Checks an open store against the steps that were acknowledged. Says what is wrong.
+/// Checks an open store against the acknowledged steps. Fails with the difference.
 pub fn verify_opened(opened: &Opened, seed: u64, acknowledged: &BTreeSet<u64>, crash: Crash) -> Result<(), String> {
     for lane in 0..LANES {
         let (state, position) = place_of(opened, seed, lane)?;
@@ -246,14 +246,14 @@ pub fn verify(directory: &Path, seed: u64, acknowledged: &BTreeSet<u64>, crash: 
     result
 }
 
-/// The steps in an ack file. A last line without its end was never written whole, and does not count.
+/// Reads the steps in an ack file. A last line without its end was written incompletely, and does not count.
 pub fn read_acknowledged(path: &Path) -> BTreeSet<u64> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok()).collect()
 }
 
-/// Takes every step below `steps` that the store has not taken yet. `acknowledge` is called with the number of each step
-/// once it is acknowledged, from several threads. Returns the first error of each lane that met one; that lane stops.
+/// Runs every step below `steps` that the store does not have yet. Calls `acknowledge` with the number of each
+/// acknowledged step, from several threads. A lane stops at its first error; returns these errors.
 pub fn run(opened: &Opened, seed: u64, steps: u64, acknowledge: &(dyn Fn(u64) + Sync)) -> Vec<String> {
     std::thread::scope(|scope| {
         let lanes: Vec<_> =

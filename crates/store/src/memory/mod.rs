@@ -1,4 +1,4 @@
-//! Everything in memory: gone when it is closed. For tests, and for state that may be lost.
+//! A store in memory, lost when it is closed: for tests, and for data that may be lost.
 
 mod rows;
 mod secrets;
@@ -9,12 +9,12 @@ pub(crate) use secrets::refuse_oversized;
 
 use crate::Opened;
 
-/// How to open a store in memory.
+/// The options of a store in memory.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct MemoryOptions {}
 
-/// Opens an empty store in memory. It means the same by every call as the durable ones do.
+/// Opens an empty store in memory. Its calls mean the same as those of durable stores.
 pub fn open(_options: MemoryOptions) -> Opened {
     let secrets = Arc::new(secrets::MemoryVault::default());
     Opened { engine: Arc::new(rows::MemoryEngine::new(Arc::clone(&secrets))), vault: secrets }

@@ -18,24 +18,24 @@ use crate::stage::{Entry, LIMITS, Refusal, answer, check_sizes, expiries, stage,
 
 type Key = [u8; 66];
 
-/// So many rows are exported at once.
+/// The rows that are exported at once.
 const EXPORTED: usize = 256;
 
 #[derive(Default)]
 struct Rows {
     rows: BTreeMap<Key, Entry<Bytes>>,
     usage: HashMap<Tag, Usage>,
-    /// When which kinds have something to do.
+    /// The due times of kinds.
     dues: BTreeSet<(Millis, Due)>,
-    /// Tags that were erased: nothing is written to them any more.
+    /// Erased tags, to which no commit may write.
     erased: HashSet<Tag>,
-    /// The last version given out.
+    /// The last assigned version.
     version: u64,
 }
 
 /// See [`super::open`].
 pub(crate) struct MemoryEngine {
-    /// `None` once closed.
+    /// `None` after closing.
     rows: Mutex<Option<Rows>>,
     vault: Arc<MemoryVault>,
 }
@@ -65,7 +65,7 @@ impl Rows {
         let usage = self.usage.get(&commit.tag).unwrap_or(&none);
         let look =
             |place: &Place| -> Result<_, Infallible> { Ok(self.rows.get(&record_key(&commit.tag, place)).cloned()) };
-        // A value may be a slice of something much larger: copied, so as not to keep all of it.
+        // A value may be a slice of a much larger buffer, which the copy does not keep alive.
         let keep = |_, value: &Bytes| Bytes::copy_from_slice(value);
         let staged = stage(commit, version, usage, keep, look).map_err(|refusal| match refusal {
             Refusal::Commit(error) => error,
@@ -138,7 +138,7 @@ impl Rows {
     }
 }
 
-/// All keys of a tag, and of nobody else.
+/// Returns the range of all keys of a tag.
 fn keys_of(tag: &Tag) -> std::ops::RangeInclusive<Key> {
     record_key(tag, &Place { kind: 0, item: [0; 32] })..=record_key(tag, &Place { kind: u8::MAX, item: [u8::MAX; 32] })
 }
@@ -185,7 +185,7 @@ impl Rows {
     }
 }
 
-/// What was there when the export began.
+/// The rows when the export began.
 struct Snapshot(std::vec::IntoIter<Exported>);
 
 impl Export for Snapshot {

@@ -121,7 +121,7 @@ impl Vault for MemoryVault {
     }
 }
 
-/// There is no error of its own for this: the only caller keeps to the size.
+/// No error exists for this: the only caller keeps to the size.
 pub(crate) fn refuse_oversized(value: &[u8]) -> Result<(), ReadError> {
     if value.len() > SLOT_VALUE_BYTES { Err(ReadError::Unavailable) } else { Ok(()) }
 }

@@ -1,4 +1,5 @@
-//! What is due, and removing what has expired or was erased: small transactions, each of which leaves things whole.
+//! Lists what is due, and removes rows that have expired or were erased, in small transactions. Each leaves a
+//! consistent state.
 
 use super::shared::Shared;
 use super::sql::single;
@@ -9,15 +10,16 @@ use crate::postgres::failure::Trouble;
 use crate::postgres::sql::pipeline::{Answer, Parameter};
 use crate::postgres::sql::values::{binary, kind, signed, tag};
 
-/// So many rows are removed at once.
+/// The rows that are removed at once.
 const STEP: i64 = 256;
-/// How often a step starts again when others came first.
+/// The attempts of a step that conflicts.
 const ATTEMPTS: usize = 16;
 /// The kind under which an erased tag is due once more: no row has it.
 const ERASED: i16 = u8::MAX as i16;
-/// None that there is.
+/// No such kind.
 const NO_KIND: i16 = -1;
-/// How long after an erase that is, in milliseconds: longer than any transaction that had not seen it can take.
+/// The time after an erase at which it is due again, in milliseconds: longer than a transaction that did not see the
+/// erase can take.
 const SECOND_PASS: i64 = 3_600_000;
 
 pub(in crate::postgres) async fn due(shared: &Shared, now: Millis, limit: usize) -> Result<Vec<Due>, Trouble> {
@@ -28,11 +30,11 @@ pub(in crate::postgres) async fn due(shared: &Shared, now: Millis, limit: usize)
     rows.iter().map(due).collect::<Option<_>>().ok_or(Trouble::Corrupt)
 }
 
-/// How far a sweep has come.
+/// The progress of a sweep.
 enum Step {
-    /// So many rows were removed, and there may be more.
+    /// This many rows were removed, and more may be left.
     Removed(u64),
-    /// Nothing that has expired is left, and the kind is due when its next row expires.
+    /// No expired row is left, and the kind is due when its next row expires.
     Settled,
 }
 
@@ -83,7 +85,7 @@ async fn step(shared: &Shared, connection: &Connection, due: Due, now: Millis) -
         pipeline.execute(&statements.fold_usage, values());
         pipeline.batch("COMMIT");
         pipeline.answers().await?;
-        // What came in between has expired already: it is for the next step.
+        // Rows that came in between have expired already: the next step removes them.
         return Ok(if next.is_some_and(|at| at <= signed(now)) { Step::Removed(0) } else { Step::Settled });
     }
     let items = || -> Vec<Vec<u8>> { expired.iter().map(|row| row.get(0)).collect() };
@@ -106,12 +108,13 @@ async fn step(shared: &Shared, connection: &Connection, due: Due, now: Millis) -
     Ok(Step::Removed(expired.len() as u64))
 }
 
-/// Removes what belongs to a tag. That it was erased is written first: whoever commits to it later reads that.
+/// Removes the rows of a tag. It is marked as erased first, which later commits read.
 pub(in crate::postgres) async fn erase(shared: &Shared, tag: Tag) -> Result<(), Trouble> {
     erase_from(shared, tag, false, ERASED).await
 }
 
-/// Removes what transactions that had not seen the erase wrote, and then that it is due. Nobody reads it meanwhile.
+/// Removes what transactions that had not seen the erase wrote, and then the due time. No call reads these rows
+/// meanwhile.
 async fn second_pass(shared: &Shared, tag: Tag) -> Result<u64, Trouble> {
     erase_from(shared, tag, true, ERASED).await?;
     erase_from(shared, tag, true, NO_KIND).await.map(|()| 0)
@@ -153,7 +156,7 @@ async fn mark(shared: &Shared, connection: &Connection, tag: Tag) -> Result<bool
     pipeline.answers().await.map(|_| false)
 }
 
-/// Whether nothing was left.
+/// Returns whether nothing was left.
 async fn erase_some(shared: &Shared, connection: &Connection, tag: Tag, spared: i16) -> Result<bool, Trouble> {
     let begin = begin(&tag, Durability::Sync, shared.is_citus);
     let statements = &connection.statements;

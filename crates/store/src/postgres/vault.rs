@@ -28,14 +28,14 @@ async fn create(shared: &Shared, name: [u8; 32], value: Vec<u8>) -> Result<Creat
         if single::write(shared, |statements| &statements.create_slot, values).await? == 1 {
             return Ok(Created::New);
         }
-        // Wiped in between: then it is made after all.
+        // Wiped in between: it is created after all.
         if let Some(slot) = slot(shared, name).await? {
             return Ok(Created::Existing(slot));
         }
     }
 }
 
-/// Replaces the slot that is held and ends the hold, both in one.
+/// Replaces the claimed slot and ends the claim, in one transaction.
 async fn replace_and_let_go(lease: Lease, values: Vec<Parameter<'_>>) -> Result<u64, Trouble> {
     let connection = lease.connection()?;
     let mut pipeline = connection.pipeline();
@@ -109,7 +109,7 @@ impl Vault for PostgresVault {
         ]
     }
 
-    /// There is no place beside the data that a database server could not read.
+    /// A database server could read every place beside the data.
     fn local_secret(&self) -> EngineFuture<'_, Result<Option<Vec<u8>>, ReadError>> {
         self.0.read(async { Ok(None) })
     }

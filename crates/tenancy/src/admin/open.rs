@@ -1,4 +1,4 @@
-//! Opening an engine, and the errors of that for callers: without the engine's own texts, and without a password.
+//! Opens an engine. Errors for callers contain neither the engine's own texts nor a password.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -12,8 +12,8 @@ use crate::keys::FORMAT;
 use crate::keys::root_key::{self, RootKey};
 use crate::tenant::store_header::open_header;
 
-/// Opens a directory. Where it has a store and a root key is passed, nothing is changed before that key has opened the store's
-/// header. Nothing is repaired without it.
+/// Opens a directory. If it has a store and a root key is passed, nothing is changed before that key has opened the
+/// store's header. Without a root key, nothing is repaired.
 pub(crate) fn open_sled(
     path: &Path,
     cache_bytes: Option<u64>,
@@ -32,7 +32,7 @@ pub(crate) fn open_sled(
     entered.open(options, is_known).map_err(sled_refusal)
 }
 
-/// Whether there is a store's header. Fails if the key does not open it.
+/// Returns whether the directory has a store's header. Fails if the key does not open it.
 fn has_header_of(entered: &sled::Entered, root_key: &RootKey) -> Result<bool> {
     let header = entered.slot(&STORE_SLOT).map_err(errors::read)?;
     // Anything else in its place is reported when the store is opened.
@@ -88,7 +88,7 @@ fn distrust(found: &sled::Untrusted) -> String {
     format!("{found}, which is not how a store's directory looks. Nothing was changed. {next}")
 }
 
-/// There is no store, and none may be created.
+/// The error if there is no store and none may be created.
 pub(crate) fn no_store_yet() -> Error {
     Error::invalid("There is no store here yet. The first openStore or createRuntime makes one.")
 }
@@ -113,72 +113,15 @@ pub async fn setup(owner_url: &str) -> Result<String> {
 pub(crate) fn postgres_refusal(error: postgres::OpenError) -> Error {
     use postgres::OpenError;
     match error {
-        OpenError::Address => Error::invalid(
-            "This is no URL of a PostgreSQL database: postgres://role:password@host:5432/database, with percent-encoded parts and settings that are known, such as ?sslmode=require.",
-        ),
-        OpenError::Weak => Error::invalid(
-            "?sslmode=prefer leaves it to whoever answers whether anything is encrypted, so it protects from nobody. Write ?sslmode=require, or ?sslmode=disable for a network that nobody else reads.",
-        ),
-        OpenError::Unavailable => Error::StoreUnavailable(
-            "The database cannot be reached, or what answers there is none. Check host and port, and that the server runs, then try again.".to_owned(),
-        ),
-        OpenError::AsksForPassword => Error::invalid(
-            "The server asks for the password itself or an MD5 hash of it, and the connection is not encrypted: it was not sent. Have the server use scram-sha-256 (in pg_hba.conf, and password_encryption when the role gets its password), or add ?sslmode=require to the URL.",
-        ),
         OpenError::Pooled => errors::pooled(),
-        OpenError::Crowded => Error::StoreUnavailable(
-            "The database takes no more connections. Lower `connections` of the processes that use it, or raise the server's max_connections or the role's limit."
-                .to_owned(),
-        ),
-        OpenError::Standby => Error::StoreUnavailable(
-            "The server in the URL is a standby, which takes no changes. Name the primary, or all servers and target_session_attrs=read-write."
-                .to_owned(),
-        ),
-        OpenError::NotLetIn => Error::invalid(
-            "The database does not let this role in. Check its name and password in the URL; `npx bailiwick setup <owner url>` told the password once.",
-        ),
-        OpenError::NoDatabase => {
-            Error::invalid("The server has no such database. Check its name in the URL, or make it.")
-        }
-        // An interrupted handshake looks the same, and may be repeated.
-        OpenError::Untrusted => Error::StoreUnavailable(
-            "The connection to the database cannot be encrypted: the server speaks no TLS, or this machine does not trust its certificate. SSL_CERT_FILE names a file of certificates to trust; ?sslmode=disable goes without, which is for networks that nobody else reads.".to_owned(),
-        ),
-        OpenError::Privileged => Error::invalid(
-            "The role in the URL is a superuser, or may pass by row-level security, make roles, replicate or act on the server, or become a role that does. Use the URL that `npx bailiwick setup <owner url>` prints, and take from that role what it was given since.",
-        ),
-        OpenError::Altered => Error::invalid(
-            "The row-level policies of the store's tables, or what the role in the URL may do with them, are not what the set-up makes. Run `npx bailiwick setup <owner url>`, which puts right what it made, and use the URL that it prints.",
-        ),
-        OpenError::Owner => Error::invalid(
-            "The role in the URL owns the store's tables. Use the URL that `npx bailiwick setup <owner url>` prints.",
-        ),
-        OpenError::NotOwner => Error::invalid(
-            "The role in the URL may not set the database up. Use one that owns the database and may create roles, or a superuser.",
-        ),
-        OpenError::Occupied => Error::invalid(
-            "The database has a schema `bailiwick` that belongs to another role, or has something else in it. Nothing was changed. Run the set-up as the role that ran it first, or rename that schema.",
-        ),
-        OpenError::RoleTaken => Error::invalid(
-            "This server has a role bailiwick_<database> already, although this database is not set up: from one of this name that is gone, or made by somebody else. Nothing was changed. Drop or rename that role, then run the set-up again.",
-        ),
-        OpenError::Refused(code) => Error::StoreUnavailable(format!(
-            "The database refused the set-up{}, and nothing was changed. Its own log says more.",
-            code.map(|code| format!(" with SQLSTATE {code} (https://www.postgresql.org/docs/current/errcodes-appendix.html)"))
-                .unwrap_or_default()
-        )),
-        OpenError::NotSetUp => Error::invalid(
-            "The database is not set up for this role. Run `npx bailiwick setup <owner url>` once, and use the URL that it prints.",
-        ),
-        OpenError::OlderFormat => Error::invalid(
-            "The tables are those of an older version of bailiwick. Run `npx bailiwick setup <owner url>`, which brings them up to date.",
-        ),
-        OpenError::NewerFormat => {
-            Error::invalid("The tables were made by a newer version of bailiwick. Update bailiwick.")
-        }
-        OpenError::Moving => Error::StoreUnavailable(
-            "The store in this database is being moved. Wait until that is over, then open it where it is.".to_owned(),
-        ),
         OpenError::Moved => errors::moved(),
+        // An interrupted TLS handshake looks like an untrusted certificate.
+        OpenError::Unavailable
+        | OpenError::Crowded
+        | OpenError::Standby
+        | OpenError::Untrusted
+        | OpenError::Refused(_)
+        | OpenError::Moving => Error::StoreUnavailable(error.to_string()),
+        _ => Error::invalid(error.to_string()),
     }
 }

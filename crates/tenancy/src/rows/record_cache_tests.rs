@@ -6,14 +6,14 @@ use bailiwick_store::{Place, Tag, Version};
 use super::{Record, RecordCache, SHARDS};
 use crate::rows::cache_key::{CacheKey, comparisons};
 
-/// Names look like keyed hashes; what chooses the shard is the same in all of them.
+/// A name like a keyed hash; the bytes that choose the shard are equal in all of them.
 fn place(number: u64) -> Place {
     let mut item = [0; 32];
     item[8..16].copy_from_slice(&mixed(number).to_le_bytes());
     Place { kind: 1, item }
 }
 
-/// A tag, so too.
+/// A tag, likewise.
 fn tag(number: u64) -> Tag {
     let mut tag = [0; 32];
     for (index, word) in tag.chunks_mut(8).enumerate().skip(1) {
@@ -79,8 +79,8 @@ fn the_later_of_two_commits_stays() {
     assert_eq!(cache.get(tag, place(1), 0).map(|record| record.version), Some(Version(2)));
 }
 
-/// Whatever is looked up by somebody else, the owner's entry is not touched: entries are compared as often as chance
-/// has it (7 bits of the hash agree), and none of them because it has the same name.
+/// A look-up by another tenant never touches the owner's entry: entries are compared as often as chance has it (7 bits
+/// of the hash agree), and none because its name is the same.
 #[test]
 fn s9_a_foreign_name_asks_as_much_of_the_table_as_an_unknown_one() {
     const NAMES: u64 = 4_000;
@@ -91,7 +91,7 @@ fn s9_a_foreign_name_asks_as_much_of_the_table_as_an_unknown_one() {
             cache.committed(owner, place(number), Some(record(1, 10)));
         }
     }
-    // Entries of its own are compared only when they are found.
+    // A tenant's own entries are compared only when they are found.
     cache.committed(asking, place(NAMES * 2), Some(record(1, 10)));
     comparisons::take();
     let ask = |names: std::ops::Range<u64>| {
@@ -104,7 +104,7 @@ fn s9_a_foreign_name_asks_as_much_of_the_table_as_an_unknown_one() {
     let (foreign, twins) = ask(0..NAMES);
     let (unknown, none) = ask(NAMES..NAMES * 2);
     assert_eq!((twins, none), (0, 0));
-    // One shard holds them all here, at most 7 of 8 places taken: far from one comparison a look-up, and as many.
+    // One shard has them all, at most 7 of 8 places taken: on average far from one comparison a look-up.
     assert!(foreign < NAMES as usize / 2 && unknown < NAMES as usize / 2, "{foreign} {unknown}");
     assert!(foreign.abs_diff(unknown) < NAMES as usize / 20, "{foreign} {unknown}");
 }
@@ -122,7 +122,7 @@ fn s9_what_one_name_falls_on_depends_on_whose_it_is() {
     assert!((0..SHARDS).all(|index| shards[index].is_some() && !shards[..index].contains(&shards[index])));
 }
 
-/// A table of one tenant's records or of many tenants' records of one name spreads as well as of random numbers.
+/// The records of one tenant, and records of many tenants under one name, spread as well as random numbers.
 #[test]
 fn s9_addresses_spread_over_the_table() {
     use std::hash::{BuildHasher, BuildHasherDefault};

@@ -10,7 +10,7 @@ fn s14_a_role_is_put_in_place_of_another_and_gets_nothing_of_its_own() {
         "postgres://app%40x:s%2F1@host:5433/my%20db?sslmode=require&connect_timeout=3"
     );
     assert_eq!(as_app("postgresql://me@a,b", None), "postgres://app%40x@a:5432,b:5432/my%20db");
-    // Every setting there is, in the query, with every way to say where it is.
+    // Every setting, in the query, with every way to name the host.
     for place in
         ["postgres://me@host:5433/db", "postgres://boss:canary@host:5433", "postgres:///?user=me&host=host&port=5433"]
     {
@@ -45,7 +45,7 @@ fn s11_tls_is_asked_for_or_done_without_and_nothing_in_between() {
         assert_eq!(parse(&format!("postgres://me@host/db?{unknown}")).err(), Some(OpenError::Address), "{unknown}");
     }
     let mode = |url| parse(url).unwrap().get_ssl_mode();
-    // A name is not where it leads.
+    // A host name is not the address that it resolves to.
     assert_eq!(mode("postgres://me@localhost/db?hostaddr=10.1.2.3"), SslMode::Require);
     assert_eq!(mode("postgres://me@localhost/db?hostaddr=127.0.0.1"), SslMode::Disable);
 }

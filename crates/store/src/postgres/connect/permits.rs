@@ -1,5 +1,5 @@
-//! Who gets a connection next: tags take turns, so that one with a thousand calls under way is no longer in front of
-//! another's only one than one of them takes.
+//! Permits for connections, fair between tags: a call of one tag waits for at most one call of each other tag, however
+//! many calls that has.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use tokio::sync::oneshot;
 
 use crate::engine::Tag;
 
-/// Whose call it is; `None` for those of the store itself.
+/// The tag of a call; `None` for calls of the store itself.
 pub(in crate::postgres) type Whose = Option<Tag>;
 
-/// As many as there are connections.
+/// A permit for each connection.
 pub(in crate::postgres) struct Permits(Arc<Mutex<State>>);
 
 struct State {
     free: usize,
-    /// Nobody waits while one is free.
+    /// Empty while a permit is free.
     waiting: FairQueue<Whose, oneshot::Sender<Permit>>,
 }
 
-/// The right to use a connection. It goes on to whoever is next when it is dropped.
+/// The right to use a connection. Dropping it passes it to the next waiting call.
 pub(in crate::postgres) struct Permit(Option<Arc<Mutex<State>>>);
 
 impl Permits {
@@ -29,7 +29,7 @@ impl Permits {
         Self(Arc::new(Mutex::new(State { free: count, waiting: FairQueue::new(1) })))
     }
 
-    /// Waits for one.
+    /// Waits for a permit.
     pub(in crate::postgres) async fn get(&self, whose: Whose) -> Option<Permit> {
         let permitted = {
             let mut state = self.0.lock();
@@ -57,7 +57,7 @@ impl Drop for Permit {
             drop(state);
             match next.send(Self(Some(Arc::clone(&shared)))) {
                 Ok(()) => return,
-                // It was given up. Nothing is passed on twice.
+                // The call was dropped. A permit is passed on only once.
                 Err(mut unwanted) => drop(unwanted.0.take()),
             }
         }
@@ -83,7 +83,7 @@ mod tests {
         }
     }
 
-    /// Those who wait, asked in this order.
+    /// The waiting calls, in the order of their requests.
     fn line<'p>(permits: &'p Permits, tags: impl IntoIterator<Item = u8>) -> Vec<Wait<'p>> {
         let mut line: Vec<Wait<'p>> =
             tags.into_iter().map(|number| Box::pin(permits.get(Some(tag(number)))) as Wait<'p>).collect();
@@ -124,7 +124,7 @@ mod tests {
         let mut waiting = line(&permits, [1, 2, 3]);
         drop(waiting.remove(0));
         drop(held);
-        // Given, but never taken.
+        // Granted, but dropped before it was used.
         drop(waiting.remove(0));
         let last = poll(&mut waiting.remove(0)).unwrap();
         drop(last);

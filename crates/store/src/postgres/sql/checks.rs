@@ -1,4 +1,4 @@
-//! What must hold of a database before it is used, and how it is.
+//! Checks of a database before use, and its health.
 
 use std::collections::BTreeSet;
 
@@ -12,9 +12,9 @@ use crate::postgres::shared::Shared;
 use crate::postgres::sql::pipeline::Answer;
 use crate::postgres::sql::values::unsigned;
 
-/// Whether the role can get around the second fence, by itself or as somebody it may become: as one that need not heed it,
-/// that makes roles, that replicates, or that the server made for what acts on all of it. Those that only watch may be.
-/// Then whether it owns something of the store, and whether the server takes no changes.
+/// Whether the role can bypass row-level security, itself or by a role that it may become: as a superuser, by
+/// BYPASSRLS, by creating roles, by replication, or by a predefined role that acts on the server. Predefined roles that
+/// only monitor are allowed. Then whether it owns a table of the store, and whether the server accepts no changes.
 const ROLE: &str = "SELECT
     bool_or(r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolreplication OR starts_with(r.rolname, 'pg_')
         AND r.rolname NOT IN ('pg_monitor', 'pg_read_all_settings', 'pg_read_all_stats', 'pg_stat_scan_tables',
@@ -24,18 +24,18 @@ const ROLE: &str = "SELECT
             AND (pg_has_role(current_user, n.nspowner, 'MEMBER') OR pg_has_role(current_user, c.relowner, 'MEMBER'))),
     pg_is_in_recovery() FROM pg_roles AS r WHERE pg_has_role(current_user, r.oid, 'MEMBER')";
 const VERSION: &str = "SELECT version FROM bailiwick.schema";
-/// Tables that say of themselves that the fence holds for everybody.
+/// Tables that force row-level security.
 const FENCED: &str = "SELECT count(*) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = 'bailiwick' AND c.relname = ANY ($1) AND c.relrowsecurity AND c.relforcerowsecurity";
-/// Every policy in the schema: its table, and whether it is the one that a set-up makes. The expression is compared as the
-/// server writes it, which names whatever is not its own with its schema.
+/// Every policy in the schema: its table, and whether it is the set-up's. The expression is compared as the server
+/// prints it, which qualifies foreign names with their schema.
 const POLICIES: &str = "SELECT c.relname::text, (p.polname = 'tenant' AND p.polpermissive AND p.polcmd = '*'
         AND p.polroles = '{0}' AND pg_get_expr(p.polqual, p.polrelid) = $1
         AND pg_get_expr(p.polwithcheck, p.polrelid) = $1) IS TRUE
     FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = 'bailiwick' ORDER BY 1";
-/// What the role may do in the schema, by itself, as somebody it may become, or as everybody may: `what right`, and `*` if it
-/// may give the right on.
+/// The privileges of the role in the schema, its own, those of roles that it may become, and those of PUBLIC: `what
+/// right`, with `*` if it may grant the right.
 const RIGHTS: &str =
     "SELECT DISTINCT a.what || ' ' || e.privilege_type || CASE WHEN e.is_grantable THEN '*' ELSE '' END
     FROM pg_namespace AS n CROSS JOIN LATERAL (
@@ -46,7 +46,7 @@ const RIGHTS: &str =
         ) AS a CROSS JOIN LATERAL aclexplode(a.acl) AS e
     WHERE n.nspname = 'bailiwick' AND (e.grantee = 0 OR pg_has_role(current_user, e.grantee, 'MEMBER'))";
 
-/// Checks the role and the schema before anything is prepared.
+/// Checks the role and the schema before any statement is prepared.
 pub(in crate::postgres) async fn before_use(client: &tokio_postgres::Client) -> Result<(), OpenError> {
     let refused = |error: tokio_postgres::Error| failure::of_opening(&error);
     let role = client.query_one(ROLE, &[]).await.map_err(refused)?;
@@ -85,7 +85,7 @@ pub(in crate::postgres) async fn before_use(client: &tokio_postgres::Client) -> 
     if policies == expected && rights == schema::rights() { Ok(()) } else { Err(OpenError::Altered) }
 }
 
-/// Whether the tables are spread over a Citus cluster.
+/// Whether the tables are distributed over a Citus cluster.
 pub(in crate::postgres) async fn is_citus(client: &tokio_postgres::Client) -> Result<bool, OpenError> {
     let found = client.query_opt("SELECT FROM pg_extension WHERE extname = 'citus'", &[]).await;
     found.map(|row| row.is_some()).map_err(|error| failure::of_opening(&error))
@@ -97,7 +97,7 @@ pub(in crate::postgres) async fn clock(shared: &Shared) -> Result<u64, Trouble> 
     Ok(unsigned(rows.first().ok_or(Trouble::Lost)?.get(0)))
 }
 
-/// How the database is, now: what is switched outside does not wait until a store is opened again.
+/// Returns the health of the database now: settings may have changed since the store was opened.
 pub(in crate::postgres) async fn health(shared: &Shared) -> Result<Health, Trouble> {
     let lease = shared.connections.lease(None).await?;
     let connection = lease.connection()?;

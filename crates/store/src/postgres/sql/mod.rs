@@ -1,4 +1,4 @@
-//! What is said to the server, and what it answers.
+//! Statements to the server, and their results.
 
 pub(in crate::postgres) mod checks;
 pub(in crate::postgres) mod pipeline;

@@ -1,4 +1,4 @@
-//! Statements that travel together: all are sent before the first answer is waited for, in the order they were added.
+//! Pipelines: all statements are sent, in the order they were added, before the first result is awaited.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -13,11 +13,11 @@ use crate::postgres::failure::Trouble;
 /// A value of a statement.
 pub(in crate::postgres) type Parameter<'a> = Box<dyn ToSql + Sync + Send + 'a>;
 
-/// What a statement answered.
+/// The result of a statement.
 #[derive(Debug)]
 pub(in crate::postgres) enum Answer {
     Rows(Vec<Row>),
-    /// So many rows were written.
+    /// The number of rows written.
     Count(u64),
     Done,
 }
@@ -30,7 +30,7 @@ impl Answer {
 
 type Step<'a, T = Answer> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
-/// Each step puts its statement on the wire when it is first polled, so polling them in order keeps the order.
+/// Each step sends its statement when it is first polled, so polling them in order keeps the order.
 async fn in_order<T>(mut steps: Vec<Step<'_, T>>, patience: Duration) -> Result<Vec<Result<T, Error>>, Trouble> {
     let mut answers: Vec<Option<Result<T, Error>>> = steps.iter().map(|_| None).collect();
     let all = poll_fn(|context| {
@@ -47,7 +47,7 @@ async fn in_order<T>(mut steps: Vec<Step<'_, T>>, patience: Duration) -> Result<
     Ok(answers.into_iter().flatten().collect())
 }
 
-/// Prepares statements, all in one trip.
+/// Prepares statements in one round trip.
 pub(in crate::postgres) async fn prepare(
     client: &Client,
     texts: &[&str],
@@ -57,7 +57,7 @@ pub(in crate::postgres) async fn prepare(
     in_order(steps, patience).await?.into_iter().collect::<Result<_, _>>().map_err(|error| Trouble::of(&error))
 }
 
-/// One trip to the server.
+/// One round trip.
 pub(in crate::postgres) struct Pipeline<'a> {
     client: &'a Client,
     patience: Duration,
@@ -69,7 +69,7 @@ impl<'a> Pipeline<'a> {
         Self { client, patience, steps: Vec::new() }
     }
 
-    /// How many statements there are.
+    /// Returns the number of statements.
     pub(in crate::postgres) fn len(&self) -> usize {
         self.steps.len()
     }
@@ -80,7 +80,7 @@ impl<'a> Pipeline<'a> {
         self.steps.push(Box::pin(async move { client.batch_execute(sql).await.map(|()| Answer::Done) }));
     }
 
-    /// Adds a statement that answers with rows.
+    /// Adds a statement that returns rows.
     pub(in crate::postgres) fn query(&mut self, statement: &'a Statement, values: Vec<Parameter<'a>>) {
         let client = self.client;
         self.steps.push(Box::pin(async move { client.query(statement, &references(&values)).await.map(Answer::Rows) }));
@@ -93,12 +93,12 @@ impl<'a> Pipeline<'a> {
             .push(Box::pin(async move { client.execute(statement, &references(&values)).await.map(Answer::Count) }));
     }
 
-    /// Sends everything and waits for all answers. They are in the order of the statements.
+    /// Sends everything and waits for all results, in the order of the statements.
     pub(in crate::postgres) async fn outcomes(self) -> Result<Vec<Result<Answer, Error>>, Trouble> {
         in_order(self.steps, self.patience).await
     }
 
-    /// Sends everything and waits for all answers; the first failure stands for those that follow from it.
+    /// Sends everything and waits for all results; the first failure stands for those that follow from it.
     pub(in crate::postgres) async fn answers(self) -> Result<Vec<Answer>, Trouble> {
         self.outcomes().await?.into_iter().collect::<Result<_, _>>().map_err(|error| Trouble::of(&error))
     }

@@ -1,24 +1,24 @@
-//! The tables, as `docs/format/postgres.md` draws them. Each step leads from one version of the schema to the next.
+//! The tables, as in `docs/format/postgres.md`. Each step leads from one version of the schema to the next.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// The version this engine works with.
+/// The version of the schema that this engine uses.
 pub(in crate::postgres) const VERSION: i32 = 1;
 
-/// Tables with a row for each thing of a tenant: the tag comes first in every key, and row-level security is forced.
+/// Tables with rows of tenants: the tag comes first in every key, and row-level security is forced.
 pub(in crate::postgres) const TENANT_TABLES: [&str; 5] = ["records", "blobs", "usage", "wakes", "tokens"];
 
-/// Where everything lies.
+/// The schema.
 pub(in crate::postgres) const SCHEMA: &str = "CREATE SCHEMA IF NOT EXISTS bailiwick";
 
-/// Whether the schema and all that is in it belongs to the role that asks.
+/// Whether the schema and everything in it belongs to the current role.
 pub(in crate::postgres) const IS_OWN: &str = "SELECT n.nspowner = r.oid
     AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = n.oid AND c.relowner <> r.oid)
     AND NOT EXISTS (SELECT FROM pg_proc AS p WHERE p.pronamespace = n.oid AND p.proowner <> r.oid)
     FROM pg_namespace AS n, pg_roles AS r WHERE n.nspname = 'bailiwick' AND r.rolname = current_user";
 
-/// What is there before the first step.
+/// The statements before the first step.
 pub(in crate::postgres) const FOUNDATION: &str = "
 CREATE TABLE IF NOT EXISTS bailiwick.schema (version integer NOT NULL);
 LOCK TABLE bailiwick.schema IN EXCLUSIVE MODE";
@@ -48,7 +48,7 @@ CREATE TABLE bailiwick.headers (name bytea PRIMARY KEY, generation bigint NOT NU
 ALTER TABLE bailiwick.records ALTER COLUMN value SET STORAGE EXTERNAL;
 ALTER TABLE bailiwick.blobs ALTER COLUMN bytes SET STORAGE EXTERNAL"];
 
-/// The second fence: without the tag of its transaction, a statement sees nothing and writes nothing.
+/// Row-level security: without the tag of its transaction, a statement reads and writes nothing.
 pub(in crate::postgres) fn fence(table: &str) -> String {
     const TAG: &str = "tag = decode(nullif(current_setting('app.tenant_tag', true), ''), 'hex')";
     format!(
@@ -58,18 +58,18 @@ pub(in crate::postgres) fn fence(table: &str) -> String {
     )
 }
 
-/// The expression of the policies, as every server from 15 to 18 writes it.
+/// The expression of the policies, as every server from 15 to 18 prints it.
 pub(in crate::postgres) const WRITTEN_POLICY: &str =
     "(tag = decode(NULLIF(current_setting('app.tenant_tag'::text, true), ''::text), 'hex'::text))";
 
-/// Every policy in the schema, one of which may have been added: its table and its name.
+/// Every policy in the schema, including added ones: its table and its name.
 pub(in crate::postgres) const POLICIES: &str = "SELECT c.relname::text, p.polname::text FROM pg_policy AS p
     JOIN pg_class AS c ON c.oid = p.polrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = 'bailiwick'";
 
 const ROWS: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
 
-/// What the application's role may do with the tables, and nothing else. Nobody forgets that a tenant was erased.
+/// The privileges of the application's role on the tables, and no others. It cannot remove the mark of an erase.
 const TABLES: [(&str, &[&str]); 9] = [
     ("records", ROWS),
     ("blobs", ROWS),
@@ -82,7 +82,7 @@ const TABLES: [(&str, &[&str]); 9] = [
     ("schema", &["SELECT"]),
 ];
 
-/// Gives the application's role what it needs, and takes what it or everybody was given besides. `role` is a quoted
+/// Grants the application's role its privileges, and revokes all others of it and of PUBLIC. `role` is a quoted
 /// identifier.
 pub(in crate::postgres) fn grants(role: &str) -> String {
     let mut sql = ["SCHEMA", "ALL TABLES IN SCHEMA", "ALL SEQUENCES IN SCHEMA"]
@@ -96,13 +96,13 @@ pub(in crate::postgres) fn grants(role: &str) -> String {
     sql
 }
 
-/// The same, each right as `what right`; what is empty for the schema itself.
+/// The same privileges, each as `what right`; `what` is empty for the schema itself.
 pub(in crate::postgres) fn rights() -> BTreeSet<String> {
     let tables = TABLES.iter().flat_map(|(table, rights)| rights.iter().map(move |right| format!("{table} {right}")));
     tables.chain([" USAGE".to_owned(), "versions USAGE".to_owned()]).collect()
 }
 
-/// How the tables lie on a Citus cluster: what belongs to a tag on one node, the internal ones beside every shard.
+/// Distributes the tables over a Citus cluster: rows of a tag on one node, the internal ones beside every shard.
 pub(in crate::postgres) const DISTRIBUTE: &str = "
 SELECT create_distributed_table('bailiwick.records', 'tag');
 SELECT create_distributed_table('bailiwick.blobs', 'tag', colocate_with => 'bailiwick.records');

@@ -1,4 +1,4 @@
-//! Makes a database ready. All of it is one transaction.
+//! Sets up a database, in one transaction.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::postgres::connect::transaction::BEGIN_SETUP;
 use crate::postgres::failure::is_of_pooler;
 use crate::postgres::open_error::{Code, OpenError};
 
-/// Longer names are cut off by the server.
+/// The server cuts longer names.
 const LONGEST_NAME: usize = 63;
 
-/// `time` is how long it may take as a whole; the server gives up by itself before, with what it holds locks for.
+/// `time` is the most that it may take; the server aborts before, because it holds locks.
 pub(in crate::postgres) async fn run(client: &Client, owner: &Address, time: Duration) -> Result<String, OpenError> {
-    // Nothing that somebody else has made may stand in for what is named here.
+    // The search path must not resolve the names below to objects of another role.
     batch(client, BEGIN_SETUP).await?;
     let millis = (time / 2).as_millis().clamp(1, 86_400_000);
     let ends = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
@@ -26,7 +26,7 @@ pub(in crate::postgres) async fn run(client: &Client, owner: &Address, time: Dur
     match in_transaction(client, owner).await {
         Ok(url) => batch(client, "COMMIT").await.map(|()| url),
         Err(error) => {
-            // The connection ends here, and the transaction with it, if this does not reach the server.
+            // The connection ends here, and so does the transaction if this does not reach the server.
             let _ = batch(client, "ROLLBACK").await;
             Err(error)
         }
@@ -36,7 +36,7 @@ pub(in crate::postgres) async fn run(client: &Client, owner: &Address, time: Dur
 async fn in_transaction(client: &Client, owner: &Address) -> Result<String, OpenError> {
     let is_citus = checks::is_citus(client).await?;
     batch(client, schema::SCHEMA).await?;
-    // Triggers and rules of another role would run with the rights of this one.
+    // Triggers and rules of another role would run with the privileges of this one.
     let is_own = client.query_one(schema::IS_OWN, &[]).await.map_err(|error| failure(&error))?;
     if !is_own.get::<_, bool>(0) {
         return Err(OpenError::Occupied);
@@ -75,8 +75,8 @@ async fn in_transaction(client: &Client, owner: &Address) -> Result<String, Open
     Ok(owner.as_role(&database, &role, password.as_deref()))
 }
 
-/// Makes the role unless there is one, and returns its password. The server gets only what it needs to check it. In a new
-/// schema nobody can have been given a role: one that is there is somebody else's, who may know its password.
+/// Creates the role, if it does not exist, and returns its password. The server gets only the verifier. In a new schema
+/// no role can have been granted anything: an existing role belongs to another user, who may know its password.
 async fn role_is_made(client: &Client, role: &str, is_new: bool) -> Result<Option<String>, OpenError> {
     let found = client.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&role]).await;
     if found.map_err(|error| failure(&error))?.is_some() {
@@ -130,8 +130,8 @@ fn failure(error: &tokio_postgres::Error) -> OpenError {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => OpenError::NotOwner,
         Some(code) if in_the_way.contains(code) => OpenError::Occupied,
         Some(code) if is_of_pooler(code) => OpenError::Pooled,
-        // A statement that took too long is one that waited. The rest of class 57, and 08, are about the server's end and
-        // the connection's.
+        // A statement that timed out waited for a lock. The rest of class 57, and 08, are about the end of the server
+        // and of the connection.
         Some(code @ &SqlState::QUERY_CANCELED) => OpenError::Refused(Code::of(code.code())),
         Some(code) if !["08", "57"].iter().any(|class| code.code().starts_with(class)) => {
             OpenError::Refused(Code::of(code.code()))

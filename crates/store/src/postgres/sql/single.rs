@@ -1,4 +1,4 @@
-//! Calls of one statement about the store itself: of its vault, its clock and its health. Each is a transaction in one trip.
+//! Calls of one statement about the store itself: its vault, clock and health. Each is a transaction in one round trip.
 
 use tokio_postgres::{Row, Statement};
 
@@ -9,10 +9,10 @@ use crate::postgres::shared::Shared;
 use crate::postgres::sql::pipeline::{Answer, Parameter};
 use crate::postgres::sql::statements::Statements;
 
-/// How often a call starts again when others came first.
+/// The attempts of a call that conflicts.
 const ATTEMPTS: usize = 16;
 
-/// What one statement finds which only reads.
+/// Returns the rows of one statement that only reads.
 pub(in crate::postgres) async fn read(
     shared: &Shared,
     statement: impl Fn(&Statements) -> &Statement,
@@ -21,7 +21,7 @@ pub(in crate::postgres) async fn read(
     of_primary(repeated(shared, false, statement, values).await?.rows())
 }
 
-/// How many rows one statement writes. They are on the server's disk afterwards.
+/// Returns the number of rows that one statement writes. They are on the server's disk afterwards.
 pub(in crate::postgres) async fn write(
     shared: &Shared,
     statement: impl Fn(&Statements) -> &Statement,

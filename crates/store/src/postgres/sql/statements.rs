@@ -1,4 +1,5 @@
-//! Every statement of the engine, prepared once per connection. Values travel beside them, never in them.
+//! Every statement of the engine, prepared once per connection. Values are passed as parameters, never inserted into
+//! the text.
 
 use std::time::Duration;
 
@@ -7,9 +8,9 @@ use tokio_postgres::{Client, Statement};
 use crate::postgres::failure::Trouble;
 use crate::postgres::sql::pipeline;
 
-/// A statement that only reads. Its answer is at least one row, and says whether a server gave it that only follows
-/// another: the last column of each. The one before is null in a row that is there for this alone. What routes statements to
-/// standbys leaves alone what calls such a function. The rows stay in their order: one row is joined with them.
+/// A statement that only reads. It returns at least one row. The last column of each row says whether a standby
+/// answered; the column before it is null in a row that exists for this alone. Poolers that route reads to standbys do
+/// not route a statement that calls this function. The rows keep their order, because one row is joined with them.
 macro_rules! read {
     ($text:expr) => {
         concat!(
@@ -21,7 +22,7 @@ macro_rules! read {
     };
 }
 
-/// Makes a struct of prepared statements out of their texts.
+/// Makes a struct of prepared statements from their texts.
 macro_rules! statements {
     ($($(#[$comment:meta])* $name:ident = $text:expr;)+) => {
         /// The prepared statements of a connection.
@@ -30,7 +31,7 @@ macro_rules! statements {
         }
 
         impl Statements {
-            /// Prepares all of them in one trip.
+            /// Prepares all of them in one round trip.
             pub(in crate::postgres) async fn prepare(client: &Client, patience: Duration) -> Result<Self, Trouble> {
                 let mut prepared = pipeline::prepare(client, TEXTS, patience).await?.into_iter();
                 Ok(Self { $($name: prepared.next().ok_or(Trouble::Lost)?,)+ })
@@ -44,24 +45,24 @@ macro_rules! statements {
 }
 
 statements! {
-    /// Those rows that are there, locked in the order given. However many rows the server believes a tag to have, it finds
-    /// each by its key: what is locked inside is not joined otherwise.
+    /// The existing ones of these rows, locked in the given order. Each is found by its key, however many rows the
+    /// planner expects of a tag, because locked subqueries are not joined otherwise.
     lock_rows = "SELECT r.* FROM unnest($2::smallint[], $3::bytea[]) AS u (kind, item) CROSS JOIN LATERAL (
             SELECT kind, item, version, expires_at, counted, parts FROM bailiwick.records
             WHERE tag = $1 AND kind = u.kind AND item = u.item FOR UPDATE) AS r";
-    /// A version that no row has had, the server's clock, and what is known of the tag.
+    /// A new version, the server's clock, and whether the tag was erased.
     next_version = "SELECT nextval('bailiwick.versions'), (extract(epoch FROM now()) * 1000)::bigint,
         (SELECT erased_at IS NOT NULL FROM bailiwick.tenants WHERE tag = $1)";
-    /// A version that no row has had, and the server's clock.
+    /// A new version, and the server's clock.
     next = "SELECT nextval('bailiwick.versions'), (extract(epoch FROM now()) * 1000)::bigint";
     is_erased = read!("SELECT erased_at FROM bailiwick.tenants WHERE tag = $1 AND erased_at IS NOT NULL");
     usage = read!("SELECT kind, sum(items)::bigint AS items, sum(bytes)::bigint AS bytes
         FROM bailiwick.usage WHERE tag = $1 GROUP BY kind");
     insert_token = "INSERT INTO bailiwick.tokens (tag, token, committed) VALUES ($1, $2, true)";
-    /// Claims a token that no commit has used. Waits for a transaction that is about to.
+    /// Claims a token that no commit has used. Waits for a transaction that is about to use it.
     claim_token = "INSERT INTO bailiwick.tokens (tag, token, committed) VALUES ($1, $2, false) ON CONFLICT DO NOTHING";
     read_token = "SELECT committed FROM bailiwick.tokens WHERE tag = $1 AND token = $2";
-    /// Those that are older than a day by the server's clock: a token begins with its time.
+    /// Tokens older than a day by the server's clock: a token begins with its time.
     drop_tokens = "DELETE FROM bailiwick.tokens WHERE tag = $1 AND token IN (
         SELECT token FROM bailiwick.tokens
         WHERE tag = $1 AND token < int8send((extract(epoch FROM now()) * 1000)::bigint - 86400000)
@@ -70,10 +71,10 @@ statements! {
     insert_rows = "INSERT INTO bailiwick.records (tag, version, kind, item, expires_at, counted, parts, value)
         SELECT $1::bytea, $2::bigint, *
         FROM unnest($3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bytea[])";
-    /// A whole commit of new rows with its token and its usage, unless one of the rows that must not be there yet is there,
-    /// or the tag was erased, or the token is old already, because somebody slept: then nothing. The version and the time for
-    /// the next one, whether it was written, and if not, the first of those rows that is there and has not expired, counted
-    /// from 1. What is named last runs first: token, rows, usage.
+    /// A whole commit of new rows with its token and its usage. It writes nothing if a row that must be absent exists,
+    /// the tag was erased, or the token is too old because the process was suspended. Returns the version and the time
+    /// for the next commit, whether it wrote, and otherwise the 1-based index of the first row that exists and has not
+    /// expired. The last-named CTE runs first: token, rows, usage.
     insert_new = "WITH free AS MATERIALIZED (
             SELECT WHERE NOT EXISTS (SELECT FROM bailiwick.tenants WHERE tag = $1 AND erased_at IS NOT NULL)
             AND $2::bytea > int8send((extract(epoch FROM now()) * 1000)::bigint - 3600000)
@@ -95,13 +96,13 @@ statements! {
                     WHERE tag = $1 AND kind = u.kind AND item = u.item OFFSET 0) AS r
                 WHERE (r.expires_at IS NULL OR r.expires_at > $16::bigint)
                 AND NOT EXISTS (SELECT FROM bailiwick.tenants WHERE tag = $1 AND erased_at IS NOT NULL)) END";
-    /// Of rows that are locked, so that none is new: this finds each by its key, as a join need not.
+    /// Rows that are locked, so none is new. Each is found by its key, which a join does not guarantee.
     update_rows = "INSERT INTO bailiwick.records (tag, version, kind, item, expires_at, counted, parts, value)
         SELECT $1::bytea, $2::bigint, *
         FROM unnest($3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bytea[])
         ON CONFLICT (tag, kind, item) DO UPDATE SET version = EXCLUDED.version, expires_at = EXCLUDED.expires_at,
             counted = EXCLUDED.counted, parts = EXCLUDED.parts, value = EXCLUDED.value";
-    /// Of rows that are locked, too.
+    /// Rows that are locked, too.
     extend_rows = "INSERT INTO bailiwick.records AS r (tag, version, kind, item, expires_at, parts, value)
         SELECT $1::bytea, $2::bigint, *, 0, ''::bytea FROM unnest($3::smallint[], $4::bytea[], $5::bigint[])
         ON CONFLICT (tag, kind, item) DO UPDATE SET version = EXCLUDED.version, expires_at = EXCLUDED.expires_at";
@@ -116,15 +117,15 @@ statements! {
         ON CONFLICT (tag, kind, shard) DO UPDATE SET items = u.items + EXCLUDED.items, bytes = u.bytes + EXCLUDED.bytes";
     add_wakes = "INSERT INTO bailiwick.wakes (tag, kind, at)
         SELECT $1::bytea, * FROM unnest($2::smallint[], $3::bigint[]) ON CONFLICT DO NOTHING";
-    /// After the token of a commit that was written. Reads only, where the kind is due early enough.
+    /// After the token of a commit that was written. It only reads if the kind is due early enough.
     lower_due = "INSERT INTO bailiwick.due AS d (tag, kind, at)
         SELECT $1::bytea, u.kind, u.at FROM unnest($2::smallint[], $3::bigint[]) AS u (kind, at)
         WHERE NOT EXISTS (SELECT FROM bailiwick.due AS e WHERE e.tag = $1 AND e.kind = u.kind AND e.at <= u.at)
         AND EXISTS (SELECT FROM bailiwick.tokens WHERE tag = $1 AND token = $4)
         ORDER BY u.kind
         ON CONFLICT (tag, kind) DO UPDATE SET at = least(d.at, EXCLUDED.at)";
-    /// A value comes if it and those before it fit into $6 bytes; else its size does. One in parts is taken for as many full
-    /// ones (1 MiB each).
+    /// Returns a value if it and those before it fit into $6 bytes, otherwise its size. A value in parts counts as full
+    /// parts of 1 MiB.
     get = read!("SELECT r.number, r.version, r.expires_at,
             CASE WHEN r.version IS DISTINCT FROM r.known AND r.total <= $6 THEN r.value END, b.bytes,
             CASE WHEN r.total > $6 THEN r.size END
@@ -161,20 +162,20 @@ statements! {
             ON r.parts > 0 AND r.total <= $7 AND b.tag = $1 AND b.kind = $2 AND b.item = r.item
         WHERE r.total - r.size <= $7 ORDER BY r.item DESC, b.part");
     due = read!("SELECT tag, kind FROM bailiwick.due WHERE at <= $1 ORDER BY at, tag, kind LIMIT $2");
-    /// Some rows of a kind that have expired, locked in key order.
+    /// Some expired rows of a kind, locked in key order.
     lock_expired = "SELECT item, counted, parts FROM bailiwick.records
         WHERE tag = $1 AND kind = $2 AND expires_at <= $3 AND item IN (
             SELECT item FROM bailiwick.records WHERE tag = $1 AND kind = $2 AND expires_at <= $3
             ORDER BY expires_at LIMIT $4)
         ORDER BY item FOR UPDATE";
-    /// Locks the usage of a kind, whether its rows are there or not: no commit that changes when the kind is due is under
-    /// way afterwards.
+    /// Locks the usage of a kind, whether its rows exist or not: no commit that changes the due time of the kind is in
+    /// progress afterwards.
     lock_usage = "INSERT INTO bailiwick.usage AS u (tag, shard, kind, items, bytes)
         SELECT $1::bytea, shard, $2::smallint, 0, 0 FROM generate_series(0, 15) AS shard
         ON CONFLICT (tag, kind, shard) DO UPDATE SET items = u.items";
     fold_usage = "DELETE FROM bailiwick.usage WHERE tag = $1 AND kind = $2 AND items = 0 AND bytes = 0";
     drop_wakes = "DELETE FROM bailiwick.wakes WHERE tag = $1 AND kind = $2 AND at <= $3";
-    /// When a kind is due next.
+    /// The next due time of a kind.
     next_due = "SELECT least(
         (SELECT min(expires_at) FROM bailiwick.records WHERE tag = $1 AND kind = $2 AND expires_at IS NOT NULL),
         (SELECT min(at) FROM bailiwick.wakes WHERE tag = $1 AND kind = $2))";
@@ -192,13 +193,13 @@ statements! {
     erase_wakes = "DELETE FROM bailiwick.wakes WHERE tag = $1";
     erase_tokens = "DELETE FROM bailiwick.tokens WHERE tag = $1";
     erase_due = "DELETE FROM bailiwick.due WHERE tag = $1 AND kind <> $2";
-    /// When the rows that were written across the erase are removed.
+    /// The time at which rows that were written across the erase are removed.
     set_second_pass = "INSERT INTO bailiwick.due (tag, kind, at)
         SELECT tag, $2, erased_at + $3 FROM bailiwick.tenants WHERE tag = $1
         ON CONFLICT (tag, kind) DO UPDATE SET at = EXCLUDED.at";
     /// The tags that may have rows, a few at a time.
     tags = read!("SELECT tag FROM bailiwick.tenants WHERE tag > $1 AND erased_at IS NULL ORDER BY tag LIMIT 256");
-    /// Rows of a tag after a place, until their values are 8 MiB together.
+    /// Rows of a tag after a place, until their values have 8 MiB together.
     export_rows = read!("SELECT kind, item, version, expires_at, counted, parts, value FROM (
             SELECT kind, item, version, expires_at, counted, parts, value,
                 sum(octet_length(value)) OVER (ORDER BY kind, item) - octet_length(value) AS before
@@ -213,7 +214,7 @@ statements! {
         WHERE name = $1 AND generation = $2";
     wipe_slot = "DELETE FROM bailiwick.headers WHERE name = $1 AND value = $2";
     slot_names = read!("SELECT name FROM bailiwick.headers WHERE name > $1 ORDER BY name LIMIT $2");
-    /// Whether anybody else is connected who may write, but for owners and superusers, who run no store.
+    /// Whether another connection exists that may write, except those of owners and superusers, which run no store.
     others = "SELECT EXISTS (SELECT FROM pg_stat_activity AS a JOIN pg_roles AS r ON r.oid = a.usesysid
         WHERE a.datname = current_database() AND a.application_name <> current_setting('application_name')
             AND NOT r.rolsuper AND has_table_privilege(r.oid, 'bailiwick.headers', 'UPDATE')
@@ -239,7 +240,7 @@ mod tests {
 
     #[test]
     fn every_statement_that_only_reads_asks_whether_a_standby_answers() {
-        // They come after something in their transaction that a standby refuses: a lock, a version, a row.
+        // They follow a statement in their transaction that a standby refuses: a lock, a version, a row.
         let comes_after_a_write = ["others", "read_token", "next_due"];
         for (name, text) in NAMES.iter().zip(TEXTS) {
             let writes = ["INSERT", "UPDATE", "DELETE", "nextval"].iter().any(|word| text.contains(word));

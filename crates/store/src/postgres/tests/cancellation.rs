@@ -1,4 +1,4 @@
-//! Calls that are dropped at each of their awaits leave nothing of a tenant on a connection that others get.
+//! Calls that are dropped at each of their awaits leave nothing of a tenant on a connection that other tenants get.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 use std::future::{Future, poll_fn};
@@ -20,7 +20,7 @@ use crate::postgres::{commit, read, sweep};
 
 type Call<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Each of the calls that set a tag.
+/// The calls that set a tag.
 const CALLS: [fn(&Shared) -> Call<'_>; 8] = [
     |shared| {
         Box::pin(async {
@@ -75,7 +75,7 @@ fn refused() -> crate::engine::Commit {
     commit_of(tag(1), vec![crate::conformance::support::check(place(3, 1), absent)])
 }
 
-/// Polls a future so many times, then drops it. Whether it was over by then.
+/// Polls a future this many times, then drops it. Returns whether it was ready by then.
 async fn is_over_after(call: Call<'_>, polls: usize) -> bool {
     let (mut call, mut left) = (pin!(call), polls);
     poll_fn(|context| {
@@ -88,7 +88,7 @@ async fn is_over_after(call: Call<'_>, polls: usize) -> bool {
     .await
 }
 
-/// What the next call finds on the connection that it gets.
+/// The state that the next call finds on its connection.
 async fn check(shared: &Shared) {
     let lease = shared.connections.lease(None).await.unwrap();
     // In one message, so that its transaction begins with it.
@@ -112,7 +112,7 @@ fn a_call_dropped_at_any_await_leaves_no_tag_on_a_connection() {
     let dialer = Dialer::to(&database.url().parse().unwrap()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
-        // Whoever comes next gets the connection that was in use before, if it went back at all.
+        // The next call gets the connection that was in use before, if it was returned at all.
         let options = PostgresOptions { connections: 1, ..PostgresOptions::default() };
         let shared = connect(dialer, options).await.unwrap();
         let theirs = commit_of(tag(2), vec![put_counted(place(1, 99), 7)]);

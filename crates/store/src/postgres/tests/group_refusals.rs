@@ -1,4 +1,4 @@
-//! A group of commits of which some are refused: each is told its own answer, and nothing of a refused one is written.
+//! A group of commits of which some are refused: each gets its own answer, and nothing of a refused one is written.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use crate::conformance::database::Database;
@@ -11,7 +11,7 @@ use crate::postgres::connect::options::PostgresOptions;
 use crate::postgres::open::connect;
 use crate::postgres::{commit, read, sweep};
 
-/// With a wake, which an accepted one leaves behind it.
+/// With a wake-up, which an accepted one leaves behind.
 fn woken(kind: u8, mut ops: Vec<Op>) -> Commit {
     ops.push(Op::Wake { kind, at: NOW });
     commit_of(tag(1), ops)
@@ -36,7 +36,7 @@ fn refused_commits_of_a_group_are_refused_alone() {
                     check(place(1, 1), When::Version(Version(before.0 + 1))),
                 ],
             ),
-            // By what the first has added there are three of the kind.
+            // The first has added rows: there are three of the kind.
             Commit {
                 limits: Limits { items: [(1, 3)].into(), bytes: None },
                 ..woken(13, vec![put_counted(place(1, 30), 3)])
@@ -68,7 +68,7 @@ fn refused_commits_of_a_group_are_refused_alone() {
         let kinds: Vec<_> = dues.iter().map(|due| due.kind).collect();
         assert_eq!(kinds, [11, 14, 15]);
 
-        // A group of refused ones alone writes nothing either.
+        // A group of refused commits alone writes nothing either.
         let refused = [group[1].clone(), group[5].clone()];
         assert!(commit::run(&shared, &refused).await.iter().all(Result::is_err));
         assert_eq!(read::usage(&shared, tag(1)).await.unwrap(), usage);

@@ -1,4 +1,4 @@
-//! Tests that need what the engine does not show.
+//! Tests of internal interfaces.
 
 mod cancellation;
 mod group_refusals;

@@ -59,7 +59,7 @@ struct Trips {
     /// When the engine sent something last.
     last: Instant,
     /// Whether it has sent something since it was answered.
-    is_under_way: bool,
+    is_in_flight: bool,
 }
 
 pub(crate) struct Proxy {
@@ -98,7 +98,7 @@ impl Proxy {
     /// How many trips to the server something makes, or more: an answer is held back until the engine has been quiet for
     /// a while, so whatever it sends without waiting for an answer is one trip.
     pub(crate) fn trips<T>(&self, what: impl FnOnce() -> T) -> (usize, T) {
-        *self.state.trips.lock() = Some(Trips { count: 0, last: Instant::now(), is_under_way: false });
+        *self.state.trips.lock() = Some(Trips { count: 0, last: Instant::now(), is_in_flight: false });
         let result = what();
         (self.state.trips.lock().take().map_or(0, |trips| trips.count), result)
     }
@@ -165,12 +165,12 @@ impl State {
             let mut counting = self.trips.lock();
             let Some(trips) = counting.as_mut() else { return };
             if is_sent {
-                (trips.last, trips.is_under_way) = (Instant::now(), true);
+                (trips.last, trips.is_in_flight) = (Instant::now(), true);
                 return;
             }
             let rest = QUIET.saturating_sub(trips.last.elapsed());
-            if !trips.is_under_way || rest.is_zero() {
-                trips.count += usize::from(std::mem::take(&mut trips.is_under_way));
+            if !trips.is_in_flight || rest.is_zero() {
+                trips.count += usize::from(std::mem::take(&mut trips.is_in_flight));
                 return;
             }
             drop(counting);
