@@ -52,11 +52,11 @@ export class TripCounter {
   }
 
   #join(client: Socket, upstream: Socket): void {
-    let isUnderWay = false
+    let isInFlight = false
     let last = 0
     client.on('data', (bytes) => {
       last = performance.now()
-      isUnderWay = true
+      isInFlight = true
       upstream.write(bytes)
     })
     const held: Buffer[] = []
@@ -64,8 +64,8 @@ export class TripCounter {
     const release = async () => {
       isHolding = true
       while (performance.now() - last < QUIET_MS) await delay(1)
-      if (isUnderWay) this.#trips += 1
-      isUnderWay = false
+      if (isInFlight) this.#trips += 1
+      isInFlight = false
       isHolding = false
       for (const bytes of held.splice(0)) client.write(bytes)
     }

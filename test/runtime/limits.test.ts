@@ -109,9 +109,9 @@ describe.each(engines)('the limit on bytes under way on %s', (engine) => {
     for (const call of failing) await expect(call()).rejects.toThrow()
     await hasRoom(runtime, 1)
     const another = await limited(store)
-    const underWay = another.references.put('file', bytes(50 * KIB, 9)).catch(() => {})
+    const inFlight = another.references.put('file', bytes(50 * KIB, 9)).catch(() => {})
     await another.close()
-    await underWay
+    await inFlight
     await hasRoom(runtime, 2)
   })
 

@@ -9,7 +9,7 @@ import { InvalidInputError } from '../errors/index.ts'
 const { addEventListener, removeEventListener } = AbortSignal.prototype
 const aborted = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')?.get as (this: AbortSignal) => boolean
 
-/** @throws InvalidInputError for what is there and is no signal that can be listened to */
+/** @throws InvalidInputError for a value that is no signal with listeners */
 export function assertSignal(value: unknown): asserts value is AbortSignal | undefined {
   if (value !== undefined && !isSignal(value)) {
     throw new InvalidInputError(`signal must be an AbortSignal. It is ${kindOf(value)}: leave it out if there is none.`)

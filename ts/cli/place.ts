@@ -111,7 +111,7 @@ export async function urlOf(operand: string): Promise<string> {
 }
 
 /**
- * The URL of a store that is there. Of a database, opening it tells.
+ * Returns the URL of an existing store. Whether a database has one is known only after opening it.
  *
  * @throws InputError if none is
  */
@@ -126,7 +126,7 @@ export async function existingUrlOf(operand: string): Promise<string> {
 }
 
 /**
- * Opens the store that an operand names, if it is there. Opening one that is not would make it.
+ * Opens the existing store that an operand names. Opening an absent one would create it.
  *
  * @throws InputError if there is none, and what `openStore` rejects with
  */

@@ -2,7 +2,7 @@ import { visible } from '../common/visible.ts'
 import { maySayPassword } from '../store/store-word.ts'
 
 /**
- * Text from outside for a terminal: line ends, control characters and whatever else is not seen are shown by their number,
+ * Text from outside for a terminal: line ends, control characters and other invisible characters are shown by their number,
  * so that a file or a name cannot write over what we say, or hide what it says.
  */
 export function printable(text: string): string {

@@ -3,7 +3,7 @@ import type { RunEvent } from '../types/events.ts'
 /** Key of the method that reads events until their run rests: from the symbol registry, so that two copies of the package agree. */
 export const untilRest: unique symbol = Symbol.for('bailiwick.untilRest')
 
-/** Events of a run that can be read up to where the run rests: until it is over or suspended. */
+/** Events of a run that can be read until the run ends or is suspended. */
 export interface RestingEvents {
   [untilRest](): RunUntilRest
 }

@@ -36,9 +36,9 @@ const ones: { readonly [section: string]: Maker } = {
 }
 
 /**
- * Answers a page, or the path where the browser goes on.
+ * Returns a page, or the path of a redirect.
  *
- * @throws NotFoundError for every path that names nothing of this tenant, whatever it is; Refusal
+ * @throws NotFoundError for every path that names nothing of this tenant; Refusal
  */
 export async function answerFor(ask: Ask, subject: Subject): Promise<Page | string> {
   const [, section = '', encoded, ...rest] = ask.path.split('/')

@@ -61,7 +61,7 @@ export const allPlaces = Object.entries(places).flatMap(([kind, names]) =>
   names.map((name) => `${kind}: ${name}` as Place),
 )
 
-/** Told of each place as it is reached; whatever it does happens there. */
+/** Called at each place of a callback; its work happens there. */
 export type OnReached = (place: Place) => void
 
 const usage = { inputTokens: 1, outputTokens: 1 }

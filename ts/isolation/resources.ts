@@ -187,7 +187,7 @@ const threads = verbsOf<ThreadName>({
   },
 })
 
-/** Messages that are looked for in a thread which is there. */
+/** Messages that are searched for in an existing thread. */
 const messages = verbsOf<string>({
   absent: noMessage,
   malformed: ['msg_x', '', `thr_${'a'.repeat(32)}`, '\ud800'],
@@ -207,7 +207,7 @@ const traces = verbsOf<string>({
   malformed: [],
   place: async ({ references, traces }, content) => {
     const { id } = await references.put('thing', content)
-    // They are written a moment later, or when they are asked for.
+    // They are written a moment later, or on demand.
     await traces.list()
     return id
   },
@@ -253,7 +253,7 @@ async function firstFollowed(runtime: Runtime): Promise<unknown> {
   const following = iterator.next().finally(() => {
     isWaiting = false
   })
-  // Is looked at below.
+  // Checked below.
   following.catch(() => {})
   // It follows from some moment on: there is something to see until it does.
   for (let value = 0; isWaiting; value += 1) await runtime.references.put('own', value % 2)

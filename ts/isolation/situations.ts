@@ -14,13 +14,13 @@ export interface Resource<Name> {
   readonly place: (runtime: Runtime, content: string) => Promise<Name>
   /** Deletes it; absent for resources without a delete verb. */
   readonly remove?: (runtime: Runtime, name: Name) => Promise<unknown>
-  /** Whether nothing of it is left when the retention of its kind is over. */
+  /** Whether it is removed completely at the end of its retention. */
   readonly expires: boolean
   /** The verbs that look for it, as `kind.verb` and what is special about the call. */
   readonly looks: { readonly [verb: string]: Ask<Name> }
   /** The verbs that tell in another way whether there is one, such as lists. */
   readonly tells?: { readonly [verb: string]: Ask<Name> }
-  /** The verbs that answer the same whatever there is. */
+  /** The verbs whose answer does not depend on the situation. */
   readonly others?: { readonly [verb: string]: Ask<Name> }
 }
 
@@ -124,7 +124,7 @@ const present: { readonly [situation: string]: Way } = {
   },
 }
 
-/** One verb and one situation: whatever it answers, it must answer in all situations of the verb. */
+/** One verb and one situation. All situations of a verb must have the same answer. */
 export interface Situation {
   readonly situation: string
   /** Brings the situation about and returns what asks. */

@@ -48,7 +48,7 @@ export interface IsolationSuite {
   readonly cells: readonly IsolationCell[]
   /** Opens the store, which the first cell that runs does otherwise. Rejects with what `openStore` rejects with. */
   open(): Promise<void>
-  /** Closes the store if the suite opened it. The tenants of each cell are erased when it is over. */
+  /** Closes the store if the suite opened it. The tenants of each cell are erased at its end. */
   close(): Promise<void>
 }
 

@@ -65,7 +65,7 @@ export interface McpTools {
  * failed call.
  *
  * A server's name that is no tool name (`db.query`, `9lives`, over 64 characters) is made one: other characters become `_`,
- * and the name ends with 12 hexadecimal digits of its SHA-256, so that no two become the same whatever else the server has.
+ * and the name ends with 12 hexadecimal digits of its SHA-256, so that no two become the same whatever other tools the server has.
  * A tool that cannot be used, for example because its schema refers to another file, is left out: see `skipped`. Schemas are
  * compiled at once, which loads the addon.
  *

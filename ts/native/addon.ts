@@ -32,6 +32,6 @@ export interface NativeAddon {
   checkSpec(spec: Uint8Array): void
   /** Makes the next call of an export or operation panic; in test builds only. */
   armPanic?(name: string): void
-  /** Lets tokens go on from `next`; in test builds only. */
+  /** Continues tokens from `next`; in test builds only. */
   skipTokens?(environment: NativeEnvironment, next: number): void
 }

@@ -13,7 +13,7 @@ export function byteLengthOf(value: Uint8Array): number {
 /** An arena larger than this is not kept for the next call. */
 const KEPT_BYTES = 1 << 20
 const FIRST_BYTES = 64 << 10
-/** The most bytes of one call, before a tenant's limit on what is under way is even looked at. */
+/** The most bytes of one call, whatever the tenant's limit on in-flight bytes. */
 const MOST_BYTES = 512 << 20
 
 /**

@@ -50,7 +50,7 @@ function real(file: string): string {
   }
 }
 
-/** Asked for here: importing it by name loads streams with the package. */
+/** Loaded on use: importing it by name loads streams with the package. */
 function files(): typeof import('node:fs') {
   return process.getBuiltinModule('node:fs')
 }

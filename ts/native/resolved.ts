@@ -13,7 +13,7 @@ export function readResolved(answer: Answer, id: string): Resolved {
   return new ResolvedReference(id, expiresAt, description, membersLength, answer.copied(contentLength))
 }
 
-/** A content with its reference, which is made when it is first asked for: reading only the content stays cheap. */
+/** A content with its reference, which is created on first use: reading only the content stays cheap. */
 class ResolvedReference implements Resolved {
   readonly bytes: Uint8Array<ArrayBuffer>
   readonly #id: string

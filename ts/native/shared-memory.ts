@@ -89,7 +89,7 @@ export class SharedMemory {
     return { entries, waiting }
   }
 
-  /** An answer that was too large for the slab. One that there is no memory for is given up. */
+  /** An answer that was too large for the slab. One that does not fit into memory is dropped. */
   #take(token: number, length: number): Answer | undefined {
     let large: Buffer | undefined
     try {
@@ -103,7 +103,7 @@ export class SharedMemory {
     return large === undefined ? undefined : new Answer(large, 0, length)
   }
 
-  /** Reads a reference that is opened already. `undefined`: it has to be asked for. Throws what the addon throws. */
+  /** Reads a reference that is opened already. `undefined`: it must be requested. Throws what the addon throws. */
   resolveAtHand(handle: number, id: string): Resolved | undefined {
     const hit = this.#hit
     // A text that is not ASCII has more bytes than units, and is no id.

@@ -1,6 +1,6 @@
 /**
  * Gives each call of a conversation an id of its own: the first call of an id keeps it, later ones get `_2`, `_3`, … behind
- * it. What an id becomes depends on what came before it alone.
+ * it. A new id depends only on the messages before it.
  */
 export class CallIds {
   readonly #used = new Set<string>()

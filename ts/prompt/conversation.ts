@@ -10,7 +10,7 @@ type Call = Extract<Part, { type: 'tool-call' }>
 
 /**
  * A conversation as it can always be sent to a model, whatever a thread holds: what models wrote, what was imported, forked or
- * cut off. See {@link sendable} for its rules. Each message is looked at once, when it is added.
+ * cut off. See {@link sendable} for its rules. Each message is checked once, when it is added.
  */
 export class Conversation {
   readonly #done: Message[] = []
@@ -146,7 +146,7 @@ export class Conversation {
  *   are left, without metadata: the provider never ended those.
  *
  * It is pure, linear, and the same when it is applied again. What is sent of a message is decided when the next one that is not
- * its result comes, and never changes after that: caches of prompts go on fitting.
+ * its result comes, and never changes after that: caches of prompts stay valid.
  */
 export function sendable(messages: readonly Message[]): Message[] {
   const conversation = new Conversation()
@@ -174,7 +174,7 @@ function userParts(parts: readonly Part[]): Part[] {
   })
 }
 
-/** Of an answer that was cut off: what its provider does not have to know. */
+/** The parts of an incomplete answer that its provider need not get. */
 function ofInterrupted(part: Part): Part | undefined {
   if (part.type === 'reasoning' || part.type === 'opaque') return undefined
   if (part.metadata === undefined) return part

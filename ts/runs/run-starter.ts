@@ -148,7 +148,8 @@ export class RunStarter {
     )
     // The host's span processor may throw; that must not affect the run.
     ended.catch(() => {})
-    const begun = operation === Operation.runStart ? Promise.resolve() : Promise.race([host.asked, settled(submitted)])
+    const begun =
+      operation === Operation.runStart ? Promise.resolve() : Promise.race([host.firstRequest, settled(submitted)])
     const reader = new RunReader(session, runId)
     return new LiveRun<O>({
       runId,

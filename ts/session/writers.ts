@@ -20,7 +20,7 @@ export function idWriter(kind: IdKind, id: unknown): Write {
 export const pageChecks: Checks<PageOptions> = { limit: option.number, cursor: option.text }
 
 /**
- * Checks which page is asked for and returns what writes it.
+ * Checks the options of a page and returns their writer.
  *
  * @throws InvalidInputError
  */
@@ -29,7 +29,7 @@ export function pageWriter(options: PageOptions): (message: Message) => Message 
   return (message) => writePage(message, page)
 }
 
-/** Writes which page is asked for. */
+/** Writes the options of a page. */
 export function writePage(message: Message, { limit, cursor = '' }: Given<PageOptions>): Message {
   return message.optionalNumber(limit).text(cursor)
 }

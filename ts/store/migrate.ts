@@ -27,14 +27,14 @@ export interface MigratedSoFar {
   readonly compared: number
 }
 
-/** A store that is being moved. */
+/** A migration in progress. */
 export interface Migration {
   readonly result: Promise<Migrated>
   soFar(): Promise<MigratedSoFar>
 }
 
 /**
- * Moves a whole store to another place. Cut off anywhere, it is begun again with the same URLs until the result resolves.
+ * Moves a whole store to another place. After an interruption, call it again with the same URLs until the result resolves.
  * The result rejects with InvalidInputError for places and root keys that will not do, StoreLockedError or ConflictError if others
  * have the store open, StoreCorruptError if it is damaged.
  */

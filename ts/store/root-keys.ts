@@ -11,7 +11,7 @@ export const ROOT_KEY_BYTES = 32
 interface RootKeys {
   /** The environment variables that stores were opened by. */
   readonly variables: Set<string>
-  /** SHA-256 of the keys, so that they are known by whatever name they come again. */
+  /** SHA-256 of the keys, so that they are recognised under every name. */
   readonly hashes: Set<string>
 }
 
@@ -45,7 +45,7 @@ export function isRootKey(name: string, value = process.env[name]): boolean {
   return rootKeys().variables.has(spelled(name)) || (value !== undefined && rootKeys().hashes.has(hash(bytesOf(value))))
 }
 
-/** A text without the root keys in it: those that variables hold now, and whatever has the hash of one. */
+/** Returns a text without root keys: those in variables now, and words with the hash of one. */
 export function withoutRootKeys(text: string): string {
   let left = text
   for (const name of rootKeys().variables) {

@@ -72,7 +72,7 @@ export function readStoreWord(word: string): StoreWord {
   }
   if (path.test(word)) return directory(word, false)
   if (word === '') return { kind: 'refused', problem: `An empty word is no store. ${storeForms}` }
-  // Whatever else a word holds that people do not give names to: it may be a key, or a URL of something.
+  // Other words that nobody would use as a name: they may be keys, or parts of URLs.
   return /[\p{C}\s"'`<>()=;?&:,|$%~]/u.test(word) ? refused(word) : { kind: 'bare', path: word }
 }
 

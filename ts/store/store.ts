@@ -115,7 +115,7 @@ export interface Store extends AsyncDisposable {
    */
   sweep(): Promise<StoreSweep>
   /**
-   * Copies everything into a directory that is not there yet or is empty, consistently, while work goes on. The copy is a
+   * Copies everything into a directory that is not there yet or is empty, consistently, while the store is in use. The copy is a
    * store itself, `sled:<directory>`, but for the root key: without it nothing in it can be read. It is there as a whole
    * or not at all.
    *
@@ -130,9 +130,9 @@ export interface Store extends AsyncDisposable {
    */
   backup(directory: string): Promise<StoreBackup>
   /**
-   * Replaces the root key, while work goes on and without touching a record. From when this resolves, the store opens with
-   * `next` alone; one that keeps its key in `root.key` goes on doing so. It wraps the keys of every tenant anew, so it takes
-   * longer the more tenants there are. If it is cut off, opening the store finishes it, or it had not begun: keep both keys
+   * Replaces the root key while the store is in use, without changing a record. From when this resolves, the store opens with
+   * `next` alone; one that keeps its key in `root.key` still does. It wraps the keys of every tenant anew, so it takes
+   * longer the more tenants there are. If it is interrupted, the next opening of the store completes it, or it had not begun: keep both keys
    * until it has resolved. Does nothing if `next` is the root key already.
    *
    * Earlier backups open with the old key only. Once that is destroyed, they cannot be read: so a rotation also puts
@@ -310,7 +310,7 @@ export async function setupStore(ownerUrl: string): Promise<{ url: string }> {
   return await bridge().submit(Operation.setupStore, 0, write, (answer) => answer.json<{ url: string }>())
 }
 
-/** Opens a store whose clock and entropy may be fixed; with `mustExist`, only one that is there already. */
+/** Opens a store whose clock and entropy may be fixed; with `mustExist`, only an existing one. */
 export async function openWith(
   word: string,
   options: StoreOptions,

@@ -4,7 +4,7 @@ import { type Attributes, type Context, FAILED, type OpenTelemetry, type Span, t
 import { ERROR_TYPE, OTHER_ERROR } from './conventions.ts'
 import type { SpanStart } from './gen-ai.ts'
 
-/** Something that is under way and has a span. It ends once; whatever comes after its end is ignored. */
+/** An operation with a span. It ends once; calls after its end are ignored. */
 export interface Activity<Result = void> {
   /** Whether its span is recorded. */
   readonly isRecording: boolean

@@ -17,7 +17,7 @@ export interface Tracer {
   startSpan(name: string, options: { kind: number; attributes: Attributes }, context: Context): Span
 }
 
-/** A span that is under way. */
+/** An open span. */
 export interface Span {
   setAttributes(attributes: Attributes): unknown
   updateName(name: string): unknown

@@ -17,14 +17,14 @@ export interface RunTracing {
 }
 
 /** The agent that sent a callback request. */
-interface Asking {
+interface AgentContext {
   readonly agent: string
   /** Number of its frame in the run, from 1. */
   readonly frame: number
 }
 
 /** A request to a model, as the core makes it. */
-interface ModelQuestion extends Asking {
+interface ModelCallback extends AgentContext {
   /** `provider/model`. */
   readonly model: string
   /** Messages that are new to the model. */
@@ -32,13 +32,13 @@ interface ModelQuestion extends Asking {
 }
 
 /** A call of a tool, as the core makes it. */
-interface ToolQuestion extends Asking {
+interface ToolCallback extends AgentContext {
   readonly tool: string
   readonly callId: string
   readonly input: unknown
 }
 
-/** A model that is asked. */
+/** A request to a model. */
 export interface Chat {
   readonly activity: Activity<undefined>
   /** Takes in an event of its answer. */
@@ -110,14 +110,14 @@ export class RunSpans {
     this.#telemetry.describeAgent(this.#root, this.#start(known))
   }
 
-  /** A model is asked. */
-  chat(asked: ModelQuestion, request: ModelRequest): Chat {
+  /** Starts the span of a model request. */
+  chat(callback: ModelCallback, request: ModelRequest): Chat {
     if (!this.isRecording) return unheard
-    const agent = this.#asking(asked)
+    const agent = this.#agentOf(callback)
     const { settings, system, messages, outputSchema } = request
     const start = {
       ...this.#ofRun,
-      provider: asked.model.slice(0, asked.model.indexOf('/')),
+      provider: callback.model.slice(0, callback.model.indexOf('/')),
       model: request.modelId,
       ...(settings === undefined ? {} : { settings }),
       structured: outputSchema !== undefined,
@@ -145,18 +145,18 @@ export class RunSpans {
     return { activity, hear: (event) => answer.hear(event) }
   }
 
-  /** A tool is called. */
-  tool({ tool, callId, input, ...asking }: ToolQuestion): Activity<ToolEnd> {
+  /** Starts the span of a tool call. */
+  tool({ tool, callId, input, ...context }: ToolCallback): Activity<ToolEnd> {
     if (!this.isRecording) return untracedActivity
     const description = this.#tools.find(({ name }) => name === tool)?.description
     const start = { ...this.#ofRun, tool, callId, ...(description && { description }), input: input as JsonValue }
-    return this.#telemetry.startTool(start, this.#asking(asking).activity)
+    return this.#telemetry.startTool(start, this.#agentOf(context).activity)
   }
 
-  /** Asks the host something about a call or a plan of an agent, with that agent's span active. */
-  consent<T>({ agent, frame }: Asking, ask: () => T): T {
-    if (!this.isRecording) return ask()
-    return this.#asking({ agent, frame }).activity.run(ask)
+  /** Runs a decision of the host about a call or a plan, with the span of its agent active. */
+  approval<T>({ agent, frame }: AgentContext, decide: () => T): T {
+    if (!this.isRecording) return decide()
+    return this.#agentOf({ agent, frame }).activity.run(decide)
   }
 
   /** Ends the spans with the result of the run. Agents that are still running get its status. */
@@ -190,14 +190,14 @@ export class RunSpans {
     return { ...this.#ofRun, ...(name && { agent: name }), ...(description && { description }) }
   }
 
-  #asking({ agent, frame, messages }: Asking & { readonly messages?: readonly Message[] }): Working {
+  #agentOf({ agent, frame, messages }: AgentContext & { readonly messages?: readonly Message[] }): Working {
     const at = this.#working.findIndex((working) => working.frame === frame)
     if (at >= 0) this.#leave(at + 1)
     else this.#enter(agent, frame, messages)
     return this.#last
   }
 
-  /** Routes lead away from the agent that was asked; below another works only who runs a planner's plan. */
+  /** Adds the span of an agent. An executor's is below its planner's; every other replaces the one before. */
   #enter(name: string, frame: number, input: readonly Message[] | undefined): void {
     const agent = this.#agents.find((known) => known.name === name)
     this.#leave(agent?.role === 'executor' && this.#last.role === 'planner' ? this.#working.length : 1)

@@ -20,7 +20,7 @@ import type { CheckedOptions } from './options.ts'
 
 /**
  * The spans of one runtime. Without OpenTelemetry, or without a tracer of the host's, every verb does what it is about and
- * nothing else. A span lies below `parent` if there is one, else below whatever span is active.
+ * nothing else. A span lies below `parent`, if given, otherwise below the active span.
  */
 export class Telemetry {
   readonly #tracing: Tracing | undefined
@@ -66,7 +66,7 @@ export class Telemetry {
     if (activity instanceof TracedActivity) activity.describe(agentStart(start, this.#options.recordContent))
   }
 
-  /** A model is asked: `chat <model>`. */
+  /** Starts the span of a model request: `chat <model>`. */
   startChat(start: ChatStart, parent?: Activity<never>): Activity<ChatEnd> {
     const { recordContent } = this.#options
     const begin = () => chatStart(start, recordContent)

@@ -3,11 +3,11 @@ import type { AsyncLocalStorage } from 'node:async_hooks'
 /** A value that this thread is computing: whose it is, and what it waits for. */
 interface Computation {
   readonly value: string
-  /** Values that it asked for and has not got yet. */
+  /** Values that it waits for. */
   readonly awaited: Map<string, number>
 }
 
-const underWay = new Map<string, Computation>()
+const inFlight = new Map<string, Computation>()
 let context: AsyncLocalStorage<Computation> | undefined
 
 /** Tracks the computation that a call is made within, across every `await`. Created with the first one, because it has a cost. */
@@ -19,11 +19,11 @@ function follower(): AsyncLocalStorage<Computation> {
 /** Computes a value, and marks calls made meanwhile as made within this computation. */
 export async function computing<T>(value: string, compute: () => T | Promise<T>): Promise<T> {
   const computation: Computation = { value, awaited: new Map() }
-  underWay.set(value, computation)
+  inFlight.set(value, computation)
   try {
     return await follower().run(computation, async () => await compute())
   } finally {
-    if (underWay.get(value) === computation) underWay.delete(value)
+    if (inFlight.get(value) === computation) inFlight.delete(value)
   }
 }
 
@@ -36,7 +36,7 @@ export function wouldWaitForItself(value: string): boolean {
     if (next === within.value) return true
     if (seen.has(next)) continue
     seen.add(next)
-    ahead.push(...(underWay.get(next)?.awaited.keys() ?? []))
+    ahead.push(...(inFlight.get(next)?.awaited.keys() ?? []))
   }
   return false
 }
@@ -55,8 +55,8 @@ export async function awaiting<T>(value: string, wait: () => Promise<T>): Promis
   }
 }
 
-/** The computation that this is called within, unless it has ended: what it started may go on without it. */
+/** Returns the computation that this is called within, unless it has ended: calls that it started may outlive it. */
 function current(): Computation | undefined {
   const within = context?.getStore()
-  return within !== undefined && underWay.get(within.value) === within ? within : undefined
+  return within !== undefined && inFlight.get(within.value) === within ? within : undefined
 }

@@ -4,7 +4,7 @@ import type { Model, ModelEvent, ModelRequest } from '../types/callbacks.ts'
 /** A request that a scripted model received: a plain copy, taken when it arrived. */
 export type RecordedRequest = Omit<ModelRequest, 'signal' | 'resolve'>
 
-/** A model that answers by a script and keeps what it was asked. */
+/** A model that answers by a script and records its requests. */
 export interface ScriptedModel extends Model {
   /** Every request so far, oldest first. */
   readonly requests: readonly RecordedRequest[]
@@ -50,7 +50,7 @@ export function scriptedModel(turns: Script): ScriptedModel {
   }
 }
 
-/** A model that answers every request at once with nothing, at no cost. For benchmarks and for specs that are never asked. */
+/** A model that answers every request at once with nothing, at no cost. For benchmarks and for specs that are never run. */
 export function noopModel(): Model {
   return { stream: (request) => play(() => [{ type: 'finish', reason: 'stop', usage: {} }], request.signal) }
 }

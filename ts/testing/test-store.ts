@@ -26,7 +26,7 @@ const NEW_YEAR_2026 = Date.UTC(2026, 0, 1)
 
 /**
  * Opens a store in memory that behaves the same in every run: a fixed clock, and one seeded stream of entropy for each
- * tenant, so that ids repeat whatever other tenants do. Its secrets are as easy to guess as its seed: for tests only.
+ * tenant, so that ids repeat independently of other tenants. Its secrets are as easy to guess as its seed: for tests only.
  *
  * @throws InvalidInputError (rejected) for a seed or time that will not do
  * @example
@@ -41,7 +41,7 @@ const NEW_YEAR_2026 = Date.UTC(2026, 0, 1)
 export async function testStore(options: TestStoreOptions = {}): Promise<TestStore> {
   const { seed = 0, now = NEW_YEAR_2026 } = readOptions(options, checks)
   if (now === 0) throw new InvalidInputError('now must be more than 0, not 0.')
-  // Its own root key, whatever this process's environment holds.
+  // Its own root key, independent of this process's environment.
   const rootKey = new Uint8Array(32)
   return await openWith('memory:', { rootKey }, { seed, now })
 }

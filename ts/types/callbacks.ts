@@ -106,7 +106,7 @@ export type ModelEvent =
     }
   | {
       readonly type: 'finish'
-      /** `pause`: the provider wants to be asked again with what it has said so far, and goes on then. */
+      /** `pause`: the provider continues its answer when it gets another request with the answer so far. */
       readonly reason: 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'pause' | 'other'
       readonly usage: Partial<TokenUsage>
       readonly metadata?: JsonValue

@@ -25,7 +25,7 @@ export interface Limits {
   /** The bytes of one value. Default: the 64 MiB that hold for every value. */
   readonly valueBytes?: number
   /**
-   * The bytes of all calls under way in this process: 8 KiB for each, its arguments, what it reads, and its answer until that
+   * The bytes of all calls in flight in this process: 8 KiB for each, its arguments, what it reads, and its answer until that
    * is fetched. So it bounds the number of calls, too: 32,768 by default. Default: 256 MiB.
    */
   readonly inFlightBytes?: number

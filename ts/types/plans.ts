@@ -76,7 +76,7 @@ export interface Plans {
    * ```
    */
   save(plan: PlanDraft, options?: { readonly expectedVersion?: number }): Promise<Plan>
-  /** The newest version, or the one asked for. Rejects with NotFoundError. */
+  /** Returns the newest or the given version. Rejects with NotFoundError. */
   load(planId: string, options?: { readonly version?: number }): Promise<Plan>
   /** Plans by their creation, newest first. */
   list(options?: PageOptions): Promise<Page<PlanSummary>>

@@ -15,7 +15,7 @@ export interface QueryRequest {
    * run rejects with TenantMismatchError before any I/O.
    */
   readonly tenant?: string | Tenant
-  /** The user or service within the tenant: 1 to 256 bytes. */
+  /** The user or service within the tenant: 1 to 1,024 bytes. */
   readonly actor?: string
   /** Cancels the run. */
   readonly signal?: AbortSignal

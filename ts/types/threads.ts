@@ -10,7 +10,7 @@ export interface Message {
   readonly createdAt: number
   readonly runId?: string
   readonly actor?: string
-  /** Whether its writer was cut off: the run was cancelled or failed in the middle of it. */
+  /** Whether it is incomplete, because its run was cancelled or failed meanwhile. */
   readonly interrupted?: boolean
 }
 

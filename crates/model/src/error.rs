@@ -122,6 +122,16 @@ impl Error {
         Self::InvalidInput(message.into())
     }
 
+    /// Returns the error for data that cannot be read, such as `A thread's record`, with what to do about it.
+    pub fn damaged(what: &str) -> Self {
+        Self::StoreCorrupt(format!("{what} is damaged. Nothing was guessed. Restore the store from a backup."))
+    }
+
+    /// Returns the error for a state that the code excludes. `what` is a sentence about it.
+    pub fn internal(what: &str) -> Self {
+        Self::Internal(format!("{what} This is a defect of bailiwick. Please report it with the call that failed."))
+    }
+
     /// Returns the error for a thread with other writers.
     pub fn thread_busy(message: impl Into<String>) -> Self {
         Self::ThreadBusy { message: message.into(), run: None }
@@ -147,11 +157,11 @@ fn quota_message(quota: &str, limit: u64, used: u64, more: u64) -> String {
 fn in_flight_message(limit: u64, used: u64, call: u64) -> String {
     if call > limit {
         return format!(
-            "This call alone has {call} bytes, and the tenant's limit on inFlightBytes allows {limit} for everything that is under way. Ask for less at once or raise the limit in the spec."
+            "This call alone has {call} bytes, and the tenant's limit on inFlightBytes allows {limit} for all calls in flight. Read or write less at once or raise the limit in the spec."
         );
     }
     format!(
-        "The tenant's limit on inFlightBytes is reached: {used} bytes are under way, {limit} are allowed, and this call needs {call} more. Wait for the answers to earlier calls or raise the limit in the spec."
+        "The tenant's limit on inFlightBytes is reached: {used} bytes are in flight, {limit} are allowed, and this call needs {call} more. Wait for the answers to earlier calls or raise the limit in the spec."
     )
 }
 

@@ -184,5 +184,5 @@ pub(crate) fn put(slab: &mut [u8], at: usize, bytes: &[u8]) -> Result<usize> {
 }
 
 fn slab_too_small() -> Error {
-    Error::Internal("An answer was fetched in the wrong shape.".to_owned())
+    Error::internal("An answer was fetched in the wrong shape.")
 }

@@ -171,14 +171,14 @@ fn check(spec: &[u8]) -> Result<()> {
 }
 
 /// The bytes of a buffer that `ts/native` made for this thread alone: never shared with a worker, never handed to a
-/// caller, never detached, and not read while a call into the addon is under way.
+/// caller, never detached, and not read during a call into the addon.
 fn writable<'a>(buffer: &'a mut Uint8ArraySlice<'_>) -> &'a mut [u8] {
     // SAFETY: the text above; the pointer and length come from the engine at this very call.
     unsafe { buffer.as_mut() }
 }
 
 fn out_of_range() -> Error {
-    Error::Internal("A call crossed the boundary in the wrong shape.".to_owned())
+    Error::internal("A call crossed the boundary in the wrong shape.")
 }
 
 /// Makes the next call of an export or operation panic. Only in test builds.

@@ -39,14 +39,14 @@ impl<T, F: Future<Output = Result<T>>> Future for Caught<F> {
     }
 }
 
-/// The error for a panic: without its text, which may hold anything.
+/// Returns the error for a panic, without its text, which may contain anything.
 fn defect(_panic: &(dyn Any + Send)) -> Error {
     Error::Internal(
-        "A defect of bailiwick was caught; the process goes on. Please report it with what was called.".to_owned(),
+        "A defect of bailiwick was caught, and the process continues. Please report it with the call that failed.".to_owned(),
     )
 }
 
-/// `{"code", "message", "details"?}`
+/// Returns `{"code", "message", "details"?}`.
 pub(crate) fn failure_json(error: &Error) -> String {
     let text = |text: &str| Json::String(text.to_owned());
     let mut members = vec![("code".to_owned(), text(error.code())), ("message".to_owned(), text(&error.to_string()))];

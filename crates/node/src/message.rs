@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
 }
 
 fn malformed() -> Error {
-    Error::Internal("A call crossed the boundary in the wrong shape.".to_owned())
+    Error::internal("A call crossed the boundary in the wrong shape.")
 }
 
 /// Writes an answer.

@@ -1,4 +1,4 @@
-//! The cache: values under keys of the host's own choice, each computed once at a time.
+//! The cache: values under keys that the host chooses; one caller at a time computes a value.
 
 use std::sync::Arc;
 
@@ -39,12 +39,12 @@ impl CacheValue {
         match body.split_first() {
             Some((&JSON, text)) => Ok(Self::Json(text.to_vec())),
             Some((&BYTES, bytes)) => Ok(Self::Bytes(bytes.to_vec())),
-            _ => Err(Error::StoreCorrupt("A cached value's record is damaged.".to_owned())),
+            _ => Err(Error::damaged("A cached value's record")),
         }
     }
 }
 
-/// The duty to compute a value; dropping it lets the next one try.
+/// The permission to compute a value. Dropping it lets the next caller compute.
 pub struct Computing {
     key: String,
     ttl_ms: Option<u64>,
@@ -53,9 +53,9 @@ pub struct Computing {
 
 /// The result of [`Cache::begin`].
 pub enum Begun {
-    /// The value is there.
+    /// The value is cached.
     Value(CacheValue),
-    /// The caller is to compute it.
+    /// The caller must compute it.
     Compute(Computing),
 }
 
@@ -66,7 +66,7 @@ pub struct Cache<'a> {
 }
 
 impl TenantHandle {
-    /// The cache of a tenant.
+    /// Returns the cache of the tenant.
     pub fn cache(&self) -> Cache<'_> {
         Cache { handle: self }
     }
@@ -84,7 +84,7 @@ impl Cache<'_> {
         record.map(|record| CacheValue::read(&record.body)).transpose()
     }
 
-    /// Caches a value in place of an earlier one. It may be lost in a crash of the machine.
+    /// Caches a value and replaces an earlier one. A crash of the machine may lose it.
     ///
     /// # Errors
     /// `InvalidInput`, `QuotaExceeded` and those of the store.
@@ -94,7 +94,7 @@ impl Cache<'_> {
         self.write(key, body, ttl_ms).await
     }
 
-    /// Forgets a cached value. `false`: absent, expired or foreign.
+    /// Removes a cached value. `false`: absent, expired or foreign.
     ///
     /// # Errors
     /// `InvalidInput` for a bad key, and those of the store.
@@ -112,11 +112,12 @@ impl Cache<'_> {
         }
     }
 
-    /// Returns the cached value, or the duty to compute it. While another caller in this process computes it, this waits.
+    /// Returns the cached value, or the permission to compute it. Waits while another caller in this process computes
+    /// it.
     ///
     /// # Errors
-    /// `InvalidInput` for a bad key or time to live, those of the store, and `Closed` if the handle or the store is
-    /// closed while this waits.
+    /// `InvalidInput` for a bad key or time to live, those of the store, and `Closed` if the handle or the store closes
+    /// while this waits.
     pub async fn begin(self, key: &str, ttl_ms: Option<u64>) -> Result<Begun> {
         check_key(key)?;
         expiry(self.handle.scope.now(), ttl_ms)?;
@@ -143,10 +144,10 @@ impl Cache<'_> {
         }
     }
 
-    /// Ends a computation: caches the value and gives it to those who wait.
+    /// Ends a computation: caches the value and gives it to the callers that wait.
     ///
     /// # Errors
-    /// As [`Cache::set`]; then those who wait compute it themselves.
+    /// As [`Cache::set`]; then the callers that wait compute it themselves.
     pub async fn computed(self, computing: Computing, value: CacheValue) -> Result<()> {
         let body = self.body(value)?;
         self.write(&computing.key, body.clone(), computing.ttl_ms).await?;

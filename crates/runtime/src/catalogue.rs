@@ -23,7 +23,7 @@ impl ReferenceRules {
         self.schema.is_some()
     }
 
-    /// The summary of a value, as JSON text.
+    /// Returns the summary of a value, as JSON text.
     pub(crate) fn glimpse(rules: Option<&Self>, content: Content<'_>) -> String {
         let options = glimpse::Options::default();
         match rules.map_or(GlimpseOption::Automatic, |rules| rules.glimpse) {
@@ -64,7 +64,7 @@ impl PlanRules {
     }
 }
 
-/// The rules of a topology, made once and shared by all tenants that use it.
+/// The rules of a topology, compiled once and shared by all tenants that use it.
 pub struct Catalogue {
     references: HashMap<String, ReferenceRules>,
     plans: HashMap<String, PlanRules>,
@@ -83,7 +83,7 @@ impl Catalogue {
     /// Compiles the rules of a topology.
     ///
     /// # Errors
-    /// `Spec` with every schema that is none.
+    /// `Spec` with every schema that cannot be compiled.
     pub fn new(topology: &Topology) -> Result<Self> {
         let mut references = HashMap::new();
         let mut issues = Vec::new();
@@ -110,7 +110,7 @@ impl Catalogue {
         if issues.is_empty() { Ok(Self { references, plans, agents }) } else { Err(Error::Spec(issues)) }
     }
 
-    /// One that knows no type.
+    /// Returns a catalogue that knows no type.
     pub(crate) fn empty() -> Self {
         Self { references: HashMap::new(), plans: HashMap::new(), agents: Agents::default() }
     }

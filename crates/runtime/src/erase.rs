@@ -1,4 +1,4 @@
-//! Erasing a tenant, and the signed receipt of it.
+//! Erases a tenant and signs the receipt.
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result};
@@ -6,18 +6,20 @@ use bailiwick_tenancy::Erased;
 
 use crate::handle::TenantHandle;
 
-/// The known copies of any store: its backups.
+/// The known copies of every store: its backups.
 const BACKUPS: &str = "Backups made before hold the sealed records and the wrapped keys: whoever has one and the root key can read them, until the root key is rotated and the old one destroyed.";
 
 impl TenantHandle {
-    /// Erases the tenant: its keys are destroyed first, durably, so that nothing of it can be read any more; then its rows
-    /// and files are removed. All its handles are closed. `confirm` must be its resource id.
+    /// Erases the tenant. Its keys are destroyed first, durably, so that none of its data can be read any more. Then
+    /// its rows and files are removed. All its handles are closed. `confirm` must be its resource id.
     ///
-    /// The receipt: `{ tenant, erasedAt, storage, tokens, checkpoint?, complete, residues, note }`, signed by the store.
+    /// Returns the receipt `{ tenant, erasedAt, storage, tokens, checkpoint?, complete, residues, note }`, signed by
+    /// the store.
     ///
     /// # Errors
     /// `InvalidInput` unless `confirm` is the tenant's resource id, `Closed` if it was erased already, and those of the
-    /// store: then it may have begun, and ends at the latest when the store is opened again.
+    /// store. After an error of the store, an erase that has begun is completed when the store is next opened, or
+    /// earlier.
     pub async fn erase(&self, confirm: &str) -> Result<Json> {
         if confirm != self.tenant.resource_id() {
             return Err(Error::invalid(
@@ -41,7 +43,7 @@ impl TenantHandle {
         self.scope.store().sign_receipt(Json::Object(members))
     }
 
-    /// The last state of the ledger, if it has records. Damage there is no reason to keep a tenant.
+    /// Returns the last state of the ledger, if it has records. A damaged ledger does not prevent the erase.
     async fn last_checkpoint(&self) -> Result<Option<Json>> {
         if self.scope.existing().await?.is_none() {
             return Ok(None);
@@ -53,7 +55,7 @@ impl TenantHandle {
         }
     }
 
-    /// The tokens of all runs. Damage there is no reason to keep a tenant: then nothing is said of them.
+    /// Returns the tokens of all runs; `None` if they are damaged, which does not prevent the erase.
     async fn all_tokens(&self) -> Result<Option<Json>> {
         match self.runs().tokens_of_all().await {
             Ok(usage) => json::parse(json::to_text(&usage).as_bytes(), &json::Limits::default()).map(Some),

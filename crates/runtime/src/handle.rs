@@ -11,16 +11,16 @@ use bailiwick_tenancy::{Access, CancellationToken, Count, QueueKey, Reservation,
 use crate::catalogue::Catalogue;
 use crate::validated::Validated;
 
-/// The largest value there is, in bytes.
+/// The largest value, in bytes.
 pub(crate) const VALUE_BYTES: usize = 64 << 20;
-/// Parsing a text of at most this many bytes reserves nothing.
+/// The longest text, in bytes, whose parsing reserves nothing.
 const SMALL_TEXT: usize = 64 << 10;
-/// Bytes of an element, of the key of a member, and of the smallest array or object.
+/// The bytes of an element, of a member's key, and of the smallest array or object.
 const ELEMENT_BYTES: u64 = size_of::<Json>() as u64;
 const KEY_BYTES: u64 = size_of::<String>() as u64;
 const OPENED_BYTES: u64 = 4 * ELEMENT_BYTES;
 
-/// A tenant's handle. Cheap to make: no I/O happens before it is used.
+/// A tenant's handle. Creating it does no I/O.
 #[derive(Clone)]
 pub struct TenantHandle {
     pub(crate) scope: Scope,
@@ -32,7 +32,7 @@ pub struct TenantHandle {
     retention: Retention,
     /// The tools and agents whose values the host validates.
     pub(crate) validated: Arc<Validated>,
-    /// The reservation of the call that this handle serves, if it serves one.
+    /// The reservation of the call that this handle serves, if any.
     held: Option<Arc<Reservation>>,
 }
 
@@ -49,7 +49,7 @@ impl TenantHandle {
         Self::of_scope(scope, tenant.clone(), catalogue, limits, retention)
     }
 
-    /// A handle for the sweeper.
+    /// Returns a handle for the sweeper.
     pub(crate) fn of_scope(
         scope: Scope,
         tenant: Tenant,
@@ -63,18 +63,18 @@ impl TenantHandle {
         Self { scope, catalogue, engine_limits, closing, tenant, limits, retention, validated, held: None }
     }
 
-    /// The same handle, for a host that validates these values by itself.
+    /// Returns the same handle for a host that validates these values itself.
     #[must_use]
     pub fn validating(self, validated: Validated) -> Self {
         Self { validated: Arc::new(validated), ..self }
     }
 
-    /// Ends the calls of this handle that wait for another caller, with `Closed`. Closing it twice does nothing.
+    /// Ends the calls of this handle that wait for another caller, with `Closed`. Closing it again does nothing.
     pub fn close(&self) {
         self.closing.cancel();
     }
 
-    /// Reserves the bytes of a call, until the reservation is dropped.
+    /// Reserves the bytes of a call until the reservation is dropped.
     ///
     /// # Errors
     /// `TooMuchInFlight` if the tenant's calls in this process would hold more than its limit.
@@ -82,13 +82,13 @@ impl TenantHandle {
         self.scope.hold(bytes as u64, self.limits.in_flight_bytes)
     }
 
-    /// The same handle for one call: bytes that it reads for its answer are reserved first.
+    /// Returns the handle for one call, which reserves the bytes of its answer before it reads them.
     #[must_use]
     pub fn within(&self, held: &Arc<Reservation>) -> Self {
         Self { held: Some(held.clone()), ..self.clone() }
     }
 
-    /// Opens the tenant's data to read for an answer. `None` if this tenant has never written anything.
+    /// Opens the tenant's data to read it for an answer. `None` if the tenant has never written anything.
     ///
     /// # Errors
     /// Those of the store.
@@ -96,7 +96,7 @@ impl TenantHandle {
         Ok(self.scope.existing().await?.map(|access| access.within(self.held.as_ref())))
     }
 
-    /// The access for a call that writes, and reads for it.
+    /// Opens the tenant's data for a call that writes.
     ///
     /// # Errors
     /// Those of the store.
@@ -104,19 +104,19 @@ impl TenantHandle {
         Ok(self.scope.for_writing().await?.within(self.held.as_ref()))
     }
 
-    /// The bytes that the call has reserved; 0 without one.
+    /// Returns the bytes that the call has reserved; 0 without a call.
     pub(crate) fn held_bytes(&self) -> u64 {
         self.held.as_ref().map_or(0, |held| held.bytes())
     }
 
-    /// Reduces the reservation of the call to `bytes`, once later reads are dropped.
+    /// Reduces the call's reservation to `bytes`, after it has dropped what it read since.
     pub(crate) fn give_back_to(&self, bytes: u64) {
         if let Some(held) = &self.held {
             held.give_back_to(bytes);
         }
     }
 
-    /// Reserves bytes that the call is about to take for its answer.
+    /// Reserves bytes of the call's answer before they are allocated.
     ///
     /// # Errors
     /// `TooMuchInFlight` if there is no room for them.
@@ -124,8 +124,8 @@ impl TenantHandle {
         self.held.as_ref().map_or(Ok(()), |held| held.try_add(bytes))
     }
 
-    /// Reserves the memory of a parsed JSON text, which may be many times its length, and of `copies` of the text, until the
-    /// reservation is dropped. Small texts reserve nothing.
+    /// Reserves the memory of a parsed JSON text, which may be many times its length, and of `copies` of the text,
+    /// until the reservation is dropped. Small texts reserve nothing.
     ///
     /// # Errors
     /// `TooMuchInFlight` if there is no room for it.
@@ -159,7 +159,7 @@ impl TenantHandle {
         }
     }
 
-    /// The same as `{ [kind]: { items, bytes } }`.
+    /// Returns the usage as `{ [kind]: { items, bytes } }`.
     ///
     /// # Errors
     /// As [`TenantHandle::usage`].
@@ -199,7 +199,7 @@ impl TenantHandle {
     }
 }
 
-/// Returns the expiry of an item with this time to live; `None` lives until it is deleted.
+/// Returns the expiry of an item with this time to live; `None`: it never expires.
 pub(crate) fn expiry(now: u64, ttl_ms: Option<u64>) -> Result<Option<u64>> {
     match ttl_ms {
         None => Ok(None),
@@ -209,7 +209,7 @@ pub(crate) fn expiry(now: u64, ttl_ms: Option<u64>) -> Result<Option<u64>> {
 }
 
 /// # Errors
-/// `InvalidInput` for more than any value may have.
+/// Returns the `InvalidInput` of a value larger than the largest.
 pub(crate) fn check_size(bytes: usize) -> Result<()> {
     if bytes <= VALUE_BYTES {
         Ok(())

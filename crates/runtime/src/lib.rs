@@ -1,5 +1,6 @@
 //! A tenant's data and runs: references, cache, plans, approvals, threads, traces and runs, all behind one [`TenantHandle`].
 
+mod actor;
 mod approvals;
 mod cache;
 mod catalogue;
@@ -8,7 +9,6 @@ mod erase;
 mod golden;
 mod handle;
 mod hex;
-mod leftover;
 #[cfg(doctest)]
 mod out_of_reach;
 mod page;
@@ -22,7 +22,8 @@ mod traces;
 mod validated;
 
 pub use approvals::{
-    Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Approvals, Problem, Question, Subject, VerifyReport,
+    Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Approvals, Problem, RequestedSubject, Subject,
+    VerifyReport,
 };
 pub use bailiwick_tenancy::{
     CheckReport, Clock, Copied, DEFAULT_LIMIT, Health, Migration, MigrationCounts, MigrationOutcome, MigrationProgress,
@@ -35,7 +36,8 @@ pub use page::Page;
 pub use plans::{Plan, PlanStatus, PlanSummary, Plans};
 pub use references::{Description, PutContent, PutItem, Reference, References, Resolved};
 pub use runs::{
-    Ask, Asked, Callbacks, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest, RunStatus, Runs,
+    CallbackKind, Callbacks, PendingReply, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest, RunStatus,
+    Runs,
 };
 pub use sweep::{Swept, keep_swept, sweep};
 pub use threads::{ThreadSummary, Threads};

@@ -13,7 +13,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The page of a tenant that has no data yet.
+    /// Returns the page of a tenant that has no data yet.
     ///
     /// # Errors
     /// `InvalidInput` for a cursor, which cannot be one of this tenant's.

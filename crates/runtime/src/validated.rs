@@ -1,4 +1,4 @@
-//! The tools and agents whose values the host validates with schemas of its own, which can say more than JSON Schema.
+//! The tools and agents whose values the host validates with its own schemas, which may check more than JSON Schema.
 
 use std::collections::HashSet;
 

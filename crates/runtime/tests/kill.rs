@@ -18,8 +18,8 @@ use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
 use bailiwick_model::{Json, json};
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, ApprovalStatus, Clock, PlanStatus, Question, RootKey, Store, StoreOptions,
-    Subject, TenantHandle,
+    ApprovalContext, ApprovalRequest, ApprovalStatus, Clock, PlanStatus, RequestedSubject, RootKey, Store,
+    StoreOptions, Subject, TenantHandle,
 };
 use bailiwick_store::conformance::database::{Database, with_client};
 use bailiwick_store::postgres::{self, PostgresOptions};
@@ -123,14 +123,14 @@ fn child() {
 async fn ask_and_decide(acme: &TenantHandle, acknowledged: &Acknowledged, random: &mut Random) {
     let mut requests = Vec::new();
     for _ in 0..1 + random.below(3) {
-        let question = if random.one_in(3) {
+        let subject = if random.one_in(3) {
             let plan = acme.plans().save(br#"{"type":"launch","goal":"ship","steps":[]}"#, None).await.unwrap();
-            Question::Plan { plan_id: plan.plan_id }
+            RequestedSubject::Plan { plan_id: plan.plan_id }
         } else {
-            Question::Tool { tool: "ship".to_owned(), input: Json::Number(random.below(10) as f64) }
+            RequestedSubject::Tool { tool: "ship".to_owned(), input: Json::Number(random.below(10) as f64) }
         };
         let ttl_ms = random.one_in(6).then_some(1);
-        requests.push(ApprovalRequest { question, context: ApprovalContext::default(), requested_by: None, ttl_ms });
+        requests.push(ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms });
     }
     let approvals = acme.approvals().request_all(requests).await.unwrap();
     for approval in &approvals {

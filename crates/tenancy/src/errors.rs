@@ -34,7 +34,7 @@ pub(crate) fn commit(error: CommitError) -> Error {
         CommitError::Standby => standby(),
         CommitError::Pooled => pooled(),
         CommitError::OutcomeUnknown => Error::OutcomeUnknown(
-            "The store failed while this was written: it may or may not be there. Open the store again and read it."
+            "The store failed during this write, which may or may not have been applied. Open the store again and read it."
                 .to_owned(),
         ),
         CommitError::Corrupt => corrupt(),
@@ -48,19 +48,19 @@ fn kind_name(number: u8) -> Option<&'static str> {
 
 fn unavailable() -> Error {
     Error::StoreUnavailable(
-        "The store does not answer, and nothing was written by this call: its database cannot be reached or takes no changes, or its disk has failed. store.health() says more. A database is asked again with the next call; a directory must be opened again.".to_owned(),
+        "The store does not answer, and this call wrote nothing: its database cannot be reached or accepts no changes, or its disk has failed. See store.health(). The next call tries a database again; a directory must be opened again.".to_owned(),
     )
 }
 
 fn standby() -> Error {
     Error::StoreUnavailable(
-        "A standby answered, whose data may be old, and nothing was taken from it or written by this call. Name the primary in the URL, or all servers and target_session_attrs=read-write; a pooler that shares reads out must not: load_balance_mode=off in pgpool.".to_owned(),
+        "A standby answered, whose data may be old. This call used none of it and wrote nothing. Name the primary in the URL, or all servers and target_session_attrs=read-write. A pooler must not distribute reads: load_balance_mode=off in pgpool.".to_owned(),
     )
 }
 
 pub(crate) fn pooled() -> Error {
     Error::StoreUnavailable(
-        "A pooler between here and the database hands transactions to different sessions, and nothing was written by this call. Have it keep sessions together: pool_mode=session in PgBouncer. Or name the database itself.".to_owned(),
+        "A pooler assigns transactions to different sessions, and this call wrote nothing. Set it to keep sessions together, such as pool_mode=session in PgBouncer, or name the database itself.".to_owned(),
     )
 }
 
@@ -69,7 +69,7 @@ pub const ATTEMPTS: usize = 16;
 
 /// The error of a change that has conflicted too often.
 pub fn contended() -> Error {
-    Error::StoreUnavailable("Others keep changing the same item. Try again.".to_owned())
+    Error::StoreUnavailable("Other calls keep changing the same item. Try again.".to_owned())
 }
 
 pub(crate) fn corrupt() -> Error {
@@ -91,6 +91,6 @@ pub(crate) fn newer_version() -> Error {
 /// The error for a store that was moved to another place.
 pub(crate) fn moved() -> Error {
     Error::invalid(
-        "This store was moved, and nothing may be written here any more. Open it where it is now. If the move was cut off, run `bailiwick migrate` again with the same two places.",
+        "This store was moved to another place. Open it there. If the migration was interrupted, run `bailiwick migrate` again with the same two places.",
     )
 }

@@ -65,7 +65,7 @@ async function* answer(
     const form = known.get(name) ?? { isSchemaTold, inWords: 'nothing' }
     const leftOut = yield* answerOnce(model, request, form)
     if (leftOut === undefined) return
-    // It is asked again at once, rather than after an answer that fits only by chance.
+    // The request is repeated at once, instead of waiting for an answer that fits only by chance.
     known.set(name, {
       isSchemaTold: form.isSchemaTold || leftOut.schema,
       inWords: leftOut.files ? 'files' : form.inWords,

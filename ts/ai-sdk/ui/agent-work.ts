@@ -50,7 +50,7 @@ export class AgentWork {
     return this.#agents.length > 1
   }
 
-  /** The agent that was called by the one that was asked. */
+  /** The agent that the first agent called. */
   get called(): string | undefined {
     return this.#agents[1]
   }

@@ -21,7 +21,7 @@ interface Block {
   readonly id: string
 }
 
-/** A call of the agent that was asked, until its result is shown. */
+/** A call of the first agent, until its result is shown. */
 interface Call {
   readonly tool: string
   readonly input: unknown
@@ -144,7 +144,7 @@ export class UIChunks {
         yield* this.#end(this.#finishReason)
         break
       case 'run.suspended':
-        // Calls that wait belong to this step, and go on in it.
+        // Pending calls belong to this step, and continue in it.
         yield* this.#finishStep()
         yield { type: 'finish', finishReason: 'tool-calls' }
         break

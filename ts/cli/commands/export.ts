@@ -55,7 +55,7 @@ export const exportTenant: Command = {
   },
 }
 
-/** @throws InputError if something is there */
+/** @throws InputError if the file or directory exists */
 async function assertFree(directory: string): Promise<void> {
   const inside = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []

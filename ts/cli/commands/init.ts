@@ -42,7 +42,7 @@ export const init: Command = {
   },
 }
 
-/** @throws InputError unless the folder is there afterwards, with nothing in it */
+/** @throws InputError unless the folder exists afterwards and is empty */
 async function makeEmpty(folder: string): Promise<void> {
   const name = printable(folder)
   const contents = await mkdir(folder, { recursive: true })

@@ -68,7 +68,7 @@ function announce({ url }: Inspector, tenant: string, hasNothing: boolean, words
   terminal.print(`${words.json ? JSON.stringify({ url, ...(hasNothing && { empty: true }) }) : lines}\n`)
 }
 
-/** Resolves when the process is asked to end. */
+/** Resolves when the process gets a signal to end. */
 async function interrupted(): Promise<void> {
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
 }

@@ -24,7 +24,7 @@ export async function readEvidence(file: string): Promise<Evidence> {
   assertNoPassword(file)
   const value = parse(await readText(file), file)
   if (isObject(value)) {
-    // Own members only: what a `__proto__` in the file says is not looked at.
+    // Own members only: a `__proto__` in the file has no effect.
     const has = (...names: readonly string[]) => names.every((name) => Object.hasOwn(value, name))
     if (has('checkpoint', 'record', 'opening', 'path')) return { kind: 'inclusion', value: value as never }
     if (has('from', 'to', 'path')) return { kind: 'consistency', value: value as never }
@@ -36,7 +36,7 @@ export async function readEvidence(file: string): Promise<Evidence> {
   )
 }
 
-/** Whether what we show of a receipt is there. All of it is signed, so `verifyReceipt` looks at no shape. */
+/** Returns whether a receipt has the members that are shown. All of it is signed, so `verifyReceipt` checks no shape. */
 function isReceipt(value: { readonly [name: string]: unknown }): value is EraseReceipt & typeof value {
   const { tenant, erasedAt, complete, residues, note } = value
   const ofTenant = isObject(tenant) && isText(tenant['resourceId']) && isText(tenant['version'])

@@ -63,7 +63,7 @@ async function question({ runtime }: Subject, approval: Approval): Promise<Html>
   ])}`
 }
 
-/** The version of a plan that is asked about, which may not be the newest. */
+/** The version of a plan that an approval covers, which may not be the newest. */
 export async function planOf(
   { runtime }: Pick<Subject, 'runtime'>,
   { planId, planHash }: { readonly planId: string; readonly planHash: string },

@@ -76,7 +76,7 @@ export async function oneRecord({ runtime, publicKey }: Subject, _: Ask, name: s
   return { title: `Record ${name}`, section: '/ledger', body }
 }
 
-/** The approval that a record decides, while it is kept: the ledger itself has a hash of what was asked alone. */
+/** The approval that a record decides, while it is kept: the ledger itself has only the hash of its subject. */
 async function approvalOf(
   { runtime }: Pick<Subject, 'runtime'>,
   { approvalId, subjectHash }: ApprovalRecord,

@@ -48,7 +48,7 @@ export function spansOf(events: readonly JournaledEvent[]): Span[] {
     else if (event.type === 'tool.called') begin(`call ${event.callId}`, event.tool, 'tool', event.at)
     else if (event.type === 'tool.completed' || event.type === 'tool.failed') end(`call ${event.callId}`, event.at)
     else if (event.type === 'model.completed') {
-      // A model's begin is no event: it was asked right after what came before.
+      // The start of a model request is no event: it follows the event before it.
       spans.push({ name: event.model, tone: 'model', from: before, to: event.at })
     } else if (event.type === 'approval.requested') {
       begin(`approval ${event.approval.approvalId}`, 'approval', 'wait', event.at)

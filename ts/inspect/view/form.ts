@@ -29,7 +29,7 @@ export async function readForm<N extends string>(
   const fields = [...new URLSearchParams(await readText(request))]
   const isComplete = fields.length === names.length && names.every((name) => fields.some(([field]) => field === name))
   if (!isComplete) throw new Refusal(400, 'The form has other fields than those of this page.')
-  // Browsers send line ends as two characters, whatever was typed.
+  // Browsers always send line ends as two characters.
   const values = fields.map(([name, value]) => [name, value.replaceAll('\r\n', '\n')])
   return Object.fromEntries(values) as { readonly [K in N]: string }
 }

@@ -8,7 +8,7 @@ import type { CellPlan } from './cell.ts'
 /** Actions tried everywhere: calls that return at once, and calls that do not. The package's own tests try all hostActions. */
 const tried: readonly HostAction[] = ['resolve hot', 'resolve cold']
 
-/** For every place where a host is called back: whatever it calls from there, another tenant is answered as ever. */
+/** For every callback of the host: calls made inside it do not change the answers of another tenant. */
 export function callbackCells(): CellPlan[] {
   return allPlaces.flatMap((place) =>
     tried.map((action) => ({

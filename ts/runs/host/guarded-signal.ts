@@ -74,7 +74,7 @@ function guarded(listener: NonNullable<Listener>, redact: Redact) {
   }
 }
 
-/** Never throws, whatever was thrown. */
+/** Never throws. */
 function warn(error: unknown, redact: Redact): void {
   try {
     const text = redact(String(error).slice(0, WARNING_CHARACTERS))

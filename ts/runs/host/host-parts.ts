@@ -48,7 +48,7 @@ export interface HostParts {
 /** A model, or what makes one of the provider's key and address. */
 export type ModelSource = Model | ((env: { apiKey?: string; baseUrl?: string }) => Model)
 
-/** A call of a tool about which a host is asked. */
+/** A tool call that `needsApproval` decides about. */
 export interface ToolCallQuestion {
   readonly tool: string
   readonly input: JsonValue

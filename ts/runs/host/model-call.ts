@@ -10,7 +10,7 @@ import { CallFailure } from './failures.ts'
 import { foundIn, type Heard, ModelEvents } from './model-events.ts'
 
 /** A callback request for a model. */
-export interface ModelAsked {
+export interface ModelCallback {
   readonly agent: string
   readonly model: string
   /** Number of the agent's frame in the run. */
@@ -19,10 +19,10 @@ export interface ModelAsked {
   readonly from: number
   readonly messages: readonly Message[]
   /** With the agent's first request. */
-  readonly introduction?: Introduction
+  readonly config?: AgentConfig
 }
 
-interface Introduction {
+interface AgentConfig {
   readonly system: string
   readonly tools: readonly { readonly name: string; readonly description: string; readonly inputSchema: JsonSchema }[]
   readonly outputSchema?: JsonSchema
@@ -31,18 +31,18 @@ interface Introduction {
 
 /** Messages sent already, so that a step transfers only new ones and its cost does not grow with the run. */
 export class ModelMemory {
-  readonly #introductions = new Map<string, Introduction>()
+  readonly #configs = new Map<string, AgentConfig>()
   readonly #frames = new Map<number, Frame>()
 
   /** The whole request. */
   request(
-    asked: ModelAsked,
+    callback: ModelCallback,
     signal: AbortSignal,
     resolve: (id: string) => Promise<Resolved>,
   ): { readonly provider: string; readonly request: ModelRequest } {
-    const { agent, model, frame, from, messages } = asked
-    if (asked.introduction !== undefined) this.#introductions.set(agent, asked.introduction)
-    const { system, tools, outputSchema, settings } = this.#introductions.get(agent) as Introduction
+    const { agent, model, frame, from, messages } = callback
+    if (callback.config !== undefined) this.#configs.set(agent, callback.config)
+    const { system, tools, outputSchema, settings } = this.#configs.get(agent) as AgentConfig
     const conversation = this.#conversation(frame, from, messages)
     const slash = model.indexOf('/')
     const request: ModelRequest = {

@@ -182,7 +182,7 @@ function plain(value: unknown): unknown {
   }
 }
 
-/** `undefined` for what JSON cannot hold, whatever it does when it is asked. */
+/** Returns `undefined` for a value without JSON, also if its conversion throws. */
 function stringified(value: unknown): string | undefined {
   try {
     const text: unknown = JSON.stringify(value)

@@ -5,7 +5,7 @@ const MOST = 100
 const WARNING_CHARACTERS = 1000
 const told = new Set<string>()
 
-/** Tells what a model's provider did not do as asked, as a warning of the process: each once. Never throws. */
+/** Emits a process warning for each thing that a model's provider did otherwise than requested, once each. Never throws. */
 export function warnOfModel(model: string, message: unknown, redact: Redact): void {
   try {
     if (typeof message !== 'string' || told.size >= MOST) return

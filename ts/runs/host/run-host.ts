@@ -9,10 +9,10 @@ import type { JsonValue } from '../../types/json.ts'
 import { CallFailure, failureText } from './failures.ts'
 import type { ErrorSource } from './host-errors.ts'
 import type { HostParts } from './host-parts.ts'
-import { askModel, type ModelAsked, ModelMemory } from './model-call.ts'
+import { askModel, type ModelCallback, ModelMemory } from './model-call.ts'
 import type { Heard } from './model-events.ts'
 import { warnOfModel } from './model-warnings.ts'
-import { callTool, contextFor, issuesText, type ToolAsked } from './tool-call.ts'
+import { callTool, contextFor, issuesText, type ToolCallback } from './tool-call.ts'
 
 /** An open callback request. */
 interface Open {
@@ -34,14 +34,14 @@ export class RunHost implements CallbackHost {
   readonly #open = new Map<number, Open>()
   #begin: () => void = () => {}
   /** Resolves with the first callback request. */
-  readonly asked: Promise<void>
+  readonly firstRequest: Promise<void>
 
   constructor(bridge: Bridge, runId: string, parts: HostParts, spans: RunSpans) {
     this.#bridge = bridge
     this.#runId = runId
     this.#parts = parts
     this.#spans = spans
-    this.asked = new Promise((resolve) => {
+    this.firstRequest = new Promise((resolve) => {
       this.#begin = resolve
     })
   }
@@ -65,7 +65,7 @@ export class RunHost implements CallbackHost {
     })
   }
 
-  /** The run is over, and with it everything that was asked. */
+  /** Ends the run and aborts its open callbacks. */
   end(): void {
     for (const token of [...this.#open.keys()]) this.over(token)
   }
@@ -100,16 +100,16 @@ export class RunHost implements CallbackHost {
   }
 
   async #model(token: number, request: string, signal: AbortSignal): Promise<void> {
-    const asked = JSON.parse(request) as ModelAsked
-    const { provider, request: modelRequest } = this.#memory.request(asked, signal, (id) =>
+    const callback = JSON.parse(request) as ModelCallback
+    const { provider, request: modelRequest } = this.#memory.request(callback, signal, (id) =>
       this.#parts.references.resolve(id),
     )
     const send = (kind: typeof Reply.piece | typeof Reply.value, text: string) => {
       this.#bridge.answer(token, kind, (message) => message.raw(text))
     }
-    const { activity, hear: record } = this.#spans.chat(asked, modelRequest)
+    const { activity, hear: record } = this.#spans.chat(callback, modelRequest)
     const hear = (event: Heard) => {
-      if (event.type === 'warning') warnOfModel(asked.model, event['message'], this.#parts.redact)
+      if (event.type === 'warning') warnOfModel(callback.model, event['message'], this.#parts.redact)
       record(event)
     }
     const isOpen = () => this.#open.has(token)
@@ -120,10 +120,10 @@ export class RunHost implements CallbackHost {
   }
 
   async #tool(token: number, request: string, signal: AbortSignal): Promise<void> {
-    const asked = JSON.parse(request) as ToolAsked
-    const activity = this.#spans.tool(asked)
+    const callback = JSON.parse(request) as ToolCallback
+    const activity = this.#spans.tool(callback)
     await this.#during(token, activity, async () => {
-      const answer = await callTool(this.#runId, asked, signal, this.#parts)
+      const answer = await callTool(this.#runId, callback, signal, this.#parts)
       const result = activity.isRecording && this.#parts.tracing.telemetry.recordsContent ? answer.shown() : undefined
       activity.end(result === undefined ? {} : { result })
       this.#reply(token, (message) => answer.write(message))
@@ -144,17 +144,17 @@ export class RunHost implements CallbackHost {
   }
 
   async #needsApproval(token: number, request: string, signal: AbortSignal): Promise<void> {
-    const asked = JSON.parse(request) as ToolAsked
-    const context = contextFor(this.#runId, asked, signal, this.#parts)
-    const { tool, input } = asked
-    const ask = () => this.#parts.needsApproval?.({ tool, input: input as JsonValue, context })
-    const answer: unknown = await this.#spans.consent(asked, ask)
+    const callback = JSON.parse(request) as ToolCallback
+    const context = contextFor(this.#runId, callback, signal, this.#parts)
+    const { tool, input } = callback
+    const decide = () => this.#parts.needsApproval?.({ tool, input: input as JsonValue, context })
+    const answer: unknown = await this.#spans.approval(callback, decide)
     this.#reply(token, (message) => message.raw(JSON.stringify(typeof answer === 'boolean' ? answer : null)))
   }
 
   async #approve(token: number, request: string): Promise<void> {
-    const asked = JSON.parse(request) as { agent: string; frame: number; approval: Approval }
-    const answer: unknown = await this.#spans.consent(asked, () => this.#parts.approve?.(asked.approval))
+    const callback = JSON.parse(request) as { agent: string; frame: number; approval: Approval }
+    const answer: unknown = await this.#spans.approval(callback, () => this.#parts.approve?.(callback.approval))
     const text = JSON.stringify(answer ?? null) ?? 'null'
     assertSize(text.length)
     this.#reply(token, (message) => message.raw(text))
@@ -192,7 +192,7 @@ export class RunHost implements CallbackHost {
     if (error instanceof CallFailure && error.code === 'INPUT_INVALID') return
     if (!this.#open.has(token) && isAbort(error)) return
     const about = { tenant: this.#parts.tenant.resourceId, runId: this.#runId }
-    this.#parts.tell(error, Object.freeze({ ...about, ...callAskedAbout(what, request) }))
+    this.#parts.tell(error, Object.freeze({ ...about, ...callOf(what, request) }))
   }
 
   #reply(token: number, write: Parameters<Bridge['answer']>[2]): void {
@@ -210,9 +210,9 @@ export class RunHost implements CallbackHost {
 }
 
 /** Returns the call of a callback request. */
-function callAskedAbout(what: Callback, request: string): Pick<ErrorSource, 'callId' | 'tool'> {
+function callOf(what: Callback, request: string): Pick<ErrorSource, 'callId' | 'tool'> {
   if (what === Callback.tool || what === Callback.needsApproval) {
-    const { callId, tool } = JSON.parse(request) as ToolAsked
+    const { callId, tool } = JSON.parse(request) as ToolCallback
     return { callId, tool }
   }
   if (what !== Callback.approve) return {}
@@ -233,7 +233,7 @@ function inScope(context: AsyncResource, work: () => void): void {
   runInAsyncScope.call(context, work)
 }
 
-/** Aborts, whatever the host has put onto the signal. */
+/** Aborts, even if a listener of the host throws. */
 function abort(controller: AbortController): void {
   try {
     abortSignal.call(controller)

@@ -9,7 +9,7 @@ import { CallFailure } from './failures.ts'
 import type { HostParts } from './host-parts.ts'
 
 /** A callback request for a tool. */
-export interface ToolAsked {
+export interface ToolCallback {
   readonly agent: string
   /** Number of the calling agent's frame in the run, from 1. */
   readonly frame: number
@@ -35,8 +35,8 @@ const REFERENCE_RESULT = 3
 const VALIDATED_RESULT = 4
 
 /** The context of a call: made here, frozen, and bound to the tenant. */
-export function contextFor(runId: string, asked: ToolAsked, signal: AbortSignal, parts: HostParts): ToolContext {
-  const { threadId, callId, actor, idempotencyKey } = asked
+export function contextFor(runId: string, callback: ToolCallback, signal: AbortSignal, parts: HostParts): ToolContext {
+  const { threadId, callId, actor, idempotencyKey } = callback
   const { tenant, references, cache, dataEnvironment } = parts
   return Object.freeze({
     tenant,
@@ -59,15 +59,15 @@ export function contextFor(runId: string, asked: ToolAsked, signal: AbortSignal,
  */
 export async function callTool(
   runId: string,
-  asked: ToolAsked,
+  callback: ToolCallback,
   signal: AbortSignal,
   parts: HostParts,
 ): Promise<ToolAnswer> {
-  const handler = parts.handler(asked.tool)
+  const handler = parts.handler(callback.tool)
   if (handler === undefined) throw new CallFailure('TOOL_UNKNOWN', 'The tool has no handler.')
-  const schemas = parts.schemas(asked.tool)
-  const input = schemas.input ? await validated(schemas.input, asked.input, 'INPUT_INVALID') : asked.input
-  const answered: unknown = await handler(input, contextFor(runId, asked, signal, parts))
+  const schemas = parts.schemas(callback.tool)
+  const input = schemas.input ? await validated(schemas.input, callback.input, 'INPUT_INVALID') : callback.input
+  const answered: unknown = await handler(input, contextFor(runId, callback, signal, parts))
   const result = types.isGeneratorObject(answered) ? await returnOf(answered as AnyGenerator, signal) : answered
   if (isBytes(result)) {
     assertSize(byteLengthOf(result))
@@ -100,7 +100,7 @@ const STEPS_IN_A_ROW = 64
 
 /** Returns the return value of a generator. Yielded values are progress, which is not reported yet. */
 async function returnOf(generator: AnyGenerator, signal: AbortSignal): Promise<unknown> {
-  // One that waits hears of it when it goes on, and ends then.
+  // A waiting call learns of it when it continues, and ends then.
   const stop = () => void (async () => await generator.return(undefined))().catch(() => {})
   signal.addEventListener('abort', stop, { once: true })
   try {

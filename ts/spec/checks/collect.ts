@@ -35,7 +35,7 @@ export function collectDefinitions(given: DefinitionLists, issues: Issues): Defi
   return { agents: agents.list, tools: tools.list, references: references.list, plans: plans.list }
 }
 
-/** One list of definitions. What is given by hand stays as it is; what is held joins unless it is there already. */
+/** A list of definitions: the given ones first, then those that others hold and that are not in the list yet. */
 class Registry {
   readonly list: unknown[]
   readonly #byName = new Map<unknown, unknown>()

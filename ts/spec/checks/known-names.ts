@@ -18,7 +18,7 @@ export class KnownNames {
     this.#kind = kind
   }
 
-  /** Adds a name. `false`: it is there already. */
+  /** Adds a name. `false`: it exists already. */
   add(name: string): boolean {
     if (this.#all.has(name)) return false
     this.#all.add(name)

@@ -21,7 +21,7 @@ interface ShapeIssue {
   readonly issues?: readonly ShapeIssue[]
 }
 
-/** Makes something when it is first asked for, and only then. */
+/** Creates a value on its first use. */
 export function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined
   return () => {

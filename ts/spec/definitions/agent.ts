@@ -9,7 +9,7 @@ import type { inferred, Tool } from './tool.ts'
 export type AgentRole = 'coordinator' | 'planner' | 'executor' | 'specialist'
 
 /**
- * An agent. Frozen JSON: tools, routes and the plan type are there by name.
+ * An agent. Frozen JSON that names its tools, routes and plan type.
  *
  * @typeParam N its name
  * @typeParam O what it answers
@@ -97,7 +97,7 @@ export type RouteNames<R extends readonly (AgentSpec | string)[]> =
   | Extract<R[number], string>
   | Extract<R[number], AgentSpec>['name']
 
-interface Asked<M extends ModelNames> {
+interface ModelUser<M extends ModelNames> {
   /** `provider/model`, or several, tried in order until the first delta. */
   readonly model: M
   readonly modelSettings?: ModelSettings
@@ -111,7 +111,7 @@ export interface CoordinatorDefinition<
   M extends ModelNames = ModelNames,
   R extends readonly (AgentSpec | string)[] = readonly (AgentSpec | string)[],
 > extends Described<N>,
-    Asked<M> {
+    ModelUser<M> {
   /** The agents that it may hand over to, or their names; at least one. Agents given here are registered with it. */
   readonly routes: R
   readonly tools?: T
@@ -123,7 +123,7 @@ export interface PlannerDefinition<
   T extends readonly (Tool | string)[],
   M extends ModelNames = ModelNames,
 > extends Described<N>,
-    Asked<M> {
+    ModelUser<M> {
   /** The type of the plans that it makes. */
   readonly plan: PlanType | string
   readonly tools?: T
@@ -135,7 +135,7 @@ export interface ExecutorDefinition<
   T extends readonly (Tool | string)[],
   M extends ModelNames = ModelNames,
 > extends Described<N>,
-    Partial<Asked<M>> {
+    Partial<ModelUser<M>> {
   /** The tools that a plan's steps may use. */
   readonly tools: T
 }
@@ -147,7 +147,7 @@ export interface SpecialistDefinition<
   S,
   M extends ModelNames = ModelNames,
 > extends Described<N>,
-    Asked<M> {
+    ModelUser<M> {
   readonly tools?: T
   /**
    * Schema of its answer: a Standard Schema that can give its JSON Schema, or a JSON Schema. Default: text. A Standard Schema's

@@ -73,7 +73,7 @@ export interface UnknownRoute<R extends string> {
 /**
  * A tenant's runtime, described: validated as a whole, deeply frozen, and dumped by `JSON.stringify`.
  *
- * Whatever an agent or a tool holds is registered with it. Every problem is reported at once.
+ * The definitions that agents and tools hold are registered too. Every problem is reported at once.
  *
  * @throws SpecError with every problem; TenantMismatchError if the data environment belongs to another tenant
  * @example

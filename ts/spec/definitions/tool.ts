@@ -63,7 +63,7 @@ export interface ToolDefinition<N extends string, I extends Schema, O extends Sc
    * The arguments, an object: a Standard Schema that can give its JSON Schema (zod ≥ 4.2, arktype, valibot wrapped by
    * `@valibot/to-json-schema`) or a JSON Schema. A Standard Schema decides alone: coercion, defaults, transforms and
    * refinements apply, and the handler gets its output; models are shown its JSON Schema. It may validate more than once,
-   * also before a person is asked about the call.
+   * also before an approval of the call is requested.
    */
   readonly input: I
   /** The result, in the same way. The handler answers what the schema takes. */

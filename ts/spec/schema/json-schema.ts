@@ -15,7 +15,7 @@ const byName: readonly string[] = [
   'dependentSchemas',
   'dependencies',
 ]
-/** Keywords whose values are data, whatever they look like. */
+/** Keywords whose values are data, never schemas. */
 const data: readonly string[] = ['const', 'enum', 'default', 'examples']
 /** Keywords that hold definitions. */
 export const definitionLists = ['$defs', 'definitions'] as const

@@ -11,7 +11,7 @@ const words = ['title', 'description', 'default', 'examples', 'deprecated', '$co
 /** Definitions that were reported. Bounded: a host may create tools at any time. */
 const warned = new Set<string>()
 const mostWarned = 1000
-/** Deeper properties are not looked at. */
+/** The deepest level of properties that is checked. */
 const mostLevels = 8
 
 /** Path of a value within another: names of properties, and 0 for an element of a list. */

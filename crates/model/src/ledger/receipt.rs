@@ -40,6 +40,6 @@ fn checkpoint_holds(verifier: &NoteVerifier, receipt: &Json) -> bool {
 
 fn text(unsigned: &Json) -> Result<String> {
     let canonical = String::from_utf8(json::canonical(unsigned))
-        .map_err(|_| Error::Internal("Canonical JSON is not UTF-8.".to_owned()))?;
+        .map_err(|_| Error::internal("Canonical JSON is not UTF-8."))?;
     Ok(format!("{TITLE}\n{canonical}\n"))
 }

@@ -75,7 +75,7 @@ impl RuntimeSpec {
         issues.finish()?;
         match read {
             Some((Some(part), topology)) => Self::new(Arc::new(topology), part),
-            _ => Err(crate::Error::Internal("A refused dump has no issue.".to_owned())),
+            _ => Err(crate::Error::internal("A refused dump has no issue.")),
         }
     }
 }

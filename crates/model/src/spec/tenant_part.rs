@@ -28,7 +28,7 @@ impl TenantPart {
         let part = Object::open(json, "", &["tenant", "limits", "retention"], &mut issues)
             .and_then(|object| Self::read(&object, &mut issues));
         issues.finish()?;
-        part.ok_or_else(|| Error::Internal("A refused tenant has no issue.".to_owned()))
+        part.ok_or_else(|| Error::internal("A refused tenant has no issue."))
     }
 
     pub(super) fn read(object: &Object<'_>, issues: &mut Issues) -> Option<Self> {

@@ -4,7 +4,7 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{ApprovalContext, ApprovalRequest, Question};
+use bailiwick_runtime::{ApprovalContext, ApprovalRequest, RequestedSubject};
 
 use super::call::{Call, json_text, page_answer, page_limit};
 use crate::message::Answer;
@@ -13,10 +13,10 @@ pub(super) async fn request(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let subject = arguments.bytes()?;
     let taken = handle.parsing(subject, 2)?;
-    let question = Question::read(subject)?;
+    let subject = RequestedSubject::read(subject)?;
     let requested_by = arguments.optional_text()?.map(str::to_owned);
     let (context, ttl_ms) = (ApprovalContext::default(), arguments.whole("ttlMs")?);
-    let request = ApprovalRequest { question, context, requested_by, ttl_ms };
+    let request = ApprovalRequest { subject, context, requested_by, ttl_ms };
     let approval = handle.approvals().request(request).await?;
     drop(taken);
     Ok(json_text(&approval))
@@ -45,7 +45,7 @@ fn decision(number: u8) -> Result<Decision> {
     match number {
         1 => Ok(Decision::Approved),
         2 => Ok(Decision::Rejected),
-        _ => Err(Error::Internal("There is no such decision.".to_owned())),
+        _ => Err(Error::internal("There is no such decision.")),
     }
 }
 

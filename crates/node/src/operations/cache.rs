@@ -36,7 +36,7 @@ pub(super) async fn begin(call: Call) -> Result<Answer> {
 pub(super) async fn computed(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let computing = call.environment.tables().computing.take(arguments.u32()?);
-    let computing = computing.ok_or_else(|| Error::Internal("This computation has ended.".to_owned()))?;
+    let computing = computing.ok_or_else(|| Error::internal("This computation has ended."))?;
     let value = cache_value(&mut arguments)?;
     drop(call);
     handle.cache().computed(computing, value).await?;

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{Ask, Asked, Callbacks, Reply, Reservation, TenantHandle};
+use bailiwick_runtime::{CallbackKind, Callbacks, PendingReply, Reply, Reservation, TenantHandle};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::callbacks::{MOST_CALLBACK_BYTES, OpenCallback};
@@ -20,7 +20,7 @@ pub(crate) struct Host {
     pub(crate) environment: Arc<Environment>,
     /// The handle of the run: requests wait in its tenant's fair queue and count against its limit.
     pub(crate) handle: Arc<TenantHandle>,
-    /// The number that JavaScript gave to this call, which decides who gets the requests.
+    /// The number that JavaScript gave to this call: it selects the host that gets the requests.
     pub(crate) number: u64,
     pub(crate) has_approver: bool,
 }
@@ -33,17 +33,17 @@ impl Host {
     fn hold(&self, bytes: usize) -> Result<Reservation> {
         if bytes > MOST_CALLBACK_BYTES {
             return Err(Error::invalid(format!(
-                "What is asked has {bytes} bytes; at most {MOST_CALLBACK_BYTES} (65 MiB) can be. Pass large values as references."
+                "The request has {bytes} bytes; at most {MOST_CALLBACK_BYTES} (65 MiB) are allowed. Pass large values as references."
             )));
         }
         self.handle.hold(bytes)
     }
 
     /// Posts `u8 kind ‖ f64le host ‖ request`.
-    fn post(&self, what: Ask, request: &str, replies: UnboundedSender<Reply>) -> Result<Token> {
+    fn post(&self, kind: CallbackKind, request: &str, replies: UnboundedSender<Reply>) -> Result<Token> {
         let held = self.hold(REQUEST_HEADER + request.len())?;
         let token = self.environment.tokens.next()?;
-        let payload = [&[kind(what)][..], &(self.number as f64).to_le_bytes(), request.as_bytes()].concat();
+        let payload = [&[number_of(kind)][..], &(self.number as f64).to_le_bytes(), request.as_bytes()].concat();
         if self.environment.callbacks.add(token, OpenCallback { replies, blocks: self.handle.blocks() }) {
             let completion = Completion { token, state: REQUESTED, payload, held: Some(Arc::new(held)) };
             self.environment.completions.push(self.handle.queue_key(), completion);
@@ -53,14 +53,14 @@ impl Host {
 }
 
 /// The kind of a callback, as it crosses.
-fn kind(what: Ask) -> u8 {
-    match what {
-        Ask::Model => 0,
-        Ask::Tool => 1,
-        Ask::NeedsApproval => 2,
-        Ask::Approve => 3,
-        Ask::Output => 4,
-        Ask::Input => 5,
+fn number_of(kind: CallbackKind) -> u8 {
+    match kind {
+        CallbackKind::Model => 0,
+        CallbackKind::Tool => 1,
+        CallbackKind::NeedsApproval => 2,
+        CallbackKind::Approve => 3,
+        CallbackKind::Output => 4,
+        CallbackKind::Input => 5,
     }
 }
 
@@ -76,17 +76,17 @@ fn refusal(error: &Error) -> Vec<u8> {
 }
 
 impl Callbacks for Host {
-    fn ask(&self, what: Ask, request: String) -> Asked {
+    fn request(&self, kind: CallbackKind, request: String) -> PendingReply {
         let token = Arc::new(OnceLock::<Token>::new());
         let (environment, queue_key, asked_as) = (self.environment.clone(), self.handle.queue_key(), token.clone());
-        let (replies, asked) = Asked::new(move || {
+        let (replies, asked) = PendingReply::new(move || {
             if let Some(token) = asked_as.get().filter(|token| environment.callbacks.remove(**token)) {
                 environment
                     .completions
                     .push(queue_key, Completion { token: *token, state: CANCELLED, payload: Vec::new(), held: None });
             }
         });
-        match self.post(what, &request, replies.clone()) {
+        match self.post(kind, &request, replies.clone()) {
             Ok(posted) => _ = token.set(posted),
             // The run sees it as a failure of the host.
             Err(error) => _ = replies.send(Reply::Failure(refusal(&error))),

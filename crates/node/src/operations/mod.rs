@@ -21,8 +21,8 @@ use crate::message::{Answer, Reader};
 pub(crate) use call::Call;
 pub(crate) use references::resolved_header;
 
-/// What a call takes besides its arguments and its answer, as measured: what JavaScript keeps of it (a promise, a closure),
-/// its task and what it reads at first. It bounds the number of calls under way, too.
+/// The bytes of a call besides its arguments and its answer, as measured: its promise and closure in JavaScript, its
+/// task and its first reads. It also limits the number of calls in flight.
 pub(crate) const CALL_BYTES: usize = 8 * 1024;
 
 /// What an operation acts on, and how it counts for a tenant.
@@ -53,7 +53,7 @@ macro_rules! operations {
             pub(crate) fn from_number(number: u32) -> Result<Self> {
                 match number {
                     $($number => Ok(Self::$name),)+
-                    _ => Err(Error::Internal("There is no such operation.".to_owned())),
+                    _ => Err(Error::internal("There is no such operation.")),
                 }
             }
 

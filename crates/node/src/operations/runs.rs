@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) async fn start(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.unmetered_handle()?, call.reader());
     let prepared = call.environment.tables().prepared.remove(arguments.text()?);
-    let prepared = prepared.ok_or_else(|| Error::Internal("A run was begun twice.".to_owned()))?;
+    let prepared = prepared.ok_or_else(|| Error::internal("A run was begun twice."))?;
     let host = host(&call.environment, &handle, &mut arguments)?;
     if arguments.u8()? == 1 {
         prepared.cancel();

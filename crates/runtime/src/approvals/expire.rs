@@ -1,4 +1,4 @@
-//! Approvals whose time has passed: each gets its record in the ledger.
+//! Expires overdue approvals, each with its record in the ledger.
 
 use bailiwick_model::Result;
 use bailiwick_model::ledger::record::Decision;
@@ -10,20 +10,21 @@ use super::record::{Approval, ApprovalStatus};
 use super::settle::{Settlement, find, pending_list};
 use super::{MOST_AT_ONCE, is_due};
 
-/// Approvals that are larger together do not end in one commit.
+/// The limit in bytes of the approvals that expire in one commit.
 const BYTES_AT_ONCE: usize = 4 << 20;
 
-/// Those that are to end, and when the next one is.
+/// Overdue approvals, and when the next one expires.
 struct Due {
     approval_ids: Vec<String>,
-    /// Of their records.
+    /// The bytes of their records.
     bytes: usize,
     next_expiry: u64,
 }
 
 impl Approvals<'_> {
-    /// Records every approval whose time has passed as expired, and returns their number. It reads one row if there is none:
-    /// every list of approvals calls it first, and the sweeper may at any time.
+    /// Records every overdue approval as expired, and returns their number. If none is overdue, it reads one row: every
+    /// list
+    /// of approvals calls it first, and the sweeper may at any time.
     ///
     /// # Errors
     /// Those of the store.
@@ -49,7 +50,7 @@ impl Approvals<'_> {
         Err(contended())
     }
 
-    /// `None`: something has changed meanwhile.
+    /// Records approvals as expired in one commit. `None`: something has changed since they were read.
     async fn record_expired(self, access: &Access, ledger: &Ledger, due: Due) -> Result<Option<u64>> {
         let mut settlements = Vec::with_capacity(due.approval_ids.len());
         for approval_id in &due.approval_ids {
@@ -71,7 +72,7 @@ impl Approvals<'_> {
     }
 }
 
-/// The first approvals whose time has passed, oldest last.
+/// Reads the first overdue approvals, oldest last.
 async fn due(access: &Access) -> Result<Due> {
     let now = access.now();
     let mut due = Due { approval_ids: Vec::new(), bytes: 0, next_expiry: u64::MAX };
@@ -86,7 +87,7 @@ async fn due(access: &Access) -> Result<Due> {
                 due.bytes += record.body.len();
                 due.approval_ids.push(approval.approval_id);
             } else {
-                // More than fit into one commit: there is one more to come, right now.
+                // The rest does not fit into this commit: it is due at once.
                 due.next_expiry = due.next_expiry.min(approval.expires_at);
             }
         }

@@ -1,8 +1,9 @@
 //! Approvals: requests for a person's decision, and the append-only ledger of decisions.
 //!
-//! Everything that changes an approval's status is one commit: the head of the ledger on condition of its version, the
-//! approval on condition of its own, its place in the list of those that wait, its decision (written once), the record
-//! in the ledger (written once), the tiles of the ledger's tree, and the status of the plan that is its subject.
+//! Each change of an approval's status is one commit: the ledger's head and the approval, both on condition of their
+//! versions; its row in the list of pending approvals; its decision and its record in the ledger, both written once;
+//! the
+//! tiles of the ledger's tree; and the status of its plan.
 
 mod expire;
 mod ledger;
@@ -15,6 +16,7 @@ use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, When, check_limit, contended};
 
+use crate::actor::check_actor;
 use crate::handle::{TenantHandle, expiry};
 use crate::page::Page;
 use crate::plans::PlanStatus;
@@ -24,29 +26,27 @@ use record::damaged;
 pub use record::{Approval, ApprovalStatus};
 use settle::{Settlement, find, pending_list};
 pub(crate) use subject::INPUT_BYTES;
-pub use subject::{ApprovalContext, Question, Subject};
+pub use subject::{ApprovalContext, RequestedSubject, Subject};
 
 const PREFIX: &str = "approval_";
 /// The default time to decide, in milliseconds: 7 days.
 pub(crate) const PENDING_MS: u64 = 7 * 24 * 60 * 60 * 1000;
-/// The longest name of an actor or a requester, in bytes of UTF-8.
-const ACTOR_BYTES: usize = 1024;
 /// The longest reason, in bytes of UTF-8.
 const REASON_BYTES: usize = 16 << 10;
-/// The bytes that an approval counts with beside its input, so that a decision never adds to the tenant's usage.
+/// The bytes that an approval reserves beside its input, so that a decision never adds to the tenant's usage.
 const RECORD_BYTES: u64 = 1024;
-/// The most approvals that are asked for, or end, in one commit.
+/// The most approvals that are requested, or end, in one commit.
 const MOST_AT_ONCE: usize = 100;
 
 /// The reason for withdrawing an approval whose plan has changed.
-const PLAN_CHANGED: &str = "The plan was changed, run or removed after it was asked about.";
+const PLAN_CHANGED: &str = "The plan was changed, run or removed after the request.";
 
-/// One approval to ask for.
+/// A request for one approval.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApprovalRequest {
     /// The subject.
-    pub question: Question,
-    /// The run that it is part of.
+    pub subject: RequestedSubject,
+    /// The run that it belongs to.
     pub context: ApprovalContext,
     /// The requester: 1 to 1,024 bytes.
     pub requested_by: Option<String>,
@@ -54,7 +54,7 @@ pub struct ApprovalRequest {
     pub ttl_ms: Option<u64>,
 }
 
-/// A request that was found acceptable.
+/// A request that has passed every check.
 struct Draft {
     subject: Subject,
     context: ApprovalContext,
@@ -76,14 +76,14 @@ impl TenantHandle {
 }
 
 impl Approvals<'_> {
-    /// Makes approvals that are not asked for yet: no commit.
+    /// Checks requests and makes their approvals, without a commit.
     ///
     /// # Errors
     /// `InvalidInput`; `NotFound` for a plan that is not this tenant's; `Conflict` for a plan that runs or has run; those of
     /// the store.
     pub(crate) async fn prepare(self, requests: Vec<ApprovalRequest>) -> Result<Vec<Approval>> {
         if requests.is_empty() || requests.len() > MOST_AT_ONCE {
-            return Err(Error::invalid(format!("Ask for 1 to {MOST_AT_ONCE} approvals at a time.")));
+            return Err(Error::invalid(format!("Request 1 to {MOST_AT_ONCE} approvals at a time.")));
         }
         // All checks come before the tenant is created.
         let mut drafts = Vec::with_capacity(requests.len());
@@ -94,8 +94,8 @@ impl Approvals<'_> {
         Ok(drafts.into_iter().map(|draft| self.new_approval(&access, draft)).collect())
     }
 
-    /// Asks for prepared approvals, all of them in one commit together with other changes (those of the run that waits, say).
-    /// Durable when this resolves. `false`: a condition of those did not hold, and nothing was written.
+    /// Writes prepared approvals in one commit together with other changes, such as those of the run that waits.
+    /// Durable when this resolves. `false`: a condition of the other changes did not hold, and nothing was written.
     ///
     /// # Errors
     /// `QuotaExceeded` for `pendingApprovals`, and those of the store.
@@ -131,7 +131,7 @@ impl Approvals<'_> {
         Err(contended())
     }
 
-    /// Asks for approvals, all of them in one commit. Durable when this resolves.
+    /// Requests approvals, all of them in one commit. Durable when this resolves.
     ///
     /// # Errors
     /// `InvalidInput`; `NotFound` for a plan that is not this tenant's; `Conflict` for a plan that runs or has run;
@@ -141,7 +141,7 @@ impl Approvals<'_> {
         if self.commit(&approvals, &[]).await? { Ok(approvals) } else { Err(contended()) }
     }
 
-    /// Asks for one approval.
+    /// Requests one approval.
     ///
     /// # Errors
     /// As [`Approvals::request_all`].
@@ -149,7 +149,7 @@ impl Approvals<'_> {
         self.request_all(vec![request]).await?.pop().ok_or_else(contended)
     }
 
-    /// Reads an approval. One whose time has passed is recorded as expired first.
+    /// Reads an approval, after recording it as expired if it is overdue.
     ///
     /// # Errors
     /// `NotFound` for every id that is not this tenant's, and those of the store.
@@ -165,8 +165,7 @@ impl Approvals<'_> {
         Err(contended())
     }
 
-    /// Lists the approvals that wait for a decision, newest first. A page may have fewer than `limit` if they
-    /// are large.
+    /// Lists pending approvals, newest first. A page of large approvals may have fewer than `limit`.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
@@ -185,11 +184,13 @@ impl Approvals<'_> {
         Ok(Page { items, cursor: page.cursor })
     }
 
-    /// Records a decision, `Approved` or `Rejected`: once, before the approval expires, about exactly what was asked.
+    /// Records a decision, `Approved` or `Rejected`: once, before the approval expires, about the exact subject of the
+    /// request.
     ///
     /// # Errors
-    /// `InvalidInput` without an actor, or for another decision; `NotFound` for every id that is not this tenant's; `ApprovalClosed` if it was
-    /// decided, has expired or was withdrawn, also because its plan has changed; those of the store.
+    /// `InvalidInput` without an actor, or for another decision; `NotFound` for every id that is not this tenant's;
+    /// `ApprovalClosed` if it was decided, has expired or was withdrawn, also because its plan has changed; those of
+    /// the store.
     pub async fn respond(
         self,
         approval_id: &str,
@@ -197,7 +198,8 @@ impl Approvals<'_> {
         actor: &str,
         reason: Option<&str>,
     ) -> Result<ApprovalRecord> {
-        let plan_status = PlanStatus::after(decision).ok_or_else(|| Error::invalid("A person approves or rejects."))?;
+        let plan_status =
+            PlanStatus::after(decision).ok_or_else(|| Error::invalid("A decision is Approved or Rejected."))?;
         check_actor(actor, "actor")?;
         if reason.is_some_and(|reason| reason.len() > REASON_BYTES) {
             return Err(Error::invalid("reason must have at most 16 KiB of UTF-8."));
@@ -241,9 +243,9 @@ impl Approvals<'_> {
         Err(contended())
     }
 
-    /// Withdraws pending approvals, in one commit together with the changes in `with` (those of a cancelled run, for instance).
-    /// Other approvals, and ids that are not this tenant's, are left as they are. `None`: a condition
-    /// in `with` did not hold, and nothing was written.
+    /// Withdraws pending approvals in one commit together with the changes in `with`, such as those of a cancelled run.
+    /// It skips other approvals and ids that are not this tenant's. `None`: a condition in `with` did not hold, and
+    /// nothing was written.
     ///
     /// # Errors
     /// Those of the store.
@@ -287,14 +289,14 @@ impl Approvals<'_> {
     }
 
     async fn draft(self, request: ApprovalRequest) -> Result<Draft> {
-        let ApprovalRequest { question, mut context, requested_by, ttl_ms } = request;
+        let ApprovalRequest { subject, mut context, requested_by, ttl_ms } = request;
         if let Some(requested_by) = &requested_by {
             check_actor(requested_by, "requestedBy")?;
         }
         let expires_at = expiry(self.handle.scope.now(), Some(ttl_ms.unwrap_or(PENDING_MS)))?.unwrap_or(u64::MAX);
-        let subject = match question {
-            Question::Tool { tool, input } => Subject::tool(tool, &input)?,
-            Question::Plan { plan_id } => {
+        let subject = match subject {
+            RequestedSubject::Tool { tool, input } => Subject::tool(tool, &input)?,
+            RequestedSubject::Plan { plan_id } => {
                 let plan = self.handle.plans().to_approve(&plan_id).await?;
                 context.definition = Some(self.handle.plans().definition_of(&plan));
                 Subject::Plan { plan_id, plan_hash: plan.hash }
@@ -322,7 +324,8 @@ impl Approvals<'_> {
         }
     }
 
-    /// Returns the changes of a decision beside the approval. `None`: its plan has changed, so that it cannot be decided.
+    /// Returns the changes of a decision beside the approval's. `None`: its plan has changed, so that it cannot be
+    /// decided.
     async fn subject_changes(
         self,
         access: &Access,
@@ -340,7 +343,7 @@ impl Approvals<'_> {
         }
     }
 
-    /// Records expired approvals if there would be too many pending ones otherwise.
+    /// Records overdue approvals as expired if the request would exceed the limit of pending ones.
     async fn make_room(self, access: &Access, more: u64) -> Result<()> {
         let pending = Ledger::read(access).await?.head.pending + more;
         if pending > self.handle.pending_approvals() {
@@ -359,27 +362,19 @@ impl Approvals<'_> {
     }
 }
 
-/// Whether its time has passed without a decision.
+/// Returns whether an undecided approval's time has passed.
 fn is_due(approval: &Approval, now: u64) -> bool {
     approval.status == ApprovalStatus::Pending && now >= approval.expires_at
-}
-
-fn check_actor(actor: &str, name: &str) -> Result<()> {
-    if (1..=ACTOR_BYTES).contains(&actor.len()) {
-        Ok(())
-    } else {
-        Err(Error::invalid(format!("{name} must have 1 to {ACTOR_BYTES} bytes of UTF-8: who it was.")))
-    }
 }
 
 fn closed(decision: Decision) -> Error {
     Error::ApprovalClosed(
         match decision {
             Decision::Approved => "This approval was given already. The ledger says by whom.",
-            Decision::Rejected => "This approval was refused already. The ledger says by whom. Ask again if it is needed.",
-            Decision::Expired => "This approval has expired without a decision. Ask again if it is needed.",
+            Decision::Rejected => "This approval was rejected already. The ledger says by whom. Request it again if it is needed.",
+            Decision::Expired => "This approval has expired without a decision. Request it again if it is needed.",
             Decision::Withdrawn => {
-                "This approval was withdrawn: what it was about has changed or is not needed any more. Ask again if it is."
+                "This approval was withdrawn: its subject has changed or is not needed any more. Request it again if it is needed."
             }
         }
         .to_owned(),

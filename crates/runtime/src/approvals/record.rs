@@ -20,9 +20,9 @@ use crate::hex;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
 pub enum ApprovalStatus {
-    /// It waits for a decision.
+    /// Waits for a decision.
     Pending,
-    /// It has ended, as the ledger says.
+    /// Has ended; the ledger says how.
     Decided(Decision),
 }
 
@@ -52,31 +52,31 @@ impl TryFrom<String> for ApprovalStatus {
 pub struct Approval {
     /// `approval_` and 32 characters.
     pub approval_id: String,
-    /// The run that it is part of.
+    /// The run that it belongs to.
     #[serde(flatten)]
     pub context: ApprovalContext,
     /// Its status.
     pub status: ApprovalStatus,
     /// The subject of the decision.
     pub subject: Subject,
-    /// The hash that a decision is bound to.
+    /// The hash that the decision is bound to.
     #[serde(with = "hex")]
     pub subject_hash: Hash,
-    /// The one who asked.
+    /// The requester.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
     /// In epoch milliseconds.
     pub created_at: u64,
     /// The time from which it cannot be decided any more, in epoch milliseconds.
     pub expires_at: u64,
-    /// Epoch microseconds: its place in the list of those that are pending.
+    /// Epoch microseconds: its position in the list of pending approvals.
     #[serde(skip)]
     pub(crate) created_micros: u64,
-    /// The bytes that it counts with.
+    /// The bytes that it reserves.
     #[serde(skip)]
     pub(crate) byte_length: u64,
-    /// How long it is kept once it has ended, in milliseconds; `None`: for good. Fixed when it is requested, so that it does
-    /// not depend on who ends it.
+    /// How long it is kept after its end, in milliseconds; `None`: until the tenant is erased. Fixed by the request, so
+    /// that it does not depend on which process ends it.
     #[serde(skip)]
     pub(crate) retain_ms: Option<u64>,
 }
@@ -169,10 +169,10 @@ impl Approval {
     }
 }
 
-/// The error for any damage of approvals and their ledger.
+/// Returns the error for damaged approvals and ledgers.
 pub(crate) fn damaged() -> Error {
     Error::StoreCorrupt(
-        "The approvals of this tenant and their ledger do not fit together: something was altered, removed or put back to an older state. Nothing was guessed. See approvals.verify(), and restore the store from a backup."
+        "The approvals of this tenant and their ledger do not match: a record was altered, removed or rolled back. Nothing was guessed. See approvals.verify(), and restore the store from a backup."
             .to_owned(),
     )
 }

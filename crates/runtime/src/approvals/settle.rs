@@ -1,4 +1,4 @@
-//! Ends of approvals: each is one commit with its record in the ledger.
+//! Ends approvals, each in one commit with its record in the ledger.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(crate) struct Found {
     record: Arc<Record>,
 }
 
-/// One approval's end.
+/// The end of one approval.
 pub(crate) struct Settlement {
     pub(crate) found: Found,
     pub(crate) decision: Decision,
@@ -29,19 +29,19 @@ pub(crate) struct Settlement {
 }
 
 impl Settlement {
-    /// An end without a person's decision.
+    /// Returns an end without a person's decision.
     pub(crate) fn of_itself(found: Found, decision: Decision) -> Self {
         Self { found, decision, actor: None, reason: None, with: Vec::new() }
     }
 }
 
-/// The approvals that wait for a decision, newest first.
+/// Returns the list of pending approvals, newest first.
 pub(crate) fn pending_list() -> List {
     List { kind: KIND, filter: "status", value: "pending".to_owned() }
 }
 
-/// Reads an approval and checks that it is decided if, and only if, its decision was written. A malformed id is not looked
-/// up; every other one in the same way, so that timing does not tell of other tenants.
+/// Reads an approval and checks that its status and its decision agree. A malformed id is not looked up; every other id
+/// is read in the same way, so that timing does not reveal other tenants.
 pub(crate) async fn find(access: &Access, approval_id: &str) -> Result<Option<Found>> {
     if !is_approval_id(approval_id) {
         return Ok(None);
@@ -60,7 +60,7 @@ pub(crate) async fn find(access: &Access, approval_id: &str) -> Result<Option<Fo
         if (approval.status == ApprovalStatus::Pending) == decision.is_none() {
             return Ok(Some(Found { approval, name, record }));
         }
-        // The two rows change together, but may have been read one before and one after that.
+        // The two rows change together; this may have read one before and one after the change.
         if before == Some(record.version) {
             return Err(damaged());
         }
@@ -69,18 +69,18 @@ pub(crate) async fn find(access: &Access, approval_id: &str) -> Result<Option<Fo
     Err(contended())
 }
 
-/// `approval_` and 32 characters of `a–z2–7`.
+/// Returns whether this is `approval_` and 32 characters of `a–z2–7`.
 fn is_approval_id(text: &str) -> bool {
     let digits = text.strip_prefix(super::PREFIX).unwrap_or_default();
     digits.len() == 32 && digits.bytes().all(|digit| matches!(digit, b'a'..=b'z' | b'2'..=b'7'))
 }
 
 impl Approvals<'_> {
-    /// Ends approvals in one commit. `None`: the head, an approval or what changes with it was not as it was read; read
-    /// again. `next_expiry` replaces the ledger's, if it is given.
+    /// Ends approvals in one commit. `None`: the head, an approval or a row of `also` has changed since it was read;
+    /// read again. `next_expiry`, if given, replaces the ledger's.
     ///
     /// # Errors
-    /// `StoreCorrupt` if the ledger or a decision is there that must not be, and those of the store.
+    /// `StoreCorrupt` if the ledger has a row that must not exist yet, and those of the store.
     pub(crate) async fn settle(
         self,
         access: &Access,
@@ -120,7 +120,7 @@ impl Approvals<'_> {
             changes.extend(with);
             markers.push(write(Area::Entry(0), name, sequence.to_be_bytes().to_vec(), When::Absent));
         }
-        // Whatever fails from here on, while everything before it held, was tampered with.
+        // The conditions above held, so a later one that fails was tampered with.
         let certain = changes.len();
         changes.extend(markers);
         changes.extend(ledger.append(access, &leaves).await?);

@@ -1,4 +1,4 @@
-//! The subject of an approval: a call of a tool with exactly these bytes, or exactly this version of a plan.
+//! The subject of an approval: a tool call with exactly these bytes, or exactly this version of a plan.
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::Hash;
@@ -6,27 +6,27 @@ use bailiwick_model::{Error, Result, names};
 use bailiwick_tenancy::Access;
 use serde::{Serialize, Serializer};
 
-/// The largest input of a tool that can be asked about, in bytes of RFC 8785 JSON.
+/// The largest tool input that an approval can cover, in bytes of RFC 8785 JSON.
 pub(crate) const INPUT_BYTES: usize = 1 << 20;
 
 /// The subject as the caller names it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Question {
-    /// Whether a tool may be called with this input.
+pub enum RequestedSubject {
+    /// A tool call with this input.
     Tool {
         /// The name of the tool.
         tool: String,
         /// Its input.
         input: Json,
     },
-    /// Whether the newest version of a plan is approved.
+    /// The newest version of a plan.
     Plan {
         /// The plan.
         plan_id: String,
     },
 }
 
-impl Question {
+impl RequestedSubject {
     /// Reads `{ tool, input }` or `{ planId }`.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ pub enum Subject {
     Tool {
         /// The name of the tool.
         tool: String,
-        /// Its input: the very bytes, RFC 8785 JSON, that are approved and run.
+        /// Its input: the bytes, RFC 8785 JSON, that are approved and run.
         #[serde(serialize_with = "as_json")]
         input: Vec<u8>,
     },
@@ -78,10 +78,10 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// A call of a tool.
+    /// Returns the subject for a call of a tool.
     ///
     /// # Errors
-    /// `InvalidInput` for a name that no tool has, or more than 1 MiB of input.
+    /// `InvalidInput` for a name that no tool can have, or more than 1 MiB of input.
     pub(crate) fn tool(tool: String, input: &Json) -> Result<Self> {
         if !names::is_tool_name(&tool) {
             return Err(Error::invalid(format!(
@@ -92,14 +92,14 @@ impl Subject {
         let input = json::canonical(input);
         if input.len() > INPUT_BYTES {
             return Err(Error::invalid(format!(
-                "The input has {} bytes; at most {INPUT_BYTES} (1 MiB) can be asked about. Keep large values as references.",
+                "The input has {} bytes; at most {INPUT_BYTES} (1 MiB) can be approved. Keep large values as references.",
                 input.len()
             )));
         }
         Ok(Self::Tool { tool, input })
     }
 
-    /// The bytes of the input.
+    /// Returns the bytes of the input.
     pub(crate) fn byte_length(&self) -> usize {
         match self {
             Self::Tool { input, .. } => input.len(),
@@ -107,7 +107,7 @@ impl Subject {
         }
     }
 
-    /// The hash that a decision is bound to.
+    /// Returns the hash that a decision is bound to.
     pub(crate) fn hash(&self, access: &Access, context: &ApprovalContext) -> Hash {
         let text = |text: &Option<String>| text.as_deref().unwrap_or_default().as_bytes().to_vec();
         let (run, call) = (text(&context.run_id), text(&context.call_id));
@@ -124,7 +124,7 @@ fn as_json<S: Serializer>(input: &[u8], serializer: S) -> std::result::Result<S:
     json::raw(input, serializer)
 }
 
-/// The run that an approval is part of. All absent: the host's own code asks.
+/// The run that an approval belongs to. All fields are absent if the host's own code requests it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalContext {
@@ -137,7 +137,7 @@ pub struct ApprovalContext {
     /// The call.
     #[serde(skip)]
     pub call_id: Option<String>,
-    /// A hash over the definition (name, schema, effects) of the tool, or of all tools of the plan, at the time of asking.
+    /// The hash of the definition (name, schema, effects) of the tool, or of all tools of the plan, at the request.
     #[serde(skip)]
     pub definition: Option<Hash>,
 }

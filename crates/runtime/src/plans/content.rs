@@ -21,7 +21,7 @@ const NOTE_BYTES: usize = 16 << 10;
 /// The most steps.
 const STEPS: usize = 1000;
 
-/// The content of one version of a plan. The keys of its JSON are in the order of RFC 8785 once it was [`Content::sorted`].
+/// The content of one version of a plan. [`Content::sorted`] puts the keys of its JSON in the order of RFC 8785.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Content {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ impl Draft {
     /// Reads `{ type, planId?, goal, steps, details? }`.
     ///
     /// # Errors
-    /// `InvalidInput` with the place of the first thing that is wrong.
+    /// `InvalidInput` with the place of the first problem.
     pub(crate) fn read(text: &[u8]) -> Result<Self> {
         if text.len() > PLAN_BYTES {
             return Err(Error::invalid(format!(
@@ -89,19 +89,19 @@ impl Draft {
 }
 
 impl Content {
-    /// With the keys of all its objects in the order of RFC 8785.
+    /// Sorts the keys of all its objects in the order of RFC 8785.
     pub(crate) fn sorted(mut self) -> Self {
         self.steps.sort_keys();
         self.details.iter_mut().for_each(Json::sort_keys);
         self
     }
 
-    /// The bytes of its JSON.
+    /// Returns the bytes of its JSON.
     pub(crate) fn byte_length(&self) -> usize {
         json::to_text(self).len()
     }
 
-    /// SHA-256 over the RFC 8785 JSON of `{ details?, goal, planId, steps, type, version }`.
+    /// Returns SHA-256 over the RFC 8785 JSON of `{ details?, goal, planId, steps, type, version }`.
     pub(crate) fn hash(&self, plan_id: &str, version: u64) -> String {
         let Self { details, goal, steps, type_name } = self;
         let hashed = Hashed { details, goal, plan_id, steps, type_name, version };
@@ -109,7 +109,7 @@ impl Content {
     }
 }
 
-/// Whether a text can be the id of a plan.
+/// Returns whether a text can be the id of a plan.
 pub(crate) fn is_plan_id(text: &str) -> bool {
     (1..=ID_BYTES).contains(&text.len())
 }
@@ -161,7 +161,7 @@ fn check_steps(steps: &Json) -> Result<()> {
     check_order(&needs)
 }
 
-/// The id of a step, and the ids of those it depends on.
+/// Returns the id of a step, and the ids of the steps that it depends on.
 fn check_step(number: usize, step: &Json) -> Result<(String, Vec<String>)> {
     let place = format!("steps[{number}]");
     let Json::Object(members) = step else {
@@ -194,7 +194,7 @@ fn check_step(number: usize, step: &Json) -> Result<(String, Vec<String>)> {
     Ok((id, depends_on))
 }
 
-/// Removes, again and again, the steps whose needs are all removed. A step that is left waits for itself.
+/// Removes steps whose dependencies are all removed, until none is left. A step that stays depends on itself.
 fn check_order(needs: &[HashSet<usize>]) -> Result<()> {
     let mut followers: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
     for (number, needed) in needs.iter().enumerate() {
@@ -224,7 +224,7 @@ fn check_order(needs: &[HashSet<usize>]) -> Result<()> {
     }
 }
 
-/// The members of an object, taken one by one.
+/// Takes the members of an object one by one.
 struct Members<'a> {
     place: &'a str,
     members: Vec<(String, Json)>,

@@ -21,7 +21,7 @@ use data_encoding::HEXLOWER;
 use record::{Entry, Head, Previous, damaged};
 pub use record::{Plan, PlanStatus, PlanSummary};
 
-/// The most versions of one plan: all of them are kept as long as the plan, and extended together in one commit.
+/// The most versions of a plan. All of them are kept as long as the plan, and extended together in one commit.
 const VERSIONS: u64 = 1000;
 const KIND: Kind = Kind::Plans;
 
@@ -39,7 +39,7 @@ pub struct Plans<'a> {
 }
 
 impl TenantHandle {
-    /// The plans of a tenant.
+    /// Returns the plans of the tenant.
     pub fn plans(&self) -> Plans<'_> {
         Plans { handle: self }
     }
@@ -47,10 +47,10 @@ impl TenantHandle {
 
 impl Plans<'_> {
     /// Saves a plan, given as the JSON text of `{ type, planId?, goal, steps, details? }`: as version 1, or as the next
-    /// version of the plan with this id, which is a draft again. It is durable when this resolves.
+    /// version of the plan with this id, which is a draft again. Durable when this resolves.
     ///
     /// # Errors
-    /// `InvalidInput`; `Conflict` unless the plan has `expected_version` (0: unless there is none), where that is given;
+    /// `InvalidInput`; `Conflict` if the plan does not have `expected_version` (0: if it exists), where that is given;
     /// `QuotaExceeded` and those of the store.
     pub async fn save(self, plan: &[u8], expected_version: Option<u64>) -> Result<Plan> {
         let _taken = self.handle.parsing(plan, 3)?;
@@ -68,14 +68,14 @@ impl Plans<'_> {
                 Committed::Done => return Ok(plan),
                 // Another caller was faster.
                 Committed::Conflict(0) => {}
-                // The head is as expected, and the versions below it are not.
+                // The head is as expected, but the versions below it are not.
                 Committed::Conflict(_) => return Err(damaged()),
             }
         }
         Err(contended())
     }
 
-    /// Reads a plan that may be saved.
+    /// Reads a plan and checks that it may be saved.
     ///
     /// # Errors
     /// `InvalidInput` and `QuotaExceeded`.
@@ -89,7 +89,7 @@ impl Plans<'_> {
         Ok(draft)
     }
 
-    /// Returns a new plan under a new id, and the changes that save it, for another commit.
+    /// Returns a new plan under a new id, and the changes that save it in another commit.
     ///
     /// # Errors
     /// As [`Plans::check`].
@@ -99,11 +99,11 @@ impl Plans<'_> {
         self.next_version(access, &plan_id, &draft.content, None)
     }
 
-    /// Loads a plan: its newest version, or the one asked for.
+    /// Loads the newest or the given version of a plan.
     ///
     /// # Errors
     /// `NotFound` for every plan or version that is not this tenant's, `StoreCorrupt` if the newest version is not the
-    /// last one that was saved, and those of the store.
+    /// one that was saved last, and those of the store.
     pub async fn load(self, plan_id: &str, version: Option<u64>) -> Result<Plan> {
         let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         let mut found = find(&access, plan_id, Reading::Opened).await?.ok_or(Error::NotFound)?;
@@ -123,7 +123,7 @@ impl Plans<'_> {
         Err(contended())
     }
 
-    /// Lists plans, newest first,
+    /// Lists plans, newest first.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
@@ -135,7 +135,7 @@ impl Plans<'_> {
         for (micros, record) in page.records {
             let Some(record) = record else { continue };
             let head = Head::read(&record.body)?;
-            // A row that is left from an earlier plan of the same id is not listed twice.
+            // A row of an earlier plan with the same id is skipped.
             if head.created_micros == micros {
                 items.push(head.summary());
             }
@@ -143,12 +143,12 @@ impl Plans<'_> {
         Ok(Page { items, cursor: page.cursor })
     }
 
-    /// All versions of a plan, oldest first, each as the JSON text of a [`Plan`]: in parsed form they may take many times as much
+    /// Returns all versions of a plan, oldest first, as JSON texts of [`Plan`]: parsed, they may take many times the
     /// memory. All of them are reserved before any is read.
     ///
     /// # Errors
-    /// `NotFound`, `StoreCorrupt` if a version is missing or altered, `TooMuchInFlight` if there is no room for all of them:
-    /// then they can be loaded one by one; and those of the store.
+    /// `NotFound`, `StoreCorrupt` if a version is missing or altered, `TooMuchInFlight` if there is no room for all of
+    /// them (load them one by one then), and those of the store.
     pub async fn history(self, plan_id: &str) -> Result<Vec<Text>> {
         let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         let mut found = find(&access, plan_id, Reading::Current).await?.ok_or(Error::NotFound)?;
@@ -158,7 +158,7 @@ impl Plans<'_> {
             let complete = entries.len() as u64 == found.head.version
                 && entries.iter().zip(1..).all(|((sequence, _), version)| *sequence == version);
             if complete {
-                // One by one, as at most two of them are in parsed form.
+                // One by one, so that at most two of them are parsed at once.
                 let mut texts = Vec::with_capacity(entries.len());
                 let mut entries = entries.into_iter().map(|(_, record)| Entry::read(&record.body));
                 let mut entry = entries.next().transpose()?;
@@ -176,10 +176,10 @@ impl Plans<'_> {
         Err(contended())
     }
 
-    /// Returns the changes that give the newest version of a plan a status, for another commit. `None` if there is
-    /// no such plan, if its newest version has another hash, or if a plan of its status does not become that. A
-    /// conflict at the change with the plan's head means that the plan has changed since. `definition` is the hash of its
-    /// tools' definitions that it is approved with; `None` leaves the stored one.
+    /// Returns the changes that set the status of a plan's newest version, for another commit. `None` if the plan does
+    /// not exist, if its newest version has another hash, or if its status cannot become this one. A conflict at the
+    /// head's change means that the plan has changed since. `definition` is the hash of its tools' definitions at the
+    /// approval; `None` keeps the stored one.
     ///
     /// # Errors
     /// Those of the store.
@@ -213,19 +213,19 @@ impl Plans<'_> {
             Ok(plan)
         } else {
             Err(Error::Conflict(format!(
-                "The plan is {} and cannot be approved again. Save a new version and ask about that.",
+                "The plan is {} and cannot be approved again. Save a new version and request an approval of that.",
                 plan.status.name()
             )))
         }
     }
 
-    /// The hash of the definitions of a plan's tools, as this handle knows them.
+    /// Returns the hash of the definitions of a plan's tools, as this handle has them.
     pub(crate) fn definition_of(self, plan: &Plan) -> Hash {
         let steps = plan.steps.as_array().unwrap_or_default();
         self.handle.catalogue.agents.definition_of(steps.iter().filter_map(|step| step.get("tool")?.as_str()))
     }
 
-    /// The next version of a plan and the changes that write it: the head first.
+    /// Returns the next version of a plan and the changes that write it: the head first.
     fn next_version(
         self,
         access: &Access,
@@ -282,17 +282,17 @@ impl Plans<'_> {
     }
 }
 
-/// Where a head is read from.
+/// The source of a head.
 #[derive(Clone, Copy)]
 enum Reading {
-    /// The cache of opened records, if it is there.
+    /// The decrypted-record cache, or else the engine.
     Opened,
     /// The engine.
     Current,
 }
 
-/// Finds a plan. A malformed id is not looked up; every other one in the same way, so that timing does not tell of other
-/// tenants.
+/// Finds a plan. A malformed id is not looked up; every other id is read in the same way, so that timing does not
+/// reveal other tenants.
 async fn find(access: &Access, plan_id: &str, reading: Reading) -> Result<Option<Found>> {
     if !is_plan_id(plan_id) {
         return Ok(None);
@@ -307,20 +307,20 @@ async fn find(access: &Access, plan_id: &str, reading: Reading) -> Result<Option
     Ok((head.plan_id == plan_id).then_some(Found { head, name, record }))
 }
 
-/// Reads a head again after its versions did not fit it. Head and versions change together, so if the head has not, they
-/// never fitted.
+/// Reads a head again after its versions did not match it. Head and versions change together: if the head is unchanged,
+/// they never matched.
 async fn again(access: &Access, before: Found) -> Result<Found> {
     let now = find(access, &before.head.plan_id, Reading::Current).await?.ok_or(Error::NotFound)?;
     if now.record.version == before.record.version { Err(damaged()) } else { Ok(now) }
 }
 
-/// The versions in these rows.
+/// Reads the versions in these rows.
 fn three(records: Vec<Option<Arc<Record>>>) -> Result<[Option<Entry>; 3]> {
     let entries = records.into_iter().map(|record| record.map(|record| Entry::read(&record.body)).transpose());
-    entries.collect::<Result<Vec<_>>>()?.try_into().map_err(|_| Error::Internal("A row was not read.".to_owned()))
+    entries.collect::<Result<Vec<_>>>()?.try_into().map_err(|_| Error::internal("A row was not read."))
 }
 
-/// A version as a caller sees it. `next` is the version after it, for all but the newest.
+/// Returns a version as the API shows it. `next` is the version after it, for all but the newest.
 fn assemble(head: &Head, version: u64, entry: &Entry, next: Option<&Entry>) -> Result<Plan> {
     let hash = entry.content.hash(&head.plan_id, version);
     let (status, updated_at) = match next.and_then(|next| next.previous.as_ref()) {

@@ -1,12 +1,12 @@
-//! The bytes of a plan's records, all of them JSON in RFC 8785 form: the fields of the types below are in its order of keys.
+//! The bytes of a plan's records. Each is RFC 8785 JSON: the fields of the types below are in its order of keys.
 //!
 //! ```text
 //! head     { byteLength, createdAt, createdMicros, definition?, goal, hash, planId, status, type, updatedAt, version }
 //! version  { content: { details?, goal, steps, type }, previous: { hash, status, updatedAt } | null, savedAt }
 //! ```
-//! The head is the plan's newest version and its status; `definition` is the hash of its tools' definitions that the
-//! approval was given for. A version is written once. It names the one before it by hash, with the last status of that one,
-//! so that a history that was altered or rolled back is detected.
+//! The head has the plan's newest version and its status; `definition` is the hash of its tools' definitions at the
+//! approval. A version is written once. It contains the hash and the last status of the one before it, so that an
+//! altered or rolled-back history is detected.
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::record::Decision;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::content::Content;
 
-/// The limits of stored JSON, which is nested deeper than the given values in it.
+/// The limits of stored JSON, which is nested deeper than the values in it.
 const STORED: json::Limits = json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
 
 /// The status of a plan.
@@ -37,7 +37,7 @@ pub enum PlanStatus {
 }
 
 impl PlanStatus {
-    /// The word in the API.
+    /// Returns the word in the API.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Draft => "draft",
@@ -49,7 +49,7 @@ impl PlanStatus {
         }
     }
 
-    /// The status of a plan that a person has decided about.
+    /// Returns the status of a plan after a person's decision.
     pub(crate) const fn after(decision: Decision) -> Option<Self> {
         match decision {
             Decision::Approved => Some(Self::Approved),
@@ -58,8 +58,8 @@ impl PlanStatus {
         }
     }
 
-    /// Whether a plan of this status may get the next one. An approval may follow a rejection. A plan that runs or has run is
-    /// not approved again: that takes a new version.
+    /// Returns whether a plan of this status may get the next one. An approval may follow a rejection. A plan that runs
+    /// or has run needs a new version to be approved again.
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Self::Draft | Self::Approved | Self::Rejected => match next {
@@ -77,7 +77,7 @@ impl PlanStatus {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// The caller's own id, or `plan_` and 32 characters.
+    /// The caller's id, or `plan_` and 32 characters.
     pub plan_id: String,
     /// The name of its type, registered or not.
     #[serde(rename = "type")]
@@ -86,20 +86,20 @@ pub struct Plan {
     pub version: u64,
     /// SHA-256 over the RFC 8785 JSON of `{ details?, goal, planId, steps, type, version }`: 64 hex digits.
     pub hash: String,
-    /// The status; of an older version, the one it had when the next was saved.
+    /// The status; of an older version, its last one.
     pub status: PlanStatus,
-    /// What the plan is to reach.
+    /// The goal of the plan.
     pub goal: String,
     /// An array of `{ id, tool, input, dependsOn?, note? }`.
     pub steps: Json,
-    /// The details that the plan type asks for.
+    /// The details that the plan type requires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Json>,
-    /// When the first version was saved, in epoch milliseconds.
+    /// The time of the first version, in epoch milliseconds.
     pub created_at: u64,
-    /// When this version was saved or its status changed last, in epoch milliseconds.
+    /// The time of this version or of its last status, in epoch milliseconds.
     pub updated_at: u64,
-    /// The hash of its tools' definitions that it was approved with; of the newest version alone.
+    /// The hash of its tools' definitions at the approval; of the newest version alone.
     #[serde(skip)]
     pub(crate) definition: Option<String>,
 }
@@ -131,12 +131,12 @@ pub struct PlanSummary {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Head {
-    /// The bytes of all versions together, which the plan counts with.
+    /// The bytes of all versions together, which count for the plan.
     pub(crate) byte_length: u64,
     pub(crate) created_at: u64,
-    /// Epoch microseconds: the plan's place in lists.
+    /// Epoch microseconds: the plan's position in lists.
     pub(crate) created_micros: u64,
-    /// The hash of its tools' definitions that it was approved with.
+    /// The hash of its tools' definitions at the approval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) definition: Option<String>,
     pub(crate) goal: String,
@@ -166,7 +166,7 @@ impl Head {
     }
 }
 
-/// The last state of the version before.
+/// The last state of the previous version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Previous {
@@ -196,10 +196,10 @@ impl Entry {
     }
 }
 
-/// The error for any damage of a plan.
+/// Returns the error for a damaged plan.
 pub(crate) fn damaged() -> Error {
     Error::StoreCorrupt(
-        "The versions of this plan do not fit together: one was altered, removed or put back to an older state. Nothing was guessed. Restore the store from a backup."
+        "The versions of this plan do not match: one was altered, removed or rolled back. Nothing was guessed. Restore the store from a backup."
             .to_owned(),
     )
 }

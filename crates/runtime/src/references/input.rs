@@ -1,4 +1,4 @@
-//! Values to put: checked, canonicalised and summarised before any I/O.
+//! Values to put, checked, canonicalised and summarised before any I/O.
 
 use bailiwick_model::glimpse::Content;
 use bailiwick_model::json::{self, Json};
@@ -10,12 +10,12 @@ use super::References;
 use crate::catalogue::ReferenceRules;
 use crate::handle::{check_size, expiry};
 
-/// JSON of which more than this is large. A glimpse is never as long.
+/// The bytes above which JSON is large. No glimpse is longer.
 const LARGE_TEXT: usize = 64 << 10;
 
 /// The content of a value to put.
 pub enum PutContent {
-    /// JSON text; it is checked and kept in canonical form.
+    /// JSON text, which is checked and stored in canonical form.
     Json(Vec<u8>),
     /// Text.
     Text(String),
@@ -29,9 +29,9 @@ pub struct PutItem {
     pub type_name: String,
     /// The value.
     pub content: PutContent,
-    /// Milliseconds; goes before the type's.
+    /// Milliseconds; overrides the type's.
     pub ttl_ms: Option<u64>,
-    /// Goes before the type's.
+    /// Overrides the type's.
     pub media_type: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct ItemRules {
     pub(crate) media_type: Option<String>,
 }
 
-/// A value, once it is read.
+/// A value that has been read.
 pub(crate) enum ReadContent {
     /// JSON, with the number of bytes that its text had.
     Json(Json, usize),
@@ -54,7 +54,7 @@ pub(crate) enum ReadContent {
     Bytes(Vec<u8>),
 }
 
-/// A value that may be kept.
+/// A value that has passed every check.
 pub(crate) struct CheckedValue {
     pub(crate) type_name: String,
     pub(crate) media_type: String,
@@ -65,7 +65,7 @@ pub(crate) struct CheckedValue {
 
 impl References<'_> {
     /// # Errors
-    /// `InvalidInput` and `QuotaExceeded` for a value that may not be kept.
+    /// `InvalidInput` and `QuotaExceeded` for a value that may not be stored.
     pub(crate) async fn check_item(self, item: PutItem) -> Result<CheckedValue> {
         let PutItem { type_name, content, ttl_ms, media_type } = item;
         check_type(&type_name)?;
@@ -82,8 +82,8 @@ impl References<'_> {
         }
     }
 
-    /// Parses the JSON text that begins at `from`. Large JSON whose tree is not needed is canonicalised as it is read: a tree
-    /// takes many times the memory of its text. The text is freed.
+    /// Parses the JSON text that begins at `from`, and frees it. Large JSON whose tree is not needed is canonicalised
+    /// as it is read, because a tree takes many times the memory of its text.
     ///
     /// # Errors
     /// `InvalidInput`.
@@ -99,7 +99,7 @@ impl References<'_> {
         if text.len() > LARGE_TEXT && !is_looked_at && !is_checked {
             ahead_of(text.len()).await;
             let read = json::canonical_of(text, &json::Limits::default())?;
-            // It may have been mostly white space: then the glimpse is the value.
+            // If it was mostly white space, the glimpse is the value.
             if let Some(canonical) = read.filter(|read| read.text.len() > LARGE_TEXT) {
                 return Ok(ReadContent::Canonical(canonical));
             }
@@ -112,7 +112,7 @@ impl References<'_> {
     /// As [`References::check_item`], for a parsed value. The caller holds the reservation for parsing meanwhile.
     ///
     /// # Errors
-    /// `InvalidInput` and `QuotaExceeded` for a value that may not be kept.
+    /// `InvalidInput` and `QuotaExceeded` for a value that may not be stored.
     pub(crate) async fn check_read(self, item: ItemRules, content: ReadContent) -> Result<CheckedValue> {
         check_type(&item.type_name)?;
         let rules = self.handle.catalogue.reference(&item.type_name);

@@ -1,4 +1,4 @@
-//! Extends references that plans, threads and runs name, so that they live as long as those.
+//! Extends the references that plans, threads and runs name, so that they live as long as these.
 
 use bailiwick_model::{Kind, Result};
 use bailiwick_tenancy::{Access, Area, Change, Durability, When};
@@ -9,7 +9,7 @@ use super::{find_many, later, lists, view};
 /// References extended in one commit.
 const EXTENDED: usize = 200;
 
-/// Whether all of these are there.
+/// Returns whether all of these references exist.
 ///
 /// # Errors
 /// Those of the store.
@@ -23,8 +23,8 @@ pub(crate) async fn all_there(access: &Access, ids: &[&str]) -> Result<bool> {
 }
 
 impl References<'_> {
-    /// Returns the changes that extend the existing ones of these references until `until` at least. Changes that do not fit
-    /// into one commit are committed before.
+    /// Returns the changes that extend the existing ones of these references to at least `until`. Commits the changes
+    /// that do not fit into one commit first.
     ///
     /// # Errors
     /// Those of the store.

@@ -27,13 +27,14 @@ use record::{NewRecord, View, damaged, first20};
 use resolved::Found;
 pub use resolved::Resolved;
 
-/// Content up to this many bytes lies in the record itself, so that resolving it is one look-up.
+/// Content up to this many bytes is stored in the record itself, so that resolving it is one look-up.
 const INLINE_BYTES: usize = 4096;
-/// References resolved in one call.
+/// The most references that one call resolves.
 const RESOLVED: usize = 1000;
 /// Bytes of a resolved reference in an answer beside its content: the description, the glimpse, lengths.
 const DESCRIBED_BYTES: u64 = 256;
-/// Values put in one call: their rows are one commit, at most five for each (a large value that exists and is extended).
+/// The most values that one call puts: their rows are one commit, at most five each (a large value that exists and is
+/// extended).
 const ITEMS: usize = 250;
 
 /// A checked value and its name.
@@ -50,15 +51,15 @@ pub struct References<'a> {
 }
 
 impl TenantHandle {
-    /// The references of a tenant.
+    /// Returns the references of the tenant.
     pub fn references(&self) -> References<'_> {
         References { handle: self }
     }
 }
 
 impl References<'_> {
-    /// Puts values: all of them in one commit, durable when this resolves. A value that exists already keeps its id and gets
-    /// the later of the two expiries.
+    /// Puts values: all of them in one commit, durable when this resolves. An existing value keeps its id and gets the
+    /// later of the two expiries.
     ///
     /// # Errors
     /// `InvalidInput`, `QuotaExceeded` and those of the store.
@@ -103,11 +104,11 @@ impl References<'_> {
         self.resolve_many(&[id]).await?.pop().flatten().ok_or(Error::NotFound)
     }
 
-    /// Reads references with their content, in the order asked; `None` for every id that is not this tenant's. Each is read
-    /// once, however often it is asked for. The answer is reserved before any content is read.
+    /// Reads references with their content, in the order of the ids; `None` for every id that is not this tenant's. An
+    /// id that is repeated is read once. The answer is reserved before any content is read.
     ///
     /// # Errors
-    /// `InvalidInput` for more than 1,000 ids, `TooMuchInFlight` for more than the call has room for, and those of the store.
+    /// `InvalidInput` for more than 1,000 ids, `TooMuchInFlight` if the answer does not fit, and those of the store.
     pub async fn resolve_many(self, ids: &[&str]) -> Result<Vec<Option<Resolved>>> {
         if ids.len() > RESOLVED {
             return Err(Error::invalid(format!(
@@ -141,8 +142,8 @@ impl References<'_> {
         Ok(ids.iter().map(|id| resolved.get(at(id)).cloned().flatten()).collect())
     }
 
-    /// Reads a reference and its content from the decrypted-record cache, without I/O. `None`: use [`References::resolve`], as
-    /// always if other processes share the store.
+    /// Reads a reference and its content from the decrypted-record cache, without I/O. `None`: use
+    /// [`References::resolve`], as always if other processes share the store.
     pub fn resolve_at_hand(self, id: &str) -> Option<Resolved> {
         if self.handle.scope.process().is_some() {
             return None;
@@ -168,7 +169,7 @@ impl References<'_> {
         view(&record)?.reference(record.expires_at)
     }
 
-    /// Lists references, newest first; those of one type, or all.
+    /// Lists references of one type, or all, newest first.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
@@ -183,7 +184,7 @@ impl References<'_> {
         for (micros, record) in page.records {
             let Some(record) = record else { continue };
             let view = view(&record)?;
-            // A row that is left from an earlier life of the same content is not listed twice.
+            // A row of an earlier life of the same content is skipped.
             if view.created_micros == micros {
                 items.push(view.reference(record.expires_at)?);
             }
@@ -229,7 +230,7 @@ impl References<'_> {
     }
 }
 
-/// Values that are put in another commit.
+/// Values to put in another commit.
 #[derive(Default)]
 pub(crate) struct Kept {
     items: Vec<Named>,
@@ -237,7 +238,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// The approximate bytes of all values.
+    /// Returns the approximate bytes of all values.
     pub(crate) fn weight(&self) -> usize {
         self.items.iter().map(|item| item.value.content.len()).sum()
     }
@@ -257,7 +258,7 @@ impl Kept {
         reference_id(&id)
     }
 
-    /// Whether there are no values.
+    /// Returns whether there are no values.
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
@@ -301,7 +302,7 @@ fn glimpse(record: &Record) -> Result<Json> {
     json::parse(view(record)?.glimpse.as_bytes(), &json::Limits::default())
 }
 
-/// The changes that write a new reference.
+/// Returns the changes that write a new reference.
 fn create(access: &Access, item: &Named, changes: &mut Vec<Change>) -> Result<Reference> {
     let (kind, name, expires_at) = (Kind::References, item.name, item.value.expires_at);
     let created_micros = access.next_micros();
@@ -328,15 +329,15 @@ fn create(access: &Access, item: &Named, changes: &mut Vec<Change>) -> Result<Re
     Ok(Reference { id: reference_id(&first20(&item.digest)), description, expires_at, glimpse })
 }
 
-/// The changes that keep a reference which is there already.
+/// Returns the changes that extend an existing reference.
 fn keep(item: &Named, record: &Record, changes: &mut Vec<Change>) -> Result<Reference> {
     let view = view(record)?;
     if view.digest != item.digest {
-        return Err(Error::Internal("Two contents have the same short name.".to_owned()));
+        return Err(Error::internal("Two contents have the same short name."));
     }
     let (kind, name) = (Kind::References, item.name);
     let expires_at = later(record.expires_at, item.value.expires_at);
-    // Also before an extension: the list rows below are written with what this version of the record says.
+    // Without an extension too: the list rows below contain what this version of the record says.
     changes.push(Change::Check { kind, area: Area::Record, name, when: When::Version(record.version) });
     if expires_at != record.expires_at {
         changes.push(Change::Extend { kind, area: Area::Record, name, expires_at });
@@ -350,7 +351,7 @@ fn keep(item: &Named, record: &Record, changes: &mut Vec<Change>) -> Result<Refe
     view.reference(expires_at)
 }
 
-/// The changes that remove a reference.
+/// Returns the changes that remove a reference.
 fn removal(record: &Record) -> Result<Vec<Change>> {
     let view = view(record)?;
     let (kind, name, micros) = (Kind::References, Access::reference_name(&view.id()), view.created_micros);
@@ -369,8 +370,8 @@ async fn find(access: &Access, id: &str) -> Result<Option<Arc<Record>>> {
 
 pub(crate) type Sought = ([u8; 20], Option<Arc<Record>>);
 
-/// Finds references. A malformed id is not looked up; every other one in the same way, so that timing does not tell of other
-/// tenants.
+/// Finds references. A malformed id is not looked up; every other id is read in the same way, so that timing does not
+/// reveal other tenants.
 pub(crate) async fn find_many(access: &Access, ids: &[&str]) -> Result<Vec<Sought>> {
     let parsed: Vec<Option<[u8; 20]>> = ids.iter().map(|id| parse_reference_id(id)).collect();
     let names: Vec<Name> = parsed.iter().flatten().map(Access::reference_name).collect();
@@ -414,11 +415,11 @@ pub(crate) fn lists(type_name: &str) -> [List; 2] {
     [list(None), list(Some(type_name))]
 }
 
-/// `None` is the latest of all.
+/// Returns the later expiry; `None` is the latest.
 pub(crate) fn later(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.max(other?))
 }
 
 fn lost() -> Error {
-    Error::Internal("A reference could not be encoded.".to_owned())
+    Error::internal("A reference could not be encoded.")
 }

@@ -35,7 +35,7 @@ pub struct Reference {
     pub glimpse: Text,
 }
 
-/// The members of a reference that its record holds.
+/// The members of a reference that its record has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Description {
@@ -51,7 +51,7 @@ pub struct Description {
 }
 
 impl Description {
-    /// Reads the members as a record holds them, without the braces.
+    /// Reads the members as a record has them, without the braces.
     ///
     /// # Errors
     /// `StoreCorrupt`.
@@ -60,14 +60,14 @@ impl Description {
         json::from_slice(&text, &json::Limits::default()).map_err(|_| damaged())
     }
 
-    /// The members as a record holds them, without the braces.
+    /// Returns the members as a record has them, without the braces.
     fn members(&self) -> String {
         let text = json::to_text(self);
         text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default().to_owned()
     }
 }
 
-/// Everything of a record but the content.
+/// A record without its content.
 pub(crate) struct NewRecord<'a> {
     pub(crate) digest: [u8; 32],
     pub(crate) created_micros: u64,
@@ -76,7 +76,7 @@ pub(crate) struct NewRecord<'a> {
 }
 
 impl NewRecord<'_> {
-    /// The bytes of the record, with the content in it or without. `None` if a part is too long.
+    /// Returns the bytes of the record, with or without the content. `None` if a part is too long.
     pub(crate) fn write(&self, content: Option<&[u8]>) -> Option<Vec<u8>> {
         let (type_name, members) = (&self.description.type_name, self.description.members());
         let (glimpse, inline): (&str, _) = (self.glimpse, content.unwrap_or_default());
@@ -95,7 +95,7 @@ impl NewRecord<'_> {
     }
 }
 
-/// Where the parts of a record lie.
+/// The positions of the parts of a record.
 #[derive(Clone)]
 pub(crate) struct Layout {
     pub(crate) type_name: Range<usize>,
@@ -107,7 +107,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// `None` if these are not the bytes of such a record.
+    /// Finds the parts. `None` if these are not the bytes of a record.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let (flags, rest) = body.get(FLAGS_AT..)?.split_first()?;
         let (type_length, rest) = rest.split_first()?;
@@ -127,7 +127,7 @@ impl Layout {
     }
 }
 
-/// The first 20 bytes of the digest that a record begins with.
+/// Returns the first 20 bytes of the digest that a record begins with.
 pub(crate) fn record_id(body: &[u8]) -> Option<[u8; 20]> {
     body.first_chunk::<20>().copied()
 }
@@ -137,15 +137,15 @@ pub(crate) struct View<'a> {
     pub(crate) digest: [u8; 32],
     pub(crate) created_micros: u64,
     pub(crate) type_name: &'a str,
-    /// Whether the content lies in a row of its own.
+    /// Returns whether the content lies in a row of its own.
     pub(crate) separate: bool,
     members: &'a str,
-    /// JSON text.
+    /// Returns the glimpse as JSON text.
     pub(crate) glimpse: &'a str,
 }
 
 impl<'a> View<'a> {
-    /// `None` if these are not the bytes of such a record.
+    /// Reads a record. `None` if these are not the bytes of a record.
     pub(crate) fn read(body: &'a [u8]) -> Option<Self> {
         let (digest, rest) = body.split_first_chunk::<32>()?;
         let (created, _) = rest.split_first_chunk::<8>()?;
@@ -165,7 +165,7 @@ impl<'a> View<'a> {
         first20(&self.digest)
     }
 
-    /// The reference that the record describes.
+    /// Returns the reference that the record describes.
     ///
     /// # Errors
     /// `StoreCorrupt`.
@@ -179,13 +179,13 @@ impl<'a> View<'a> {
     }
 }
 
-/// `u16be(length) ‖ bytes`, and what follows.
+/// Splits `u16be(length) ‖ bytes` from what follows.
 fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<2>()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
-/// The part of a digest that the id shows.
+/// Returns the part of a digest that the id shows.
 pub(crate) fn first20(digest: &[u8; 32]) -> [u8; 20] {
     let mut id = [0; 20];
     for (to, from) in id.iter_mut().zip(digest) {
@@ -194,9 +194,9 @@ pub(crate) fn first20(digest: &[u8; 32]) -> [u8; 20] {
     id
 }
 
-/// The error for a record whose bytes are not those of a reference.
+/// Returns the error for a damaged record of a reference.
 pub(crate) fn damaged() -> Error {
-    Error::StoreCorrupt("A reference's record is damaged.".to_owned())
+    Error::damaged("A reference's record")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A reference with its content, read in place: nothing is copied or formatted until it is handed over.
+//! A reference with its content, read in place: bytes are copied only into the answer.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    /// The reference.
+    /// Returns the reference.
     ///
     /// # Errors
     /// `StoreCorrupt` if the record is damaged.
@@ -25,22 +25,22 @@ impl Resolved {
         View::read(&record.body).ok_or_else(damaged)?.reference(record.expires_at)
     }
 
-    /// The expiry in epoch milliseconds; `None`: kept until deleted.
+    /// Returns the expiry in epoch milliseconds; `None`: kept until deleted.
     pub fn expires_at(&self) -> Option<u64> {
         self.found.record.expires_at
     }
 
-    /// The description as members of a JSON object, ASCII.
+    /// Returns the description as members of a JSON object, ASCII.
     pub fn members(&self) -> &[u8] {
         self.found.part(&self.found.layout.members)
     }
 
-    /// Its glimpse as JSON text.
+    /// Returns its glimpse as JSON text.
     pub fn glimpse(&self) -> &[u8] {
         self.found.part(&self.found.layout.glimpse)
     }
 
-    /// The content.
+    /// Returns the content.
     pub fn bytes(&self) -> &[u8] {
         match &self.content {
             Some(content) => &content.body,
@@ -57,23 +57,23 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// `None` if the record is damaged.
+    /// Reads a record. `None` if it is damaged.
     pub(crate) fn read(record: Arc<Record>) -> Option<Self> {
         let layout = Layout::read(&record.body)?;
         Some(Self { record, layout })
     }
 
-    /// Whether this is the reference with that id.
+    /// Returns whether this is the reference with that id.
     pub(crate) fn is(&self, id: &[u8; 20]) -> bool {
         record_id(&self.record.body).is_some_and(|own| own == *id)
     }
 
-    /// Whether the content lies in a row of its own.
+    /// Returns whether the content lies in a row of its own.
     pub(crate) fn separate(&self) -> bool {
         self.layout.separate
     }
 
-    /// The bytes of the record and of the content that lies in a row of its own.
+    /// Returns the bytes of the record and of content in a row of its own.
     pub(crate) fn byte_length(&self) -> u64 {
         let record = self.record.body.len() as u64;
         // A damaged record: no reservation is large enough.
@@ -83,12 +83,12 @@ impl Found {
         if self.layout.separate { record.saturating_add(content()) } else { record }
     }
 
-    /// With the content that the record holds.
+    /// Returns it with the content that the record has.
     pub(crate) fn whole(self) -> Resolved {
         Resolved { found: self, content: None }
     }
 
-    /// With the content of the row of its own.
+    /// Returns it with the content of the row of its own.
     pub(crate) fn with(self, content: Arc<Record>) -> Resolved {
         Resolved { found: self, content: Some(content) }
     }

@@ -31,7 +31,7 @@ pub(crate) struct Agents {
 pub(crate) struct AgentRules {
     pub(crate) spec: AgentSpec,
     /// Its system prompt and its tools, which the host is told once: a JSON object of `name`, `system`, `tools`, `outputSchema`, `settings`.
-    pub(crate) introduction: String,
+    pub(crate) config: String,
     output: Option<Schema>,
 }
 
@@ -78,8 +78,8 @@ impl Agents {
             let Some(output) = compile(agent.output.as_ref(), place, of, issues) else {
                 continue;
             };
-            let introduction = introduction(agent, topology);
-            all.agents.insert(agent.name.clone(), AgentRules { spec: agent.clone(), introduction, output });
+            let config = config(agent, topology);
+            all.agents.insert(agent.name.clone(), AgentRules { spec: agent.clone(), config, output });
         }
         let named = |role: AgentRole| {
             topology.agents.iter().filter(move |agent| agent.role == role).map(|agent| agent.name.clone())
@@ -205,7 +205,7 @@ pub(crate) fn unfenced(text: &str) -> &str {
     inner.strip_prefix("json").unwrap_or(inner).trim()
 }
 
-fn introduction(agent: &AgentSpec, topology: &Topology) -> String {
+fn config(agent: &AgentSpec, topology: &Topology) -> String {
     let mut members = vec![member("name", Json::from(agent.name.as_str()))];
     let mut system = agent.prompt.as_ref().map(prompt::render).unwrap_or_default();
     if agent.role == AgentRole::Planner {

@@ -1,16 +1,15 @@
-//! The host's side of a run: models, tools and approvers. The loop sends requests to it and is answered piece by piece.
+//! The host's side of a run: models, tools and approvers. The loop sends requests to it and receives replies in pieces.
 
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// The most bytes of one request to the host, but for a few KiB about it. A larger one is never made: the call fails, or the
-/// run.
-pub(crate) const ASKED_BYTES: usize = (64 << 20) - (64 << 10);
+/// The most bytes of one request to the host, without a few KiB of context. A larger one fails its call or its run.
+pub(crate) const REQUEST_BYTES: usize = (64 << 20) - (64 << 10);
 
 /// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
+pub enum CallbackKind {
     /// A model, for one answer. Pieces and the value are JSON arrays of ModelEvents; the last one is a `finish`.
     Model,
     /// A tool, for its result: `u8 form ‖ bytes`. Form 0 is JSON text, 1 text, 2 bytes, 3 the id of a reference.
@@ -19,18 +18,16 @@ pub enum Ask {
     NeedsApproval,
     /// The approver, for a decision about an approval: JSON `{ decision, actor?, reason? }`.
     Approve,
-    /// The agent's own schema, for an output: JSON `{}` for nothing, `{ output }` for what counts instead, `{ problem }` for
-    /// its model.
+    /// The agent's own schema, for an output: JSON `{}` to keep it, `{ output }` to replace it, `{ problem }` for its model.
     Output,
-    /// The tool's own schema, for an input, before a person is asked about the call: JSON `{}`, or `{ problem }` for the
-    /// model.
+    /// The tool's own schema, for an input, before an approval is requested: JSON `{}`, or `{ problem }` for the model.
     Input,
 }
 
 /// A reply of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// A part of the answer; more will come.
+    /// A part of the answer; more follow.
     Piece(Vec<u8>),
     /// The answer, or its last part.
     Value(Vec<u8>),
@@ -38,14 +35,14 @@ pub enum Reply {
     Failure(Vec<u8>),
 }
 
-/// A request that is under way. Dropping it before it is answered cancels it.
-pub struct Asked {
+/// The replies to a request in flight. Dropping it before the last reply cancels the request.
+pub struct PendingReply {
     replies: UnboundedReceiver<Reply>,
     cancel: Option<Box<dyn FnOnce() + Send>>,
 }
 
-impl Asked {
-    /// A request, and where its replies go. `cancel` is called if it is dropped before it was answered.
+impl PendingReply {
+    /// Returns the sender of the replies, and their receiver, which calls `cancel` if it is dropped before the last one.
     pub fn new(cancel: impl FnOnce() + Send + 'static) -> (UnboundedSender<Reply>, Self) {
         let (sender, replies) = unbounded_channel();
         (sender, Self { replies, cancel: Some(Box::new(cancel)) })
@@ -61,7 +58,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for PendingReply {
     fn drop(&mut self) {
         if let Some(cancel) = self.cancel.take() {
             cancel();
@@ -72,7 +69,7 @@ impl Drop for Asked {
 /// The host's side of one run.
 pub trait Callbacks: Send + Sync {
     /// Sends a request: the JSON text of an object.
-    fn ask(&self, what: Ask, request: String) -> Asked;
+    fn request(&self, kind: CallbackKind, request: String) -> PendingReply;
 
     /// Whether there is an approver that decides at once. If not, every approval is deferred.
     fn has_approver(&self) -> bool;
@@ -82,8 +79,8 @@ pub trait Callbacks: Send + Sync {
 pub(crate) struct NoHost;
 
 impl Callbacks for NoHost {
-    fn ask(&self, _: Ask, _: String) -> Asked {
-        Asked::new(|| {}).1
+    fn request(&self, _: CallbackKind, _: String) -> PendingReply {
+        PendingReply::new(|| {}).1
     }
 
     fn has_approver(&self) -> bool {
@@ -91,7 +88,7 @@ impl Callbacks for NoHost {
     }
 }
 
-/// What the host says in place of an answer. All of it may be absent.
+/// A failure that the host reports. Every member may be absent.
 #[derive(Default)]
 pub(crate) struct HostFailure {
     pub(crate) code: Option<String>,
@@ -101,7 +98,7 @@ pub(crate) struct HostFailure {
 }
 
 impl HostFailure {
-    /// Reads it, as far as it can be read.
+    /// Reads the members that can be read.
     pub(crate) fn read(text: &[u8]) -> Self {
         let told = json::parse(text, &json::Limits::default()).unwrap_or(Json::Null);
         let text = |key: &str| told.get(key).and_then(Json::as_str).map(str::to_owned);
@@ -114,7 +111,7 @@ impl HostFailure {
     }
 }
 
-/// The error when the host that was to answer is gone.
+/// The error when the host has closed its runtime.
 pub(crate) fn host_gone() -> Error {
     Error::Closed("The runtime that this run was started on is closed. Resume the run with another.".to_owned())
 }

@@ -21,7 +21,7 @@ pub(crate) use agents::Agents;
 use follow::LiveRuns;
 pub use follow::{RunFilter, RunPage, RunPosition};
 pub(crate) use follow::{run_events_before, run_id_of};
-pub use host::{Ask, Asked, Callbacks, Reply};
+pub use host::{CallbackKind, Callbacks, PendingReply, Reply};
 pub use journal::RunStatus;
 pub use lifecycle::{PreparedRun, RunRequest};
 pub(crate) use state::step_refs::references as steps_taken_from;

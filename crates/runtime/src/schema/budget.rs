@@ -1,5 +1,5 @@
-//! What a check may cost. The library cannot be asked to stop, and its answers after a false one would be false, too: a
-//! check that has spent its budget unwinds to whoever began it. Nothing of the library outlives that.
+//! Limits the cost of a check. The library cannot be stopped, and after one false answer its others would be wrong too:
+//! a check that has spent its budget unwinds to its caller. No state of the library outlives that.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -7,40 +7,40 @@ use std::time::{Duration, Instant};
 
 use bailiwick_model::Json;
 
-/// What any check may cost: some ten milliseconds.
+/// The most steps of a check: about 10 ms.
 const STEPS: u64 = 1_000_000;
-/// What it may cost more for each part of the value.
+/// Further steps for each part of the value.
 const STEPS_A_PART: u64 = 64;
-/// What a check usually costs at most: some hundredths of a millisecond for a small value.
+/// The usual most steps of a check: hundredths of a millisecond for a small value.
 const USUAL_STEPS: u64 = 2_000;
-/// What it usually costs more for each part of the value.
+/// Further usual steps for each part of the value.
 const USUAL_STEPS_A_PART: u64 = 16;
-/// So many bytes of text count as a part.
+/// The bytes of text that count as a part.
 pub(super) const BYTES_A_PART: usize = 64;
-/// The most stack that a check may take: half of what a thread has.
+/// The most stack that a check may take: half of a thread's.
 const STACK: usize = 1 << 20;
-/// The longest that patterns which go back may take. Their steps are inside the engine, so these are timed.
+/// The longest time for patterns that backtrack. Their steps are inside the engine, so that they are timed.
 const BACKTRACKING: Duration = Duration::from_secs(3);
 
 /// See the module's text.
 #[derive(Clone, Copy)]
 pub(super) struct Budget {
     pub(super) steps: u64,
-    /// Whether there are patterns that go back.
+    /// Whether there are patterns that backtrack.
     pub(super) backtracks: bool,
 }
 
 /// The steps that checking a value may take.
 #[derive(Clone, Copy)]
 pub(super) struct Steps {
-    /// So many before it counts as something long.
+    /// The steps after which it counts as long.
     pub(super) usual: u64,
-    /// So many altogether.
+    /// The most steps.
     pub(super) most: u64,
 }
 
 impl Steps {
-    /// Linear in the size of the value.
+    /// Returns a budget that is linear in the size of the value.
     pub(super) fn of(value: &Json) -> Self {
         let parts = parts(value);
         let steps = |base: u64, a_part: u64| base.saturating_add(a_part.saturating_mul(parts));
@@ -50,7 +50,7 @@ impl Steps {
 
 struct State {
     left: Cell<u64>,
-    /// An address on the stack of whoever began.
+    /// An address on the stack of the caller.
     stack: Cell<usize>,
     until: Cell<Option<Instant>>,
 }
@@ -64,11 +64,11 @@ thread_local! {
     static TAKEN: Cell<u64> = const { Cell::new(0) };
 }
 
-/// What unwinds.
+/// The payload of the unwinding.
 struct Spent;
 
 impl Budget {
-    /// Does something with the library. `None`: it would have cost more than this.
+    /// Runs `check` within a budget. `None`: it would have cost more.
     pub(super) fn during<T>(self, work: impl FnOnce() -> T) -> Option<T> {
         STATE.with(|state| {
             state.left.set(self.steps);
@@ -90,7 +90,7 @@ impl Budget {
     }
 }
 
-/// Counts steps, and ends the check if there are no more.
+/// Counts steps, and unwinds if the budget is spent.
 pub(super) fn spend(steps: u64) {
     let can_go_on = STATE.with(|state| match state.left.get().checked_sub(steps) {
         Some(left) => {
@@ -113,7 +113,7 @@ pub(super) fn spend_on_text(text: &str) {
     }
 }
 
-/// How many steps this thread has taken so far.
+/// Returns the steps that this thread has taken so far.
 #[cfg(test)]
 pub(super) fn taken() -> u64 {
     TAKEN.get()
@@ -125,7 +125,7 @@ fn stack_here() -> usize {
     std::ptr::from_ref(std::hint::black_box(&here)).addr()
 }
 
-/// How large a value is.
+/// Returns the size of a value in parts.
 pub(super) fn parts(value: &Json) -> u64 {
     match value {
         Json::String(text) => 1 + (text.len() / BYTES_A_PART) as u64,

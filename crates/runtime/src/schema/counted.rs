@@ -1,15 +1,15 @@
-//! Lets everything that a schema can do many times look at the value, so that it is counted.
+//! Makes everything that a schema can repeat look at the value, so that it is counted.
 
 use serde_json::{Map, Value, json};
 
 /// Keywords whose values are schemas by name.
 const MAPS: [&str; 6] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
-/// Keywords whose values are no schemas, whatever they look like.
+/// Keywords whose values are never schemas.
 const DATA: [&str; 4] = ["const", "enum", "default", "examples"];
 
-/// Without references, as many subschemas apply to one place of a value as the schema has. With them it may be a number
-/// that doubles with each definition, and a subschema without keywords decides without a look. So each subschema that
-/// has no `type` gets one that allows everything; a `type` is looked at before anything else.
+/// Without references, at most as many subschemas apply to one place of a value as the schema has. With references the
+/// number can double with each definition, and a subschema without keywords decides without a look. So each subschema
+/// without a `type` gets one that allows everything: a `type` is checked before anything else.
 pub(super) fn count_every_branch(schema: &mut Value) {
     if has_reference(schema) {
         count(schema);
@@ -25,7 +25,7 @@ fn count(schema: &mut Value) {
     });
 }
 
-/// Does something with each schema in a schema, the inner ones first.
+/// Visits each schema in a schema, the inner ones first.
 pub(super) fn each_schema(schema: &mut Value, work: &mut impl FnMut(&mut Map<String, Value>)) {
     let members = match schema {
         Value::Object(members) => members,
@@ -48,7 +48,7 @@ fn has_reference(schema: &Value) -> bool {
     any(schema, &|members| ["$ref", "$dynamicRef", "$recursiveRef"].iter().any(|key| members.contains_key(*key)))
 }
 
-/// Whether there is a pattern that looks ahead or back, or for what it has found before: only these go back.
+/// Returns whether a pattern looks ahead or back, or refers back to a group: only these backtrack.
 pub(super) fn has_backtracking_pattern(schema: &Value) -> bool {
     let goes_back = |pattern: &str| {
         ["(?=", "(?!", "(?<", "(?>", "(?(", "\\k", "++", "*+", "?+"].iter().any(|sign| pattern.contains(sign))

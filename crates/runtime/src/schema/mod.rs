@@ -1,9 +1,9 @@
-//! JSON Schema: the one way by which any value of a tenant is checked. The library decides; here is what it may cost.
+//! JSON Schema: checks every value of a tenant. The library decides; this module limits what it may cost.
 //!
-//! A schema that branches and recurses can take a number of steps that doubles with each level of a value, and the library
-//! has no way to stop. So it sees values through [`view`], which counts every look, and a check that spends its
-//! [`budget`] is ended from within. A check is a yes or no first, which is cheap for good values and mostly for bad ones;
-//! what is wrong is looked for afterwards, with a budget of its own.
+//! A schema that branches and recurses can take a number of steps that doubles with each level of a value, and the
+//! library cannot be stopped. So it sees values through [`view`], which counts every look, and a check that spends its
+//! [`budget`] unwinds. A check first gives a yes or no, which is cheap for valid values and for most invalid ones.
+//! Problems are searched for afterwards, with a budget of their own.
 
 mod budget;
 mod counted;
@@ -25,11 +25,11 @@ use jsonschema::{PatternOptions, Validator};
 use budget::{Budget, Steps};
 use view::{View, Viewed};
 
-/// What finding the problems of a value may cost, in steps: some milliseconds.
+/// The steps that finding the problems of a value may cost: some milliseconds.
 const STEPS_FOR_PROBLEMS: u64 = 200_000;
-/// What a check stands in line for, in bytes, when it takes longer than usual.
+/// The bytes that a check counts as in the fair queue, if it takes longer than usual.
 const LONG: u64 = PIECE + 1;
-/// How often one match of a pattern may go back. Patterns that do not look ahead or back never do.
+/// The most backtracking steps of one match. Patterns that do not look ahead or back never backtrack.
 const BACKTRACKS: usize = 100_000;
 /// The longest text of one problem, in characters: it may repeat the value.
 const TEXT: usize = 200;
@@ -37,38 +37,38 @@ const TEXT: usize = 200;
 /// A compiled schema.
 pub(crate) struct Schema {
     validator: Validator<View>,
-    /// Whether a pattern of it may go back, so that its matches are timed.
+    /// Whether a pattern of it may backtrack, so that its matches are timed.
     backtracks: bool,
 }
 
-/// Why a value does not match.
+/// The reason why a value is refused.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Mismatch {
-    /// These are the first problems, at least one.
+    /// The first problems, at least one.
     Problems(Vec<Problem>),
-    /// It does not match; finding where would have cost too much.
+    /// It does not match, but finding the problems would have cost too much.
     Somewhere,
-    /// Whether it matches is not known: finding out would have cost too much.
+    /// Unknown: the check would have cost too much.
     TooCostly {
-        /// How many levels the value has.
+        /// The levels of the value.
         levels: usize,
-        /// How many steps were allowed.
+        /// The allowed steps.
         steps: u64,
     },
 }
 
-/// One thing that is wrong with a value.
+/// One problem of a value.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Problem {
     /// A JSON pointer into the value.
     pub(crate) place: String,
     /// A JSON pointer into the schema.
     pub(crate) rule: String,
-    /// What is wrong, for whoever wrote the value: it may repeat some of it.
+    /// The problem, for the author of the value: it may repeat some of it.
     pub(crate) text: String,
 }
 
-/// Why a schema cannot be compiled, for whoever wrote it.
+/// The reason why a schema cannot be compiled, for its author.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Refused {
     /// A JSON pointer into the schema: to the value of the keyword.
@@ -81,7 +81,7 @@ impl Schema {
     /// Compiles a schema.
     ///
     /// # Errors
-    /// Why it is none, or none that can be checked here.
+    /// The reason why it cannot be compiled, or is not supported.
     pub(crate) fn new(schema: &Json) -> Result<Self, Refused> {
         let mut schema = to_serde(schema);
         references::encode_references(&mut schema);
@@ -95,10 +95,10 @@ impl Schema {
         Ok(Self { validator, backtracks })
     }
 
-    /// Whether a value matches. What takes longer than usual stands in its tenant's line before.
+    /// Returns whether a value matches. A check that takes longer than usual waits in the fair queue first.
     ///
     /// # Errors
-    /// What is wrong with it: at most so many problems.
+    /// The problems of the value, at most `most` of them.
     pub(crate) async fn check(&self, value: &Json, most: usize) -> Result<(), Mismatch> {
         self.check_within(value, most, Steps::of(value)).await
     }
@@ -130,7 +130,7 @@ impl Schema {
             let found = || self.validator.iter_errors(Viewed(value)).take(most).map(Problem::new).collect::<Vec<_>>();
             self.within(steps).during(found)
         };
-        // The first alone costs as much as the way to it; all of them as much as the value is large.
+        // The first problem costs as much as its path; all of them as much as the value is large.
         let first = |steps: u64| {
             let found = || self.validator.validate(Viewed(value)).err().map(Problem::new).into_iter().collect();
             self.within(steps).during(found)
@@ -167,7 +167,7 @@ impl Refused {
         Self { place, keyword, reason }
     }
 
-    /// What is said of it. `of` says whose schema it is: "the tool search".
+    /// Returns the text for the author of the schema. `of` names its owner: "the tool search".
     pub(crate) fn said(&self, of: &str) -> String {
         let Self { place, keyword, reason } = self;
         let advice = if keyword == "$ref" {
@@ -192,7 +192,7 @@ impl Problem {
 }
 
 impl Mismatch {
-    /// What is said to a model, or whoever else wrote the value: it may repeat some of it.
+    /// Returns the text for the author of the value, such as a model: it may repeat some of the value.
     pub(crate) fn told(&self) -> String {
         match self {
             Self::Problems(problems) => {
@@ -214,8 +214,8 @@ impl Mismatch {
         }
     }
 
-    /// What is said to whoever called: the place and the rule, and nothing of the value. `of` says whose schema it is,
-    /// `value` and `does_not` begin the sentences: "The value", "The value does not".
+    /// Returns the text for the caller: the place and the rule, and nothing of the value. `of` names the owner of the
+    /// schema, `value` and `does_not` begin the sentences: "The value", "The value does not".
     pub(crate) fn said(&self, value: &str, does_not: &str, of: &str) -> String {
         match self {
             Self::Problems(problems) => {
@@ -229,7 +229,7 @@ impl Mismatch {
     }
 }
 
-/// How deep a value is: 0 for one that is no array and no object.
+/// Returns the depth of a value: 0 for one that is neither an array nor an object.
 fn levels(value: &Json) -> usize {
     match value {
         Json::Array(elements) => 1 + elements.iter().map(levels).max().unwrap_or(0),
@@ -238,13 +238,13 @@ fn levels(value: &Json) -> usize {
     }
 }
 
-/// A schema as the library wants it. A number stays the double it is.
+/// Converts a schema for the library. Numbers stay doubles.
 fn to_serde(value: &Json) -> serde_json::Value {
     serde_json::from_str(&json::write(value)).unwrap_or(serde_json::Value::Null)
 }
 
-/// Compiles a schema. `Some(None)`: there is none; `None`: it cannot be compiled, and the issue is added. `of` names its owner:
-/// "the tool search".
+/// Compiles a schema. `Some(None)`: there is none; `None`: it cannot be compiled, and the issue was added. `of` names
+/// its owner: "the tool search".
 pub(crate) fn compile(
     schema: Option<&Json>,
     place: impl FnOnce() -> String,
@@ -261,7 +261,7 @@ pub(crate) fn compile(
     }
 }
 
-/// Returns the problems of a value for its author: at most `most`, each with its place. `None`: it has none.
+/// Returns at most `most` problems of a value for its author, each with its place. `None`: it has none.
 pub(crate) async fn problems(schema: &Schema, value: &Json, most: usize) -> Option<String> {
     schema.check(value, most).await.err().map(|mismatch| mismatch.told())
 }

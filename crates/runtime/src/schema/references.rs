@@ -1,6 +1,6 @@
-//! References as the library reads them: URI references. Schema libraries write the names of definitions into them as they
-//! are, with blanks, umlauts or `<>`. Only what is compiled is changed: what models see, and what an approval was given for,
-//! stays as it was written.
+//! Encodes references as the library reads them: as URI references. Schema libraries write names of definitions into
+//! them unencoded, with blanks, umlauts or `<>`. Only the compiled schema changes: the one that models see and
+//! approvals cover stays as it was written.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use super::counted::each_schema;
 /// The keywords that hold a URI reference.
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$id"];
 
-/// Percent-encodes what no URI reference may hold.
+/// Percent-encodes the characters that a URI reference cannot have.
 pub(super) fn encode_references(schema: &mut Value) {
     let root = has_odd_reference(schema).then(|| schema.clone());
     let Some(root) = root else { return };
@@ -24,7 +24,7 @@ pub(super) fn encode_references(schema: &mut Value) {
     });
 }
 
-/// Whether any text needs a look. Nearly no schema has one.
+/// Returns whether any reference needs encoding. Nearly no schema has one.
 fn has_odd_reference(schema: &Value) -> bool {
     match schema {
         Value::Object(members) => members.iter().any(|(key, value)| match value {
@@ -42,12 +42,12 @@ fn encoded(root: &Value, reference: &str) -> String {
     let Some(pointer) = reference.strip_prefix('#').filter(|pointer| pointer.starts_with('/')) else {
         return encode(reference, "");
     };
-    // A name may hold what looks like an encoded one: then it is meant as it is.
+    // A name that looks percent-encoded is meant literally.
     let is_literal = pointer.contains('%') && root.pointer(pointer).is_some();
     format!("#{}", encode(pointer, if is_literal { "%#" } else { "#" }))
 }
 
-/// Encodes what is allowed nowhere, a sign of percent without two digits, and `also`.
+/// Encodes characters that a URI reference cannot have, a percent sign without two digits, and `also`.
 fn encode(text: &str, also: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     let bytes = text.as_bytes();
@@ -72,7 +72,8 @@ fn encode(text: &str, also: &str) -> String {
     encoded
 }
 
-/// Where a reference stands that cannot be followed: the pointer to its keyword. `told`: what the library said of it.
+/// Finds a reference that cannot be followed: returns the pointer to its keyword. `told`: the library's message about
+/// it.
 pub(super) fn place_of(schema: &Value, told: &str) -> Option<(String, &'static str)> {
     fn search(value: &Value, place: &str, told: &str) -> Option<(String, &'static str)> {
         match value {

@@ -1,4 +1,4 @@
-//! What is said of a schema that cannot be used, and which references are taken as libraries write them.
+//! Reports of schemas that cannot be used, and references accepted as libraries write them.
 
 use bailiwick_model::json::{self, Json};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn takes(schema: &Schema, value: &Value) -> bool {
     schema.says(&model(value), 1).is_ok()
 }
 
-/// What is said, its keyword and its place.
+/// The message, its keyword and its place.
 fn refusal(schema: &Value) -> (String, String, String) {
     let Err(refused) = Schema::new(&model(schema)) else { panic!("taken: {schema}") };
     let said = refused.said("the tool \"search\"");

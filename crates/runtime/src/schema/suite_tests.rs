@@ -1,5 +1,5 @@
-//! The JSON Schema test suite, draft 2020-12, where `BAILIWICK_JSON_SCHEMA_SUITE` says where it lies: `npm run test:long`
-//! fetches it. What is counted here changes with a new version of the library or of the suite, and should be looked at then.
+//! The JSON Schema test suite, draft 2020-12, in the folder that `BAILIWICK_JSON_SCHEMA_SUITE` names: `npm run
+//! test:long` fetches it. A new version of the library or of the suite changes the numbers below; review them then.
 
 use std::path::Path;
 
@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use super::Schema;
 
-/// The verdicts; how many of them are not those of the suite; the schemas that are refused, nearly all of which refer to other
-/// files, which are never fetched. Values with the key `__proto__` are left out: no JSON here may have it.
+/// The number of verdicts, of those that differ from the suite, and of the schemas that are refused. Nearly all of the
+/// latter refer to other files, which are never fetched. Values with the key `__proto__`, which JSON here may not have,
+/// are left out.
 const COUNTED: (usize, usize, usize) = (1199, 0, 23);
 
-/// `None`: it has a key that no JSON here may have, `__proto__`.
+/// `None`: it has the key `__proto__`, which JSON here may not have.
 fn model(value: &Value) -> Option<Json> {
     json::parse(value.to_string().as_bytes(), &json::Limits::default()).ok()
 }

@@ -1,4 +1,4 @@
-//! Whatever the schema and the value: a check ends within its steps, and says what the library says.
+//! For every schema and value, a check ends within its steps and agrees with the library.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -22,7 +22,7 @@ fn schema(schema: &Value) -> Schema {
 }
 
 impl Schema {
-    /// What a check says, which waits for nothing where nobody keeps lines.
+    /// The result of a check outside a fair queue.
     pub(super) fn says(&self, value: &Json, most: usize) -> Result<(), Mismatch> {
         at_once(self.check(value, most))
     }
@@ -154,7 +154,7 @@ fn a_check_of_any_family_ends_within_its_steps() {
     }
 }
 
-/// Definitions that use the next one twice: no look at the value is needed, and each doubles what is to be done.
+/// Definitions that use the next one twice: no look at the value is needed, and the work doubles with each.
 #[test]
 fn branches_that_never_look_at_the_value_are_counted_too() {
     for (keyword, leaf) in [
@@ -239,12 +239,12 @@ fn stack_is_a_bound_too() {
     let made = std::thread::Builder::new().stack_size(64 << 20).spawn(move || schema(&document)).unwrap();
     let schema = made.join().unwrap();
     let value = model(&json!([[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]));
-    // Whatever it says, it comes back: half of the stack is not enough for this one.
+    // The result does not matter, only that it returns: half of the stack is not enough for this one.
     let checked = std::thread::Builder::new().stack_size(4 << 20).spawn(move || schema.says(&value, MOST)).unwrap();
     assert!(matches!(checked.join().unwrap(), Err(Mismatch::TooCostly { .. })));
 }
 
-/// Small schemas of everything that branches, with a way back to the whole.
+/// Small schemas of everything that branches, with a reference to the whole.
 fn schemas() -> impl Strategy<Value = Value> {
     let plain = prop_oneof![
         Just(json!(true)),

@@ -1,4 +1,4 @@
-//! A value as the schema library sees it: where it lies, without a copy, and every look at it is a step.
+//! A value as the schema library sees it: in place, without a copy, where every look is a step.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,11 +10,11 @@ use serde_json::{Number, Value};
 
 use super::budget::{parts, spend, spend_on_text};
 
-/// So many elements are compared with each other; more are sorted out by their canonical texts.
+/// The number of elements that are compared with each other; more are compared by their canonical texts.
 const FEW: usize = 16;
-/// So many keys are compared in a step.
+/// The keys that are compared in a step.
 const KEYS_A_STEP: usize = 8;
-/// Of a value that a problem repeats, so many parts are shown, and so many characters of each text.
+/// The parts of a value that a problem repeats, and the characters of each text.
 const SHOWN_PARTS: usize = 32;
 const SHOWN_CHARACTERS: usize = 200;
 
@@ -25,7 +25,7 @@ pub(super) struct View;
 #[derive(Clone, Copy)]
 pub(super) struct Viewed<'a>(pub(super) &'a Json);
 
-/// Where a name of a member is put, so that it is a value, too.
+/// The place of a member's name, which is viewed as a value too.
 pub(super) struct Name(Json);
 
 impl Default for Name {
@@ -114,7 +114,7 @@ impl<'a> Node<'a, View> for Viewed<'a> {
         equals(self.0, expected)
     }
 
-    /// Only what problems say asks for this, and that is cut anyway: a large value is shown in part.
+    /// Only problems ask for this, and they are cut anyway: a large value is shown in part.
     fn to_value(&self) -> Cow<'a, Value> {
         Cow::Owned(shown(self.0, &mut SHOWN_PARTS.clone()))
     }
@@ -159,7 +159,7 @@ impl JsonNumber for Double {
         self.0.fract() == 0.0
     }
 
-    /// As `JSON.stringify` writes it.
+    /// Writes a number as `JSON.stringify` does.
     fn is_written_as_integer(&self) -> bool {
         self.as_u64().is_some() || self.as_i64().is_some()
     }
@@ -261,7 +261,7 @@ fn equals(value: &Json, expected: &Value) -> bool {
     match (value, expected) {
         (Json::Null, Value::Null) => true,
         (Json::Bool(value), Value::Bool(expected)) => value == expected,
-        // What a schema says was read as doubles, too.
+        // The numbers of a schema were read as doubles, too.
         (Json::Number(value), Value::Number(expected)) => expected.as_f64() == Some(*value),
         (Json::String(value), Value::String(expected)) => {
             if value.len() == expected.len() {

@@ -1,6 +1,6 @@
-//! Journals that outlive their records. A record expires by itself, an entry of a journal does not: it would have to be
-//! written anew whenever the record lives longer. So a list of each kind that has journals, in the order of time, says when
-//! each is due, and the sweeper goes through the due ones.
+//! Removes journals that outlive their records. A record expires by itself. An entry of a journal does not, because it
+//! would have to be rewritten whenever the record lives longer. So each kind with journals has a list in the order of
+//! time that says when each journal is due, and the sweeper reads the due ones.
 
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, List, Name, When};
@@ -11,20 +11,20 @@ use crate::handle::TenantHandle;
 const ENTRIES_A_COMMIT: u64 = 256;
 /// Journals checked together.
 const JOURNALS: usize = 100;
-/// Wakes within this time, in milliseconds, are one.
+/// Wake-ups within this period, in milliseconds, are one.
 const MINUTE: u64 = 60 * 1000;
 
-/// The journals of a kind in the order in which they are due, the first one first: lists begin with the latest.
+/// Returns the list of journals of a kind, the one that is due first first: lists begin with the latest.
 fn due_list(kind: Kind) -> List {
     List { kind, filter: "due", value: String::new() }
 }
 
-/// Makes a journal due from `at` on (epoch milliseconds). The sweeper must be woken then by rows that expire, or by a wake.
+/// Makes a journal due at `at` (epoch milliseconds). Rows that expire then, or a wake-up, must wake the sweeper.
 pub(crate) fn due(kind: Kind, name: Name, at: u64) -> Change {
     Change::List { list: due_list(kind), micros: u64::MAX - at, name, expires_at: None }
 }
 
-/// Makes a journal not due any more.
+/// Takes a journal off the list.
 pub(crate) fn not_due(kind: Kind, name: Name, at: u64) -> Change {
     Change::Unlist { list: due_list(kind), micros: u64::MAX - at, name }
 }
@@ -39,7 +39,7 @@ pub(crate) fn wake_soon(kind: Kind, now: u64) -> Change {
     wake(kind, now - now % MINUTE)
 }
 
-/// Reads the due journals, at most `most` (1 to 1,000), and since when they are.
+/// Reads at most `most` due journals (1 to 1,000), and the times since which they are due.
 ///
 /// # Errors
 /// `InvalidInput` for the number, and those of the store.
@@ -50,17 +50,17 @@ async fn due_now(access: &Access, kind: Kind, most: usize) -> Result<Vec<(u64, N
     Ok(due.take_while(|(at, _)| *at <= now).collect())
 }
 
-/// The removed journals.
+/// The result of a sweep.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Leftover {
-    /// Threads or runs of which nothing is left.
+pub(crate) struct Removed {
+    /// Threads or runs that are removed completely.
     pub(crate) items: usize,
-    /// Their rows. A run's entries count, of which a row may hold several.
+    /// Their rows. A run's rows count as its entries.
     pub(crate) rows: u64,
 }
 
-/// Removes a journal that no thread or run has any more, from its end, so that this can be continued anywhere, and then the
-/// row that led to it. Returns the number of rows.
+/// Removes a journal that no thread or run has any more, from its end, so that another process can continue, and then
+/// the row that led to it. Returns the number of rows.
 ///
 /// # Errors
 /// Those of the store.
@@ -80,17 +80,17 @@ pub(crate) async fn discard(handle: &TenantHandle, access: &Access, kind: Kind, 
     Ok(removed)
 }
 
-/// Removes the rest of items that are gone, of at most `most` of them (1 to 1,000).
+/// Removes the remains of at most `most` deleted items (1 to 1,000).
 ///
 /// # Errors
-/// `InvalidInput` for the number, and those of the store; what was removed before stays removed.
-pub(crate) async fn sweep(handle: &TenantHandle, kind: Kind, most: usize) -> Result<Leftover> {
-    let mut removed = Leftover::default();
+/// `InvalidInput` for the number, and those of the store; earlier removals stay.
+pub(crate) async fn sweep(handle: &TenantHandle, kind: Kind, most: usize) -> Result<Removed> {
+    let mut removed = Removed::default();
     let Some(access) = handle.scope.existing().await? else { return Ok(removed) };
     for (due, name) in due_now(&access, kind, most).await? {
         let is_gone = match kind {
             Kind::Threads => handle.threads().retire(&access, name).await?,
-            // A run that has ended is not written any more.
+            // A run that has ended is never written again.
             _ => access.read(kind, Area::Record, name).await?.is_none(),
         };
         if is_gone {
@@ -101,7 +101,7 @@ pub(crate) async fn sweep(handle: &TenantHandle, kind: Kind, most: usize) -> Res
     Ok(removed)
 }
 
-/// As [`sweep`], of all items. Returns the number of rows.
+/// Removes the remains of all deleted items. Returns the number of rows.
 ///
 /// # Errors
 /// Those of the store.
@@ -116,13 +116,13 @@ pub(crate) async fn sweep_all(handle: &TenantHandle, kind: Kind) -> Result<u64> 
     }
 }
 
-/// The outcome of a commit without conditions.
+/// Returns the result of a commit without conditions.
 ///
 /// # Errors
 /// `Internal` for a conflict, which it cannot have.
 pub(crate) fn unconditional(committed: Committed) -> Result<()> {
     match committed {
         Committed::Done => Ok(()),
-        Committed::Conflict(_) => Err(Error::Internal("A commit without conditions had a conflict.".to_owned())),
+        Committed::Conflict(_) => Err(Error::internal("A commit without conditions had a conflict.")),
     }
 }

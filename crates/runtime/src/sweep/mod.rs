@@ -1,5 +1,7 @@
-//! The sweeper: removes expired rows and the journals behind them, records undecided approvals as expired, and finishes erases
-//! that were cut off.
+//! The sweeper: removes expired rows and the journals behind them, expires undecided approvals, and finishes
+//! interrupted erases.
+
+pub(crate) mod journals;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
@@ -11,37 +13,36 @@ use bailiwick_tenancy::{DueTask, Promptness, Store, TaskDone};
 
 use crate::catalogue::Catalogue;
 use crate::handle::TenantHandle;
-use crate::leftover;
 
 /// The pause between two rounds.
 const PAUSE: Duration = Duration::from_secs(60);
-/// The housekeeping lease in milliseconds, where several processes have the store open: a process that ended misses two
-/// rounds.
+/// The period of the housekeeping lease in milliseconds, if several processes have the store open: a process that has
+/// ended misses two rounds.
 const LEASE_MS: u64 = 150_000;
 /// Tasks read at once.
 const TASKS: usize = 256;
 
-/// The work of one sweep.
+/// The result of one sweep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Expired rows that were removed, with the journals of deleted threads and runs.
     pub removed: u64,
     /// Approvals that were recorded as expired in the ledger.
     pub expired_approvals: u64,
-    /// Erases that had been cut off and are finished now.
+    /// Interrupted erases that were finished.
     pub erased: u64,
 }
 
-/// Does all due chores of a store. A damaged tenant does not keep the others from theirs.
+/// Does all due tasks of a store. A damaged tenant does not keep those of others undone.
 ///
 /// # Errors
-/// The first failure, once everything else was done.
+/// The first failure, after all other tasks are done.
 pub async fn sweep(store: &Arc<Store>, promptness: Promptness) -> Result<Swept> {
     let (mut swept, mut failure) = (Swept::default(), None);
     while store.wake_legacy_threads().await? {}
     let mut tried = HashSet::new();
     loop {
-        // Those that have failed stay due, so that more must be asked for than they are.
+        // Failed tasks stay due, so more than those are requested.
         let tasks = store.due_tasks(promptness, TASKS + tried.len()).await?;
         let fresh: Vec<DueTask> = tasks.into_iter().filter(|task| tried.insert(task.identity())).collect();
         if fresh.is_empty() {
@@ -61,10 +62,10 @@ async fn one(store: &Arc<Store>, task: DueTask, swept: &mut Swept) -> Result<()>
         let handle = TenantHandle::of_scope(scope, tenant, catalogue, limits, retention);
         let done = match kind {
             Kind::Approvals => handle.approvals().expire().await.map(|expired| swept.expired_approvals += expired),
-            _ => leftover::sweep_all(&handle, kind).await.map(|removed| swept.removed += removed),
+            _ => journals::sweep_all(&handle, kind).await.map(|removed| swept.removed += removed),
         };
         match done {
-            // Erased meanwhile: there is nothing of the tenant to look after. Of a closed store the task itself tells.
+            // Erased meanwhile: nothing of the tenant is left to do. If the store is closed, the task itself fails.
             Err(Error::Closed(_)) => {}
             done => done?,
         }
@@ -76,14 +77,14 @@ async fn one(store: &Arc<Store>, task: DueTask, swept: &mut Swept) -> Result<()>
     Ok(())
 }
 
-/// Sweeps a store once a minute until it is closed. Returns at once if this process sweeps it already, or if its clock stands
-/// still. While another process holds the housekeeping lease, this one waits.
+/// Sweeps a store once a minute until it is closed. Returns at once if this process sweeps it already, or if its clock
+/// stands still. Waits while another process holds the housekeeping lease.
 pub async fn keep_swept(store: Weak<Store>) {
     if !store.upgrade().is_some_and(|store| store.become_housekeeper()) {
         return;
     }
     while let Some(store) = store.upgrade() {
-        // A failure is retried in the next round; health() reports the state of the store.
+        // The next round retries a failure; health() reports the state of the store.
         if store.renew_housekeeping_lease(LEASE_MS).await.unwrap_or(false) {
             let _ = sweep(&store, Promptness::Gathered).await;
         }

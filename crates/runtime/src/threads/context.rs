@@ -1,4 +1,4 @@
-//! The messages that a run reads from its thread and appends to it.
+//! Reads messages of a thread for a run, and appends the run's messages to it.
 
 use bailiwick_model::json::Json;
 use bailiwick_model::{Error, Kind, Result};
@@ -13,19 +13,20 @@ use super::read_head;
 /// The kind of messages that a run appends to its thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Appends {
-    /// A prompt, which makes the thread if there is none. The files that it names must be there.
+    /// A prompt, which creates the thread if necessary. The files that it names must exist.
     Prompt,
-    /// The messages after it. A deleted thread stays deleted; another one lives until `until` at least
-    /// (epoch milliseconds).
+    /// The messages after it. A deleted thread stays deleted; another one lives at least until `until` (epoch
+    /// milliseconds).
     Said { until: Option<u64> },
 }
 
 impl Threads<'_> {
-    /// The changes that append messages (JSON objects, without ids) to a thread, and its length before. `None`: there is
-    /// no such thread, and none is to be made.
+    /// Returns the changes that append messages (JSON objects, without ids) to a thread, and its length before. `None`:
+    /// the thread does not exist, and must not be created.
     ///
     /// # Errors
-    /// `InvalidInput` for a message that is too large, `NotFound` for a file that is not there, and those of the store.
+    /// `InvalidInput` for a message that is too large, `NotFound` for a file that does not exist, and those of the
+    /// store.
     pub(crate) async fn append_changes(
         self,
         access: &Access,
@@ -55,8 +56,8 @@ impl Threads<'_> {
     }
 }
 
-/// The last messages of a thread before a place of it, oldest first, as JSON texts: as many as fit into so many bytes,
-/// beginning with one of a user. None if there is no such thread any more.
+/// Returns the last messages of a thread before a position, oldest first, as JSON texts: at most this many bytes of
+/// them, beginning with a message of a user. Returns none if the thread is gone.
 pub(crate) async fn history(access: &Access, thread_id: &str, before: u64, bytes: usize) -> Result<Vec<String>> {
     let Some((_, head)) = read_head(access, thread_id).await? else { return Ok(Vec::new()) };
     let journal = journal_name(access, &head.journal);
@@ -74,7 +75,7 @@ pub(crate) async fn history(access: &Access, thread_id: &str, before: u64, bytes
             messages.push(message_json(&entry.body)?);
         }
     }
-    // A conversation that begins with an answer, or with a result without its call, is refused by providers.
+    // Providers refuse a conversation that begins with an answer, or with a result without its call.
     while messages.pop_if(|message| !is_users(message)).is_some() {}
     messages.reverse();
     Ok(messages)
@@ -115,7 +116,7 @@ pub(crate) fn prompt_message(prompt: &Json, at: u64, run_id: &str, actor: Option
     Ok(message)
 }
 
-/// Whether a prompt names references.
+/// Returns whether a prompt names references.
 pub(crate) fn names_files(prompt: &Json) -> bool {
     files(prompt).next().is_some()
 }
@@ -125,6 +126,6 @@ fn prompt_parts(parts: &[Json]) -> Result<Json> {
     if parts.iter().all(is_prompt) {
         Ok(Json::Array(parts.to_vec()))
     } else {
-        Err(Error::invalid("A prompt has text and file parts only. What models and tools say is in its thread."))
+        Err(Error::invalid("A prompt has text and file parts only. Append messages of models and tools to its thread."))
     }
 }

@@ -1,4 +1,5 @@
-//! Checks that a conversation can be sent to a model: each result follows the call that it answers, and each call has one. Models number their calls anew in each turn, so that an id may come again once its call has a result.
+//! Checks that a conversation can be sent to a model: each result follows its call, and each call has a result. Models
+//! number their calls anew in each turn, so an id may be reused once its call has a result.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -18,11 +19,11 @@ pub(crate) const BYTES_A_READ: u64 = 1 << 20;
 /// Results whose calls must be in the thread already: call ids and places.
 pub(crate) type Answers = BTreeMap<String, String>;
 
-/// Checks the calls and results of messages that are appended together. A call may be open where they end: its
-/// result may be appended later.
+/// Checks the calls and results of messages that are appended together. A call may be open at their end: its result may
+/// be appended later.
 ///
 /// # Errors
-/// `InvalidInput` says where.
+/// `InvalidInput` names the place.
 pub(crate) fn check(messages: &[NewMessage]) -> Result<Answers> {
     let last_turn = messages.iter().rposition(|message| message.role != Role::Tool).unwrap_or(0);
     let (mut open, mut answered) = (HashMap::<&str, (usize, String)>::new(), HashSet::<&str>::new());
@@ -68,10 +69,10 @@ fn answered_already(path: &str) -> bailiwick_model::Error {
 }
 
 impl Threads<'_> {
-    /// Checks that the calls that these results answer are in a thread and open.
+    /// Checks that the calls of these results are in a thread and open.
     ///
     /// # Errors
-    /// `InvalidInput` says where, and those of the store.
+    /// `InvalidInput` names the place, and those of the store.
     pub(crate) async fn check_answers(self, access: &Access, head: &Head, mut answers: Answers) -> Result<()> {
         let mut end = head.length;
         while !answers.is_empty() && end > 0 {
@@ -82,7 +83,7 @@ impl Threads<'_> {
             end = *first;
             for (_, entry) in &part.entries {
                 ahead(RECORD + 2 * entry.body.len() as u64).await;
-                // The last part about a call counts.
+                // The last part with a call's id counts.
                 for (_, exchange) in exchanges(&stored_message(&entry.body)?).into_iter().rev() {
                     match exchange {
                         Exchange::Call(id) => drop(answers.remove(&id)),

@@ -1,6 +1,6 @@
-//! Forks: a new thread that begins like another one, up to a message. The prefix is copied in bounded commits and the
-//! head comes last, so that a fork is there wholly or not at all. Calls that are open behind that message get their
-//! results, so that the fork can be continued.
+//! Forks a thread: creates one that begins like another, up to a message. The prefix is copied in bounded commits and
+//! the head is written last, so that a fork exists completely or not at all. Calls that are open behind that message
+//! get results, so that the fork can be continued.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,30 +16,30 @@ use super::head::{Head, journal_name};
 use super::journal::{Journal, due, read_journal};
 use super::message::{Exchange, NewMessage, Role, entry_id, exchanges, message_id, parse_message_id, stored_message};
 use super::{check_thread_id, horizon, new_entry, new_head, read_head};
-use crate::leftover;
+use crate::sweep::journals;
 
 /// Entries copied in one commit.
 const ENTRIES_A_COMMIT: usize = 128;
 /// Bytes copied in one commit; a single entry may have more.
 const BYTES_A_COMMIT: u64 = 4 << 20;
-/// The longest time of a fork in milliseconds. After it, its copy counts as left over.
+/// The longest time of a fork in milliseconds. After it, the sweeper may remove the copy.
 const FORK_MS: u64 = 60 * 60 * 1000;
 
 impl Threads<'_> {
-    /// Makes a new thread of a thread's messages up to and with `through`, which keep their ids. Calls of theirs that are
-    /// answered later get their results all the same; those that are not answered yet, one that says so. Returns the new
-    /// thread's id: `new_id`, or one that is made up.
+    /// Creates a thread from a thread's messages up to and with `through`, which keep their ids. Calls of theirs that
+    /// are answered later in the source get these results; unanswered calls get one that says so. Returns the new
+    /// thread's id: `new_id`, or a random one.
     ///
     /// # Errors
-    /// `NotFound`: no such thread or no such message in it. `InvalidInput` for a bad new id, `Conflict` if it is taken;
-    /// `QuotaExceeded` and those of the store.
+    /// `NotFound`: the thread or the message does not exist. `InvalidInput` for a bad new id, `Conflict` if it is
+    /// taken; `QuotaExceeded` and those of the store.
     pub async fn fork(self, thread_id: &str, through: &str, new_id: Option<&str>) -> Result<String> {
         if let Some(id) = new_id {
             check_thread_id(id)?;
         }
         let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
         let (_, source) = read_head(&access, thread_id).await?.ok_or(Error::NotFound)?;
-        // All that is read at a time; where there is no room for that, message by message.
+        // Reserves all that is read at a time; if there is no room, each message.
         let largest = u64::from(source.largest);
         let (access, at_once) = match access.reserved(BYTES_A_COMMIT.max(largest).min(source.bytes)) {
             Err(Error::TooMuchInFlight { .. }) => (access.reserved(largest)?, largest),
@@ -56,12 +56,12 @@ impl Threads<'_> {
         let until = access.now().saturating_add(FORK_MS);
         let mut changes = vec![Journal::of(&head).written(journal, When::Absent)];
         changes.extend(due(journal, until));
-        changes.push(leftover::wake(Kind::Threads, until));
-        leftover::unconditional(access.commit(changes, &self.handle.engine_limits, Durability::Sync).await?)?;
+        changes.push(journals::wake(Kind::Threads, until));
+        journals::unconditional(access.commit(changes, &self.handle.engine_limits, Durability::Sync).await?)?;
         let outcome = self.copy(&access, (&source, at_once), last, results, &mut head, journal, until).await;
         // After a failure the head may exist or not. A copy that cannot be removed now is removed when it is due.
         if outcome.is_err() && matches!(self.retire(&access, journal).await, Ok(true)) {
-            let _ = leftover::discard(self.handle, &access, Kind::Threads, journal, until).await;
+            let _ = journals::discard(self.handle, &access, Kind::Threads, journal, until).await;
         }
         outcome.map(|()| new_id)
     }
@@ -95,7 +95,7 @@ impl Threads<'_> {
                 // The source was deleted meanwhile.
                 return Err(Error::NotFound);
             }
-            leftover::unconditional(access.commit(changes, &self.handle.engine_limits, Durability::Sync).await?)?;
+            journals::unconditional(access.commit(changes, &self.handle.engine_limits, Durability::Sync).await?)?;
         }
         let mut closing = Vec::new();
         if !results.is_empty() {
@@ -118,16 +118,16 @@ impl Threads<'_> {
     }
 }
 
-/// Where a thread is cut off.
+/// The position at which a thread is cut.
 struct Cut {
-    /// The place of the last message that is copied.
+    /// The position of the last message that is copied.
     last: u64,
     /// The results of calls that are open behind it.
     results: Vec<Json>,
 }
 
 impl Threads<'_> {
-    /// Where a fork through this place ends: the results of its calls that follow directly belong to it.
+    /// Finds where a fork through this message ends: results of its calls that follow directly belong to it.
     async fn cut(self, access: &Access, head: &Head, through: u64) -> Result<Cut> {
         let mut open = self.open_calls(access, head, through).await?;
         let (mut last, mut at) = (through, through + 1);
@@ -157,7 +157,7 @@ impl Threads<'_> {
                         .iter()
                         .any(|(_, said)| matches!(said, Exchange::Call(call) if call == id))
                     {
-                        // What comes behind another call of the same id is that one's.
+                        // Results behind another call with the same id are that call's.
                         later.insert(id.clone(), unanswered(id));
                     }
                 }
@@ -170,7 +170,7 @@ impl Threads<'_> {
         Ok(Cut { last, results })
     }
 
-    /// The calls of the last answer up to a place that have no result up to there.
+    /// Returns the calls of the last answer up to a position that have no result up to there.
     async fn open_calls(self, access: &Access, head: &Head, through: u64) -> Result<Vec<String>> {
         let (mut answered, mut end) = (BTreeSet::new(), through + 1);
         while end > 0 {
@@ -202,7 +202,7 @@ impl Threads<'_> {
         Ok(Vec::new())
     }
 
-    /// Extends references until then, also if other callers change them meanwhile.
+    /// Extends references to `until`, and retries if other callers change them meanwhile.
     async fn keep_named(self, access: &Access, named: &BTreeSet<String>, until: Option<u64>) -> Result<()> {
         let ids: Vec<&str> = named.iter().map(String::as_str).collect();
         for _ in 0..ATTEMPTS {
@@ -217,14 +217,14 @@ impl Threads<'_> {
     }
 }
 
-/// The results in a message, by their calls.
+/// Returns the results in a message, by their calls.
 fn results_of(message: &Json) -> HashMap<&str, &Json> {
     let parts = message.get("parts").and_then(Json::as_array).unwrap_or_default().iter();
     let results = parts.filter(|part| part.get("type").and_then(Json::as_str) == Some("tool-result"));
     results.filter_map(|part| Some((part.get("callId")?.as_str()?, part))).collect()
 }
 
-/// The result that a fork gives to a call without one.
+/// Returns the result that a fork gives to a call without one.
 fn unanswered(call_id: &str) -> Json {
     let object = |members: [(&str, Json); 2]| members.map(|(key, value)| (key.to_owned(), value)).to_vec();
     let told = [
@@ -243,7 +243,7 @@ fn closing_message(results: Vec<Json>, at: u64) -> Result<NewMessage> {
     NewMessage::of_run(&Json::Object(members.map(|(key, value)| (key.to_owned(), value)).to_vec()))
 }
 
-/// The place of a message in a thread.
+/// Returns the position of a message in a thread.
 async fn find(access: &Access, head: &Head, through: &str) -> Result<u64> {
     let (id, sequence) = parse_message_id(through).ok_or(Error::NotFound)?;
     if sequence >= head.length {
@@ -258,9 +258,9 @@ async fn find(access: &Access, head: &Head, through: &str) -> Result<u64> {
 }
 
 fn taken() -> Error {
-    Error::Conflict("There is a thread with this id already. Choose another, or leave it out.".to_owned())
+    Error::Conflict("A thread with this id exists already. Choose another id, or leave it out.".to_owned())
 }
 
 fn cut_off() -> Error {
-    Error::StoreUnavailable("The fork took too long and was given up. Try again.".to_owned())
+    Error::StoreUnavailable("The fork took too long and was cancelled. Try again.".to_owned())
 }

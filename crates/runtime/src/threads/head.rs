@@ -1,11 +1,11 @@
-//! The bytes of a thread's head: everything about it but its messages.
+//! The bytes of a thread's head: all of the thread but its messages.
 //!
 //! ```text
-//! 0    journal        16 bytes  random: which journal its messages are in
+//! 0    journal        16 bytes  random: the journal of its messages
 //! 16   length         u64be     messages
 //! 24   bytes          u64be     of all entries together
 //! 32   largest        u32be     bytes of the largest entry
-//! 36   created        u64be     epoch microseconds: the thread's place in lists
+//! 36   created        u64be     epoch microseconds: the thread's position in lists
 //! 44   updated        u64be     epoch milliseconds
 //! 52   listed until   u64be     epoch milliseconds; when its list rows expire; all ones: never
 //! 60   thread         u16be length ‖ its id
@@ -16,7 +16,7 @@ use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Name};
 use serde::Serialize;
 
-/// List rows that never expire.
+/// The expiry of list rows that never expire.
 pub(crate) const FOR_EVER: u64 = u64::MAX;
 
 /// A thread as lists show it.
@@ -27,12 +27,12 @@ pub struct ThreadSummary {
     pub thread_id: String,
     /// The number of messages.
     pub length: u64,
-    /// The actor who began it.
+    /// The actor who created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// Epoch milliseconds.
     pub created_at: u64,
-    /// When a message was appended last, in epoch milliseconds.
+    /// The time of the last append, in epoch milliseconds.
     pub updated_at: u64,
 }
 
@@ -93,7 +93,7 @@ impl Head {
         })
     }
 
-    /// Takes messages in.
+    /// Counts appended messages.
     pub(crate) fn add(&mut self, entry_bytes: usize) {
         self.length += 1;
         self.bytes += entry_bytes as u64;
@@ -106,18 +106,18 @@ impl Head {
     }
 }
 
-/// The name of a thread's head.
+/// Returns the name of a thread's head.
 pub(crate) fn head_name(access: &Access, thread_id: &str) -> Name {
     access.name(Kind::Threads, thread_id.as_bytes())
 }
 
-/// The name under which a journal's entries lie. Its first byte is in no thread's id, which is UTF-8.
+/// Returns the name of a journal's entries. Its first byte is in no thread's id, which is UTF-8.
 pub(crate) fn journal_name(access: &Access, journal: &[u8; 16]) -> Name {
     let logical: Vec<u8> = std::iter::once(0xff).chain(*journal).collect();
     access.name(Kind::Threads, &logical)
 }
 
-/// `u16be length ‖ thread ‖ actor`
+/// Writes `u16be length ‖ thread ‖ actor`.
 pub(crate) fn write_names(body: &mut Vec<u8>, thread_id: &str, actor: &str) {
     // An id has at most 256 bytes.
     body.extend_from_slice(&u16::try_from(thread_id.len()).unwrap_or(u16::MAX).to_be_bytes());
@@ -138,5 +138,5 @@ pub(crate) fn take_u64(bytes: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 pub(crate) fn damaged() -> Error {
-    Error::StoreCorrupt("A thread's record is damaged.".to_owned())
+    Error::damaged("A thread's record")
 }

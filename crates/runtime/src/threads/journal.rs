@@ -1,14 +1,14 @@
-//! The record of a thread's journal. It leads to the messages of a thread that is gone: deleted, expired, written
-//! over after it expired, or never finished by a fork that was cut off.
+//! The record of a thread's journal. It leads to the messages of a thread that was deleted, has expired, was replaced
+//! after it expired, or was never completed by an interrupted fork.
 //!
 //! ```text
 //! 0    state     1 byte    0: in use or being made, 1: dead
-//! 1    created   u64be     epoch microseconds: the thread's place in lists
+//! 1    created   u64be     epoch microseconds: the thread's position in lists
 //! 9    thread    u16be length ‖ its id
 //! …    actor     the rest; empty if there is none
 //! ```
-//! A list in the order of time says when each journal is due (`leftover.rs`). Dead ones are removed in bounded commits, by the
-//! sweeper or by the next deletion of a thread.
+//! A list in the order of time says when each journal is due (`sweep/journals.rs`). The sweeper, or the next deletion of
+//! a thread, removes dead journals in bounded commits.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, L
 
 use super::Threads;
 use super::head::{FOR_EVER, Head, damaged, head_name, journal_name, read_names, take_u64, write_names};
-use crate::leftover;
+use crate::sweep::journals;
 
 const DEAD: u8 = 1;
-/// Other journals that one deletion checks.
+/// The number of other journals that one deletion checks.
 const OTHERS_A_DELETION: usize = 32;
 
 /// The record of a journal.
@@ -38,7 +38,7 @@ impl Journal {
         Self { dead: false, created_micros: head.created_micros, thread_id, actor }
     }
 
-    /// The change that writes it.
+    /// Returns the change that writes it.
     pub(crate) fn written(&self, name: Name, when: When) -> Change {
         let mut body = vec![u8::from(self.dead)];
         body.extend_from_slice(&self.created_micros.to_be_bytes());
@@ -55,25 +55,25 @@ impl Journal {
     }
 }
 
-/// The lists that a thread is on.
+/// Returns the lists that show a thread.
 pub(crate) fn lists(actor: Option<&str>) -> impl Iterator<Item = List> {
     let own = actor.map(|actor| List { kind: Kind::Threads, filter: "actor", value: actor.to_owned() });
     std::iter::once(List::all(Kind::Threads)).chain(own)
 }
 
-/// Makes a journal due from `at` on (epoch milliseconds).
+/// Makes a journal due at `at` (epoch milliseconds).
 pub(crate) fn due(name: Name, at: u64) -> Option<Change> {
-    (at != FOR_EVER).then(|| leftover::due(Kind::Threads, name, at))
+    (at != FOR_EVER).then(|| journals::due(Kind::Threads, name, at))
 }
 
-/// Makes a journal not due any more.
+/// Takes a journal off the list of due ones.
 pub(crate) fn not_due(name: Name, at: u64) -> Option<Change> {
-    (at != FOR_EVER).then(|| leftover::not_due(Kind::Threads, name, at))
+    (at != FOR_EVER).then(|| journals::not_due(Kind::Threads, name, at))
 }
 
 impl Threads<'_> {
-    /// Deletes a thread with its messages. A run that owns it is cancelled first, and its pending approvals
-    /// are withdrawn. `false`: absent, expired or foreign.
+    /// Deletes a thread with its messages. A run that owns it is cancelled first, and its pending approvals are
+    /// withdrawn. `false`: absent, expired or foreign.
     ///
     /// # Errors
     /// `ThreadBusy` if other writers keep changing it, and those of the store.
@@ -84,7 +84,7 @@ impl Threads<'_> {
             let (run, unowned) = self.handle.runs().thread_owner(&access, thread_id).await?;
             if let Some(run_id) = run {
                 match self.handle.runs().cancel(&run_id).await {
-                    // Gone, or being resumed: read again.
+                    // The run ended or is being resumed: read again.
                     Ok(()) | Err(Error::NotFound | Error::ThreadBusy { .. }) => continue,
                     Err(error) => return Err(error),
                 }
@@ -97,11 +97,11 @@ impl Threads<'_> {
             changes.extend(not_due(journal, head.listed_until));
             changes.extend(due(journal, 0));
             changes.push(unowned);
-            // This process may end before the rest, and no row of it tells the sweeper.
-            changes.push(leftover::wake_soon(kind, access.now()));
+            // Without this wake-up, no row would tell the sweeper if this process ends now.
+            changes.push(journals::wake_soon(kind, access.now()));
             if access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done {
-                // It is deleted from here on. The rest is left to the next deletion if it fails now.
-                if leftover::discard(self.handle, &access, kind, journal, 0).await.is_ok() {
+                // From here on the thread is deleted. If removing its messages fails, the next deletion does it.
+                if journals::discard(self.handle, &access, kind, journal, 0).await.is_ok() {
                     let _ = self.sweep(OTHERS_A_DELETION).await;
                 }
                 return Ok(true);
@@ -110,16 +110,15 @@ impl Threads<'_> {
         Err(super::busy())
     }
 
-    /// Removes the journals of deleted, expired and unfinished threads, `most` of them at most (1 to 1,000). Returns their
-    /// number.
+    /// Removes at most `most` (1 to 1,000) journals of deleted, expired and incomplete threads. Returns their number.
     ///
     /// # Errors
     /// `InvalidInput` for the number, and those of the store.
     pub async fn sweep(self, most: usize) -> Result<usize> {
-        Ok(leftover::sweep(self.handle, Kind::Threads, most).await?.items)
+        Ok(journals::sweep(self.handle, Kind::Threads, most).await?.items)
     }
 
-    /// Makes sure that a journal is dead. `false`: it is not, a thread lives in it.
+    /// Marks a journal as dead. `false`: a thread lives in it.
     pub(crate) async fn retire(self, access: &Access, name: Name) -> Result<bool> {
         // Without a record, only the row that led here is left.
         let Some(record) = access.read(Kind::Threads, Area::Record, name).await? else { return Ok(true) };
@@ -131,22 +130,22 @@ impl Threads<'_> {
         let mut changes = Vec::new();
         match head {
             Some((_, head)) if journal_name(access, &head.journal) == name => return Ok(false),
-            // Another thread took the id. The old one's list rows may still be there.
+            // Another thread has the id now. The old one's list rows may still exist.
             Some(_) => {}
-            // With the expired head goes what it counted. An append that came in time makes this a conflict.
+            // Removes what the expired head counted. An append that came in time makes this a conflict.
             None => {
                 let (kind, area, name) = (Kind::Threads, Area::Record, head_name(access, &journal.thread_id));
                 changes.push(Change::Delete { kind, area, name, when: When::Absent });
             }
         }
         changes.extend(unlisted(&journal.actor, journal.created_micros, head_name(access, &journal.thread_id)));
-        // A fork that is about to put its head checks this version.
+        // A fork that is about to write its head checks this version.
         changes.push(Journal { dead: true, ..journal }.written(name, When::Version(record.version)));
         Ok(access.commit(changes, &self.handle.engine_limits, Durability::Relaxed).await? == Committed::Done)
     }
 }
 
-/// The journal's record as it is now.
+/// Reads the journal's record.
 pub(crate) async fn read_journal(access: &Access, name: Name) -> Result<Option<Arc<Record>>> {
     access.read(Kind::Threads, Area::Record, name).await
 }

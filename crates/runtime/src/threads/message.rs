@@ -1,29 +1,31 @@
-//! Messages: the checks, and the bytes of an entry in a thread's journal.
+//! Checks messages, and defines the bytes of an entry in a thread's journal.
 //!
 //! ```text
 //! 0    id        20 bytes  u64be sequence ‖ 12 random bytes
 //! 20   members   the rest  members of a JSON object: "role", "parts", "createdAt", "runId"?, "actor"?, "interrupted"?
 //! ```
-//! The sequence in the id leads from an id to its entry without an index; the random part makes that the right one.
+//! The sequence in the id leads to its entry without an index; the random part proves that it is the right one.
 
 use bailiwick_model::base32::{parse_prefixed_id, parse_reference_id, prefixed_id};
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::names::is_media_type;
 use bailiwick_model::{Error, Result};
 
+use crate::actor::check_actor;
+
 const PREFIX: &str = "msg_";
-/// The limits of stored JSON, which is nested deeper than the given values in it.
+/// The limits of stored JSON, which is nested deeper than the values in it.
 const STORED: json::Limits = json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
 /// The largest message, written as JSON.
 const MESSAGE_BYTES: usize = 8 << 20;
-/// The most messages of one append: they are one commit.
+/// The most messages of one append, which is one commit.
 const MOST_MESSAGES: usize = 1000;
-/// As many as an answer of a model may have.
+/// The most parts of a message: as many as a model's answer may have.
 const MOST_PARTS: usize = 1024;
-/// The longest label: an actor, a call, a thread.
+/// The longest label in bytes: a run, a call, a thread.
 const LABEL_BYTES: usize = 256;
 
-/// A message's id as bytes.
+/// The bytes of a message's id.
 pub(crate) type MessageId = [u8; 20];
 
 /// The author of a message.
@@ -45,13 +47,13 @@ impl Role {
         }
     }
 
-    /// The role of a message as it is stored.
+    /// Returns the role of a message as it is stored.
     pub(crate) fn of(message: &Json) -> Option<Self> {
         let name = message.get("role")?.as_str()?;
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
-    /// The types of the parts that it may have.
+    /// Returns the types of parts that it may have.
     const fn types(self) -> &'static [&'static str] {
         match self {
             Self::User => &["text", "file"],
@@ -102,7 +104,7 @@ pub(crate) struct NewMessage {
 }
 
 impl NewMessage {
-    /// A message of a run: an object without an id, role first. Only its size is checked.
+    /// Returns a message of a run: an object without an id, role first. Only its size is checked.
     ///
     /// # Errors
     /// `InvalidInput` if it is too large.
@@ -125,12 +127,12 @@ impl NewMessage {
         Ok(Self { members, role, actor, files, exchanges })
     }
 
-    /// The bytes of its entry.
+    /// Returns the bytes of its entry.
     pub(crate) fn byte_length(&self) -> usize {
         20 + self.members.len()
     }
 
-    /// The bytes of its entry.
+    /// Writes the bytes of its entry.
     pub(crate) fn entry(&self, id: &MessageId) -> Vec<u8> {
         let mut body = Vec::with_capacity(self.byte_length());
         body.extend_from_slice(id);
@@ -139,7 +141,7 @@ impl NewMessage {
     }
 }
 
-/// The id of the message at a place of a journal.
+/// Returns the id of the message at a position of a journal.
 pub(crate) fn message_id(sequence: u64, random: [u8; 12]) -> MessageId {
     let mut id = [0; 20];
     for (to, from) in id.iter_mut().zip(sequence.to_be_bytes().into_iter().chain(random)) {
@@ -148,41 +150,41 @@ pub(crate) fn message_id(sequence: u64, random: [u8; 12]) -> MessageId {
     id
 }
 
-/// Parses an id into its bytes and its place in the journal. `None` if it is none.
+/// Parses an id into its bytes and its position in the journal. `None` if it is malformed.
 pub(crate) fn parse_message_id(text: &str) -> Option<(MessageId, u64)> {
     let id = parse_prefixed_id(PREFIX, text)?;
     let sequence = u64::from_be_bytes(*id.first_chunk::<8>()?);
     Some((id, sequence))
 }
 
-/// The id that an entry begins with.
+/// Returns the id that an entry begins with.
 pub(crate) fn entry_id(entry: &[u8]) -> Option<MessageId> {
     entry.first_chunk::<20>().copied()
 }
 
-/// An entry as its message, without the id.
+/// Returns the message of an entry, without the id.
 ///
 /// # Errors
 /// `StoreCorrupt`.
 pub(crate) fn stored_message(entry: &[u8]) -> Result<Json> {
     json::parse(message_json(entry)?.as_bytes(), &STORED)
-        .map_err(|_| Error::StoreCorrupt("A message's record is damaged.".to_owned()))
+        .map_err(|_| Error::damaged("A message's record"))
 }
 
-/// An entry as the JSON text of its message.
+/// Returns the message of an entry as JSON text.
 pub(crate) fn message_json(entry: &[u8]) -> Result<String> {
-    let damaged = || Error::StoreCorrupt("A message's record is damaged.".to_owned());
+    let damaged = || Error::damaged("A message's record");
     let (id, members) = entry.split_first_chunk::<20>().ok_or_else(damaged)?;
     let members = std::str::from_utf8(members).map_err(|_| damaged())?;
     Ok(format!("{{\"messageId\":\"{}\",{members}}}", prefixed_id(PREFIX, id)))
 }
 
-/// Checks a JSON array of messages without ids. Those that do not say when they were written are of `now`.
+/// Checks a JSON array of messages without ids. Messages without a time get `now`.
 ///
 /// # Errors
-/// `InvalidInput` says where and what; it repeats nothing of the messages.
+/// `InvalidInput` names the place and the problem, and repeats nothing of the messages.
 pub(crate) fn parse_messages(text: &[u8], now: u64) -> Result<Vec<NewMessage>> {
-    // The values of models and tools are a few levels deeper here.
+    // The values of models and tools are nested a few levels deeper here.
     let limits = json::Limits { depth: json::MAX_DEPTH, ..json::Limits::default() };
     let value = json::parse(text, &limits)?;
     let Some(messages) = value.as_array() else { return Err(wrong("messages", "must be an array")) };
@@ -193,10 +195,10 @@ pub(crate) fn parse_messages(text: &[u8], now: u64) -> Result<Vec<NewMessage>> {
     each.map(|(index, message)| new_message(message, &format!("messages[{index}]"), now)).collect()
 }
 
-/// Checks one message.
+/// Checks one message. `path` is its place.
 ///
 /// # Errors
-/// As [`parse_messages`]. `path`: where it is.
+/// As [`parse_messages`].
 pub(crate) fn new_message(message: &Json, path: &str, now: u64) -> Result<NewMessage> {
     let fields = Fields::of(message, path, &["role", "parts", "createdAt", "runId", "actor", "interrupted"])?;
     fields.text("role")?;
@@ -228,7 +230,10 @@ pub(crate) fn new_message(message: &Json, path: &str, now: u64) -> Result<NewMes
     );
     for name in ["runId", "actor"] {
         if fields.get(name).is_some() {
-            fields.label(name)?;
+            match name {
+                "actor" => check_actor(fields.text(name)?, &fields.path(name))?,
+                _ => _ = fields.label(name)?,
+            }
             members.push_str(&format!(",\"{name}\":{}", json::write(fields.required(name)?)));
         }
     }
@@ -240,7 +245,7 @@ pub(crate) fn new_message(message: &Json, path: &str, now: u64) -> Result<NewMes
     NewMessage::new(message, role, members, path)
 }
 
-/// Whether a part has something to send to a model.
+/// Returns whether a part has content that can be sent to a model.
 pub(crate) fn says_something(part: &Json) -> bool {
     let text = |text: &str| !text.trim().is_empty();
     part.get("text").and_then(Json::as_str).map_or(part.get("reference").is_some(), text)
@@ -271,7 +276,7 @@ fn check_part(part: &Json, role: Role, path: &str) -> Result<()> {
             }
         }
         Some("tool-call") => {
-            // A model wrote both, and they may be anything.
+            // A model wrote both, so they may be anything.
             fields.filled("callId")?;
             fields.text("tool")?;
             fields.required("input")?;
@@ -294,7 +299,7 @@ fn check_part(part: &Json, role: Role, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// The members of an object without unknown ones.
+/// Returns the members of an object without unknown ones.
 struct Fields<'a> {
     members: &'a [(String, Json)],
     path: &'a str,
@@ -325,7 +330,7 @@ impl<'a> Fields<'a> {
         self.required(name)?.as_str().ok_or_else(|| wrong(&self.path(name), "must be a string"))
     }
 
-    /// A text that is as long as the message has room for.
+    /// Returns a text that the message has room for.
     fn filled(&self, name: &str) -> Result<&'a str> {
         let text = self.text(name)?;
         if text.is_empty() { Err(wrong(&self.path(name), "must not be empty")) } else { Ok(text) }
@@ -337,12 +342,12 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether a text can be a label: an actor, a call, a thread.
+/// Returns whether a text can be a label: a run, a call, a thread.
 pub(crate) fn is_label(text: &str) -> bool {
     (1..=LABEL_BYTES).contains(&text.len())
 }
 
-/// The error for a part of a message.
+/// Returns the error for a part of a message.
 pub(crate) fn wrong(path: &str, what: &str) -> Error {
     Error::invalid(format!("{path} {what}."))
 }

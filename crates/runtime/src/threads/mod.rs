@@ -1,5 +1,5 @@
-//! Threads: messages in the order in which they were appended. A thread is a head and the entries of a journal; an
-//! append is one small commit whatever the length.
+//! Threads: messages in the order of their appends. A thread is a head and the entries of a journal. An append is one
+//! small commit, however long the thread is.
 
 mod context;
 mod conversation;
@@ -18,6 +18,7 @@ use bailiwick_tenancy::{
     ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, Name, Record, When, check_limit,
 };
 
+use crate::actor::check_actor;
 use crate::handle::{TenantHandle, expiry};
 use crate::page::Page;
 use crate::references::all_there;
@@ -28,7 +29,7 @@ use head::{FOR_EVER, Head, head_name, journal_name};
 use journal::{Journal, due, lists, not_due};
 use message::{NewMessage, files, is_label, message_id, message_json, parse_messages, stored_message};
 
-/// The beginning of a reference's id in JSON.
+/// The prefix of a reference's id in JSON.
 const REFERENCE: &[u8] = b"\"ref_";
 
 /// The threads of a tenant.
@@ -38,28 +39,26 @@ pub struct Threads<'a> {
 }
 
 impl TenantHandle {
-    /// The threads of a tenant.
+    /// Returns the threads of the tenant.
     pub fn threads(&self) -> Threads<'_> {
         Threads { handle: self }
     }
 }
 
 impl Threads<'_> {
-    /// Lists threads, newest first: those that one actor began, or all.
+    /// Lists threads of one actor, or all, newest first.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit, actor or cursor, and those of the store.
     pub async fn list(self, actor: Option<&str>, limit: usize, cursor: Option<&str>) -> Result<Page<ThreadSummary>> {
         check_limit(limit)?;
-        if actor.is_some_and(|actor| !is_label(actor)) {
-            return Err(Error::invalid("actor must have 1 to 256 bytes of UTF-8."));
-        }
+        actor.map_or(Ok(()), |actor| check_actor(actor, "actor"))?;
         let Some(access) = self.handle.existing().await? else { return Page::of_nothing(cursor) };
         let Some(list) = lists(actor).last() else { return Err(lost()) };
         let page = access.record_page(&list, limit, cursor).await?;
         let mut items = Vec::with_capacity(page.records.len());
         for (micros, record) in page.records {
-            // The row may be left from an expired thread, whose id another one may have by now.
+            // The row may be of an expired thread whose id another one has now.
             let Some(record) = record else { continue };
             let head = Head::read(&record.body)?;
             if head.created_micros == micros {
@@ -69,7 +68,7 @@ impl Threads<'_> {
         Ok(Page { items, cursor: page.cursor })
     }
 
-    /// One page of a thread's messages, oldest first. It may have fewer than `limit` if they are large.
+    /// Returns a page of a thread's messages, oldest first. A page of large messages may have fewer than `limit`.
     ///
     /// # Errors
     /// `NotFound`: absent, expired or foreign. `InvalidInput` for a bad limit or cursor, and those of the store.
@@ -81,7 +80,7 @@ impl Threads<'_> {
         let page = access.entry_page(Kind::Threads, journal, limit, cursor).await?;
         let end = page.entries.last().map_or(0, |(sequence, _)| sequence + 1);
         if page.cursor.is_none() && end < head.length {
-            // It was deleted while it was read: entries go from the end.
+            // The thread was deleted while it was read: entries are removed from the end.
             return Err(Error::NotFound);
         }
         let items = page
@@ -92,13 +91,13 @@ impl Threads<'_> {
         Ok(Page { items, cursor: page.cursor })
     }
 
-    /// Appends messages (a JSON array, without ids), which creates the thread if there is none. All of them or none;
-    /// durable when this resolves. Returns them with their ids.
+    /// Appends messages (a JSON array, without ids), and creates the thread if necessary: all of them or none, durable
+    /// when this resolves. Returns them with their ids.
     ///
     /// # Errors
-    /// `InvalidInput`; `Conflict` if the thread has another length than expected (an absent one has 0); `NotFound` for a
-    /// file part whose reference is not there; `ThreadBusy` if other writers keep changing it, or for the result of a call that a
-    /// run waits for; `QuotaExceeded` and those of the store.
+    /// `InvalidInput`; `Conflict` if the thread has another length than expected (an absent one has 0); `NotFound` for
+    /// a file part whose reference does not exist; `ThreadBusy` if other writers keep changing it, or for the result of
+    /// a call that a run waits for; `QuotaExceeded` and those of the store.
     pub async fn append(self, thread_id: &str, messages: &[u8], expected_length: Option<u64>) -> Result<Vec<Text>> {
         check_thread_id(thread_id)?;
         let _taken = self.handle.parsing(messages, 2)?;
@@ -135,8 +134,8 @@ impl Threads<'_> {
         Err(busy())
     }
 
-    /// The changes that append messages, and the entries they write. The references that the thread's messages name live
-    /// as long as it does.
+    /// Returns the changes that append messages, and the entries they write. The references that the thread's messages
+    /// name live as long as it does.
     async fn appended(
         self,
         access: &Access,
@@ -186,7 +185,7 @@ impl Threads<'_> {
         Ok((changes, entries))
     }
 
-    /// The condition under which results are appended that answer calls of a thread: no run waits for them.
+    /// Returns the condition for appending results of a thread's calls: no run waits for them.
     async fn answering(
         self,
         access: &Access,
@@ -202,7 +201,7 @@ impl Threads<'_> {
         }
     }
 
-    /// The references that the messages of a thread name.
+    /// Returns the references that the messages of a thread name.
     async fn named_in(self, access: &Access, head: &Head) -> Result<BTreeSet<String>> {
         let journal = journal_name(access, &head.journal);
         let (mut named, mut from) = (BTreeSet::new(), 0);
@@ -221,8 +220,8 @@ impl Threads<'_> {
         Ok(named)
     }
 
-    /// Returns the changes that create a thread: its head, its list rows and its journal's record. `was_due`: when the journal
-    /// is due so far, if its record exists already.
+    /// Returns the changes that create a thread: its head, its list rows and its journal's record. `was_due` is the
+    /// time at which an existing journal is due.
     fn created(self, access: &Access, head: &mut Head, was_due: Option<u64>) -> Result<Vec<Change>> {
         let now = access.now();
         let ttl = self.handle.retention_ms(Kind::Threads);
@@ -239,8 +238,8 @@ impl Threads<'_> {
         Ok(changes)
     }
 
-    /// The changes that put the head of a thread anew, which lives until `until` at least. Its list rows, and the references
-    /// that it names, outlive it by a while, so that they are only written again once in that while.
+    /// Returns the changes that replace the head of a thread, which lives at least until `until`. Its list rows, and
+    /// the references that it names, outlive it by a while, so that not every append writes them again.
     fn rewritten(
         self,
         access: &Access,
@@ -268,13 +267,13 @@ impl Threads<'_> {
     }
 }
 
-/// A thread's head and its record. `None`: absent, expired, deleted or foreign.
+/// Reads a thread's head and its record. `None`: absent, expired, deleted or foreign.
 async fn read_head(access: &Access, thread_id: &str) -> Result<Option<(Arc<Record>, Head)>> {
     let record = access.read(Kind::Threads, Area::Record, head_name(access, thread_id)).await?;
     record.map(|record| Ok((record.clone(), Head::read(&record.body)?))).transpose()
 }
 
-/// Whether there is such a thread.
+/// Returns whether the thread exists.
 ///
 /// # Errors
 /// Those of the store.
@@ -282,7 +281,7 @@ pub(crate) async fn thread_is_there(access: &Access, thread_id: &str) -> Result<
     Ok(read_head(access, thread_id).await?.is_some())
 }
 
-/// A thread without messages, in a journal that nothing else is in.
+/// Returns a thread without messages, in a journal of its own.
 fn new_head(access: &Access, journal: [u8; 16], thread_id: &str, actor: Option<String>) -> Head {
     Head {
         journal,
@@ -313,12 +312,12 @@ fn listed(head: &Head, name: Name) -> impl Iterator<Item = Change> {
     lists(head.actor.as_deref()).map(move |list| Change::List { list, micros, name, expires_at })
 }
 
-/// The expiry of a thread's list rows, and of the references that it names.
+/// Returns the expiry of a thread's list rows, and of the references that it names.
 fn horizon(head: &Head) -> Option<u64> {
     Some(head.listed_until).filter(|at| *at != FOR_EVER)
 }
 
-/// The references that a message names. Most name none, which their bytes tell.
+/// Returns the references that a message names. The bytes of most messages show that they name none.
 async fn files_of(entry: &[u8]) -> Result<Vec<String>> {
     if !entry.windows(REFERENCE.len()).any(|bytes| bytes == REFERENCE) {
         return Ok(Vec::new());
@@ -327,7 +326,7 @@ async fn files_of(entry: &[u8]) -> Result<Vec<String>> {
     Ok(files(&stored_message(entry)?).map(str::to_owned).collect())
 }
 
-/// An eighth of the retention later than the thread itself.
+/// Returns a time an eighth of the retention after the thread's expiry.
 fn listed_until(expires_at: Option<u64>, ttl_ms: Option<u64>) -> u64 {
     match (expires_at, ttl_ms) {
         (Some(at), Some(ttl)) => at.saturating_add(ttl / 8),
@@ -340,9 +339,9 @@ fn check_thread_id(thread_id: &str) -> Result<()> {
 }
 
 fn busy() -> Error {
-    Error::thread_busy("Others keep writing this thread. Try again.")
+    Error::thread_busy("Other calls keep writing this thread. Try again.")
 }
 
 fn lost() -> Error {
-    Error::Internal("A thread could not be encoded.".to_owned())
+    Error::internal("A thread could not be encoded.")
 }

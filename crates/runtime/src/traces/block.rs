@@ -1,8 +1,8 @@
-//! Events of the trace journal, and the bytes of the blocks in which they are kept. An event has the sequence of its
-//! block plus its place in it.
+//! Events of the trace journal, and the bytes of their blocks. An event has the sequence of its block plus its position
+//! in it.
 //!
 //! ```text
-//! for each event: u32be length ‖ members of a JSON object: "type", "at" and what belongs to the type
+//! for each event: u32be length ‖ members of a JSON object: "type", "at" and those of the type
 //! ```
 
 use bailiwick_model::json;
@@ -13,7 +13,7 @@ use serde::Serialize;
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum HostEvent<'a> {
-    /// A query that named another tenant was rejected. The other name is not kept.
+    /// A query that named another tenant was rejected. The other name is not recorded.
     RequestRejected {
         /// The reason.
         reason: Rejection,
@@ -34,7 +34,7 @@ pub enum HostEvent<'a> {
     },
 }
 
-/// The reason for which a request was rejected.
+/// The reason why a request was rejected.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Rejection {
@@ -53,7 +53,7 @@ struct Recorded<'a> {
 }
 
 impl HostEvent<'_> {
-    /// The members of its JSON object, as a block holds them.
+    /// Returns the members of its JSON object, as a block has them.
     pub(crate) fn members(&self, at: u64) -> String {
         let type_name = match self {
             Self::RequestRejected { .. } => "request.rejected",
@@ -77,12 +77,12 @@ pub(crate) fn write(events: &[String]) -> Vec<u8> {
     body
 }
 
-/// The events of a block that begins with `first`.
+/// Reads the events of a block that begins with `first`.
 ///
 /// # Errors
 /// `StoreCorrupt`.
 pub(crate) fn read(first: u64, body: &[u8]) -> Result<Vec<Read>> {
-    parse(first, body).ok_or_else(|| Error::StoreCorrupt("A trace's record is damaged.".to_owned()))
+    parse(first, body).ok_or_else(|| Error::damaged("The trace journal"))
 }
 
 fn parse(first: u64, body: &[u8]) -> Option<Vec<Read>> {

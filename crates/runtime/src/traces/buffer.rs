@@ -6,22 +6,22 @@ use tokio::sync::{Notify, watch};
 
 /// Events in a full block.
 pub(crate) const EVENTS_A_BLOCK: usize = 64;
-/// The approximate limit of a block in bytes. Engines keep larger values apart, which costs a second sync.
+/// The approximate limit of a block in bytes. Engines store larger values separately, which costs a second sync.
 const BLOCK_BYTES: usize = 3600;
-/// The most buffered events. Later ones are dropped: the store does not keep up, and memory is bounded.
+/// The most buffered events. If the store does not keep up, later ones are dropped, so that memory is bounded.
 const MOST_WAITING: usize = 4096;
-/// At most one refused request is recorded in this time, in milliseconds.
+/// The period in which at most one rejected request is recorded, in milliseconds.
 const REJECTIONS_MS: u64 = 1000;
 
 /// The buffer of one tenant.
 #[derive(Default)]
 pub(crate) struct Buffer {
     state: Mutex<State>,
-    /// Held while events are written, so that they are in the order in which they were recorded.
+    /// Locked while events are written, so that they keep their order.
     pub(crate) writing: tokio::sync::Mutex<()>,
     /// Notified when a block is full.
     pub(crate) full: Notify,
-    /// Changed with every event: followers wait for it.
+    /// Changed with every event, for followers.
     pub(crate) recorded: watch::Sender<u64>,
 }
 
@@ -59,7 +59,7 @@ impl Buffer {
         if scheduled { Next::Wait } else { Next::Schedule }
     }
 
-    /// Whether a refusal at this time is to be recorded.
+    /// Returns whether a rejection at this time is recorded.
     pub(crate) fn admits_rejection(&self, now: u64) -> bool {
         let mut state = self.state();
         let admitted = state.rejected_at.is_none_or(|last| now >= last.saturating_add(REJECTIONS_MS));
@@ -69,7 +69,7 @@ impl Buffer {
         admitted
     }
 
-    /// Takes the next block, empty if nothing is buffered. Later events must be scheduled again.
+    /// Takes the next block, which is empty if no event is buffered. Later events must be scheduled again.
     pub(crate) fn take(&self) -> Vec<String> {
         let mut state = self.state();
         state.scheduled = false;
@@ -83,7 +83,7 @@ impl Buffer {
         state.waiting.drain(..count).collect()
     }
 
-    /// The number of buffered events.
+    /// Returns the number of buffered events.
     pub(crate) fn waiting(&self) -> usize {
         self.state().waiting.len()
     }

@@ -1,6 +1,6 @@
-//! Everything that happened to a tenant, newest first: the events of its runs, merged with those that belong to none. Runs
-//! that overlapped in time come one after the other, the one that began last first. So a page reads what it shows and a
-//! little more, and no event has a row for this.
+//! Merges the events of a tenant's runs with those that belong to no run, newest first. Runs that overlapped in time
+//! are listed one after the other, the one that began last first. So a page reads little more than what it shows, and
+//! no event needs a row for this.
 
 use std::collections::VecDeque;
 
@@ -19,11 +19,11 @@ type Timed = (u64, u64, String);
 
 struct Merge<'a> {
     access: &'a Access,
-    /// The run that is being listed, by its place on the list of runs.
+    /// The run that is being listed, by its position on the list of runs.
     listed: (u64, Name),
-    /// Its events before this sequence are still to come.
+    /// The sequence before which its events are still to be listed.
     end: u64,
-    /// Events of no run are still to come before this sequence.
+    /// The sequence before which events of no run are still to be listed.
     host_end: u64,
     run_id: Option<String>,
     host: VecDeque<Timed>,
@@ -31,7 +31,7 @@ struct Merge<'a> {
     has_more_runs: bool,
 }
 
-/// One page.
+/// Returns one page.
 ///
 /// # Errors
 /// `InvalidInput` for a bad cursor, and those of the store.
@@ -66,7 +66,7 @@ pub(super) async fn page(access: &Access, limit: usize, cursor: Option<&str>) ->
 }
 
 impl Merge<'_> {
-    /// Where the next event is from; `None` after the last.
+    /// Returns the source of the next event; `None` after the last.
     async fn next_is_of_run(&mut self) -> Result<Option<bool>> {
         self.fill_host().await?;
         self.fill_run().await?;
@@ -114,7 +114,7 @@ impl Merge<'_> {
             self.has_more_runs = false;
             return Ok(());
         };
-        // First what may fail: a page that ends here must not take the run for one that was listed.
+        // What may fail comes first, so that a page which ends here does not skip the run.
         let run_id = run_id_of(self.access, run.1).await?;
         self.end = if run_id.is_some() { u64::MAX } else { 0 };
         (self.listed, self.run_id) = (run, run_id);

@@ -1,5 +1,5 @@
-//! Traces: one bounded journal per tenant for the events that belong to no run. Events wait in memory for a moment and are written
-//! in blocks, relaxed: a durable call does not pay for a second commit, and a crash loses the last moment of them.
+//! Traces: one bounded journal per tenant for the events that belong to no run. Events are buffered for a moment and
+//! written in relaxed blocks: a durable call does not pay for a second commit, and a crash loses the last moment.
 
 mod block;
 mod buffer;
@@ -22,13 +22,13 @@ use crate::page::Page;
 pub use block::{HostEvent, Rejection};
 use buffer::{Buffer, EVENTS_A_BLOCK, Next};
 
-/// The longest time that an event waits for others.
+/// The longest time that an event is buffered.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// The most events that the journal keeps.
 const MOST_EVENTS: u64 = 10_000;
-/// The part of the most events that is trimmed at once, so that not every block is followed by a deletion.
+/// The part of the most events that is trimmed at once, so that few blocks cause a deletion.
 const TRIMMED_PART: u64 = 10;
-/// Blocks trimmed in one commit, and a few more.
+/// The blocks trimmed in one commit: those of such a part, and a few more.
 const MOST_TRIMMED: usize = 900;
 /// Blocks read at once.
 const BLOCKS_A_READ: usize = 16;
@@ -37,11 +37,11 @@ const BLOCKS_A_READ: usize = 16;
 pub struct TracePage {
     /// Their JSON texts, oldest first.
     pub events: Vec<String>,
-    /// From where on to ask next; `None`: there is nothing more to come.
+    /// The position of the next events; `None`: no event follows.
     pub next: Option<TracePosition>,
 }
 
-/// Where a follower is.
+/// The position of a follower.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TracePosition {
     /// The sequence of the next event that belongs to no run.
@@ -50,14 +50,14 @@ pub struct TracePosition {
     pub runs: u64,
 }
 
-/// Which events the journal has: those from `first` to before `next`.
+/// The events of the journal: those from `first` up to, not including, `next`.
 #[derive(Clone, Copy, Default)]
 struct Extent {
     first: u64,
     next: u64,
 }
 
-/// Writes events, without the handle, which may be dropped.
+/// Writes events without the handle, which may be dropped.
 #[derive(Clone)]
 struct Writer {
     scope: Scope,
@@ -74,14 +74,14 @@ pub struct Traces<'a> {
 }
 
 impl TenantHandle {
-    /// The traces of a tenant.
+    /// Returns the traces of the tenant.
     pub fn traces(&self) -> Traces<'_> {
         Traces { handle: self }
     }
 }
 
 impl Traces<'_> {
-    /// Records an event. It is written a moment later; if the store fails then, it is lost.
+    /// Records an event. It is written a moment later; a failure of the store loses it.
     pub async fn record(self, event: &HostEvent<'_>) {
         let writer = self.writer();
         let now = self.handle.scope.now();
@@ -90,7 +90,7 @@ impl Traces<'_> {
         }
         let next = writer.buffer.add(event.members(now));
         if !self.handle.scope.time_passes() {
-            // A test store does the same in every run: it writes full blocks at once, and the rest when it is asked.
+            // A test store is deterministic: it writes full blocks at once, and the rest on demand.
             if writer.buffer.waiting() >= EVENTS_A_BLOCK {
                 let _ = writer.flush().await;
             }
@@ -107,7 +107,7 @@ impl Traces<'_> {
         self.writer().flush().await
     }
 
-    /// Lists events, newest first: those of a run, or all. Runs that overlapped in time come one after the other.
+    /// Lists the events of a run, or all, newest first. Runs that overlapped in time are listed one after the other.
     ///
     /// # Errors
     /// `InvalidInput` for a bad limit or cursor, and those of the store.
@@ -121,7 +121,7 @@ impl Traces<'_> {
         merged::page(&access, limit, cursor).await
     }
 
-    /// Where the next event will be.
+    /// Returns the position of the next event.
     ///
     /// # Errors
     /// Those of the store.
@@ -135,8 +135,8 @@ impl Traces<'_> {
         Ok(TracePosition { host, runs })
     }
 
-    /// Waits for events from `after` on and returns some of them: those of runs in this process, and those of no run. Events
-    /// that were dropped meanwhile are skipped. When the tenant is erased, followers get that as the last event.
+    /// Waits for events from `after` on and returns some of them: those of runs in this process, and those of no run.
+    /// It skips dropped events. The last event says that the tenant was erased.
     ///
     /// # Errors
     /// Those of the store.
@@ -165,7 +165,7 @@ impl Traces<'_> {
             }
             let (mut changed, mut added) = (pin!(recorded.changed()), pin!(added.changed()));
             let mut erased = pin!(self.handle.scope.erased());
-            // The senders are in the tenant's shared state, which this handle's scope holds.
+            // The senders are in the tenant's shared state, which this handle's scope keeps alive.
             poll_fn(|context| {
                 let is_ready = erased.as_mut().poll(context).is_ready()
                     || changed.as_mut().poll(context).is_ready()
@@ -220,7 +220,7 @@ impl Writer {
             let after = Extent { next: before.next + events.len() as u64, ..before };
             let area = Area::Entry(before.next);
             let body = block::write(events);
-            // Events count for no quota: they would make it depend on when they are written. The journal has its own bound.
+            // Events count for no quota, which would depend on when they are written. The journal has its own limit.
             let changes = vec![
                 written(name, after, when),
                 Change::Write { kind, area, name, body, expires_at, counted: None, when: When::Any },
@@ -229,10 +229,10 @@ impl Writer {
                 return if after.next - after.first > self.most { self.trim(&access).await } else { Ok(()) };
             }
         }
-        Err(Error::StoreUnavailable("Others keep writing the same journal. Try again.".to_owned()))
+        Err(Error::StoreUnavailable("Other processes keep writing this trace journal. Try again.".to_owned()))
     }
 
-    /// Drops the oldest blocks, down to somewhat less than the most that there may be.
+    /// Removes the oldest blocks until somewhat less than the most events are left.
     async fn trim(&self, access: &Access) -> Result<()> {
         let (kind, name) = (Kind::Traces, journal(access));
         let (when, before) = extent(access).await?;
@@ -257,7 +257,7 @@ impl Writer {
             }
         }
         changes.push(written(name, Extent { first, ..before }, when));
-        // The faster writer has trimmed it, or will.
+        // A faster writer has trimmed it, or will.
         access.commit(changes, &self.limits, Durability::Relaxed).await.map(|_| ())
     }
 }
@@ -266,13 +266,13 @@ fn journal(access: &Access) -> Name {
     access.name(Kind::Traces, b"journal")
 }
 
-/// `u64be first ‖ u64be next`
+/// Writes `u64be first ‖ u64be next`.
 fn written(name: Name, extent: Extent, when: When) -> Change {
     let body = [extent.first.to_be_bytes(), extent.next.to_be_bytes()].concat();
     Change::Write { kind: Kind::Traces, area: Area::Record, name, body, expires_at: None, counted: None, when }
 }
 
-/// The journal's extent, and the condition that it is still that.
+/// Reads the journal's extent, and the condition that it is unchanged.
 async fn extent(access: &Access) -> Result<(When, Extent)> {
     let Some(record) = access.read(Kind::Traces, Area::Record, journal(access)).await? else {
         return Ok((When::Absent, Extent::default()));
@@ -282,11 +282,11 @@ async fn extent(access: &Access) -> Result<(When, Extent)> {
         let next = rest.first_chunk::<8>()?;
         Some(Extent { first: u64::from_be_bytes(*first), next: u64::from_be_bytes(*next) })
     };
-    let extent = read().ok_or_else(|| Error::StoreCorrupt("A trace's record is damaged.".to_owned()))?;
+    let extent = read().ok_or_else(|| Error::damaged("The trace journal"))?;
     Ok((When::Version(record.version), extent))
 }
 
-/// Up to `wanted` events before `end`, newest first.
+/// Returns at most `wanted` events before `end`, newest first.
 async fn read_back(access: &Access, name: Name, end: u64, wanted: usize) -> Result<Vec<block::Read>> {
     let mut found = Vec::new();
     let mut to = end;
@@ -303,10 +303,10 @@ async fn read_back(access: &Access, name: Name, end: u64, wanted: usize) -> Resu
     Ok(found)
 }
 
-/// Some events from `after` on, oldest first, and the sequence after them.
+/// Returns some events from `after` on, oldest first, and the sequence after them.
 async fn read_on(access: &Access, after: u64, end: u64) -> Result<(Vec<String>, u64)> {
     let name = journal(access);
-    // The block that `after` is in may begin earlier.
+    // The block of `after` may begin earlier.
     let before = Entries { from: 0, to: after, reverse: true, limit: 1 };
     let from = access.entries(Kind::Traces, name, before).await?.first().map_or(after, |(sequence, _)| *sequence);
     let range = Entries { from, to: u64::MAX, reverse: false, limit: BLOCKS_A_READ };

@@ -7,8 +7,8 @@ use crate::support::{Home, Kept, NOW, bytes, catalogue, handle, handle_of, put, 
 use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Error, Json, Kind};
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, PutContent, PutItem, Question, QueueKey, RunRequest,
-    TenantHandle,
+    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, PutContent, PutItem, QueueKey, RequestedSubject,
+    RunRequest, TenantHandle,
 };
 
 /// What these tests name.
@@ -231,7 +231,7 @@ fn every_refusal_states_the_usage_and_the_request() {
         let held = handle.hold(60).unwrap();
         let refused = handle.hold(50).err();
         let said = refused.as_ref().map(ToString::to_string).unwrap_or_default();
-        assert!(said.contains("60 bytes are under way, 100 are allowed, and this call needs 50 more"), "{said}");
+        assert!(said.contains("60 bytes are in flight, 100 are allowed, and this call needs 50 more"), "{said}");
         assert_eq!(told(refused), ("inFlightBytes".to_owned(), 100, 60, 50));
         drop(held);
     });
@@ -248,13 +248,9 @@ async fn add(handle: &TenantHandle, kind: Kind, number: usize) -> Result<(), Err
             handle.plans().save(plan.as_bytes(), None).await.map(drop)
         }
         Kind::Approvals => {
-            let question = Question::Tool { tool: "send".to_owned(), input: Json::Null };
+            let subject = RequestedSubject::Tool { tool: "send".to_owned(), input: Json::Null };
             let (context, requested_by) = (ApprovalContext::default(), None);
-            handle
-                .approvals()
-                .request(ApprovalRequest { question, context, requested_by, ttl_ms: None })
-                .await
-                .map(drop)
+            handle.approvals().request(ApprovalRequest { subject, context, requested_by, ttl_ms: None }).await.map(drop)
         }
         Kind::Threads => {
             let message = br#"[{"role":"user","parts":[{"type":"text","text":"x"}],"createdAt":5}]"#;

@@ -7,8 +7,8 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::spec::RunLimits;
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, HostEvent, Page, PutContent, Question, Reservation,
-    RunFilter, RunPosition, RunRequest, Store, TenantHandle,
+    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, HostEvent, Page, PutContent, RequestedSubject,
+    Reservation, RunFilter, RunPosition, RunRequest, Store, TenantHandle,
 };
 
 use crate::LIMIT;
@@ -211,8 +211,8 @@ impl World {
 
 async fn ask(rich: &TenantHandle, length: usize) -> String {
     let input = Json::String(long(length, length));
-    let question = Question::Tool { tool: "pay".to_owned(), input };
+    let subject = RequestedSubject::Tool { tool: "pay".to_owned(), input };
     let context = ApprovalContext::default();
-    let request = ApprovalRequest { question, context, requested_by: None, ttl_ms: None };
+    let request = ApprovalRequest { subject, context, requested_by: None, ttl_ms: None };
     rich.approvals().request(request).await.unwrap().approval_id
 }

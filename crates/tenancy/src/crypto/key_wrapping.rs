@@ -52,7 +52,7 @@ impl WrappingKey {
         let tag = self
             .cipher()
             .encrypt_inout_detached(&XNonce::from(nonce), &encode(bound), sealed.as_mut_slice().into())
-            .map_err(|_| Error::Internal("A key could not be wrapped.".to_owned()))?;
+            .map_err(|_| Error::internal("A key could not be wrapped."))?;
         let mut wrapped = nonce.to_vec();
         wrapped.append(&mut sealed);
         wrapped.extend_from_slice(&tag);

@@ -63,7 +63,7 @@ impl Store {
         let slot = self.store_header().await?;
         let mut secret = open_with_current(&slot, &key_ring)?;
         let generation = key_ring.current.generation().checked_add(1);
-        let generation = generation.ok_or_else(|| Error::Internal("There were too many root keys.".to_owned()))?;
+        let generation = generation.ok_or_else(|| Error::internal("There were too many root keys."))?;
         let wrapper = WrappingKey::new(next, generation);
         secret.key_ring = KeyRing { current: wrapper.clone(), previous: Some(key_ring.current.clone()) };
         let header = secret.header(&self.entropy)?;

@@ -69,7 +69,7 @@ function told(block: Block, delta: string): ModelEvent {
   return { type: `${kind}.delta`, id, delta, metadata: metadataOf(gathered) }
 }
 
-/** Puts what came later before what came first, by the provider's name; what is the same again is no news. */
+/** Merges metadata by the name of the provider: later values win; equal ones change nothing. */
 function gather(block: Block, later: JsonObject): void {
   for (const [provider, data] of Object.entries(later)) {
     const before = block.gathered.get(provider)

@@ -72,7 +72,7 @@ export class StreamEvents {
       case 'finish':
         return this.#finish(part)
       case 'error':
-        // The request was accepted, so it is not what was asked that failed.
+        // The request was accepted, so it is not the cause of the failure.
         throw toFailure(part['error'], true)
       default:
         return nothing

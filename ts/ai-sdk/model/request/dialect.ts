@@ -50,7 +50,7 @@ const dialects: readonly (readonly [RegExp, Dialect])[] = [
   [/\.chat$/, plain],
 ]
 
-/** Models of Mistral are as strict on whatever server they are. */
+/** Models of Mistral are as strict on every server. */
 const mistral = /mistral|ministral|magistral|codestral|devstral|pixtral/i
 
 /** A provider that is not known is given everything. */

@@ -1,4 +1,4 @@
-//! A part of the ledger, read and hashed for a check of all of it.
+//! A batch of ledger records, read and hashed to verify the whole ledger.
 
 use std::collections::BTreeMap;
 
@@ -12,25 +12,25 @@ use bailiwick_tenancy::{Access, Area, Entries};
 use super::{KIND, Leaf, ledger_name, read_tiles};
 use crate::approvals::PREFIX;
 
-/// Records in a part: whole tiles, and few enough for others to go in between.
+/// Records in a batch: whole tiles, and few enough for other calls to run in between.
 pub(super) const RECORDS: u64 = 16 * TILE_WIDTH as u64;
 /// Bytes of records that are read at once.
 const BYTES: u64 = 1 << 20;
 
-/// The records from `from` to before `to` as they are stored, and the tiles that hold their leaves.
+/// The stored records from `from` up to, not including, `to`, and the tiles of their leaves.
 pub(super) struct Batch {
     pub(super) from: u64,
     pub(super) to: u64,
-    /// `None` for one that cannot be opened or read.
+    /// `None` for a record that cannot be opened or read.
     pub(super) records: BTreeMap<u64, Option<Kept>>,
     pub(super) tiles: TileSet,
 }
 
-/// The parts of a record that a check needs.
+/// The fields of a record that the check needs.
 pub(super) struct Kept {
-    /// The leaf that follows from it.
+    /// The hash of its leaf.
     pub(super) leaf: Hash,
-    /// The bytes of the id of its approval.
+    /// The bytes of its approval's id.
     pub(super) approval: [u8; 20],
 }
 
@@ -51,12 +51,12 @@ impl Kept {
     }
 }
 
-/// The records that are there; `None` for those that cannot be read.
+/// Reads the existing records; `None` for those that cannot be read.
 async fn read_records(access: &Access, from: u64, to: u64) -> Result<BTreeMap<u64, Option<Kept>>> {
     let name = ledger_name(access);
     match read_parts(access, from, to).await {
         Ok(records) => Ok(records),
-        // One of them cannot be opened: which one?
+        // Finds the record that cannot be opened.
         Err(Error::StoreCorrupt(_)) => {
             let mut records = BTreeMap::new();
             for sequence in from..to {
@@ -77,7 +77,7 @@ async fn read_records(access: &Access, from: u64, to: u64) -> Result<BTreeMap<u6
     }
 }
 
-/// Reads the existing records a few at a time, and keeps little of each.
+/// Reads the existing records a few at a time, and keeps only what the check needs.
 async fn read_parts(access: &Access, mut from: u64, to: u64) -> Result<BTreeMap<u64, Option<Kept>>> {
     let mut records = BTreeMap::new();
     while from < to {
@@ -92,7 +92,7 @@ async fn read_parts(access: &Access, mut from: u64, to: u64) -> Result<BTreeMap<
     Ok(records)
 }
 
-/// The tiles that are there and can be read.
+/// Reads the tiles that exist and can be read.
 pub(super) async fn readable_tiles(access: &Access, ids: &[TileId]) -> Result<TileSet> {
     match read_tiles(access, ids).await {
         Err(Error::StoreCorrupt(_)) => {}

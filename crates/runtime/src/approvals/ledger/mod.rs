@@ -76,12 +76,13 @@ pub(crate) struct Ledger {
     version: Option<Version>,
 }
 
-/// One record with its opening, which is hashed before it.
+/// A record with its opening, which is hashed before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leaf {
     pub(crate) record: ApprovalRecord,
     pub(crate) opening: Opening,
-    /// The record as it is kept and hashed: writing it again for each of a million records takes as long as all else.
+    /// The bytes of the record. They are kept, because writing a million records again takes as long as the rest of the
+    /// check.
     text: Vec<u8>,
 }
 
@@ -98,7 +99,7 @@ impl Leaf {
         [self.opening.as_slice(), &self.text].concat()
     }
 
-    /// `None` if these are not the bytes of the record with this sequence.
+    /// Parses an entry. `None` if it is not the record with this sequence.
     pub(crate) fn read(sequence: u64, body: &[u8]) -> Option<Self> {
         let (opening, text) = body.split_first_chunk::<32>()?;
         let record = ApprovalRecord::from_json(&json::parse(text, &json::Limits::default()).ok()?)?;
@@ -110,14 +111,14 @@ impl Ledger {
     /// Reads the head.
     ///
     /// # Errors
-    /// `StoreCorrupt` if there is a record beyond it: then it was put back to an older one, or removed.
+    /// `StoreCorrupt` if a record exists beyond the head: the head was rolled back or removed.
     pub(crate) async fn read(access: &Access) -> Result<Self> {
         let mut before = Self::read_head(access).await?;
         for _ in 0..ATTEMPTS {
             if !before.has_more(access).await? {
                 return Ok(before);
             }
-            // Head and records change together, so if the head has not changed, they never fitted.
+            // Head and records change in one commit. If the head is unchanged, the two never fitted.
             let now = Self::read_head(access).await?;
             if now.version == before.version {
                 return Err(damaged());
@@ -127,7 +128,7 @@ impl Ledger {
         Err(contended())
     }
 
-    /// Reads the head and nothing else.
+    /// Reads the head alone.
     pub(crate) async fn read_head(access: &Access) -> Result<Self> {
         let rows = [(Area::Record, ledger_name(access))];
         Ok(match access.read_current(KIND, &rows).await?.pop().flatten() {
@@ -136,13 +137,13 @@ impl Ledger {
         })
     }
 
-    /// Whether there is a record right behind the last one.
+    /// Returns whether a record exists right behind the last one.
     pub(crate) async fn has_more(&self, access: &Access) -> Result<bool> {
         let rows = [(Area::Entry(self.head.size), ledger_name(access))];
         Ok(access.read_current(KIND, &rows).await?.iter().any(Option::is_some))
     }
 
-    /// The change that puts another head in the place of this one.
+    /// Returns the change that replaces this head.
     pub(crate) fn write_head(&self, access: &Access, head: Head) -> Change {
         Change::Write {
             kind: KIND,
@@ -155,7 +156,7 @@ impl Ledger {
         }
     }
 
-    /// The changes that append records, but for the head: the records on condition of their absence, then the tiles.
+    /// Returns the changes that append records, without the head: the records, if they are absent, then the tiles.
     ///
     /// # Errors
     /// `StoreCorrupt` if the tiles are not those of a ledger of this size.
@@ -175,15 +176,15 @@ impl Ledger {
     }
 }
 
-/// A row that belongs to the ledger: never expires, counts with its approval.
+/// Returns a row of the ledger. It never expires, and its bytes count with its approval.
 pub(crate) fn write(area: Area, name: Name, body: Vec<u8>, when: When) -> Change {
     Change::Write { kind: KIND, area, name, body, expires_at: None, counted: None, when }
 }
 
-/// The tiles that are there, as they are now.
+/// Reads the existing tiles.
 ///
 /// # Errors
-/// `StoreCorrupt` if one is no tile.
+/// `StoreCorrupt` if one of them is damaged.
 pub(crate) async fn read_tiles(access: &Access, ids: &[TileId]) -> Result<TileSet> {
     let rows: Vec<_> = ids.iter().map(|id| (Area::Record, tile_name(access, *id))).collect();
     let records = access.read_current(KIND, &rows).await?;

@@ -1,4 +1,4 @@
-//! The ledger as it is shown: pages, checkpoints and proofs.
+//! Reads of the ledger: pages, checkpoints and proofs.
 
 use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::proof::{ConsistencyProof, InclusionProof};
@@ -34,7 +34,7 @@ impl Approvals<'_> {
         Ok(Page { items, cursor: page.cursor })
     }
 
-    /// Returns the decision about an approval. `None`: it has none, or there is no such approval.
+    /// Returns the decision about an approval. `None`: it is undecided, or the tenant has no such approval.
     ///
     /// # Errors
     /// `StoreCorrupt` if the record is missing or altered, and those of the store.
@@ -49,11 +49,11 @@ impl Approvals<'_> {
         if record.approval_id == approval_id { Ok(Some(record)) } else { Err(damaged()) }
     }
 
-    /// Signs what the ledger is now. Of a tenant that has not written anything, it is the empty ledger; the tenant comes
-    /// to be with it, since a checkpoint stands for one tenant.
+    /// Signs the ledger as it is now. A tenant without data has an empty ledger, and is created: a checkpoint belongs
+    /// to one tenant.
     ///
     /// # Errors
-    /// `StoreCorrupt` if the ledger was put back to an older one or its tree is damaged, and those of the store.
+    /// `StoreCorrupt` if the ledger was rolled back or its tree is damaged, and those of the store.
     pub async fn checkpoint(self) -> Result<Checkpoint> {
         let access = self.handle.for_writing().await?;
         let size = Ledger::read(&access).await?.head.size;
@@ -80,11 +80,11 @@ impl Approvals<'_> {
         Ok(InclusionProof { checkpoint: access.sign_checkpoint(size, &root)?, record, opening, path })
     }
 
-    /// Proves to a third party that the ledger begins with all of an earlier checkpoint's.
+    /// Proves to a third party that the ledger still begins with all records of an earlier checkpoint.
     ///
     /// # Errors
-    /// `InvalidInput` for a checkpoint that this store did not sign for this tenant; `StoreCorrupt` if the ledger does not
-    /// begin with it, and those of the store.
+    /// `InvalidInput` for a checkpoint that this store did not sign for this tenant; `StoreCorrupt` if the ledger does
+    /// not begin with its records, and those of the store.
     pub async fn prove_consistency(self, from: Checkpoint) -> Result<ConsistencyProof> {
         let Some(access) = self.handle.existing().await? else { return Err(foreign_checkpoint()) };
         if !access.is_own_checkpoint(&from) {
@@ -101,14 +101,14 @@ impl Approvals<'_> {
     }
 }
 
-/// The root of the first `size` records.
+/// Returns the root of the first `size` records.
 pub(super) async fn root(access: &Access, size: u64) -> Result<Hash> {
     let plan = tree::root(size);
     let hashes = plan.hashes(&read_tiles(access, &plan.tiles()).await?)?;
     hashes.first().copied().ok_or_else(damaged)
 }
 
-/// The error for a checkpoint that this store did not sign for this tenant.
+/// Returns the error for a checkpoint that this store did not sign for this tenant.
 pub(super) fn foreign_checkpoint() -> Error {
     Error::invalid("This checkpoint is not one that this store signed for this tenant.")
 }

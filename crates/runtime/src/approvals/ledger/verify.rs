@@ -1,4 +1,4 @@
-//! Reading the whole ledger again: every record, every leaf, every tile, and the root of an earlier checkpoint.
+//! Verifies the whole ledger: every record, leaf and tile, and the root of an earlier checkpoint.
 
 use std::collections::HashSet;
 
@@ -15,13 +15,13 @@ use super::batch::{Batch, Kept, RECORDS, readable_tiles};
 use super::proofs::{foreign_checkpoint, root};
 use crate::approvals::Approvals;
 
-/// More problems are not listed: the ledger is lost then.
+/// The most problems that a report lists.
 const PROBLEMS: usize = 1000;
 
 /// A problem of a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// The record that it is about, if it is about one.
+    /// The sequence of the record that has it, if it is a record's.
     pub sequence: Option<u64>,
     /// The problem.
     pub problem: String,
@@ -30,9 +30,9 @@ pub struct Problem {
 /// The result of verifying a whole ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifyReport {
-    /// Whether there is no problem.
+    /// Whether the ledger has no problem.
     pub ok: bool,
-    /// The number of records that there should be.
+    /// The number of records that the head says.
     pub size: u64,
     /// The problems, at most the first 1,000.
     pub problems: Vec<Problem>,
@@ -48,9 +48,9 @@ impl VerifyReport {
 }
 
 impl Approvals<'_> {
-    /// Reads the whole ledger and reports its problems: records that were removed, changed or put in another's
-    /// place, a tree that does not fit them, a head that was put back to an older one; and, if a checkpoint is given that
-    /// was exported before, whether the ledger still begins with it.
+    /// Reads the whole ledger and reports its problems: records that were removed, changed or exchanged, a tree that
+    /// does not match them, a head that was rolled back, and, with a checkpoint that was exported earlier, whether the
+    /// ledger still begins with its records.
     ///
     /// # Errors
     /// `InvalidInput` for a checkpoint that this store did not sign for this tenant, and those of the store.
@@ -76,7 +76,7 @@ impl Approvals<'_> {
     }
 }
 
-/// The size that the head says. `None`: it cannot be read.
+/// Reads the size from the head. `None`: it cannot be read.
 async fn read_head(access: &Access, report: &mut VerifyReport) -> Result<Option<u64>> {
     let mut before = None;
     for _ in 0..ATTEMPTS {
@@ -88,7 +88,7 @@ async fn read_head(access: &Access, report: &mut VerifyReport) -> Result<Option<
             }
             Err(error) => return Err(error),
         };
-        // A record that cannot be opened is there too.
+        // A record that cannot be opened exists too.
         let more = match ledger.has_more(access).await {
             Err(Error::StoreCorrupt(_)) => true,
             more => more?,
@@ -123,7 +123,7 @@ async fn compare(access: &Access, against: &Checkpoint, report: &mut VerifyRepor
     Ok(())
 }
 
-/// A ledger being checked.
+/// A check in progress.
 struct Check<'a> {
     access: &'a Access,
     report: VerifyReport,
@@ -147,8 +147,8 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// The leaves of some records, up to the first that is lost for good. A leaf that is missing or wrong is taken from
-    /// the tree instead, so that one damage is one problem.
+    /// Returns the leaves of some records, up to the first that is lost. A missing or wrong leaf is replaced by the
+    /// tree's, so that one damage is reported as one problem.
     fn check_records(&mut self, batch: &Batch) -> Vec<Hash> {
         let width = TILE_WIDTH as u64;
         let mut leaves = Vec::with_capacity((batch.to - batch.from) as usize);
@@ -172,7 +172,7 @@ impl Check<'_> {
         leaves
     }
 
-    /// The hash of a record's leaf, if it is such a record.
+    /// Returns the hash of a record's leaf, if the record is valid.
     fn check_record(&mut self, sequence: u64, record: Option<&Option<Kept>>) -> Option<Hash> {
         let Some(record) = record else {
             self.report.add(Some(sequence), "The record is missing: it was removed.");
@@ -189,7 +189,7 @@ impl Check<'_> {
         Some(*leaf)
     }
 
-    /// Adds leaves to the tree and compares the tiles above them with those that are kept.
+    /// Adds leaves to the tree and compares the tiles above them with the stored ones.
     async fn check_tiles(&mut self, leaves: &[Hash]) -> Result<()> {
         let computed = self.rebuild.push(leaves)?;
         let ids: Vec<TileId> = computed.iter().map(|(id, _)| *id).filter(|id| id.level > 0).collect();
@@ -209,7 +209,8 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// A tile may have more than was computed so far, and more than the head says during an append.
+    /// Compares a tile. The stored one may be longer than what was computed so far, and, during an append, than the
+    /// head says.
     fn fits(&self, id: TileId, kept: &Tile, computed: &Tile) -> bool {
         kept.hashes().starts_with(computed.hashes()) && kept.hashes().len() >= id.width_at(self.report.size)
     }

@@ -64,12 +64,12 @@ pub(crate) struct Driver<'a> {
     pub(crate) history: Vec<String>,
     /// How many messages of each agent the host has.
     pub(crate) sent: HashMap<u64, usize>,
-    /// The agents that the host knows.
-    pub(crate) introduced: HashSet<String>,
+    /// The agents whose configuration the host has.
+    pub(crate) configured: HashSet<String>,
     /// Answers of models that broke off and that no entry mentions yet.
     pub(crate) broken: BrokenAnswers,
-    /// The approvals that the host's approver was asked about.
-    pub(crate) asked: HashSet<String>,
+    /// The approvals that the host's approver was requested to decide.
+    pub(crate) requested: HashSet<String>,
     began: Instant,
     /// How long the run was worked at before, in milliseconds.
     active_before: u64,
@@ -100,9 +100,9 @@ impl<'a> Driver<'a> {
             kept: Kept::default(),
             history,
             sent: HashMap::new(),
-            introduced: HashSet::new(),
+            configured: HashSet::new(),
             broken: BrokenAnswers::default(),
-            asked: HashSet::new(),
+            requested: HashSet::new(),
             began: Instant::now(),
         }
     }

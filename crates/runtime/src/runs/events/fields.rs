@@ -163,7 +163,7 @@ impl DecisionShown {
         }
     }
 
-    /// An approval whose record is gone with its retention: so is the consent.
+    /// An approval whose record was removed at the end of its retention.
     pub(crate) fn gone(approval_id: &str) -> Self {
         Self {
             sequence: None,

@@ -83,7 +83,7 @@ events! {
     /// The plan of a planner is saved.
     "plan.saved" => PlanSaved(PlanSaved);
     /// A person is asked about a call or a plan.
-    "approval.requested" => ApprovalRequested(ApprovalRequested, call: AskedCall);
+    "approval.requested" => ApprovalRequested(ApprovalRequested, call: RequestedCall);
     /// An approval ended.
     "approval.decided" => ApprovalDecided(ApprovalDecided, call: DecidedCall);
     /// The run waits for approvals, and no process works at it.
@@ -286,7 +286,7 @@ pub(crate) struct ApprovalRequested {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct AskedCall {
+pub(crate) struct RequestedCall {
     /// The call that waits; absent for a plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) call_id: Option<String>,

@@ -17,9 +17,9 @@ pub(crate) use fields::{
     RunFailure, ToolFailure,
 };
 pub(crate) use kinds::{
-    AgentAnswer, AgentBegun, ApprovalDecided, ApprovalRequested, AskedCall, CutOff, DecidedCall, Event, ModelAnswer,
-    ModelCompleted, PlanSaved, ReferenceCreated, RunCompleted, RunContext, RunFailed, RunLimited, RunStarted,
-    RunSuspended, ToolCalled, ToolCompleted, ToolFailed, WriteIntent,
+    AgentAnswer, AgentBegun, ApprovalDecided, ApprovalRequested, CutOff, DecidedCall, Event, ModelAnswer,
+    ModelCompleted, PlanSaved, ReferenceCreated, RequestedCall, RunCompleted, RunContext, RunFailed, RunLimited,
+    RunStarted, RunSuspended, ToolCalled, ToolCompleted, ToolFailed, WriteIntent,
 };
 use object::ObjectWriter;
 pub(crate) use parts::{Part, reasoning_of, text_of};
@@ -180,7 +180,7 @@ pub(crate) fn type_with_article(value: &Json) -> String {
 /// The error for any corruption of a journal.
 pub(crate) fn damaged() -> Error {
     Error::StoreCorrupt(
-        "The journal of this run does not fit together: something was altered or removed. Nothing was guessed. Restore the store from a backup."
+        "The journal of this run is damaged: an entry was altered or removed. Nothing was guessed. Restore the store from a backup."
             .to_owned(),
     )
 }

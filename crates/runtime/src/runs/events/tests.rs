@@ -108,7 +108,10 @@ fn full() -> Vec<Event> {
         Event::ToolFailed(ToolFailed { call_id: text("c"), error: ToolFailure::new("REJECTED", "No.") }),
         Event::ReferenceCreated(ReferenceCreated { reference: text("ref_a") }),
         Event::PlanSaved(PlanSaved { plan_id: text("plan_a"), version: 1, hash: text("h") }),
-        Event::ApprovalRequested(ApprovalRequested { approval: approval() }, AskedCall { call_id: Some(text("c")) }),
+        Event::ApprovalRequested(
+            ApprovalRequested { approval: approval() },
+            RequestedCall { call_id: Some(text("c")) },
+        ),
         Event::ApprovalDecided(
             ApprovalDecided { record: decision() },
             DecidedCall { call_id: Some(text("c")), again: true },

@@ -7,13 +7,13 @@ use bailiwick_tenancy::{ATTEMPTS, Area, Change, Limits, When, contended};
 
 use super::{lease, thread};
 use crate::handle::{TenantHandle, expiry};
-use crate::leftover;
 use crate::plans::PlanStatus;
 use crate::runs::driver::{Block, Driver, Stop};
 use crate::runs::events::{CutOff, Event, RunCompleted, damaged};
 use crate::runs::journal::tokens::{self, TokenTurns};
 use crate::runs::journal::{KIND, Owner, RunHead, RunStatus, fenced, run_name};
 use crate::runs::state::Frame;
+use crate::sweep::journals;
 
 /// How many approvals are withdrawn at once.
 const WITHDRAWN: usize = 100;
@@ -100,7 +100,7 @@ async fn changes(run: &Driver<'_>, head: &RunHead, block: &Block) -> Result<Vec<
     let expires_at = expiry(run.access.now(), run.handle.retention_ms(KIND))?;
     let mut changes = head_changes(run, head, block.bytes, expires_at);
     // The journal was begun to live longer than the record does now.
-    changes.extend(expires_at.map(|at| leftover::due(KIND, run.journal.name, at)));
+    changes.extend(expires_at.map(|at| journals::due(KIND, run.journal.name, at)));
     changes.extend(tokens::added(&run.access, &run.state.usage.since(&run.head.counted)).await?);
     changes.extend(thread::last_changes(run).await?);
     changes.extend(plan_changes(run).await?);

@@ -4,11 +4,10 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Error, Result};
 
+use crate::actor::check_actor;
 use crate::runs::follow::Registered;
 use crate::runs::state::read_limits;
 
-/// The longest name of an actor, in bytes of UTF-8.
-const ACTOR_BYTES: usize = 256;
 /// The longest `traceparent`, in bytes; those of today have 55.
 const TRACE_BYTES: usize = 128;
 
@@ -80,9 +79,7 @@ impl RunRequest {
                 }
             }
         }
-        if request.actor.as_ref().is_some_and(|actor| !(1..=ACTOR_BYTES).contains(&actor.len())) {
-            return Err(Error::invalid("actor must have 1 to 256 bytes of UTF-8."));
-        }
+        request.actor.as_deref().map_or(Ok(()), |actor| check_actor(actor, "actor"))?;
         Ok(request)
     }
 }

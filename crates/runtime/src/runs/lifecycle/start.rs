@@ -35,7 +35,7 @@ impl<'a> Runs<'a> {
         let scope = &self.handle.scope;
         let run_id = prefixed_id("run_", &scope.random());
         let registered = self.live().register(&run_id);
-        let registered = registered.ok_or_else(|| Error::Internal("An id was given out twice.".to_owned()))?;
+        let registered = registered.ok_or_else(|| Error::internal("An id was given out twice."))?;
         Ok(PreparedRun { run_id, thread_id: prefixed_id("thr_", &scope.random()), registered })
     }
 
@@ -50,7 +50,7 @@ impl<'a> Runs<'a> {
 
     async fn run(self, prepared: PreparedRun, request: RunRequest, host: &dyn Callbacks) -> Result<String> {
         let handle = self.handle;
-        let (agent, role) = self.asked_agent(request.specialist.as_deref())?;
+        let (agent, role) = self.requested_agent(request.specialist.as_deref())?;
         let thread_id = request.thread_id.clone().unwrap_or_else(|| prepared.thread_id.clone());
         let now = handle.scope.now();
         let prompt = prompt_message(&request.prompt, now, &prepared.run_id, request.actor.as_deref())?;
@@ -67,7 +67,7 @@ impl<'a> Runs<'a> {
         Ok(result(&driver.state))
     }
 
-    fn asked_agent(self, specialist: Option<&str>) -> Result<(String, AgentRole)> {
+    fn requested_agent(self, specialist: Option<&str>) -> Result<(String, AgentRole)> {
         let agents = &self.handle.catalogue.agents;
         let agent = match specialist {
             Some(name) => agents.agent(name).filter(|agent| agent.spec.role == AgentRole::Specialist),

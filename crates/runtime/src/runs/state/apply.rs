@@ -6,7 +6,7 @@ use bailiwick_model::json::Json;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::spec::AgentRole;
 
-use super::frame::{Answer, Call, Consent, Done, Frame, PlanStage, calls_of, calls_of_steps};
+use super::frame::{Answer, ApprovalState, Call, Done, Frame, PlanStage, calls_of, calls_of_steps};
 use super::message::{answer_message, text_parts, user_message};
 use super::{RunState, step_prefix};
 use crate::runs::events::{
@@ -64,7 +64,7 @@ impl RunState {
                 let call = frame.call(&called.call_id)?;
                 call.started = true;
                 call.writing.clone_from(&intent.writing);
-                call.consent = Consent::NotAsked;
+                call.approval = ApprovalState::NotRequested;
                 frame.tool_calls += 1;
                 self.tool_calls += 1;
             }
@@ -80,11 +80,11 @@ impl RunState {
                 self.frames.last_mut()?.plan = Some(PlanStage::new(plan_id, version, hash, None));
             }
             Event::ApprovalRequested(requested, call) => {
-                let waiting = Consent::Waiting(requested.approval.approval_id.clone());
-                *self.consent(call.call_id.as_deref())? = waiting;
+                let waiting = ApprovalState::Pending(requested.approval.approval_id.clone());
+                *self.approval_state(call.call_id.as_deref())? = waiting;
             }
             Event::ApprovalDecided(decided, call) => {
-                *self.consent(call.call_id.as_deref())? = decided_as(&decided.record, call);
+                *self.approval_state(call.call_id.as_deref())? = decided_as(&decided.record, call);
             }
             Event::RunSuspended(_) => self.rest = Some(entry.event.clone()),
             Event::RunCompleted(_, cut_off)
@@ -215,11 +215,11 @@ impl RunState {
         Some(())
     }
 
-    /// The consent to a call, or to the plan of the last agent.
-    fn consent(&mut self, call_id: Option<&str>) -> Option<&mut Consent> {
+    /// Returns the approval of a call, or of the last agent's plan.
+    fn approval_state(&mut self, call_id: Option<&str>) -> Option<&mut ApprovalState> {
         let frame = self.frames.last_mut()?;
         match call_id {
-            Some(call_id) => Some(&mut frame.call(call_id)?.consent),
+            Some(call_id) => Some(&mut frame.call(call_id)?.approval),
             None => Some(&mut frame.plan.as_mut()?.approval),
         }
     }
@@ -240,17 +240,17 @@ impl Frame {
     }
 }
 
-/// The consent that a decision gives.
-fn decided_as(record: &DecisionShown, call: &DecidedCall) -> Consent {
+/// Returns the state after a decision.
+fn decided_as(record: &DecisionShown, call: &DecidedCall) -> ApprovalState {
     if call.again {
         // The definition of the tool is another one now: a person is asked anew.
-        return Consent::NotAsked;
+        return ApprovalState::NotRequested;
     }
     let reason = record.reason.as_deref().map(|reason| format!(" {reason}")).unwrap_or_default();
     match record.decision {
-        Decision::Approved => Consent::Given(record.approval_id.clone()),
-        Decision::Rejected => Consent::Refused(format!("A person rejected this.{reason}")),
-        Decision::Expired => Consent::Refused("Nobody decided about this in time.".to_owned()),
-        Decision::Withdrawn => Consent::Refused(format!("The question about this was withdrawn.{reason}")),
+        Decision::Approved => ApprovalState::Approved(record.approval_id.clone()),
+        Decision::Rejected => ApprovalState::Rejected(format!("A person rejected this.{reason}")),
+        Decision::Expired => ApprovalState::Rejected("No person decided about this in time.".to_owned()),
+        Decision::Withdrawn => ApprovalState::Rejected(format!("The approval of this was withdrawn.{reason}")),
     }
 }

@@ -56,30 +56,29 @@ pub(crate) struct PlanStage {
     pub(crate) plan_id: String,
     pub(crate) version: u64,
     pub(crate) hash: String,
-    pub(crate) approval: Consent,
+    pub(crate) approval: ApprovalState,
     /// The hash of the definitions of its tools that it was approved with. `None` where it is not run.
     pub(crate) definition: Option<String>,
     /// The answer of the executor.
     pub(crate) outcome: Option<Answer>,
 }
 
-/// Whether a person has approved of a call or a plan.
+/// The approval of a call or a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Consent {
-    /// Not asked for.
-    NotAsked,
-    /// This approval waits, as far as the journal knows.
-    Waiting(String),
-    /// This one was given.
-    Given(String),
-    /// Refused, and what is said of that.
-    Refused(String),
+pub(crate) enum ApprovalState {
+    NotRequested,
+    /// The id of a pending approval, as far as the journal knows.
+    Pending(String),
+    /// The id of the approval.
+    Approved(String),
+    /// The text for the model.
+    Rejected(String),
 }
 
-impl Consent {
-    /// The approval that waits.
-    pub(crate) fn waiting(&self) -> Option<&str> {
-        if let Self::Waiting(id) = self { Some(id) } else { None }
+impl ApprovalState {
+    /// Returns the id of the pending approval.
+    pub(crate) fn pending(&self) -> Option<&str> {
+        if let Self::Pending(id) = self { Some(id) } else { None }
     }
 }
 
@@ -99,7 +98,7 @@ pub(crate) struct Call {
     pub(crate) started: bool,
     /// The hash of the definition under which it was begun, if that could change something outside.
     pub(crate) writing: Option<String>,
-    pub(crate) consent: Consent,
+    pub(crate) approval: ApprovalState,
     pub(crate) done: Option<Done>,
 }
 
@@ -122,7 +121,7 @@ impl Done {
 impl PlanStage {
     /// A plan that no person was asked about.
     pub(crate) fn new(plan_id: String, version: u64, hash: String, definition: Option<String>) -> Self {
-        Self { plan_id, version, hash, approval: Consent::NotAsked, definition, outcome: None }
+        Self { plan_id, version, hash, approval: ApprovalState::NotRequested, definition, outcome: None }
     }
 }
 
@@ -138,14 +137,14 @@ impl Call {
             after: Vec::new(),
             started: false,
             writing: None,
-            consent: Consent::NotAsked,
+            approval: ApprovalState::NotRequested,
             done: None,
         }
     }
 
     /// Whether a process that is gone began it, and no person has said since how to go on.
     pub(crate) fn is_interrupted(&self) -> bool {
-        self.started && self.consent == Consent::NotAsked && self.done.is_none()
+        self.started && self.approval == ApprovalState::NotRequested && self.done.is_none()
     }
 }
 
@@ -179,14 +178,14 @@ impl Frame {
     pub(crate) fn ready(&self) -> impl Iterator<Item = (usize, &Call)> {
         let is_done = |at: &usize| self.calls.get(*at).is_some_and(|call| call.done.is_some());
         self.calls.iter().enumerate().filter(move |(_, call)| {
-            call.done.is_none() && call.consent.waiting().is_none() && call.after.iter().all(is_done)
+            call.done.is_none() && call.approval.pending().is_none() && call.after.iter().all(is_done)
         })
     }
 
     /// The approvals that it waits for.
     pub(crate) fn waiting(&self) -> Vec<&str> {
         let plan = self.plan.iter().map(|plan| &plan.approval);
-        self.calls.iter().map(|call| &call.consent).chain(plan).filter_map(Consent::waiting).collect()
+        self.calls.iter().map(|call| &call.approval).chain(plan).filter_map(ApprovalState::pending).collect()
     }
 
     /// Whether a step of the plan that it runs has failed.

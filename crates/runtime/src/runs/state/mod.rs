@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::{AgentRole, RunLimits};
 
-pub(crate) use frame::{Answer, Call, Consent, Done, Frame, PlanStage};
+pub(crate) use frame::{Answer, ApprovalState, Call, Done, Frame, PlanStage};
 pub(crate) use limits::{read_limits, stricter};
 pub(crate) use message::{ResultPart, answer_message, results_message, text_parts, user_message};
 
@@ -61,14 +61,14 @@ pub(crate) struct RunState {
 /// The next step of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Ask the model of the last agent.
-    AskModel,
+    /// Send a request to the model of the last agent.
+    RequestModel,
     /// Go on with these calls of the last agent.
     Calls(Vec<usize>),
     /// Save the plan that the last agent has drafted.
     SavePlan,
-    /// Ask a person about the plan of the last agent.
-    AskAboutPlan,
+    /// Request an approval of the plan of the last agent.
+    RequestPlanApproval,
     /// Begin the executor with the plan of the last agent.
     Execute,
     /// Check the approvals that the last agent waits for.
@@ -100,7 +100,7 @@ impl RunState {
         } else if !frame.waiting().is_empty() {
             Next::Wait
         } else {
-            Next::AskModel
+            Next::RequestModel
         }
     }
 
@@ -160,10 +160,10 @@ pub(crate) fn message_place<'a>(run_id: &str, message_id: &'a str) -> Option<&'a
 fn plan_next(frame: &Frame) -> Next {
     let Some(plan) = &frame.plan else { return Next::SavePlan };
     match (&plan.outcome, &plan.approval) {
-        (Some(_), _) | (None, Consent::Refused(_)) => Next::Leave,
-        (None, Consent::NotAsked) => Next::AskAboutPlan,
-        (None, Consent::Waiting(_)) => Next::Wait,
-        (None, Consent::Given(_)) => Next::Execute,
+        (Some(_), _) | (None, ApprovalState::Rejected(_)) => Next::Leave,
+        (None, ApprovalState::NotRequested) => Next::RequestPlanApproval,
+        (None, ApprovalState::Pending(_)) => Next::Wait,
+        (None, ApprovalState::Approved(_)) => Next::Execute,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bailiwick_model::json::{self, Json};
 
-use crate::runs::host::ASKED_BYTES;
+use crate::runs::host::REQUEST_BYTES;
 
 /// The step and the path, if this is such an object.
 pub(crate) fn reference(value: &Json) -> Option<(&str, &str)> {
@@ -52,7 +52,7 @@ impl Room {
     /// Beside an input.
     pub(crate) fn beside(input: &Json) -> Self {
         let limits = json::Limits::default();
-        let mut room = Self { bytes: ASKED_BYTES as u64, elements: limits.elements as u64 };
+        let mut room = Self { bytes: REQUEST_BYTES as u64, elements: limits.elements as u64 };
         room.take(&Size::of(input), 1);
         room
     }

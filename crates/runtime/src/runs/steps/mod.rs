@@ -17,10 +17,10 @@ pub(crate) use model::BrokenAnswers;
 /// Takes a step. `false`: the run is suspended.
 pub(crate) async fn take(run: &mut Driver<'_>, next: Next) -> Result<bool, Stop> {
     match next {
-        Next::AskModel => model::ask(run).await?,
+        Next::RequestModel => model::ask(run).await?,
         Next::Calls(ready) => return tools::run_calls(run, &ready).await,
         Next::SavePlan => agents::plan::save(run).await?,
-        Next::AskAboutPlan => return approval::ask_about_plan(run).await,
+        Next::RequestPlanApproval => return approval::request_for_plan(run).await,
         Next::Execute => agents::plan::execute(run).await?,
         Next::Wait => return approval::wait(run).await,
         Next::Leave => agents::leave(run).await?,
@@ -30,14 +30,14 @@ pub(crate) async fn take(run: &mut Driver<'_>, next: Next) -> Result<bool, Stop>
     Ok(true)
 }
 
-/// The members of a request that say which agent asks.
+/// The members of a request that name its agent.
 #[derive(Serialize)]
-pub(crate) struct Asker<'a> {
+pub(crate) struct AgentContext<'a> {
     agent: &'a str,
     frame: u64,
 }
 
-impl<'a> Asker<'a> {
+impl<'a> AgentContext<'a> {
     /// The last agent.
     pub(crate) fn of(run: &'a Driver<'_>) -> Self {
         let frame = run.state.frames.last();

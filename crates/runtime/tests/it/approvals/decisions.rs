@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Error, Kind, Result, json};
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, ApprovalStatus, PlanStatus, Question, Subject, TenantHandle,
+    ApprovalContext, ApprovalRequest, ApprovalStatus, PlanStatus, RequestedSubject, Subject, TenantHandle,
 };
 
 use crate::approvals::{DAY, approve, asked, asking, asking_about, history, pending, request, respond};
@@ -76,7 +76,7 @@ fn the_subject_hash_depends_on_every_part_of_a_subject() {
     let hash = |handle: &TenantHandle, asked: ApprovalRequest| request(handle, asked).unwrap().subject_hash;
     let of_run = |context| ApprovalRequest { context, ..asking("1") };
     let named = |tool: &str| ApprovalRequest {
-        question: Question::Tool { tool: tool.to_owned(), input: bailiwick_model::Json::Number(1.0) },
+        subject: RequestedSubject::Tool { tool: tool.to_owned(), input: bailiwick_model::Json::Number(1.0) },
         ..asking("1")
     };
     let context = ApprovalContext::default;
@@ -261,11 +261,11 @@ fn an_invalid_request_is_refused_and_creates_no_tenant() {
     let open = Open::new();
     let acme = handle(&open.store, "acme");
     open.calls.take();
-    let named = |tool: &str| Question::Tool { tool: tool.to_owned(), input: bailiwick_model::Json::Null };
+    let named = |tool: &str| RequestedSubject::Tool { tool: tool.to_owned(), input: bailiwick_model::Json::Null };
     let large = bailiwick_model::Json::String("x".repeat(1 << 20));
     let bad = [
-        ApprovalRequest { question: named("no good"), ..asking("1") },
-        ApprovalRequest { question: Question::Tool { tool: "t".to_owned(), input: large }, ..asking("1") },
+        ApprovalRequest { subject: named("no good"), ..asking("1") },
+        ApprovalRequest { subject: RequestedSubject::Tool { tool: "t".to_owned(), input: large }, ..asking("1") },
         ApprovalRequest { requested_by: Some(String::new()), ..asking("1") },
         ApprovalRequest { ttl_ms: Some(0), ..asking("1") },
         ApprovalRequest { ttl_ms: Some(u64::MAX), ..asking("1") },
@@ -279,9 +279,9 @@ fn an_invalid_request_is_refused_and_creates_no_tenant() {
     for text in
         ["1", "{}", r#"{"tool":"t"}"#, r#"{"input":1}"#, r#"{"tool":"t","input":1,"planId":"p"}"#, r#"{"planId":1}"#]
     {
-        assert!(matches!(Question::read(text.as_bytes()), Err(Error::InvalidInput(_))), "{text}");
+        assert!(matches!(RequestedSubject::read(text.as_bytes()), Err(Error::InvalidInput(_))), "{text}");
     }
-    assert_eq!(Question::read(br#"{"planId":"p"}"#).unwrap(), asking_about("p").question);
+    assert_eq!(RequestedSubject::read(br#"{"planId":"p"}"#).unwrap(), asking_about("p").subject);
 }
 
 #[test]

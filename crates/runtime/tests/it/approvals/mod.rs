@@ -9,20 +9,20 @@ use crate::support::at_once;
 use bailiwick_model::ledger::record::ApprovalRecord;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Result, json};
-use bailiwick_runtime::{Approval, ApprovalContext, ApprovalRequest, Question, TenantHandle};
+use bailiwick_runtime::{Approval, ApprovalContext, ApprovalRequest, RequestedSubject, TenantHandle};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
 /// A request of the host to call `ship` with this JSON.
 fn asking(input: &str) -> ApprovalRequest {
     let input = json::parse(input.as_bytes(), &json::Limits::default()).unwrap();
-    let question = Question::Tool { tool: "ship".to_owned(), input };
+    let subject = RequestedSubject::Tool { tool: "ship".to_owned(), input };
     let (context, requested_by) = (ApprovalContext::default(), Some("bot".to_owned()));
-    ApprovalRequest { question, context, requested_by, ttl_ms: None }
+    ApprovalRequest { subject, context, requested_by, ttl_ms: None }
 }
 
 fn asking_about(plan_id: &str) -> ApprovalRequest {
-    ApprovalRequest { question: Question::Plan { plan_id: plan_id.to_owned() }, ..asking("1") }
+    ApprovalRequest { subject: RequestedSubject::Plan { plan_id: plan_id.to_owned() }, ..asking("1") }
 }
 
 fn request(handle: &TenantHandle, request: ApprovalRequest) -> Result<Approval> {

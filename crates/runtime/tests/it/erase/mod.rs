@@ -13,8 +13,8 @@ use bailiwick_model::ledger::receipt;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Error, Json, Kind};
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, ApprovalStatus, CacheValue, HostEvent, Promptness, PutContent, Question,
-    Rejection, Store, TenantHandle, sweep,
+    ApprovalContext, ApprovalRequest, ApprovalStatus, CacheValue, HostEvent, Promptness, PutContent, Rejection,
+    RequestedSubject, Store, TenantHandle, sweep,
 };
 use bailiwick_store::conformance::support::wipe;
 use bailiwick_store::{Engine, Exported, Opened, Tag};
@@ -27,17 +27,17 @@ async fn fill(handle: &TenantHandle) -> String {
         put(handle, bytes("thing", PutContent::Bytes(vec![number as u8; length]))).await;
     }
     handle.cache().set("key", CacheValue::Bytes(vec![1; 9_000]), None).await.unwrap();
-    let approval = handle.approvals().request(question("first")).await.unwrap();
+    let approval = handle.approvals().request(subject("first")).await.unwrap();
     handle.approvals().respond(&approval.approval_id, Decision::Approved, "ann", None).await.unwrap();
-    handle.approvals().request(question("second")).await.unwrap();
+    handle.approvals().request(subject("second")).await.unwrap();
     handle.traces().record(&HostEvent::RequestRejected { reason: Rejection::Tenant }).await;
     handle.traces().flush().await.unwrap();
     put(handle, text("note", "the one")).await
 }
 
-fn question(tool: &str) -> ApprovalRequest {
-    let question = Question::Tool { tool: tool.to_owned(), input: Json::Object(Vec::new()) };
-    ApprovalRequest { question, context: ApprovalContext::default(), requested_by: None, ttl_ms: Some(1000) }
+fn subject(tool: &str) -> ApprovalRequest {
+    let subject = RequestedSubject::Tool { tool: tool.to_owned(), input: Json::Object(Vec::new()) };
+    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: Some(1000) }
 }
 
 /// The tags under which there are rows.
@@ -223,7 +223,7 @@ fn a_sweep_removes_expired_records_and_records_undecided_approvals() {
             let store = store(home.opened.clone(), 1, NOW, 1 << 20).await;
             let acme = handle(&store, "acme");
             fill(&acme).await;
-            let pending = acme.approvals().request(question("third")).await.unwrap();
+            let pending = acme.approvals().request(subject("third")).await.unwrap();
             acme.cache().set("soon", CacheValue::Bytes(vec![1; 10]), Some(500)).await.unwrap();
             let kept = fill(&handle(&store, "globex")).await;
             drop(acme);
@@ -284,7 +284,7 @@ fn a_damaged_tenant_does_not_keep_the_others_from_being_swept() {
     wait(async {
         let store = store(home.opened.clone(), 1, NOW, 0).await;
         for tenant in ["acme", "globex", "initech"] {
-            handle(&store, tenant).approvals().request(question("first")).await.unwrap();
+            handle(&store, tenant).approvals().request(subject("first")).await.unwrap();
         }
         // Somebody has taken one tenant's keys away.
         let names = home.opened.vault.names(Some([0; 32]), 10).await.unwrap();

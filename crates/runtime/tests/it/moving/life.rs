@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bailiwick_model::json;
 use bailiwick_model::ledger::record::Decision;
-use bailiwick_runtime::{ApprovalContext, ApprovalRequest, CacheValue, PutContent, Question, Store, TenantHandle};
+use bailiwick_runtime::{
+    ApprovalContext, ApprovalRequest, CacheValue, PutContent, RequestedSubject, Store, TenantHandle,
+};
 
 use crate::support::{Random, bytes, handle, text};
 
@@ -69,8 +71,8 @@ pub(crate) async fn put_large(acme: &TenantHandle, random: &mut Random, length: 
 
 fn asking(step: usize) -> ApprovalRequest {
     let input = json::parse(format!(r#"{{"step":{step}}}"#).as_bytes(), &json::Limits::default()).unwrap();
-    let question = Question::Tool { tool: "ship".to_owned(), input };
-    ApprovalRequest { question, context: ApprovalContext::default(), requested_by: None, ttl_ms: None }
+    let subject = RequestedSubject::Tool { tool: "ship".to_owned(), input };
+    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: None }
 }
 
 /// Everything that the tenants are told, and that nothing in the store is damaged.

@@ -7,7 +7,7 @@ use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Json, json};
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, CacheValue, HostEvent, PutContent, PutItem, Question, Store, TenantHandle,
+    ApprovalContext, ApprovalRequest, CacheValue, HostEvent, PutContent, PutItem, RequestedSubject, Store, TenantHandle,
 };
 
 use crate::operations::verbs::{LISTS, List, page};
@@ -45,8 +45,8 @@ pub(crate) fn item(type_name: &str, length: usize) -> PutItem {
 }
 
 pub(crate) fn asking(length: usize) -> ApprovalRequest {
-    let question = Question::Tool { tool: "ship".to_owned(), input: Json::String("x".repeat(length)) };
-    ApprovalRequest { question, context: ApprovalContext::default(), requested_by: None, ttl_ms: None }
+    let subject = RequestedSubject::Tool { tool: "ship".to_owned(), input: Json::String("x".repeat(length)) };
+    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: None }
 }
 
 /// The text of a plan, as it is saved.

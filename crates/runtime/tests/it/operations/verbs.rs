@@ -2,7 +2,7 @@
 
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Result, json};
-use bailiwick_runtime::{ApprovalRequest, Begun, Page, Question, TenantHandle};
+use bailiwick_runtime::{ApprovalRequest, Begun, Page, RequestedSubject, TenantHandle};
 
 use crate::operations::missing::{Missing, asking, message, plan};
 use crate::support::told;
@@ -156,8 +156,8 @@ async fn ask(handle: &TenantHandle, verb: Verb, missing: &Missing) -> Result<Str
         Verb::PlanHistory => format!("{:?}", handle.plans().history(missing.plan).await?),
         Verb::SavePlan => format!("{:?}", handle.plans().save(&plan(missing.plan, 1), Some(1)).await?),
         Verb::RequestAboutPlan => {
-            let question = Question::Plan { plan_id: missing.plan.to_owned() };
-            format!("{:?}", handle.approvals().request(ApprovalRequest { question, ..asking(1) }).await?)
+            let subject = RequestedSubject::Plan { plan_id: missing.plan.to_owned() };
+            format!("{:?}", handle.approvals().request(ApprovalRequest { subject, ..asking(1) }).await?)
         }
         Verb::Approval => format!("{:?}", handle.approvals().get(&missing.approval).await?),
         Verb::Respond => {

@@ -6,7 +6,7 @@ use bailiwick_model::json::Json;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::spec::RunLimits;
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, Begun, CacheValue, Catalogue, HostEvent, PutContent, Question, Rejection,
+    ApprovalContext, ApprovalRequest, Begun, CacheValue, Catalogue, HostEvent, PutContent, Rejection, RequestedSubject,
     RunRequest, Store, TenantHandle,
 };
 
@@ -102,7 +102,7 @@ impl Life {
         self.tenant.cache().set("0", CacheValue::Bytes(vec![1]), None).await.unwrap();
         self.tenant
             .approvals()
-            .request(asked(Question::Tool { tool: "search".to_owned(), input: Json::Null }))
+            .request(asked(RequestedSubject::Tool { tool: "search".to_owned(), input: Json::Null }))
             .await
             .unwrap();
     }
@@ -176,11 +176,11 @@ impl Life {
             "save" => drop(self.check(tenant.plans().save(plan(number).as_bytes(), None).await)),
             "ask" => {
                 let input = Json::from("x".repeat(number * 1000).as_str());
-                self.ask(Question::Tool { tool: "search".to_owned(), input }).await;
+                self.ask(RequestedSubject::Tool { tool: "search".to_owned(), input }).await;
             }
             "ask about a plan" => {
                 self.check(tenant.plans().save(plan(number).as_bytes(), None).await);
-                self.ask(Question::Plan { plan_id: format!("p{number}") }).await;
+                self.ask(RequestedSubject::Plan { plan_id: format!("p{number}") }).await;
             }
             "respond" => {
                 if let Some(id) = self.approvals.pop() {
@@ -237,12 +237,12 @@ impl Life {
         self.references.extend(put.into_iter().flatten().map(|reference| reference.id));
     }
 
-    async fn ask(&mut self, question: Question) {
-        let approval = self.check(self.tenant.approvals().request(asked(question)).await);
+    async fn ask(&mut self, subject: RequestedSubject) {
+        let approval = self.check(self.tenant.approvals().request(asked(subject)).await);
         self.approvals.extend(approval.map(|approval| approval.approval_id));
     }
 }
 
-fn asked(question: Question) -> ApprovalRequest {
-    ApprovalRequest { question, context: ApprovalContext::default(), requested_by: None, ttl_ms: Some(TTL) }
+fn asked(subject: RequestedSubject) -> ApprovalRequest {
+    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: Some(TTL) }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::RunLimits;
-use bailiwick_runtime::{Ask, Asked, Callbacks, Reply, RunFilter, RunPosition};
+use bailiwick_runtime::{CallbackKind, Callbacks, PendingReply, Reply, RunFilter, RunPosition};
 use bailiwick_store::Opened;
 
 use super::dying::Dying;
@@ -94,8 +94,8 @@ fn messages_go_to_the_host_once() {
         let sizes: Vec<usize> =
             requests.iter().map(|request| request.get("messages").unwrap().as_array().unwrap().len()).collect();
         assert_eq!(sizes, [1, 2, 2, 2, 2, 2]);
-        let introduced: Vec<bool> = requests.iter().map(|request| request.get("introduction").is_some()).collect();
-        assert_eq!(introduced, [true, false, false, false, false, false]);
+        let configured: Vec<bool> = requests.iter().map(|request| request.get("config").is_some()).collect();
+        assert_eq!(configured, [true, false, false, false, false, false]);
         assert!(requests.iter().all(|request| !json::write(request).contains("acme")));
     });
 }
@@ -138,13 +138,13 @@ fn a_thread_is_context_and_hostile_results_stay_results() {
 /// A host whose answers come when a test lets them.
 #[derive(Default)]
 struct Held {
-    asked: parking_lot::Mutex<Vec<(Ask, tokio::sync::mpsc::UnboundedSender<Reply>)>>,
+    asked: parking_lot::Mutex<Vec<(CallbackKind, tokio::sync::mpsc::UnboundedSender<Reply>)>>,
     told: tokio::sync::Notify,
     cancelled: Arc<AtomicUsize>,
 }
 
 impl Held {
-    async fn next(&self) -> (Ask, tokio::sync::mpsc::UnboundedSender<Reply>) {
+    async fn next(&self) -> (CallbackKind, tokio::sync::mpsc::UnboundedSender<Reply>) {
         loop {
             if let Some(asked) = self.asked.lock().pop() {
                 return asked;
@@ -155,12 +155,12 @@ impl Held {
 }
 
 impl Callbacks for Held {
-    fn ask(&self, what: Ask, _: String) -> Asked {
+    fn request(&self, kind: CallbackKind, _: String) -> PendingReply {
         let cancelled = self.cancelled.clone();
-        let (replies, asked) = Asked::new(move || {
+        let (replies, asked) = PendingReply::new(move || {
             cancelled.fetch_add(1, Ordering::SeqCst);
         });
-        self.asked.lock().push((what, replies));
+        self.asked.lock().push((kind, replies));
         self.told.notify_one();
         asked
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bailiwick_model::json::{self, Json};
-use bailiwick_runtime::{Ask, Asked, Callbacks, Reply};
+use bailiwick_runtime::{CallbackKind, Callbacks, PendingReply, Reply};
 use parking_lot::Mutex;
 
 pub(crate) fn parsed(text: &str) -> Json {
@@ -89,28 +89,28 @@ impl Host {
 }
 
 impl Callbacks for Host {
-    fn ask(&self, what: Ask, request: String) -> Asked {
-        let (replies, asked) = Asked::new(|| {});
+    fn request(&self, kind: CallbackKind, request: String) -> PendingReply {
+        let (replies, asked) = PendingReply::new(|| {});
         let request = parsed(&request);
-        let reply = match what {
-            Ask::Model => Some(self.model(&request)),
-            Ask::Tool => {
+        let reply = match kind {
+            CallbackKind::Model => Some(self.model(&request)),
+            CallbackKind::Tool => {
                 let text = |key: &str| request.get(key).unwrap().as_str().unwrap().to_owned();
                 let input = request.get("input").unwrap();
                 self.world.calls.lock().push((text("tool"), text("idempotencyKey"), json::write(input)));
                 (self.act)(&text("tool"), input)
             }
-            Ask::NeedsApproval => Some(Reply::Value(b"true".to_vec())),
-            Ask::Input => Some(Reply::Value(b"{}".to_vec())),
-            Ask::Output => Some(Reply::Value(b"{}".to_vec())),
-            Ask::Approve => Some(match self.approver.unwrap() {
+            CallbackKind::NeedsApproval => Some(Reply::Value(b"true".to_vec())),
+            CallbackKind::Input => Some(Reply::Value(b"{}".to_vec())),
+            CallbackKind::Output => Some(Reply::Value(b"{}".to_vec())),
+            CallbackKind::Approve => Some(match self.approver.unwrap() {
                 "" => Reply::Failure(br#"{"message":"nobody is there"}"#.to_vec()),
                 answer => Reply::Value(answer.as_bytes().to_vec()),
             }),
         };
         match reply {
             Some(reply) => replies.send(reply).unwrap(),
-            // Whoever never answers keeps the question open.
+            // Whoever never answers keeps the subject open.
             None => std::mem::forget(replies),
         }
         asked

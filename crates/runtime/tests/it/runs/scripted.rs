@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bailiwick_model::json::{self, Json};
-use bailiwick_runtime::{Ask, Asked, Callbacks, Reply, RunRequest, TenantHandle};
+use bailiwick_runtime::{CallbackKind, Callbacks, PendingReply, Reply, RunRequest, TenantHandle};
 use parking_lot::Mutex;
 
 use super::host::parsed;
@@ -25,21 +25,21 @@ impl Scripted {
 }
 
 impl Callbacks for Scripted {
-    fn ask(&self, what: Ask, request: String) -> Asked {
-        let (sender, asked) = Asked::new(|| {});
+    fn request(&self, kind: CallbackKind, request: String) -> PendingReply {
+        let (sender, asked) = PendingReply::new(|| {});
         let request = parsed(&request);
-        let replies = match what {
-            Ask::Model => {
+        let replies = match kind {
+            CallbackKind::Model => {
                 self.requests.lock().push(request);
                 self.answers.lock().pop_front().unwrap_or_else(|| vec![fails(false)])
             }
-            Ask::Tool => {
+            CallbackKind::Tool => {
                 let tool = request.get("tool").and_then(Json::as_str).unwrap().to_owned();
                 self.calls.lock().push((tool, request.get("input").unwrap().clone()));
                 vec![Reply::Value(b"\0null".to_vec())]
             }
-            Ask::Input | Ask::Output => vec![Reply::Value(b"{}".to_vec())],
-            Ask::NeedsApproval | Ask::Approve => panic!("nobody is asked"),
+            CallbackKind::Input | CallbackKind::Output => vec![Reply::Value(b"{}".to_vec())],
+            CallbackKind::NeedsApproval | CallbackKind::Approve => panic!("nobody is asked"),
         };
         let is_over = replies.iter().any(|reply| !matches!(reply, Reply::Piece(_)));
         replies.into_iter().for_each(|reply| sender.send(reply).unwrap());
@@ -114,11 +114,11 @@ impl Stepwise {
 }
 
 impl Callbacks for Stepwise {
-    fn ask(&self, what: Ask, request: String) -> Asked {
+    fn request(&self, kind: CallbackKind, request: String) -> PendingReply {
         if !self.scripted.requests.lock().is_empty() {
-            return self.scripted.ask(what, request);
+            return self.scripted.request(kind, request);
         }
-        let (sender, asked) = Asked::new(|| {});
+        let (sender, asked) = PendingReply::new(|| {});
         self.scripted.requests.lock().push(parsed(&request));
         let replies = self.scripted.answers.lock().pop_front().unwrap();
         replies.into_iter().for_each(|reply| sender.send(reply).unwrap());

@@ -8,8 +8,8 @@ use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Json, json};
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, Question, Reply, RunFilter, RunPosition, RunRequest,
-    Store, TenantHandle,
+    ApprovalContext, ApprovalRequest, CacheValue, Catalogue, Reply, RequestedSubject, RunFilter, RunPosition,
+    RunRequest, Store, TenantHandle,
 };
 
 use crate::runs::host::{Host, parsed};
@@ -122,8 +122,8 @@ impl History {
         let requested_by = random.one_in(2).then(|| format!("agent {}", random.below(9)));
         let reason = random.one_in(2).then(|| format!("because {}", random.below(9)));
         let (context, ttl_ms) = (ApprovalContext::default(), Some(1000));
-        let question = Question::Tool { tool: "search".to_owned(), input: number(random.next() >> 12) };
-        let asked = ApprovalRequest { question, context, requested_by: requested_by.clone(), ttl_ms };
+        let subject = RequestedSubject::Tool { tool: "search".to_owned(), input: number(random.next() >> 12) };
+        let asked = ApprovalRequest { subject, context, requested_by: requested_by.clone(), ttl_ms };
         let requested_at = self.now;
         let approval = self.tenant.approvals().request(asked).await.unwrap();
         self.tick(store, random.below(500) as u64);

@@ -3,7 +3,7 @@
 use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Json, Result, json};
-use bailiwick_runtime::{ApprovalContext, ApprovalRequest, Question, TenantHandle};
+use bailiwick_runtime::{ApprovalContext, ApprovalRequest, RequestedSubject, TenantHandle};
 
 use crate::support::Random;
 use crate::transcript::call::Answer;
@@ -81,11 +81,11 @@ impl ApprovalCall {
 }
 
 fn request(random: &mut Random, both: Both<'_>) -> ApprovalRequest {
-    let question = match random.below(4) {
-        0 => Question::Plan { plan_id: plan_id(random, both) },
-        1 => Question::Tool { tool: "ship".to_owned(), input: Json::String("x".repeat(5000)) },
-        _ => Question::Tool { tool: "ship".to_owned(), input: Json::Number(random.below(3) as f64) },
+    let subject = match random.below(4) {
+        0 => RequestedSubject::Plan { plan_id: plan_id(random, both) },
+        1 => RequestedSubject::Tool { tool: "ship".to_owned(), input: Json::String("x".repeat(5000)) },
+        _ => RequestedSubject::Tool { tool: "ship".to_owned(), input: Json::Number(random.below(3) as f64) },
     };
     let requested_by = random.one_in(2).then(|| name(random));
-    ApprovalRequest { question, context: ApprovalContext::default(), requested_by, ttl_ms: ttl(random) }
+    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by, ttl_ms: ttl(random) }
 }

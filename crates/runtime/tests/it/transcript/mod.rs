@@ -330,7 +330,7 @@ fn the_scripts_reach_every_outcome() {
         "thr_",
         "QuotaExceeded { quota: \"items.threads\"",
         "The thread has",
-        "There is a thread with this id already",
+        "A thread with this id exists already",
         "\"type\":\"request.rejected\"",
         "\"type\":\"reference.created\"",
     ];

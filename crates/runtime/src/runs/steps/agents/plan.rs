@@ -9,7 +9,7 @@ use crate::plans::{Plan, PlanStatus};
 use crate::runs::agents::unfenced;
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{AgentBegun, Event, PlanBegun, PlanSaved, damaged};
-use crate::runs::state::{Answer, Consent, Frame, PlanStage, step_refs, step_results};
+use crate::runs::state::{Answer, ApprovalState, Frame, PlanStage, step_refs, step_results};
 use crate::runs::steps::approval::withdraw_waiting;
 use crate::runs::steps::tools::problem_of_host;
 use bailiwick_tenancy::{ATTEMPTS, contended};
@@ -159,7 +159,7 @@ pub(super) fn planner_answer(frame: &Frame) -> Option<Answer> {
     if let Some(outcome) = &plan.outcome {
         return Some(outcome.clone());
     }
-    let Consent::Refused(told) = &plan.approval else { return None };
+    let ApprovalState::Rejected(told) = &plan.approval else { return None };
     let text = format!("The plan {} was not approved. {told}", plan.plan_id);
     Some(Answer { text, failed: true, ..plan_answer(plan, "rejected", None) })
 }

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use crate::approvals::{Approval, ApprovalStatus};
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::FailureCode;
-use crate::runs::host::{Ask, Reply, host_gone};
-use crate::runs::steps::{Asker, with_json};
+use crate::runs::host::{CallbackKind, Reply, host_gone};
+use crate::runs::steps::{AgentContext, with_json};
 
 /// How often a run whose approver thinks checks whether the decision was made elsewhere.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -26,11 +26,11 @@ pub(super) async fn ask(run: &mut Driver<'_>, open: Vec<Approval>) -> Result<(),
     let mut asking = FuturesUnordered::new();
     let mut undecided: Vec<String> = Vec::new();
     for approval in open {
-        run.asked.insert(approval.approval_id.clone());
+        run.requested.insert(approval.approval_id.clone());
         undecided.push(approval.approval_id.clone());
-        let request = with_json(&Asker::of(run), "approval", &json::to_text(&approval));
+        let request = with_json(&AgentContext::of(run), "approval", &json::to_text(&approval));
         asking.push(async move {
-            let mut asked = host.ask(Ask::Approve, request);
+            let mut asked = host.request(CallbackKind::Approve, request);
             (approval.approval_id, asked.next().await)
         });
     }

@@ -13,10 +13,12 @@ pub(crate) use wait::still_waits;
 pub(super) use wait::{wait, withdraw_waiting};
 
 use super::tools::{Checked, note_called, note_failure};
-use crate::approvals::{Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, INPUT_BYTES, Question, Subject};
+use crate::approvals::{
+    Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, INPUT_BYTES, RequestedSubject, Subject,
+};
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::{
-    ApprovalRequested, ApprovalShown, AskedCall, Entry, Event, FailureCode, RunSuspended, ToolFailure,
+    ApprovalRequested, ApprovalShown, Entry, Event, FailureCode, RequestedCall, RunSuspended, ToolFailure,
 };
 use crate::runs::journal::{RunStatus, fenced};
 use crate::runs::lifecycle::{head_after, head_changes, thread_progress};
@@ -26,7 +28,7 @@ use bailiwick_tenancy::ATTEMPTS;
 const AT_ONCE: usize = 50;
 
 /// Asks about calls. `false`: the run is suspended.
-pub(super) async fn ask_about_calls(run: &mut Driver<'_>, calls: Vec<Checked>) -> Result<bool, Stop> {
+pub(super) async fn request_for_calls(run: &mut Driver<'_>, calls: Vec<Checked>) -> Result<bool, Stop> {
     let mut requests = Vec::new();
     let mut call_ids = Vec::new();
     for Checked { call, input, .. } in calls.into_iter().take(AT_ONCE) {
@@ -38,18 +40,18 @@ pub(super) async fn ask_about_calls(run: &mut Driver<'_>, calls: Vec<Checked>) -
         }
         let input = json::parse(&input, &json::Limits::default())?;
         let definition = run.agents().tool(&call.tool).map(|rules| rules.definition);
-        let question = Question::Tool { tool: call.tool, input };
-        requests.push(approval_request(run, question, Some(&call.call_id), definition));
+        let subject = RequestedSubject::Tool { tool: call.tool, input };
+        requests.push(approval_request(run, subject, Some(&call.call_id), definition));
         call_ids.push(Some(call.call_id));
     }
     if requests.is_empty() { Ok(true) } else { request(run, requests, &call_ids).await }
 }
 
 /// Asks about the plan of the last agent. `false`: the run is suspended.
-pub(super) async fn ask_about_plan(run: &mut Driver<'_>) -> Result<bool, Stop> {
+pub(super) async fn request_for_plan(run: &mut Driver<'_>) -> Result<bool, Stop> {
     let plan = run.state.frames.last().and_then(|frame| frame.plan.as_ref());
     let Some(plan_id) = plan.map(|plan| plan.plan_id.clone()) else { return Ok(true) };
-    let asked = approval_request(run, Question::Plan { plan_id }, None, None);
+    let asked = approval_request(run, RequestedSubject::Plan { plan_id }, None, None);
     // A plan that was changed or removed meanwhile cannot be asked about.
     match request(run, vec![asked], &[None]).await {
         Err(Stop::Error(Error::NotFound | Error::Conflict(_))) => {
@@ -62,7 +64,7 @@ pub(super) async fn ask_about_plan(run: &mut Driver<'_>) -> Result<bool, Stop> {
 
 fn approval_request(
     run: &Driver<'_>,
-    question: Question,
+    subject: RequestedSubject,
     call_id: Option<&str>,
     definition: Option<[u8; 32]>,
 ) -> ApprovalRequest {
@@ -72,7 +74,7 @@ fn approval_request(
         call_id: call_id.map(str::to_owned),
         definition,
     };
-    ApprovalRequest { question, context, requested_by: run.state.actor.clone(), ttl_ms: None }
+    ApprovalRequest { subject, context, requested_by: run.state.actor.clone(), ttl_ms: None }
 }
 
 /// Asks for approvals, and suspends the run with them if nothing else is left to do. `false`: it is suspended.
@@ -117,7 +119,7 @@ fn entries(run: &Driver<'_>, approvals: &[Approval], call_ids: &[Option<String>]
     let mut entries = Vec::with_capacity(approvals.len() + 1);
     for (approval, call_id) in shown.iter().zip(call_ids) {
         let requested = ApprovalRequested { approval: approval.clone() };
-        let event = Event::ApprovalRequested(requested, AskedCall { call_id: call_id.clone() });
+        let event = Event::ApprovalRequested(requested, RequestedCall { call_id: call_id.clone() });
         entries.push(Entry::new(at, event).about(run.state.agent()));
     }
     let asked: Vec<Option<&str>> = call_ids.iter().map(Option::as_deref).collect();

@@ -30,7 +30,7 @@ pub(in crate::runs::steps) async fn wait(run: &mut Driver<'_>) -> Result<bool, S
                 noted |= note_decision(run, &approval, true).await?;
             }
             Ok(approval) => open.push(approval),
-            // Its record is gone with its retention: so is the consent.
+            // Its record was removed at the end of its retention, and the approval with it.
             Err(Error::NotFound) => {
                 note_gone(run, &approval_id)?;
                 noted = true;
@@ -41,7 +41,7 @@ pub(in crate::runs::steps) async fn wait(run: &mut Driver<'_>) -> Result<bool, S
     if noted {
         return Ok(true);
     }
-    let unasked = open.iter().any(|approval| !run.asked.contains(&approval.approval_id));
+    let unasked = open.iter().any(|approval| !run.requested.contains(&approval.approval_id));
     if run.host.has_approver() && unasked {
         approver::ask(run, open).await?;
         return Ok(true);
@@ -83,7 +83,7 @@ async fn note_decision(run: &mut Driver<'_>, approval: &Approval, again: bool) -
 /// Notes that an approval is gone.
 fn note_gone(run: &mut Driver<'_>, approval_id: &str) -> Result<(), Stop> {
     let calls = run.state.frames.last().map(|frame| frame.calls.as_slice()).unwrap_or_default();
-    let call = calls.iter().find(|call| call.consent.waiting() == Some(approval_id));
+    let call = calls.iter().find(|call| call.approval.pending() == Some(approval_id));
     let decided = DecidedCall { call_id: call.map(|call| call.call_id.clone()), again: false };
     let record = DecisionShown::gone(approval_id);
     run.note(Event::ApprovalDecided(ApprovalDecided { record }, decided)).map_err(Stop::from)

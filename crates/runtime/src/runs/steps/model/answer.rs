@@ -10,7 +10,7 @@ use super::collected::Collected;
 use super::parts::answer_parts;
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::{Entry, Event, FailureCode, FinishReason, ModelAnswer, ModelCompleted, text_of};
-use crate::runs::host::{Ask, Reply, host_gone};
+use crate::runs::host::{CallbackKind, Reply, host_gone};
 use crate::runs::state::has_calls;
 use crate::runs::steps::agents::plan;
 
@@ -90,7 +90,7 @@ async fn validated(run: &Driver<'_>, agent: &str, output: Json) -> Result<Result
     let wrong =
         || failed(FailureCode::CallbackFailed, "The schema of the agent's output did not say whether the output fits.");
     let request = json::to_text(&OutputRequest { agent, output: &output });
-    let mut asked = run.host.ask(Ask::Output, request);
+    let mut asked = run.host.request(CallbackKind::Output, request);
     let answer = match run.unless_stopped(asked.next()).await? {
         None => return Err(host_gone().into()),
         Some(Reply::Value(answer)) if answer.len() <= ANSWER_BYTES => answer,

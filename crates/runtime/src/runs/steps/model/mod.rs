@@ -21,7 +21,7 @@ use super::tools::shortened;
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::{FailureCode, RunFailure};
 use crate::runs::follow::Writing;
-use crate::runs::host::{ASKED_BYTES, Ask, HostFailure, Reply, host_gone};
+use crate::runs::host::{CallbackKind, HostFailure, REQUEST_BYTES, Reply, host_gone};
 use crate::runs::lifecycle;
 
 /// How often one model is tried when its failure may pass.
@@ -55,7 +55,7 @@ pub(super) async fn ask(run: &mut Driver<'_>) -> Result<(), Stop> {
     let (mut last, mut tries, mut begun) = (None, 0, false);
     for model in &agent.spec.models {
         for attempt in 0..TRIES {
-            let answer = ask_once(run, model, tries).await?;
+            let answer = request_once(run, model, tries).await?;
             tries += 1;
             let failure = match answer {
                 Ok(collected) => return answer::note(run, model, collected).await,
@@ -79,7 +79,7 @@ pub(super) async fn ask(run: &mut Driver<'_>) -> Result<(), Stop> {
 }
 
 /// Asks once. What came of an answer that broke off is kept until an entry mentions it.
-async fn ask_once(run: &mut Driver<'_>, model: &str, tries: u32) -> Result<Result<Collected, ModelFailure>, Stop> {
+async fn request_once(run: &mut Driver<'_>, model: &str, tries: u32) -> Result<Result<Collected, ModelFailure>, Stop> {
     let message_id = written_id(run, tries);
     let request = request(run, model)?;
     run.live.begin_message(Writing {
@@ -105,7 +105,7 @@ async fn ask_once(run: &mut Driver<'_>, model: &str, tries: u32) -> Result<Resul
 
 /// Collects an answer as it comes. `None`: it is complete.
 async fn listen(run: &Driver<'_>, request: String, collected: &mut Collected) -> Result<Option<ModelFailure>, Stop> {
-    let mut asked = run.host.ask(Ask::Model, request);
+    let mut asked = run.host.request(CallbackKind::Model, request);
     loop {
         let Some(reply) = run.unless_stopped(asked.next()).await? else { return Err(host_gone().into()) };
         let (text, is_last) = match reply {
@@ -161,14 +161,14 @@ fn request(run: &mut Driver<'_>, model: &str) -> Result<String, Stop> {
     let all = history.iter().chain(&frame.messages).chain(&report);
     let messages: Vec<&str> = all.skip(have).map(String::as_str).collect();
     let bytes = messages.iter().map(|message| message.len() + 1).sum::<usize>();
-    if bytes - messages.len() > ASKED_BYTES {
+    if bytes - messages.len() > REQUEST_BYTES {
         let told = "The model would be asked more than 64 MiB at once. Keep large results as references, by a lower inlineResultBytes.";
         return Err(failed(FailureCode::ModelFailed, told));
     }
     let mut request = json::to_text(&ModelRequest { agent: &frame.agent, model, frame: frame.number, from: have });
     request.pop();
-    let introduction = if run.introduced.contains(&frame.agent) { "" } else { run.agent()?.introduction.as_str() };
-    request.reserve(bytes + introduction.len() + 64);
+    let config = if run.configured.contains(&frame.agent) { "" } else { run.agent()?.config.as_str() };
+    request.reserve(bytes + config.len() + 64);
     request.push_str(",\"messages\":[");
     for (at, message) in messages.iter().enumerate() {
         if at > 0 {
@@ -177,15 +177,15 @@ fn request(run: &mut Driver<'_>, model: &str) -> Result<String, Stop> {
         request.push_str(message);
     }
     request.push(']');
-    if !introduction.is_empty() {
-        request.push_str(",\"introduction\":");
-        request.push_str(introduction);
+    if !config.is_empty() {
+        request.push_str(",\"config\":");
+        request.push_str(config);
     }
     request.push('}');
     let total = have + messages.len();
     run.sent.insert(frame.number, total);
-    if !introduction.is_empty() {
-        run.introduced.insert(frame.agent.clone());
+    if !config.is_empty() {
+        run.configured.insert(frame.agent.clone());
     }
     Ok(request)
 }

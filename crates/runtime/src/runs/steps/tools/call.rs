@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::runs::driver::Driver;
 use crate::runs::events::ToolFailure;
-use crate::runs::host::{Ask, Callbacks, HostFailure, Reply};
+use crate::runs::host::{CallbackKind, Callbacks, HostFailure, Reply};
 use crate::runs::state::Call;
-use crate::runs::steps::{Asker, with_json};
+use crate::runs::steps::{AgentContext, with_json};
 
 /// The outcome of a call.
 pub(in crate::runs::steps) enum Outcome {
@@ -24,7 +24,7 @@ pub(in crate::runs::steps) enum Outcome {
 #[serde(rename_all = "camelCase")]
 struct ToolRequest<'a> {
     #[serde(flatten)]
-    asker: Asker<'a>,
+    context: AgentContext<'a>,
     thread_id: &'a str,
     call_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ struct ToolRequest<'a> {
 pub(super) fn request(run: &Driver<'_>, call: &Call, input: &[u8]) -> String {
     let state = &run.state;
     let request = ToolRequest {
-        asker: Asker::of(run),
+        context: AgentContext::of(run),
         thread_id: &state.thread_id,
         call_id: &call.call_id,
         actor: state.actor.as_deref(),
@@ -49,7 +49,7 @@ pub(super) fn request(run: &Driver<'_>, call: &Call, input: &[u8]) -> String {
 
 /// Sends a request and waits for the outcome.
 pub(super) async fn run(host: &dyn Callbacks, request: String, timeout_ms: Option<u64>) -> Outcome {
-    let mut asked = host.ask(Ask::Tool, request);
+    let mut asked = host.request(CallbackKind::Tool, request);
     let reply = match timeout_ms {
         None => asked.next().await,
         Some(most) => match tokio::time::timeout(Duration::from_millis(most), asked.next()).await {

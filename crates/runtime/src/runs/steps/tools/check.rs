@@ -11,8 +11,8 @@ use super::call;
 use crate::runs::agents::ToolRules;
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::FailureCode;
-use crate::runs::host::{Ask, Reply, host_gone};
-use crate::runs::state::{Call, Consent, step_refs};
+use crate::runs::host::{CallbackKind, Reply, host_gone};
+use crate::runs::state::{ApprovalState, Call, step_refs};
 use crate::runs::steps::{agents, approval, with_json};
 
 /// A call whose input was found good.
@@ -27,7 +27,7 @@ pub(in crate::runs::steps) struct Checked {
 /// How a run goes on with a call.
 pub(super) enum Verdict {
     Run(Checked),
-    Ask(Checked),
+    RequestApproval(Checked),
     /// With a code and what its model is told.
     Refuse(&'static str, String),
 }
@@ -49,7 +49,7 @@ pub(super) fn refusal(call: &Call, may_be_repeated: bool) -> Option<(&'static st
 
 /// Checks a call.
 pub(super) async fn check(run: &mut Driver<'_>, call: &Call) -> Result<Verdict, Stop> {
-    if let Consent::Refused(told) = &call.consent {
+    if let ApprovalState::Rejected(told) = &call.approval {
         return Ok(Verdict::Refuse("REJECTED", told.clone()));
     }
     let agent = run.agent()?;
@@ -109,10 +109,10 @@ async fn allow(run: &Driver<'_>, rules: &ToolRules, checked: Checked) -> Result<
     if call.is_interrupted() {
         return Ok(go_on(rules, checked));
     }
-    if let Consent::Given(approval_id) = &call.consent {
+    if let ApprovalState::Approved(approval_id) = &call.approval {
         // Exactly what was approved is run; everything else is asked about again.
         let still_holds = approval::is_for(run, approval_id, &checked).await?;
-        return Ok(if still_holds { Verdict::Run(checked) } else { Verdict::Ask(checked) });
+        return Ok(if still_holds { Verdict::Run(checked) } else { Verdict::RequestApproval(checked) });
     }
     let must_ask = match rules.approval {
         ApprovalPolicy::Never => false,
@@ -120,7 +120,7 @@ async fn allow(run: &Driver<'_>, rules: &ToolRules, checked: Checked) -> Result<
         ApprovalPolicy::Always => true,
         ApprovalPolicy::Dynamic => needs_approval(run, &checked).await?,
     };
-    Ok(if must_ask { Verdict::Ask(checked) } else { Verdict::Run(checked) })
+    Ok(if must_ask { Verdict::RequestApproval(checked) } else { Verdict::Run(checked) })
 }
 
 /// How the run goes on with a call that a process which is gone began: what only reads runs again.
@@ -132,9 +132,9 @@ fn go_on(rules: &ToolRules, checked: Checked) -> Verdict {
     let is_other = begun.is_some_and(|begun| *begun != HEXLOWER.encode(&rules.definition));
     match rules.on_interrupted {
         // What would run is not what was begun: a person must say.
-        InterruptedPolicy::Retry if is_other => Verdict::Ask(checked),
+        InterruptedPolicy::Retry if is_other => Verdict::RequestApproval(checked),
         InterruptedPolicy::Retry => Verdict::Run(checked),
-        InterruptedPolicy::Ask => Verdict::Ask(checked),
+        InterruptedPolicy::Ask => Verdict::RequestApproval(checked),
         InterruptedPolicy::Fail => {
             let told = "The call was interrupted. Whether it took effect is not known.";
             Verdict::Refuse("INTERRUPTED", told.to_owned())
@@ -186,7 +186,7 @@ pub(in crate::runs::steps) async fn problem_of_host(
     input: &[u8],
 ) -> Result<Option<String>, Stop> {
     let request = with_json(&InputRequest { tool }, "input", &String::from_utf8_lossy(input));
-    let mut asked = run.host.ask(Ask::Input, request);
+    let mut asked = run.host.request(CallbackKind::Input, request);
     let unknown = || Ok(Some("its schema failed, and did not say whether it fits".to_owned()));
     match run.unless_stopped(asked.next()).await? {
         None => Err(host_gone().into()),
@@ -199,7 +199,7 @@ pub(in crate::runs::steps) async fn problem_of_host(
 }
 
 async fn needs_approval(run: &Driver<'_>, checked: &Checked) -> Result<bool, Stop> {
-    let mut asked = run.host.ask(Ask::NeedsApproval, call::request(run, &checked.call, &checked.input));
+    let mut asked = run.host.request(CallbackKind::NeedsApproval, call::request(run, &checked.call, &checked.input));
     match run.unless_stopped(asked.next()).await? {
         None => Err(host_gone().into()),
         Some(Reply::Value(value)) if value == b"true" => Ok(true),

@@ -56,20 +56,20 @@ pub(super) async fn run_calls(run: &mut Driver<'_>, ready: &[usize]) -> Result<b
         }
         return Ok(true);
     }
-    let (mut to_run, mut to_ask) = (Vec::new(), Vec::new());
+    let (mut to_run, mut to_approve) = (Vec::new(), Vec::new());
     for call in tools.into_iter().take(AT_ONCE) {
         let bytes = |calls: &[Checked]| calls.iter().map(|checked| checked.input.len()).sum::<usize>();
-        if bytes(&to_run) + bytes(&to_ask) >= BYTES_AT_ONCE {
+        if bytes(&to_run) + bytes(&to_approve) >= BYTES_AT_ONCE {
             break;
         }
         match check::check(run, &call).await? {
             Verdict::Run(checked) => to_run.push(checked),
-            Verdict::Ask(checked) => to_ask.push(checked),
+            Verdict::RequestApproval(checked) => to_approve.push(checked),
             Verdict::Refuse(code, told) => refuse(run, &call, code, &told)?,
         }
     }
     run_together(run, to_run).await?;
-    if to_ask.is_empty() { Ok(true) } else { approval::ask_about_calls(run, to_ask).await }
+    if to_approve.is_empty() { Ok(true) } else { approval::request_for_calls(run, to_approve).await }
 }
 
 /// Runs calls together and notes their outcomes, in their order.
