@@ -4,12 +4,14 @@ import { inRoot } from '../lib/root.mjs'
 
 /** Returns tests whose title begins with the id of a promise instead of stating it. */
 export async function titleProblems() {
-  const files = await trackedFiles(['test/*.ts'])
+  const files = await trackedFiles(['test/*.ts', 'crates/*.rs', ':!crates/store/src/sled/*'])
   return files.flatMap((file) => problemsOf(file, readFileSync(inRoot(file), 'utf8')))
 }
 
 /** @param {string} file @param {string} source */
 export function problemsOf(file, source) {
-  const titles = /['"`]([MBSDWPR]\d+(?:, [MBSDWPR]\d+)*: [^\n]+)/g
+  const titles = file.endsWith('.rs')
+    ? /\bfn ((?:[bmsdwpr]\d+|inv)_\w+)/g
+    : /['"`]([MBSDWPR]\d+(?:, [MBSDWPR]\d+)*: [^\n]+)/g
   return [...source.matchAll(titles)].map(([, title]) => `${file}: ${title}: state the promise without its id`)
 }

@@ -67,7 +67,7 @@ describe.each(engines)('approvals in a run on %s', (engine) => {
     expect(await first.runtime.runs.get(run.runId)).toMatchObject({ status: 'suspended' })
     // Its thread is its own until it is over.
     const busy = await failureOf(() => first.runtime.query({ prompt: 'x', threadId: run.threadId as string }).result())
-    // R19: it says whose.
+    // It says whose.
     expect(busy).toMatchObject({ code: 'THREAD_BUSY', runId: run.runId, status: 'suspended' })
     // As long as nobody has decided, resuming changes nothing.
     expect(waiting(await first.runtime.runs.resume(run.runId).result())).toEqual(approval)

@@ -191,7 +191,7 @@ describe('what reaches people of a run', () => {
       const runtime = await open({ front: model }, { store: await openFresh(engine) })
       const run = runtime.query('Go')
       const first = await shown(run)
-      // D7: as the thread of a suspended run shows it.
+      // As the thread of a suspended run shows it.
       expect(reloadable(first.message)).toEqual({
         id: run.runId,
         role: 'assistant',
@@ -209,7 +209,7 @@ describe('what reaches people of a run', () => {
         for (const { approvalId } of items)
           await runtime.approvals.respond(approvalId, { decision: 'approve', actor: 'kim' })
       }
-      // R4: a message that stands there goes on where it stands.
+      // A message that stands there goes on where it stands.
       await answer()
       const second = await shown(runtime.runs.resume(run.runId), {}, first.message)
       await answer()

@@ -31,7 +31,7 @@ const hostile: readonly unknown[] = [
   { ...said('x'), parts: [{ type: 'tool-call', callId: 'c', tool: 't', input: JSON.parse('{"__proto__":1}') }] },
   { ...said('x'), parts: [{ type: 'text', text: 1n }] },
   { ...said('x'), parts: [{ type: 'file', reference: 'ref_x', mediaType: 'a/b' }] },
-  // W6: what could never be told to a model.
+  // What could never be told to a model.
   { ...said('x'), role: 'tool' },
   { ...said('x'), parts: [{ type: 'tool-call', callId: 'c', tool: 't', input: {} }] },
   { role: 'tool', parts: [{ type: 'tool-result', callId: 'c', result: 1 }] },

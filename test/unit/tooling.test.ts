@@ -132,6 +132,8 @@ describe('titles of tests', () => {
     const id = 'M1'
     expect(titleProblemsOf('test/a.test.ts', `test('${id}: a tenant is frozen', …`)).toHaveLength(1)
     expect(titleProblemsOf('test/a.test.ts', "test('a tenant is frozen: M1', …")).toEqual([])
+    expect(titleProblemsOf('crates/a/tests/a.rs', `fn ${id.toLowerCase()}_a_tenant_is_frozen() {`)).toHaveLength(1)
+    expect(titleProblemsOf('crates/a/tests/a.rs', 'fn a_tenant_is_frozen() {')).toEqual([])
   })
 })
 

@@ -42,7 +42,8 @@ impl<T, F: Future<Output = Result<T>>> Future for Caught<F> {
 /// Returns the error for a panic, without its text, which may contain anything.
 fn defect(_panic: &(dyn Any + Send)) -> Error {
     Error::Internal(
-        "A defect of bailiwick was caught, and the process continues. Please report it with the call that failed.".to_owned(),
+        "A defect of bailiwick was caught, and the process continues. Please report it with the call that failed."
+            .to_owned(),
     )
 }
 

@@ -39,7 +39,7 @@ fn checkpoint_holds(verifier: &NoteVerifier, receipt: &Json) -> bool {
 }
 
 fn text(unsigned: &Json) -> Result<String> {
-    let canonical = String::from_utf8(json::canonical(unsigned))
-        .map_err(|_| Error::internal("Canonical JSON is not UTF-8."))?;
+    let canonical =
+        String::from_utf8(json::canonical(unsigned)).map_err(|_| Error::internal("Canonical JSON is not UTF-8."))?;
     Ok(format!("{TITLE}\n{canonical}\n"))
 }

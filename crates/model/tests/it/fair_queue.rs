@@ -45,7 +45,7 @@ fn served(lines: &[Vec<u64>]) -> Vec<(usize, u64)> {
 
 proptest! {
     #[test]
-    fn b9_order_within_a_line_is_kept_and_something_comes_while_something_waits(steps in steps()) {
+    fn a_line_keeps_its_order_and_a_waiting_item_is_always_found(steps in steps()) {
         let mut queue = FairQueue::new(QUANTUM);
         let mut model: HashMap<u8, Vec<usize>> = HashMap::new();
         let mut waiting = 0;
@@ -92,7 +92,7 @@ proptest! {
     /// The bound of the paper: while two lines both wait, their service differs by less than a turn and twice the
     /// dearest item.
     #[test]
-    fn b9_lines_that_wait_get_equal_shares(
+    fn lines_that_wait_get_equal_shares(
         lines in prop::collection::vec(prop::collection::vec(1..500_u64, 1..60), 2..6)
     ) {
         let dearest = lines.iter().flatten().max().copied().unwrap();
@@ -111,7 +111,7 @@ proptest! {
 
     /// A caller that adds a small item waits for at most one turn of each other line.
     #[test]
-    fn b9_nobody_waits_for_more_than_a_turn_of_each_other(
+    fn an_item_waits_for_at_most_one_turn_of_each_other_line(
         others in prop::collection::vec(prop::collection::vec(1..=QUANTUM, 1..60), 1..6),
         taken in 0..50_usize,
         cost in 0..=QUANTUM,
@@ -138,20 +138,20 @@ proptest! {
 }
 
 #[test]
-fn b9_a_dear_thing_comes_after_its_turns_and_cheap_ones_go_meanwhile() {
+fn a_dear_item_waits_until_its_credit_suffices_and_cheap_ones_pass_it() {
     let order = served(&[vec![1_000], vec![50; 30]]);
     let at = order.iter().position(|(line, _)| *line == 0).unwrap();
     assert!((18..=20).contains(&at), "after {at} cheap ones");
 }
 
 #[test]
-fn b9_the_dearest_thing_of_all_needs_no_countless_rounds() {
+fn the_dearest_item_is_found_without_countless_rounds() {
     let order = served(&[vec![u64::MAX], vec![u64::MAX - 1], vec![1]]);
     assert_eq!(order.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 0, 1]);
 }
 
 #[test]
-fn b9_credit_is_lost_with_the_last_thing_of_a_line() {
+fn an_empty_line_loses_its_credit() {
     let mut queue = FairQueue::new(QUANTUM);
     for _ in 0..50 {
         queue.push("idle", 1, 0);
@@ -166,7 +166,7 @@ fn b9_credit_is_lost_with_the_last_thing_of_a_line() {
 }
 
 #[test]
-fn b9_what_is_started_next_is_chosen_when_a_starter_is_free() {
+fn the_next_call_is_chosen_when_a_starter_is_free() {
     let mut dispatcher = Dispatcher::new(4, 1, 1);
     assert_eq!((0..10).filter(|number| dispatcher.push("busy", SMALL, 1, *number)).count(), 4);
     assert_eq!(dispatcher.next(None), Some(("busy", SMALL, 0)));
@@ -176,7 +176,7 @@ fn b9_what_is_started_next_is_chosen_when_a_starter_is_free() {
 }
 
 #[test]
-fn b9_no_lane_has_all_starters() {
+fn no_key_has_all_starters() {
     let mut dispatcher = Dispatcher::new(3, 1, 1);
     assert_eq!((0..10).filter(|number| dispatcher.push("busy", SMALL, 1, *number)).count(), 3);
     assert_eq!(dispatcher.next(None), Some(("busy", SMALL, 0)));
@@ -189,7 +189,7 @@ fn b9_no_lane_has_all_starters() {
 }
 
 #[test]
-fn s8_what_a_limit_kept_from_starters_that_have_ended_is_not_left_behind() {
+fn a_call_that_a_limit_delayed_is_started_after_its_starters_have_ended() {
     let mut dispatcher = Dispatcher::new(2, 1, 1);
     assert!(dispatcher.push("a", HEAVY, 1, 0));
     assert_eq!(dispatcher.next(None), Some(("a", HEAVY, 0)));
@@ -204,7 +204,7 @@ fn s8_what_a_limit_kept_from_starters_that_have_ended_is_not_left_behind() {
 }
 
 #[test]
-fn s8_heavy_calls_of_all_lanes_together_leave_starters_to_small_ones() {
+fn heavy_calls_of_all_keys_leave_starters_to_small_ones() {
     let mut dispatcher = Dispatcher::new(4, 1, 1);
     for (number, lane) in ["a", "b", "c", "d"].into_iter().enumerate() {
         assert!(dispatcher.push(lane, HEAVY, 1_000, number));
@@ -219,7 +219,7 @@ fn s8_heavy_calls_of_all_lanes_together_leave_starters_to_small_ones() {
 }
 
 #[test]
-fn s8_a_small_call_of_a_lane_goes_before_a_heavy_one_of_the_same() {
+fn a_small_call_passes_a_heavy_one_of_its_own_key() {
     let mut dispatcher = Dispatcher::new(2, 1, 1);
     for number in 0..3 {
         let _ = dispatcher.push("only", HEAVY, 1_000, number);
@@ -251,7 +251,7 @@ proptest! {
     /// For all calls and durations, the dispatcher keeps its limits on starters, on starters with heavy calls and on
     /// starters of one lane; each call is started once; and no call that may be started waits without a starter.
     #[test]
-    fn s8_a_small_call_is_never_behind_starters_that_are_all_busy_with_heavy_ones(
+    fn a_small_call_never_waits_for_starters_that_are_all_busy_with_heavy_calls(
         steps in start_steps(),
         most in 1..6_usize,
         most_heavy in 1..4_usize,
@@ -315,7 +315,7 @@ proptest! {
 }
 
 #[test]
-fn b9_one_starter_starts_everything() {
+fn one_starter_starts_everything() {
     let mut dispatcher = Dispatcher::new(1, 1, 1);
     assert!(dispatcher.push("only", SMALL, 5, 0));
     assert!(!dispatcher.push("only", HEAVY, 5, 1));

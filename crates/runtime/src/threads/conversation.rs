@@ -85,14 +85,11 @@ impl Threads<'_> {
                 ahead(RECORD + 2 * entry.body.len() as u64).await;
                 // The last part with a call's id counts.
                 for (_, exchange) in exchanges(&stored_message(&entry.body)?).into_iter().rev() {
-                    match exchange {
-                        Exchange::Call(id) => drop(answers.remove(&id)),
-                        Exchange::Result(id) => {
-                            if let Some(path) = answers.get(&id) {
-                                return Err(answered_already(path));
-                            }
-                        }
-                    }
+                    let answered = match &exchange {
+                        Exchange::Call(id) => answers.remove(id).and(None),
+                        Exchange::Result(id) => answers.get(id),
+                    };
+                    answered.map_or(Ok(()), |path| Err(answered_already(path)))?;
                 }
             }
             drop(part);

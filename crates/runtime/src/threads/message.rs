@@ -167,8 +167,7 @@ pub(crate) fn entry_id(entry: &[u8]) -> Option<MessageId> {
 /// # Errors
 /// `StoreCorrupt`.
 pub(crate) fn stored_message(entry: &[u8]) -> Result<Json> {
-    json::parse(message_json(entry)?.as_bytes(), &STORED)
-        .map_err(|_| Error::damaged("A message's record"))
+    json::parse(message_json(entry)?.as_bytes(), &STORED).map_err(|_| Error::damaged("A message's record"))
 }
 
 /// Returns the message of an entry as JSON text.

@@ -38,6 +38,7 @@ fn cached(value: CacheValue) -> usize {
 }
 
 /// `None`: nobody has thought about it.
+#[allow(clippy::too_many_lines, reason = "a table: an arm for each operation")]
 pub(crate) fn cell(world: &World, operation: &str) -> Option<Cell> {
     let (run, approval, message) = (world.run.clone(), world.approval.clone(), world.last_message.clone());
     let (large, references) = (world.large.clone(), world.references.clone());

@@ -1,4 +1,4 @@
-//! S6, S13: what a call takes is reserved before it is read. A table with a cell for every operation of the bridge: with a low
+//! What a call takes is reserved before it is read. A table with a cell for every operation of the bridge: with a low
 //! limit and large values, each is refused, or its pages end, and whatever it reads of the engine fits into the limit.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 

@@ -79,61 +79,10 @@ impl World {
         let large = put(&rich, bytes("row", PutContent::Bytes(noise(99, LARGE)))).await;
         rich.cache().set("large", CacheValue::Bytes(noise(98, LARGE)), None).await.unwrap();
         rich.cache().set("small", CacheValue::Bytes(noise(97, CONTENT)), None).await.unwrap();
-        for number in 0..ITEMS {
-            let note = format!(
-                r#"{{"type":"t","planId":"p","goal":"g","steps":[{{"id":"a","tool":"x","input":"{}"}}]}}"#,
-                long(number, 50_000)
-            );
-            rich.plans().save(note.as_bytes(), None).await.unwrap();
-        }
-        for number in 0..STEPS * 2 {
-            let goal = long(number, 15_000);
-            let plan = format!(
-                r#"{{"type":"t","planId":"q{number}","goal":"{goal}","steps":[{{"id":"a","tool":"x","input":1}}]}}"#
-            );
-            rich.plans().save(plan.as_bytes(), None).await.unwrap();
-        }
-        let mut approval = String::new();
-        for number in 0..REASONS {
-            let approval_id = ask(&rich, 1).await;
-            let reason = long(number, 10_000);
-            rich.approvals().respond(&approval_id, Decision::Rejected, "kim", Some(&reason)).await.unwrap();
-        }
-        for _ in 0..ITEMS {
-            approval = ask(&rich, 50_000).await;
-        }
-        let mut last_message = String::new();
-        for number in 0..MESSAGES {
-            let text = long(number, 40_000);
-            let message = format!(r#"[{{"role":"user","parts":[{{"type":"text","text":"{text}"}}],"createdAt":1}}]"#);
-            let appended = rich.threads().append("t", message.as_bytes(), None).await.unwrap();
-            last_message = parsed(&appended[0]).get("messageId").unwrap().as_str().unwrap().to_owned();
-        }
-        for number in 0..SMALL {
-            let thread = format!("{number}{}", "x".repeat(250));
-            let message = format!(r#"[{{"role":"user","parts":[],"createdAt":1,"actor":"{}"}}]"#, "y".repeat(256));
-            rich.threads().append(&thread, message.as_bytes(), None).await.unwrap();
-        }
-        let say = |_: &str, answers: usize, _: &Json| {
-            if answers < STEPS {
-                calls(&[("search", &format!(r#"{{"text":"{}"}}"#, long(answers, 30_000)))])
-            } else {
-                says(&long(answers, 30_000))
-            }
-        };
-        let host = Host::new(say, |_, _| gives("1"));
-        let request = RunRequest {
-            specialist: Some("front".to_owned()),
-            prompt: Json::String(long(0, 30_000)),
-            thread_id: None,
-            actor: None,
-            trace: None,
-            limits: RunLimits::default(),
-        };
-        let prepared = rich.runs().prepare().unwrap();
-        let run = prepared.run_id.clone();
-        let result = parsed(&rich.runs().start(prepared, request, &host).await.unwrap());
-        assert_eq!(result.get("status").unwrap().as_str(), Some("completed"), "{}", json::write(&result));
+        save_plans(&rich).await;
+        let approval = request_approvals(&rich).await;
+        let last_message = append_messages(&rich).await;
+        let run = complete_run(&rich).await;
         for number in 0..SMALL {
             let reference = references.get(number % ITEMS).unwrap();
             rich.traces().record(&HostEvent::ReferenceCreated { reference }).await;
@@ -215,4 +164,74 @@ async fn ask(rich: &TenantHandle, length: usize) -> String {
     let context = ApprovalContext::default();
     let request = ApprovalRequest { subject, context, requested_by: None, ttl_ms: None };
     rich.approvals().request(request).await.unwrap().approval_id
+}
+
+async fn save_plans(rich: &TenantHandle) {
+    for number in 0..ITEMS {
+        let note = format!(
+            r#"{{"type":"t","planId":"p","goal":"g","steps":[{{"id":"a","tool":"x","input":"{}"}}]}}"#,
+            long(number, 50_000)
+        );
+        rich.plans().save(note.as_bytes(), None).await.unwrap();
+    }
+    for number in 0..STEPS * 2 {
+        let goal = long(number, 15_000);
+        let plan = format!(
+            r#"{{"type":"t","planId":"q{number}","goal":"{goal}","steps":[{{"id":"a","tool":"x","input":1}}]}}"#
+        );
+        rich.plans().save(plan.as_bytes(), None).await.unwrap();
+    }
+}
+
+async fn request_approvals(rich: &TenantHandle) -> String {
+    let mut approval = String::new();
+    for number in 0..REASONS {
+        let approval_id = ask(rich, 1).await;
+        let reason = long(number, 10_000);
+        rich.approvals().respond(&approval_id, Decision::Rejected, "kim", Some(&reason)).await.unwrap();
+    }
+    for _ in 0..ITEMS {
+        approval = ask(rich, 50_000).await;
+    }
+    approval
+}
+
+async fn append_messages(rich: &TenantHandle) -> String {
+    let mut last_message = String::new();
+    for number in 0..MESSAGES {
+        let text = long(number, 40_000);
+        let message = format!(r#"[{{"role":"user","parts":[{{"type":"text","text":"{text}"}}],"createdAt":1}}]"#);
+        let appended = rich.threads().append("t", message.as_bytes(), None).await.unwrap();
+        last_message = parsed(&appended[0]).get("messageId").unwrap().as_str().unwrap().to_owned();
+    }
+    for number in 0..SMALL {
+        let thread = format!("{number}{}", "x".repeat(250));
+        let message = format!(r#"[{{"role":"user","parts":[],"createdAt":1,"actor":"{}"}}]"#, "y".repeat(1024));
+        rich.threads().append(&thread, message.as_bytes(), None).await.unwrap();
+    }
+    last_message
+}
+
+async fn complete_run(rich: &TenantHandle) -> String {
+    let say = |_: &str, answers: usize, _: &Json| {
+        if answers < STEPS {
+            calls(&[("search", &format!(r#"{{"text":"{}"}}"#, long(answers, 30_000)))])
+        } else {
+            says(&long(answers, 30_000))
+        }
+    };
+    let host = Host::new(say, |_, _| gives("1"));
+    let request = RunRequest {
+        specialist: Some("front".to_owned()),
+        prompt: Json::String(long(0, 30_000)),
+        thread_id: None,
+        actor: None,
+        trace: None,
+        limits: RunLimits::default(),
+    };
+    let prepared = rich.runs().prepare().unwrap();
+    let run = prepared.run_id.clone();
+    let result = parsed(&rich.runs().start(prepared, request, &host).await.unwrap());
+    assert_eq!(result.get("status").unwrap().as_str(), Some("completed"), "{}", json::write(&result));
+    run
 }

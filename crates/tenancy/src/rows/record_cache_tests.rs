@@ -35,7 +35,7 @@ fn record(version: u64, size: usize) -> Arc<Record> {
 }
 
 #[test]
-fn b9_a_tenant_that_reads_a_lot_pushes_out_its_own_records() {
+fn a_tenant_that_reads_a_lot_evicts_its_own_records() {
     let cache = RecordCache::new(16 * 100_000);
     let (quiet, busy) = (tag(1), tag(2));
     for number in 0..10 {
@@ -51,7 +51,7 @@ fn b9_a_tenant_that_reads_a_lot_pushes_out_its_own_records() {
 }
 
 #[test]
-fn b1_a_read_that_began_before_a_delete_is_not_kept_after_it() {
+fn a_read_that_began_before_a_delete_is_not_cached_after_it() {
     let cache = RecordCache::new(1 << 20);
     let tag = tag(1);
     let began = cache.begin_read(tag, place(1));
@@ -61,7 +61,7 @@ fn b1_a_read_that_began_before_a_delete_is_not_kept_after_it() {
 }
 
 #[test]
-fn b8_an_expired_record_is_not_handed_out() {
+fn an_expired_record_is_not_returned() {
     let cache = RecordCache::new(1 << 20);
     let tag = tag(1);
     let expiring = Arc::new(Record { version: Version(1), expires_at: Some(10), body: Vec::new() });
@@ -82,7 +82,7 @@ fn the_later_of_two_commits_stays() {
 /// A look-up by another tenant never touches the owner's entry: entries are compared as often as chance has it (7 bits
 /// of the hash agree), and none because its name is the same.
 #[test]
-fn s9_a_foreign_name_asks_as_much_of_the_table_as_an_unknown_one() {
+fn a_foreign_name_costs_as_many_comparisons_as_an_unknown_one() {
     const NAMES: u64 = 4_000;
     let cache = RecordCache::new(1 << 30);
     let (asking, owners) = (tag(0), [tag(1), tag(2), tag(3), tag(4)]);
@@ -110,7 +110,7 @@ fn s9_a_foreign_name_asks_as_much_of_the_table_as_an_unknown_one() {
 }
 
 #[test]
-fn s9_what_one_name_falls_on_depends_on_whose_it_is() {
+fn the_place_of_a_name_in_the_table_depends_on_its_tenant() {
     let cache = RecordCache::new(1 << 20);
     let shards: Vec<_> = (0..SHARDS as u8)
         .map(|first| {
@@ -124,7 +124,7 @@ fn s9_what_one_name_falls_on_depends_on_whose_it_is() {
 
 /// The records of one tenant, and records of many tenants under one name, spread as well as random numbers.
 #[test]
-fn s9_addresses_spread_over_the_table() {
+fn records_spread_evenly_over_the_table() {
     use std::hash::{BuildHasher, BuildHasherDefault};
     let hasher = BuildHasherDefault::<crate::rows::cache_key::FoldHasher>::default();
     let spread = |address: &dyn Fn(u64) -> CacheKey| {

@@ -63,6 +63,7 @@ fn decision() -> DecisionShown {
 }
 
 /// An event of each type, with all that it may have. A task stands for the other two ways in which an agent begins.
+#[allow(clippy::too_many_lines, reason = "a table: a row for each event")]
 fn full() -> Vec<Event> {
     let text = |text: &str| text.to_owned();
     let begun = PlanBegun {

@@ -1,4 +1,4 @@
-//! B5, B10: whatever is done to the rows of a ledger past the core is found.
+//! Whatever is done to the rows of a ledger past the core is found.
 
 use std::collections::BTreeMap;
 

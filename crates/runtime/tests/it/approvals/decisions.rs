@@ -1,4 +1,4 @@
-//! B5: who may decide what, when, and how often.
+//! Who may decide what, when, and how often.
 
 use std::sync::Arc;
 

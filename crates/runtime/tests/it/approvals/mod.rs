@@ -1,4 +1,4 @@
-//! B5: approvals are decided once, about exactly what was asked, and the ledger of it can be proved to a third party.
+//! Approvals are decided once, about exactly what was asked, and the ledger of it can be proved to a third party.
 
 mod damage;
 mod decisions;

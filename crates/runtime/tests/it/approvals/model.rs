@@ -1,4 +1,4 @@
-//! B5: whatever is done in whatever order, the ledger is the list of what was decided.
+//! Whatever is done in whatever order, the ledger is the list of what was decided.
 
 use bailiwick_model::Error;
 use bailiwick_model::ledger::record::Decision;

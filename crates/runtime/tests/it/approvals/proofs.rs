@@ -1,4 +1,4 @@
-//! B5: what the store signs can be checked by somebody who has nothing but its public key.
+//! What the store signs can be checked by somebody who has nothing but its public key.
 
 use bailiwick_model::json;
 use bailiwick_model::ledger::checkpoint::Checkpoint;

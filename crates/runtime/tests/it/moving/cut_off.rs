@@ -1,4 +1,4 @@
-//! B6: a move that is cut off leaves a store that is open in one place at most, and is repeated until it is done.
+//! A move that is cut off leaves a store that is open in one place at most, and is repeated until it is done.
 
 use std::sync::Arc;
 

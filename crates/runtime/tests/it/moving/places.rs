@@ -1,4 +1,4 @@
-//! M4: a store is the same wherever it is.
+//! A store is the same wherever it is.
 
 use bailiwick_runtime::{MigrationOutcome, Promptness, sweep};
 use bailiwick_store::Opened;

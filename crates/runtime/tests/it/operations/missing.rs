@@ -90,8 +90,8 @@ fn briefly(store: &Arc<Store>, id: &str) -> TenantHandle {
     handle_of(store, id, "v1", &format!(r#","retention":{{{all}}}"#), &catalogue())
 }
 
-/// Everything that is not there for `acme`, small and large.
-pub(crate) async fn all_missing(store: &Arc<Store>, acme: &TenantHandle, other: &TenantHandle) -> Vec<Missing> {
+/// Gives another tenant something of every kind, and returns a cursor of each of its lists.
+async fn place_foreign(other: &TenantHandle) -> BTreeMap<List, String> {
     for (length, thread) in [(1, "one"), (2, "two")] {
         place(other, "foreign", length).await;
         other.threads().append(thread, &message("foreign", 1), None).await.unwrap();
@@ -109,6 +109,12 @@ pub(crate) async fn all_missing(store: &Arc<Store>, acme: &TenantHandle, other: 
         let (_, cursor) = page(other, list, "foreign", "own", 1, None).await.unwrap();
         foreign_cursors.insert(list, cursor.unwrap_or_else(|| panic!("there is no next page of {list:?}")));
     }
+    foreign_cursors
+}
+
+/// Everything that is not there for `acme`, small and large.
+pub(crate) async fn all_missing(store: &Arc<Store>, acme: &TenantHandle, other: &TenantHandle) -> Vec<Missing> {
+    let foreign_cursors = place_foreign(other).await;
     let malformed = |cursor: &str| LISTS.into_iter().map(|list| (list, cursor.to_owned())).collect();
     let absent = Missing {
         why: "absent",

@@ -1,4 +1,4 @@
-//! B1: absent, expired, deleted and foreign are one answer, and one piece of work: the same calls on the engine and on
+//! Absent, expired, deleted and foreign are one answer, and one piece of work: the same calls on the engine and on
 //! the vault, whichever it is.
 
 mod missing;

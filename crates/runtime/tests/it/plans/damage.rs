@@ -1,4 +1,4 @@
-//! B10: a plan whose rows were altered, removed or put back to an older state is found, and nothing is guessed.
+//! A plan whose rows were altered, removed or put back to an older state is found, and nothing is guessed.
 
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_runtime::TenantHandle;

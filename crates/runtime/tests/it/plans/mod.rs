@@ -1,4 +1,4 @@
-//! M6: plans are kept in versions per tenant and plan id, and expire as a whole.
+//! Plans are kept in versions per tenant and plan id, and expire as a whole.
 
 mod damage;
 mod model;

@@ -1,4 +1,4 @@
-//! M6: whatever is done in whatever order, plans behave like lists of versions.
+//! Whatever is done in whatever order, plans behave like lists of versions.
 
 use bailiwick_model::{Error, json};
 use proptest::prelude::*;

@@ -144,6 +144,7 @@ impl Life {
         }
     }
 
+    #[allow(clippy::too_many_lines, reason = "a table: an arm for each verb")]
     pub(crate) async fn act(&mut self, verb: &str, random: &mut Random, story: &mut Vec<String>) {
         let number = random.below(6);
         let thread = ["one", "two", "three", "four", "five", "six"][number];

@@ -1,4 +1,4 @@
-//! W16: what has expired, was deleted, cancelled, forked or erased leaves no row behind, but for what is documented to stay
+//! What has expired, was deleted, cancelled, forked or erased leaves no row behind, but for what is documented to stay
 //! (docs/format/README.md, "What stays"). The rows are counted in the engine itself, of every kind byte.
 
 mod life;

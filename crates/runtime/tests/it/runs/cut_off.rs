@@ -2,7 +2,7 @@
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::RunLimits;
-use bailiwick_runtime::{Reply, RunRequest};
+use bailiwick_runtime::{Reply, RunPosition, RunRequest, TenantHandle};
 
 use super::host::parsed;
 use super::scripted::{Scripted, answer, call, fails, last, messages, on, parts, piece, query, text_delta, told, used};
@@ -18,45 +18,45 @@ enum Cut {
     Cancel,
 }
 
+fn replies_of(cut: Cut) -> Vec<Reply> {
+    let begun = piece(&format!(
+        r#"{},{},{},{},{}"#,
+        used(1, 1),
+        r#"{"type":"reasoning.delta","id":"r","delta":"Hm."}"#,
+        text_delta("Half a "),
+        call("c", "book", "{}"),
+        used(100, 7)
+    ));
+    let rest = match cut {
+        Cut::Failure => Some(fails(false)),
+        Cut::Mistake => Some(last(r#"{"type":"text.delta","id":"t","delta":5}"#)),
+        Cut::Limit | Cut::Cancel => None,
+    };
+    std::iter::once(begun).chain(rest).collect()
+}
+
+/// Cancels a run once a follower has seen text.
+async fn cancel_after_text(handle: &TenantHandle, run_id: &str) {
+    let mut position = RunPosition::default();
+    while position.text == 0 {
+        position = handle.runs().events(run_id, position, false).await.unwrap().position;
+    }
+    handle.runs().cancel(run_id).await.unwrap();
+}
+
 #[test]
 fn text_before_a_run_was_cut_off_is_kept_with_its_usage() {
     for cut in [Cut::Failure, Cut::Mistake, Cut::Limit, Cut::Cancel] {
         wait(async {
             let home = Kept::Memory.open();
             let (_store, handle) = open(home.opened.clone(), 1).await;
-            let begun = piece(&format!(
-                r#"{},{},{},{},{}"#,
-                used(1, 1),
-                r#"{"type":"reasoning.delta","id":"r","delta":"Hm."}"#,
-                text_delta("Half a "),
-                call("c", "book", "{}"),
-                used(100, 7)
-            ));
-            let rest = match cut {
-                Cut::Failure => Some(fails(false)),
-                Cut::Mistake => Some(last(r#"{"type":"text.delta","id":"t","delta":5}"#)),
-                Cut::Limit | Cut::Cancel => None,
-            };
-            let replies: Vec<Reply> = std::iter::once(begun).chain(rest).collect();
-            let host = Scripted::new([replies]);
+            let host = Scripted::new([replies_of(cut)]);
             let limits = RunLimits { max_duration_ms: (cut == Cut::Limit).then_some(50), ..RunLimits::default() };
             let prepared = handle.runs().prepare().unwrap();
             let run_id = prepared.run_id.clone();
             let running = handle.runs().start(prepared, RunRequest { limits, ..request("Go") }, &host);
             let result = if cut == Cut::Cancel {
-                let cancel = async {
-                    // Once somebody has seen the text.
-                    let mut position = bailiwick_runtime::RunPosition::default();
-                    loop {
-                        let page = handle.runs().events(&run_id, position, false).await.unwrap();
-                        position = page.position;
-                        if position.text > 0 {
-                            break;
-                        }
-                    }
-                    handle.runs().cancel(&run_id).await.unwrap();
-                };
-                super::both(running, cancel).await.0
+                super::both(running, cancel_after_text(&handle, &run_id)).await.0
             } else {
                 running.await
             };
@@ -87,7 +87,7 @@ fn text_before_a_run_was_cut_off_is_kept_with_its_usage() {
             let asked = next.requests.lock()[0].get("messages").unwrap().as_array().unwrap().to_vec();
             assert_eq!(asked.len(), 4);
             assert_eq!(json::write(&asked[1]), json::write(&kept[1]));
-            let shown = handle.runs().events(&run_id, bailiwick_runtime::RunPosition::default(), false).await.unwrap();
+            let shown = handle.runs().events(&run_id, RunPosition::default(), false).await.unwrap();
             let deltas: String = shown
                 .events
                 .iter()
@@ -132,18 +132,18 @@ fn a_message_that_is_written_anew_is_taken_back() {
             let first = vec![piece(&text_delta("Abandoned"))];
             let host = super::scripted::Stepwise::new([first, answer("Anew")]);
             let follow = async {
-                let (mut seen, mut position) = (Vec::new(), bailiwick_runtime::RunPosition::default());
+                let (mut seen, mut position) = (Vec::new(), RunPosition::default());
                 loop {
                     let page = handle.runs().events(&run_id, position, true).await.unwrap();
                     let news: Vec<Json> = page.events.iter().map(|event| parsed(event)).collect();
                     position = page.position;
                     let shown = news.iter().any(|event| text(event, "type") == "text.delta");
                     seen.extend(news);
-                    if shown && host.fail() && over {
-                        // This one looks again when the run is over.
-                        while host.is_asked() || !handle.runs().summary(&run_id).await.unwrap().contains("completed") {
-                            tokio::task::yield_now().await;
-                        }
+                    // This follower reads again after the end of the run.
+                    let mut waits = shown && host.fail() && over;
+                    while waits {
+                        tokio::task::yield_now().await;
+                        waits = host.is_asked() || !handle.runs().summary(&run_id).await.unwrap().contains("completed");
                     }
                     if page.over || seen.iter().any(|event| text(event, "type") == "run.completed") {
                         return seen;
@@ -163,7 +163,7 @@ fn a_message_that_is_written_anew_is_taken_back() {
             assert_eq!((text(anew, "delta"), anew.get("offset").unwrap().as_f64()), ("Anew", Some(0.0)));
             assert_ne!(text(anew, "messageId"), text(abandoned, "messageId"));
             // Whoever has not seen it is told nothing of it.
-            let late = handle.runs().events(&run_id, bailiwick_runtime::RunPosition::default(), false).await.unwrap();
+            let late = handle.runs().events(&run_id, RunPosition::default(), false).await.unwrap();
             assert!(!late.events.iter().any(|event| event.contains("message.discarded")));
         });
     }

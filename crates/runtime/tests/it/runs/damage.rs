@@ -1,4 +1,4 @@
-//! B10: a run whose journal was damaged is refused, and whoever follows it is told.
+//! A run whose journal was damaged is refused, and whoever follows it is told.
 
 use bailiwick_model::{Error, Kind};
 use bailiwick_runtime::RunPosition;

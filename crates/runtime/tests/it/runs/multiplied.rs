@@ -1,4 +1,4 @@
-//! S3: a plan whose steps take results many times over. What an input would become is added up before it is made.
+//! A plan whose steps take results many times over. What an input would become is added up before it is made.
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_store::memory::{self, MemoryOptions};

@@ -1,4 +1,4 @@
-//! D1: every field of every document that a store signs says what is so. Each is worked out again from the outside, of a
+//! Every field of every document that a store signs says what is so. Each is worked out again from the outside, of a
 //! tenant with a history of its own: from what was done, from the engine's rows, from the events of runs, and with another
 //! implementation of the tree.
 

@@ -1,4 +1,4 @@
-//! B1, B2, M3: another tenant's presence and actions change no byte of what a tenant sees. Two tenants act at random in
+//! Another tenant's presence and actions change no byte of what a tenant sees. Two tenants act at random in
 //! one store; then one of them makes exactly its own calls again, in a store of the same seed where it is alone, and
 //! must see exactly the same: every result, error, order, count and cursor.
 

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn s14_a_role_is_put_in_place_of_another_and_gets_nothing_of_its_own() {
+fn the_url_of_another_role_has_none_of_the_first_ones_settings() {
     let as_app = |url: &str, password| Address::parse(url).unwrap().as_role("my db", "app@x", password);
     assert_eq!(
         as_app("postgres://owner:p%40@host:5433/db?sslmode=require&connect_timeout=3", Some("s/1")),
@@ -35,7 +35,7 @@ fn s14_a_role_is_put_in_place_of_another_and_gets_nothing_of_its_own() {
 }
 
 #[test]
-fn s11_tls_is_asked_for_or_done_without_and_nothing_in_between() {
+fn tls_is_required_or_disabled_and_never_optional() {
     for weak in ["sslmode=prefer", "sslmode=require&sslmode=prefer", "sslmode=prefer&connect_timeout=1"] {
         for host in ["localhost", "db.example", "%2Ftmp"] {
             assert_eq!(parse(&format!("postgres://me@{host}/db?{weak}")).err(), Some(OpenError::Weak), "{weak}");
@@ -51,7 +51,7 @@ fn s11_tls_is_asked_for_or_done_without_and_nothing_in_between() {
 }
 
 #[test]
-fn s17_what_is_no_url_is_none_whatever_the_client_would_make_of_it() {
+fn text_that_is_no_url_is_refused_although_the_client_would_accept_it() {
     let wrong = [
         "host=localhost user=me password=canary",
         "password=canary",

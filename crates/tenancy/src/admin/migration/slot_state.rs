@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inv_sealed_a_header_is_the_same_after_it_was_marked_as_moved() {
+    fn a_header_is_the_same_after_it_was_marked_as_moved() {
         let header = [&[FORMAT], [7; 16].as_slice(), &[9; 76]].concat();
         let id = MoveId { store_id: [7; 16], move_id: [8; 16] };
         let moved = id.moved(&header).unwrap();

@@ -1,4 +1,4 @@
-//! B10, M5: whoever can write to the raw store can break it, but gets no data out of it: what was altered, moved or
+//! Whoever can write to the raw store can break it, but gets no data out of it: what was altered, moved or
 //! taken from elsewhere is refused with a typed error, and nothing panics.
 
 mod authenticity;
