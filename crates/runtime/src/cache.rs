@@ -6,7 +6,7 @@ use bailiwick_model::json;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Flight, Leader, Name, When};
 
-use crate::handle::{TenantHandle, expiry};
+use crate::handle::{Cache, expiry};
 
 /// The longest key in bytes of UTF-8.
 const KEY_BYTES: usize = 1024;
@@ -57,19 +57,6 @@ pub enum Begun {
     Value(CacheValue),
     /// The caller must compute it.
     Compute(Computing),
-}
-
-/// The cache of a tenant.
-#[derive(Clone, Copy)]
-pub struct Cache<'a> {
-    handle: &'a TenantHandle,
-}
-
-impl TenantHandle {
-    /// Returns the cache of the tenant.
-    pub fn cache(&self) -> Cache<'_> {
-        Cache { handle: self }
-    }
 }
 
 impl Cache<'_> {

@@ -219,3 +219,43 @@ pub(crate) fn check_size(bytes: usize) -> Result<()> {
         )))
     }
 }
+
+/// Declares the parts of a handle: a type for each, and the method that returns it.
+macro_rules! parts {
+    ($($(#[$comment:meta])+ $part:ident $name:ident;)+) => {
+        $(
+            $(#[$comment])+
+            #[derive(Clone, Copy)]
+            pub struct $part<'a> {
+                pub(crate) handle: &'a TenantHandle,
+            }
+        )+
+
+        impl TenantHandle {
+            $(
+                $(#[$comment])+
+                pub fn $name(&self) -> $part<'_> {
+                    $part { handle: self }
+                }
+            )+
+        }
+    };
+}
+
+parts! {
+    /// The references of a tenant.
+    References references;
+    /// The cache of a tenant.
+    Cache cache;
+    /// The plans of a tenant.
+    Plans plans;
+    /// The approvals of a tenant and their ledger.
+    Approvals approvals;
+    /// The threads of a tenant.
+    Threads threads;
+    /// The traces of a tenant.
+    Traces traces;
+    /// The runs of a tenant. Results, summaries and events are JSON texts: an event's text is made once, at its commit, and
+    /// every follower of the run reads the same.
+    Runs runs;
+}

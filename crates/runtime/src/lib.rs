@@ -22,24 +22,22 @@ mod traces;
 mod validated;
 
 pub use approvals::{
-    Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Approvals, Problem, RequestedSubject, Subject,
-    VerifyReport,
+    Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Problem, RequestedSubject, Subject, VerifyReport,
 };
 pub use bailiwick_tenancy::{
     CheckReport, Clock, Copied, DEFAULT_LIMIT, Health, Migration, MigrationCounts, MigrationOutcome, MigrationProgress,
     Promptness, QueueKey, Reservation, RootKey, Stats, Store, StoreOptions, stores,
 };
-pub use cache::{Begun, Cache, CacheValue, Computing};
+pub use cache::{Begun, CacheValue, Computing};
 pub use catalogue::Catalogue;
-pub use handle::TenantHandle;
+pub use handle::{Approvals, Cache, Plans, References, Runs, TenantHandle, Threads, Traces};
 pub use page::Page;
-pub use plans::{Plan, PlanStatus, PlanSummary, Plans};
-pub use references::{Description, PutContent, PutItem, Reference, References, Resolved};
+pub use plans::{Plan, PlanStatus, PlanSummary};
+pub use references::{Description, PutContent, PutItem, Reference, Resolved};
 pub use runs::{
     CallbackKind, Callbacks, PendingReply, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest, RunStatus,
-    Runs,
 };
 pub use sweep::{Swept, keep_swept, sweep};
-pub use threads::{ThreadSummary, Threads};
-pub use traces::{HostEvent, Rejection, TracePage, TracePosition, Traces};
+pub use threads::ThreadSummary;
+pub use traces::{HostEvent, Rejection, TracePage, TracePosition};
 pub use validated::Validated;

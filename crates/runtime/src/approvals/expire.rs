@@ -4,11 +4,11 @@ use bailiwick_model::Result;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_tenancy::{ATTEMPTS, Access, Committed, Durability, contended};
 
-use super::Approvals;
 use super::ledger::{Head, Ledger, LedgerTurns};
 use super::record::{Approval, ApprovalStatus};
 use super::settle::{Settlement, find, pending_list};
 use super::{MOST_AT_ONCE, is_due};
+use crate::handle::Approvals;
 
 /// The limit in bytes of the approvals that expire in one commit.
 const BYTES_AT_ONCE: usize = 4 << 20;

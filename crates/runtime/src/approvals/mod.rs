@@ -17,18 +17,17 @@ use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, When, check_limit, contended};
 
 use crate::actor::check_actor;
-use crate::handle::{TenantHandle, expiry};
+use crate::handle::{Approvals, expiry};
 use crate::page::Page;
 use crate::plans::PlanStatus;
 use ledger::{Head, KIND, Ledger, LedgerTurns, approval_name};
 pub use ledger::{Problem, VerifyReport};
-use record::damaged;
 pub use record::{Approval, ApprovalStatus};
+use record::{PREFIX, damaged};
 use settle::{Settlement, find, pending_list};
 pub(crate) use subject::INPUT_BYTES;
 pub use subject::{ApprovalContext, RequestedSubject, Subject};
 
-const PREFIX: &str = "approval_";
 /// The default time to decide, in milliseconds: 7 days.
 pub(crate) const PENDING_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// The longest reason, in bytes of UTF-8.
@@ -60,19 +59,6 @@ struct Draft {
     context: ApprovalContext,
     requested_by: Option<String>,
     expires_at: u64,
-}
-
-/// The approvals of a tenant and their ledger.
-#[derive(Clone, Copy)]
-pub struct Approvals<'a> {
-    handle: &'a TenantHandle,
-}
-
-impl TenantHandle {
-    /// The approvals of a tenant and their ledger.
-    pub fn approvals(&self) -> Approvals<'_> {
-        Approvals { handle: self }
-    }
 }
 
 impl Approvals<'_> {

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::subject::{ApprovalContext, Subject};
 use crate::hex;
 
+pub(super) const PREFIX: &str = "approval_";
+
 /// The status of an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bailiwick_model::Result;
+use bailiwick_model::base32::parse_prefixed_id;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, List, Name, Record, When, contended};
 
-use super::Approvals;
 use super::ledger::{Head, KIND, Leaf, Ledger, approval_name, write};
-use super::record::{Approval, ApprovalStatus, damaged};
-use crate::handle::expiry;
+use super::record::{Approval, ApprovalStatus, PREFIX, damaged};
+use crate::handle::{Approvals, expiry};
 
 /// An approval as it was read.
 pub(crate) struct Found {
@@ -43,7 +43,7 @@ pub(crate) fn pending_list() -> List {
 /// Reads an approval and checks that its status and its decision agree. A malformed id is not looked up; every other id
 /// is read in the same way, so that timing does not reveal other tenants.
 pub(crate) async fn find(access: &Access, approval_id: &str) -> Result<Option<Found>> {
-    if !is_approval_id(approval_id) {
+    if parse_prefixed_id(PREFIX, approval_id).is_none() {
         return Ok(None);
     }
     let name = approval_name(access, approval_id);
@@ -67,12 +67,6 @@ pub(crate) async fn find(access: &Access, approval_id: &str) -> Result<Option<Fo
         before = Some(record.version);
     }
     Err(contended())
-}
-
-/// Returns whether this is `approval_` and 32 characters of `a–z2–7`.
-fn is_approval_id(text: &str) -> bool {
-    let digits = text.strip_prefix(super::PREFIX).unwrap_or_default();
-    digits.len() == 32 && digits.bytes().all(|digit| matches!(digit, b'a'..=b'z' | b'2'..=b'7'))
 }
 
 impl Approvals<'_> {

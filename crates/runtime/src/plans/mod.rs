@@ -13,7 +13,7 @@ use bailiwick_tenancy::{
     ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, List, Name, Record, When, check_limit, contended,
 };
 
-use crate::handle::{TenantHandle, VALUE_BYTES, expiry};
+use crate::handle::{Plans, VALUE_BYTES, expiry};
 use crate::page::Page;
 use crate::references::later;
 use content::{Draft, is_plan_id};
@@ -30,19 +30,6 @@ pub(crate) struct Found {
     pub(crate) head: Head,
     name: Name,
     record: Arc<Record>,
-}
-
-/// The plans of a tenant.
-#[derive(Clone, Copy)]
-pub struct Plans<'a> {
-    handle: &'a TenantHandle,
-}
-
-impl TenantHandle {
-    /// Returns the plans of the tenant.
-    pub fn plans(&self) -> Plans<'_> {
-        Plans { handle: self }
-    }
 }
 
 impl Plans<'_> {

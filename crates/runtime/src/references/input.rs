@@ -6,9 +6,8 @@ use bailiwick_model::names::shown;
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Kind, Result};
 
-use super::References;
 use crate::catalogue::ReferenceRules;
-use crate::handle::{check_size, expiry};
+use crate::handle::{References, check_size, expiry};
 
 /// The bytes above which JSON is large. No glimpse is longer.
 const LARGE_TEXT: usize = 64 << 10;

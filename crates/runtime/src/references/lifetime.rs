@@ -3,8 +3,8 @@
 use bailiwick_model::{Kind, Result};
 use bailiwick_tenancy::{Access, Area, Change, Durability, When};
 
-use super::References;
 use super::{find_many, later, lists, view};
+use crate::handle::References;
 
 /// References extended in one commit.
 const EXTENDED: usize = 200;

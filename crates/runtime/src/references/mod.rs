@@ -16,7 +16,7 @@ use bailiwick_tenancy::{
     ATTEMPTS, Access, Area, Change, Committed, Durability, List, Name, Record, When, check_limit, contended,
 };
 
-use crate::handle::TenantHandle;
+use crate::handle::References;
 use crate::page::Page;
 use input::{CheckedValue, check_type};
 pub(crate) use input::{ItemRules, ReadContent};
@@ -42,19 +42,6 @@ struct Named {
     name: Name,
     digest: [u8; 32],
     value: CheckedValue,
-}
-
-/// The references of a tenant.
-#[derive(Clone, Copy)]
-pub struct References<'a> {
-    handle: &'a TenantHandle,
-}
-
-impl TenantHandle {
-    /// Returns the references of the tenant.
-    pub fn references(&self) -> References<'_> {
-        References { handle: self }
-    }
 }
 
 impl References<'_> {

@@ -26,21 +26,7 @@ pub use journal::RunStatus;
 pub use lifecycle::{PreparedRun, RunRequest};
 pub(crate) use state::step_refs::references as steps_taken_from;
 
-use crate::handle::TenantHandle;
-
-/// The runs of a tenant. Results, summaries and events are JSON texts: an event's text is made once, at its commit, and every
-/// follower of the run reads the same.
-#[derive(Clone, Copy)]
-pub struct Runs<'a> {
-    handle: &'a TenantHandle,
-}
-
-impl TenantHandle {
-    /// The tenant's runs.
-    pub fn runs(&self) -> Runs<'_> {
-        Runs { handle: self }
-    }
-}
+use crate::handle::Runs;
 
 impl Runs<'_> {
     /// Those that this process works at.

@@ -4,11 +4,11 @@ use bailiwick_model::json::Json;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Change, Entries};
 
-use super::Threads;
 use super::conversation::MESSAGES_A_READ;
 use super::head::journal_name;
 use super::message::{NewMessage, files, message_json, new_message, says_something};
 use super::read_head;
+use crate::handle::Threads;
 
 /// The kind of messages that a run appends to its thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

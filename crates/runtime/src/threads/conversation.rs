@@ -7,9 +7,9 @@ use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Kind, Result};
 use bailiwick_tenancy::{Access, Entries};
 
-use super::Threads;
 use super::head::{Head, journal_name};
 use super::message::{Exchange, NewMessage, Role, exchanges, stored_message, wrong};
+use crate::handle::Threads;
 
 /// Messages read at once.
 pub(crate) const MESSAGES_A_READ: usize = 64;

@@ -10,12 +10,12 @@ use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, Name, When, contended};
 
-use super::Threads;
 use super::conversation::{BYTES_A_READ, MESSAGES_A_READ};
 use super::head::{Head, journal_name};
 use super::journal::{Journal, due, read_journal};
 use super::message::{Exchange, NewMessage, Role, entry_id, exchanges, message_id, parse_message_id, stored_message};
 use super::{check_thread_id, horizon, new_entry, new_head, read_head};
+use crate::handle::Threads;
 use crate::sweep::journals;
 
 /// Entries copied in one commit.

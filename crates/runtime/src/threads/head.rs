@@ -12,8 +12,10 @@
 //! …    actor          the rest; empty if there is none
 //! ```
 
+use std::sync::Arc;
+
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Name};
+use bailiwick_tenancy::{Access, Area, Name, Record};
 use serde::Serialize;
 
 /// The expiry of list rows that never expire.
@@ -104,6 +106,12 @@ impl Head {
         let Self { thread_id, length, actor, updated_at, .. } = self;
         ThreadSummary { thread_id, length, actor, created_at: self.created_micros / 1000, updated_at }
     }
+}
+
+/// Reads a thread's head and its record. `None`: absent, expired, deleted or foreign.
+pub(super) async fn read_head(access: &Access, thread_id: &str) -> Result<Option<(Arc<Record>, Head)>> {
+    let record = access.read(Kind::Threads, Area::Record, head_name(access, thread_id)).await?;
+    record.map(|record| Ok((record.clone(), Head::read(&record.body)?))).transpose()
 }
 
 /// Returns the name of a thread's head.

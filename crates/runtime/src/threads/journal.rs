@@ -15,8 +15,8 @@ use std::sync::Arc;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, List, Name, Record, When};
 
-use super::Threads;
-use super::head::{FOR_EVER, Head, damaged, head_name, journal_name, read_names, take_u64, write_names};
+use super::head::{FOR_EVER, Head, damaged, head_name, journal_name, read_head, read_names, take_u64, write_names};
+use crate::handle::Threads;
 use crate::sweep::journals;
 
 const DEAD: u8 = 1;
@@ -80,7 +80,7 @@ impl Threads<'_> {
     pub async fn delete(self, thread_id: &str) -> Result<bool> {
         let Some(access) = self.handle.existing().await? else { return Ok(false) };
         for _ in 0..ATTEMPTS {
-            let Some((record, head)) = super::read_head(&access, thread_id).await? else { return Ok(false) };
+            let Some((record, head)) = read_head(&access, thread_id).await? else { return Ok(false) };
             let (run, unowned) = self.handle.runs().thread_owner(&access, thread_id).await?;
             if let Some(run_id) = run {
                 match self.handle.runs().cancel(&run_id).await {
@@ -107,7 +107,7 @@ impl Threads<'_> {
                 return Ok(true);
             }
         }
-        Err(super::busy())
+        Err(busy())
     }
 
     /// Removes at most `most` (1 to 1,000) journals of deleted, expired and incomplete threads. Returns their number.
@@ -126,7 +126,7 @@ impl Threads<'_> {
         if journal.dead {
             return Ok(true);
         }
-        let head = super::read_head(access, &journal.thread_id).await?;
+        let head = read_head(access, &journal.thread_id).await?;
         let mut changes = Vec::new();
         match head {
             Some((_, head)) if journal_name(access, &head.journal) == name => return Ok(false),
@@ -152,4 +152,8 @@ pub(crate) async fn read_journal(access: &Access, name: Name) -> Result<Option<A
 
 fn unlisted(actor: &Option<String>, micros: u64, name: Name) -> impl Iterator<Item = Change> {
     lists(actor.as_deref()).map(move |list| Change::Unlist { list, micros, name })
+}
+
+pub(super) fn busy() -> Error {
+    Error::thread_busy("Other calls keep writing this thread. Try again.")
 }

@@ -19,31 +19,18 @@ use bailiwick_tenancy::{
 };
 
 use crate::actor::check_actor;
-use crate::handle::{TenantHandle, expiry};
+use crate::handle::{Threads, expiry};
 use crate::page::Page;
 use crate::references::all_there;
 pub(crate) use context::{Appends, history, names_files, prompt_message};
 use conversation::{Answers, BYTES_A_READ, MESSAGES_A_READ};
 pub use head::ThreadSummary;
-use head::{FOR_EVER, Head, head_name, journal_name};
-use journal::{Journal, due, lists, not_due};
+use head::{FOR_EVER, Head, head_name, journal_name, read_head};
+use journal::{Journal, busy, due, lists, not_due};
 use message::{NewMessage, files, is_label, message_id, message_json, parse_messages, stored_message};
 
 /// The prefix of a reference's id in JSON.
 const REFERENCE: &[u8] = b"\"ref_";
-
-/// The threads of a tenant.
-#[derive(Clone, Copy)]
-pub struct Threads<'a> {
-    handle: &'a TenantHandle,
-}
-
-impl TenantHandle {
-    /// Returns the threads of the tenant.
-    pub fn threads(&self) -> Threads<'_> {
-        Threads { handle: self }
-    }
-}
 
 impl Threads<'_> {
     /// Lists threads of one actor, or all, newest first.
@@ -267,12 +254,6 @@ impl Threads<'_> {
     }
 }
 
-/// Reads a thread's head and its record. `None`: absent, expired, deleted or foreign.
-async fn read_head(access: &Access, thread_id: &str) -> Result<Option<(Arc<Record>, Head)>> {
-    let record = access.read(Kind::Threads, Area::Record, head_name(access, thread_id)).await?;
-    record.map(|record| Ok((record.clone(), Head::read(&record.body)?))).transpose()
-}
-
 /// Returns whether the thread exists.
 ///
 /// # Errors
@@ -336,10 +317,6 @@ fn listed_until(expires_at: Option<u64>, ttl_ms: Option<u64>) -> u64 {
 
 fn check_thread_id(thread_id: &str) -> Result<()> {
     if is_label(thread_id) { Ok(()) } else { Err(Error::invalid("threadId must have 1 to 256 bytes of UTF-8.")) }
-}
-
-fn busy() -> Error {
-    Error::thread_busy("Other calls keep writing this thread. Try again.")
 }
 
 fn lost() -> Error {

@@ -17,7 +17,7 @@ use bailiwick_tenancy::{
     ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, Name, Scope, When, check_limit,
 };
 
-use crate::handle::{TenantHandle, expiry};
+use crate::handle::{Traces, expiry};
 use crate::page::Page;
 pub use block::{HostEvent, Rejection};
 use buffer::{Buffer, EVENTS_A_BLOCK, Next};
@@ -65,19 +65,6 @@ struct Writer {
     limits: bailiwick_tenancy::Limits,
     ttl_ms: Option<u64>,
     most: u64,
-}
-
-/// The traces of a tenant.
-#[derive(Clone, Copy)]
-pub struct Traces<'a> {
-    handle: &'a TenantHandle,
-}
-
-impl TenantHandle {
-    /// Returns the traces of the tenant.
-    pub fn traces(&self) -> Traces<'_> {
-        Traces { handle: self }
-    }
 }
 
 impl Traces<'_> {

@@ -10,7 +10,7 @@ use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, Entries};
 
 use super::{KIND, Leaf, ledger_name, read_tiles};
-use crate::approvals::PREFIX;
+use crate::approvals::record::PREFIX;
 
 /// Records in a batch: whole tiles, and few enough for other calls to run in between.
 pub(super) const RECORDS: u64 = 16 * TILE_WIDTH as u64;

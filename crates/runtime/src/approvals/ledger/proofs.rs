@@ -8,8 +8,8 @@ use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, check_limit};
 
 use super::{KIND, Leaf, Ledger, approval_name, ledger_name, read_tiles};
-use crate::approvals::Approvals;
 use crate::approvals::record::damaged;
+use crate::handle::Approvals;
 use crate::page::Page;
 
 impl Approvals<'_> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Ledger;
 use super::batch::{Batch, Kept, RECORDS, readable_tiles};
 use super::proofs::{foreign_checkpoint, root};
-use crate::approvals::Approvals;
+use crate::handle::Approvals;
 
 /// The most problems that a report lists.
 const PROBLEMS: usize = 1000;

@@ -8,8 +8,8 @@ use bailiwick_tenancy::{Access, Area, Name, PAGE_BYTES};
 
 use super::live::Shown;
 use super::{RunPage, RunPosition};
+use crate::handle::Runs;
 use crate::page::Page;
-use crate::runs::Runs;
 use crate::runs::events::{Entry, Event};
 use crate::runs::journal::{KIND, RunHead, read_before, read_entries, read_from, read_head, run_name};
 

@@ -5,8 +5,8 @@ use bailiwick_model::names::shown;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{List, check_limit};
 
+use crate::handle::Runs;
 use crate::page::Page;
-use crate::runs::Runs;
 use crate::runs::events::Usage;
 use crate::runs::journal::{KIND, RunHead, RunStatus, filtered, read_head, replay, tokens};
 

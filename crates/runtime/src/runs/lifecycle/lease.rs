@@ -13,7 +13,7 @@ use std::time::Duration;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Limits, Name, Version, When};
 
-use crate::runs::Runs;
+use crate::handle::Runs;
 use crate::runs::follow::Live;
 use crate::runs::journal::{KIND, RunHead, RunStatus, fenced};
 

@@ -8,7 +8,7 @@ use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, L
 use super::lease;
 use super::result::result;
 use super::start::HISTORY_BYTES;
-use crate::runs::Runs;
+use crate::handle::Runs;
 use crate::runs::driver::Driver;
 use crate::runs::follow::Registered;
 use crate::runs::host::{Callbacks, NoHost};

@@ -9,8 +9,7 @@ use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, W
 use super::lease;
 use super::request::{PreparedRun, RunRequest};
 use super::result::result;
-use crate::handle::expiry;
-use crate::runs::Runs;
+use crate::handle::{Runs, expiry};
 use crate::runs::agents::no_front;
 use crate::runs::driver::Driver;
 use crate::runs::events::{AgentBegun, Entry, Event, Nothing, RunContext, RunStarted, Usage, damaged};

@@ -6,8 +6,8 @@ use bailiwick_model::json::Json;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::spec::AgentRole;
 
-use super::frame::{Answer, ApprovalState, Call, Done, Frame, PlanStage, calls_of, calls_of_steps};
-use super::message::{answer_message, text_parts, user_message};
+use super::frame::{Answer, ApprovalState, Call, Frame, PlanStage, calls_of, calls_of_steps};
+use super::message::{Done, answer_message, text_parts, user_message};
 use super::{RunState, step_prefix};
 use crate::runs::events::{
     AgentAnswer, AgentBegun, BrokenOff, DecidedCall, DecisionShown, Entry, Event, FinishReason, ModelAnswer,

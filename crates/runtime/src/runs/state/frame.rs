@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::AgentRole;
 
-use super::message::{ResultPart, results_message};
-use crate::runs::events::{Part, ToolFailure};
+use super::message::{Done, ResultPart, results_message};
+use crate::runs::events::Part;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -100,22 +100,6 @@ pub(crate) struct Call {
     pub(crate) writing: Option<String>,
     pub(crate) approval: ApprovalState,
     pub(crate) done: Option<Done>,
-}
-
-/// The result of a call.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Done {
-    pub(crate) result: Json,
-    pub(crate) failed: bool,
-}
-
-impl Done {
-    /// A failure, as its model is told.
-    pub(crate) fn failure(error: &ToolFailure) -> Self {
-        let members = [("code", &error.code), ("message", &error.message)];
-        let error = Json::Object(members.map(|(key, value)| (key.to_owned(), Json::from(value.as_str()))).into());
-        Self { result: Json::Object(vec![("error".to_owned(), error)]), failed: true }
-    }
 }
 
 impl PlanStage {

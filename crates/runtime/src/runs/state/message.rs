@@ -3,8 +3,23 @@
 use bailiwick_model::json::{self, Json};
 use serde::Serialize;
 
-use super::frame::Done;
-use crate::runs::events::Part;
+use crate::runs::events::{Part, ToolFailure};
+
+/// The result of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Done {
+    pub(crate) result: Json,
+    pub(crate) failed: bool,
+}
+
+impl Done {
+    /// A failure, as its model is told.
+    pub(crate) fn failure(error: &ToolFailure) -> Self {
+        let members = [("code", &error.code), ("message", &error.message)];
+        let error = Json::Object(members.map(|(key, value)| (key.to_owned(), Json::from(value.as_str()))).into());
+        Self { result: Json::Object(vec![("error".to_owned(), error)]), failed: true }
+    }
+}
 
 /// A message. Its parts are those of a model's answer, of a prompt, or results.
 #[derive(Serialize)]

@@ -12,9 +12,9 @@ use std::collections::{HashMap, HashSet};
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::{AgentRole, RunLimits};
 
-pub(crate) use frame::{Answer, ApprovalState, Call, Done, Frame, PlanStage};
+pub(crate) use frame::{Answer, ApprovalState, Call, Frame, PlanStage};
 pub(crate) use limits::{read_limits, stricter};
-pub(crate) use message::{ResultPart, answer_message, results_message, text_parts, user_message};
+pub(crate) use message::{Done, ResultPart, answer_message, results_message, text_parts, user_message};
 
 use super::events::{Event, FinishReason, Part, STORED, Usage};
 

@@ -14,13 +14,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{agents, approval};
 use crate::runs::driver::{Driver, Stop};
-use crate::runs::events::{Event, ToolCalled, ToolFailed, ToolFailure, WriteIntent};
+use crate::runs::events::{Event, ToolCalled, ToolFailure, WriteIntent};
 use crate::runs::host::host_gone;
 use crate::runs::state::Call;
 
 pub(super) use call::Outcome;
 pub(super) use check::{Checked, problem_of_host};
-pub(super) use result::note_output;
+pub(super) use result::{note_failure, note_output, shortened};
 
 use check::Verdict;
 use result::note_value;
@@ -32,10 +32,6 @@ const BYTES_AT_ONCE: usize = 16 << 20;
 /// How long the commit of a message waits for the tools that it calls, if they only read: results by then are written with
 /// it.
 const PATIENCE: Duration = Duration::from_millis(5);
-/// The longest message of a failure that is kept and told, in characters.
-const MESSAGE_CHARACTERS: usize = 2000;
-/// The mark where a message was cut.
-const CUT: &str = "… [cut]";
 
 /// Goes on with calls. `false`: the run is suspended.
 pub(super) async fn run_calls(run: &mut Driver<'_>, ready: &[usize]) -> Result<bool, Stop> {
@@ -156,32 +152,4 @@ pub(super) fn note_called(run: &mut Driver<'_>, call: &Call) -> Result<(), Stop>
     let writing = rules.map(|rules| HEXLOWER.encode(&rules.definition));
     let (call_id, tool, input) = (call.call_id.clone(), call.tool.clone(), call.input.clone());
     run.note(Event::ToolCalled(ToolCalled { call_id, tool, input }, WriteIntent { writing })).map_err(Stop::from)
-}
-
-/// Notes a failure.
-pub(super) fn note_failure(run: &mut Driver<'_>, call_id: &str, failure: ToolFailure) -> Result<(), Stop> {
-    let error = ToolFailure { message: shortened(&failure.message), ..failure };
-    run.note(Event::ToolFailed(ToolFailed { call_id: call_id.to_owned(), error })).map_err(Stop::from)
-}
-
-/// The message of a failure as it is kept, with a mark where it is cut.
-pub(super) fn shortened(message: &str) -> String {
-    if message.chars().nth(MESSAGE_CHARACTERS).is_none() {
-        return message.to_owned();
-    }
-    message.chars().take(MESSAGE_CHARACTERS - CUT.chars().count()).chain(CUT.chars()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{CUT, MESSAGE_CHARACTERS, shortened};
-
-    #[test]
-    fn a_message_is_cut_with_a_mark_between_whole_characters() {
-        let most = "é".repeat(MESSAGE_CHARACTERS);
-        assert_eq!(shortened(&most), most);
-        let cut = shortened(&format!("{most}x"));
-        assert_eq!(cut.chars().count(), MESSAGE_CHARACTERS);
-        assert!(cut.ends_with(CUT));
-    }
 }

@@ -5,11 +5,15 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::spec::AgentRole;
 
-use super::note_failure;
 use crate::references::{ItemRules, ReadContent, Reference};
 use crate::runs::agents::ToolRules;
 use crate::runs::driver::{Driver, Stop};
-use crate::runs::events::{Event, ReferenceCreated, ReferencedResult, ToolCompleted, ToolFailure};
+use crate::runs::events::{Event, ReferenceCreated, ReferencedResult, ToolCompleted, ToolFailed, ToolFailure};
+
+/// The longest message of a failure that is kept and told, in characters.
+const MESSAGE_CHARACTERS: usize = 2000;
+/// The mark where a message was cut.
+const CUT: &str = "… [cut]";
 
 /// The type of results for which the tool names none.
 const RESULT_TYPE: &str = "result";
@@ -183,5 +187,37 @@ async fn given_reference(run: &Driver<'_>, id: &str) -> Result<ReferencedResult,
         }
         Err(Error::NotFound) => Err(wrong("The tool answered a reference that is not there.")),
         Err(error) => Err(Refused::Run(error.into())),
+    }
+}
+
+/// Notes the failure of a call.
+pub(in crate::runs::steps) fn note_failure(
+    run: &mut Driver<'_>,
+    call_id: &str,
+    failure: ToolFailure,
+) -> Result<(), Stop> {
+    let error = ToolFailure { message: shortened(&failure.message), ..failure };
+    run.note(Event::ToolFailed(ToolFailed { call_id: call_id.to_owned(), error })).map_err(Stop::from)
+}
+
+/// Returns the message of a failure as it is stored, with a mark where it is cut.
+pub(in crate::runs::steps) fn shortened(message: &str) -> String {
+    if message.chars().nth(MESSAGE_CHARACTERS).is_none() {
+        return message.to_owned();
+    }
+    message.chars().take(MESSAGE_CHARACTERS - CUT.chars().count()).chain(CUT.chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CUT, MESSAGE_CHARACTERS, shortened};
+
+    #[test]
+    fn a_message_is_cut_with_a_mark_between_whole_characters() {
+        let most = "é".repeat(MESSAGE_CHARACTERS);
+        assert_eq!(shortened(&most), most);
+        let cut = shortened(&format!("{most}x"));
+        assert_eq!(cut.chars().count(), MESSAGE_CHARACTERS);
+        assert!(cut.ends_with(CUT));
     }
 }
