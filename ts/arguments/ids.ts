@@ -10,7 +10,6 @@ const canBe = {
   message: (id: string) => id.isWellFormed(),
 } as const
 
-/** A kind of id. */
 export type IdKind = keyof typeof canBe
 
 /** Returns whether a value can be an id of this kind. What cannot is not found, like every id of another tenant. */

@@ -20,7 +20,6 @@ export function helpOfAll(): string {
   ].join('\n')
 }
 
-/** The help of one verb. */
 export function helpOf(name: string, command: Command): string {
   const options = Object.entries(command.options).map(
     ([option, { help, value }]) => [value === undefined ? `--${option}` : `--${option} <${value}>`, help] as const,

@@ -56,7 +56,6 @@ export const places = {
 /** One of them, as `<kind>: <place>`. */
 export type Place = { [K in keyof typeof places]: `${K}: ${(typeof places)[K][number]}` }[keyof typeof places]
 
-/** All of them. */
 export const allPlaces = Object.entries(places).flatMap(([kind, names]) =>
   names.map((name) => `${kind}: ${name}` as Place),
 )

@@ -51,7 +51,6 @@ export function specOf(resourceId: string, version = 'v1', retention: Retention 
   return defineRuntime({ tenant: defineTenant(resourceId, version), agents: [echo], retention })
 }
 
-/** The model of that agent. */
 export function models(): NonNullable<RuntimeOptions['models']> {
   const scripted = scriptedModel(() => [
     { type: 'text.delta', id: 'text', delta: 'an answer' },

@@ -24,7 +24,6 @@ export const hostActions = {
   },
 } as const satisfies { readonly [action: string]: (target: ActionTarget) => void }
 
-/** One of them. */
 export type HostAction = keyof typeof hostActions
 
 function forget(call: Promise<unknown>): void {

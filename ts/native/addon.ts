@@ -18,7 +18,6 @@ export interface NativeAddon {
   take(environment: NativeEnvironment, token: number, target: Uint8Array): void
   /** Resolves the id that the slab begins with from memory into the slab. `false`: ask with `submit`. */
   resolveAtHand(environment: NativeEnvironment, handle: number, slab: Uint8Array): boolean
-  /** Binds a handle to a tenant. */
   createHandle(environment: NativeEnvironment, store: number, topology: number, tenant: Uint8Array): number
   /** Gives a handle back. */
   closeHandle(environment: NativeEnvironment, handle: number): void

@@ -25,7 +25,6 @@ const FETCH_ATTEMPTS = 8
 /** Kinds of host callbacks. */
 export const Callback = { model: 0, tool: 1, needsApproval: 2, approve: 3, output: 4, input: 5 } as const
 
-/** One of them. */
 export type Callback = (typeof Callback)[keyof typeof Callback]
 
 /** Answers the callback requests of one run. Must not throw. Both methods are called in a microtask of their own. */
@@ -161,7 +160,6 @@ export class Bridge {
     }
   }
 
-  /** Binds a handle to a tenant. */
   createHandle(store: number, topology: number, tenant: string): number {
     const bytes = Buffer.from(tenant)
     return guarded(() => this.#addon.createHandle(this.#environment, store, topology, bytes))

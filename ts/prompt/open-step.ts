@@ -6,7 +6,6 @@ type Result = Extract<Part, { type: 'tool-result' }>
 
 /** The calls of one message, until all of them have their results. */
 export class OpenStep {
-  /** The message that calls. */
   readonly source: Message
   readonly #calls: readonly Call[]
   readonly #results: (Result | undefined)[]

@@ -4,7 +4,6 @@ import type { RunEvent } from '../types/events.ts'
 import type { Run, RunResult } from '../types/runs.ts'
 import type { RunReader } from './run-reader.ts'
 
-/** Parts of a run. */
 export interface RunParts<O> {
   readonly runId: string
   readonly threadId?: string

@@ -24,7 +24,6 @@ const listChecks: Checks<ListOptions> = {
 }
 const followChecks: Checks<FollowOptions> = { after: option.number, signal: option.signal }
 
-/** The runs of one handle. */
 export class TenantRuns implements Runs {
   readonly #session: Session
   readonly #starter: RunStarter

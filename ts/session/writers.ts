@@ -29,7 +29,6 @@ export function pageWriter(options: PageOptions): (message: Message) => Message 
   return (message) => writePage(message, page)
 }
 
-/** Writes the options of a page. */
 export function writePage(message: Message, { limit, cursor = '' }: Given<PageOptions>): Message {
   return message.optionalNumber(limit).text(cursor)
 }

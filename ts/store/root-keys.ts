@@ -4,7 +4,6 @@ import { byteLengthOf } from '../native/message.ts'
 /** The environment variable that holds the root key unless `rootKeyEnv` names another. */
 export const ROOT_KEY_VARIABLE = 'BAILIWICK_ROOT_KEY'
 
-/** The length of a root key. */
 export const ROOT_KEY_BYTES = 32
 
 /** Root keys given to this process. Only hashes are kept. */

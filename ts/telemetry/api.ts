@@ -17,7 +17,6 @@ export interface Tracer {
   startSpan(name: string, options: { kind: number; attributes: Attributes }, context: Context): Span
 }
 
-/** An open span. */
 export interface Span {
   setAttributes(attributes: Attributes): unknown
   updateName(name: string): unknown

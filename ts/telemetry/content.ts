@@ -11,7 +11,6 @@ export function outputText(parts: readonly Part[], finishReason = 'stop'): strin
   return JSON.stringify([{ role: 'assistant', parts: parts.map(partOf), finish_reason: finishReason }])
 }
 
-/** The system's instructions. */
 export function instructionsText(system: string): string {
   return JSON.stringify([{ type: 'text', content: system }])
 }

@@ -28,7 +28,6 @@ const verifyChecks: Checks<VerifyOptions> = { against: option.any }
 type RequestOptions = NonNullable<Parameters<Approvals['request']>[1]>
 type VerifyOptions = NonNullable<Parameters<Approvals['verify']>[0]>
 
-/** The approvals of one handle. */
 export class TenantApprovals implements Approvals {
   readonly #session: Session
 

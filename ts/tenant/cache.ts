@@ -17,7 +17,6 @@ const checks: Checks<CacheOptions> = { ttlMs: option.number }
 const ABSENT = 0
 const FORMS = { json: 1, bytes: 2 } as const
 
-/** The cache of one handle. */
 export class TenantCache implements Cache {
   readonly #session: Session
   /** Owner of the cache, the same for all handles of a tenant. */

@@ -14,7 +14,6 @@ type LoadOptions = NonNullable<Parameters<Plans['load']>[1]>
 const saveChecks: Checks<SaveOptions> = { expectedVersion: option.number }
 const loadChecks: Checks<LoadOptions> = { version: option.number }
 
-/** The plans of one handle. */
 export class TenantPlans implements Plans {
   readonly #session: Session
 

@@ -30,7 +30,6 @@ const putChecks: Checks<PutOptions> = { ttlMs: option.number, mediaType: option.
 const itemChecks: Checks<PutItem> = { type: option.any, value: option.any, ...putChecks }
 const listChecks: Checks<ListOptions> = { type: option.text, ...pageChecks }
 
-/** The references of one handle. */
 export class TenantReferences implements References {
   readonly #session: Session
 

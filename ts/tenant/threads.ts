@@ -18,7 +18,6 @@ const listChecks: Checks<ListOptions> = { actor: option.text, ...pageChecks }
 const appendChecks: Checks<AppendOptions> = { expectedLength: option.number }
 const forkChecks: Checks<ForkOptions> = { through: option.any, threadId: option.text }
 
-/** The threads of one handle. */
 export class TenantThreads implements Threads {
   readonly #session: Session
 

@@ -23,7 +23,6 @@ interface Batch {
   readonly next: Position | null
 }
 
-/** The traces of one handle. */
 export class TenantTraces implements Traces {
   readonly #session: Session
 

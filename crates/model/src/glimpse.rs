@@ -78,7 +78,6 @@ pub fn glimpse(content: Content<'_>, options: &Options) -> String {
 
 /// The rows that are read for columns and types.
 const SAMPLE: usize = json::SAMPLE;
-/// The most bytes of a key.
 const KEY_BYTES: usize = 96;
 /// The room for one list that has more entries than fit: `"…":"1234567890 more",` and braces.
 const MORE_BYTES: usize = 48;
@@ -192,7 +191,6 @@ fn keys_with_types<'a>(keys: impl ExactSizeIterator<Item = (&'a str, String)>, b
 /// How much a value is shortened.
 #[derive(Clone, Copy)]
 struct Shortening {
-    /// The most bytes of a string.
     string_bytes: usize,
     /// The most members or elements.
     entries: usize,

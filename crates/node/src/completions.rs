@@ -53,7 +53,6 @@ pub(crate) struct Completion {
     pub(crate) held: Option<Arc<Reservation>>,
 }
 
-/// The completion queue of one environment.
 pub(crate) struct CompletionQueue {
     /// Not under the lock of the entries: JavaScript may run before the wake-up returns, and would wait for that lock.
     waker: Mutex<Waker>,

@@ -20,7 +20,6 @@ use bailiwick_runtime::QueueKey;
 
 use crate::pool::{cores, pool, threads};
 
-/// The rest of a call.
 type Rest = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A call that waits for its turn.

@@ -11,7 +11,6 @@ use crate::pool::pool;
 use crate::tables::Tables;
 use crate::token::Tokens;
 
-/// One JavaScript environment.
 pub(crate) struct Environment {
     pub(crate) completions: CompletionQueue,
     tables: Mutex<Tables>,

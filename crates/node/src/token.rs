@@ -29,7 +29,6 @@ impl Token {
     }
 }
 
-/// The tokens of one environment.
 pub(crate) struct Tokens {
     next: AtomicU64,
 }

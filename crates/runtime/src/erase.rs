@@ -7,7 +7,7 @@ use bailiwick_tenancy::Erased;
 use crate::handle::TenantHandle;
 
 /// The known copies of every store: its backups.
-const BACKUPS: &str = "Backups made before hold the sealed records and the wrapped keys: whoever has one and the root key can read them, until the root key is rotated and the old one destroyed.";
+const BACKUPS: &str = "Earlier backups have the sealed records and the wrapped keys: anyone with a backup and the root key can read them until the root key is rotated and the old one is destroyed.";
 
 impl TenantHandle {
     /// Erases the tenant. Its keys are destroyed first, durably, so that none of its data can be read any more. Then

@@ -3,7 +3,6 @@
 use bailiwick_model::json::{self, Json};
 use data_encoding::HEXLOWER;
 
-/// The bodies of one file.
 pub(crate) fn bodies(lines: &str) -> Vec<Vec<u8>> {
     let body = |line: &str| {
         let line: Json = json::from_slice(line.as_bytes(), &json::Limits::default()).ok()?;

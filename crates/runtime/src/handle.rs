@@ -89,17 +89,11 @@ impl TenantHandle {
     }
 
     /// Opens the tenant's data to read it for an answer. `None` if the tenant has never written anything.
-    ///
-    /// # Errors
-    /// Those of the store.
     pub(crate) async fn existing(&self) -> Result<Option<Access>> {
         Ok(self.scope.existing().await?.map(|access| access.within(self.held.as_ref())))
     }
 
     /// Opens the tenant's data for a call that writes.
-    ///
-    /// # Errors
-    /// Those of the store.
     pub(crate) async fn for_writing(&self) -> Result<Access> {
         Ok(self.scope.for_writing().await?.within(self.held.as_ref()))
     }

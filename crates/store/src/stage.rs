@@ -32,7 +32,6 @@ pub(crate) struct Change<V> {
     pub(crate) place: Place,
     /// The row before the commit, expired or not.
     pub(crate) before: Option<Entry<V>>,
-    /// The row after it.
     pub(crate) after: Option<Entry<V>>,
 }
 
@@ -212,7 +211,6 @@ fn usage_after<V>(before: &Usage, changes: &[Change<V>], limits: &Limits) -> Res
     Ok(Some(after))
 }
 
-/// Refuses an increase beyond a limit.
 fn refuse_beyond(kind: Option<u8>, limit: u64, used: u64, after: u64) -> Result<(), CommitError> {
     if after > used && after > limit {
         Err(CommitError::Quota { kind, limit, used, more: after - used })

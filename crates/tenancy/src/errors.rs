@@ -3,7 +3,6 @@
 use bailiwick_model::{Error, Kind};
 use bailiwick_store::{CommitError, ReadError};
 
-/// Converts the error of a read.
 pub(crate) fn read(error: ReadError) -> Error {
     match error {
         ReadError::Unavailable => unavailable(),

@@ -24,7 +24,6 @@ export interface PartStream {
   getReader(): PartReader
 }
 
-/** The reader of a stream of parts. */
 export interface PartReader {
   read(): Promise<{ readonly done: boolean; readonly value?: unknown }>
   cancel(reason?: unknown): Promise<void>
@@ -50,7 +49,6 @@ export interface CallOptions {
   readonly abortSignal: AbortSignal
 }
 
-/** A message of a prompt. */
 export type PromptMessage =
   | { readonly role: 'system'; readonly content: string }
   | { readonly role: 'user' | 'assistant' | 'tool'; readonly content: readonly PromptPart[] }
@@ -83,7 +81,6 @@ export type FileData =
   | { readonly type: 'data'; readonly data: Uint8Array | string }
   | { readonly type: 'url'; readonly url: URL }
 
-/** Result of a tool. */
 export type ToolOutput =
   | { readonly type: 'text' | 'error-text'; readonly value: string }
   | { readonly type: 'json' | 'error-json'; readonly value: JsonValue }

@@ -5,7 +5,6 @@ import { asError, type OnShownError, shownError, shownFailure } from './shown-er
 import { referenceIn } from './shown-reference.ts'
 import type { UIMessageChunk } from './ui-message.ts'
 
-/** Options of the conversion. */
 export interface ChunkOptions {
   readonly onError?: OnShownError | undefined
   readonly sendReasoning: boolean

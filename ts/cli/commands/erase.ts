@@ -5,7 +5,6 @@ import { assertNewName, storeNotes } from '../place.ts'
 import { printable, quoted } from '../printable.ts'
 import { tenantNotes, tenantOf, tenantOptions, withTenantOf } from '../tenant.ts'
 
-/** Erases a tenant. */
 export const erase: Command = {
   summary: 'Erases one tenant with everything it has, and gives the signed receipt.',
   operands: ['store'],

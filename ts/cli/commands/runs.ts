@@ -11,7 +11,6 @@ import { printable } from '../printable.ts'
 import { tenantNotes, tenantOptions, withTenantOf } from '../tenant.ts'
 
 const MOST_LISTED = 1000
-/** Items in one page. */
 const PAGE = 100
 
 /** Lists the runs of one tenant, or tells one. */

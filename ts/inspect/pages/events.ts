@@ -13,7 +13,6 @@ ${detailsOf(event)}</li>`,
   return html`<ol class="events" start="0">${items}</ol>`
 }
 
-/** Details of an event. */
 export function detailsOf(event: TraceEvent): Html | undefined {
   switch (event.type) {
     case 'run.started':

@@ -19,7 +19,6 @@ const MOST_RUNS = 1000
 /** Most events that are counted. */
 const MOST_EVENTS = 200
 
-/** Sections of the kinds. */
 const paths: { readonly [kind: string]: string } = {
   references: '/references',
   plans: '/plans',

@@ -44,7 +44,6 @@ ${stepsOf(plan)}
 ${plan.details !== undefined && html`<details><summary>Details</summary>${value(plan.details)}</details>`}`
 }
 
-/** The steps of a plan. */
 export function stepsOf({ steps }: Pick<Plan, 'steps'>): Html {
   const items = steps.map(
     ({

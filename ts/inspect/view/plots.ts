@@ -1,6 +1,5 @@
 import { type Html, html } from './html.ts'
 
-/** One bar of a plot. */
 export interface Bar {
   readonly name: string
   readonly value: number

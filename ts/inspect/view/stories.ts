@@ -22,7 +22,6 @@ export async function storiesOf(runtime: Runtime, runs: readonly RunSummary[]): 
   })
 }
 
-/** The text of a prompt. */
 export function promptText(prompt: string | readonly Part[]): string {
   if (typeof prompt === 'string') return prompt
   return prompt.map((part) => (part.type === 'text' ? part.text : `[${part.type}]`)).join(' ')

@@ -23,7 +23,6 @@ export interface HostParts {
   readonly references: References
   readonly cache: Cache
   readonly dataEnvironment: DataEnvironment | undefined
-  /** The handler of a tool. */
   readonly handler: (tool: string) => ToolHandler | undefined
   /** The schemas that validate more than JSON Schema can say. */
   readonly schemas: (tool: string) => { readonly input?: StandardSchema; readonly output?: StandardSchema }
@@ -41,7 +40,6 @@ export interface HostParts {
   readonly tell: OnError
   /** Makes what cancels a callback. */
   readonly controller: () => AbortController
-  /** Telemetry of the run. */
   readonly tracing: RunTracing
 }
 

@@ -9,7 +9,6 @@ import type { Message } from '../../types/threads.ts'
 import { CallFailure } from './failures.ts'
 import { foundIn, type Heard, ModelEvents } from './model-events.ts'
 
-/** A callback request for a model. */
 export interface ModelCallback {
   readonly agent: string
   readonly model: string
@@ -34,7 +33,6 @@ export class ModelMemory {
   readonly #configs = new Map<string, AgentConfig>()
   readonly #frames = new Map<number, Frame>()
 
-  /** The whole request. */
   request(
     callback: ModelCallback,
     signal: AbortSignal,
@@ -186,7 +184,6 @@ function iteratorOf(model: Model, request: ModelRequest) {
   return iterator
 }
 
-/** Returns the step of an iterator. */
 function stepOf(step: unknown): IteratorResult<unknown> {
   if (typeof step === 'object' && step !== null) return step as IteratorResult<unknown>
   throw wrong(`next() of its stream gave ${foundIn(step)}; it must give an object with done and value.`)

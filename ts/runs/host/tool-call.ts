@@ -8,7 +8,6 @@ import type { JsonValue } from '../../types/json.ts'
 import { CallFailure } from './failures.ts'
 import type { HostParts } from './host-parts.ts'
 
-/** A callback request for a tool. */
 export interface ToolCallback {
   readonly agent: string
   /** Number of the calling agent's frame in the run, from 1. */
@@ -21,7 +20,6 @@ export interface ToolCallback {
   readonly input: unknown
 }
 
-/** Result of a tool. */
 export interface ToolAnswer {
   write(message: Message): void
   /** The same as content, for those who may see it. Of bytes there is nothing to show. */

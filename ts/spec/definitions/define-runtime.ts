@@ -16,7 +16,6 @@ import type { ReferenceType } from './reference.ts'
 import { defineTenant } from './tenant.ts'
 import type { inferred, Tool } from './tool.ts'
 
-/** The terms of one tenant. */
 interface Terms {
   readonly limits?: Limits
   readonly retention?: Retention

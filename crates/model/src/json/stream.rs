@@ -77,7 +77,6 @@ enum Keep {
     /// The parts that a glimpse uses.
     Sample,
     Whole,
-    /// Its type.
     Type,
 }
 

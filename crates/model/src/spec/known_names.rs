@@ -7,7 +7,7 @@ use std::collections::HashSet;
 const MOST_SHOWN: usize = 10;
 const MOST_COMPARED: usize = 50;
 
-/// The longest name that is compared: nobody mistypes a longer one, and the work grows with the square.
+/// The longest name that is compared: longer ones are rarely mistyped, and the work grows with the square.
 const MOST_LETTERS: usize = 32;
 
 /// The names in one list of a spec.

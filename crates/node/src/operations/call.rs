@@ -11,7 +11,6 @@ use serde::Serialize;
 use crate::environment::Environment;
 use crate::message::{Answer, Reader};
 
-/// One submitted call.
 pub(crate) struct Call {
     pub(crate) environment: Arc<Environment>,
     /// The number of a store or of a handle, by the operation.
@@ -60,14 +59,12 @@ pub(super) fn json_answer(members: Vec<(&str, Json)>) -> Answer {
     json_text(&Json::Object(members))
 }
 
-/// A value as JSON text.
 pub(super) fn json_text(value: &impl Serialize) -> Answer {
     let mut text = Vec::new();
     json::append(&mut text, value);
     Answer(text)
 }
 
-/// A boolean.
 pub(super) fn flag(value: bool) -> Answer {
     Answer::default().u8(u8::from(value))
 }
@@ -89,7 +86,6 @@ pub(super) fn page_answer<T: Serialize>(page: Page<T>) -> Answer {
     Answer(text)
 }
 
-/// Values as a JSON array.
 pub(super) fn array_answer<T: Serialize>(values: Vec<T>) -> Answer {
     let mut text = Vec::new();
     append_array(&mut text, values);

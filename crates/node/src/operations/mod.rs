@@ -70,7 +70,6 @@ macro_rules! operations {
                 }
             }
 
-            /// Runs one call.
             pub(crate) async fn run(self, call: Call) -> Result<Answer> {
                 match self {
                     $(Self::$name => $run(call).await),+

@@ -53,7 +53,6 @@ pub(super) async fn flush(call: Call) -> Result<Answer> {
     Ok(Answer::default())
 }
 
-/// A position as it crosses.
 fn numbers(position: TracePosition) -> [u64; 2] {
     [position.host, position.runs]
 }

@@ -145,8 +145,6 @@ impl Approval {
         Ok([length.to_be_bytes().as_slice(), text.as_bytes(), &input].concat())
     }
 
-    /// # Errors
-    /// `StoreCorrupt`.
     pub(crate) fn read(body: &[u8]) -> Result<Self> {
         let (length, rest) = body.split_first_chunk::<4>().ok_or_else(damaged)?;
         let (text, input) = rest.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or_else(damaged)?;

@@ -18,7 +18,6 @@ const PLAN_BYTES: usize = 1 << 20;
 const GOAL_BYTES: usize = 16 << 10;
 /// The longest note of a step in bytes of UTF-8.
 const NOTE_BYTES: usize = 16 << 10;
-/// The most steps.
 const STEPS: usize = 1000;
 
 /// The content of one version of a plan. [`Content::sorted`] puts the keys of its JSON in the order of RFC 8785.

@@ -77,9 +77,6 @@ impl Plans<'_> {
     }
 
     /// Returns a new plan under a new id, and the changes that save it in another commit.
-    ///
-    /// # Errors
-    /// As [`Plans::check`].
     pub(crate) async fn new_plan(self, access: &Access, plan: &[u8]) -> Result<(Plan, Vec<Change>)> {
         let draft = self.check(plan).await?;
         let plan_id = prefixed_id("plan_", &self.handle.scope.random());
@@ -167,9 +164,6 @@ impl Plans<'_> {
     /// not exist, if its newest version has another hash, or if its status cannot become this one. A conflict at the
     /// head's change means that the plan has changed since. `definition` is the hash of its tools' definitions at the
     /// approval; `None` keeps the stored one.
-    ///
-    /// # Errors
-    /// Those of the store.
     pub(crate) async fn status_changes(
         self,
         access: &Access,
@@ -274,7 +268,6 @@ impl Plans<'_> {
 enum Reading {
     /// The decrypted-record cache, or else the engine.
     Opened,
-    /// The engine.
     Current,
 }
 

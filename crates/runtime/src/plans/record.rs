@@ -159,8 +159,6 @@ impl Head {
         json::to_text(self).into_bytes()
     }
 
-    /// # Errors
-    /// `StoreCorrupt`.
     pub(crate) fn read(body: &[u8]) -> Result<Self> {
         json::from_slice(body, &STORED).map_err(|_| damaged())
     }
@@ -189,8 +187,6 @@ impl Entry {
         json::to_text(self).into_bytes()
     }
 
-    /// # Errors
-    /// `StoreCorrupt`.
     pub(crate) fn read(body: &[u8]) -> Result<Self> {
         json::from_slice(body, &STORED).map_err(|_| damaged())
     }

@@ -83,9 +83,6 @@ impl References<'_> {
 
     /// Parses the JSON text that begins at `from`, and frees it. Large JSON whose tree is not needed is canonicalised
     /// as it is read, because a tree takes many times the memory of its text.
-    ///
-    /// # Errors
-    /// `InvalidInput`.
     pub(crate) async fn read_json(
         self,
         type_name: &str,

@@ -10,9 +10,6 @@ use crate::handle::References;
 const EXTENDED: usize = 200;
 
 /// Returns whether all of these references exist.
-///
-/// # Errors
-/// Those of the store.
 pub(crate) async fn all_there(access: &Access, ids: &[&str]) -> Result<bool> {
     for group in ids.chunks(EXTENDED) {
         if find_many(access, group).await?.iter().any(|(_, record)| record.is_none()) {
@@ -25,9 +22,6 @@ pub(crate) async fn all_there(access: &Access, ids: &[&str]) -> Result<bool> {
 impl References<'_> {
     /// Returns the changes that extend the existing ones of these references to at least `until`. Commits the changes
     /// that do not fit into one commit first.
-    ///
-    /// # Errors
-    /// Those of the store.
     pub(crate) async fn extended(self, access: &Access, ids: &[&str], until: Option<u64>) -> Result<Vec<Change>> {
         let mut changes = Vec::new();
         let groups = ids.len().div_ceil(EXTENDED);

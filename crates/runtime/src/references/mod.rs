@@ -251,9 +251,6 @@ impl Kept {
     }
 
     /// Returns the changes that put them.
-    ///
-    /// # Errors
-    /// `StoreCorrupt`.
     pub(crate) fn changes(&self, access: &Access) -> Result<Vec<Change>> {
         let mut changes = Vec::with_capacity(self.items.len() * 4);
         for (item, record) in self.items.iter().zip(&self.known) {
@@ -266,9 +263,6 @@ impl Kept {
     }
 
     /// Reads the existing references again, after a conflict.
-    ///
-    /// # Errors
-    /// Those of the store.
     pub(crate) async fn look_again(&mut self, access: &Access) -> Result<()> {
         let names: Vec<Name> = self.items.iter().map(|item| item.name).collect();
         self.known = access.read_many(Kind::References, Area::Record, &names).await?;
@@ -277,9 +271,6 @@ impl Kept {
 }
 
 /// Returns the glimpses of references, in the order of the ids; `None` for absent ones.
-///
-/// # Errors
-/// Those of the store.
 pub(crate) async fn glimpses(access: &Access, ids: &[&str]) -> Result<Vec<Option<Json>>> {
     let found = find_many(access, ids).await?.into_iter();
     found.map(|(_, record)| record.map(|record| glimpse(&record)).transpose()).collect()

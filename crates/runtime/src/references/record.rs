@@ -52,9 +52,6 @@ pub struct Description {
 
 impl Description {
     /// Reads the members as a record has them, without the braces.
-    ///
-    /// # Errors
-    /// `StoreCorrupt`.
     pub(crate) fn read(members: &[u8]) -> Result<Self> {
         let text = [b"{", members, b"}"].concat();
         json::from_slice(&text, &json::Limits::default()).map_err(|_| damaged())
@@ -166,9 +163,6 @@ impl<'a> View<'a> {
     }
 
     /// Returns the reference that the record describes.
-    ///
-    /// # Errors
-    /// `StoreCorrupt`.
     pub(crate) fn reference(&self, expires_at: Option<u64>) -> Result<Reference> {
         Ok(Reference {
             id: reference_id(&self.id()),

@@ -27,7 +27,6 @@ pub(crate) struct Agents {
     pub(crate) executor: Option<String>,
 }
 
-/// One agent.
 pub(crate) struct AgentRules {
     pub(crate) spec: AgentSpec,
     /// Its system prompt and its tools, which the host is told once: a JSON object of `name`, `system`, `tools`, `outputSchema`, `settings`.
@@ -35,7 +34,6 @@ pub(crate) struct AgentRules {
     output: Option<Schema>,
 }
 
-/// One tool.
 pub(crate) struct ToolRules {
     pub(crate) approval: ApprovalPolicy,
     pub(crate) effects: ToolEffects,
@@ -148,7 +146,6 @@ impl AgentRules {
         }
     }
 
-    /// Whether it may call this.
     pub(crate) fn may_call(&self, name: &str) -> bool {
         self.spec.tools.iter().chain(&self.spec.routes).any(|own| own == name)
     }
@@ -246,7 +243,6 @@ fn route(agent: &AgentSpec) -> Json {
     offered(&agent.name, agent.description.as_deref().unwrap_or(default), route_schema(agent.role))
 }
 
-/// The property that a route takes.
 pub(crate) fn route_property(role: AgentRole) -> &'static str {
     if role == AgentRole::Executor { "planId" } else { "task" }
 }

@@ -35,7 +35,6 @@ pub(super) struct Budget {
 pub(super) struct Steps {
     /// The steps after which it counts as long.
     pub(super) usual: u64,
-    /// The most steps.
     pub(super) most: u64,
 }
 

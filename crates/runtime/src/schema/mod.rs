@@ -34,7 +34,6 @@ const BACKTRACKS: usize = 100_000;
 /// The longest text of one problem, in characters: it may repeat the value.
 const TEXT: usize = 200;
 
-/// A compiled schema.
 pub(crate) struct Schema {
     validator: Validator<View>,
     /// Whether a pattern of it may backtrack, so that its matches are timed.
@@ -49,12 +48,7 @@ pub(crate) enum Mismatch {
     /// It does not match, but finding the problems would have cost too much.
     Somewhere,
     /// Unknown: the check would have cost too much.
-    TooCostly {
-        /// The levels of the value.
-        levels: usize,
-        /// The allowed steps.
-        steps: u64,
-    },
+    TooCostly { levels: usize, steps: u64 },
 }
 
 /// One problem of a value.

@@ -21,7 +21,7 @@ const SHOWN_CHARACTERS: usize = 200;
 /// The library's name for how values are represented.
 pub(super) struct View;
 
-/// A value that is looked at.
+/// A value as it is viewed.
 #[derive(Clone, Copy)]
 pub(super) struct Viewed<'a>(pub(super) &'a Json);
 

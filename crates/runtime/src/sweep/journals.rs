@@ -7,7 +7,6 @@ use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Entries, Li
 
 use crate::handle::TenantHandle;
 
-/// Entries removed in one commit.
 const ENTRIES_A_COMMIT: u64 = 256;
 /// Journals checked together.
 const JOURNALS: usize = 100;
@@ -61,9 +60,6 @@ pub(crate) struct Removed {
 
 /// Removes a journal that no thread or run has any more, from its end, so that another process can continue, and then
 /// the row that led to it. Returns the number of rows.
-///
-/// # Errors
-/// Those of the store.
 pub(crate) async fn discard(handle: &TenantHandle, access: &Access, kind: Kind, name: Name, due: u64) -> Result<u64> {
     let last = Entries { from: 0, to: u64::MAX, reverse: true, limit: 1 };
     let mut end = access.entries(kind, name, last).await?.first().map_or(0, |(last, _)| last + 1);
@@ -102,9 +98,6 @@ pub(crate) async fn sweep(handle: &TenantHandle, kind: Kind, most: usize) -> Res
 }
 
 /// Removes the remains of all deleted items. Returns the number of rows.
-///
-/// # Errors
-/// Those of the store.
 pub(crate) async fn sweep_all(handle: &TenantHandle, kind: Kind) -> Result<u64> {
     let mut rows = 0;
     loop {

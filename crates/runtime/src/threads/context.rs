@@ -87,9 +87,6 @@ fn is_users(message: &str) -> bool {
 }
 
 /// Checks a prompt: a text, or an array of parts.
-///
-/// # Errors
-/// `InvalidInput`.
 pub(crate) fn prompt_message(prompt: &Json, at: u64, run_id: &str, actor: Option<&str>) -> Result<Json> {
     let parts = match prompt {
         Json::String(text) => {

@@ -18,7 +18,6 @@ use super::{check_thread_id, horizon, new_entry, new_head, read_head};
 use crate::handle::Threads;
 use crate::sweep::journals;
 
-/// Entries copied in one commit.
 const ENTRIES_A_COMMIT: usize = 128;
 /// Bytes copied in one commit; a single entry may have more.
 const BYTES_A_COMMIT: u64 = 4 << 20;

@@ -67,8 +67,6 @@ impl Head {
         body
     }
 
-    /// # Errors
-    /// `StoreCorrupt`.
     pub(crate) fn read(body: &[u8]) -> Result<Self> {
         Self::parse(body).ok_or_else(damaged)
     }

@@ -23,7 +23,6 @@ const DEAD: u8 = 1;
 /// The number of other journals that one deletion checks.
 const OTHERS_A_DELETION: usize = 32;
 
-/// The record of a journal.
 pub(crate) struct Journal {
     pub(crate) dead: bool,
     pub(crate) created_micros: u64,
@@ -145,7 +144,6 @@ impl Threads<'_> {
     }
 }
 
-/// Reads the journal's record.
 pub(crate) async fn read_journal(access: &Access, name: Name) -> Result<Option<Arc<Record>>> {
     access.read(Kind::Threads, Area::Record, name).await
 }

@@ -95,7 +95,6 @@ pub(crate) fn files(message: &Json) -> impl Iterator<Item = &str> {
 pub(crate) struct NewMessage {
     members: String,
     pub(crate) role: Role,
-    /// Its actor.
     pub(crate) actor: Option<String>,
     /// The references that its file parts name.
     pub(crate) files: Vec<String>,
@@ -163,9 +162,6 @@ pub(crate) fn entry_id(entry: &[u8]) -> Option<MessageId> {
 }
 
 /// Returns the message of an entry, without the id.
-///
-/// # Errors
-/// `StoreCorrupt`.
 pub(crate) fn stored_message(entry: &[u8]) -> Result<Json> {
     json::parse(message_json(entry)?.as_bytes(), &STORED).map_err(|_| Error::damaged("A message's record"))
 }
@@ -195,9 +191,6 @@ pub(crate) fn parse_messages(text: &[u8], now: u64) -> Result<Vec<NewMessage>> {
 }
 
 /// Checks one message. `path` is its place.
-///
-/// # Errors
-/// As [`parse_messages`].
 pub(crate) fn new_message(message: &Json, path: &str, now: u64) -> Result<NewMessage> {
     let fields = Fields::of(message, path, &["role", "parts", "createdAt", "runId", "actor", "interrupted"])?;
     fields.text("role")?;

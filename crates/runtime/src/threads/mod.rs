@@ -255,9 +255,6 @@ impl Threads<'_> {
 }
 
 /// Returns whether the thread exists.
-///
-/// # Errors
-/// Those of the store.
 pub(crate) async fn thread_is_there(access: &Access, thread_id: &str) -> Result<bool> {
     Ok(read_head(access, thread_id).await?.is_some())
 }

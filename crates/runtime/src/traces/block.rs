@@ -78,9 +78,6 @@ pub(crate) fn write(events: &[String]) -> Vec<u8> {
 }
 
 /// Reads the events of a block that begins with `first`.
-///
-/// # Errors
-/// `StoreCorrupt`.
 pub(crate) fn read(first: u64, body: &[u8]) -> Result<Vec<Read>> {
     parse(first, body).ok_or_else(|| Error::damaged("The trace journal"))
 }

@@ -4,7 +4,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
-/// Events in a full block.
 pub(crate) const EVENTS_A_BLOCK: usize = 64;
 /// The approximate limit of a block in bytes. Engines store larger values separately, which costs a second sync.
 const BLOCK_BYTES: usize = 3600;
@@ -38,12 +37,10 @@ struct State {
 pub(crate) enum Next {
     /// Nothing: a write is scheduled.
     Wait,
-    /// Schedule a write.
     Schedule,
 }
 
 impl Buffer {
-    /// Adds an event.
     pub(crate) fn add(&self, members: String) -> Next {
         let mut state = self.state();
         if state.waiting.len() >= MOST_WAITING {

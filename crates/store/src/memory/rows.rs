@@ -138,7 +138,6 @@ impl Rows {
     }
 }
 
-/// Returns the range of all keys of a tag.
 fn keys_of(tag: &Tag) -> std::ops::RangeInclusive<Key> {
     record_key(tag, &Place { kind: 0, item: [0; 32] })..=record_key(tag, &Place { kind: u8::MAX, item: [u8::MAX; 32] })
 }

@@ -13,7 +13,6 @@ use crate::engine::{
 };
 use crate::stage::LIMITS;
 
-/// The engine.
 pub(in crate::postgres) struct PostgresEngine(pub(in crate::postgres) Arc<Inner>);
 
 impl Engine for PostgresEngine {

@@ -17,7 +17,6 @@ use crate::postgres::sql::values::{binary, item, kind, of_primary, tag, unsigned
 const BEGIN: &str =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
 
-/// The transaction and its progress.
 struct Progress {
     lease: Lease,
     /// The tags to copy next.
@@ -28,14 +27,12 @@ struct Progress {
     after: Option<(i16, Vec<u8>)>,
 }
 
-/// An export.
 pub(in crate::postgres) struct PostgresExport {
     inner: Arc<Inner>,
     /// `None` once it has ended or failed.
     progress: Option<Progress>,
 }
 
-/// Begins an export.
 pub(in crate::postgres) async fn begin(inner: Arc<Inner>) -> Result<Box<dyn Export>, Trouble> {
     let lease = inner.shared.connections.lease(None).await?;
     lease.connection()?.batch(BEGIN).await?;

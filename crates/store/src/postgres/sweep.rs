@@ -16,7 +16,6 @@ const STEP: i64 = 256;
 const ATTEMPTS: usize = 16;
 /// The kind under which an erased tag is due once more: no row has it.
 const ERASED: i16 = u8::MAX as i16;
-/// No such kind.
 const NO_KIND: i16 = -1;
 /// The time after an erase at which it is due again, in milliseconds: longer than a transaction that did not see the
 /// erase can take.

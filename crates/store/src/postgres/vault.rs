@@ -14,7 +14,6 @@ use crate::postgres::sql::pipeline::{Answer, Parameter};
 use crate::postgres::sql::values::{binary, signed, unsigned};
 use crate::vault::{Created, STORE_SLOT, Slot, Vault};
 
-/// The vault.
 pub(in crate::postgres) struct PostgresVault(pub(in crate::postgres) Arc<Inner>);
 
 async fn slot(shared: &Shared, name: [u8; 32]) -> Result<Option<Slot>, Trouble> {

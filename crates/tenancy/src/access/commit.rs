@@ -188,7 +188,6 @@ type Touched = (Place, After);
 
 /// The row of a place after a commit, for the cache.
 enum After {
-    /// Unchanged.
     Same,
     /// Deleted, or not cached.
     Gone,

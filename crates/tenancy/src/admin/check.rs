@@ -176,7 +176,7 @@ impl<'a> Check<'a> {
         }
         for (tag, rows) in &self.orphans {
             if !erased.contains(tag) {
-                self.report.add(format!("{rows} rows belong to nobody: their tenant's keys are gone."));
+                self.report.add(format!("{rows} rows have no owner: the keys of their tenant are gone."));
             }
         }
         Ok(self.report)

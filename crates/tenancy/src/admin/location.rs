@@ -50,7 +50,6 @@ impl Location {
         }
     }
 
-    /// Parses the URL of a store.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         match url.split_once(':') {

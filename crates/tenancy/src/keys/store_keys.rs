@@ -49,9 +49,6 @@ impl StoreSecret {
     }
 
     /// Opens a header with the wrapping key that `wrapper` returns for its generation.
-    ///
-    /// # Errors
-    /// As [`StoreSecret::open`].
     pub(crate) fn unwrap(header: &[u8], wrapper: impl FnOnce(u32) -> Option<WrappingKey>) -> Result<Self> {
         let (format, rest) = header.split_first().ok_or_else(errors::corrupt)?;
         if *format != FORMAT {

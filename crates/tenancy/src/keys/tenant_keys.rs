@@ -74,9 +74,6 @@ impl TenantKeys {
     }
 
     /// Opens a header by its name tag alone, without the tenant's id.
-    ///
-    /// # Errors
-    /// As [`TenantKeys::open`].
     pub(crate) fn open_unnamed(
         header: &[u8],
         key_ring: &KeyRing,

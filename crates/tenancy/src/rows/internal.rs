@@ -26,7 +26,6 @@ const fn place(item: u8) -> Place {
     Place { kind: INTERNAL, item: [item; 32] }
 }
 
-/// Reads one row.
 pub(crate) async fn read(engine: &dyn Engine, tag: Tag, place: Place) -> Result<Option<Row>> {
     let found = engine.get(tag, vec![(place, None)], u64::MAX, 0).await.map_err(errors::read)?;
     Ok(match found.into_iter().next() {

@@ -44,7 +44,6 @@ struct Shard {
 struct Entry {
     record: Arc<Record>,
     bytes: usize,
-    /// Its index in the ring.
     index: usize,
     used: bool,
 }

@@ -40,7 +40,6 @@ impl Names<'_> {
         }
     }
 
-    /// Opens the row of a name.
     pub(crate) fn open(&self, name: &[u8; 32], row: &Row) -> Result<NameRow> {
         let body = self.keys.name_rows.open(&self.bound(name), &row.value).map_err(|_| errors::corrupt())?;
         let (has_live, tags) = body.split_first().ok_or_else(errors::corrupt)?;

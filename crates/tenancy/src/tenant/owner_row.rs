@@ -30,7 +30,6 @@ impl Store {
         Ok(is_its.then_some((scope, tenant)))
     }
 
-    /// Opens the row.
     pub(crate) fn open_owner(&self, tag: Tag, value: &[u8]) -> Result<String> {
         let opened = self.keys.name_rows.open(&[&self.keys.store_id, &tag.0], value);
         String::from_utf8(opened.map_err(|_| errors::corrupt())?).map_err(|_| errors::corrupt())

@@ -17,7 +17,6 @@ pub struct Reservation {
     state: Arc<TenantState>,
     limit: u64,
     arguments: u64,
-    /// All bytes.
     bytes: AtomicU64,
 }
 

@@ -18,9 +18,7 @@ export function warningText(given: unknown): string {
 
 /** Parts of the request that the provider reports as ignored at the start of its answer, and that need another form. */
 export interface LeftOut {
-  /** The schema of the output. */
   readonly schema: boolean
-  /** A file. */
   readonly files: boolean
 }
 

@@ -28,7 +28,6 @@ pub(super) struct Batch {
 
 /// The fields of a record that the check needs.
 pub(super) struct Kept {
-    /// The hash of its leaf.
     pub(super) leaf: Hash,
     /// The bytes of its approval's id.
     pub(super) approval: [u8; 20],

@@ -128,7 +128,6 @@ impl Ledger {
         Err(contended())
     }
 
-    /// Reads the head alone.
     pub(crate) async fn read_head(access: &Access) -> Result<Self> {
         let rows = [(Area::Record, ledger_name(access))];
         Ok(match access.read_current(KIND, &rows).await?.pop().flatten() {

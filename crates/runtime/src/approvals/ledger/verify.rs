@@ -100,7 +100,7 @@ async fn read_head(access: &Access, report: &mut VerifyReport) -> Result<Option<
         if more {
             report.add(
                 None,
-                "There are records beyond the head of the ledger: it was removed or put back to an older one.",
+                "Records exist beyond the head of the ledger: the head was removed or rolled back.",
             );
         }
         return Ok(Some(ledger.head.size));
@@ -110,7 +110,7 @@ async fn read_head(access: &Access, report: &mut VerifyReport) -> Result<Option<
 
 async fn compare(access: &Access, against: &Checkpoint, report: &mut VerifyReport) -> Result<()> {
     if against.size > report.size {
-        report.add(None, "The ledger has fewer records than the checkpoint: it was put back to an older one.");
+        report.add(None, "The ledger has fewer records than the checkpoint: it was rolled back.");
         return Ok(());
     }
     match root(access, against.size).await {
@@ -123,7 +123,6 @@ async fn compare(access: &Access, against: &Checkpoint, report: &mut VerifyRepor
     Ok(())
 }
 
-/// A check in progress.
 struct Check<'a> {
     access: &'a Access,
     report: VerifyReport,

@@ -35,9 +35,6 @@ impl Driver<'_> {
     }
 
     /// Commits what is pending, with changes that have no condition.
-    ///
-    /// # Errors
-    /// As [`Driver::flush`].
     pub(crate) async fn flush_with(&mut self, others: Vec<Change>) -> Result<()> {
         if self.pending.is_empty() {
             return Ok(());
@@ -51,9 +48,6 @@ impl Driver<'_> {
     }
 
     /// Commits what is pending, with other changes. `false`: a condition of those did not hold, and nothing was written.
-    ///
-    /// # Errors
-    /// As [`Driver::flush`].
     pub(crate) async fn try_flush(&mut self, others: Vec<Change>) -> Result<bool> {
         let (block, handle) = (self.block(&[]).await, self.handle);
         self.try_commit(block, others, &handle.engine_limits).await
@@ -61,9 +55,6 @@ impl Driver<'_> {
 
     /// Commits a block of what is pending, with other changes, within these limits. `false`: a condition of those did not
     /// hold, and nothing was written.
-    ///
-    /// # Errors
-    /// As [`Driver::flush`].
     pub(crate) async fn try_commit(&mut self, block: Block, others: Vec<Change>, limits: &Limits) -> Result<bool> {
         let (hash, bytes) = (block.hash, block.bytes);
         let changes = self.changes(block.body, others)?;
@@ -81,9 +72,6 @@ impl Driver<'_> {
     }
 
     /// The changes of a commit: a block of what is pending, the references that it keeps, and others behind them.
-    ///
-    /// # Errors
-    /// As [`Driver::flush`].
     pub(crate) fn changes(&self, block: Vec<u8>, others: Vec<Change>) -> Result<Vec<Change>> {
         let mut changes = self.journal.appended(block);
         changes.extend(self.kept.changes(&self.access)?);

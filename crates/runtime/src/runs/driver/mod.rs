@@ -26,7 +26,6 @@ use crate::references::Kept;
 /// Why a run stops.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// It is cancelled.
     Cancelled,
     /// One of its limits is reached.
     Limited(Limit),
@@ -145,9 +144,6 @@ impl<'a> Driver<'a> {
     }
 
     /// Ends the run as cancelled.
-    ///
-    /// # Errors
-    /// Those of the store.
     pub(crate) async fn cancel(&mut self) -> Result<()> {
         end(self, Event::RunCancelled(Nothing {}, CutOff::default())).await
     }
@@ -163,7 +159,6 @@ impl<'a> Driver<'a> {
         &self.handle.catalogue.agents
     }
 
-    /// The rules of the last agent.
     pub(crate) fn agent(&self) -> Result<&'a AgentRules, Stop> {
         let name = self.state.agent().unwrap_or_default();
         self.agents().agent(name).ok_or_else(|| {

@@ -148,7 +148,6 @@ pub(crate) struct DecisionShown {
 }
 
 impl DecisionShown {
-    /// The record of a decision.
     pub(crate) fn of(record: &ApprovalRecord) -> Self {
         Self {
             sequence: Some(record.sequence),

@@ -73,7 +73,6 @@ impl Entry {
         Self { at, agent: None, event, thread: ThreadProgress::default() }
     }
 
-    /// The same about an agent.
     pub(crate) fn about(self, agent: Option<&str>) -> Self {
         Self { agent: agent.map(str::to_owned), ..self }
     }
@@ -168,7 +167,6 @@ fn take(members: &mut Vec<(String, Json)>, key: &str) -> Json {
     }
 }
 
-/// The type of a value with its article.
 pub(crate) fn type_with_article(value: &Json) -> String {
     match value.type_name() {
         "null" => "null".to_owned(),

@@ -29,7 +29,6 @@ impl<'a> ObjectWriter<'a> {
         }
     }
 
-    /// Ends it.
     pub(crate) fn end(self) {
         if self.text.len() == self.begin {
             self.text.push(b'{');

@@ -30,7 +30,6 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// Whether it is a call.
     pub(crate) fn is_call(&self) -> bool {
         matches!(self, Self::ToolCall { .. })
     }
@@ -53,7 +52,6 @@ pub(crate) fn text_of(parts: &[Part]) -> String {
     texts.collect()
 }
 
-/// The reasoning of an answer.
 pub(crate) fn reasoning_of(parts: &[Part]) -> String {
     let texts = parts
         .iter()

@@ -85,7 +85,6 @@ impl TokenUsage {
 pub(crate) struct Usage(Vec<(String, TokenUsage)>);
 
 impl Usage {
-    /// Adds tokens of one model.
     pub(crate) fn add(&mut self, model: &str, usage: TokenUsage) {
         match self.0.iter_mut().find(|(name, _)| name == model) {
             Some((_, sum)) => *sum = sum.with(usage, |one, other| one.saturating_add(other).min(SAFE_INTEGER)),

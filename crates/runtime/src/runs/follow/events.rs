@@ -19,18 +19,12 @@ const BLOCKS: usize = 32;
 const REFRESH: Duration = Duration::from_millis(250);
 
 /// The id of the run with this name. `None` once it has expired.
-///
-/// # Errors
-/// Those of the store.
 pub(crate) async fn run_id_of(access: &Access, name: Name) -> Result<Option<String>> {
     let record = access.read(KIND, Area::Record, name).await?;
     record.map(|record| Ok(RunHead::read(&record.body)?.run_id)).transpose()
 }
 
 /// The last events of a run before a sequence, oldest first: sequence, time, JSON text.
-///
-/// # Errors
-/// Those of the store.
 pub(crate) async fn run_events_before(access: &Access, run_id: &str, end: u64) -> Result<Vec<(u64, u64, String)>> {
     let entries = read_before(access, run_id, end).await?;
     let shown = |(sequence, entry): (u64, Entry)| (sequence, entry.at, entry.json(run_id, sequence));

@@ -43,12 +43,10 @@ struct Inner {
 pub(crate) struct Shown {
     sequence: u64,
     event: String,
-    /// The message that it completes.
     message: Option<Arc<Writing>>,
 }
 
 impl Shown {
-    /// An entry of the journal.
     pub(crate) fn new(run_id: &str, sequence: u64, entry: &Entry) -> Self {
         Self { sequence, event: entry.json(run_id, sequence), message: Writing::of(run_id, entry).map(Arc::new) }
     }

@@ -118,7 +118,6 @@ impl Growing {
         Self { text, units }
     }
 
-    /// Appends to it.
     pub(super) fn push(&mut self, more: &str) {
         self.text.push_str(more);
         self.units += more.encode_utf16().count() as u64;

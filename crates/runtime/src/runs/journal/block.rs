@@ -16,7 +16,6 @@ pub(crate) type BlockHash = [u8; 32];
 /// What stands before the first block.
 pub(crate) const NO_BLOCK: BlockHash = [0; 32];
 
-/// The bytes of a block.
 pub(crate) fn write<'a>(previous: &BlockHash, entries: impl IntoIterator<Item = &'a Entry>) -> Vec<u8> {
     let mut body = previous.to_vec();
     for entry in entries {
@@ -43,9 +42,6 @@ pub(crate) fn hash(block: &[u8]) -> BlockHash {
 }
 
 /// The hash of the block before, and the entries.
-///
-/// # Errors
-/// `StoreCorrupt`.
 pub(crate) fn read(block: &[u8]) -> Result<(BlockHash, Vec<Entry>)> {
     let (previous, mut rest) = block.split_first_chunk::<32>().ok_or_else(damaged)?;
     let mut entries = Vec::new();

@@ -114,8 +114,6 @@ impl RunHead {
         json::to_text(self).into_bytes()
     }
 
-    /// # Errors
-    /// `StoreCorrupt`.
     pub(crate) fn read(body: &[u8]) -> Result<Self> {
         json::from_slice(body, &json::Limits::default()).map_err(|_| damaged())
     }

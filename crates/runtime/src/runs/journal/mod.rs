@@ -34,9 +34,7 @@ pub(crate) const CONDITIONS: usize = 2;
 pub(crate) struct End {
     /// The sequence of the next entry.
     pub(crate) next: u64,
-    /// The hash of the last block.
     pub(crate) hash: BlockHash,
-    /// The bytes of all blocks.
     pub(crate) bytes: u64,
 }
 
@@ -83,7 +81,6 @@ impl Journal {
         })
     }
 
-    /// The block with these entries.
     pub(crate) fn block<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) -> Vec<u8> {
         write(&self.end.hash, entries)
     }
@@ -97,7 +94,6 @@ impl Journal {
     }
 }
 
-/// The change that writes a block.
 pub(crate) fn block_change(name: Name, sequence: u64, body: Vec<u8>, expires_at: Option<u64>) -> Change {
     Change::Write { kind: KIND, area: Area::Entry(sequence), name, body, expires_at, counted: None, when: When::Absent }
 }

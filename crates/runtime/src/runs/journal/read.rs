@@ -50,9 +50,6 @@ pub(crate) async fn replay(access: &Access, head: &RunHead) -> Result<Replayed> 
 
 impl Replayed {
     /// Reads what was appended since.
-    ///
-    /// # Errors
-    /// As [`replay`].
     pub(crate) async fn read_on(self, access: &Access) -> Result<Self> {
         let run_id = self.state.run_id.clone();
         read_on(access, &run_id, Some(self.state), self.end, |_| ()).await

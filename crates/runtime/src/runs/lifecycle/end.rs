@@ -21,9 +21,6 @@ const WITHDRAWN: usize = 100;
 const ENDED: &str = "The run that asked has ended.";
 
 /// Withdraws approvals that still wait, however many, in as few commits as that takes.
-///
-/// # Errors
-/// Those of the store.
 pub(crate) async fn withdraw_all(handle: &TenantHandle, approval_ids: &[String], reason: &str) -> Result<()> {
     for ids in approval_ids.chunks(WITHDRAWN) {
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();

@@ -34,16 +34,12 @@ pub(crate) fn taken(access: &Access, run_id: &str) -> Option<Change> {
     Some(Change::Write { kind: KIND, area: Area::Record, name, body, expires_at, counted: None, when: When::Any })
 }
 
-/// The change that gives it back.
 pub(crate) fn given_back(access: &Access, run_id: &str) -> Option<Change> {
     access.process()?;
     Some(Change::Delete { kind: KIND, area: Area::Record, name: lease_name(access, run_id), when: When::Any })
 }
 
 /// Returns, for each run, whether another process is running it.
-///
-/// # Errors
-/// Those of the store.
 pub(crate) async fn held_elsewhere(access: &Access, run_ids: &[&str]) -> Result<Vec<bool>> {
     let Some(process) = access.process().filter(|_| !run_ids.is_empty()) else {
         return Ok(vec![false; run_ids.len()]);
@@ -62,9 +58,6 @@ pub(crate) fn elsewhere(run_id: &str) -> Error {
 
 impl Runs<'_> {
     /// Returns, for each run, whether a process is running it: this one or another.
-    ///
-    /// # Errors
-    /// Those of the store.
     pub(crate) async fn at_work(self, access: &Access, heads: &[RunHead]) -> Result<Vec<bool>> {
         let here: Vec<bool> = heads.iter().map(|head| self.live().get(&head.run_id).is_some()).collect();
         let unsure = |(head, here): &(&RunHead, &bool)| head.status == RunStatus::Running && !**here;

@@ -68,7 +68,7 @@ impl<'a> Runs<'a> {
         let registered = self
             .live()
             .register(run_id)
-            .ok_or_else(|| running(run_id, "This run is at work already. Follow it with runs.follow."))?;
+            .ok_or_else(|| running(run_id, "This run is running already. Follow it with runs.follow."))?;
         let taken = self.take_over(access.clone(), run_id, &registered, host, TakeOver::IfUnowned, replayed).await?;
         let Some(mut driver) = taken else {
             // It has ended meanwhile.

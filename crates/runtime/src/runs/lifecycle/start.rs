@@ -141,9 +141,6 @@ impl<'a> Runs<'a> {
     }
 
     /// The run that has a thread, and the condition that no run takes or leaves it meanwhile.
-    ///
-    /// # Errors
-    /// Those of the store.
     pub(crate) async fn thread_owner(self, access: &Access, thread_id: &str) -> Result<(Option<String>, Change)> {
         let (run_id, when) = self.owner(access, thread_id).await?;
         Ok((run_id, Change::Check { kind: KIND, area: Area::Record, name: owner_name(access, thread_id), when }))
@@ -157,9 +154,6 @@ impl<'a> Runs<'a> {
     }
 
     /// The error for a thread that this run writes.
-    ///
-    /// # Errors
-    /// Those of the store.
     pub(crate) async fn busy_with(self, access: &Access, run_id: &str) -> Result<Error> {
         let Some((head, _)) = read_head(access, run_id).await? else { return Ok(contended()) };
         let is_live = self.at_work(access, std::slice::from_ref(&head)).await?.contains(&true);
@@ -173,7 +167,6 @@ impl<'a> Runs<'a> {
     }
 }
 
-/// A run that begins.
 struct NewRun {
     run_id: String,
     request: RunRequest,

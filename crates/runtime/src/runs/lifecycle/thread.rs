@@ -55,9 +55,6 @@ fn for_thread(run: &Driver<'_>, message: &str) -> Option<Json> {
 
 /// Gives the thread a part of the messages, if there are many: the rest must fit into the commit of the end. The last pending
 /// entry says how much the thread has then.
-///
-/// # Errors
-/// As [`Driver::flush`].
 pub(crate) async fn flush_thread(run: &mut Driver<'_>) -> Result<()> {
     let messages = run.state.frames.first().map(|frame| frame.messages.clone()).unwrap_or_default();
     let Some(last) = run.pending.last_mut() else { return Ok(()) };
@@ -87,9 +84,6 @@ pub(crate) fn thread_progress(run: &Driver<'_>) -> ThreadProgress {
 }
 
 /// The changes of a suspension that give the thread this, and let it live as long as the run may wait.
-///
-/// # Errors
-/// Those of the store.
 pub(crate) async fn thread_changes(run: &Driver<'_>, until: u64) -> Result<Vec<Change>> {
     let mut messages = run.state.frames.first().map(|frame| frame.messages.clone()).unwrap_or_default();
     let results: Vec<ResultPart<'_>> =
@@ -109,9 +103,6 @@ fn untold<'a>(run: &'a Driver<'_>) -> Vec<(&'a Call, &'a Done)> {
 
 /// The changes of the end that give the thread all messages of the first agent. A call that was never answered gets a result
 /// that says so: without one the thread could not be used again.
-///
-/// # Errors
-/// Those of the store.
 pub(super) async fn last_changes(run: &Driver<'_>) -> Result<Vec<Change>> {
     let state = &run.state;
     let Some(frame) = state.frames.first() else { return appended(run, &state.thread_messages, None).await };

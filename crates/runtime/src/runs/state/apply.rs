@@ -15,7 +15,6 @@ use crate::runs::events::{
 };
 
 impl RunState {
-    /// A run as its first entry begins it.
     pub(crate) fn begin(run_id: &str, entry: &Entry) -> Option<Self> {
         let Event::RunStarted(RunStarted { prompt, actor }, context) = &entry.event else { return None };
         let RunContext { thread_id, limits, base, .. } = context;

@@ -59,7 +59,6 @@ pub(crate) struct PlanStage {
     pub(crate) approval: ApprovalState,
     /// The hash of the definitions of its tools that it was approved with. `None` where it is not run.
     pub(crate) definition: Option<String>,
-    /// The answer of the executor.
     pub(crate) outcome: Option<Answer>,
 }
 
@@ -133,7 +132,6 @@ impl Call {
 }
 
 impl Frame {
-    /// An agent that begins.
     pub(crate) fn new(number: u64, agent: &str, role: AgentRole) -> Self {
         Self {
             number,
@@ -153,7 +151,6 @@ impl Frame {
         }
     }
 
-    /// Its call of this id.
     pub(crate) fn call(&mut self, call_id: &str) -> Option<&mut Call> {
         self.calls.iter_mut().find(|call| call.call_id == call_id)
     }

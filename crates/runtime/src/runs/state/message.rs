@@ -63,12 +63,10 @@ pub(crate) fn answer_message(message_id: &str, parts: &[Part], at: u64, interrup
     json::to_text(&Message { message_id, role: "assistant", parts, created_at: at, interrupted })
 }
 
-/// The results of calls.
 pub(crate) fn results_message(message_id: &str, parts: &[ResultPart<'_>], at: u64) -> String {
     json::to_text(&Message { message_id, role: "tool", parts, created_at: at, interrupted: None })
 }
 
-/// The parts of a text.
 pub(crate) fn text_parts(text: &str) -> Json {
     Json::Array(vec![Json::from([("type", Json::from("text")), ("text", Json::from(text))])])
 }

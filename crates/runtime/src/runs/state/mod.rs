@@ -24,7 +24,6 @@ pub(crate) struct RunState {
     pub(crate) run_id: String,
     pub(crate) thread_id: String,
     pub(crate) actor: Option<String>,
-    /// The parts of the prompt.
     pub(crate) prompt: Json,
     pub(crate) limits: RunLimits,
     pub(crate) updated_at: u64,
@@ -82,7 +81,6 @@ pub(crate) enum Next {
 }
 
 impl RunState {
-    /// The next step.
     pub(crate) fn next(&self) -> Next {
         if self.rest.as_ref().is_some_and(|event| event.cut_off().is_some()) {
             return Next::Ended;
@@ -132,7 +130,6 @@ impl RunState {
         self.frames.last().map(|frame| frame.agent.as_str())
     }
 
-    /// The id of the next message.
     pub(crate) fn message_id(&self) -> String {
         format!("{}-{}", self.run_id, self.messages)
     }

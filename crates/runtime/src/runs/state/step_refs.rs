@@ -49,7 +49,6 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Beside an input.
     pub(crate) fn beside(input: &Json) -> Self {
         let limits = json::Limits::default();
         let mut room = Self { bytes: REQUEST_BYTES as u64, elements: limits.elements as u64 };
@@ -79,9 +78,7 @@ fn text_bytes(value: &Json) -> u64 {
     2 + bytes.sum::<u64>()
 }
 
-/// The size of a value.
 pub(crate) struct Size {
-    /// Of its text.
     pub(crate) bytes: u64,
     /// Of arrays and objects in it.
     pub(crate) elements: u64,

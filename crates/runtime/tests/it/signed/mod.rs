@@ -162,7 +162,7 @@ async fn check_receipt(kept: Kept, seed: u64, is_cut_off: bool) -> Json {
     assert_eq!(of("complete"), &Json::Bool(!is_cut_off));
     let residues: Vec<&str> =
         of("residues").as_array().unwrap().iter().map(|residue| residue.as_str().unwrap()).collect();
-    assert!(residues[0].starts_with("Backups made before"), "{residues:?}");
+    assert!(residues[0].starts_with("Earlier backups"), "{residues:?}");
     assert_eq!(residues[1..], *store.residues());
     match leaves.as_slice() {
         [] => assert_eq!(receipt.get("checkpoint"), None),

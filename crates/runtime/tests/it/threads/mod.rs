@@ -343,7 +343,7 @@ fn a_valid_message_is_kept_verbatim() {
     wait(async {
         let store = store(Kept::Memory.open().opened, 1, NOW, 1 << 20).await;
         let handle = handle(&store, "acme");
-        let reference = support::put(&handle, support::text("note", "x")).await;
+        let reference = crate::support::put(&handle, crate::support::text("note", "x")).await;
         let parts = format!(
             r#"{{"type":"reasoning","text":"","metadata":{{"z":[1,null],"a":"\u0000"}}}},{{"type":"file","reference":"{reference}","mediaType":"a/b"}},{{"type":"opaque","provider":"p","data":[]}},{{"type":"tool-call","callId":"c","tool":"a name of theirs","input":null}}"#
         );

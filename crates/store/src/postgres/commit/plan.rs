@@ -12,10 +12,7 @@ use crate::stage::{Entry, Refusal, Staged, answer, stage};
 #[derive(Clone, Debug)]
 pub(in crate::postgres) enum Kept {
     /// The value that the row had.
-    Old {
-        /// Whether it is stored in parts.
-        is_in_parts: bool,
-    },
+    Old { is_in_parts: bool },
     /// The value of the operation with this number.
     New(usize),
 }

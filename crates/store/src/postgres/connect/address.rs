@@ -12,7 +12,6 @@ use crate::postgres::open_error::OpenError;
 const CONNECT: Duration = Duration::from_secs(10);
 /// The default keep-alive interval: routers forget idle connections after a few minutes.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-/// The default port.
 const PORT: u16 = 5432;
 
 /// The settings of a connection. A set-up passes them on to the application.

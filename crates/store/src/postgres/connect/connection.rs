@@ -20,7 +20,6 @@ pub(in crate::postgres) struct Connection {
 
 /// What the insert-only path needs before its round trip.
 pub(in crate::postgres) struct Next {
-    /// An unused version.
     pub(in crate::postgres) version: u64,
     /// The server's clock in milliseconds at that time.
     pub(in crate::postgres) time: u64,

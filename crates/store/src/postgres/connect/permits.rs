@@ -29,7 +29,6 @@ impl Permits {
         Self(Arc::new(Mutex::new(State { free: count, waiting: FairQueue::new(1) })))
     }
 
-    /// Waits for a permit.
     pub(in crate::postgres) async fn get(&self, whose: Whose) -> Option<Permit> {
         let permitted = {
             let mut state = self.0.lock();

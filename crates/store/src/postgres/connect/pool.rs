@@ -44,7 +44,6 @@ impl managed::Manager for Manager {
     }
 }
 
-/// The connections of a store.
 pub(in crate::postgres) struct Connections {
     pool: managed::Pool<Manager>,
     permits: Permits,
@@ -91,7 +90,6 @@ pub(in crate::postgres) struct Lease {
 }
 
 impl Lease {
-    /// Returns the connection.
     pub(in crate::postgres) fn connection(&self) -> Result<&Connection, Trouble> {
         self.connection.as_deref().ok_or(Trouble::Lost)
     }

@@ -73,9 +73,7 @@ pub struct Migration {
     state: SourceState,
 }
 
-/// The state of the source.
 enum SourceState {
-    /// The store is open.
     Open(Arc<Store>),
     /// An earlier call did everything but the last write at most. With the header of the store.
     Moved(MoveId, Vec<u8>),

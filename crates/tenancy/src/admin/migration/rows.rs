@@ -31,7 +31,6 @@ impl ExportedRow {
 pub(super) enum Next {
     /// A row, in the order of keys.
     Row(ExportedRow),
-    /// A wake.
     Wake(Exported),
     /// A row out of order: it was written after the export began.
     Changed,

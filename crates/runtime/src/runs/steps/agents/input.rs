@@ -67,7 +67,6 @@ pub(in crate::runs::steps) async fn filled_input(
     Ok(filled.ok_or_else(leads_nowhere))
 }
 
-/// The results of these steps.
 fn results<'a>(frame: &Frame, steps: impl Iterator<Item = &'a str>) -> Result<Results<'a>, String> {
     let prefix = step_prefix(frame);
     let mut results = Results::new();

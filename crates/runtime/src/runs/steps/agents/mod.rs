@@ -58,7 +58,6 @@ async fn enter_executor(run: &mut Driver<'_>, call: &Call, name: &str, plan_id: 
     }
 }
 
-/// Notes that an agent begins.
 fn note_started(run: &mut Driver<'_>, agent: &str, begun: AgentBegun) -> Result<(), Stop> {
     let entry = Entry::new(run.now(), Event::AgentStarted(Nothing {}, begun)).about(Some(agent));
     run.note_entry(entry).map_err(Stop::from)

@@ -14,7 +14,6 @@ use crate::runs::lifecycle::{head_after, head_changes, thread_changes, thread_pr
 /// How much longer than an approval the references of a suspended run live, in milliseconds.
 const AFTERWARDS_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// Suspends a run that waits for these approvals.
 pub(super) async fn suspend(run: &mut Driver<'_>, open: &[Approval]) -> Result<(), Stop> {
     let approvals = open.iter().map(ApprovalShown::of).collect::<Result<Vec<_>, _>>()?;
     let entry = Entry::new(run.now(), Event::RunSuspended(RunSuspended { approvals }));

@@ -80,7 +80,6 @@ async fn note_decision(run: &mut Driver<'_>, approval: &Approval, again: bool) -
     Ok(true)
 }
 
-/// Notes that an approval is gone.
 fn note_gone(run: &mut Driver<'_>, approval_id: &str) -> Result<(), Stop> {
     let calls = run.state.frames.last().map(|frame| frame.calls.as_slice()).unwrap_or_default();
     let call = calls.iter().find(|call| call.approval.pending() == Some(approval_id));
@@ -90,9 +89,6 @@ fn note_gone(run: &mut Driver<'_>, approval_id: &str) -> Result<(), Stop> {
 }
 
 /// Whether nothing has changed for a suspended run: no decision was made, and the subjects are what they were.
-///
-/// # Errors
-/// Those of the store.
 pub(crate) async fn still_waits(handle: &TenantHandle, state: &RunState) -> Result<bool> {
     let waiting = waiting(state);
     for approval_id in &waiting {

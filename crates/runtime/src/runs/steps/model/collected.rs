@@ -39,7 +39,6 @@ pub(super) struct Collected {
     pub(super) warnings: Vec<String>,
     /// Of what is kept of it.
     pub(super) bytes: Bytes,
-    /// Of the events that it came in.
     event_bytes: usize,
     /// How many events came.
     events: u64,
@@ -125,7 +124,6 @@ impl Collected {
         Ok(())
     }
 
-    /// Takes one event in.
     fn event(&mut self, event: Event, (more_text, more_reasoning): &mut (String, String)) {
         match event {
             Event::Delta { is_text, id, delta, metadata } => {
@@ -214,7 +212,6 @@ impl Collected {
 }
 
 impl Bytes {
-    /// All of them.
     pub(super) fn sum(self) -> usize {
         self.text + self.reasoning + self.calls + self.opaque + self.metadata + self.warnings
     }

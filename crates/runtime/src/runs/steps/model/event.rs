@@ -5,7 +5,6 @@ use bailiwick_model::json::{self, Json};
 
 use crate::runs::events::{FinishReason, TokenUsage, type_with_article};
 
-/// The types of events.
 const TYPES: [&str; 7] = ["text.delta", "reasoning.delta", "tool.call", "opaque", "usage", "warning", "finish"];
 /// Why an answer ended.
 const REASONS: [(&str, FinishReason); 6] = [
@@ -25,17 +24,32 @@ const QUOTED_CHARACTERS: usize = 40;
 #[derive(Debug, PartialEq)]
 pub(super) enum Event {
     /// More of a text, or of a reasoning.
-    Delta { is_text: bool, id: String, delta: String, metadata: Option<Json> },
+    Delta {
+        is_text: bool,
+        id: String,
+        delta: String,
+        metadata: Option<Json>,
+    },
     /// A call: what the model wrote, which may be anything.
-    Call { call_id: String, tool: String, input: String, metadata: Option<Json> },
+    Call {
+        call_id: String,
+        tool: String,
+        input: String,
+        metadata: Option<Json>,
+    },
     /// A part that only its provider understands.
-    Opaque { provider: String, data: Json },
+    Opaque {
+        provider: String,
+        data: Json,
+    },
     /// What has been used so far.
     Usage(TokenUsage),
     /// What the provider did not do as asked.
     Warning(String),
-    /// The end.
-    Finish { reason: FinishReason, usage: TokenUsage },
+    Finish {
+        reason: FinishReason,
+        usage: TokenUsage,
+    },
 }
 
 /// An event that was read.
@@ -120,7 +134,6 @@ impl Fields {
         }
     }
 
-    /// One of these words.
     fn word(&mut self, key: &str, words: &[&str]) -> Result<String, String> {
         let wanted = format!("one of {}", words.join(", "));
         let word = match self.required(key, &wanted)? {

@@ -12,7 +12,6 @@ use crate::runs::host::{CallbackKind, Callbacks, HostFailure, Reply};
 use crate::runs::state::Call;
 use crate::runs::steps::{AgentContext, with_json};
 
-/// The outcome of a call.
 pub(in crate::runs::steps) enum Outcome {
     /// `u8 form ‖ bytes`
     Value(Vec<u8>),

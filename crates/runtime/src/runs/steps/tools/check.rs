@@ -43,11 +43,10 @@ pub(super) fn refusal(call: &Call, may_be_repeated: bool) -> Option<(&'static st
     }
     // Some servers send a whole call twice, under two ids.
     let first = call.repeats.as_ref().filter(|_| !may_be_repeated)?;
-    let told = format!("This is the same call as {first} of this answer. It was made once: its result is there.");
+    let told = format!("This is the same call as {first} of this answer. It was made once; see its result.");
     Some(("CALL_REPEATED", told))
 }
 
-/// Checks a call.
 pub(super) async fn check(run: &mut Driver<'_>, call: &Call) -> Result<Verdict, Stop> {
     if let ApprovalState::Rejected(told) = &call.approval {
         return Ok(Verdict::Refuse("REJECTED", told.clone()));
@@ -88,7 +87,7 @@ async fn problem(
     for (property, _) in &rules.references {
         let Some(value) = input.get(property) else { continue };
         if !is_own_reference(run, value).await? {
-            let problem = format!("The property {property} must be the id of a reference that is there.");
+            let problem = format!("The property {property} must be the id of an existing reference.");
             return Ok(Some(("REFERENCE_NOT_FOUND", problem)));
         }
     }

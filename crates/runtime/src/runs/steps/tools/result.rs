@@ -30,7 +30,6 @@ const VALIDATED: u8 = 4;
 enum Refused {
     /// The call has failed, with what its model is told.
     Result(String),
-    /// The run stops.
     Run(Stop),
 }
 
@@ -190,7 +189,6 @@ async fn given_reference(run: &Driver<'_>, id: &str) -> Result<ReferencedResult,
     }
 }
 
-/// Notes the failure of a call.
 pub(in crate::runs::steps) fn note_failure(
     run: &mut Driver<'_>,
     call_id: &str,
