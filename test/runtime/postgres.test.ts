@@ -69,7 +69,7 @@ describe('a URL of PostgreSQL', () => {
       [bare.url, 'INVALID_INPUT', 'npx bailiwick setup <owner url>'],
       [`${url.slice(0, url.indexOf('@'))}@127.0.0.1:1/x`, 'STORE_UNAVAILABLE', 'cannot be reached'],
       [url.replace(/[^/]+$/, 'bailiwick_no_such'), 'INVALID_INPUT', 'has no such database'],
-      [url.replace(/\/\/[^:]+/, '//bailiwick_nobody'), 'INVALID_INPUT', 'does not let this role in'],
+      [url.replace(/\/\/[^:]+/, '//bailiwick_nobody'), 'INVALID_INPUT', 'rejects this role or its password'],
       [`${url}?sslmode=require`, 'STORE_UNAVAILABLE', 'SSL_CERT_FILE'],
       ['postgres://me:canary@host/db?nonsense=canary', 'INVALID_INPUT', 'no URL of a PostgreSQL database'],
       ['postgres://me:canary', 'INVALID_INPUT', 'no URL of a PostgreSQL database'],
@@ -154,8 +154,8 @@ describe('setup', () => {
 
   it('reports the obstacle, and changes nothing', async () => {
     const ways: [string, string, string][] = [
-      ['CREATE SCHEMA bailiwick; CREATE TABLE bailiwick.records (a int)', 'INVALID_INPUT', 'something else in it'],
-      ['CREATE SCHEMA bailiwick; CREATE TABLE bailiwick.schema (a int)', 'INVALID_INPUT', 'something else in it'],
+      ['CREATE SCHEMA bailiwick; CREATE TABLE bailiwick.records (a int)', 'INVALID_INPUT', 'contains something else'],
+      ['CREATE SCHEMA bailiwick; CREATE TABLE bailiwick.schema (a int)', 'INVALID_INPUT', 'contains something else'],
     ]
     for (const [sql, code, text] of ways) {
       const { ownerUrl } = await freshDatabase('bare')

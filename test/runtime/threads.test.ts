@@ -247,7 +247,7 @@ describe('arguments of threads', () => {
       expect(await codeOf(() => threads.list({ cursor }))).toBe('INVALID_INPUT')
       expect(await codeOf(() => threads.messages('t', { cursor }))).toBe('INVALID_INPUT')
     }
-    for (const actor of ['', '\ud800', 'x'.repeat(257), 7] as string[]) {
+    for (const actor of ['', '\ud800', 'x'.repeat(1025), 7] as string[]) {
       expect(await codeOf(() => threads.list({ actor }))).toBe('INVALID_INPUT')
     }
     for (const expectedLength of [-1, 0.5, '1', Number.NaN] as number[]) {
