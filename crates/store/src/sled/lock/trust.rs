@@ -58,7 +58,7 @@ fn check(directory: &Directory, name: &str, entry: &Entry, wanted: Sort) -> io::
         sort if sort != wanted && wanted == Sort::Directory => Reason::NoDirectory,
         sort if sort != wanted => Reason::NoFile,
         _ if !entry.is_ours => Reason::Owner,
-        Sort::File if !entry.has_one_name => Reason::SecondName,
+        Sort::File if entry.has_other_names => Reason::SecondName,
         _ => return Ok(()),
     };
     Err(Untrusted::error(directory, name, reason))
@@ -86,8 +86,10 @@ impl Directory {
             }
         }
         let file = self.open_unchecked(name, how)?;
-        check(self, name, &entry_of(&file)?, Sort::File)?;
-        Ok(file)
+        let opened = entry_of(&file)?;
+        check(self, name, &opened, Sort::File)?;
+        // Removed meanwhile: a reader looks its row up again.
+        if opened.is_removed { Err(io::ErrorKind::NotFound.into()) } else { Ok(file) }
     }
 
     /// The same, `None` if there is nothing of this name.

@@ -26,8 +26,10 @@ pub(in crate::sled) struct Entry {
     pub(in crate::sled) sort: Sort,
     /// Whether it belongs to the user this process runs as.
     pub(in crate::sled) is_ours: bool,
-    /// Whether no other name leads to it. Means nothing of a directory.
-    pub(in crate::sled) has_one_name: bool,
+    /// Whether another name leads to it, too. Means nothing of a directory.
+    pub(in crate::sled) has_other_names: bool,
+    /// Whether no name leads to it any more.
+    pub(in crate::sled) is_removed: bool,
     pub(in crate::sled) bytes: u64,
 }
 

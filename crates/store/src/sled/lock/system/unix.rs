@@ -48,7 +48,8 @@ fn entry(found: &Stat) -> Entry {
     Entry {
         sort,
         is_ours: found.st_uid == geteuid().as_raw(),
-        has_one_name: found.st_nlink == 1,
+        has_other_names: found.st_nlink > 1,
+        is_removed: found.st_nlink == 0,
         bytes: u64::try_from(found.st_size).unwrap_or(u64::MAX),
     }
 }

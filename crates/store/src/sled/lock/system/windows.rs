@@ -71,7 +71,7 @@ fn entry(found: &Metadata) -> Entry {
         sort if sort.is_file() => Sort::File,
         _ => Sort::Other,
     };
-    Entry { sort, is_ours: true, has_one_name: true, bytes: found.len() }
+    Entry { sort, is_ours: true, has_other_names: false, is_removed: false, bytes: found.len() }
 }
 
 /// A directory by its path: while a file in it is open, nobody exchanges it.
