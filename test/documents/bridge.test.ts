@@ -41,7 +41,7 @@ export type Operation = (typeof Operation)[keyof typeof Operation]
   })
 
   it('has a document that gives the numbers of callbacks, replies and states, alike on both sides', () => {
-    const kinds = [...source('operations', 'host.rs').matchAll(/Ask::(\w)(\w+) => (\d+),/g)]
+    const kinds = [...source('operations', 'host.rs').matchAll(/CallbackKind::(\w)(\w+) => (\d+),/g)]
     expect(Object.entries(Callback)).toEqual(
       kinds.map(([, first, rest, number]) => [`${first?.toLowerCase()}${rest}`, Number(number)]),
     )

@@ -98,10 +98,7 @@ async fn read_head(access: &Access, report: &mut VerifyReport) -> Result<Option<
             continue;
         }
         if more {
-            report.add(
-                None,
-                "Records exist beyond the head of the ledger: the head was removed or rolled back.",
-            );
+            report.add(None, "Records exist beyond the head of the ledger: the head was removed or rolled back.");
         }
         return Ok(Some(ledger.head.size));
     }
