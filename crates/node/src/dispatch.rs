@@ -6,14 +6,12 @@
 //! much, the call returns here and queues in its lane again, as a heavy one: it continues in pieces, and the heavy calls of
 //! all lanes together never take the last core or the last starter.
 
-use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use async_task::Runnable;
 use bailiwick_model::pace::{self, PIECE, Polled};
 use bailiwick_model::{Dispatcher, Result, Weight};
 use bailiwick_runtime::QueueKey;
@@ -31,10 +29,6 @@ struct Call {
 
 /// The cost of starting a call besides its bytes, in bytes: the time of hashing and encrypting that many.
 const CALL_COST: u64 = 8 * 1024;
-/// The work that a call may do on a JavaScript thread, in bytes: that of some microseconds.
-const BRIEF: u64 = 8 * 1024;
-/// The most calls that one answer of JavaScript continues on its thread: a run, and those that follow it.
-const TURNS: usize = 4;
 /// A lane's quantum: one small call.
 const QUANTUM: u64 = CALL_COST + 512;
 
@@ -104,78 +98,11 @@ fn begin(lane: QueueKey, Call { mut rest, allowance }: Call) {
     // A starter survives any panic; one of the operation itself is caught further in.
     match catch_unwind(AssertUnwindSafe(|| pace::poll(rest.as_mut(), &mut context, allowance))) {
         Ok(Polled::Waits) => {
-            let (task, handle) = async_task::spawn(Waiting { lane, rest: Some(rest) }, schedule);
-            handle.detach();
-            task.schedule();
+            tokio::spawn(Waiting { lane, rest: Some(rest) });
         }
         Ok(Polled::Asks(work)) => push_again(lane, work, rest),
         Ok(Polled::Done(())) | Err(_) => {}
     }
-}
-
-thread_local! {
-    /// What a JavaScript thread continues itself, while it does.
-    static HERE: RefCell<Here> = const { RefCell::new(Here { is_active: false, turns: 0, woken: Vec::new() }) };
-}
-
-/// Calls that a JavaScript thread continues itself.
-struct Here {
-    is_active: bool,
-    /// How many calls it still continues.
-    turns: usize,
-    woken: Vec<Runnable>,
-}
-
-impl Here {
-    /// The next call to continue on this thread.
-    fn next(&mut self) -> Option<Runnable> {
-        self.turns = self.turns.checked_sub(1)?;
-        self.woken.pop()
-    }
-}
-
-/// Continues a call that was woken: on this thread if it does that now, otherwise on the pool.
-fn schedule(woken: Runnable) {
-    let for_pool = HERE.with_borrow_mut(|here| {
-        if here.turns == 0 {
-            return Some(woken);
-        }
-        here.woken.push(woken);
-        None
-    });
-    if let Some(woken) = for_pool {
-        continue_on_pool(woken);
-    }
-}
-
-fn continue_on_pool(woken: Runnable) {
-    if let Ok(pool) = pool() {
-        pool.spawn(async move { woken.run() });
-    }
-}
-
-/// Does something on a JavaScript thread that wakes calls, and continues a few of them on this thread, for [`BRIEF`] work
-/// each at most: waking another thread, and being woken by it, would take longer than the work.
-pub(crate) fn on_this_thread<T>(wake: impl FnOnce() -> T) -> T {
-    let Ok(pool) = pool() else { return wake() };
-    let _context = pool.enter();
-    HERE.with_borrow_mut(|here| (here.is_active, here.turns) = (true, TURNS));
-    let outcome = wake();
-    while let Some(call) = HERE.with_borrow_mut(Here::next) {
-        // A panic of the operation itself is caught further in.
-        let _ = catch_unwind(AssertUnwindSafe(|| call.run()));
-    }
-    let left = HERE.with_borrow_mut(|here| {
-        (here.is_active, here.turns) = (false, 0);
-        std::mem::take(&mut here.woken)
-    });
-    left.into_iter().for_each(continue_on_pool);
-    outcome
-}
-
-/// The work that a call may do now: little on a JavaScript thread.
-fn allowance() -> u64 {
-    HERE.with_borrow(|here| if here.is_active { BRIEF } else { PIECE })
 }
 
 /// A call that waits. When it is woken and announces much work, it queues again.
@@ -189,14 +116,8 @@ impl Future for Waiting {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let Some(rest) = &mut self.rest else { return Poll::Ready(()) };
-        let allowance = allowance();
-        match pace::poll(rest.as_mut(), context, allowance) {
+        match pace::poll(rest.as_mut(), context, PIECE) {
             Polled::Waits => Poll::Pending,
-            // Too much for this thread only. It was woken, so it continues at once on the pool.
-            Polled::Asks(work) if allowance < PIECE && work <= PIECE => {
-                HERE.with_borrow_mut(|here| here.turns = 0);
-                Poll::Pending
-            }
             Polled::Done(()) => Poll::Ready(()),
             Polled::Asks(work) => {
                 if let Some(rest) = self.rest.take() {

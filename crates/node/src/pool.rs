@@ -1,5 +1,4 @@
-//! The worker threads: hashing, encrypting, parsing and reading happen here, except for the little that a JavaScript thread
-//! continues itself ([`crate::dispatch::on_this_thread`]).
+//! The worker threads: hashing, encrypting, parsing and reading never happen on a JavaScript thread.
 
 use std::sync::OnceLock;
 

@@ -132,11 +132,6 @@ impl TenantHandle {
         held.take(elements + keys + opened + copies * text.len() as u64).map(Some)
     }
 
-    /// Whether a call may block its thread for a disk.
-    pub fn blocks(&self) -> bool {
-        self.scope.blocks()
-    }
-
     /// The queue key of the tenant's calls.
     pub fn queue_key(&self) -> QueueKey {
         self.scope.queue_key()

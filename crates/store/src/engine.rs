@@ -369,18 +369,14 @@ pub type EngineFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A storage engine. Implementations must pass `crate::conformance`.
 ///
-/// A call never blocks the thread that polls its future for a sync: acknowledging a commit is done by waking the future.
+/// A call may block the thread that polls its future for the time of a local disk read, never for a sync: acknowledging
+/// a commit is done by waking the future.
 pub trait Engine: Send + Sync + 'static {
     /// The sizes it holds to.
     fn limits(&self) -> EngineLimits;
 
     /// Whether other processes may work on the same rows at the same time.
     fn is_shared(&self) -> bool {
-        false
-    }
-
-    /// Whether a call may block the thread that polls its future for the time of a local disk read.
-    fn blocks(&self) -> bool {
         false
     }
 

@@ -88,10 +88,6 @@ impl<L: Layer> Engine for L {
         Layer::is_shared(self)
     }
 
-    fn blocks(&self) -> bool {
-        self.behind().blocks()
-    }
-
     fn clock(&self) -> EngineFuture<'_, Result<Option<u64>, ReadError>> {
         Layer::clock(self)
     }

@@ -7,7 +7,7 @@ use bailiwick_model::{Error, Result};
 use bailiwick_runtime::{CallbackKind, Callbacks, PendingReply, Reply, Reservation, TenantHandle};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::callbacks::{MOST_CALLBACK_BYTES, OpenCallback};
+use crate::callbacks::MOST_CALLBACK_BYTES;
 use crate::completions::{CANCELLED, Completion, REQUESTED};
 use crate::environment::Environment;
 use crate::token::Token;
@@ -44,7 +44,7 @@ impl Host {
         let held = self.hold(REQUEST_HEADER + request.len())?;
         let token = self.environment.tokens.next()?;
         let payload = [&[number_of(kind)][..], &(self.number as f64).to_le_bytes(), request.as_bytes()].concat();
-        if self.environment.callbacks.add(token, OpenCallback { replies, blocks: self.handle.blocks() }) {
+        if self.environment.callbacks.add(token, replies) {
             let completion = Completion { token, state: REQUESTED, payload, held: Some(Arc::new(held)) };
             self.environment.completions.push(self.handle.queue_key(), completion);
         }

@@ -103,10 +103,6 @@ impl Schema {
         most: usize,
         Steps { usual, most: steps }: Steps,
     ) -> Result<(), Mismatch> {
-        // One match of such a pattern may take long, and no step of it is counted.
-        if self.backtracks {
-            ahead(LONG).await;
-        }
         let is_valid = |steps: u64| self.within(steps).during(|| self.validator.is_valid(Viewed(value)));
         let is_valid = match is_valid(usual) {
             None => {

@@ -116,10 +116,6 @@ fn ready<'a, T: Send + 'a>(value: T) -> EngineFuture<'a, T> {
 }
 
 impl Engine for SledEngine {
-    fn blocks(&self) -> bool {
-        true
-    }
-
     fn limits(&self) -> EngineLimits {
         LIMITS
     }

@@ -152,11 +152,6 @@ impl Scope {
         Reservation::new(self.state.clone(), bytes, limit)
     }
 
-    /// Whether a call to the store may block its thread for a disk.
-    pub fn blocks(&self) -> bool {
-        self.state.store.engine.blocks()
-    }
-
     /// Returns the key of the tenant's calls in the fair queues.
     pub fn queue_key(&self) -> QueueKey {
         self.state.in_flight.queue_key
