@@ -51,7 +51,9 @@ fn has_reference(schema: &Value) -> bool {
 /// Returns whether a pattern looks ahead or back, or refers back to a group: only these backtrack.
 pub(super) fn has_backtracking_pattern(schema: &Value) -> bool {
     let goes_back = |pattern: &str| {
-        ["(?=", "(?!", "(?<", "(?>", "(?(", "\\k", "++", "*+", "?+"].iter().any(|sign| pattern.contains(sign))
+        ["(?=", "(?!", "(?<", "(?>", "(?(", "\\k", "\\K", "\\G", "++", "*+", "?+", "}+"]
+            .iter()
+            .any(|sign| pattern.contains(sign))
             || pattern.as_bytes().windows(2).any(|pair| matches!(pair, [b'\\', b'1'..=b'9']))
     };
     any(schema, &|members| {

@@ -155,6 +155,20 @@ fn a_check_of_any_family_ends_within_its_steps() {
     }
 }
 
+#[test]
+fn every_way_to_backtrack_is_found_wherever_the_pattern_is() {
+    let backtracks = |schema: &Value| super::counted::has_backtracking_pattern(schema);
+    let ways =
+        ["a(?=b)", "(?<!a)b", "(?>a)", "(a)\\1", "(?<n>a)\\k<n>", "a++b", "a*+b", "a?+b", "a{1,2}+b", "a\\Kb", "\\Gab"];
+    for way in ways {
+        assert!(backtracks(&json!({ "properties": { "a": { "pattern": way } } })), "{way}");
+        assert!(backtracks(&json!({ "anyOf": [{ "patternProperties": { (way): true } }] })), "{way}");
+    }
+    for linear in ["^[a-z]+$", "(a{2}|b)+c?", "\\d{1,3}"] {
+        assert!(!backtracks(&json!({ "pattern": linear })), "{linear}");
+    }
+}
+
 /// Definitions that use the next one twice: no look at the value is needed, and the work doubles with each.
 #[test]
 fn branches_that_never_look_at_the_value_are_counted_too() {
