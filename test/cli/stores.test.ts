@@ -119,7 +119,7 @@ describe('a directory that somebody else has prepared', () => {
 
   test.each(commands)('%s leaves it unchanged, and the targets of its links', async (command) => {
     const { directory } = await filledStore()
-    for (const name of ['keys', 'mark', 'root.key', 'db/db', 'segments', 'values']) {
+    for (const name of ['keys', 'mark', 'wal-1', 'root.key', 'db/db', 'segments', 'values']) {
       const [folder, evil] = [freshFolder(), join(freshFolder(), 'evil')]
       cpSync(directory, evil, { recursive: true })
       renameSync(join(evil, name), join(folder, 'outside'))

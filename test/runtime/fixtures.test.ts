@@ -46,7 +46,7 @@ const tools = {
 const retention = { threads: { ttlMs: 1 } }
 
 it('there are fixtures', () => {
-  expect(fixtures).toContain('115a762.json.gz')
+  expect(fixtures).toEqual(expect.arrayContaining(['115a762.json.gz', 'de3f78b.json.gz']))
 })
 
 describe.each(fixtures)('the store %s of an earlier version', (name) => {
@@ -91,21 +91,22 @@ describe.each(fixtures)('the store %s of an earlier version', (name) => {
     expect(report.size).toBe(5)
     expect(verifyConsistency(await acme.approvals.proveConsistency(facts.checkpoint), store.publicKey)).toBe(true)
   })
+})
 
-  it('loses what expired threads left behind, although nobody has them open', async () => {
-    const { store } = await open(name)
-    const before = (await store.backup(join(freshFolder(), 'before'))).rows
-    // A message, a record and a row that is due of each, and nothing of what is kept.
-    expect((await store.sweep()).removed).toBe(30)
-    expect((await store.sweep()).removed).toBe(0)
-    const globex = await bailiwick.createRuntime(specOf(bailiwick, 'globex', retention), {
-      store,
-      models: { test: model },
-      tools,
-    })
-    expect((await globex.threads.list()).items).toEqual([])
-    // New rows say whose the tag is, and that the sweeper has come through all tenants.
-    const { rows } = await store.backup(join(freshFolder(), 'after'))
-    expect(before - rows).toBeGreaterThanOrEqual(30 - 3)
+// Stores of later versions have swept it before they were kept.
+it('a store of an earlier version loses what expired threads left behind, although nobody has them open', async () => {
+  const { store } = await open('115a762.json.gz')
+  const before = (await store.backup(join(freshFolder(), 'before'))).rows
+  // A message, a record and a row that is due of each, and nothing of what is kept.
+  expect((await store.sweep()).removed).toBe(30)
+  expect((await store.sweep()).removed).toBe(0)
+  const globex = await bailiwick.createRuntime(specOf(bailiwick, 'globex', retention), {
+    store,
+    models: { test: model },
+    tools,
   })
+  expect((await globex.threads.list()).items).toEqual([])
+  // New rows say whose the tag is, and that the sweeper has come through all tenants.
+  const { rows } = await store.backup(join(freshFolder(), 'after'))
+  expect(before - rows).toBeGreaterThanOrEqual(30 - 3)
 })

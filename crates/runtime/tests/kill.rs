@@ -38,7 +38,11 @@ const CALLERS: u64 = 4;
 async fn open(place: &Path, database: Option<&str>) -> Arc<Store> {
     let opened = match database {
         Some(url) => postgres::open(&url.parse().unwrap(), PostgresOptions::default()).await.unwrap(),
-        None => sled::open(&place.join("store"), sled::SledOptions { cache_bytes: 16 << 20 }).unwrap(),
+        None => sled::open(
+            &place.join("store"),
+            sled::SledOptions { cache_bytes: 16 << 20, ..sled::SledOptions::default() },
+        )
+        .unwrap(),
     };
     let root_key = RootKey::Given(vec![7; 32].into());
     let options = StoreOptions { root_key, opened_bytes: 1 << 20, clock: Clock::system(), seed: None };

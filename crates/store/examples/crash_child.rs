@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use bailiwick_store::conformance::support::block_on;
 use bailiwick_store::conformance::workload;
-use bailiwick_store::sled::{self, SledOptions};
+use bailiwick_store::sled;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let (seed, steps) = (number(), number());
 
     let acks = OpenOptions::new().append(true).create(true).open(acks).expect("the ack file");
-    let opened = match sled::open(&directory, SledOptions { cache_bytes: 16 * 1024 * 1024 }) {
+    let opened = match sled::open(&directory, workload::options(seed)) {
         Ok(opened) => opened,
         Err(error) => {
             eprintln!("open: {error:?}");

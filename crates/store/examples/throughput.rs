@@ -1,5 +1,7 @@
 //! How fast durable commits are, and what they take on the disk: `throughput [directory]`. A commit is what a reference
-//! costs: one row of 256 bytes and two empty list rows. A measurement, not a test.
+//! costs: one row of 256 bytes and two empty list rows. `throughput <directory> <in flight> <commits>` measures one width in
+//! a new store: time, processor time and bytes written for each commit. `throughput <store> open` measures opening and
+//! closing a store. A measurement, not a test.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement may panic")]
 
 use std::collections::VecDeque;
@@ -17,6 +19,8 @@ use bytes::Bytes;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const TENANTS: u64 = 20;
+/// Rows of lists have kinds from 0x80 on.
+const LIST: u8 = 0x81;
 const SECONDS: u64 = 4;
 
 fn row(kind: u8, item: [u8; 32], value: Bytes) -> Op {
@@ -38,8 +42,8 @@ fn reference(number: u64, value: Bytes) -> bailiwick_store::Commit {
         tag,
         vec![
             row(1, name, value),
-            row(2, item(1, number), Bytes::new()),
-            row(2, item(number % 3 + 2, number), Bytes::new()),
+            row(LIST, item(1, number), Bytes::new()),
+            row(LIST, item(number % 3 + 2, number), Bytes::new()),
         ],
     )
 }
@@ -101,8 +105,70 @@ fn fifty(base: &Path) {
     println!("… closed: {:.3} apparent, {:.3} allocated", apparent as f64 / 5e6, allocated as f64 / 5e6);
 }
 
+/// Processor time of this process in seconds, and the bytes that it had written to disks.
+fn spent() -> (f64, u64) {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let times = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2);
+    let ticks: u64 = times.map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    let io = std::fs::read_to_string("/proc/self/io").unwrap();
+    let written = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).unwrap();
+    (ticks as f64 / 100.0, written.parse().unwrap())
+}
+
+/// Commits so many with so many under way. The times include what goes on in the background until the store is closed.
+fn width(base: &Path, in_flight: usize, commits: u64) {
+    let opened = open(&base.join("store"));
+    let value = noise(1, 256);
+    let (before, start) = (spent(), Instant::now());
+    let mut under_way = VecDeque::new();
+    for number in 0..commits {
+        under_way.push_back(opened.engine.commit(reference(number, value.clone())));
+        if under_way.len() == in_flight {
+            block_on(under_way.pop_front().unwrap()).unwrap();
+        }
+    }
+    for future in under_way {
+        block_on(future).unwrap();
+    }
+    let acknowledged = start.elapsed();
+    let (apparent, allocated) = disk(&base.join("store"));
+    block_on(opened.engine.close());
+    let (closed, after) = (start.elapsed(), spent());
+    let each = |total: f64| total / commits as f64;
+    println!(
+        "{in_flight} in flight: {:.1} µs each, {:.1} µs with closing, {:.1} µs of processors, {:.1} × the bytes written; \
+         on disk {:.2} × apparent, {:.2} × allocated",
+        each(acknowledged.as_secs_f64() * 1e6),
+        each(closed.as_secs_f64() * 1e6),
+        each((after.0 - before.0) * 1e6),
+        each((after.1 - before.1) as f64) / 256.0,
+        each(apparent as f64) / 256.0,
+        each(allocated as f64) / 256.0,
+    );
+}
+
+fn opening(path: &Path) {
+    let start = Instant::now();
+    let opened = open(path);
+    let time = start.elapsed();
+    block_on(opened.engine.close());
+    println!(
+        "opened in {:.1} ms, closed {:.1} ms later",
+        time.as_secs_f64() * 1e3,
+        (start.elapsed() - time).as_secs_f64() * 1e3
+    );
+}
+
 fn main() {
-    let base = tempfile::tempdir_in(std::env::args_os().nth(1).unwrap_or_else(|| ".".into())).unwrap();
+    let mut arguments = std::env::args_os().skip(1);
+    if std::env::args_os().nth(2).is_some_and(|argument| argument == "open") {
+        return opening(Path::new(&arguments.next().unwrap()));
+    }
+    let base = tempfile::tempdir_in(arguments.next().unwrap_or_else(|| ".".into())).unwrap();
+    let mut number = || arguments.next().map(|number| number.to_str().unwrap().parse::<u64>().unwrap());
+    if let (Some(in_flight), Some(commits)) = (number(), number()) {
+        return width(base.path(), in_flight as usize, commits);
+    }
     fifty(base.path());
     let opened = open(&base.path().join("store"));
     let mut next = 0;

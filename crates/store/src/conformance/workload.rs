@@ -11,7 +11,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::support::{block_on, noise, place, whole_range};
-use crate::engine::{Commit, Durability, Limits, Millis, Op, Place, Tag, When};
+use crate::engine::{Commit, Due, Durability, Found, Limits, Millis, Op, Place, Promptness, Row, Tag, When};
 use crate::sled::{self, SledOptions};
 use crate::vault::{Created, Slot};
 use crate::{Count, Opened};
@@ -24,6 +24,8 @@ pub const RELAXED_LANE: u64 = LANES - 1;
 const NOW: Millis = 1_000;
 const ROWS: u8 = 1;
 const LAST: u8 = 2;
+/// Beside each row of [`ROWS`] there is a short one, as of a list.
+const LISTED: u8 = 0x81;
 const PLACES: u64 = 16;
 const LAST_PLACE: u64 = 0;
 
@@ -34,6 +36,17 @@ pub enum Crash {
     Killed,
     /// The machine lost power: the last steps of the relaxed lane may be missing.
     PowerCut,
+}
+
+/// The options of the store. With one half of the seeds the log grows, with the other it is applied again and again; with a third of them sled
+/// has small segments.
+pub fn options(seed: u64) -> SledOptions {
+    let usual = SledOptions::default();
+    SledOptions {
+        cache_bytes: 16 * 1024 * 1024,
+        round_bytes: if seed.is_multiple_of(2) { 64 * 1024 } else { usual.round_bytes },
+        segment_bytes: if seed.is_multiple_of(3) { 512 * 1024 } else { usual.segment_bytes },
+    }
 }
 
 /// A source of numbers determined by a seed and a step.
@@ -114,6 +127,7 @@ impl Lane {
                 (0 | 1, _) => {
                     self.rows.remove(&item);
                     ops.push(Op::Delete { place: at, when: When::Any });
+                    ops.push(Op::Delete { place: place(LISTED, item), when: When::Any });
                 }
                 (2, Some(row)) => {
                     let asked = NOW + 1 + dice.below(1_000);
@@ -128,6 +142,9 @@ impl Lane {
                     self.rows.insert(item, row);
                     let value = noise(row.seed, length);
                     ops.push(Op::Put { place: at, value, expires_at, counted, when: When::Any });
+                    let value = noise(row.seed, length % 20);
+                    let listed = place(LISTED, item);
+                    ops.push(Op::Put { place: listed, value, expires_at: None, counted: None, when: When::Any });
                 }
             }
         }
@@ -232,15 +249,55 @@ fn verify_rows(opened: &Opened, seed: u64, lane: u64, state: &Lane) -> Result<()
             return Err(format!("lane {lane}: a row of {} bytes is not {expected:?}", row.value.len()));
         }
     }
+    verify_listed(opened, owner, state).map_err(|problem| format!("lane {lane}: {problem}"))?;
+    verify_other_ways(opened, owner, &rows).map_err(|problem| format!("lane {lane}: {problem}"))?;
     let usage = block_on(opened.engine.usage(owner)).map_err(|error| format!("usage: {error:?}"))?;
     let count = usage.get(&ROWS).copied().unwrap_or_default();
     if count == state.usage() { Ok(()) } else { Err(format!("lane {lane}: usage {count:?}, not {:?}", state.usage())) }
 }
 
+/// Beside each row there is its short one, and no other.
+fn verify_listed(opened: &Opened, owner: Tag, state: &Lane) -> Result<(), String> {
+    let expected: Vec<_> =
+        state.rows.iter().map(|(item, row)| (place(LISTED, *item), noise(row.seed, row.length % 20))).collect();
+    for reverse in [false, true] {
+        let request = crate::ScanRequest { reverse, ..whole_range(LISTED) };
+        let mut rows = block_on(opened.engine.scan(owner, request)).map_err(|error| format!("scan: {error:?}"))?.rows;
+        if reverse {
+            rows.reverse();
+        }
+        if !rows.iter().map(|row| (row.place, row.value.clone())).eq(expected.iter().cloned()) {
+            return Err(format!("{} short rows, not the {} expected", rows.len(), expected.len()));
+        }
+    }
+    Ok(())
+}
+
+/// The same rows are found from the other end and one by one, and those that expire are named as due.
+fn verify_other_ways(opened: &Opened, owner: Tag, rows: &[Row]) -> Result<(), String> {
+    let request = crate::ScanRequest { now: NOW, reverse: true, ..whole_range(ROWS) };
+    let reversed = block_on(opened.engine.scan(owner, request)).map_err(|error| format!("scan: {error:?}"))?.rows;
+    if !reversed.iter().rev().eq(rows) {
+        return Err("the rows from the other end are not the same".to_owned());
+    }
+    let wanted = (0..PLACES).map(|item| (place(ROWS, item), None)).collect();
+    let found = block_on(opened.engine.get(owner, wanted, u64::MAX, NOW)).map_err(|error| format!("get: {error:?}"))?;
+    let one_by_one = found.iter().filter_map(|found| if let Found::Entry(row) = found { Some(row) } else { None });
+    if !one_by_one.eq(rows) {
+        return Err("the rows one by one are not the same".to_owned());
+    }
+    let until = NOW + 2_000;
+    let due =
+        block_on(opened.engine.due(until, Promptness::Now, usize::MAX)).map_err(|error| format!("due: {error:?}"))?;
+    if rows.iter().any(|row| row.expires_at.is_some()) && !due.contains(&Due { tag: owner, kind: ROWS }) {
+        return Err("its rows expire, and it is not due".to_owned());
+    }
+    Ok(())
+}
+
 /// Opens the store in a directory, checks it, and closes it again.
 pub fn verify(directory: &Path, seed: u64, acknowledged: &BTreeSet<u64>, crash: Crash) -> Result<(), String> {
-    let options = SledOptions { cache_bytes: 16 * 1024 * 1024 };
-    let opened = sled::open(directory, options).map_err(|error| format!("open: {error:?}"))?;
+    let opened = sled::open(directory, options(seed)).map_err(|error| format!("open: {error:?}"))?;
     let result = verify_opened(&opened, seed, acknowledged, crash);
     block_on(opened.engine.close());
     result

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -17,6 +18,7 @@ use super::tree::{Tree, read};
 use super::values::files::Files;
 use super::values::large_writer::LargeWriter;
 use super::values::segments::Segments;
+use super::writer::applier::Applier;
 use super::writer::committer::{CommitQueue, Committer};
 use super::writer::status::{GONE, Status};
 use super::{export, sweep};
@@ -69,6 +71,7 @@ impl SledEngine {
             erased: Default::default(),
             change_logs: Default::default(),
             unsynced: None,
+            changed: tree.wal().has_rows().then(Instant::now),
             buffer: Vec::new(),
         };
         let large_writer = LargeWriter {
@@ -77,6 +80,7 @@ impl SledEngine {
             queue: Arc::clone(&queue),
             status: Arc::clone(&status),
         };
+        let applier = Applier { tree: Arc::clone(&tree), queue: Arc::clone(&queue), status: Arc::clone(&status) };
         let jobs = Arc::new(CommitQueue::default());
         let jobs_end = Arc::clone(&jobs);
         let (requests, requests_end) = channel();
@@ -84,6 +88,7 @@ impl SledEngine {
         let (watched, watched_queue) = (Arc::clone(&status), Arc::clone(&queue));
         let running = Running {
             committer: spawn("commit", move || committer.run())?,
+            applier: spawn("apply", move || applier.run())?,
             others: vec![
                 spawn("values", move || large_writer.run(&jobs_end))?,
                 spawn("keys", move || vault.run(requests_end))?,

@@ -4,19 +4,28 @@ use std::io;
 use std::path::PathBuf;
 
 use super::lock::trust::Untrusted;
-use crate::engine::CommitError;
+use super::wal::MOST_ROUND_BYTES;
+use crate::engine::{CommitError, ReadError};
+
+/// Larger segments waste less on what does not fit their ends; a small store pays for one.
+const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
 
 /// The options of opening a directory.
 #[derive(Clone, Debug)]
 pub struct SledOptions {
     /// The bytes of rows that sled keeps in memory. The process uses a small multiple of it.
     pub cache_bytes: u64,
+    /// The most bytes of commits that wait in the write-ahead log, and in memory, to be written to sled together: at most twice as many
+    /// wait. From 64 KiB to 16 MiB, less if the disk is nearly full.
+    pub round_bytes: u64,
+    /// The bytes of the pieces in which sled uses its file, a power of two. A store keeps those it was created with.
+    pub segment_bytes: usize,
 }
 
 impl Default for SledOptions {
-    /// 128 MiB of cache.
+    /// 128 MiB of cache, 16 MiB of commits.
     fn default() -> Self {
-        Self { cache_bytes: 128 * 1024 * 1024 }
+        Self { cache_bytes: 128 * 1024 * 1024, round_bytes: MOST_ROUND_BYTES, segment_bytes: SEGMENT_BYTES }
     }
 }
 
@@ -63,6 +72,15 @@ impl From<io::Error> for OpenError {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
             kind => Self::Unavailable(kind),
+        }
+    }
+}
+
+impl From<::sled::Error> for ReadError {
+    fn from(error: ::sled::Error) -> Self {
+        match error {
+            ::sled::Error::Io(_) => Self::Unavailable,
+            _ => Self::Corrupt,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A consistent copy while work goes on. All rows are read one after the other; what changes meanwhile is noted by the
 //! committer and read again, until so little is left that the committer can say at one moment how it stands.
 
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,6 +11,8 @@ use crate::sled::tree::Tree;
 use crate::sled::tree::codec::{BUCKET_PREFIX, DecodedValue, Key, Stored, bucket_of, decode, decode_bucket};
 use crate::sled::values::files::Files;
 use crate::sled::values::record::RecordError;
+use crate::sled::wal::batch::RowKey;
+use crate::sled::wal::range::Order;
 use crate::sled::writer::change_log::Changed;
 
 /// A part has so many rows at most,
@@ -30,11 +33,11 @@ struct Copy {
 /// What is read next.
 enum Step {
     /// The rows after this key.
-    Rows(Vec<u8>),
+    Rows(RowKey),
     /// These rows again.
     Again(Vec<Key>),
     /// The buckets after this key.
-    Buckets(Vec<u8>),
+    Buckets(RowKey),
     /// Nothing.
     Over,
 }
@@ -47,7 +50,7 @@ pub(in crate::sled) async fn begin(shared: &Arc<Shared>) -> Result<Box<dyn Expor
         .maintain(STORE, move |committer, _| committer.begin_export(number))
         .await
         .map_err(|error| as_read(&error))?;
-    Ok(Box::new(Copy { shared: Arc::clone(shared), number, step: Step::Rows(vec![RECORD_PREFIX]) }))
+    Ok(Box::new(Copy { shared: Arc::clone(shared), number, step: Step::Rows(RowKey::from(&[RECORD_PREFIX])) }))
 }
 
 impl Export for Copy {
@@ -99,7 +102,7 @@ impl Copy {
                         Ok(Vec::new())
                     }
                     Changed::Last(rows) => {
-                        self.step = Step::Buckets(vec![BUCKET_PREFIX]);
+                        self.step = Step::Buckets(RowKey::from(&[BUCKET_PREFIX]));
                         let part = |(key, entry)| self.shared.read(|_, files| last(files, &key, entry));
                         rows.into_iter().map(part).collect()
                     }
@@ -127,18 +130,17 @@ fn as_read(error: &CommitError) -> ReadError {
 }
 
 /// Some rows after a key, and the last one's key if there may be more.
-fn rows(tree: &Tree, files: &Files, after: &[u8]) -> Result<(Vec<Exported>, Option<Vec<u8>>), ReadError> {
-    use std::ops::Bound::Excluded;
-    let range = (Excluded(after.to_vec()), Excluded(vec![RECORD_PREFIX + 1]));
-    let mut rows = tree.read(|db| Ok(db.range::<Vec<u8>, _>(range)))?;
+fn rows(tree: &Tree, files: &Files, after: &RowKey) -> Result<(Vec<Exported>, Option<RowKey>), ReadError> {
+    let bounds = (Bound::Excluded(*after), Bound::Excluded(RowKey::from(&[RECORD_PREFIX + 1])));
+    let mut rows = tree.range(bounds, Order::Forward)?;
     let (mut part, mut bytes) = (Vec::new(), 0);
-    while let Some((key, value)) = tree.read(|_| rows.next().transpose())? {
-        let key: Key = key.as_ref().try_into().map_err(|_| ReadError::Corrupt)?;
+    while let Some((last, value)) = rows.next()? {
+        let key: Key = last.as_ref().try_into().map_err(|_| ReadError::Corrupt)?;
         let exported = row(files, &key, &value)?;
         bytes += length(&exported);
         part.push(exported);
         if part.len() == ROWS || bytes > BYTES {
-            return Ok((part, Some(key.to_vec())));
+            return Ok((part, Some(last)));
         }
     }
     Ok((part, None))
@@ -202,16 +204,15 @@ fn address(key: &Key) -> Result<(Tag, Place), ReadError> {
 }
 
 /// Some wakes after a key: a bucket of rows is one too, which does no harm.
-fn wakes(tree: &Tree, after: &[u8]) -> Result<(Vec<Exported>, Option<Vec<u8>>), ReadError> {
-    use std::ops::Bound::Excluded;
-    let range = (Excluded(after.to_vec()), Excluded(vec![BUCKET_PREFIX + 1]));
-    let mut buckets = tree.read(|db| Ok(db.range::<Vec<u8>, _>(range)))?;
+fn wakes(tree: &Tree, after: &RowKey) -> Result<(Vec<Exported>, Option<RowKey>), ReadError> {
+    let bounds = (Bound::Excluded(*after), Bound::Excluded(RowKey::from(&[BUCKET_PREFIX + 1])));
+    let mut buckets = tree.range(bounds, Order::Forward)?;
     let mut part = Vec::new();
-    while let Some((key, bytes)) = tree.read(|_| buckets.next().transpose())? {
+    while let Some((key, bytes)) = buckets.next()? {
         let (bucket, at) = bucket_of(&key).zip(decode_bucket(&bytes)).ok_or(ReadError::Corrupt)?;
         part.push(Exported::Wake { due: bucket.due, at });
         if part.len() == ROWS {
-            return Ok((part, Some(key.to_vec())));
+            return Ok((part, Some(key)));
         }
     }
     Ok((part, None))

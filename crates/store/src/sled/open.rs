@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -13,12 +14,14 @@ use super::keys::keys_file::KeysFile;
 use super::keys::local_secret::LocalSecret;
 use super::lock::directory::{self, Absent, Completion, Lock, Presence};
 use super::lock::high_water::HighWater;
-use super::lock::layout::{KEYS, TREE, TREE_FILE, TREE_SETTINGS};
+use super::lock::layout::{KEYS, TREE, TREE_FILE, TREE_SETTINGS, WAL};
 use super::lock::system::Directory;
 use super::tree::Tree;
 use super::tree::codec::{SEGMENT_PREFIX, STATE_KEY, Segment, State, decode_segment, decode_state, segment_of};
 use super::values::files::Files;
 use super::values::segments::{self, Segments};
+use super::wal::batch::RowKey;
+use super::wal::range::Order;
 use super::writer::committer::CommitQueue;
 use super::writer::status::Status;
 use crate::engine::ReadError;
@@ -49,7 +52,7 @@ pub struct Entered {
 /// See [`OpenError`].
 pub fn enter(path: &Path, absent: Absent) -> Result<Entered, OpenError> {
     let (directory, lock, completion) = directory::enter(path, absent)?;
-    if completion == Completion::Complete && !has_files(&directory)? {
+    if completion != Completion::Unfinished && !has_files(&directory, completion)? {
         return Err(OpenError::Corrupt { copy: directory.path().to_path_buf() });
     }
     let directory = Arc::new(directory);
@@ -88,7 +91,9 @@ impl Entered {
     pub fn open(self, options: SledOptions, may_repair: bool) -> Result<Opened, OpenError> {
         let Self { directory, lock, completion, keys, secret } = self;
         let files = Arc::new(Files::new(directory::secure(&directory, &lock)?));
-        let tree = Tree::open(&directory, &options, completion)?;
+        // A killed creation has left nothing in its log, and an older version has none: what is there is of another store.
+        let is_first = completion == Completion::Older || keys.is_none();
+        let tree = Tree::open(&directory, &options, completion, is_first)?;
         let rows = read_internal(&tree).map_err(|error| match error {
             ReadError::Unavailable => OpenError::Unavailable(io::ErrorKind::Other),
             _ => tree.put_aside(&directory),
@@ -112,8 +117,14 @@ impl Entered {
         let queue = Arc::new(CommitQueue::default());
         let recovered = segments::recover(&files, &table, may_repair)?;
         recovered.problems.iter().for_each(|problem| status.note(problem));
-        if completion == Completion::Unfinished {
+        if completion != Completion::Complete {
             directory::complete(&directory)?;
+        }
+        match tree.pack() {
+            Ok(true) => {}
+            Ok(false) => return Err(OpenError::Full),
+            Err(ReadError::Corrupt) => return Err(tree.put_aside(&directory)),
+            Err(_) => return Err(OpenError::Unavailable(io::ErrorKind::Other)),
         }
         let next_segment = Arc::new(AtomicU64::new(state.next_segment.max(recovered.next)));
         let segments = Segments::new(Arc::clone(&files), table, Arc::clone(&next_segment))?;
@@ -134,16 +145,23 @@ fn read_internal(tree: &Tree) -> Result<(State, BTreeMap<u64, Segment>), ReadErr
         None => State::default(),
     };
     let mut table = BTreeMap::new();
-    let mut rows = tree.read(|db| Ok(db.scan_prefix([SEGMENT_PREFIX])))?;
-    while let Some((key, bytes)) = tree.read(|_| rows.next().transpose())? {
+    let bound = |prefix| RowKey::from(&[prefix]);
+    let bounds = (Bound::Included(bound(SEGMENT_PREFIX)), Bound::Excluded(bound(SEGMENT_PREFIX + 1)));
+    let mut rows = tree.range(bounds, Order::Forward)?;
+    while let Some((key, bytes)) = rows.next()? {
         let number = segment_of(&key).ok_or(ReadError::Corrupt)?;
         table.insert(number, decode_segment(&bytes).ok_or(ReadError::Corrupt)?);
     }
     Ok((state, table))
 }
 
-/// Whether the files exist that every complete store has.
-fn has_files(store: &Directory) -> io::Result<bool> {
+/// Whether the files exist that every complete store of its format has.
+fn has_files(store: &Directory, completion: Completion) -> io::Result<bool> {
     let Some(tree) = store.directory(TREE)? else { return Ok(false) };
+    for name in WAL {
+        if completion == Completion::Complete && store.entry(name)?.is_none() {
+            return Ok(false);
+        }
+    }
     Ok(store.entry(KEYS)?.is_some() && tree.entry(TREE_FILE)?.is_some() && tree.entry(TREE_SETTINGS)?.is_some())
 }

@@ -24,6 +24,7 @@ use crate::stage::check_sizes;
 /// The threads and the lock of an open store.
 pub(super) struct Running {
     pub(super) committer: JoinHandle<()>,
+    pub(super) applier: JoinHandle<()>,
     pub(super) others: Vec<JoinHandle<()>>,
     pub(super) watchdog: JoinHandle<()>,
     pub(super) lock: Lock,
@@ -65,15 +66,23 @@ impl Shared {
             drop(thread.join());
         }
         self.queue.close();
-        if self.status.has_failed() && !ends_soon(&threads.committer) {
+        let wal = self.tree.wal();
+        let has_failed = self.status.has_failed();
+        if has_failed {
+            wal.fail();
+        }
+        if has_failed && !(ends_soon(&threads.committer) && ends_soon(&threads.applier)) {
             // The thread hangs in a write that may still happen: keep the lock until the process ends.
             self.status.end_watchdog();
             std::mem::forget(threads.lock);
             return;
         }
         drop(threads.committer.join());
+        wal.close();
+        drop(threads.applier.join());
         self.status.end_watchdog();
         drop(threads.watchdog.join());
+        wal.shrink();
         self.tree.close();
     }
 

@@ -1,10 +1,14 @@
 //! Removing what has expired, and what was erased: in small batches between the commits of others.
 
+use std::ops::Bound;
+
 use crate::engine::{CommitError, Due, Millis, Place, Promptness, ReadError, Tag, address, record_key};
 use crate::sled::shared::Shared;
 use crate::sled::tree::Tree;
 use crate::sled::tree::codec::{BUCKET_PREFIX, Bucket, Key, bucket_key, bucket_of, decode, decode_bucket};
 use crate::sled::tree::expiry_buckets::LONGEST;
+use crate::sled::wal::batch::RowKey;
+use crate::sled::wal::range::Order;
 
 /// So many rows are looked at before others get the thread.
 const LOOKED_AT: usize = 1_024;
@@ -14,8 +18,9 @@ const TOGETHER: usize = 32;
 /// The buckets that end by then, in that order.
 fn buckets(tree: &Tree, until: Millis, mut keep: impl FnMut(Bucket, Millis) -> bool) -> Result<(), ReadError> {
     let until = bucket_key(&Bucket { end: until, due: Due { tag: Tag([u8::MAX; 32]), kind: u8::MAX } });
-    let mut rows = tree.read(|db| Ok(db.range([BUCKET_PREFIX].as_slice()..=until.as_slice())))?;
-    while let Some((key, bytes)) = tree.read(|_| rows.next().transpose())? {
+    let bounds = (Bound::Included(RowKey::from(&[BUCKET_PREFIX])), Bound::Included(RowKey::from(&until)));
+    let mut rows = tree.range(bounds, Order::Forward)?;
+    while let Some((key, bytes)) = rows.next()? {
         let (bucket, earliest) = bucket_of(&key).zip(decode_bucket(&bytes)).ok_or(ReadError::Corrupt)?;
         if !keep(bucket, earliest) {
             break;
@@ -85,11 +90,11 @@ fn look(
     now: Millis,
     buckets: &mut [(Bucket, Option<Millis>)],
 ) -> Result<Looked, ReadError> {
-    let key = |item| record_key(&due.tag, &Place { kind: due.kind, item });
-    let mut rows = tree.read(|db| Ok(db.range(key(start)..=key([u8::MAX; 32]))))?;
+    let key = |item| Bound::Included(RowKey::from(&record_key(&due.tag, &Place { kind: due.kind, item })));
+    let mut rows = tree.range((key(start), key([u8::MAX; 32])), Order::Forward)?;
     let mut expired = Vec::new();
     for _ in 0..LOOKED_AT {
-        let Some((key, bytes)) = tree.read(|_| rows.next().transpose())? else { return Ok((expired, None)) };
+        let Some((key, bytes)) = rows.next()? else { return Ok((expired, None)) };
         let Some(at) = decode(&bytes).ok_or(ReadError::Corrupt)?.expires_at else { continue };
         if at <= now {
             expired.push(key.as_ref().try_into().map_err(|_| ReadError::Corrupt)?);
@@ -99,7 +104,7 @@ fn look(
             }
         }
     }
-    let next = tree.read(|_| rows.next().transpose())?;
+    let next = rows.next()?;
     let next = next.and_then(|(key, _)| address(key.as_ref().try_into().ok()?));
     Ok((expired, next.map(|(_, place)| place.item)))
 }
@@ -107,16 +112,21 @@ fn look(
 /// See [`crate::Engine::erase`].
 pub(in crate::sled) async fn erase(shared: &Shared, tag: Tag) -> Result<(), CommitError> {
     shared.maintain(tag, move |committer, _| committer.fence(tag)).await?;
+    let key = |kind, byte| Bound::Included(RowKey::from(&record_key(&tag, &Place { kind, item: [byte; 32] })));
+    // Removed rows stay in memory until they are removed from sled. So each part goes on after the last: nothing is added to a fenced tag.
+    let mut from = key(0, 0);
     loop {
         let keys = shared.read(|tree, _| {
-            let key = |kind, byte| record_key(&tag, &Place { kind, item: [byte; 32] });
-            let rows = tree.read(|db| Ok(db.range(key(0, 0)..=key(u8::MAX, u8::MAX)).keys()))?;
-            let keys = rows.take(TOGETHER).map(|key| key.map_err(|_| ReadError::Unavailable));
-            keys.map(|key| key?.as_ref().try_into().map_err(|_| ReadError::Corrupt)).collect::<Result<Vec<_>, _>>()
+            let mut rows = tree.range((from, key(u8::MAX, u8::MAX)), Order::Forward)?;
+            let mut keys: Vec<Key> = Vec::new();
+            while keys.len() < TOGETHER {
+                let Some((key, _)) = rows.next()? else { break };
+                keys.push(key.as_ref().try_into().map_err(|_| ReadError::Corrupt)?);
+            }
+            Ok(keys)
         })?;
-        if keys.is_empty() {
-            break;
-        }
+        let Some(last) = keys.last() else { break };
+        from = Bound::Excluded(RowKey::from(last));
         shared.maintain(tag, move |committer, group| committer.remove(&keys, group)).await?;
     }
     shared.maintain(tag, move |committer, group| committer.remove_usage(tag, group)).await?;

@@ -16,20 +16,21 @@ fn chosen(count: u64) -> BTreeSet<u64> {
     (1..=3.min(count)).chain((1..=spread).map(|nth| 1 + (count - 1) * nth / spread)).collect()
 }
 
-fn survives(class: &str) {
-    let count = child::work(SEED, STEPS, None).succeeded().count(class);
+/// Lets calls of a class fail, `seed` and `steps` being those of the workload: some, or all of them.
+fn survives(class: &str, seed: u64, steps: u64, chosen: impl FnOnce(u64) -> BTreeSet<u64>) {
+    let count = child::work(seed, steps, None).succeeded().count(class);
     assert!(count > 0, "the child never makes a call of class {class}");
     let mut failures = Vec::new();
     for at in chosen(count) {
         for what in ["ENOSPC", "EIO"] {
             for how in ["once", "always"] {
                 let inject = format!("{class}:{at}:{what}:{how}");
-                let run = child::work(SEED, STEPS, Some(&inject));
+                let run = child::work(seed, steps, Some(&inject));
                 // A panic that ends the program has code 101, an abort none at all.
                 if !matches!(run.output.status.code(), Some(0..=2)) {
                     failures.push(format!("{inject}: {}", run.describe()));
                 }
-                if let Err(problem) = child::verify(&run.data(), &run.acks(), SEED, Crash::Killed) {
+                if let Err(problem) = child::verify(&run.data(), &run.acks(), seed, Crash::Killed) {
                     failures.push(format!("{inject}: afterwards: {problem}"));
                 }
             }
@@ -40,27 +41,41 @@ fn survives(class: &str) {
 
 #[test]
 fn failing_writes_lose_nothing_acknowledged() {
-    survives("write");
+    survives("write", SEED, STEPS, chosen);
 }
 
 #[test]
 fn failing_syncs_lose_nothing_acknowledged() {
-    survives("sync");
+    survives("sync", SEED, STEPS, chosen);
 }
 
 #[test]
 fn failing_allocations_lose_nothing_acknowledged() {
-    survives("allocate");
+    survives("allocate", SEED, STEPS, chosen);
 }
 
 #[test]
 fn failing_opens_lose_nothing_acknowledged() {
-    survives("open");
+    survives("open", SEED, STEPS, chosen);
 }
 
 #[test]
 fn failing_renames_and_the_like_lose_nothing_acknowledged() {
-    survives("name");
+    survives("name", SEED, STEPS, chosen);
+}
+
+/// A short life, in which the log is applied between commits, too: the seed is even.
+#[test]
+fn whichever_write_or_sync_of_the_log_and_of_the_applier_fails_nothing_acknowledged_is_lost() {
+    for class in ["write", "sync"] {
+        survives(class, SEED + 1, 24, |count| (1..=count).collect());
+    }
+}
+
+/// The log grows by 64 pages at first: so one of these writes is among them. The seed is odd.
+#[test]
+fn failing_writes_while_the_log_grows_lose_nothing_acknowledged() {
+    survives("write", SEED + 2, 4 * STEPS, |count| (1..=count).step_by(63).collect());
 }
 
 #[test]

@@ -7,7 +7,11 @@ struct Directory(tempfile::TempDir);
 
 impl Home for Directory {
     fn open(&self) -> bailiwick_store::Opened {
-        sled::open(&self.0.path().join("store"), SledOptions { cache_bytes: 16 * 1024 * 1024 }).unwrap()
+        sled::open(
+            &self.0.path().join("store"),
+            SledOptions { cache_bytes: 16 * 1024 * 1024, ..SledOptions::default() },
+        )
+        .unwrap()
     }
 
     fn is_durable(&self) -> bool {

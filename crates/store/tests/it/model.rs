@@ -308,7 +308,10 @@ impl Subject {
 fn run(actions: &[Action]) {
     let directory = tempfile::tempdir().unwrap();
     let database = Database::fresh();
-    let on_sled = || sled::open(&directory.path().join("store"), SledOptions { cache_bytes: 4 << 20 }).unwrap();
+    let on_sled = || {
+        sled::open(&directory.path().join("store"), SledOptions { cache_bytes: 4 << 20, ..SledOptions::default() })
+            .unwrap()
+    };
     let on_postgres = || database.open();
     let durable: [&dyn Fn() -> Opened; 2] = [&on_sled, &on_postgres];
     let mut model = Model::default();

@@ -9,7 +9,7 @@ use bailiwick_store::sled::{self, OpenError, SledOptions};
 use bailiwick_store::{Created, Opened};
 
 fn try_open(path: &Path) -> Result<Opened, OpenError> {
-    sled::open(path, SledOptions { cache_bytes: 4 << 20 })
+    sled::open(path, SledOptions { cache_bytes: 4 << 20, ..SledOptions::default() })
 }
 
 fn open(path: &Path) -> Opened {
@@ -112,8 +112,28 @@ fn a_directory_without_a_store_is_left_unchanged() {
 fn a_newer_format_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = store(directory.path());
-    std::fs::write(path.join("format"), b"bailiwick-store 2\n").unwrap();
+    std::fs::write(path.join("format"), b"bailiwick-store 3\n").unwrap();
     assert!(matches!(try_open(&path), Err(OpenError::NewerFormat)));
+}
+
+#[test]
+fn a_store_of_the_format_before_is_opened_and_from_then_on_refused_by_the_version_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = store(directory.path());
+    for name in ["wal-1", "wal-2"] {
+        std::fs::remove_file(path.join(name)).unwrap();
+    }
+    std::fs::write(path.join("format"), b"bailiwick-store 1\n").unwrap();
+    let opened = open(&path);
+    assert_eq!(std::fs::read(path.join("format")).unwrap(), b"bailiwick-store 2\n");
+    assert_eq!(value(&*opened.engine, tag(1), place(1, 1)).unwrap(), "row");
+    commit(&*opened.engine, tag(1), vec![put(place(1, 1), "later")]).unwrap();
+    close(opened);
+    let opened = open(&path);
+    assert_eq!(value(&*opened.engine, tag(1), place(1, 1)).unwrap(), "later");
+    close(opened);
+    std::fs::remove_file(path.join("wal-1")).unwrap();
+    assert!(matches!(try_open(&path), Err(OpenError::Corrupt { .. })));
 }
 
 #[test]
@@ -141,7 +161,7 @@ fn parents_are_private_and_never_below_a_link_to_nowhere() {
 
 #[test]
 fn missing_or_damaged_files_are_corrupt_and_a_copy_is_named() {
-    for damage in ["db/db", "db/conf", "keys"] {
+    for damage in ["db/db", "db/conf", "keys", "wal-1", "wal-2"] {
         let directory = tempfile::tempdir().unwrap();
         let path = store(directory.path());
         std::fs::remove_file(path.join(damage)).unwrap();

@@ -101,7 +101,15 @@ fn the_empty_ledger_has_a_checkpoint() {
 fn the_key_and_the_ledger_are_the_same_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
-    let opened = || bailiwick_store::sled::open(&path, bailiwick_store::sled::SledOptions { cache_bytes: 16 << 20 });
+    let opened = || {
+        bailiwick_store::sled::open(
+            &path,
+            bailiwick_store::sled::SledOptions {
+                cache_bytes: 16 << 20,
+                ..bailiwick_store::sled::SledOptions::default()
+            },
+        )
+    };
     wait(async {
         let options =
             || StoreOptions { root_key: RootKey::Local, opened_bytes: 0, clock: Clock::fixed(NOW), seed: None };

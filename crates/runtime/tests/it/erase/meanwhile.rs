@@ -164,7 +164,9 @@ fn a_copy_contains_no_tenant_that_another_process_erased_during_the_copy() {
                 let is_erased = meanwhile.theirs.lock().is_empty();
                 let came_late = meanwhile.came_late.load(Ordering::SeqCst);
                 late += usize::from(came_late);
-                let copy = sled::open(&directory, sled::SledOptions { cache_bytes: 1 << 20 }).unwrap();
+                let copy =
+                    sled::open(&directory, sled::SledOptions { cache_bytes: 1 << 20, ..sled::SledOptions::default() })
+                        .unwrap();
                 let copy = store(copy, 3, NOW, 0).await;
                 for (name, id) in NAMES.iter().zip(&ids) {
                     let found = handle(&copy, name).references().resolve(id).await.map(|_| ());

@@ -54,7 +54,7 @@ impl Kept {
             Self::Memory => Home { opened: memory::open(memory::MemoryOptions::default()), _place: Place::Nowhere },
             Self::Sled => {
                 let directory = tempfile::tempdir().unwrap();
-                let options = sled::SledOptions { cache_bytes: 16 << 20 };
+                let options = sled::SledOptions { cache_bytes: 16 << 20, ..sled::SledOptions::default() };
                 let opened = sled::open(&directory.path().join("store"), options).unwrap();
                 Home { opened, _place: Place::Directory(directory) }
             }

@@ -12,7 +12,9 @@ use crate::sled::lock::trust::{Reason, Untrusted};
 
 const FORMAT_START: &str = "bailiwick-store ";
 /// The format this version writes.
-const FORMAT_NUMBER: u32 = 1;
+const FORMAT_NUMBER: u32 = 2;
+/// The format without a write-ahead log. Opening a store in it brings it to the current one.
+const OLDER_FORMAT: u32 = 1;
 
 /// What to do where there is no store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +108,8 @@ pub fn remove_copy(path: &Path) -> Result<(), OpenError> {
 pub(in crate::sled) enum Completion {
     /// It has never been opened to the end.
     Unfinished,
+    /// It is a store of the last format.
+    Older,
     /// It is a store.
     Complete,
 }
@@ -210,12 +214,13 @@ fn completion(directory: &Directory) -> Result<Completion, OpenError> {
     let number = std::str::from_utf8(&text).ok().and_then(|text| text.strip_prefix(FORMAT_START));
     match number.and_then(|number| number.trim_end().parse::<u32>().ok()) {
         Some(FORMAT_NUMBER) => Ok(Completion::Complete),
+        Some(OLDER_FORMAT) => Ok(Completion::Older),
         Some(number) if number > FORMAT_NUMBER => Err(OpenError::NewerFormat),
         _ => Err(OpenError::Foreign),
     }
 }
 
-/// Makes an unfinished store a complete one: from here on its files are expected to be there.
+/// Makes an unfinished or older store a complete one: from here on its files are expected to be there.
 pub(in crate::sled) fn complete(directory: &Directory) -> io::Result<()> {
     for name in [SEGMENTS, VALUES] {
         if let Some(below) = directory.directory(name)? {

@@ -18,6 +18,8 @@ pub(in crate::sled) const ROOT_KEY: &str = "root.key";
 pub(in crate::sled) const NEXT_ROOT_KEY: &str = "root.key.next";
 /// How far the tree has come.
 pub(in crate::sled) const HIGH_WATER: &str = "mark";
+/// The files of the write-ahead log.
+pub(in crate::sled) const WAL: [&str; 2] = ["wal-1", "wal-2"];
 /// sled's own directory.
 pub(in crate::sled) const TREE: &str = "db";
 /// Where a tree goes whose creation was cut off and that is of no use.
@@ -40,6 +42,8 @@ pub(in crate::sled) const GENERATING: &str = ".generating";
 pub(in crate::sled) const SMALL: u64 = 4096;
 /// Of 256 bytes for each name: four million of them. Opening reads it through.
 pub(in crate::sled) const MOST_KEYS_BYTES: u64 = 1 << 30;
+/// A usual file of the log is a quarter as long. Opening reads it into memory as a whole.
+pub(in crate::sled) const MOST_WAL_BYTES: u64 = 64 * 1024 * 1024;
 /// sled looks at each 2 MiB of it when it opens.
 const MOST_TREE_BYTES: u64 = 1 << 40;
 /// sled takes a snapshot into memory as a whole. It says in some 20 bytes where a page lies.
@@ -51,6 +55,7 @@ fn most_bytes(name: &str) -> Option<u64> {
         FORMAT | ROOT_KEY | NEXT_ROOT_KEY => Some(SMALL),
         LOCK | HIGH_WATER if !name.ends_with(".new") => Some(SMALL),
         KEYS if !name.ends_with(".new") => Some(MOST_KEYS_BYTES),
+        _ if WAL.contains(&name) => Some(MOST_WAL_BYTES),
         _ => None,
     }
 }
@@ -62,7 +67,8 @@ pub(in crate::sled) fn is_root_key(name: &str) -> bool {
 
 /// Whether a store that was never opened to the end may have this.
 pub(in crate::sled) fn is_early(name: &str) -> bool {
-    matches!(name, LOCK | "format.new" | KEYS | TREE | UNFINISHED_TREE | HIGH_WATER | SEGMENTS | VALUES)
+    WAL.contains(&name)
+        || matches!(name, LOCK | "format.new" | KEYS | TREE | UNFINISHED_TREE | HIGH_WATER | SEGMENTS | VALUES)
 }
 
 fn is_tree(name: &str) -> bool {

@@ -6,11 +6,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use ::sled::Batch;
-
 use super::Tree;
 use super::codec::{Bucket, bucket_key, decode_bucket, encode_bucket};
 use crate::engine::{Due, Millis, ReadError};
+use crate::sled::wal::batch::Batch;
 
 /// The length of buckets less than a day ahead.
 const MINUTE: Millis = 60 * 1000;
@@ -80,8 +79,8 @@ impl ExpiryBuckets {
     pub(in crate::sled) fn write_rows(&mut self, batch: &mut Batch) {
         for bucket in std::mem::take(&mut self.changed) {
             match self.known.get(&bucket) {
-                Some(noted) => batch.insert(bucket_key(&bucket).as_slice(), encode_bucket(noted.earliest)),
-                None => batch.remove(bucket_key(&bucket).as_slice()),
+                Some(noted) => batch.insert(&bucket_key(&bucket), encode_bucket(noted.earliest)),
+                None => batch.remove(&bucket_key(&bucket)),
             }
         }
     }

@@ -1,244 +1,158 @@
-//! sled, wrapped: opened with care, its errors and panics turned into ours, synced for real.
+//! The rows of a store: those of the log before those of sled.
 
 pub(in crate::sled) mod codec;
+mod database;
 pub(in crate::sled) mod expiry_buckets;
+mod pack;
+#[cfg(test)]
+mod pack_tests;
+mod page;
+mod pages;
+#[cfg(test)]
+mod pages_tests;
 pub(in crate::sled) mod read;
 
-use std::fs::File;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-use ::sled::{Batch, Db, IVec};
-use parking_lot::RwLock;
+use ::sled::IVec;
 
 use crate::engine::ReadError;
 use crate::sled::error::{OpenError, SledOptions};
 use crate::sled::lock::directory::Completion;
-use crate::sled::lock::layout::{
-    DAMAGED_TREES, GENERATING, TREE, TREE_BLOBS, TREE_FILE, TREE_SETTINGS, UNFINISHED_TREE, remove_tree, snapshots,
-};
-use crate::sled::lock::system::{self, Directory, How, make_private_file};
+use crate::sled::lock::system::Directory;
+use crate::sled::wal::batch::{Batch, RowKey};
+use crate::sled::wal::range::{Order, Range};
+use crate::sled::wal::{Bounds, OpenFailure, Round, Wal, WriteFailure};
+use codec::{STATE_KEY, State, decode_state};
+use database::Database;
+pub(in crate::sled) use database::Rows;
 
-/// Larger segments waste less on what does not fit their ends; a small store pays for one.
-const SLED_SEGMENT_BYTES: usize = 2 * 1024 * 1024;
-/// This also drives sled's reclaiming of space.
-const FLUSH_EVERY_MILLISECONDS: u64 = 1_000;
+/// With less free space the disk counts as full for additions, so that sled never meets a full disk: it could not recover.
+pub(in crate::sled) const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+/// The rows that the applier writes between two steps.
+const STEP_ROWS: usize = 64;
 
 /// See the module.
 pub(in crate::sled) struct Tree {
-    /// `None` once closed.
-    db: RwLock<Option<Db>>,
-    /// Our own descriptor of sled's file: its `flush` is no fsync.
-    file: File,
-    directory: Directory,
-}
-
-/// What a read of the tree found wrong.
-fn read_error(error: &::sled::Error) -> ReadError {
-    match error {
-        ::sled::Error::Io(_) => ReadError::Unavailable,
-        _ => ReadError::Corrupt,
-    }
+    database: Database,
+    wal: Wal,
 }
 
 impl Tree {
-    /// Opens the tree in `<store>/db`, or creates it.
+    /// Opens the tree and the log of a store, or creates them. `is_first`: the store has never had a log.
     pub(in crate::sled) fn open(
         store: &Directory,
         options: &SledOptions,
         completion: Completion,
+        is_first: bool,
     ) -> Result<Self, OpenError> {
-        let mut directory = store.directory_or_new(TREE)?;
-        for name in snapshots(&directory)? {
-            if name.ends_with(GENERATING) {
-                directory.remove_file(&name)?;
+        let database = Database::open(store, options, completion)?;
+        if completion == Completion::Older {
+            if !database.has_room_to_pack()? {
+                return Err(OpenError::Full);
             }
+            pack::announce(&database).map_err(|_| OpenError::Unavailable(std::io::ErrorKind::Other))?;
         }
-        let db = match open_database(&directory, options) {
-            Ok(db) => db,
-            Err(Failure::Error(error)) => return Err(error),
-            Err(Failure::Damaged) if completion == Completion::Unfinished => {
-                directory = start_over(store)?;
-                open_again(&directory, options, || store.path().join(UNFINISHED_TREE))?
-            }
-            Err(Failure::Damaged) => {
-                let copy = copy_aside(store, &directory)?;
-                // Once more without the snapshots, which are only a cache.
-                for name in snapshots(&directory)? {
-                    directory.remove_file(&name)?;
-                }
-                open_again(&directory, options, || copy)?
-            }
+        let applied = match database.get(&STATE_KEY) {
+            Ok(Some(bytes)) => decode_state(&bytes),
+            Ok(None) => Some(State::default()),
+            Err(ReadError::Unavailable) => return Err(OpenError::Unavailable(std::io::ErrorKind::Other)),
+            Err(_) => None,
         };
-        let db = RwLock::new(Some(db));
-        // sled opens by path. It must have come to what was looked at.
-        if !directory.is_at_its_path() {
-            drop_quietly(db.write().take());
-            return Err(OpenError::Unavailable(io::ErrorKind::NotFound));
+        let Some(applied) = applied else { return Err(database.put_aside(store)) };
+        match Wal::open(store, applied.version, options.round_bytes, is_first) {
+            Ok(wal) => Ok(Self { database, wal }),
+            Err(OpenFailure::Damaged) => Err(database.put_aside(store)),
+            Err(OpenFailure::Io(error)) => Err(error.into()),
         }
-        let file = directory.file(TREE_FILE, How::Write).inspect_err(|_| drop_quietly(db.write().take()))?;
-        let tree = Self { db, file, directory };
-        tree.settle()?;
-        Ok(tree)
     }
 
-    /// Syncs everything sled has created.
-    fn settle(&self) -> io::Result<()> {
-        make_private_file(&self.file)?;
-        self.file.sync_all()?;
-        let settings = self.directory.file(TREE_SETTINGS, How::Write)?;
-        make_private_file(&settings)?;
-        settings.sync_all()?;
-        self.directory.directory_or_new(TREE_BLOBS)?.sync()?;
-        self.directory.sync()
+    /// Brings the rows of an older format to the current one. No commit was made since. Returns `false` if there is no space for the rest.
+    pub(in crate::sled) fn pack(&self) -> Result<bool, ReadError> {
+        pack::pack(&self.database)
     }
 
-    /// Whether its file can still be found.
+    /// Whether its files can still be found.
     pub(in crate::sled) fn has_name(&self) -> bool {
-        system::has_name(&self.file)
-    }
-
-    /// Reads with the tree. A panic in sled becomes an error.
-    pub(in crate::sled) fn read<T>(
-        &self,
-        read: impl FnOnce(&::sled::Tree) -> ::sled::Result<T>,
-    ) -> Result<T, ReadError> {
-        let guard = self.db.read();
-        let db = guard.as_ref().ok_or(ReadError::Closed)?;
-        match catch_unwind(AssertUnwindSafe(|| read(db))) {
-            Ok(result) => result.map_err(|error| read_error(&error)),
-            Err(_) => Err(ReadError::Corrupt),
-        }
+        self.database.has_name() && self.wal.has_names()
     }
 
     /// Looks one row up.
-    pub(in crate::sled) fn get(&self, key: &[u8]) -> Result<Option<IVec>, ReadError> {
-        self.read(|db| db.get(key))
+    pub(in crate::sled) fn get<const N: usize>(&self, key: &[u8; N]) -> Result<Option<IVec>, ReadError> {
+        match self.wal.get(&key.into()) {
+            Some(row) => Ok(row),
+            None => self.database.get(key),
+        }
     }
 
-    /// Applies a batch. If that fails, part of it may be visible.
-    pub(in crate::sled) fn apply(&self, batch: Batch) -> Result<(), ReadError> {
-        self.read(|db| db.apply_batch(batch))
+    /// Returns a range of rows.
+    pub(in crate::sled) fn range(&self, bounds: Bounds, order: Order) -> Result<Range<Rows<'_>>, ReadError> {
+        self.wal.range(bounds, order, || Rows::open(&self.database, bounds, order))
     }
 
-    /// Hands everything applied to the operating system: it survives the end of the process, not of the machine.
-    pub(in crate::sled) fn flush(&self) -> Result<(), ReadError> {
-        self.read(|db| db.flush()).map(drop)
+    /// Makes room in the log for rows of this many bytes. See [`Wal::reserve`].
+    pub(in crate::sled) fn reserve(
+        &self,
+        rows: usize,
+        free: Option<u64>,
+        alive: &dyn Fn(),
+    ) -> Result<(), WriteFailure> {
+        self.wal.reserve(rows, free, alive)
+    }
+
+    /// Writes a batch that leads to a version. It survives the end of the process, not of the machine. If that fails, nothing of it is
+    /// visible.
+    pub(in crate::sled) fn apply(&self, batch: Batch, version: u64, alive: &dyn Fn()) -> Result<(), WriteFailure> {
+        self.wal.append(batch, version, alive)
     }
 
     /// Makes everything applied durable.
-    pub(in crate::sled) fn sync(&self) -> Result<(), ReadError> {
-        self.flush()?;
-        self.file.sync_data().map_err(|_| ReadError::Unavailable)
+    pub(in crate::sled) fn sync(&self) -> Result<(), WriteFailure> {
+        self.wal.sync()
     }
 
-    /// The bytes free for us on the disk. `None` if that cannot be known.
+    pub(in crate::sled) const fn wal(&self) -> &Wal {
+        &self.wal
+    }
+
+    /// Writes a round of the log to sled durably. The row of the counters comes last: with it, sled holds everything up to its version.
+    /// Returns `false` if `step` did, which is called again and again.
+    pub(in crate::sled) fn write_round(&self, round: &Round, step: &dyn Fn() -> bool) -> Result<bool, ReadError> {
+        let state = RowKey::from(&STATE_KEY);
+        let rows = round.rows();
+        let mut writer = self.database.writer();
+        for (number, (key, held)) in rows.iter().filter(|(key, _)| **key != state).enumerate() {
+            if number % STEP_ROWS == 0 && !step() {
+                return Ok(false);
+            }
+            writer.write(key, &held.row)?;
+        }
+        writer.finish()?;
+        if !step() {
+            return Ok(false);
+        }
+        let mut writer = self.database.writer();
+        if let Some(held) = rows.get(&state) {
+            writer.write(&state, &held.row)?;
+        }
+        writer.finish().map(|()| true)
+    }
+
+    /// The bytes free for us on the disk, without what sled may still need for the rows of the log. `None` if that cannot be known.
     pub(in crate::sled) fn free_bytes(&self) -> Option<u64> {
-        self.directory.free_bytes()
+        self.database.free_bytes().map(|free| free.saturating_sub(self.wal.space_needed()))
     }
 
     /// Whether sled has made files of its own for large rows, which it never syncs. It must not.
     pub(in crate::sled) fn has_blobs(&self) -> bool {
-        let names = self.directory.directory(TREE_BLOBS).and_then(|blobs| blobs.map(|blobs| blobs.names()).transpose());
-        matches!(names, Ok(Some(names)) if !names.is_empty())
+        self.database.has_blobs()
     }
 
-    /// Keeps a copy of a tree that says something that cannot be, and what to answer then. Closed first, for Windows lets
-    /// nobody read a file that another has locked.
+    /// Keeps a copy of a tree that says something that cannot be, and what to answer then.
     pub(in crate::sled) fn put_aside(&self, store: &Directory) -> OpenError {
-        self.close();
-        match copy_aside(store, &self.directory) {
-            Ok(copy) => OpenError::Corrupt { copy },
-            Err(error) => error.into(),
-        }
+        self.database.put_aside(store)
     }
 
     /// Gives everything back.
     pub(in crate::sled) fn close(&self) {
-        drop_quietly(self.db.write().take());
+        self.database.close();
     }
-}
-
-/// sled syncs when it is dropped, and panics if that fails.
-fn drop_quietly(db: Option<Db>) {
-    drop(catch_unwind(AssertUnwindSafe(|| drop(db))));
-}
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-enum Failure {
-    Error(OpenError),
-    Damaged,
-}
-
-fn open_database(directory: &Directory, options: &SledOptions) -> Result<Db, Failure> {
-    let config = ::sled::Config::new()
-        .path(directory.path())
-        .cache_capacity(options.cache_bytes)
-        .segment_size(SLED_SEGMENT_BYTES)
-        .flush_every_ms(Some(FLUSH_EVERY_MILLISECONDS));
-    // Our own lock is held, so the only one who can hold sled's is a thread of a database closed a moment ago.
-    let until = Instant::now() + Duration::from_secs(5);
-    loop {
-        match catch_unwind(AssertUnwindSafe(|| config.open())) {
-            Ok(Ok(db)) => return Ok(db),
-            Ok(Err(::sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
-                if Instant::now() > until {
-                    return Err(Failure::Error(OpenError::Locked));
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            // An error of the operating system says nothing about the data.
-            Ok(Err(::sled::Error::Io(error))) if error.raw_os_error().is_some() => {
-                return Err(Failure::Error(error.into()));
-            }
-            Ok(Err(_)) | Err(_) => return Err(Failure::Damaged),
-        }
-    }
-}
-
-/// Opens what must not fail again; where a copy of it is, is for the message.
-fn open_again(directory: &Directory, options: &SledOptions, copy: impl FnOnce() -> PathBuf) -> Result<Db, OpenError> {
-    open_database(directory, options).map_err(|failure| match failure {
-        Failure::Error(error) => error,
-        Failure::Damaged => OpenError::Corrupt { copy: copy() },
-    })
-}
-
-/// A tree whose creation was cut off may be of no use, and nothing in it was ever acknowledged. It is put aside all the
-/// same: should a file have gone missing from a complete store, this takes nothing away.
-fn start_over(store: &Directory) -> io::Result<Directory> {
-    remove_tree(store, UNFINISHED_TREE)?;
-    store.rename(TREE, UNFINISHED_TREE)?;
-    store.create_directory(TREE)
-}
-
-/// Copies the tree as it is. The oldest copies are kept, so that trying again and again does not fill the disk.
-fn copy_aside(store: &Directory, tree: &Directory) -> io::Result<PathBuf> {
-    for name in DAMAGED_TREES {
-        if store.entry(name)?.is_none() {
-            copy_tree(tree, &store.create_directory(name)?)?;
-            store.sync()?;
-            return Ok(store.path().join(name));
-        }
-    }
-    Ok(store.path().join(DAMAGED_TREES.last().unwrap_or(&TREE)))
-}
-
-fn copy_tree(from: &Directory, to: &Directory) -> io::Result<()> {
-    let settled = [TREE_FILE, TREE_SETTINGS].map(str::to_owned);
-    for name in snapshots(from)?.into_iter().chain(settled) {
-        let Some(mut file) = from.file_if_there(&name, How::Read)? else { continue };
-        let mut copy = to.file(&name, How::New)?;
-        make_private_file(&copy)?;
-        io::copy(&mut file, &mut copy)?;
-        copy.sync_all()?;
-    }
-    to.sync()
 }

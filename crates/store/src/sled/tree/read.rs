@@ -1,6 +1,8 @@
 //! Look-ups and ranges. They run beside the committer: a row may be overwritten, and its large value freed, between
 //! reading the row and reading the value. Then the row is read again.
 
+use std::ops::Bound;
+
 use ::sled::IVec;
 
 use crate::engine::{Found, Millis, Place, ReadError, Row, ScanRequest, Scanned, Tag, Usage, Version, record_key};
@@ -9,6 +11,8 @@ use crate::sled::tree::Tree;
 use crate::sled::tree::codec::{Decoded, DecodedValue, Pointer, decode, decode_usage, usage_key};
 use crate::sled::values::files::Files;
 use crate::sled::values::record::RecordError;
+use crate::sled::wal::batch::RowKey;
+use crate::sled::wal::range::Order;
 
 /// The item is the last 32 bytes of the key.
 const ITEM_AT: usize = 34;
@@ -86,12 +90,12 @@ pub(in crate::sled) fn scan(
         return Ok(scanned);
     }
     let mut room = Room::new(request.most);
-    let bound = |item| record_key(tag, &Place { kind: request.kind, item });
+    let bound = |item| RowKey::from(&record_key(tag, &Place { kind: request.kind, item }));
     let (from, to) = (bound(request.from), bound(request.to));
-    let mut range = tree.read(|db| Ok(db.range(from..=to)))?;
+    let order = if request.reverse { Order::Reverse } else { Order::Forward };
+    let mut range = tree.range((Bound::Included(from), Bound::Included(to)), order)?;
     while scanned.rows.len() < request.limit {
-        let next = tree.read(|_| if request.reverse { range.next_back() } else { range.next() }.transpose())?;
-        let Some((key, bytes)) = next else { break };
+        let Some((key, bytes)) = range.next()? else { break };
         let key: [u8; KEY] = key.as_ref().try_into().map_err(|_| ReadError::Corrupt)?;
         let item = key.get(ITEM_AT..).and_then(|item| item.try_into().ok()).ok_or(ReadError::Corrupt)?;
         let place = Place { kind: request.kind, item };

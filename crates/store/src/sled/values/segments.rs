@@ -13,6 +13,7 @@ use crate::sled::lock::system::punch;
 use crate::sled::tree::codec::{Pointer, Segment, encode_segment, segment_key};
 use crate::sled::values::files::Files;
 use crate::sled::values::record::{self, HEADER_BYTES};
+use crate::sled::wal::batch::Batch;
 
 /// A shared segment that has reached this length gets no more records.
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -158,7 +159,7 @@ impl Segments {
     }
 
     /// Adds the rows of what has changed to a batch.
-    pub(in crate::sled) fn write_rows(&mut self, batch: &mut ::sled::Batch) {
+    pub(in crate::sled) fn write_rows(&mut self, batch: &mut Batch) {
         for number in std::mem::take(&mut self.changed) {
             match self.table.get(&number) {
                 Some(segment) => batch.insert(&segment_key(number), encode_segment(segment)),

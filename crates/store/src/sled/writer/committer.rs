@@ -1,12 +1,12 @@
-//! The committer: the one thread that writes to the tree. It takes a group of commits, checks them in order against tree and batch,
-//! writes large values, applies one batch, syncs once, and answers all callers.
+//! The committer: the one thread that commits. It takes a group of commits, checks them in order against tree and batch, writes large
+//! values, appends one frame to the log, syncs once, and answers all callers.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::sled::{Batch, IVec};
+use ::sled::IVec;
 
 use super::change_log::ChangeLog;
 use super::queue::{Answer, Job, Large, Next, Queue};
@@ -21,17 +21,15 @@ use crate::sled::tree::codec::{
 use crate::sled::tree::expiry_buckets::ExpiryBuckets;
 use crate::sled::values::files::Files;
 use crate::sled::values::segments::Segments;
+use crate::sled::wal::batch::Batch;
 use crate::stage::{Change, Entry, Refusal, answer, expiries, stage, wakes};
 
 /// The maximum delay before relaxed commits are synced.
 const RELAXED: Duration = Duration::from_millis(200);
+/// The time without a change after which the log is applied, so that opening the store has little to replay.
+const IDLE: Duration = Duration::from_secs(2);
 /// The most rows in memory.
 const CACHED: usize = 4_096;
-/// With less free space the disk counts as full for additions, so that sled never meets a full disk: it could not recover.
-const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
-/// With less it is full for removals, too.
-const LAST_BYTES: u64 = 8 * 1024 * 1024;
-
 /// A maintenance job.
 pub(in crate::sled) type Maintenance = Box<dyn FnOnce(&mut Committer, &mut Group) -> Answer + Send>;
 
@@ -57,6 +55,8 @@ pub(in crate::sled) struct Committer {
     pub(in crate::sled) change_logs: HashMap<u64, ChangeLog>,
     /// The time of the first change that is not synced.
     pub(in crate::sled) unsynced: Option<Instant>,
+    /// The time of the last change that was not handed over to the applier.
+    pub(in crate::sled) changed: Option<Instant>,
     pub(in crate::sled) buffer: Vec<u8>,
 }
 
@@ -66,35 +66,34 @@ pub(in crate::sled) struct Group {
     pub(in crate::sled) batch: Batch,
     pub(in crate::sled) is_empty: bool,
     pub(in crate::sled) usage_changed: BTreeSet<Tag>,
-    free_bytes: Option<u64>,
-}
-
-impl Group {
-    /// Whether there is no space even for removals.
-    pub(in crate::sled) fn is_disk_full(&self) -> bool {
-        self.free_bytes.is_some_and(|free| free < LAST_BYTES)
-    }
+    pub(super) free_bytes: Option<u64>,
 }
 
 /// The store has failed.
-struct Stop {
+pub(super) struct Stop {
     problem: &'static str,
     /// The answer to the callers of the group.
     answer: CommitError,
+}
+
+/// Returns the stop for a failure of the log.
+pub(super) const fn log_failed(answer: CommitError) -> Stop {
+    Stop { problem: "the write-ahead log could not be written", answer }
 }
 
 impl Committer {
     /// Commits until the queue is closed or something fails.
     pub(in crate::sled) fn run(mut self) {
         loop {
-            let until = [self.unsynced.map(|since| since + RELAXED), self.high_water.due()].into_iter().flatten().min();
+            let times = [self.unsynced.map(|at| at + RELAXED), self.changed.map(|at| at + IDLE), self.high_water.due()];
+            let until = times.into_iter().flatten().min();
             let next = self.queue.next(until);
             let is_last = matches!(next, Next::Closed);
             let jobs = match next {
                 Next::Group(jobs) => jobs,
                 Next::Idle | Next::Closed => Vec::new(),
             };
-            match catch_unwind(AssertUnwindSafe(|| self.commit(jobs).map(|()| self.write_high_water(is_last)))) {
+            match catch_unwind(AssertUnwindSafe(|| self.turn(jobs, is_last))) {
                 Ok(Ok(())) => self.status.end(CommitError::OutcomeUnknown),
                 Ok(Err(stop)) => {
                     self.status.fail(stop.problem, &self.queue);
@@ -114,8 +113,24 @@ impl Committer {
         }
     }
 
+    /// Commits a group, and does what is due besides.
+    fn turn(&mut self, jobs: Vec<Job<Maintenance>>, is_last: bool) -> Result<(), Stop> {
+        self.commit(jobs)?;
+        self.write_high_water(is_last);
+        let failed = |_| log_failed(CommitError::Unavailable);
+        if is_last {
+            return self.tree.wal().drain(&|| self.status.keep_waiting()).map_err(failed);
+        }
+        if self.unsynced.is_none() && self.changed.is_some_and(|at| at.elapsed() >= IDLE) {
+            let is_done = self.tree.wal().hand_over().map_err(failed)?;
+            self.changed = (!is_done).then(Instant::now);
+        }
+        Ok(())
+    }
+
     /// Commits a group. An empty group syncs relaxed commits.
     fn commit(&mut self, jobs: Vec<Job<Maintenance>>) -> Result<(), Stop> {
+        let rows = jobs.iter().map(Job::row_bytes).sum();
         let (waiters, jobs): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (Some(job.answer), (job.commit, job.large, job.maintenance))).unzip();
         let is_asked = !waiters.is_empty();
@@ -124,7 +139,13 @@ impl Committer {
             return Err(Stop { problem: GONE, answer: CommitError::Unavailable });
         }
         self.evict();
-        let mut group = Group { is_empty: true, free_bytes: self.tree.free_bytes(), ..Group::default() };
+        let free_bytes = if is_asked { self.free_bytes()? } else { None };
+        if is_asked && !self.reserve(rows, free_bytes)? {
+            jobs.iter().for_each(|(_, large, _)| self.remove_unused(large));
+            self.status.answer((0..jobs.len()).map(|number| (number, Err(CommitError::Full))));
+            return Ok(());
+        }
+        let mut group = Group { is_empty: true, free_bytes, ..Group::default() };
         let mut answers: Vec<Answer> = Vec::with_capacity(jobs.len());
         let (mut maintenance, mut relaxed) = (BTreeSet::new(), BTreeSet::new());
         for (number, (commit, large, job)) in jobs.into_iter().enumerate() {
@@ -140,26 +161,19 @@ impl Committer {
                     self.stage(&commit, &large, &mut group)
                 }
             };
-            for pointer in large.iter().filter_map(|large| large.placed) {
-                if !self.segments.knows(pointer.segment) {
-                    let _ = self.files.remove(pointer.segment, true);
-                }
-            }
+            self.remove_unused(&large);
             answers.push(answer);
         }
         if !group.is_empty {
             self.apply(group)?;
-            self.unsynced.get_or_insert_with(Instant::now);
+            self.changed = Some(Instant::now());
+            self.unsynced = self.unsynced.or(self.changed);
         }
         let is_idle = answers.is_empty();
         let (done, answers): (Vec<_>, Vec<_>) =
             answers.into_iter().enumerate().partition(|(number, _)| maintenance.contains(number));
         self.status.answer(done);
         let (now, later): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(number, _)| relaxed.contains(number));
-        if !now.is_empty() && self.unsynced.is_some() {
-            let stop = |_| Stop { problem: "the tree could not be flushed", answer: CommitError::OutcomeUnknown };
-            self.tree.flush().map_err(stop)?;
-        }
         self.status.answer(now);
         let is_due = self.unsynced.is_some_and(|since| since.elapsed() >= RELAXED);
         if self.unsynced.is_some() && (!later.is_empty() || is_idle || is_due) {
@@ -169,8 +183,17 @@ impl Committer {
         Ok(())
     }
 
+    /// Removes the files that a refused commit has written.
+    fn remove_unused(&self, large: &[Large]) {
+        for pointer in large.iter().filter_map(|large| large.placed) {
+            if !self.segments.knows(pointer.segment) {
+                let _ = self.files.remove(pointer.segment, true);
+            }
+        }
+    }
+
     fn sync(&mut self) -> Result<(), Stop> {
-        let stop = |_| Stop { problem: "a sync of the tree failed", answer: CommitError::OutcomeUnknown };
+        let stop = |_| Stop { problem: "a sync of the write-ahead log failed", answer: CommitError::OutcomeUnknown };
         self.tree.sync().map_err(stop)?;
         self.unsynced = None;
         self.high_water.synced(self.state.version);
@@ -254,32 +277,6 @@ impl Committer {
         Ok(answer)
     }
 
-    fn refuse_on_full_disk(
-        &self,
-        commit: &crate::Commit,
-        large: &[Large],
-        group: &mut Group,
-    ) -> Result<(), CommitError> {
-        let Some(free) = group.free_bytes else { return Ok(()) };
-        let size = |op: &Op| match op {
-            Op::Put { value, .. } => Some(value.len() as u64),
-            _ => None,
-        };
-        let is_adding = commit.ops.iter().any(|op| size(op).is_some());
-        // Values with their own files are written already.
-        let written =
-            large.iter().filter_map(|large| large.placed).fold(0, |sum: u64, at| sum.saturating_add(at.length));
-        let bytes = commit.ops.iter().filter_map(size).fold(0, u64::saturating_add).saturating_sub(written);
-        let reserve = if is_adding { RESERVE_BYTES } else { LAST_BYTES };
-        match free.checked_sub(bytes) {
-            Some(rest) if rest >= reserve => {
-                group.free_bytes = Some(rest);
-                Ok(())
-            }
-            _ => Err(CommitError::Full),
-        }
-    }
-
     pub(in crate::sled) fn load_usage(&mut self, tag: &Tag) -> Result<(), CommitError> {
         if self.usage.contains_key(tag) {
             return Ok(());
@@ -343,15 +340,20 @@ impl Committer {
             }
         }
         let key = record_key(tag, &change.place);
+        let is_new = change.before.is_none();
         let mut at_hand = change.after;
         match (&mut at_hand, encoded) {
             (Some(entry), Some(encoded)) => {
                 if after.is_none() {
                     entry.value = Stored::Encoded(encoded.clone());
                 }
-                group.batch.insert(key.as_slice(), encoded);
+                if is_new {
+                    group.batch.insert_new(&key, encoded);
+                } else {
+                    group.batch.insert(&key, encoded);
+                }
             }
-            _ => group.batch.remove(key.as_slice()),
+            _ => group.batch.remove(&key),
         }
         self.rows.insert(key, at_hand);
         self.change_logs.values_mut().for_each(|log| log.add(key));
@@ -364,7 +366,7 @@ impl Committer {
         self.segments.write_rows(&mut group.batch);
         for tag in &group.usage_changed {
             if let Some(usage) = self.usage.get(tag) {
-                group.batch.insert(usage_key(tag).as_slice(), encode_usage(usage));
+                group.batch.insert(&usage_key(tag), encode_usage(usage));
             }
         }
         self.buckets.write_rows(&mut group.batch);
@@ -373,10 +375,9 @@ impl Committer {
         if self.status.has_failed() {
             return Err(Stop { problem: "the disk does not answer", answer: CommitError::Unavailable });
         }
-        self.tree.apply(group.batch).map_err(|_| {
-            self.status.turn_reads_off();
-            Stop { problem: "the tree could not be written", answer: CommitError::OutcomeUnknown }
-        })
+        let alive = || self.status.keep_waiting();
+        let applied = self.tree.apply(group.batch, self.state.version, &alive);
+        applied.map_err(|_| log_failed(CommitError::OutcomeUnknown))
     }
 }
 

@@ -66,7 +66,7 @@ impl Committer {
         if let Stored::Placed(pointer) = row.value {
             self.segments.free(pointer);
         }
-        group.batch.remove(key.as_slice());
+        group.batch.remove(&key);
         self.rows.insert(key, None);
         self.change_logs.values_mut().for_each(|log| log.add(key));
     }
@@ -75,7 +75,7 @@ impl Committer {
     pub(in crate::sled) fn remove_usage(&mut self, tag: Tag, group: &mut Group) -> Answer {
         self.usage.remove(&tag);
         group.usage_changed.remove(&tag);
-        group.batch.remove(usage_key(&tag).as_slice());
+        group.batch.remove(&usage_key(&tag));
         self.written(group)
     }
 

@@ -28,6 +28,13 @@ const QUANTUM: u64 = 32 * 1024;
 /// The number of groups for which a tag is remembered after its line became empty.
 const REMEMBERED_GROUPS: u32 = 32;
 
+/// The most bytes in the log that an operation takes besides its value: its row, an expiry bucket, a segment.
+const OP_ROW_BYTES: usize = 71 + 82 + 56 + 40;
+/// The bytes in the log that a commit takes besides its operations: the usage of its tag.
+const COMMIT_ROW_BYTES: usize = 512;
+/// The bytes in the log that a maintenance job usually takes.
+const MAINTENANCE_ROW_BYTES: usize = 8 * 1024;
+
 /// A large value of a commit.
 pub(in crate::sled) struct Large {
     /// The number of its operation.
@@ -55,6 +62,15 @@ impl<M> Job<M> {
             Op::Put { value, .. } => (inline, large.saturating_add(value.len())),
             _ => (inline, large),
         })
+    }
+
+    /// Returns at most how many bytes its rows take in the log. What little a maintenance job or the usage of many kinds takes beyond that
+    /// is found room for later.
+    pub(in crate::sled) fn row_bytes(&self) -> usize {
+        let (inline, _) = self.sizes();
+        let ops = OP_ROW_BYTES.saturating_mul(self.commit.ops.len());
+        let rest = if self.maintenance.is_some() { MAINTENANCE_ROW_BYTES } else { COMMIT_ROW_BYTES };
+        inline.saturating_add(ops).saturating_add(rest)
     }
 
     /// Returns its cost. Bytes that are written already cost nothing; a maintenance job costs a whole turn.

@@ -21,7 +21,7 @@ fn order(queue: &Queue<()>) -> Vec<(u8, u8)> {
 }
 
 #[test]
-fn b9_tags_take_turns_and_keep_their_own_order() {
+fn tags_take_turns_and_keep_their_own_order() {
     let queue = Queue::<()>::default();
     let half = (QUANTUM / 2 - OP_COST) as usize;
     for (tag, number) in [(1, 0), (1, 1), (1, 2), (2, 0), (3, 0), (3, 1)] {
@@ -41,7 +41,7 @@ fn fill(queue: &Queue<()>, tag: u8) {
 const MORE_THAN_A_TURN: usize = (QUANTUM / OP_COST) as usize + 1;
 
 #[test]
-fn b9_a_busy_tag_does_not_keep_others_out_of_the_next_group_and_does_not_fill_it() {
+fn a_busy_tag_does_not_keep_others_out_of_the_next_group_and_does_not_fill_it() {
     let queue = Queue::<()>::default();
     fill(&queue, 1);
     assert!(queue.push(job(2, 0, 500)).is_ok());
@@ -51,7 +51,7 @@ fn b9_a_busy_tag_does_not_keep_others_out_of_the_next_group_and_does_not_fill_it
 }
 
 #[test]
-fn b9_tags_that_all_have_plenty_fill_their_groups_in_equal_parts() {
+fn tags_that_all_have_plenty_fill_their_groups_in_equal_parts() {
     let queue = Queue::<()>::default();
     fill(&queue, 1);
     fill(&queue, 2);
@@ -62,7 +62,7 @@ fn b9_tags_that_all_have_plenty_fill_their_groups_in_equal_parts() {
 }
 
 #[test]
-fn b9_a_tag_alone_fills_its_groups_again_once_the_other_is_forgotten() {
+fn a_tag_alone_fills_its_groups_again_once_the_other_is_forgotten() {
     let queue = Queue::<()>::default();
     let size_alone = || {
         fill(&queue, 1);
@@ -76,7 +76,7 @@ fn b9_a_tag_alone_fills_its_groups_again_once_the_other_is_forgotten() {
 }
 
 #[test]
-fn b9_values_with_files_of_their_own_are_handed_out_in_turn() {
+fn values_with_files_of_their_own_are_handed_out_in_turn() {
     let queue = Queue::<()>::default();
     for (tag, number) in [(1, 0), (1, 1), (1, 2), (2, 0)] {
         assert!(queue.push(job(tag, number, 8 << 20)).is_ok());

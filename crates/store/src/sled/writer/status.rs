@@ -32,6 +32,8 @@ pub(in crate::sled) struct Status {
     reads_are_off: AtomicBool,
     problems: Mutex<Vec<String>>,
     in_flight: Mutex<InFlight>,
+    /// The time of the applier's last step, while it has a round.
+    step: Mutex<Option<Instant>>,
     watchdog_ends: Mutex<bool>,
     watchdog_changed: Condvar,
 }
@@ -104,13 +106,31 @@ impl Status {
         }
     }
 
-    /// Runs the watchdog until [`Status::end_watchdog`]: fails the store if the committer hangs.
+    /// Restarts the watchdog's time for the group: it waits for the applier, which makes progress.
+    pub(in crate::sled) fn keep_waiting(&self) {
+        if let Some(since) = &mut self.in_flight.lock().since {
+            *since = Instant::now();
+        }
+    }
+
+    /// Begins the next step of the applier.
+    pub(in crate::sled) fn step(&self) {
+        *self.step.lock() = Some(Instant::now());
+    }
+
+    /// Ends the last step of a round.
+    pub(in crate::sled) fn end_steps(&self) {
+        *self.step.lock() = None;
+    }
+
+    /// Runs the watchdog until [`Status::end_watchdog`]: fails the store if the committer or the applier hangs.
     pub(in crate::sled) fn run_watchdog<M>(&self, queue: &Queue<M>) {
         let mut is_over = self.watchdog_ends.lock();
         while !*is_over {
             self.watchdog_changed.wait_for(&mut is_over, LOOK_EVERY);
-            let hangs = self.in_flight.lock().since.is_some_and(|since| since.elapsed() > PATIENCE);
-            if hangs {
+            let is_long_ago = |since: Instant| since.elapsed() > PATIENCE;
+            let hangs = self.in_flight.lock().since.is_some_and(is_long_ago);
+            if hangs || self.step.lock().is_some_and(is_long_ago) {
                 self.fail("the disk does not answer", queue);
                 self.end(CommitError::OutcomeUnknown);
             }

@@ -219,7 +219,8 @@ fn names(store: &Path) -> Vec<(String, Sort)> {
             (name.to_str().unwrap().to_owned(), sort)
         })
         .collect();
-    for wanted in ["format", "lock", "keys", "root.key", "mark", "db/db", "db/conf", "db/blobs", "segments", "values"] {
+    let wanted = ["format", "lock", "keys", "root.key", "mark", "wal-1", "wal-2"];
+    for wanted in wanted.into_iter().chain(["db/db", "db/conf", "db/blobs", "segments", "values"]) {
         assert!(names.iter().any(|(name, _)| name == wanted), "{wanted}");
     }
     for part in ["db/snap.", "segments/0", "values/0"] {

@@ -51,7 +51,7 @@ pub(crate) fn on_every_engine(test: impl Fn(&dyn Fn() -> Raw)) {
     test(&Raw::in_memory);
     test(&|| {
         let directory = tempfile::tempdir().unwrap();
-        let options = sled::SledOptions { cache_bytes: 1 << 20 };
+        let options = sled::SledOptions { cache_bytes: 1 << 20, ..sled::SledOptions::default() };
         Raw::new(sled::open(&directory.path().join("store"), options).unwrap(), directory)
     });
     test(&|| {

@@ -202,3 +202,6 @@ fn is_refusal(error: &io::Error) -> bool {
 
 /// Nothing: the space comes back when the file is removed.
 pub(in crate::sled) fn punch(_file: &File, _offset: u64, _length: u64) {}
+
+/// Nothing: it is about the cache of Linux.
+pub(in crate::sled) fn read_page_by_page(_file: &File) {}
