@@ -27,6 +27,7 @@ import { postgresResolve } from './rows/postgres-resolve.ts'
 import { postgresTenants } from './rows/postgres-tenants.ts'
 import { postgresTrips } from './rows/postgres-trips.ts'
 import { storedLargeValues } from './rows/stored-bytes.ts'
+import { storedSmallValues } from './rows/stored-small.ts'
 import { sweepExpired } from './rows/sweep.ts'
 
 const { values } = parseArgs({
@@ -61,6 +62,7 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   'put-64': () => durablePut(conditions, 64, 4_000),
   'put-1000': () => durablePut(conditions, 1_000, 10_000),
   'stored-bytes': () => storedLargeValues(conditions),
+  'stored-small': () => storedSmallValues(conditions),
   'lag-bytes': () => loopLag(conditions, 'bytes'),
   'lag-rows': () => loopLag(conditions, 'rows'),
   'fair-small': () => fairShares(conditions, 'small'),

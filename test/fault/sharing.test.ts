@@ -21,7 +21,8 @@ it.each([2, 8])('%i processes on one database: the others resume a killed one’
   for (const program of dying) {
     await program.printedLines(LINES)
     program.child.kill('SIGKILL')
-    expect((await program.ended).signal).toBe('SIGKILL')
+    const { signal, code, errors } = await program.ended
+    expect({ signal, code, errors }).toMatchObject({ signal: 'SIGKILL' })
   }
   const summaries: Ended[][] = []
   for (const program of living) {
