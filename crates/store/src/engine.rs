@@ -80,7 +80,7 @@ pub enum Op {
     Put {
         /// Where.
         place: Place,
-        /// What.
+        /// What. An engine may keep this buffer, so it must not be a slice of a much larger one.
         value: Bytes,
         /// From when on it counts as absent.
         expires_at: Option<Millis>,

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 use std::future::ready;
+use std::ops::Bound;
 use std::sync::Arc;
 
+use bailiwick_model::pace::{RECORD, ahead};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
@@ -20,6 +22,10 @@ type Key = [u8; 66];
 
 /// The rows that are exported at once.
 const EXPORTED: usize = 256;
+/// The rows that a sweep looks at, or an erase removes, before other callers get a turn.
+const PART: usize = 1024;
+/// The cost of that.
+const PART_COST: u64 = PART as u64 * RECORD / 8;
 
 #[derive(Default)]
 struct Rows {
@@ -65,8 +71,7 @@ impl Rows {
         let usage = self.usage.get(&commit.tag).unwrap_or(&none);
         let look =
             |place: &Place| -> Result<_, Infallible> { Ok(self.rows.get(&record_key(&commit.tag, place)).cloned()) };
-        // A value may be a slice of a much larger buffer, which the copy does not keep alive.
-        let keep = |_, value: &Bytes| Bytes::copy_from_slice(value);
+        let keep = |_, value: &Bytes| value.clone();
         let staged = stage(commit, version, usage, keep, look).map_err(|refusal| match refusal {
             Refusal::Commit(error) => error,
             Refusal::Read(never) => match never {},
@@ -149,10 +154,26 @@ impl Rows {
         due.filter(|due| named.insert(*due)).take(limit).collect()
     }
 
-    fn sweep(&mut self, due: Due, now: Millis) -> u64 {
-        let bound = |item| record_key(&due.tag, &Place { kind: due.kind, item });
-        let range = self.rows.range(bound([0; 32])..=bound([u8::MAX; 32]));
-        let expired: Vec<Key> = range.filter(|(_, entry)| !entry.is_live(now)).map(|(key, _)| *key).collect();
+    /// Removes the times at which this is due by `now`, and returns them.
+    fn take_dues(&mut self, due: Due, now: Millis) -> Vec<Millis> {
+        let past = self.dues.iter().take_while(|(at, _)| *at <= now);
+        let times: Vec<Millis> = past.filter(|(_, known)| *known == due).map(|(at, _)| *at).collect();
+        for at in &times {
+            self.dues.remove(&(*at, due));
+        }
+        times
+    }
+
+    /// Removes expired rows among the next ones behind `from`. Returns how many there were, and where to go on.
+    fn sweep(&mut self, due: Due, now: Millis, from: Bound<Key>) -> (u64, Option<Bound<Key>>) {
+        let last = record_key(&due.tag, &Place { kind: due.kind, item: [u8::MAX; 32] });
+        let (mut expired, mut seen, mut end) = (Vec::new(), 0, None);
+        for (key, entry) in self.rows.range((from, Bound::Included(last))).take(PART) {
+            (seen, end) = (seen + 1, Some(Bound::Excluded(*key)));
+            if !entry.is_live(now) {
+                expired.push(*key);
+            }
+        }
         for key in &expired {
             let counted = self.rows.remove(key).and_then(|entry| entry.counted);
             let count = self.usage.get_mut(&due.tag).and_then(|usage| usage.get_mut(&due.kind));
@@ -161,18 +182,22 @@ impl Rows {
                 count.bytes = count.bytes.saturating_sub(bytes);
             }
         }
-        self.dues.retain(|(at, known)| *known != due || *at > now);
-        expired.len() as u64
+        (expired.len() as u64, end.filter(|_| seen == PART))
     }
 
-    fn erase(&mut self, tag: Tag) {
+    fn begin_erase(&mut self, tag: Tag) {
         self.erased.insert(tag);
-        let keys: Vec<Key> = self.rows.range(keys_of(&tag)).map(|(key, _)| *key).collect();
-        for key in keys {
-            self.rows.remove(&key);
-        }
         self.usage.remove(&tag);
         self.dues.retain(|(_, due)| due.tag != tag);
+    }
+
+    /// Removes some rows of a tag. `false`: none is left.
+    fn erase(&mut self, tag: Tag) -> bool {
+        let keys: Vec<Key> = self.rows.range(keys_of(&tag)).take(PART).map(|(key, _)| *key).collect();
+        for key in &keys {
+            self.rows.remove(key);
+        }
+        keys.len() == PART
     }
 
     fn export(&self) -> Vec<Exported> {
@@ -181,6 +206,39 @@ impl Rows {
             Some(Exported::Row { tag, row: row(place, entry), counted: entry.counted })
         });
         rows.chain(self.dues.iter().map(|(at, due)| Exported::Wake { due: *due, at: *at })).collect()
+    }
+}
+
+/// A sweep that has begun. Dropping it before its end makes the kind due again.
+struct Sweep<'a> {
+    engine: &'a MemoryEngine,
+    due: Due,
+    times: Vec<Millis>,
+}
+
+impl Sweep<'_> {
+    async fn run(mut self, now: Millis) -> Result<u64, CommitError> {
+        let Due { tag, kind } = self.due;
+        self.times = self.engine.change(|rows| rows.take_dues(self.due, now))?;
+        let mut removed = 0;
+        let mut next = Some(Bound::Included(record_key(&tag, &Place { kind, item: [0; 32] })));
+        while let Some(from) = next {
+            let (more, end) = self.engine.change(|rows| rows.sweep(self.due, now, from))?;
+            (removed, next) = (removed + more, end);
+            if next.is_some() {
+                ahead(PART_COST).await;
+            }
+        }
+        self.times.clear();
+        Ok(removed)
+    }
+}
+
+impl Drop for Sweep<'_> {
+    fn drop(&mut self) {
+        let dues = self.times.drain(..).map(|at| (at, self.due));
+        // Nothing is due in a closed store.
+        let _ = self.engine.change(|rows| rows.dues.extend(dues));
     }
 }
 
@@ -237,11 +295,17 @@ impl Engine for MemoryEngine {
     }
 
     fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
-        Box::pin(async move { self.change(|rows| rows.sweep(due, now)) })
+        Box::pin(Sweep { engine: self, due, times: Vec::new() }.run(now))
     }
 
     fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {
-        Box::pin(async move { self.change(|rows| rows.erase(tag)) })
+        Box::pin(async move {
+            self.change(|rows| rows.begin_erase(tag))?;
+            while self.change(|rows| rows.erase(tag))? {
+                ahead(PART_COST).await;
+            }
+            Ok(())
+        })
     }
 
     fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {

@@ -4,6 +4,7 @@
 mod conformance_memory;
 mod conformance_postgres;
 mod conformance_sled;
+mod memory;
 mod model;
 mod opening;
 mod postgres_checks;
