@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bailiwick_model::json;
+use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Area, Change, Committed, Durability, Flight, Leader, Name, When};
 
@@ -35,7 +36,8 @@ impl CacheValue {
         Ok(body)
     }
 
-    fn read(body: &[u8]) -> Result<Self> {
+    async fn read(body: &[u8]) -> Result<Self> {
+        ahead_of(body.len()).await;
         match body.split_first() {
             Some((&JSON, text)) => Ok(Self::Json(text.to_vec())),
             Some((&BYTES, bytes)) => Ok(Self::Bytes(bytes.to_vec())),
@@ -68,7 +70,8 @@ impl Cache<'_> {
         check_key(key)?;
         let Some(access) = self.handle.existing().await? else { return Ok(None) };
         let record = access.read(Kind::Cache, Area::Record, name(&access, key)).await?;
-        record.map(|record| CacheValue::read(&record.body)).transpose()
+        let Some(record) = record else { return Ok(None) };
+        CacheValue::read(&record.body).await.map(Some)
     }
 
     /// Caches a value and replaces an earlier one. A crash of the machine may lose it.
@@ -124,7 +127,7 @@ impl Cache<'_> {
                 }
                 Flight::Done(body) => {
                     self.handle.reserve(body.len() as u64)?;
-                    return Ok(Begun::Value(CacheValue::read(&body)?));
+                    return Ok(Begun::Value(CacheValue::read(&body).await?));
                 }
                 Flight::Abandoned => {}
             }

@@ -80,7 +80,7 @@ async fn due(access: &Access) -> Result<Due> {
     loop {
         let page = access.record_page(&pending_list(), MOST_AT_ONCE, cursor.as_deref()).await?;
         for record in page.records.into_iter().filter_map(|(_, record)| record) {
-            let approval = Approval::read(&record.body)?;
+            let approval = Approval::read(&record.body).await?;
             if !is_due(&approval, now) {
                 due.next_expiry = due.next_expiry.min(approval.expires_at);
             } else if due.approval_ids.len() < MOST_AT_ONCE && due.bytes < BYTES_AT_ONCE {

@@ -13,6 +13,7 @@ mod subject;
 
 use bailiwick_model::base32::prefixed_id;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
+use bailiwick_model::pace::ahead;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, When, check_limit, contended};
 
@@ -99,6 +100,7 @@ impl Approvals<'_> {
             let mut changes = vec![ledger.write_head(&access, head)];
             for approval in approvals {
                 let name = approval_name(&access, &approval.approval_id);
+                ahead(approval.byte_length).await;
                 let (body, counted) = (approval.write()?, Some(approval.byte_length));
                 let (area, when) = (Area::Record, When::Absent);
                 changes.push(Change::Write { kind: KIND, area, name, body, expires_at: None, counted, when });
@@ -107,6 +109,7 @@ impl Approvals<'_> {
                 changes.push(Change::Wake { kind: KIND, at: approval.expires_at });
             }
             let own = changes.len();
+            ahead(with.iter().map(Change::weight).sum()).await;
             changes.extend_from_slice(with);
             match access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? {
                 Committed::Done => return Ok(true),
@@ -162,7 +165,7 @@ impl Approvals<'_> {
         let page = access.record_page(&pending_list(), limit, cursor).await?;
         let mut items = Vec::with_capacity(page.records.len());
         for record in page.records.into_iter().filter_map(|(_, record)| record) {
-            let approval = Approval::read(&record.body)?;
+            let approval = Approval::read(&record.body).await?;
             if approval.status == ApprovalStatus::Pending && !is_due(&approval, access.now()) {
                 items.push(approval);
             }
@@ -265,6 +268,7 @@ impl Approvals<'_> {
                     Committed::Conflict(_) => None,
                 });
             };
+            ahead(with.iter().map(Change::weight).sum()).await;
             last.with = with.clone();
             let ledger = Ledger::read(&access).await?;
             if let Some(records) = self.settle(&access, &ledger, settlements, None).await? {
@@ -281,7 +285,11 @@ impl Approvals<'_> {
         }
         let expires_at = expiry(self.handle.scope.now(), Some(ttl_ms.unwrap_or(PENDING_MS)))?.unwrap_or(u64::MAX);
         let subject = match subject {
-            RequestedSubject::Tool { tool, input } => Subject::tool(tool, &input)?,
+            RequestedSubject::Tool { tool, input } => {
+                // Written here, and then hashed.
+                ahead(2 * input.weight()).await;
+                Subject::tool(tool, &input)?
+            }
             RequestedSubject::Plan { plan_id } => {
                 let plan = self.handle.plans().to_approve(&plan_id).await?;
                 context.definition = Some(self.handle.plans().definition_of(&plan));

@@ -10,6 +10,7 @@
 use bailiwick_model::json;
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -145,7 +146,8 @@ impl Approval {
         Ok([length.to_be_bytes().as_slice(), text.as_bytes(), &input].concat())
     }
 
-    pub(crate) fn read(body: &[u8]) -> Result<Self> {
+    pub(crate) async fn read(body: &[u8]) -> Result<Self> {
+        ahead_of(body.len()).await;
         let (length, rest) = body.split_first_chunk::<4>().ok_or_else(damaged)?;
         let (text, input) = rest.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or_else(damaged)?;
         let stored: Stored = json::from_slice(text, &json::Limits::default()).map_err(|_| damaged())?;
@@ -183,6 +185,7 @@ mod tests {
 
     use bailiwick_model::json;
     use bailiwick_model::ledger::record::ApprovalRecord;
+    use futures_util::FutureExt;
 
     use super::Approval;
     use crate::golden::bodies;
@@ -192,7 +195,10 @@ mod tests {
         let records = bodies(include_str!("../../tests/golden/approvals-record.jsonl"));
         let approvals: Vec<_> = records.iter().filter(|body| body.get(4) == Some(&b'{')).collect();
         assert!(approvals.len() > 4);
-        approvals.into_iter().for_each(|body| assert_eq!(&Approval::read(body).unwrap().write().unwrap(), body));
+        for body in approvals {
+            let approval = Approval::read(body).now_or_never().unwrap().unwrap();
+            assert_eq!(&approval.write().unwrap(), body);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bailiwick_model::Result;
 use bailiwick_model::base32::parse_prefixed_id;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
+use bailiwick_model::pace::ahead;
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, List, Name, Record, When, contended};
 
 use super::ledger::{Head, KIND, Leaf, Ledger, approval_name, write};
@@ -53,7 +54,7 @@ pub(crate) async fn find(access: &Access, approval_id: &str) -> Result<Option<Fo
         let mut records = access.read_current(KIND, &rows).await?;
         let (decision, record) = (records.pop().flatten(), records.pop().flatten());
         let Some(record) = record else { return Ok(None) };
-        let approval = Approval::read(&record.body)?;
+        let approval = Approval::read(&record.body).await?;
         if approval.approval_id != approval_id {
             return Ok(None);
         }
@@ -107,6 +108,7 @@ impl Approvals<'_> {
             leaves.push(Leaf::new(ledger_record, self.handle.scope.random()));
             approval.status = ApprovalStatus::Decided(decision);
             let expires_at = expiry(now, approval.retain_ms)?;
+            ahead(approval.byte_length).await;
             let (body, counted) = (approval.write()?, Some(approval.byte_length));
             let when = When::Version(record.version);
             changes.push(Change::Write { kind: KIND, area: Area::Record, name, body, expires_at, counted, when });

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bailiwick_model::base32::prefixed_id;
 use bailiwick_model::json::{self, Text};
 use bailiwick_model::ledger::Hash;
+use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{
     ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, List, Name, Record, When, check_limit, contended,
@@ -98,7 +99,7 @@ impl Plans<'_> {
                 return Err(Error::NotFound);
             }
             let rows = [wanted, wanted + 1, head.version + 1].map(|version| (Area::Entry(version), found.name));
-            let [entry, next, beyond] = three(access.read_current(KIND, &rows).await?)?;
+            let [entry, next, beyond] = three(access.read_current(KIND, &rows).await?).await?;
             if beyond.is_none() && entry.is_some() == (wanted <= head.version) {
                 return assemble(head, wanted, &entry.ok_or(Error::NotFound)?, next.as_ref());
             }
@@ -144,10 +145,10 @@ impl Plans<'_> {
             if complete {
                 // One by one, so that at most two of them are parsed at once.
                 let mut texts = Vec::with_capacity(entries.len());
-                let mut entries = entries.into_iter().map(|(_, record)| Entry::read(&record.body));
-                let mut entry = entries.next().transpose()?;
+                let mut entries = entries.into_iter();
+                let mut entry = read(entries.next().map(|(_, record)| record)).await?;
                 while let Some(version) = entry {
-                    let next = entries.next().transpose()?;
+                    let next = read(entries.next().map(|(_, record)| record)).await?;
                     let number = texts.len() as u64 + 1;
                     let plan = assemble(&found.head, number, &version, next.as_ref())?;
                     texts.push(Text::new(json::to_text(&plan)));
@@ -295,9 +296,20 @@ async fn again(access: &Access, before: Found) -> Result<Found> {
 }
 
 /// Reads the versions in these rows.
-fn three(records: Vec<Option<Arc<Record>>>) -> Result<[Option<Entry>; 3]> {
-    let entries = records.into_iter().map(|record| record.map(|record| Entry::read(&record.body)).transpose());
-    entries.collect::<Result<Vec<_>>>()?.try_into().map_err(|_| Error::internal("A row was not read."))
+async fn three(records: Vec<Option<Arc<Record>>>) -> Result<[Option<Entry>; 3]> {
+    let mut entries = Vec::with_capacity(records.len());
+    for record in records {
+        entries.push(read(record).await?);
+    }
+    entries.try_into().map_err(|_| Error::internal("A row was not read."))
+}
+
+/// Reads the version in this row.
+async fn read(record: Option<Arc<Record>>) -> Result<Option<Entry>> {
+    let Some(record) = record else { return Ok(None) };
+    // Parsed here, and then hashed and shown.
+    ahead_of(2 * record.body.len()).await;
+    Entry::read(&record.body).map(Some)
 }
 
 /// Returns a version as the API shows it. `next` is the version after it, for all but the newest.

@@ -217,6 +217,9 @@ impl References<'_> {
     }
 }
 
+/// The most values that one commit of a run keeps. Each takes up to five of its rows.
+const KEPT_AT_ONCE: usize = 100;
+
 /// Values to put in another commit.
 #[derive(Default)]
 pub(crate) struct Kept {
@@ -243,6 +246,11 @@ impl Kept {
             }
         }
         reference_id(&id)
+    }
+
+    /// Returns whether the values must be committed before there are more: a commit has room for a limited number of rows.
+    pub(crate) fn is_full(&self) -> bool {
+        self.items.len() >= KEPT_AT_ONCE
     }
 
     /// Returns whether there are no values.

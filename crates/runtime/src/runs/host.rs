@@ -1,7 +1,8 @@
 //! The host's side of a run: models, tools and approvers. The loop sends requests to it and receives replies in pieces.
 
-use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::ahead_of;
+use bailiwick_model::{Error, Result};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The most bytes of one request to the host, without a few KiB of context. A larger one fails its call or its run.
@@ -99,8 +100,8 @@ pub(crate) struct HostFailure {
 
 impl HostFailure {
     /// Reads the members that can be read.
-    pub(crate) fn read(text: &[u8]) -> Self {
-        let told = json::parse(text, &json::Limits::default()).unwrap_or(Json::Null);
+    pub(crate) async fn read(text: &[u8]) -> Self {
+        let told = parsed(text).await.unwrap_or(Json::Null);
         let text = |key: &str| told.get(key).and_then(Json::as_str).map(str::to_owned);
         Self {
             code: text("code"),
@@ -109,6 +110,15 @@ impl HostFailure {
             retry_after_ms: told.get("retryAfterMs").and_then(Json::as_whole),
         }
     }
+}
+
+/// Waits for a turn to parse a reply of the host, and parses it.
+///
+/// # Errors
+/// `InvalidInput` if it is not JSON.
+pub(crate) async fn parsed(reply: &[u8]) -> Result<Json> {
+    ahead_of(reply.len()).await;
+    json::parse(reply, &json::Limits::default())
 }
 
 /// The error when the host has closed its runtime.

@@ -1,6 +1,7 @@
 //! Reads messages of a thread for a run, and appends the run's messages to it.
 
 use bailiwick_model::json::Json;
+use bailiwick_model::pace::ahead;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{Access, Change, Entries};
 
@@ -47,6 +48,7 @@ impl Threads<'_> {
         }
         let mut new = Vec::with_capacity(messages.len());
         for message in messages {
+            ahead(message.weight()).await;
             let message = NewMessage::of_run(message)?;
             self.handle.check_value_bytes(message.byte_length())?;
             new.push(message);

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bailiwick_model::json::Text;
-use bailiwick_model::pace::{RECORD, ahead};
+use bailiwick_model::pace::{RECORD, ahead, ahead_of};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{
     ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, Name, Record, When, check_limit,
@@ -115,7 +115,12 @@ impl Threads<'_> {
             let (mut changes, entries) = self.appended(&access, thread_id, current, &messages, Appends::Prompt).await?;
             changes.extend(conditions);
             if access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done {
-                return entries.iter().map(|entry| message_json(entry).map(Text::new)).collect();
+                let mut appended = Vec::with_capacity(entries.len());
+                for entry in &entries {
+                    ahead_of(entry.len()).await;
+                    appended.push(Text::new(message_json(entry)?));
+                }
+                return Ok(appended);
             }
         }
         Err(busy())
@@ -151,6 +156,7 @@ impl Threads<'_> {
         let mut entries = Vec::with_capacity(messages.len());
         let mut changes = Vec::with_capacity(messages.len() + 6);
         for message in messages {
+            ahead_of(message.byte_length()).await;
             let entry = message.entry(&message_id(after.length, self.handle.scope.random()));
             changes.push(new_entry(journal, after.length, entry.clone()));
             after.add(entry.len());

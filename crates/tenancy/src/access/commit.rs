@@ -37,9 +37,7 @@ impl Access {
         let mut ops = Vec::with_capacity(changes.len());
         let needs_owner = changes.iter().any(Change::needs_housekeeping);
         for change in changes {
-            if let Change::Write { body, .. } = &change {
-                ahead(body.len() as u64).await;
-            }
+            ahead(change.weight()).await;
             ops.push(self.lower(change, &mut touched)?);
         }
         if needs_owner {

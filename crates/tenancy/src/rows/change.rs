@@ -114,4 +114,9 @@ impl Change {
             _ => false,
         }
     }
+
+    /// Returns the bytes that it writes.
+    pub const fn weight(&self) -> u64 {
+        if let Self::Write { body, .. } = self { body.len() as u64 } else { 0 }
+    }
 }

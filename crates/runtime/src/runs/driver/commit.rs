@@ -1,7 +1,7 @@
 //! Commits of a run: each appends one block with everything that is pending.
 
 use bailiwick_model::Result;
-use bailiwick_model::pace::ahead;
+use bailiwick_model::pace::{ahead, ahead_of};
 use bailiwick_tenancy::{ATTEMPTS, Change, Committed, Durability, Limits, contended};
 
 use super::Driver;
@@ -20,7 +20,7 @@ pub(crate) struct Block {
 impl Driver<'_> {
     /// Writes the next block: what is pending, and these entries behind it.
     pub(crate) async fn block(&self, more: &[Entry]) -> Block {
-        ahead(self.weight()).await;
+        ahead(weight(self.pending.iter().chain(more))).await;
         let body = self.journal.block(self.pending.iter().chain(more));
         let (hash, bytes) = (hash(&body), body.len() as u64);
         Block { body, hash, bytes, entries: self.pending.len() + more.len() }
@@ -40,6 +40,7 @@ impl Driver<'_> {
             return Ok(());
         }
         for _ in 0..ATTEMPTS {
+            ahead(others.iter().map(Change::weight).sum()).await;
             if self.try_flush(others.clone()).await? {
                 return Ok(());
             }
@@ -57,10 +58,10 @@ impl Driver<'_> {
     /// hold, and nothing was written.
     pub(crate) async fn try_commit(&mut self, block: Block, others: Vec<Change>, limits: &Limits) -> Result<bool> {
         let (hash, bytes) = (block.hash, block.bytes);
-        let changes = self.changes(block.body, others)?;
+        let changes = self.changes(block.body, others).await?;
         match self.access.commit(changes, limits, Durability::Sync).await? {
             Committed::Done => {
-                self.committed(hash, bytes);
+                self.committed(hash, bytes).await;
                 Ok(true)
             }
             Committed::Conflict(at) if at < CONDITIONS => Err(fenced(&self.state.run_id)),
@@ -72,7 +73,8 @@ impl Driver<'_> {
     }
 
     /// The changes of a commit: a block of what is pending, the references that it keeps, and others behind them.
-    pub(crate) fn changes(&self, block: Vec<u8>, others: Vec<Change>) -> Result<Vec<Change>> {
+    pub(crate) async fn changes(&self, block: Vec<u8>, others: Vec<Change>) -> Result<Vec<Change>> {
+        ahead_of(self.kept.weight()).await;
         let mut changes = self.journal.appended(block);
         changes.extend(self.kept.changes(&self.access)?);
         changes.extend(others);
@@ -80,16 +82,18 @@ impl Driver<'_> {
     }
 
     /// To be called when a block with everything that is pending is in the store.
-    pub(crate) fn committed(&mut self, hash: BlockHash, bytes: u64) {
+    pub(crate) async fn committed(&mut self, hash: BlockHash, bytes: u64) {
+        // Followers are shown each entry as JSON.
+        ahead(weight(&self.pending)).await;
         let entries = std::mem::take(&mut self.pending);
         let first = self.journal.end.next;
         self.journal.end = self.journal.end.behind(hash, bytes, entries.len());
         self.kept = Kept::default();
         self.live.committed(&self.state.run_id, (first..).zip(&entries));
     }
+}
 
-    /// About how many bytes the next commit writes.
-    fn weight(&self) -> u64 {
-        self.pending.iter().map(Entry::weight).sum::<u64>() + self.kept.weight() as u64
-    }
+/// About how many bytes entries are written with.
+fn weight<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> u64 {
+    entries.into_iter().map(Entry::weight).sum()
 }

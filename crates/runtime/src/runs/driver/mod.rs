@@ -177,24 +177,24 @@ impl<'a> Driver<'a> {
     ///
     /// # Errors
     /// `StoreCorrupt` if it does not fit.
-    pub(crate) fn note_run(&mut self, event: Event) -> Result<()> {
-        self.note_entry(Entry::new(self.now(), event))
+    pub(crate) async fn note_run(&mut self, event: Event) -> Result<()> {
+        self.note_entry(Entry::new(self.now(), event)).await
     }
 
     /// The same about the last agent.
     ///
     /// # Errors
     /// `StoreCorrupt` if it does not fit.
-    pub(crate) fn note(&mut self, event: Event) -> Result<()> {
-        self.note_entry(Entry::new(self.now(), event).about(self.state.agent()))
+    pub(crate) async fn note(&mut self, event: Event) -> Result<()> {
+        self.note_entry(Entry::new(self.now(), event).about(self.state.agent())).await
     }
 
     /// The same for an entry.
     ///
     /// # Errors
     /// `StoreCorrupt` if it does not fit.
-    pub(crate) fn note_entry(&mut self, entry: Entry) -> Result<()> {
-        self.state.apply(&entry).ok_or_else(damaged)?;
+    pub(crate) async fn note_entry(&mut self, entry: Entry) -> Result<()> {
+        self.state.take(&entry).await.ok_or_else(damaged)?;
         self.pending.push(entry);
         Ok(())
     }

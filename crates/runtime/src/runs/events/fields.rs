@@ -211,7 +211,7 @@ enum SubjectShown {
 
 impl ApprovalShown {
     /// About how many bytes its input has.
-    pub(super) fn weight(&self) -> u64 {
+    pub(crate) fn weight(&self) -> u64 {
         match &self.subject {
             Some(SubjectShown::Tool { input, .. }) => input.weight(),
             _ => 0,

@@ -1,6 +1,8 @@
 //! The types of events: the one list of them. Each has what consumers see and, for some, what only the loop needs. Both are
 //! stored under these names and in this order; `docs/format/runs.md` and `ts/types/events.ts` are checked against them.
 
+use std::sync::Arc;
+
 use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::{AgentRole, RunLimits};
@@ -117,7 +119,11 @@ impl Event {
             Self::AgentStarted(_, AgentBegun::Plan { plan, .. }) => plan.steps.weight(),
             Self::AgentStarted(_, AgentBegun::Task { task, .. }) => task.weight(),
             Self::AgentCompleted(_, answer) => answer.text.len() as u64 + answer.output.weight(),
-            Self::ModelCompleted(_, answer) => answer.parts.iter().map(Part::weight).sum(),
+            Self::ModelCompleted(_, answer) => {
+                let output = answer.output.as_ref().map_or(0, Json::weight);
+                let correction = answer.correction.as_ref().map_or(0, |text| text.len() as u64);
+                output + correction + answer.parts.iter().map(Part::weight).sum::<u64>()
+            }
             Self::ToolCalled(called, _) => called.input.weight(),
             Self::ToolCompleted(completed) => completed.result.weight(),
             Self::ApprovalRequested(requested, _) => requested.approval.weight(),
@@ -227,7 +233,7 @@ pub(crate) struct ModelAnswer {
 pub(crate) struct ToolCalled {
     pub(crate) call_id: String,
     pub(crate) tool: String,
-    pub(crate) input: Json,
+    pub(crate) input: Arc<Json>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

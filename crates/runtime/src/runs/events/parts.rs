@@ -1,5 +1,7 @@
 //! The parts of a model's answer, as messages keep them.
 
+use std::sync::Arc;
+
 use bailiwick_model::json::Json;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +25,8 @@ pub(crate) enum Part {
     ToolCall {
         call_id: String,
         tool: String,
-        input: Json,
+        /// Shared with the call and its entry, for it may be large.
+        input: Arc<Json>,
         #[serde(skip_serializing_if = "Option::is_none")]
         metadata: Option<Json>,
     },

@@ -35,7 +35,7 @@ fn model_answer() -> ModelAnswer {
         Part::Reasoning { text: "Hm".to_owned(), metadata: metadata.clone() },
         Part::Text { text: "So".to_owned(), metadata },
         Part::Opaque { provider: "p".to_owned(), data: Json::Null },
-        Part::ToolCall { call_id: "c".to_owned(), tool: "t".to_owned(), input: Json::from("{"), metadata: None },
+        Part::ToolCall { call_id: "c".to_owned(), tool: "t".to_owned(), input: Json::from("{").into(), metadata: None },
     ];
     ModelAnswer {
         message_id: "run_a-1".to_owned(),
@@ -98,7 +98,7 @@ fn full() -> Vec<Event> {
             model_answer(),
         ),
         Event::ToolCalled(
-            ToolCalled { call_id: text("c"), tool: text("t"), input: Json::Null },
+            ToolCalled { call_id: text("c"), tool: text("t"), input: Json::Null.into() },
             WriteIntent { writing: Some(text("d")) },
         ),
         Event::ToolCompleted(ToolCompleted {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bailiwick_model::json::Text;
+use bailiwick_model::pace::ahead;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, Name, PAGE_BYTES};
 
@@ -10,7 +11,7 @@ use super::live::Shown;
 use super::{RunPage, RunPosition};
 use crate::handle::Runs;
 use crate::page::Page;
-use crate::runs::events::{Entry, Event};
+use crate::runs::events::Event;
 use crate::runs::journal::{KIND, RunHead, read_before, read_entries, read_from, read_head, run_name};
 
 /// How many blocks a follower reads at once.
@@ -26,9 +27,12 @@ pub(crate) async fn run_id_of(access: &Access, name: Name) -> Result<Option<Stri
 
 /// The last events of a run before a sequence, oldest first: sequence, time, JSON text.
 pub(crate) async fn run_events_before(access: &Access, run_id: &str, end: u64) -> Result<Vec<(u64, u64, String)>> {
-    let entries = read_before(access, run_id, end).await?;
-    let shown = |(sequence, entry): (u64, Entry)| (sequence, entry.at, entry.json(run_id, sequence));
-    Ok(entries.into_iter().map(shown).collect())
+    let mut events = Vec::new();
+    for (sequence, entry) in read_before(access, run_id, end).await? {
+        ahead(entry.weight()).await;
+        events.push((sequence, entry.at, entry.json(run_id, sequence)));
+    }
+    Ok(events)
 }
 
 impl Runs<'_> {
@@ -70,6 +74,7 @@ impl Runs<'_> {
         while let Some(live) = self.live().get(run_id) {
             let mut changes = live.changes();
             changes.mark_unchanged();
+            ahead(live.unread(&position)).await;
             match live.read(&position, &|bytes| self.handle.reserve(bytes))? {
                 Some(page) if !page.events.is_empty() => return Ok(page),
                 None => return self.journaled(run_id, position, Some(live.committed_before())).await,
@@ -91,7 +96,11 @@ impl Runs<'_> {
         for (sequence, block) in read_from(&access, run_id, from, BLOCKS).await? {
             let entries = (sequence..).zip(read_entries(&access, &block).await?);
             let is_shown = |sequence: u64| sequence >= from && durable.is_none_or(|end| sequence < end);
-            for (sequence, entry) in entries.filter(|(sequence, _)| is_shown(*sequence)) {
+            for (sequence, entry) in entries {
+                if !is_shown(sequence) {
+                    continue;
+                }
+                ahead(entry.weight()).await;
                 Shown::new(run_id, sequence, &entry).show(&mut page);
             }
         }
@@ -123,6 +132,7 @@ impl Runs<'_> {
             };
             end = entries.first().map_or(0, |(first, _)| *first);
             for (sequence, entry) in entries.iter().rev().take(limit - items.len()) {
+                ahead(entry.weight()).await;
                 let item = entry.json(run_id, *sequence);
                 bytes += item.len() as u64;
                 items.push(Text::new(item));

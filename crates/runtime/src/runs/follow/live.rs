@@ -65,6 +65,24 @@ impl Shown {
     }
 }
 
+impl Inner {
+    /// The events in memory that a follower has not seen.
+    fn after(&self, position: &RunPosition) -> impl Iterator<Item = &Shown> {
+        let next = position.next;
+        self.recent.iter().filter(move |event| event.sequence >= next)
+    }
+
+    /// The bytes of what a follower has not seen.
+    fn unread(&self, position: &RunPosition) -> u64 {
+        let seen = |id: &str| if position.message_id == id { (position.text, position.reasoning) } else { (0, 0) };
+        let unseen = self.writing.as_ref().map_or(0, |writing| {
+            let (text, reasoning) = seen(&writing.message_id);
+            writing.unseen(text, reasoning)
+        });
+        (self.after(position).map(Shown::byte_length).sum::<usize>() + unseen) as u64
+    }
+}
+
 impl Live {
     /// A run whose events go to the tenant's feed, too.
     pub(super) fn new(feed: Arc<Feed>) -> Self {
@@ -124,19 +142,18 @@ impl Live {
         if position.next < first {
             return Ok(None);
         }
-        let recent = || inner.recent.iter().filter(|event| event.sequence >= position.next);
-        let seen = |id: &str| if position.message_id == id { (position.text, position.reasoning) } else { (0, 0) };
-        let unseen = inner.writing.as_ref().map_or(0, |writing| {
-            let (text, reasoning) = seen(&writing.message_id);
-            writing.unseen(text, reasoning)
-        });
-        reserve((recent().map(Shown::byte_length).sum::<usize>() + unseen) as u64)?;
+        reserve(inner.unread(position))?;
         let mut page = RunPage { events: Vec::new(), position: position.clone(), live: !inner.over, over: false };
-        recent().for_each(|event| event.show(&mut page));
+        inner.after(position).for_each(|event| event.show(&mut page));
         if let Some(writing) = &inner.writing {
             writing.show(inner.next.saturating_sub(1), &mut page);
         }
         Ok(Some(page))
+    }
+
+    /// About how many bytes [`Live::read`] copies for a follower.
+    pub(super) fn unread(&self, position: &RunPosition) -> u64 {
+        self.inner().unread(position)
     }
 
     /// The sequence before which everything is durable. The store shows a block a little earlier than that, and what a

@@ -70,8 +70,6 @@ async fn read_on(
         let part = access.part(KIND, name, wanted, PART_BYTES).await?;
         let complete = part.entries.len() < BLOCKS_A_READ && !part.more;
         for (sequence, record) in part.entries {
-            // Read, parsed, replayed and hashed.
-            ahead(RECORD + 2 * record.body.len() as u64).await;
             let (previous, entries) = read_block(access, &record.body).await?;
             if sequence != end.next || previous != end.hash {
                 return Err(damaged());
@@ -79,7 +77,7 @@ async fn read_on(
             for entry in &entries {
                 match &mut state {
                     None => state = Some(RunState::begin(run_id, entry).ok_or_else(damaged)?),
-                    Some(state) => state.apply(entry).ok_or_else(damaged)?,
+                    Some(state) => state.take(entry).await.ok_or_else(damaged)?,
                 }
             }
             end = end.behind(block::hash(&record.body), record.body.len() as u64, entries.len());
@@ -94,6 +92,8 @@ async fn read_on(
 /// The hash of the block before, and the entries as they were: previews are read where they are stored, in the records of the
 /// references. That of one that is gone is null.
 async fn read_block(access: &Access, block: &[u8]) -> Result<(BlockHash, Vec<Entry>)> {
+    // Parsed here, and then hashed or shown.
+    ahead(RECORD + 2 * block.len() as u64).await;
     let (previous, mut entries) = block::read(block)?;
     let ids: Vec<String> = entries.iter().filter_map(Entry::kept_as).map(str::to_owned).collect();
     if !ids.is_empty() {

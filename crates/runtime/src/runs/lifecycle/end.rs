@@ -2,6 +2,7 @@
 //! record says how it ended, in one commit with the last entry.
 
 use bailiwick_model::Result;
+use bailiwick_model::pace::ahead;
 use bailiwick_model::spec::AgentRole;
 use bailiwick_tenancy::{ATTEMPTS, Area, Change, Limits, When, contended};
 
@@ -12,7 +13,7 @@ use crate::runs::driver::{Block, Driver, Stop};
 use crate::runs::events::{CutOff, Event, RunCompleted, damaged};
 use crate::runs::journal::tokens::{self, TokenTurns};
 use crate::runs::journal::{KIND, Owner, RunHead, RunStatus, fenced, run_name};
-use crate::runs::state::Frame;
+use crate::runs::state::{Answer, Frame};
 use crate::sweep::journals;
 
 /// How many approvals are withdrawn at once.
@@ -31,6 +32,7 @@ pub(crate) async fn withdraw_all(handle: &TenantHandle, approval_ids: &[String],
 
 /// Completes a run whose agents are done.
 pub(crate) async fn finish(run: &mut Driver<'_>) -> Result<(), Stop> {
+    ahead(run.state.answer.as_ref().map_or(0, Answer::weight)).await;
     let Some(answer) = run.state.answer.clone() else { return Err(damaged().into()) };
     let (usage, finish_reason) = (run.state.usage.clone(), run.state.finish_reason);
     let completed = RunCompleted { text: answer.text, output: answer.output, finish_reason, usage };
@@ -49,7 +51,7 @@ pub(crate) async fn end(run: &mut Driver<'_>, last: Event) -> Result<()> {
         _ => RunStatus::Failed,
     };
     let waiting: Vec<String> = run.state.frames.iter().flat_map(Frame::waiting).map(str::to_owned).collect();
-    run.note_run(last)?;
+    run.note_run(last).await?;
     let live = run.live.clone();
     let _not_renewed = live.ending.lock().await;
     let turns = run.handle.scope.shared::<TokenTurns>();
@@ -79,9 +81,9 @@ pub(crate) async fn end(run: &mut Driver<'_>, last: Event) -> Result<()> {
 /// written.
 async fn commit_withdrawing(run: &mut Driver<'_>, ids: &[&str], block: Block, others: Vec<Change>) -> Result<bool> {
     let (hash, bytes) = (block.hash, block.bytes);
-    let changes = run.changes(block.body, others)?;
+    let changes = run.changes(block.body, others).await?;
     if run.handle.approvals().withdraw(ids, Some(ENDED), changes).await?.is_some() {
-        run.committed(hash, bytes);
+        run.committed(hash, bytes).await;
         return Ok(true);
     }
     match Owner::read(&run.access, &run.state.thread_id).await? {

@@ -1,6 +1,7 @@
 //! The result of a run, from its journal.
 
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::ahead;
 use serde::Serialize;
 
 use crate::runs::events::{
@@ -31,7 +32,7 @@ struct RunResult<'a> {
 }
 
 /// The `RunResult` as JSON text.
-pub(super) fn result(state: &RunState) -> String {
+pub(super) async fn result(state: &RunState) -> String {
     let status = state.rest.as_ref().and_then(|event| event.kind().strip_prefix("run."));
     let mut result = RunResult {
         run_id: &state.run_id,
@@ -47,6 +48,7 @@ pub(super) fn result(state: &RunState) -> String {
     };
     match &state.rest {
         Some(Event::RunCompleted(RunCompleted { text, output, .. }, _)) => {
+            ahead(text.len() as u64 + output.weight()).await;
             result.text.clone_from(text);
             (result.output, result.finish_reason) = (Some(output), state.finish_reason);
             return json::to_text(&result);
@@ -56,6 +58,6 @@ pub(super) fn result(state: &RunState) -> String {
         Some(Event::RunFailed(RunFailed { error }, _)) => result.error = Some(error),
         _ => {}
     }
-    result.text = state.last_text();
+    result.text = state.last_text().await;
     json::to_text(&result)
 }

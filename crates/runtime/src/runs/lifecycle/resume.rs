@@ -55,13 +55,13 @@ impl<'a> Runs<'a> {
         let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
         let Some((head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
         if head.status.is_end() {
-            return Ok(result(&replay(&access, &head).await?.state));
+            return Ok(result(&replay(&access, &head).await?.state).await);
         }
         let mut replayed = None;
         if head.status == RunStatus::Suspended && !host.has_approver() {
             let read = replay(&access, &head).await?;
             if still_waits(self.handle, &read.state).await? {
-                return Ok(result(&read.state));
+                return Ok(result(&read.state).await);
             }
             replayed = Some((head, read));
         }
@@ -73,7 +73,7 @@ impl<'a> Runs<'a> {
         let Some(mut driver) = taken else {
             // It has ended meanwhile.
             let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
-            return Ok(result(&replay(&access, &head).await?.state));
+            return Ok(result(&replay(&access, &head).await?.state).await);
         };
         if thread_is_there(&driver.access, &driver.state.thread_id).await? {
             driver.work().await?;
@@ -81,7 +81,7 @@ impl<'a> Runs<'a> {
             // The rest of a conversation that is gone is not done any more, approved or not.
             driver.cancel().await?;
         }
-        Ok(result(&driver.state))
+        Ok(result(&driver.state).await)
     }
 
     async fn end(self, run_id: &str) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use bailiwick_model::base32::prefixed_id;
 use bailiwick_model::json::{Json, SAFE_INTEGER};
+use bailiwick_model::pace::ahead;
 use bailiwick_model::spec::{AgentRole, RunLimits};
 use bailiwick_model::{Error, Issue, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, When, contended};
@@ -63,7 +64,7 @@ impl<'a> Runs<'a> {
         let new = NewRun { run_id, request, agent, role, thread_id, limits, prompt };
         let mut driver = self.begin(access, new, &registered, host).await?;
         driver.work().await?;
-        Ok(result(&driver.state))
+        Ok(result(&driver.state).await)
     }
 
     fn requested_agent(self, specialist: Option<&str>) -> Result<(String, AgentRole)> {
@@ -100,6 +101,7 @@ impl<'a> Runs<'a> {
             let prompt = std::slice::from_ref(&new.prompt);
             let thread = handle.threads().append_changes(&access, &new.thread_id, prompt, Appends::Prompt).await?;
             let Some((thread, base)) = thread else { return Err(contended()) };
+            ahead(2 * new.prompt.weight()).await;
             let now = access.now();
             let entries = new.entries(now, base);
             let block = write(&NO_BLOCK, &entries);
@@ -119,13 +121,16 @@ impl<'a> Runs<'a> {
             if access.commit(changes, &handle.engine_limits, Durability::Sync).await? != Committed::Done {
                 continue;
             }
+            ahead(new.prompt.weight()).await;
             let mut state = entries.first().and_then(|entry| RunState::begin(&new.run_id, entry));
-            let applied =
-                state.iter_mut().all(|state| entries.iter().skip(1).all(|entry| state.apply(entry).is_some()));
-            let state = state.filter(|_| applied).ok_or_else(damaged)?;
+            for entry in entries.iter().skip(1) {
+                state.as_mut().ok_or_else(damaged)?.take(entry).await.ok_or_else(damaged)?;
+            }
+            let state = state.ok_or_else(damaged)?;
             let history = history(&access, &new.thread_id, base, HISTORY_BYTES).await?;
             let end = End::NONE.behind(head.hash, block.len() as u64, entries.len());
             let journal = Journal::of(&access, &owner, &new.thread_id, end, expires_at).await?;
+            ahead(new.prompt.weight()).await;
             registered.live.committed(&new.run_id, (0..).zip(&entries));
             return Ok(Driver::new(handle, access, host, registered, state, journal, head, history));
         }

@@ -1,6 +1,7 @@
 //! What the thread of a run is given: the messages of the run's first agent.
 
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::{ahead, ahead_of};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{ATTEMPTS, Change, contended};
 
@@ -14,11 +15,30 @@ const LAGGING: usize = 200;
 /// What a thread gets in the place of messages that it cannot have.
 const TOO_LARGE: &str = "What was said in this run is too large for a thread. The events of the run have it.";
 
-/// The changes that append those of these messages that the thread does not have. A thread that was deleted meanwhile stays
-/// deleted; another one lives until `until` at least.
-async fn appended(run: &Driver<'_>, messages: &[String], until: Option<u64>) -> Result<Vec<Change>> {
-    let new = messages.iter().skip(run.state.threaded);
-    let new: Vec<Json> = new.filter_map(|message| for_thread(run, message)).collect();
+/// The messages of the run's first agent.
+fn messages<'a>(run: &'a Driver<'_>) -> &'a [String] {
+    run.state.frames.first().map_or(&run.state.thread_messages, |frame| &frame.messages)
+}
+
+/// The message that tells these results, if there are any.
+async fn results(run: &Driver<'_>, message_id: &str, results: Vec<(&Call, &Done)>) -> Option<String> {
+    if results.is_empty() {
+        return None;
+    }
+    ahead(results.iter().map(|(_, done)| done.result.weight()).sum()).await;
+    let results: Vec<ResultPart<'_>> =
+        results.into_iter().map(|(call, done)| ResultPart::new(&call.call_id, done)).collect();
+    Some(results_message(message_id, &results, run.state.updated_at))
+}
+
+/// The changes that append those of the messages that the thread does not have, and one more behind them. A thread that was
+/// deleted meanwhile stays deleted; another one lives until `until` at least.
+async fn appended(run: &Driver<'_>, more: Option<String>, until: Option<u64>) -> Result<Vec<Change>> {
+    let mut new = Vec::new();
+    for message in messages(run).iter().chain(&more).skip(run.state.threaded) {
+        ahead_of(message.len()).await;
+        new.extend(for_thread(run, message));
+    }
     let (thread_id, said) = (run.state.thread_id.as_str(), Appends::Said { until });
     let appended = match run.handle.threads().append_changes(&run.access, thread_id, &new, said).await {
         Err(Error::InvalidInput(_) | Error::QuotaExceeded { .. }) => {
@@ -56,13 +76,13 @@ fn for_thread(run: &Driver<'_>, message: &str) -> Option<Json> {
 /// Gives the thread a part of the messages, if there are many: the rest must fit into the commit of the end. The last pending
 /// entry says how much the thread has then.
 pub(crate) async fn flush_thread(run: &mut Driver<'_>) -> Result<()> {
-    let messages = run.state.frames.first().map(|frame| frame.messages.clone()).unwrap_or_default();
+    let threaded = messages(run).len();
     let Some(last) = run.pending.last_mut() else { return Ok(()) };
-    last.thread.threaded = Some(messages.len() as u64);
+    last.thread.threaded = Some(threaded as u64);
     for _ in 0..ATTEMPTS {
-        let changes = appended(run, &messages, None).await?;
+        let changes = appended(run, None, None).await?;
         if run.try_flush(changes).await? {
-            run.state.threaded = messages.len();
+            run.state.threaded = threaded;
             return Ok(());
         }
     }
@@ -71,8 +91,7 @@ pub(crate) async fn flush_thread(run: &mut Driver<'_>) -> Result<()> {
 
 /// Whether it is time for that.
 pub(crate) fn thread_lags(run: &Driver<'_>) -> bool {
-    let messages = run.state.frames.first().map_or(0, |frame| frame.messages.len());
-    messages.saturating_sub(run.state.threaded) >= LAGGING && !run.pending.is_empty()
+    messages(run).len().saturating_sub(run.state.threaded) >= LAGGING && !run.pending.is_empty()
 }
 
 /// What the thread has with a suspension: all that was said, and the results of the last turn so far. The message of that turn
@@ -85,13 +104,8 @@ pub(crate) fn thread_progress(run: &Driver<'_>) -> ThreadProgress {
 
 /// The changes of a suspension that give the thread this, and let it live as long as the run may wait.
 pub(crate) async fn thread_changes(run: &Driver<'_>, until: u64) -> Result<Vec<Change>> {
-    let mut messages = run.state.frames.first().map(|frame| frame.messages.clone()).unwrap_or_default();
-    let results: Vec<ResultPart<'_>> =
-        untold(run).into_iter().map(|(call, done)| ResultPart::new(&call.call_id, done)).collect();
-    if !results.is_empty() {
-        messages.push(results_message("", &results, run.state.updated_at));
-    }
-    appended(run, &messages, Some(until)).await
+    let results = results(run, "", untold(run)).await;
+    appended(run, results, Some(until)).await
 }
 
 /// The calls of the first agent that are done while others of the same turn wait, and that the thread has no result of.
@@ -105,15 +119,9 @@ fn untold<'a>(run: &'a Driver<'_>) -> Vec<(&'a Call, &'a Done)> {
 /// that says so: without one the thread could not be used again.
 pub(super) async fn last_changes(run: &Driver<'_>) -> Result<Vec<Change>> {
     let state = &run.state;
-    let Some(frame) = state.frames.first() else { return appended(run, &state.thread_messages, None).await };
-    if frame.calls.is_empty() {
-        return appended(run, &frame.messages, None).await;
-    }
     let unanswered = Done::failure(&ToolFailure::new("INTERRUPTED", "The run ended before."));
-    let results =
-        frame.calls.iter().map(|call| ResultPart::new(&call.call_id, call.done.as_ref().unwrap_or(&unanswered)));
-    let results: Vec<ResultPart<'_>> = results.collect();
-    let mut messages = frame.messages.clone();
-    messages.push(results_message(&state.message_id(), &results, state.updated_at));
-    appended(run, &messages, None).await
+    let calls = state.frames.first().map(|frame| frame.calls.as_slice()).unwrap_or_default();
+    let told = calls.iter().map(|call| (call, call.done.as_ref().unwrap_or(&unanswered))).collect();
+    let results = results(run, &state.message_id(), told).await;
+    appended(run, results, None).await
 }

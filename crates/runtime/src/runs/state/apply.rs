@@ -4,14 +4,15 @@ use std::collections::HashSet;
 
 use bailiwick_model::json::Json;
 use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::pace::ahead;
 use bailiwick_model::spec::AgentRole;
 
 use super::frame::{Answer, ApprovalState, Call, Frame, PlanStage, calls_of, calls_of_steps};
 use super::message::{Done, answer_message, text_parts, user_message};
-use super::{RunState, step_prefix};
+use super::{RunState, results_weight, step_prefix};
 use crate::runs::events::{
     AgentAnswer, AgentBegun, BrokenOff, DecidedCall, DecisionShown, Entry, Event, FinishReason, ModelAnswer,
-    ModelCompleted, PlanBegun, RunContext, RunStarted, ThreadProgress, Usage, text_of,
+    ModelCompleted, PlanBegun, RunContext, RunStarted, ThreadProgress, ToolCompleted, ToolFailed, Usage, text_of,
 };
 
 impl RunState {
@@ -48,8 +49,33 @@ impl RunState {
         })
     }
 
+    /// Waits for a turn to apply the next entry, and applies it.
+    pub(crate) async fn take(&mut self, entry: &Entry) -> Option<()> {
+        ahead(entry.weight() + self.weight_beside(&entry.event)).await;
+        self.apply(entry)
+    }
+
+    /// Returns about how many bytes are written besides an event: the prompt for the first agent, and the results of a turn that
+    /// ends.
+    fn weight_beside(&self, event: &Event) -> u64 {
+        if matches!(event, Event::AgentStarted(..)) && self.frames.is_empty() {
+            return self.prompt.weight();
+        }
+        let (Event::ToolCompleted(ToolCompleted { call_id, .. }) | Event::ToolFailed(ToolFailed { call_id, .. })) =
+            event
+        else {
+            return 0;
+        };
+        let frame = self.frames.last().filter(|frame| frame.role != AgentRole::Executor);
+        let calls = frame.map(|frame| frame.calls.as_slice()).unwrap_or_default();
+        if calls.iter().any(|call| call.done.is_none() && call.call_id != *call_id) {
+            return 0;
+        }
+        results_weight(calls)
+    }
+
     /// Applies the next entry.
-    pub(crate) fn apply(&mut self, entry: &Entry) -> Option<()> {
+    fn apply(&mut self, entry: &Entry) -> Option<()> {
         self.updated_at = entry.at;
         self.rest = None;
         self.note_thread(&entry.thread);

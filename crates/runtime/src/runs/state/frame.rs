@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::AgentRole;
@@ -50,6 +51,13 @@ pub(crate) struct Answer {
     pub(crate) failed: bool,
 }
 
+impl Answer {
+    /// Returns about how many bytes it is written with.
+    pub(crate) fn weight(&self) -> u64 {
+        self.text.len() as u64 + self.output.weight()
+    }
+}
+
 /// How far a plan has come in a run.
 #[derive(Debug, Clone)]
 pub(crate) struct PlanStage {
@@ -86,7 +94,7 @@ impl ApprovalState {
 pub(crate) struct Call {
     pub(crate) call_id: String,
     pub(crate) tool: String,
-    pub(crate) input: Json,
+    pub(crate) input: Arc<Json>,
     /// Why what the model wrote as its input could not be read. The input is that text then.
     pub(crate) unread: Option<String>,
     /// The call before it in the same answer that has the same name and input.
@@ -110,7 +118,7 @@ impl PlanStage {
 
 impl Call {
     /// A call that was not begun.
-    pub(crate) fn new(call_id: &str, tool: &str, input: Json) -> Self {
+    pub(crate) fn new(call_id: &str, tool: &str, input: Arc<Json>) -> Self {
         Self {
             call_id: call_id.to_owned(),
             tool: tool.to_owned(),
@@ -214,11 +222,12 @@ pub(crate) fn calls_of(parts: &[Part], unread: &[(String, String)]) -> Vec<Call>
 pub(crate) fn calls_of_steps(prefix: &str, steps: &Json) -> Option<Vec<Call>> {
     let steps = steps.as_array()?;
     let ids: Vec<&str> = steps.iter().map(|step| step.get("id")?.as_str()).collect::<Option<_>>()?;
-    let place = |id: &str| ids.iter().position(|other| *other == id);
+    let places: HashMap<&str, usize> = ids.iter().enumerate().rev().map(|(at, id)| (*id, at)).collect();
+    let place = |id: &str| places.get(id).copied();
     let mut calls = Vec::with_capacity(steps.len());
     for (step, id) in steps.iter().zip(&ids) {
         let input = step.get("input")?;
-        let mut call = Call::new(&format!("{prefix}{id}"), step.get("tool")?.as_str()?, input.clone());
+        let mut call = Call::new(&format!("{prefix}{id}"), step.get("tool")?.as_str()?, Arc::new(input.clone()));
         let mut after: HashSet<usize> = HashSet::new();
         for needed in step.get("dependsOn").and_then(Json::as_array).unwrap_or_default() {
             after.insert(place(needed.as_str()?)?);

@@ -10,6 +10,7 @@ pub(crate) mod step_refs;
 use std::collections::{HashMap, HashSet};
 
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::ahead_of;
 use bailiwick_model::spec::{AgentRole, RunLimits};
 
 pub(crate) use frame::{Answer, ApprovalState, Call, Frame, PlanStage};
@@ -113,16 +114,15 @@ impl RunState {
     }
 
     /// The text of the last answer of the agent that was asked; empty if there is none.
-    pub(crate) fn last_text(&self) -> String {
+    pub(crate) async fn last_text(&self) -> String {
         let messages = self.frames.first().map_or(&self.thread_messages, |frame| &frame.messages);
-        let texts = messages.iter().rev().filter_map(|message| {
-            let message = json::parse(message.as_bytes(), &STORED).ok()?;
-            let is_answer = message.get("role")?.as_str()? == "assistant";
-            let parts = message.get("parts")?.as_array()?.iter();
-            let texts = parts.filter(|part| part.get("type").and_then(Json::as_str) == Some("text"));
-            is_answer.then(|| texts.filter_map(|part| part.get("text")?.as_str()).collect())
-        });
-        texts.into_iter().next().unwrap_or_default()
+        for message in messages.iter().rev() {
+            ahead_of(message.len()).await;
+            if let Some(text) = answer_text(message) {
+                return text;
+            }
+        }
+        String::new()
     }
 
     /// The name of the last agent.
@@ -153,6 +153,15 @@ pub(crate) fn message_place<'a>(run_id: &str, message_id: &'a str) -> Option<&'a
     message_id.strip_prefix(run_id)?.strip_prefix('-')?.split('-').next()
 }
 
+/// The text of a message of a run, if it is a model's answer.
+fn answer_text(message: &str) -> Option<String> {
+    let message = json::parse(message.as_bytes(), &STORED).ok()?;
+    let is_answer = message.get("role")?.as_str()? == "assistant";
+    let parts = message.get("parts")?.as_array()?.iter();
+    let texts = parts.filter(|part| part.get("type").and_then(Json::as_str) == Some("text"));
+    is_answer.then(|| texts.filter_map(|part| part.get("text")?.as_str()).collect())
+}
+
 /// The next step of a planner whose model is done.
 fn plan_next(frame: &Frame) -> Next {
     let Some(plan) = &frame.plan else { return Next::SavePlan };
@@ -162,6 +171,11 @@ fn plan_next(frame: &Frame) -> Next {
         (None, ApprovalState::Pending(_)) => Next::Wait,
         (None, ApprovalState::Approved(_)) => Next::Execute,
     }
+}
+
+/// Returns about how many bytes the results of these calls are written with.
+pub(crate) fn results_weight(calls: &[Call]) -> u64 {
+    calls.iter().filter_map(|call| call.done.as_ref()).map(|done| done.result.weight()).sum()
 }
 
 /// The results of a plan's steps, by their ids.

@@ -87,22 +87,27 @@ pub(crate) struct Size {
 impl Size {
     /// What a value has.
     pub(crate) fn of(value: &Json) -> Self {
-        let (mut elements, mut open) = (0, vec![value]);
-        while let Some(value) = open.pop() {
-            match value {
-                Json::Array(inner) => {
-                    elements += inner.len() as u64;
-                    open.extend(inner);
-                }
-                Json::Object(inner) => {
-                    elements += inner.len() as u64;
-                    open.extend(inner.iter().map(|(_, value)| value));
-                }
-                _ => {}
-            }
-        }
-        Self { bytes: text_bytes(value), elements }
+        Self { bytes: text_bytes(value), elements: elements(value) }
     }
+}
+
+/// Counts the elements of arrays and the members of objects in a value.
+pub(crate) fn elements(value: &Json) -> u64 {
+    let (mut elements, mut open) = (0, vec![value]);
+    while let Some(value) = open.pop() {
+        match value {
+            Json::Array(inner) => {
+                elements += inner.len() as u64;
+                open.extend(inner);
+            }
+            Json::Object(inner) => {
+                elements += inner.len() as u64;
+                open.extend(inner.iter().map(|(_, value)| value));
+            }
+            _ => {}
+        }
+    }
+    elements
 }
 
 /// An input with results in the place of what stands for them. `None`: `take` had none for one of them.

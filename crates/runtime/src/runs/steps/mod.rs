@@ -6,6 +6,7 @@ mod model;
 mod tools;
 
 use bailiwick_model::json;
+use bailiwick_model::pace::ahead_of;
 use serde::Serialize;
 
 use super::driver::{Driver, Stop};
@@ -45,8 +46,9 @@ impl<'a> AgentContext<'a> {
     }
 }
 
-/// A request to the host: the members of an object, and one behind them that is JSON text already.
-pub(crate) fn with_json(members: &impl Serialize, key: &str, value: &str) -> String {
+/// A request to the host: the members of an object, and one behind them that is JSON text already, which may be large.
+pub(crate) async fn with_json(members: &impl Serialize, key: &str, value: &str) -> String {
+    ahead_of(value.len()).await;
     let mut request = json::to_text(members);
     request.pop();
     request.reserve(value.len() + key.len() + 8);

@@ -5,6 +5,7 @@ pub(super) mod plan;
 
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::{ahead, ahead_of};
 use bailiwick_model::spec::AgentRole;
 
 use super::tools::{note_called, note_failure, note_output};
@@ -12,7 +13,7 @@ use crate::plans::PlanStatus;
 use crate::runs::agents::route_property;
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::{AgentAnswer, AgentBegun, Entry, Event, FailureCode, Nothing, ToolFailure};
-use crate::runs::state::{Answer, Call, step_results, text_parts, user_message};
+use crate::runs::state::{Answer, Call, results_weight, step_results, text_parts, user_message};
 
 pub(super) use input::filled_input;
 pub(super) use plan::leave_executor;
@@ -29,17 +30,18 @@ pub(super) async fn enter(run: &mut Driver<'_>, call: Call) -> Result<(), Stop> 
     let is_alone = call.input.as_object().is_some_and(|members| members.len() == 1);
     let Some(given) = given.filter(|_| is_alone) else {
         let told = format!("This takes {{ {property}: text }} and nothing else.");
-        note_called(run, &call)?;
-        return note_failure(run, &call.call_id, ToolFailure::new("INPUT_INVALID", &told));
+        note_called(run, &call).await?;
+        return note_failure(run, &call.call_id, ToolFailure::new("INPUT_INVALID", &told)).await;
     };
     // A route that a process has died in goes on with its agent, so that one which is called is new.
     if role == AgentRole::Executor {
         return enter_executor(run, &call, name, &given).await;
     }
-    note_called(run, &call)?;
+    note_called(run, &call).await?;
+    ahead_of(given.len()).await;
     let (active, task) = (run.active_ms(), text_parts(&given));
     let begun = AgentBegun::Task { role, call: call.call_id, active, task };
-    note_started(run, name, begun)
+    note_started(run, name, begun).await
 }
 
 async fn enter_executor(run: &mut Driver<'_>, call: &Call, name: &str, plan_id: &str) -> Result<(), Stop> {
@@ -48,24 +50,26 @@ async fn enter_executor(run: &mut Driver<'_>, call: &Call, name: &str, plan_id: 
         Ok(_) | Err(Error::NotFound) => None,
         Err(error) => return Err(error.into()),
     };
-    note_called(run, call)?;
+    note_called(run, call).await?;
     match plan {
         Some(plan) => plan::begin(run, &plan, name, Some(&call.call_id)).await,
         None => {
             let failure = ToolFailure::new("PLAN_NOT_APPROVED", "There is no approved plan with this id.");
-            note_failure(run, &call.call_id, failure)
+            note_failure(run, &call.call_id, failure).await
         }
     }
 }
 
-fn note_started(run: &mut Driver<'_>, agent: &str, begun: AgentBegun) -> Result<(), Stop> {
+async fn note_started(run: &mut Driver<'_>, agent: &str, begun: AgentBegun) -> Result<(), Stop> {
     let entry = Entry::new(run.now(), Event::AgentStarted(Nothing {}, begun)).about(Some(agent));
-    run.note_entry(entry).map_err(Stop::from)
+    run.note_entry(entry).await.map_err(Stop::from)
 }
 
 /// Completes the last agent.
 pub(super) async fn leave(run: &mut Driver<'_>) -> Result<(), Stop> {
     let Some(frame) = run.state.frames.last() else { return Ok(()) };
+    let outcome = frame.plan.as_ref().and_then(|plan| plan.outcome.as_ref());
+    ahead(frame.answer.iter().chain(outcome).map(Answer::weight).sum()).await;
     let answer = match frame.role {
         AgentRole::Executor => return leave_executor(run).await,
         AgentRole::Planner => plan::planner_answer(frame),
@@ -80,19 +84,21 @@ pub(super) async fn leave(run: &mut Driver<'_>) -> Result<(), Stop> {
 /// Completes the last agent with this answer, which is the result of the call that it answers.
 async fn complete(run: &mut Driver<'_>, answer: Answer) -> Result<(), Stop> {
     let call = run.state.frames.last().and_then(|frame| frame.call.clone());
+    ahead(answer.weight()).await;
     let Answer { text, output, failed } = answer.clone();
-    run.note(Event::AgentCompleted(Nothing {}, AgentAnswer { text, output, failed }))?;
+    run.note(Event::AgentCompleted(Nothing {}, AgentAnswer { text, output, failed })).await?;
     let Some(call_id) = call else { return Ok(()) };
     if answer.failed {
         let told = if answer.text.is_empty() { json::write(&answer.output) } else { answer.text };
-        return note_failure(run, &call_id, ToolFailure::new("AGENT_FAILED", &told));
+        return note_failure(run, &call_id, ToolFailure::new("AGENT_FAILED", &told)).await;
     }
     note_output(run, &call_id, &answer.output).await
 }
 
 /// What an executor's model is told once all steps are done: a message.
-pub(super) fn plan_report(run: &Driver<'_>) -> Option<String> {
+pub(super) async fn plan_report(run: &Driver<'_>) -> Option<String> {
     let frame = run.state.frames.last().filter(|frame| frame.role == AgentRole::Executor)?;
+    ahead(2 * results_weight(&frame.calls)).await;
     let results = json::write(&step_results(frame));
     let text = format!("All steps of the plan are done. These are their results:\n{results}");
     let id = format!("{}-report-{}", run.state.run_id, frame.number);

@@ -2,6 +2,7 @@
 
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::pace::{ahead, ahead_of};
 use bailiwick_model::spec::AgentRole;
 
 use super::{complete, note_started};
@@ -9,7 +10,7 @@ use crate::plans::{Plan, PlanStatus};
 use crate::runs::agents::unfenced;
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{AgentBegun, Event, PlanBegun, PlanSaved, damaged};
-use crate::runs::state::{Answer, ApprovalState, Frame, PlanStage, step_refs, step_results};
+use crate::runs::state::{Answer, ApprovalState, Frame, PlanStage, results_weight, step_refs, step_results};
 use crate::runs::steps::approval::withdraw_waiting;
 use crate::runs::steps::tools::problem_of_host;
 use bailiwick_tenancy::{ATTEMPTS, contended};
@@ -32,6 +33,8 @@ pub(in crate::runs::steps) async fn checked(run: &Driver<'_>, text: &str) -> Res
     let kind = run.agent().ok().and_then(|agent| agent.spec.plan.clone());
     draft.insert(0, ("type".to_owned(), Json::String(kind.unwrap_or_default())));
     let draft = Json::Object(draft);
+    // Written here, and parsed and hashed as a plan that is saved.
+    ahead_of(2 * text.len()).await;
     Ok(match run.handle.plans().check(json::write(&draft).as_bytes()).await {
         Ok(_) => Ok(draft),
         Err(error) => Err(error.to_string()),
@@ -82,10 +85,11 @@ async fn check_step(run: &Driver<'_>, at: usize, step: &mut Json) -> Result<Resu
 pub(in crate::runs::steps) async fn save(run: &mut Driver<'_>) -> Result<(), Stop> {
     let answer = run.state.frames.last().and_then(|frame| frame.answer.as_ref());
     let Some(answer) = answer else { return Ok(()) };
+    ahead(2 * answer.output.weight()).await;
     let draft = json::write(&answer.output);
     let (plan, changes) = run.handle.plans().new_plan(&run.access, draft.as_bytes()).await?;
     let saved = PlanSaved { plan_id: plan.plan_id, version: plan.version, hash: plan.hash };
-    run.note(Event::PlanSaved(saved))?;
+    run.note(Event::PlanSaved(saved)).await?;
     run.flush_with(changes).await.map_err(Stop::from)
 }
 
@@ -114,6 +118,7 @@ pub(in crate::runs::steps) async fn execute(run: &mut Driver<'_>) -> Result<(), 
 
 /// Begins the executor with a plan. `call`: the call that it answers.
 pub(super) async fn begin(run: &mut Driver<'_>, plan: &Plan, executor: &str, call: Option<&str>) -> Result<(), Stop> {
+    ahead(plan.steps.weight()).await;
     let begun = PlanBegun {
         plan_id: plan.plan_id.clone(),
         version: plan.version,
@@ -122,7 +127,7 @@ pub(super) async fn begin(run: &mut Driver<'_>, plan: &Plan, executor: &str, cal
         definition: plan.definition.clone(),
     };
     let (role, active, call) = (AgentRole::Executor, run.active_ms(), call.map(str::to_owned));
-    note_started(run, executor, AgentBegun::Plan { role, active, plan: begun, call })?;
+    note_started(run, executor, AgentBegun::Plan { role, active, plan: begun, call }).await?;
     flush_with_status(run, &plan.plan_id, &plan.hash, PlanStatus::Executing).await
 }
 
@@ -141,6 +146,7 @@ async fn flush_with_status(run: &mut Driver<'_>, plan_id: &str, hash: &str, stat
 pub(in crate::runs::steps) async fn leave_executor(run: &mut Driver<'_>) -> Result<(), Stop> {
     withdraw_waiting(run).await?;
     let Some(frame) = run.state.frames.last() else { return Ok(()) };
+    ahead(results_weight(&frame.calls)).await;
     let Some(stage) = frame.plan.clone() else { return Err(damaged().into()) };
     let failed = frame.has_failed();
     let status = if failed { PlanStatus::Failed } else { PlanStatus::Completed };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::pace::ahead_of;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 use crate::approvals::{Approval, ApprovalStatus};
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::FailureCode;
-use crate::runs::host::{CallbackKind, Reply, host_gone};
+use crate::runs::host::{CallbackKind, Reply, host_gone, parsed};
 use crate::runs::steps::{AgentContext, with_json};
 
 /// How often a run whose approver thinks checks whether the decision was made elsewhere.
@@ -28,7 +29,8 @@ pub(super) async fn ask(run: &mut Driver<'_>, open: Vec<Approval>) -> Result<(),
     for approval in open {
         run.requested.insert(approval.approval_id.clone());
         undecided.push(approval.approval_id.clone());
-        let request = with_json(&AgentContext::of(run), "approval", &json::to_text(&approval));
+        ahead_of(approval.subject.byte_length()).await;
+        let request = with_json(&AgentContext::of(run), "approval", &json::to_text(&approval)).await;
         asking.push(async move {
             let mut asked = host.request(CallbackKind::Approve, request);
             (approval.approval_id, asked.next().await)
@@ -55,7 +57,7 @@ pub(super) async fn ask(run: &mut Driver<'_>, open: Vec<Approval>) -> Result<(),
 /// Records the answer of the approver.
 async fn decide(run: &Driver<'_>, approval_id: &str, answer: &[u8]) -> Result<(), Stop> {
     let wrong = |told: &str| Err(failed(FailureCode::CallbackFailed, told));
-    let answer = json::parse(answer, &json::Limits::default()).unwrap_or(Json::Null);
+    let answer = parsed(answer).await.unwrap_or(Json::Null);
     let text = |key: &str| answer.get(key).and_then(Json::as_str).filter(|text| !text.is_empty());
     let decision = match text("decision") {
         Some("defer") => return Ok(()),

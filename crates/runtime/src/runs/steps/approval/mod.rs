@@ -8,6 +8,7 @@ mod wait;
 use bailiwick_model::Error;
 use bailiwick_model::json;
 use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::pace::{ahead, ahead_of};
 
 pub(crate) use wait::still_waits;
 pub(super) use wait::{wait, withdraw_waiting};
@@ -34,10 +35,11 @@ pub(super) async fn request_for_calls(run: &mut Driver<'_>, calls: Vec<Checked>)
     for Checked { call, input, .. } in calls.into_iter().take(AT_ONCE) {
         if input.len() > INPUT_BYTES {
             let told = "The input is too large to be asked about. Keep large values as references.";
-            note_called(run, &call)?;
-            note_failure(run, &call.call_id, ToolFailure::new("INPUT_TOO_LARGE", told))?;
+            note_called(run, &call).await?;
+            note_failure(run, &call.call_id, ToolFailure::new("INPUT_TOO_LARGE", told)).await?;
             continue;
         }
+        ahead_of(input.len()).await;
         let input = json::parse(&input, &json::Limits::default())?;
         let definition = run.agents().tool(&call.tool).map(|rules| rules.definition);
         let subject = RequestedSubject::Tool { tool: call.tool, input };
@@ -88,10 +90,11 @@ async fn request(
         run.flush().await?;
     }
     let approvals = run.handle.approvals().prepare(requests).await?;
-    let (entries, is_suspended) = entries(run, &approvals, call_ids)?;
+    let (entries, is_suspended) = entries(run, &approvals, call_ids).await?;
     let block = run.block(&entries).await;
     let head = is_suspended.then(|| head_after(run, RunStatus::Suspended, &block));
     for _ in 0..ATTEMPTS {
+        ahead(block.bytes).await;
         let mut changes = run.journal.appended(block.body.clone());
         if let Some(head) = &head {
             changes.extend(head_changes(run, head, block.bytes, run.journal.expires_at));
@@ -101,23 +104,28 @@ async fn request(
             continue;
         }
         for entry in entries {
-            run.note_entry(entry)?;
+            run.note_entry(entry).await?;
         }
         if let Some(head) = head {
             run.head = head;
         }
-        run.committed(block.hash, block.bytes);
+        run.committed(block.hash, block.bytes).await;
         return Ok(!is_suspended);
     }
     Err(fenced(&run.state.run_id).into())
 }
 
 /// The entries of approvals that are asked for, and of the suspension if nothing else is left to do. Also whether it is.
-fn entries(run: &Driver<'_>, approvals: &[Approval], call_ids: &[Option<String>]) -> Result<(Vec<Entry>, bool), Stop> {
+async fn entries(
+    run: &Driver<'_>,
+    approvals: &[Approval],
+    call_ids: &[Option<String>],
+) -> Result<(Vec<Entry>, bool), Stop> {
     let at = run.now();
-    let shown = approvals.iter().map(ApprovalShown::of).collect::<Result<Vec<_>, _>>()?;
+    let shown = shown(approvals).await?;
     let mut entries = Vec::with_capacity(approvals.len() + 1);
     for (approval, call_id) in shown.iter().zip(call_ids) {
+        ahead(approval.weight()).await;
         let requested = ApprovalRequested { approval: approval.clone() };
         let event = Event::ApprovalRequested(requested, RequestedCall { call_id: call_id.clone() });
         entries.push(Entry::new(at, event).about(run.state.agent()));
@@ -131,6 +139,16 @@ fn entries(run: &Driver<'_>, approvals: &[Approval], call_ids: &[Option<String>]
     Ok((entries, is_suspended))
 }
 
+/// Approvals as events show them.
+async fn shown(approvals: &[Approval]) -> Result<Vec<ApprovalShown>, Stop> {
+    let mut shown = Vec::with_capacity(approvals.len());
+    for approval in approvals {
+        ahead_of(approval.subject.byte_length()).await;
+        shown.push(ApprovalShown::of(approval)?);
+    }
+    Ok(shown)
+}
+
 /// Whether an approval was given for exactly this call.
 pub(super) async fn is_for(run: &Driver<'_>, approval_id: &str, checked: &Checked) -> Result<bool, Stop> {
     let approval = match run.handle.approvals().get(approval_id).await {
@@ -138,9 +156,13 @@ pub(super) async fn is_for(run: &Driver<'_>, approval_id: &str, checked: &Checke
         Err(Error::NotFound) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
-    let subject = Subject::Tool { tool: checked.call.tool.clone(), input: checked.input.clone() };
+    ahead_of(checked.input.len()).await;
+    let is_same = match &approval.subject {
+        Subject::Tool { tool, input } => *tool == checked.call.tool && *input == checked.input,
+        Subject::Plan { .. } => false,
+    };
     Ok(approval.status == ApprovalStatus::Decided(Decision::Approved)
-        && approval.subject == subject
+        && is_same
         && approval.context.run_id.as_deref() == Some(&run.state.run_id)
         && approval.context.call_id.as_deref() == Some(&checked.call.call_id)
         && !wait::is_outdated(run.handle, &approval).await?)

@@ -7,7 +7,7 @@ use bailiwick_tenancy::{ATTEMPTS, Change, contended};
 
 use crate::approvals::{Approval, PENDING_MS};
 use crate::runs::driver::{Driver, Stop};
-use crate::runs::events::{ApprovalShown, Entry, Event, RunSuspended};
+use crate::runs::events::{Entry, Event, RunSuspended};
 use crate::runs::journal::{RunStatus, tokens};
 use crate::runs::lifecycle::{head_after, head_changes, thread_changes, thread_progress};
 
@@ -15,11 +15,11 @@ use crate::runs::lifecycle::{head_after, head_changes, thread_changes, thread_pr
 const AFTERWARDS_MS: u64 = 24 * 60 * 60 * 1000;
 
 pub(super) async fn suspend(run: &mut Driver<'_>, open: &[Approval]) -> Result<(), Stop> {
-    let approvals = open.iter().map(ApprovalShown::of).collect::<Result<Vec<_>, _>>()?;
+    let approvals = super::shown(open).await?;
     let entry = Entry::new(run.now(), Event::RunSuspended(RunSuspended { approvals }));
     let progress = thread_progress(run);
     // What the thread has is applied once it has it.
-    run.note_entry(entry.clone())?;
+    run.note_entry(entry.clone()).await?;
     run.pending.pop();
     run.pending.push(Entry { thread: progress.clone(), ..entry });
     for _ in 0..ATTEMPTS {
@@ -57,7 +57,7 @@ fn named_references(run: &Driver<'_>) -> BTreeSet<String> {
     let parts = state.prompt.as_array().unwrap_or_default();
     named.extend(parts.iter().filter_map(|part| part.get("reference")?.as_str()).map(str::to_owned));
     let open = state.frames.iter().flat_map(|frame| &frame.calls).filter(|call| call.done.is_none());
-    let mut inputs: Vec<(&str, &Json)> = open.map(|call| (call.tool.as_str(), &call.input)).collect();
+    let mut inputs: Vec<(&str, &Json)> = open.map(|call| (call.tool.as_str(), &*call.input)).collect();
     // A plan that waits for its approval has no calls yet.
     for answer in state.frames.iter().filter_map(|frame| frame.answer.as_ref()) {
         let steps = answer.output.get("steps").and_then(Json::as_array).unwrap_or_default();

@@ -32,7 +32,7 @@ pub(in crate::runs::steps) async fn wait(run: &mut Driver<'_>) -> Result<bool, S
             Ok(approval) => open.push(approval),
             // Its record was removed at the end of its retention, and the approval with it.
             Err(Error::NotFound) => {
-                note_gone(run, &approval_id)?;
+                note_gone(run, &approval_id).await?;
                 noted = true;
             }
             Err(error) => return Err(error.into()),
@@ -57,7 +57,7 @@ pub(in crate::runs::steps) async fn withdraw_waiting(run: &mut Driver<'_>) -> Re
     for approval_id in &waiting {
         match run.handle.approvals().get(approval_id).await {
             Ok(approval) => drop(note_decision(run, &approval, false).await?),
-            Err(Error::NotFound) => note_gone(run, approval_id)?,
+            Err(Error::NotFound) => note_gone(run, approval_id).await?,
             Err(error) => return Err(error.into()),
         }
     }
@@ -76,16 +76,16 @@ async fn note_decision(run: &mut Driver<'_>, approval: &Approval, again: bool) -
     // One that was decided before it could be withdrawn is taken as it is.
     let again = again && record.decision == Decision::Withdrawn;
     let decided = DecidedCall { call_id: approval.context.call_id.clone(), again };
-    run.note(Event::ApprovalDecided(ApprovalDecided { record: DecisionShown::of(&record) }, decided))?;
+    run.note(Event::ApprovalDecided(ApprovalDecided { record: DecisionShown::of(&record) }, decided)).await?;
     Ok(true)
 }
 
-fn note_gone(run: &mut Driver<'_>, approval_id: &str) -> Result<(), Stop> {
+async fn note_gone(run: &mut Driver<'_>, approval_id: &str) -> Result<(), Stop> {
     let calls = run.state.frames.last().map(|frame| frame.calls.as_slice()).unwrap_or_default();
     let call = calls.iter().find(|call| call.approval.pending() == Some(approval_id));
     let decided = DecidedCall { call_id: call.map(|call| call.call_id.clone()), again: false };
     let record = DecisionShown::gone(approval_id);
-    run.note(Event::ApprovalDecided(ApprovalDecided { record }, decided)).map_err(Stop::from)
+    run.note(Event::ApprovalDecided(ApprovalDecided { record }, decided)).await.map_err(Stop::from)
 }
 
 /// Whether nothing has changed for a suspended run: no decision was made, and the subjects are what they were.

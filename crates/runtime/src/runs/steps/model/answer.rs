@@ -1,7 +1,7 @@
 //! Whether the answer of a model will do, and the entry that notes it.
 
 use bailiwick_model::json::{self, Json};
-use bailiwick_model::pace::ahead_of;
+use bailiwick_model::pace::{ahead, ahead_of};
 use bailiwick_model::spec::AgentRole;
 use serde::Serialize;
 
@@ -10,9 +10,10 @@ use super::collected::Collected;
 use super::parts::answer_parts;
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::{Entry, Event, FailureCode, FinishReason, ModelAnswer, ModelCompleted, text_of};
-use crate::runs::host::{CallbackKind, Reply, host_gone};
+use crate::runs::host::{CallbackKind, Reply, host_gone, parsed};
 use crate::runs::state::has_calls;
 use crate::runs::steps::agents::plan;
+use crate::runs::steps::tools::shortened;
 
 /// How often an agent is told that its answer will not do.
 const CORRECTIONS: u64 = 3;
@@ -38,7 +39,7 @@ pub(super) async fn note(run: &mut Driver<'_>, model: &str, mut collected: Colle
                     problem.push_str(" The answer reached its length limit (finishReason length): write less.");
                 }
                 let is_last = run.state.frames.last().is_none_or(|frame| frame.corrections >= CORRECTIONS);
-                wrong = Some(problem.clone()).filter(|_| is_last);
+                wrong = is_last.then(|| shortened(&problem));
                 correction = Some(problem);
             }
         }
@@ -49,7 +50,7 @@ pub(super) async fn note(run: &mut Driver<'_>, model: &str, mut collected: Colle
         ModelCompleted { model, usage, finish_reason, warnings },
         ModelAnswer { message_id, active, lost, output, correction, parts, unread },
     );
-    run.note_entry(Entry::new(at, event).about(run.state.agent()))?;
+    run.note_entry(Entry::new(at, event).about(run.state.agent())).await?;
     wrong.map_or(Ok(()), |problem| Err(failed(FailureCode::OutputInvalid, &problem)))
 }
 
@@ -59,6 +60,7 @@ async fn checked(run: &Driver<'_>, text: &str) -> Result<Result<Option<Json>, St
     if said.is_empty() {
         return output(run, text).await;
     }
+    ahead_of(said.len() + text.len()).await;
     match output(run, &format!("{said}{text}")).await? {
         Err(_) => output(run, text).await,
         fits => Ok(fits),
@@ -68,10 +70,10 @@ async fn checked(run: &Driver<'_>, text: &str) -> Result<Result<Option<Json>, St
 /// The output of an answer without calls: what fits the agent's output schema, or the plan that a planner has drafted.
 async fn output(run: &Driver<'_>, text: &str) -> Result<Result<Option<Json>, String>, Stop> {
     let agent = run.agent()?;
+    ahead_of(text.len()).await;
     if agent.spec.role == AgentRole::Planner {
         return Ok(plan::checked(run, text).await?.map(Some));
     }
-    ahead_of(text.len()).await;
     let by_host = run.handle.validated.agents.contains(&agent.spec.name);
     match agent.output(text, by_host).await {
         Ok(Some(output)) => Ok(validated(run, &agent.spec.name, output).await?.map(Some)),
@@ -89,6 +91,7 @@ struct OutputRequest<'a> {
 async fn validated(run: &Driver<'_>, agent: &str, output: Json) -> Result<Result<Json, String>, Stop> {
     let wrong =
         || failed(FailureCode::CallbackFailed, "The schema of the agent's output did not say whether the output fits.");
+    ahead(output.weight()).await;
     let request = json::to_text(&OutputRequest { agent, output: &output });
     let mut asked = run.host.request(CallbackKind::Output, request);
     let answer = match run.unless_stopped(asked.next()).await? {
@@ -96,9 +99,11 @@ async fn validated(run: &Driver<'_>, agent: &str, output: Json) -> Result<Result
         Some(Reply::Value(answer)) if answer.len() <= ANSWER_BYTES => answer,
         Some(_) => return Err(wrong()),
     };
-    let answer = json::parse(&answer, &json::Limits::default()).map_err(|_| wrong())?;
+    let answer = parsed(&answer).await.map_err(|_| wrong())?;
     if let Some(problem) = answer.get("problem").and_then(Json::as_str) {
         return Ok(Err(format!("The answer does not fit its schema: {problem}")));
     }
-    Ok(Ok(answer.get("output").cloned().unwrap_or(output)))
+    let Json::Object(members) = answer else { return Ok(Ok(output)) };
+    let replaced = members.into_iter().find(|(key, _)| key == "output");
+    Ok(Ok(replaced.map_or(output, |(_, replaced)| replaced)))
 }

@@ -1,6 +1,7 @@
 //! A model's answer as it comes in, event by event, and how much of it is taken.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bailiwick_model::json::{self, Json};
 
@@ -140,7 +141,7 @@ impl Collected {
                 self.bytes.calls += written_bytes(&call_id) + written_bytes(&tool);
                 self.bytes.metadata += byte_length(metadata.as_ref());
                 let input = self.read_input(input);
-                self.parts.push(Part::ToolCall { call_id, tool, input, metadata });
+                self.parts.push(Part::ToolCall { call_id, tool, input: Arc::new(input), metadata });
             }
             Event::Opaque { provider, data } => {
                 self.bytes.opaque += written_bytes(&provider) + byte_length(Some(&data));

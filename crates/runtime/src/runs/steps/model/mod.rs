@@ -81,7 +81,7 @@ pub(super) async fn ask(run: &mut Driver<'_>) -> Result<(), Stop> {
 /// Asks once. What came of an answer that broke off is kept until an entry mentions it.
 async fn request_once(run: &mut Driver<'_>, model: &str, tries: u32) -> Result<Result<Collected, ModelFailure>, Stop> {
     let message_id = written_id(run, tries);
-    let request = request(run, model)?;
+    let request = request(run, model).await?;
     run.live.begin_message(Writing {
         run_id: run.state.run_id.clone(),
         agent: run.state.agent().unwrap_or_default().to_owned(),
@@ -111,7 +111,7 @@ async fn listen(run: &Driver<'_>, request: String, collected: &mut Collected) ->
         let (text, is_last) = match reply {
             Reply::Piece(text) => (text, false),
             Reply::Value(text) => (text, true),
-            Reply::Failure(text) => return Ok(Some(ModelFailure::read(&text))),
+            Reply::Failure(text) => return Ok(Some(ModelFailure::read(&text).await)),
         };
         ahead_of(text.len()).await;
         let (more_text, more_reasoning) = match collected.take(&text) {
@@ -153,10 +153,10 @@ struct ModelRequest<'a> {
 
 /// The request to a model: the messages that the host does not have yet, and what it is told of the agent once. Messages are
 /// JSON already, so they are put in as they are.
-fn request(run: &mut Driver<'_>, model: &str) -> Result<String, Stop> {
+async fn request(run: &mut Driver<'_>, model: &str) -> Result<String, Stop> {
     let Some(frame) = run.state.frames.last() else { return Err(failed(FailureCode::Internal, "No agent is left.")) };
     let history = if run.state.frames.len() == 1 { run.history.as_slice() } else { &[] };
-    let report = agents::plan_report(run);
+    let report = agents::plan_report(run).await;
     let have = run.sent.get(&frame.number).copied().unwrap_or(0);
     let all = history.iter().chain(&frame.messages).chain(&report);
     let messages: Vec<&str> = all.skip(have).map(String::as_str).collect();
@@ -165,6 +165,7 @@ fn request(run: &mut Driver<'_>, model: &str) -> Result<String, Stop> {
         let told = "The model would be asked more than 64 MiB at once. Keep large results as references, by a lower inlineResultBytes.";
         return Err(failed(FailureCode::ModelFailed, told));
     }
+    ahead_of(bytes).await;
     let mut request = json::to_text(&ModelRequest { agent: &frame.agent, model, frame: frame.number, from: have });
     request.pop();
     let config = if run.configured.contains(&frame.agent) { "" } else { run.agent()?.config.as_str() };
@@ -195,8 +196,8 @@ impl ModelFailure {
         Self { message, retryable, retry_after_ms: None, begun: false }
     }
 
-    fn read(text: &[u8]) -> Self {
-        let HostFailure { message, retryable, retry_after_ms, .. } = HostFailure::read(text);
+    async fn read(text: &[u8]) -> Self {
+        let HostFailure { message, retryable, retry_after_ms, .. } = HostFailure::read(text).await;
         let message = shortened(message.as_deref().unwrap_or("The model failed."));
         Self { message, retryable, retry_after_ms, begun: false }
     }

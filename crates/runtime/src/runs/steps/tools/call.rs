@@ -33,7 +33,7 @@ struct ToolRequest<'a> {
 }
 
 /// The request for a call with this input, which is JSON.
-pub(super) fn request(run: &Driver<'_>, call: &Call, input: &[u8]) -> String {
+pub(super) async fn request(run: &Driver<'_>, call: &Call, input: &[u8]) -> String {
     let state = &run.state;
     let request = ToolRequest {
         context: AgentContext::of(run),
@@ -43,7 +43,7 @@ pub(super) fn request(run: &Driver<'_>, call: &Call, input: &[u8]) -> String {
         tool: &call.tool,
         idempotency_key: idempotency_key(&state.run_id, &call.call_id),
     };
-    with_json(&request, "input", &String::from_utf8_lossy(input))
+    with_json(&request, "input", &String::from_utf8_lossy(input)).await
 }
 
 /// Sends a request and waits for the outcome.
@@ -61,7 +61,7 @@ pub(super) async fn run(host: &dyn Callbacks, request: String, timeout_ms: Optio
         Some(Reply::Value(value)) => Outcome::Value(value),
         Some(Reply::Piece(_)) => failed("TOOL_FAILED", "The tool answered in parts."),
         Some(Reply::Failure(text)) => {
-            let HostFailure { code, message, .. } = HostFailure::read(&text);
+            let HostFailure { code, message, .. } = HostFailure::read(&text).await;
             failed(code.as_deref().unwrap_or("TOOL_FAILED"), message.as_deref().unwrap_or("The tool failed."))
         }
     }

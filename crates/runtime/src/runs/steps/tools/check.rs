@@ -7,11 +7,11 @@ use bailiwick_model::spec::{AgentRole, ApprovalPolicy, InterruptedPolicy, ToolEf
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 
-use super::call;
+use super::{call, shortened};
 use crate::runs::agents::ToolRules;
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::FailureCode;
-use crate::runs::host::{CallbackKind, Reply, host_gone};
+use crate::runs::host::{CallbackKind, Reply, host_gone, parsed};
 use crate::runs::state::{ApprovalState, Call, step_refs};
 use crate::runs::steps::{agents, approval, with_json};
 
@@ -184,13 +184,13 @@ pub(in crate::runs::steps) async fn problem_of_host(
     tool: &str,
     input: &[u8],
 ) -> Result<Option<String>, Stop> {
-    let request = with_json(&InputRequest { tool }, "input", &String::from_utf8_lossy(input));
+    let request = with_json(&InputRequest { tool }, "input", &String::from_utf8_lossy(input)).await;
     let mut asked = run.host.request(CallbackKind::Input, request);
     let unknown = || Ok(Some("its schema failed, and did not say whether it fits".to_owned()));
     match run.unless_stopped(asked.next()).await? {
         None => Err(host_gone().into()),
-        Some(Reply::Value(answer)) => match json::parse(&answer, &json::Limits::default()) {
-            Ok(answer) => Ok(answer.get("problem").and_then(Json::as_str).map(str::to_owned)),
+        Some(Reply::Value(answer)) => match parsed(&answer).await {
+            Ok(answer) => Ok(answer.get("problem").and_then(Json::as_str).map(shortened)),
             Err(_) => unknown(),
         },
         Some(_) => unknown(),
@@ -198,7 +198,8 @@ pub(in crate::runs::steps) async fn problem_of_host(
 }
 
 async fn needs_approval(run: &Driver<'_>, checked: &Checked) -> Result<bool, Stop> {
-    let mut asked = run.host.request(CallbackKind::NeedsApproval, call::request(run, &checked.call, &checked.input));
+    let request = call::request(run, &checked.call, &checked.input).await;
+    let mut asked = run.host.request(CallbackKind::NeedsApproval, request);
     match run.unless_stopped(asked.next()).await? {
         None => Err(host_gone().into()),
         Some(Reply::Value(value)) if value == b"true" => Ok(true),

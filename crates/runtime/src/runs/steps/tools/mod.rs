@@ -36,24 +36,24 @@ const PATIENCE: Duration = Duration::from_millis(5);
 /// Goes on with calls. `false`: the run is suspended.
 pub(super) async fn run_calls(run: &mut Driver<'_>, ready: &[usize]) -> Result<bool, Stop> {
     let Some(frame) = run.state.frames.last() else { return Ok(true) };
-    let calls: Vec<Call> = ready.iter().filter_map(|at| frame.calls.get(*at)).cloned().collect();
-    let is_waiting = !frame.waiting().is_empty();
     let routes = &run.agent()?.spec.routes;
-    let (mut routed, tools): (Vec<Call>, Vec<Call>) = calls.into_iter().partition(|call| routes.contains(&call.tool));
-    if tools.is_empty() && is_waiting {
+    let mut calls = ready.iter().filter_map(|at| frame.calls.get(*at));
+    let tools = calls.clone().filter(|call| !routes.contains(&call.tool));
+    let tools: Vec<Call> = tools.take(AT_ONCE).cloned().collect();
+    if tools.is_empty() && !frame.waiting().is_empty() {
         return approval::wait(run).await;
     }
     if tools.is_empty() {
         // One at a time: each of them may take long, and the next may depend on its answer.
-        let call = routed.swap_remove(0);
+        let Some(call) = calls.next().cloned() else { return Ok(true) };
         match check::refusal(&call, false) {
-            Some((code, told)) => refuse(run, &call, code, &told)?,
+            Some((code, told)) => refuse(run, &call, code, &told).await?,
             None => agents::enter(run, call).await?,
         }
         return Ok(true);
     }
     let (mut to_run, mut to_approve) = (Vec::new(), Vec::new());
-    for call in tools.into_iter().take(AT_ONCE) {
+    for call in tools {
         let bytes = |calls: &[Checked]| calls.iter().map(|checked| checked.input.len()).sum::<usize>();
         if bytes(&to_run) + bytes(&to_approve) >= BYTES_AT_ONCE {
             break;
@@ -61,7 +61,7 @@ pub(super) async fn run_calls(run: &mut Driver<'_>, ready: &[usize]) -> Result<b
         match check::check(run, &call).await? {
             Verdict::Run(checked) => to_run.push(checked),
             Verdict::RequestApproval(checked) => to_approve.push(checked),
-            Verdict::Refuse(code, told) => refuse(run, &call, code, &told)?,
+            Verdict::Refuse(code, told) => refuse(run, &call, code, &told).await?,
         }
     }
     run_together(run, to_run).await?;
@@ -75,7 +75,7 @@ async fn run_together(run: &mut Driver<'_>, calls: Vec<Checked>) -> Result<(), S
     }
     run.check_tool_calls(calls.len() as u64)?;
     for checked in &calls {
-        note_called(run, &checked.call)?;
+        note_called(run, &checked.call).await?;
     }
     // The intent of a call that changes something is durable before it starts.
     let is_write = calls.iter().any(|checked| checked.effects == ToolEffects::Write);
@@ -89,7 +89,7 @@ async fn run_together(run: &mut Driver<'_>, calls: Vec<Checked>) -> Result<(), S
                 let rules = run.agents().tool(&checked.call.tool);
                 note_value(run, &checked.call.call_id, rules, value).await?;
             }
-            Some(Outcome::Failed(failure)) => note_failure(run, &checked.call.call_id, failure)?,
+            Some(Outcome::Failed(failure)) => note_failure(run, &checked.call.call_id, failure).await?,
             Some(Outcome::HostGone) | None => {}
         }
     }
@@ -109,7 +109,7 @@ async fn outcomes(
     let mut running = FuturesUnordered::new();
     let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(calls.len());
     for (at, checked) in calls.iter().enumerate() {
-        let (request, timeout_ms) = (call::request(run, &checked.call, &checked.input), checked.timeout_ms);
+        let (request, timeout_ms) = (call::request(run, &checked.call, &checked.input).await, checked.timeout_ms);
         running.push(async move { (at, call::run(host, request, timeout_ms).await) });
         outcomes.push(None);
     }
@@ -138,18 +138,18 @@ async fn outcomes(
 }
 
 /// Notes a call that is not made, and why.
-fn refuse(run: &mut Driver<'_>, call: &Call, code: &str, problem: &str) -> Result<(), Stop> {
+async fn refuse(run: &mut Driver<'_>, call: &Call, code: &str, problem: &str) -> Result<(), Stop> {
     if !call.started {
         run.check_tool_calls(1)?;
-        note_called(run, call)?;
+        note_called(run, call).await?;
     }
-    note_failure(run, &call.call_id, ToolFailure::new(code, problem))
+    note_failure(run, &call.call_id, ToolFailure::new(code, problem)).await
 }
 
 /// Notes that a call is made.
-pub(super) fn note_called(run: &mut Driver<'_>, call: &Call) -> Result<(), Stop> {
+pub(super) async fn note_called(run: &mut Driver<'_>, call: &Call) -> Result<(), Stop> {
     let rules = run.agents().tool(&call.tool).filter(|rules| rules.effects == ToolEffects::Write);
     let writing = rules.map(|rules| HEXLOWER.encode(&rules.definition));
     let (call_id, tool, input) = (call.call_id.clone(), call.tool.clone(), call.input.clone());
-    run.note(Event::ToolCalled(ToolCalled { call_id, tool, input }, WriteIntent { writing })).map_err(Stop::from)
+    run.note(Event::ToolCalled(ToolCalled { call_id, tool, input }, WriteIntent { writing })).await.map_err(Stop::from)
 }

@@ -2,7 +2,7 @@
 
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
-use bailiwick_model::pace::ahead_of;
+use bailiwick_model::pace::{ahead, ahead_of};
 use bailiwick_model::spec::AgentRole;
 
 use crate::references::{ItemRules, ReadContent, Reference};
@@ -63,8 +63,8 @@ pub(super) async fn note_value(
     value: Vec<u8>,
 ) -> Result<(), Stop> {
     match result(run, rules, value).await {
-        Ok(shown) => note_result(run, call_id, shown),
-        Err(Refused::Result(message)) => note_failure(run, call_id, ToolFailure::new("RESULT_INVALID", &message)),
+        Ok(shown) => note_result(run, call_id, shown).await,
+        Err(Refused::Result(message)) => note_failure(run, call_id, ToolFailure::new("RESULT_INVALID", &message)).await,
         Err(Refused::Run(stop)) => Err(stop),
     }
 }
@@ -75,17 +75,18 @@ pub(in crate::runs::steps) async fn note_output(
     call_id: &str,
     output: &Json,
 ) -> Result<(), Stop> {
+    ahead(output.weight()).await;
     let mut value = vec![VALIDATED];
     json::append(&mut value, output);
     note_value(run, call_id, None, value).await
 }
 
-fn note_result(run: &mut Driver<'_>, call_id: &str, shown: Shown) -> Result<(), Stop> {
+async fn note_result(run: &mut Driver<'_>, call_id: &str, shown: Shown) -> Result<(), Stop> {
     let (result, reference) = match shown {
         Shown::Inline(result) => (result, None),
         Shown::New(referenced) => {
             let reference = referenced.reference.clone();
-            run.note(Event::ReferenceCreated(ReferenceCreated { reference: reference.clone() }))?;
+            run.note(Event::ReferenceCreated(ReferenceCreated { reference: reference.clone() })).await?;
             (referenced.into_json(), Some(reference))
         }
         Shown::Given(referenced) => {
@@ -94,13 +95,15 @@ fn note_result(run: &mut Driver<'_>, call_id: &str, shown: Shown) -> Result<(), 
         }
     };
     let completed = ToolCompleted { call_id: call_id.to_owned(), result, reference };
-    run.note(Event::ToolCompleted(completed)).map_err(Stop::from)
+    run.note(Event::ToolCompleted(completed)).await.map_err(Stop::from)
 }
 
 /// Takes a result. It is parsed once, and its text is gone before anything else is made of it.
 async fn result(run: &mut Driver<'_>, rules: Option<&ToolRules>, mut value: Vec<u8>) -> Result<Shown, Refused> {
     let Some(form) = value.first().copied() else { return Err(wrong("The tool answered nothing.")) };
     let length = value.len() - 1;
+    // Whatever its form, all of it is looked at or moved.
+    ahead_of(length).await;
     let is_step = run.state.frames.last().is_some_and(|frame| frame.role == AgentRole::Executor);
     let is_small = !is_step && length as u64 <= run.handle.inline_result_bytes();
     let type_name = rules.and_then(|rules| rules.result.as_deref()).unwrap_or(RESULT_TYPE).to_owned();
@@ -118,7 +121,6 @@ async fn result(run: &mut Driver<'_>, rules: Option<&ToolRules>, mut value: Vec<
             read
         }
         TEXT => {
-            ahead_of(length).await;
             value.remove(0);
             let text = String::from_utf8(value).map_err(|_| wrong("The result is not text."))?;
             ReadContent::Text(checked_text(schema, text, length).await?)
@@ -150,6 +152,9 @@ async fn keep(run: &mut Driver<'_>, type_name: String, content: ReadContent) -> 
     let value = run.handle.references().check_read(item, content).await?;
     let glimpse = json::parse(value.glimpse.as_bytes(), &json::Limits::default()).unwrap_or(Json::Null);
     let (type_name, byte_length) = (value.type_name.clone(), value.content.len() as u64);
+    if run.kept.is_full() {
+        run.flush().await.map_err(|error| Refused::Run(error.into()))?;
+    }
     ahead_of(value.content.len()).await;
     let reference = run.kept.add(&run.access, value);
     Ok(ReferencedResult { reference, type_name, byte_length, glimpse })
@@ -189,13 +194,13 @@ async fn given_reference(run: &Driver<'_>, id: &str) -> Result<ReferencedResult,
     }
 }
 
-pub(in crate::runs::steps) fn note_failure(
+pub(in crate::runs::steps) async fn note_failure(
     run: &mut Driver<'_>,
     call_id: &str,
     failure: ToolFailure,
 ) -> Result<(), Stop> {
     let error = ToolFailure { message: shortened(&failure.message), ..failure };
-    run.note(Event::ToolFailed(ToolFailed { call_id: call_id.to_owned(), error })).map_err(Stop::from)
+    run.note(Event::ToolFailed(ToolFailed { call_id: call_id.to_owned(), error })).await.map_err(Stop::from)
 }
 
 /// Returns the message of a failure as it is stored, with a mark where it is cut.
