@@ -72,10 +72,10 @@ fn whichever_write_or_sync_of_the_log_and_of_the_applier_fails_nothing_acknowled
     }
 }
 
-/// The log grows by 64 pages at first: so one of these writes is among them. The seed is odd.
+/// The log grows by 32 pages at first: so one of these writes is among them. The seed is odd.
 #[test]
 fn failing_writes_while_the_log_grows_lose_nothing_acknowledged() {
-    survives("write", SEED + 2, 4 * STEPS, |count| (1..=count).step_by(63).collect());
+    survives("write", SEED + 2, 4 * STEPS, |count| (1..=count).step_by(31).collect());
 }
 
 #[test]

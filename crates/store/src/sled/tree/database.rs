@@ -20,11 +20,11 @@ use crate::sled::wal::Bounds;
 use crate::sled::wal::batch::{Row, RowKey};
 use crate::sled::wal::range::{Below, Order};
 
-use crate::sled::tree::RESERVE_BYTES;
-
 use super::page::{is_packed, side};
 use super::pages::{PageRange, PageWriter, Pages, REMOVAL_BYTES};
 
+/// With less free space the disk counts as full for additions, so that sled never meets a full disk: it could not recover.
+pub(in crate::sled) const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 /// The name of the tree of pages in sled.
 const PAGES: &str = "pages";
 /// The part of a segment that rows may fill between two syncs. sled uses the segments of replaced pages anew once it has written two or three

@@ -23,10 +23,8 @@ use crate::sled::wal::range::{Order, Range};
 use crate::sled::wal::{Bounds, OpenFailure, Round, Wal, WriteFailure};
 use codec::{STATE_KEY, State, decode_state};
 use database::Database;
-pub(in crate::sled) use database::Rows;
+pub(in crate::sled) use database::{RESERVE_BYTES, Rows};
 
-/// With less free space the disk counts as full for additions, so that sled never meets a full disk: it could not recover.
-pub(in crate::sled) const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 /// The rows that the applier writes between two steps.
 const STEP_ROWS: usize = 64;
 

@@ -4,10 +4,9 @@ use std::ops::Bound;
 
 use ::sled::IVec;
 
-use super::database::Database;
+use super::database::{Database, RESERVE_BYTES};
 use super::page::{PACKED_FROM, is_packed};
 use crate::engine::{KEY_FORMAT, ReadError};
-use crate::sled::tree::RESERVE_BYTES;
 use crate::sled::wal::batch::RowKey;
 
 /// There while rows may not be packed yet. Earlier versions pass over it.

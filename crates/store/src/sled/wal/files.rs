@@ -9,7 +9,7 @@ use crate::sled::lock::layout::{MOST_WAL_BYTES, WAL};
 use crate::sled::lock::system::{self, Directory, How, make_private_file, read_page_by_page};
 
 /// The length of a file in a store that was just opened.
-const FIRST_BYTES: u64 = 256 * 1024;
+const FIRST_BYTES: u64 = 128 * 1024;
 /// Files grow up to this length by doubling; beyond it only for a frame that needs it.
 const USUAL_BYTES: u64 = 16 * 1024 * 1024;
 /// The bytes that are written at once while a file grows: a page. Linux keeps what is written at once as one piece in its cache, and writes
