@@ -244,3 +244,26 @@ fn uncommitted_data_is_dropped_and_freed_space_is_reused() {
     #[cfg(target_os = "linux")]
     assert!(std::os::unix::fs::MetadataExt::blocks(&segment.metadata().unwrap()) * 512 < 20_000, "its space is free");
 }
+
+/// A child that was forked while a store was open has its lock, too, until it begins its program.
+#[cfg(unix)]
+#[test]
+fn a_store_opens_again_while_other_threads_start_processes() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("store");
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::process::Command::new("true").status().unwrap();
+                }
+            });
+        }
+        let opened =
+            (0..60).map(|_| sled::open(&path, SledOptions::default()).map(|opened| block_on(opened.engine.close())));
+        let failed: Vec<_> = opened.filter_map(Result::err).collect();
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(failed.is_empty(), "{failed:?}");
+    });
+}

@@ -4,12 +4,15 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use crate::sled::error::OpenError;
 use crate::sled::lock::layout::{self, FORMAT, KEYS, LOCK, SEGMENTS, VALUES};
 use crate::sled::lock::system::{Directory, How, has_name, make_private_file, sync_directory};
 use crate::sled::lock::trust::{Reason, Untrusted};
 
+/// How long a lock may be held by a child process that was forked while the store was open and has not begun its program yet.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 const FORMAT_START: &str = "bailiwick-store ";
 /// The format this version writes.
 const FORMAT_NUMBER: u32 = 2;
@@ -120,10 +123,14 @@ pub(in crate::sled) struct Lock(Arc<File>);
 impl Lock {
     fn take(directory: &Directory) -> Result<Self, OpenError> {
         let file = directory.file(LOCK, How::Create)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(Arc::new(file))),
-            Err(TryLockError::WouldBlock) => Err(OpenError::Locked),
-            Err(TryLockError::Error(error)) => Err(error.into()),
+        let until = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(Arc::new(file))),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(Duration::from_millis(2)),
+                Err(TryLockError::WouldBlock) => return Err(OpenError::Locked),
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            }
         }
     }
 
