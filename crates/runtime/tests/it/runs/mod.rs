@@ -6,6 +6,7 @@ mod cut_off;
 mod damage;
 mod dying;
 pub(crate) mod host;
+mod many_results;
 mod multiplied;
 mod processes;
 mod schemas;

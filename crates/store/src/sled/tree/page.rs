@@ -19,7 +19,7 @@ pub(super) const KIND_AT: usize = 33;
 pub(super) const PAGE_BYTES: usize = 2_000;
 const FORMAT: u8 = 1;
 /// The bytes of a row in a page besides those of its key and its value.
-const ROW_BYTES: usize = 4;
+pub(super) const ROW_BYTES: usize = 4;
 
 /// Rows by key.
 pub(super) type PageRows = BTreeMap<RowKey, IVec>;

@@ -14,7 +14,7 @@ use std::ops::Bound;
 use ::sled::{IVec, Tree};
 use parking_lot::RwLock;
 
-use super::page::{PAGE_BYTES, PageRows, decode, encode, encode_whole, find};
+use super::page::{PAGE_BYTES, PageRows, ROW_BYTES, decode, encode, encode_whole, find};
 use crate::engine::ReadError;
 use crate::sled::wal::Bounds;
 use crate::sled::wal::batch::{Row, RowKey};
@@ -121,7 +121,7 @@ impl PageWriter {
         page.is_appended &= page.last.is_none_or(|last| *key > last);
         match row {
             Some(row) => {
-                page.bytes = page.bytes.saturating_add(row.len());
+                page.bytes = page.bytes.saturating_add(ROW_BYTES + key.len() + row.len());
                 page.rows.insert(*key, row.clone())
             }
             None => page.rows.remove(key),

@@ -84,6 +84,10 @@ pub(super) async fn leave(run: &mut Driver<'_>) -> Result<(), Stop> {
 /// Completes the last agent with this answer, which is the result of the call that it answers.
 async fn complete(run: &mut Driver<'_>, answer: Answer) -> Result<(), Stop> {
     let call = run.state.frames.last().and_then(|frame| frame.call.clone());
+    // The agent's end and the result of the call that it answers are one commit, so none may be due between them.
+    if call.is_some() && run.kept.is_full() {
+        run.flush().await?;
+    }
     ahead(answer.weight()).await;
     let Answer { text, output, failed } = answer.clone();
     run.note(Event::AgentCompleted(Nothing {}, AgentAnswer { text, output, failed })).await?;
