@@ -94,11 +94,11 @@ impl Entered {
         // A killed creation has left nothing in its log, and an older version has none: what is there is of another store.
         let is_first = completion == Completion::Older || keys.is_none();
         let tree = Tree::open(&directory, &options, completion, is_first)?;
-        let rows = read_internal(&tree).map_err(|error| match error {
+        let unreadable = |error| match error {
             ReadError::Unavailable => OpenError::Unavailable(io::ErrorKind::Other),
             _ => tree.put_aside(&directory),
-        });
-        let (state, table) = rows?;
+        };
+        let (state, table) = read_internal(&tree).map_err(unreadable)?;
         let high_water = HighWater::open(&directory)?;
         if state.version < high_water.version() {
             return Err(tree.put_aside(&directory));
@@ -120,11 +120,8 @@ impl Entered {
         if completion != Completion::Complete {
             directory::complete(&directory)?;
         }
-        match tree.pack() {
-            Ok(true) => {}
-            Ok(false) => return Err(OpenError::Full),
-            Err(ReadError::Corrupt) => return Err(tree.put_aside(&directory)),
-            Err(_) => return Err(OpenError::Unavailable(io::ErrorKind::Other)),
+        if !tree.pack().map_err(unreadable)? {
+            return Err(OpenError::Full);
         }
         let next_segment = Arc::new(AtomicU64::new(state.next_segment.max(recovered.next)));
         let segments = Segments::new(Arc::clone(&files), table, Arc::clone(&next_segment))?;

@@ -86,16 +86,6 @@ impl Tree {
         self.wal.range(bounds, order, || Rows::open(&self.database, bounds, order))
     }
 
-    /// Makes room in the log for rows of this many bytes. See [`Wal::reserve`].
-    pub(in crate::sled) fn reserve(
-        &self,
-        rows: usize,
-        free: Option<u64>,
-        alive: &dyn Fn(),
-    ) -> Result<(), WriteFailure> {
-        self.wal.reserve(rows, free, alive)
-    }
-
     /// Writes a batch that leads to a version. It survives the end of the process, not of the machine. If that fails, nothing of it is
     /// visible.
     pub(in crate::sled) fn apply(&self, batch: Batch, version: u64, alive: &dyn Fn()) -> Result<(), WriteFailure> {

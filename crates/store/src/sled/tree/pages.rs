@@ -63,10 +63,11 @@ impl Pages {
 
     /// Returns the page of a key; the first page if all begin later.
     fn last_or_first(&self, key: &[u8]) -> Result<Option<Page>, ReadError> {
-        match (self.last(Bound::Included(key))?, self.tree.first()?) {
-            (None, Some((first, _))) => self.last(Bound::Included(&first)),
-            (page, _) => Ok(page),
+        if let Some(page) = self.last(Bound::Included(key))? {
+            return Ok(Some(page));
         }
+        let Some((first, _)) = self.tree.first()? else { return Ok(None) };
+        self.last(Bound::Included(&first))
     }
 
     /// Looks a row up.

@@ -30,7 +30,7 @@ impl Committer {
 
     /// Makes room for a group in the log. Returns whether there is any.
     pub(super) fn reserve(&self, rows: usize, free: Option<u64>) -> Result<bool, Stop> {
-        match self.tree.reserve(rows, free, &|| self.status.keep_waiting()) {
+        match self.tree.wal().reserve(rows, free, &|| self.status.keep_waiting()) {
             Ok(()) => Ok(true),
             Err(WriteFailure::Full) => Ok(false),
             Err(WriteFailure::Failed) => Err(log_failed(CommitError::Unavailable)),
