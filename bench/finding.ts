@@ -38,6 +38,12 @@ export interface Conditions {
   readonly openRecords: number
   /** Number of records in the row about the approval ledger. */
   readonly ledgerRecords: number
+  /** Kills in the row about kills, for each contender. */
+  readonly kills: number
+  /** Seconds that a run of the row about long runs may take. */
+  readonly flatSeconds: number
+  /** Number of values in the row about many small values. */
+  readonly puts: number
   readonly rivals: Rivals
 }
 

@@ -13,9 +13,11 @@ import { agentsAtOnce } from './rows/agents-at-once.ts'
 import { durablePut } from './rows/durable-put.ts'
 import { eraseTenant } from './rows/erase.ts'
 import { fairShares } from './rows/fair-shares.ts'
+import { flat } from './rows/flat.ts'
 import { heavyNeighbours } from './rows/heavy-neighbours.ts'
 import { hotResolve } from './rows/hot-resolve.ts'
 import { idleHandle } from './rows/idle-handle.ts'
+import { killed } from './rows/killed.ts'
 import { ledger } from './rows/ledger.ts'
 import { loopLag } from './rows/loop-lag.ts'
 import { loopBytes, loopSteps } from './rows/loop-steps.ts'
@@ -38,6 +40,9 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '7' },
     'open-records': { type: 'string', default: '' },
     'ledger-records': { type: 'string', default: '' },
+    puts: { type: 'string', default: '' },
+    kills: { type: 'string', default: '' },
+    'flat-seconds': { type: 'string', default: '120' },
     output: { type: 'string', default: 'latest' },
     folder: { type: 'string', default: tmpdir() },
   },
@@ -51,6 +56,9 @@ const conditions: Conditions = {
   rounds: Number(values.rounds),
   openRecords: Number(values['open-records'] || (values.long ? 1_000_000 : 100_000)),
   ledgerRecords: Number(values['ledger-records'] || (values.long ? 1_000_000 : 100_000)),
+  puts: Number(values.puts || (values.long ? 2_000_000 : 200_000)),
+  kills: Number(values.kills || (values.long ? 1_000 : 24)),
+  flatSeconds: Number(values['flat-seconds']),
   rivals,
 }
 
@@ -74,6 +82,8 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   'loop-deltas': () => modelDeltas(conditions),
   'loop-bytes': () => loopBytes(conditions),
   'loop-at-once': () => agentsAtOnce(conditions),
+  flat: () => flat(conditions),
+  killed: () => killed(conditions),
   'idle-handle': () => idleHandle(),
   'memory-per-verb': () => memoryPerVerb(conditions),
   'open-store': () => openLargeStore(conditions),

@@ -1,46 +1,13 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
+import { type LangKeeping, langGraphs, langInput, langName } from './lang-graph.ts'
 
 /** Runs an agent that calls one tool a given number of times, one call per step; its model and tool answer at once. */
 export interface AgentContender {
   readonly name: string
   /** Resolves with the number of messages or calls, so that the work cannot be skipped. */
   readonly run: (steps: number, payload: () => string) => Promise<number>
-}
-
-interface LangMessage {
-  getType(): string
-  readonly tool_calls?: readonly { readonly id: string }[]
-}
-
-interface LangState {
-  readonly messages: readonly LangMessage[]
-}
-
-interface LangGraph {
-  invoke(state: object, options: object): Promise<LangState>
-}
-
-interface LangGraphBuilder {
-  addNode(name: string, node: (state: LangState) => object): LangGraphBuilder
-  addEdge(from: string, to: string): LangGraphBuilder
-  addConditionalEdges(from: string, next: (state: LangState) => string): LangGraphBuilder
-  compile(options: object): LangGraph
-}
-
-interface LangGraphModule {
-  readonly StateGraph: new (state: unknown) => LangGraphBuilder
-  readonly MessagesAnnotation: unknown
-  readonly MemorySaver: new () => unknown
-  readonly START: string
-  readonly END: string
-}
-
-interface LangMessages {
-  readonly AIMessage: new (fields: unknown) => LangMessage
-  readonly HumanMessage: new (fields: unknown) => LangMessage
-  readonly ToolMessage: new (fields: unknown) => LangMessage
 }
 
 interface OpenAiAgents {
@@ -52,16 +19,18 @@ interface OpenAiAgents {
 
 const require = createRequire(join(process.cwd(), 'bench', 'package.json'))
 
+const KEEPINGS: readonly LangKeeping[] = [
+  { saver: 'none', isDelta: false },
+  { saver: 'MemorySaver', isDelta: false },
+  { saver: 'MemorySaver', isDelta: true },
+  { saver: 'SqliteSaver', isDelta: false },
+  { saver: 'SqliteSaver', isDelta: true },
+]
+
 /** Returns the installed rivals. `folder`: for a rival's file. */
 export function agentRivals(folder: string): AgentContender[] {
   const rivals: (() => AgentContender)[] = [
-    () => langGraph('LangGraph.js without a saver', () => undefined),
-    () => langGraph('LangGraph.js, MemorySaver', ({ MemorySaver }) => new MemorySaver()),
-    () =>
-      langGraph('LangGraph.js, SqliteSaver', () => {
-        const { SqliteSaver } = require('@langchain/langgraph-checkpoint-sqlite')
-        return SqliteSaver.fromConnString(join(folder, 'langgraph.db'))
-      }),
+    ...KEEPINGS.map((keeping) => () => langGraph(keeping, folder)),
     openAiAgents,
   ]
   return rivals.flatMap((rival) => {
@@ -74,32 +43,22 @@ export function agentRivals(folder: string): AgentContender[] {
   })
 }
 
-function langGraph(name: string, saverOf: (module: LangGraphModule) => unknown): AgentContender {
-  const module = require('@langchain/langgraph') as LangGraphModule
-  const { AIMessage, HumanMessage, ToolMessage } = require('@langchain/core/messages') as LangMessages
-  const checkpointer = saverOf(module)
+function langGraph(keeping: LangKeeping, folder: string): AgentContender {
+  const graphs = langGraphs(keeping, join(folder, `langgraph${keeping.isDelta ? '-delta' : ''}.db`))
   let threads = 0
   return {
-    name,
+    name: langName(keeping),
     run: async (steps, payload) => {
-      const graph = new module.StateGraph(module.MessagesAnnotation)
-        .addNode('model', ({ messages }) => {
-          const done = messages.filter((message) => message.getType() === 'tool').length
-          const call = { id: `call-${done}`, name: 'echo', args: { step: done } }
-          return { messages: [new AIMessage(done < steps ? { content: '', tool_calls: [call] } : 'done')] }
-        })
-        .addNode('tools', ({ messages }) => ({
-          messages: (messages.at(-1)?.tool_calls ?? []).map(
-            ({ id }) => new ToolMessage({ content: payload(), tool_call_id: id }),
-          ),
-        }))
-        .addEdge(module.START, 'model')
-        .addConditionalEdges('model', ({ messages }) => (messages.at(-1)?.tool_calls?.length ? 'tools' : module.END))
-        .addEdge('tools', 'model')
-        .compile(checkpointer === undefined ? {} : { checkpointer })
+      const graph = graphs({
+        next: (done) => {
+          const step = done()
+          return step < steps ? step : undefined
+        },
+        act: payload,
+      })
       threads += 1
       const options = { recursionLimit: steps * 4, configurable: { thread_id: `${threads}` } }
-      return (await graph.invoke({ messages: [new HumanMessage('go')] }, options)).messages.length
+      return (await graph.invoke(langInput(), options)).messages.length
     },
   }
 }

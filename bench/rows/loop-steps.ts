@@ -57,6 +57,7 @@ export async function loopSteps(conditions: Conditions): Promise<Finding> {
     { of: `${WRITE} ÷ ${PUT}`, value: median(WRITE) / median(PUT), target: { atMost: 2.5 } },
     ...ratioOf(timings, 'LangGraph.js without a saver', MEMORY, { atLeast: 5 }),
     ...ratioOf(timings, 'LangGraph.js, SqliteSaver', READ, { atLeast: 20 }),
+    ...ratioOf(timings, 'LangGraph.js, SqliteSaver, MessagesDeltaValue', READ, { atLeast: 8 }),
   ]
   return { row: 'a step of the agent loop', load: `${STEPS} steps a run, a tool call a step`, figures, ratios }
 }
