@@ -46,9 +46,9 @@ function finish(status: string, at: readonly number[]): never {
 function costs(at: readonly number[]): Flat['costs'] {
   const took = at.map((time, index) => (time - (at[index - 1] ?? Number.NaN)) * 1000)
   return looks.flatMap((look) => {
-    const half = Math.max(4, Math.floor(look / 20))
+    const half = Math.max(5, Math.floor(look / 10))
     const last = Math.min(look + half, count)
-    return last > at.length ? [] : [[look, median(took.slice(last - 2 * half, last))] as const]
+    return look > count || last > at.length ? [] : [[look, median(took.slice(last - 2 * half, last))] as const]
   })
 }
 

@@ -27,7 +27,7 @@ export function mastra(name: string, keeps: 'folder' | 'memory'): DurableContend
     keeps,
     node: 22,
     run: async (task) => {
-      const agent = await openAgent(task, keeps === 'memory' ? ':memory:' : `file:${join(task.place, 'mastra.db')}`)
+      const agent = await openAgent(task, keeps)
       task.opened()
       // A run that has ended leaves nothing in the store: what the program was asked to do is the program's to remember.
       const begun = join(task.place, 'begun')
@@ -45,7 +45,7 @@ export function mastra(name: string, keeps: 'folder' | 'memory'): DurableContend
   }
 }
 
-async function openAgent(task: Task, url: string): Promise<DurableAgent> {
+async function openAgent(task: Task, keeps: 'folder' | 'memory'): Promise<DurableAgent> {
   const { Agent } = await rivalModule<{ readonly Agent: Class<object> }>('@mastra/core/agent')
   const { createDurableAgent } = await rivalModule<{ createDurableAgent(options: object): DurableAgent }>(
     '@mastra/core/agent/durable',
@@ -63,9 +63,12 @@ async function openAgent(task: Task, url: string): Promise<DurableAgent> {
   const instructions = { id: 'worker', name: 'worker', instructions: 'Work.' }
   const agent = new Agent({ ...instructions, model: modelOf(task), tools: { echo } })
   const worker = createDurableAgent({ agent })
-  const storage = new LibSQLStore({ id: 'bench', url })
-  // biome-ignore lint/correctness/noUnusedVariables: it registers the agent.
-  const mastra = new Mastra({ agents: { worker }, storage, recovery: { durableAgents: 'auto' }, logger: false })
+  const stored = () => ({
+    storage: new LibSQLStore({ id: 'bench', url: `file:${join(task.place, 'mastra.db')}` }),
+    recovery: { durableAgents: 'auto' },
+  })
+  // biome-ignore lint/correctness/noUnusedVariables: it registers the agent. Without a store it keeps runs in memory.
+  const mastra = new Mastra({ agents: { worker }, logger: false, ...(keeps === 'folder' && stored()) })
   return worker
 }
 
