@@ -59,6 +59,9 @@ export const Operation = {
   setupStore: 101,
   migrate: 102,
   migratedSoFar: 103,
+  workTake: 110,
+  workMore: 111,
+  runRelease: 112,
 } as const
 
 /** The number of an operation. */

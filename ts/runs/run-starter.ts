@@ -4,7 +4,14 @@ import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { isAborted, onAbort } from '../arguments/signals.ts'
 import { quietly } from '../common/quietly.ts'
 import { wordOf } from '../common/shown-values.ts'
-import { BailiwickError, InternalError, InvalidInputError, SpecError, TenantMismatchError } from '../errors/index.ts'
+import {
+  BailiwickError,
+  ClosedError,
+  InternalError,
+  InvalidInputError,
+  SpecError,
+  TenantMismatchError,
+} from '../errors/index.ts'
 import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { json, nothing, type Session, type Write } from '../session/session.ts'
@@ -44,12 +51,14 @@ interface Start {
   /** Before that it is not submitted. Never rejects. */
   readonly ready?: Promise<void> | undefined
   readonly resumedAfter?: Promise<number | undefined> | undefined
+  readonly isTaken?: boolean
 }
 
 /** Starts and resumes runs, and answers their callback requests. */
 export class RunStarter {
   readonly #session: Session
   readonly #parts: HostParts
+  readonly #running = new Map<string, Running>()
 
   constructor(session: Session, parts: HostParts) {
     this.#session = session
@@ -88,16 +97,34 @@ export class RunStarter {
     )
   }
 
+  /** Runs that were begun or resumed here and are not over. */
+  get running(): ReadonlyMap<string, Running> {
+    return this.#running
+  }
+
   resume(runId: string): Run<unknown> {
+    return this.#resume(runId, false, undefined)
+  }
+
+  /** Resumes a run that was taken as work. `row` is the time of its row, if it has one. */
+  takeUp(runId: string, row: number | undefined): Run<unknown> {
+    return this.#resume(runId, true, row)
+  }
+
+  #resume(runId: string, isTaken: boolean, row: number | undefined): Run<unknown> {
     try {
       this.#session.assertOpen()
       assertId('run', runId)
-      const write = (message: Message) => message.u8(this.#approver)
+      const write = (message: Message) =>
+        message
+          .u8(this.#approver)
+          .u8(isTaken ? 1 : 0)
+          .optionalNumber(row)
       const spans = new RunSpans(this.#parts.tracing, runId, {})
       const known = this.#known(runId)
       const ready = this.#learn(runId, known, spans)
       const resumedAfter = known.then((summary) => summary?.restsAt)
-      return this.#run<unknown>(Operation.runResume, runId, { spans, write, ready, resumedAfter })
+      return this.#run<unknown>(Operation.runResume, runId, { spans, write, ready, resumedAfter, isTaken })
     } catch (error) {
       return new RefusedRun(asBailiwick(error))
     }
@@ -125,7 +152,22 @@ export class RunStarter {
     if (traceparent !== undefined) quietly(() => spans.linkTo(traceparent))
   }
 
-  #run<O>(operation: Operation, runId: string, { spans, threadId, write, signal, ready, resumedAfter }: Start): Run<O> {
+  async #over(runId: string, submitted: Promise<unknown>): Promise<boolean> {
+    try {
+      await submitted
+      return false
+    } catch (error) {
+      return ClosedError.isInstance(error)
+    } finally {
+      this.#running.delete(runId)
+    }
+  }
+
+  #run<O>(
+    operation: Operation,
+    runId: string,
+    { spans, threadId, write, signal, ready, resumedAfter, isTaken }: Start,
+  ): Run<O> {
     const session = this.#session
     const { bridge } = session
     const host = new RunHost(bridge, runId, this.#parts, spans)
@@ -133,6 +175,7 @@ export class RunStarter {
     const submit = () =>
       session.submit(operation, (message) => write(message.text(runId).optionalNumber(hostNumber)), json<RunResult<O>>)
     const submitted = ready === undefined ? submit() : ready.then(submit)
+    this.#running.set(runId, { isTaken: isTaken === true, over: this.#over(runId, submitted) })
     // It may be over, or the handle closed: then there is nothing to cancel.
     const cancel = () => void cancelRun(session, runId).catch(nothing)
     // If it was aborted already, the call itself told the core.
@@ -161,6 +204,14 @@ export class RunStarter {
       ...(resumedAfter === undefined ? {} : { resumedAfter }),
     })
   }
+}
+
+/** A run that is not over. */
+interface Running {
+  /** Whether it was taken as work, so that no caller waits for it. */
+  readonly isTaken: boolean
+  /** Resolves once it is over here, with whether it was given up. */
+  readonly over: Promise<boolean>
 }
 
 function settled(promise: Promise<unknown>): Promise<void> {

@@ -49,14 +49,12 @@ impl TenantHandle {
         Self::of_scope(scope, tenant.clone(), catalogue, limits, retention)
     }
 
-    /// Returns a handle for the sweeper.
-    pub(crate) fn of_scope(
-        scope: Scope,
-        tenant: Tenant,
-        catalogue: Arc<Catalogue>,
-        limits: Limits,
-        retention: Retention,
-    ) -> Self {
+    /// Returns a handle without agents and limits, for housekeeping.
+    pub(crate) fn of_owner(scope: Scope, tenant: Tenant) -> Self {
+        Self::of_scope(scope, tenant, Arc::new(Catalogue::empty()), Limits::default(), Retention::default())
+    }
+
+    fn of_scope(scope: Scope, tenant: Tenant, catalogue: Arc<Catalogue>, limits: Limits, retention: Retention) -> Self {
         let items = Kind::ALL.into_iter().filter_map(|kind| Some((kind as u8, limits.items.get(kind)?))).collect();
         let engine_limits = bailiwick_tenancy::Limits { items, bytes: limits.bytes };
         let (closing, validated) = (CancellationToken::new(), Arc::default());

@@ -20,6 +20,7 @@ mod sweep;
 mod threads;
 mod traces;
 mod validated;
+mod work;
 
 pub use approvals::{
     Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Problem, RequestedSubject, Subject, VerifyReport,
@@ -41,3 +42,4 @@ pub use sweep::{Swept, keep_swept, sweep};
 pub use threads::ThreadSummary;
 pub use traces::{HostEvent, Rejection, TracePage, TracePosition};
 pub use validated::Validated;
+pub use work::{DueRun, TenantWork, WorkReason, take as take_work};

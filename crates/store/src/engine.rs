@@ -7,6 +7,8 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
+pub use crate::due::{Kinds, Promptness};
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type Millis = u64;
 
@@ -301,16 +303,6 @@ pub struct Due {
     pub kind: u8,
 }
 
-/// Which dues to name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Promptness {
-    /// Everything that is due.
-    Now,
-    /// What can wait for its neighbours waits: an engine may gather rows that expire at about the same time, so that it
-    /// goes through a tag's rows once for all of them.
-    Gathered,
-}
-
 /// A part of everything that an engine holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exported {
@@ -409,12 +401,29 @@ pub trait Engine: Send + Sync + 'static {
 
     /// What has something to do by `now`: kinds with expired rows, and those that an [`Op::Wake`] named. The longest due
     /// first, at most `limit`, each once.
-    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>>;
+    fn due(
+        &self,
+        now: Millis,
+        kinds: Kinds,
+        promptness: Promptness,
+        limit: usize,
+    ) -> EngineFuture<'_, Result<Vec<Due>, ReadError>>;
 
     /// Removes the rows of this kind that have expired by `now`, in small commits, and says how many there were. Until its
     /// next row expires or its next wake comes, the kind is no longer due. Dropping the future leaves the rest for the
     /// next call.
     fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>>;
+
+    /// Ends that kinds are due by an [`Op::Wake`] until `now`, for kinds that no row has: in one pass for all of them. A wake that is
+    /// committed meanwhile may stay or go.
+    fn forget_wakes(&self, dues: Vec<Due>, now: Millis) -> EngineFuture<'_, Result<(), CommitError>> {
+        Box::pin(async move {
+            for due in dues {
+                self.sweep(due, now).await?;
+            }
+            Ok(())
+        })
+    }
 
     /// Removes all rows of a tag, in small commits. From the first poll on, every commit to it fails with `Closed`.
     /// Dropping the future leaves the rest for the next call; calling it again does no harm.

@@ -2,8 +2,8 @@
 //! fail; each says only what it does otherwise.
 
 use crate::engine::{
-    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Millis, Place, Promptness,
-    ReadError, ScanRequest, Scanned, Tag, Usage, Version,
+    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Kinds, Millis, Place,
+    Promptness, ReadError, ScanRequest, Scanned, Tag, Usage, Version,
 };
 use crate::vault::{Created, Slot, Vault};
 
@@ -49,13 +49,24 @@ pub trait Layer: Send + Sync + 'static {
     }
 
     /// In the place of [`Engine::due`].
-    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
-        self.behind().due(now, promptness, limit)
+    fn due(
+        &self,
+        now: Millis,
+        kinds: Kinds,
+        promptness: Promptness,
+        limit: usize,
+    ) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        self.behind().due(now, kinds, promptness, limit)
     }
 
     /// In the place of [`Engine::sweep`].
     fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
         self.behind().sweep(due, now)
+    }
+
+    /// In the place of [`Engine::forget_wakes`].
+    fn forget_wakes(&self, dues: Vec<Due>, now: Millis) -> EngineFuture<'_, Result<(), CommitError>> {
+        self.behind().forget_wakes(dues, now)
     }
 
     /// In the place of [`Engine::erase`].
@@ -114,12 +125,22 @@ impl<L: Layer> Engine for L {
         Layer::usage(self, tag)
     }
 
-    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
-        Layer::due(self, now, promptness, limit)
+    fn due(
+        &self,
+        now: Millis,
+        kinds: Kinds,
+        promptness: Promptness,
+        limit: usize,
+    ) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        Layer::due(self, now, kinds, promptness, limit)
     }
 
     fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
         Layer::sweep(self, due, now)
+    }
+
+    fn forget_wakes(&self, dues: Vec<Due>, now: Millis) -> EngineFuture<'_, Result<(), CommitError>> {
+        Layer::forget_wakes(self, dues, now)
     }
 
     fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod due;
 pub mod engine;
 pub mod layer;
 pub mod memory;
@@ -15,7 +16,7 @@ pub mod vault;
 
 pub use engine::{
     Commit, CommitError, Count, Due, Durability, Engine, EngineFuture, EngineLimits, Export, Exported, Found, Health,
-    Item, Limits, Op, Place, Promptness, ReadError, Row, ScanRequest, Scanned, Tag, Usage, Version, When,
+    Item, Kinds, Limits, Op, Place, Promptness, ReadError, Row, ScanRequest, Scanned, Tag, Usage, Version, When,
 };
 pub use vault::{Created, STORE_SLOT, Slot, Vault};
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::engine::{
-    Commit, CommitError, Due, Engine, EngineFuture, Export, Found, Health, Millis, Op, Place, Promptness, ReadError,
-    ScanRequest, Scanned, Tag, Usage, Version,
+    Commit, CommitError, Due, Engine, EngineFuture, Export, Found, Health, Kinds, Millis, Op, Place, Promptness,
+    ReadError, ScanRequest, Scanned, Tag, Usage, Version,
 };
 use crate::layer::Layer;
 
@@ -126,14 +126,25 @@ impl Layer for Recording {
         self.engine.usage(tag)
     }
 
-    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+    fn due(
+        &self,
+        now: Millis,
+        kinds: Kinds,
+        promptness: Promptness,
+        limit: usize,
+    ) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
         self.note(Verb::Due, Vec::new());
-        self.engine.due(now, promptness, limit)
+        self.engine.due(now, kinds, promptness, limit)
     }
 
     fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
         self.note(Verb::Sweep, Vec::new());
         self.engine.sweep(due, now)
+    }
+
+    fn forget_wakes(&self, dues: Vec<Due>, now: Millis) -> EngineFuture<'_, Result<(), CommitError>> {
+        self.note(Verb::Sweep, Vec::new());
+        self.engine.forget_wakes(dues, now)
     }
 
     fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {

@@ -23,6 +23,7 @@ mod keys;
 mod out_of_reach;
 mod rows;
 mod tenant;
+mod work_signal;
 
 pub use access::commit::Committed;
 pub use access::cursor::{MergedPosition, bad_cursor};

@@ -140,6 +140,9 @@ operations! {
     101 setupStore (Host) => store::setup;
     102 migrate (Host) => store::migrate;
     103 migratedSoFar (Host) => store::migrated_so_far;
+    110 workTake (Host) => runs::take_work_of_store;
+    111 workMore (Write) => runs::more_work;
+    112 runRelease (End) => runs::release;
 }
 
 impl Operation {

@@ -1,20 +1,23 @@
-//! Runs.
+//! Runs, and the work that waits for a process.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bailiwick_model::json::Text;
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{RunFilter, RunPage, RunPosition, RunRequest, TenantHandle};
+use bailiwick_runtime::{RunFilter, RunPage, RunPosition, RunRequest, TenantHandle, TenantWork, take_work};
 use serde::Serialize;
 
-use super::call::{Call, json_text, page_answer, page_limit};
+use super::call::{Call, array_answer, json_text, page_answer, page_limit};
 use super::host::Host;
 use crate::environment::Environment;
 use crate::message::{Answer, Reader};
 
 /// The time that a call waits for events before it answers with none. The caller asks again.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The time that a call waits for work before it answers with none. The caller asks again.
+const WORK_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn start(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.unmetered_handle()?, call.reader());
@@ -32,7 +35,10 @@ pub(super) async fn resume(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.unmetered_handle()?, call.reader());
     let run_id = arguments.text()?;
     let host = host(&call.environment, &handle, &mut arguments)?;
-    Ok(Answer(handle.runs().resume(run_id, &host).await?.into_bytes()))
+    let (is_taken, row) = (arguments.u8()? == 1, arguments.whole("row")?);
+    let runs = handle.runs();
+    let result = if is_taken { runs.take_up(run_id, row, &host).await } else { runs.resume(run_id, &host).await };
+    Ok(Answer(result?.into_bytes()))
 }
 
 fn host(environment: &Arc<Environment>, handle: &Arc<TenantHandle>, arguments: &mut Reader<'_>) -> Result<Host> {
@@ -86,6 +92,30 @@ pub(super) async fn events(call: Call) -> Result<Answer> {
         over: page.over,
         position: Position { next, message_id, text, reasoning },
     }))
+}
+
+fn number(arguments: &mut Reader<'_>, name: &str) -> Result<usize> {
+    Ok(arguments.whole(name)?.map_or(0, |number| usize::try_from(number).unwrap_or(usize::MAX)))
+}
+
+pub(super) async fn take_work_of_store(call: Call) -> Result<Answer> {
+    let (store, mut arguments) = (call.store()?, call.reader());
+    let (most, each) = (number(&mut arguments, "most")?, number(&mut arguments, "each")?);
+    Ok(array_answer(take_work(store.store(), most, each, WORK_PATIENCE).await?))
+}
+
+pub(super) async fn more_work(call: Call) -> Result<Answer> {
+    let handle = call.handle()?;
+    let most = number(&mut call.reader(), "most")?;
+    let work = handle.work(0, most).await?;
+    Ok(json_text(&work.unwrap_or_else(|| TenantWork::none(&handle))))
+}
+
+pub(super) async fn release(call: Call) -> Result<Answer> {
+    let (handle, mut arguments) = (call.unmetered_handle()?, call.reader());
+    let run_id = arguments.text()?;
+    handle.runs().release(run_id, arguments.u8()? == 1).await?;
+    Ok(Answer::default())
 }
 
 #[derive(Serialize)]

@@ -259,7 +259,8 @@ impl Approvals<'_> {
                     let decision =
                         if is_due(&found.approval, access.now()) { Decision::Expired } else { Decision::Withdrawn };
                     let reason = reason.map(str::to_owned);
-                    settlements.push(Settlement { reason, ..Settlement::of_itself(found, decision) });
+                    let settlement = Settlement::of_itself(found, decision);
+                    settlements.push(Settlement { reason, lets_run_go_on: false, ..settlement });
                 }
             }
             let Some(last) = settlements.last_mut() else {

@@ -11,6 +11,8 @@ use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, L
 use super::ledger::{Head, KIND, Leaf, Ledger, approval_name, write};
 use super::record::{Approval, ApprovalStatus, PREFIX, damaged};
 use crate::handle::{Approvals, expiry};
+use crate::runs::run_name;
+use crate::work;
 
 /// An approval as it was read.
 pub(crate) struct Found {
@@ -27,12 +29,14 @@ pub(crate) struct Settlement {
     pub(crate) reason: Option<String>,
     /// The other changes of the commit.
     pub(crate) with: Vec<Change>,
+    /// Whether a run that waits for it can go on. Not so if the run itself withdraws the approval.
+    pub(crate) lets_run_go_on: bool,
 }
 
 impl Settlement {
     /// Returns an end without a person's decision.
     pub(crate) fn of_itself(found: Found, decision: Decision) -> Self {
-        Self { found, decision, actor: None, reason: None, with: Vec::new() }
+        Self { found, decision, actor: None, reason: None, with: Vec::new(), lets_run_go_on: true }
     }
 }
 
@@ -70,6 +74,17 @@ pub(crate) async fn find(access: &Access, approval_id: &str) -> Result<Option<Fo
     Err(contended())
 }
 
+/// Whether one of these approvals is no longer what was read.
+async fn has_changed(access: &Access, settlements: &[Settlement]) -> Result<bool> {
+    for Settlement { found, .. } in settlements {
+        let now = find(access, &found.approval.approval_id).await?;
+        if now.is_none_or(|now| now.record.version != found.record.version) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 impl Approvals<'_> {
     /// Ends approvals in one commit. `None`: the head, an approval or a row of `also` has changed since it was read;
     /// read again. `next_expiry`, if given, replaces the ledger's.
@@ -84,16 +99,21 @@ impl Approvals<'_> {
         next_expiry: Option<u64>,
     ) -> Result<Option<Vec<ApprovalRecord>>> {
         let count = settlements.len() as u64;
+        let Some(pending) = ledger.head.pending.checked_sub(count) else {
+            // Another process may have ended one since it was read, and before the head was.
+            return if has_changed(access, &settlements).await? { Ok(None) } else { Err(damaged()) };
+        };
         let head = Head {
             size: ledger.head.size + count,
-            pending: ledger.head.pending.checked_sub(count).ok_or_else(damaged)?,
+            pending,
             next_expiry: next_expiry.unwrap_or(ledger.head.next_expiry),
         };
         let now = access.now();
         let mut changes = vec![ledger.write_head(access, head)];
         let (mut leaves, mut markers) = (Vec::new(), Vec::new());
         for (sequence, settlement) in (ledger.head.size..).zip(settlements) {
-            let Settlement { found: Found { mut approval, name, record }, decision, actor, reason, with } = settlement;
+            let Settlement { found, decision, actor, reason, with, lets_run_go_on } = settlement;
+            let Found { mut approval, name, record } = found;
             let ledger_record = ApprovalRecord {
                 sequence,
                 approval_id: approval.approval_id.clone(),
@@ -113,13 +133,18 @@ impl Approvals<'_> {
             let when = When::Version(record.version);
             changes.push(Change::Write { kind: KIND, area: Area::Record, name, body, expires_at, counted, when });
             changes.push(Change::Unlist { list: pending_list(), micros: approval.created_micros, name });
+            if lets_run_go_on && let Some(run_id) = &approval.context.run_id {
+                let until = self.handle.runs().unfinished_until(access)?;
+                changes.extend(work::due(access, run_name(access, run_id), now, until));
+            }
             changes.extend(with);
             markers.push(write(Area::Entry(0), name, sequence.to_be_bytes().to_vec(), When::Absent));
         }
         // The conditions above held, so a later one that fails was tampered with.
         let certain = changes.len();
         changes.extend(markers);
-        changes.extend(ledger.append(access, &leaves).await?);
+        let Some(appended) = ledger.append(access, &leaves).await? else { return Ok(None) };
+        changes.extend(appended);
         match access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? {
             Committed::Done => Ok(Some(leaves.into_iter().map(|leaf| leaf.record).collect())),
             Committed::Conflict(at) if at < certain => Ok(None),

@@ -23,6 +23,8 @@ pub use follow::{RunFilter, RunPage, RunPosition};
 pub(crate) use follow::{run_events_before, run_id_of};
 pub use host::{CallbackKind, Callbacks, PendingReply, Reply};
 pub use journal::RunStatus;
+pub(crate) use journal::{KIND, RunHead, filtered, run_name};
+pub(crate) use lifecycle::LEASE_MS;
 pub use lifecycle::{PreparedRun, RunRequest};
 pub(crate) use state::step_refs::references as steps_taken_from;
 

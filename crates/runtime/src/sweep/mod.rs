@@ -7,12 +7,11 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bailiwick_model::spec::{Limits, Retention};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{DueTask, Promptness, Store, TaskDone};
 
-use crate::catalogue::Catalogue;
 use crate::handle::TenantHandle;
+use crate::work;
 
 /// The pause between two rounds.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -39,13 +38,16 @@ pub struct Swept {
 /// The first failure, after all other tasks are done.
 pub async fn sweep(store: &Arc<Store>, promptness: Promptness) -> Result<Swept> {
     let (mut swept, mut failure) = (Swept::default(), None);
-    while store.wake_legacy_threads().await? {}
+    while store.wake_legacy().await? {}
     let mut tried = HashSet::new();
     loop {
         // Failed tasks stay due, so more than those are requested.
         let tasks = store.due_tasks(promptness, TASKS + tried.len()).await?;
         let fresh: Vec<DueTask> = tasks.into_iter().filter(|task| tried.insert(task.identity())).collect();
         if fresh.is_empty() {
+            if let Err(error) = work::collapse(store).await {
+                failure.get_or_insert(error);
+            }
             return failure.map_or(Ok(swept), Err);
         }
         for task in fresh {
@@ -57,9 +59,12 @@ pub async fn sweep(store: &Arc<Store>, promptness: Promptness) -> Result<Swept> 
 }
 
 async fn one(store: &Arc<Store>, task: DueTask, swept: &mut Swept) -> Result<()> {
-    if let Some((kind, scope, tenant)) = store.tenant_of(task).await? {
-        let (catalogue, limits, retention) = (Arc::new(Catalogue::empty()), Limits::default(), Retention::default());
-        let handle = TenantHandle::of_scope(scope, tenant, catalogue, limits, retention);
+    if task.is_search_for_runs() {
+        if let Some((scope, tenant)) = store.owner_of(task).await? {
+            work::announce_suspended(&TenantHandle::of_owner(scope, tenant)).await?;
+        }
+    } else if let Some((kind, scope, tenant)) = store.tenant_of(task).await? {
+        let handle = TenantHandle::of_owner(scope, tenant);
         let done = match kind {
             Kind::Approvals => handle.approvals().expire().await.map(|expired| swept.expired_approvals += expired),
             _ => journals::sweep_all(&handle, kind).await.map(|removed| swept.removed += removed),

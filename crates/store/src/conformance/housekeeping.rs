@@ -9,19 +9,21 @@ use bytes::Bytes;
 
 use super::Home;
 use super::support::*;
-use crate::engine::{CommitError, Due, Engine, Exported, Millis, Op, Place, Promptness, Tag, Usage, When};
+use crate::engine::{CommitError, Due, Engine, Exported, Kinds, Millis, Op, Place, Promptness, Tag, Usage, When};
 
 const A: Tag = Tag([1; 32]);
 const B: Tag = Tag([2; 32]);
 const HOUR: Millis = 3_600_000;
 const DAY: Millis = 24 * HOUR;
+/// All kinds that these checks use.
+const ALL: Kinds = Kinds::AllBut(200);
 
 fn due(engine: &dyn Engine, now: Millis) -> Vec<Due> {
-    block_on(engine.due(now, Promptness::Now, 100)).expect("due")
+    block_on(engine.due(now, ALL, Promptness::Now, 100)).expect("due")
 }
 
 fn gathered(engine: &dyn Engine, now: Millis) -> Vec<Due> {
-    block_on(engine.due(now, Promptness::Gathered, 100)).expect("due")
+    block_on(engine.due(now, ALL, Promptness::Gathered, 100)).expect("due")
 }
 
 fn sweep(engine: &dyn Engine, tag: Tag, kind: u8, now: Millis) -> u64 {
@@ -103,6 +105,40 @@ pub fn wakes_are_due_once(home: &dyn Home) {
     assert_eq!(due(&*engine, 0), [named]);
 }
 
+pub fn dues_are_asked_for_by_kind(home: &dyn Home) {
+    let engine = home.open().engine;
+    let (one, other) = (Due { tag: A, kind: 3 }, Due { tag: B, kind: 1 });
+    commit(&*engine, A, vec![Op::Wake { kind: 3, at: NOW + 2 }]).unwrap();
+    commit(&*engine, B, vec![counted_until(place(1, 1), 10, NOW + 1)]).unwrap();
+    let named = |kinds, limit| block_on(engine.due(NOW + DAY, kinds, Promptness::Now, limit)).unwrap();
+    assert_eq!(named(ALL, 9).len(), 2);
+    // What is left out does not count against the limit.
+    assert_eq!((named(Kinds::Only(3), 1), named(Kinds::AllBut(1), 1)), (vec![one], vec![one]));
+    assert_eq!((named(Kinds::Only(1), 1), named(Kinds::AllBut(3), 1)), (vec![other], vec![other]));
+    assert_eq!(named(Kinds::Only(2), 9), []);
+}
+
+pub fn wakes_of_many_tags_are_forgotten_together(home: &dyn Home) {
+    let engine = home.open().engine;
+    let wake = |at| Op::Wake { kind: 31, at };
+    for n in 0..4 {
+        commit(&*engine, tag(n), vec![wake(NOW + 1), wake(NOW + 2), wake(NOW + 9), Op::Wake { kind: 3, at: NOW }])
+            .unwrap();
+    }
+    let named = |n| Due { tag: tag(n), kind: 31 };
+    let due = |now| block_on(engine.due(now, Kinds::Only(31), Promptness::Now, 9)).unwrap();
+    block_on(engine.forget_wakes(vec![named(0), named(2), named(8)], NOW + 2)).unwrap();
+    assert_eq!(due(NOW + 8), [named(1), named(3)]);
+    assert_eq!(due(NOW + 9).len(), 4, "what comes later stays");
+    block_on(engine.forget_wakes(Vec::new(), NOW + 9)).unwrap();
+    block_on(engine.forget_wakes((0..4).map(named).collect(), NOW + 9)).unwrap();
+    assert_eq!(due(NOW + DAY), []);
+    let others = block_on(engine.due(NOW, Kinds::Only(3), Promptness::Now, 9)).unwrap();
+    assert_eq!(others.len(), 4, "another kind stays");
+    commit(&*engine, tag(1), vec![wake(NOW + 2)]).unwrap();
+    assert_eq!(due(NOW + 2), [named(1)], "it is due again");
+}
+
 pub fn dues_survive_reopening(home: &dyn Home) {
     if !home.is_durable() {
         return;
@@ -130,7 +166,7 @@ pub fn dues_are_limited_and_named_once(home: &dyn Home) {
         }
     }
     assert_eq!(due(&*engine, NOW + 3 * DAY).len(), 10);
-    let some = block_on(engine.due(NOW + 3 * DAY, Promptness::Now, 4)).unwrap();
+    let some = block_on(engine.due(NOW + 3 * DAY, ALL, Promptness::Now, 4)).unwrap();
     assert_eq!(some.len(), 4);
 }
 

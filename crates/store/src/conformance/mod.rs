@@ -57,6 +57,7 @@ macro_rules! conformance_tests {
         $crate::conformance_tests!(@ $fresh, housekeeping:
             expired_rows_are_due_until_swept, sweeping_leaves_what_lives, what_comes_during_a_slot_is_due_again,
             extended_rows_are_due_later, wakes_are_due_once, dues_survive_reopening, dues_are_limited_and_named_once,
+            dues_are_asked_for_by_kind, wakes_of_many_tags_are_forgotten_together,
             erasing_leaves_nothing_of_a_tag, nothing_is_written_to_an_erased_tag, an_erase_that_was_dropped_goes_on,
             exports_have_everything, exports_are_in_the_order_of_keys, exports_are_consistent_while_work_goes_on, a_dropped_export_leaves_nothing);
         $crate::conformance_tests!(@ $fresh, vaults:

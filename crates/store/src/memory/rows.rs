@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 
 use super::secrets::MemoryVault;
 use crate::engine::{
-    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Exported, Found, Health, Millis, Place,
-    Promptness, ReadError, Row, ScanRequest, Scanned, Tag, Usage, Version, address, record_key,
+    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Exported, Found, Health, Kinds, Millis,
+    Place, Promptness, ReadError, Row, ScanRequest, Scanned, Tag, Usage, Version, address, record_key,
 };
 use crate::room::Room;
 use crate::stage::{Entry, LIMITS, Refusal, answer, check_sizes, expiries, stage, wakes};
@@ -148,10 +148,10 @@ fn keys_of(tag: &Tag) -> std::ops::RangeInclusive<Key> {
 }
 
 impl Rows {
-    fn due(&self, now: Millis, limit: usize) -> Vec<Due> {
+    fn due(&self, now: Millis, kinds: Kinds, limit: usize) -> Vec<Due> {
         let mut named = HashSet::new();
         let due = self.dues.iter().take_while(|(at, _)| *at <= now).map(|(_, due)| *due);
-        due.filter(|due| named.insert(*due)).take(limit).collect()
+        due.filter(|due| kinds.has(due.kind) && named.insert(*due)).take(limit).collect()
     }
 
     /// Removes the times at which this is due by `now`, and returns them.
@@ -290,12 +290,23 @@ impl Engine for MemoryEngine {
         Box::pin(ready(self.read(|rows| rows.usage.get(&tag).cloned().unwrap_or_default())))
     }
 
-    fn due(&self, now: Millis, _: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
-        Box::pin(ready(self.read(|rows| rows.due(now, limit))))
+    fn due(
+        &self,
+        now: Millis,
+        kinds: Kinds,
+        _: Promptness,
+        limit: usize,
+    ) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        Box::pin(ready(self.read(|rows| rows.due(now, kinds, limit))))
     }
 
     fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
         Box::pin(Sweep { engine: self, due, times: Vec::new() }.run(now))
+    }
+
+    fn forget_wakes(&self, dues: Vec<Due>, now: Millis) -> EngineFuture<'_, Result<(), CommitError>> {
+        let dues: HashSet<Due> = dues.into_iter().collect();
+        Box::pin(ready(self.change(|rows| rows.dues.retain(|(at, due)| *at > now || !dues.contains(due)))))
     }
 
     fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {

@@ -8,8 +8,8 @@ use super::runner::Inner;
 use super::sql::checks;
 use super::{export, read, sweep};
 use crate::engine::{
-    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Millis, Place, Promptness,
-    ReadError, ScanRequest, Scanned, Tag, Usage, Version,
+    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Kinds, Millis, Place,
+    Promptness, ReadError, ScanRequest, Scanned, Tag, Usage, Version,
 };
 use crate::stage::LIMITS;
 
@@ -56,9 +56,15 @@ impl Engine for PostgresEngine {
         self.0.read(async move { read::usage(&shared, tag).await })
     }
 
-    fn due(&self, now: Millis, _: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+    fn due(
+        &self,
+        now: Millis,
+        kinds: Kinds,
+        _: Promptness,
+        limit: usize,
+    ) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
         let shared = Arc::clone(&self.0.shared);
-        self.0.read(async move { sweep::due(&shared, now, limit).await })
+        self.0.read(async move { sweep::due(&shared, now, kinds, limit).await })
     }
 
     fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {

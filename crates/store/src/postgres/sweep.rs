@@ -3,7 +3,7 @@
 
 use super::shared::Shared;
 use super::sql::single;
-use crate::engine::{Due, Durability, Millis, Tag};
+use crate::engine::{Due, Durability, Kinds, Millis, Tag};
 use crate::postgres::connect::connection::Connection;
 use crate::postgres::connect::transaction::begin;
 use crate::postgres::failure::Trouble;
@@ -21,9 +21,20 @@ const NO_KIND: i16 = -1;
 /// erase can take.
 const SECOND_PASS: i64 = 3_600_000;
 
-pub(in crate::postgres) async fn due(shared: &Shared, now: Millis, limit: usize) -> Result<Vec<Due>, Trouble> {
+pub(in crate::postgres) async fn due(
+    shared: &Shared,
+    now: Millis,
+    kinds: Kinds,
+    limit: usize,
+) -> Result<Vec<Due>, Trouble> {
+    let (one, is_only) = match kinds {
+        Kinds::Only(kind) => (i16::from(kind), true),
+        Kinds::AllBut(kind) => (i16::from(kind), false),
+    };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let values = || -> Vec<Parameter<'static>> { vec![Box::new(signed(now)), Box::new(limit)] };
+    let values = || -> Vec<Parameter<'static>> {
+        vec![Box::new(signed(now)), Box::new(limit), Box::new(one), Box::new(is_only)]
+    };
     let rows = single::read(shared, |statements| &statements.due, values).await?;
     let due = |row: &tokio_postgres::Row| Some(Due { tag: tag(row.get(0))?, kind: kind(row.get(1))? });
     rows.iter().map(due).collect::<Option<_>>().ok_or(Trouble::Corrupt)

@@ -23,8 +23,8 @@ use super::writer::committer::{CommitQueue, Committer};
 use super::writer::status::{GONE, Status};
 use super::{export, sweep};
 use crate::engine::{
-    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Millis, Place, Promptness,
-    ReadError, ScanRequest, Scanned, Tag, Usage, Version,
+    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Kinds, Millis, Place,
+    Promptness, ReadError, ScanRequest, Scanned, Tag, Usage, Version,
 };
 use crate::room::Room;
 use crate::stage::LIMITS;
@@ -153,12 +153,22 @@ impl Engine for SledEngine {
         ready(self.0.read(|tree, _| read::usage(tree, &tag)))
     }
 
-    fn due(&self, now: Millis, promptness: Promptness, limit: usize) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
-        ready(self.0.read(|tree, _| sweep::due(tree, now, promptness, limit)))
+    fn due(
+        &self,
+        now: Millis,
+        kinds: Kinds,
+        promptness: Promptness,
+        limit: usize,
+    ) -> EngineFuture<'_, Result<Vec<Due>, ReadError>> {
+        ready(self.0.read(|tree, _| sweep::due(tree, now, kinds, promptness, limit)))
     }
 
     fn sweep(&self, due: Due, now: Millis) -> EngineFuture<'_, Result<u64, CommitError>> {
         Box::pin(sweep::sweep(&self.0, due, now))
+    }
+
+    fn forget_wakes(&self, dues: Vec<Due>, now: Millis) -> EngineFuture<'_, Result<(), CommitError>> {
+        Box::pin(sweep::forget_wakes(&self.0, dues, now))
     }
 
     fn erase(&self, tag: Tag) -> EngineFuture<'_, Result<(), CommitError>> {

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use crate::engine::{CommitError, Due, Millis, Place, Promptness, ReadError, Tag, address, record_key};
+use crate::engine::{CommitError, Due, Kinds, Millis, Place, Promptness, ReadError, Tag, address, record_key};
 use crate::sled::shared::Shared;
 use crate::sled::tree::Tree;
 use crate::sled::tree::codec::{BUCKET_PREFIX, Bucket, Key, bucket_key, bucket_of, decode, decode_bucket};
@@ -33,6 +33,7 @@ fn buckets(tree: &Tree, until: Millis, mut keep: impl FnMut(Bucket, Millis) -> b
 pub(in crate::sled) fn due(
     tree: &Tree,
     now: Millis,
+    kinds: Kinds,
     promptness: Promptness,
     limit: usize,
 ) -> Result<Vec<Due>, ReadError> {
@@ -42,7 +43,7 @@ pub(in crate::sled) fn due(
     };
     let (mut named, mut seen) = (Vec::new(), std::collections::HashSet::new());
     buckets(tree, until, |bucket, earliest| {
-        if named.len() < limit && earliest <= now && seen.insert(bucket.due) {
+        if named.len() < limit && earliest <= now && kinds.has(bucket.due.kind) && seen.insert(bucket.due) {
             named.push(bucket.due);
         }
         named.len() < limit
@@ -77,6 +78,23 @@ pub(in crate::sled) async fn sweep(shared: &Shared, due: Due, now: Millis) -> Re
     }
     shared.maintain(due.tag, move |committer, group| committer.settle(settled, began, group)).await?;
     Ok(removed)
+}
+
+/// See [`crate::Engine::forget_wakes`]. A wake has a bucket that ends at its time.
+pub(in crate::sled) async fn forget_wakes(shared: &Shared, dues: Vec<Due>, now: Millis) -> Result<(), CommitError> {
+    let Some(tag) = dues.first().map(|due| due.tag) else { return Ok(()) };
+    let dues: std::collections::HashSet<Due> = dues.into_iter().collect();
+    let began = shared.maintain(tag, |committer, _| committer.version()).await?;
+    let mut settled = Vec::new();
+    shared.read(|tree, _| {
+        buckets(tree, now, |bucket, _| {
+            if dues.contains(&bucket.due) {
+                settled.push((bucket, None));
+            }
+            true
+        })
+    })?;
+    shared.maintain(tag, move |committer, group| committer.settle(settled, began, group)).await.map(drop)
 }
 
 type Looked = (Vec<Key>, Option<[u8; 32]>);

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use bailiwick_model::pace::{self, Polled};
 use bailiwick_store::memory::{self, MemoryOptions};
 use bailiwick_store::{
-    Commit, CommitError, Due, Durability, Engine, Found, Limits, Op, Place, Promptness, ScanRequest, Tag, When,
+    Commit, CommitError, Due, Durability, Engine, Found, Kinds, Limits, Op, Place, Promptness, ScanRequest, Tag, When,
 };
 use bytes::Bytes;
 
@@ -73,7 +73,7 @@ fn a_sweep_in_memory_gives_turns_and_what_it_leaves_stays_due() {
     let (engine, tag) = (memory::open(MemoryOptions::default()).engine, Tag([1; 32]));
     fill(&engine, tag);
     let due = Due { tag, kind: KIND };
-    let is_due = || at_once(engine.due(9, Promptness::Now, 10)).unwrap() == [due];
+    let is_due = || at_once(engine.due(9, Kinds::AllBut(200), Promptness::Now, 10)).unwrap() == [due];
     let mut sweep = engine.sweep(due, 9);
     assert!(matches!(turn(sweep.as_mut()), Polled::Asks(_)));
     let left = rows(&engine, tag);

@@ -9,7 +9,7 @@ use bailiwick_store::conformance::support::{
     NOW, block_on, commit, place, put, put_counted, put_until, put_when, tag, whole_range,
 };
 use bailiwick_store::postgres::{self, OpenError, PostgresOptions};
-use bailiwick_store::{Opened, Promptness, ReadError, STORE_SLOT, ScanRequest, When};
+use bailiwick_store::{Kinds, Opened, Promptness, ReadError, STORE_SLOT, ScanRequest, When};
 
 fn open(url: &str) -> Result<(), OpenError> {
     let opened = block_on(postgres::open(&url.parse()?, PostgresOptions::default()))?;
@@ -228,7 +228,7 @@ const READS: [(&str, Read); 12] = [
         block_on(opened.engine.scan(tag(1), ScanRequest { reverse: true, ..whole_range(1) })).map(drop)
     }),
     ("usage", |opened| block_on(opened.engine.usage(tag(9))).map(drop)),
-    ("due", |opened| block_on(opened.engine.due(NOW, Promptness::Now, 10)).map(drop)),
+    ("due", |opened| block_on(opened.engine.due(NOW, Kinds::AllBut(200), Promptness::Now, 10)).map(drop)),
     ("clock", |opened| block_on(opened.engine.clock()).map(drop)),
     ("export", |opened| {
         let mut export = block_on(opened.engine.export())?;

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bailiwick_store::conformance::Home;
 use bailiwick_store::conformance::database::{Database, execute, with_client};
 use bailiwick_store::conformance::support::{block_on, commit, place, put, tag, whole_range};
-use bailiwick_store::{CommitError, Found, Promptness};
+use bailiwick_store::{CommitError, Found, Kinds, Promptness};
 
 const HOUR: u64 = 3_600_000;
 
@@ -33,13 +33,17 @@ fn rows_that_a_commit_wrote_across_an_erase_are_never_read_and_go() {
     assert_eq!(block_on(engine.scan(tag(1), whole_range(1))).unwrap().rows, []);
     assert!(block_on(engine.usage(tag(1))).unwrap().is_empty());
     assert_eq!(commit(engine, tag(1), vec![put(place(1, 2), "after")]), Err(CommitError::Closed));
-    assert_eq!(block_on(engine.due(now, Promptness::Now, 10)).unwrap(), [], "not while such a transaction may go on");
-    let dues = block_on(engine.due(now + 2 * HOUR, Promptness::Now, 10)).unwrap();
+    assert_eq!(
+        block_on(engine.due(now, Kinds::AllBut(200), Promptness::Now, 10)).unwrap(),
+        [],
+        "not while such a transaction may go on"
+    );
+    let dues = block_on(engine.due(now + 2 * HOUR, Kinds::AllBut(200), Promptness::Now, 10)).unwrap();
     assert_eq!(dues.iter().map(|due| due.tag).collect::<Vec<_>>(), [tag(1)]);
     for due in dues {
         block_on(engine.sweep(due, now + 2 * HOUR)).unwrap();
     }
     assert_eq!(rows(&database), 0);
-    assert_eq!(block_on(engine.due(now + 2 * HOUR, Promptness::Now, 10)).unwrap(), []);
+    assert_eq!(block_on(engine.due(now + 2 * HOUR, Kinds::AllBut(200), Promptness::Now, 10)).unwrap(), []);
     block_on(engine.close());
 }

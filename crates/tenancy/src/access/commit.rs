@@ -11,6 +11,7 @@ use bailiwick_store::{Commit, CommitError, Due, Durability, Limits, Op, Place, V
 use crate::errors;
 use crate::rows;
 use crate::rows::change::Change;
+use crate::rows::internal::WORK;
 use crate::rows::record_cache::Record;
 use crate::tenant::scope::Access;
 
@@ -36,6 +37,8 @@ impl Access {
         let mut touched = Vec::new();
         let mut ops = Vec::with_capacity(changes.len());
         let needs_owner = changes.iter().any(Change::needs_housekeeping);
+        let now = self.now();
+        let has_work = changes.iter().any(|change| matches!(change, Change::WakeWork { at } if *at <= now));
         for change in changes {
             ahead(change.weight()).await;
             ops.push(self.lower(change, &mut touched)?);
@@ -43,12 +46,15 @@ impl Access {
         if needs_owner {
             ops.extend(self.owner_row()?);
         }
-        let commit = Commit { tag, now: self.now(), ops, limits: limits.clone(), durability };
+        let commit = Commit { tag, now, ops, limits: limits.clone(), durability };
         match self.commit_within_limits(commit).await {
             Ok(version) => {
                 // A relaxed commit may be lost, and the owner row with it.
                 let is_written = needs_owner && durability == Durability::Sync;
                 self.state.has_owner_row.fetch_or(is_written, Ordering::Relaxed);
+                if has_work {
+                    store.work.notify();
+                }
                 for (place, after) in touched {
                     let record = match after {
                         After::Same => continue,
@@ -131,6 +137,7 @@ impl Access {
                 Op::Delete { place: self.list_place(&list, micros, name), when: When::Any }
             }
             Change::Wake { kind, at } => Op::Wake { kind: kind as u8, at },
+            Change::WakeWork { at } => Op::Wake { kind: WORK, at },
         })
     }
 

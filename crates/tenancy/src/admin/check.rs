@@ -8,7 +8,7 @@ use bailiwick_store::{Exported, Place, Row, STORE_SLOT, Tag};
 use crate::errors;
 use crate::keys::{TenantKeys, UnnamedKeys, is_abandoned};
 use crate::rows;
-use crate::rows::internal::{HOUSEKEEPING_LEASE, INTERNAL, LEGACY_THREADS, OWNER, STORE_TAG};
+use crate::rows::internal::{HOUSEKEEPING_LEASE, INTERNAL, LEGACY_RUNS_SEARCH, LEGACY_THREADS, OWNER, STORE_TAG};
 use crate::tenant::name_row::NameRow;
 use crate::tenant::store::Store;
 
@@ -149,7 +149,7 @@ impl<'a> Check<'a> {
             if self.tenants.contains_key(&tag) && self.store.open_owner(tag, &row.value).is_err() {
                 self.report.add("The row that says whose a tag is cannot be opened.".to_owned());
             }
-        } else if tag == STORE_TAG && [HOUSEKEEPING_LEASE, LEGACY_THREADS].contains(&row.place) {
+        } else if tag == STORE_TAG && [HOUSEKEEPING_LEASE, LEGACY_THREADS, LEGACY_RUNS_SEARCH].contains(&row.place) {
             // The state of housekeeping: nothing depends on it.
         } else if tag == STORE_TAG {
             if !self.store.keys.is_store_row(&row.value) {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bailiwick_model::{Kind, Result, Tenant};
-use bailiwick_store::{Due, Promptness};
+use bailiwick_store::{Due, Kinds, Promptness};
 
 use crate::errors;
-use crate::rows::internal::INTERNAL;
+use crate::rows::internal::{INTERNAL, LEGACY_RUNS, WORK};
 use crate::rows::{self, needs_housekeeping};
 use crate::tenant::scope::Scope;
 use crate::tenant::store::Store;
@@ -14,8 +14,8 @@ use crate::tenant::store::Store;
 /// A kind of a tenant that is due. It does not reveal the tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DueTask {
-    due: Due,
-    now: u64,
+    pub(super) due: Due,
+    pub(super) now: u64,
 }
 
 /// The result of a task.
@@ -28,6 +28,16 @@ pub enum TaskDone {
 }
 
 impl DueTask {
+    /// Until when it was due, in epoch milliseconds.
+    pub fn until(&self) -> u64 {
+        self.now
+    }
+
+    /// Whether the tenant of an earlier version may have runs that can go on.
+    pub fn is_search_for_runs(&self) -> bool {
+        self.due.kind == LEGACY_RUNS
+    }
+
     /// Returns a value that is the same whenever the same task is listed.
     pub fn identity(&self) -> impl Eq + std::hash::Hash + use<> {
         self.due
@@ -42,7 +52,7 @@ impl Store {
     pub async fn due_tasks(&self, promptness: Promptness, limit: usize) -> Result<Vec<DueTask>> {
         let now = self.clock.millis();
         self.record_cache.forget_expired(now);
-        let dues = self.engine.due(now, promptness, limit).await.map_err(errors::read)?;
+        let dues = self.engine.due(now, Kinds::AllBut(WORK), promptness, limit).await.map_err(errors::read)?;
         Ok(dues.into_iter().map(|due| DueTask { due, now }).collect())
     }
 

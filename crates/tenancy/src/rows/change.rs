@@ -94,6 +94,11 @@ pub enum Change {
         /// Epoch milliseconds.
         at: u64,
     },
+    /// Makes the tenant due for work at a time: a run of it may go on.
+    WakeWork {
+        /// Epoch milliseconds.
+        at: u64,
+    },
     /// Removes an item from a list.
     Unlist {
         /// The list.
@@ -109,7 +114,7 @@ impl Change {
     /// Whether housekeeping has to find the tenant afterwards.
     pub(crate) const fn needs_housekeeping(&self) -> bool {
         match self {
-            Self::Wake { .. } => true,
+            Self::Wake { .. } | Self::WakeWork { .. } => true,
             Self::Write { kind, .. } => needs_housekeeping(*kind),
             _ => false,
         }

@@ -8,6 +8,10 @@ use crate::errors;
 
 /// The kind byte of these rows.
 pub(crate) const INTERNAL: u8 = 0;
+/// The kind byte under which a tenant is due for work: a run of it may go on. No row has it.
+pub(crate) const WORK: u8 = 0x1f;
+/// The kind byte under which a tenant of an earlier version is due for a search for such runs. No row has it.
+pub(crate) const LEGACY_RUNS: u8 = 0x1e;
 /// The tag of the rows about the store itself.
 pub(crate) const STORE_TAG: Tag = Tag(STORE_SLOT);
 
@@ -21,6 +25,9 @@ pub(crate) const OWNER: Place = place(1);
 pub(crate) const HOUSEKEEPING_LEASE: Place = place(2);
 /// Below the tag of the store: the progress of the search for legacy threads.
 pub(crate) const LEGACY_THREADS: Place = place(3);
+
+/// Below the tag of the store: the progress of the search for legacy runs.
+pub(crate) const LEGACY_RUNS_SEARCH: Place = place(4);
 
 const fn place(item: u8) -> Place {
     Place { kind: INTERNAL, item: [item; 32] }

@@ -8,7 +8,7 @@
 //! | 4. the tag is removed from the name row, or the row with it | nothing is left to do |
 
 use bailiwick_model::Result;
-use bailiwick_store::{Due, Promptness, Tag};
+use bailiwick_store::{Due, Kinds, Promptness, Tag};
 
 use super::name_row::{NameRow, Names};
 use super::scope::Scope;
@@ -64,8 +64,9 @@ impl Store {
     /// Destroys the keys of tenants whose erase was interrupted before that.
     pub(crate) async fn wipe_erased(&self) -> Result<()> {
         // Only an unfinished erase is due at time 0.
-        let dues = self.engine.due(0, Promptness::Now, usize::MAX).await.map_err(errors::read)?;
-        for name in dues.into_iter().filter(|due| due.kind == INTERNAL).map(|due| due.tag.0) {
+        let dues =
+            self.engine.due(0, Kinds::Only(INTERNAL), Promptness::Now, usize::MAX).await.map_err(errors::read)?;
+        for name in dues.into_iter().map(|due| due.tag.0) {
             for tag in self.names().read(&name).await?.erased {
                 self.wipe_header(name, tag).await?;
             }

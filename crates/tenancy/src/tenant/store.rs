@@ -21,6 +21,7 @@ use crate::errors;
 use crate::keys::root_key::RootKey;
 use crate::keys::{StoreKeys, StoreSecret, store_generation_of};
 use crate::rows::record_cache::RecordCache;
+use crate::work_signal::WorkSignal;
 
 /// The options of a store.
 pub struct StoreOptions {
@@ -70,8 +71,9 @@ pub struct Store {
     pub(crate) process: [u8; 16],
     /// Whether a task of this process does the housekeeping.
     pub(crate) has_housekeeper: AtomicBool,
-    /// Whether all tenants are known to have been searched for legacy threads.
-    pub(crate) has_no_legacy_threads: AtomicBool,
+    /// Whether all tenants are known to have been searched for what earlier versions left.
+    pub(crate) has_no_legacy: AtomicBool,
+    pub(crate) work: WorkSignal,
     streams: Streams,
     tenants: Mutex<HashMap<[u8; 32], Weak<TenantState>>>,
 }
@@ -114,7 +116,8 @@ impl Store {
             entropy: streams.of_store(),
             process: Entropy::System.bytes(),
             has_housekeeper: AtomicBool::new(false),
-            has_no_legacy_threads: AtomicBool::new(false),
+            has_no_legacy: AtomicBool::new(false),
+            work: WorkSignal::default(),
             streams,
             tenants: Mutex::default(),
         }
@@ -189,9 +192,16 @@ impl Store {
         self.vault.get(STORE_SLOT).await.map_err(errors::read)?.ok_or_else(errors::corrupt)
     }
 
+    /// Returns the time in epoch milliseconds.
+    pub fn now(&self) -> u64 {
+        self.clock.millis()
+    }
+
     /// Advances the fixed clock of a test store. `false` if this store has the system's clock.
     pub fn advance(&self, milliseconds: u64) -> bool {
-        self.clock.advance(milliseconds)
+        let is_fixed = self.clock.advance(milliseconds);
+        self.work.notify();
+        is_fixed
     }
 
     /// Returns the health of the store.

@@ -16,7 +16,7 @@ use bailiwick_model::ledger::hash::{Opening, leaf_data, leaf_hash};
 use bailiwick_model::ledger::record::ApprovalRecord;
 use bailiwick_model::ledger::tile::{Tile, TileId, TileSet};
 use bailiwick_model::ledger::{Hash, tree};
-use bailiwick_model::{Kind, Result};
+use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Name, Version, When, contended};
 
 use crate::approvals::record::damaged;
@@ -155,15 +155,19 @@ impl Ledger {
         }
     }
 
-    /// Returns the changes that append records, without the head: the records, if they are absent, then the tiles.
+    /// Returns the changes that append records, without the head: the records, if they are absent, then the tiles. `None`: another
+    /// process has appended since the head was read.
     ///
     /// # Errors
     /// `StoreCorrupt` if the tiles are not those of a ledger of this size.
-    pub(crate) async fn append(&self, access: &Access, leaves: &[Leaf]) -> Result<Vec<Change>> {
+    pub(crate) async fn append(&self, access: &Access, leaves: &[Leaf]) -> Result<Option<Vec<Change>>> {
         let append = tree::append(self.head.size);
         let tiles = read_tiles(access, &append.tiles()).await?;
         let hashes: Vec<Hash> = leaves.iter().map(Leaf::hash).collect();
-        let appended = append.apply(&tiles, &hashes)?;
+        let appended = match append.apply(&tiles, &hashes) {
+            Err(Error::StoreCorrupt(_)) if Self::read_head(access).await?.version != self.version => return Ok(None),
+            appended => appended?,
+        };
         let name = ledger_name(access);
         let records =
             leaves.iter().map(|leaf| write(Area::Entry(leaf.record.sequence), name, leaf.write(), When::Absent));
@@ -171,7 +175,7 @@ impl Ledger {
             .changed
             .iter()
             .map(|(id, tile)| write(Area::Record, tile_name(access, *id), tile.to_bytes(), When::Any));
-        Ok(records.chain(tiles).collect())
+        Ok(Some(records.chain(tiles).collect()))
     }
 }
 

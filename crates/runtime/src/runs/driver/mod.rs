@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bailiwick_model::{Error, Result};
-use bailiwick_tenancy::Access;
+use bailiwick_tenancy::{Access, Area, Change, Durability, Limits, When};
 use tokio::time::Instant;
 
 pub(crate) use commit::Block;
@@ -16,8 +16,8 @@ use super::agents::{AgentRules, Agents};
 use super::events::{CutOff, Entry, Event, FailureCode, Limit, Nothing, RunFailed, RunFailure, RunLimited, damaged};
 use super::follow::{Live, Registered};
 use super::host::Callbacks;
-use super::journal::{Journal, RunHead};
-use super::lifecycle::{Renewal, end};
+use super::journal::{Journal, KIND, RunHead};
+use super::lifecycle::{Renewal, end, given_back};
 use super::state::{Next, RunState};
 use super::steps::{self, BrokenAnswers};
 use crate::handle::TenantHandle;
@@ -44,6 +44,12 @@ impl From<Error> for Stop {
 /// A failure that will come again.
 pub(crate) fn failed(code: FailureCode, message: &str) -> Stop {
     Stop::Failed(RunFailure { code, message: message.to_owned(), retryable: false, retry_after_ms: None })
+}
+
+/// The error for those who wait here for the result of a run that this process has given up.
+fn given_up() -> Error {
+    let message = "This process has given the run up, and any other may go on with it. Follow it with runs.follow.";
+    Error::Closed(message.to_owned())
 }
 
 /// A run that this process works at.
@@ -109,7 +115,8 @@ impl<'a> Driver<'a> {
     /// Goes on until the run ends or is suspended.
     ///
     /// # Errors
-    /// `ThreadBusy` once another process has taken the run over, and those of the store; then the run is interrupted.
+    /// `ThreadBusy` once another process has taken the run over, `Closed` once it was given up, and those of the store; then the run
+    /// is interrupted.
     pub(crate) async fn work(&mut self) -> Result<()> {
         let renewal = Renewal {
             access: self.access.clone(),
@@ -118,7 +125,25 @@ impl<'a> Driver<'a> {
             limits: self.handle.engine_limits.clone(),
             owner: (self.journal.owner, self.journal.version),
         };
-        renewal.during(self.drive()).await
+        let live = self.live.clone();
+        let outcome = tokio::select! {
+            biased;
+            outcome = renewal.during(self.drive()) => outcome,
+            () = live.released.cancelled() => Err(given_up()),
+        };
+        if outcome.is_err() && (live.yields.is_cancelled() || live.released.is_cancelled()) {
+            self.give_up().await?;
+        }
+        outcome
+    }
+
+    /// Removes the run's lease, and makes its tenant due for work. Does nothing if the run has ended, or another process has it.
+    async fn give_up(&self) -> Result<()> {
+        let (kind, when) = (KIND, When::Version(self.journal.version));
+        let mut changes = vec![Change::Check { kind, area: Area::Record, name: self.journal.owner, when }];
+        changes.extend(given_back(&self.access, &self.state.run_id));
+        changes.push(Change::WakeWork { at: self.access.now() });
+        self.access.commit(changes, &Limits::default(), Durability::Relaxed).await.map(drop)
     }
 
     async fn drive(&mut self) -> Result<()> {
@@ -151,6 +176,11 @@ impl<'a> Driver<'a> {
     /// Takes a step. `false`: the run is suspended.
     async fn take(&mut self, next: Next) -> Result<bool, Stop> {
         self.check_stopped()?;
+        if self.live.yields.is_cancelled() {
+            // What the step before has done is done.
+            self.flush().await?;
+            return Err(given_up().into());
+        }
         steps::take(self, next).await
     }
 

@@ -25,6 +25,10 @@ pub(crate) struct Live {
     feed: Arc<Feed>,
     /// Cancelled when the run is to end.
     pub(crate) cancelled: CancellationToken,
+    /// Cancelled when this process is to give the run up before its next step.
+    pub(crate) yields: CancellationToken,
+    /// Cancelled when this process is to give the run up at once.
+    pub(crate) released: CancellationToken,
     /// Held while the run ends, and while its lease is renewed.
     pub(crate) ending: tokio::sync::Mutex<()>,
 }

@@ -19,7 +19,7 @@ use crate::runs::journal::{KIND, RunHead, RunStatus, fenced};
 
 /// How long a run counts as running after its process renewed the lease last, in milliseconds. The clocks of the processes
 /// may differ by about half of it.
-const LEASE_MS: u64 = 10_000;
+pub(crate) const LEASE_MS: u64 = 10_000;
 /// How often a process renews a lease.
 const RENEWED: Duration = Duration::from_millis(LEASE_MS / 4);
 

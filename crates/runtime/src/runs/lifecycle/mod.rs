@@ -2,6 +2,7 @@
 
 mod end;
 mod lease;
+mod release;
 mod request;
 mod result;
 mod resume;
@@ -9,6 +10,6 @@ mod start;
 mod thread;
 
 pub(crate) use end::{end, finish, head_after, head_changes, withdraw_all};
-pub(crate) use lease::Renewal;
+pub(crate) use lease::{LEASE_MS, Renewal, given_back};
 pub use request::{PreparedRun, RunRequest};
 pub(crate) use thread::{flush_thread, thread_changes, thread_lags, thread_progress};

@@ -16,14 +16,24 @@ use crate::runs::journal::{
     Journal, KIND, Owner, Replayed, RunHead, RunStatus, owner_name, read_head, replay, run_name,
 };
 use crate::runs::steps::still_waits;
+use crate::sweep::journals::unconditional;
 use crate::threads::{history, thread_is_there};
+use crate::work::{self, Postponed};
 
 /// Which runs are taken over.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TakeOver {
-    /// Those that no process works at.
-    IfUnowned,
+    /// Those that no process works at. The row of the run on the list of work is removed with it.
+    IfUnowned {
+        row: Option<u64>,
+    },
     Always,
+}
+
+impl TakeOver {
+    fn is_if_unowned(self) -> bool {
+        matches!(self, Self::IfUnowned { .. })
+    }
 }
 
 impl<'a> Runs<'a> {
@@ -34,9 +44,46 @@ impl<'a> Runs<'a> {
     /// the store.
     pub async fn resume(self, run_id: &str, host: &dyn Callbacks) -> Result<String> {
         let handle = self.handle;
-        let outcome = handle.scope.unless_closed(&handle.closing, self.go_on(run_id, host)).await;
+        let outcome = handle.scope.unless_closed(&handle.closing, self.go_on(run_id, host, None)).await;
         self.live().record_failure(run_id, &outcome);
         outcome
+    }
+
+    /// Resumes a run that was taken (`take_work`), as [`Runs::resume`] does. `row`: the time of its row, if it has one; the row is
+    /// removed. If it fails, the run is left alone for a time that doubles with each attempt.
+    ///
+    /// # Errors
+    /// As [`Runs::resume`].
+    pub async fn take_up(self, run_id: &str, row: Option<u64>, host: &dyn Callbacks) -> Result<String> {
+        let handle = self.handle;
+        let outcome = handle.scope.unless_closed(&handle.closing, self.go_on(run_id, host, row)).await;
+        self.live().record_failure(run_id, &outcome);
+        let postponed = handle.scope.shared::<Postponed>();
+        match &outcome {
+            Ok(_) => postponed.taken_up(run_id),
+            // It was given back, or another process has it.
+            Err(Error::Closed(_) | Error::ThreadBusy { .. }) => {}
+            Err(_) => {
+                let at = postponed.failed(run_id, handle.scope.now());
+                // The failure is the caller's to hear of. If this fails too, the tenant is due again all the same, later.
+                let _ = self.wake_work(at).await;
+            }
+        }
+        outcome
+    }
+
+    /// Makes the tenant due for work at a time, in epoch milliseconds.
+    pub(super) async fn wake_work(self, at: u64) -> Result<()> {
+        let Some(access) = self.handle.scope.existing().await? else { return Ok(()) };
+        let changes = vec![Change::WakeWork { at }];
+        unconditional(access.commit(changes, &Limits::default(), Durability::Relaxed).await?)
+    }
+
+    /// Removes the row of a run that needs no taking up.
+    async fn not_due(self, access: &Access, run_id: &str, row: Option<u64>) -> Result<()> {
+        let Some(at) = row else { return Ok(()) };
+        let changes = vec![work::not_due(run_name(access, run_id), at)];
+        unconditional(access.commit(changes, &Limits::default(), Durability::Relaxed).await?)
     }
 
     /// Ends a run that is not over: its approvals are withdrawn and its thread is free. Does nothing to one that is over.
@@ -48,19 +95,21 @@ impl<'a> Runs<'a> {
         handle.scope.unless_closed(&handle.closing, self.end(run_id)).await
     }
 
-    async fn go_on(self, run_id: &str, host: &dyn Callbacks) -> Result<String> {
+    async fn go_on(self, run_id: &str, host: &dyn Callbacks, row: Option<u64>) -> Result<String> {
         if self.handle.catalogue.agents.is_empty() {
             return Err(no_agents());
         }
         let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
         let Some((head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
         if head.status.is_end() {
+            self.not_due(&access, run_id, row).await?;
             return Ok(result(&replay(&access, &head).await?.state).await);
         }
         let mut replayed = None;
         if head.status == RunStatus::Suspended && !host.has_approver() {
             let read = replay(&access, &head).await?;
             if still_waits(self.handle, &read.state).await? {
+                self.not_due(&access, run_id, row).await?;
                 return Ok(result(&read.state).await);
             }
             replayed = Some((head, read));
@@ -69,7 +118,8 @@ impl<'a> Runs<'a> {
             .live()
             .register(run_id)
             .ok_or_else(|| running(run_id, "This run is running already. Follow it with runs.follow."))?;
-        let taken = self.take_over(access.clone(), run_id, &registered, host, TakeOver::IfUnowned, replayed).await?;
+        let taken =
+            self.take_over(access.clone(), run_id, &registered, host, TakeOver::IfUnowned { row }, replayed).await?;
         let Some(mut driver) = taken else {
             // It has ended meanwhile.
             let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
@@ -137,7 +187,7 @@ impl<'a> Runs<'a> {
                 }
                 _ => replay(&access, &before).await?,
             };
-            if take_over == TakeOver::IfUnowned {
+            if take_over.is_if_unowned() {
                 self.check_agents(&found)?;
             }
             let expires_at = self.unfinished_until(&access)?;
@@ -150,6 +200,10 @@ impl<'a> Runs<'a> {
             ];
             changes.extend(head.listed(name, Some(before.status), expires_at));
             changes.extend(lease::taken(&access, run_id));
+            changes.push(work::look_again(access.now()));
+            if let TakeOver::IfUnowned { row: Some(at) } = take_over {
+                changes.push(work::not_due(name, at));
+            }
             // What it counts is there already: no limit keeps a run from being cancelled.
             if access.commit(changes, &Limits::default(), Durability::Sync).await? != Committed::Done {
                 continue;
@@ -174,7 +228,7 @@ impl<'a> Runs<'a> {
             None => (0, When::Absent),
         };
         // A lease that is taken after this was read comes with another owner, and so with a conflict.
-        let may_be_leased = take_over == TakeOver::IfUnowned && head.status == RunStatus::Running;
+        let may_be_leased = take_over.is_if_unowned() && head.status == RunStatus::Running;
         if may_be_leased && lease::held_elsewhere(access, &[run_id]).await? == [true] {
             return Err(lease::elsewhere(run_id));
         }

@@ -22,6 +22,7 @@ use crate::runs::journal::{
 };
 use crate::runs::state::{RunState, stricter};
 use crate::threads::{Appends, history, names_files, prompt_message};
+use crate::work;
 
 /// How much of a thread a model is given, in bytes: about four for each token.
 pub(super) const HISTORY_BYTES: usize = 400_000;
@@ -118,6 +119,7 @@ impl<'a> Runs<'a> {
             changes.extend(head.listed(name, None, expires_at));
             changes.extend(thread);
             changes.extend(lease::taken(&access, &new.run_id));
+            changes.push(work::look_again(now));
             if access.commit(changes, &handle.engine_limits, Durability::Sync).await? != Committed::Done {
                 continue;
             }
@@ -166,7 +168,7 @@ impl<'a> Runs<'a> {
     }
 
     /// When the rows of an unfinished run expire that are written now.
-    pub(super) fn unfinished_until(self, access: &Access) -> Result<Option<u64>> {
+    pub(crate) fn unfinished_until(self, access: &Access) -> Result<Option<u64>> {
         let kept = self.handle.retention_ms(KIND).map(|ttl| ttl.saturating_add(UNFINISHED_MS));
         expiry(access.now(), kept.map(|ttl| ttl.min(SAFE_INTEGER)))
     }

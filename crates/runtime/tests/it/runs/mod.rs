@@ -12,6 +12,8 @@ mod processes;
 mod schemas;
 mod scripted;
 mod threads;
+mod work;
+mod work_generated;
 mod written;
 
 use std::future::poll_fn;

@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bailiwick_model::Error;
 use bailiwick_model::json::Json;
-use bailiwick_runtime::{RunFilter, RunPosition, Store, TenantHandle};
+use bailiwick_model::ledger::record::Decision;
+use bailiwick_runtime::{
+    ApprovalContext, ApprovalRequest, RequestedSubject, RunFilter, RunPosition, Store, TenantHandle,
+};
 use bailiwick_store::Opened;
 
 use super::host::{Host, calls, gives, parsed, says};
@@ -53,14 +56,14 @@ async fn status(handle: &TenantHandle, run_id: &str) -> String {
 }
 
 /// Waits until a tool was called.
-async fn called(host: &Host) {
+pub(super) async fn called(host: &Host) {
     while host.world.calls.lock().is_empty() {
         tokio::task::yield_now().await;
     }
 }
 
 /// Works at a run until something else is done, and is gone then.
-async fn dies_after<T>(work: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) {
+pub(super) async fn dies_after<T>(work: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) {
     let (mut work, mut meanwhile) = (pin!(work), pin!(meanwhile));
     poll_fn(|context| {
         assert!(work.as_mut().poll(context).is_pending(), "it waits for its tool");
@@ -177,5 +180,32 @@ fn a_follower_in_another_process_sees_every_event_to_the_end() {
         assert_eq!(whole(&all).last().map(String::as_str), Some("run.completed"));
         let first = events(theirs, first).await;
         assert!(!first.is_empty());
+    });
+}
+
+#[test]
+fn two_processes_that_decide_about_the_same_approvals_decide_each_once() {
+    const APPROVALS: usize = 40;
+    on_every_engine(1, async |[(_one, ours), (_other, theirs)]| {
+        let request = || ApprovalRequest {
+            subject: RequestedSubject::Tool { tool: "send".to_owned(), input: Json::Number(1.0) },
+            context: ApprovalContext::default(),
+            requested_by: None,
+            ttl_ms: None,
+        };
+        let approvals = ours.approvals().request_all((0..APPROVALS).map(|_| request()).collect()).await.unwrap();
+        let decide = async |handle: TenantHandle| {
+            let mut decided = 0;
+            for approval in &approvals {
+                match handle.approvals().respond(&approval.approval_id, Decision::Approved, "kim", None).await {
+                    Ok(_) => decided += 1,
+                    Err(error) => assert!(matches!(error, Error::ApprovalClosed(_)), "{error:?}"),
+                }
+            }
+            decided
+        };
+        let (mine, others) = both(decide(ours.clone()), decide(theirs)).await;
+        assert_eq!(mine + others, APPROVALS);
+        assert!(ours.approvals().verify(None).await.unwrap().problems.is_empty());
     });
 }

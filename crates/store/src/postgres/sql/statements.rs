@@ -161,7 +161,8 @@ statements! {
         LEFT JOIN bailiwick.blobs AS b
             ON r.parts > 0 AND r.total <= $7 AND b.tag = $1 AND b.kind = $2 AND b.item = r.item
         WHERE r.total - r.size <= $7 ORDER BY r.item DESC, b.part");
-    due = read!("SELECT tag, kind FROM bailiwick.due WHERE at <= $1 ORDER BY at, tag, kind LIMIT $2");
+    due = read!("SELECT tag, kind FROM bailiwick.due WHERE at <= $1 AND (kind = $3) = $4
+        ORDER BY at, tag, kind LIMIT $2");
     /// Some expired rows of a kind, locked in key order.
     lock_expired = "SELECT item, counted, parts FROM bailiwick.records
         WHERE tag = $1 AND kind = $2 AND expires_at <= $3 AND item IN (

@@ -1,0 +1,21 @@
+//! Giving a run up: this process stops working at it, and any process may go on with it at once.
+
+use bailiwick_model::Result;
+
+use crate::handle::Runs;
+
+impl Runs<'_> {
+    /// Gives a run up: before its next step, or `at_once`. One that this process does not work at is due for work, so that another
+    /// takes it up.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn release(self, run_id: &str, at_once: bool) -> Result<()> {
+        match self.live().get(run_id) {
+            Some(live) if at_once => live.released.cancel(),
+            Some(live) => live.yields.cancel(),
+            None => self.wake_work(self.handle.scope.now()).await?,
+        }
+        Ok(())
+    }
+}
