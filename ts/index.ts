@@ -1,5 +1,8 @@
 /// <reference lib="esnext.disposable" />
 export * from './errors/index.ts'
+export type { Activity, HostErrorSource, WorkReason } from './host/activity.ts'
+export { createHost, type HostOptions, type HostOptionsFor } from './host/create-host.ts'
+export type { Drained, Host, HostStats } from './host/host.ts'
 export * from './ledger/index.ts'
 export type { ErrorSource, OnError } from './runs/host/host-errors.ts'
 export type { ModelSource, ToolCallQuestion } from './runs/host/host-parts.ts'

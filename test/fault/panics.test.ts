@@ -17,7 +17,11 @@ import {
 import { Bridge, bridge } from '../../ts/native/bridge.ts'
 import { loadAddon } from '../../ts/native/loader.ts'
 import { Operation } from '../../ts/native/operations.ts'
+import type { Callbacks } from '../../ts/runs/host/host-parts.ts'
+import { nothing, Session } from '../../ts/session/session.ts'
 import { migrate } from '../../ts/store/migrate.ts'
+import { OpenStore } from '../../ts/store/store.ts'
+import { handleText, readSpec, registered } from '../../ts/tenant/create-runtime.ts'
 import { runtimeWithAgent } from '../isolation/agents.ts'
 import { freshDatabase } from '../support/databases.ts'
 import { codeOf } from '../support/failures.ts'
@@ -53,6 +57,15 @@ function once(call: (runtime: Runtime) => unknown): Case {
 }
 
 const noRun = `run_${'a'.repeat(32)}`
+
+/** A session of a handle. */
+async function session(): Promise<Session> {
+  const { spec: own, topology } = readSpec(spec())
+  const callbacks = { tools: {}, models: {}, schemas: {}, env: {} } as unknown as Callbacks
+  const store = OpenStore.sessionOf(await openFresh('memory'))
+  const handle = bridge().createHandle(store.number, await registered(own, topology), handleText(own, callbacks))
+  return new Session(bridge(), handle, store)
+}
 
 /** Arms, then asks an agent. */
 async function agentAsked(_: Runtime, arm: () => void): Promise<unknown> {
@@ -184,6 +197,21 @@ const refused: Record<string, Case> = {
   runEvents: once(({ runs }) => runs.follow(noRun)[Symbol.asyncIterator]().next()),
   runCancel: once(({ runs }) => runs.cancel(noRun)),
   runGet: once(({ runs }) => runs.get(noRun)),
+  runRelease: async (_, arm) => {
+    const calls = await session()
+    arm()
+    return await calls.submit(Operation.runRelease, (message) => message.text(noRun).u8(0), nothing)
+  },
+  workTake: async (_, arm) => {
+    const store = OpenStore.sessionOf(await openFresh('memory'))
+    arm()
+    return await store.submit(Operation.workTake, (message) => message.optionalNumber(1).optionalNumber(1), nothing)
+  },
+  workMore: async (_, arm) => {
+    const calls = await session()
+    arm()
+    return await calls.submit(Operation.workMore, (message) => message.optionalNumber(1), nothing)
+  },
   runsList: once(({ runs }) => runs.list()),
   erase: async (_, arm) => {
     const runtime = await runtimeFor(await openFresh('sled'))

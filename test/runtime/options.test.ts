@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { toUIMessageStream, toUIMessages, type UIMessageStreamOptions } from '../../ts/ai-sdk/index.ts'
 import {
+  createHost,
   createRuntime,
   defineRuntime,
   defineSpecialist,
   defineTenant,
+  type HostOptions,
   InvalidInputError,
   openStore,
   type QueryRequest,
@@ -60,6 +62,15 @@ const runtimeOptions: { [K in keyof Required<RuntimeOptions>]: unknown } = {
   env: 5,
   telemetry: 5,
 }
+const ownHostOptions = {
+  specFor: 5,
+  maxOpen: '5',
+  concurrency: '5',
+  concurrencyPerTenant: '5',
+  onError: 5,
+  onEvent: 5,
+}
+const hostOptions: { [K in keyof Required<HostOptions>]: unknown } = { ...runtimeOptions, ...ownHostOptions }
 const storeOptions: { [K in keyof Required<StoreOptions>]: unknown } = {
   rootKey: 5,
   rootKeyEnv: 5,
@@ -191,6 +202,15 @@ const functions: { readonly [name: string]: Case } = {
     call: (options) => createRuntime(spec, options),
     options: runtimeOptions,
     needed: { models, store: 'memory:' },
+  },
+  createHost: {
+    call: (options) => createHost(spec, options),
+    options: hostOptions,
+    needed: { models, store: 'memory:' },
+  },
+  'drain of a host': {
+    call: async (options) => await (await createHost(spec, { models, store: 'memory:' })).drain(options),
+    options: { deadlineMs: '5' },
   },
   'telemetry of createRuntime': {
     call: (told) => createRuntime(spec, { models, store: 'memory:', telemetry: told }),

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
+  createHost,
   createRuntime,
   defineReference,
   defineRuntime,
@@ -131,6 +132,9 @@ const others: Record<string, Call> = {
     const spec = newSpec()
     return await Promise.all([createRuntime(spec, { store }), createRuntime(spec, { store })])
   },
+  createHost: async () => await createHost(newSpec(), { store: 'memory:' }),
+  'runtime of a host': async ({ store }) => await (await createHost(newSpec(), { store })).runtime('acme'),
+  'close of a host': async () => await (await createHost(newSpec(), { store: 'memory:' })).close(),
   migrate: async () => await (await migrate('sled:./none', 'sled:./neither', {})).result,
   'migrate, so far': async () => {
     const { result, soFar } = await migrate('sled:./none', 'sled:./neither', {})

@@ -9,16 +9,20 @@ export type Write = (message: Message) => unknown
 /** The calls to one store or one handle of the core, until it is closed. */
 export class Session {
   readonly bridge: Bridge
-  /** The number of the store or handle in the core. */
-  readonly number: number
+  readonly #number: number
   readonly #store: Session | undefined
   #closed = false
 
   /** @param store the session of a handle's store: closing the store closes its handles */
   constructor(bridge: Bridge, number: number, store?: Session) {
     this.bridge = bridge
-    this.number = number
+    this.#number = number
     this.#store = store
+  }
+
+  /** The number of the store or handle in the core. */
+  get number(): number {
+    return this.#number
   }
 
   get closed(): boolean {
@@ -45,7 +49,7 @@ export class Session {
    */
   async call<T>(operation: Operation, prepare: () => Write, decode: (answer: Answer) => T): Promise<T> {
     this.assertOpen()
-    return await this.bridge.submit(operation, this, prepare(), decode)
+    return await this.submit(operation, prepare(), decode)
   }
 
   /** Makes a call whether the session is closed or not. */

@@ -14,7 +14,7 @@ import {
   type ToolCallQuestion,
   validatedOf,
 } from '../runs/host/host-parts.ts'
-import { Session } from '../session/session.ts'
+import { nothing, Session } from '../session/session.ts'
 import type { HasAgents, ProviderNames, ToolsOf } from '../spec/definitions/handlers.ts'
 import { tenantPart, topologyJson, topologyOf } from '../spec/dump/dump-parts.ts'
 import { ownSpec } from '../spec/dump/own-spec.ts'
@@ -61,7 +61,8 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   readonly telemetry?: TelemetryOptions
 }
 
-const runtimeChecks: Checks<RuntimeOptions> = {
+/** The checks of the options of `createRuntime`. */
+export const runtimeChecks: Checks<RuntimeOptions> = {
   store: option.any,
   tools: option.object,
   models: option.object,
@@ -114,6 +115,22 @@ export async function createRuntime<Spec extends RuntimeSpec>(
   spec: Spec,
   ...[options = {}]: OptionsFor<Spec>
 ): Promise<Runtime<Spec>> {
+  const { spec: own, topology } = readSpec(spec)
+  const opened = await openParts(own, options as RuntimeOptions)
+  try {
+    return bind(opened, own, await registered(own, topology))
+  } catch (error) {
+    if (opened.ownsStore) await opened.store.close()
+    throw error
+  }
+}
+
+/**
+ * Reads a spec of any installed copy of the package, with the object that stands for its topology.
+ *
+ * @throws InvalidInputError for anything else
+ */
+export function readSpec<Spec extends RuntimeSpec>(spec: Spec): { readonly spec: Spec; readonly topology: object } {
   const own = ownSpec(spec) as Spec | undefined
   const topology = own && topologyOf(own)
   if (own === undefined || topology === undefined) {
@@ -121,25 +138,35 @@ export async function createRuntime<Spec extends RuntimeSpec>(
       `spec must be made by defineRuntime, withTenant or parseRuntimeSpec, not ${kindOf(spec)}.`,
     )
   }
-  const { store: given, telemetry: told, ...functions } = readOptions(options as RuntimeOptions, runtimeChecks)
+  return { spec: own, topology }
+}
+
+/** Parts that runtimes of many tenants can share. */
+export interface OpenedParts extends HandleParts {
+  readonly store: OpenStore
+  /** Whether it was opened for these runtimes alone. */
+  readonly ownsStore: boolean
+  readonly callbacks: Callbacks
+}
+
+/** Checks options and callbacks against a spec, and opens the store. */
+export async function openParts(spec: RuntimeSpec, options: RuntimeOptions): Promise<OpenedParts> {
+  const { store: given, telemetry: told, ...functions } = readOptions(options, runtimeChecks)
   if (given instanceof OpenStore) OpenStore.sessionOf(given).assertOpen()
   const telemetry = checkTelemetryOptions(told)
   const callbacks = callbacksOf(functions)
-  checkCallbacks(own, callbacks)
-  const registered = forCaller(topologies.get(topology) ?? register(own, topology))
+  checkCallbacks(spec, callbacks)
   const loading = handleParts(telemetry)
   const store = given === undefined ? process.env['BAILIWICK_STORE'] || DEFAULT_STORE : given
-  const bindTo = async (opened: OpenStore, ownsStore: boolean) =>
-    bind(await loading, own, await registered, { store: opened, ownsStore, callbacks })
-  if (store instanceof OpenStore) return await bindTo(store, false)
-  if (typeof store !== 'string') throw new InvalidInputError(wrongStore(store))
-  const opened = await openWith(store, {}, {})
-  try {
-    return await bindTo(opened, true)
-  } catch (error) {
-    await opened.close()
-    throw error
-  }
+  if (!(store instanceof OpenStore) && typeof store !== 'string') throw new InvalidInputError(wrongStore(store))
+  const ownsStore = typeof store === 'string'
+  const opened = ownsStore ? await openWith(store, {}, {}) : store
+  return { ...(await loading), store: opened, ownsStore, callbacks }
+}
+
+/** Returns the number of a topology in the core, which the first call hands across. */
+export function registered(spec: RuntimeSpec, topology: object): Promise<number> {
+  return forCaller(topologies.get(topology) ?? register(spec, topology))
 }
 
 function wrongStore(store: unknown): string {
@@ -166,19 +193,36 @@ async function handleParts(telemetry: CheckedOptions): Promise<HandleParts> {
   return { TenantRuntime: handleCode.TenantRuntime, telemetry: await handleCode.telemetryFor(telemetry) }
 }
 
-function bind<Spec extends RuntimeSpec>(
-  { TenantRuntime, telemetry }: HandleParts,
-  spec: Spec,
-  topology: number,
-  parts: Omit<Foundation<Spec>, 'spec' | 'session' | 'telemetry'>,
-): Runtime<Spec> {
+/** Binds a runtime of its own to a tenant. */
+function bind<Spec extends RuntimeSpec>(opened: OpenedParts, spec: Spec, topology: number): Runtime<Spec> {
+  const { TenantRuntime, telemetry, store, ownsStore, callbacks } = opened
   const native = bridge()
-  const validated = validatedOf(spec, parts.callbacks)
-  const store = OpenStore.sessionOf(parts.store)
-  const number = native.createHandle(store.number, topology, JSON.stringify({ ...tenantPart(spec), validated }))
-  const session = new Session(native, number, store)
+  const stored = OpenStore.sessionOf(store)
+  const number = native.createHandle(stored.number, topology, handleText(spec, callbacks))
+  const session = new Session(native, number, stored)
   native.keepHandle(session, number)
-  return new TenantRuntime({ ...parts, telemetry, spec, session })
+  const end = async () => {
+    try {
+      if (session.close()) {
+        // If the flush fails, the last moment of traces is lost; the handle closes all the same.
+        await session.submit(Operation.tracesFlush, nothing, nothing).catch(nothing)
+        native.closeHandle(number, session)
+      }
+    } finally {
+      if (ownsStore) await store.close()
+    }
+  }
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= end()
+    return closing
+  }
+  return new TenantRuntime({ spec, session, telemetry, store, callbacks, close })
+}
+
+/** Returns the tenant's part of a spec as the core reads it. */
+export function handleText(spec: RuntimeSpec, callbacks: Callbacks): string {
+  return JSON.stringify({ ...tenantPart(spec), validated: validatedOf(spec, callbacks) })
 }
 
 /** Hands a topology across the boundary, once for all tenants that share it. */

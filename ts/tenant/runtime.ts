@@ -6,7 +6,7 @@ import { Operation } from '../native/operations.ts'
 import { type Callbacks, hostParts } from '../runs/host/host-parts.ts'
 import { RunStarter } from '../runs/run-starter.ts'
 import { TenantRuns } from '../runs/runs.ts'
-import { json, noArguments, nothing, type Session } from '../session/session.ts'
+import { json, noArguments, type Session } from '../session/session.ts'
 import type { AgentOutput, SpecialistNames } from '../spec/definitions/handlers.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
 import type { OpenStore } from '../store/store.ts'
@@ -101,9 +101,9 @@ export interface Foundation<Spec extends RuntimeSpec> {
   readonly session: Session
   readonly telemetry: Telemetry
   readonly store: OpenStore
-  /** Whether closing the runtime closes the store. */
-  readonly ownsStore: boolean
   readonly callbacks: Callbacks
+  /** Closes the runtime, or gives it back. May be called again. */
+  readonly close: () => Promise<void>
 }
 
 /** The parts of a runtime, each created on first use: most tenants of a host use few of them. */
@@ -122,7 +122,6 @@ interface Parts {
 export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   readonly #foundation: Foundation<Spec>
   readonly #parts: Parts = {}
-  #closing: Promise<void> | undefined
 
   constructor(foundation: Foundation<Spec>) {
     this.#foundation = foundation
@@ -180,6 +179,11 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
     return this.#parts.runs
   }
 
+  /** What starts the runs of a runtime, for its host. */
+  static starterOf(runtime: TenantRuntime<RuntimeSpec>): RunStarter {
+    return runtime.#starter
+  }
+
   get #starter(): RunStarter {
     this.#parts.starter ??= this.#newStarter()
     return this.#parts.starter
@@ -225,21 +229,7 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#end()
-    return this.#closing
-  }
-
-  async #end(): Promise<void> {
-    const { session, store, ownsStore } = this.#foundation
-    try {
-      if (session.close()) {
-        // If the flush fails, the last moment of traces is lost; the handle closes all the same.
-        await session.submit(Operation.tracesFlush, nothing, nothing).catch(nothing)
-        session.bridge.closeHandle(session.number, session)
-      }
-    } finally {
-      if (ownsStore) await store.close()
-    }
+    return this.#foundation.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,42 @@
+import type { RunResult } from '../types/runs.ts'
+
+/** Why a run could go on: an approval was decided or has expired, or its process ended or gave it up. */
+export type WorkReason = 'approval' | 'interrupted'
+
+/** Activity of a host, for metrics. */
+export type Activity =
+  | {
+      /** The host takes up a run that could go on. */
+      readonly type: 'run.taken'
+      readonly tenant: string
+      readonly runId: string
+      readonly reason: WorkReason
+      /** Milliseconds since it could. */
+      readonly waitedMs: number
+    }
+  | {
+      /** A run that was taken up has ended or waits again, was given up, or could not go on. */
+      readonly type: 'run.ended'
+      readonly tenant: string
+      readonly runId: string
+      readonly status: RunResult['status'] | 'released' | 'refused'
+      /** Milliseconds since it was taken up. */
+      readonly durationMs: number
+    }
+  | {
+      /** A tenant's handle was opened, or closed because others were used since. */
+      readonly type: 'tenant.opened' | 'tenant.closed'
+      readonly tenant: string
+    }
+
+/** Source of an error passed to a host's `onError`. */
+export interface HostErrorSource {
+  /** The tenant's `resourceId`, if the error is about one. */
+  readonly tenant?: string
+  readonly runId?: string
+  readonly callId?: string
+  readonly tool?: string
+}
+
+/** Tells the host of an error that no caller gets. Never throws. */
+export type Tell = (error: unknown, about: HostErrorSource) => void
