@@ -1,5 +1,4 @@
 import { BailiwickError, type ErrorCode } from 'bailiwick'
-import { Busy } from './runtimes.ts'
 
 /** An error response. */
 export interface Refusal {
@@ -45,13 +44,6 @@ export function refusalOf(error: unknown): Refusal {
     // Internal errors go to the log.
     const message = status === 500 ? 'The host failed.' : error.message
     return { status, code: error.code, message }
-  }
-  if (error instanceof Busy) {
-    return {
-      status: error.because === 'tenant' ? 429 : 503,
-      code: 'BUSY',
-      message: `${error.message} Try again later.`,
-    }
   }
   if (error instanceof BadRequest) return { status: 400, code: 'INVALID_INPUT', message: error.message }
   return { status: 500, code: 'INTERNAL', message: 'The host failed.' }

@@ -1,12 +1,11 @@
-import type { Run, RunEvent, Runtime } from 'bailiwick'
+import type { Run, RunEvent, Runtime, Host as Shops } from 'bailiwick'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { secureHeaders } from 'hono/secure-headers'
 import { z } from 'zod'
 import { BadRequest, forbidden, type Refusal, refusalOf, tooLarge, unauthorised } from './answers.ts'
-import { lastEventId, sendEvents, since } from './events.ts'
+import { lastEventId, sendEvents } from './events.ts'
 import { type Identity, type Issuer, identify } from './identity.ts'
-import { Busy, type Keep, type Runtimes } from './runtimes.ts'
 
 const LONGEST_BODY_BYTES = 64 << 10
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -14,7 +13,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** Dependencies of the app. */
 export interface AppParts {
   readonly trusted: Issuer
-  readonly runtimes: Runtimes
+  readonly shops: Shops
   /** Aborted when the host ends: streams end with it. */
   readonly closing: AbortSignal
   /** Receives the errors that clients do not see. */
@@ -35,33 +34,30 @@ const decisionBody = z.strictObject({ decision: z.enum(['approve', 'reject']), r
  * The routes. Each uses the runtime of the token's tenant, so ids in a path are looked up there and nowhere else: no route
  * has to check the owner.
  */
-export function hostApp({ trusted, runtimes, closing, log }: AppParts): Hono<Env> {
+export function hostApp({ trusted, shops, closing, log }: AppParts): Hono<Env> {
   const app = new Hono<Env>()
 
   const refuse = (c: Context, { status, code, message }: Refusal) => c.json({ error: { code, message } }, status)
-  const use = (c: Context<Env>, work: (runtime: Runtime, keep: Keep) => Promise<Response>) =>
-    runtimes.use(c.var.identity.tenant, work)
+  const use = async (c: Context<Env>, work: (runtime: Runtime) => Promise<Response>) =>
+    await work(await shops.runtime(c.var.identity.tenant))
   const streamSignal = (c: Context<Env>) => {
     const left = Math.max(0, c.var.identity.expiresAt - trusted.now())
     return AbortSignal.any([closing, c.req.raw.signal, AbortSignal.timeout(Math.min(left, LONGEST_TIMER_MS))])
   }
-  const stream = (c: Context<Env>, runId: string, keep: Keep, events: AsyncIterable<RunEvent>, signal: AbortSignal) => {
+  const stream = (c: Context<Env>, runId: string, events: AsyncIterable<RunEvent>, signal: AbortSignal) => {
     c.header('Content-Location', `/runs/${runId}/events`)
-    const { response, sent } = sendEvents(c, events, signal)
-    keep(sent)
-    return response
+    return sendEvents(c, events, signal)
   }
   /** The run continues when the client disconnects; only `cancel` ends it. */
-  const streamRun = async (c: Context<Env>, run: Run<unknown>, keep: Keep, after?: number) => {
-    keep(run.result())
+  const streamRun = async (c: Context<Env>, run: Run<unknown>) => {
     // A refused run rejects here, while the status can still be set.
     for await (const _first of run) break
-    return stream(c, run.runId, keep, since(run, after), streamSignal(c))
+    return stream(c, run.runId, run, streamSignal(c))
   }
 
   app.onError((error, c) => {
     const refusal = refusalOf(error)
-    if (refusal.status >= 500 && !(error instanceof Busy)) log(error)
+    if (refusal.status >= 500) log(error)
     return refuse(c, refusal)
   })
   app.notFound((c) => refuse(c, { status: 404, code: 'NOT_FOUND', message: 'There is no such route.' }))
@@ -87,25 +83,19 @@ export function hostApp({ trusted, runtimes, closing, log }: AppParts): Hono<Env
   app.post('/query', async (c) => {
     const request = await readBody(c, queryBody)
     const { actor } = c.var.identity
-    return await use(c, (runtime, keep) => streamRun(c, runtime.query({ ...withoutUndefined(request), actor }), keep))
+    return await use(c, (runtime) => streamRun(c, runtime.query({ ...withoutUndefined(request), actor })))
   })
 
   app.get('/runs/:id/events', (c) =>
-    use(c, async (runtime, keep) => {
+    use(c, async (runtime) => {
       const after = lastEventId(c.req.header('Last-Event-ID'))
       const { runId } = await runtime.runs.get(c.req.param('id'))
       const signal = streamSignal(c)
       const events = runtime.runs.follow(runId, { ...(after === undefined ? {} : { after }), signal })
-      return stream(c, runId, keep, events, signal)
+      return stream(c, runId, events, signal)
     }),
   )
   app.get('/runs/:id', (c) => use(c, async (runtime) => c.json(await runtime.runs.get(c.req.param('id')))))
-  app.post('/runs/:id/resume', (c) =>
-    use(c, async (runtime, keep) => {
-      const after = lastEventId(c.req.header('Last-Event-ID'))
-      return await streamRun(c, runtime.runs.resume(c.req.param('id')), keep, after)
-    }),
-  )
   app.post('/runs/:id/cancel', (c) =>
     use(c, async (runtime) => {
       await runtime.runs.cancel(c.req.param('id'))

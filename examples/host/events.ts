@@ -7,19 +7,9 @@ import { BadRequest } from './answers.ts'
  * Sends events as server-sent events until they end or `signal` is aborted. An event's id is its sequence: a client that
  * lost its connection sends the last one it saw as `Last-Event-ID`. Deltas are not stored, so they have no id; a late
  * client gets the message as one delta, and puts it at its `offset`.
- *
- * @returns the response, and a promise that resolves when nothing more will be sent
  */
-export function sendEvents(
-  c: Context,
-  events: AsyncIterable<RunEvent>,
-  signal: AbortSignal,
-): { readonly response: Response; readonly sent: Promise<void> } {
-  let done = () => {}
-  const sent = new Promise<void>((resolve) => {
-    done = resolve
-  })
-  const response = streamSSE(c, async (stream) => {
+export function sendEvents(c: Context, events: AsyncIterable<RunEvent>, signal: AbortSignal): Response {
+  return streamSSE(c, async (stream) => {
     const gone = new Promise<void>((resolve) => {
       stream.onAbort(resolve)
       if (signal.aborted) resolve()
@@ -36,19 +26,8 @@ export function sendEvents(
       await Promise.race([write(), gone])
     } catch {
       // The run or the runtime has ended. The client connects again and then learns why.
-    } finally {
-      done()
     }
   })
-  return { response, sent }
-}
-
-/** Returns the events after this sequence. */
-export async function* since(events: AsyncIterable<RunEvent>, after: number | undefined): AsyncGenerator<RunEvent> {
-  for await (const event of events) {
-    const isNew = 'sequence' in event ? event.sequence > (after ?? -1) : event.after >= (after ?? -1)
-    if (isNew) yield event
-  }
 }
 
 /** Returns the sequence in a `Last-Event-ID`, if there is one. */

@@ -1,10 +1,9 @@
 // A host for many tenants over HTTP, with a scripted model. It makes its own keys and tokens, as an issuer does.
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { openStore } from 'bailiwick'
 import { createLocalJWKSet, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { startHost } from './host.ts'
-import { openShop } from './shop.ts'
+import { openShops } from './shop.ts'
 
 const issuer = 'https://issuer.example'
 const audience = 'shops'
@@ -12,12 +11,9 @@ const audience = 'shops'
 const options = readOptions()
 const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true })
 const keys = createLocalJWKSet({ keys: [await exportJWK(publicKey)] })
-const store = await openStore(options.store).catch(explain)
-const host = await startHost({
-  trusted: { keys, issuer, audience, now: Date.now },
-  open: (tenant) => openShop(store, tenant),
-  port: options.port,
-}).catch(explain)
+const shops = await openShops(options.store).catch(explain)
+const trusted = { keys, issuer, audience, now: Date.now }
+const host = await startHost({ trusted, shops, port: options.port }).catch(explain)
 
 const acme = await tokenFor('acme', 'kim')
 const globex = await tokenFor('globex', 'mallory')
@@ -30,11 +26,11 @@ GLOBEX=${globex}
 curl -N ${host.url}/query -H "Authorization: Bearer $ACME" -d '{"prompt":"List the orders"}'
 curl ${host.url}/references/ref_… -H "Authorization: Bearer $ACME"
 
-# Ask for something that needs approval: the run is suspended. Approve it, then resume the run.
+# Ask for something that needs approval: the run is suspended. Approve it: the host goes on with the run by itself.
 curl -N ${host.url}/query -H "Authorization: Bearer $ACME" -d '{"prompt":"Refund order 17"}'
 curl ${host.url}/approvals -H "Authorization: Bearer $ACME"
 curl ${host.url}/approvals/approval_… -H "Authorization: Bearer $ACME" -d '{"decision":"approve"}'
-curl -N -X POST ${host.url}/runs/run_…/resume -H "Authorization: Bearer $ACME"
+curl -N ${host.url}/runs/run_…/events -H "Authorization: Bearer $ACME"
 
 # Read it again after event 3, as a client does after a lost connection.
 curl -N ${host.url}/runs/run_…/events -H "Authorization: Bearer $ACME" -H 'Last-Event-ID: 3'
@@ -43,7 +39,7 @@ curl -N ${host.url}/runs/run_…/events -H "Authorization: Bearer $ACME" -H 'Las
 curl -i ${host.url}/runs/run_…/events -H "Authorization: Bearer $GLOBEX"
 `)
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => host.close())
 
 function readOptions(): { readonly store: string; readonly port: number } {
   try {
@@ -62,11 +58,6 @@ function readOptions(): { readonly store: string; readonly port: number } {
 function explain(error: unknown): never {
   process.stderr.write(`${(error as Error).message}\nTry: npm run example:host -- --port 0 --store sled:./host-data\n`)
   process.exit(2)
-}
-
-async function end(): Promise<void> {
-  await host.close()
-  await store.close()
 }
 
 function tokenFor(tenant: string, subject: string): Promise<string> {

@@ -1,16 +1,14 @@
 import {
-  createRuntime,
+  createHost,
   defineReference,
   defineRuntime,
   defineSpecialist,
   defineTenant,
   defineTool,
+  type Host,
   type ModelEvent,
   type ModelRequest,
-  type Runtime,
   type Store,
-  type Tenant,
-  withTenant,
 } from 'bailiwick'
 import { scriptedModel } from 'bailiwick/testing'
 import { z } from 'zod'
@@ -35,7 +33,7 @@ const refund = defineTool({
 })
 
 const topology = defineRuntime({
-  // Replaced by the tenant of each token; any name that no token has would do.
+  // Replaced by the tenant of each token.
   tenant: defineTenant('template', 'v1'),
   agents: [
     defineSpecialist({
@@ -47,10 +45,11 @@ const topology = defineRuntime({
   ],
 })
 
-/** Opens the runtime of one shop. */
-export function openShop(store: Store, tenant: Tenant): Promise<Runtime> {
-  return createRuntime(withTenant(topology, tenant), {
+/** Serves the shops in a store, of which at most `maxOpen` have an open handle. */
+export function openShops(store: Store | string, maxOpen = 1000): Promise<Host> {
+  return createHost(topology, {
     store,
+    maxOpen,
     models: { script: scriptedModel(clerk) },
     tools: {
       list_orders: () =>

@@ -10,7 +10,6 @@ const requests: readonly (readonly [string, keyof Belongings, (id: string) => st
   ['GET', 'approvalId', (id) => `/approvals/${id}`, 200],
   ['GET', 'threadId', (id) => `/threads/${id}/messages`, 200],
   ['GET', 'referenceId', (id) => `/references/${id}`, 200],
-  ['POST', 'runId', (id) => `/runs/${id}/resume`, 200],
   ['POST', 'approvalId', (id) => `/approvals/${id}`, 200, { decision: 'reject', reason: 'Because.' }],
   ['POST', 'approvalId', (id) => `/approvals/${id}`, 409, { decision: 'approve' }],
   ['POST', 'runId', (id) => `/runs/${id}/cancel`, 204],

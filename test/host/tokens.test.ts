@@ -45,7 +45,7 @@ describe('tokens at a host', () => {
   it('without a valid token every request gets the same refusal', async () => {
     const host = await freshHost()
     const { runId } = await furnish(new Client(host, await tokenFor('acme')))
-    const open = host.runtimes.size
+    const open = host.shops.stats().open
     const refused = await new Client(host, 'x').send('GET', '/approvals')
     expect(refused).toMatchObject({ status: 401 })
     expect(refused.headers).toContainEqual(['www-authenticate', 'Bearer'])
@@ -56,7 +56,7 @@ describe('tokens at a host', () => {
       }
       expect([wrong, await client.send('POST', '/query', { prompt: 'Hello' })]).toEqual([wrong, refused])
     }
-    expect(host.runtimes.size).toBe(open)
+    expect(host.shops.stats().open).toBe(open)
   })
 
   it('a token counts in its header alone', async () => {
