@@ -6,6 +6,7 @@ export type { Drained, Host, HostStats } from './host/host.ts'
 export * from './ledger/index.ts'
 export type { ErrorSource, OnError } from './runs/host/host-errors.ts'
 export type { ModelSource, ToolCallQuestion } from './runs/host/host-parts.ts'
+export { type WaitFor, waitFor } from './runs/wait-for.ts'
 export * from './spec/index.ts'
 export {
   openStore,
@@ -37,9 +38,20 @@ export type {
   TraceEvent,
   Traces,
 } from './types/events.ts'
-export type { TokenUsage, Usage } from './types/limits.ts'
 export type { Page, PageOptions } from './types/page.ts'
 export type { Plan, PlanDraft, PlanStatus, PlanStep, PlanSummary, Plans } from './types/plans.ts'
 export type { Reference, References, ReferenceValue, Resolved } from './types/references.ts'
 export type { QueryRequest, Run, RunResult, RunStatus, RunSummary, Runs } from './types/runs.ts'
+export type { TokenUsage, Usage } from './types/tenant.ts'
 export type { NewMessage, ThreadSummary, Threads } from './types/threads.ts'
+export type {
+  OpenCall,
+  Resumed,
+  Wait,
+  WaitError,
+  WaitKind,
+  WaitOutcome,
+  WaitRecord,
+  WaitStatus,
+  Waits,
+} from './types/waits.ts'

@@ -17,6 +17,7 @@ const statuses: { readonly [C in ErrorCode]: Refusal['status'] } = {
   CONFLICT: 409,
   THREAD_BUSY: 409,
   APPROVAL_CLOSED: 409,
+  WAIT_CLOSED: 409,
   QUOTA_EXCEEDED: 429,
   STORE_LOCKED: 503,
   STORE_UNAVAILABLE: 503,

@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { run } from '../../ts/cli/run.ts'
-import { openStore, verifyReceipt } from '../../ts/index.ts'
+import { createRuntime, openStore, verifyReceipt } from '../../ts/index.ts'
 import { emptyNotice, isEmpty } from '../../ts/inspect/emptiness.ts'
+import { models, openWait, specOf } from '../../ts/isolation/environment.ts'
 import type { OpenStore } from '../../ts/store/store.ts'
 import { suspendedRun } from '../inspect/subject.ts'
 import { durableEngines, freshFolder, freshUrl, noon, openFresh, runtimeFor } from '../support/stores.ts'
@@ -67,6 +68,33 @@ describe.each(durableEngines)('one tenant of a store on %s', (engine) => {
     const nobodys = await ask(url, ['runs', `run_${'a'.repeat(32)}`, '--tenant', 'globex'])
     expect(foreign).toEqual({ code: 1, out: 'There is no run with this id for this name.\n', err: '' })
     expect(nobodys).toEqual(foreign)
+  })
+
+  test('waits lists what waits, and shows, settles and cancels it, for its tenant alone', async () => {
+    const url = await freshUrl(engine)
+    const ids: string[] = []
+    {
+      await using store = await openStore(url)
+      const runtime = await createRuntime(specOf('acme'), { store, models: models() })
+      for (const question of ['Which\u001b[2J?', 'Why?']) ids.push(await openWait(runtime, question))
+    }
+    const [first = '', second = ''] = ids
+    const of = ['--tenant', 'acme'] as const
+    const list = await ask(url, ['waits', ...of, '--kind', 'answer'])
+    expect([list.code, list.err]).toEqual([0, ''])
+    expect(list.out).toContain(`${first}  open  answer  until `)
+    expect(list.out).toContain('  asks    Which\\u{1b}[2J?\n')
+    const foreign = await ask(url, ['waits', first, '--tenant', 'globex', '--settle', '"Yes"'])
+    expect(foreign).toEqual(await ask(url, ['waits', `wait_${'a'.repeat(32)}`, '--tenant', 'globex', '--settle', '1']))
+    expect(foreign.code).toBe(1)
+    expect(await ask(url, ['waits', first, ...of, '--settle', '5'])).toEqual(oneLine)
+    const settled = await ask(url, ['waits', first, ...of, '--settle', '"Yes"', '--actor', 'kim', '--json'])
+    expect(JSON.parse(settled.out)).toMatchObject({ wait: { status: 'settled', value: 'Yes', actor: 'kim' } })
+    const again = await ask(url, ['waits', first, ...of, '--settle', '"No"'])
+    expect([again.code, again.out]).toEqual([1, expect.stringContaining('closed')])
+    expect((await ask(url, ['waits', second, ...of, '--cancel'])).out).toBe(`cancelled: ${second}\n`)
+    expect((await ask(url, ['waits', second, ...of, '--cancel'])).code).toBe(1)
+    expect((await ask(url, ['waits', second, ...of])).out).toContain(`${second}  cancelled  answer`)
   })
 
   test('export writes all that a tenant has, and nothing of another', async () => {
@@ -226,6 +254,10 @@ test.each([
   [['runs', '.'], '--tenant is missing'],
   [['runs', '.', '--tenant', 'acme', '--status', 'done'], '--status is none of running,'],
   [['runs', '.', '--tenant', 'acme', '--limit', '0'], '--limit is no number from 1 to 1000'],
+  [['waits', '.', '--tenant', 'acme', '--settle', '1'], 'need the id of a wait'],
+  [['waits', '.', 'wait_x', '--tenant', 'acme', '--settle', 'Yes'], '--settle is no JSON'],
+  [['waits', '.', 'wait_x', '--tenant', 'acme', '--settle', '1', '--cancel'], 'either --settle or --cancel'],
+  [['waits', '.', '--tenant', 'acme', '--kind', 'all'], '--kind is none of answer, event, time'],
   [['runs', '.', 'run_x', '--tenant', 'acme', '--limit', '5'], '--status and --limit are for lists'],
   [['export', '.', '--tenant', 'acme'], '<directory> is missing'],
   [['export', '.', 'memory:', '--tenant', 'acme'], 'memory: is no directory'],

@@ -57,6 +57,7 @@ function once(call: (runtime: Runtime) => unknown): Case {
 }
 
 const noRun = `run_${'a'.repeat(32)}`
+const noWait = `wait_${'a'.repeat(32)}`
 
 /** A session of a handle. */
 async function session(): Promise<Session> {
@@ -196,6 +197,10 @@ const refused: Record<string, Case> = {
   runResume: once(({ runs }) => runs.resume(noRun).result()),
   runEvents: once(({ runs }) => runs.follow(noRun)[Symbol.asyncIterator]().next()),
   runCancel: once(({ runs }) => runs.cancel(noRun)),
+  waitGet: once(({ waits }) => waits.get(noWait)),
+  waitList: once(({ waits }) => waits.list()),
+  waitSettle: once(({ waits }) => waits.settle(noWait, { value: 1 })),
+  waitCancel: once(({ waits }) => waits.cancel(noWait)),
   runGet: once(({ runs }) => runs.get(noRun)),
   runRelease: async (_, arm) => {
     const calls = await session()

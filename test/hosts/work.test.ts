@@ -38,15 +38,15 @@ describe.each(engines)('a host on %s', (engine) => {
     expect(await over(globex, late.runId)).toBe('completed')
     const taken = events.flatMap((event) => (event.type === 'run.taken' ? [[event.tenant, event.reason]] : []))
     expect(taken).toEqual([
-      ['acme', 'approval'],
-      ['globex', 'approval'],
+      ['acme', 'settled'],
+      ['globex', 'settled'],
     ])
     await host.drain()
     expect(events.filter(({ type }) => type === 'run.ended')).toMatchObject([
       { tenant: 'acme', runId: early.runId, status: 'completed' },
       { tenant: 'globex', runId: late.runId, status: 'completed' },
     ])
-    expect(host.stats()).toMatchObject({ working: 0, waiting: 0, taken: 2, ended: 2, takenBy: { approval: 2 } })
+    expect(host.stats()).toMatchObject({ working: 0, waiting: 0, taken: 2, ended: 2, takenBy: { settled: 2 } })
   })
 
   it('gives up what it works at when it is drained, and another host goes on with it', async () => {

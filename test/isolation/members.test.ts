@@ -52,5 +52,6 @@ it('nothing of a runtime or store lists or takes another tenant', async () => {
     'threads',
     'traces',
     'usage',
+    'waits',
   ])
 })

@@ -31,7 +31,7 @@ interface Case {
 }
 
 const fine = Symbol('not checked by its type')
-const parts = ['references', 'plans', 'approvals', 'cache', 'threads', 'traces', 'runs'] as const
+const parts = ['references', 'plans', 'approvals', 'cache', 'threads', 'traces', 'runs', 'waits'] as const
 const models = { scripted: noopModel() }
 const agent = defineSpecialist({ name: 'clerk', model: 'scripted/any', prompt: 'Answer.' })
 const spec = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents: [agent] })
@@ -50,6 +50,9 @@ const request: { [K in keyof Required<QueryRequest>]: unknown } = {
   actor: 5,
   signal: 5,
   limits: 5,
+  requestKey: 5,
+  whenBusy: 5,
+  instructions: fine,
 }
 const runtimeOptions: { [K in keyof Required<RuntimeOptions>]: unknown } = {
   store: 5,
@@ -116,6 +119,7 @@ const toolContext: { [K in keyof Required<ToolContext>]: unknown } = {
   dataEnvironment: fine,
   signal: fine,
   idempotencyKey: fine,
+  resumed: fine,
 }
 
 const mcpClient = { listTools: async () => ({ tools: [] }), callTool: async () => ({}) }
@@ -173,6 +177,14 @@ const verbs: { readonly [verb: string]: Case } = {
     call: (options) => runtime.runs.list(options),
     options: { status: 5, threadId: 5, actor: 5, ...page },
   },
+  'waits.list': {
+    call: (options) => runtime.waits.list(options),
+    options: { runId: 5, kind: 5, ...page },
+  },
+  'waits.settle': {
+    call: (options) => runtime.waits.settle('none', { value: 1 }, options),
+    options: { actor: 5 },
+  },
   'runs.follow': { call: (options) => runtime.runs.follow('none', options), options: { after: '5', signal: 5 } },
 }
 
@@ -184,6 +196,7 @@ const plain = [
   ...['get', 'delete'].map((verb) => `cache.${verb}`),
   'threads.delete',
   ...['get', 'resume', 'cancel'].map((verb) => `runs.${verb}`),
+  ...['get', 'cancel'].map((verb) => `waits.${verb}`),
 ]
 
 const functions: { readonly [name: string]: Case } = {

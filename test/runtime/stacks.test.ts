@@ -36,6 +36,7 @@ type Call = (subject: Subject) => Promise<unknown>
 const ref = `ref_${'a'.repeat(32)}`
 const approval = `approval_${'a'.repeat(32)}`
 const noRun = `run_${'a'.repeat(32)}`
+const noWait = `wait_${'a'.repeat(32)}`
 const checkpoint = { note: '', size: 0, rootHash: '' }
 const draft = { type: 'launch', goal: 'ship', steps: [{ id: 'a', tool: 'ship', input: {} }] }
 const unheard = () => new AbortController().signal
@@ -87,6 +88,12 @@ const calls = {
     follow: ({ runtime }) => runtime.runs.follow(noRun)[Symbol.asyncIterator]().next(),
     resume: ({ runtime }) => runtime.runs.resume(noRun).result(),
     cancel: ({ runtime }) => runtime.runs.cancel(noRun),
+  },
+  waits: {
+    list: ({ runtime }) => runtime.waits.list(),
+    get: ({ runtime }) => runtime.waits.get(noWait),
+    settle: ({ runtime }) => runtime.waits.settle(noWait, { value: 1 }),
+    cancel: ({ runtime }) => runtime.waits.cancel(noWait),
   },
   traces: {
     list: ({ runtime }) => runtime.traces.list(),
@@ -213,10 +220,10 @@ describe('the stack of a rejection', () => {
 
   it('has a case for every verb', async () => {
     const { runtime, store } = await subject()
-    const { references, plans, approvals, cache, threads, runs, traces } = runtime
+    const { references, plans, approvals, cache, threads, runs, waits, traces } = runtime
     const run = runtime.query('x')
     await run.result()
-    const parts = { references, plans, approvals, cache, threads, runs, traces, runtime, run, store }
+    const parts = { references, plans, approvals, cache, threads, runs, waits, traces, runtime, run, store }
     const getters = Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(runtime)))
       .filter(([, { get }]) => get !== undefined)
       .map(([name]) => name)

@@ -13,6 +13,7 @@ import {
   defineTool,
   type JsonObject,
   type Model,
+  type OpenCall,
   type OptionsFor,
   parseRuntimeSpec,
   type Reference,
@@ -56,7 +57,7 @@ it('the handlers are typed by the tools of the spec, held ones included', () => 
     [input: { text: string; limit: number; at: Date }, context: ToolContext]
   >()
   expectTypeOf<Awaited<ReturnType<Handlers['search']>>>().toEqualTypeOf<
-    { hits?: string[] | undefined } | Reference | Uint8Array
+    { hits?: string[] | undefined } | Reference | Uint8Array | OpenCall
   >()
   expectTypeOf<Parameters<Handlers['plain']>[0]>().toEqualTypeOf<JsonObject>()
   expectTypeOf(search).toExtend<Tool<'search', { text: string; limit: number; at: Date }>>()

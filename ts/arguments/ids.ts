@@ -4,6 +4,7 @@ import { NotFoundError } from '../errors/index.ts'
 const canBe = {
   reference: (id: string) => id.length === 36 && id.startsWith('ref_'),
   run: (id: string) => /^run_[a-z2-7]{32}$/.test(id),
+  wait: (id: string) => /^wait_[a-z2-7]{32}$/.test(id),
   approval: (id: string) => /^approval_[a-z2-7]{32}$/.test(id),
   plan: (id: string) => id.length > 0 && id.length <= 256 && id.isWellFormed(),
   thread: (id: string) => id.isWellFormed(),

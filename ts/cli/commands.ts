@@ -1,15 +1,16 @@
 import type { Command } from './command.ts'
 import { backup } from './commands/backup.ts'
 import { doctor } from './commands/doctor.ts'
-import { erase } from './commands/erase.ts'
-import { exportTenant } from './commands/export.ts'
 import { init } from './commands/init.ts'
 import { inspect } from './commands/inspect.ts'
 import { isolation } from './commands/isolation.ts'
 import { migrate } from './commands/migrate.ts'
 import { restore } from './commands/restore.ts'
-import { runs } from './commands/runs.ts'
 import { setup } from './commands/setup.ts'
+import { erase } from './commands/tenant/erase.ts'
+import { exportTenant } from './commands/tenant/export.ts'
+import { runs } from './commands/tenant/runs.ts'
+import { waits } from './commands/tenant/waits.ts'
 import { verify } from './commands/verify.ts'
 
 /** Every verb by its name, in the order of the help. A verb is here when it does what it says. */
@@ -24,6 +25,7 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['isolation', isolation],
   ['inspect', inspect],
   ['runs', runs],
+  ['waits', waits],
   ['export', exportTenant],
   ['erase', erase],
 ])

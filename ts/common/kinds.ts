@@ -1,4 +1,4 @@
-import type { Kind } from '../types/limits.ts'
+import type { Kind } from '../types/tenant.ts'
 
 /** Every kind, in the order in which dumps list them. */
 export const kinds: readonly Kind[] = Object.freeze([
@@ -9,4 +9,5 @@ export const kinds: readonly Kind[] = Object.freeze([
   'threads',
   'runs',
   'traces',
+  'waits',
 ])

@@ -55,6 +55,17 @@ export class ApprovalClosedError extends BailiwickError {
   }
 }
 
+/** The wait was settled with something else, has expired or was cancelled. */
+export class WaitClosedError extends BailiwickError {
+  override readonly name = 'WaitClosedError'
+  readonly code = 'WAIT_CLOSED'
+
+  /** Whether `value` is this error, of whichever installed copy of bailiwick. Never throws. */
+  static override isInstance(value: unknown): value is WaitClosedError {
+    return hasCode(value, 'WAIT_CLOSED')
+  }
+}
+
 /** The handle, the store or the tenant is closed or erased. */
 export class ClosedError extends BailiwickError {
   override readonly name = 'ClosedError'

@@ -7,6 +7,7 @@ import {
   InvalidInputError,
   NotFoundError,
   TenantMismatchError,
+  WaitClosedError,
 } from './call-errors.ts'
 import { QuotaExceededError } from './quota-exceeded-error.ts'
 import { SpecError, type SpecIssue } from './spec-error.ts'
@@ -20,6 +21,7 @@ const plainClasses = {
   TENANT_MISMATCH: TenantMismatchError,
   CONFLICT: ConflictError,
   APPROVAL_CLOSED: ApprovalClosedError,
+  WAIT_CLOSED: WaitClosedError,
   STORE_LOCKED: StoreLockedError,
   STORE_UNAVAILABLE: StoreUnavailableError,
   OUTCOME_UNKNOWN: OutcomeUnknownError,

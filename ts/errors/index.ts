@@ -7,6 +7,7 @@ export {
   InvalidInputError,
   NotFoundError,
   TenantMismatchError,
+  WaitClosedError,
 } from './call-errors.ts'
 export { QuotaExceededError } from './quota-exceeded-error.ts'
 export { SpecError, type SpecIssue } from './spec-error.ts'

@@ -1,7 +1,7 @@
 import type { RunResult } from '../types/runs.ts'
 
-/** Why a run could go on: an approval was decided or has expired, or its process ended or gave it up. */
-export type WorkReason = 'approval' | 'interrupted'
+/** Why a run could go on: what it waited for has ended, such as an approval or a wait, or its process ended or gave it up. */
+export type WorkReason = 'settled' | 'interrupted'
 
 /** Activity of a host, for metrics. */
 export type Activity =

@@ -37,7 +37,7 @@ export interface Host<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDispo
    */
   runtime(tenant: string | Tenant): Promise<Runtime<Spec>>
   /**
-   * Takes up runs that can go on, from now on: those whose approval was decided, and those whose process died or gave them up.
+   * Takes up runs that can go on, from now on: those that waited for what has ended, such as an approval, and those whose process died or gave them up.
    * Several processes on one store share the work. It keeps the process alive until `drain`. A second call does nothing. Rejects with ClosedError after `drain`.
    */
   start(): Promise<void>

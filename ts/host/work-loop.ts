@@ -71,7 +71,7 @@ export class WorkLoop {
   readonly #known = new Set<string>()
   #working = 0
   #counts = { taken: 0, ended: 0, released: 0, refused: 0 }
-  readonly #takenBy = { approval: 0, interrupted: 0 }
+  readonly #takenBy = { settled: 0, interrupted: 0 }
   #loop: Promise<void> | undefined
   #isStopped = false
   /** Ends a pause of the loop. */

@@ -9,9 +9,10 @@ export async function isEmpty(runtime: Runtime): Promise<boolean> {
   const { storage, tokens } = await runtime.usage()
   if (Object.values(storage).some(({ items }) => items > 0) || Object.keys(tokens).length > 0) return false
   // These are not among the storage.
-  const [traces, ledger] = await Promise.all([
+  const lists = await Promise.all([
     runtime.traces.list({ limit: 1 }),
     runtime.approvals.history({ limit: 1 }),
+    runtime.waits.list({ limit: 1 }),
   ])
-  return traces.items.length === 0 && ledger.items.length === 0
+  return lists.every(({ items }) => items.length === 0)
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { kinds } from '../common/kinds.ts'
 import {
   createRuntime,
+  defineQuestion,
   defineRuntime,
   defineSpecialist,
   defineTenant,
@@ -13,6 +14,7 @@ import {
   type Store,
 } from '../index.ts'
 import { scriptedModel } from '../testing/index.ts'
+import { IsolationError } from './answers.ts'
 
 /** Opens a runtime: `createRuntime`, or the host's function in its place. */
 export type OpenRuntime = (spec: RuntimeSpec, options: RuntimeOptions) => Promise<Runtime>
@@ -41,22 +43,49 @@ export interface Fixture {
   expire(): Promise<void>
 }
 
+/** The most characters of a question. */
+const QUESTION_LENGTH = 10_000
+
 /** Milliseconds to wait beyond the expiry before the engine counts as one that expires nothing. */
 const PATIENCE_MS = 10_000
 
-const echo = defineSpecialist({ name: 'echo', model: 'scripted/any', prompt: 'Answer.' })
+const ask = defineQuestion({ name: 'ask', description: 'Asks a person', answer: { type: 'string' } })
+const echo = defineSpecialist({ name: 'echo', model: 'scripted/any', prompt: 'Answer.', tools: [ask] })
 
-/** A runtime's spec with one agent, which answers every prompt in the same words. */
+/** The beginning of a prompt that the agent hands on to a person. */
+const asking = 'ask '
+
+/** A runtime's spec with one agent, which answers every prompt in the same words, or asks a person first. */
 export function specOf(resourceId: string, version = 'v1', retention: Retention = {}): RuntimeSpec {
   return defineRuntime({ tenant: defineTenant(resourceId, version), agents: [echo], retention })
 }
 
 export function models(): NonNullable<RuntimeOptions['models']> {
-  const scripted = scriptedModel(() => [
-    { type: 'text.delta', id: 'text', delta: 'an answer' },
-    { type: 'finish', reason: 'stop', usage: { inputTokens: 1, outputTokens: 1 } },
-  ])
+  const usage = { inputTokens: 1, outputTokens: 1 }
+  const scripted = scriptedModel(({ messages }) => {
+    const last = messages.at(-1)
+    const said = last?.role === 'user' ? last.parts.map((part) => ('text' in part ? part.text : '')).join('') : ''
+    if (!said.startsWith(asking)) {
+      return [
+        { type: 'text.delta', id: 'text', delta: 'an answer' },
+        { type: 'finish', reason: 'stop', usage },
+      ]
+    }
+    const input = JSON.stringify({ question: said.slice(asking.length, QUESTION_LENGTH) })
+    return [
+      { type: 'tool.call', callId: 'asked', tool: 'ask', input },
+      { type: 'finish', reason: 'tool-calls', usage },
+    ]
+  })
   return { scripted }
+}
+
+/** Opens a wait with a question of about this content, and returns its id. */
+export async function openWait(runtime: Runtime, content: string): Promise<string> {
+  const result = await runtime.query({ prompt: asking + content }).result()
+  const wait = result.status === 'suspended' ? result.waits[0] : undefined
+  if (wait === undefined) throw new IsolationError(`A question opened no wait: the run is ${result.status}.`)
+  return wait.waitId
 }
 
 /** Returns a random prefix that no other tenant's name has; a multiple of 4 bytes. */

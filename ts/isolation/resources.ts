@@ -1,4 +1,5 @@
 import type { Checkpoint, Kind, NewMessage, RunEvent, Runtime } from '../index.ts'
+import { openWait } from './environment.ts'
 import { type Verb, verbsOf } from './situations.ts'
 
 const question = { tool: 'refund', input: { order: 7 } }
@@ -246,6 +247,43 @@ const runs = verbsOf<string>({
   },
 })
 
+const answer = { value: 'Yes' }
+
+const waits = verbsOf<string>({
+  absent: `wait_${'a'.repeat(32)}`,
+  malformed: ['wait_x', '', `wait_${'A'.repeat(32)}`, `run_${'a'.repeat(32)}`, '\ud800'],
+  place: async (runtime, content) => {
+    const waitId = await openWait(runtime, content)
+    // An open wait does not expire with the retention: it is closed first.
+    await runtime.waits.cancel(waitId)
+    return waitId
+  },
+  expires: true,
+  looks: {
+    'waits.get': ({ waits }, waitId) => waits.get(waitId),
+    'waits.settle': ({ waits }, waitId) => waits.settle(waitId, answer, { actor: 'kim' }),
+    'waits.cancel': ({ waits }, waitId) => waits.cancel(waitId),
+  },
+  tells: {
+    'waits.list': ({ waits }) => waits.list(),
+    'waits.list of a kind': ({ waits }) => waits.list({ kind: 'answer' }),
+  },
+  others: { 'waits.list of a run': ({ waits }) => waits.list({ runId: `run_${'a'.repeat(32)}` }) },
+})
+
+const openWaits = verbsOf<string>({
+  absent: `wait_${'a'.repeat(32)}`,
+  malformed: [],
+  place: openWait,
+  expires: false,
+  looks: {
+    'waits.get while it is open': ({ waits }, waitId) => waits.get(waitId),
+    'waits.settle while it is open': ({ waits }, waitId) => waits.settle(waitId, answer),
+    'waits.cancel while it is open': ({ waits }, waitId) => waits.cancel(waitId),
+  },
+  tells: { 'waits.list while it is open': ({ waits }) => waits.list() },
+})
+
 /** The first event that is followed while one's own happen, but for its place in the journal. */
 async function firstFollowed(runtime: Runtime): Promise<unknown> {
   const iterator = runtime.traces.follow()[Symbol.asyncIterator]()
@@ -271,4 +309,5 @@ export const verbsByKind: { readonly [K in Kind]: { readonly [verb: string]: Ver
   threads: { ...threads, ...messages },
   runs,
   traces,
+  waits: { ...waits, ...openWaits },
 }

@@ -22,7 +22,7 @@ export interface NativeAddon {
   /** Gives a handle back. */
   closeHandle(environment: NativeEnvironment, handle: number): void
   /** Gives a new run its ids: the slab begins with the run's and one for its thread, 36 characters each. */
-  prepareRun(environment: NativeEnvironment, handle: number, slab: Uint8Array): void
+  prepareRun(environment: NativeEnvironment, handle: number, requestKey: string | null, slab: Uint8Array): void
   /** Answers a callback request: `kind` 0 is a piece, 1 the answer, 2 a failure. `false`: it is no longer awaited. */
   answer(environment: NativeEnvironment, token: number, kind: number, arena: Uint8Array, length: number): boolean
   /** Gives a topology back. */

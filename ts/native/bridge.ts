@@ -132,9 +132,9 @@ export class Bridge {
     }
   }
 
-  /** Gives a new run its ids. */
-  prepareRun(handle: number): { readonly runId: string; readonly threadId: string } {
-    return guarded(() => this.#shared.prepareRun(handle))
+  /** Gives a new run its ids: the same ones for the same key. */
+  prepareRun(handle: number, requestKey?: string): { readonly runId: string; readonly threadId: string } {
+    return guarded(() => this.#shared.prepareRun(handle, requestKey))
   }
 
   /**

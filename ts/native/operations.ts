@@ -55,13 +55,17 @@ export const Operation = {
   runsList: 95,
   tokens: 96,
   runOrigin: 97,
+  waitGet: 110,
+  waitList: 111,
+  waitSettle: 112,
+  waitCancel: 113,
   rotateRootKey: 100,
   setupStore: 101,
   migrate: 102,
   migratedSoFar: 103,
-  workTake: 110,
-  workMore: 111,
-  runRelease: 112,
+  workTake: 120,
+  workMore: 121,
+  runRelease: 122,
 } as const
 
 /** The number of an operation. */

@@ -116,10 +116,10 @@ export class SharedMemory {
     return found
   }
 
-  /** Gives a new run its ids. */
-  prepareRun(handle: number): { readonly runId: string; readonly threadId: string } {
+  /** Gives a new run its ids: the same ones for the same key. */
+  prepareRun(handle: number, requestKey?: string): { readonly runId: string; readonly threadId: string } {
     const ids = Buffer.alloc(2 * RUN_ID_LENGTH)
-    this.#addon.prepareRun(this.#environment, handle, ids)
+    this.#addon.prepareRun(this.#environment, handle, requestKey ?? null, ids)
     return { runId: ids.toString('latin1', 0, RUN_ID_LENGTH), threadId: ids.toString('latin1', RUN_ID_LENGTH) }
   }
 }

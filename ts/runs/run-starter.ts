@@ -16,8 +16,8 @@ import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { json, nothing, type Session, type Write } from '../session/session.ts'
 import { askedAgent, RunSpans } from '../telemetry/index.ts'
-import type { RunLimits } from '../types/limits.ts'
 import type { QueryRequest, Run, RunResult, RunSummary } from '../types/runs.ts'
+import type { RunLimits } from '../types/tenant.ts'
 import type { HostParts } from './host/host-parts.ts'
 import { RunHost } from './host/run-host.ts'
 import { LiveRun } from './live-run.ts'
@@ -34,6 +34,9 @@ const requestChecks: Checks<QueryRequest> = {
   actor: option.text,
   signal: option.signal,
   limits: option.object,
+  requestKey: option.text,
+  whenBusy: option.text,
+  instructions: option.any,
 }
 const limitChecks: Checks<RunLimits> = {
   maxSteps: option.any,
@@ -69,11 +72,11 @@ export class RunStarter {
   begin<O>(given: string | QueryRequest, specialist: string | undefined): Run<O> {
     try {
       this.#session.assertOpen()
-      const { text, prompt, threadId, tenant, signal } = readRequest(given, specialist)
+      const { text, prompt, threadId, tenant, signal, requestKey } = readRequest(given, specialist)
       this.#assertOwn(tenant)
       const { tracing } = this.#parts
       if (tracing.spec.agents.length === 0) throw withoutAgents()
-      const ids = this.#session.bridge.prepareRun(this.#session.number)
+      const ids = this.#session.bridge.prepareRun(this.#session.number, requestKey)
       const thread = threadId ?? ids.threadId
       const agent = askedAgent(tracing.spec, specialist)
       const spans = new RunSpans(tracing, ids.runId, { agent, threadId: thread, prompt })
@@ -227,6 +230,7 @@ interface CheckedRequest {
   /** The resourceId of the tenant that the request names. */
   readonly tenant: string | undefined
   readonly signal: AbortSignal | undefined
+  readonly requestKey: string | undefined
 }
 
 /** Reads a request once and checks it. */
@@ -238,13 +242,25 @@ function readRequest(given: string | QueryRequest, specialist: string | undefine
   if (typeof request !== 'object' || request === null) {
     throw new InvalidInputError(`The request must be a prompt or { prompt, … }, not ${wordOf(request)}.`)
   }
-  const { prompt, threadId, tenant, actor, signal, limits } = readOptions(request, requestChecks, 'The request')
-  if (prompt === undefined) throw withoutPrompt()
-  const text = jsonText(
-    { specialist, prompt, threadId, actor, limits: limits && readOptions(limits, limitChecks, 'limits', 'limits.') },
+  const { prompt, threadId, tenant, actor, signal, limits, requestKey, whenBusy, instructions } = readOptions(
+    request,
+    requestChecks,
     'The request',
   )
-  return { text, prompt, threadId, tenant: nameOf(tenant), signal }
+  if (prompt === undefined) throw withoutPrompt()
+  const text = jsonText(
+    {
+      specialist,
+      prompt,
+      threadId,
+      actor,
+      limits: limits && readOptions(limits, limitChecks, 'limits', 'limits.'),
+      whenBusy,
+      instructions,
+    },
+    'The request',
+  )
+  return { text, prompt, threadId, tenant: nameOf(tenant), signal, requestKey }
 }
 
 function nameOf(tenant: QueryRequest['tenant'] | undefined): string | undefined {

@@ -3,13 +3,14 @@ export type {
   ModelEvent,
   ModelRequest,
   ModelSettings,
+  Prompt,
+  PromptExample,
   ToolContext,
   ToolGenerator,
   ToolHandler,
 } from '../types/callbacks.ts'
 export type { JsonObject, JsonSchema, JsonValue } from '../types/json.ts'
-export type { Kind, Limits, Retention, RunLimits } from '../types/limits.ts'
-export type { DataEnvironment, Tenant } from '../types/tenant.ts'
+export type { DataEnvironment, Kind, Limits, Retention, RunLimits, Tenant } from '../types/tenant.ts'
 export type { Message, Part } from '../types/threads.ts'
 export type {
   AgentRole,
@@ -35,7 +36,8 @@ export type {
   ToolOutput,
 } from './definitions/handlers.ts'
 export { definePlan, type PlanDefinition, type PlanType } from './definitions/plan.ts'
-export { layeredPrompt, type Prompt, type PromptDefinition, type PromptExample } from './definitions/prompt.ts'
+export { layeredPrompt, type PromptDefinition } from './definitions/prompt.ts'
+export { defineQuestion, type QuestionDefinition } from './definitions/question.ts'
 export {
   defineReference,
   type GlimpseOption,
@@ -47,9 +49,11 @@ export {
   type ApprovalPolicy,
   defineTool,
   type InterruptedPolicy,
+  type QuestionTool,
   type Tool,
   type ToolDefinition,
   type ToolEffects,
+  type ToolQuestion,
 } from './definitions/tool.ts'
 export type { RuntimeSpec, RuntimeSpecDump } from './dump/runtime-spec.ts'
 export type { Provider } from './dump/topology.ts'

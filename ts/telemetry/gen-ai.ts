@@ -1,6 +1,6 @@
 import type { ModelSettings } from '../types/callbacks.ts'
 import type { JsonValue } from '../types/json.ts'
-import type { TokenUsage } from '../types/limits.ts'
+import type { TokenUsage } from '../types/tenant.ts'
 import type { Message, Part } from '../types/threads.ts'
 import type { Attributes } from './api.ts'
 import { instructionsText, messagesText, outputText } from './content.ts'

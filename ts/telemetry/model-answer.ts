@@ -1,6 +1,6 @@
 import type { ModelEvent } from '../types/callbacks.ts'
 import type { JsonValue } from '../types/json.ts'
-import type { TokenUsage } from '../types/limits.ts'
+import type { TokenUsage } from '../types/tenant.ts'
 import type { Part } from '../types/threads.ts'
 import type { ChatEnd } from './gen-ai.ts'
 

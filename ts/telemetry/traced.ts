@@ -3,6 +3,7 @@ import type { Cache } from '../types/cache.ts'
 import type { Plans } from '../types/plans.ts'
 import type { References } from '../types/references.ts'
 import type { Threads } from '../types/threads.ts'
+import type { Waits } from '../types/waits.ts'
 import type { Telemetry } from './telemetry.ts'
 
 /** Parts of a handle with traced verbs. */
@@ -11,6 +12,7 @@ interface Parts {
   readonly plans: Plans
   readonly approvals: Approvals
   readonly threads: Threads
+  readonly waits: Waits
 }
 
 /** The verbs that change something durable or decide something. Reading is not traced: it costs less than a span. */
@@ -19,6 +21,7 @@ const tracedVerbs: { readonly [K in keyof Parts]: readonly (keyof Parts[K] & str
   plans: ['save'],
   approvals: ['request', 'respond'],
   threads: ['append', 'fork', 'delete'],
+  waits: ['settle', 'cancel'],
 }
 
 /**

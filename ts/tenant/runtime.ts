@@ -14,18 +14,19 @@ import { type Telemetry, traced, tracedCache } from '../telemetry/index.ts'
 import type { Approvals } from '../types/approvals.ts'
 import type { Cache } from '../types/cache.ts'
 import type { Traces } from '../types/events.ts'
-import type { Limits, Usage } from '../types/limits.ts'
 import type { Plans } from '../types/plans.ts'
 import type { References } from '../types/references.ts'
 import type { QueryRequest, Run, Runs } from '../types/runs.ts'
-import type { Tenant } from '../types/tenant.ts'
+import type { Limits, Tenant, Usage } from '../types/tenant.ts'
 import type { Threads } from '../types/threads.ts'
+import type { Waits } from '../types/waits.ts'
 import { TenantApprovals } from './approvals.ts'
 import { TenantCache } from './cache.ts'
 import { TenantPlans } from './plans.ts'
 import { TenantReferences } from './references.ts'
 import { TenantThreads } from './threads.ts'
 import { TenantTraces } from './traces.ts'
+import { TenantWaits } from './waits.ts'
 
 export { telemetryFor } from '../telemetry/index.ts'
 
@@ -34,6 +35,7 @@ const DEFAULT_LIMITS: Limits = {
   valueBytes: 64 << 20,
   inFlightBytes: 256 << 20,
   pendingApprovals: 10_000,
+  openWaits: 1000,
   inlineResultBytes: 4096,
   run: { maxSteps: 100, maxToolCalls: 2000 },
 }
@@ -61,6 +63,8 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
   readonly threads: Threads
   /** Runs of the agents, and their results. */
   readonly runs: Runs
+  /** Calls of runs that wait for an answer, an event or a time. */
+  readonly waits: Waits
   /** Events of the tenant. */
   readonly traces: Traces
   /**
@@ -115,6 +119,7 @@ interface Parts {
   threads?: Threads
   traces?: Traces
   runs?: Runs
+  waits?: Waits
   starter?: RunStarter
 }
 
@@ -177,6 +182,12 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   get runs(): Runs {
     this.#parts.runs ??= new TenantRuns(this.#foundation.session, this.#starter)
     return this.#parts.runs
+  }
+
+  get waits(): Waits {
+    const { telemetry, session } = this.#foundation
+    this.#parts.waits ??= traced(telemetry, 'waits', new TenantWaits(session))
+    return this.#parts.waits
   }
 
   /** What starts the runs of a runtime, for its host. */

@@ -16,6 +16,7 @@ const checks: Checks<Partial<ToolContext>> = {
   dataEnvironment: option.any,
   signal: option.any,
   idempotencyKey: option.any,
+  resumed: option.any,
 }
 
 /**

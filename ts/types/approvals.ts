@@ -1,7 +1,6 @@
 import type { JsonValue } from './json.ts'
-import type { Kind, TokenUsage } from './limits.ts'
 import type { Page, PageOptions } from './page.ts'
-import type { Tenant } from './tenant.ts'
+import type { Kind, Tenant, TokenUsage } from './tenant.ts'
 
 /** Status of an approval. Only a pending one can be decided. */
 export type ApprovalStatus = 'pending' | 'approved' | 'rejected' | 'expired' | 'withdrawn'

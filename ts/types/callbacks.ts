@@ -1,18 +1,22 @@
 import type { Cache } from './cache.ts'
 import type { JsonObject, JsonSchema, JsonValue } from './json.ts'
-import type { TokenUsage } from './limits.ts'
 import type { Reference, References, Resolved } from './references.ts'
-import type { DataEnvironment, Tenant } from './tenant.ts'
+import type { DataEnvironment, Tenant, TokenUsage } from './tenant.ts'
 import type { Message } from './threads.ts'
+import type { OpenCall, Resumed } from './waits.ts'
+
+/** What a handler answers: a result, or what its call waits for. */
+type ToolAnswer<O> = O | Reference | Uint8Array | OpenCall
 
 /**
- * Does what a tool is for. It is given the validated input and answers a value, bytes or a reference. A value must be all there
+ * Does what a tool is for. It is given the validated input and answers a value, bytes or a reference; or it returns `waitFor.…`, which
+ * leaves the call open: the handler is called again, with `context.resumed`, once that has ended. A value must be all there
  * as JSON: an Error, a Map, a stream or an instance without fields is refused, and so is a function.
  */
 export type ToolHandler<I = unknown, O = unknown> = (
   input: I,
   context: ToolContext,
-) => O | Reference | Uint8Array | Promise<O | Reference | Uint8Array>
+) => ToolAnswer<O> | Promise<ToolAnswer<O>>
 
 /**
  * A tool's handler as a generator: what it yields is how far it has come, what it returns is the answer. It is ended when its
@@ -21,9 +25,7 @@ export type ToolHandler<I = unknown, O = unknown> = (
 export type ToolGenerator<I = unknown, O = unknown> = (
   input: I,
   context: ToolContext,
-) =>
-  | Generator<unknown, O | Reference | Uint8Array, undefined>
-  | AsyncGenerator<unknown, O | Reference | Uint8Array, undefined>
+) => Generator<unknown, ToolAnswer<O>, undefined> | AsyncGenerator<unknown, ToolAnswer<O>, undefined>
 
 /** Context of a tool call: frozen, and bound to the tenant of the handle that made it. */
 export interface ToolContext {
@@ -41,8 +43,10 @@ export interface ToolContext {
    * `BAILIWICK_LISTENER_FAILED`; a signal that you derive from it (`AbortSignal.any`) is your own.
    */
   readonly signal: AbortSignal
-  /** The same when a call is repeated after a crash: give it to services that must not act twice. */
+  /** The same when a call is repeated after a crash or a wait: give it to services that must not act twice. */
   readonly idempotencyKey: string
+  /** Set when the handler is called again after its call has waited: how the wait ended. */
+  readonly resumed?: Resumed
 }
 
 /** A model of a provider. */
@@ -122,4 +126,20 @@ export interface ModelSettings {
   readonly seed?: number
   /** Handed to the provider as they are. */
   readonly providerOptions?: JsonObject
+}
+
+/** An example for a model: a text, or what comes in and what should come out. */
+export type PromptExample = string | { readonly input: string; readonly output: string }
+
+/** A prompt in layers. Frozen JSON. It has no place for a tenant: business vocabulary goes in `domainKnowledge`. */
+export interface Prompt {
+  /** Role of the agent: "You are …". */
+  readonly role?: string
+  /** Its task. */
+  readonly instructions: string
+  /** Vocabulary of its business, e.g. `{ entities: ['product'], metrics: ['revenue'] }`. */
+  readonly domainKnowledge?: JsonObject
+  readonly examples?: readonly PromptExample[]
+  /** Style of its answers. */
+  readonly style?: string
 }

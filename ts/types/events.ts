@@ -1,9 +1,10 @@
 import type { Approval, ApprovalRecord } from './approvals.ts'
 import type { ModelEvent } from './callbacks.ts'
 import type { JsonValue } from './json.ts'
-import type { RunLimits, TokenUsage } from './limits.ts'
 import type { Page } from './page.ts'
+import type { RunLimits, TokenUsage } from './tenant.ts'
 import type { Part } from './threads.ts'
+import type { Resumed, Wait, WaitRecord } from './waits.ts'
 
 /** Tokens by model. */
 export interface TokensByModel {
@@ -73,6 +74,16 @@ export type JournaledEvent = EventFields &
         readonly reference?: string
       }
     | { readonly type: 'tool.failed'; readonly callId: string; readonly error: ToolFailure }
+    | { readonly type: 'tool.waiting'; readonly callId: string; readonly wait: Wait }
+    | { readonly type: 'wait.settled'; readonly record: WaitRecord }
+    | {
+        /** A call that waited is made again. */
+        readonly type: 'tool.resumed'
+        readonly callId: string
+        readonly kind: Resumed['kind']
+        /** Who settled the wait. */
+        readonly actor?: string
+      }
     | {
         /** A result was stored as a reference; `references.describe` returns its description. */
         readonly type: 'reference.created'
@@ -86,7 +97,12 @@ export type JournaledEvent = EventFields &
         readonly callId?: string
       }
     | { readonly type: 'approval.decided'; readonly record: ApprovalRecord }
-    | { readonly type: 'run.suspended'; readonly approvals: readonly Approval[] }
+    | {
+        readonly type: 'run.suspended'
+        readonly approvals: readonly Approval[]
+        /** The open waits, if there are any. */
+        readonly waits?: readonly Wait[]
+      }
     | {
         readonly type: 'run.completed'
         readonly text: string

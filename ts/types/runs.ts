@@ -1,9 +1,10 @@
 import type { Approval } from './approvals.ts'
+import type { Prompt } from './callbacks.ts'
 import type { FinishReason, RunEvent, RunFailure, TokensByModel } from './events.ts'
-import type { RunLimits } from './limits.ts'
 import type { Page } from './page.ts'
-import type { Tenant } from './tenant.ts'
+import type { RunLimits, Tenant } from './tenant.ts'
 import type { Part } from './threads.ts'
+import type { Wait } from './waits.ts'
 
 /** A request to the agents of a runtime. */
 export interface QueryRequest {
@@ -21,6 +22,15 @@ export interface QueryRequest {
   readonly signal?: AbortSignal
   /** Combined with the limits of the tenant and of the agent: the strictest applies. */
   readonly limits?: RunLimits
+  /**
+   * The same key is the same run, for as long as that run is kept: a webhook that is delivered twice starts one run, and both calls get
+   * its events and its result. 1 to 1,024 bytes. What else the second request says is not looked at.
+   */
+  readonly requestKey?: string
+  /** While another run writes the thread: `reject` with ThreadBusyError (default), or `replace`, which cancels that run first. */
+  readonly whenBusy?: 'reject' | 'replace'
+  /** What the system prompts of the run's agents end with, such as the date or the user's name. Kept with the run; at most 64 KiB. */
+  readonly instructions?: string | Prompt
 }
 
 /** Status of a run. `interrupted`: its process died or its runtime was closed; resume it. */
@@ -37,7 +47,7 @@ export type RunResult<O = string> = {
   readonly finishReason?: FinishReason
 } & (
   | { readonly status: 'completed'; readonly output: O }
-  | { readonly status: 'suspended'; readonly approvals: readonly Approval[] }
+  | { readonly status: 'suspended'; readonly approvals: readonly Approval[]; readonly waits: readonly Wait[] }
   | { readonly status: 'limited'; readonly limit: keyof RunLimits }
   | { readonly status: 'failed'; readonly error: RunFailure }
   | { readonly status: 'cancelled' }

@@ -13,3 +13,64 @@ export interface DataEnvironment {
   /** Databases by a name of your choice (`^[A-Za-z][A-Za-z0-9_-]{0,63}$`). */
   readonly databases?: { readonly [name: string]: { readonly urlEnv: string } }
 }
+
+/** A kind of state that a tenant owns. */
+export type Kind = 'references' | 'plans' | 'approvals' | 'cache' | 'threads' | 'runs' | 'traces' | 'waits'
+
+/**
+ * When a run ends by itself, with a `run.limited` event that names the limit. Positive whole numbers. The least of what its
+ * request, its tenant and its first agent set holds for a run, and the default where none of them sets any.
+ */
+export interface RunLimits {
+  /** Most model requests. Default: 100 in a run. */
+  readonly maxSteps?: number
+  /** Most tool calls. Default: 2,000 in a run. */
+  readonly maxToolCalls?: number
+  /** Most tokens, read and written together, as far as the model counts them. Default: unlimited. */
+  readonly maxTokens?: number
+  /** Longest duration of the run, in milliseconds. Default: unlimited. */
+  readonly maxDurationMs?: number
+}
+
+/** Limits of one tenant: positive whole numbers. An absent limit has the default that its comment names. */
+export interface Limits {
+  /** The number of items kept, per kind. Default: unlimited. */
+  readonly items?: { readonly [K in Kind]?: number }
+  /** The bytes kept, over all kinds. Default: unlimited. */
+  readonly bytes?: number
+  /** The bytes of one value. Default: the 64 MiB that hold for every value. */
+  readonly valueBytes?: number
+  /**
+   * The bytes of all calls in flight in this process: 8 KiB for each, its arguments, what it reads, and its answer until that
+   * is fetched. So it bounds the number of calls, too: 32,768 by default. Default: 256 MiB.
+   */
+  readonly inFlightBytes?: number
+  /** Approvals that wait for a decision. Default: 10,000. */
+  readonly pendingApprovals?: number
+  /** Waits that are open, or settled and not taken by their runs yet. Default: 1,000. */
+  readonly openWaits?: number
+  /** A tool result above this many bytes is kept once as a reference. Default: 4 KiB. */
+  readonly inlineResultBytes?: number
+  /** The limits of every run of this tenant. Default: 100 steps and 2,000 tool calls, unless a request sets others. */
+  readonly run?: RunLimits
+}
+
+/** Lifetime of each kind: a positive number of milliseconds, or `null`: until deleted. */
+export type Retention = { readonly [K in Kind]?: { readonly ttlMs: number | null } }
+
+/** Storage, tokens and limits of a tenant. */
+export interface Usage {
+  readonly storage: { readonly [K in Kind]: { readonly items: number; readonly bytes: number } }
+  /** By model. These only grow. */
+  readonly tokens: { readonly [model: string]: TokenUsage }
+  readonly limits: Limits
+}
+
+/** Tokens that a model read and wrote. */
+export interface TokenUsage {
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cacheReadTokens: number
+  readonly cacheWriteTokens: number
+  readonly reasoningTokens: number
+}

@@ -44,6 +44,9 @@ pub enum Error {
     /// An approval was decided, has expired or was withdrawn already.
     #[error("{0}")]
     ApprovalClosed(String),
+    /// A wait was settled, has expired or was cancelled already.
+    #[error("{0}")]
+    WaitClosed(String),
     /// Another writer has the thread.
     #[error("{message}")]
     ThreadBusy {
@@ -106,6 +109,7 @@ impl Error {
             Self::TenantMismatch => "TENANT_MISMATCH",
             Self::Conflict(_) => "CONFLICT",
             Self::ApprovalClosed(_) => "APPROVAL_CLOSED",
+            Self::WaitClosed(_) => "WAIT_CLOSED",
             Self::ThreadBusy { .. } => "THREAD_BUSY",
             Self::QuotaExceeded { .. } | Self::TooMuchInFlight { .. } => "QUOTA_EXCEEDED",
             Self::StoreLocked => "STORE_LOCKED",

@@ -18,12 +18,22 @@ pub enum Kind {
     Runs = 6,
     /// Events of a handle.
     Traces = 7,
+    /// Calls of runs that wait for an answer, an event or a time.
+    Waits = 8,
 }
 
 impl Kind {
     /// Every kind, in the order in which the API lists them.
-    pub const ALL: [Self; 7] =
-        [Self::References, Self::Plans, Self::Approvals, Self::Cache, Self::Threads, Self::Runs, Self::Traces];
+    pub const ALL: [Self; 8] = [
+        Self::References,
+        Self::Plans,
+        Self::Approvals,
+        Self::Cache,
+        Self::Threads,
+        Self::Runs,
+        Self::Traces,
+        Self::Waits,
+    ];
 
     /// Returns the name that specs, usage and quotas use.
     pub const fn name(self) -> &'static str {
@@ -35,6 +45,7 @@ impl Kind {
             Self::Threads => "threads",
             Self::Runs => "runs",
             Self::Traces => "traces",
+            Self::Waits => "waits",
         }
     }
 

@@ -50,7 +50,7 @@ impl Environment {
         self.callbacks.end();
         let mut tables = self.tables();
         tables.ended = true;
-        tables.prepared.clear();
+        tables.clear_prepared();
         drop(tables.computing.drain());
         tables.handles.drain().iter().for_each(|handle| handle.close());
         let stores = tables.stores.drain();

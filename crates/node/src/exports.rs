@@ -110,16 +110,22 @@ pub fn close_handle(environment: &Held, handle: u32) -> napi::Result<()> {
     })
 }
 
-/// Makes the ids of a new run and writes them into `slab` one after the other: the run's, and one for a thread.
+/// Makes the ids of a new run and writes them into `slab` one after the other: the run's, and one for a thread. The same
+/// `request_key` gives the same ids.
 #[napi]
-pub fn prepare_run(environment: &Held, handle: u32, mut slab: Uint8ArraySlice<'_>) -> napi::Result<()> {
+pub fn prepare_run(
+    environment: &Held,
+    handle: u32,
+    request_key: Option<String>,
+    mut slab: Uint8ArraySlice<'_>,
+) -> napi::Result<()> {
     export("prepareRun", || {
         let mut tables = environment.tables();
-        let prepared = tables.handles.get(handle)?.runs().prepare()?;
+        let prepared = tables.handles.get(handle)?.runs().prepare(request_key.as_deref())?;
         let slab = writable(&mut slab);
         let at = put(slab, 0, prepared.run_id.as_bytes())?;
         put(slab, at, prepared.thread_id.as_bytes())?;
-        tables.prepared.insert(prepared.run_id.clone(), prepared);
+        tables.add_prepared(prepared);
         Ok(())
     })
 }

@@ -1,7 +1,7 @@
 //! The tables of one JavaScript environment: stores, topologies, handles and computations by number, and runs by id. Numbers
 //! are never used twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bailiwick_model::{Error, Result};
@@ -55,10 +55,30 @@ pub(crate) struct Tables {
     pub(crate) computing: Table<Computing>,
     /// The store of each handle.
     pub(crate) stores_of: HashMap<u32, u32>,
-    /// Runs that have ids and are not started yet, by run id.
-    pub(crate) prepared: HashMap<String, PreparedRun>,
+    /// Runs that have ids and are not started yet, by run id: requests with the same key have the same.
+    prepared: HashMap<String, VecDeque<PreparedRun>>,
     /// The progress of the migration that was started last.
     pub(crate) progress: Arc<MigrationProgress>,
     /// Nothing may be added any more, as nothing would release it.
     pub(crate) ended: bool,
+}
+
+impl Tables {
+    pub(crate) fn add_prepared(&mut self, prepared: PreparedRun) {
+        self.prepared.entry(prepared.run_id.clone()).or_default().push_back(prepared);
+    }
+
+    /// Takes a run with this id, the one that was prepared first.
+    pub(crate) fn take_prepared(&mut self, run_id: &str) -> Option<PreparedRun> {
+        let prepared = self.prepared.get_mut(run_id)?;
+        let taken = prepared.pop_front();
+        if prepared.is_empty() {
+            self.prepared.remove(run_id);
+        }
+        taken
+    }
+
+    pub(crate) fn clear_prepared(&mut self) {
+        self.prepared.clear();
+    }
 }

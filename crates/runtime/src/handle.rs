@@ -55,7 +55,9 @@ impl TenantHandle {
     }
 
     fn of_scope(scope: Scope, tenant: Tenant, catalogue: Arc<Catalogue>, limits: Limits, retention: Retention) -> Self {
-        let items = Kind::ALL.into_iter().filter_map(|kind| Some((kind as u8, limits.items.get(kind)?))).collect();
+        // Waits are checked when they open: a commit with results of other calls must not fail for them.
+        let items = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Waits);
+        let items = items.filter_map(|kind| Some((kind as u8, limits.items.get(kind)?))).collect();
         let engine_limits = bailiwick_tenancy::Limits { items, bytes: limits.bytes };
         let (closing, validated) = (CancellationToken::new(), Arc::default());
         Self { scope, catalogue, engine_limits, closing, tenant, limits, retention, validated, held: None }
@@ -167,6 +169,14 @@ impl TenantHandle {
         self.limits.pending_approvals
     }
 
+    pub(crate) fn item_limit(&self, kind: Kind) -> Option<u64> {
+        self.limits.items.get(kind)
+    }
+
+    pub(crate) fn open_waits(&self) -> u64 {
+        self.limits.open_waits
+    }
+
     pub(crate) fn inline_result_bytes(&self) -> u64 {
         self.limits.inline_result_bytes
     }
@@ -245,4 +255,6 @@ parts! {
     /// The runs of a tenant. Results, summaries and events are JSON texts: an event's text is made once, at its commit, and
     /// every follower of the run reads the same.
     Runs runs;
+    /// The waits of a tenant's runs. They are JSON texts.
+    Waits waits;
 }

@@ -20,6 +20,7 @@ mod sweep;
 mod threads;
 mod traces;
 mod validated;
+mod waits;
 mod work;
 
 pub use approvals::{
@@ -31,15 +32,17 @@ pub use bailiwick_tenancy::{
 };
 pub use cache::{Begun, CacheValue, Computing};
 pub use catalogue::Catalogue;
-pub use handle::{Approvals, Cache, Plans, References, Runs, TenantHandle, Threads, Traces};
+pub use handle::{Approvals, Cache, Plans, References, Runs, TenantHandle, Threads, Traces, Waits};
 pub use page::Page;
 pub use plans::{Plan, PlanStatus, PlanSummary};
 pub use references::{Description, PutContent, PutItem, Reference, Resolved};
 pub use runs::{
     CallbackKind, Callbacks, PendingReply, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest, RunStatus,
+    WhenBusy,
 };
 pub use sweep::{Swept, keep_swept, sweep};
 pub use threads::ThreadSummary;
 pub use traces::{HostEvent, Rejection, TracePage, TracePosition};
 pub use validated::Validated;
+pub use waits::WaitFilter;
 pub use work::{DueRun, TenantWork, WorkReason, take as take_work};

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { unlessGone } from '../../inspect/view/gone.ts'
 import type { Runtime } from '../../tenant/runtime.ts'
 import type { Page } from '../../types/page.ts'
-import { eventsOf } from '../commands/runs.ts'
+import { eventsOf } from '../commands/tenant/runs.ts'
 
 /** The exported tenant, and the store's public key. */
 export interface Exported {
@@ -39,6 +39,7 @@ export async function exportInto(folder: string, { runtime, publicKey }: Exporte
     'messages.jsonl': messagesOf(runtime),
     'runs.jsonl': every((page) => runtime.runs.list(page)),
     'events.jsonl': eventsOfRuns(runtime),
+    'waits.jsonl': every((page) => runtime.waits.list(page)),
     'traces.jsonl': hostEvents(runtime),
   }
   const lines: { [file: string]: number } = {}

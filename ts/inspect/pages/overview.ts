@@ -1,7 +1,7 @@
 import type { TraceEvent } from '../../types/events.ts'
-import type { Usage } from '../../types/limits.ts'
 import type { Page as ListPage } from '../../types/page.ts'
 import type { RunSummary } from '../../types/runs.ts'
+import type { Usage } from '../../types/tenant.ts'
 import { emptyNotice, isEmpty } from '../emptiness.ts'
 import type { Ask, Subject } from '../request.ts'
 import { type Html, html } from '../view/html.ts'

@@ -1,6 +1,6 @@
 import type { Kind, Page, PageOptions, Runtime } from '../../index.ts'
 import { answerOf, assertHolds, assertSame, IsolationError } from '../answers.ts'
-import { withFixture } from '../environment.ts'
+import { openWait, withFixture } from '../environment.ts'
 import type { CellPlan } from './cell.ts'
 
 type List = (runtime: Runtime, page: PageOptions) => Promise<Page<unknown>>
@@ -26,6 +26,8 @@ const lists: { readonly [verb in PagedVerb]: List } & { readonly [list: `${Paged
   'runs.list': ({ runs }, page) => runs.list(page),
   'runs.list of a status': ({ runs }, page) => runs.list({ ...page, status: 'completed' }),
   'traces.list': ({ traces }, page) => traces.list(page),
+  'waits.list': ({ waits }, page) => waits.list(page),
+  'waits.list of a kind': ({ waits }, page) => waits.list({ ...page, kind: 'answer' }),
 }
 
 /** For everything that is read in pages: a cursor of another tenant, or of another list, is worth what no cursor is worth. */
@@ -74,6 +76,7 @@ async function fill(runtime: Runtime): Promise<void> {
   const { references, plans, approvals, threads } = runtime
   for (let number = 0; number < 2; number += 1) {
     await runtime.query('hello').result()
+    await openWait(runtime, 'hello')
     await references.put('thing', number)
     await references.put('other', number)
     await plans.save({ type: 'launch', goal: 'Ship it', steps: [] })

@@ -16,6 +16,7 @@ import type { DataEnvironment, Tenant } from '../../types/tenant.ts'
 import { type Redact, redactor } from './failures.ts'
 import { guardedControllers } from './guarded-signal.ts'
 import { type OnError, telling } from './host-errors.ts'
+import { questionHandler } from './question.ts'
 
 /** Host callbacks and values of a runtime that answer callback requests. */
 export interface HostParts {
@@ -89,11 +90,11 @@ function entryIssues({ agents }: RuntimeSpec): SpecIssue[] {
 
 function toolIssues({ tools }: RuntimeSpec, callbacks: Callbacks): SpecIssue[] {
   const names = tools.map(({ name }) => name)
-  return names.flatMap((name) => {
+  return tools.flatMap(({ name, question }) => {
     const schema = own(callbacks.schemas, name)
     const isWrong = schema !== undefined && asStandardSchema(schema) === undefined
     return [
-      ...handlerIssues(name, callbacks, names),
+      ...(question === undefined ? handlerIssues(name, callbacks, names) : []),
       ...(isWrong ? [{ path: `schemas.${name}`, message: 'Must be a Standard Schema, such as one of zod.' }] : []),
     ]
   })
@@ -163,6 +164,7 @@ export function hostParts(
 ): HostParts {
   const models = new Map<string, Model>()
   const schemas = new Map<string, { readonly input?: StandardSchema; readonly output?: StandardSchema }>()
+  const questions = new Map(spec.tools.map((tool) => [tool.name, questionHandler(tool)]))
   const outputs = new Map(spec.agents.map((agent) => [agent.name, standardSchemasOf(agent)['output']]))
   for (const tool of spec.tools) {
     const input = inputSchemaOf(tool, callbacks)
@@ -183,7 +185,7 @@ export function hostParts(
     tenant: spec.tenant,
     dataEnvironment: spec.dataEnvironment,
     ...kept,
-    handler: (tool) => own(callbacks.tools, tool) as ToolHandler | undefined,
+    handler: (tool) => (own(callbacks.tools, tool) ?? questions.get(tool)) as ToolHandler | undefined,
     schemas: (tool) => schemas.get(tool) ?? {},
     outputSchema: (agent) => outputs.get(agent),
     model: (provider) => {

@@ -19,6 +19,8 @@ export interface ModelCallback {
   readonly messages: readonly Message[]
   /** With the agent's first request. */
   readonly config?: AgentConfig
+  /** With the config: what the system prompt of this run ends with. */
+  readonly instructions?: string
 }
 
 interface AgentConfig {
@@ -38,8 +40,11 @@ export class ModelMemory {
     signal: AbortSignal,
     resolve: (id: string) => Promise<Resolved>,
   ): { readonly provider: string; readonly request: ModelRequest } {
-    const { agent, model, frame, from, messages } = callback
-    if (callback.config !== undefined) this.#configs.set(agent, callback.config)
+    const { agent, model, frame, from, messages, config, instructions } = callback
+    if (config !== undefined) {
+      const system = [config.system, instructions].filter((text) => text !== undefined && text !== '').join('\n\n')
+      this.#configs.set(agent, { ...config, system })
+    }
     const { system, tools, outputSchema, settings } = this.#configs.get(agent) as AgentConfig
     const conversation = this.#conversation(frame, from, messages)
     const slash = model.indexOf('/')

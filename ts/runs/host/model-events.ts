@@ -1,4 +1,4 @@
-import type { TokenUsage } from '../../types/limits.ts'
+import type { TokenUsage } from '../../types/tenant.ts'
 import { CallFailure } from './failures.ts'
 
 /** The largest field of an event, in UTF-16 units: what the core takes of a whole answer, as ANSWER_BYTES there. */

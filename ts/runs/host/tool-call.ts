@@ -2,9 +2,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import * as types from 'node:util/types'
 import { assertSize, isBytes, refuseOtherBinary, wholeJsonText } from '../../arguments/checks.ts'
 import { byteLengthOf, type Message } from '../../native/message.ts'
+import { deepFreeze } from '../../spec/checks/plain-json.ts'
 import type { StandardSchema, ValidationResult } from '../../spec/schema/schema.ts'
 import type { ToolContext } from '../../types/callbacks.ts'
 import type { JsonValue } from '../../types/json.ts'
+import type { Resumed } from '../../types/waits.ts'
+import { openCallOf } from '../wait-for.ts'
 import { CallFailure } from './failures.ts'
 import type { HostParts } from './host-parts.ts'
 
@@ -17,6 +20,7 @@ export interface ToolCallback {
   readonly actor?: string
   readonly tool: string
   readonly idempotencyKey: string
+  readonly resumed?: Resumed & { readonly settledAt?: number }
   readonly input: unknown
 }
 
@@ -31,10 +35,11 @@ const TEXT_RESULT = 1
 const BYTES_RESULT = 2
 const REFERENCE_RESULT = 3
 const VALIDATED_RESULT = 4
+const WAITS = 5
 
 /** The context of a call: made here, frozen, and bound to the tenant. */
 export function contextFor(runId: string, callback: ToolCallback, signal: AbortSignal, parts: HostParts): ToolContext {
-  const { threadId, callId, actor, idempotencyKey } = callback
+  const { threadId, callId, actor, idempotencyKey, resumed } = callback
   const { tenant, references, cache, dataEnvironment } = parts
   return Object.freeze({
     tenant,
@@ -47,7 +52,12 @@ export function contextFor(runId: string, callback: ToolCallback, signal: AbortS
     dataEnvironment,
     signal,
     idempotencyKey,
+    ...(resumed === undefined ? {} : { resumed: resumedFor(resumed) }),
   })
+}
+
+function resumedFor({ settledAt: _, ...resumed }: NonNullable<ToolCallback['resumed']>): Resumed {
+  return deepFreeze(resumed)
 }
 
 /**
@@ -67,6 +77,11 @@ export async function callTool(
   const input = schemas.input ? await validated(schemas.input, callback.input, 'INPUT_INVALID') : callback.input
   const answered: unknown = await handler(input, contextFor(runId, callback, signal, parts))
   const result = types.isGeneratorObject(answered) ? await returnOf(answered as AnyGenerator, signal) : answered
+  const request = openCallOf(result)
+  if (request !== undefined) {
+    assertSize(request.length)
+    return { write: (message) => message.u8(WAITS).raw(request), shown: () => undefined }
+  }
   if (isBytes(result)) {
     assertSize(byteLengthOf(result))
     return { write: (message) => message.u8(BYTES_RESULT).rawBytes(result), shown: () => undefined }

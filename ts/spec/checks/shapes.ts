@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { kinds } from '../../common/kinds.ts'
-import type { Kind } from '../../types/limits.ts'
+import type { Kind } from '../../types/tenant.ts'
 import { messages } from './messages.ts'
 import { must, once } from './shape.ts'
 
@@ -77,6 +77,7 @@ export const toolShape = once(() =>
     references: z.optional(sorted(z.string(), z.string())),
     result: z.optional(z.string()),
     allowRepeats: z.optional(z.boolean()),
+    question: z.optional(z.strictObject({ answer: schema(), ttlMs: z.optional(positive()) })),
   }),
 )
 
@@ -202,6 +203,7 @@ export const limitsShape = once(() =>
     valueBytes: z.optional(positive()),
     inFlightBytes: z.optional(positive()),
     pendingApprovals: z.optional(positive()),
+    openWaits: z.optional(positive()),
     inlineResultBytes: z.optional(positive()),
     run: z.optional(runLimits()),
   }),

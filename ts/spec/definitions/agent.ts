@@ -1,8 +1,7 @@
-import type { ModelSettings } from '../../types/callbacks.ts'
+import type { ModelSettings, Prompt } from '../../types/callbacks.ts'
 import type { JsonSchema } from '../../types/json.ts'
-import type { RunLimits } from '../../types/limits.ts'
+import type { RunLimits } from '../../types/tenant.ts'
 import type { PlanType } from './plan.ts'
-import type { Prompt } from './prompt.ts'
 import type { inferred, Tool } from './tool.ts'
 
 /** Role of an agent. */

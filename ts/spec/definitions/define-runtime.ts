@@ -1,6 +1,5 @@
 import { type Checks, option, readOptions } from '../../arguments/options.ts'
-import type { Limits, Retention } from '../../types/limits.ts'
-import type { DataEnvironment, Tenant } from '../../types/tenant.ts'
+import type { DataEnvironment, Limits, Retention, Tenant } from '../../types/tenant.ts'
 import { listOf } from '../checks/agent-and-tool-checks.ts'
 import { collectDefinitions } from '../checks/collect.ts'
 import { Issues } from '../checks/issues.ts'

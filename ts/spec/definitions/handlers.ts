@@ -3,7 +3,7 @@ import type { RuntimeSpec } from '../dump/runtime-spec.ts'
 import type { StandardSchema } from '../schema/schema.ts'
 import type { AgentSpec } from './agent.ts'
 import { behindOf } from './definition.ts'
-import type { inferred, Tool } from './tool.ts'
+import type { inferred, QuestionTool, Tool } from './tool.ts'
 
 /** The tools of a spec. */
 export type ToolsOf<Spec> = Spec extends RuntimeSpec<infer Tools, infer _Agents> ? Tools : never
@@ -17,9 +17,12 @@ export type ToolInput<T extends Tool> = T extends Tool<string, infer I, infer _O
 /** Output type of a tool's handler. */
 export type ToolOutput<T extends Tool> = T extends Tool<string, infer _I, infer O> ? O : never
 
+/** The tools that have handlers: a person answers the others. */
+type HandledTools<Spec> = Exclude<ToolsOf<Spec>, QuestionTool>
+
 /** The handlers that a spec asks for: one for each of its tools, typed by the tool's schemas. */
 export type ToolHandlers<Spec> = {
-  readonly [T in ToolsOf<Spec> as T['name']]: ToolHandler<ToolInput<T>, ToolOutput<T>>
+  readonly [T in HandledTools<Spec> as T['name']]: ToolHandler<ToolInput<T>, ToolOutput<T>>
 }
 
 /** The part of a model's name that says whose it is. What is both a text and a list is nothing: `AgentSpec` takes either. */
@@ -50,7 +53,7 @@ export type HasAgents<Spec> = [AgentsOf<Spec>] extends [never]
 
 /** The same, each as a function or as a generator. */
 export type GivenHandlers<Spec> = {
-  readonly [T in ToolsOf<Spec> as T['name']]:
+  readonly [T in HandledTools<Spec> as T['name']]:
     | ToolHandler<ToolInput<T>, ToolOutput<T>>
     | ToolGenerator<ToolInput<T>, ToolOutput<T>>
 }

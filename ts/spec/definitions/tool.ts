@@ -50,7 +50,20 @@ export interface Tool<N extends string = string, I = unknown, O = unknown> {
   readonly result?: string
   /** Whether a model may make the same `write` call twice in one answer. */
   readonly allowRepeats?: boolean
+  /** What makes it a question that a person answers: it has no handler. See `defineQuestion`. */
+  readonly question?: ToolQuestion
   readonly [inferred]?: { readonly input: I; readonly output: O }
+}
+
+/** The answer that a question asks for, and the milliseconds until it expires. */
+export interface ToolQuestion {
+  readonly answer: JsonSchema
+  readonly ttlMs?: number
+}
+
+/** A tool without handler: a person answers. */
+export interface QuestionTool<N extends string = string, I = unknown, O = unknown> extends Tool<N, I, O> {
+  readonly question: ToolQuestion
 }
 
 /** Argument of `defineTool`. */

@@ -1,5 +1,4 @@
-import type { Limits, Retention } from '../../types/limits.ts'
-import type { Tenant } from '../../types/tenant.ts'
+import type { Limits, Retention, Tenant } from '../../types/tenant.ts'
 import { BoundSpec, type RuntimeSpec, topologyDump } from './runtime-spec.ts'
 import type { Topology } from './topology.ts'
 

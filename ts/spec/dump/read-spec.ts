@@ -1,5 +1,4 @@
-import type { Limits, Retention } from '../../types/limits.ts'
-import type { Tenant } from '../../types/tenant.ts'
+import type { Limits, Retention, Tenant } from '../../types/tenant.ts'
 import { type Issues, pathTo } from '../checks/issues.ts'
 import { messages, unknownProperty } from '../checks/messages.ts'
 import { copyJson, deepFreeze, isPlainObject } from '../checks/plain-json.ts'

@@ -1,6 +1,5 @@
 import { TenantMismatchError } from '../../errors/call-errors.ts'
-import type { Limits, Retention } from '../../types/limits.ts'
-import type { DataEnvironment, Tenant } from '../../types/tenant.ts'
+import type { DataEnvironment, Limits, Retention, Tenant } from '../../types/tenant.ts'
 import type { AgentSpec } from '../definitions/agent.ts'
 import type { PlanType } from '../definitions/plan.ts'
 import type { ReferenceType } from '../definitions/reference.ts'

@@ -4,8 +4,8 @@ use super::issues::Issues;
 use super::limits::{RunLimits, run_limits};
 use super::messages;
 use super::reader::{Object, any_object, integer, list, name, one_of, positive, schema, string, strings, text};
-use crate::Json;
 use crate::names::split_model;
+use crate::{Error, Json, Result};
 
 /// The role of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -207,6 +207,27 @@ fn seed(json: &Json, path: &str, issues: &mut Issues) -> Option<i64> {
         issues.add(path, messages::SEED);
     }
     seed
+}
+
+impl Prompt {
+    /// Reads a prompt that a request brings: a text, or its layers. `path` names it in messages.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with the first problem.
+    pub fn from_json(json: &Json, path: &str) -> Result<Self> {
+        let mut issues = Issues::default();
+        let read = prompt(json, path, &mut issues);
+        match issues.finish() {
+            Ok(()) => read.ok_or_else(|| Error::invalid(messages::PROMPT)),
+            Err(Error::Spec(list)) => {
+                let first = list.into_iter().next();
+                Err(Error::invalid(
+                    first.map_or_else(String::new, |issue| format!("{}: {}", issue.path, issue.message)),
+                ))
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 fn prompt(json: &Json, path: &str, issues: &mut Issues) -> Option<Prompt> {

@@ -106,6 +106,17 @@ pub struct Tool {
     pub result: Option<String>,
     /// Whether a `write` call with the same input may occur twice in one answer.
     pub allow_repeats: bool,
+    /// What makes it a question to a person, asked by the model.
+    pub question: Option<Question>,
+}
+
+/// A question to a person, of a tool without a handler.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// The JSON Schema of the answer.
+    pub answer: Json,
+    /// The time to answer, in milliseconds. Default: 7 days.
+    pub ttl_ms: Option<u64>,
 }
 
 pub(super) fn reference_type(json: &Json, path: &str, issues: &mut Issues) -> Option<ReferenceType> {
@@ -168,6 +179,7 @@ pub(super) fn tool(json: &Json, path: &str, issues: &mut Issues) -> Option<Tool>
         "references",
         "result",
         "allowRepeats",
+        "question",
     ];
     let object = Object::open(json, path, &known, issues)?;
     Some(Tool {
@@ -183,6 +195,15 @@ pub(super) fn tool(json: &Json, path: &str, issues: &mut Issues) -> Option<Tool>
             .or_default("references", issues, |json, path, issues| record(json, path, issues, (|_| true, ""), string)),
         result: object.optional("result", issues, string),
         allow_repeats: object.optional("allowRepeats", issues, boolean).unwrap_or(false),
+        question: object.optional("question", issues, question),
+    })
+}
+
+fn question(json: &Json, path: &str, issues: &mut Issues) -> Option<Question> {
+    let object = Object::open(json, path, &["answer", "ttlMs"], issues)?;
+    Some(Question {
+        answer: object.required("answer", issues, schema).unwrap_or(Json::Null),
+        ttl_ms: object.optional("ttlMs", issues, positive),
     })
 }
 

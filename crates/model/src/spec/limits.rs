@@ -9,12 +9,12 @@ const DAY: u64 = 24 * 60 * 60 * 1000;
 
 /// One value for each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PerKind<T>([T; 7]);
+pub struct PerKind<T>([T; 8]);
 
 impl<T: Copy> PerKind<T> {
     /// Returns the value for this kind.
     pub const fn get(&self, kind: Kind) -> T {
-        let [references, plans, approvals, cache, threads, runs, traces] = self.0;
+        let [references, plans, approvals, cache, threads, runs, traces, waits] = self.0;
         match kind {
             Kind::References => references,
             Kind::Plans => plans,
@@ -23,6 +23,7 @@ impl<T: Copy> PerKind<T> {
             Kind::Threads => threads,
             Kind::Runs => runs,
             Kind::Traces => traces,
+            Kind::Waits => waits,
         }
     }
 
@@ -80,6 +81,8 @@ pub struct Limits {
     pub in_flight_bytes: u64,
     /// The most pending approvals. Default: 10,000.
     pub pending_approvals: u64,
+    /// The most open waits. Default: 1,000.
+    pub open_waits: u64,
     /// The bytes above which a tool result is stored as a reference. Default: 4 KiB.
     pub inline_result_bytes: u64,
     /// The limits of every run. [`RunLimits::DEFAULT`] applies where none is set, unless a request sets one.
@@ -89,11 +92,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            items: PerKind([None; 7]),
+            items: PerKind([None; 8]),
             bytes: None,
             value_bytes: None,
             in_flight_bytes: 256 * 1024 * 1024,
             pending_approvals: 10_000,
+            open_waits: 1_000,
             inline_result_bytes: 4 * 1024,
             run: RunLimits::default(),
         }
@@ -110,7 +114,7 @@ pub struct Retention {
 impl Default for Retention {
     fn default() -> Self {
         let days = |days: u64| Some(days * DAY);
-        Self { ttl_ms: PerKind([days(30), days(365), None, days(1), days(90), days(30), days(7)]) }
+        Self { ttl_ms: PerKind([days(30), days(365), None, days(1), days(90), days(30), days(7), days(30)]) }
     }
 }
 
@@ -126,7 +130,8 @@ pub(super) fn run_limits(json: &Json, path: &str, issues: &mut Issues) -> Option
 }
 
 pub(super) fn limits(json: &Json, path: &str, issues: &mut Issues) -> Option<Limits> {
-    let known = ["items", "bytes", "valueBytes", "inFlightBytes", "pendingApprovals", "inlineResultBytes", "run"];
+    let known =
+        ["items", "bytes", "valueBytes", "inFlightBytes", "pendingApprovals", "openWaits", "inlineResultBytes", "run"];
     let object = Object::open(json, path, &known, issues)?;
     let defaults = Limits::default();
     Some(Limits {
@@ -135,6 +140,7 @@ pub(super) fn limits(json: &Json, path: &str, issues: &mut Issues) -> Option<Lim
         value_bytes: object.optional("valueBytes", issues, positive),
         in_flight_bytes: object.optional("inFlightBytes", issues, positive).unwrap_or(defaults.in_flight_bytes),
         pending_approvals: object.optional("pendingApprovals", issues, positive).unwrap_or(defaults.pending_approvals),
+        open_waits: object.optional("openWaits", issues, positive).unwrap_or(defaults.open_waits),
         inline_result_bytes: object
             .optional("inlineResultBytes", issues, positive)
             .unwrap_or(defaults.inline_result_bytes),
@@ -152,7 +158,7 @@ pub(super) fn retention(json: &Json, path: &str, issues: &mut Issues) -> Option<
 
 fn items(json: &Json, path: &str, issues: &mut Issues) -> Option<PerKind<Option<u64>>> {
     let object = Object::open(json, path, &Kind::ALL.map(Kind::name), issues)?;
-    Some(PerKind::map(PerKind([None; 7]), |kind, _| object.optional(kind.name(), issues, positive)))
+    Some(PerKind::map(PerKind([None; 8]), |kind, _| object.optional(kind.name(), issues, positive)))
 }
 
 /// Reads `{ "ttlMs": … }`: the inner `None` means until deleted.

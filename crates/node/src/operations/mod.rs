@@ -136,13 +136,17 @@ operations! {
     95 runsList (Read) => runs::list;
     96 tokens (Read) => runs::tokens;
     97 runOrigin (Read) => runs::origin;
+    110 waitGet (Read) => runs::wait_get;
+    111 waitList (Read) => runs::wait_list;
+    112 waitSettle (Write) => runs::wait_settle;
+    113 waitCancel (End) => runs::wait_cancel;
     100 rotateRootKey (Host) => store::rotate_root_key;
     101 setupStore (Host) => store::setup;
     102 migrate (Host) => store::migrate;
     103 migratedSoFar (Host) => store::migrated_so_far;
-    110 workTake (Host) => runs::take_work_of_store;
-    111 workMore (Write) => runs::more_work;
-    112 runRelease (End) => runs::release;
+    120 workTake (Host) => runs::take_work_of_store;
+    121 workMore (Write) => runs::more_work;
+    122 runRelease (End) => runs::release;
 }
 
 impl Operation {
@@ -161,7 +165,7 @@ impl Operation {
         if self == Self::runStart
             && let Ok(run_id) = Reader::new(arguments).text()
         {
-            drop(environment.tables().prepared.remove(run_id));
+            drop(environment.tables().take_prepared(run_id));
         }
     }
 }

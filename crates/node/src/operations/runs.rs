@@ -1,14 +1,14 @@
-//! Runs, and the work that waits for a process.
+//! Runs, the waits of their calls, and the work that waits for a process.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bailiwick_model::json::Text;
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{RunFilter, RunPage, RunPosition, RunRequest, TenantHandle, TenantWork, take_work};
+use bailiwick_runtime::{RunFilter, RunPage, RunPosition, RunRequest, TenantHandle, TenantWork, WaitFilter, take_work};
 use serde::Serialize;
 
-use super::call::{Call, array_answer, json_text, page_answer, page_limit};
+use super::call::{Call, array_answer, flag, json_text, page_answer, page_limit};
 use super::host::Host;
 use crate::environment::Environment;
 use crate::message::{Answer, Reader};
@@ -20,9 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const WORK_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn start(call: Call) -> Result<Answer> {
-    let (handle, mut arguments) = (call.unmetered_handle()?, call.reader());
-    let prepared = call.environment.tables().prepared.remove(arguments.text()?);
-    let prepared = prepared.ok_or_else(|| Error::internal("A run was begun twice."))?;
+    let mut arguments = call.reader();
+    // Before anything can fail: what is left would keep the run's id.
+    let prepared = call.environment.tables().take_prepared(arguments.text()?);
+    let handle = call.unmetered_handle()?;
+    let mut prepared = prepared.ok_or_else(|| Error::internal("A run was begun twice."))?;
     let host = host(&call.environment, &handle, &mut arguments)?;
     if arguments.u8()? == 1 {
         prepared.cancel();
@@ -133,4 +135,29 @@ struct Position {
     message_id: String,
     text: u64,
     reasoning: u64,
+}
+
+pub(super) async fn wait_get(call: Call) -> Result<Answer> {
+    Ok(json_text(&call.handle()?.waits().get(call.reader().text()?).await?))
+}
+
+pub(super) async fn wait_list(call: Call) -> Result<Answer> {
+    let (handle, mut arguments) = (call.handle()?, call.reader());
+    let (limit, cursor) = (page_limit(&mut arguments)?, arguments.optional_text()?);
+    let mut text = || arguments.optional_text().map(|text| text.map(str::to_owned));
+    let filter = WaitFilter { run_id: text()?, kind: text()? };
+    Ok(page_answer(handle.waits().list(&filter, limit, cursor).await?))
+}
+
+pub(super) async fn wait_settle(call: Call) -> Result<Answer> {
+    let (handle, mut arguments) = (call.handle()?, call.reader());
+    let (wait_id, actor, given) = (arguments.text()?, arguments.optional_text()?, arguments.bytes()?);
+    let taken = handle.parsing(given, 2)?;
+    let record = handle.waits().settle(wait_id, given, actor).await?;
+    drop(taken);
+    Ok(json_text(&record))
+}
+
+pub(super) async fn wait_cancel(call: Call) -> Result<Answer> {
+    Ok(flag(call.handle()?.waits().cancel(call.reader().text()?).await?))
 }

@@ -13,7 +13,8 @@ pub(crate) const REQUEST_BYTES: usize = (64 << 20) - (64 << 10);
 pub enum CallbackKind {
     /// A model, for one answer. Pieces and the value are JSON arrays of ModelEvents; the last one is a `finish`.
     Model,
-    /// A tool, for its result: `u8 form ‖ bytes`. Form 0 is JSON text, 1 text, 2 bytes, 3 the id of a reference.
+    /// A tool, for its result: `u8 form ‖ bytes`. Form 0 is JSON text, 1 text, 2 bytes, 3 the id of a
+    /// reference, 4 JSON that the host has validated, 5 what the call waits for instead of having a result.
     Tool,
     /// Whether a call needs an approval: JSON `true` or `false`.
     NeedsApproval,

@@ -25,7 +25,7 @@ pub use host::{CallbackKind, Callbacks, PendingReply, Reply};
 pub use journal::RunStatus;
 pub(crate) use journal::{KIND, RunHead, filtered, run_name};
 pub(crate) use lifecycle::LEASE_MS;
-pub use lifecycle::{PreparedRun, RunRequest};
+pub use lifecycle::{PreparedRun, RunRequest, WhenBusy};
 pub(crate) use state::step_refs::references as steps_taken_from;
 
 use crate::handle::Runs;

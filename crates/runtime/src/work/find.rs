@@ -21,8 +21,8 @@ const REMOVED: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkReason {
-    /// An approval that it waited for was decided or has expired.
-    Approval,
+    /// What it waited for has ended: an approval was decided, a wait was settled, a time came.
+    Settled,
     /// The process that worked at it has ended or given it up.
     Interrupted,
 }
@@ -149,7 +149,7 @@ impl Search<'_> {
             }
             let reason = match head.status {
                 RunStatus::Running => WorkReason::Interrupted,
-                _ => WorkReason::Approval,
+                _ => WorkReason::Settled,
             };
             let due_at = row.map_or(head.updated_at, |at| at / 1000);
             self.found.runs.push(DueRun { run_id: head.run_id, due_at, row, reason });

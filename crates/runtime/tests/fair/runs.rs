@@ -121,19 +121,13 @@ async fn open(inline: usize) -> TenantHandle {
 }
 
 fn request(prompt: &str) -> RunRequest {
-    RunRequest {
-        specialist: None,
-        prompt: Json::from(prompt),
-        thread_id: None,
-        actor: None,
-        trace: None,
-        limits: RunLimits { max_steps: Some(1000), ..RunLimits::default() },
-    }
+    let limits = RunLimits { max_steps: Some(1000), ..RunLimits::default() };
+    RunRequest { limits, ..RunRequest::new(Json::from(prompt)) }
 }
 
 /// Runs it, resumes it as often as it is suspended, and reads all that it has left behind. Returns the status.
 async fn check(what: &str, handle: &TenantHandle, request: RunRequest, host: &Host) -> String {
-    let prepared = handle.runs().prepare().unwrap();
+    let prepared = handle.runs().prepare(None).unwrap();
     let run_id = prepared.run_id.clone();
     fair((what, "start"), request.prompt.weight() as usize, handle.runs().start(prepared, request, host))
         .await

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::record::Decision;
-use bailiwick_model::spec::RunLimits;
 use bailiwick_runtime::{
     ApprovalContext, ApprovalRequest, CacheValue, Catalogue, HostEvent, Page, PutContent, RequestedSubject,
     Reservation, RunFilter, RunPosition, RunRequest, Store, TenantHandle,
@@ -221,15 +220,8 @@ async fn complete_run(rich: &TenantHandle) -> String {
         }
     };
     let host = Host::new(say, |_, _| gives("1"));
-    let request = RunRequest {
-        specialist: Some("front".to_owned()),
-        prompt: Json::String(long(0, 30_000)),
-        thread_id: None,
-        actor: None,
-        trace: None,
-        limits: RunLimits::default(),
-    };
-    let prepared = rich.runs().prepare().unwrap();
+    let request = RunRequest { specialist: Some("front".to_owned()), ..RunRequest::new(Json::String(long(0, 30_000))) };
+    let prepared = rich.runs().prepare(None).unwrap();
     let run = prepared.run_id.clone();
     let result = parsed(&rich.runs().start(prepared, request, &host).await.unwrap());
     assert_eq!(result.get("status").unwrap().as_str(), Some("completed"), "{}", json::write(&result));

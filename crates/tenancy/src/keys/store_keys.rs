@@ -125,6 +125,16 @@ impl StoreKeys {
         self.name_key.hash(&[resource_id.as_bytes()])
     }
 
+    /// Returns an id for a key that a tenant's caller has chosen. A name tag hashes one part, this one three.
+    pub(crate) fn id_of_key(&self, resource_id: &str, purpose: &str, key: &str) -> [u8; 20] {
+        let hash = self.name_key.hash(&[resource_id.as_bytes(), purpose.as_bytes(), key.as_bytes()]);
+        let mut id = [0; 20];
+        for (to, from) in id.iter_mut().zip(hash) {
+            *to = from;
+        }
+        id
+    }
+
     /// Returns the tag of one incarnation of a tenant.
     pub(super) fn tag(&self, resource_id: &str, incarnation: &[u8; 16]) -> Tag {
         Tag(self.tag_key.hash(&[resource_id.as_bytes(), incarnation]))

@@ -104,6 +104,12 @@ impl Scope {
         self.state.entropy.shown.bytes()
     }
 
+    /// Returns an id of this tenant for a key of the caller's: the same for the same key, in this store alone. Needs no keys of the
+    /// tenant, so it does not change with an erase.
+    pub fn id_of_key(&self, purpose: &str, key: &str) -> [u8; 20] {
+        self.state.store.keys.id_of_key(&self.state.resource_id, purpose, key)
+    }
+
     /// Returns the store.
     pub fn store(&self) -> &Arc<Store> {
         &self.state.store

@@ -1,5 +1,5 @@
 import { isPlainObject } from '../../../spec/checks/plain-json.ts'
-import type { TokenUsage } from '../../../types/limits.ts'
+import type { TokenUsage } from '../../../types/tenant.ts'
 
 /**
  * Reads a provider's token counts in the shape of any version: plain numbers until version 2, totals with their parts since

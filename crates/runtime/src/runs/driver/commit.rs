@@ -72,11 +72,12 @@ impl Driver<'_> {
         }
     }
 
-    /// The changes of a commit: a block of what is pending, the references that it keeps, and others behind them.
+    /// The changes of a commit: a block of what is pending, the references that it keeps, its waits, and others behind them.
     pub(crate) async fn changes(&self, block: Vec<u8>, others: Vec<Change>) -> Result<Vec<Change>> {
         ahead_of(self.kept.weight()).await;
         let mut changes = self.journal.appended(block);
         changes.extend(self.kept.changes(&self.access)?);
+        changes.extend(self.wait_changes.iter().cloned());
         changes.extend(others);
         Ok(changes)
     }
@@ -89,6 +90,8 @@ impl Driver<'_> {
         let first = self.journal.end.next;
         self.journal.end = self.journal.end.behind(hash, bytes, entries.len());
         self.kept = Kept::default();
+        self.opening.clear();
+        self.wait_changes.clear();
         self.live.committed(&self.state.run_id, (first..).zip(&entries));
     }
 }

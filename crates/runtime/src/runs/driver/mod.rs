@@ -22,6 +22,7 @@ use super::state::{Next, RunState};
 use super::steps::{self, BrokenAnswers};
 use crate::handle::TenantHandle;
 use crate::references::Kept;
+use crate::waits::Wait;
 
 /// Why a run stops.
 #[derive(Debug)]
@@ -65,6 +66,10 @@ pub(crate) struct Driver<'a> {
     pub(crate) pending: Vec<Entry>,
     /// References that the next commit keeps.
     pub(crate) kept: Kept,
+    /// Waits that the next commit opens.
+    pub(crate) opening: Vec<Wait>,
+    /// What the next commit changes of waits.
+    pub(crate) wait_changes: Vec<Change>,
     /// The messages of the thread before the run.
     pub(crate) history: Vec<String>,
     /// How many messages of each agent the host has.
@@ -103,6 +108,8 @@ impl<'a> Driver<'a> {
             head,
             pending: Vec::new(),
             kept: Kept::default(),
+            opening: Vec::new(),
+            wait_changes: Vec::new(),
             history,
             sent: HashMap::new(),
             configured: HashSet::new(),

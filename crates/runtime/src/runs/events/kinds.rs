@@ -15,6 +15,7 @@ use super::fields::{
 use super::object::ObjectWriter;
 use super::parts::Part;
 use super::usage::{TokenUsage, Usage};
+use crate::waits::{Wait, WaitRecord};
 
 /// Makes [`Event`] from the table below: the enum, its names, and how each type is read and written.
 macro_rules! events {
@@ -80,6 +81,12 @@ events! {
     "tool.completed" => ToolCompleted(ToolCompleted);
     /// A call failed, or was not made.
     "tool.failed" => ToolFailed(ToolFailed);
+    /// A call waits: for an answer, an event or a time.
+    "tool.waiting" => ToolWaiting(ToolWaiting, tool: WaitingTool);
+    /// A wait has ended.
+    "wait.settled" => WaitSettled(WaitSettled);
+    /// A call that waited is made again.
+    "tool.resumed" => ToolResumed(ToolResumed, how: ResumedCall);
     /// A result is kept as a reference.
     "reference.created" => ReferenceCreated(ReferenceCreated);
     /// The plan of a planner is saved.
@@ -88,7 +95,7 @@ events! {
     "approval.requested" => ApprovalRequested(ApprovalRequested, call: RequestedCall);
     /// An approval ended.
     "approval.decided" => ApprovalDecided(ApprovalDecided, call: DecidedCall);
-    /// The run waits for approvals, and no process works at it.
+    /// The run waits for approvals or open calls, and no process works at it.
     "run.suspended" => RunSuspended(RunSuspended);
     /// The run is done.
     "run.completed" => RunCompleted(RunCompleted, cut_off: CutOff);
@@ -126,8 +133,13 @@ impl Event {
             }
             Self::ToolCalled(called, _) => called.input.weight(),
             Self::ToolCompleted(completed) => completed.result.weight(),
+            Self::ToolWaiting(waiting, _) => waiting.wait.weight(),
+            Self::WaitSettled(settled) => settled.record.wait.weight() + settled.record.outcome.weight(),
             Self::ApprovalRequested(requested, _) => requested.approval.weight(),
-            Self::RunSuspended(suspended) => suspended.approvals.iter().map(ApprovalShown::weight).sum(),
+            Self::RunSuspended(suspended) => {
+                let waits: u64 = suspended.waits.iter().map(Wait::weight).sum();
+                waits + suspended.approvals.iter().map(ApprovalShown::weight).sum::<u64>()
+            }
             Self::RunCompleted(completed, cut_off) => {
                 completed.text.len() as u64 + completed.output.weight() + cut_off.weight()
             }
@@ -158,6 +170,9 @@ pub(crate) struct RunContext {
     /// The W3C `traceparent` of the span in which it was begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trace: Option<String>,
+    /// What the system prompts of its agents end with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) instructions: Option<String>,
 }
 
 /// What an agent begins with.
@@ -273,6 +288,51 @@ pub(crate) struct ToolFailed {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ToolWaiting {
+    pub(crate) call_id: String,
+    pub(crate) wait: Wait,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WaitingTool {
+    /// The hash of the definition of the tool that waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) definition: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WaitSettled {
+    pub(crate) record: WaitRecord,
+}
+
+/// How a wait ended, as a handler is told that is called again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ResumedKind {
+    Answer,
+    Event,
+    Time,
+    Expired,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ToolResumed {
+    pub(crate) call_id: String,
+    pub(crate) kind: ResumedKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ResumedCall {
+    /// How long it waited, in milliseconds.
+    pub(crate) waited_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ReferenceCreated {
     pub(crate) reference: String,
 }
@@ -316,6 +376,9 @@ pub(crate) struct DecidedCall {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunSuspended {
     pub(crate) approvals: Vec<ApprovalShown>,
+    /// The open waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) waits: Vec<Wait>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -18,8 +18,9 @@ pub(crate) use fields::{
 };
 pub(crate) use kinds::{
     AgentAnswer, AgentBegun, ApprovalDecided, ApprovalRequested, CutOff, DecidedCall, Event, ModelAnswer,
-    ModelCompleted, PlanSaved, ReferenceCreated, RequestedCall, RunCompleted, RunContext, RunFailed, RunLimited,
-    RunStarted, RunSuspended, ToolCalled, ToolCompleted, ToolFailed, WriteIntent,
+    ModelCompleted, PlanSaved, ReferenceCreated, RequestedCall, ResumedCall, ResumedKind, RunCompleted, RunContext,
+    RunFailed, RunLimited, RunStarted, RunSuspended, ToolCalled, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting,
+    WaitSettled, WaitingTool, WriteIntent,
 };
 use object::ObjectWriter;
 pub(crate) use parts::{Part, reasoning_of, text_of};

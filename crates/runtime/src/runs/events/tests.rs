@@ -8,6 +8,7 @@ use bailiwick_model::spec::{AgentRole, RunLimits};
 
 use super::*;
 use crate::runs::journal::{NO_BLOCK, read, write};
+use crate::waits::{Outcome, Wait, WaitKind, WaitRecord, WaitStatus};
 
 fn parsed(text: &str) -> Json {
     json::parse(text.as_bytes(), &json::Limits::default()).unwrap()
@@ -62,6 +63,32 @@ fn decision() -> DecisionShown {
     })
 }
 
+fn wait() -> Wait {
+    let text = |text: &str| text.to_owned();
+    Wait {
+        wait_id: text("wait_a"),
+        kind: WaitKind::Time,
+        run_id: text("run_a"),
+        thread_id: text("thr_a"),
+        call_id: text("c"),
+        tool: text("t"),
+        question: Some(text("Why?")),
+        schema: Some(parsed("{}")),
+        choices: Some(vec![text("a")]),
+        name: Some(text("paid")),
+        to: Some(text("kim")),
+        status: WaitStatus::Open,
+        created_at: 1,
+        expires_at: 3,
+        due_at: Some(2),
+    }
+}
+
+fn outcome() -> Outcome {
+    let text = r#"{"value":null,"error":{"code":"C","message":"m"},"actor":"kim","settledAt":2}"#;
+    json::from_value(parsed(text)).unwrap()
+}
+
 /// An event of each type, with all that it may have. A task stands for the other two ways in which an agent begins.
 #[allow(clippy::too_many_lines, reason = "a table: a row for each event")]
 fn full() -> Vec<Event> {
@@ -74,8 +101,8 @@ fn full() -> Vec<Event> {
         definition: Some(text("d")),
     };
     let limits = RunLimits { max_steps: Some(3), ..RunLimits::default() };
-    let context =
-        RunContext { thread_id: text("thr_a"), agent: text("front"), limits, base: 0, trace: Some(text("00-1-2-01")) };
+    let (trace, instructions) = (Some(text("00-1-2-01")), Some(text("Be brief.")));
+    let context = RunContext { thread_id: text("thr_a"), agent: text("front"), limits, base: 0, trace, instructions };
     let (role, call, active) = (AgentRole::Executor, Some(text("c")), 4);
     let error =
         RunFailure { code: FailureCode::ModelFailed, message: text("m"), retryable: true, retry_after_ms: Some(9) };
@@ -107,6 +134,15 @@ fn full() -> Vec<Event> {
             reference: Some(text("ref_a")),
         }),
         Event::ToolFailed(ToolFailed { call_id: text("c"), error: ToolFailure::new("REJECTED", "No.") }),
+        Event::ToolWaiting(
+            ToolWaiting { call_id: text("c"), wait: wait() },
+            WaitingTool { definition: Some(text("d")) },
+        ),
+        Event::WaitSettled(WaitSettled { record: WaitRecord { wait: wait(), outcome: outcome() } }),
+        Event::ToolResumed(
+            ToolResumed { call_id: text("c"), kind: ResumedKind::Event, actor: Some(text("kim")) },
+            ResumedCall { waited_ms: 5 },
+        ),
         Event::ReferenceCreated(ReferenceCreated { reference: text("ref_a") }),
         Event::PlanSaved(PlanSaved { plan_id: text("plan_a"), version: 1, hash: text("h") }),
         Event::ApprovalRequested(
@@ -117,7 +153,7 @@ fn full() -> Vec<Event> {
             ApprovalDecided { record: decision() },
             DecidedCall { call_id: Some(text("c")), again: true },
         ),
-        Event::RunSuspended(RunSuspended { approvals: vec![approval()] }),
+        Event::RunSuspended(RunSuspended { approvals: vec![approval()], waits: vec![wait()] }),
         Event::RunCompleted(
             RunCompleted {
                 text: text("So"),

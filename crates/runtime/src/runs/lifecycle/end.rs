@@ -15,6 +15,7 @@ use crate::runs::journal::tokens::{self, TokenTurns};
 use crate::runs::journal::{KIND, Owner, RunHead, RunStatus, fenced, run_name};
 use crate::runs::state::{Answer, Frame};
 use crate::sweep::journals;
+use crate::waits::{CLOSED_AT_ONCE, closing};
 
 /// How many approvals are withdrawn at once.
 const WITHDRAWN: usize = 100;
@@ -51,18 +52,28 @@ pub(crate) async fn end(run: &mut Driver<'_>, last: Event) -> Result<()> {
         _ => RunStatus::Failed,
     };
     let waiting: Vec<String> = run.state.frames.iter().flat_map(Frame::waiting).map(str::to_owned).collect();
+    if !run.opening.is_empty() {
+        // They are cancelled as those that the store has.
+        run.flush().await?;
+    }
     run.note_run(last).await?;
     let live = run.live.clone();
     let _not_renewed = live.ending.lock().await;
     let turns = run.handle.scope.shared::<TokenTurns>();
     let _turn = turns.0.lock().await;
+    let open: Vec<String> =
+        run.state.frames.iter().flat_map(Frame::open_waits).map(|(_, wait)| wait.wait_id.clone()).collect();
+    let open: Vec<&str> = open.iter().map(String::as_str).collect();
+    let (first, last) = open.split_at(open.len().saturating_sub(CLOSED_AT_ONCE));
+    run.handle.close_waits(&run.access, first).await?;
     let (early, late) = waiting.split_at(waiting.len().saturating_sub(WITHDRAWN));
     withdraw_all(run.handle, early, ENDED).await?;
     let ids: Vec<&str> = late.iter().map(String::as_str).collect();
     for _ in 0..ATTEMPTS {
         let block = run.block(&[]).await;
         let head = head_after(run, status, &block);
-        let others = changes(run, &head, &block).await?;
+        let mut others = changes(run, &head, &block).await?;
+        others.extend(closing(&run.access, last).await?);
         let is_done = if ids.is_empty() {
             // The end frees more than it takes: a limit must not keep a run and its thread for ever.
             run.try_commit(block, others, &Limits::default()).await?

@@ -1,15 +1,19 @@
 //! A request to a tenant's agents.
 
 use bailiwick_model::json::{self, Json};
-use bailiwick_model::spec::RunLimits;
+use bailiwick_model::names::shown;
+use bailiwick_model::spec::{Prompt, RunLimits};
 use bailiwick_model::{Error, Result};
 
 use crate::actor::check_actor;
 use crate::runs::follow::Registered;
+use crate::runs::prompt::render;
 use crate::runs::state::read_limits;
 
 /// The longest `traceparent`, in bytes; those of today have 55.
 const TRACE_BYTES: usize = 128;
+/// The longest instructions, in bytes of UTF-8.
+const INSTRUCTIONS_BYTES: usize = 64 << 10;
 
 /// A run that has its ids and is not begun. It can be cancelled from here on.
 pub struct PreparedRun {
@@ -17,13 +21,25 @@ pub struct PreparedRun {
     pub run_id: String,
     /// An id for its thread, if the caller has none.
     pub thread_id: String,
-    pub(crate) registered: Registered,
+    /// `None` if this process works at it already, for another request with the same key.
+    pub(crate) registered: Option<Registered>,
+    /// Whether its ids come from a key: then there may be such a run already.
+    pub(crate) is_keyed: bool,
+    /// Whether it was cancelled before it had a place of its own.
+    pub(crate) is_cancelled: bool,
 }
 
 impl PreparedRun {
     /// Lets it end as cancelled as soon as it has begun.
-    pub fn cancel(&self) {
-        self.registered.live.cancelled.cancel();
+    pub fn cancel(&mut self) {
+        self.is_cancelled = true;
+        if let Some(registered) = &self.registered {
+            registered.live.cancelled.cancel();
+        }
+    }
+
+    pub(crate) fn was_cancelled(&self) -> bool {
+        self.is_cancelled || self.registered.as_ref().is_some_and(|registered| registered.live.cancelled.is_cancelled())
     }
 }
 
@@ -42,10 +58,38 @@ pub struct RunRequest {
     pub trace: Option<String>,
     /// Its own limits, which go with those of the tenant and the agent.
     pub limits: RunLimits,
+    /// What the system prompts of its agents end with.
+    pub instructions: Option<String>,
+    /// What happens while another run writes the thread.
+    pub when_busy: WhenBusy,
+}
+
+/// What happens to a request while another run writes its thread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhenBusy {
+    /// It is refused.
+    #[default]
+    Reject,
+    /// The other run is cancelled.
+    Replace,
 }
 
 impl RunRequest {
-    /// Reads `{ specialist?, prompt, threadId?, actor?, trace?, limits? }`.
+    /// A request with nothing but a prompt.
+    pub fn new(prompt: Json) -> Self {
+        Self {
+            specialist: None,
+            prompt,
+            thread_id: None,
+            actor: None,
+            trace: None,
+            limits: RunLimits::default(),
+            instructions: None,
+            when_busy: WhenBusy::default(),
+        }
+    }
+
+    /// Reads `{ specialist?, prompt, threadId?, actor?, trace?, limits?, instructions?, whenBusy? }`.
     ///
     /// # Errors
     /// `InvalidInput`.
@@ -53,14 +97,7 @@ impl RunRequest {
         let Json::Object(members) = json::parse(text, &json::Limits::default())? else {
             return Err(Error::invalid("query takes a prompt or { prompt, … }."));
         };
-        let mut request = Self {
-            specialist: None,
-            prompt: Json::Null,
-            thread_id: None,
-            actor: None,
-            trace: None,
-            limits: RunLimits::default(),
-        };
+        let mut request = Self::new(Json::Null);
         for (key, value) in members {
             match (key.as_str(), value) {
                 ("specialist", Json::String(name)) => request.specialist = Some(name),
@@ -72,9 +109,11 @@ impl RunRequest {
                 }
                 ("prompt", prompt) => request.prompt = prompt,
                 ("limits", limits) => request.limits = read_limits(&limits)?,
+                ("instructions", text) => request.instructions = Some(read_instructions(&text)?),
+                ("whenBusy", Json::String(word)) => request.when_busy = WhenBusy::from_name(&word)?,
                 _ => {
                     return Err(Error::invalid(
-                        "A request has prompt, threadId, actor and limits: texts, and limits an object.",
+                        "A request has prompt, threadId, actor and whenBusy: texts, limits, an object, and instructions, a text or a layered prompt.",
                     ));
                 }
             }
@@ -82,6 +121,26 @@ impl RunRequest {
         request.actor.as_deref().map_or(Ok(()), |actor| check_actor(actor, "actor"))?;
         Ok(request)
     }
+}
+
+impl WhenBusy {
+    fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "reject" => Ok(Self::Reject),
+            "replace" => Ok(Self::Replace),
+            _ => Err(Error::invalid(format!("whenBusy must be reject or replace, not {}.", shown(name)))),
+        }
+    }
+}
+
+fn read_instructions(json: &Json) -> Result<String> {
+    let text = render(&Prompt::from_json(json, "instructions")?);
+    if text.len() > INSTRUCTIONS_BYTES {
+        let message =
+            format!("instructions has at most {INSTRUCTIONS_BYTES} bytes of UTF-8. Put longer texts into the prompt.");
+        return Err(Error::invalid(message));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

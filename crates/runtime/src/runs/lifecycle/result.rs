@@ -8,6 +8,7 @@ use crate::runs::events::{
     ApprovalShown, Event, FinishReason, Limit, RunCompleted, RunFailed, RunFailure, RunLimited, RunSuspended, Usage,
 };
 use crate::runs::state::RunState;
+use crate::waits::Wait;
 
 /// A `RunResult`.
 #[derive(Serialize)]
@@ -22,6 +23,8 @@ struct RunResult<'a> {
     output: Option<&'a Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approvals: Option<&'a [ApprovalShown]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits: Option<&'a [Wait]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<Limit>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,6 +45,7 @@ pub(super) async fn result(state: &RunState) -> String {
         usage: &state.usage,
         output: None,
         approvals: None,
+        waits: None,
         limit: None,
         error: None,
         finish_reason: None,
@@ -53,7 +57,10 @@ pub(super) async fn result(state: &RunState) -> String {
             (result.output, result.finish_reason) = (Some(output), state.finish_reason);
             return json::to_text(&result);
         }
-        Some(Event::RunSuspended(RunSuspended { approvals })) => result.approvals = Some(approvals),
+        Some(Event::RunSuspended(RunSuspended { approvals, waits })) => {
+            result.approvals = Some(approvals);
+            result.waits = Some(waits);
+        }
         Some(Event::RunLimited(RunLimited { limit }, _)) => result.limit = Some(*limit),
         Some(Event::RunFailed(RunFailed { error }, _)) => result.error = Some(error),
         _ => {}

@@ -79,10 +79,13 @@ impl<'a> Runs<'a> {
         unconditional(access.commit(changes, &Limits::default(), Durability::Relaxed).await?)
     }
 
-    /// Removes the row of a run that needs no taking up.
-    async fn not_due(self, access: &Access, run_id: &str, row: Option<u64>) -> Result<()> {
-        let Some(at) = row else { return Ok(()) };
-        let changes = vec![work::not_due(run_name(access, run_id), at)];
+    /// Removes the row of a run that needs no taking up before `next`, in epoch milliseconds: it came early if the clock went back.
+    async fn not_due(self, access: &Access, run_id: &str, row: Option<u64>, next: Option<u64>) -> Result<()> {
+        let (Some(at), name) = (row, run_name(access, run_id)) else { return Ok(()) };
+        let mut changes = vec![work::not_due(name, at)];
+        if let Some(next) = next {
+            changes.extend(work::due(access, name, next, self.unfinished_until(access)?));
+        }
         unconditional(access.commit(changes, &Limits::default(), Durability::Relaxed).await?)
     }
 
@@ -95,29 +98,34 @@ impl<'a> Runs<'a> {
         handle.scope.unless_closed(&handle.closing, self.end(run_id)).await
     }
 
-    async fn go_on(self, run_id: &str, host: &dyn Callbacks, row: Option<u64>) -> Result<String> {
+    pub(super) async fn go_on(self, run_id: &str, host: &dyn Callbacks, row: Option<u64>) -> Result<String> {
         if self.handle.catalogue.agents.is_empty() {
             return Err(no_agents());
         }
         let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
         let Some((head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
         if head.status.is_end() {
-            self.not_due(&access, run_id, row).await?;
+            self.not_due(&access, run_id, row, None).await?;
             return Ok(result(&replay(&access, &head).await?.state).await);
         }
         let mut replayed = None;
-        if head.status == RunStatus::Suspended && !host.has_approver() {
+        if head.status == RunStatus::Suspended {
             let read = replay(&access, &head).await?;
-            if still_waits(self.handle, &read.state).await? {
-                self.not_due(&access, run_id, row).await?;
+            let asks = host.has_approver() && read.state.frames.last().is_some_and(|frame| !frame.waiting().is_empty());
+            if !asks && still_waits(self.handle, &read.state).await? {
+                self.not_due(&access, run_id, row, read.state.next_end()).await?;
                 return Ok(result(&read.state).await);
             }
             replayed = Some((head, read));
         }
-        let registered = self
-            .live()
-            .register(run_id)
-            .ok_or_else(|| running(run_id, "This run is running already. Follow it with runs.follow."))?;
+        let mut registered = self.live().register(run_id);
+        if registered.is_none() && replayed.is_some() {
+            // The caller that has just suspended it is still about to answer.
+            self.ended_here(run_id).await;
+            registered = self.live().register(run_id);
+        }
+        let registered =
+            registered.ok_or_else(|| running(run_id, "This run is running already. Follow it with runs.follow."))?;
         let taken =
             self.take_over(access.clone(), run_id, &registered, host, TakeOver::IfUnowned { row }, replayed).await?;
         let Some(mut driver) = taken else {
@@ -134,16 +142,10 @@ impl<'a> Runs<'a> {
         Ok(result(&driver.state).await)
     }
 
-    async fn end(self, run_id: &str) -> Result<()> {
+    pub(super) async fn end(self, run_id: &str) -> Result<()> {
         if let Some(live) = self.live().get(run_id) {
-            let mut changes = live.changes();
             live.cancelled.cancel();
-            while self.live().get(run_id).is_some_and(|now| Arc::ptr_eq(&now, &live)) {
-                changes.mark_unchanged();
-                if self.live().get(run_id).is_none() || changes.changed().await.is_err() {
-                    break;
-                }
-            }
+            self.ended_here(run_id).await;
             return Ok(());
         }
         let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
@@ -157,6 +159,19 @@ impl<'a> Runs<'a> {
         match self.take_over(access, run_id, &registered, &NoHost, TakeOver::Always, None).await? {
             Some(mut driver) => driver.cancel().await,
             None => Ok(()),
+        }
+    }
+
+    /// Waits until this process does not work at a run any more, as it does now.
+    pub(super) async fn ended_here(self, run_id: &str) {
+        let Some(live) = self.live().get(run_id) else { return };
+        let mut changes = live.changes();
+        loop {
+            changes.mark_unchanged();
+            let is_here = self.live().get(run_id).is_some_and(|now| Arc::ptr_eq(&now, &live));
+            if !is_here || changes.changed().await.is_err() {
+                return;
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! The start of a run: its ids, its place on its thread, its first commit.
 
+use std::time::Duration;
+
 use bailiwick_model::base32::prefixed_id;
 use bailiwick_model::json::{Json, SAFE_INTEGER};
 use bailiwick_model::pace::ahead;
@@ -8,8 +10,9 @@ use bailiwick_model::{Error, Issue, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, When, contended};
 
 use super::lease;
-use super::request::{PreparedRun, RunRequest};
+use super::request::{PreparedRun, RunRequest, WhenBusy};
 use super::result::result;
+use crate::actor::check_actor;
 use crate::handle::{Runs, expiry};
 use crate::runs::agents::no_front;
 use crate::runs::driver::Driver;
@@ -24,20 +27,36 @@ use crate::runs::state::{RunState, stricter};
 use crate::threads::{Appends, history, names_files, prompt_message};
 use crate::work;
 
+/// How often a request looks at a run of the same key that another process works at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// How much of a thread a model is given, in bytes: about four for each token.
 pub(super) const HISTORY_BYTES: usize = 400_000;
 
 impl<'a> Runs<'a> {
-    /// Gives a new run its ids: no I/O.
+    /// Gives a new run its ids: no I/O. With a key, the same key gives the same ids, as long as the store has its secret.
     ///
     /// # Errors
-    /// `Internal` if the random numbers repeat.
-    pub fn prepare(self) -> Result<PreparedRun> {
+    /// `InvalidInput` for a key that is empty or has more than 1,024 bytes; `Internal` if the random numbers repeat.
+    pub fn prepare(self, request_key: Option<&str>) -> Result<PreparedRun> {
         let scope = &self.handle.scope;
-        let run_id = prefixed_id("run_", &scope.random());
+        let Some(key) = request_key else {
+            let run_id = prefixed_id("run_", &scope.random());
+            let registered = self.live().register(&run_id);
+            let registered = Some(registered.ok_or_else(|| Error::internal("An id was given out twice."))?);
+            return Ok(PreparedRun {
+                run_id,
+                thread_id: prefixed_id("thr_", &scope.random()),
+                registered,
+                is_keyed: false,
+                is_cancelled: false,
+            });
+        };
+        check_actor(key, "requestKey")?;
+        let run_id = prefixed_id("run_", &scope.id_of_key("run", key));
         let registered = self.live().register(&run_id);
-        let registered = registered.ok_or_else(|| Error::internal("An id was given out twice."))?;
-        Ok(PreparedRun { run_id, thread_id: prefixed_id("thr_", &scope.random()), registered })
+        let thread_id = prefixed_id("thr_", &scope.id_of_key("thread", key));
+        Ok(PreparedRun { run_id, thread_id, registered, is_keyed: true, is_cancelled: false })
     }
 
     /// Runs until there is a result, the JSON text of a `RunResult`.
@@ -49,8 +68,13 @@ impl<'a> Runs<'a> {
         handle.scope.unless_closed(&handle.closing, self.run(prepared, request, host)).await
     }
 
-    async fn run(self, prepared: PreparedRun, request: RunRequest, host: &dyn Callbacks) -> Result<String> {
+    async fn run(self, mut prepared: PreparedRun, request: RunRequest, host: &dyn Callbacks) -> Result<String> {
         let handle = self.handle;
+        if prepared.is_keyed
+            && let Some(result) = self.begun_before(&mut prepared, host).await?
+        {
+            return Ok(result);
+        }
         let (agent, role) = self.requested_agent(request.specialist.as_deref())?;
         let thread_id = request.thread_id.clone().unwrap_or_else(|| prepared.thread_id.clone());
         let now = handle.scope.now();
@@ -61,11 +85,69 @@ impl<'a> Runs<'a> {
         let access = handle.scope.for_writing().await?;
         let own = handle.catalogue.agents.agent(&agent).map(|agent| agent.spec.limits).unwrap_or_default();
         let limits = stricter(&stricter(&request.limits, &handle.run_limits()), &own).or(&RunLimits::DEFAULT);
-        let (run_id, registered) = (prepared.run_id, prepared.registered);
-        let new = NewRun { run_id, request, agent, role, thread_id, limits, prompt };
-        let mut driver = self.begin(access, new, &registered, host).await?;
+        let registered = prepared.registered.take().ok_or_else(|| Error::internal("A run was begun twice."))?;
+        let when_busy = request.when_busy;
+        let new = NewRun { run_id: prepared.run_id.clone(), request, agent, role, thread_id, limits, prompt };
+        let mut replaced = 0;
+        let mut driver = loop {
+            match self.begin(access.clone(), &new, &registered, host).await {
+                // A request with the same key has begun it meanwhile, in another process.
+                Err(_) if prepared.is_keyed && read_head(&access, &new.run_id).await?.is_some() => {
+                    drop(registered);
+                    return self.until_rest(&new.run_id, host).await;
+                }
+                Err(Error::ThreadBusy { run: Some(busy), .. })
+                    if when_busy == WhenBusy::Replace && replaced < ATTEMPTS =>
+                {
+                    replaced += 1;
+                    match self.end(&busy.run_id).await {
+                        // It has just ended, or was just resumed: look again.
+                        Ok(()) | Err(Error::NotFound | Error::ThreadBusy { .. }) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                begun => break begun?,
+            }
+        };
         driver.work().await?;
         Ok(result(&driver.state).await)
+    }
+
+    /// The result of a run that a request with the same key has begun before. `None`: there is none, and this one may begin it.
+    async fn begun_before(self, prepared: &mut PreparedRun, host: &dyn Callbacks) -> Result<Option<String>> {
+        loop {
+            let exists = match self.handle.scope.existing().await? {
+                Some(access) => read_head(&access, &prepared.run_id).await?.is_some(),
+                None => false,
+            };
+            if exists {
+                let was_cancelled = prepared.was_cancelled();
+                prepared.registered = None;
+                if was_cancelled {
+                    self.end(&prepared.run_id).await?;
+                }
+                return self.until_rest(&prepared.run_id, host).await.map(Some);
+            }
+            if prepared.registered.is_some() {
+                return Ok(None);
+            }
+            // The other request is about to begin it, or to fail.
+            self.ended_here(&prepared.run_id).await;
+            prepared.registered = self.live().register(&prepared.run_id);
+        }
+    }
+
+    /// Waits until a run rests, wherever a process works at it, and goes on with it if none does.
+    async fn until_rest(self, run_id: &str, host: &dyn Callbacks) -> Result<String> {
+        loop {
+            self.ended_here(run_id).await;
+            match self.go_on(run_id, host, None).await {
+                Err(Error::ThreadBusy { run: Some(busy), .. }) if busy.run_id == run_id => {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     fn requested_agent(self, specialist: Option<&str>) -> Result<(String, AgentRole)> {
@@ -88,7 +170,7 @@ impl<'a> Runs<'a> {
     async fn begin<'b>(
         self,
         access: Access,
-        new: NewRun,
+        new: &NewRun,
         registered: &Registered,
         host: &'b dyn Callbacks,
     ) -> Result<Driver<'b>>
@@ -188,9 +270,9 @@ struct NewRun {
 impl NewRun {
     /// The entries of its first commit. `base`: how many messages the thread had before.
     fn entries(&self, now: u64, base: u64) -> [Entry; 2] {
-        let RunRequest { prompt, actor, trace, .. } = self.request.clone();
+        let RunRequest { prompt, actor, trace, instructions, .. } = self.request.clone();
         let (thread_id, agent, limits) = (self.thread_id.clone(), self.agent.clone(), self.limits);
-        let context = RunContext { thread_id, agent, limits, base, trace };
+        let context = RunContext { thread_id, agent, limits, base, trace, instructions };
         let first = Event::AgentStarted(Nothing {}, AgentBegun::Prompt { role: self.role });
         [
             Entry::new(now, Event::RunStarted(RunStarted { prompt, actor }, context)),

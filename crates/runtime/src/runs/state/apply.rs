@@ -7,18 +7,19 @@ use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::pace::ahead;
 use bailiwick_model::spec::AgentRole;
 
-use super::frame::{Answer, ApprovalState, Call, Frame, PlanStage, calls_of, calls_of_steps};
+use super::frame::{Answer, ApprovalState, Call, Frame, OpenWait, PlanStage, Resumed, calls_of, calls_of_steps};
 use super::message::{Done, answer_message, text_parts, user_message};
 use super::{RunState, results_weight, step_prefix};
 use crate::runs::events::{
     AgentAnswer, AgentBegun, BrokenOff, DecidedCall, DecisionShown, Entry, Event, FinishReason, ModelAnswer,
-    ModelCompleted, PlanBegun, RunContext, RunStarted, ThreadProgress, ToolCompleted, ToolFailed, Usage, text_of,
+    ModelCompleted, PlanBegun, RunContext, RunStarted, ThreadProgress, ToolCompleted, ToolFailed, ToolResumed,
+    ToolWaiting, Usage, WaitingTool, text_of,
 };
 
 impl RunState {
     pub(crate) fn begin(run_id: &str, entry: &Entry) -> Option<Self> {
         let Event::RunStarted(RunStarted { prompt, actor }, context) = &entry.event else { return None };
-        let RunContext { thread_id, limits, base, .. } = context;
+        let RunContext { thread_id, limits, base, instructions, .. } = context;
         let prompt = match prompt {
             Json::String(text) => text_parts(text),
             parts => parts.clone(),
@@ -29,6 +30,7 @@ impl RunState {
             actor: actor.clone(),
             prompt,
             limits: *limits,
+            instructions: instructions.clone(),
             updated_at: entry.at,
             frames: Vec::new(),
             usage: Usage::default(),
@@ -43,6 +45,7 @@ impl RunState {
             told: HashSet::new(),
             rest: None,
             finish_reason: None,
+            settled: None,
             call_ids: HashSet::new(),
             messages: 0,
             begun: 0,
@@ -99,6 +102,9 @@ impl RunState {
                 self.call_done(entry.at, &completed.call_id, done)?;
             }
             Event::ToolFailed(failed) => self.call_done(entry.at, &failed.call_id, Done::failure(&failed.error))?,
+            Event::ToolWaiting(waiting, tool) => self.call_waits(entry.at, waiting, tool)?,
+            Event::WaitSettled(settled) => self.settled = Some(settled.record.outcome.clone()),
+            Event::ToolResumed(resumed, how) => self.call_resumed(resumed, how.waited_ms)?,
             Event::ReferenceCreated(_) => {}
             Event::PlanSaved(saved) => {
                 let (plan_id, version, hash) = (saved.plan_id.clone(), saved.version, saved.hash.clone());
@@ -109,7 +115,11 @@ impl RunState {
                 *self.approval_state(call.call_id.as_deref())? = waiting;
             }
             Event::ApprovalDecided(decided, call) => {
-                *self.approval_state(call.call_id.as_deref())? = decided_as(&decided.record, call);
+                let state = decided_as(&decided.record, call);
+                if let (ApprovalState::Approved(_), Some(call_id)) = (&state, &call.call_id) {
+                    self.frames.last_mut()?.call(call_id)?.was_approved = true;
+                }
+                *self.approval_state(call.call_id.as_deref())? = state;
             }
             Event::RunSuspended(_) => self.rest = Some(entry.event.clone()),
             Event::RunCompleted(_, cut_off)
@@ -234,9 +244,29 @@ impl RunState {
             return None;
         }
         call.done = Some(done);
+        call.wait = None;
         if frame.end_turn(&message_id, at) {
             self.messages += 1;
         }
+        Some(())
+    }
+
+    fn call_waits(&mut self, at: u64, waiting: &ToolWaiting, tool: &WaitingTool) -> Option<()> {
+        let call = self.frames.last_mut()?.call(&waiting.call_id)?;
+        let turn = call.resumed.take().map_or(0, |resumed| resumed.turn) + 1;
+        let (wait_id, until) = (waiting.wait.wait_id.clone(), waiting.wait.until());
+        call.wait = Some(OpenWait { wait_id, until, since: at, turn, definition: tool.definition.clone() });
+        // It is made again, as if it had not been begun.
+        call.started = false;
+        call.writing = None;
+        Some(())
+    }
+
+    fn call_resumed(&mut self, resumed: &ToolResumed, waited_ms: u64) -> Option<()> {
+        let outcome = self.settled.take()?;
+        let call = self.frames.last_mut()?.call(&resumed.call_id)?;
+        let OpenWait { turn, definition, .. } = call.wait.take()?;
+        call.resumed = Some(Resumed { kind: resumed.kind, outcome, waited_ms, turn, definition });
         Some(())
     }
 

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::spec::AgentRole;
 
+use serde::Serialize;
+
 use super::message::{Done, ResultPart, results_message};
-use crate::runs::events::Part;
+use crate::runs::events::{Part, ResumedKind};
+use crate::waits::Outcome;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -106,7 +109,42 @@ pub(crate) struct Call {
     /// The hash of the definition under which it was begun, if that could change something outside.
     pub(crate) writing: Option<String>,
     pub(crate) approval: ApprovalState,
+    /// Whether a person has ever approved of it.
+    pub(crate) was_approved: bool,
+    /// What it waits for.
+    pub(crate) wait: Option<OpenWait>,
+    /// How its last wait ended.
+    pub(crate) resumed: Option<Resumed>,
     pub(crate) done: Option<Done>,
+}
+
+/// An open wait, as far as the journal knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenWait {
+    pub(crate) wait_id: String,
+    /// When it ends by itself, in epoch milliseconds.
+    pub(crate) until: u64,
+    /// When it was opened, in epoch milliseconds.
+    pub(crate) since: u64,
+    /// Which of the waits of its call this is, from 1.
+    pub(crate) turn: u64,
+    /// The hash of the definition of the tool that waits.
+    pub(crate) definition: Option<String>,
+}
+
+/// The end of a wait, as a handler is told of it that is called again.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Resumed {
+    pub(crate) kind: ResumedKind,
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+    pub(crate) waited_ms: u64,
+    /// Which of the waits of its call it was, from 1.
+    pub(crate) turn: u64,
+    /// The hash of the definition of the tool that waited.
+    #[serde(skip)]
+    pub(crate) definition: Option<String>,
 }
 
 impl PlanStage {
@@ -129,6 +167,9 @@ impl Call {
             started: false,
             writing: None,
             approval: ApprovalState::NotRequested,
+            was_approved: false,
+            wait: None,
+            resumed: None,
             done: None,
         }
     }
@@ -163,11 +204,12 @@ impl Frame {
         self.calls.iter_mut().find(|call| call.call_id == call_id)
     }
 
-    /// The calls that could go on now: not done, not waiting for a person or for each other.
+    /// The calls that could go on now: not done, and waiting neither for something outside nor for each other.
     pub(crate) fn ready(&self) -> impl Iterator<Item = (usize, &Call)> {
         let is_done = |at: &usize| self.calls.get(*at).is_some_and(|call| call.done.is_some());
         self.calls.iter().enumerate().filter(move |(_, call)| {
-            call.done.is_none() && call.approval.pending().is_none() && call.after.iter().all(is_done)
+            let waits = call.approval.pending().is_some() || call.wait.is_some();
+            call.done.is_none() && !waits && call.after.iter().all(is_done)
         })
     }
 
@@ -175,6 +217,16 @@ impl Frame {
     pub(crate) fn waiting(&self) -> Vec<&str> {
         let plan = self.plan.iter().map(|plan| &plan.approval);
         self.calls.iter().map(|call| &call.approval).chain(plan).filter_map(ApprovalState::pending).collect()
+    }
+
+    /// The calls that wait for an answer, an event or a time.
+    pub(crate) fn open_waits(&self) -> impl Iterator<Item = (&Call, &OpenWait)> {
+        self.calls.iter().filter_map(|call| Some((call, call.wait.as_ref()?)))
+    }
+
+    /// Whether it waits for something outside.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting().is_empty() || self.open_waits().next().is_some()
     }
 
     /// Whether a step of the plan that it runs has failed.

@@ -13,11 +13,12 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::spec::{AgentRole, RunLimits};
 
-pub(crate) use frame::{Answer, ApprovalState, Call, Frame, PlanStage};
+pub(crate) use frame::{Answer, ApprovalState, Call, Frame, OpenWait, PlanStage, Resumed};
 pub(crate) use limits::{read_limits, stricter};
 pub(crate) use message::{Done, ResultPart, answer_message, results_message, text_parts, user_message};
 
 use super::events::{Event, FinishReason, Part, STORED, Usage};
+use crate::waits::Outcome;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct RunState {
     pub(crate) actor: Option<String>,
     pub(crate) prompt: Json,
     pub(crate) limits: RunLimits,
+    /// What the system prompts of its agents end with.
+    pub(crate) instructions: Option<String>,
     pub(crate) updated_at: u64,
     /// The agents that are not done: each is called by the one before it.
     pub(crate) frames: Vec<Frame>,
@@ -51,6 +54,8 @@ pub(crate) struct RunState {
     pub(crate) rest: Option<Event>,
     /// How the last answer of the agent that was asked ended.
     pub(crate) finish_reason: Option<FinishReason>,
+    /// How the wait ended whose call is resumed with the next entry.
+    settled: Option<Outcome>,
     call_ids: HashSet<String>,
     /// How many messages it has.
     messages: u64,
@@ -71,7 +76,7 @@ pub(crate) enum Next {
     RequestPlanApproval,
     /// Begin the executor with the plan of the last agent.
     Execute,
-    /// Check the approvals that the last agent waits for.
+    /// Check the approvals and the waits that the last agent waits for.
     Wait,
     /// Complete the last agent.
     Leave,
@@ -96,11 +101,17 @@ impl RunState {
         let ready: Vec<usize> = frame.ready().map(|(at, _)| at).collect();
         if !ready.is_empty() {
             Next::Calls(ready)
-        } else if !frame.waiting().is_empty() {
+        } else if frame.is_waiting() {
             Next::Wait
         } else {
             Next::RequestModel
         }
+    }
+
+    /// When the first of the last agent's open waits ends by itself, in epoch milliseconds.
+    pub(crate) fn next_end(&self) -> Option<u64> {
+        let waits = self.frames.last().into_iter().flat_map(Frame::open_waits);
+        waits.map(|(_, wait)| wait.until).min()
     }
 
     /// Whether nothing is left to do but to wait once a person is asked about these calls of the last agent, or about its plan.

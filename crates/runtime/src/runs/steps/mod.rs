@@ -4,6 +4,7 @@ mod agents;
 mod approval;
 mod model;
 mod tools;
+mod waiting;
 
 use bailiwick_model::json;
 use bailiwick_model::pace::ahead_of;
@@ -12,8 +13,8 @@ use serde::Serialize;
 use super::driver::{Driver, Stop};
 use super::state::Next;
 
-pub(crate) use approval::still_waits;
 pub(crate) use model::BrokenAnswers;
+pub(crate) use waiting::still_waits;
 
 /// Takes a step. `false`: the run is suspended.
 pub(crate) async fn take(run: &mut Driver<'_>, next: Next) -> Result<bool, Stop> {
@@ -23,7 +24,7 @@ pub(crate) async fn take(run: &mut Driver<'_>, next: Next) -> Result<bool, Stop>
         Next::SavePlan => agents::plan::save(run).await?,
         Next::RequestPlanApproval => return approval::request_for_plan(run).await,
         Next::Execute => agents::plan::execute(run).await?,
-        Next::Wait => return approval::wait(run).await,
+        Next::Wait => return waiting::wait(run).await,
         Next::Leave => agents::leave(run).await?,
         Next::Finish => super::lifecycle::finish(run).await?,
         Next::Ended => {}

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bailiwick_model::json::Json;
 use bailiwick_model::ledger::record::Decision;
-use bailiwick_model::spec::RunLimits;
 use bailiwick_runtime::{
     ApprovalContext, ApprovalRequest, Begun, CacheValue, Catalogue, HostEvent, PutContent, Rejection, RequestedSubject,
     RunRequest, Store, TenantHandle,
@@ -118,17 +117,10 @@ impl Life {
     }
 
     async fn start(&self, prompt: &str, thread: &str) -> Option<String> {
-        let prepared = self.tenant.runs().prepare().unwrap();
+        let prepared = self.tenant.runs().prepare(None).unwrap();
         let run_id = prepared.run_id.clone();
         let (prompt, thread_id) = (Json::from(prompt), Some(thread.to_owned()));
-        let request = RunRequest {
-            specialist: None,
-            prompt,
-            thread_id,
-            actor: Some("ann".to_owned()),
-            limits: RunLimits::default(),
-            trace: None,
-        };
+        let request = RunRequest { thread_id, actor: Some("ann".to_owned()), ..RunRequest::new(prompt) };
         let started = self.tenant.runs().start(prepared, request, &self.host.reborn()).await;
         self.check(started).map(|_| run_id)
     }

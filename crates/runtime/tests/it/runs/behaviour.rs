@@ -176,7 +176,7 @@ fn followers_see_deltas_cut_at_their_own_pace() {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
         let host = Held::default();
-        let prepared = handle.runs().prepare().unwrap();
+        let prepared = handle.runs().prepare(None).unwrap();
         let run_id = prepared.run_id.clone();
         let work = async {
             let (_, replies) = host.next().await;
@@ -219,7 +219,7 @@ fn a_host_that_ends_leaves_the_run_interrupted() {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
         let host = Held::default();
-        let prepared = handle.runs().prepare().unwrap();
+        let prepared = handle.runs().prepare(None).unwrap();
         let run_id = prepared.run_id.clone();
         let callbacks: &dyn Callbacks = &host;
         let (result, ()) = both(handle.runs().start(prepared, request("Go"), callbacks), async {
@@ -245,7 +245,7 @@ fn a_run_that_was_taken_over_is_fenced() {
         // Another process: it shares nothing with the first but the engine.
         let (_other_store, other) = open(home.opened.clone(), 2).await;
         let host = Held::default();
-        let prepared = one.runs().prepare().unwrap();
+        let prepared = one.runs().prepare(None).unwrap();
         let run_id = prepared.run_id.clone();
         let callbacks: &dyn Callbacks = &host;
         let (result, ()) = both(one.runs().start(prepared, request("Go"), callbacks), async {

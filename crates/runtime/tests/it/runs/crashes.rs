@@ -76,7 +76,7 @@ async fn two_lives(
     let Ok(store) = crate::support::try_store(first, 1, NOW, 1 << 20).await else { return (commits, true) };
     dying.ticks(&store);
     let handle = super::handle_of(&store, "acme", "v1", "", &super::catalogue());
-    let prepared = handle.runs().prepare().unwrap();
+    let prepared = handle.runs().prepare(None).unwrap();
     let mut outcome = handle.runs().start(prepared, request("Go"), &host).await;
     let mut resumed = 0;
     while !dying.is_dead() && outcome.as_ref().is_ok_and(|result| text(&parsed(result), "status") == "suspended") {

@@ -52,7 +52,7 @@ fn text_before_a_run_was_cut_off_is_kept_with_its_usage() {
             let (_store, handle) = open(home.opened.clone(), 1).await;
             let host = Scripted::new([replies_of(cut)]);
             let limits = RunLimits { max_duration_ms: (cut == Cut::Limit).then_some(50), ..RunLimits::default() };
-            let prepared = handle.runs().prepare().unwrap();
+            let prepared = handle.runs().prepare(None).unwrap();
             let run_id = prepared.run_id.clone();
             let running = handle.runs().start(prepared, RunRequest { limits, ..request("Go") }, &host);
             let result = if cut == Cut::Cancel {
@@ -127,7 +127,7 @@ fn a_message_that_is_written_anew_is_taken_back() {
         wait(async {
             let home = Kept::Memory.open();
             let (_store, handle) = open(home.opened.clone(), 1).await;
-            let prepared = handle.runs().prepare().unwrap();
+            let prepared = handle.runs().prepare(None).unwrap();
             let run_id = prepared.run_id.clone();
             let first = vec![piece(&text_delta("Abandoned"))];
             let host = super::scripted::Stepwise::new([first, answer("Anew")]);

@@ -8,7 +8,8 @@ use bailiwick_runtime::{CallbackKind, Callbacks, PendingReply, Reply};
 use parking_lot::Mutex;
 
 pub(crate) fn parsed(text: &str) -> Json {
-    json::parse(text.as_bytes(), &json::Limits::default()).unwrap_or_else(|error| panic!("{error} in {text}"))
+    let limits = json::Limits { depth: json::MAX_DEPTH, ..json::Limits::default() };
+    json::parse(text.as_bytes(), &limits).unwrap_or_else(|error| panic!("{error} in {text}"))
 }
 
 /// What tools have done, as somebody outside counts it.
@@ -36,10 +37,14 @@ pub(crate) type Say = dyn Fn(&str, usize, &Json) -> Reply + Send + Sync;
 /// What a tool answers: `None` if it never does.
 pub(crate) type Act = dyn Fn(&str, &Json) -> Option<Reply> + Send + Sync;
 
+/// What a call waits for instead, given the tool and how its last wait ended: the JSON of a request. `None`: it does what it is for.
+pub(crate) type WaitFor = dyn Fn(&str, Option<&Json>) -> Option<String> + Send + Sync;
+
 /// One process's host.
 pub(crate) struct Host {
     say: Arc<Say>,
     act: Arc<Act>,
+    wait_for: Arc<WaitFor>,
     pub(crate) world: Arc<World>,
     /// The answer of the approver, if there is one; empty if it fails.
     pub(crate) approver: Option<&'static str>,
@@ -56,6 +61,7 @@ impl Host {
         Self {
             say: Arc::new(say),
             act: Arc::new(act),
+            wait_for: Arc::new(|_, _| None),
             world: Arc::default(),
             approver: None,
             messages: Mutex::default(),
@@ -63,11 +69,20 @@ impl Host {
         }
     }
 
+    /// The same host, some of whose tools wait.
+    pub(crate) fn waiting(
+        self,
+        wait_for: impl Fn(&str, Option<&Json>) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { wait_for: Arc::new(wait_for), ..self }
+    }
+
     /// The host of another process that does the same in the same world.
     pub(crate) fn reborn(&self) -> Self {
         Self {
             say: self.say.clone(),
             act: self.act.clone(),
+            wait_for: self.wait_for.clone(),
             world: self.world.clone(),
             approver: self.approver,
             messages: Mutex::default(),
@@ -97,6 +112,11 @@ impl Callbacks for Host {
             CallbackKind::Tool => {
                 let text = |key: &str| request.get(key).unwrap().as_str().unwrap().to_owned();
                 let input = request.get("input").unwrap();
+                let waits = (self.wait_for)(&text("tool"), request.get("resumed"));
+                if let Some(waits) = waits {
+                    replies.send(Reply::Value([&[5], waits.as_bytes()].concat())).unwrap();
+                    return asked;
+                }
                 self.world.calls.lock().push((text("tool"), text("idempotencyKey"), json::write(input)));
                 (self.act)(&text("tool"), input)
             }

@@ -60,7 +60,7 @@ async fn two_lives(steps: usize, commits: usize) -> usize {
     let first = Opened { engine: dying.clone(), vault: home.opened.vault.clone() };
     let Ok(store) = crate::support::try_store(first, 2, NOW, 1 << 20).await else { return commits };
     let handle = handle_of(&store, "acme", "v1", "", &catalogue());
-    let prepared = handle.runs().prepare().unwrap();
+    let prepared = handle.runs().prepare(None).unwrap();
     let outcome = handle.runs().start(prepared, request("Go"), &host()).await;
     let made = dying.commits.load(Ordering::SeqCst);
     assert!(dying.is_dead() || outcome.is_ok(), "{outcome:?}");

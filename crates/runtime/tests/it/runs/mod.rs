@@ -12,6 +12,7 @@ mod processes;
 mod schemas;
 mod scripted;
 mod threads;
+mod waits;
 mod work;
 mod work_generated;
 mod written;
@@ -23,7 +24,6 @@ use std::task::Poll;
 
 use crate::support::{NOW, handle_of};
 use bailiwick_model::json::Json;
-use bailiwick_model::spec::RunLimits;
 use bailiwick_runtime::{Catalogue, RunPosition, RunRequest, Store, TenantHandle};
 use bailiwick_store::Opened;
 use host::{Host, parsed};
@@ -84,19 +84,12 @@ pub(crate) async fn open(opened: Opened, seed: u64) -> (Arc<Store>, TenantHandle
 }
 
 pub(crate) fn request(prompt: &str) -> RunRequest {
-    RunRequest {
-        specialist: None,
-        prompt: Json::from(prompt),
-        thread_id: None,
-        actor: None,
-        trace: None,
-        limits: RunLimits::default(),
-    }
+    RunRequest::new(Json::from(prompt))
 }
 
 /// Runs a query to its result.
 pub(crate) async fn query(handle: &TenantHandle, request: RunRequest, host: &Host) -> Json {
-    let prepared = handle.runs().prepare().unwrap();
+    let prepared = handle.runs().prepare(None).unwrap();
     parsed(&handle.runs().start(prepared, request, host).await.unwrap())
 }
 

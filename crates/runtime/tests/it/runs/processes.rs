@@ -73,7 +73,7 @@ pub(super) async fn dies_after<T>(work: impl Future<Output = T>, meanwhile: impl
 }
 
 async fn start(handle: &TenantHandle, host: &Host) -> Result<Json, Error> {
-    let prepared = handle.runs().prepare().unwrap();
+    let prepared = handle.runs().prepare(None).unwrap();
     handle.runs().start(prepared, request("Go"), host).await.map(|result| parsed(&result))
 }
 
@@ -81,7 +81,7 @@ async fn start(handle: &TenantHandle, host: &Host) -> Result<Json, Error> {
 fn a_run_of_another_process_is_left_alone_until_its_lease_lapses() {
     on_every_engine(1, async |[(one, ours), (other, theirs)]| {
         let host = host(1);
-        let prepared = ours.runs().prepare().unwrap();
+        let prepared = ours.runs().prepare(None).unwrap();
         let run_id = prepared.run_id.clone();
         let meanwhile = async {
             called(&host).await;
@@ -109,7 +109,7 @@ fn a_run_of_another_process_is_left_alone_until_its_lease_lapses() {
 fn of_two_processes_that_resume_a_run_one_continues_it() {
     on_every_engine(20, async |[(one, ours), (other, theirs)]| {
         let host = host(1);
-        let prepared = ours.runs().prepare().unwrap();
+        let prepared = ours.runs().prepare(None).unwrap();
         let run_id = prepared.run_id.clone();
         dies_after(ours.runs().start(prepared, request("Go"), &host), called(&host)).await;
         one.advance(10_000);
@@ -126,7 +126,7 @@ fn of_two_processes_that_resume_a_run_one_continues_it() {
 fn a_run_that_another_process_cancels_ends_in_its_own_process() {
     on_every_engine(1, async |[(_one, ours), (_other, theirs)]| {
         let host = host(usize::MAX);
-        let prepared = ours.runs().prepare().unwrap();
+        let prepared = ours.runs().prepare(None).unwrap();
         let run_id = prepared.run_id.clone();
         let cancel = async {
             // Nothing more is written then, so that only the lease can tell.
@@ -151,7 +151,7 @@ fn a_follower_in_another_process_sees_every_event_to_the_end() {
         let host = host(0);
         let result = start(&ours, &host).await.unwrap();
         let first = text(&result, "runId").to_owned();
-        let prepared = ours.runs().prepare().unwrap();
+        let prepared = ours.runs().prepare(None).unwrap();
         let run_id = prepared.run_id.clone();
         let follow = async {
             while theirs.runs().summary(&run_id).await.is_err() {

@@ -133,7 +133,7 @@ impl Callbacks for Stepwise {
 
 /// Runs a query to its result.
 pub(crate) async fn query(handle: &TenantHandle, request: RunRequest, host: &Scripted) -> Json {
-    let prepared = handle.runs().prepare().unwrap();
+    let prepared = handle.runs().prepare(None).unwrap();
     parsed(&handle.runs().start(prepared, request, host).await.unwrap())
 }
 

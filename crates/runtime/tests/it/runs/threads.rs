@@ -150,7 +150,7 @@ fn the_result_of_a_call_that_waits_is_its_runs_to_say() {
         assert_eq!((run.run_id.as_str(), run.status), (run_id.as_str(), "suspended"), "R19");
         assert!(message.contains(&run_id));
         let again = RunRequest { thread_id: Some(thread.clone()), ..request("More") };
-        let refused = handle.runs().start(handle.runs().prepare().unwrap(), again, &sender()).await.unwrap_err();
+        let refused = handle.runs().start(handle.runs().prepare(None).unwrap(), again, &sender()).await.unwrap_err();
         assert!(matches!(refused, Error::ThreadBusy { run: Some(_), .. }), "{refused:?}");
         let note = br#"[{"role":"user","parts":[{"type":"text","text":"Hello?"}]}]"#;
         handle.threads().append(&thread, note, Some(3)).await.unwrap();
@@ -185,7 +185,7 @@ fn a_run_at_work_ends_with_its_thread() {
     wait(async {
         let (_store, handle) = open(Kept::Memory.open().opened, 1).await;
         let host = Host::new(|_, _, _| calls(&[("book", "{}")]), |_, _| None);
-        let prepared = handle.runs().prepare().unwrap();
+        let prepared = handle.runs().prepare(None).unwrap();
         let thread = prepared.thread_id.clone();
         let delete = async {
             while host.world.calls.lock().is_empty() {
@@ -227,7 +227,7 @@ fn a_run_whose_thread_has_expired_is_not_resumed() {
         let (store, handle) = with_short_threads().await;
         // Its process dies while the model is asked.
         let host = Host::new(|_, _, _| Reply::Piece(b"[]".to_vec()), |_, _| None);
-        let prepared = handle.runs().prepare().unwrap();
+        let prepared = handle.runs().prepare(None).unwrap();
         let run_id = prepared.run_id.clone();
         handle.runs().start(prepared, request("Go"), &host).await.unwrap_err();
         store.advance(1000);
@@ -252,7 +252,7 @@ fn a_prompt_with_a_missing_file_is_refused_before_the_run_begins() {
         let absent = naming(&format!("ref_{}", "a".repeat(32)));
         let nobody = handle_of(&store, "nobody", "v1", "", &catalogue());
         for handle in [&handle, &nobody] {
-            let refused = handle.runs().start(handle.runs().prepare().unwrap(), absent.clone(), &host).await;
+            let refused = handle.runs().start(handle.runs().prepare(None).unwrap(), absent.clone(), &host).await;
             assert_eq!(refused, Err(Error::NotFound));
             assert_eq!(handle.threads().messages("one", 10, None).await.err(), Some(Error::NotFound));
             assert!(handle.runs().list(&Default::default(), 10, None).await.unwrap().items.is_empty());
@@ -276,7 +276,7 @@ fn an_empty_prompt_is_refused_with_advice() {
         let texts = [r#""""#, r#"" \n\t\u00a0""#, "[]", r#"[{"type":"text","text":""},{"type":"text","text":" "}]"#];
         for prompt in texts {
             let empty = RunRequest { prompt: parsed(prompt), ..request("") };
-            let refused = handle.runs().start(handle.runs().prepare().unwrap(), empty, &host).await;
+            let refused = handle.runs().start(handle.runs().prepare(None).unwrap(), empty, &host).await;
             let Err(Error::InvalidInput(told)) = refused else { panic!("{prompt}: {refused:?}") };
             assert!(told.contains("Give a text"), "{told}");
         }

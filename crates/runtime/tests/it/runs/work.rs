@@ -57,7 +57,7 @@ pub(super) async fn suspended(handle: &TenantHandle, host: &Host) -> (String, St
 pub(super) async fn interrupted(handle: &TenantHandle, host: &Host, hangs: &AtomicBool) -> String {
     hangs.store(true, Ordering::SeqCst);
     host.world.calls.lock().clear();
-    let prepared = handle.runs().prepare().unwrap();
+    let prepared = handle.runs().prepare(None).unwrap();
     let run_id = prepared.run_id.clone();
     dies_after(handle.runs().start(prepared, request("book"), host), called(host)).await;
     hangs.store(false, Ordering::SeqCst);
@@ -104,7 +104,7 @@ fn a_decision_makes_the_run_due_at_once_and_once() {
         decide(&handle, &approval_id).await;
         let runs = taken(&store).await;
         assert_eq!(runs.len(), 1);
-        assert_eq!((&runs[0].run_id, runs[0].reason, runs[0].due_at), (&run_id, WorkReason::Approval, NOW));
+        assert_eq!((&runs[0].run_id, runs[0].reason, runs[0].due_at), (&run_id, WorkReason::Settled, NOW));
         assert_eq!(taken(&store).await, [], "it is another's to take up");
         assert_eq!(take_up(&handle, &runs[0], &host).await, "completed");
         store.advance(LATEST);
@@ -208,7 +208,7 @@ fn a_released_run_is_taken_up_by_another_process_at_once() {
             let host = host(&hangs);
             let (_store, handle) = process(&opened, NOW).await;
             let (other, theirs) = process(&opened, NOW).await;
-            let prepared = handle.runs().prepare().unwrap();
+            let prepared = handle.runs().prepare(None).unwrap();
             let run_id = prepared.run_id.clone();
             if !at_once {
                 handle.runs().release(&run_id, false).await.unwrap();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::record::Decision;
-use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Json, json};
 use bailiwick_runtime::{
     ApprovalContext, ApprovalRequest, CacheValue, Catalogue, Reply, RequestedSubject, RunFilter, RunPosition,
@@ -90,7 +89,7 @@ impl History {
         let host = Host::new(say, |_, _| Some(Reply::Value(b"\x001".to_vec())));
         self.tenant
             .runs()
-            .start(self.tenant.runs().prepare().unwrap(), request(random.one_in(2)), &host)
+            .start(self.tenant.runs().prepare(None).unwrap(), request(random.one_in(2)), &host)
             .await
             .unwrap();
     }
@@ -110,7 +109,7 @@ impl History {
             None
         });
         let tenant = self.tenant.clone();
-        let prepared = tenant.runs().prepare().unwrap();
+        let prepared = tenant.runs().prepare(None).unwrap();
         let run = tokio::spawn(async move { tenant.runs().start(prepared, request(false), &host).await });
         // That a tool which writes is called is in the journal first, and so is the answer before.
         asked.notified().await;
@@ -197,14 +196,7 @@ impl History {
 
 fn request(is_helpers: bool) -> RunRequest {
     let specialist = is_helpers.then(|| "helper".to_owned());
-    RunRequest {
-        specialist,
-        prompt: Json::from("Go"),
-        thread_id: None,
-        actor: None,
-        limits: RunLimits::default(),
-        trace: None,
-    }
+    RunRequest { specialist, ..RunRequest::new(Json::from("Go")) }
 }
 
 fn number(value: u64) -> Json {

@@ -13,6 +13,7 @@ use crate::runs::events::{AgentBegun, Event, PlanBegun, PlanSaved, damaged};
 use crate::runs::state::{Answer, ApprovalState, Frame, PlanStage, results_weight, step_refs, step_results};
 use crate::runs::steps::approval::withdraw_waiting;
 use crate::runs::steps::tools::problem_of_host;
+use crate::runs::steps::waiting::cancel_waits;
 use bailiwick_tenancy::{ATTEMPTS, contended};
 
 /// Checks a plan that a model has drafted: the problem, or the draft as it is saved, whose steps name all that they depend
@@ -145,6 +146,7 @@ async fn flush_with_status(run: &mut Driver<'_>, plan_id: &str, hash: &str, stat
 /// Completes an executor whose steps are all done, or one of them has failed.
 pub(in crate::runs::steps) async fn leave_executor(run: &mut Driver<'_>) -> Result<(), Stop> {
     withdraw_waiting(run).await?;
+    cancel_waits(run).await?;
     let Some(frame) = run.state.frames.last() else { return Ok(()) };
     ahead(results_weight(&frame.calls)).await;
     let Some(stage) = frame.plan.clone() else { return Err(damaged().into()) };

@@ -20,7 +20,7 @@ use crate::runs::steps::{AgentContext, with_json};
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// Asks the host's approver about approvals, and records its decisions.
-pub(super) async fn ask(run: &mut Driver<'_>, open: Vec<Approval>) -> Result<(), Stop> {
+pub(in crate::runs::steps) async fn ask(run: &mut Driver<'_>, open: Vec<Approval>) -> Result<(), Stop> {
     // The approver may take long, and the process may die meanwhile.
     run.flush().await?;
     let host = run.host;

@@ -2,25 +2,23 @@
 //! decision is the ledger's, and the journal notes it.
 
 mod approver;
-mod suspend;
-mod wait;
+mod decisions;
 
 use bailiwick_model::Error;
 use bailiwick_model::json;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::pace::{ahead, ahead_of};
 
-pub(crate) use wait::still_waits;
-pub(super) use wait::{wait, withdraw_waiting};
+pub(super) use approver::ask;
+pub(super) use decisions::{is_any_decided, note_decisions, withdraw_waiting};
 
 use super::tools::{Checked, note_called, note_failure};
+use super::waiting::{shown, suspension_changes};
 use crate::approvals::{
     Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, INPUT_BYTES, RequestedSubject, Subject,
 };
 use crate::runs::driver::{Driver, Stop, failed};
-use crate::runs::events::{
-    ApprovalRequested, ApprovalShown, Entry, Event, FailureCode, RequestedCall, RunSuspended, ToolFailure,
-};
+use crate::runs::events::{ApprovalRequested, Entry, Event, FailureCode, RequestedCall, RunSuspended, ToolFailure};
 use crate::runs::journal::{RunStatus, fenced};
 use crate::runs::lifecycle::{head_after, head_changes, thread_progress};
 use bailiwick_tenancy::ATTEMPTS;
@@ -85,7 +83,7 @@ async fn request(
     requests: Vec<ApprovalRequest>,
     call_ids: &[Option<String>],
 ) -> Result<bool, Stop> {
-    if !run.kept.is_empty() {
+    if !run.kept.is_empty() || !run.wait_changes.is_empty() {
         // Their conditions are not those of the approvals.
         run.flush().await?;
     }
@@ -98,7 +96,7 @@ async fn request(
         let mut changes = run.journal.appended(block.body.clone());
         if let Some(head) = &head {
             changes.extend(head_changes(run, head, block.bytes, run.journal.expires_at));
-            changes.extend(suspend::changes(run).await?);
+            changes.extend(suspension_changes(run, &[]).await?);
         }
         if !run.handle.approvals().commit(&approvals, &changes).await? {
             continue;
@@ -131,22 +129,14 @@ async fn entries(
         entries.push(Entry::new(at, event).about(run.state.agent()));
     }
     let asked: Vec<Option<&str>> = call_ids.iter().map(Option::as_deref).collect();
-    let is_suspended = !run.host.has_approver() && run.state.only_waits_with(&asked);
+    // Waits have conditions of their own: the next step suspends a run with some.
+    let has_waits = run.state.frames.last().is_some_and(|frame| frame.open_waits().next().is_some());
+    let is_suspended = !run.host.has_approver() && !has_waits && run.state.only_waits_with(&asked);
     if is_suspended {
-        let suspended = Entry::new(at, Event::RunSuspended(RunSuspended { approvals: shown }));
+        let suspended = Entry::new(at, Event::RunSuspended(RunSuspended { approvals: shown, waits: Vec::new() }));
         entries.push(Entry { thread: thread_progress(run), ..suspended });
     }
     Ok((entries, is_suspended))
-}
-
-/// Approvals as events show them.
-async fn shown(approvals: &[Approval]) -> Result<Vec<ApprovalShown>, Stop> {
-    let mut shown = Vec::with_capacity(approvals.len());
-    for approval in approvals {
-        ahead_of(approval.subject.byte_length()).await;
-        shown.push(ApprovalShown::of(approval)?);
-    }
-    Ok(shown)
 }
 
 /// Whether an approval was given for exactly this call.
@@ -165,5 +155,5 @@ pub(super) async fn is_for(run: &Driver<'_>, approval_id: &str, checked: &Checke
         && is_same
         && approval.context.run_id.as_deref() == Some(&run.state.run_id)
         && approval.context.call_id.as_deref() == Some(&checked.call.call_id)
-        && !wait::is_outdated(run.handle, &approval).await?)
+        && !decisions::is_outdated(run.handle, &approval).await?)
 }

@@ -181,6 +181,10 @@ async fn request(run: &mut Driver<'_>, model: &str) -> Result<String, Stop> {
     if !config.is_empty() {
         request.push_str(",\"config\":");
         request.push_str(config);
+        if let Some(instructions) = &run.state.instructions {
+            request.push_str(",\"instructions\":");
+            request.push_str(&json::to_text(instructions));
+        }
     }
     request.push('}');
     let total = have + messages.len();

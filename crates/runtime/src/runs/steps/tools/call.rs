@@ -9,12 +9,17 @@ use sha2::{Digest, Sha256};
 use crate::runs::driver::Driver;
 use crate::runs::events::ToolFailure;
 use crate::runs::host::{CallbackKind, Callbacks, HostFailure, Reply};
-use crate::runs::state::Call;
+use crate::runs::state::{Call, Resumed};
 use crate::runs::steps::{AgentContext, with_json};
+
+/// The form of an answer that is no result: its first byte.
+const WAITS: u8 = 5;
 
 pub(in crate::runs::steps) enum Outcome {
     /// `u8 form ‖ bytes`
     Value(Vec<u8>),
+    /// What the call waits for: JSON.
+    Waits(Vec<u8>),
     Failed(ToolFailure),
     HostGone,
 }
@@ -30,6 +35,9 @@ struct ToolRequest<'a> {
     actor: Option<&'a str>,
     tool: &'a str,
     idempotency_key: String,
+    /// How its last wait ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumed: Option<&'a Resumed>,
 }
 
 /// The request for a call with this input, which is JSON.
@@ -42,6 +50,7 @@ pub(super) async fn request(run: &Driver<'_>, call: &Call, input: &[u8]) -> Stri
         actor: state.actor.as_deref(),
         tool: &call.tool,
         idempotency_key: idempotency_key(&state.run_id, &call.call_id),
+        resumed: call.resumed.as_ref(),
     };
     with_json(&request, "input", &String::from_utf8_lossy(input)).await
 }
@@ -58,6 +67,7 @@ pub(super) async fn run(host: &dyn Callbacks, request: String, timeout_ms: Optio
     };
     match reply {
         None => Outcome::HostGone,
+        Some(Reply::Value(mut value)) if value.first() == Some(&WAITS) => Outcome::Waits(value.split_off(1)),
         Some(Reply::Value(value)) => Outcome::Value(value),
         Some(Reply::Piece(_)) => failed("TOOL_FAILED", "The tool answered in parts."),
         Some(Reply::Failure(text)) => {

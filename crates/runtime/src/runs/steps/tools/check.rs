@@ -108,6 +108,14 @@ async fn allow(run: &Driver<'_>, rules: &ToolRules, checked: Checked) -> Result<
     if call.is_interrupted() {
         return Ok(go_on(rules, checked));
     }
+    let waited_as = call.resumed.as_ref().and_then(|resumed| resumed.definition.as_ref());
+    if call.approval == ApprovalState::NotRequested
+        && call.was_approved
+        && waited_as == Some(&HEXLOWER.encode(&rules.definition))
+    {
+        // It was approved before it waited, and is what it was then.
+        return Ok(Verdict::Run(checked));
+    }
     if let ApprovalState::Approved(approval_id) = &call.approval {
         // Exactly what was approved is run; everything else is asked about again.
         let still_holds = approval::is_for(run, approval_id, &checked).await?;

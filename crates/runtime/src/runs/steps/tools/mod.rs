@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
 
-use super::{agents, approval};
+use super::{agents, approval, waiting};
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{Event, ToolCalled, ToolFailure, WriteIntent};
 use crate::runs::host::host_gone;
@@ -40,8 +40,8 @@ pub(super) async fn run_calls(run: &mut Driver<'_>, ready: &[usize]) -> Result<b
     let mut calls = ready.iter().filter_map(|at| frame.calls.get(*at));
     let tools = calls.clone().filter(|call| !routes.contains(&call.tool));
     let tools: Vec<Call> = tools.take(AT_ONCE).cloned().collect();
-    if tools.is_empty() && !frame.waiting().is_empty() {
-        return approval::wait(run).await;
+    if tools.is_empty() && frame.is_waiting() {
+        return waiting::wait(run).await;
     }
     if tools.is_empty() {
         // One at a time: each of them may take long, and the next may depend on its answer.
@@ -85,6 +85,7 @@ async fn run_together(run: &mut Driver<'_>, calls: Vec<Checked>) -> Result<(), S
     let (outcomes, stop) = outcomes(run, &calls, is_write).await?;
     for (checked, outcome) in calls.iter().zip(outcomes) {
         match outcome {
+            Some(Outcome::Waits(request)) => waiting::open(run, &checked.call, &request).await?,
             Some(Outcome::Value(value)) => {
                 let rules = run.agents().tool(&checked.call.tool);
                 note_value(run, &checked.call.call_id, rules, value).await?;

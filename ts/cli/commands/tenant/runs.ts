@@ -1,14 +1,14 @@
-import { runStatuses } from '../../common/run-statuses.ts'
-import { emptyNotice, isEmpty } from '../../inspect/emptiness.ts'
-import { type Story, storiesOf } from '../../inspect/view/stories.ts'
-import { clipped } from '../../inspect/view/values.ts'
-import type { Runtime } from '../../tenant/runtime.ts'
-import type { JournaledEvent } from '../../types/events.ts'
-import type { RunStatus } from '../../types/runs.ts'
-import { type Command, Exit, type Outcome, UsageError, type Words } from '../command.ts'
-import { storeNotes } from '../place.ts'
-import { printable } from '../printable.ts'
-import { tenantNotes, tenantOptions, withTenantOf } from '../tenant.ts'
+import { runStatuses } from '../../../common/run-statuses.ts'
+import { emptyNotice, isEmpty } from '../../../inspect/emptiness.ts'
+import { type Story, storiesOf } from '../../../inspect/view/stories.ts'
+import { clipped } from '../../../inspect/view/values.ts'
+import type { Runtime } from '../../../tenant/runtime.ts'
+import type { JournaledEvent } from '../../../types/events.ts'
+import type { RunStatus } from '../../../types/runs.ts'
+import { type Command, Exit, type Outcome, UsageError, type Words } from '../../command.ts'
+import { storeNotes } from '../../place.ts'
+import { printable } from '../../printable.ts'
+import { tenantNotes, tenantOptions, withTenantOf } from '../../tenant.ts'
 
 const MOST_LISTED = 1000
 const PAGE = 100
@@ -98,7 +98,7 @@ function storyLines({ run, question, answer }: Story): string[] {
 }
 
 async function one(runtime: Runtime, runId: string): Promise<Outcome> {
-  const { unlessGone } = await import('../../inspect/view/gone.ts')
+  const { unlessGone } = await import('../../../inspect/view/gone.ts')
   const run = await unlessGone(runtime.runs.get(runId))
   if (run === undefined) {
     const message = 'There is no run with this id for this name.'

@@ -1,9 +1,9 @@
 import { open, rm } from 'node:fs/promises'
-import { emptyNotice, isEmpty } from '../../inspect/emptiness.ts'
-import { type Command, Exit, InputError, type Outcome, type Terminal, UsageError } from '../command.ts'
-import { assertNewName, storeNotes } from '../place.ts'
-import { printable, quoted } from '../printable.ts'
-import { tenantNotes, tenantOf, tenantOptions, withTenantOf } from '../tenant.ts'
+import { emptyNotice, isEmpty } from '../../../inspect/emptiness.ts'
+import { type Command, Exit, InputError, type Outcome, type Terminal, UsageError } from '../../command.ts'
+import { assertNewName, storeNotes } from '../../place.ts'
+import { printable, quoted } from '../../printable.ts'
+import { tenantNotes, tenantOf, tenantOptions, withTenantOf } from '../../tenant.ts'
 
 export const erase: Command = {
   summary: 'Erases one tenant with everything it has, and gives the signed receipt.',

@@ -1,9 +1,8 @@
-//! Approvals that a run waits for: their decisions, and the suspension while there are none.
+//! Approvals that a run waits for, and their decisions.
 
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::{Error, Result};
 
-use super::{approver, suspend};
 use crate::approvals::{Approval, ApprovalStatus, Subject};
 use crate::handle::TenantHandle;
 use crate::runs::driver::{Driver, Stop};
@@ -16,8 +15,9 @@ const OUTDATED: &str = "The definition of a tool has changed since it was asked 
 /// Why an approval is withdrawn whose plan has failed meanwhile.
 const NOT_NEEDED: &str = "Another step of the plan has failed.";
 
-/// Checks the approvals that the last agent waits for. `false`: all of them still wait, and the run is suspended.
-pub(in crate::runs::steps) async fn wait(run: &mut Driver<'_>) -> Result<bool, Stop> {
+/// Notes the decisions about the approvals that the last agent waits for. Returns those that are still open, and whether there
+/// was any decision.
+pub(in crate::runs::steps) async fn note_decisions(run: &mut Driver<'_>) -> Result<(Vec<Approval>, bool), Stop> {
     let mut open = Vec::new();
     let mut noted = false;
     for approval_id in waiting(&run.state) {
@@ -38,16 +38,7 @@ pub(in crate::runs::steps) async fn wait(run: &mut Driver<'_>) -> Result<bool, S
             Err(error) => return Err(error.into()),
         }
     }
-    if noted {
-        return Ok(true);
-    }
-    let unasked = open.iter().any(|approval| !run.requested.contains(&approval.approval_id));
-    if run.host.has_approver() && unasked {
-        approver::ask(run, open).await?;
-        return Ok(true);
-    }
-    suspend::suspend(run, &open).await?;
-    Ok(false)
+    Ok((open, noted))
 }
 
 /// Withdraws the approvals that the last agent does not need any more.
@@ -88,19 +79,18 @@ async fn note_gone(run: &mut Driver<'_>, approval_id: &str) -> Result<(), Stop> 
     run.note(Event::ApprovalDecided(ApprovalDecided { record }, decided)).await.map_err(Stop::from)
 }
 
-/// Whether nothing has changed for a suspended run: no decision was made, and the subjects are what they were.
-pub(crate) async fn still_waits(handle: &TenantHandle, state: &RunState) -> Result<bool> {
-    let waiting = waiting(state);
-    for approval_id in &waiting {
+/// Whether a decision was made about an approval that a suspended run waits for, or its subject is another one now.
+pub(in crate::runs::steps) async fn is_any_decided(handle: &TenantHandle, state: &RunState) -> Result<bool> {
+    for approval_id in &waiting(state) {
         match handle.approvals().get(approval_id).await {
-            Ok(approval) if approval.status != ApprovalStatus::Pending => return Ok(false),
-            Ok(approval) if is_outdated(handle, &approval).await? => return Ok(false),
+            Ok(approval) if approval.status != ApprovalStatus::Pending => return Ok(true),
+            Ok(approval) if is_outdated(handle, &approval).await? => return Ok(true),
             Ok(_) => {}
-            Err(Error::NotFound) => return Ok(false),
+            Err(Error::NotFound) => return Ok(true),
             Err(error) => return Err(error),
         }
     }
-    Ok(!waiting.is_empty())
+    Ok(false)
 }
 
 /// Whether the tools of an approval's subject are defined in another way now.

@@ -1,22 +1,28 @@
-//! The suspension of a run: its references and its thread live as long as it may wait.
+//! The suspension of a run, on condition that what it waits for is still open: its references and its thread live as long as it may
+//! wait.
 
 use std::collections::BTreeSet;
 
 use bailiwick_model::json::Json;
+use bailiwick_model::pace::ahead_of;
 use bailiwick_tenancy::{ATTEMPTS, Change, contended};
 
+use super::Open;
 use crate::approvals::{Approval, PENDING_MS};
 use crate::runs::driver::{Driver, Stop};
-use crate::runs::events::{Entry, Event, RunSuspended};
+use crate::runs::events::{ApprovalShown, Entry, Event, RunSuspended};
 use crate::runs::journal::{RunStatus, tokens};
 use crate::runs::lifecycle::{head_after, head_changes, thread_changes, thread_progress};
+use crate::waits::Wait;
+use crate::work;
 
-/// How much longer than an approval the references of a suspended run live, in milliseconds.
+/// How much longer than what it waits for the references of a suspended run live, in milliseconds.
 const AFTERWARDS_MS: u64 = 24 * 60 * 60 * 1000;
 
-pub(super) async fn suspend(run: &mut Driver<'_>, open: &[Approval]) -> Result<(), Stop> {
-    let approvals = super::shown(open).await?;
-    let entry = Entry::new(run.now(), Event::RunSuspended(RunSuspended { approvals }));
+/// Suspends the run. `false`: one of its waits has ended meanwhile.
+pub(super) async fn suspend(run: &mut Driver<'_>, approvals: &[Approval], open: &Open) -> Result<bool, Stop> {
+    let (approvals, waits) = (shown(approvals).await?, open.waits.clone());
+    let entry = Entry::new(run.now(), Event::RunSuspended(RunSuspended { approvals, waits }));
     let progress = thread_progress(run);
     // What the thread has is applied once it has it.
     run.note_entry(entry.clone()).await?;
@@ -25,25 +31,35 @@ pub(super) async fn suspend(run: &mut Driver<'_>, open: &[Approval]) -> Result<(
     for _ in 0..ATTEMPTS {
         let block = run.block(&[]).await;
         let head = head_after(run, RunStatus::Suspended, &block);
-        let mut others = changes(run).await?;
+        let mut others: Vec<Change> = open.found.iter().map(|found| found.unchanged(&run.access)).collect();
+        others.extend(suspension_changes(run, &open.waits).await?);
         others.extend(head_changes(run, &head, block.bytes, run.journal.expires_at));
         let handle = run.handle;
         if run.try_commit(block, others, &handle.engine_limits).await? {
             run.head = head;
             run.state.note_thread(&progress);
-            return Ok(());
+            return Ok(true);
+        }
+        if !open.is_unchanged(run).await? {
+            run.pending.pop();
+            run.state.rest = None;
+            return Ok(false);
         }
     }
     Err(contended().into())
 }
 
-/// What a suspension changes besides the run's own rows.
-pub(super) async fn changes(run: &Driver<'_>) -> Result<Vec<Change>, Stop> {
-    let until = run.access.now().saturating_add(PENDING_MS + AFTERWARDS_MS);
+/// What a suspension with these waits changes besides the run's own rows.
+pub(in crate::runs::steps) async fn suspension_changes(run: &Driver<'_>, waits: &[Wait]) -> Result<Vec<Change>, Stop> {
+    let pending = run.access.now().saturating_add(PENDING_MS);
+    let until = waits.iter().map(Wait::until).fold(pending, u64::max).saturating_add(AFTERWARDS_MS);
     let named = named_references(run);
     let ids: Vec<&str> = named.iter().map(String::as_str).collect();
     let mut changes = run.handle.references().extended(&run.access, &ids, Some(until)).await?;
     changes.extend(tokens::added(&run.access, &run.state.usage.since(&run.head.counted)).await?);
+    if let Some(next) = waits.iter().map(Wait::until).min() {
+        changes.extend(work::due(&run.access, run.journal.name, next, run.journal.expires_at));
+    }
     // Last, for what it names lives longest.
     changes.extend(thread_changes(run, until).await?);
     Ok(changes)
@@ -74,4 +90,14 @@ fn named_references(run: &Driver<'_>) -> BTreeSet<String> {
         }
     }
     named
+}
+
+/// Approvals as events show them.
+pub(in crate::runs::steps) async fn shown(approvals: &[Approval]) -> Result<Vec<ApprovalShown>, Stop> {
+    let mut shown = Vec::with_capacity(approvals.len());
+    for approval in approvals {
+        ahead_of(approval.subject.byte_length()).await;
+        shown.push(ApprovalShown::of(approval)?);
+    }
+    Ok(shown)
 }

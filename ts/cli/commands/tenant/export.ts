@@ -1,12 +1,12 @@
 import { mkdtemp, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { emptyNotice, isEmpty } from '../../inspect/emptiness.ts'
-import { type Command, Exit, InputError } from '../command.ts'
-import { exportInto } from '../files/export-files.ts'
-import { newDirectoryOf, storeNotes } from '../place.ts'
-import { quoted } from '../printable.ts'
-import { withProgress } from '../progress.ts'
-import { tenantNotes, tenantOptions, withTenantOf } from '../tenant.ts'
+import { emptyNotice, isEmpty } from '../../../inspect/emptiness.ts'
+import { type Command, Exit, InputError } from '../../command.ts'
+import { exportInto } from '../../files/export-files.ts'
+import { newDirectoryOf, storeNotes } from '../../place.ts'
+import { quoted } from '../../printable.ts'
+import { withProgress } from '../../progress.ts'
+import { tenantNotes, tenantOptions, withTenantOf } from '../../tenant.ts'
 
 /** Exports the data of a tenant into plain files. */
 export const exportTenant: Command = {
@@ -25,7 +25,8 @@ export const exportTenant: Command = {
     '  approvals.jsonl      approvals that wait, and those that were decided as long as they are kept',
     '  ledger.jsonl         every decision, with checkpoint.json, the signed state of the ledger',
     '  threads.jsonl        threads, and messages.jsonl their messages',
-    '  runs.jsonl           runs, and events.jsonl their events; traces.jsonl what happened outside of them',
+    '  runs.jsonl           runs, and events.jsonl their events; waits.jsonl their calls that wait;',
+    '                       traces.jsonl what happened outside of them',
     '  usage.json           what counts, and tokens by model',
     'Cached values have no list, so they are not in it.',
     '',

@@ -1,0 +1,59 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { createHost, type Host, type Store, type ToolContext, waitFor } from '../../ts/index.ts'
+import { engines, noon, openFresh } from '../support/stores.ts'
+import { functions, over, runtimeOf, topology } from './team.ts'
+
+/** A started host whose tool `look` waits as a function says. */
+async function waitingHost(store: Store, look: (context: ToolContext) => unknown): Promise<Host> {
+  const { models, tools } = functions()
+  const looking = { ...tools, look: (_: unknown, context: ToolContext) => look(context) }
+  const host = await createHost(topology, { store, models, tools: looking } as never)
+  onTestFinished(() => host.close())
+  await host.start()
+  return host as Host
+}
+
+describe.each(engines)('waits and a host on %s', (engine) => {
+  it('a run goes on when its wait is settled, with another handle, and without anybody resuming it', async () => {
+    const store = await openFresh(engine)
+    const seen: unknown[] = []
+    const host = await waitingHost(store, ({ resumed }) => {
+      if (resumed === undefined) return waitFor.event({ name: 'paid' })
+      return seen.push([resumed.kind, resumed.value, resumed.actor])
+    })
+    const acme = await host.runtime('acme')
+    const run = acme.query('look')
+    const result = await run.result()
+    const waitId = result.status === 'suspended' ? (result.waits[0]?.waitId ?? '') : ''
+    const elsewhere = await runtimeOf(store, 'acme')
+    await elsewhere.waits.settle(waitId, { value: 5 }, { actor: 'bank' })
+    expect(await over(acme, run.runId)).toBe('completed')
+    expect(seen).toEqual([['event', 5, 'bank']])
+    const again = acme.query('look')
+    const second = await again.result()
+    await elsewhere.waits.cancel(second.status === 'suspended' ? (second.waits[0]?.waitId ?? '') : '')
+    expect(await over(acme, again.runId)).toBe('completed')
+    expect(host.stats()).toMatchObject({ taken: 2, refused: 0 })
+  })
+
+  it('a time comes, and an event does not, by the clock alone', async () => {
+    const store = await openFresh(engine, {}, { now: noon })
+    const seen: unknown[] = []
+    const host = await waitingHost(store, ({ resumed }) => {
+      seen.push(resumed?.kind)
+      if (resumed === undefined) return waitFor.time({ afterMs: 60_000 })
+      return resumed.kind === 'time' ? waitFor.event({ name: 'late', ttlMs: 60_000 }) : 'never mind'
+    })
+    const acme = await host.runtime('acme')
+    const run = acme.query('look')
+    expect(await run.result()).toMatchObject({ status: 'suspended' })
+    await store.advance(30_000)
+    expect((await acme.runs.get(run.runId)).status).toBe('suspended')
+    await store.advance(30_000)
+    for await (const { type } of acme.runs.follow(run.runId)) if (seen.length === 2 && type === 'run.suspended') break
+    await store.advance(60_000)
+    expect(await over(acme, run.runId)).toBe('completed')
+    expect(seen).toEqual([undefined, 'time', 'expired'])
+    expect((await acme.waits.list()).items.map(({ status }) => status)).toEqual(['expired', 'settled'])
+  })
+})

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest'
+import {
+  createRuntime,
+  defineRuntime,
+  defineSpecialist,
+  defineTool,
+  layeredPrompt,
+  type Store,
+} from '../../ts/index.ts'
+import { codeOf, failureOf } from '../support/failures.ts'
+import { engines, openFresh } from '../support/stores.ts'
+import { acme, globex } from '../unit/support.ts'
+import { calls, gate, kindsOf, sayingModel, says } from './models.ts'
+
+const pay = defineTool({ name: 'pay', description: 'Pays', input: { type: 'object' }, approval: 'always' })
+const clerk = defineSpecialist({ name: 'clerk', model: 'test/m', prompt: 'Help.', tools: [pay] })
+
+/** A runtime that pays when it is told to, and how often it paid. */
+async function paying(store: Store, tenant = acme, opened = Promise.resolve()) {
+  const paid: unknown[] = []
+  const model = sayingModel(({ messages }) => {
+    const last = messages.at(-1)
+    const wantsToPay = last?.role === 'user' && JSON.stringify(last.parts).includes('Pay')
+    return wantsToPay ? calls(['pay', {}]) : says('Done.')
+  })
+  const tools = {
+    pay: async () => {
+      await opened
+      return paid.push(1)
+    },
+  }
+  const spec = defineRuntime({ tenant, agents: [clerk] })
+  const runtime = await createRuntime(spec, { store, models: { test: model }, tools })
+  return { runtime, paid, model }
+}
+
+describe.each(engines)('requests on %s', (engine) => {
+  it('the same key is the same run, while it works, while it waits, and when it is over', async () => {
+    const store = await openFresh(engine)
+    const { opened, open } = gate()
+    const { runtime, paid } = await paying(store, acme, opened)
+    const other = (await paying(store, acme, opened)).runtime
+    const request = { prompt: 'Pay', requestKey: 'webhook-1' }
+    const first = [runtime, other, runtime].map((one) => one.query(request))
+    expect(new Set(first.map(({ runId }) => runId)).size).toBe(1)
+    expect(new Set(first.map(({ threadId }) => threadId)).size).toBe(1)
+    const results = await Promise.all(first.map((run) => run.result()))
+    expect(results[0]).toMatchObject({ status: 'suspended' })
+    expect(results).toEqual([results[0], results[0], results[0]])
+    const [approval] = (await runtime.approvals.pending()).items
+    await runtime.approvals.respond(approval?.approvalId ?? '', { decision: 'approve', actor: 'kim' })
+    const again = [runtime, other].map((one) => one.query(request).result())
+    open()
+    const [done] = await Promise.all(again)
+    expect(done).toMatchObject({ status: 'completed', runId: results[0]?.runId })
+    expect(await Promise.all(again)).toEqual([done, done])
+    expect(await runtime.query(request).result()).toEqual(done)
+    expect(await kindsOf(runtime.query(request))).toContain('run.completed')
+    expect((await runtime.runs.list()).items).toHaveLength(1)
+    expect(paid).toHaveLength(1)
+  })
+
+  it('a key belongs to its tenant, and says nothing about the run of another', async () => {
+    const store = await openFresh(engine)
+    const [own, foreign] = [(await paying(store)).runtime, (await paying(store, globex)).runtime]
+    const request = { prompt: 'Hello', requestKey: 'webhook-1' }
+    const [one, two] = [own.query(request), foreign.query(request)]
+    expect(one.runId).not.toBe(two.runId)
+    expect(await one.result()).toMatchObject({ status: 'completed' })
+    expect(await codeOf(() => foreign.runs.get(one.runId))).toBe('NOT_FOUND')
+    expect(await codeOf(() => own.query({ ...request, requestKey: 'x'.repeat(1025) }).result())).toBe('INVALID_INPUT')
+  })
+
+  it('a request that never began leaves its key to the next one', async () => {
+    const { runtime } = await paying(await openFresh(engine))
+    const key = { requestKey: 'once' }
+    expect(await codeOf(() => runtime.query({ ...key, prompt: '' }).result())).toBe('INVALID_INPUT')
+    expect(await runtime.query({ ...key, prompt: 'Hello' }).result()).toMatchObject({ status: 'completed' })
+  })
+
+  it('a request may replace the run that keeps its thread busy', async () => {
+    const { runtime } = await paying(await openFresh(engine))
+    const thread = { threadId: 'support' }
+    const waiting = runtime.query({ ...thread, prompt: 'Pay' })
+    expect(await waiting.result()).toMatchObject({ status: 'suspended' })
+    const busy = await failureOf(() => runtime.query({ ...thread, prompt: 'Hello' }).result())
+    expect(busy).toMatchObject({ code: 'THREAD_BUSY', runId: waiting.runId, status: 'suspended' })
+    const next = runtime.query({ ...thread, prompt: 'Hello', whenBusy: 'replace' })
+    expect(await next.result()).toMatchObject({ status: 'completed', threadId: 'support' })
+    expect(await runtime.runs.get(waiting.runId)).toMatchObject({ status: 'cancelled' })
+    expect((await runtime.approvals.pending()).items).toEqual([])
+    expect(await codeOf(() => runtime.query({ prompt: 'x', whenBusy: 'steal' as never }).result())).toBe(
+      'INVALID_INPUT',
+    )
+  })
+
+  it('instructions end the system prompts of a run, also after it was resumed, and of no other', async () => {
+    const store = await openFresh(engine)
+    const first = await paying(store)
+    const instructions = layeredPrompt({ instructions: 'Today is Monday.', style: 'Be brief.' })
+    const run = first.runtime.query({ prompt: 'Pay', instructions })
+    await run.result()
+    expect(first.model.requests[0]?.system).toBe('Help.\n\nToday is Monday.\n\n# Style\nBe brief.')
+    const [approval] = (await first.runtime.approvals.pending()).items
+    await first.runtime.approvals.respond(approval?.approvalId ?? '', { decision: 'approve', actor: 'kim' })
+    const second = await paying(store)
+    expect(await second.runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'completed' })
+    expect(second.model.requests[0]?.system).toContain('Today is Monday.')
+    await second.runtime.query('Hello').result()
+    expect(second.model.requests.at(-1)?.system).toBe('Help.')
+    for (const wrong of ['', 5, { role: 'x' }, 'x'.repeat(70_000)]) {
+      expect(await codeOf(() => first.runtime.query({ prompt: 'x', instructions: wrong as never }).result())).toBe(
+        'INVALID_INPUT',
+      )
+    }
+  })
+})

@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import {
+  createRuntime,
+  defineQuestion,
+  defineRuntime,
+  defineSpecialist,
+  defineTool,
+  type RunResult,
+  type RuntimeOptions,
+  type Store,
+  type ToolContext,
+  type Wait,
+  waitFor,
+} from '../../ts/index.ts'
+import { codeOf, failureOf } from '../support/failures.ts'
+import { engines, noon, openFresh } from '../support/stores.ts'
+import { acme } from '../unit/support.ts'
+import { calls, kindsOf, sayingModel, says } from './models.ts'
+
+const input = { type: 'object', properties: { amount: { type: 'number' } } } as const
+const refund = defineTool({ name: 'refund', description: 'Refunds', input })
+const ask = defineQuestion({ name: 'ask', description: 'Asks the customer', answer: z.string().min(2) })
+
+type Handler = (input: unknown, context: ToolContext) => unknown
+
+/** A runtime whose model calls a tool and then answers, and the contexts that the tool was called with. */
+async function clerk(store: Store, handler: Handler, options: Partial<RuntimeOptions> = {}, name = 'refund') {
+  const contexts: ToolContext[] = []
+  const call = name === 'ask' ? { question: 'Which size?' } : { amount: 5 }
+  const model = sayingModel(({ messages }) => (messages.at(-1)?.role === 'tool' ? says('Done.') : calls([name, call])))
+  const tools = {
+    refund: (given: unknown, context: ToolContext) => {
+      contexts.push(context)
+      return handler(given, context)
+    },
+  }
+  const spec = defineRuntime({
+    tenant: acme,
+    agents: [defineSpecialist({ name: 'clerk', model: 'test/m', prompt: 'Help.', tools: [refund, ask] })],
+  })
+  const runtime = await createRuntime(spec, { store, models: { test: model }, tools, ...options })
+  return { runtime, contexts, model }
+}
+
+function waiting(result: RunResult<unknown>): Wait {
+  if (result.status !== 'suspended') throw new Error(`It is ${result.status}: ${JSON.stringify(result)}`)
+  return result.waits[0] as Wait
+}
+
+const never = () => {
+  throw new Error('It was called.')
+}
+
+describe.each(engines)('calls that wait on %s', (engine) => {
+  it('a handler asks a person, and is called again with the answer in another runtime', async () => {
+    const store = await openFresh(engine)
+    const question = { question: 'Refund 5?', choices: ['Yes', 'No'], to: 'boss@example.com' }
+    const first = await clerk(store, () => waitFor.answer(question))
+    const run = first.runtime.query({ prompt: 'Refund it' })
+    const wait = waiting(await run.result())
+    expect(wait).toMatchObject({ ...question, kind: 'answer', status: 'open', runId: run.runId, tool: 'refund' })
+    expect(await kindsOf(run)).toEqual([
+      'run.started',
+      'agent.started',
+      'model.completed',
+      'tool.called',
+      'tool.waiting',
+      'run.suspended',
+    ])
+    await first.runtime.close()
+
+    const second = await clerk(store, (_, { resumed }) => `The boss says ${resumed?.value}`)
+    const { waits, runs } = second.runtime
+    expect((await waits.list({ runId: run.runId })).items).toMatchObject([{ waitId: wait.waitId }])
+    const record = await waits.settle(wait.waitId, { value: 'Yes' }, { actor: 'boss' })
+    expect(record).toMatchObject({ status: 'settled', value: 'Yes', actor: 'boss' })
+    const resumed = runs.resume(run.runId)
+    expect(await resumed.result()).toMatchObject({ status: 'completed' })
+    expect(second.contexts[0]).toMatchObject({
+      idempotencyKey: first.contexts[0]?.idempotencyKey,
+      resumed: { kind: 'answer', value: 'Yes', actor: 'boss', turn: 1 },
+    })
+    expect((await kindsOf(resumed)).slice(5)).toEqual([
+      'run.suspended',
+      'wait.settled',
+      'tool.resumed',
+      'tool.called',
+      'tool.completed',
+      'text.delta',
+      'model.completed',
+      'agent.completed',
+      'run.completed',
+    ])
+    expect(await waits.get(wait.waitId)).toMatchObject({ status: 'settled' })
+    expect((await second.runtime.usage()).storage.waits).toEqual({ items: 0, bytes: 0 })
+  })
+
+  it('a wait is settled once: the same again is the same answer, and another is refused', async () => {
+    const { runtime } = await clerk(await openFresh(engine), () => waitFor.event({ name: 'paid' }))
+    const { waitId } = waiting(await runtime.query('Refund it').result())
+    const { waits } = runtime
+    expect(await codeOf(() => waits.settle(waitId, { value: 1, error: { code: 'X', message: 'x' } } as never))).toBe(
+      'INVALID_INPUT',
+    )
+    const first = await waits.settle(waitId, { value: { paid: 5, by: null } }, { actor: 'bank' })
+    expect(await waits.settle(waitId, { value: { by: null, paid: 5 } }, { actor: 'bank' })).toEqual(first)
+    expect(await codeOf(() => waits.settle(waitId, { value: 6 }, { actor: 'bank' }))).toBe('WAIT_CLOSED')
+    expect(await codeOf(() => waits.settle(waitId, { value: { paid: 5, by: null } }))).toBe('WAIT_CLOSED')
+    expect(await waits.cancel(waitId)).toBe(false)
+  })
+
+  it('an answer must fit the schema and the choices of its question', async () => {
+    const schema = z.object({ size: z.number().int() })
+    const { runtime } = await clerk(await openFresh(engine), () => waitFor.answer({ question: 'Which?', schema }))
+    const { waitId } = waiting(await runtime.query('Refund it').result())
+    const wrong = await failureOf(() => runtime.waits.settle(waitId, { value: { size: 'L' } }))
+    expect(wrong).toMatchObject({ code: 'INVALID_INPUT' })
+    expect(wrong.message).toContain('size')
+    await runtime.waits.settle(waitId, { value: { size: 4 } })
+    const choosing = await clerk(await openFresh(engine), () => waitFor.answer({ question: '?', choices: ['a', 'b'] }))
+    const { waitId: choice } = waiting(await choosing.runtime.query('Refund it').result())
+    expect(await codeOf(() => choosing.runtime.waits.settle(choice, { value: 'c' }))).toBe('INVALID_INPUT')
+    await choosing.runtime.waits.settle(choice, { value: 'b' })
+  })
+
+  it('a time comes by itself, and a handler may wait again', async () => {
+    const store = await openFresh(engine, {}, { now: noon })
+    const turns: unknown[] = []
+    const { runtime } = await clerk(store, (_, { resumed }) => {
+      turns.push(resumed?.turn)
+      return turns.length < 3 ? waitFor.time({ afterMs: 60_000 }) : 'ready'
+    })
+    const run = runtime.query('Refund it')
+    const wait = waiting(await run.result())
+    expect(wait).toMatchObject({ kind: 'time', dueAt: wait.createdAt + 60_000 })
+    expect(await codeOf(() => runtime.waits.settle(wait.waitId, { value: 1 }))).toBe('INVALID_INPUT')
+    const resume = () => runtime.runs.resume(run.runId).result()
+    expect(await resume()).toMatchObject({ status: 'suspended', waits: [{ waitId: wait.waitId }] })
+    expect(turns).toEqual([undefined])
+    await store.advance(60_000)
+    const again = waiting(await resume())
+    expect(again.waitId).not.toBe(wait.waitId)
+    expect(await runtime.waits.get(wait.waitId)).toMatchObject({ status: 'settled' })
+    await store.advance(60_000)
+    expect(await resume()).toMatchObject({ status: 'completed' })
+    expect(turns).toEqual([undefined, 1, 2])
+  })
+
+  it('a question that nobody answers fails its call, and so does one that is cancelled', async () => {
+    const { runtime, model } = await clerk(await openFresh(engine), never, {}, 'ask')
+    const run = runtime.query('What fits?')
+    const wait = waiting(await run.result())
+    expect(wait).toMatchObject({ question: 'Which size?', schema: { type: 'string', minLength: 2 } })
+    expect(await runtime.waits.cancel(wait.waitId)).toBe(true)
+    expect(await codeOf(() => runtime.waits.settle(wait.waitId, { value: 'XL' }))).toBe('WAIT_CLOSED')
+    expect(await runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'completed' })
+    expect(JSON.stringify(model.requests.at(-1))).toContain('WAIT_CANCELLED')
+  })
+
+  it('the answer to a question is the result of its call', async () => {
+    const { runtime, model } = await clerk(await openFresh(engine), never, {}, 'ask')
+    const run = runtime.query('What fits?')
+    const { waitId } = waiting(await run.result())
+    expect(await codeOf(() => runtime.waits.settle(waitId, { value: 'x' }))).toBe('INVALID_INPUT')
+    await runtime.waits.settle(waitId, { value: 'XL' }, { actor: 'kim' })
+    expect(await runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'completed', text: 'Done.' })
+    expect(JSON.stringify(model.requests.at(-1)?.messages)).toContain('"XL"')
+  })
+
+  it('cancelling the run closes its waits', async () => {
+    const { runtime } = await clerk(await openFresh(engine), () => waitFor.event({ name: 'paid' }))
+    const run = runtime.query('Refund it')
+    const { waitId } = waiting(await run.result())
+    await runtime.runs.cancel(run.runId)
+    expect(await runtime.waits.get(waitId)).toMatchObject({ status: 'cancelled' })
+    expect(await codeOf(() => runtime.waits.settle(waitId, { value: 1 }))).toBe('WAIT_CLOSED')
+    expect((await runtime.usage()).storage.waits.items).toBe(0)
+  })
+
+  it('a call that waits longer than its run is kept, or for nothing, fails', async () => {
+    const day = 24 * 60 * 60 * 1000
+    const { runtime, model } = await clerk(await openFresh(engine), () => waitFor.time({ afterMs: 40 * day }))
+    expect(await runtime.query('Refund it').result()).toMatchObject({ status: 'completed' })
+    expect(JSON.stringify(model.requests.at(-1)?.messages)).toContain('29 days')
+  })
+})
