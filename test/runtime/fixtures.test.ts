@@ -46,7 +46,7 @@ const tools = {
 const retention = { threads: { ttlMs: 1 } }
 
 it('there are fixtures', () => {
-  expect(fixtures).toEqual(expect.arrayContaining(['115a762.json.gz', 'de3f78b.json.gz']))
+  expect(fixtures).toEqual(expect.arrayContaining(['115a762.json.gz', '863bd7d.json.gz', 'de3f78b.json.gz']))
 })
 
 describe.each(fixtures)('the store %s of an earlier version', (name) => {

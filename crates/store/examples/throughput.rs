@@ -115,7 +115,43 @@ fn spent() -> (f64, u64) {
     (ticks as f64 / 100.0, written.parse().unwrap())
 }
 
-/// Commits so many with so many under way. The times include what goes on in the background until the store is closed.
+/// Looks some records up, and lists, in no order.
+fn read(engine: &dyn Engine, commits: u64) {
+    const LOOKS: u64 = 100_000;
+    for round in ["first", "second"] {
+        let start = spent().0;
+        for number in 0..LOOKS {
+            let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % commits;
+            let name = *blake3::hash(&number.to_be_bytes()).as_bytes();
+            let tag = Tag(*blake3::hash(&(number % TENANTS).to_be_bytes()).as_bytes());
+            let found = block_on(engine.get(tag, vec![(Place { kind: 1, item: name }, None)], u64::MAX, 0)).unwrap();
+            assert!(matches!(found.first(), Some(bailiwick_store::Found::Entry(_))));
+        }
+        let looked = spent().0 - start;
+        let start = spent().0;
+        for number in 0..LOOKS / 10 {
+            let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % commits;
+            let tag = Tag(*blake3::hash(&(number % TENANTS).to_be_bytes()).as_bytes());
+            let request = bailiwick_store::ScanRequest {
+                kind: LIST,
+                from: item(1, number),
+                to: item(1, u64::MAX),
+                reverse: number.is_multiple_of(2),
+                limit: 20,
+                most: u64::MAX,
+                now: 0,
+            };
+            block_on(engine.scan(tag, request)).unwrap();
+        }
+        println!(
+            "{round} reads: {:.1} µs of processors a record, {:.1} µs a page of 20 rows of a list",
+            looked * 1e6 / LOOKS as f64,
+            (spent().0 - start) * 1e7 / LOOKS as f64
+        );
+    }
+}
+
+/// Commits so many with so many under way. The times with closing include reads, and what goes on in the background.
 fn width(base: &Path, in_flight: usize, commits: u64) {
     let opened = open(&base.join("store"));
     let value = noise(1, 256);
@@ -131,13 +167,16 @@ fn width(base: &Path, in_flight: usize, commits: u64) {
         block_on(future).unwrap();
     }
     let acknowledged = start.elapsed();
-    let (apparent, allocated) = disk(&base.join("store"));
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim().to_owned();
+    read(&*opened.engine, commits);
     block_on(opened.engine.close());
+    let (apparent, allocated) = disk(&base.join("store"));
     let (closed, after) = (start.elapsed(), spent());
     let each = |total: f64| total / commits as f64;
     println!(
         "{in_flight} in flight: {:.1} µs each, {:.1} µs with closing, {:.1} µs of processors, {:.1} × the bytes written; \
-         on disk {:.2} × apparent, {:.2} × allocated",
+         on disk {:.2} × apparent, {:.2} × allocated; resident {resident}",
         each(acknowledged.as_secs_f64() * 1e6),
         each(closed.as_secs_f64() * 1e6),
         each((after.0 - before.0) * 1e6),

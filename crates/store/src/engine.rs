@@ -347,6 +347,15 @@ pub struct EngineLimits {
     pub ops: usize,
 }
 
+/// The bytes of rows on the disk before and after [`Engine::compact`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// Replaced and removed rows among them.
+    pub before: u64,
+    /// What is left.
+    pub after: u64,
+}
+
 /// How an engine is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
@@ -431,6 +440,15 @@ pub trait Engine: Send + Sync + 'static {
 
     /// A consistent copy of everything.
     fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>>;
+
+    /// Gives the space of replaced and removed rows back to the disk, and resolves once that is done. `None`: the engine has no such space,
+    /// or a database looks after it.
+    ///
+    /// # Errors
+    /// `Full` if the disk has no space for what is kept, `Corrupt`, `Unavailable`, `Closed`. Everything is as before then.
+    fn compact(&self) -> EngineFuture<'_, Result<Option<Compacted>, CommitError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// How the engine is.
     fn health(&self) -> EngineFuture<'_, Health>;

@@ -2,7 +2,7 @@
 //! fail; each says only what it does otherwise.
 
 use crate::engine::{
-    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Kinds, Millis, Place,
+    Commit, CommitError, Compacted, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Kinds, Millis, Place,
     Promptness, ReadError, ScanRequest, Scanned, Tag, Usage, Version,
 };
 use crate::vault::{Created, Slot, Vault};
@@ -77,6 +77,11 @@ pub trait Layer: Send + Sync + 'static {
     /// In the place of [`Engine::export`].
     fn export(&self) -> EngineFuture<'_, Result<Box<dyn Export>, ReadError>> {
         self.behind().export()
+    }
+
+    /// In the place of [`Engine::compact`].
+    fn compact(&self) -> EngineFuture<'_, Result<Option<Compacted>, CommitError>> {
+        self.behind().compact()
     }
 
     /// In the place of [`Engine::health`].

@@ -15,8 +15,9 @@ mod stage;
 pub mod vault;
 
 pub use engine::{
-    Commit, CommitError, Count, Due, Durability, Engine, EngineFuture, EngineLimits, Export, Exported, Found, Health,
-    Item, Kinds, Limits, Op, Place, Promptness, ReadError, Row, ScanRequest, Scanned, Tag, Usage, Version, When,
+    Commit, CommitError, Compacted, Count, Due, Durability, Engine, EngineFuture, EngineLimits, Export, Exported,
+    Found, Health, Item, Kinds, Limits, Op, Place, Promptness, ReadError, Row, ScanRequest, Scanned, Tag, Usage, Version,
+    When,
 };
 pub use vault::{Created, STORE_SLOT, Slot, Vault};
 

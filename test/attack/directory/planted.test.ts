@@ -20,7 +20,7 @@ const plants: { readonly [what: string]: (outside: string, place: string) => voi
   },
 }
 
-const parts = ['keys', 'mark', 'wal-1', 'wal-2', 'lock', 'root.key', 'db', 'db/db', 'db/conf', 'segments', 'values']
+const parts = ['keys', 'mark', 'wal-1', 'wal-2', 'lock', 'root.key', 'manifest', 'tables', 'segments', 'values']
 
 /** A copy of a sound store of two tenants. */
 async function copyOfStore(): Promise<string> {

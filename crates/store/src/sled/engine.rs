@@ -21,9 +21,9 @@ use super::values::segments::Segments;
 use super::writer::applier::Applier;
 use super::writer::committer::{CommitQueue, Committer};
 use super::writer::status::{GONE, Status};
-use super::{export, sweep};
+use super::{compact, export, sweep};
 use crate::engine::{
-    Commit, CommitError, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Kinds, Millis, Place,
+    Commit, CommitError, Compacted, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Kinds, Millis, Place,
     Promptness, ReadError, ScanRequest, Scanned, Tag, Usage, Version,
 };
 use crate::room::Room;
@@ -48,7 +48,7 @@ pub(in crate::sled) struct Parts {
 /// See the module. Closes when it is dropped.
 pub(in crate::sled) struct SledEngine(Arc<Shared>);
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("bailiwick-{name}")).spawn(work)
 }
 
@@ -86,9 +86,11 @@ impl SledEngine {
         let (requests, requests_end) = channel();
         let vault = Arc::clone(&keys);
         let (watched, watched_queue) = (Arc::clone(&status), Arc::clone(&queue));
+        let (merged, noted) = (Arc::clone(&tree), Arc::clone(&status));
         let running = Running {
             committer: spawn("commit", move || committer.run())?,
             applier: spawn("apply", move || applier.run())?,
+            merger: spawn("merge", move || merged.run_merger(&|problem| noted.note(problem)))?,
             others: vec![
                 spawn("values", move || large_writer.run(&jobs_end))?,
                 spawn("keys", move || vault.run(requests_end))?,
@@ -179,6 +181,10 @@ impl Engine for SledEngine {
         Box::pin(export::begin(&self.0))
     }
 
+    fn compact(&self) -> EngineFuture<'_, Result<Option<Compacted>, CommitError>> {
+        Box::pin(compact::compact(&self.0))
+    }
+
     fn health(&self) -> EngineFuture<'_, Health> {
         let status = &self.0.status;
         let mut problems = status.problems();
@@ -190,8 +196,6 @@ impl Engine for SledEngine {
             if !problems.iter().any(|known| known == GONE) {
                 problems.push(GONE.to_owned());
             }
-        } else if self.0.tree.has_blobs() {
-            problems.push("sled has written rows to files that it does not sync".to_owned());
         }
         ready(Health { ok, problems })
     }

@@ -1,31 +1,31 @@
 //! Why a store does not open, and the options of opening it.
 
 use std::io;
-use std::path::PathBuf;
 
 use super::lock::trust::Untrusted;
 use super::wal::MOST_ROUND_BYTES;
 use crate::engine::{CommitError, ReadError};
 
-/// Larger segments waste less on what does not fit their ends; a small store pays for one.
-const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
+/// Below this, giving space back is not worth writing all rows again.
+const LEAST_WASTE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The options of opening a directory.
 #[derive(Clone, Debug)]
 pub struct SledOptions {
-    /// The bytes of rows that sled keeps in memory. The process uses a small multiple of it.
+    /// The bytes of blocks that the store keeps in memory.
     pub cache_bytes: u64,
-    /// The most bytes of commits that wait in the write-ahead log, and in memory, to be written to sled together: at most twice as many
+    /// The most bytes of commits that wait in the write-ahead log, and in memory, to be written to a table together: at most twice as many
     /// wait. From 64 KiB to 16 MiB, less if the disk is nearly full.
     pub round_bytes: u64,
-    /// The bytes of the pieces in which sled uses its file, a power of two. A store keeps those it was created with.
-    pub segment_bytes: usize,
+    /// Space is given back when more than half of the rows in the tables are replaced or removed ones, and these take at least this many
+    /// bytes.
+    pub least_waste_bytes: u64,
 }
 
 impl Default for SledOptions {
-    /// 128 MiB of cache, 16 MiB of commits.
+    /// 32 MiB of cache, 16 MiB of commits, 4 MiB of waste.
     fn default() -> Self {
-        Self { cache_bytes: 128 * 1024 * 1024, round_bytes: MOST_ROUND_BYTES, segment_bytes: SEGMENT_BYTES }
+        Self { cache_bytes: 32 * 1024 * 1024, round_bytes: MOST_ROUND_BYTES, least_waste_bytes: LEAST_WASTE_BYTES }
     }
 }
 
@@ -50,12 +50,9 @@ pub enum OpenError {
     /// The store was written by a newer version.
     #[error("the store was written by a newer version")]
     NewerFormat,
-    /// The store is corrupt. A copy of it is kept.
-    #[error("the store is corrupt; a copy of it is kept")]
-    Corrupt {
-        /// The path of the copy.
-        copy: PathBuf,
-    },
+    /// The store is corrupt.
+    #[error("the store is corrupt")]
+    Corrupt,
     /// The disk is full.
     #[error("the disk is full")]
     Full,

@@ -14,7 +14,7 @@ use super::keys::keys_file::KeysFile;
 use super::keys::local_secret::LocalSecret;
 use super::lock::directory::{self, Absent, Completion, Lock, Presence};
 use super::lock::high_water::HighWater;
-use super::lock::layout::{KEYS, TREE, TREE_FILE, TREE_SETTINGS, WAL};
+use super::lock::layout::{KEYS, MANIFEST, TABLES, TREE, TREE_FILE, TREE_SETTINGS, WAL};
 use super::lock::system::Directory;
 use super::tree::Tree;
 use super::tree::codec::{SEGMENT_PREFIX, STATE_KEY, Segment, State, decode_segment, decode_state, segment_of};
@@ -27,7 +27,7 @@ use super::writer::status::Status;
 use crate::engine::ReadError;
 use crate::{Opened, Slot};
 
-/// Opens the store in a directory, or creates it durably. Blocks while sled recovers. For callers that trust the directory without a
+/// Opens the store in a directory, or creates it durably. Blocks while the log is read. For callers that trust the directory without a
 /// root key; others use [`enter`].
 ///
 /// # Errors
@@ -53,7 +53,7 @@ pub struct Entered {
 pub fn enter(path: &Path, absent: Absent) -> Result<Entered, OpenError> {
     let (directory, lock, completion) = directory::enter(path, absent)?;
     if completion != Completion::Unfinished && !has_files(&directory, completion)? {
-        return Err(OpenError::Corrupt { copy: directory.path().to_path_buf() });
+        return Err(OpenError::Corrupt);
     }
     let directory = Arc::new(directory);
     let keys = KeysFile::open(&directory)?;
@@ -92,16 +92,16 @@ impl Entered {
         let Self { directory, lock, completion, keys, secret } = self;
         let files = Arc::new(Files::new(directory::secure(&directory, &lock)?));
         // A killed creation has left nothing in its log, and an older version has none: what is there is of another store.
-        let is_first = completion == Completion::Older || keys.is_none();
+        let is_first = completion == Completion::Older { has_log: false } || keys.is_none();
         let tree = Tree::open(&directory, &options, completion, is_first)?;
         let unreadable = |error| match error {
             ReadError::Unavailable => OpenError::Unavailable(io::ErrorKind::Other),
-            _ => tree.put_aside(&directory),
+            _ => OpenError::Corrupt,
         };
         let (state, table) = read_internal(&tree).map_err(unreadable)?;
         let high_water = HighWater::open(&directory)?;
         if state.version < high_water.version() {
-            return Err(tree.put_aside(&directory));
+            return Err(OpenError::Corrupt);
         }
         let mut keys = match keys {
             Some(keys) => keys,
@@ -120,8 +120,8 @@ impl Entered {
         if completion != Completion::Complete {
             directory::complete(&directory)?;
         }
-        if !tree.pack().map_err(unreadable)? {
-            return Err(OpenError::Full);
+        if may_repair {
+            tree.clear_up(&directory)?;
         }
         let next_segment = Arc::new(AtomicU64::new(state.next_segment.max(recovered.next)));
         let segments = Segments::new(Arc::clone(&files), table, Arc::clone(&next_segment))?;
@@ -154,11 +154,16 @@ fn read_internal(tree: &Tree) -> Result<(State, BTreeMap<u64, Segment>), ReadErr
 
 /// Whether the files exist that every complete store of its format has.
 fn has_files(store: &Directory, completion: Completion) -> io::Result<bool> {
-    let Some(tree) = store.directory(TREE)? else { return Ok(false) };
-    for name in WAL {
-        if completion == Completion::Complete && store.entry(name)?.is_none() {
-            return Ok(false);
-        }
+    let has = |directory: &Directory, names: &[&str]| {
+        let is_there = |name: &&str| Ok(directory.entry(name)?.is_some());
+        names.iter().map(is_there).try_fold(true, |all, one: io::Result<bool>| Ok::<_, io::Error>(all && one?))
+    };
+    if completion != (Completion::Older { has_log: false }) && !has(store, &WAL)? {
+        return Ok(false);
     }
-    Ok(store.entry(KEYS)?.is_some() && tree.entry(TREE_FILE)?.is_some() && tree.entry(TREE_SETTINGS)?.is_some())
+    if completion == Completion::Complete {
+        return has(store, &[KEYS, MANIFEST, TABLES]);
+    }
+    let Some(tree) = store.directory(TREE)? else { return Ok(false) };
+    Ok(has(store, &[KEYS])? && has(&tree, &[TREE_FILE, TREE_SETTINGS])?)
 }

@@ -25,6 +25,7 @@ use crate::stage::check_sizes;
 pub(super) struct Running {
     pub(super) committer: JoinHandle<()>,
     pub(super) applier: JoinHandle<()>,
+    pub(super) merger: JoinHandle<()>,
     pub(super) others: Vec<JoinHandle<()>>,
     pub(super) watchdog: JoinHandle<()>,
     pub(super) lock: Lock,
@@ -61,6 +62,7 @@ impl Shared {
         // The other threads end once these are closed and empty.
         self.large_writer.close();
         drop(self.requests.lock().take());
+        self.tree.merger().close();
         let Some(threads) = running.take() else { return };
         for thread in threads.others {
             drop(thread.join());
@@ -80,15 +82,16 @@ impl Shared {
         drop(threads.committer.join());
         wal.close();
         drop(threads.applier.join());
+        drop(threads.merger.join());
         self.status.end_watchdog();
         drop(threads.watchdog.join());
-        wal.shrink();
+        wal.shrink_unused();
         self.tree.close();
     }
 
     /// Whether the path still leads to the files of this store.
     pub(super) fn is_there(&self) -> bool {
-        self.presence.is_given() && self.tree.has_name() && self.keys.has_name()
+        self.presence.is_given() && self.tree.has_name() && self.tree.is_there() && self.keys.has_name()
     }
 
     pub(super) fn refuse(&self) -> Result<(), CommitError> {

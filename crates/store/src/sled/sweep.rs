@@ -131,7 +131,7 @@ fn look(
 pub(in crate::sled) async fn erase(shared: &Shared, tag: Tag) -> Result<(), CommitError> {
     shared.maintain(tag, move |committer, _| committer.fence(tag)).await?;
     let key = |kind, byte| Bound::Included(RowKey::from(&record_key(&tag, &Place { kind, item: [byte; 32] })));
-    // Removed rows stay in memory until they are removed from sled. So each part goes on after the last: nothing is added to a fenced tag.
+    // Removed rows stay in memory until they are removed from the tables. So each part goes on after the last: nothing is added to a fenced tag.
     let mut from = key(0, 0);
     loop {
         let keys = shared.read(|tree, _| {

@@ -9,6 +9,7 @@ use crate::fault::record::Event;
 use crate::fault::{Cuts, child, power_cuts};
 use bailiwick_store::conformance::support::{block_on, commit_of, delete, place, put, tag, whole_range};
 use bailiwick_store::conformance::workload::Crash;
+use bailiwick_store::sled::older::downgrade;
 use bailiwick_store::sled::{self, SledOptions};
 use bailiwick_store::{Opened, Row};
 
@@ -99,18 +100,18 @@ fn check_rewritten(opened: &Opened, round: u8) -> Result<(), String> {
     rows(REMOVED).map(drop)
 }
 
-fn small_segments() -> SledOptions {
-    SledOptions { segment_bytes: 256 * 1024, ..SledOptions::default() }
+fn small_tables() -> SledOptions {
+    SledOptions { round_bytes: 64 * 1024, least_waste_bytes: 256 * 1024, ..SledOptions::default() }
 }
 
-/// The child of the next test: rows that are in sled, and are all written anew, so that sled reuses the space of what was durable.
+/// The child of the next test: rows that are in tables, and are all written anew, so that tables are merged again and again.
 #[test]
 #[ignore = "the child of the other tests"]
-fn rewrite_what_is_in_sled() {
+fn rewrite_what_is_in_tables() {
     let variable = |name: &str| PathBuf::from(std::env::var_os(name).unwrap());
     let mut acks = std::fs::File::create(variable("ACKS")).unwrap();
     for round in 1..=3 {
-        let opened = sled::open(&nested(&variable("DIR")), small_segments()).unwrap();
+        let opened = sled::open(&nested(&variable("DIR")), small_tables()).unwrap();
         rewrite(&opened, round);
         acks.write_all(&[round]).unwrap();
         block_on(opened.engine.close());
@@ -118,26 +119,76 @@ fn rewrite_what_is_in_sled() {
 }
 
 #[test]
-fn rows_in_sled_survive_a_power_cut_while_they_are_written_anew() {
-    let recording = recorded("power_cut::rewrite_what_is_in_sled").succeeded().recording();
+fn rows_in_tables_survive_a_power_cut_while_they_are_written_anew() {
+    let recording = recorded("power_cut::rewrite_what_is_in_tables").succeeded().recording();
     let cuts = Cuts { points: 500, ..Cuts::usual(6) };
-    let failures = power_cuts(&recording, &cuts, |dir, acks| {
-        let Some(round) = acks.last() else { return Ok(()) };
-        let opened = sled::open(&nested(dir), small_segments()).map_err(|error| format!("open: {error:?}"))?;
-        let checked = check_rewritten(&opened, *round);
-        block_on(opened.engine.close());
-        checked
-    });
+    let failures = power_cuts(&recording, &cuts, rows_after_cut);
     assert!(failures.is_empty(), "{} cuts: {failures:#?}", failures.len());
+}
+
+fn sync_all_below(path: &Path) {
+    for entry in std::fs::read_dir(path).unwrap() {
+        let entry = entry.unwrap().path();
+        if entry.is_dir() {
+            sync_all_below(&entry);
+        } else {
+            std::fs::File::open(&entry).unwrap().sync_all().unwrap();
+        }
+    }
+    std::fs::File::open(path).unwrap().sync_all().unwrap();
+}
+
+/// The child of the next test: a store of an older format, which is then opened.
+#[test]
+#[ignore = "the child of the other tests"]
+fn open_an_older_store() {
+    let variable = |name: &str| PathBuf::from(std::env::var_os(name).unwrap());
+    let format = std::env::var("FORMAT").unwrap().parse().unwrap();
+    let mut acks = std::fs::File::create(variable("ACKS")).unwrap();
+    let path = nested(&variable("DIR"));
+    let opened = sled::open(&path, small_tables()).unwrap();
+    rewrite(&opened, 1);
+    block_on(opened.engine.close());
+    downgrade(&path, format);
+    sync_all_below(&path);
+    acks.write_all(&[1]).unwrap();
+    let opened = sled::open(&path, small_tables()).unwrap();
+    rewrite(&opened, 2);
+    acks.write_all(&[2]).unwrap();
+    block_on(opened.engine.close());
+}
+
+#[test]
+fn a_store_of_an_older_format_survives_a_power_cut_while_it_is_opened() {
+    for format in ["1", "2"] {
+        let recording = Run::recorded(None, |data, acks| {
+            let mut command = child_of("power_cut::open_an_older_store", data, acks);
+            command.env("FORMAT", format);
+            command
+        });
+        let recording = recording.succeeded().recording();
+        let failures = power_cuts(&recording, &Cuts { points: 150, ..Cuts::usual(7) }, rows_after_cut);
+        assert!(failures.is_empty(), "format {format}, {} cuts: {failures:#?}", failures.len());
+    }
+}
+
+fn rows_after_cut(dir: &Path, acks: &[u8]) -> Result<(), String> {
+    let Some(round) = acks.last() else { return Ok(()) };
+    let opened = sled::open(&nested(dir), small_tables()).map_err(|error| format!("open: {error:?}"))?;
+    let checked = check_rewritten(&opened, *round);
+    block_on(opened.engine.close());
+    checked
 }
 
 /// Runs a child of this file under the shim.
 fn recorded(test: &str) -> Run {
-    Run::recorded(None, |data, acks| {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", test, "--ignored", "--nocapture"]).env("DIR", data).env("ACKS", acks);
-        command
-    })
+    Run::recorded(None, |data, acks| child_of(test, data, acks))
+}
+
+fn child_of(test: &str, data: &Path, acks: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--ignored", "--nocapture"]).env("DIR", data).env("ACKS", acks);
+    command
 }
 
 /// Below the directory that is recorded, so that those above the store are new as well.

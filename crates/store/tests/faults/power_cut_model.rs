@@ -59,23 +59,6 @@ fn toy() {
                 ack(number);
             }
         }
-        kind @ ("sled" | "sled with fdatasync") => {
-            let tree = sled::Config::new().path(&dir).flush_every_ms(None).segment_size(2 << 20).open().unwrap();
-            let file = File::open(dir.join("db")).unwrap();
-            for name in ["db", "conf", "blobs", ""] {
-                File::open(dir.join(name)).unwrap().sync_all().unwrap();
-            }
-            for number in 0..50_u32 {
-                tree.insert(number.to_be_bytes(), entry(number)).unwrap();
-                tree.flush().unwrap();
-                if kind == "sled with fdatasync" {
-                    file.sync_data().unwrap();
-                }
-                ack(number);
-            }
-            // What closing does is not the point here.
-            std::process::exit(0);
-        }
         other => panic!("{other}"),
     }
 }
@@ -121,20 +104,6 @@ fn has_one(dir: &Path, last: Option<u32>) -> Result<(), String> {
     if (last..last + 2).any(|number| found == entry(number)) { Ok(()) } else { Err("torn or lost".to_owned()) }
 }
 
-fn has_rows(dir: &Path, last: Option<u32>) -> Result<(), String> {
-    let Some(last) = last else { return Ok(()) };
-    let opened =
-        std::panic::catch_unwind(|| sled::Config::new().path(dir).flush_every_ms(None).segment_size(2 << 20).open());
-    let tree = opened.map_err(|_| "panicked at open")?.map_err(|error| error.to_string())?;
-    for number in 0..=last {
-        let found = tree.get(number.to_be_bytes()).map_err(|error| error.to_string())?;
-        if found.as_deref() != Some(entry(number).as_slice()) {
-            return Err(format!("row {number} of {last}"));
-        }
-    }
-    Ok(())
-}
-
 #[test]
 fn a_program_that_syncs_is_found_to_keep_its_word() {
     assert_eq!(failures("appends", BOTH, has_all), Vec::<String>::new());
@@ -156,12 +125,6 @@ fn a_missing_directory_sync_is_found_where_it_matters() {
 #[test]
 fn a_torn_overwrite_is_found() {
     assert!(!failures("overwrites in place", BOTH, has_one).is_empty());
-}
-
-#[test]
-fn a_flush_of_sled_is_not_a_sync() {
-    assert!(failures("sled", BOTH, has_rows).len() > 20);
-    assert_eq!(failures("sled with fdatasync", BOTH, has_rows), Vec::<String>::new());
 }
 
 #[test]

@@ -42,6 +42,7 @@ enum Action {
     Usage { tag: u8 },
     Sweep { tag: u8, kind: u8, now: u64 },
     Reopen,
+    Compact,
 }
 
 fn times() -> impl Strategy<Value = Option<u64>> {
@@ -83,6 +84,7 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => (0..2_u8).prop_map(|tag| Action::Usage { tag }),
         2 => (0..2_u8, 0..2_u8, now()).prop_map(|(tag, kind, now)| Action::Sweep { tag, kind, now }),
         1 => Just(Action::Reopen),
+        2 => Just(Action::Compact),
     ]
 }
 
@@ -293,7 +295,7 @@ impl Subject {
                 usage.retain(|_, count| *count != Count::default());
                 assert_eq!(usage, counts(&model.rows, tag));
             }
-            Action::Commit { .. } | Action::Sweep { .. } | Action::Reopen => {}
+            Action::Commit { .. } | Action::Sweep { .. } | Action::Reopen | Action::Compact => {}
         }
     }
 
@@ -346,6 +348,10 @@ fn run(actions: &[Action]) {
                     subject.opened = open();
                 }
             }
+            Action::Compact => subjects.iter().for_each(|subject| {
+                let compacted = block_on(subject.opened.engine.compact()).unwrap();
+                assert!(compacted.is_none_or(|bytes| bytes.after <= bytes.before.max(4_096)), "{compacted:?}");
+            }),
             look => subjects.iter().for_each(|subject| subject.look(&model, look)),
         }
         for now in [95, 105, 115] {

@@ -1,6 +1,5 @@
 //! Opens an engine. Errors for callers contain neither the engine's own texts nor a password.
 
-use std::ffi::OsStr;
 use std::path::Path;
 
 use bailiwick_model::{Error, Result};
@@ -54,10 +53,9 @@ fn sled_refusal(error: sled::OpenError) -> Error {
         sled::OpenError::Absent => no_store_yet(),
         sled::OpenError::Untrusted(found) => Error::invalid(distrust(&found)),
         sled::OpenError::NewerFormat => errors::newer_version(),
-        sled::OpenError::Corrupt { copy } => Error::StoreCorrupt(format!(
-            "The store is damaged and could not be opened. A copy of it was put beside it, as {:?}. Restore it from a backup.",
-            copy.file_name().unwrap_or(OsStr::new(""))
-        )),
+        sled::OpenError::Corrupt => {
+            Error::StoreCorrupt("The store is damaged and could not be opened. Restore it from a backup.".to_owned())
+        }
         sled::OpenError::Full => {
             Error::StoreUnavailable("The disk of the store is full. Free some space and open it again.".to_owned())
         }

@@ -34,7 +34,7 @@ pub struct OpenOptions {
     pub must_exist: bool,
 }
 
-/// sled panics with much less.
+/// With much less, blocks would be read again and again.
 const LEAST_CACHE_BYTES: u64 = 1 << 20;
 
 /// The connections of a process. More would only wait for each other at the server.

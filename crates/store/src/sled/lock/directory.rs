@@ -15,9 +15,9 @@ use crate::sled::lock::trust::{Reason, Untrusted};
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 const FORMAT_START: &str = "bailiwick-store ";
 /// The format this version writes.
-const FORMAT_NUMBER: u32 = 2;
-/// The format without a write-ahead log. Opening a store in it brings it to the current one.
-const OLDER_FORMAT: u32 = 1;
+const FORMAT_NUMBER: u32 = 3;
+/// The formats with rows in sled: the first had no write-ahead log. Opening a store in them brings it to the current one.
+const OLDER_FORMATS: [u32; 2] = [1, 2];
 
 /// What to do where there is no store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,8 +111,8 @@ pub fn remove_copy(path: &Path) -> Result<(), OpenError> {
 pub(in crate::sled) enum Completion {
     /// It has never been opened to the end.
     Unfinished,
-    /// It is a store of the last format.
-    Older,
+    /// It is a store of an older format.
+    Older { has_log: bool },
     /// It is a store.
     Complete,
 }
@@ -221,7 +221,7 @@ fn completion(directory: &Directory) -> Result<Completion, OpenError> {
     let number = std::str::from_utf8(&text).ok().and_then(|text| text.strip_prefix(FORMAT_START));
     match number.and_then(|number| number.trim_end().parse::<u32>().ok()) {
         Some(FORMAT_NUMBER) => Ok(Completion::Complete),
-        Some(OLDER_FORMAT) => Ok(Completion::Older),
+        Some(number) if OLDER_FORMATS.contains(&number) => Ok(Completion::Older { has_log: number > 1 }),
         Some(number) if number > FORMAT_NUMBER => Err(OpenError::NewerFormat),
         _ => Err(OpenError::Foreign),
     }

@@ -1,5 +1,5 @@
-//! The high-water mark: a version that the tree is known to have on the disk, kept beside it. sled takes damage at the
-//! end of its log for a write that a crash has cut off, and drops it without a word; a tree behind the mark has lost
+//! The high-water mark: a version that log and tables are known to have on the disk, kept beside them. The log takes damage at the
+//! end of it for a write that a crash has cut off, and drops it without a word; a tree behind the mark has lost
 //! what was acknowledged.
 //!
 //! ```text

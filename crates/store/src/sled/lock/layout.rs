@@ -20,7 +20,11 @@ pub(in crate::sled) const NEXT_ROOT_KEY: &str = "root.key.next";
 pub(in crate::sled) const HIGH_WATER: &str = "mark";
 /// The files of the write-ahead log.
 pub(in crate::sled) const WAL: [&str; 2] = ["wal-1", "wal-2"];
-/// sled's own directory.
+/// Which tables there are.
+pub(in crate::sled) const MANIFEST: &str = "manifest";
+/// The tables, which hold the rows.
+pub(in crate::sled) const TABLES: &str = "tables";
+/// sled's directory, in a store of format 1 or 2.
 pub(in crate::sled) const TREE: &str = "db";
 /// Where a tree goes whose creation was cut off and that is of no use.
 pub(in crate::sled) const UNFINISHED_TREE: &str = "db.unfinished";
@@ -42,8 +46,12 @@ pub(in crate::sled) const GENERATING: &str = ".generating";
 pub(in crate::sled) const SMALL: u64 = 4096;
 /// Of 256 bytes for each name: four million of them. Opening reads it through.
 pub(in crate::sled) const MOST_KEYS_BYTES: u64 = 1 << 30;
+/// Some two thousand tables: a hundred times as many as there usually are.
+pub(in crate::sled) const MOST_MANIFEST_BYTES: u64 = 64 * 1024;
 /// A usual file of the log is a quarter as long. Opening reads it into memory as a whole.
 pub(in crate::sled) const MOST_WAL_BYTES: u64 = 64 * 1024 * 1024;
+/// Opening reads the index of a table into memory.
+const MOST_TABLE_BYTES: u64 = 1 << 40;
 /// sled looks at each 2 MiB of it when it opens.
 const MOST_TREE_BYTES: u64 = 1 << 40;
 /// sled takes a snapshot into memory as a whole. It says in some 20 bytes where a page lies.
@@ -55,6 +63,7 @@ fn most_bytes(name: &str) -> Option<u64> {
         FORMAT | ROOT_KEY | NEXT_ROOT_KEY => Some(SMALL),
         LOCK | HIGH_WATER if !name.ends_with(".new") => Some(SMALL),
         KEYS if !name.ends_with(".new") => Some(MOST_KEYS_BYTES),
+        MANIFEST => Some(MOST_MANIFEST_BYTES),
         _ if WAL.contains(&name) => Some(MOST_WAL_BYTES),
         _ => None,
     }
@@ -68,7 +77,8 @@ pub(in crate::sled) fn is_root_key(name: &str) -> bool {
 /// Whether a store that was never opened to the end may have this.
 pub(in crate::sled) fn is_early(name: &str) -> bool {
     WAL.contains(&name)
-        || matches!(name, LOCK | "format.new" | KEYS | TREE | UNFINISHED_TREE | HIGH_WATER | SEGMENTS | VALUES)
+        || [SEGMENTS, VALUES, TABLES].contains(&name)
+        || matches!(name, LOCK | "format.new" | KEYS | MANIFEST | "manifest.new" | TREE | UNFINISHED_TREE | HIGH_WATER)
 }
 
 fn is_tree(name: &str) -> bool {
@@ -123,18 +133,20 @@ pub(in crate::sled) fn survey(store: &Directory) -> io::Result<bool> {
         } else if is_tree(name) {
             below(store, name, survey_tree)
         } else if [SEGMENTS, VALUES].contains(&name) {
-            below(store, name, survey_values)
+            below(store, name, |values| survey_numbered(values, u64::MAX))
+        } else if name == TABLES {
+            below(store, name, |tables| survey_numbered(tables, MOST_TABLE_BYTES))
         } else {
             Ok(false)
         }
     })
 }
 
-fn survey_values(values: &Directory) -> io::Result<bool> {
-    look_through(values, |name| {
+fn survey_numbered(directory: &Directory, most: u64) -> io::Result<bool> {
+    look_through(directory, |name| {
         let is_ours = number_of(name).is_some();
         if is_ours {
-            values.has_file(name, u64::MAX)?;
+            directory.has_file(name, most)?;
         }
         Ok(is_ours)
     })
@@ -189,6 +201,8 @@ pub(in crate::sled) fn remove_tree(store: &Directory, name: &str) -> io::Result<
     if tree.directory(TREE_BLOBS)?.is_some() {
         tree.remove_directory(TREE_BLOBS)?;
     }
+    // So that no file comes back without its directory.
+    tree.sync()?;
     store.remove_directory(name)
 }
 
@@ -198,7 +212,7 @@ pub(in crate::sled) fn remove_all(store: &Directory) -> io::Result<()> {
     for name in &names {
         if is_tree(name) {
             remove_tree(store, name)?;
-        } else if [SEGMENTS, VALUES].contains(&name.as_str()) {
+        } else if [SEGMENTS, VALUES, TABLES].contains(&name.as_str()) {
             let Some(values) = store.directory(name)? else { continue };
             let (files, _) = self::names(&values)?;
             for file in files.iter().filter(|file| number_of(file).is_some()) {

@@ -1,4 +1,4 @@
-//! The bytes of every row in the tree. Drawn in `docs/format/sled.md`.
+//! The bytes of every row. Drawn in `docs/format/sled.md`.
 
 use ::sled::IVec;
 use bytes::Bytes;
@@ -24,8 +24,7 @@ const IS_COUNTED: u8 = 2;
 const IS_POINTER: u8 = 4;
 const KNOWN_FLAGS: u8 = HAS_EXPIRY | IS_COUNTED | IS_POINTER;
 
-/// An entry with a value of this length takes at most 4 KiB: larger ones make sled write files of their own, which it
-/// never syncs.
+/// An entry with a value of this length takes at most 4 KiB. Larger values are written once, to files that are not merged.
 pub(in crate::sled) const INLINE_BYTES: usize = 4_096 - 26;
 
 /// The position of a large value.

@@ -1,89 +1,95 @@
-//! The rows of a store: those of the log before those of sled.
+//! The rows of a store: those of the log before those of the tables.
 
 pub(in crate::sled) mod codec;
-mod database;
 pub(in crate::sled) mod expiry_buckets;
-mod pack;
+mod legacy;
+#[cfg(any(test, feature = "conformance"))]
+pub(in crate::sled) use legacy::SEGMENT_BYTES;
 #[cfg(test)]
-mod pack_tests;
-mod page;
-mod pages;
-#[cfg(test)]
-mod pages_tests;
+mod legacy_tests;
 pub(in crate::sled) mod read;
+
+use std::io;
+use std::sync::Arc;
 
 use ::sled::IVec;
 
+use super::tables::{Merger, Rows, Tables, TablesFailure, TablesOptions, WriteError};
 use crate::engine::ReadError;
 use crate::sled::error::{OpenError, SledOptions};
 use crate::sled::lock::directory::Completion;
+use crate::sled::lock::layout::{TREE, UNFINISHED_TREE, remove_tree};
 use crate::sled::lock::system::Directory;
-use crate::sled::wal::batch::{Batch, RowKey};
+use crate::sled::wal::batch::Batch;
 use crate::sled::wal::range::{Order, Range};
 use crate::sled::wal::{Bounds, OpenFailure, Round, Wal, WriteFailure};
 use codec::{STATE_KEY, State, decode_state};
-use database::Database;
-pub(in crate::sled) use database::{RESERVE_BYTES, Rows};
 
-/// The rows that the applier writes between two steps.
-const STEP_ROWS: usize = 64;
+/// With less free space the disk counts as full for additions.
+pub(in crate::sled) const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// With less free space tables are not merged. It is less than the reserve, so that removed rows make room on a full disk.
+const MERGE_RESERVE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// See the module.
 pub(in crate::sled) struct Tree {
-    database: Database,
+    tables: Arc<Tables>,
+    merger: Merger,
     wal: Wal,
 }
 
 impl Tree {
-    /// Opens the tree and the log of a store, or creates them. `is_first`: the store has never had a log.
+    /// Opens the tables and the log of a store, or creates them. `is_first`: the store has never had a log.
     pub(in crate::sled) fn open(
-        store: &Directory,
+        store: &Arc<Directory>,
         options: &SledOptions,
         completion: Completion,
         is_first: bool,
     ) -> Result<Self, OpenError> {
-        let database = Database::open(store, options, completion)?;
-        if completion == Completion::Older {
-            if !database.has_room_to_pack()? {
-                return Err(OpenError::Full);
-            }
-            pack::announce(&database).map_err(|_| OpenError::Unavailable(std::io::ErrorKind::Other))?;
-        }
-        let applied = match database.get(&STATE_KEY) {
+        let tables = Arc::new(open_tables(store, options, completion)?);
+        let applied = match tables.get(&STATE_KEY) {
             Ok(Some(bytes)) => decode_state(&bytes),
             Ok(None) => Some(State::default()),
-            Err(ReadError::Unavailable) => return Err(OpenError::Unavailable(std::io::ErrorKind::Other)),
+            Err(ReadError::Unavailable) => return Err(OpenError::Unavailable(io::ErrorKind::Other)),
             Err(_) => None,
         };
-        let Some(applied) = applied else { return Err(database.put_aside(store)) };
+        let Some(applied) = applied else { return Err(OpenError::Corrupt) };
         match Wal::open(store, applied.version, options.round_bytes, is_first) {
-            Ok(wal) => Ok(Self { database, wal }),
-            Err(OpenFailure::Damaged) => Err(database.put_aside(store)),
+            Ok(wal) => Ok(Self { merger: Merger::new(Arc::clone(&tables)), tables, wal }),
+            Err(OpenFailure::Damaged) => Err(OpenError::Corrupt),
             Err(OpenFailure::Io(error)) => Err(error.into()),
         }
     }
 
-    /// Brings the rows of an older format to the current one. No commit was made since. Returns `false` if there is no space for the rest.
-    pub(in crate::sled) fn pack(&self) -> Result<bool, ReadError> {
-        pack::pack(&self.database)
+    /// Removes what a crash has left, and the rows of an older format. Only for a store that is complete.
+    pub(in crate::sled) fn clear_up(&self, store: &Directory) -> io::Result<()> {
+        self.tables.remove_unknown()?;
+        // A directory with other things in it stays.
+        let _ = remove_tree(store, TREE);
+        Ok(())
     }
 
-    /// Whether its files can still be found.
+    /// Whether the files of the log and the directory of the tables were not removed.
     pub(in crate::sled) fn has_name(&self) -> bool {
-        self.database.has_name() && self.wal.has_names()
+        self.tables.has_name() && self.wal.has_names()
+    }
+
+    /// Whether all tables can still be found.
+    pub(in crate::sled) fn is_there(&self) -> bool {
+        self.tables.are_there()
     }
 
     /// Looks one row up.
     pub(in crate::sled) fn get<const N: usize>(&self, key: &[u8; N]) -> Result<Option<IVec>, ReadError> {
         match self.wal.get(&key.into()) {
             Some(row) => Ok(row),
-            None => self.database.get(key),
+            None => self.tables.get(key),
         }
     }
 
     /// Returns a range of rows.
-    pub(in crate::sled) fn range(&self, bounds: Bounds, order: Order) -> Result<Range<Rows<'_>>, ReadError> {
-        self.wal.range(bounds, order, || Rows::open(&self.database, bounds, order))
+    pub(in crate::sled) fn range(&self, bounds: Bounds, order: Order) -> Result<Range<Rows>, ReadError> {
+        self.wal.range(bounds, order, || self.tables.range(bounds, order))
     }
 
     /// Writes a batch that leads to a version. It survives the end of the process, not of the machine. If that fails, nothing of it is
@@ -101,46 +107,59 @@ impl Tree {
         &self.wal
     }
 
-    /// Writes a round of the log to sled durably. The row of the counters comes last: with it, sled holds everything up to its version.
-    /// Returns `false` if `step` did, which is called again and again.
-    pub(in crate::sled) fn write_round(&self, round: &Round, step: &dyn Fn() -> bool) -> Result<bool, ReadError> {
-        let state = RowKey::from(&STATE_KEY);
+    pub(in crate::sled) const fn merger(&self) -> &Merger {
+        &self.merger
+    }
+
+    /// Writes a round of the log to a table durably: then the tables hold everything up to the version in its row of the counters.
+    /// `step` is called again and again, and stops it by returning `false`.
+    pub(in crate::sled) fn write_round(&self, round: &Round, step: &dyn Fn() -> bool) -> Result<(), WriteError> {
         let rows = round.rows();
-        let mut writer = self.database.writer();
-        for (number, (key, held)) in rows.iter().filter(|(key, _)| **key != state).enumerate() {
-            if number % STEP_ROWS == 0 && !step() {
-                return Ok(false);
-            }
-            writer.write(key, &held.row)?;
-        }
-        writer.finish()?;
-        if !step() {
-            return Ok(false);
-        }
-        let mut writer = self.database.writer();
-        if let Some(held) = rows.get(&state) {
-            writer.write(&state, &held.row)?;
-        }
-        writer.finish().map(|()| true)
+        self.tables.add(rows.len() as u64, rows.iter().map(|(key, held)| Ok((*key, held.clone()))), step)
     }
 
-    /// The bytes free for us on the disk, without what sled may still need for the rows of the log. `None` if that cannot be known.
+    /// The bytes free for us on the disk, without what the tables may still need for the rows of the log. `None` if that cannot be known.
     pub(in crate::sled) fn free_bytes(&self) -> Option<u64> {
-        self.database.free_bytes().map(|free| free.saturating_sub(self.wal.space_needed()))
+        self.tables.free_bytes().map(|free| free.saturating_sub(self.wal.space_needed()))
     }
 
-    /// Whether sled has made files of its own for large rows, which it never syncs. It must not.
-    pub(in crate::sled) fn has_blobs(&self) -> bool {
-        self.database.has_blobs()
+    /// Merges tables until [`Merger::close`].
+    pub(in crate::sled) fn run_merger(&self, note: &dyn Fn(&str)) {
+        self.merger.run(&|| MERGE_RESERVE_BYTES.saturating_add(self.wal.space_needed()), note);
     }
 
-    /// Keeps a copy of a tree that says something that cannot be, and what to answer then.
-    pub(in crate::sled) fn put_aside(&self, store: &Directory) -> OpenError {
-        self.database.put_aside(store)
+    /// Returns the bytes of all tables.
+    pub(in crate::sled) fn bytes(&self) -> u64 {
+        self.tables.bytes()
     }
 
     /// Gives everything back.
     pub(in crate::sled) fn close(&self) {
-        self.database.close();
+        self.tables.close();
     }
+}
+
+fn open_tables(store: &Arc<Directory>, options: &SledOptions, completion: Completion) -> Result<Tables, OpenError> {
+    let settings = TablesOptions { cache_bytes: options.cache_bytes, least_waste_bytes: options.least_waste_bytes };
+    if !matches!(completion, Completion::Older { .. }) {
+        match Tables::open(store, settings) {
+            Ok(Some(tables)) => return Ok(tables),
+            Ok(None) => {}
+            Err(TablesFailure::Damaged) => return Err(OpenError::Corrupt),
+            Err(TablesFailure::Io(error)) => return Err(error.into()),
+        }
+    }
+    let tables = Tables::create(store, settings)?;
+    if legacy::is_there(store)? {
+        match legacy::copy(store, &tables) {
+            // A tree whose creation was interrupted. Nothing in it was ever acknowledged; it is kept all the same.
+            Err(OpenError::Corrupt) if completion == Completion::Unfinished => {
+                remove_tree(store, UNFINISHED_TREE)?;
+                store.rename(TREE, UNFINISHED_TREE)?;
+            }
+            copied => copied?,
+        }
+    }
+    tables.settle()?;
+    Ok(tables)
 }

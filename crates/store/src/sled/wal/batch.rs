@@ -18,15 +18,6 @@ pub(in crate::sled) struct RowKey {
 }
 
 impl RowKey {
-    /// Returns a key of a few bytes.
-    pub(in crate::sled) const fn short<const N: usize>(key: [u8; N]) -> Self {
-        const { assert!(N <= KEY_BYTES) };
-        let mut bytes = [0; KEY_BYTES];
-        let (start, _) = bytes.split_at_mut(N);
-        start.copy_from_slice(&key);
-        Self { bytes, length: N as u8 }
-    }
-
     /// Returns the key with these bytes. `None` if they are too many.
     pub(in crate::sled) fn new(key: &[u8]) -> Option<Self> {
         let mut bytes = [0; KEY_BYTES];

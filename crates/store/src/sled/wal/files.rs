@@ -150,11 +150,11 @@ impl LogFile {
         Ok(())
     }
 
-    /// Gives the space back. Only for a file whose frames are all in sled.
-    pub(super) fn shrink(&self) {
-        if self.capacity > FIRST_BYTES {
-            // It is only space that is lost if this fails.
-            let _ = self.file.set_len(FIRST_BYTES);
+    /// Gives the space back. Only for a file whose frames are all in tables.
+    pub(super) fn shrink(&mut self) {
+        // It is only space that is lost if this fails.
+        if self.capacity > FIRST_BYTES && self.file.set_len(FIRST_BYTES).is_ok() {
+            self.capacity = FIRST_BYTES;
         }
     }
 }

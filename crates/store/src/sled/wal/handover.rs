@@ -20,8 +20,10 @@ use crate::sled::lock::system::{self, Directory};
 pub(in crate::sled) const MOST_ROUND_BYTES: u64 = 16 * 1024 * 1024;
 /// A round may have at least this many bytes, however full the disk is.
 const LEAST_ROUND_BYTES: u64 = 64 * 1024;
-/// The space that sled may need for each byte of a round, with reserve: it writes whole pages.
-const SPACE_FACTOR: u64 = 24;
+/// The space that a table may need for each byte of a round, with reserve.
+const SPACE_FACTOR: u64 = 2;
+/// How long the files are kept large after the last round.
+const UNUSED: Duration = Duration::from_secs(4);
 /// How long a wait for the applier lasts before the waiting thread looks around.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -114,7 +116,7 @@ impl Log {
 }
 
 impl Wal {
-    /// Opens the log of a store whose sled holds every row up to version `applied`. Rows after that are in memory afterwards.
+    /// Opens the log of a store whose tables hold every row up to version `applied`. Rows after that are in memory afterwards.
     /// `is_first`: see [`LogFile::open_all`].
     pub(in crate::sled) fn open(
         store: &Directory,
@@ -161,7 +163,7 @@ impl Wal {
         })
     }
 
-    /// Looks a row up. `None`: sled decides.
+    /// Looks a row up. `None`: the tables decide.
     pub(in crate::sled) fn get(&self, key: &RowKey) -> Option<Row> {
         self.overlay.get(key)
     }
@@ -182,12 +184,12 @@ impl Wal {
         self.files.iter().all(|file| system::has_name(file))
     }
 
-    /// Whether there are rows that sled may not hold.
+    /// Whether there are rows that no table may hold.
     pub(in crate::sled) fn has_rows(&self) -> bool {
         self.overlay.active().bytes() > 0 || self.overlay.frozen().is_some()
     }
 
-    /// Returns the space that sled may still need for the rows of the log.
+    /// Returns the space that the tables may still need for the rows of the log.
     pub(in crate::sled) fn space_needed(&self) -> u64 {
         let frozen = self.overlay.frozen().map_or(0, |round| round.bytes());
         self.overlay.active().bytes().saturating_add(frozen).saturating_mul(SPACE_FACTOR)
@@ -263,7 +265,7 @@ impl Wal {
         self.hand_over_now(&mut self.log.lock(), &|| {}).map(|()| true)
     }
 
-    /// Has everything written to sled, and waits for that.
+    /// Has everything written to tables, and waits for that.
     pub(in crate::sled) fn drain(&self, alive: &dyn Fn()) -> Result<(), WriteFailure> {
         if self.overlay.active().bytes() > 0 {
             self.hand_over_now(&mut self.log.lock(), alive)?;
@@ -296,11 +298,16 @@ impl Wal {
         if turn.has_failed { Err(WriteFailure::Failed) } else { Ok(()) }
     }
 
-    /// Waits for a round to apply. `None`: there will be none.
+    /// Waits for a round to apply. `None`: there will be none. Files that are not used for a while give their space back.
     pub(in crate::sled) fn next_round(&self) -> Option<Arc<Round>> {
+        let mut is_small = false;
         let mut turn = self.turn.lock();
         while !turn.is_frozen && !turn.is_closing && !turn.has_failed {
-            self.changed.wait(&mut turn);
+            if is_small {
+                self.changed.wait(&mut turn);
+            } else if self.changed.wait_for(&mut turn, UNUSED).timed_out() {
+                is_small = MutexGuard::unlocked(&mut turn, || self.shrink_unused());
+            }
         }
         if turn.has_failed || !turn.is_frozen { None } else { self.overlay.frozen() }
     }
@@ -313,7 +320,7 @@ impl Wal {
         !turn.has_failed
     }
 
-    /// Frees the file of the frozen round, all of whose rows sled holds durably.
+    /// Frees the file of the frozen round, all of whose rows a table holds durably.
     pub(in crate::sled) fn applied(&self) {
         self.overlay.thaw();
         self.turn.lock().is_frozen = false;
@@ -332,11 +339,16 @@ impl Wal {
         self.changed.notify_all();
     }
 
-    /// Gives the space of the files back, if sled holds everything.
-    pub(in crate::sled) fn shrink(&self) {
-        if !self.has_rows() {
-            self.log.lock().files.iter().for_each(LogFile::shrink);
+    /// Gives the space of the files back, if the tables hold everything. Returns whether it did. The committer may hold the log while it
+    /// waits for the applier, which calls this: so it does not wait.
+    pub(in crate::sled) fn shrink_unused(&self) -> bool {
+        let Some(mut log) = self.log.try_lock() else { return false };
+        // A frame is in the file before its rows are in memory.
+        let is_unused = log.offset == 0 && !self.has_rows() && !self.turn.lock().is_frozen;
+        if is_unused {
+            log.files.iter_mut().for_each(LogFile::shrink);
         }
+        is_unused
     }
 
     /// What the last sync of each file made durable.

@@ -1,4 +1,4 @@
-//! The rows of frames that sled may not hold yet, for readers.
+//! The rows of frames that no table may hold yet, for readers.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -18,11 +18,12 @@ pub(in crate::sled) type Bounds = (Bound<RowKey>, Bound<RowKey>);
 /// Rows by key.
 pub(super) type Rows = BTreeMap<RowKey, Row>;
 
-/// A row in memory.
+/// A row, in memory or in a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sled) struct Held {
     pub(in crate::sled) row: Row,
-    /// Neither an earlier round nor sled has a row of this key. So its removal need not be remembered, and nobody has to step over it.
-    is_new: bool,
+    /// What is older has no row of this key, or a removed one. So its removal need not be remembered, and no reader has to step over it.
+    pub(in crate::sled) is_new: bool,
 }
 
 /// The rows of one round: of the frames in one file.
@@ -71,7 +72,7 @@ fn memory_of(row: &Row) -> u64 {
     ROW_OVERHEAD.saturating_add(row.as_ref().map_or(0, |row| row.len() as u64))
 }
 
-/// The round that is written, and the one that the applier writes to sled.
+/// The round that is written, and the one that the applier writes to a table.
 pub(super) struct Overlay {
     rounds: RwLock<Rounds>,
 }
@@ -86,14 +87,14 @@ impl Overlay {
         Self { rounds: RwLock::new(Rounds { active: Arc::new(active), frozen: frozen.map(Arc::new) }) }
     }
 
-    /// Looks a row up. `None`: sled decides.
+    /// Looks a row up. `None`: the tables decide.
     pub(super) fn get(&self, key: &RowKey) -> Option<Row> {
         let rounds = self.rounds.read();
         let find = |round: &Round| round.rows().get(key).map(|held| held.row.clone());
         find(&rounds.active).or_else(|| rounds.frozen.as_deref().and_then(find))
     }
 
-    /// Returns the rounds that are not empty, the newest first. A reader keeps them until it ends: what is in them may reach sled after the
+    /// Returns the rounds that are not empty, the newest first. A reader keeps them until it ends: what is in them may reach a table after the
     /// reader has read its place there.
     pub(super) fn rounds(&self) -> Vec<Arc<Round>> {
         let rounds = self.rounds.read();
@@ -114,13 +115,13 @@ impl Overlay {
         self.rounds.read().frozen.clone()
     }
 
-    /// Begins a new round. The one before must be in sled.
+    /// Begins a new round. The one before must be in a table.
     pub(super) fn freeze(&self) {
         let mut rounds = self.rounds.write();
         rounds.frozen = Some(std::mem::take(&mut rounds.active));
     }
 
-    /// Drops the frozen round, which is in sled now.
+    /// Drops the frozen round, which is in a table now.
     pub(super) fn thaw(&self) {
         let frozen = self.rounds.write().frozen.take();
         // Outside the lock: it may be the last holder of many rows.

@@ -1,4 +1,4 @@
-//! Ranges over the rows of the log and those of sled.
+//! Ranges over the rows of the log and those of the tables.
 
 use std::collections::VecDeque;
 use std::ops::Bound;

@@ -14,7 +14,7 @@ const MOST_LOOKS: usize = 4;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Damaged;
 
-/// A round that may not be in sled.
+/// A round that may not be in a table.
 pub(super) struct Pending {
     /// The number of its file.
     pub(super) file: usize,
@@ -27,13 +27,13 @@ pub(super) struct Pending {
 pub(super) struct Replayed {
     /// At most two, the older one first.
     pub(super) pending: Vec<Pending>,
-    /// The version of the last frame, or of sled.
+    /// The version of the last frame, or of the tables.
     pub(super) version: u64,
     /// The checksum of the last frame.
     pub(super) sum: Sum,
 }
 
-/// Reads both files. sled holds every row up to version `applied`.
+/// Reads both files. The tables hold every row up to version `applied`.
 pub(super) fn replay(files: [&[u8]; 2], applied: u64) -> Result<Replayed, Damaged> {
     let mut durable = 0;
     let mut runs = Vec::new();

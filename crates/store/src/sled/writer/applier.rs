@@ -1,10 +1,11 @@
-//! The applier: the thread that writes the rounds of the log to sled. No commit waits for it but one that finds both files of the log full.
+//! The applier: the thread that writes the rounds of the log to tables. No commit waits for it but one that finds both files of the log full.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::committer::CommitQueue;
 use super::status::Status;
+use crate::sled::tables::WriteError;
 use crate::sled::tree::Tree;
 
 /// See the module.
@@ -27,8 +28,14 @@ impl Applier {
             let applied = catch_unwind(AssertUnwindSafe(|| self.tree.write_round(&round, &step)));
             self.status.end_steps();
             match applied {
-                Ok(Ok(true)) => wal.applied(),
-                Ok(Ok(false)) => return,
+                Ok(Ok(())) => {
+                    wal.applied();
+                    if !self.tree.merger().added(&step) {
+                        return;
+                    }
+                    self.status.end_steps();
+                }
+                Ok(Err(WriteError::Stopped)) => return,
                 _ => {
                     wal.fail();
                     self.status.fail("the tree could not be written", &self.queue);

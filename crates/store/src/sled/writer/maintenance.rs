@@ -13,6 +13,13 @@ impl Committer {
         Ok(Version(self.state.version))
     }
 
+    /// Has the log written to tables.
+    pub(in crate::sled) fn apply_log(&self) -> Answer {
+        let drained = self.tree.wal().drain(&|| self.status.keep_waiting());
+        drained.map_err(|_| CommitError::Unavailable)?;
+        self.version()
+    }
+
     /// Fences a tag: every later commit to it fails.
     pub(in crate::sled) fn fence(&mut self, tag: Tag) -> Answer {
         self.erased.insert(tag);

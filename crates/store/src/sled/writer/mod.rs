@@ -1,4 +1,4 @@
-//! The thread that commits, what it works on, and the thread that writes to sled after it.
+//! The thread that commits, what it works on, and the thread that writes tables after it.
 
 pub(in crate::sled) mod applier;
 pub(in crate::sled) mod change_log;

@@ -17,7 +17,7 @@ impl Group {
 }
 
 impl Committer {
-    /// Returns the free space, without what sled still needs for the rows of the log. If that leaves too little, the log is applied first.
+    /// Returns the free space, without what the tables still need for the rows of the log. If that leaves too little, the log is applied first.
     pub(super) fn free_bytes(&self) -> Result<Option<u64>, Stop> {
         let free = self.tree.free_bytes();
         if free.is_none_or(|free| free >= RESERVE_BYTES) || !self.tree.wal().has_rows() {

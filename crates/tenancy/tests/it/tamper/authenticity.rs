@@ -94,7 +94,8 @@ fn names_that_a_store_does_not_give_stay_as_they_are() {
     let names = [
         "notes.txt",
         "keys.old",
-        "db/notes.txt",
+        "tables/notes.txt",
+        "tables/ff",
         "db.unfinished.old",
         "segments/ff",
         "segments/000000000000000A",
@@ -121,7 +122,7 @@ fn opening_an_existing_store_creates_none() {
     let (missing, empty, begun) =
         (store.with_file_name("missing"), store.with_file_name("empty"), store.with_file_name("begun"));
     std::fs::create_dir(&empty).unwrap();
-    copy(&store.join("db"), &begun.join("db"));
+    copy(&store.join("tables"), &begun.join("tables"));
     std::fs::write(begun.join("keys"), b"").unwrap();
     for path in [missing, empty, begun] {
         let before = picture(&path);
@@ -146,7 +147,7 @@ fn a_directory_that_is_removed_or_moved_while_it_is_open_is_noticed() {
             },
             true,
         ),
-        ("without its tree", |store| std::fs::remove_file(store.join("db/db")).unwrap(), true),
+        ("without its tables", |store| std::fs::remove_dir_all(store.join("tables")).unwrap(), true),
         ("without its keys", |store| std::fs::remove_file(store.join("keys")).unwrap(), false),
         ("without its lock", |store| std::fs::remove_file(store.join("lock")).unwrap(), false),
         ("moved", |store| std::fs::rename(store, store.with_file_name("moved")).unwrap(), false),
@@ -221,7 +222,7 @@ fn only_an_unfinished_copy_is_removed_from_where_a_backup_is_made() {
     refused("a copy with something else in it");
 
     // What a backup that was cut off leaves: a directory, a lock, part of a store.
-    for names in [&[][..], &["lock"], &["lock", "db", "keys", "segments", "values"]] {
+    for names in [&[][..], &["lock"], &["lock", "manifest", "tables", "keys", "segments", "values"]] {
         std::fs::create_dir(&unfinished).unwrap();
         for name in names {
             if store.join(name).is_dir() {

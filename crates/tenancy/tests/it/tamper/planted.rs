@@ -16,11 +16,13 @@ use crate::tamper::picture::picture;
 use crate::tamper::raw::{Item, scope, write};
 
 /// What a store may have besides what a sound one that was closed has.
-const SOMETIMES: [(&str, Sort); 9] = [
+const SOMETIMES: [(&str, Sort); 11] = [
     ("format.new", Sort::File),
     ("root.key.new", Sort::File),
     ("root.key.next", Sort::File),
     ("root.key.next.new", Sort::File),
+    ("manifest.new", Sort::File),
+    ("tables/00000000000000ff", Sort::File),
     ("db.unfinished", Sort::Directory),
     ("db.damaged-1", Sort::Directory),
     ("db/snap.00000000000000FF.generating", Sort::File),
@@ -89,6 +91,8 @@ impl Plant {
     fn put(self, path: &Path, sort: Sort, outside: &Path) {
         let victim = outside.join("victim");
         if path.symlink_metadata().is_err() {
+            // Stores of older formats have directories that newer ones do not have.
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             match sort {
                 Sort::File => std::fs::write(path, [7; 600]).unwrap(),
                 Sort::Directory => {
@@ -220,10 +224,10 @@ fn names(store: &Path) -> Vec<(String, Sort)> {
         })
         .collect();
     let wanted = ["format", "lock", "keys", "root.key", "mark", "wal-1", "wal-2"];
-    for wanted in wanted.into_iter().chain(["db/db", "db/conf", "db/blobs", "segments", "values"]) {
+    for wanted in wanted.into_iter().chain(["manifest", "tables", "segments", "values"]) {
         assert!(names.iter().any(|(name, _)| name == wanted), "{wanted}");
     }
-    for part in ["db/snap.", "segments/0", "values/0"] {
+    for part in ["tables/0", "segments/0", "values/0"] {
         assert!(names.iter().any(|(name, _)| name.starts_with(part)), "{part}");
     }
     names.extend(SOMETIMES.map(|(name, sort)| (name.to_owned(), sort)));
@@ -316,7 +320,7 @@ fn a_root_key_that_was_there_before_the_store_is_refused() {
     let store = filled(directory.path());
     for key in ["root.key", "root.key.new", "root.key.next", "root.key.next.new"] {
         // As a creation that was cut off leaves it, and in a directory with nothing else.
-        for others in [&["lock", "keys", "db", "segments", "values"][..], &[]] {
+        for others in [&["lock", "keys", "tables", "segments", "values"][..], &[]] {
             let place = tempfile::tempdir_in(directory.path()).unwrap();
             let planted = place.path().join("store");
             std::fs::create_dir(&planted).unwrap();

@@ -143,7 +143,7 @@ fn rounds_follow_each_other_across_files_and_a_lost_end_is_found() {
     let third = writer.fill(0, 2);
     assert_eq!(writer.version(4), Ok(9));
     assert_eq!(writer.version(7), Ok(9));
-    // sled does not hold what it held when the file was freed.
+    // The tables do not hold what they held when the file was freed.
     assert_eq!(writer.version(3), Err(Damaged));
     // Torn: only the second round is there.
     writer.files[0][10] ^= 1;

@@ -1,4 +1,4 @@
-//! The log by itself, on real files, with a map in the place of sled.
+//! The log by itself, on real files, with a map in the place of the tables.
 
 mod crashes;
 mod frames;

@@ -1,4 +1,4 @@
-//! A log with a map in the place of sled, whose machine can lose its power.
+//! A log with a map in the place of the tables, whose machine can lose its power.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -64,7 +64,7 @@ pub(super) fn write(map: &mut Map, rows: &[(RowKey, Row)]) {
 pub(super) struct Walk {
     bounds: Bounds,
     order: Order,
-    /// Rows read ahead, as sled reads a page.
+    /// Rows read ahead, as a table reads a block.
     page: Vec<(RowKey, IVec)>,
 }
 
