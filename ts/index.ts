@@ -12,6 +12,7 @@ export {
   openStore,
   type Store,
   type StoreBackup,
+  type StoreCompaction,
   type StoreHealth,
   type StoreOptions,
   type StoreStats,

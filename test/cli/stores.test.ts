@@ -114,18 +114,31 @@ describe('doctor', () => {
   })
 })
 
+describe('compact', () => {
+  test.each(keeping)('%s: says what rows take before and after, and the store is sound', async (engine) => {
+    const { url } = await filledUrl(engine)
+    const { code, out, err } = await bailiwick(['compact', url])
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toMatch(/^done: rows take \d+ bytes\n {2}before {2}\d+ bytes\n$/)
+    const { bytesBefore, bytesAfter } = JSON.parse((await bailiwick(['compact', url, '--json'])).out)
+    const isInFiles = engine === 'sled'
+    expect([bytesBefore > 0, bytesAfter > 0]).toEqual([isInFiles, isInFiles])
+    expect((await bailiwick(['doctor', url])).code).toBe(0)
+  })
+})
+
 describe('a directory that somebody else has prepared', () => {
-  const commands = ['doctor', 'backup', 'restore', 'migrate']
+  const commands = ['doctor', 'compact', 'backup', 'restore', 'migrate']
 
   test.each(commands)('%s leaves it unchanged, and the targets of its links', async (command) => {
     const { directory } = await filledStore()
-    for (const name of ['keys', 'mark', 'wal-1', 'root.key', 'db/db', 'segments', 'values']) {
+    for (const name of ['keys', 'mark', 'wal-1', 'root.key', 'manifest', 'tables', 'segments', 'values']) {
       const [folder, evil] = [freshFolder(), join(freshFolder(), 'evil')]
       cpSync(directory, evil, { recursive: true })
       renameSync(join(evil, name), join(folder, 'outside'))
       symlinkSync(join(folder, 'outside'), join(evil, name))
       const before = [contents(evil), contents(folder)]
-      const words = command === 'doctor' ? [command, evil] : [command, evil, join(folder, 'target')]
+      const words = ['doctor', 'compact'].includes(command) ? [command, evil] : [command, evil, join(folder, 'target')]
       const answer = await bailiwick(words)
       expect(answer).toEqual(oneLine)
       expect(answer.err).toContain(`${name} is a symbolic link`)

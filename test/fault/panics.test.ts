@@ -117,6 +117,11 @@ const refused: Record<string, Case> = {
     arm()
     return await store.sweep()
   },
+  storeCompact: async (_, arm) => {
+    const store = await openFresh('sled')
+    arm()
+    return await store.compact()
+  },
   storeBackup: async (_, arm) => {
     const store = await openFresh('sled')
     arm()

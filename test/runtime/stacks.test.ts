@@ -117,6 +117,7 @@ const calls = {
     health: ({ store }) => store.health(),
     stats: ({ store }) => store.stats(),
     sweep: ({ store }) => store.sweep(),
+    compact: ({ store }) => store.compact(),
     backup: ({ store }) => store.backup(join(freshFolder(), 'backup')),
     rotateRootKey: ({ store }) => store.rotateRootKey(new Uint8Array(32)),
     check: ({ store }) => store.check(),

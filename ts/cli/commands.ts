@@ -1,11 +1,12 @@
 import type { Command } from './command.ts'
-import { backup } from './commands/backup.ts'
+import { compact } from './commands/compact.ts'
+import { backup } from './commands/copies/backup.ts'
+import { migrate } from './commands/copies/migrate.ts'
+import { restore } from './commands/copies/restore.ts'
 import { doctor } from './commands/doctor.ts'
 import { init } from './commands/init.ts'
 import { inspect } from './commands/inspect.ts'
 import { isolation } from './commands/isolation.ts'
-import { migrate } from './commands/migrate.ts'
-import { restore } from './commands/restore.ts'
 import { setup } from './commands/setup.ts'
 import { erase } from './commands/tenant/erase.ts'
 import { exportTenant } from './commands/tenant/export.ts'
@@ -18,6 +19,7 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['init', init],
   ['verify', verify],
   ['doctor', doctor],
+  ['compact', compact],
   ['backup', backup],
   ['restore', restore],
   ['migrate', migrate],

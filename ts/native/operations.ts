@@ -63,6 +63,7 @@ export const Operation = {
   setupStore: 101,
   migrate: 102,
   migratedSoFar: 103,
+  storeCompact: 104,
   workTake: 120,
   workMore: 121,
   runRelease: 122,

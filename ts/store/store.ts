@@ -31,7 +31,7 @@ export interface StoreOptions {
    * other that holds the root key of an open store.
    */
   readonly rootKeyEnv?: string
-  /** The size of the cache of a `sled:` store's engine in bytes, at least 1 MiB. Default 128 MiB. */
+  /** The size of the cache of a `sled:` store's engine in bytes, at least 1 MiB. Default 32 MiB. */
   readonly cacheBytes?: number
   /** The most connections that this process opens to a PostgreSQL server, from 1 to 1,000. Default 10. */
   readonly connections?: number
@@ -65,6 +65,14 @@ export interface StoreSweep {
   readonly expiredApprovals: number
   /** Interrupted erases of tenants that were finished. */
   readonly erased: number
+}
+
+/** Result of a compaction. Both are 0 in memory and on PostgreSQL, where there is nothing to do. */
+export interface StoreCompaction {
+  /** The bytes of rows on the disk before it, replaced and removed ones among them. */
+  readonly bytesBefore: number
+  /** The bytes of rows on the disk after it. */
+  readonly bytesAfter: number
 }
 
 /** Contents of a backup. */
@@ -114,6 +122,13 @@ export interface Store extends AsyncDisposable {
    * Rejects with StoreCorruptError if a tenant is damaged; the other tenants were swept.
    */
   sweep(): Promise<StoreSweep>
+  /**
+   * Gives the space of replaced and removed records back to the disk at once. A `sled:` store does it by itself once more than half of
+   * the rows, and 4 MiB or more, are of no use.
+   *
+   * Rejects with StoreUnavailableError if the disk has no space for what is kept; then nothing has changed.
+   */
+  compact(): Promise<StoreCompaction>
   /**
    * Copies everything into a directory that is not there yet or is empty, consistently, while the store is in use. The copy is a
    * store itself, `sled:<directory>`, but for the root key: without it nothing in it can be read. It is there as a whole
@@ -202,6 +217,10 @@ export class OpenStore implements Store {
 
   sweep(): Promise<StoreSweep> {
     return this.#session.call(Operation.storeSweep, noArguments, json<StoreSweep>)
+  }
+
+  compact(): Promise<StoreCompaction> {
+    return this.#session.call(Operation.storeCompact, noArguments, json<StoreCompaction>)
   }
 
   backup(directory: string): Promise<StoreBackup> {

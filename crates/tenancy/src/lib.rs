@@ -35,7 +35,7 @@ pub use admin::copy_rows::Copied;
 pub use admin::migration::{Migration, MigrationCounts, MigrationOutcome, MigrationProgress};
 pub use admin::stores;
 pub use admin::sweep::{DueTask, TaskDone};
-pub use bailiwick_store::{Count, Durability, Health, Limits, Promptness, Version, When};
+pub use bailiwick_store::{Compacted, Count, Durability, Health, Limits, Promptness, Version, When};
 pub use clock::Clock;
 pub use errors::{ATTEMPTS, contended};
 pub use keys::root_key::RootKey;

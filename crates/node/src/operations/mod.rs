@@ -144,6 +144,7 @@ operations! {
     101 setupStore (Host) => store::setup;
     102 migrate (Host) => store::migrate;
     103 migratedSoFar (Host) => store::migrated_so_far;
+    104 storeCompact (Host) => store::compact;
     120 workTake (Host) => runs::take_work_of_store;
     121 workMore (Write) => runs::more_work;
     122 runRelease (End) => runs::release;

@@ -99,6 +99,15 @@ pub(super) async fn sweep(call: Call) -> Result<Answer> {
     ]))
 }
 
+pub(super) async fn compact(call: Call) -> Result<Answer> {
+    let store = call.store()?;
+    let compacted = store.store().compact().await?;
+    Ok(json_answer(vec![
+        ("bytesBefore", Json::Number(compacted.before as f64)),
+        ("bytesAfter", Json::Number(compacted.after as f64)),
+    ]))
+}
+
 pub(super) async fn backup(call: Call) -> Result<Answer> {
     let store = call.store()?;
     let copied = store.backup(Path::new(call.reader().text()?)).await?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 
 use bailiwick_model::ledger::receipt;
 use bailiwick_model::{Error, Json, Result, Tenant};
-use bailiwick_store::{Engine, Health, Opened, STORE_SLOT, Slot, Vault};
+use bailiwick_store::{Compacted, Engine, Health, Opened, STORE_SLOT, Slot, Vault};
 use parking_lot::Mutex;
 use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
@@ -218,6 +218,16 @@ impl Store {
             health.problems.push(problem);
         }
         health
+    }
+
+    /// Gives the space of replaced and removed rows back to the disk. Returns the bytes of rows before and after; none where a database
+    /// looks after it, and in memory.
+    ///
+    /// # Errors
+    /// `StoreUnavailable` if the disk has no space for what is kept, and those of the store. Everything is as before then.
+    pub async fn compact(&self) -> Result<Compacted> {
+        let compacted = self.engine.compact().await.map_err(errors::commit)?;
+        Ok(compacted.unwrap_or(Compacted { before: 0, after: 0 }))
     }
 
     /// Returns where copies of destroyed keys may remain that this store cannot reach, for an operator.

@@ -1,7 +1,7 @@
-import { type Command, Exit } from '../command.ts'
-import { newDirectoryOf, openExisting, rootKeyOption, storeNotes } from '../place.ts'
-import { quoted } from '../printable.ts'
-import { withProgress } from '../progress.ts'
+import { type Command, Exit } from '../../command.ts'
+import { newDirectoryOf, openExisting, rootKeyOption, storeNotes } from '../../place.ts'
+import { quoted } from '../../printable.ts'
+import { withProgress } from '../../progress.ts'
 
 /** Copies a store. */
 export const backup: Command = {

@@ -1,9 +1,9 @@
-import { StoreCorruptError } from '../../errors/index.ts'
-import type { Migrated, MigratedSoFar } from '../../store/migrate.ts'
-import { type Command, Exit, type Outcome } from '../command.ts'
-import { existingUrlOf, rootKeyOf, rootKeyOption, storeNotes, urlOf } from '../place.ts'
-import { quoted } from '../printable.ts'
-import { withProgress } from '../progress.ts'
+import { StoreCorruptError } from '../../../errors/index.ts'
+import type { Migrated, MigratedSoFar } from '../../../store/migrate.ts'
+import { type Command, Exit, type Outcome } from '../../command.ts'
+import { existingUrlOf, rootKeyOf, rootKeyOption, storeNotes, urlOf } from '../../place.ts'
+import { quoted } from '../../printable.ts'
+import { withProgress } from '../../progress.ts'
 
 /** Moves a store to another place. */
 export const migrate: Command = {
@@ -31,7 +31,7 @@ export const migrate: Command = {
   run: async (words, terminal) => {
     const [from, to] = [await existingUrlOf(words.operands[0] ?? ''), await urlOf(words.operands[1] ?? '')]
     // Loaded here, so that what needs no store needs no addon.
-    const { migrate } = await import('../../store/migrate.ts')
+    const { migrate } = await import('../../../store/migrate.ts')
     const migration = await migrate(from, to, rootKeyOf(words.options))
     const far = async () => farOf(await migration.soFar())
     try {

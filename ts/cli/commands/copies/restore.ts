@@ -1,8 +1,8 @@
-import { checkStore, findingLines } from '../checked.ts'
-import { type Command, Exit, InputError } from '../command.ts'
-import { directoryOf, newDirectoryOf, openExisting, placeOf, rootKeyOption } from '../place.ts'
-import { quoted } from '../printable.ts'
-import { withProgress } from '../progress.ts'
+import { checkStore, findingLines } from '../../checked.ts'
+import { type Command, Exit, InputError } from '../../command.ts'
+import { directoryOf, newDirectoryOf, openExisting, placeOf, rootKeyOption } from '../../place.ts'
+import { quoted } from '../../printable.ts'
+import { withProgress } from '../../progress.ts'
 
 /** Makes a store of a backup. */
 export const restore: Command = {
