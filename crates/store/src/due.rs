@@ -1,4 +1,15 @@
-//! Which dues of an engine are named.
+//! What an engine has to do, and which of it is named.
+
+use crate::engine::Tag;
+
+/// A kind of a tag that has something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Due {
+    /// Whose.
+    pub tag: Tag,
+    /// The kind of its rows.
+    pub kind: u8,
+}
 
 /// The kinds whose dues are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
-pub use crate::due::{Kinds, Promptness};
+pub use crate::due::{Due, Kinds, Promptness};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type Millis = u64;
@@ -292,15 +292,6 @@ pub struct Scanned {
     /// The bytes of the next one's value, or a few more, if it did not fit. `None`: there are no more than these, or as many
     /// as were asked for.
     pub beyond: Option<u64>,
-}
-
-/// A kind of a tag that has something to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Due {
-    /// Whose.
-    pub tag: Tag,
-    /// The kind of its rows.
-    pub kind: u8,
 }
 
 /// A part of everything that an engine holds.

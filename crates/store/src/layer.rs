@@ -2,8 +2,8 @@
 //! fail; each says only what it does otherwise.
 
 use crate::engine::{
-    Commit, CommitError, Compacted, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Kinds, Millis, Place,
-    Promptness, ReadError, ScanRequest, Scanned, Tag, Usage, Version,
+    Commit, CommitError, Compacted, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Kinds, Millis,
+    Place, Promptness, ReadError, ScanRequest, Scanned, Tag, Usage, Version,
 };
 use crate::vault::{Created, Slot, Vault};
 

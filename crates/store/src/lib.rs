@@ -16,8 +16,8 @@ pub mod vault;
 
 pub use engine::{
     Commit, CommitError, Compacted, Count, Due, Durability, Engine, EngineFuture, EngineLimits, Export, Exported,
-    Found, Health, Item, Kinds, Limits, Op, Place, Promptness, ReadError, Row, ScanRequest, Scanned, Tag, Usage, Version,
-    When,
+    Found, Health, Item, Kinds, Limits, Op, Place, Promptness, ReadError, Row, ScanRequest, Scanned, Tag, Usage,
+    Version, When,
 };
 pub use vault::{Created, STORE_SLOT, Slot, Vault};
 

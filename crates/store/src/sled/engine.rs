@@ -23,8 +23,8 @@ use super::writer::committer::{CommitQueue, Committer};
 use super::writer::status::{GONE, Status};
 use super::{compact, export, sweep};
 use crate::engine::{
-    Commit, CommitError, Compacted, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Kinds, Millis, Place,
-    Promptness, ReadError, ScanRequest, Scanned, Tag, Usage, Version,
+    Commit, CommitError, Compacted, Due, Engine, EngineFuture, EngineLimits, Export, Found, Health, Kinds, Millis,
+    Place, Promptness, ReadError, ScanRequest, Scanned, Tag, Usage, Version,
 };
 use crate::room::Room;
 use crate::stage::LIMITS;

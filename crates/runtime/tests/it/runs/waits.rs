@@ -165,11 +165,11 @@ fn a_wait_is_settled_once_however_many_settle_and_cancel_it_at_once() {
             let settle = |at: usize| {
                 let handle = &handle;
                 async move {
-                    let given: &[u8] = if at % 2 == 0 { br#"{"value":"a"}"# } else { br#"{"value":"b"}"# };
+                    let given: &[u8] = if at.is_multiple_of(2) { br#"{"value":"a"}"# } else { br#"{"value":"b"}"# };
                     match (at + round) % 5 {
                         4 => handle.waits().cancel(wait_id).await.unwrap().then_some("cancelled"),
                         _ => match handle.waits().settle(wait_id, given, None).await {
-                            Ok(_) => Some(if at % 2 == 0 { "a" } else { "b" }),
+                            Ok(_) => Some(if at.is_multiple_of(2) { "a" } else { "b" }),
                             Err(Error::WaitClosed(_)) => None,
                             Err(error) => panic!("{error:?}"),
                         },
