@@ -27,12 +27,13 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(spec.retention, Retention::default());
     assert_eq!(*spec.topology, Topology::default());
     let days = |kind| spec.retention.ttl_ms.get(kind).map(|ttl| ttl / DAY);
-    let expected = [Some(30), Some(365), None, Some(1), Some(90), Some(30), Some(7)];
+    let expected = [Some(30), Some(365), None, Some(1), Some(90), Some(30), Some(7), Some(30)];
     assert_eq!(Kind::ALL.map(days), expected);
-    assert_eq!(Kind::ALL.map(|kind| spec.limits.items.get(kind)), [None; 7]);
+    assert_eq!(Kind::ALL.map(|kind| spec.limits.items.get(kind)), [None; 8]);
     assert_eq!((spec.limits.bytes, spec.limits.value_bytes), (None, None));
     assert_eq!(spec.limits.in_flight_bytes, 268_435_456);
-    assert_eq!((spec.limits.pending_approvals, spec.limits.inline_result_bytes), (10_000, 4096));
+    assert_eq!((spec.limits.pending_approvals, spec.limits.open_waits), (10_000, 1_000));
+    assert_eq!(spec.limits.inline_result_bytes, 4096);
 }
 
 #[test]
