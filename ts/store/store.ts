@@ -31,7 +31,7 @@ export interface StoreOptions {
    * other that holds the root key of an open store.
    */
   readonly rootKeyEnv?: string
-  /** The size of the cache of a `sled:` store's engine in bytes, at least 1 MiB. Default 32 MiB. */
+  /** The size of the cache of a `sled:` store's engine in bytes, at least 1 MiB. Default 128 MiB. */
   readonly cacheBytes?: number
   /** The most connections that this process opens to a PostgreSQL server, from 1 to 1,000. Default 10. */
   readonly connections?: number

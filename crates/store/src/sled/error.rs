@@ -23,9 +23,9 @@ pub struct SledOptions {
 }
 
 impl Default for SledOptions {
-    /// 32 MiB of cache, 16 MiB of commits, 4 MiB of waste.
+    /// 128 MiB of cache, 16 MiB of commits, 4 MiB of waste.
     fn default() -> Self {
-        Self { cache_bytes: 32 * 1024 * 1024, round_bytes: MOST_ROUND_BYTES, least_waste_bytes: LEAST_WASTE_BYTES }
+        Self { cache_bytes: 128 * 1024 * 1024, round_bytes: MOST_ROUND_BYTES, least_waste_bytes: LEAST_WASTE_BYTES }
     }
 }
 
