@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -87,17 +87,21 @@ impl SledEngine {
         let vault = Arc::clone(&keys);
         let (watched, watched_queue) = (Arc::clone(&status), Arc::clone(&queue));
         let (merged, noted) = (Arc::clone(&tree), Arc::clone(&status));
-        let running = Running {
-            committer: spawn("commit", move || committer.run())?,
-            applier: spawn("apply", move || applier.run())?,
-            merger: spawn("merge", move || merged.run_merger(&|problem| noted.note(problem)))?,
-            others: vec![
-                spawn("values", move || large_writer.run(&jobs_end))?,
-                spawn("keys", move || vault.run(requests_end))?,
-            ],
-            watchdog: spawn("watch", move || watched.run_watchdog(&watched_queue))?,
-            lock,
+        let threads = Vec::new();
+        let mut starting =
+            Starting { tree: &tree, queue: &queue, jobs: &jobs, status: &status, requests: Some(requests), threads };
+        starting.start("commit", move || committer.run())?;
+        starting.start("apply", move || applier.run())?;
+        starting.start("merge", move || merged.run_merger(&|problem| noted.note(problem)))?;
+        starting.start("values", move || large_writer.run(&jobs_end))?;
+        starting.start("keys", move || vault.run(requests_end))?;
+        starting.start("watch", move || watched.run_watchdog(&watched_queue))?;
+        let (threads, requests) = (std::mem::take(&mut starting.threads), starting.requests.take());
+        drop(starting);
+        let Ok([committer, applier, merger, values, vault, watchdog]) = <[JoinHandle<()>; 6]>::try_from(threads) else {
+            return Err(io::ErrorKind::Other.into());
         };
+        let running = Running { committer, applier, merger, others: vec![values, vault], watchdog, lock };
         Ok(Self(Arc::new(Shared {
             tree,
             files,
@@ -106,9 +110,43 @@ impl SledEngine {
             keys,
             presence,
             large_writer: jobs,
-            requests: Mutex::new(Some(requests)),
+            requests: Mutex::new(requests),
             running: Mutex::new(Some(running)),
         })))
+    }
+}
+
+/// The threads of a store that is being opened. If one of them does not start, the others end before the lock is given back.
+struct Starting<'s> {
+    tree: &'s Tree,
+    queue: &'s CommitQueue,
+    jobs: &'s CommitQueue,
+    status: &'s Status,
+    requests: Option<Sender<Request>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Starting<'_> {
+    fn start(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.threads.push(spawn(name, work)?);
+        Ok(())
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        if self.threads.is_empty() {
+            return;
+        }
+        drop(self.requests.take());
+        self.jobs.close();
+        self.queue.close();
+        self.tree.wal().fail();
+        self.tree.merger().close();
+        self.status.end_watchdog();
+        for thread in self.threads.drain(..) {
+            drop(thread.join());
+        }
     }
 }
 

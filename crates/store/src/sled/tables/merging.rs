@@ -1,5 +1,6 @@
 //! When tables are merged, and the thread that does it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ const SMALL_BYTES: u64 = 3 * 1024 * 1024;
 /// With more tables than this, rounds of the log wait for the merger, and it does not pause.
 const MOST_TABLES: usize = 40;
 /// The most bytes that are merged into one table, so that its index can be read as a whole.
-const MOST_MERGED_BYTES: u64 = 100 << 30;
+const MOST_MERGED_BYTES: u64 = 32 << 30;
 /// The bytes that are written between two pauses.
 const PAUSE_EVERY: u64 = 512 * 1024;
 /// The longest pause.
@@ -44,17 +45,21 @@ impl Share {
     }
 }
 
-/// Returns the tables to merge next, if any are due: all if more than half of the rows are replaced or removed ones, or the newest that are
-/// of about the same size.
+/// Returns the tables to merge next, if any are due.
+#[cfg(test)]
 pub(super) fn due(list: &[Arc<Table>], least_waste_bytes: u64) -> Option<&[Arc<Table>]> {
-    due_by_waste_or_size(list, least_waste_bytes).filter(|group| Share::of(group).bytes <= MOST_MERGED_BYTES)
+    due_by_waste(list, least_waste_bytes).or_else(|| due_by_size(list))
 }
 
-fn due_by_waste_or_size(list: &[Arc<Table>], least_waste_bytes: u64) -> Option<&[Arc<Table>]> {
+/// Returns all tables if more than half of the rows are replaced or removed ones.
+fn due_by_waste(list: &[Arc<Table>], least_waste_bytes: u64) -> Option<&[Arc<Table>]> {
     let Share { rows, waste, bytes } = Share::of(list);
-    if waste.saturating_mul(2) > rows && bytes / rows.max(1) * waste.min(rows) >= least_waste_bytes {
-        return Some(list);
-    }
+    let is_due = waste.saturating_mul(2) > rows && bytes / rows.max(1) * waste.min(rows) >= least_waste_bytes;
+    (is_due && bytes <= MOST_MERGED_BYTES).then_some(list)
+}
+
+/// Returns the newest tables that are of about the same size.
+fn due_by_size(list: &[Arc<Table>]) -> Option<&[Arc<Table>]> {
     let tier =
         |table: &Table| (table.identity.bytes / SMALL_BYTES).checked_ilog(TOGETHER as u64).map_or(0, |tier| tier + 1);
     let highest = list.iter().map(|table| tier(table)).max()?;
@@ -62,7 +67,8 @@ fn due_by_waste_or_size(list: &[Arc<Table>], least_waste_bytes: u64) -> Option<&
         let group = list.iter().take_while(|table| tier(table) <= wanted).count();
         let group = list.get(..group)?;
         let same = group.iter().filter(|table| tier(table) == wanted).count();
-        (same >= TOGETHER || group.len() >= 2 * TOGETHER).then_some(group)
+        let is_due = same >= TOGETHER || group.len() >= 2 * TOGETHER;
+        (is_due && Share::of(group).bytes <= MOST_MERGED_BYTES).then_some(group)
     })
 }
 
@@ -73,8 +79,10 @@ struct Turn {
     /// Merges of all that were requested, and those of them that have ended.
     requested: u64,
     done: u64,
-    /// Why the last merge was not possible.
+    /// Why the last merge of all that was requested was not possible.
     failure: Option<CommitError>,
+    /// Tables up to this number are not merged any more: one of them is damaged.
+    damaged: u64,
     is_merging: bool,
     is_closing: bool,
 }
@@ -96,18 +104,22 @@ impl Merger {
     /// for the operator.
     pub(in crate::sled) fn run(&self, reserve: &dyn Fn() -> u64, note: &dyn Fn(&str)) {
         while let Some(requested) = self.wait() {
-            let result = self.merge_all_due(requested, reserve);
+            let merged = catch_unwind(AssertUnwindSafe(|| self.merge_all_due(requested, reserve)));
+            let result = merged.unwrap_or(Err(WriteError::Read(ReadError::Corrupt)));
             if matches!(result, Err(WriteError::Read(ReadError::Corrupt))) {
-                note("a table is damaged: rows in it cannot be read, and no space is given back");
+                note("a table is damaged: rows in it cannot be read, and its space is not given back");
+                self.leave_damaged();
             }
             let mut turn = self.turn.lock();
             turn.is_merging = false;
-            turn.failure = result.err().map(|error| match error {
-                WriteError::Stopped => CommitError::Closed,
-                WriteError::Read(error) => error.into(),
-                WriteError::Io(error) => write_error(&error),
-            });
-            turn.done = turn.done.max(requested);
+            if turn.done < requested {
+                turn.done = requested;
+                turn.failure = result.err().map(|error| match error {
+                    WriteError::Stopped => CommitError::Closed,
+                    WriteError::Read(error) => error.into(),
+                    WriteError::Io(error) => write_error(&error),
+                });
+            }
             self.changed.notify_all();
         }
     }
@@ -125,10 +137,6 @@ impl Merger {
 
     fn merge_all_due(&self, requested: u64, reserve: &dyn Fn() -> u64) -> Result<(), WriteError> {
         let is_requested = self.turn.lock().done < requested;
-        if !is_requested && matches!(self.turn.lock().failure, Some(CommitError::Corrupt)) {
-            // Damage does not go away: a merge would read up to it again and again.
-            return Err(WriteError::Read(ReadError::Corrupt));
-        }
         if is_requested {
             let list = self.tables.list()?;
             let is_needed = list.len() > 1 || list.iter().any(|table| table.counts.replacing > 0);
@@ -139,9 +147,31 @@ impl Merger {
         }
         loop {
             let list = self.tables.list()?;
-            let Some(group) = due(&list, self.tables.least_waste_bytes) else { return Ok(()) };
+            let damaged = self.turn.lock().damaged;
+            // Those that were written since come first.
+            let whole = list.iter().take_while(|table| table.identity.number > damaged).count();
+            let list = list.get(..whole).unwrap_or_default();
+            let by_waste =
+                due_by_waste(list, self.tables.least_waste_bytes).map(|group| self.merge(group, true, reserve));
+            match by_waste {
+                Some(Ok(())) => continue,
+                // What there is no space for keeps no smaller merge back.
+                None | Some(Err(WriteError::Io(_))) => {}
+                Some(Err(error)) => return Err(error),
+            }
+            let Some(group) = due_by_size(list) else { return by_waste.unwrap_or(Ok(())) };
             self.merge(group, true, reserve)?;
+            if by_waste.is_some() {
+                return Ok(());
+            }
         }
+    }
+
+    /// Leaves the tables that there are as they are: damage does not go away, and a merge would read up to it again and again.
+    fn leave_damaged(&self) {
+        let list = self.tables.list().unwrap_or_default();
+        let last = list.iter().map(|table| table.identity.number).max().unwrap_or_default();
+        self.turn.lock().damaged = last;
     }
 
     /// Merges some tables, if there is space for that. `has_pauses`: others get half of the time.
@@ -185,7 +215,8 @@ impl Merger {
         turn.is_poked = true;
         self.changed.notify_all();
         while self.tables.list().is_ok_and(|list| list.len() > MOST_TABLES) && !turn.is_closing {
-            if turn.failure.is_some() && !turn.is_merging && !turn.is_poked {
+            if !turn.is_merging && !turn.is_poked {
+                // Nothing more can be merged.
                 break;
             }
             self.changed.wait_for(&mut turn, LONGEST_PAUSE);

@@ -24,6 +24,9 @@ use crate::sled::wal::{Bounds, Held};
 /// The rows that are written between two steps.
 const STEP_ROWS: u64 = 64;
 
+/// Numbers of tables are below this.
+const MOST_NUMBER: u64 = 1 << 62;
+
 /// All keys.
 const ALL: Bounds = (Bound::Unbounded, Bound::Unbounded);
 
@@ -80,8 +83,8 @@ pub(in crate::sled) struct Tables {
     cache: Arc<Cache>,
     /// The number of the next table.
     next: AtomicU64,
-    /// Held while the list changes.
-    change: Mutex<()>,
+    /// Held while the list changes. Whether a sync has failed: what the disk has is not known then, and another sync would not tell.
+    change: Mutex<bool>,
     pub(super) least_waste_bytes: u64,
 }
 
@@ -135,10 +138,27 @@ impl Tables {
 
     /// Writes the manifest as it is.
     pub(in crate::sled) fn settle(&self) -> io::Result<()> {
-        let _guard = self.change.lock();
+        let mut has_failed = self.change.lock();
         let list = self.list().map_err(|_| io::ErrorKind::NotFound)?;
-        self.directory.sync()?;
-        manifest::write(&self.store, list.iter().map(|table| table.identity))
+        self.name(&list, &mut has_failed)
+    }
+
+    /// Makes a list durable: its files first, then the manifest.
+    fn name(&self, list: &[Arc<Table>], has_failed: &mut bool) -> io::Result<()> {
+        if *has_failed {
+            return Err(io::Error::other("a sync has failed before"));
+        }
+        let named = self.directory.sync().map_err(|error| (true, error)).and_then(|()| {
+            let written = manifest::write(&self.store, list.iter().map(|table| table.identity));
+            // On a full disk the new manifest was not written, and the old one is there.
+            let is_full =
+                |error: &io::Error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+            written.map_err(|error| (!is_full(&error), error))
+        });
+        named.map_err(|(is_lasting, error)| {
+            *has_failed |= is_lasting;
+            error
+        })
     }
 
     /// Removes files that the manifest does not name: a crash has left them.
@@ -213,6 +233,9 @@ impl Tables {
             }
             Ok(())
         })?;
+        if !step() {
+            return Err(WriteError::Stopped);
+        }
         self.replace(&[], table)
     }
 
@@ -263,13 +286,12 @@ impl Tables {
 
     /// Puts a new table, which is durable, in the place of old neighbours, or before all. The files of the old ones are removed.
     fn replace(&self, old: &[Arc<Table>], new: Option<Table>) -> Result<(), WriteError> {
-        let _guard = self.change.lock();
+        let mut has_failed = self.change.lock();
         let now = self.list()?;
         let place = place_of(&now, old);
         let mut list: Vec<_> = now.to_vec();
         list.splice(place, new.map(Arc::new));
-        self.directory.sync()?;
-        manifest::write(&self.store, list.iter().map(|table| table.identity))?;
+        self.name(&list, &mut has_failed)?;
         if let Some(current) = self.list.write().as_mut() {
             *current = Arc::new(list);
         }
@@ -293,6 +315,9 @@ fn place_of(list: &[Arc<Table>], old: &[Arc<Table>]) -> Range<usize> {
     start..start.saturating_add(old.len()).min(list.len())
 }
 
+/// The numbers of the files in the directory. Larger ones than we give are none of ours.
 fn numbers(directory: &Directory) -> io::Result<Vec<u64>> {
-    Ok(directory.names()?.iter().filter_map(|name| name.to_str().and_then(number_of)).collect())
+    let numbers = directory.names()?;
+    let numbers = numbers.iter().filter_map(|name| name.to_str().and_then(number_of));
+    Ok(numbers.filter(|number| *number < MOST_NUMBER).collect())
 }

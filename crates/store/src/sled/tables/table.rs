@@ -22,8 +22,8 @@ pub(super) const MAGIC: [u8; 4] = *b"BWT\x01";
 pub(super) const FOOTER: usize = 4 + 6 * 8 + SUM;
 /// A block is never longer than one row of the greatest length.
 const MOST_BLOCK_BYTES: u64 = 32 * 1024;
-/// Index and filter are read as a whole. They take a fortieth of what may be merged into one table.
-const MOST_TAIL_BYTES: u64 = 4 << 30;
+/// Index and filter are read as a whole. They take at most a fifteenth of what may be merged into one table; a larger table is not written.
+pub(super) const MOST_TAIL_BYTES: u64 = 4 << 30;
 
 pub(super) type Sum = [u8; SUM];
 
@@ -151,6 +151,10 @@ impl Table {
             return Err(OpenFailure::Damaged);
         }
         let counts = Counts { rows: number(12)?, replacing: number(20)?, removed: number(28)? };
+        // A row takes more than four bytes.
+        if counts.rows > end / 4 || counts.replacing > counts.rows || counts.removed > counts.rows {
+            return Err(OpenFailure::Damaged);
+        }
         let (index, rest) = tail.split_at_checked((filter_at - end) as usize).ok_or(OpenFailure::Damaged)?;
         let filter = rest.get(..(footer_at - filter_at) as usize).and_then(Filter::decode);
         let (index, filter) = Index::decode(index).zip(filter).ok_or(OpenFailure::Damaged)?;

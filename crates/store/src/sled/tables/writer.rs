@@ -7,13 +7,15 @@ use std::sync::Arc;
 use super::block::Encoder;
 use super::cache::Cache;
 use super::filter::{self, Filter};
-use super::table::{Counts, Identity, Index, MAGIC, Table, block_sum, first_of};
+use super::table::{Counts, Identity, Index, MAGIC, MOST_TAIL_BYTES, Table, block_sum, first_of};
 use crate::sled::lock::system;
 use crate::sled::wal::Held;
 use crate::sled::wal::batch::RowKey;
 
 /// The bytes that are written at once.
 const BUFFER_BYTES: usize = 256 * 1024;
+/// The bytes that are written between two syncs: with much more the disk is busy for so long that a commit seems to hang.
+const SYNC_EVERY: u64 = 8 * 1024 * 1024;
 
 /// See the module.
 pub(super) struct TableWriter {
@@ -26,6 +28,7 @@ pub(super) struct TableWriter {
     buffer: Vec<u8>,
     /// Bytes written before those of the buffer.
     written: u64,
+    synced: u64,
     index: Index,
     filter: Filter,
     counts: Counts,
@@ -52,6 +55,7 @@ impl TableWriter {
             last: None,
             buffer: Vec::new(),
             written: 0,
+            synced: 0,
             index: Index::default(),
             filter: Filter::new(most_rows),
             counts: Counts::default(),
@@ -93,6 +97,10 @@ impl TableWriter {
         system::write_all_at(&self.file, &self.buffer, self.written)?;
         self.written = self.bytes();
         self.buffer.clear();
+        if self.written - self.synced >= SYNC_EVERY {
+            self.synced = self.written;
+            self.file.sync_data()?;
+        }
         Ok(())
     }
 
@@ -127,6 +135,9 @@ impl TableWriter {
         }
         let sum = first_of(&blake3::hash(&self.buffer));
         self.buffer.extend_from_slice(&sum);
+        if self.buffer.len() as u64 > MOST_TAIL_BYTES {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         self.write()?;
         self.file.sync_all()?;
         let identity = Identity { number: self.number, bytes: self.written, sum };

@@ -30,6 +30,8 @@ fn bucket_of_row(at: Millis, now: Millis, due: Due) -> Bucket {
 pub(in crate::sled) struct ExpiryBuckets {
     known: HashMap<Bucket, Noted>,
     changed: BTreeSet<Bucket>,
+    /// Those of them that have no row: one that comes and goes leaves nothing then.
+    fresh: BTreeSet<Bucket>,
     /// Buckets of earlier versions were evicted.
     evicted: u64,
 }
@@ -71,6 +73,9 @@ impl ExpiryBuckets {
         if before != Some(earliest) {
             self.changed.insert(bucket);
         }
+        if before.is_none() {
+            self.fresh.insert(bucket);
+        }
         self.known.insert(bucket, Noted { earliest, version });
         Ok(())
     }
@@ -79,8 +84,14 @@ impl ExpiryBuckets {
     pub(in crate::sled) fn write_rows(&mut self, batch: &mut Batch) {
         for bucket in std::mem::take(&mut self.changed) {
             match self.known.get(&bucket) {
+                Some(noted) if self.fresh.remove(&bucket) => {
+                    batch.insert_new(&bucket_key(&bucket), encode_bucket(noted.earliest));
+                }
                 Some(noted) => batch.insert(&bucket_key(&bucket), encode_bucket(noted.earliest)),
-                None => batch.remove(&bucket_key(&bucket)),
+                None => {
+                    self.fresh.remove(&bucket);
+                    batch.remove(&bucket_key(&bucket));
+                }
             }
         }
     }

@@ -21,6 +21,8 @@ use super::RESERVE_BYTES;
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// The size of the pieces in which these stores use sled's file. sled opens a store with no other.
 pub(in crate::sled) const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
+/// The most rows that are copied to one table.
+const ROWS_A_TABLE: u64 = 4 * 1024 * 1024;
 /// The name of the tree of pages in sled.
 const PAGES: &str = "pages";
 /// There while rows of format 1 had to be packed.
@@ -46,8 +48,11 @@ pub(super) fn copy(store: &Directory, tables: &Tables) -> Result<(), OpenError> 
     file.sync_all()?;
     let database = open(&directory)?.ok_or(OpenError::Corrupt)?;
     let copied = catch_unwind(AssertUnwindSafe(|| {
-        let rows = Rows::open(&database)?.try_fold(0_u64, |count, row| row.map(|_| count + 1))?;
-        tables.add(rows, Rows::open(&database)?, &|| true)
+        let mut rows = Rows::open(&database)?.peekable();
+        while rows.peek().is_some() {
+            tables.add(ROWS_A_TABLE, rows.by_ref().take(ROWS_A_TABLE as usize), &|| true)?;
+        }
+        Ok(())
     }));
     // sled syncs when it is dropped, and panics if that fails.
     drop(catch_unwind(AssertUnwindSafe(|| drop(database))));

@@ -63,6 +63,8 @@ impl Tree {
 
     /// Removes what a crash has left, and the rows of an older format. Only for a store that is complete.
     pub(in crate::sled) fn clear_up(&self, store: &Directory) -> io::Result<()> {
+        // Anew, for a sync may have failed when it was written last.
+        self.tables.settle()?;
         self.tables.remove_unknown()?;
         // A directory with other things in it stays.
         let _ = remove_tree(store, TREE);
@@ -151,6 +153,8 @@ fn open_tables(store: &Arc<Directory>, options: &SledOptions, completion: Comple
     }
     let tables = Tables::create(store, settings)?;
     if legacy::is_there(store)? {
+        // Those of a copy that was interrupted.
+        tables.remove_unknown()?;
         match legacy::copy(store, &tables) {
             // A tree whose creation was interrupted. Nothing in it was ever acknowledged; it is kept all the same.
             Err(OpenError::Corrupt) if completion == Completion::Unfinished => {
