@@ -100,7 +100,7 @@ export type JournaledEvent = EventFields &
     | {
         readonly type: 'run.suspended'
         readonly approvals: readonly Approval[]
-        /** The open waits, if there are any. */
+        /** The open waits, if there are any, without `question`, `schema` and `choices`: `tool.waiting` has them. */
         readonly waits?: readonly Wait[]
       }
     | {

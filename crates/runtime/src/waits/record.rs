@@ -156,6 +156,11 @@ impl Wait {
         }
     }
 
+    /// The same without what is asked and how it may be answered.
+    pub(crate) fn without_question(&self) -> Self {
+        Self { question: None, schema: None, choices: None, ..self.clone() }
+    }
+
     /// About how many bytes it is written with.
     pub(crate) fn weight(&self) -> u64 {
         let texts = self.question.iter().chain(self.choices.iter().flatten()).map(|text| text.len() as u64);

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use bailiwick_model::Result;
 use bailiwick_model::json;
-use bailiwick_runtime::{Begun, CacheValue, Page, RunFilter, RunPosition, TenantHandle, TracePosition};
+use bailiwick_runtime::{Begun, CacheValue, Page, RunFilter, RunPosition, TenantHandle, TracePosition, WaitFilter};
 
 use crate::world::World;
 
@@ -42,13 +42,16 @@ fn cached(value: CacheValue) -> usize {
 pub(crate) fn cell(world: &World, operation: &str) -> Option<Cell> {
     let (run, approval, message) = (world.run.clone(), world.approval.clone(), world.last_message.clone());
     let (large, references) = (world.large.clone(), world.references.clone());
+    let [wait, other_wait] = world.waits.clone();
     Some(match operation {
         // One value or a few of what was put, and a description of each.
         "put" | "putMany" | "delete" | "cacheSet" | "cacheDelete" | "cacheComputed" | "cacheGiveUp" => Cell::Bounded,
         "usage" | "erase" | "planSave" | "approvalRequest" | "threadAppend" => Cell::Bounded,
         "tracesEnd" | "tracesRejected" | "tracesFlush" | "runCancel" | "tokens" => Cell::Bounded,
         // A run is bounded by its own limits: answers of models, results in line, one input and one request at a time.
-        "runStart" | "runResume" => Cell::Bounded,
+        "runStart" | "runResume" | "runRelease" => Cell::Bounded,
+        // At most a number of ids.
+        "workMore" => Cell::Bounded,
         "resolve" => {
             let one = references.first().cloned().unwrap_or_default();
             let resolve =
@@ -142,6 +145,16 @@ pub(crate) fn cell(world: &World, operation: &str) -> Option<Cell> {
         })]),
         "runGet" => Cell::Reads(vec![call(|handle| async move { Ok(handle.runs().summary(&run).await?.len()) })]),
         "runOrigin" => Cell::Reads(vec![call(|handle| async move { Ok(handle.runs().origin(&run).await?.len()) })]),
+        "waitGet" => Cell::Reads(vec![call(|handle| async move { Ok(handle.waits().get(&wait).await?.len()) })]),
+        "waitList" => Cell::Reads(vec![call(|handle| async move {
+            Ok(size(handle.waits().list(&WaitFilter::default(), 1000, None).await?))
+        })]),
+        "waitSettle" => Cell::Reads(vec![call(|handle| async move {
+            Ok(handle.waits().settle(&wait, br#"{"value":"so"}"#, None).await?.len())
+        })]),
+        "waitCancel" => {
+            Cell::Reads(vec![call(|handle| async move { Ok(usize::from(handle.waits().cancel(&other_wait).await?)) })])
+        }
         "runsList" => Cell::Reads(vec![call(|handle| async move {
             Ok(size(handle.runs().list(&RunFilter::default(), 1000, None).await?))
         })]),

@@ -7,7 +7,7 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_runtime::{
     ApprovalContext, ApprovalRequest, CacheValue, Catalogue, HostEvent, Page, PutContent, RequestedSubject,
-    Reservation, RunFilter, RunPosition, RunRequest, Store, TenantHandle,
+    Reservation, RunFilter, RunPosition, RunRequest, Store, TenantHandle, WaitFilter,
 };
 
 use crate::LIMIT;
@@ -28,6 +28,7 @@ const MESSAGES: usize = 20;
 const STEPS: usize = 10;
 const REASONS: usize = 30;
 const SMALL: usize = 100;
+const WAITS: usize = 30;
 
 pub(crate) struct World {
     pub(crate) store: Arc<Store>,
@@ -39,6 +40,7 @@ pub(crate) struct World {
     pub(crate) approval: String,
     pub(crate) last_message: String,
     pub(crate) run: String,
+    pub(crate) waits: [String; 2],
 }
 
 fn catalogue() -> Arc<Catalogue> {
@@ -82,6 +84,7 @@ impl World {
         let approval = request_approvals(&rich).await;
         let last_message = append_messages(&rich).await;
         let run = complete_run(&rich).await;
+        let waits = open_waits(&rich).await;
         for number in 0..SMALL {
             let reference = references.get(number % ITEMS).unwrap();
             rich.traces().record(&HostEvent::ReferenceCreated { reference }).await;
@@ -89,7 +92,7 @@ impl World {
         rich.traces().flush().await.unwrap();
         let limits = format!(r#","limits":{{"inFlightBytes":{LIMIT}}}"#);
         let tenant = handle_of(&store, "acme", "v1", &limits, &catalogue());
-        Self { store, meter, tenant, references, large, approval, last_message, run }
+        Self { store, meter, tenant, references, large, approval, last_message, run, waits }
     }
 
     pub(crate) fn hold(&self) -> Arc<Reservation> {
@@ -100,15 +103,16 @@ impl World {
     pub(crate) async fn pages(&self, kept: Kept) {
         let none = RunFilter::default();
         let acme = &self.tenant;
-        let lists: [(&str, usize, usize, _); 8] = [
+        let lists: [(&str, usize, usize, _); 9] = [
             ("references.list", ITEMS + SMALL + 1, 2, 0),
             ("plans.list", STEPS * 2 + 1, 2, 1),
             ("approvals.pending", ITEMS, 4, 2),
             ("approvals.history", REASONS, 2, 3),
-            // The run has one, too, and a fork is made before.
-            ("threads.list", SMALL + 3, 1, 4),
+            // The runs have one each, too, and a fork is made before.
+            ("threads.list", SMALL + 4, 1, 4),
             ("threads.messages", MESSAGES, 6, 5),
-            ("runs.list", 1, 1, 6),
+            ("runs.list", 2, 1, 6),
+            ("waits.list", WAITS, 1, 8),
             ("traces.list", SMALL + 3 * STEPS, 2, 7),
         ];
         for (name, items, fewest_pages, which) in lists {
@@ -125,6 +129,7 @@ impl World {
                     4 => call.threads().list(None, 1000, from).await.map(length),
                     5 => call.threads().messages("t", 1000, from).await.map(length),
                     6 => call.runs().list(&none, 1000, from).await.map(length),
+                    8 => call.waits().list(&WaitFilter::default(), 1000, from).await.map(length),
                     _ => call.traces().list(None, 1000, from).await.map(length),
                 };
                 let (items_of_page, next) = page.unwrap_or_else(|error| panic!("{name} on {kept:?}: {error:?}"));
@@ -226,4 +231,19 @@ async fn complete_run(rich: &TenantHandle) -> String {
     let result = parsed(&rich.runs().start(prepared, request, &host).await.unwrap());
     assert_eq!(result.get("status").unwrap().as_str(), Some("completed"), "{}", json::write(&result));
     run
+}
+
+/// A run whose calls all wait. Returns the ids of two of the waits.
+async fn open_waits(rich: &TenantHandle) -> [String; 2] {
+    let say = |_: &str, _: usize, _: &Json| {
+        let inputs: Vec<String> = (0..WAITS).map(|number| format!(r#"{{"n":{number}}}"#)).collect();
+        calls(&inputs.iter().map(|input| ("search", input.as_str())).collect::<Vec<_>>())
+    };
+    let question = format!(r#"{{"kind":"answer","question":"{}"}}"#, long(3, 5_000));
+    let host = Host::new(say, |_, _| gives("1")).waiting(move |_, _| Some(question.clone()));
+    let request = RunRequest { specialist: Some("front".to_owned()), ..RunRequest::new(Json::from("Ask")) };
+    let result = parsed(&rich.runs().start(rich.runs().prepare(None).unwrap(), request, &host).await.unwrap());
+    let waits = result.get("waits").unwrap().as_array().unwrap();
+    assert_eq!(waits.len(), WAITS);
+    [0, 1].map(|at: usize| waits[at].get("waitId").unwrap().as_str().unwrap().to_owned())
 }

@@ -62,7 +62,7 @@ pub(crate) async fn end(run: &mut Driver<'_>, last: Event) -> Result<()> {
     let turns = run.handle.scope.shared::<TokenTurns>();
     let _turn = turns.0.lock().await;
     let open: Vec<String> =
-        run.state.frames.iter().flat_map(Frame::open_waits).map(|(_, wait)| wait.wait_id.clone()).collect();
+        run.state.frames.iter().flat_map(Frame::open_waits).map(|(_, open)| open.wait.wait_id.clone()).collect();
     let open: Vec<&str> = open.iter().map(String::as_str).collect();
     let (first, last) = open.split_at(open.len().saturating_sub(CLOSED_AT_ONCE));
     run.handle.close_waits(&run.access, first).await?;

@@ -24,7 +24,7 @@ struct RunResult<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     approvals: Option<&'a [ApprovalShown]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    waits: Option<&'a [Wait]>,
+    waits: Option<Vec<&'a Wait>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<Limit>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,10 @@ pub(super) async fn result(state: &RunState) -> String {
             (result.output, result.finish_reason) = (Some(output), state.finish_reason);
             return json::to_text(&result);
         }
-        Some(Event::RunSuspended(RunSuspended { approvals, waits })) => {
+        Some(Event::RunSuspended(RunSuspended { approvals, .. })) => {
+            let open = state.frames.last().into_iter().flat_map(|frame| frame.open_waits());
+            let waits: Vec<&Wait> = open.map(|(_, open)| &open.wait).collect();
+            ahead(waits.iter().map(|wait| wait.weight()).sum()).await;
             result.approvals = Some(approvals);
             result.waits = Some(waits);
         }

@@ -102,7 +102,7 @@ impl RunState {
                 self.call_done(entry.at, &completed.call_id, done)?;
             }
             Event::ToolFailed(failed) => self.call_done(entry.at, &failed.call_id, Done::failure(&failed.error))?,
-            Event::ToolWaiting(waiting, tool) => self.call_waits(entry.at, waiting, tool)?,
+            Event::ToolWaiting(waiting, tool) => self.call_waits(waiting, tool)?,
             Event::WaitSettled(settled) => self.settled = Some(settled.record.outcome.clone()),
             Event::ToolResumed(resumed, how) => self.call_resumed(resumed, how.waited_ms)?,
             Event::ReferenceCreated(_) => {}
@@ -251,11 +251,10 @@ impl RunState {
         Some(())
     }
 
-    fn call_waits(&mut self, at: u64, waiting: &ToolWaiting, tool: &WaitingTool) -> Option<()> {
+    fn call_waits(&mut self, waiting: &ToolWaiting, tool: &WaitingTool) -> Option<()> {
         let call = self.frames.last_mut()?.call(&waiting.call_id)?;
         let turn = call.resumed.take().map_or(0, |resumed| resumed.turn) + 1;
-        let (wait_id, until) = (waiting.wait.wait_id.clone(), waiting.wait.until());
-        call.wait = Some(OpenWait { wait_id, until, since: at, turn, definition: tool.definition.clone() });
+        call.wait = Some(OpenWait { wait: waiting.wait.clone(), turn, definition: tool.definition.clone() });
         // It is made again, as if it had not been begun.
         call.started = false;
         call.writing = None;

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::message::{Done, ResultPart, results_message};
 use crate::runs::events::{Part, ResumedKind};
-use crate::waits::Outcome;
+use crate::waits::{Outcome, Wait};
 
 /// See the module's text.
 #[derive(Debug)]
@@ -119,13 +119,9 @@ pub(crate) struct Call {
 }
 
 /// An open wait, as far as the journal knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct OpenWait {
-    pub(crate) wait_id: String,
-    /// When it ends by itself, in epoch milliseconds.
-    pub(crate) until: u64,
-    /// When it was opened, in epoch milliseconds.
-    pub(crate) since: u64,
+    pub(crate) wait: Wait,
     /// Which of the waits of its call this is, from 1.
     pub(crate) turn: u64,
     /// The hash of the definition of the tool that waits.

@@ -111,7 +111,7 @@ impl RunState {
     /// When the first of the last agent's open waits ends by itself, in epoch milliseconds.
     pub(crate) fn next_end(&self) -> Option<u64> {
         let waits = self.frames.last().into_iter().flat_map(Frame::open_waits);
-        waits.map(|(_, wait)| wait.until).min()
+        waits.map(|(_, open)| open.wait.until()).min()
     }
 
     /// Whether nothing is left to do but to wait once a person is asked about these calls of the last agent, or about its plan.

@@ -117,14 +117,14 @@ fn open_waits(state: &RunState) -> Vec<(String, OpenWait)> {
 /// Notes the ends of waits of the last agent. Returns those that are still open, and whether any has ended.
 async fn note_settled(run: &mut Driver<'_>) -> Result<(Open, bool), Stop> {
     let waits = open_waits(&run.state);
-    let is_over = |(_, wait): &(String, OpenWait)| wait.until <= run.access.now();
+    let is_over = |(_, open): &(String, OpenWait)| open.wait.until() <= run.access.now();
     if !run.opening.is_empty() && waits.iter().any(is_over) {
         run.flush().await?;
     }
     let mut open = Open { waits: run.opening.clone(), found: Vec::new() };
     let mut is_any_settled = false;
     for (call_id, wait) in waits {
-        if open.waits.iter().any(|opening| opening.wait_id == wait.wait_id) {
+        if open.waits.iter().any(|opening| opening.wait_id == wait.wait.wait_id) {
             continue;
         }
         match ended(run, &wait).await? {
@@ -146,7 +146,7 @@ async fn note_settled(run: &mut Driver<'_>) -> Result<(Open, bool), Stop> {
 /// record is gone.
 async fn ended(run: &mut Driver<'_>, wait: &OpenWait) -> Result<Result<Found, Option<WaitRecord>>, Stop> {
     for _ in 0..bailiwick_tenancy::ATTEMPTS {
-        let Some(found) = find(&run.access, &[&wait.wait_id]).await?.pop().flatten() else { return Ok(Err(None)) };
+        let Some(found) = find(&run.access, &[&wait.wait.wait_id]).await?.pop().flatten() else { return Ok(Err(None)) };
         let now = run.access.now();
         match (found.stored.wait.status, found.stored.wait.status_at(now)) {
             (WaitStatus::Open, WaitStatus::Open) => return Ok(Ok(found)),
@@ -193,7 +193,7 @@ async fn note_end(
         (WaitStatus::Settled, WaitKind::Event) => ResumedKind::Event,
         (WaitStatus::Settled, WaitKind::Time) => ResumedKind::Time,
     };
-    let waited_ms = run.now().saturating_sub(wait.since);
+    let waited_ms = run.now().saturating_sub(wait.wait.created_at);
     let resumed = ToolResumed { call_id: call_id.to_owned(), kind, actor };
     run.note(Event::ToolResumed(resumed, ResumedCall { waited_ms })).await.map_err(Stop::from)
 }
@@ -204,7 +204,7 @@ pub(super) async fn cancel_waits(run: &mut Driver<'_>) -> Result<(), Stop> {
     if !run.opening.is_empty() {
         run.flush().await?;
     }
-    let ids: Vec<&str> = waits.iter().map(|(_, wait)| wait.wait_id.as_str()).collect();
+    let ids: Vec<&str> = waits.iter().map(|(_, open)| open.wait.wait_id.as_str()).collect();
     run.handle.close_waits(&run.access, &ids).await.map_err(Stop::from)
 }
 
@@ -216,7 +216,7 @@ pub(crate) async fn still_waits(handle: &TenantHandle, state: &RunState) -> Resu
     }
     let Some(access) = handle.scope.existing().await? else { return Ok(false) };
     let waits = open_waits(state);
-    let ids: Vec<&str> = waits.iter().map(|(_, wait)| wait.wait_id.as_str()).collect();
+    let ids: Vec<&str> = waits.iter().map(|(_, open)| open.wait.wait_id.as_str()).collect();
     let found = find(&access, &ids).await?;
     let is_open = |found: &Option<Found>| {
         found.as_ref().is_some_and(|found| found.stored.wait.status_at(access.now()) == WaitStatus::Open)

@@ -21,7 +21,9 @@ const AFTERWARDS_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Suspends the run. `false`: one of its waits has ended meanwhile.
 pub(super) async fn suspend(run: &mut Driver<'_>, approvals: &[Approval], open: &Open) -> Result<bool, Stop> {
-    let (approvals, waits) = (shown(approvals).await?, open.waits.clone());
+    let approvals = shown(approvals).await?;
+    // `tool.waiting` says what is asked.
+    let waits = open.waits.iter().map(Wait::without_question).collect();
     let entry = Entry::new(run.now(), Event::RunSuspended(RunSuspended { approvals, waits }));
     let progress = thread_progress(run);
     // What the thread has is applied once it has it.
