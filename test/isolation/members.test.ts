@@ -30,6 +30,7 @@ it('nothing of a runtime or store lists or takes another tenant', async () => {
     'backup',
     'check',
     'close',
+    'compact',
     'health',
     'publicKey',
     'rotateRootKey',

@@ -39,7 +39,7 @@ describe.each(engines)('requests on %s', (engine) => {
     const store = await openFresh(engine)
     const { opened, open } = gate()
     const { runtime, paid } = await paying(store, acme, opened)
-    const other = (await paying(store, acme, opened)).runtime
+    const { runtime: other, paid: paidThere } = await paying(store, acme, opened)
     const request = { prompt: 'Pay', requestKey: 'webhook-1' }
     const first = [runtime, other, runtime].map((one) => one.query(request))
     expect(new Set(first.map(({ runId }) => runId)).size).toBe(1)
@@ -57,7 +57,7 @@ describe.each(engines)('requests on %s', (engine) => {
     expect(await runtime.query(request).result()).toEqual(done)
     expect(await kindsOf(runtime.query(request))).toContain('run.completed')
     expect((await runtime.runs.list()).items).toHaveLength(1)
-    expect(paid).toHaveLength(1)
+    expect([...paid, ...paidThere]).toHaveLength(1)
   })
 
   it('a key belongs to its tenant, and says nothing about the run of another', async () => {

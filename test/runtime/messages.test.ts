@@ -24,6 +24,7 @@ interface Case {
 const secret = 'canary-of-a-secret'
 const approval = `approval_${'a'.repeat(32)}`
 const noRun = `run_${'a'.repeat(32)}`
+const noWait = `wait_${'a'.repeat(32)}`
 
 /** What is no text. Of a value that may be a secret, only the kind is said. */
 const notText: Wrong[] = [
@@ -235,6 +236,24 @@ const cases: Record<string, Record<string, readonly Case[]>> = {
     resume: [],
     cancel: [],
   },
+  waits: {
+    list: [
+      ...page('list'),
+      option('list', 'runId', [...notText, ...empty]),
+      option('list', 'kind', [...notText, ...empty, ['person', 'not "person"']]),
+    ],
+    get: [],
+    settle: [
+      argument('settle', 'outcome', notOptions, noWait),
+      { field: 'options', call: ({ settle }, options) => settle?.(noWait, { value: 1 }, options), wrong: notOptions },
+      {
+        field: 'actor',
+        call: ({ settle }, actor) => settle?.(noWait, { value: 1 }, { actor }),
+        wrong: [...notText, ...empty],
+      },
+    ],
+    cancel: [],
+  },
   traces: {
     list: [...page('list'), option('list', 'runId', [...notText, ...empty])],
     follow: [argument('follow', 'options', notOptions), option('follow', 'signal', notSignal)],
@@ -250,7 +269,12 @@ const cases: Record<string, Record<string, readonly Case[]>> = {
           [{ prompt: '\ud800' }, 'a lone surrogate'],
         ],
       },
-      ...(['threadId', 'actor'] as const).map((field) => asked(field, [...notText, ...empty])),
+      ...(['threadId', 'actor', 'requestKey'] as const).map((field) => asked(field, [...notText, ...empty])),
+      asked('whenBusy', [...notText, ...empty, ['steal', 'not "steal"']]),
+      asked('instructions', [
+        [5, 'a prompt made by layeredPrompt'],
+        [{ role: 'x' }, 'instructions'],
+      ]),
       asked('tenant', [[5, 'a resourceId or a tenant']]),
       asked('signal', notSignal),
       asked('limits', [
@@ -290,6 +314,7 @@ const cases: Record<string, Record<string, readonly Case[]>> = {
     stats: [],
     sweep: [],
     check: [],
+    compact: [],
     backup: [argument('backup', 'directory', [...notText, ['', 'the name of a directory']])],
     rotateRootKey: [
       argument('rotateRootKey', 'next', [

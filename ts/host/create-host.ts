@@ -4,7 +4,7 @@ import type { HasAgents } from '../spec/definitions/handlers.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
 import { type OptionsFor, openParts, type RuntimeOptions, readSpec, runtimeChecks } from '../tenant/create-runtime.ts'
 import type { Activity, HostErrorSource, Tell } from './activity.ts'
-import type { Host } from './host.ts'
+import { type Host, TenantsHost } from './host.ts'
 import { assertWhole } from './whole.ts'
 
 /** What a host takes besides the options of `createRuntime`. */
@@ -72,10 +72,7 @@ export async function createHost<Spec extends RuntimeSpec>(
   const { specFor, maxOpen = 10_000, concurrency = 256, concurrencyPerTenant = 16, onError, onEvent, ...others } = read
   for (const [name, value] of Object.entries({ maxOpen, concurrency, concurrencyPerTenant }))
     assertWhole(value, name, 1)
-  const [parts, { TenantsHost }] = await Promise.all([
-    openParts(spec, { ...given(others), ...(onError === undefined ? {} : { onError }) }),
-    import('./host.ts'),
-  ])
+  const parts = await openParts(spec, { ...given(others), ...(onError === undefined ? {} : { onError }) })
   const emit = (event: Activity) => quietly(() => onEvent?.(event))
   const limits = { concurrency, concurrencyPerTenant }
   return new TenantsHost<Spec>({ topology: spec, parts, specFor, maxOpen, tell: telling(onError), emit, ...limits })

@@ -5,7 +5,7 @@ import type { RunStarter } from '../runs/run-starter.ts'
 import { defineTenant, type RuntimeSpec, withTenant } from '../spec/index.ts'
 import { OpenStore } from '../store/store.ts'
 import { handleText, type OpenedParts, readSpec, registered } from '../tenant/create-runtime.ts'
-import { type Runtime, TenantRuntime } from '../tenant/runtime.ts'
+import type { Runtime } from '../tenant/runtime.ts'
 import type { Tenant } from '../types/tenant.ts'
 import { PooledSession } from './pooled-session.ts'
 
@@ -90,7 +90,7 @@ export class Pool {
     if (spec.tenant.resourceId !== resourceId) {
       throw new TenantMismatchError('specFor returned the spec of another tenant than the one that it was asked for.')
     }
-    const { store, callbacks, telemetry } = this.#parts
+    const { store, callbacks, telemetry, TenantRuntime } = this.#parts
     if (this.#specFor !== undefined) checkCallbacks(spec, callbacks)
     const number = await registered(spec, topology)
     const text = handleText(spec, callbacks)

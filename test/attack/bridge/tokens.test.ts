@@ -37,7 +37,12 @@ describe('the numbers of calls', () => {
       const { opened, open } = gate()
       skipTo(1_000_000)
       // One that is open for as long as the host likes.
-      const computing = globex.cache.getOrCompute('mine', {}, () => opened.then(() => 'of globex'))
+      const begun = gate()
+      const computing = globex.cache.getOrCompute('mine', {}, () => {
+        begun.open()
+        return opened.then(() => 'of globex')
+      })
+      await begun.opened
       const waiting = globex.cache.getOrCompute('mine', {}, () => 'never')
       await globex.cache.get('anything')
       // Tokens of 31 bits would come to the same numbers again from here.
