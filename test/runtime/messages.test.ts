@@ -273,7 +273,7 @@ const cases: Record<string, Record<string, readonly Case[]>> = {
       asked('whenBusy', [...notText, ...empty, ['steal', 'not "steal"']]),
       asked('instructions', [
         [5, 'a prompt made by layeredPrompt'],
-        [{ role: 'x' }, 'instructions'],
+        [{ instructions: '' }, 'instructions.instructions'],
       ]),
       asked('tenant', [[5, 'a resourceId or a tenant']]),
       asked('signal', notSignal),
@@ -398,8 +398,8 @@ function asked(field: string, wrong: readonly Wrong[], member = field): Case {
 async function partsOf(): Promise<Record<string, object>> {
   const store: OpenStore = await openFresh('memory', {}, { now: noon })
   const runtime: Runtime = await runtimeWithAgent(store, 'acme')
-  const { references, plans, approvals, cache, threads, runs, traces } = runtime
-  return { references, plans, approvals, cache, threads, runs, traces, runtime, store }
+  const { references, plans, approvals, waits, cache, threads, runs, traces } = runtime
+  return { references, plans, approvals, waits, cache, threads, runs, traces, runtime, store }
 }
 
 /** The part's verbs, bound to it. */
