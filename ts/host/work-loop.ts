@@ -68,7 +68,9 @@ export class WorkLoop {
   /** Tenants in turn: that whose run was started last comes last. */
   readonly #turns = new Map<string, Turn>()
   /** Runs that wait or are worked at. */
-  readonly #known = new Set<string>()
+  readonly #known = new Map<string, DueRun>()
+  /** Those of them that can go on once more: what they waited for next has ended already. */
+  readonly #again = new Map<string, DueRun>()
   #working = 0
   #counts = { taken: 0, ended: 0, released: 0, refused: 0 }
   readonly #takenBy = { settled: 0, interrupted: 0 }
@@ -156,12 +158,18 @@ export class WorkLoop {
     const turn = this.#turns.get(tenant) ?? { waiting: [], working: 0, hasMore, isAsking: false }
     this.#turns.set(tenant, turn)
     turn.hasMore = hasMore
-    for (const run of runs) {
-      if (this.#known.has(run.runId)) continue
-      this.#known.add(run.runId)
-      turn.waiting.push(run)
-    }
+    for (const run of runs) this.#queue(turn, run)
     this.#settle(tenant, turn)
+  }
+
+  #queue(turn: Turn, run: DueRun): void {
+    const known = this.#known.get(run.runId)
+    if (known === undefined) {
+      this.#known.set(run.runId, run)
+      turn.waiting.push(run)
+    } else if (known.row !== run.row && !turn.waiting.includes(known)) {
+      this.#again.set(run.runId, run)
+    }
   }
 
   /** Starts what there is room for. */
@@ -192,6 +200,9 @@ export class WorkLoop {
     turn.working -= 1
     this.#working -= 1
     this.#known.delete(run.runId)
+    const again = this.#again.get(run.runId)
+    this.#again.delete(run.runId)
+    if (again !== undefined) this.#queue(turn, again)
     // It is the next one's turn.
     this.#turns.delete(tenant)
     this.#turns.set(tenant, turn)
