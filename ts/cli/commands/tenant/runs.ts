@@ -5,12 +5,12 @@ import { clipped } from '../../../inspect/view/values.ts'
 import type { Runtime } from '../../../tenant/runtime.ts'
 import type { JournaledEvent } from '../../../types/events.ts'
 import type { RunStatus } from '../../../types/runs.ts'
-import { type Command, Exit, type Outcome, UsageError, type Words } from '../../command.ts'
+import { type Command, Exit, type Outcome, UsageError } from '../../command.ts'
+import { limitOf, limitOption, listed, oneOf } from '../../listing.ts'
 import { storeNotes } from '../../place.ts'
 import { printable } from '../../printable.ts'
 import { tenantNotes, tenantOptions, withTenantOf } from '../../tenant.ts'
 
-const MOST_LISTED = 1000
 const PAGE = 100
 
 /** Lists the runs of one tenant, or tells one. */
@@ -24,7 +24,7 @@ export const runs: Command = {
       value: 'status',
       help: `only those that are ${runStatuses.slice(0, -1).join(', ')} or ${runStatuses.at(-1)}`,
     },
-    limit: { value: 'number', help: `how many at most, newest first; default 20, at most ${MOST_LISTED}` },
+    limit: limitOption,
   },
   notes: [
     storeNotes,
@@ -38,7 +38,7 @@ export const runs: Command = {
   ].join('\n'),
   run: async (words) => {
     const [store = '', runId] = words.operands
-    const [status, limit] = [statusOf(words.options), limitOf(words.options)]
+    const [status, limit] = [oneOf(words.options, 'status', runStatuses), limitOf(words.options)]
     if (runId !== undefined && (status !== undefined || words.options['limit'] !== undefined)) {
       throw new UsageError('--status and --limit are for lists, and a run was named.')
     }
@@ -48,43 +48,20 @@ export const runs: Command = {
   },
 }
 
-function statusOf({ status }: Words['options']): RunStatus | undefined {
-  const found = runStatuses.find((one) => one === status)
-  if (status !== undefined && found === undefined)
-    throw new UsageError(`--status is none of ${runStatuses.join(', ')}.`)
-  return found
-}
-
-function limitOf({ limit }: Words['options']): number {
-  if (typeof limit !== 'string') return 20
-  if (!/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > MOST_LISTED) {
-    throw new UsageError(`--limit is no number from 1 to ${MOST_LISTED}.`)
-  }
-  return Number(limit)
-}
-
 async function list(runtime: Runtime, status: RunStatus | undefined, limit: number): Promise<Outcome> {
-  const stories: Story[] = []
-  let cursor: string | undefined
-  do {
-    const page = await runtime.runs.list({
-      limit: Math.min(PAGE, limit - stories.length),
-      ...(status === undefined ? {} : { status }),
-      ...(cursor === undefined ? {} : { cursor }),
-    })
-    stories.push(...(await storiesOf(runtime, page.items)))
-    cursor = page.cursor
-  } while (cursor !== undefined && stories.length < limit)
+  const { items: stories, more } = await listed(limit, async (page) => {
+    const { items, cursor } = await runtime.runs.list({ ...page, ...(status === undefined ? {} : { status }) })
+    return { items: await storiesOf(runtime, items), ...(cursor === undefined ? {} : { cursor }) }
+  })
   if (stories.length === 0 && (await isEmpty(runtime))) {
     return { exit: Exit.doesNotHold, lines: [emptyNotice], json: { runs: [], more: false } }
   }
   const none = status === undefined ? 'There are no runs for this name.' : `There is no ${status} run for this name.`
   const lines = stories.flatMap(storyLines)
-  const more = cursor === undefined ? [] : [`and more: --limit ${Math.min(limit * 2, MOST_LISTED)} shows older ones`]
   return {
     exit: Exit.holds,
     lines: stories.length === 0 ? [none] : [...lines, ...more],
-    json: { runs: stories.map(({ run, ...said }) => ({ ...run, ...said })), more: cursor !== undefined },
+    json: { runs: stories.map(({ run, ...said }) => ({ ...run, ...said })), more: more.length > 0 },
   }
 }
 

@@ -6,11 +6,11 @@ import type { Runtime } from '../../../tenant/runtime.ts'
 import type { JsonValue } from '../../../types/json.ts'
 import type { WaitKind, WaitRecord } from '../../../types/waits.ts'
 import { type Command, Exit, type Outcome, UsageError, type Words } from '../../command.ts'
+import { limitOf, limitOption, listed, oneOf } from '../../listing.ts'
 import { storeNotes } from '../../place.ts'
 import { printable } from '../../printable.ts'
 import { tenantNotes, tenantOptions, withTenantOf } from '../../tenant.ts'
 
-const MOST_LISTED = 1000
 const kinds: readonly WaitKind[] = ['answer', 'event', 'time']
 
 /** Lists the waits of one tenant, or shows, settles or cancels one. */
@@ -21,7 +21,7 @@ export const waits: Command = {
   options: {
     ...tenantOptions,
     kind: { value: 'kind', help: 'only those for an answer, an event or a time' },
-    limit: { value: 'number', help: `how many at most, newest first; default 20, at most ${MOST_LISTED}` },
+    limit: limitOption,
     settle: { value: 'JSON', help: 'settles the wait with this value, such as \'"Yes"\' or \'{"paid":5}\'' },
     actor: { value: 'name', help: 'who settles it' },
     cancel: { help: 'cancels the wait: its call fails' },
@@ -40,7 +40,7 @@ export const waits: Command = {
   run: async (words) => {
     const [store = '', waitId] = words.operands
     const act = actOf(words.options, waitId)
-    const [kind, limit] = [kindOf(words.options), limitOf(words.options)]
+    const [kind, limit] = [oneOf(words.options, 'kind', kinds), limitOf(words.options)]
     return await withTenantOf(store, words, async ({ runtime }) =>
       waitId === undefined ? await list(runtime, kind, limit) : await refusedAs(act(runtime, waitId)),
     )
@@ -73,38 +73,15 @@ function readValue(text: string): JsonValue {
   }
 }
 
-function kindOf({ kind }: Words['options']): WaitKind | undefined {
-  const found = kinds.find((one) => one === kind)
-  if (kind !== undefined && found === undefined) throw new UsageError(`--kind is none of ${kinds.join(', ')}.`)
-  return found
-}
-
-function limitOf({ limit }: Words['options']): number {
-  if (typeof limit !== 'string') return 20
-  if (!/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > MOST_LISTED) {
-    throw new UsageError(`--limit is no number from 1 to ${MOST_LISTED}.`)
-  }
-  return Number(limit)
-}
-
 async function list(runtime: Runtime, kind: WaitKind | undefined, limit: number): Promise<Outcome> {
-  const found: WaitRecord[] = []
-  let cursor: string | undefined
-  do {
-    const page = await runtime.waits.list({
-      limit: limit - found.length,
-      ...(kind === undefined ? {} : { kind }),
-      ...(cursor === undefined ? {} : { cursor }),
-    })
-    found.push(...page.items)
-    cursor = page.cursor
-  } while (cursor !== undefined && found.length < limit)
-  const json = { waits: found, more: cursor !== undefined }
+  const { items: found, more } = await listed(limit, (page) =>
+    runtime.waits.list({ ...page, ...(kind === undefined ? {} : { kind }) }),
+  )
+  const json = { waits: found, more: more.length > 0 }
   if (found.length === 0) {
     if (await isEmpty(runtime)) return { exit: Exit.doesNotHold, lines: [emptyNotice], json }
     return { exit: Exit.holds, lines: ['Nothing waits for this name.'], json }
   }
-  const more = cursor === undefined ? [] : [`and more: --limit ${Math.min(limit * 2, MOST_LISTED)} shows older ones`]
   return { exit: Exit.holds, lines: [...found.flatMap(waitLines), ...more], json }
 }
 
