@@ -32,7 +32,8 @@ if (values.only !== 'rust') results.push({ name: 'node', ...(await runNodeTests(
 await postgres.stop()
 
 const problems = results.flatMap((result) => result.problems)
-for (const problem of problems) console.error(`problem: ${problem}`)
+for (const failure of results.flatMap((result) => result.failures)) console.log(`failed: ${failure}`)
+for (const problem of problems) console.log(`problem: ${problem}`)
 const passed = results.reduce((sum, result) => sum + result.passed, 0)
 // A problem that no failed test represents (no test ran, a skipped test, a crash) counts as a failure.
 const failed = results.reduce((sum, result) => sum + result.failed, problems.length)

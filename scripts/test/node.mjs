@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import process from 'node:process'
+import { inRoot } from '../lib/root.mjs'
 import { run, tool } from '../lib/run.mjs'
 
 /**
@@ -10,14 +11,14 @@ import { run, tool } from '../lib/run.mjs'
  * @property {number} numFailedTests
  * @property {number} numPendingTests
  * @property {number} numTodoTests
- * @property {{ name: string, status: string, assertionResults: unknown[] }[]} testResults one for each file
+ * @property {{ name: string, status: string, assertionResults: { fullName: string, status: string, failureMessages: string[] }[] }[]} testResults one for each file
  */
 
 /**
  * Runs the tests under test/.
  *
  * @param {Record<string, string>} env
- * @returns {Promise<{ passed: number, failed: number, problems: string[] }>}
+ * @returns {Promise<{ passed: number, failed: number, failures: string[], problems: string[] }>}
  */
 export async function runNodeTests(env) {
   const folder = mkdtempSync(join(tmpdir(), 'bailiwick-test-'))
@@ -41,7 +42,7 @@ export async function runNodeTests(env) {
  */
 export function countNodeTests(report, code) {
   if (report === undefined) {
-    return { passed: 0, failed: 0, problems: [`vitest ended with exit code ${code} and wrote no report`] }
+    return { passed: 0, failed: 0, failures: [], problems: [`vitest ended with exit code ${code} and wrote no report`] }
   }
   const { numPassedTests: passed, numFailedTests: failed } = report
   const problems = []
@@ -52,5 +53,20 @@ export function countNodeTests(report, code) {
     if (status === 'failed' && assertionResults.length === 0) problems.push(`could not run ${name}`)
   }
   if (code !== 0 && failed + problems.length === 0) problems.push(`vitest ended with exit code ${code}`)
-  return { passed, failed, problems }
+  return { passed, failed, failures: failuresOf(report), problems }
+}
+
+/**
+ * File, name and first line of the reason of every test that failed, so that the end of a log is enough to find it.
+ *
+ * @param {VitestReport} report
+ */
+function failuresOf(report) {
+  return report.testResults.flatMap(({ name: file, assertionResults }) =>
+    assertionResults
+      .filter(({ status }) => status === 'failed')
+      .map(({ fullName, failureMessages: [reason = ''] }) => {
+        return `${relative(inRoot(), file)}: ${fullName}: ${reason.split('\n', 1)[0]}`
+      }),
+  )
 }

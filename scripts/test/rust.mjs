@@ -4,7 +4,7 @@ import { run } from '../lib/run.mjs'
  * Runs the unit, integration and documentation tests of the workspace.
  *
  * @param {Record<string, string>} env
- * @returns {Promise<{ passed: number, failed: number, problems: string[] }>}
+ * @returns {Promise<{ passed: number, failed: number, failures: string[], problems: string[] }>}
  */
 export async function runRustTests(env) {
   const { code, output } = await run('cargo', ['test', '--release', '--workspace', '--locked', '--no-fail-fast'], {
@@ -24,6 +24,7 @@ const childProgram = /^test .+ \.\.\. ignored, the child of the other tests$/gm
  */
 export function countRustTests(output, code) {
   let [passed, failed, ignored] = [0, 0, 0]
+  const failures = [...output.matchAll(/^test (.+) \.\.\. FAILED$/gm)].map(([, name]) => String(name))
   const summary = /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;/gm
   for (const [, ok, bad, skipped] of output.matchAll(summary)) {
     passed += Number(ok)
@@ -35,5 +36,5 @@ export function countRustTests(output, code) {
   if (passed + failed === 0) problems.push('no Rust test ran')
   if (ignored > 0) problems.push(`${ignored} Rust tests are ignored; tests are run or removed`)
   if (code !== 0 && failed === 0) problems.push(`cargo test ended with exit code ${code}`)
-  return { passed, failed, problems }
+  return { passed, failed, failures, problems }
 }

@@ -18,7 +18,8 @@ const line = (passed: number, failed: number, ignored: number) =>
 
 describe('counting Rust tests', () => {
   test('adds up the results of every test program', () => {
-    expect(countRustTests(line(3, 0, 0) + line(4, 1, 0), 101)).toEqual({ passed: 7, failed: 1, problems: [] })
+    const output = `${line(3, 0, 0)}test a::b ... FAILED\n${line(4, 1, 0)}`
+    expect(countRustTests(output, 101)).toEqual({ passed: 7, failed: 1, failures: ['a::b'], problems: [] })
   })
 
   test('no test, an ignored test and a crash are problems', () => {
@@ -29,7 +30,7 @@ describe('counting Rust tests', () => {
 
   test('a program that tests start as a child is not a test', () => {
     const output = `test toy ... ignored, the child of the other tests\n${line(3, 0, 1)}`
-    expect(countRustTests(output, 0)).toEqual({ passed: 3, failed: 0, problems: [] })
+    expect(countRustTests(output, 0)).toEqual({ passed: 3, failed: 0, failures: [], problems: [] })
   })
 })
 
@@ -37,7 +38,15 @@ describe('counting Node tests', () => {
   const report = { numPassedTests: 5, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, testResults: [] }
 
   test('passes on the counts of vitest', () => {
-    expect(countNodeTests(report, 0)).toEqual({ passed: 5, failed: 0, problems: [] })
+    expect(countNodeTests(report, 0)).toEqual({ passed: 5, failed: 0, failures: [], problems: [] })
+  })
+
+  test('names what failed, with the first line of its reason', () => {
+    const failed = { fullName: 'adds up', status: 'failed', failureMessages: ['expected 1 to be 2\n  at …'] }
+    const passed = { fullName: 'takes away', status: 'passed', failureMessages: [] }
+    const file = { name: inRoot('test', 'sum.test.ts'), status: 'failed', assertionResults: [failed, passed] }
+    const { failures } = countNodeTests({ ...report, numFailedTests: 1, testResults: [file] }, 1)
+    expect(failures).toEqual(['test/sum.test.ts: adds up: expected 1 to be 2'])
   })
 
   test.each([
