@@ -42,7 +42,7 @@ export type {
 export type { Page, PageOptions } from './types/page.ts'
 export type { Plan, PlanDraft, PlanStatus, PlanStep, PlanSummary, Plans } from './types/plans.ts'
 export type { Reference, References, ReferenceValue, Resolved } from './types/references.ts'
-export type { QueryRequest, Run, RunResult, RunStatus, RunSummary, Runs } from './types/runs.ts'
+export type { OnChanged, QueryRequest, Run, RunResult, RunStatus, RunSummary, Runs } from './types/runs.ts'
 export type { TokenUsage, Usage } from './types/tenant.ts'
 export type { NewMessage, ThreadSummary, Threads } from './types/threads.ts'
 export type {

@@ -47,7 +47,7 @@ it.each([
   const loop = new WorkLoop(
     asks,
     pool,
-    { concurrency: 4, concurrencyPerTenant: 4 },
+    { concurrency: 4, onChanged: undefined, concurrencyPerTenant: 4 },
     () => {},
     () => {},
   )

@@ -70,6 +70,7 @@ const ownHostOptions = {
   maxOpen: '5',
   concurrency: '5',
   concurrencyPerTenant: '5',
+  onChanged: 'drop',
   onError: 5,
   onEvent: 5,
 }
@@ -185,6 +186,10 @@ const verbs: { readonly [verb: string]: Case } = {
     call: (options) => runtime.waits.settle('none', { value: 1 }, options),
     options: { actor: 5 },
   },
+  'runs.resume': {
+    call: (options) => runtime.runs.resume(`run_${'a'.repeat(32)}`, options).result(),
+    options: { onChanged: 'drop' },
+  },
   'runs.follow': { call: (options) => runtime.runs.follow('none', options), options: { after: '5', signal: 5 } },
 }
 
@@ -195,7 +200,7 @@ const plain = [
   ...['get', 'checkpoint', 'prove', 'proveConsistency'].map((verb) => `approvals.${verb}`),
   ...['get', 'delete'].map((verb) => `cache.${verb}`),
   'threads.delete',
-  ...['get', 'resume', 'cancel'].map((verb) => `runs.${verb}`),
+  ...['get', 'cancel'].map((verb) => `runs.${verb}`),
   ...['get', 'cancel'].map((verb) => `waits.${verb}`),
 ]
 

@@ -52,6 +52,7 @@ const tool = shuffled(
     effects: optional(fc.constantFrom('read', 'write')),
     timeoutMs: optional(positive),
     allowRepeats: optional(fc.boolean()),
+    retry: optional(fc.record({ attempts: positive, backoffMs: optional(positive), maxBackoffMs: optional(positive) })),
   }),
 )
 const agent = shuffled(

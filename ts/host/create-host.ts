@@ -1,8 +1,10 @@
 import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { quietly } from '../common/quietly.ts'
+import { checkOnChanged } from '../runs/on-changed.ts'
 import type { HasAgents } from '../spec/definitions/handlers.ts'
 import type { RuntimeSpec } from '../spec/index.ts'
 import { type OptionsFor, openParts, type RuntimeOptions, readSpec, runtimeChecks } from '../tenant/create-runtime.ts'
+import type { OnChanged } from '../types/runs.ts'
 import type { Activity, HostErrorSource, Tell } from './activity.ts'
 import { type Host, TenantsHost } from './host.ts'
 import { assertWhole } from './whole.ts'
@@ -20,6 +22,8 @@ interface OwnOptions {
   readonly concurrency?: number
   /** The same of one tenant: its others wait for their turn. Default 16. */
   readonly concurrencyPerTenant?: number
+  /** What a run that is taken up does if the definitions of its agents have changed. Default `keep`: see `OnChanged`. */
+  readonly onChanged?: OnChanged
   /** Receives errors that no caller gets: those that callbacks throw, and why a run could not be taken up. */
   readonly onError?: (error: unknown, about: HostErrorSource) => void
   /** Receives what the host does, for metrics. Errors that it throws are dropped. */
@@ -42,6 +46,7 @@ const ownChecks: Checks<OwnOptions> = {
   maxOpen: option.number,
   concurrency: option.number,
   concurrencyPerTenant: option.number,
+  onChanged: checkOnChanged,
   onError: option.function,
   onEvent: option.function,
 }
@@ -69,13 +74,14 @@ export async function createHost<Spec extends RuntimeSpec>(
 ): Promise<Host<Spec>> {
   const { spec } = readSpec(topology)
   const read = readOptions(options as HostOptions, hostChecks)
-  const { specFor, maxOpen = 10_000, concurrency = 256, concurrencyPerTenant = 16, onError, onEvent, ...others } = read
+  const { specFor, maxOpen = 10_000, concurrency = 256, concurrencyPerTenant = 16, ...rest } = read
+  const { onChanged, onError, onEvent, ...others } = rest
   for (const [name, value] of Object.entries({ maxOpen, concurrency, concurrencyPerTenant }))
     assertWhole(value, name, 1)
   const parts = await openParts(spec, { ...given(others), ...(onError === undefined ? {} : { onError }) })
   const emit = (event: Activity) => quietly(() => onEvent?.(event))
-  const limits = { concurrency, concurrencyPerTenant }
-  return new TenantsHost<Spec>({ topology: spec, parts, specFor, maxOpen, tell: telling(onError), emit, ...limits })
+  const rules = { concurrency, concurrencyPerTenant, onChanged }
+  return new TenantsHost<Spec>({ topology: spec, parts, specFor, maxOpen, tell: telling(onError), emit, ...rules })
 }
 
 function telling(onError: OwnOptions['onError']): Tell {

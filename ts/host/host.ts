@@ -12,7 +12,7 @@ import type { Tenant } from '../types/tenant.ts'
 import type { Activity, Tell } from './activity.ts'
 import { Pool, type SpecFor } from './pool.ts'
 import { assertWhole } from './whole.ts'
-import { type Concurrency, WorkLoop, type WorkStats } from './work-loop.ts'
+import { WorkLoop, type WorkRules, type WorkStats } from './work-loop.ts'
 
 /** Numbers of a host. */
 export interface HostStats extends WorkStats {
@@ -54,7 +54,7 @@ export interface Host<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDispo
 }
 
 /** What a host is made of. */
-export interface HostFoundation extends Concurrency {
+export interface HostFoundation extends WorkRules {
   readonly topology: RuntimeSpec
   readonly parts: OpenedParts
   readonly specFor: SpecFor | undefined
@@ -86,10 +86,10 @@ export class TenantsHost<Spec extends RuntimeSpec> implements Host<Spec> {
   #draining: Promise<Drained> | undefined
   #closing: Promise<void> | undefined
 
-  constructor({ topology, parts, specFor, maxOpen, tell, emit, ...concurrency }: HostFoundation) {
+  constructor({ topology, parts, specFor, maxOpen, tell, emit, ...rules }: HostFoundation) {
     this.#parts = parts
     this.#pool = new Pool(topology, parts, { specFor, maxOpen }, (type, tenant) => emit({ type, tenant }))
-    this.#loop = new WorkLoop(OpenStore.sessionOf(parts.store), this.#pool, concurrency, tell, emit)
+    this.#loop = new WorkLoop(OpenStore.sessionOf(parts.store), this.#pool, rules, tell, emit)
   }
 
   async runtime(tenant: string | Tenant): Promise<Runtime<Spec>> {

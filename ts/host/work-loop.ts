@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers'
 import { ClosedError, NotFoundError, ThreadBusyError } from '../errors/index.ts'
 import { Operation } from '../native/operations.ts'
 import { json, nothing, type Session } from '../session/session.ts'
-import type { RunResult } from '../types/runs.ts'
+import type { OnChanged, RunResult } from '../types/runs.ts'
 import type { Activity, Tell, WorkReason } from './activity.ts'
 import type { Entry, Pool } from './pool.ts'
 
@@ -35,10 +35,11 @@ interface Turn {
   isAsking: boolean
 }
 
-/** How much is done at a time. */
-export interface Concurrency {
+/** How runs are taken up: how many at a time, and with which definitions. */
+export interface WorkRules {
   readonly concurrency: number
   readonly concurrencyPerTenant: number
+  readonly onChanged: OnChanged | undefined
 }
 
 /** Numbers of a loop. */
@@ -62,7 +63,7 @@ export interface WorkStats {
 export class WorkLoop {
   readonly #store: Session
   readonly #pool: Pool
-  readonly #limits: Concurrency
+  readonly #rules: WorkRules
   readonly #tell: Tell
   readonly #emit: (activity: Activity) => void
   /** Tenants in turn: that whose run was started last comes last. */
@@ -79,10 +80,10 @@ export class WorkLoop {
   /** Ends a pause of the loop. */
   #goOn: () => void = nothing
 
-  constructor(store: Session, pool: Pool, limits: Concurrency, tell: Tell, emit: (activity: Activity) => void) {
+  constructor(store: Session, pool: Pool, rules: WorkRules, tell: Tell, emit: (activity: Activity) => void) {
     this.#store = store
     this.#pool = pool
-    this.#limits = limits
+    this.#rules = rules
     this.#tell = tell
     this.#emit = emit
   }
@@ -122,14 +123,14 @@ export class WorkLoop {
 
   async #run(): Promise<void> {
     while (!this.#isStopped && !this.#store.closed) {
-      const room = this.#limits.concurrency - this.#known.size
+      const room = this.#rules.concurrency - this.#known.size
       if (room <= 0) await this.#pause()
       else await this.#ask(room)
     }
   }
 
   async #ask(room: number): Promise<void> {
-    const each = this.#limits.concurrencyPerTenant
+    const each = this.#rules.concurrencyPerTenant
     try {
       const work = await this.#store.submit(
         Operation.workTake,
@@ -177,8 +178,8 @@ export class WorkLoop {
     for (let isStarted = true; isStarted && !this.#isStopped; ) {
       isStarted = false
       for (const [tenant, turn] of this.#turns) {
-        if (this.#working >= this.#limits.concurrency) return
-        if (turn.working >= this.#limits.concurrencyPerTenant) continue
+        if (this.#working >= this.#rules.concurrency) return
+        if (turn.working >= this.#rules.concurrencyPerTenant) continue
         const run = turn.waiting.shift()
         if (run === undefined) continue
         isStarted = true
@@ -219,7 +220,7 @@ export class WorkLoop {
     const ended = (status: RunResult['status'] | 'released' | 'refused') =>
       this.#emit({ type: 'run.ended', tenant, runId, status, durationMs: Date.now() - began })
     try {
-      const { status } = await starter().takeUp(runId, row).result()
+      const { status } = await starter().takeUp(runId, row, this.#rules.onChanged).result()
       this.#counts.ended += 1
       ended(status)
     } catch (error) {
@@ -243,7 +244,7 @@ export class WorkLoop {
   /** Asks for more of a tenant that is through with what it had, or forgets a tenant that has nothing. */
   #settle(tenant: string, turn: Turn): void {
     if (turn.waiting.length > 0 || turn.isAsking || this.#isStopped) return
-    if (turn.hasMore && turn.working < this.#limits.concurrencyPerTenant) void this.#askMore(tenant, turn)
+    if (turn.hasMore && turn.working < this.#rules.concurrencyPerTenant) void this.#askMore(tenant, turn)
     else if (!turn.hasMore && turn.working === 0) this.#turns.delete(tenant)
   }
 
@@ -252,7 +253,7 @@ export class WorkLoop {
     turn.hasMore = false
     try {
       const { session } = await this.#pool.entry(tenant)
-      const most = this.#limits.concurrencyPerTenant
+      const most = this.#rules.concurrencyPerTenant
       const more = await session.submit(Operation.workMore, (message) => message.optionalNumber(most), json<TenantWork>)
       turn.isAsking = false
       this.#add(more)

@@ -16,7 +16,7 @@ import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { json, nothing, type Session, type Write } from '../session/session.ts'
 import { askedAgent, RunSpans } from '../telemetry/index.ts'
-import type { QueryRequest, Run, RunResult, RunSummary } from '../types/runs.ts'
+import type { OnChanged, QueryRequest, Run, RunResult, RunSummary } from '../types/runs.ts'
 import type { RunLimits } from '../types/tenant.ts'
 import type { HostParts } from './host/host-parts.ts'
 import { RunHost } from './host/run-host.ts'
@@ -105,24 +105,32 @@ export class RunStarter {
     return this.#running
   }
 
-  resume(runId: string): Run<unknown> {
-    return this.#resume(runId, false, undefined)
+  /** Resumes a run. `onChanged` reads an option, and may throw. */
+  resume(runId: string, onChanged: () => OnChanged | undefined): Run<unknown> {
+    return this.#resume(runId, false, undefined, onChanged)
   }
 
   /** Resumes a run that was taken as work. `row` is the time of its row, if it has one. */
-  takeUp(runId: string, row: number | undefined): Run<unknown> {
-    return this.#resume(runId, true, row)
+  takeUp(runId: string, row: number | undefined, onChanged: OnChanged | undefined): Run<unknown> {
+    return this.#resume(runId, true, row, () => onChanged)
   }
 
-  #resume(runId: string, isTaken: boolean, row: number | undefined): Run<unknown> {
+  #resume(
+    runId: string,
+    isTaken: boolean,
+    row: number | undefined,
+    onChanged: () => OnChanged | undefined,
+  ): Run<unknown> {
     try {
       this.#session.assertOpen()
       assertId('run', runId)
+      const takes = onChanged() === 'take' ? 1 : 0
       const write = (message: Message) =>
         message
           .u8(this.#approver)
           .u8(isTaken ? 1 : 0)
           .optionalNumber(row)
+          .u8(takes)
       const spans = new RunSpans(this.#parts.tracing, runId, {})
       const known = this.#known(runId)
       const ready = this.#learn(runId, known, spans)

@@ -10,10 +10,12 @@ import { pageChecks, writePage } from '../session/writers.ts'
 import type { RunEvent } from '../types/events.ts'
 import type { Page } from '../types/page.ts'
 import type { Run, RunSummary, Runs } from '../types/runs.ts'
+import { checkOnChanged } from './on-changed.ts'
 import { cancelRun, type RunPage, RunReader, readSummary } from './run-reader.ts'
 import type { RunStarter } from './run-starter.ts'
 
 type ListOptions = NonNullable<Parameters<Runs['list']>[0]>
+type ResumeOptions = NonNullable<Parameters<Runs['resume']>[1]>
 type FollowOptions = NonNullable<Parameters<Runs['follow']>[1]>
 
 const listChecks: Checks<ListOptions> = {
@@ -23,6 +25,8 @@ const listChecks: Checks<ListOptions> = {
   ...pageChecks,
 }
 const followChecks: Checks<FollowOptions> = { after: option.number, signal: option.signal }
+
+const resumeChecks: Checks<ResumeOptions> = { onChanged: checkOnChanged }
 
 export class TenantRuns implements Runs {
   readonly #session: Session
@@ -92,8 +96,8 @@ export class TenantRuns implements Runs {
     }
   }
 
-  resume(runId: string): Run<unknown> {
-    return this.#starter.resume(runId)
+  resume(runId: string, options: ResumeOptions = {}): Run<unknown> {
+    return this.#starter.resume(runId, () => readOptions(options, resumeChecks).onChanged)
   }
 
   cancel(runId: string): Promise<void> {

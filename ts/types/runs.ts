@@ -36,6 +36,13 @@ export interface QueryRequest {
 /** Status of a run. `interrupted`: its process died or its runtime was closed; resume it. */
 export type RunStatus = 'running' | 'interrupted' | 'suspended' | 'completed' | 'limited' | 'failed' | 'cancelled'
 
+/**
+ * What a resumed run does if the models, the prompt, the settings or the limits of its agents have changed since they began: `keep` goes
+ * on with those that they began with, and agents that begin from then on have the new ones; `take` goes on with the new ones. What an
+ * agent began with cannot be kept if no agent has a model of its provider any more: then it is taken.
+ */
+export type OnChanged = 'keep' | 'take'
+
 /** Result of a run. A fault of a model or a tool is a result, not an error. */
 export type RunResult<O = string> = {
   readonly runId: string
@@ -106,7 +113,7 @@ export interface Runs {
    * Resumes an interrupted or suspended run from its journal: finished steps are not repeated. For
    * a run that has ended, `result()` returns its result. Rejects with NotFoundError, and with ThreadBusyError while it is running.
    */
-  resume(runId: string): Run<unknown>
+  resume(runId: string, options?: { readonly onChanged?: OnChanged }): Run<unknown>
   /** Cancels a run that has not ended: its approvals are withdrawn and its thread is free. Rejects with NotFoundError. */
   cancel(runId: string): Promise<void>
 }

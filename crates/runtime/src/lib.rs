@@ -37,8 +37,8 @@ pub use page::Page;
 pub use plans::{Plan, PlanStatus, PlanSummary};
 pub use references::{Description, PutContent, PutItem, Reference, Resolved};
 pub use runs::{
-    CallbackKind, Callbacks, PendingReply, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest, RunStatus,
-    WhenBusy,
+    CallbackKind, Callbacks, OnChanged, PendingReply, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest,
+    RunStatus, WhenBusy,
 };
 pub use sweep::{Swept, keep_swept, sweep};
 pub use threads::ThreadSummary;

@@ -78,6 +78,13 @@ export const toolShape = once(() =>
     result: z.optional(z.string()),
     allowRepeats: z.optional(z.boolean()),
     question: z.optional(z.strictObject({ answer: schema(), ttlMs: z.optional(positive()) })),
+    retry: z.optional(
+      z.strictObject({
+        attempts: positive(),
+        backoffMs: z.optional(positive()),
+        maxBackoffMs: z.optional(positive()),
+      }),
+    ),
   }),
 )
 

@@ -52,7 +52,22 @@ export interface Tool<N extends string = string, I = unknown, O = unknown> {
   readonly allowRepeats?: boolean
   /** What makes it a question that a person answers: it has no handler. See `defineQuestion`. */
   readonly question?: ToolQuestion
+  /** Whether a call is made again whose handler fails. */
+  readonly retry?: ToolRetry
   readonly [inferred]?: { readonly input: I; readonly output: O }
+}
+
+/**
+ * How a call whose handler throws, or does not answer in `timeoutMs`, is made again: with the same idempotency key, after a pause
+ * that doubles with each attempt.
+ */
+export interface ToolRetry {
+  /** The most calls of the handler, the first included. At least 1. */
+  readonly attempts: number
+  /** The first pause, in milliseconds, at least 1. Up to half of each pause is left out at random. Default 500. */
+  readonly backoffMs?: number
+  /** The longest pause, in milliseconds, at least 1. Default 30,000. */
+  readonly maxBackoffMs?: number
 }
 
 /** The answer that a question asks for, and the milliseconds until it expires. */
@@ -98,6 +113,11 @@ export interface ToolDefinition<N extends string, I extends Schema, O extends Sc
    * is not, since some servers send a call twice; the model is told that the result is there.
    */
   readonly allowRepeats?: boolean
+  /**
+   * Makes a call again whose handler throws or does not answer in `timeoutMs`. Default: it fails, and its model is told. An error with
+   * `retryable: false` is not tried again, nor is an error of this package; `retryAfterMs` of an error sets the pause.
+   */
+  readonly retry?: ToolRetry
 }
 
 /**

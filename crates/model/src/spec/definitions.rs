@@ -108,6 +108,34 @@ pub struct Tool {
     pub allow_repeats: bool,
     /// What makes it a question to a person, asked by the model.
     pub question: Option<Question>,
+    /// Whether a call whose handler fails is made again.
+    pub retry: Option<ToolRetry>,
+}
+
+/// How often a call is made whose handler fails, and how long the pauses are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolRetry {
+    /// The most calls of the handler, the first included.
+    pub attempts: u64,
+    /// The first pause, in milliseconds; each further one is twice as long.
+    pub backoff_ms: u64,
+    /// The longest pause, in milliseconds.
+    pub max_backoff_ms: u64,
+}
+
+impl ToolRetry {
+    /// The first pause if the definition names none, in milliseconds.
+    const BACKOFF_MS: u64 = 500;
+    /// The longest pause if the definition names none, in milliseconds.
+    const MAX_BACKOFF_MS: u64 = 30_000;
+
+    /// Returns the longest pause after this many attempts, in milliseconds. `None`: there is no further attempt.
+    #[must_use]
+    pub fn pause_after(&self, attempts: u64) -> Option<u64> {
+        let doubled = u32::try_from(attempts.saturating_sub(1)).ok().and_then(|times| 2_u64.checked_pow(times));
+        let pause = self.backoff_ms.saturating_mul(doubled.unwrap_or(u64::MAX)).min(self.max_backoff_ms);
+        (attempts < self.attempts).then_some(pause)
+    }
 }
 
 /// A question to a person, of a tool without a handler.
@@ -180,6 +208,7 @@ pub(super) fn tool(json: &Json, path: &str, issues: &mut Issues) -> Option<Tool>
         "result",
         "allowRepeats",
         "question",
+        "retry",
     ];
     let object = Object::open(json, path, &known, issues)?;
     Some(Tool {
@@ -196,6 +225,16 @@ pub(super) fn tool(json: &Json, path: &str, issues: &mut Issues) -> Option<Tool>
         result: object.optional("result", issues, string),
         allow_repeats: object.optional("allowRepeats", issues, boolean).unwrap_or(false),
         question: object.optional("question", issues, question),
+        retry: object.optional("retry", issues, retry),
+    })
+}
+
+fn retry(json: &Json, path: &str, issues: &mut Issues) -> Option<ToolRetry> {
+    let object = Object::open(json, path, &["attempts", "backoffMs", "maxBackoffMs"], issues)?;
+    Some(ToolRetry {
+        attempts: object.required("attempts", issues, positive).unwrap_or(1),
+        backoff_ms: object.optional("backoffMs", issues, positive).unwrap_or(ToolRetry::BACKOFF_MS),
+        max_backoff_ms: object.optional("maxBackoffMs", issues, positive).unwrap_or(ToolRetry::MAX_BACKOFF_MS),
     })
 }
 

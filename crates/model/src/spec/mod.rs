@@ -18,7 +18,9 @@ mod topology;
 use std::sync::Arc;
 
 pub use agent::{AgentRole, AgentSpec, ModelSettings, Prompt, PromptExample};
-pub use definitions::{ApprovalPolicy, GlimpseOption, InterruptedPolicy, PlanType, ReferenceType, Tool, ToolEffects};
+pub use definitions::{
+    ApprovalPolicy, GlimpseOption, InterruptedPolicy, PlanType, ReferenceType, Tool, ToolEffects, ToolRetry,
+};
 pub use environment::{DataEnvironment, Provider};
 pub use limits::{Limits, PerKind, Retention, RunLimits};
 pub use tenant_part::TenantPart;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bailiwick_model::json::{Limits as JsonLimits, parse};
 use bailiwick_model::spec::{
     AgentRole, ApprovalPolicy, GlimpseOption, InterruptedPolicy, Limits, PromptExample, Retention, TenantPart,
-    ToolEffects, Topology,
+    ToolEffects, ToolRetry, Topology,
 };
 use bailiwick_model::{Error, Json, Kind, RuntimeSpec};
 
@@ -67,7 +67,8 @@ fn every_role_is_read() {
             {"role":"planner","name":"planner","model":"a/b","prompt":"Plan.","plan":"report"},
             {"role":"executor","name":"executor","tools":["Search"]}],
           "tools":[{"name":"Search","description":"Finds","input":{"type":"object"},"approval":"dynamic",
-            "effects":"read","onInterrupted":"retry","timeoutMs":5,"references":{"z":"table","a":"table"},"result":"table"}],
+            "effects":"read","onInterrupted":"retry","timeoutMs":5,"references":{"z":"table","a":"table"},"result":"table",
+            "retry":{"attempts":4,"backoffMs":100,"maxBackoffMs":250}}],
           "references":[{"name":"table","mediaType":"text/csv","ttlMs":7,"glimpse":{"rows":3},"schema":{}},
             {"name":"secret","glimpse":false}],
           "plans":[{"name":"report","details":{"type":"object"}}],
@@ -90,6 +91,10 @@ fn every_role_is_read() {
     assert_eq!((tool.approval, tool.effects), (ApprovalPolicy::Dynamic, ToolEffects::Read));
     assert_eq!((tool.on_interrupted, tool.timeout_ms), (InterruptedPolicy::Retry, Some(5)));
     assert_eq!(tool.references[0].0, "a");
+    let retry = tool.retry.unwrap();
+    assert_eq!([1, 2, 3, 4].map(|attempts| retry.pause_after(attempts)), [Some(100), Some(200), Some(250), None]);
+    let endless = ToolRetry { attempts: u64::MAX, ..retry };
+    assert_eq!(endless.pause_after(1 << 40), Some(250));
     let table = topology.reference_type("table").unwrap();
     assert_eq!(
         (table.ttl_ms, table.glimpse, table.media_type.as_deref()),

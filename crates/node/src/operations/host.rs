@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{CallbackKind, Callbacks, PendingReply, Reply, Reservation, TenantHandle};
+use bailiwick_runtime::{CallbackKind, Callbacks, OnChanged, PendingReply, Reply, Reservation, TenantHandle};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::callbacks::MOST_CALLBACK_BYTES;
@@ -23,6 +23,7 @@ pub(crate) struct Host {
     /// The number that JavaScript gave to this call: it selects the host that gets the requests.
     pub(crate) number: u64,
     pub(crate) has_approver: bool,
+    pub(crate) on_changed: OnChanged,
 }
 
 impl Host {
@@ -96,5 +97,9 @@ impl Callbacks for Host {
 
     fn has_approver(&self) -> bool {
         self.has_approver
+    }
+
+    fn on_changed(&self) -> OnChanged {
+        self.on_changed
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bailiwick_model::json::Text;
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{RunFilter, RunPage, RunPosition, RunRequest, TenantHandle, TenantWork, WaitFilter, take_work};
+use bailiwick_runtime::{
+    OnChanged, RunFilter, RunPage, RunPosition, RunRequest, TenantHandle, TenantWork, WaitFilter, take_work,
+};
 use serde::Serialize;
 
 use super::call::{Call, array_answer, flag, json_text, page_answer, page_limit};
@@ -38,6 +40,7 @@ pub(super) async fn resume(call: Call) -> Result<Answer> {
     let run_id = arguments.text()?;
     let host = host(&call.environment, &handle, &mut arguments)?;
     let (is_taken, row) = (arguments.u8()? == 1, arguments.whole("row")?);
+    let host = if arguments.u8()? == 1 { Host { on_changed: OnChanged::Take, ..host } } else { host };
     let runs = handle.runs();
     let result = if is_taken { runs.take_up(run_id, row, &host).await } else { runs.resume(run_id, &host).await };
     Ok(Answer(result?.into_bytes()))
@@ -46,7 +49,13 @@ pub(super) async fn resume(call: Call) -> Result<Answer> {
 fn host(environment: &Arc<Environment>, handle: &Arc<TenantHandle>, arguments: &mut Reader<'_>) -> Result<Host> {
     let number = arguments.whole("host")?.unwrap_or_default();
     let has_approver = arguments.u8()? == 1;
-    Ok(Host { environment: environment.clone(), handle: handle.clone(), number, has_approver })
+    Ok(Host {
+        environment: environment.clone(),
+        handle: handle.clone(),
+        number,
+        has_approver,
+        on_changed: OnChanged::Keep,
+    })
 }
 
 pub(super) async fn cancel(call: Call) -> Result<Answer> {

@@ -1,15 +1,17 @@
 //! The agents and tools of a topology, as runs use them: compiled once, shared by all tenants.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::spec::{
-    AgentRole, AgentSpec, ApprovalPolicy, InterruptedPolicy, ModelSettings, Tool, ToolEffects, Topology,
+    AgentRole, AgentSpec, ApprovalPolicy, InterruptedPolicy, ModelSettings, Tool, ToolEffects, ToolRetry, Topology,
 };
 use bailiwick_model::{Error, Issue};
 use sha2::{Digest, Sha256};
 
+use super::definitions::Definition;
 use super::prompt;
 use crate::schema::{Schema, compile, problems};
 
@@ -21,6 +23,8 @@ const PROBLEMS: usize = 5;
 pub(crate) struct Agents {
     agents: HashMap<String, AgentRules>,
     tools: HashMap<String, ToolRules>,
+    /// The providers of all models.
+    providers: HashSet<String>,
     /// The agent that handles `query`.
     pub(crate) front: Option<String>,
     /// The agent that runs plans.
@@ -29,8 +33,8 @@ pub(crate) struct Agents {
 
 pub(crate) struct AgentRules {
     pub(crate) spec: AgentSpec,
-    /// Its system prompt and its tools, which the host is told once: a JSON object of `name`, `system`, `tools`, `outputSchema`, `settings`.
-    pub(crate) config: String,
+    /// What runs keep of it.
+    pub(crate) definition: Arc<Definition>,
     output: Option<Schema>,
 }
 
@@ -40,6 +44,7 @@ pub(crate) struct ToolRules {
     pub(crate) on_interrupted: InterruptedPolicy,
     allow_repeats: bool,
     pub(crate) timeout_ms: Option<u64>,
+    pub(crate) retry: Option<ToolRetry>,
     /// The properties that hold reference ids, each with its type.
     pub(crate) references: Vec<(String, String)>,
     /// The type of large results.
@@ -76,8 +81,9 @@ impl Agents {
             let Some(output) = compile(agent.output.as_ref(), place, of, issues) else {
                 continue;
             };
-            let config = config(agent, topology);
-            all.agents.insert(agent.name.clone(), AgentRules { spec: agent.clone(), config, output });
+            let definition = Arc::new(Definition::new(agent, config(agent, topology)));
+            all.providers.extend(agent.models.iter().map(|model| provider_of(model).to_owned()));
+            all.agents.insert(agent.name.clone(), AgentRules { spec: agent.clone(), definition, output });
         }
         let named = |role: AgentRole| {
             topology.agents.iter().filter(move |agent| agent.role == role).map(|agent| agent.name.clone())
@@ -96,6 +102,11 @@ impl Agents {
 
     pub(crate) fn agent(&self, name: &str) -> Option<&AgentRules> {
         self.agents.get(name)
+    }
+
+    /// Whether an agent has a model of the provider of this one.
+    pub(crate) fn has_provider(&self, model: &str) -> bool {
+        self.providers.contains(provider_of(model))
     }
 
     pub(crate) fn tool(&self, name: &str) -> Option<&ToolRules> {
@@ -166,6 +177,7 @@ impl ToolRules {
             on_interrupted: tool.on_interrupted,
             allow_repeats: tool.allow_repeats,
             timeout_ms: tool.timeout_ms,
+            retry: tool.retry,
             references: tool.references.clone(),
             result: tool.result.clone(),
             definition: Sha256::digest(json::canonical(&Json::Object(defined))).into(),
@@ -202,7 +214,12 @@ pub(crate) fn unfenced(text: &str) -> &str {
     inner.strip_prefix("json").unwrap_or(inner).trim()
 }
 
-fn config(agent: &AgentSpec, topology: &Topology) -> String {
+fn provider_of(model: &str) -> &str {
+    model.split('/').next().unwrap_or_default()
+}
+
+/// The members of what the host is told once of an agent.
+fn config(agent: &AgentSpec, topology: &Topology) -> Vec<(String, Json)> {
     let mut members = vec![member("name", Json::from(agent.name.as_str()))];
     let mut system = agent.prompt.as_ref().map(prompt::render).unwrap_or_default();
     if agent.role == AgentRole::Planner {
@@ -226,7 +243,7 @@ fn config(agent: &AgentSpec, topology: &Topology) -> String {
     if !settings.is_empty() {
         members.push(member("settings", Json::Object(settings)));
     }
-    json::write(&Json::Object(members))
+    members
 }
 
 fn offered(name: &str, description: &str, input_schema: Json) -> Json {

@@ -1,5 +1,6 @@
 //! The host's side of a run: models, tools and approvers. The loop sends requests to it and receives replies in pieces.
 
+use super::definitions::OnChanged;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Result};
@@ -75,6 +76,11 @@ pub trait Callbacks: Send + Sync {
 
     /// Whether there is an approver that decides at once. If not, every approval is deferred.
     fn has_approver(&self) -> bool;
+
+    /// What a resumed run does if the definitions of its agents have changed.
+    fn on_changed(&self) -> OnChanged {
+        OnChanged::default()
+    }
 }
 
 /// The host of a run that is cancelled without being resumed.
@@ -95,7 +101,8 @@ impl Callbacks for NoHost {
 pub(crate) struct HostFailure {
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
-    pub(crate) retryable: bool,
+    /// Whether the same may be tried again, if the error says.
+    pub(crate) retryable: Option<bool>,
     pub(crate) retry_after_ms: Option<u64>,
 }
 
@@ -107,7 +114,7 @@ impl HostFailure {
         Self {
             code: text("code"),
             message: text("message"),
-            retryable: told.get("retryable").and_then(Json::as_bool).unwrap_or(false),
+            retryable: told.get("retryable").and_then(Json::as_bool),
             retry_after_ms: told.get("retryAfterMs").and_then(Json::as_whole),
         }
     }

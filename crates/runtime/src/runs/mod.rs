@@ -5,6 +5,7 @@
 //! models, tools and approvers are asked through `host`.
 
 mod agents;
+mod definitions;
 mod driver;
 mod events;
 mod follow;
@@ -18,6 +19,7 @@ mod steps;
 use std::sync::Arc;
 
 pub(crate) use agents::Agents;
+pub use definitions::OnChanged;
 use follow::LiveRuns;
 pub use follow::{RunFilter, RunPage, RunPosition};
 pub(crate) use follow::{run_events_before, run_id_of};

@@ -19,7 +19,7 @@ impl Driver<'_> {
     /// When the time of the run, or of one of its agents, is over.
     fn deadline(&self) -> Option<Instant> {
         let of_agents = self.state.frames.iter().filter_map(|frame| {
-            let most = self.agents().agent(&frame.agent)?.spec.limits.max_duration_ms?;
+            let most = self.definition(frame)?.limits.max_duration_ms?;
             Some(frame.began_ms.saturating_add(most))
         });
         let until = self.state.limits.max_duration_ms.into_iter().chain(of_agents).min()?;
@@ -57,7 +57,7 @@ impl Driver<'_> {
     /// `Limited` if this many more tools must not be called.
     pub(crate) fn check_tool_calls(&self, more: u64) -> Result<(), Stop> {
         let Some(frame) = self.state.frames.last() else { return Ok(()) };
-        let own = self.agent()?.spec.limits.max_tool_calls;
+        let own = self.definition(frame).and_then(|definition| definition.limits.max_tool_calls);
         let exceeded = |used: u64, limit: Option<u64>| limit.is_some_and(|limit| used + more > limit);
         if exceeded(self.state.tool_calls, self.state.limits.max_tool_calls) || exceeded(frame.tool_calls, own) {
             return Err(Stop::Limited(Limit::ToolCalls));

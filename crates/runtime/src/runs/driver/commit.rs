@@ -6,6 +6,7 @@ use bailiwick_tenancy::{ATTEMPTS, Change, Committed, Durability, Limits, contend
 
 use super::Driver;
 use crate::references::Kept;
+use crate::runs::definitions::StoredDefinitions;
 use crate::runs::events::Entry;
 use crate::runs::journal::{BlockHash, CONDITIONS, fenced, hash};
 
@@ -77,7 +78,7 @@ impl Driver<'_> {
         ahead_of(self.kept.weight()).await;
         let mut changes = self.journal.appended(block);
         changes.extend(self.kept.changes(&self.access)?);
-        changes.extend(self.wait_changes.iter().cloned());
+        changes.extend(self.wait_changes.iter().chain(&self.storing).cloned());
         changes.extend(others);
         Ok(changes)
     }
@@ -92,6 +93,7 @@ impl Driver<'_> {
         self.kept = Kept::default();
         self.opening.clear();
         self.wait_changes.clear();
+        self.handle.scope.shared::<StoredDefinitions>().note(&std::mem::take(&mut self.storing));
         self.live.committed(&self.state.run_id, (first..).zip(&entries));
     }
 }

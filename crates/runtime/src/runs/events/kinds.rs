@@ -175,7 +175,7 @@ pub(crate) struct RunContext {
     pub(crate) instructions: Option<String>,
 }
 
-/// What an agent begins with.
+/// What an agent begins with. `definition`: the hash of its [`crate::runs::definitions::Definition`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub(crate) enum AgentBegun {
@@ -188,6 +188,8 @@ pub(crate) enum AgentBegun {
         plan: PlanBegun,
         #[serde(skip_serializing_if = "Option::is_none")]
         call: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        definition: Option<String>,
     },
     /// A task of another agent.
     Task {
@@ -197,9 +199,25 @@ pub(crate) enum AgentBegun {
         active: u64,
         /// Parts of a message.
         task: Json,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        definition: Option<String>,
     },
     /// The prompt of the run.
-    Prompt { role: AgentRole },
+    Prompt {
+        role: AgentRole,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        definition: Option<String>,
+    },
+}
+
+impl AgentBegun {
+    pub(crate) fn definition(&self) -> Option<&String> {
+        match self {
+            Self::Plan { definition, .. } | Self::Task { definition, .. } | Self::Prompt { definition, .. } => {
+                definition.as_ref()
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -108,12 +108,24 @@ fn full() -> Vec<Event> {
         RunFailure { code: FailureCode::ModelFailed, message: text("m"), retryable: true, retry_after_ms: Some(9) };
     vec![
         Event::RunStarted(RunStarted { prompt: Json::from("x"), actor: Some(text("ann")) }, context),
-        Event::AgentStarted(Nothing {}, AgentBegun::Plan { role, active, plan: begun, call }),
         Event::AgentStarted(
             Nothing {},
-            AgentBegun::Task { role: AgentRole::Planner, call: text("c"), active, task: parsed("[]") },
+            AgentBegun::Plan { role, active, plan: begun, call, definition: Some(text("d")) },
         ),
-        Event::AgentStarted(Nothing {}, AgentBegun::Prompt { role: AgentRole::Coordinator }),
+        Event::AgentStarted(
+            Nothing {},
+            AgentBegun::Task {
+                role: AgentRole::Planner,
+                call: text("c"),
+                active,
+                task: parsed("[]"),
+                definition: None,
+            },
+        ),
+        Event::AgentStarted(
+            Nothing {},
+            AgentBegun::Prompt { role: AgentRole::Coordinator, definition: Some(text("d")) },
+        ),
         Event::AgentCompleted(Nothing {}, AgentAnswer { text: text("So"), output: Json::Null, failed: true }),
         Event::ModelCompleted(
             ModelCompleted {

@@ -9,6 +9,7 @@ use super::lease;
 use super::result::result;
 use super::start::HISTORY_BYTES;
 use crate::handle::Runs;
+use crate::runs::definitions::OnChanged;
 use crate::runs::driver::Driver;
 use crate::runs::follow::Registered;
 use crate::runs::host::{Callbacks, NoHost};
@@ -133,6 +134,9 @@ impl<'a> Runs<'a> {
             let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
             return Ok(result(&replay(&access, &head).await?.state).await);
         };
+        if host.on_changed() == OnChanged::Keep {
+            driver.keep_definitions().await?;
+        }
         if thread_is_there(&driver.access, &driver.state.thread_id).await? {
             driver.work().await?;
         } else {

@@ -15,6 +15,7 @@ use super::result::result;
 use crate::actor::check_actor;
 use crate::handle::{Runs, expiry};
 use crate::runs::agents::no_front;
+use crate::runs::definitions::{self, StoredDefinitions};
 use crate::runs::driver::Driver;
 use crate::runs::events::{AgentBegun, Entry, Event, Nothing, RunContext, RunStarted, Usage, damaged};
 use crate::runs::follow::Registered;
@@ -83,11 +84,14 @@ impl<'a> Runs<'a> {
             return Err(Error::NotFound);
         }
         let access = handle.scope.for_writing().await?;
-        let own = handle.catalogue.agents.agent(&agent).map(|agent| agent.spec.limits).unwrap_or_default();
+        let own = handle.catalogue.agents.agent(&agent).map(|agent| &agent.definition);
+        let (own, definition) = own.map(|own| (own.limits, own.hash.clone())).unzip();
+        let own = own.unwrap_or_default();
         let limits = stricter(&stricter(&request.limits, &handle.run_limits()), &own).or(&RunLimits::DEFAULT);
         let registered = prepared.registered.take().ok_or_else(|| Error::internal("A run was begun twice."))?;
         let when_busy = request.when_busy;
-        let new = NewRun { run_id: prepared.run_id.clone(), request, agent, role, thread_id, limits, prompt };
+        let new =
+            NewRun { run_id: prepared.run_id.clone(), request, agent, role, thread_id, limits, prompt, definition };
         let mut replaced = 0;
         let mut driver = loop {
             match self.begin(access.clone(), &new, &registered, host).await {
@@ -202,9 +206,13 @@ impl<'a> Runs<'a> {
             changes.extend(thread);
             changes.extend(lease::taken(&access, &new.run_id));
             changes.push(work::look_again(now));
+            let definition = handle.catalogue.agents.agent(&new.agent).map(|agent| &agent.definition);
+            let stored = definition.and_then(|own| definitions::stored(handle, &access, own, expires_at));
+            changes.extend(stored.clone());
             if access.commit(changes, &handle.engine_limits, Durability::Sync).await? != Committed::Done {
                 continue;
             }
+            handle.scope.shared::<StoredDefinitions>().note(stored.as_slice());
             ahead(new.prompt.weight()).await;
             let mut state = entries.first().and_then(|entry| RunState::begin(&new.run_id, entry));
             for entry in entries.iter().skip(1) {
@@ -265,6 +273,8 @@ struct NewRun {
     limits: RunLimits,
     /// As its thread takes it.
     prompt: Json,
+    /// The hash of the agent's definition.
+    definition: Option<String>,
 }
 
 impl NewRun {
@@ -273,7 +283,10 @@ impl NewRun {
         let RunRequest { prompt, actor, trace, instructions, .. } = self.request.clone();
         let (thread_id, agent, limits) = (self.thread_id.clone(), self.agent.clone(), self.limits);
         let context = RunContext { thread_id, agent, limits, base, trace, instructions };
-        let first = Event::AgentStarted(Nothing {}, AgentBegun::Prompt { role: self.role });
+        let first = Event::AgentStarted(
+            Nothing {},
+            AgentBegun::Prompt { role: self.role, definition: self.definition.clone() },
+        );
         [
             Entry::new(now, Event::RunStarted(RunStarted { prompt, actor }, context)),
             Entry::new(now, first).about(Some(&self.agent)),

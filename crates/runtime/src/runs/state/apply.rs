@@ -148,17 +148,18 @@ impl RunState {
         self.begun += 1;
         let new = |role: AgentRole| Some(Frame::new(self.begun, entry.agent.as_deref()?, role));
         let (mut frame, parts) = match begun {
-            AgentBegun::Plan { role, active, plan, call } => {
+            AgentBegun::Plan { role, active, plan, call, .. } => {
                 let mut frame = Frame { call: call.clone(), began_ms: *active, ..new(*role)? };
                 frame.begin_plan(plan)?;
                 self.call_ids.extend(frame.calls.iter().map(|call| call.call_id.clone()));
                 (frame, None)
             }
-            AgentBegun::Task { role, call, active, task } => {
+            AgentBegun::Task { role, call, active, task, .. } => {
                 (Frame { call: Some(call.clone()), began_ms: *active, ..new(*role)? }, Some(task.clone()))
             }
-            AgentBegun::Prompt { role } => (new(*role)?, None),
+            AgentBegun::Prompt { role, .. } => (new(*role)?, None),
         };
+        frame.definition = begun.definition().cloned();
         let parts = if self.frames.is_empty() { Some(self.prompt.clone()) } else { parts };
         if let Some(parts) = parts {
             frame.messages.push(user_message(&self.next_message_id(), &parts, entry.at));

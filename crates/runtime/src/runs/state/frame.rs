@@ -20,6 +20,8 @@ pub(crate) struct Frame {
     pub(crate) number: u64,
     pub(crate) agent: String,
     pub(crate) role: AgentRole,
+    /// The hash of the definition that it began with.
+    pub(crate) definition: Option<String>,
     /// The call of the agent above that this one answers.
     pub(crate) call: Option<String>,
     /// The messages that its model has seen: JSON texts.
@@ -182,6 +184,7 @@ impl Frame {
             number,
             agent: agent.to_owned(),
             role,
+            definition: None,
             call: None,
             messages: Vec::new(),
             calls: Vec::new(),

@@ -40,7 +40,8 @@ pub(super) async fn enter(run: &mut Driver<'_>, call: Call) -> Result<(), Stop> 
     note_called(run, &call).await?;
     ahead_of(given.len()).await;
     let (active, task) = (run.active_ms(), text_parts(&given));
-    let begun = AgentBegun::Task { role, call: call.call_id, active, task };
+    let definition = run.begin_with(name);
+    let begun = AgentBegun::Task { role, call: call.call_id, active, task, definition };
     note_started(run, name, begun).await
 }
 

@@ -128,7 +128,8 @@ pub(super) async fn begin(run: &mut Driver<'_>, plan: &Plan, executor: &str, cal
         definition: plan.definition.clone(),
     };
     let (role, active, call) = (AgentRole::Executor, run.active_ms(), call.map(str::to_owned));
-    note_started(run, executor, AgentBegun::Plan { role, active, plan: begun, call }).await?;
+    let definition = run.begin_with(executor);
+    note_started(run, executor, AgentBegun::Plan { role, active, plan: begun, call, definition }).await?;
     flush_with_status(run, &plan.plan_id, &plan.hash, PlanStatus::Executing).await
 }
 

@@ -42,18 +42,20 @@ struct ModelFailure {
 
 /// Asks the model of the last agent and notes its answer.
 pub(super) async fn ask(run: &mut Driver<'_>) -> Result<(), Stop> {
-    let agent = run.agent()?;
-    if agent.spec.role == AgentRole::Executor && agent.spec.models.is_empty() {
+    let role = run.agent()?.spec.role;
+    let definition = run.state.frames.last().and_then(|frame| run.definition(frame));
+    let (models, limits) = definition.map(|own| (own.models.clone(), own.limits)).unwrap_or_default();
+    if role == AgentRole::Executor && models.is_empty() {
         return agents::leave_executor(run).await;
     }
-    run.check_steps(&agent.spec.limits)?;
+    run.check_steps(&limits)?;
     // What the model is about to see is durable before it does.
     if lifecycle::thread_lags(run) {
         lifecycle::flush_thread(run).await?;
     }
     run.flush().await?;
     let (mut last, mut tries, mut begun) = (None, 0, false);
-    for model in &agent.spec.models {
+    for model in &models {
         for attempt in 0..TRIES {
             let answer = request_once(run, model, tries).await?;
             tries += 1;
@@ -168,7 +170,11 @@ async fn request(run: &mut Driver<'_>, model: &str) -> Result<String, Stop> {
     ahead_of(bytes).await;
     let mut request = json::to_text(&ModelRequest { agent: &frame.agent, model, frame: frame.number, from: have });
     request.pop();
-    let config = if run.configured.contains(&frame.agent) { "" } else { run.agent()?.config.as_str() };
+    let Some(definition) = run.definition(frame).cloned() else {
+        return Err(failed(FailureCode::Internal, "An agent is gone."));
+    };
+    let is_known = run.configured.get(&frame.agent) == Some(&definition.hash);
+    let config = if is_known { "" } else { definition.config.as_str() };
     request.reserve(bytes + config.len() + 64);
     request.push_str(",\"messages\":[");
     for (at, message) in messages.iter().enumerate() {
@@ -189,8 +195,9 @@ async fn request(run: &mut Driver<'_>, model: &str) -> Result<String, Stop> {
     request.push('}');
     let total = have + messages.len();
     run.sent.insert(frame.number, total);
-    if !config.is_empty() {
-        run.configured.insert(frame.agent.clone());
+    if !is_known {
+        let (agent, hash) = (frame.agent.clone(), definition.hash.clone());
+        run.configured.insert(agent, hash);
     }
     Ok(request)
 }
@@ -202,6 +209,7 @@ impl ModelFailure {
 
     async fn read(text: &[u8]) -> Self {
         let HostFailure { message, retryable, retry_after_ms, .. } = HostFailure::read(text).await;
+        let retryable = retryable.unwrap_or(false);
         let message = shortened(message.as_deref().unwrap_or("The model failed."));
         Self { message, retryable, retry_after_ms, begun: false }
     }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use bailiwick_model::pace::ahead_of;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::Checked;
+use crate::handle::TenantHandle;
 use crate::runs::driver::Driver;
 use crate::runs::events::ToolFailure;
 use crate::runs::host::{CallbackKind, Callbacks, HostFailure, Reply};
@@ -55,26 +58,65 @@ pub(super) async fn request(run: &Driver<'_>, call: &Call, input: &[u8]) -> Stri
     with_json(&request, "input", &String::from_utf8_lossy(input)).await
 }
 
-/// Sends a request and waits for the outcome.
-pub(super) async fn run(host: &dyn Callbacks, request: String, timeout_ms: Option<u64>) -> Outcome {
+/// What the loop of attempts needs to know of a failure.
+struct Attempted {
+    outcome: Outcome,
+    /// Whether it may be tried again, and after how many milliseconds if the failure says.
+    again: Option<Option<u64>>,
+}
+
+impl From<Outcome> for Attempted {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, again: None }
+    }
+}
+
+/// Sends a request and waits for the outcome. A failure is tried again as the tool's definition says.
+pub(super) async fn run(handle: &TenantHandle, host: &dyn Callbacks, request: String, checked: &Checked) -> Outcome {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let Some((most, longest)) =
+            checked.retry.and_then(|retry| Some((retry.pause_after(attempts)?, retry.max_backoff_ms)))
+        else {
+            return attempt(host, request, checked.timeout_ms).await.outcome;
+        };
+        ahead_of(request.len()).await;
+        let Attempted { outcome, again } = attempt(host, request.clone(), checked.timeout_ms).await;
+        // A service that asks for more time than that is not asked again.
+        let Some(told) = again.filter(|told| told.is_none_or(|told| told <= longest)) else { return outcome };
+        let pause = told.unwrap_or_else(|| most - u64::from_le_bytes(handle.scope.random()) % (most / 2 + 1));
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+}
+
+/// Sends a request once.
+async fn attempt(host: &dyn Callbacks, request: String, timeout_ms: Option<u64>) -> Attempted {
     let mut asked = host.request(CallbackKind::Tool, request);
     let reply = match timeout_ms {
         None => asked.next().await,
         Some(most) => match tokio::time::timeout(Duration::from_millis(most), asked.next()).await {
             Ok(reply) => reply,
-            Err(_) => return failed("TIMEOUT", &format!("The tool did not answer within {most} ms.")),
+            Err(_) => {
+                let outcome = failed("TIMEOUT", &format!("The tool did not answer within {most} ms."));
+                return Attempted { outcome, again: Some(None) };
+            }
         },
     };
-    match reply {
+    let outcome = match reply {
         None => Outcome::HostGone,
         Some(Reply::Value(mut value)) if value.first() == Some(&WAITS) => Outcome::Waits(value.split_off(1)),
         Some(Reply::Value(value)) => Outcome::Value(value),
         Some(Reply::Piece(_)) => failed("TOOL_FAILED", "The tool answered in parts."),
         Some(Reply::Failure(text)) => {
-            let HostFailure { code, message, .. } = HostFailure::read(&text).await;
-            failed(code.as_deref().unwrap_or("TOOL_FAILED"), message.as_deref().unwrap_or("The tool failed."))
+            let HostFailure { code, message, retryable, retry_after_ms } = HostFailure::read(&text).await;
+            // One with a code is of our own, and would come again.
+            let again = retryable.unwrap_or(code.is_none()).then_some(retry_after_ms);
+            let told = message.as_deref().unwrap_or("The tool failed.");
+            return Attempted { outcome: failed(code.as_deref().unwrap_or("TOOL_FAILED"), told), again };
         }
-    }
+    };
+    outcome.into()
 }
 
 fn failed(code: &str, message: &str) -> Outcome {

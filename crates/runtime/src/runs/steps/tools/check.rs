@@ -3,7 +3,7 @@
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead;
-use bailiwick_model::spec::{AgentRole, ApprovalPolicy, InterruptedPolicy, ToolEffects};
+use bailiwick_model::spec::{AgentRole, ApprovalPolicy, InterruptedPolicy, ToolEffects, ToolRetry};
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 
@@ -22,6 +22,7 @@ pub(in crate::runs::steps) struct Checked {
     pub(in crate::runs::steps) input: Vec<u8>,
     pub(super) effects: ToolEffects,
     pub(super) timeout_ms: Option<u64>,
+    pub(super) retry: Option<ToolRetry>,
 }
 
 /// How a run goes on with a call.
@@ -67,8 +68,9 @@ pub(super) async fn check(run: &mut Driver<'_>, call: &Call) -> Result<Verdict, 
     if let Some((code, told)) = problem(run, call, rules, &input).await? {
         return Ok(Verdict::Refuse(code, told));
     }
-    let (input, effects, timeout_ms) = (json::canonical(&input), rules.effects, rules.timeout_ms);
-    allow(run, rules, Checked { call: call.clone(), input, effects, timeout_ms }).await
+    let (input, effects) = (json::canonical(&input), rules.effects);
+    let (timeout_ms, retry) = (rules.timeout_ms, rules.retry);
+    allow(run, rules, Checked { call: call.clone(), input, effects, timeout_ms, retry }).await
 }
 
 /// What is wrong with an input: a code and what its model is told.

@@ -110,8 +110,8 @@ async fn outcomes(
     let mut running = FuturesUnordered::new();
     let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(calls.len());
     for (at, checked) in calls.iter().enumerate() {
-        let (request, timeout_ms) = (call::request(run, &checked.call, &checked.input).await, checked.timeout_ms);
-        running.push(async move { (at, call::run(host, request, timeout_ms).await) });
+        let (request, handle) = (call::request(run, &checked.call, &checked.input).await, run.handle);
+        running.push(async move { (at, call::run(handle, host, request, checked).await) });
         outcomes.push(None);
     }
     let patience = Instant::now() + PATIENCE;
