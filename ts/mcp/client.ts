@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../errors/index.ts'
 import type { JsonSchema } from '../types/json.ts'
+import type { Retry } from './input-requests.ts'
 
 // The client of the Model Context Protocol's TypeScript SDK, as far as it is used here: `@modelcontextprotocol/client` 2.x
 // and `@modelcontextprotocol/sdk` 1.x. Described structurally, so that neither has to be installed.
@@ -70,13 +71,47 @@ export async function listAllTools(
   return tools
 }
 
+/** The parts of a client 2.x that say whether it hands over what a server asks for. */
+interface AskingClient {
+  getProtocolEra?(): unknown
+  assertCanSetRequestHandler?(method: string): void
+}
+
 /**
- * Calls a tool. The call lasts until the signal is aborted: the client's own limit, 60 s by default, is put out of the way.
+ * Calls a tool. The call lasts until the signal is aborted: the client's own limit, 60 s by default, is put out of the way. The result
+ * may be one that asks for input.
  */
-export async function callTool(client: McpClient, call: McpCall, signal: AbortSignal): Promise<object> {
-  const options = { signal, timeout: 2 ** 31 - 1 }
+export async function callTool(
+  client: McpClient,
+  tool: McpTool,
+  call: McpCall & Retry,
+  signal: AbortSignal,
+): Promise<object> {
+  const options = { signal, timeout: 2 ** 31 - 1, ...(handsOver(client) ? handedOver(tool) : {}) }
   const method = client.callTool as (this: McpClient, call: McpCall, ...rest: unknown[]) => Promise<object>
   // 2.x takes (call, options), 1.x (call, schema = …, options): a parameter with a default ends a function's length.
   const rest = client.callTool.length === 2 ? [options] : [undefined, options]
   return await method.call(client, call, ...rest)
+}
+
+/**
+ * Whether the client can hand over results that ask for input, and should: if the host has registered a handler for elicitations, the
+ * client answers them with that, within the call.
+ */
+function handsOver(client: McpClient & AskingClient): boolean {
+  if (client.getProtocolEra?.() !== 'modern') return false
+  try {
+    client.assertCanSetRequestHandler?.('elicitation/create')
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Returns the options for a result that asks for input. The client 2.4 misses structured content in it, so it gets the tool without the
+ * schema of its output: the core checks the output anyway.
+ */
+function handedOver({ outputSchema, ...tool }: McpTool): object {
+  return { allowInputRequired: true, ...(outputSchema === undefined ? {} : { toolDefinition: tool }) }
 }

@@ -6,9 +6,9 @@ import { messages } from '../spec/checks/messages.ts'
 import { type ApprovalPolicy, defineTool, type Tool } from '../spec/definitions/tool.ts'
 import type { ToolHandler } from '../types/callbacks.ts'
 import type { JsonObject } from '../types/json.ts'
+import { callOrAsk } from './asking-calls.ts'
 import { type McpToolsChange, ServerTools, type ToolsChanged, watch } from './changes.ts'
-import { callTool, listAllTools, type McpClient, type McpTool } from './client.ts'
-import { toResult } from './result.ts'
+import { listAllTools, type McpClient, type McpTool } from './client.ts'
 
 /** Options of `mcpTools`, for all tools of a server. */
 export interface McpToolsOptions {
@@ -64,6 +64,9 @@ export interface McpTools {
  * server. Images, audio and binary resources are kept as references of the type `mcp-content`; a result with `isError` is a
  * failed call.
  *
+ * A tool whose server asks for a person's input waits for it (`waitFor.answer`), as tools of your own can. This needs a client 2.x that
+ * speaks protocol 2026-07-28 and declares the capability `elicitation`, and has no handler for it.
+ *
  * A server's name that is no tool name (`db.query`, `9lives`, over 64 characters) is made one: other characters become `_`,
  * and the name ends with 12 hexadecimal digits of its SHA-256, so that no two become the same whatever other tools the server has.
  * A tool that cannot be used, for example because its schema refers to another file, is left out: see `skipped`. Schemas are
@@ -116,9 +119,9 @@ export async function mcpTools(client: McpClient, options: McpToolsOptions = {})
   const taken = usable.filter((_, at) => !reasons.has(at))
   const handlers = taken.map(({ given, tool }): [string, ToolHandler<JsonObject>] => [
     tool.name,
-    async (input, { signal, references }) => {
+    async (input, context) => {
       if (!server.has(given.name)) throw new Error(messageOfGone(tool.name))
-      return toResult(await callTool(client, { name: given.name, arguments: { ...input } }, signal), references)
+      return await callOrAsk(client, given, tool.name, input, context)
     },
   ])
   return {
