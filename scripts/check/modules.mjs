@@ -25,7 +25,7 @@ const rooms = {
   telemetry: 'types common errors arguments ledger spec',
   runs: 'types common errors arguments ledger native spec prompt session store telemetry',
   tenant: 'types common errors arguments ledger native spec session store telemetry runs',
-  host: 'types common errors arguments native spec session store telemetry runs tenant',
+  host: 'types common errors arguments native spec session store telemetry runs tenant inspect',
   testing: 'types common errors arguments spec store',
   'ai-sdk': 'types common errors arguments ledger spec prompt',
   mcp: 'types common errors arguments spec runs',

@@ -230,6 +230,11 @@ const functions: { readonly [name: string]: Case } = {
     call: async (options) => await (await createHost(spec, { models, store: 'memory:' })).drain(options),
     options: { deadlineMs: '5' },
   },
+  'inspector of a host': {
+    call: async (options) => (await createHost(spec, { models, store: 'memory:' })).inspector(options),
+    options: { tenant: 5, actor: 5, basePath: 5 },
+    needed: { tenant: () => 'acme' },
+  },
   'telemetry of createRuntime': {
     call: (told) => createRuntime(spec, { models, store: 'memory:', telemetry: told }),
     options: telemetry,

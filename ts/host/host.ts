@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http'
 import { clearTimeout, setTimeout } from 'node:timers'
 import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { ClosedError } from '../errors/index.ts'
@@ -10,6 +11,7 @@ import type { OpenedParts } from '../tenant/create-runtime.ts'
 import type { Runtime } from '../tenant/runtime.ts'
 import type { Tenant } from '../types/tenant.ts'
 import type { Activity, Tell } from './activity.ts'
+import { type InspectorOptions, inspectorOf } from './inspector.ts'
 import { Pool, type SpecFor } from './pool.ts'
 import { assertWhole } from './whole.ts'
 import { WorkLoop, type WorkRules, type WorkStats } from './work-loop.ts'
@@ -49,6 +51,12 @@ export interface Host<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDispo
   drain(options?: { readonly deadlineMs?: number }): Promise<Drained>
   /** Returns numbers; nothing of any tenant. */
   stats(): HostStats
+  /**
+   * Returns a listener for `node:http` and routers like it: the page of `bailiwick inspect`, for the tenant that `tenant` returns for a
+   * request. Put your authentication before it, and body parsers after it. It answers until the host is closed, then with 503. Throws
+   * InvalidInputError for an option that will not do.
+   */
+  inspector(options: InspectorOptions): RequestListener
   /** Drains the host and closes its runtimes, and its store if it opened one by a URL. A second call does nothing. */
   close(): Promise<void>
 }
@@ -83,11 +91,13 @@ export class TenantsHost<Spec extends RuntimeSpec> implements Host<Spec> {
   readonly #parts: OpenedParts
   readonly #pool: Pool
   readonly #loop: WorkLoop
+  readonly #tell: Tell
   #draining: Promise<Drained> | undefined
   #closing: Promise<void> | undefined
 
   constructor({ topology, parts, specFor, maxOpen, tell, emit, ...rules }: HostFoundation) {
     this.#parts = parts
+    this.#tell = tell
     this.#pool = new Pool(topology, parts, { specFor, maxOpen }, (type, tenant) => emit({ type, tenant }))
     this.#loop = new WorkLoop(OpenStore.sessionOf(parts.store), this.#pool, rules, tell, emit)
   }
@@ -106,6 +116,11 @@ export class TenantsHost<Spec extends RuntimeSpec> implements Host<Spec> {
 
   stats(): HostStats {
     return { open: this.#pool.size, ...this.#loop.stats }
+  }
+
+  inspector(options: InspectorOptions): RequestListener {
+    const { publicKey } = this.#parts.store
+    return inspectorOf({ runtime: (tenant) => this.runtime(tenant), publicKey, tell: this.#tell }, options)
   }
 
   async drain(options: DrainOptions = {}): Promise<Drained> {

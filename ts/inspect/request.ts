@@ -7,6 +7,16 @@ export interface Subject {
   readonly runtime: Runtime
   /** Key that checks the ledger's proofs: `Store.publicKey`. */
   readonly publicKey: string
+  /** Whether the handle has the spec of a host, and so its limits. */
+  readonly isHosted?: boolean
+}
+
+/** The person at the browser. */
+export interface Person {
+  /** Whether they may decide. */
+  readonly mayAct: boolean
+  /** Their name, if it is known. Else a form asks for it. */
+  readonly name?: string
 }
 
 /** A request of a browser that may ask. */
@@ -18,6 +28,7 @@ export interface Ask {
   /** Whether nothing may change. */
   readonly isReading: boolean
   readonly formToken: string
+  readonly person: Person
 }
 
 /** The part of a list that a request asks for. */

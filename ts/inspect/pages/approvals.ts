@@ -1,7 +1,7 @@
 import type { Approval } from '../../types/approvals.ts'
-import { sameSecret } from '../access.ts'
+import { Refusal } from '../refusal.ts'
 import { type Ask, pageOf, type Subject } from '../request.ts'
-import { Refusal, readForm } from '../view/form.ts'
+import { actorField, readAct } from '../view/form.ts'
 import { unlessGone } from '../view/gone.ts'
 import { type Html, html } from '../view/html.ts'
 import type { Page } from '../view/layout.ts'
@@ -37,9 +37,7 @@ export async function oneApproval(subject: Subject, ask: Ask, approvalId: string
  * @throws Refusal, and what `approvals.respond` rejects with
  */
 export async function decide({ runtime }: Subject, ask: Ask, approvalId: string): Promise<string> {
-  const fields = await readForm(ask.request, ['token', 'actor', 'reason', 'decision'])
-  if (!sameSecret(fields.token, ask.formToken)) throw new Refusal(403, 'The form is of another session. Load it anew.')
-  const { decision, actor, reason } = fields
+  const { decision, actor, reason } = await readAct(ask, ['reason', 'decision'])
   if (decision !== 'approve' && decision !== 'reject') throw new Refusal(400, 'Either approve or reject.')
   await runtime.approvals.respond(approvalId, { decision, actor, ...(reason === '' ? {} : { reason }) })
   return pathOf('/approvals', approvalId)
@@ -74,12 +72,11 @@ export async function planOf(
   return html`<p class="goal">${plan.goal}</p><p>Version ${count(plan.version)} of ${id(planId, pathOf('/plans', planId))}</p>${stepsOf(plan)}`
 }
 
-function form({ approvalId, expiresAt }: Approval, { formToken }: Ask): Html {
+function form({ approvalId, expiresAt }: Approval, ask: Ask): Html | false {
+  if (!ask.person.mayAct) return false
   const left = expiresAt - Date.now()
   return html`<form method="post" action="${pathOf('/approvals', approvalId)}">
-<input type="hidden" name="token" value="${formToken}">
-<label for="actor-${approvalId}">Your name <span class="quiet">for the ledger</span></label>
-<input id="actor-${approvalId}" name="actor" required maxlength="256" autocomplete="name">
+${actorField(ask, approvalId, 'for the ledger')}
 <label for="reason-${approvalId}">Why <span class="quiet">if you want to say</span></label>
 <textarea id="reason-${approvalId}" name="reason" rows="2" maxlength="4000"></textarea>
 <p class="buttons"><button class="approve" name="decision" value="approve">Approve</button> <button class="reject" name="decision" value="reject">Reject</button>

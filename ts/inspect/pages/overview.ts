@@ -28,7 +28,7 @@ const paths: { readonly [kind: string]: string } = {
 }
 
 /** Usage of the tenant, and whether its ledger is valid. */
-export async function overview({ runtime }: Subject, _: Ask): Promise<Page> {
+export async function overview({ runtime, isHosted = false }: Subject, _: Ask): Promise<Page> {
   const [usage, report, pending, runs, events, hasNothing] = await Promise.all([
     runtime.usage(),
     runtime.approvals.verify(),
@@ -45,7 +45,7 @@ ${verdictOf(report)}
 <section class="card" aria-labelledby="storage"><h2 id="storage">Storage</h2>${storage(usage)}${eventCount(events)}</section>
 <section class="card" aria-labelledby="tokens"><h2 id="tokens">Tokens</h2>${tokens(usage)}</section>
 <section class="card" aria-labelledby="days"><h2 id="days">Runs by day</h2>${days(runs.items, Date.now())}</section>
-<section class="card" aria-labelledby="limits"><h2 id="limits">Limits</h2>${limits(usage)}</section>
+<section class="card" aria-labelledby="limits"><h2 id="limits">Limits</h2>${limits(usage, isHosted)}</section>
 </div>
 <section aria-labelledby="newest"><h2 id="newest">Newest runs</h2>${runs.items.length === 0 ? nothing('There are no runs yet.') : timeline(newest)}</section>`
   return { title: 'Overview', section: '/', body }
@@ -90,7 +90,7 @@ function days(runs: readonly RunSummary[], now: number): Html {
   return columns(`The last ${DAYS} days (UTC), at most ${count(most)} a day${newest}`, rows)
 }
 
-function limits({ limits: set, storage: kinds }: Usage): Html {
+function limits({ limits: set, storage: kinds }: Usage, isHosted: boolean): Html {
   const bytes = Object.values(kinds).reduce((sum, kind) => sum + kind.bytes, 0)
   const rows = [
     ...(set.bytes === undefined ? [] : [['Bytes', `${size(bytes)} of ${size(set.bytes)}`] as const]),
@@ -100,6 +100,7 @@ function limits({ limits: set, storage: kinds }: Usage): Html {
     ...(set.run?.maxSteps === undefined ? [] : [['Steps of a run', count(set.run.maxSteps)] as const]),
     ...(set.run?.maxToolCalls === undefined ? [] : [['Tool calls of a run', count(set.run.maxToolCalls)] as const]),
   ]
-  return html`<p class="quiet">Those that hold unless the host's spec sets others, which this page does not know.</p>
+  const note = html`<p class="quiet">Those that hold unless the host's spec sets others, which this page does not know.</p>`
+  return html`${!isHosted && note}
 <dl class="facts">${rows.map(([name, limit]) => html`<div><dt>${name}</dt><dd>${limit}</dd></div>`)}</dl>`
 }

@@ -1,17 +1,34 @@
 import type { IncomingMessage } from 'node:http'
+import { sameSecret } from '../access.ts'
+import { Refusal } from '../refusal.ts'
+import type { Ask } from '../request.ts'
+import { type Html, html } from './html.ts'
 
 /** A reason of 16 KiB, each byte as three characters, and room for the rest. */
 const MOST_BYTES = 64 << 10
 
-/** A request that cannot be answered; the status and a sentence that says why. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal'
-  readonly status: number
+/** What every form that changes something has: its token, and who sends it. `key` makes the ids of the document differ. */
+export function actorField({ formToken, person }: Ask, key: string, purpose: string): Html {
+  const field = html`<label for="actor-${key}">Your name <span class="quiet">${purpose}</span></label>
+<input id="actor-${key}" name="actor" required maxlength="256" autocomplete="name">`
+  const name = html`<p>As <b>${person.name}</b> <span class="quiet">${purpose}</span></p>`
+  return html`<input type="hidden" name="token" value="${formToken}">
+${person.name === undefined ? field : name}`
+}
 
-  constructor(status: number, message: string) {
-    super(message)
-    this.status = status
-  }
+/**
+ * Reads a form that changes something: the fields named, and who sends it.
+ *
+ * @throws Refusal
+ */
+export async function readAct<N extends string>(
+  { request, formToken, person }: Ask,
+  names: readonly N[],
+): Promise<{ readonly [K in N | 'actor']: string }> {
+  const asked: readonly (N | 'actor')[] = person.name === undefined ? ['actor', ...names] : names
+  const fields = await readForm(request, ['token', ...asked])
+  if (!sameSecret(fields.token, formToken)) throw new Refusal(403, 'The form is of another session. Load it anew.')
+  return person.name === undefined ? fields : { ...fields, actor: person.name }
 }
 
 /**
@@ -19,10 +36,11 @@ export class Refusal extends Error {
  *
  * @throws Refusal
  */
-export async function readForm<N extends string>(
+async function readForm<N extends string>(
   request: IncomingMessage,
   names: readonly N[],
 ): Promise<{ readonly [K in N]: string }> {
+  if (request.readableEnded) throw new Refusal(500, 'The form was read before: mount the page ahead of body parsers.')
   if (request.headers['content-type'] !== 'application/x-www-form-urlencoded') {
     throw new Refusal(415, 'A decision is sent by the form of this page.')
   }

@@ -1,4 +1,3 @@
-import type { Tenant } from '../../types/tenant.ts'
 import { type Html, html } from './html.ts'
 
 /** The parts of the page, by the path that each begins with. */
@@ -21,8 +20,8 @@ export interface Page {
   readonly body: Html
 }
 
-/** A whole document. Without a tenant it shows nothing of one: refusals go to any client. */
-export function layout({ title, section, body }: Page, tenant: Tenant | undefined): string {
+/** A whole document. Without the id of a tenant it shows nothing of one: refusals go to any client. */
+export function layout({ title, section, body }: Page, resourceId: string | undefined): string {
   const links = sections.map(
     ([path, name]) => html`<li><a href="${path}"${path === section && html` aria-current="page"`}>${name}</a></li>`,
   )
@@ -31,8 +30,8 @@ export function layout({ title, section, body }: Page, tenant: Tenant | undefine
     html`<a class="skip" href="#main">To the content</a>
 <header>
   <p class="brand"><img src="/icon.svg" alt="" width="22" height="22"> bailiwick</p>
-  ${tenant !== undefined && html`<p class="tenant"><span class="quiet">tenant</span> <b>${tenant.resourceId}</b></p>`}
-  ${tenant !== undefined && html`<nav aria-label="Sections"><ul>${links}</ul></nav>`}
+  ${resourceId !== undefined && html`<p class="tenant"><span class="quiet">tenant</span> <b>${resourceId}</b></p>`}
+  ${resourceId !== undefined && html`<nav aria-label="Sections"><ul>${links}</ul></nav>`}
 </header>
 <main id="main" tabindex="-1"><h1>${title}</h1>${body}</main>`,
   )
