@@ -121,7 +121,7 @@ test.each(engines)('%s: a decision is taken from the page itself alone', async (
     [400, own, new URLSearchParams({ ...fields, actor: '' }).toString()],
     [415, { ...own, 'Content-Type': 'text/plain' }, body],
     [415, { ...own, 'Content-Type': 'application/json' }, JSON.stringify(fields)],
-    [413, own, new URLSearchParams({ ...fields, reason: 'x'.repeat(70_000) }).toString()],
+    [413, own, new URLSearchParams({ ...fields, reason: 'x'.repeat(270_000) }).toString()],
   ]
   for (const [status, headers, sent] of refused) {
     expect([status, sent.slice(0, 80), headers]).toEqual([
@@ -137,13 +137,13 @@ test.each(engines)('%s: a decision is taken from the page itself alone', async (
   expect((await raw(shown, path, own, 'POST', body)).status).toBe(409)
 })
 
-test('reading decides nothing, and only approvals can be sent to', async () => {
+test('reading decides nothing, and only approvals and waits can be sent to', async () => {
   const shown = await show()
   const { approvalId, path, fields } = await pending(shown)
   await shown.load(`${path}?${new URLSearchParams(fields)}`)
   const own = { 'Content-Type': formType, Cookie: shown.cookie, Origin: shown.origin }
   const body = new URLSearchParams(fields).toString()
-  for (const target of ['/', '/runs', '/approvals', '/plans/x', '/enter', '/style.css']) {
+  for (const target of ['/', '/runs', '/approvals', '/waits', '/plans/x', '/enter', '/style.css']) {
     expect([target, (await raw(shown, target, own, 'POST', body)).status]).toEqual([target, 405])
   }
   for (const method of ['PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']) {

@@ -1,6 +1,7 @@
+import { waitFor } from '../../ts/index.ts'
 import type { OpenStore } from '../../ts/store/store.ts'
 import { runtimeFor } from '../support/stores.ts'
-import { suspendedRun } from './subject.ts'
+import { suspendedRun, waitingRun } from './subject.ts'
 
 /** Ends text, attributes, comments, styles and scripts, and runs where any of them is taken for markup. */
 export const attack = `"'><img src=x onerror=alert(1)><script>alert(2)</script></textarea></style></title><!--<svg onload=alert(3)>\u202e&lt;\0`
@@ -53,6 +54,15 @@ export async function fillWithAttacks(store: OpenStore, resourceId: string): Pro
     result: attack,
     answer: attack,
   })
+  const waited = await waitingRun(store, resourceId, [
+    waitFor.answer({ question: attack, choices: [attack, 'No'], to: attackWithoutControls }),
+    waitFor.event({ name: attackWithoutControls, schema: { type: 'string', description: attack } }),
+    waitFor.event({ name: attackWithoutControls }),
+    waitFor.time({ afterMs: 3_600_000 }),
+  ])
+  await waited.runtime.waits.settle(waited.waitIds[1] ?? '', { value: attack }, { actor: attackWithoutControls })
+  const error = { code: attackWithoutControls, message: attack }
+  await waited.runtime.waits.settle(waited.waitIds[2] ?? '', { error }, { actor: attackWithoutControls })
   const ones = [open, decided, ofPlan].map(({ approvalId }) => `/approvals/${approvalId}`)
   return [
     ...['/', '/runs', '/approvals', '/plans', '/references', '/threads', '/events', '/ledger', '/ledger/0'],
@@ -62,5 +72,7 @@ export async function fillWithAttacks(store: OpenStore, resourceId: string): Pro
     `/threads/${encodeURIComponent(threadId)}`,
     `/threads/${encodeURIComponent(attackWithoutControls)}`,
     `/runs/${runId}`,
+    ...['/waits', '/waits?status=all', `/runs/${waited.runId}`],
+    ...waited.waitIds.map((waitId) => `/waits/${waitId}`),
   ]
 }

@@ -1,6 +1,7 @@
+import { waitFor } from '../../ts/index.ts'
 import type { OpenStore } from '../../ts/store/store.ts'
 import { runtimeFor } from '../support/stores.ts'
-import { suspendedRun } from './subject.ts'
+import { suspendedRun, waitingRun } from './subject.ts'
 
 const films = ['Solaris', 'Stalker', 'Mirror', 'Nostalghia'].map((title, at) => ({
   title,
@@ -56,6 +57,13 @@ export async function fillPleasantly(store: OpenStore, resourceId: string): Prom
     runs.push(await suspendedRun(store, resourceId, words))
   }
   await runtime.runs.cancel(runs[0] ?? '')
+  const waited = await waitingRun(store, resourceId, [
+    waitFor.answer({ question: 'Where shall the receipt go?', to: 'kim@example.com', schema: { type: 'string' } }),
+    waitFor.answer({ question: 'Refund order 4711?', choices: ['Yes', 'No'] }),
+    waitFor.event({ name: 'payment of invoice 17' }),
+    waitFor.time({ afterMs: 86_400_000 }),
+  ])
+  await waited.runtime.waits.settle(waited.waitIds[2] ?? '', { value: { paid: 25 } }, { actor: 'bank' })
   const [pending] = (await runtime.approvals.pending()).items
   return [
     ...['/', '/runs', '/approvals', '/plans', '/references', '/threads', '/events', '/ledger', '/ledger/1', '/nothing'],
@@ -64,5 +72,7 @@ export async function fillPleasantly(store: OpenStore, resourceId: string): Prom
     `/plans/${plan.planId}`,
     '/threads/support-18',
     `/approvals/${pending?.approvalId}`,
+    ...['/waits', '/waits?status=all', `/runs/${waited.runId}`],
+    ...waited.waitIds.map((waitId) => `/waits/${waitId}`),
   ]
 }

@@ -6,6 +6,7 @@ import {
   defineTenant,
   defineTool,
   type ModelEvent,
+  type OpenCall,
   type Runtime,
 } from '../../ts/index.ts'
 import { type Inspector, startInspector } from '../../ts/inspect/server.ts'
@@ -53,6 +54,35 @@ export async function suspendedRun(store: OpenStore, resourceId: string, words: 
   const { status } = await run.result()
   if (status !== 'suspended') throw new Error(`The run is ${status}.`)
   return run.runId
+}
+
+/** A run whose calls wait as given. Its runtime knows the handlers, so it can go on. */
+export async function waitingRun(
+  store: OpenStore,
+  resourceId: string,
+  waits: readonly OpenCall[],
+): Promise<{ readonly runtime: Runtime; readonly runId: string; readonly waitIds: readonly string[] }> {
+  const tool = defineTool({ name: 'ask', description: 'Asks', input: { type: 'object' } })
+  const agent = defineSpecialist({ name: 'support', model: 'test/small', prompt: 'Help.', tools: [tool] })
+  const calls = waits.map(
+    (_, at): ModelEvent => ({ type: 'tool.call', callId: `call-${at}`, tool: 'ask', input: JSON.stringify({ at }) }),
+  )
+  const turns: ModelEvent[][] = [
+    [...calls, finish('tool-calls')],
+    [{ type: 'text.delta', id: '0', delta: 'Thank you.' }, finish('stop')],
+  ]
+  const runtime: Runtime = await createRuntime(
+    defineRuntime({ tenant: defineTenant(resourceId, 'v1'), agents: [agent] }),
+    {
+      store,
+      models: { test: scriptedModel(turns) },
+      tools: { ask: ({ at }, { resumed }) => (resumed === undefined ? waits[at as number] : 'heard') as never },
+    },
+  )
+  const result = await runtime.query('Ask').result()
+  if (result.status !== 'suspended') throw new Error(`The run is ${result.status}.`)
+  const idOf = (at: number) => result.waits.find(({ callId }) => callId.includes(`call-${at}`))?.waitId ?? ''
+  return { runtime, runId: result.runId, waitIds: waits.map((_, at) => idOf(at)) }
 }
 
 /** A tenant that is shown, and a client that has the session. */

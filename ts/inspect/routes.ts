@@ -7,6 +7,7 @@ import { oneReference, references } from './pages/references.ts'
 import { oneRun, runs } from './pages/runs.ts'
 import { oneThread, threads } from './pages/threads.ts'
 import { traces } from './pages/traces.ts'
+import { endWait, oneWait, waits } from './pages/waits.ts'
 import { Refusal } from './refusal.ts'
 import type { Ask, Subject } from './request.ts'
 import type { Page } from './view/layout.ts'
@@ -19,6 +20,7 @@ const lists: { readonly [section: string]: Maker } = {
   '': overview,
   runs,
   approvals: inbox,
+  waits,
   plans,
   references,
   threads,
@@ -29,10 +31,17 @@ const lists: { readonly [section: string]: Maker } = {
 const ones: { readonly [section: string]: Maker } = {
   runs: oneRun,
   approvals: oneApproval,
+  waits: oneWait,
   plans: onePlan,
   references: oneReference,
   threads: oneThread,
   ledger: oneRecord,
+}
+
+/** What changes one thing, and returns the path that shows the result. */
+const acts: { readonly [section: string]: (...given: Parameters<Maker>) => Promise<string> } = {
+  approvals: decide,
+  waits: endWait,
 }
 
 /**
@@ -44,8 +53,9 @@ export async function answerFor(ask: Ask, subject: Subject): Promise<Page | stri
   const [, section = '', encoded, ...rest] = ask.path.split('/')
   if (rest.length > 0) throw notFound()
   if (!ask.isReading) {
-    if (section !== 'approvals' || encoded === undefined) throw new Refusal(405, 'Only approvals are decided here.')
-    return await decide(subject, ask, decoded(encoded))
+    const act = Object.hasOwn(acts, section) ? acts[section] : undefined
+    if (act === undefined || encoded === undefined) throw new Refusal(405, 'Only approvals and waits are decided here.')
+    return await act(subject, ask, decoded(encoded))
   }
   const makers = encoded === undefined ? lists : ones
   const make = Object.hasOwn(makers, section) ? makers[section] : undefined

@@ -28,6 +28,15 @@ export function detailsOf(event: TraceEvent): Html | undefined {
       return html`<p><span class="quiet">call ${event.callId}</span>${event.reference !== undefined && html` kept as ${referenceLink(event.reference)}`}</p>${folded('Result', event.result)}`
     case 'tool.failed':
       return html`<p>${chip('failed')} ${event.error.code}: ${event.error.message} <span class="quiet">call ${event.callId}</span></p>`
+    case 'tool.waiting':
+      return html`<p>waits for ${event.wait.kind}: ${waitLink(event.wait.waitId)} <span class="quiet">call ${event.callId}</span></p>`
+    case 'wait.settled': {
+      const { waitId, status, actor, value: given, error } = event.record
+      const outcome = error ?? given
+      return html`<p>${chip(status)} ${waitLink(waitId)}${actor !== undefined && html` by ${actor}`}</p>${outcome !== undefined && folded('Outcome', outcome)}`
+    }
+    case 'tool.resumed':
+      return html`<p>after ${event.kind}${event.actor !== undefined && html` by ${event.actor}`} <span class="quiet">call ${event.callId}</span></p>`
     case 'reference.created':
       return html`<p>${referenceLink(event.reference)}</p>`
     case 'plan.saved':
@@ -45,7 +54,7 @@ export function detailsOf(event: TraceEvent): Html | undefined {
       ])
     }
     case 'run.suspended':
-      return html`<ul>${event.approvals.map(({ approvalId }) => html`<li>waits for ${approvalLink(approvalId)}</li>`)}</ul>`
+      return html`<ul>${event.approvals.map(({ approvalId }) => html`<li>waits for ${approvalLink(approvalId)}</li>`)}${(event.waits ?? []).map(({ waitId }) => html`<li>waits for ${waitLink(waitId)}</li>`)}</ul>`
     case 'run.completed':
       return folded('Answer', event.output ?? event.text)
     case 'run.failed':
@@ -65,6 +74,10 @@ function referenceLink(reference: string): Html {
 
 function approvalLink(approvalId: string): Html {
   return id(approvalId, pathOf('/approvals', approvalId))
+}
+
+function waitLink(waitId: string): Html {
+  return id(waitId, pathOf('/waits', waitId))
 }
 
 function folded(name: string, given: unknown): Html {

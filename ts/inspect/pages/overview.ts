@@ -23,23 +23,25 @@ const paths: { readonly [kind: string]: string } = {
   references: '/references',
   plans: '/plans',
   approvals: '/approvals',
+  waits: '/waits',
   threads: '/threads',
   runs: '/runs',
 }
 
 /** Usage of the tenant, and whether its ledger is valid. */
 export async function overview({ runtime, isHosted = false }: Subject, _: Ask): Promise<Page> {
-  const [usage, report, pending, runs, events, hasNothing] = await Promise.all([
+  const [usage, report, pending, answers, runs, events, hasNothing] = await Promise.all([
     runtime.usage(),
     runtime.approvals.verify(),
     runtime.approvals.pending({ limit: 100 }),
+    runtime.waits.list({ kind: 'answer', limit: 100 }),
     runtime.runs.list({ limit: MOST_RUNS }),
     runtime.traces.list({ limit: MOST_EVENTS }),
     isEmpty(runtime),
   ])
   const newest = await storiesOf(runtime, runs.items.slice(0, 8))
-  const waiting = `${counted(pending.items.length, 'approval')}${pending.cursor === undefined ? '' : ' and more'}`
-  const body = html`${hasNothing && html`<p class="notice warn" role="status">${emptyNotice}</p>`}${pending.items.length > 0 && html`<p class="notice warn"><b>${waiting}</b> ${pending.items.length === 1 ? 'waits' : 'wait'} for a decision. <a href="/approvals">Decide</a></p>`}
+  const questions = answers.items.filter(({ status }) => status === 'open').length
+  const body = html`${hasNothing && html`<p class="notice warn" role="status">${emptyNotice}</p>`}${waiting(pending.items.length, pending.cursor, 'approval', html`for a decision. <a href="/approvals">Decide</a>`)}${waiting(questions, answers.cursor, 'question', html`for an answer. <a href="/waits">Answer</a>`)}
 ${verdictOf(report)}
 <div class="panels">
 <section class="card" aria-labelledby="storage"><h2 id="storage">Storage</h2>${storage(usage)}${eventCount(events)}</section>
@@ -49,6 +51,12 @@ ${verdictOf(report)}
 </div>
 <section aria-labelledby="newest"><h2 id="newest">Newest runs</h2>${runs.items.length === 0 ? nothing('There are no runs yet.') : timeline(newest)}</section>`
   return { title: 'Overview', section: '/', body }
+}
+
+/** Says that people are waited for. */
+function waiting(number: number, cursor: string | undefined, thing: string, rest: Html): Html | false {
+  const all = `${counted(number, thing)}${cursor === undefined ? '' : ' and more'}`
+  return number > 0 && html`<p class="notice warn"><b>${all}</b> ${number === 1 ? 'waits' : 'wait'} ${rest}</p>`
 }
 
 function storage({ storage: kinds }: Usage): Html {

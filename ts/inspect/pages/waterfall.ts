@@ -23,7 +23,7 @@ export function waterfall(events: readonly JournaledEvent[]): Html {
 <td class="bar">${bar([[start, Math.max(end, start + 0.001)]], `mark ${tone}`)}</td>
 <td class="number">${duration(to - from)}</td></tr>`
   })
-  return html`<table class="bars spans"><caption>${duration(whole)} in all: agents, models, tools, and waiting for people</caption><tbody>${rows}</tbody></table>`
+  return html`<table class="bars spans"><caption>${duration(whole)} in all: agents, models, tools, and waiting</caption><tbody>${rows}</tbody></table>`
 }
 
 /** Spans in the order in which they begin. What has not ended lasts until the last event. */
@@ -53,6 +53,8 @@ export function spansOf(events: readonly JournaledEvent[]): Span[] {
     } else if (event.type === 'approval.requested') {
       begin(`approval ${event.approval.approvalId}`, 'approval', 'wait', event.at)
     } else if (event.type === 'approval.decided') end(`approval ${event.record.approvalId}`, event.at)
+    else if (event.type === 'tool.waiting') begin(`wait ${event.callId}`, event.wait.kind, 'wait', event.at)
+    else if (event.type === 'wait.settled') end(`wait ${event.record.callId}`, event.at)
     before = event.at
   }
   return spans.sort((one, other) => one.from - other.from)

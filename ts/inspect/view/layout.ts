@@ -5,6 +5,7 @@ export const sections = [
   ['/', 'Overview'],
   ['/runs', 'Runs'],
   ['/approvals', 'Approvals'],
+  ['/waits', 'Waits'],
   ['/plans', 'Plans'],
   ['/references', 'References'],
   ['/threads', 'Threads'],

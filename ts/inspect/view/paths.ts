@@ -1,5 +1,5 @@
 /** The sections whose things have pages of their own. */
-export type Section = '/runs' | '/plans' | '/references' | '/threads' | '/approvals' | '/ledger'
+export type Section = '/runs' | '/plans' | '/references' | '/threads' | '/approvals' | '/waits' | '/ledger'
 
 /** Names that browsers take for steps in a path, encoded or not. A mark in front makes them ordinary. */
 const steps = /^~*\.{1,2}$/

@@ -51,7 +51,10 @@ async function answerOf(runtime: Runtime, { runId, status }: RunSummary): Promis
     case 'run.limited':
       return `stopped by ${last.limit}`
     case 'run.suspended':
-      return `waits for ${last.approvals.map(({ subject }) => ('tool' in subject ? subject.tool : 'a plan')).join(', ')}`
+      return `waits for ${[
+        ...last.approvals.map(({ subject }) => ('tool' in subject ? subject.tool : 'a plan')),
+        ...(last.waits ?? []).map(({ kind, tool }) => `${kind} (${tool})`),
+      ].join(', ')}`
     default:
       return undefined
   }

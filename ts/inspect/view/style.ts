@@ -129,7 +129,7 @@ form.search { margin: 0 0 1rem; padding: 0; border: 0; }
 .search .buttons { flex-wrap: nowrap; margin: 0; }
 .search button { background: var(--plain-ground); color: var(--text); }
 label { font-weight: 600; }
-input, textarea { width: 100%; padding: 0.5rem 0.65rem; font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--quiet); border-radius: 6px; }
+input, textarea, select { width: 100%; padding: 0.5rem 0.65rem; font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--quiet); border-radius: 6px; }
 textarea { resize: vertical; }
 .buttons { display: flex; flex-wrap: wrap; align-items: center; gap: 0.75rem; margin: 0.5rem 0 0; }
 button { padding: 0.55rem 1.25rem; font: inherit; font-weight: 600; border: 2px solid transparent; border-radius: 6px; cursor: pointer; }

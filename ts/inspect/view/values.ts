@@ -60,10 +60,13 @@ export function chip(word: string): Html {
 const tones: { readonly [word: string]: string } = {
   completed: 'good',
   approved: 'good',
+  settled: 'good',
   valid: 'good',
   running: 'busy',
   executing: 'busy',
   pending: 'warn',
+  open: 'warn',
+  expired: 'warn',
   suspended: 'warn',
   interrupted: 'warn',
   limited: 'warn',
