@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { run } from '../../ts/cli/run.ts'
-import { createRuntime, openStore, verifyReceipt } from '../../ts/index.ts'
+import { createHost, createRuntime, openStore, verifyReceipt } from '../../ts/index.ts'
 import { emptyNotice, isEmpty } from '../../ts/inspect/emptiness.ts'
 import { models, openWait, specOf } from '../../ts/isolation/environment.ts'
 import type { OpenStore } from '../../ts/store/store.ts'
@@ -95,6 +95,54 @@ describe.each(durableEngines)('one tenant of a store on %s', (engine) => {
     expect((await ask(url, ['waits', second, ...of, '--cancel'])).out).toBe(`cancelled: ${second}\n`)
     expect((await ask(url, ['waits', second, ...of, '--cancel'])).code).toBe(1)
     expect((await ask(url, ['waits', second, ...of])).out).toContain(`${second}  cancelled  answer`)
+  })
+
+  test('runs resumes what can go on for a host to take up, and cancels, for its tenant alone', async () => {
+    const url = await freshUrl(engine)
+    const runIds: string[] = []
+    let waitId = ''
+    {
+      await using store = await openStore(url)
+      const runtime = await createRuntime(specOf('acme'), { store, models: models() })
+      for (const question of ['First?', 'Second?']) {
+        waitId = await openWait(runtime, question)
+        runIds.push((await runtime.waits.get(waitId)).runId)
+      }
+    }
+    const [first = '', second = ''] = runIds
+    const of = ['--tenant', 'acme'] as const
+    for (const act of ['--resume', '--cancel']) {
+      const foreign = await ask(url, ['runs', second, '--tenant', 'globex', act])
+      expect(foreign).toEqual(await ask(url, ['runs', `run_${'a'.repeat(32)}`, '--tenant', 'globex', act]))
+      expect([foreign.code, foreign.out]).toEqual([1, 'There is no run with this id for this name.\n'])
+    }
+    const early = await ask(url, ['runs', second, ...of, '--resume'])
+    expect([early.code, early.out]).toEqual([1, `This run still waits for ${waitId}.\n`])
+    expect((await ask(url, ['waits', waitId, ...of, '--settle', '"Yes"'])).code).toBe(0)
+    const due = await ask(url, ['runs', second, ...of, '--resume'])
+    expect([due.code, due.out]).toEqual([0, expect.stringContaining(`due: ${second}\nA host takes it up`)])
+    const cancelled = await ask(url, ['runs', first, ...of, '--cancel', '--json'])
+    expect(JSON.parse(cancelled.out)).toMatchObject({ run: { runId: first, status: 'cancelled' } })
+    for (const act of ['--resume', '--cancel']) {
+      const over = await ask(url, ['runs', first, ...of, act])
+      expect([over.code, over.out]).toEqual([1, 'This run has ended: it is cancelled.\n'])
+    }
+    // The command did nothing but announce it: a host does the work.
+    await using store = await openStore(url)
+    await using host = await createHost(specOf('any'), { store, models: models(), specFor: specOf } as never)
+    const runtime = await host.runtime('acme')
+    expect((await runtime.runs.get(second)).status).toBe('suspended')
+    await host.start()
+    for await (const event of runtime.runs.follow(second)) void event
+    expect((await runtime.runs.get(second)).status).toBe('completed')
+  })
+
+  test('a running host keeps a directory from the command, and its page acts instead', async () => {
+    const { url, runId } = await filled(engine)
+    await using _store = await openStore(url)
+    const answer = await ask(url, ['runs', runId, '--tenant', 'acme', '--resume'])
+    if (engine === 'sled') expect([answer, answer.err]).toEqual([oneLine, expect.stringContaining('running host')])
+    else expect([answer.code, answer.out]).toEqual([1, expect.stringContaining('This run still waits for approval_')])
   })
 
   test('export writes all that a tenant has, and nothing of another', async () => {
@@ -259,6 +307,8 @@ test.each([
   [['waits', '.', 'wait_x', '--tenant', 'acme', '--settle', '1', '--cancel'], 'either --settle or --cancel'],
   [['waits', '.', '--tenant', 'acme', '--kind', 'all'], '--kind is none of answer, event, time'],
   [['runs', '.', 'run_x', '--tenant', 'acme', '--limit', '5'], '--status and --limit are for lists'],
+  [['runs', '.', '--tenant', 'acme', '--resume'], 'need the id of a run'],
+  [['runs', '.', 'run_x', '--tenant', 'acme', '--resume', '--cancel'], 'either --resume or --cancel'],
   [['export', '.', '--tenant', 'acme'], '<directory> is missing'],
   [['export', '.', 'memory:', '--tenant', 'acme'], 'memory: is no directory'],
   [['export', '.', './x', '--tenant', ''], '--tenant is no resourceId'],

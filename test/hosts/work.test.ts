@@ -7,7 +7,8 @@ import {
   SpecError,
   withTenant,
 } from '../../ts/index.ts'
-import { engines, openFresh } from '../support/stores.ts'
+import { TenantRuntime } from '../../ts/tenant/runtime.ts'
+import { engines, noon, openFresh } from '../support/stores.ts'
 import { approve, hostOn, over, runtimeOf, topology, waiting } from './team.ts'
 
 /** A promise, and what resolves it. */
@@ -168,4 +169,26 @@ describe('the work of a host', () => {
     await expect(host.runtime('broken')).rejects.toThrow(SpecError)
     expect((await broken.runs.get(first.runId)).status).toBe('suspended')
   })
+})
+
+it('a run that a host left alone is due again at once for another, when the command wakes it', async () => {
+  // Nothing becomes due by the clock.
+  const store = await openFresh('memory', {}, { now: noon })
+  const acme = await runtimeOf(store, 'acme')
+  const { runId, approvalId } = await waiting(acme)
+  const seen = signal()
+  const deaf = await hostOn(store, {}, { specFor: () => void seen.give() })
+  await deaf.start()
+  await approve(acme, approvalId)
+  await seen.given
+  await deaf.close()
+  const host = await hostOn(store)
+  await host.start()
+  const globex = await runtimeOf(store, 'globex')
+  const other = await waiting(globex)
+  await approve(globex, other.approvalId)
+  expect(await over(globex, other.runId)).toBe('completed')
+  expect((await acme.runs.get(runId)).status).toBe('suspended')
+  await TenantRuntime.starterOf(acme as TenantRuntime<never>).wake(runId)
+  expect(await over(acme, runId)).toBe('completed')
 })

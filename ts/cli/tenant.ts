@@ -68,7 +68,7 @@ async function openUnlocked(operand: string, options: Words['options']): Promise
     if (!StoreLockedError.isInstance(error)) throw error
     throw new StoreLockedError(
       'Another process, such as a running host, has this store open, and a directory is open in one process at a time. ' +
-        'Stop it there, or let it make a copy (store.backup) and look at that.',
+        'Stop it there, use the page of that host (host.inspector), or let it make a copy (store.backup) and look at that.',
     )
   }
 }

@@ -115,6 +115,12 @@ export class RunStarter {
     return this.#resume(runId, true, row, () => onChanged)
   }
 
+  /** Makes a run due that no process works at, so that a host takes it up. */
+  async wake(runId: string): Promise<void> {
+    assertId('run', runId)
+    await this.#session.submit(Operation.runRelease, (message) => message.text(runId).u8(0), nothing)
+  }
+
   #resume(
     runId: string,
     isTaken: boolean,

@@ -1,21 +1,23 @@
 import { runStatuses } from '../../../common/run-statuses.ts'
 import { emptyNotice, isEmpty } from '../../../inspect/emptiness.ts'
+import { unlessGone } from '../../../inspect/view/gone.ts'
 import { type Story, storiesOf } from '../../../inspect/view/stories.ts'
 import { clipped } from '../../../inspect/view/values.ts'
 import type { Runtime } from '../../../tenant/runtime.ts'
 import type { JournaledEvent } from '../../../types/events.ts'
 import type { RunStatus } from '../../../types/runs.ts'
-import { type Command, Exit, type Outcome, UsageError } from '../../command.ts'
+import { type Command, Exit, type Outcome, UsageError, type Words } from '../../command.ts'
 import { limitOf, limitOption, listed, oneOf } from '../../listing.ts'
 import { storeNotes } from '../../place.ts'
 import { printable } from '../../printable.ts'
 import { tenantNotes, tenantOptions, withTenantOf } from '../../tenant.ts'
+import { cancelRun, noRun, type RunAct, resumeRun } from './run-acts.ts'
 
 const PAGE = 100
 
-/** Lists the runs of one tenant, or tells one. */
+/** Lists the runs of one tenant, tells one, makes one due, or cancels one. */
 export const runs: Command = {
-  summary: 'Lists the runs of one tenant with request and answer, or prints the events of one run.',
+  summary: 'Lists the runs of one tenant with request and answer, or prints, resumes or cancels one run.',
   operands: ['store'],
   optional: ['run id'],
   options: {
@@ -25,27 +27,39 @@ export const runs: Command = {
       help: `only those that are ${runStatuses.slice(0, -1).join(', ')} or ${runStatuses.at(-1)}`,
     },
     limit: limitOption,
+    resume: { help: 'makes the run due if it can go on, for a host to take it up' },
+    cancel: { help: 'ends the run: its approvals are withdrawn, its waits closed' },
   },
   notes: [
     storeNotes,
     tenantNotes,
     '',
-    'Exit codes: 0 shown, 1 no such run, or no data for this tenant, 2 could not be shown.',
+    'Exit codes: 0 done, 1 no such run, it has ended or still waits, or no data for this tenant, 2 could not be done.',
     '',
     'Examples:',
     '  bailiwick runs ./data --tenant acme --status suspended',
     '  bailiwick runs ./data run_… --tenant acme --json',
+    '  bailiwick runs ./data run_… --tenant acme --cancel',
   ].join('\n'),
   run: async (words) => {
     const [store = '', runId] = words.operands
     const [status, limit] = [oneOf(words.options, 'status', runStatuses), limitOf(words.options)]
-    if (runId !== undefined && (status !== undefined || words.options['limit'] !== undefined)) {
-      throw new UsageError('--status and --limit are for lists, and a run was named.')
-    }
+    const act = actOf(words.options, runId)
     return await withTenantOf(store, words, ({ runtime }) =>
-      runId === undefined ? list(runtime, status, limit) : one(runtime, runId),
+      runId === undefined ? list(runtime, status, limit) : act(runtime, runId),
     )
   },
+}
+
+/** @throws UsageError for options that do not go together */
+function actOf({ resume, cancel, status, limit }: Words['options'], runId: string | undefined): RunAct {
+  if (runId !== undefined && (status !== undefined || limit !== undefined)) {
+    throw new UsageError('--status and --limit are for lists, and a run was named.')
+  }
+  if (resume === undefined && cancel === undefined) return one
+  if (runId === undefined) throw new UsageError('--resume and --cancel need the id of a run.')
+  if (resume !== undefined && cancel !== undefined) throw new UsageError('Give either --resume or --cancel.')
+  return resume === undefined ? cancelRun : resumeRun
 }
 
 async function list(runtime: Runtime, status: RunStatus | undefined, limit: number): Promise<Outcome> {
@@ -75,12 +89,8 @@ function storyLines({ run, question, answer }: Story): string[] {
 }
 
 async function one(runtime: Runtime, runId: string): Promise<Outcome> {
-  const { unlessGone } = await import('../../../inspect/view/gone.ts')
   const run = await unlessGone(runtime.runs.get(runId))
-  if (run === undefined) {
-    const message = 'There is no run with this id for this name.'
-    return { exit: Exit.doesNotHold, lines: [message], json: { run: null } }
-  }
+  if (run === undefined) return noRun
   const events = await eventsOf(runtime, runId)
   const [story = { run }] = await storiesOf(runtime, [run])
   const lines = events.map(

@@ -29,7 +29,7 @@ export const waits: Command = {
   notes: [
     storeNotes,
     tenantNotes,
-    'A host takes the run up; without one, resume it (runs.resume).',
+    'A host takes the run up: one that runs, or the next that starts.',
     '',
     'Exit codes: 0 done, 1 no such wait, it is closed, or no data for this tenant, 2 could not be done.',
     '',
