@@ -42,6 +42,11 @@ describe.each(engines)('a host on %s', (engine) => {
       ['acme', 'settled'],
       ['globex', 'settled'],
     ])
+    const due = events.flatMap((event) => (event.type === 'wait.due' ? [event] : []))
+    expect(due).toEqual([
+      { type: 'wait.due', tenant: 'acme', runId: early.runId, lateMs: expect.any(Number) },
+      { type: 'wait.due', tenant: 'globex', runId: late.runId, lateMs: expect.any(Number) },
+    ])
     await host.drain()
     expect(events.filter(({ type }) => type === 'run.ended')).toMatchObject([
       { tenant: 'acme', runId: early.runId, status: 'completed' },

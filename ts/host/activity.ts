@@ -6,6 +6,17 @@ export type WorkReason = 'settled' | 'interrupted'
 /** Activity of a host, for metrics. */
 export type Activity =
   | {
+      /**
+       * The host learns that what a run waited for has ended: a wait, or an approval. It takes the run up next, or once there is room
+       * (`run.taken`).
+       */
+      readonly type: 'wait.due'
+      readonly tenant: string
+      readonly runId: string
+      /** Milliseconds since it ended. */
+      readonly lateMs: number
+    }
+  | {
       /** The host takes up a run that could go on. */
       readonly type: 'run.taken'
       readonly tenant: string

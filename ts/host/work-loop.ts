@@ -9,6 +9,12 @@ import type { Entry, Pool } from './pool.ts'
 /** The pause after a question for work that failed. */
 const PAUSE_MS = 1000
 
+/**
+ * A store of one process names runs ahead of their time when it is opened. Clocks of several processes differ by less than this, in
+ * milliseconds.
+ */
+const EARLY_MS = 1000
+
 /** A run that can go on. */
 interface DueRun {
   readonly runId: string
@@ -159,18 +165,27 @@ export class WorkLoop {
     const turn = this.#turns.get(tenant) ?? { waiting: [], working: 0, hasMore, isAsking: false }
     this.#turns.set(tenant, turn)
     turn.hasMore = hasMore
-    for (const run of runs) this.#queue(turn, run)
+    for (const run of runs) {
+      const lateMs = Date.now() - run.dueAt
+      if (this.#queue(turn, run) && run.reason === 'settled' && lateMs > -EARLY_MS) {
+        this.#emit({ type: 'wait.due', tenant, runId: run.runId, lateMs: Math.max(0, lateMs) })
+      }
+    }
     this.#settle(tenant, turn)
   }
 
-  #queue(turn: Turn, run: DueRun): void {
+  /** Returns whether the run is news. */
+  #queue(turn: Turn, run: DueRun): boolean {
     const known = this.#known.get(run.runId)
     if (known === undefined) {
       this.#known.set(run.runId, run)
       turn.waiting.push(run)
-    } else if (known.row !== run.row && !turn.waiting.includes(known)) {
-      this.#again.set(run.runId, run)
+      return true
     }
+    if (known.row === run.row || turn.waiting.includes(known)) return false
+    const isNews = this.#again.get(run.runId)?.row !== run.row
+    this.#again.set(run.runId, run)
+    return isNews
   }
 
   /** Starts what there is room for. */
