@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { createInterface } from 'node:readline'
 import { createRuntime, defineRuntime, defineTenant } from 'bailiwick'
 import type { DataSet } from './data-sets.ts'
+import { linesUntilKilled } from './killing.ts'
 import { tick } from './terminal.ts'
 
 const ACKNOWLEDGED_BEFORE_THE_KILL = 40
@@ -16,7 +15,7 @@ export async function checkCrash(data: string): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'bailiwick-crash-'))
   try {
     const url = `sled:${join(directory, 'store')}`
-    const acknowledged = await loadUntilKilled(url, data)
+    const acknowledged = await linesUntilKilled([CHILD, url, data], ACKNOWLEDGED_BEFORE_THE_KILL)
     const runtime = await createRuntime(spec(), { store: url })
     for (const id of acknowledged) await runtime.references.resolve(id)
     await runtime.close()
@@ -24,19 +23,6 @@ export async function checkCrash(data: string): Promise<void> {
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
-}
-
-async function loadUntilKilled(url: string, data: string): Promise<string[]> {
-  const program = process.argv[1] ?? ''
-  const child = spawn(process.execPath, [program, CHILD, url, data], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const acknowledged: string[] = []
-  for await (const id of createInterface({ input: child.stdout })) {
-    acknowledged.push(id)
-    if (acknowledged.length === ACKNOWLEDGED_BEFORE_THE_KILL) child.kill('SIGKILL')
-  }
-  if (child.exitCode === null && child.signalCode === null) await new Promise((done) => child.once('exit', done))
-  if (child.signalCode !== 'SIGKILL') throw new Error('The child ended before it could be killed.')
-  return acknowledged
 }
 
 /** Returns the child's parameters if this process is such a child. */

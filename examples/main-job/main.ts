@@ -23,14 +23,17 @@ import { type Options, readOptions } from './options.ts'
 import { checkResume, runChild, runChildArguments } from './resuming.ts'
 import { analystSession } from './session.ts'
 import { megabytes, Progress, showSteps, step, table, tick, title } from './terminal.ts'
+import { checkUnattended, hostChildArguments, runHostChild } from './unattended.ts'
 
 const SHOWN_CHARACTERS = 96
 const names = ['acme', 'globex', 'initech', 'umbrella', 'hooli', 'stark', 'wayne', 'wonka']
 
 const loading = crashChildArguments()
 const running = runChildArguments()
+const hosting = hostChildArguments()
 if (loading !== undefined) await runCrashChild(loading[0], await readDataSets(loading[1]))
 else if (running !== undefined) await runChild(...running)
+else if (hosting !== undefined) await runHostChild(...hosting)
 else await main(readOptions()).catch(explain)
 
 async function main(options: Options): Promise<void> {
@@ -42,6 +45,9 @@ async function main(options: Options): Promise<void> {
   title('Processes are killed')
   await checkResume()
   await checkCrash(options.data)
+
+  title('Runs go on by themselves')
+  await checkUnattended()
 
   title(
     `${dataSets.length} data sets with ${rows.toLocaleString('en')} rows, ${options.tenants} tenants, one store: ${options.store}`,

@@ -17,8 +17,8 @@ export interface Options {
   readonly verbose: boolean
 }
 
-const HELP = `Kills a load and a run and continues them, then loads real data sets for several tenants into one store and checks that
-nothing crosses.
+const HELP = `Kills a load and a run and continues them, kills a host and sees another go on with its runs, then loads real data sets for
+several tenants into one store and checks that nothing crosses.
 
   npm start -- [options]
 

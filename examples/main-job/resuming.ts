@@ -1,11 +1,9 @@
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { createInterface } from 'node:readline'
 import {
   createRuntime,
   defineRuntime,
@@ -17,6 +15,7 @@ import {
 } from 'bailiwick'
 import { scriptedModel } from 'bailiwick/testing'
 import * as z from 'zod'
+import { linesUntilKilled } from './killing.ts'
 import { tick } from './terminal.ts'
 
 const PARTS = 3
@@ -38,7 +37,7 @@ export async function checkResume(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'bailiwick-resume-'))
   try {
     const [url, world] = [`sled:${join(directory, 'store')}`, join(directory, 'published')]
-    await runUntilKilled(url, world)
+    await linesUntilKilled([CHILD, url, world], FINISHED_BEFORE_THE_KILL)
     const runtime = await open(url, world)
     const [run] = (await runtime.runs.list({ status: 'interrupted' })).items
     if (run === undefined) throw new Error('The run of the killed process is not there.')
@@ -57,19 +56,6 @@ export async function checkResume(): Promise<void> {
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
-}
-
-async function runUntilKilled(url: string, world: string): Promise<void> {
-  const child = spawn(process.execPath, [process.argv[1] ?? '', CHILD, url, world], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let finished = 0
-  for await (const _ of createInterface({ input: child.stdout })) {
-    finished += 1
-    if (finished === FINISHED_BEFORE_THE_KILL) child.kill('SIGKILL')
-  }
-  if (child.exitCode === null && child.signalCode === null) await new Promise((done) => child.once('exit', done))
-  if (child.signalCode !== 'SIGKILL') throw new Error('The child ended before it could be killed.')
 }
 
 /** Returns the child's parameters if this process is such a child. */
