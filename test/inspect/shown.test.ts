@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { emptyNotice } from '../../ts/inspect/emptiness.ts'
 import { clipped } from '../../ts/inspect/view/values.ts'
 import { engines, openFresh } from '../support/stores.ts'
-import { show, suspendedRun } from './subject.ts'
+import { formTokenOf, request, type Shown, show, suspendedRun } from './subject.ts'
 
 const words = { actor: 'kim', threadId: 'support-1', input: 'order 7', result: 'paid', answer: 'Refunded.' }
 
@@ -55,6 +55,27 @@ test.each(engines)('%s: runs are shown with prompt and answer, and found by eith
   // Another tenant's words are not found, nor is there a run of theirs.
   const globex = await show('globex', shown.store)
   expect(textOf(await globex.load('/runs?text=shipping'))).toContain('in none of the 0 runs')
+})
+
+test.each(engines)('%s: a run that has not ended is cancelled on its page, once', async (engine) => {
+  const shown = await show('acme', await openFresh(engine))
+  const globex = await show('globex', shown.store)
+  const runId = await suspendedRun(shown.store, 'acme', { ...words, prompt: 'Refund order 7' })
+  const page = await shown.load(`/runs/${runId}`)
+  const send = async ({ origin, cookie }: Shown, act: string, token = formTokenOf(page)) => {
+    const headers = { cookie, origin, 'content-type': 'application/x-www-form-urlencoded' }
+    const body = new URLSearchParams({ token, act }).toString()
+    return (await request(`${origin}/runs/${runId}`, { method: 'POST', headers, body })).status
+  }
+  await suspendedRun(shown.store, 'globex', { ...words, prompt: 'Theirs' })
+  const theirs = formTokenOf(await globex.load('/approvals'))
+  expect([await send(shown, 'resume'), await send(shown, 'cancel', theirs)]).toEqual([400, 403])
+  expect(await send(globex, 'cancel', theirs)).toBe(404)
+  expect((await shown.runtime.runs.get(runId)).status).toBe('suspended')
+  expect(await send(shown, 'cancel')).toBe(303)
+  expect((await shown.runtime.runs.get(runId)).status).toBe('cancelled')
+  expect(await send(shown, 'cancel')).toBe(409)
+  expect((await shown.load(`/runs/${runId}`)).text).not.toContain('<form method="post"')
 })
 
 test('a search continues after a page without matches', async () => {

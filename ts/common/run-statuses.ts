@@ -13,3 +13,8 @@ const all: { readonly [Status in RunStatus]: true } = {
 
 /** Every status of a run, in the order of its life. */
 export const runStatuses = Object.keys(all) as readonly RunStatus[]
+
+/** Whether a run of this status cannot go on any more. */
+export function hasEnded(status: RunStatus): boolean {
+  return status === 'completed' || status === 'limited' || status === 'failed' || status === 'cancelled'
+}

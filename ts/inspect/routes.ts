@@ -4,7 +4,7 @@ import { ledger, oneRecord } from './pages/ledger.ts'
 import { overview } from './pages/overview.ts'
 import { onePlan, plans } from './pages/plans.ts'
 import { oneReference, references } from './pages/references.ts'
-import { oneRun, runs } from './pages/runs.ts'
+import { cancelRun, oneRun, runs } from './pages/runs.ts'
 import { oneThread, threads } from './pages/threads.ts'
 import { traces } from './pages/traces.ts'
 import { endWait, oneWait, waits } from './pages/waits.ts'
@@ -42,6 +42,7 @@ const ones: { readonly [section: string]: Maker } = {
 const acts: { readonly [section: string]: (...given: Parameters<Maker>) => Promise<string> } = {
   approvals: decide,
   waits: endWait,
+  runs: cancelRun,
 }
 
 /**
@@ -54,7 +55,7 @@ export async function answerFor(ask: Ask, subject: Subject): Promise<Page | stri
   if (rest.length > 0) throw notFound()
   if (!ask.isReading) {
     const act = Object.hasOwn(acts, section) ? acts[section] : undefined
-    if (act === undefined || encoded === undefined) throw new Refusal(405, 'Only approvals and waits are decided here.')
+    if (act === undefined || encoded === undefined) throw new Refusal(405, 'Only approvals, waits and runs take this.')
     return await act(subject, ask, decoded(encoded))
   }
   const makers = encoded === undefined ? lists : ones

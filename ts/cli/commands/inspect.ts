@@ -9,7 +9,8 @@ import { tenantNotes, tenantOptions, withTenantOf } from '../tenant.ts'
 
 /** Shows one tenant on a local web page. */
 export const inspect: Command = {
-  summary: 'Shows one tenant of a store on a local web page, and decides its approvals and waits there.',
+  summary:
+    'Shows one tenant of a store on a local web page, and decides its approvals, settles its waits and cancels its runs there.',
   operands: ['store'],
   options: {
     ...tenantOptions,
@@ -21,7 +22,7 @@ export const inspect: Command = {
     'The page listens on 127.0.0.1 only, and serves the browser that opens the printed link first. Stop it with Ctrl+C.',
     'With --json, it writes a line with the url when it is ready, and another when it has stopped.',
     '',
-    'The browser that opens the link can read all data of the tenant, decide its approvals and settle its waits.',
+    'The browser that opens the link can read all data of the tenant, decide its approvals, settle its waits and cancel its runs.',
     'The ledger and the waits record the typed name.',
     '',
     'Exit codes: 0 served until stopped, 2 could not start.',

@@ -1,7 +1,9 @@
-import { runStatuses } from '../../common/run-statuses.ts'
+import { hasEnded, runStatuses } from '../../common/run-statuses.ts'
 import type { JournaledEvent, TokensByModel } from '../../types/events.ts'
 import type { RunStatus } from '../../types/runs.ts'
+import { Refusal } from '../refusal.ts'
 import { type Ask, pageOf, type Subject } from '../request.ts'
+import { readAct, tokenField } from '../view/form.ts'
 import { type Html, html } from '../view/html.ts'
 import type { Page } from '../view/layout.ts'
 import { pathOf } from '../view/paths.ts'
@@ -116,12 +118,32 @@ export async function oneRun({ runtime }: Subject, ask: Ask, runId: string): Pro
     ['Started', time(run.startedAt)],
     ['Took', duration(run.updatedAt - run.startedAt)],
     ...tokenFacts(run.usage),
-  ])}
+  ])}${!hasEnded(run.status) && cancelForm(runId, ask)}
 <section aria-labelledby="waterfall"><h2 id="waterfall">Timeline</h2>${waterfall(events)}</section>
 <section aria-labelledby="events"><h2 id="events">Events</h2>${eventList(events, run.startedAt)}
 ${cursor !== undefined && html`<p class="quiet">These are the ${count(events.length)} newest here; older ones are on the next page.</p>`}
 ${more(path, ask.search, cursor)}</section>`
   return { title: `Run of ${run.agent}`, section: '/runs', body }
+}
+
+/**
+ * Cancels a run, and returns the path of its page.
+ *
+ * @throws Refusal, and what `runs.cancel` rejects with
+ */
+export async function cancelRun({ runtime }: Subject, ask: Ask, runId: string): Promise<string> {
+  const { act } = await readAct(ask, ['act'])
+  if (act !== 'cancel') throw new Refusal(400, 'A run is cancelled here, and nothing else.')
+  const { status } = await runtime.runs.get(runId)
+  if (hasEnded(status)) throw new Refusal(409, `This run has ended: it is ${status}.`)
+  await runtime.runs.cancel(runId)
+  return pathOf('/runs', runId)
+}
+
+function cancelForm(runId: string, ask: Ask): Html | false {
+  if (!ask.person.mayAct) return false
+  return html`<form method="post" action="${pathOf('/runs', runId)}">${tokenField(ask)}
+<p class="buttons"><button class="reject" name="act" value="cancel">Cancel the run</button></p></form>`
 }
 
 /** All tokens that were read and written. */

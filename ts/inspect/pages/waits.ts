@@ -2,7 +2,7 @@ import type { JsonValue } from '../../types/json.ts'
 import type { WaitRecord } from '../../types/waits.ts'
 import { Refusal } from '../refusal.ts'
 import { type Ask, pageOf, type Subject } from '../request.ts'
-import { actorField, readAct } from '../view/form.ts'
+import { actorField, readAct, tokenField } from '../view/form.ts'
 import { type Html, html } from '../view/html.ts'
 import type { Page } from '../view/layout.ts'
 import { pathOf } from '../view/paths.ts'
@@ -106,7 +106,6 @@ function form(wait: WaitRecord, ask: Ask): Html | false {
   const { waitId, kind, expiresAt } = wait
   const left = expiresAt - Date.now()
   const cancel = html`<button class="reject" name="act" value="cancel" formnovalidate>Cancel the wait</button>`
-  const token = html`<input type="hidden" name="token" value="${ask.formToken}">`
   const fields = html`${actorField(ask, waitId, 'kept with the outcome')}
 ${valueField(wait)}
 <p class="buttons"><button class="approve" name="act" value="settle">Settle</button> ${cancel}
@@ -115,7 +114,7 @@ ${left > 0 && html`<span class="quiet">${duration(left)} left</span>`}</p>
 <label for="code-${waitId}">Code</label><input id="code-${waitId}" name="code" maxlength="128">
 <label for="message-${waitId}">Message</label><input id="message-${waitId}" name="message" maxlength="4000">
 <p class="buttons"><button class="reject" name="act" value="fail">Settle with this error</button></p></details>`
-  return html`<form method="post" action="${pathOf('/waits', waitId)}">${kind === 'time' ? html`${token}<p class="buttons">${cancel}</p>` : fields}</form>`
+  return html`<form method="post" action="${pathOf('/waits', waitId)}">${kind === 'time' ? html`${tokenField(ask)}<p class="buttons">${cancel}</p>` : fields}</form>`
 }
 
 function valueField({ waitId, choices }: WaitRecord): Html {

@@ -7,13 +7,19 @@ import { type Html, html } from './html.ts'
 /** A value of 64 KiB, each byte as three characters, and room for the rest. */
 const MOST_BYTES = 256 << 10
 
-/** What every form that changes something has: its token, and who sends it. `key` makes the ids of the document differ. */
-export function actorField({ formToken, person }: Ask, key: string, purpose: string): Html {
+/** The token of a form that changes something. */
+export function tokenField({ formToken }: Ask): Html {
+  return html`<input type="hidden" name="token" value="${formToken}">`
+}
+
+/** The token of a form, and who sends it. `key` makes the ids of the document differ. */
+export function actorField(ask: Ask, key: string, purpose: string): Html {
   const field = html`<label for="actor-${key}">Your name <span class="quiet">${purpose}</span></label>
 <input id="actor-${key}" name="actor" required maxlength="256" autocomplete="name">`
-  const name = html`<p>As <b>${person.name}</b> <span class="quiet">${purpose}</span></p>`
-  return html`<input type="hidden" name="token" value="${formToken}">
-${person.name === undefined ? field : name}`
+  const { name } = ask.person
+  const known = html`<p>As <b>${name}</b> <span class="quiet">${purpose}</span></p>`
+  return html`${tokenField(ask)}
+${name === undefined ? field : known}`
 }
 
 /**

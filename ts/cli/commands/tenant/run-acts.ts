@@ -1,7 +1,8 @@
+import { hasEnded } from '../../../common/run-statuses.ts'
 import { unlessGone } from '../../../inspect/view/gone.ts'
 import type { Runtime } from '../../../tenant/runtime.ts'
 import type { JournaledEvent } from '../../../types/events.ts'
-import type { RunStatus, RunSummary } from '../../../types/runs.ts'
+import type { RunSummary } from '../../../types/runs.ts'
 import { Exit, type Outcome } from '../../command.ts'
 
 /** Does something to a run. */
@@ -11,7 +12,7 @@ export type RunAct = (runtime: Runtime, runId: string) => Promise<Outcome>
 export const resumeRun: RunAct = async (runtime, runId) => {
   const run = await unlessGone(runtime.runs.get(runId))
   if (run === undefined) return noRun
-  if (isOver(run.status)) return refused(run, `This run has ended: it is ${run.status}.`)
+  if (hasEnded(run.status)) return refused(run, `This run has ended: it is ${run.status}.`)
   if (run.status === 'running') return refused(run, 'A process works at this run.')
   const open = run.status === 'suspended' ? await openOf(runtime, runId) : []
   if (open.length > 0) return refused(run, `This run still waits for ${open.join(', ')}.`)
@@ -28,7 +29,7 @@ export const resumeRun: RunAct = async (runtime, runId) => {
 export const cancelRun: RunAct = async (runtime, runId) => {
   const before = await unlessGone(runtime.runs.get(runId))
   if (before === undefined) return noRun
-  if (isOver(before.status)) return refused(before, `This run has ended: it is ${before.status}.`)
+  if (hasEnded(before.status)) return refused(before, `This run has ended: it is ${before.status}.`)
   await runtime.runs.cancel(runId)
   const run = await runtime.runs.get(runId)
   // It may have ended by itself meanwhile.
@@ -45,10 +46,6 @@ export const noRun: Outcome = {
 
 function refused(run: RunSummary, message: string): Outcome {
   return { exit: Exit.doesNotHold, lines: [message], json: { run, due: false } }
-}
-
-function isOver(status: RunStatus): boolean {
-  return status === 'completed' || status === 'limited' || status === 'failed' || status === 'cancelled'
 }
 
 /** The ids of what a suspended run waits for, or none if any of it has ended. */
