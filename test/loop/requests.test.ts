@@ -94,6 +94,70 @@ describe.each(engines)('requests on %s', (engine) => {
     )
   })
 
+  it('queued requests begin in their order by themselves, and a cancelled one does not', async () => {
+    const { runtime } = await paying(await openFresh(engine))
+    const request = { threadId: 'support', whenBusy: 'queue' } as const
+    const first = runtime.query({ ...request, prompt: 'Pay' })
+    expect(await first.result()).toMatchObject({ status: 'suspended' })
+    const queued = []
+    for (const prompt of ['One', 'Two', 'Three']) {
+      const run = runtime.query({ ...request, prompt, ...(prompt === 'One' ? { requestKey: 'one' } : {}) })
+      await expect.poll(() => runtime.runs.get(run.runId).catch(() => undefined)).toMatchObject({ status: 'queued' })
+      queued.push(run)
+    }
+    const [one, two, three] = queued
+    expect((await runtime.runs.list({ status: 'queued' })).items).toHaveLength(3)
+    expect((await runtime.threads.messages('support')).items.filter(({ role }) => role === 'user')).toHaveLength(1)
+    const busy = await failureOf(() => runtime.query({ threadId: 'support', prompt: 'x' }).result())
+    expect(busy).toMatchObject({ code: 'THREAD_BUSY', runId: first.runId, status: 'suspended' })
+    two?.cancel()
+    expect(await two?.result()).toMatchObject({ status: 'cancelled', text: '' })
+    const again = runtime.query({ prompt: 'x', requestKey: 'one' })
+    expect(again.runId).toBe(one?.runId)
+    await runtime.runs.cancel(first.runId)
+    expect(await one?.result()).toMatchObject({ status: 'completed', text: 'Done.' })
+    expect(await again.result()).toEqual(await one?.result())
+    expect(await three?.result()).toMatchObject({ status: 'completed' })
+    expect((await kindsOf(three as NonNullable<typeof three>)).slice(0, 2)).toEqual(['run.queued', 'run.started'])
+    const { items } = await runtime.threads.messages('support')
+    const prompts = items.filter(({ role }) => role === 'user').map(({ parts }) => parts[0])
+    expect(prompts).toMatchObject([{ text: 'Pay' }, { text: 'One' }, { text: 'Three' }])
+  })
+
+  it('a runtime that is closed leaves its queued runs to others', async () => {
+    const store = await openFresh(engine)
+    const { runtime } = await paying(store)
+    const first = runtime.query({ threadId: 'support', prompt: 'Pay' })
+    await first.result()
+    const queued = runtime.query({ threadId: 'support', prompt: 'One', whenBusy: 'queue' })
+    await expect.poll(() => runtime.runs.get(queued.runId).catch(() => undefined)).toMatchObject({ status: 'queued' })
+    const result = failureOf(() => queued.result())
+    await runtime.close()
+    expect(await result).toMatchObject({ code: 'CLOSED' })
+    const { runtime: other } = await paying(store)
+    const busy = await failureOf(() => other.runs.resume(queued.runId).result())
+    expect(busy).toMatchObject({ code: 'THREAD_BUSY', runId: first.runId })
+    await other.runs.cancel(first.runId)
+    const next = await failureOf(() => other.query({ threadId: 'support', prompt: 'x' }).result())
+    expect(next).toMatchObject({ code: 'THREAD_BUSY', runId: queued.runId, status: 'queued' })
+    expect(await other.runs.resume(queued.runId).result()).toMatchObject({ status: 'completed' })
+  })
+
+  it('a request may begin later', async () => {
+    const { runtime } = await paying(await openFresh(engine))
+    const startAt = Date.now() + 60_000
+    const later = runtime.query({ prompt: 'Hello', startAt })
+    await expect.poll(() => runtime.runs.get(later.runId).catch(() => undefined)).toMatchObject({ status: 'queued' })
+    later.cancel()
+    expect(await later.result()).toMatchObject({ status: 'cancelled' })
+    expect(await kindsOf(later)).toEqual(['run.queued', 'run.cancelled'])
+    const soon = runtime.query({ prompt: 'Hello', startAt: Date.now() + 200 })
+    expect(await soon.result()).toMatchObject({ status: 'completed' })
+    const past = runtime.query({ prompt: 'Hello', startAt: 1 })
+    expect(await past.result()).toMatchObject({ status: 'completed' })
+    expect((await kindsOf(past))[0]).toBe('run.started')
+  })
+
   it('instructions end the system prompts of a run, also after it was resumed, and of no other', async () => {
     const store = await openFresh(engine)
     const first = await paying(store)

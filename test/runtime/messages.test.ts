@@ -271,6 +271,7 @@ const cases: Record<string, Record<string, readonly Case[]>> = {
       },
       ...(['threadId', 'actor', 'requestKey'] as const).map((field) => asked(field, [...notText, ...empty])),
       asked('whenBusy', [...notText, ...empty, ['steal', 'not "steal"']]),
+      asked('startAt', [...notNumber, [1.5, 'not 1.5'], [-1, 'not -1'], [8.64e15, 'at most 29 days']]),
       asked('instructions', [
         [5, 'a prompt made by layeredPrompt'],
         [{ instructions: '' }, 'instructions.instructions'],

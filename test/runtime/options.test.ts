@@ -52,6 +52,7 @@ const request: { [K in keyof Required<QueryRequest>]: unknown } = {
   limits: 5,
   requestKey: 5,
   whenBusy: 5,
+  startAt: '5',
   instructions: fine,
 }
 const runtimeOptions: { [K in keyof Required<RuntimeOptions>]: unknown } = {

@@ -2,6 +2,7 @@ import type { RunStatus } from '../types/runs.ts'
 
 /** A forgotten status does not compile. */
 const all: { readonly [Status in RunStatus]: true } = {
+  queued: true,
   running: true,
   interrupted: true,
   suspended: true,

@@ -3,11 +3,11 @@ import { BailiwickError, hasCode } from './bailiwick-error.ts'
 /** The run that keeps others from its thread. */
 export interface BusyRun {
   readonly runId: string
-  /** Its status at that time. Wait for a running run, resume an interrupted one, decide the approvals of a suspended one; or cancel it. */
-  readonly status: 'running' | 'interrupted' | 'suspended'
+  /** Its status at that time. Wait for a running or queued run, resume an interrupted one, decide the approvals of a suspended one; or cancel it. */
+  readonly status: 'queued' | 'running' | 'interrupted' | 'suspended'
 }
 
-/** Another run is writing this thread. Wait for it, resume it or cancel it. */
+/** Another run is writing this thread, or waits for it. Wait for it, resume it or cancel it. */
 export class ThreadBusyError extends BailiwickError {
   override readonly name = 'ThreadBusyError'
   readonly code = 'THREAD_BUSY'

@@ -1,7 +1,10 @@
 import type { RunResult } from '../types/runs.ts'
 
-/** Why a run could go on: what it waited for has ended, such as an approval or a wait, or its process ended or gave it up. */
-export type WorkReason = 'settled' | 'interrupted'
+/**
+ * Why a run could go on: what it waited for has ended, such as an approval or a wait; its process ended or gave it up; or it was queued, and
+ * its turn or its time has come.
+ */
+export type WorkReason = 'settled' | 'interrupted' | 'queued'
 
 /** Activity of a host, for metrics. */
 export type Activity =

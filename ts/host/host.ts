@@ -46,7 +46,7 @@ export interface Host<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDispo
   /**
    * Takes nothing more up, and gives up what is at work, so that another process goes on with it at once: a run that the host has
    * taken up before its next step, and what remains after `deadlineMs` at once, as if the process had been killed. Runs that callers
-   * have begun have until then. Default 10,000. Runtimes can still be used afterwards.
+   * have begun have until then; those of them that are queued are given up at once. Default 10,000. Runtimes can still be used afterwards.
    */
   drain(options?: { readonly deadlineMs?: number }): Promise<Drained>
   /** Returns numbers; nothing of any tenant. */
@@ -139,12 +139,12 @@ export class TenantsHost<Spec extends RuntimeSpec> implements Host<Spec> {
       await before
       const taken = this.#atWork().filter(({ runId }) => !known.has(runId))
       for (const run of taken) known.set(run.runId, run)
-      await Promise.all(taken.filter(({ isTaken }) => isTaken).map((run) => release(run, false)))
+      await Promise.all(taken.map((run) => release(run, run.isTaken ? 'beforeNextStep' : 'ifQueued')))
     }
     const runs = [...known.values()]
     const over = Promise.all(runs.map((run) => run.over))
     await unlessLate(over, deadline - Date.now())
-    await Promise.all(this.#atWork().map((run) => release(run, true)))
+    await Promise.all(this.#atWork().map((run) => release(run, 'atOnce')))
     const released = (await over).filter((isReleased) => isReleased).length
     return { finished: runs.length - released, released }
   }
@@ -174,11 +174,12 @@ export class TenantsHost<Spec extends RuntimeSpec> implements Host<Spec> {
   }
 }
 
-/** Gives a run up: before its next step, or at once. One that is over meanwhile needs nothing. */
-async function release({ session, runId }: RunAtWork, isAtOnce: boolean): Promise<void> {
-  await session
-    .submit(Operation.runRelease, (message) => message.text(runId).u8(isAtOnce ? 1 : 0), nothing)
-    .catch(nothing)
+/** How a run is given up, as the core reads it. */
+const releases = { beforeNextStep: 0, atOnce: 1, ifQueued: 2 } as const
+
+/** Gives a run up. One that is over meanwhile needs nothing. */
+async function release({ session, runId }: RunAtWork, how: keyof typeof releases): Promise<void> {
+  await session.submit(Operation.runRelease, (message) => message.text(runId).u8(releases[how]), nothing).catch(nothing)
 }
 
 /** Waits for a promise that never rejects, at most so long. */

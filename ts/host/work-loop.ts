@@ -80,7 +80,7 @@ export class WorkLoop {
   readonly #again = new Map<string, DueRun>()
   #working = 0
   #counts = { taken: 0, ended: 0, released: 0, refused: 0 }
-  readonly #takenBy = { settled: 0, interrupted: 0 }
+  readonly #takenBy = { settled: 0, interrupted: 0, queued: 0 }
   #loop: Promise<void> | undefined
   #isStopped = false
   /** Ends a pause of the loop. */

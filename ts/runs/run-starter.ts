@@ -36,6 +36,7 @@ const requestChecks: Checks<QueryRequest> = {
   limits: option.object,
   requestKey: option.text,
   whenBusy: option.text,
+  startAt: option.number,
   instructions: option.any,
 }
 const limitChecks: Checks<RunLimits> = {
@@ -256,7 +257,7 @@ function readRequest(given: string | QueryRequest, specialist: string | undefine
   if (typeof request !== 'object' || request === null) {
     throw new InvalidInputError(`The request must be a prompt or { prompt, … }, not ${wordOf(request)}.`)
   }
-  const { prompt, threadId, tenant, actor, signal, limits, requestKey, whenBusy, instructions } = readOptions(
+  const { prompt, threadId, tenant, actor, signal, limits, requestKey, whenBusy, startAt, instructions } = readOptions(
     request,
     requestChecks,
     'The request',
@@ -270,6 +271,7 @@ function readRequest(given: string | QueryRequest, specialist: string | undefine
       actor,
       limits: limits && readOptions(limits, limitChecks, 'limits', 'limits.'),
       whenBusy,
+      startAt,
       instructions,
     },
     'The request',

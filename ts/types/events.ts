@@ -54,6 +54,14 @@ export interface ReferencedResult {
 /** An event in a run's journal, emitted after its commit: events that a consumer saw survive a crash. */
 export type JournaledEvent = EventFields &
   (
+    | {
+        /** The run waits for its thread, or for its time: `run.started` follows. */
+        readonly type: 'run.queued'
+        readonly prompt: string | readonly Part[]
+        readonly actor?: string
+        /** When it begins at the earliest, in epoch milliseconds. */
+        readonly startAt?: number
+      }
     | { readonly type: 'run.started'; readonly prompt: string | readonly Part[]; readonly actor?: string }
     | { readonly type: 'agent.started' | 'agent.completed'; readonly agent: string }
     | {

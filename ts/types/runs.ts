@@ -27,14 +27,34 @@ export interface QueryRequest {
    * its events and its result. 1 to 1,024 bytes. What else the second request says is not looked at.
    */
   readonly requestKey?: string
-  /** While another run writes the thread: `reject` with ThreadBusyError (default), or `replace`, which cancels that run first. */
-  readonly whenBusy?: 'reject' | 'replace'
+  /**
+   * While another run writes the thread, or waits for it: `reject` with ThreadBusyError (default); `queue`, which begins the run in its
+   * turn, by itself; or `replace`, which cancels the run that has the thread and goes before those that wait. At most 100 runs wait for a
+   * thread.
+   */
+  readonly whenBusy?: 'reject' | 'queue' | 'replace'
+  /**
+   * Epoch milliseconds, at most 29 days ahead: the run begins then, by itself. If its thread is busy then, the run waits for its turn, unless
+   * `whenBusy` is `replace`. A time that has passed is now.
+   */
+  readonly startAt?: number
   /** What the system prompts of the run's agents end with, such as the date or the user's name. Kept with the run; at most 64 KiB. */
   readonly instructions?: string | Prompt
 }
 
-/** Status of a run. `interrupted`: its process died or its runtime was closed; resume it. */
-export type RunStatus = 'running' | 'interrupted' | 'suspended' | 'completed' | 'limited' | 'failed' | 'cancelled'
+/**
+ * Status of a run. `queued`: it begins by itself once its thread is free, or its time has come. `interrupted`: its process died or its
+ * runtime was closed; resume it.
+ */
+export type RunStatus =
+  | 'queued'
+  | 'running'
+  | 'interrupted'
+  | 'suspended'
+  | 'completed'
+  | 'limited'
+  | 'failed'
+  | 'cancelled'
 
 /**
  * What a resumed run does if the models, the prompt, the settings or the limits of its agents have changed since they began: `keep` goes
@@ -110,10 +130,11 @@ export interface Runs {
    */
   follow(runId: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<RunEvent>
   /**
-   * Resumes an interrupted or suspended run from its journal: finished steps are not repeated. For
-   * a run that has ended, `result()` returns its result. Rejects with NotFoundError, and with ThreadBusyError while it is running.
+   * Resumes an interrupted or suspended run from its journal: finished steps are not repeated. Begins a queued run if it is its turn. For
+   * a run that has ended, `result()` returns its result. Rejects with NotFoundError, and with ThreadBusyError while it is running or it is
+   * not its turn.
    */
   resume(runId: string, options?: { readonly onChanged?: OnChanged }): Run<unknown>
-  /** Cancels a run that has not ended: its approvals are withdrawn and its thread is free. Rejects with NotFoundError. */
+  /** Cancels a run that has not ended: its approvals are withdrawn and its thread is free. One that is queued does not begin. Rejects with NotFoundError. */
   cancel(runId: string): Promise<void>
 }

@@ -31,7 +31,8 @@ async function questionOf(runtime: Runtime, runId: string): Promise<string | und
   return await unlessGone(
     (async () => {
       for await (const event of runtime.runs.follow(runId)) {
-        return event.type === 'run.started' ? promptText(event.prompt) : undefined
+        const isFirst = event.type === 'run.started' || event.type === 'run.queued'
+        return isFirst ? promptText(event.prompt) : undefined
       }
       return undefined
     })(),
@@ -39,8 +40,8 @@ async function questionOf(runtime: Runtime, runId: string): Promise<string | und
 }
 
 async function answerOf(runtime: Runtime, { runId, status }: RunSummary): Promise<string | undefined> {
-  // A running or interrupted run has no result yet.
-  if (status === 'running' || status === 'interrupted') return undefined
+  // A queued, running or interrupted run has no result yet.
+  if (status === 'queued' || status === 'running' || status === 'interrupted') return undefined
   const page = await unlessGone(runtime.traces.list({ runId, limit: 1 }))
   const [last] = (page?.items ?? []) as JournaledEvent[]
   switch (last?.type) {

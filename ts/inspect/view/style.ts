@@ -107,7 +107,7 @@ tbody tr + tr > * { border-top: 1px solid var(--line); }
 .track { fill: var(--sunken); }
 .mark { fill: var(--mark); }
 .mark.failed { fill: var(--fail); }
-.mark.suspended, .mark.interrupted, .mark.limited, .mark.wait { fill: var(--wait); }
+.mark.queued, .mark.suspended, .mark.interrupted, .mark.limited, .mark.wait { fill: var(--wait); }
 .mark.agent, .mark.cancelled { fill: var(--agent); }
 .mark.tool { fill: var(--tool); }
 .mark.model { fill: var(--model); }

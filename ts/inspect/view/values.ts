@@ -67,6 +67,7 @@ const tones: { readonly [word: string]: string } = {
   pending: 'warn',
   open: 'warn',
   expired: 'warn',
+  queued: 'plain',
   suspended: 'warn',
   interrupted: 'warn',
   limited: 'warn',

@@ -125,7 +125,10 @@ pub(super) async fn more_work(call: Call) -> Result<Answer> {
 pub(super) async fn release(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.unmetered_handle()?, call.reader());
     let run_id = arguments.text()?;
-    handle.runs().release(run_id, arguments.u8()? == 1).await?;
+    match arguments.u8()? {
+        2 => handle.runs().release_queued(run_id),
+        how => handle.runs().release(run_id, how == 1).await?,
+    }
     Ok(Answer::default())
 }
 

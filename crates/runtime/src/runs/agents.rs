@@ -344,6 +344,13 @@ fn member(key: &str, value: Json) -> (String, Json) {
     (key.to_owned(), value)
 }
 
+/// The error for a run of an agent that the spec does not have.
+pub(crate) fn no_such_agent(name: &str) -> Error {
+    let message =
+        format!("The run is at the agent {name}, which is not in this spec. Resume it with a spec that has it.");
+    Error::Spec(vec![Issue { path: "agents".to_owned(), message }])
+}
+
 /// The error when no agent handles `query`.
 pub(crate) fn no_front() -> Error {
     let message = "query needs a coordinator, or exactly one specialist that it can go to. Add a coordinator, or call runSpecialist.";

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 pub(crate) use agents::Agents;
 pub use definitions::OnChanged;
+pub use events::WhenBusy;
 use follow::LiveRuns;
 pub use follow::{RunFilter, RunPage, RunPosition};
 pub(crate) use follow::{run_events_before, run_id_of};
@@ -27,7 +28,7 @@ pub use host::{CallbackKind, Callbacks, PendingReply, Reply};
 pub use journal::RunStatus;
 pub(crate) use journal::{KIND, RunHead, filtered, run_name};
 pub(crate) use lifecycle::LEASE_MS;
-pub use lifecycle::{PreparedRun, RunRequest, WhenBusy};
+pub use lifecycle::{PreparedRun, RunRequest};
 pub(crate) use state::step_refs::references as steps_taken_from;
 
 use crate::handle::Runs;

@@ -115,9 +115,9 @@ pub(crate) fn prompt_message(prompt: &Json, at: u64, run_id: &str, actor: Option
     Ok(message)
 }
 
-/// Returns whether a prompt names references.
-pub(crate) fn names_files(prompt: &Json) -> bool {
-    files(prompt).next().is_some()
+/// Returns the references that a prompt names.
+pub(crate) fn prompt_files(prompt: &Json) -> impl Iterator<Item = &str> {
+    files(prompt)
 }
 
 fn prompt_parts(parts: &[Json]) -> Result<Json> {

@@ -71,8 +71,8 @@ pub(crate) fn not_due(name: Name, at: u64) -> Option<Change> {
 }
 
 impl Threads<'_> {
-    /// Deletes a thread with its messages. A run that owns it is cancelled first, and its pending approvals are
-    /// withdrawn. `false`: absent, expired or foreign.
+    /// Deletes a thread with its messages. A run that owns it and those that are queued are cancelled first, and
+    /// pending approvals are withdrawn. `false`: absent, expired or foreign.
     ///
     /// # Errors
     /// `ThreadBusy` if other writers keep changing it, and those of the store.
@@ -80,6 +80,8 @@ impl Threads<'_> {
         let Some(access) = self.handle.existing().await? else { return Ok(false) };
         for _ in 0..ATTEMPTS {
             let Some((record, head)) = read_head(&access, thread_id).await? else { return Ok(false) };
+            // Else the next one would begin as soon as the one before it is cancelled.
+            self.handle.runs().cancel_queued(&access, thread_id).await?;
             let (run, unowned) = self.handle.runs().thread_owner(&access, thread_id).await?;
             if let Some(run_id) = run {
                 match self.handle.runs().cancel(&run_id).await {

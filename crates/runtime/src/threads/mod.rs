@@ -22,7 +22,7 @@ use crate::actor::check_actor;
 use crate::handle::{Threads, expiry};
 use crate::page::Page;
 use crate::references::all_there;
-pub(crate) use context::{Appends, history, names_files, prompt_message};
+pub(crate) use context::{Appends, history, prompt_files, prompt_message};
 use conversation::{Answers, BYTES_A_READ, MESSAGES_A_READ};
 pub use head::ThreadSummary;
 use head::{FOR_EVER, Head, head_name, journal_name, read_head};

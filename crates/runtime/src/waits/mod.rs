@@ -22,7 +22,7 @@ use crate::schema::{Schema, problems};
 use crate::work;
 use record::{GivenError, PREFIX, filtered};
 
-pub(crate) use record::{Found, KIND, Outcome, Stored, Wait, WaitKind, WaitRecord, WaitStatus, find};
+pub(crate) use record::{Found, KIND, LONGEST_MS, Outcome, Stored, Wait, WaitKind, WaitRecord, WaitStatus, find};
 pub(crate) use request::{WaitRequest, WaitingCall};
 
 /// How many waits are closed in one commit, with four changes each.

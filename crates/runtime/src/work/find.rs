@@ -25,6 +25,8 @@ pub enum WorkReason {
     Settled,
     /// The process that worked at it has ended or given it up.
     Interrupted,
+    /// It was queued, and its thread is free or its time has come.
+    Queued,
 }
 
 /// A run that can go on.
@@ -148,6 +150,7 @@ impl Search<'_> {
                 return Ok(());
             }
             let reason = match head.status {
+                RunStatus::Queued => WorkReason::Queued,
                 RunStatus::Running => WorkReason::Interrupted,
                 _ => WorkReason::Settled,
             };

@@ -49,7 +49,7 @@ pub(crate) fn failed(code: FailureCode, message: &str) -> Stop {
 }
 
 /// The error for those who wait here for the result of a run that this process has given up.
-fn given_up() -> Error {
+pub(crate) fn given_up() -> Error {
     let message = "This process has given the run up, and any other may go on with it. Follow it with runs.follow.";
     Error::Closed(message.to_owned())
 }

@@ -14,6 +14,7 @@ use super::fields::{
 };
 use super::object::ObjectWriter;
 use super::parts::Part;
+use super::queued::{QueuedRequest, RunQueued};
 use super::usage::{TokenUsage, Usage};
 use crate::waits::{Wait, WaitRecord};
 
@@ -67,6 +68,8 @@ macro_rules! events {
 }
 
 events! {
+    /// The run waits for its thread, or for its time.
+    "run.queued" => RunQueued(RunQueued, request: QueuedRequest);
     /// The run began.
     "run.started" => RunStarted(RunStarted, context: RunContext);
     /// An agent began: the one that was asked, or one that another calls.
@@ -122,6 +125,7 @@ impl Event {
     /// About how many bytes it is written with: of what may be large alone.
     pub(super) fn weight(&self) -> u64 {
         match self {
+            Self::RunQueued(queued, _) => queued.prompt.weight(),
             Self::RunStarted(started, _) => started.prompt.weight(),
             Self::AgentStarted(_, AgentBegun::Plan { plan, .. }) => plan.steps.weight(),
             Self::AgentStarted(_, AgentBegun::Task { task, .. }) => task.weight(),

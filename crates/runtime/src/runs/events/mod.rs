@@ -4,6 +4,7 @@ mod fields;
 mod kinds;
 mod object;
 mod parts;
+mod queued;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -24,6 +25,8 @@ pub(crate) use kinds::{
 };
 use object::ObjectWriter;
 pub(crate) use parts::{Part, reasoning_of, text_of};
+pub use queued::WhenBusy;
+pub(crate) use queued::{QueuedRequest, RunQueued};
 pub(crate) use usage::{TokenUsage, Usage};
 
 /// The limits of stored JSON: it is nested deeper than what was given, by the objects around it.

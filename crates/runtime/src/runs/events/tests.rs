@@ -102,11 +102,22 @@ fn full() -> Vec<Event> {
     };
     let limits = RunLimits { max_steps: Some(3), ..RunLimits::default() };
     let (trace, instructions) = (Some(text("00-1-2-01")), Some(text("Be brief.")));
+    let of_queued = (trace.clone(), instructions.clone());
     let context = RunContext { thread_id: text("thr_a"), agent: text("front"), limits, base: 0, trace, instructions };
     let (role, call, active) = (AgentRole::Executor, Some(text("c")), 4);
     let error =
         RunFailure { code: FailureCode::ModelFailed, message: text("m"), retryable: true, retry_after_ms: Some(9) };
+    let request = QueuedRequest {
+        thread_id: text("thr_a"),
+        agent: text("front"),
+        limits,
+        when_busy: WhenBusy::Queue,
+        continues: true,
+        trace: of_queued.0,
+        instructions: of_queued.1,
+    };
     vec![
+        Event::RunQueued(RunQueued { prompt: Json::from("x"), actor: Some(text("ann")), start_at: Some(5) }, request),
         Event::RunStarted(RunStarted { prompt: Json::from("x"), actor: Some(text("ann")) }, context),
         Event::AgentStarted(
             Nothing {},

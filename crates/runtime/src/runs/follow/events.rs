@@ -156,6 +156,7 @@ impl Runs<'_> {
         let entries = read_entries(&access, block).await?;
         match entries.into_iter().next().map(|entry| entry.event) {
             Some(Event::RunStarted(_, context)) => Ok(context.trace.unwrap_or_default()),
+            Some(Event::RunQueued(_, request)) => Ok(request.trace.unwrap_or_default()),
             _ => Ok(String::new()),
         }
     }

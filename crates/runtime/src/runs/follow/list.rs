@@ -34,7 +34,7 @@ impl RunFilter {
             Some("interrupted") => Some(RunStatus::Running),
             Some(name) => Some(RunStatus::from_name(name).ok_or_else(|| {
                 Error::invalid(format!(
-                    "status must be running, interrupted, suspended, completed, limited, failed or cancelled, not {}.",
+                    "status must be queued, running, interrupted, suspended, completed, limited, failed or cancelled, not {}.",
                     shown(name)
                 ))
             })?),

@@ -25,6 +25,8 @@ pub(crate) struct Live {
     feed: Arc<Feed>,
     /// Cancelled when the run is to end.
     pub(crate) cancelled: CancellationToken,
+    /// Cancelled when this process is to wait no longer for the turn of the run, if it is queued.
+    pub(crate) leaves_queue: CancellationToken,
     /// Cancelled when this process is to give the run up before its next step.
     pub(crate) yields: CancellationToken,
     /// Cancelled when this process is to give the run up at once.

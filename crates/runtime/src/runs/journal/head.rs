@@ -17,6 +17,8 @@ pub(crate) const KIND: Kind = Kind::Runs;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
+    /// Begins once its thread is free, or its time has come.
+    Queued,
     /// A process works at it; or, if none does, it is interrupted.
     Running,
     /// Waits for decisions about approvals.
@@ -32,12 +34,13 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
-    const ALL: [Self; 6] =
-        [Self::Running, Self::Suspended, Self::Completed, Self::Limited, Self::Failed, Self::Cancelled];
+    const ALL: [Self; 7] =
+        [Self::Queued, Self::Running, Self::Suspended, Self::Completed, Self::Limited, Self::Failed, Self::Cancelled];
 
     /// The word in the API.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Running => "running",
             Self::Suspended => "suspended",
             Self::Completed => "completed",
@@ -54,7 +57,7 @@ impl RunStatus {
 
     /// Whether the run is over.
     pub const fn is_end(self) -> bool {
-        !matches!(self, Self::Running | Self::Suspended)
+        !matches!(self, Self::Queued | Self::Running | Self::Suspended)
     }
 }
 
@@ -183,8 +186,15 @@ pub(crate) fn is_run_id(text: &str) -> bool {
     bailiwick_model::base32::parse_prefixed_id("run_", text).is_some()
 }
 
-/// The error for a thread that another run, of this status, writes.
+/// The error for a thread that another run, of this status, writes or waits for.
 pub(crate) fn busy(run_id: &str, status: &'static str) -> Error {
+    if status == RunStatus::Queued.name() {
+        let message = format!(
+            "The run {run_id}, which is queued, is the next to write this thread. Wait for it or cancel it, come after it with \
+             whenBusy: 'queue', or use another thread."
+        );
+        return Error::run_busy(message, run_id, status);
+    }
     let message = format!(
         "The run {run_id}, which is {status}, is writing this thread. Wait for it, resume it or cancel it, or use another \
          thread."

@@ -6,6 +6,7 @@
 mod block;
 mod head;
 mod owner;
+mod queue;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub(crate) use block::{BlockHash, NO_BLOCK, hash, write};
 pub use head::RunStatus;
 pub(crate) use head::{KIND, RunHead, busy, filtered, run_name};
 pub(crate) use owner::{Owner, fenced, owner_name};
+pub(crate) use queue::Queue;
 pub(crate) use read::{Replayed, read_before, read_entries, read_from, read_head, replay};
 
 use super::events::Entry;

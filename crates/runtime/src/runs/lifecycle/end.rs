@@ -12,7 +12,7 @@ use crate::plans::PlanStatus;
 use crate::runs::driver::{Block, Driver, Stop};
 use crate::runs::events::{CutOff, Event, RunCompleted, damaged};
 use crate::runs::journal::tokens::{self, TokenTurns};
-use crate::runs::journal::{KIND, Owner, RunHead, RunStatus, fenced, run_name};
+use crate::runs::journal::{KIND, Owner, Queue, RunHead, RunStatus, fenced, run_name};
 use crate::runs::state::{Answer, Frame};
 use crate::sweep::journals;
 use crate::waits::{CLOSED_AT_ONCE, closing};
@@ -114,6 +114,10 @@ async fn changes(run: &Driver<'_>, head: &RunHead, block: &Block) -> Result<Vec<
     changes.extend(tokens::added(&run.access, &run.state.usage.since(&run.head.counted)).await?);
     changes.extend(thread::last_changes(run).await?);
     changes.extend(plan_changes(run).await?);
+    // The thread is free: the next run begins.
+    let queue = Queue::read(&run.access, &run.state.thread_id).await?;
+    changes.push(queue.unchanged());
+    changes.extend(queue.next_due(&run.access, None, run.handle.runs().unfinished_until(&run.access)?).await?);
     let when = When::Any;
     changes.push(Change::Delete { kind: KIND, area: Area::Record, name: run.journal.owner, when });
     changes.extend(lease::given_back(&run.access, &head.run_id));

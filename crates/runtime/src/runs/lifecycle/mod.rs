@@ -1,7 +1,10 @@
-//! The life of a run: started, resumed, cancelled and ended.
+//! The life of a run: started, queued, resumed, cancelled and ended.
 
+mod begin;
 mod end;
 mod lease;
+mod new_run;
+mod queued;
 mod release;
 mod request;
 mod result;
@@ -11,5 +14,5 @@ mod thread;
 
 pub(crate) use end::{end, finish, head_after, head_changes, withdraw_all};
 pub(crate) use lease::{LEASE_MS, Renewal, given_back};
-pub use request::{PreparedRun, RunRequest, WhenBusy};
+pub use request::{PreparedRun, RunRequest};
 pub(crate) use thread::{flush_thread, thread_changes, thread_lags, thread_progress};

@@ -18,4 +18,12 @@ impl Runs<'_> {
         }
         Ok(())
     }
+
+    /// Stops waiting for the turn of a run that is queued here. It stays queued, and is due for work in its turn. A run that has begun
+    /// goes on.
+    pub fn release_queued(self, run_id: &str) {
+        if let Some(live) = self.live().get(run_id) {
+            live.leaves_queue.cancel();
+        }
+    }
 }

@@ -6,6 +6,7 @@ use bailiwick_model::spec::{Prompt, RunLimits};
 use bailiwick_model::{Error, Result};
 
 use crate::actor::check_actor;
+use crate::runs::events::WhenBusy;
 use crate::runs::follow::Registered;
 use crate::runs::prompt::render;
 use crate::runs::state::read_limits;
@@ -62,16 +63,8 @@ pub struct RunRequest {
     pub instructions: Option<String>,
     /// What happens while another run writes the thread.
     pub when_busy: WhenBusy,
-}
-
-/// What happens to a request while another run writes its thread.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum WhenBusy {
-    /// It is refused.
-    #[default]
-    Reject,
-    /// The other run is cancelled.
-    Replace,
+    /// When it begins at the earliest, in epoch milliseconds.
+    pub start_at: Option<u64>,
 }
 
 impl RunRequest {
@@ -86,10 +79,11 @@ impl RunRequest {
             limits: RunLimits::default(),
             instructions: None,
             when_busy: WhenBusy::default(),
+            start_at: None,
         }
     }
 
-    /// Reads `{ specialist?, prompt, threadId?, actor?, trace?, limits?, instructions?, whenBusy? }`.
+    /// Reads `{ specialist?, prompt, threadId?, actor?, trace?, limits?, instructions?, whenBusy?, startAt? }`.
     ///
     /// # Errors
     /// `InvalidInput`.
@@ -110,10 +104,11 @@ impl RunRequest {
                 ("prompt", prompt) => request.prompt = prompt,
                 ("limits", limits) => request.limits = read_limits(&limits)?,
                 ("instructions", text) => request.instructions = Some(read_instructions(&text)?),
-                ("whenBusy", Json::String(word)) => request.when_busy = WhenBusy::from_name(&word)?,
+                ("whenBusy", Json::String(word)) => request.when_busy = read_when_busy(&word)?,
+                ("startAt", time) => request.start_at = Some(read_time(&time)?),
                 _ => {
                     return Err(Error::invalid(
-                        "A request has prompt, threadId, actor and whenBusy: texts, limits, an object, and instructions, a text or a layered prompt.",
+                        "A request has prompt, threadId, actor and whenBusy: texts, limits, an object, instructions, a text or a layered prompt, and startAt, a number.",
                     ));
                 }
             }
@@ -123,14 +118,22 @@ impl RunRequest {
     }
 }
 
-impl WhenBusy {
-    fn from_name(name: &str) -> Result<Self> {
-        match name {
-            "reject" => Ok(Self::Reject),
-            "replace" => Ok(Self::Replace),
-            _ => Err(Error::invalid(format!("whenBusy must be reject or replace, not {}.", shown(name)))),
-        }
+fn read_when_busy(name: &str) -> Result<WhenBusy> {
+    match name {
+        "reject" => Ok(WhenBusy::Reject),
+        "queue" => Ok(WhenBusy::Queue),
+        "replace" => Ok(WhenBusy::Replace),
+        _ => Err(Error::invalid(format!("whenBusy must be reject, queue or replace, not {}.", shown(name)))),
     }
+}
+
+fn read_time(json: &Json) -> Result<u64> {
+    json.as_whole().ok_or_else(|| {
+        let given = json::write(json);
+        Error::invalid(format!(
+            "startAt must be a time in epoch milliseconds, such as Date.now() + 60_000: a whole number, not {given}."
+        ))
+    })
 }
 
 fn read_instructions(json: &Json) -> Result<String> {
@@ -151,7 +154,14 @@ mod tests {
     fn a_request_is_read_strictly() {
         let read = |text: &str| RunRequest::read(text.as_bytes());
         assert_eq!(read(r#"{"prompt":"x","limits":{"maxSteps":3}}"#).unwrap().limits.max_steps, Some(3));
-        for wrong in ["[]", r#"{"prompt":"x","tenant":"b"}"#, r#"{"limits":{"maxSteps":0}}"#, r#"{"actor":""}"#] {
+        for wrong in [
+            "[]",
+            r#"{"prompt":"x","tenant":"b"}"#,
+            r#"{"limits":{"maxSteps":0}}"#,
+            r#"{"actor":""}"#,
+            r#"{"startAt":0.5}"#,
+            r#"{"startAt":"1"}"#,
+        ] {
             assert!(matches!(read(wrong), Err(Error::InvalidInput(_))), "{wrong}");
         }
     }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use bailiwick_model::{Error, Issue, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, Limits, When, contended};
 
+use super::begin::HISTORY_BYTES;
 use super::lease;
 use super::result::result;
-use super::start::HISTORY_BYTES;
 use crate::handle::Runs;
+use crate::runs::agents::no_such_agent;
 use crate::runs::definitions::OnChanged;
 use crate::runs::driver::Driver;
+use crate::runs::events::{CutOff, Event, Nothing};
 use crate::runs::follow::Registered;
 use crate::runs::host::{Callbacks, NoHost};
 use crate::runs::journal::{
@@ -81,7 +83,13 @@ impl<'a> Runs<'a> {
     }
 
     /// Removes the row of a run that needs no taking up before `next`, in epoch milliseconds: it came early if the clock went back.
-    async fn not_due(self, access: &Access, run_id: &str, row: Option<u64>, next: Option<u64>) -> Result<()> {
+    pub(super) async fn not_due(
+        self,
+        access: &Access,
+        run_id: &str,
+        row: Option<u64>,
+        next: Option<u64>,
+    ) -> Result<()> {
         let (Some(at), name) = (row, run_name(access, run_id)) else { return Ok(()) };
         let mut changes = vec![work::not_due(name, at)];
         if let Some(next) = next {
@@ -104,7 +112,13 @@ impl<'a> Runs<'a> {
             return Err(no_agents());
         }
         let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
-        let Some((head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
+        let Some((mut head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
+        if head.status == RunStatus::Queued {
+            if let Some(result) = Box::pin(self.begin_in_turn(&access, run_id, host, row)).await? {
+                return Ok(result);
+            }
+            (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
+        }
         if head.status.is_end() {
             self.not_due(&access, run_id, row, None).await?;
             return Ok(result(&replay(&access, &head).await?.state).await);
@@ -150,9 +164,16 @@ impl<'a> Runs<'a> {
         if let Some(live) = self.live().get(run_id) {
             live.cancelled.cancel();
             self.ended_here(run_id).await;
-            return Ok(());
+            // It may have stopped waiting for its turn before it heard of this.
+            if !self.is_queued(run_id).await? {
+                return Ok(());
+            }
         }
         let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
+        let cancelled = Event::RunCancelled(Nothing {}, CutOff::default());
+        if Box::pin(self.end_queued(&access, run_id, cancelled, None)).await? {
+            return Ok(());
+        }
         let Some((head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
         if head.status.is_end() {
             return Ok(());
@@ -271,11 +292,5 @@ fn running(run_id: &str, message: &str) -> Error {
 
 fn no_agents() -> Error {
     let message = "This runtime has no agents, so it cannot go on with a run. Resume it with one that has.".to_owned();
-    Error::Spec(vec![Issue { path: "agents".to_owned(), message }])
-}
-
-fn no_such_agent(name: &str) -> Error {
-    let message =
-        format!("The run is at the agent {name}, which is not in this spec. Resume it with a spec that has it.");
     Error::Spec(vec![Issue { path: "agents".to_owned(), message }])
 }

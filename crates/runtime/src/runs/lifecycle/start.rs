@@ -3,38 +3,28 @@
 use std::time::Duration;
 
 use bailiwick_model::base32::prefixed_id;
-use bailiwick_model::json::{Json, SAFE_INTEGER};
-use bailiwick_model::pace::ahead;
 use bailiwick_model::spec::{AgentRole, RunLimits};
 use bailiwick_model::{Error, Issue, Result};
-use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, When, contended};
+use bailiwick_tenancy::ATTEMPTS;
 
-use super::lease;
-use super::request::{PreparedRun, RunRequest, WhenBusy};
+use super::new_run::NewRun;
+use super::request::{PreparedRun, RunRequest};
 use super::result::result;
 use crate::actor::check_actor;
-use crate::handle::{Runs, expiry};
+use crate::handle::Runs;
 use crate::runs::agents::no_front;
-use crate::runs::definitions::{self, StoredDefinitions};
-use crate::runs::driver::Driver;
-use crate::runs::events::{AgentBegun, Entry, Event, Nothing, RunContext, RunStarted, Usage, damaged};
+use crate::runs::events::WhenBusy;
 use crate::runs::follow::Registered;
 use crate::runs::host::Callbacks;
-use crate::runs::journal::{
-    End, Journal, KIND, NO_BLOCK, Owner, RunHead, RunStatus, UNFINISHED_MS, block_change, busy, hash, owner_name,
-    read_head, run_name, write,
-};
-use crate::runs::state::{RunState, stricter};
-use crate::threads::{Appends, history, names_files, prompt_message};
-use crate::work;
+use crate::runs::journal::read_head;
+use crate::runs::state::stricter;
+use crate::threads::{prompt_files, prompt_message};
+use crate::waits::LONGEST_MS;
 
-/// How often a request looks at a run of the same key that another process works at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often a request looks at its run if another process works at it, or if it is queued.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How much of a thread a model is given, in bytes: about four for each token.
-pub(super) const HISTORY_BYTES: usize = 400_000;
-
-impl<'a> Runs<'a> {
+impl Runs<'_> {
     /// Gives a new run its ids: no I/O. With a key, the same key gives the same ids, as long as the store has its secret.
     ///
     /// # Errors
@@ -80,34 +70,35 @@ impl<'a> Runs<'a> {
         let thread_id = request.thread_id.clone().unwrap_or_else(|| prepared.thread_id.clone());
         let now = handle.scope.now();
         let prompt = prompt_message(&request.prompt, now, &prepared.run_id, request.actor.as_deref())?;
-        if names_files(&prompt) && handle.scope.existing().await?.is_none() {
+        if prompt_files(&prompt).next().is_some() && handle.scope.existing().await?.is_none() {
             return Err(Error::NotFound);
         }
+        check_start(request.start_at, now)?;
         let access = handle.scope.for_writing().await?;
-        let own = handle.catalogue.agents.agent(&agent).map(|agent| &agent.definition);
-        let (own, definition) = own.map(|own| (own.limits, own.hash.clone())).unzip();
-        let own = own.unwrap_or_default();
+        let own = handle.catalogue.agents.agent(&agent).map(|agent| agent.spec.limits).unwrap_or_default();
         let limits = stricter(&stricter(&request.limits, &handle.run_limits()), &own).or(&RunLimits::DEFAULT);
         let registered = prepared.registered.take().ok_or_else(|| Error::internal("A run was begun twice."))?;
         let when_busy = request.when_busy;
-        let new =
-            NewRun { run_id: prepared.run_id.clone(), request, agent, role, thread_id, limits, prompt, definition };
-        let mut replaced = 0;
+        let new = NewRun { run_id: prepared.run_id.clone(), request, agent, role, thread_id, limits, prompt };
+        let mut attempts = 0;
         let mut driver = loop {
+            if new.is_early(handle.scope.now()) && Box::pin(self.enqueue(&access, &new, &registered)).await? {
+                return Box::pin(self.until_rest(&new.run_id, host, Some(registered))).await;
+            }
             match self.begin(access.clone(), &new, &registered, host).await {
                 // A request with the same key has begun it meanwhile, in another process.
                 Err(_) if prepared.is_keyed && read_head(&access, &new.run_id).await?.is_some() => {
-                    drop(registered);
-                    return self.until_rest(&new.run_id, host).await;
+                    return Box::pin(self.until_rest(&new.run_id, host, Some(registered))).await;
                 }
                 Err(Error::ThreadBusy { run: Some(busy), .. })
-                    if when_busy == WhenBusy::Replace && replaced < ATTEMPTS =>
+                    if when_busy != WhenBusy::Reject && attempts < ATTEMPTS =>
                 {
-                    replaced += 1;
-                    match self.end(&busy.run_id).await {
-                        // It has just ended, or was just resumed: look again.
-                        Ok(()) | Err(Error::NotFound | Error::ThreadBusy { .. }) => {}
-                        Err(error) => return Err(error),
+                    attempts += 1;
+                    if Box::pin(self.enqueue(&access, &new, &registered)).await? {
+                        return Box::pin(self.until_rest(&new.run_id, host, Some(registered))).await;
+                    }
+                    if when_busy == WhenBusy::Replace {
+                        Box::pin(self.make_way(&busy.run_id)).await?;
                     }
                 }
                 begun => break begun?,
@@ -130,7 +121,7 @@ impl<'a> Runs<'a> {
                 if was_cancelled {
                     self.end(&prepared.run_id).await?;
                 }
-                return self.until_rest(&prepared.run_id, host).await.map(Some);
+                return Box::pin(self.until_rest(&prepared.run_id, host, None)).await.map(Some);
             }
             if prepared.registered.is_some() {
                 return Ok(None);
@@ -141,10 +132,31 @@ impl<'a> Runs<'a> {
         }
     }
 
-    /// Waits until a run rests, wherever a process works at it, and goes on with it if none does.
-    async fn until_rest(self, run_id: &str, host: &dyn Callbacks) -> Result<String> {
+    /// Waits until a run rests, wherever a process works at it, and goes on with it if none does. Of a queued one it waits for the turn.
+    /// `registered`: its place here, if this process has not begun it.
+    async fn until_rest(
+        self,
+        run_id: &str,
+        host: &dyn Callbacks,
+        mut registered: Option<Registered>,
+    ) -> Result<String> {
         loop {
-            self.ended_here(run_id).await;
+            if registered.is_none() {
+                self.ended_here(run_id).await;
+                if self.is_queued(run_id).await? {
+                    registered = self.live().register(run_id);
+                }
+            }
+            if let Some(here) = registered.take() {
+                if let Some(result) = Box::pin(self.wait_turn(run_id, &here, host)).await? {
+                    return Ok(result);
+                }
+                let live = here.live.clone();
+                drop(here);
+                if live.cancelled.is_cancelled() {
+                    self.end(run_id).await?;
+                }
+            }
             match self.go_on(run_id, host, None).await {
                 Err(Error::ThreadBusy { run: Some(busy), .. }) if busy.run_id == run_id => {
                     tokio::time::sleep(LOOK_EVERY).await;
@@ -169,145 +181,17 @@ impl<'a> Runs<'a> {
             None => Err(no_front()),
         }
     }
-
-    /// Makes the first commit of a run.
-    async fn begin<'b>(
-        self,
-        access: Access,
-        new: &NewRun,
-        registered: &Registered,
-        host: &'b dyn Callbacks,
-    ) -> Result<Driver<'b>>
-    where
-        'a: 'b,
-    {
-        let handle = self.handle;
-        let created_micros = access.next_micros();
-        let expires_at = self.unfinished_until(&access)?;
-        for _ in 0..ATTEMPTS {
-            let prompt = std::slice::from_ref(&new.prompt);
-            let thread = handle.threads().append_changes(&access, &new.thread_id, prompt, Appends::Prompt).await?;
-            let Some((thread, base)) = thread else { return Err(contended()) };
-            ahead(2 * new.prompt.weight()).await;
-            let now = access.now();
-            let entries = new.entries(now, base);
-            let block = write(&NO_BLOCK, &entries);
-            let head = new.head(now, created_micros, &block, entries.len());
-            let owner = Owner { run_id: new.run_id.clone(), epoch: 1 };
-            let when = self.owner_condition(&access, &new.thread_id).await?;
-            let (area, body, counted) = (Area::Record, head.write(), Some(block.len() as u64));
-            let name = run_name(&access, &new.run_id);
-            let mut changes = vec![
-                owner.written(owner_name(&access, &new.thread_id), when, expires_at),
-                block_change(name, 0, block.clone(), expires_at),
-                Change::Write { kind: KIND, area, name, body, expires_at, counted, when: When::Absent },
-            ];
-            changes.extend(head.listed(name, None, expires_at));
-            changes.extend(thread);
-            changes.extend(lease::taken(&access, &new.run_id));
-            changes.push(work::look_again(now));
-            let definition = handle.catalogue.agents.agent(&new.agent).map(|agent| &agent.definition);
-            let stored = definition.and_then(|own| definitions::stored(handle, &access, own, expires_at));
-            changes.extend(stored.clone());
-            if access.commit(changes, &handle.engine_limits, Durability::Sync).await? != Committed::Done {
-                continue;
-            }
-            handle.scope.shared::<StoredDefinitions>().note(stored.as_slice());
-            ahead(new.prompt.weight()).await;
-            let mut state = entries.first().and_then(|entry| RunState::begin(&new.run_id, entry));
-            for entry in entries.iter().skip(1) {
-                state.as_mut().ok_or_else(damaged)?.take(entry).await.ok_or_else(damaged)?;
-            }
-            let state = state.ok_or_else(damaged)?;
-            let history = history(&access, &new.thread_id, base, HISTORY_BYTES).await?;
-            let end = End::NONE.behind(head.hash, block.len() as u64, entries.len());
-            let journal = Journal::of(&access, &owner, &new.thread_id, end, expires_at).await?;
-            ahead(new.prompt.weight()).await;
-            registered.live.committed(&new.run_id, (0..).zip(&entries));
-            return Ok(Driver::new(handle, access, host, registered, state, journal, head, history));
-        }
-        Err(contended())
-    }
-
-    /// The condition under which a new run may take a thread.
-    async fn owner_condition(self, access: &Access, thread_id: &str) -> Result<When> {
-        match self.owner(access, thread_id).await? {
-            (Some(run_id), _) => Err(self.busy_with(access, &run_id).await?),
-            (None, when) => Ok(when),
-        }
-    }
-
-    /// The run that has a thread, and the condition that no run takes or leaves it meanwhile.
-    pub(crate) async fn thread_owner(self, access: &Access, thread_id: &str) -> Result<(Option<String>, Change)> {
-        let (run_id, when) = self.owner(access, thread_id).await?;
-        Ok((run_id, Change::Check { kind: KIND, area: Area::Record, name: owner_name(access, thread_id), when }))
-    }
-
-    async fn owner(self, access: &Access, thread_id: &str) -> Result<(Option<String>, When)> {
-        let Some((owner, version)) = Owner::read(access, thread_id).await? else { return Ok((None, When::Absent)) };
-        // The rest of a run that has expired keeps no other one out.
-        let head = read_head(access, &owner.run_id).await?.filter(|(head, _)| !head.status.is_end());
-        Ok((head.map(|_| owner.run_id), When::Version(version)))
-    }
-
-    /// The error for a thread that this run writes.
-    pub(crate) async fn busy_with(self, access: &Access, run_id: &str) -> Result<Error> {
-        let Some((head, _)) = read_head(access, run_id).await? else { return Ok(contended()) };
-        let is_live = self.at_work(access, std::slice::from_ref(&head)).await?.contains(&true);
-        Ok(busy(run_id, head.shown(is_live)))
-    }
-
-    /// When the rows of an unfinished run expire that are written now.
-    pub(crate) fn unfinished_until(self, access: &Access) -> Result<Option<u64>> {
-        let kept = self.handle.retention_ms(KIND).map(|ttl| ttl.saturating_add(UNFINISHED_MS));
-        expiry(access.now(), kept.map(|ttl| ttl.min(SAFE_INTEGER)))
-    }
 }
 
-struct NewRun {
-    run_id: String,
-    request: RunRequest,
-    agent: String,
-    role: AgentRole,
-    thread_id: String,
-    limits: RunLimits,
-    /// As its thread takes it.
-    prompt: Json,
-    /// The hash of the agent's definition.
-    definition: Option<String>,
-}
-
-impl NewRun {
-    /// The entries of its first commit. `base`: how many messages the thread had before.
-    fn entries(&self, now: u64, base: u64) -> [Entry; 2] {
-        let RunRequest { prompt, actor, trace, instructions, .. } = self.request.clone();
-        let (thread_id, agent, limits) = (self.thread_id.clone(), self.agent.clone(), self.limits);
-        let context = RunContext { thread_id, agent, limits, base, trace, instructions };
-        let first = Event::AgentStarted(
-            Nothing {},
-            AgentBegun::Prompt { role: self.role, definition: self.definition.clone() },
+/// # Errors
+/// `InvalidInput` for a time that is too far ahead.
+fn check_start(start_at: Option<u64>, now: u64) -> Result<()> {
+    if start_at.is_some_and(|at| at > now.saturating_add(LONGEST_MS)) {
+        let days = LONGEST_MS / (24 * 60 * 60 * 1000);
+        let message = format!(
+            "startAt must be at most {days} days ahead. Ask again nearer to the time, or begin a run that does."
         );
-        [
-            Entry::new(now, Event::RunStarted(RunStarted { prompt, actor }, context)),
-            Entry::new(now, first).about(Some(&self.agent)),
-        ]
+        return Err(Error::invalid(message));
     }
-
-    /// Its record once this block is written.
-    fn head(&self, now: u64, created_micros: u64, block: &[u8], entries: usize) -> RunHead {
-        RunHead {
-            run_id: self.run_id.clone(),
-            thread_id: self.thread_id.clone(),
-            status: RunStatus::Running,
-            agent: self.agent.clone(),
-            actor: self.request.actor.clone(),
-            started_at: now,
-            updated_at: now,
-            usage: Usage::default(),
-            created_micros,
-            next: entries as u64,
-            hash: hash(block),
-            counted: Usage::default(),
-        }
-    }
+    Ok(())
 }

@@ -12,14 +12,23 @@ use super::message::{Done, answer_message, text_parts, user_message};
 use super::{RunState, results_weight, step_prefix};
 use crate::runs::events::{
     AgentAnswer, AgentBegun, BrokenOff, DecidedCall, DecisionShown, Entry, Event, FinishReason, ModelAnswer,
-    ModelCompleted, PlanBegun, RunContext, RunStarted, ThreadProgress, ToolCompleted, ToolFailed, ToolResumed,
-    ToolWaiting, Usage, WaitingTool, text_of,
+    ModelCompleted, PlanBegun, QueuedRequest, RunContext, RunQueued, RunStarted, ThreadProgress, ToolCompleted,
+    ToolFailed, ToolResumed, ToolWaiting, Usage, WaitingTool, text_of,
 };
 
 impl RunState {
     pub(crate) fn begin(run_id: &str, entry: &Entry) -> Option<Self> {
-        let Event::RunStarted(RunStarted { prompt, actor }, context) = &entry.event else { return None };
-        let RunContext { thread_id, limits, base, instructions, .. } = context;
+        let (prompt, actor, thread_id, limits, base, instructions) = match &entry.event {
+            Event::RunStarted(RunStarted { prompt, actor }, context) => {
+                let RunContext { thread_id, limits, base, instructions, .. } = context;
+                (prompt, actor, thread_id, limits, *base, instructions)
+            }
+            Event::RunQueued(RunQueued { prompt, actor, .. }, request) => {
+                let QueuedRequest { thread_id, limits, instructions, .. } = request;
+                (prompt, actor, thread_id, limits, 0, instructions)
+            }
+            _ => return None,
+        };
         let prompt = match prompt {
             Json::String(text) => text_parts(text),
             parts => parts.clone(),
@@ -28,6 +37,7 @@ impl RunState {
             run_id: run_id.to_owned(),
             thread_id: thread_id.clone(),
             actor: actor.clone(),
+            is_queued: matches!(entry.event, Event::RunQueued(..)),
             prompt,
             limits: *limits,
             instructions: instructions.clone(),
@@ -37,7 +47,7 @@ impl RunState {
             steps: 0,
             tool_calls: 0,
             active_ms: 0,
-            base: *base,
+            base,
             references: Vec::new(),
             answer: None,
             thread_messages: Vec::new(),
@@ -79,11 +89,16 @@ impl RunState {
 
     /// Applies the next entry.
     fn apply(&mut self, entry: &Entry) -> Option<()> {
+        if self.is_queued && entry.event.cut_off().is_none() {
+            let begun = Self::begin(&self.run_id, entry).filter(|begun| !begun.is_queued)?;
+            *self = begun;
+            return Some(());
+        }
         self.updated_at = entry.at;
         self.rest = None;
         self.note_thread(&entry.thread);
         match &entry.event {
-            Event::RunStarted(..) => return None,
+            Event::RunQueued(..) | Event::RunStarted(..) => return None,
             Event::AgentStarted(_, begun) => self.agent_started(entry, begun)?,
             Event::AgentCompleted(_, answer) => self.agent_completed(entry, answer)?,
             Event::ModelCompleted(completed, answer) => self.model_completed(entry.at, completed, answer)?,

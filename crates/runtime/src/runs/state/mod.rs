@@ -26,6 +26,8 @@ pub(crate) struct RunState {
     pub(crate) run_id: String,
     pub(crate) thread_id: String,
     pub(crate) actor: Option<String>,
+    /// Whether it is queued, and has not begun.
+    is_queued: bool,
     pub(crate) prompt: Json,
     pub(crate) limits: RunLimits,
     /// What the system prompts of its agents end with.

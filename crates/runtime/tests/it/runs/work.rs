@@ -77,7 +77,7 @@ pub(super) async fn process(opened: &Opened, now: u64) -> (Arc<Store>, TenantHan
     (store, handle)
 }
 
-fn on_every_engine(test: impl AsyncFn(&Home)) {
+pub(super) fn on_every_engine(test: impl AsyncFn(&Home)) {
     for kept in Kept::ALL {
         let home = kept.open();
         wait(async { test(&home).await });

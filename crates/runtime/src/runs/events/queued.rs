@@ -1,0 +1,47 @@
+//! What a run that is queued begins with.
+
+use bailiwick_model::json::Json;
+use bailiwick_model::spec::RunLimits;
+use serde::{Deserialize, Serialize};
+
+/// What happens to a request while another run writes its thread, or waits for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenBusy {
+    /// It is refused.
+    #[default]
+    Reject,
+    /// It begins in its turn.
+    Queue,
+    /// The other run is cancelled. It goes before those that wait.
+    Replace,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RunQueued {
+    /// A text, or an array of text and file parts.
+    pub(crate) prompt: Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<String>,
+    /// When it begins at the earliest, in epoch milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) start_at: Option<u64>,
+}
+
+/// What a queued run begins with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QueuedRequest {
+    pub(crate) thread_id: String,
+    pub(crate) agent: String,
+    pub(crate) limits: RunLimits,
+    pub(crate) when_busy: WhenBusy,
+    /// Whether its thread existed when it was queued: if the thread is gone, the run does not begin.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) continues: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) instructions: Option<String>,
+}
