@@ -1,3 +1,4 @@
+import { toUIMessages } from 'bailiwick/ai-sdk'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import {
@@ -183,5 +184,66 @@ describe.each(engines)('calls that wait on %s', (engine) => {
     const { runtime, model } = await clerk(await openFresh(engine), () => waitFor.time({ afterMs: 40 * day }))
     expect(await runtime.query('Refund it').result()).toMatchObject({ status: 'completed' })
     expect(JSON.stringify(model.requests.at(-1)?.messages)).toContain('29 days')
+  })
+
+  it('a model goes on while a question or an approval of it waits, and is told the result in a later message', async () => {
+    const input = { type: 'object', properties: { amount: { type: 'number' } } } as const
+    const whileWaiting = 'continue'
+    const later = defineQuestion({ name: 'later', description: 'Asks', answer: z.string(), whileWaiting })
+    const pay = defineTool({ name: 'pay', description: 'Pays', input, approval: 'always', whileWaiting })
+    for (const decision of ['approve', 'reject'] as const) {
+      const paid: unknown[] = []
+      const model = sayingModel(({ messages }) => {
+        const answers = messages.filter(({ role }) => role === 'assistant').length
+        return answers === 0
+          ? calls(['later', { question: 'Which?' }], ['pay', { amount: 5 }])
+          : says(`Said ${answers}.`)
+      })
+      const runtime = await createRuntime(
+        defineRuntime({
+          tenant: acme,
+          agents: [defineSpecialist({ name: 'clerk', model: 'test/m', prompt: 'Help.', tools: [later, pay] })],
+        }),
+        { store: await openFresh(engine), models: { test: model }, tools: { pay: (given) => paid.push(given) } },
+      )
+      const run = runtime.query({ prompt: 'Go', threadId: 'chat' })
+      const result = await run.result()
+      expect(result).toMatchObject({ status: 'suspended', text: 'Said 1.', waits: [{ tool: 'later' }] })
+      if (result.status !== 'suspended') throw new Error(result.status)
+      expect(result.approvals).toMatchObject([{ subject: { tool: 'pay' } }])
+      expect(model.requests[1]?.messages.at(-1)?.parts).toMatchObject([
+        { callId: 'call-0', result: { status: 'waiting', waitId: result.waits[0]?.waitId }, state: 'waiting' },
+        { callId: 'call-1', result: { status: 'waiting', approvalId: result.approvals[0]?.approvalId } },
+      ])
+
+      const approvalId = result.approvals[0]?.approvalId ?? ''
+      await runtime.approvals.respond(approvalId, { decision, actor: 'lee' })
+      const resume = () => runtime.runs.resume(run.runId).result()
+      expect(await resume()).toMatchObject({ status: 'suspended', text: 'Said 2.', approvals: [] })
+      expect(paid).toEqual(decision === 'approve' ? [{ amount: 5 }] : [])
+      await runtime.waits.settle(result.waits[0]?.waitId ?? '', { value: 'red' })
+      expect(await resume()).toMatchObject({ status: 'completed', text: 'Said 3.' })
+
+      const { items } = await runtime.threads.messages('chat')
+      const late = items.filter(({ parts }) =>
+        parts.some((part) => part.type === 'tool-result' && part.state === 'late'),
+      )
+      expect(late.map(({ role, parts }) => [role, parts])).toMatchObject([
+        ['tool', [{ callId: 'call-1', tool: 'pay' }]],
+        ['tool', [{ callId: 'call-0', tool: 'later', result: 'red' }]],
+      ])
+      const told = JSON.stringify(model.requests.at(-1)?.messages)
+      expect(told).toContain('of the tool later, which waited, has this result: red')
+      expect(told).toContain(
+        decision === 'approve' ? 'pay, which waited, has this result' : 'pay, which waited, has failed',
+      )
+      // A thread that was exported is imported as it is.
+      const given = items.map(({ messageId: _own, ...message }) => message)
+      expect(await runtime.threads.append('copy', given)).toHaveLength(items.length)
+      expect(toUIMessages(items).flatMap(({ parts }) => parts)).toContainEqual(
+        expect.objectContaining({ toolCallId: 'call-0', state: 'output-available', output: 'red' }),
+      )
+      await runtime.close()
+    }
   })
 })

@@ -324,4 +324,46 @@ describe('a thread as useChat shows it', () => {
       },
     ])
   })
+
+  test('a call whose agent goes on shows as waiting, and gets its late result where it is, live and after a reload', async () => {
+    const late: readonly Event[] = [
+      started,
+      { type: 'agent.started', agent: 'analyst' },
+      text('m1', 'I ask.'),
+      answered,
+      called('c1'),
+      { type: 'tool.waiting', callId: 'c1', wait: { waitId: 'wait_1' } },
+      text('m2', 'Meanwhile.'),
+      answered,
+      { type: 'run.suspended', approvals: [], waits: [{ waitId: 'wait_1' }] },
+      { type: 'wait.settled', record: { waitId: 'wait_1' } },
+      { type: 'tool.resumed', callId: 'c1', kind: 'answer' },
+      called('c1'),
+      { type: 'tool.completed', callId: 'c1', result: { found: 3 } },
+      text('m3', 'There are 3.'),
+      answered,
+      { type: 'agent.completed', agent: 'analyst' },
+      completed('There are 3.'),
+    ]
+    const told: Part = { type: 'tool-result', callId: 'c1', result: { status: 'waiting' }, state: 'waiting' }
+    const thread: readonly Message[] = [
+      of('assistant', [
+        { type: 'text', text: 'I ask.' },
+        { type: 'tool-call', callId: 'c1', tool: 'search', input: { text: 'c1' } },
+      ]),
+      of('tool', [told]),
+      of('assistant', [{ type: 'text', text: 'Meanwhile.' }]),
+      of('tool', [{ type: 'tool-result', callId: 'c1', result: { found: 3 }, state: 'late', tool: 'search' }]),
+      of('assistant', [{ type: 'text', text: 'There are 3.' }]),
+    ]
+    for (const [events, messages, state] of [
+      [late, thread, 'output-available'],
+      [late.slice(0, 9), thread.slice(0, 3), 'input-available'],
+    ] as const) {
+      const { message: live, errors } = await shown(events)
+      expect(errors).toEqual([])
+      expect(plain(live)).toEqual(plain(toUIMessages(messages)[0] as UIMessage))
+      expect(live?.parts).toContainEqual(expect.objectContaining({ toolCallId: 'c1', state }))
+    }
+  })
 })

@@ -64,6 +64,8 @@ export const anyPart: fc.Arbitrary<Part> = fc
           callId,
           result: fc.constantFrom<never>(...(['three', '', null, { found: [1] }, 'gone'] as never[])),
           isError: fc.boolean(),
+          state: fc.constantFrom<('waiting' | 'late' | undefined)[]>(undefined, undefined, 'waiting', 'late'),
+          tool: fc.constantFrom(undefined, 'search'),
         }),
       },
       {

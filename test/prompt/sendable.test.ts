@@ -210,3 +210,44 @@ test('a message that can be sent stays the same object', () => {
   ]
   expect(sendable(history).every((message, at) => message === history[at])).toBe(true)
 })
+
+test('a late result is told as a text of the user that names its call as it was sent', () => {
+  const result = { type: 'tool-result', callId: 'call_0', result: 'three' } as const
+  const again: Message[] = [
+    user({ type: 'text', text: 'Hello' }),
+    {
+      messageId: 'a1',
+      role: 'assistant',
+      parts: [{ type: 'tool-call', callId: 'call_0', tool: 'x', input: {} }],
+      createdAt: 1,
+    },
+    { messageId: 't1', role: 'tool', parts: [result], createdAt: 1 },
+    {
+      messageId: 'a2',
+      role: 'assistant',
+      parts: [{ type: 'tool-call', callId: 'call_0', tool: 'ask me', input: {} }],
+      createdAt: 1,
+    },
+    {
+      messageId: 't2',
+      role: 'tool',
+      parts: [{ ...result, result: { status: 'waiting' }, state: 'waiting' }],
+      createdAt: 1,
+    },
+  ]
+  const late = (part: Partial<Part>): Message => ({
+    messageId: 't3',
+    role: 'tool',
+    parts: [{ ...result, ...part, state: 'late', tool: 'ask me' } as Part],
+    createdAt: 1,
+  })
+  for (const [part, words] of [
+    [{ result: { size: 4 } }, 'has this result: {"size":4}'],
+    [{ result: { error: { code: 'REJECTED' } }, isError: true }, 'has failed: {"error":{"code":"REJECTED"}}'],
+  ] as const) {
+    const sent = sendable([...again, late(part)])
+    expect(problemsOf(sent)).toEqual([])
+    const text = `[The call "call_0_2" of the tool ${sendableToolName('ask me')}, which waited, ${words}]`
+    expect(sent.at(-1)).toMatchObject({ role: 'user', parts: [{ type: 'text', text }] })
+  }
+})

@@ -53,6 +53,7 @@ const tool = shuffled(
     timeoutMs: optional(positive),
     allowRepeats: optional(fc.boolean()),
     retry: optional(fc.record({ attempts: positive, backoffMs: optional(positive), maxBackoffMs: optional(positive) })),
+    whileWaiting: optional(fc.constantFrom('suspend', 'continue')),
   }),
 )
 const agent = shuffled(

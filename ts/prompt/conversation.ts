@@ -15,6 +15,8 @@ type Call = Extract<Part, { type: 'tool-call' }>
 export class Conversation {
   readonly #done: Message[] = []
   readonly #ids = new CallIds()
+  /** The ids under which calls are sent whose own ids are others: late results name their calls. */
+  readonly #renamed = new Map<string, string>()
   #open: OpenStep | undefined
   /** Messages that came among the results of open calls; they follow the results. */
   #afterwards: Part[] = []
@@ -48,7 +50,7 @@ export class Conversation {
 
   #addResults(message: Message): void {
     for (const part of message.parts) {
-      if (!this.#answers(part, message)) this.#afterwards.push(...userParts([part]))
+      if (!this.#answers(part, message)) this.#afterwards.push(...userParts([this.#sent(part)]))
     }
     if (this.#open?.isAnswered === false) return
     const { source } = this.#open ?? { source: message }
@@ -95,13 +97,22 @@ export class Conversation {
     const callId = this.#ids.unique(call.callId)
     const tool = sendableToolName(call.tool)
     const input = sendableInput(call.input)
+    if (callId === call.callId) this.#renamed.delete(callId)
+    else this.#renamed.set(call.callId, callId)
     const isUnchanged = callId === call.callId && tool === call.tool && input === call.input
     return isUnchanged ? call : withoutItem({ ...call, callId, tool, input })
   }
 
-  /** Whether a part is the result of an open call. */
+  /** A result with the id under which its call is sent. */
+  #sent(part: Part): Part {
+    const callId = part.type === 'tool-result' ? this.#renamed.get(part.callId) : undefined
+    return callId === undefined ? part : ({ ...part, callId } as Part)
+  }
+
+  /** Whether a part is the result of an open call. A late one is not: its call has a result already, which says that it waits. */
   #answers(part: Part, source: Message): boolean {
-    return part.type === 'tool-result' && this.#open !== undefined && this.#open.answer(part, source)
+    if (part.type !== 'tool-result' || part.state === 'late') return false
+    return this.#open?.answer(part, source) === true
   }
 
   /** Nothing that comes from here on is a result of the open calls. */
@@ -139,7 +150,7 @@ export class Conversation {
  * - It begins with the user, and no message is empty.
  * - Every call has an id of its own. The first of an id keeps it ({@link CallIds}); results follow their call.
  * - Every call has one result, in the one tool message right after it, in the order of the calls. A call without one is told
- *   not to have ended; a result that belongs to no open call is told as a text of the user.
+ *   not to have ended; a result that belongs to no open call is told as a text of the user, and so is a late one.
  * - Arguments are objects and names of tools are what providers take; see `tool-input.ts` and `tool-name.ts`.
  * - Parts that a message cannot have are told as texts of the user; opaque parts stay with the assistant alone.
  * - Reasoning that nothing follows is left out, as providers refuse it. Of an interrupted answer the texts, files and calls

@@ -1,3 +1,4 @@
+import { sendableToolName } from '../common/tool-names.ts'
 import type { Part } from '../types/threads.ts'
 
 // Texts sent to a model in place of parts that it cannot receive.
@@ -21,8 +22,13 @@ export function noResult(callId: string): Result {
   }
 }
 
-/** For a result that does not follow its call. */
-export function lateResult({ callId, result }: Pick<Result, 'callId' | 'result'>): Part {
+/** For a result that does not follow its call. One of a call that waited names the tool: much may have been said since. */
+export function lateResult({ callId, result, state, tool, isError }: Result): Part {
+  if (state === 'late' && tool !== undefined) {
+    const outcome = isError === true ? 'has failed' : 'has this result'
+    const name = sendableToolName(tool)
+    return text(`[The call ${JSON.stringify(callId)} of the tool ${name}, which waited, ${outcome}: ${textOf(result)}]`)
+  }
   return text(`[Result of the tool call ${JSON.stringify(callId)}: ${textOf(result)}]`)
 }
 

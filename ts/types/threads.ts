@@ -19,7 +19,19 @@ export type Part = { readonly metadata?: JsonValue } & (
   | { readonly type: 'text' | 'reasoning'; readonly text: string }
   | { readonly type: 'file'; readonly reference: string; readonly mediaType: string }
   | { readonly type: 'tool-call'; readonly callId: string; readonly tool: string; readonly input: JsonValue }
-  | { readonly type: 'tool-result'; readonly callId: string; readonly result: JsonValue; readonly isError?: boolean }
+  | {
+      readonly type: 'tool-result'
+      readonly callId: string
+      readonly result: JsonValue
+      readonly isError?: boolean
+      /**
+       * Of a call whose agent goes on while it waits: `waiting` in the place of the result, which says so, and `late` for the result,
+       * in a later message of its own.
+       */
+      readonly state?: 'waiting' | 'late'
+      /** The tool, of a late result. */
+      readonly tool?: string
+    }
   | { readonly type: 'opaque'; readonly provider: string; readonly data: JsonValue }
 )
 
@@ -61,7 +73,7 @@ export interface Threads {
    *
    * Messages must be valid for a model. A user's message has texts and files (models do not see a blank one); an
    * assistant's has texts, reasoning, files, calls and opaque parts; a tool's has results. A result follows the call that it
-   * answers, once. A call may be open where the messages end, so that a conversation can be imported in several appends;
+   * answers, once; a late one (`state`) names its tool. A call may be open where the messages end, so that a conversation can be imported in several appends;
    * where others follow, it has its result before the end of the append.
    *
    * Rejects with InvalidInputError for anything that is no message or breaks these rules (it names the place), NotFoundError if

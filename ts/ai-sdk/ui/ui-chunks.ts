@@ -28,6 +28,8 @@ interface Call {
   isAnnounced: boolean
   /** Whether what is shown of it is the work of an agent, and not its result. */
   isPreliminary: boolean
+  /** The step that shows it: one that waits while its agent goes on has its result in a later one. */
+  readonly step: number
 }
 
 /**
@@ -42,6 +44,7 @@ export class UIChunks {
   readonly #approvals = new Map<string, Approval>()
   readonly #work = new AgentWork()
   #blocks = 0
+  #step = 0
   #isStepOpen = false
   /** Whether the model of the open step has said all it will. */
   #isAnswered = false
@@ -98,9 +101,10 @@ export class UIChunks {
     switch (event.type) {
       case 'tool.called': {
         const { callId, tool, input } = event
+        if (this.#isOfEarlierStep(callId)) break
         if (!this.#isStepOpen) yield* this.#beginStep()
         yield* this.#closeAll()
-        yield* this.#announce(callId, { tool, input, isAnnounced: false, isPreliminary: false })
+        yield* this.#announce(callId, { tool, input, isAnnounced: false, isPreliminary: false, step: this.#step })
         break
       }
       case 'tool.completed': {
@@ -169,7 +173,7 @@ export class UIChunks {
       // It was shown already.
     }
     this.#open.clear()
-    for (const call of this.#calls.values()) call.isAnnounced = false
+    for (const call of this.#calls.values()) call.isAnnounced = call.step !== this.#step
   }
 
   *#write(kind: Block['kind'], messageId: string, delta: string): Generator<UIMessageChunk> {
@@ -213,7 +217,13 @@ export class UIChunks {
     if (!this.#isStepOpen) yield* this.#beginStep()
     yield* this.#closeAll()
     const { tool, input } = subject
-    yield* this.#announce(callId, { tool, input, isAnnounced: false, isPreliminary: false })
+    yield* this.#announce(callId, { tool, input, isAnnounced: false, isPreliminary: false, step: this.#step })
+  }
+
+  /** Whether a call is shown already, before this step: useChat would show it twice. */
+  #isOfEarlierStep(callId: string): boolean {
+    const call = this.#calls.get(callId)
+    return call !== undefined && call.step !== this.#step
   }
 
   *#announce(callId: string, call: Call): Generator<UIMessageChunk> {
@@ -282,6 +292,7 @@ export class UIChunks {
     if (this.#isStepOpen && !this.#isAnswered) return
     yield* this.#endStep()
     this.#isStepOpen = true
+    this.#step += 1
     yield { type: 'start-step' }
   }
 

@@ -43,8 +43,13 @@ function partOf(part: Part): Html {
     case 'tool-call':
       return html`<details><summary>Calls ${part.tool}</summary>${value(part.input)}</details>`
     case 'tool-result':
-      return html`<details><summary>${part.isError === true ? 'Failed' : 'Result'} of call ${part.callId}</summary>${value(part.result)}</details>`
+      return html`<details><summary>${resultTitle(part)} ${part.callId}</summary>${value(part.result)}</details>`
     case 'opaque':
       return html`<details><summary>A part that only ${part.provider} understands</summary>${value(part.data)}</details>`
   }
+}
+
+function resultTitle({ isError, state }: Extract<Part, { type: 'tool-result' }>): string {
+  if (state === 'waiting') return 'Told to go on without call'
+  return `${state === 'late' ? 'Late ' : ''}${isError === true ? 'Failed' : 'Result'} of call`
 }

@@ -77,6 +77,7 @@ export const toolShape = once(() =>
     references: z.optional(sorted(z.string(), z.string())),
     result: z.optional(z.string()),
     allowRepeats: z.optional(z.boolean()),
+    whileWaiting: z.optional(z.enum(['suspend', 'continue'])),
     question: z.optional(z.strictObject({ answer: schema(), ttlMs: z.optional(positive()) })),
     retry: z.optional(
       z.strictObject({

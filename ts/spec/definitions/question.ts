@@ -9,7 +9,7 @@ import {
   type UntypedArguments,
 } from '../schema/schema.ts'
 import { freezeDefinition, propertiesOf, standardSchemas } from './definition.ts'
-import type { QuestionTool } from './tool.ts'
+import type { QuestionTool, WhileWaiting } from './tool.ts'
 
 /** Argument of `defineQuestion`. */
 export interface QuestionDefinition<N extends string, I extends Schema | undefined, A extends Schema> {
@@ -23,6 +23,8 @@ export interface QuestionDefinition<N extends string, I extends Schema | undefin
   readonly answer: A
   /** Milliseconds until the question expires: 7 days by default, at most 29. */
   readonly ttlMs?: number
+  /** What the agent does until it is answered, as of `defineTool`. Default `suspend`. */
+  readonly whileWaiting?: WhileWaiting
 }
 
 /** The longest wait, as in crates/runtime/src/waits/record.rs. */

@@ -26,6 +26,12 @@ export type ToolEffects = 'read' | 'write'
 export type InterruptedPolicy = 'ask' | 'retry' | 'fail'
 
 /**
+ * What an agent does while a call waits for something outside: it waits, too, or its model is told that the call waits, and goes
+ * on. The result comes later, in a message of its own.
+ */
+export type WhileWaiting = 'suspend' | 'continue'
+
+/**
  * A tool that agents may call. Frozen JSON; the handler is given to `createRuntime`.
  *
  * @typeParam N its name
@@ -50,6 +56,8 @@ export interface Tool<N extends string = string, I = unknown, O = unknown> {
   readonly result?: string
   /** Whether a model may make the same `write` call twice in one answer. */
   readonly allowRepeats?: boolean
+  /** What its agent does while a call waits. `suspend` if it is left out. */
+  readonly whileWaiting?: WhileWaiting
   /** What makes it a question that a person answers: it has no handler. See `defineQuestion`. */
   readonly question?: ToolQuestion
   /** Whether a call is made again whose handler fails. */
@@ -113,6 +121,12 @@ export interface ToolDefinition<N extends string, I extends Schema, O extends Sc
    * is not, since some servers send a call twice; the model is told that the result is there.
    */
   readonly allowRepeats?: boolean
+  /**
+   * What its agent does while a call waits for an answer, an event, a time or an approval. Default `suspend`: the run is suspended
+   * once nothing else is left to do. With `continue` the model is told that the call waits, and goes on; the result comes later, in
+   * a message of its own.
+   */
+  readonly whileWaiting?: WhileWaiting
   /**
    * Makes a call again whose handler throws or does not answer in `timeoutMs`. Default: it fails, and its model is told. An error with
    * `retryable: false` is not tried again, nor is an error of this package; `retryAfterMs` of an error sets the pause.

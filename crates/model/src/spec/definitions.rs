@@ -81,6 +81,16 @@ pub enum InterruptedPolicy {
     Fail,
 }
 
+/// What an agent does while a call waits for something outside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhileWaiting {
+    /// It waits, too: its run is suspended once nothing else is left to do.
+    #[default]
+    Suspend,
+    /// Its model is told that the call waits, and goes on.
+    Continue,
+}
+
 /// A tool that agents may call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tool {
@@ -106,6 +116,8 @@ pub struct Tool {
     pub result: Option<String>,
     /// Whether a `write` call with the same input may occur twice in one answer.
     pub allow_repeats: bool,
+    /// What its agent does while a call waits.
+    pub while_waiting: WhileWaiting,
     /// What makes it a question to a person, asked by the model.
     pub question: Option<Question>,
     /// Whether a call whose handler fails is made again.
@@ -207,6 +219,7 @@ pub(super) fn tool(json: &Json, path: &str, issues: &mut Issues) -> Option<Tool>
         "references",
         "result",
         "allowRepeats",
+        "whileWaiting",
         "question",
         "retry",
     ];
@@ -224,6 +237,7 @@ pub(super) fn tool(json: &Json, path: &str, issues: &mut Issues) -> Option<Tool>
             .or_default("references", issues, |json, path, issues| record(json, path, issues, (|_| true, ""), string)),
         result: object.optional("result", issues, string),
         allow_repeats: object.optional("allowRepeats", issues, boolean).unwrap_or(false),
+        while_waiting: object.or_default("whileWaiting", issues, while_waiting),
         question: object.optional("question", issues, question),
         retry: object.optional("retry", issues, retry),
     })
@@ -268,4 +282,8 @@ fn interrupted_policy(json: &Json, path: &str, issues: &mut Issues) -> Option<In
     let words =
         [("ask", InterruptedPolicy::Ask), ("retry", InterruptedPolicy::Retry), ("fail", InterruptedPolicy::Fail)];
     one_of(json, path, issues, &words)
+}
+
+fn while_waiting(json: &Json, path: &str, issues: &mut Issues) -> Option<WhileWaiting> {
+    one_of(json, path, issues, &[("suspend", WhileWaiting::Suspend), ("continue", WhileWaiting::Continue)])
 }

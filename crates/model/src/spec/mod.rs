@@ -20,6 +20,7 @@ use std::sync::Arc;
 pub use agent::{AgentRole, AgentSpec, ModelSettings, Prompt, PromptExample};
 pub use definitions::{
     ApprovalPolicy, GlimpseOption, InterruptedPolicy, PlanType, ReferenceType, Tool, ToolEffects, ToolRetry,
+    WhileWaiting,
 };
 pub use environment::{DataEnvironment, Provider};
 pub use limits::{Limits, PerKind, Retention, RunLimits};

@@ -7,6 +7,7 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::spec::{
     AgentRole, AgentSpec, ApprovalPolicy, InterruptedPolicy, ModelSettings, Tool, ToolEffects, ToolRetry, Topology,
+    WhileWaiting,
 };
 use bailiwick_model::{Error, Issue};
 use sha2::{Digest, Sha256};
@@ -43,13 +44,16 @@ pub(crate) struct ToolRules {
     pub(crate) effects: ToolEffects,
     pub(crate) on_interrupted: InterruptedPolicy,
     allow_repeats: bool,
+    /// Whether its agent goes on while a call waits.
+    pub(crate) continues: bool,
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) retry: Option<ToolRetry>,
     /// The properties that hold reference ids, each with its type.
     pub(crate) references: Vec<(String, String)>,
     /// The type of large results.
     pub(crate) result: Option<String>,
-    /// A hash over name, schemas and effects: what an approval was given for.
+    /// A hash over name, schemas and effects: what an approval was given for. What an agent does while a call waits changes nothing
+    /// of what is run, so it is no part of it.
     pub(crate) definition: Hash,
     input: Option<Schema>,
     output: Option<Schema>,
@@ -176,6 +180,7 @@ impl ToolRules {
             effects: tool.effects,
             on_interrupted: tool.on_interrupted,
             allow_repeats: tool.allow_repeats,
+            continues: tool.while_waiting == WhileWaiting::Continue,
             timeout_ms: tool.timeout_ms,
             retry: tool.retry,
             references: tool.references.clone(),

@@ -2,10 +2,9 @@
 //! began with, whatever the spec says meanwhile. The journal names them by a hash, and the tenant has each once, by that hash.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bailiwick_model::json::{self, Json};
-use bailiwick_model::pace::ahead_of;
 use bailiwick_model::spec::{AgentSpec, RunLimits};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, Change, Name, When};
@@ -13,26 +12,13 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::agents::Agents;
 use super::events::STORED;
 use super::journal::KIND;
-use super::state::{Frame, RunState};
-use crate::handle::TenantHandle;
 
 /// How much longer than the run that stores it a definition lives, in milliseconds: the runs of that time need not store it again.
 const LONGER_MS: u64 = 24 * 60 * 60 * 1000;
 /// How many bytes of the hash name a definition.
 const HASH_BYTES: usize = 16;
-
-/// Which definition a resumed run goes on with if that of its agent has changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OnChanged {
-    /// The one that the agent began with, as long as its models are those of providers that the spec still names.
-    #[default]
-    Keep,
-    /// The one of the spec.
-    Take,
-}
 
 /// See the module's text.
 #[derive(Debug, PartialEq)]
@@ -69,7 +55,7 @@ impl Definition {
     }
 
     /// The same agent with another definition, as it was stored. Its tools and its output schema stay those of the spec.
-    fn with(&self, body: &[u8]) -> Result<Self> {
+    pub(crate) fn with(&self, body: &[u8]) -> Result<Self> {
         let damaged = || Error::damaged("The definition of an agent");
         let stored: Stored = json::from_slice(body, &STORED).map_err(|_| damaged())?;
         let mut config = json::parse(self.config.as_bytes(), &STORED)?;
@@ -86,7 +72,7 @@ fn hash_of(body: &[u8]) -> String {
     HEXLOWER.encode(Sha256::digest(body).get(..HASH_BYTES).unwrap_or_default())
 }
 
-fn definition_name(access: &Access, hash: &str) -> Name {
+pub(crate) fn definition_name(access: &Access, hash: &str) -> Name {
     access.name(KIND, &[b"definition/", hash.as_bytes()].concat())
 }
 
@@ -111,46 +97,17 @@ impl StoredDefinitions {
 
 /// Returns the change that stores a definition for a run whose rows expire at `until`; `None` if it is stored for that long.
 pub(crate) fn stored(
-    handle: &TenantHandle,
+    before: &StoredDefinitions,
     access: &Access,
     definition: &Definition,
     until: Option<u64>,
 ) -> Option<Change> {
     let name = definition_name(access, &definition.hash);
     let lives = |known: &Option<u64>| known.is_none_or(|known| until.is_some_and(|until| until <= known));
-    if handle.scope.shared::<StoredDefinitions>().known().get(&name).is_some_and(lives) {
+    if before.known().get(&name).is_some_and(lives) {
         return None;
     }
     let (kind, area, body, when) = (KIND, Area::Record, definition.body.clone(), When::Any);
     let expires_at = until.map(|until| until.saturating_add(LONGER_MS));
     Some(Change::Write { kind, area, name, body, expires_at, counted: None, when })
-}
-
-/// The definitions that agents of a run go on with instead of those of the spec, by the numbers of the agents.
-///
-/// # Errors
-/// `StoreCorrupt` for a damaged one, and those of the store.
-pub(crate) async fn changed(
-    access: &Access,
-    agents: &Agents,
-    state: &RunState,
-) -> Result<HashMap<u64, Arc<Definition>>> {
-    let mut kept = HashMap::new();
-    for frame in &state.frames {
-        if let Some(definition) = former(access, agents, frame).await? {
-            kept.insert(frame.number, Arc::new(definition));
-        }
-    }
-    Ok(kept)
-}
-
-/// The definition that an agent began with. `None`: it is that of the spec, or cannot be gone on with.
-async fn former(access: &Access, agents: &Agents, frame: &Frame) -> Result<Option<Definition>> {
-    let Some(now) = agents.agent(&frame.agent).map(|agent| &agent.definition) else { return Ok(None) };
-    let Some(hash) = frame.definition.as_ref().filter(|hash| **hash != now.hash) else { return Ok(None) };
-    let rows = [(Area::Record, definition_name(access, hash))];
-    let Some(record) = access.read_current(KIND, &rows).await?.pop().flatten() else { return Ok(None) };
-    ahead_of(record.body.len() + now.config.len()).await;
-    let definition = now.with(&record.body)?;
-    Ok(definition.models.iter().all(|model| agents.has_provider(model)).then_some(definition))
 }

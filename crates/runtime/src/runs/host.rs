@@ -1,6 +1,5 @@
 //! The host's side of a run: models, tools and approvers. The loop sends requests to it and receives replies in pieces.
 
-use super::definitions::OnChanged;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Result};
@@ -67,6 +66,16 @@ impl Drop for PendingReply {
             cancel();
         }
     }
+}
+
+/// Which definition a resumed run goes on with if that of its agent has changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnChanged {
+    /// The one that the agent began with, as long as its models are those of providers that the spec still names.
+    #[default]
+    Keep,
+    /// The one of the spec.
+    Take,
 }
 
 /// The host's side of one run.

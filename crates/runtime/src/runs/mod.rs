@@ -19,12 +19,11 @@ mod steps;
 use std::sync::Arc;
 
 pub(crate) use agents::Agents;
-pub use definitions::OnChanged;
 pub use events::WhenBusy;
 use follow::LiveRuns;
 pub use follow::{RunFilter, RunPage, RunPosition};
 pub(crate) use follow::{run_events_before, run_id_of};
-pub use host::{CallbackKind, Callbacks, PendingReply, Reply};
+pub use host::{CallbackKind, Callbacks, OnChanged, PendingReply, Reply};
 pub use journal::RunStatus;
 pub(crate) use journal::{KIND, RunHead, filtered, run_name};
 pub(crate) use lifecycle::LEASE_MS;

@@ -13,7 +13,9 @@ use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, E
 use super::conversation::{BYTES_A_READ, MESSAGES_A_READ};
 use super::head::{Head, journal_name};
 use super::journal::{Journal, due, read_journal};
-use super::message::{Exchange, NewMessage, Role, entry_id, exchanges, message_id, parse_message_id, stored_message};
+use super::message::{
+    Exchange, NewMessage, Role, entry_id, exchanges, is_late, message_id, parse_message_id, stored_message,
+};
 use super::{check_thread_id, horizon, new_entry, new_head, read_head};
 use crate::handle::Threads;
 use crate::sweep::journals;
@@ -220,6 +222,7 @@ impl Threads<'_> {
 fn results_of(message: &Json) -> HashMap<&str, &Json> {
     let parts = message.get("parts").and_then(Json::as_array).unwrap_or_default().iter();
     let results = parts.filter(|part| part.get("type").and_then(Json::as_str) == Some("tool-result"));
+    let results = results.filter(|part| !is_late(part));
     results.filter_map(|part| Some((part.get("callId")?.as_str()?, part))).collect()
 }
 

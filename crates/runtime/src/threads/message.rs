@@ -77,11 +77,18 @@ pub(crate) fn exchanges(message: &Json) -> Vec<(usize, Exchange)> {
         let call_id = || part.get("callId").and_then(Json::as_str).map(str::to_owned);
         match part.get("type")?.as_str()? {
             "tool-call" => Some((at, Exchange::Call(call_id()?))),
+            // A late result is not the answer of its call: that said that it waits.
+            "tool-result" if is_late(part) => None,
             "tool-result" => Some((at, Exchange::Result(call_id()?))),
             _ => None,
         }
     };
     parts.iter().enumerate().filter_map(exchange).collect()
+}
+
+/// Whether a part is the result of a call whose turn has ended without it.
+pub(crate) fn is_late(part: &Json) -> bool {
+    part.get("state").and_then(Json::as_str) == Some("late")
 }
 
 /// The references that the file parts of a message name.
@@ -249,7 +256,7 @@ fn check_part(part: &Json, role: Role, path: &str) -> Result<()> {
         Some("text" | "reasoning") => &["type", "metadata", "text"],
         Some("file") => &["type", "metadata", "reference", "mediaType"],
         Some("tool-call") => &["type", "metadata", "callId", "tool", "input"],
-        Some("tool-result") => &["type", "metadata", "callId", "result", "isError"],
+        Some("tool-result") => &["type", "metadata", "callId", "result", "isError", "state", "tool"],
         Some("opaque") => &["type", "metadata", "provider", "data"],
         _ => return Err(wrong(path, "must be a part of type text, reasoning, file, tool-call, tool-result or opaque")),
     };
@@ -282,6 +289,15 @@ fn check_part(part: &Json, role: Role, path: &str) -> Result<()> {
             fields.required("result")?;
             if fields.get("isError").is_some_and(|value| value.as_bool().is_none()) {
                 return Err(wrong(&fields.path("isError"), "must be true or false"));
+            }
+            match fields.get("state").map(Json::as_str) {
+                None | Some(Some("waiting")) => {}
+                // A model named the tool, so it may be anything.
+                Some(Some("late")) => _ = fields.text("tool")?,
+                Some(_) => return Err(wrong(&fields.path("state"), "must be waiting or late")),
+            }
+            if fields.get("tool").is_some() {
+                fields.text("tool")?;
             }
         }
         _ => {

@@ -2,6 +2,7 @@
 
 mod budget;
 mod commit;
+mod definitions;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,13 +14,13 @@ use tokio::time::Instant;
 pub(crate) use commit::Block;
 
 use super::agents::{AgentRules, Agents};
-use super::definitions::{self, Definition};
+use super::definitions::Definition;
 use super::events::{CutOff, Entry, Event, FailureCode, Limit, Nothing, RunFailed, RunFailure, RunLimited, damaged};
 use super::follow::{Live, Registered};
 use super::host::Callbacks;
 use super::journal::{Journal, KIND, RunHead};
 use super::lifecycle::{Renewal, end, given_back};
-use super::state::{Frame, Next, RunState};
+use super::state::{Next, RunState};
 use super::steps::{self, BrokenAnswers};
 use crate::handle::TenantHandle;
 use crate::references::Kept;
@@ -210,33 +211,6 @@ impl<'a> Driver<'a> {
                 format!("The agent {name} is not in the spec any more. Resume with a spec that has it, or start anew.");
             failed(FailureCode::Internal, &told)
         })
-    }
-
-    /// The definition that an agent of the run goes on with.
-    pub(crate) fn definition(&self, frame: &Frame) -> Option<&Arc<Definition>> {
-        let kept = self.definitions.get(&frame.number);
-        kept.or_else(|| self.agents().agent(&frame.agent).map(|agent| &agent.definition))
-    }
-
-    /// Goes on with the definitions that its agents began with.
-    pub(crate) async fn keep_definitions(&mut self) -> Result<()> {
-        self.definitions = definitions::changed(&self.access, self.agents(), &self.state).await?;
-        for frame in &self.state.frames {
-            let definition = self.definition(frame).filter(|_| frame.definition.is_some());
-            self.storing.extend(definition.and_then(|definition| self.stored(definition)));
-        }
-        Ok(())
-    }
-
-    /// Stores the definition of an agent that begins now, with the next commit. Returns its hash.
-    pub(crate) fn begin_with(&mut self, agent: &str) -> Option<String> {
-        let definition = &self.agents().agent(agent)?.definition;
-        self.storing.extend(self.stored(definition));
-        Some(definition.hash.clone())
-    }
-
-    fn stored(&self, definition: &Definition) -> Option<Change> {
-        definitions::stored(self.handle, &self.access, definition, self.journal.expires_at)
     }
 
     /// The time of a new entry, in epoch milliseconds: never before that of the last one.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
-use bailiwick_model::spec::{AgentRole, RunLimits};
+use bailiwick_model::spec::RunLimits;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::agent::{AgentAnswer, AgentBegun};
 use super::damaged;
 use super::fields::{
-    ApprovalShown, BrokenOff, DecisionShown, FinishReason, Limit, Nothing, PREVIEW, PlanBegun, RunFailure, ToolFailure,
+    ApprovalShown, BrokenOff, DecisionShown, FinishReason, Limit, Nothing, PREVIEW, RunFailure, ToolFailure,
 };
 use super::object::ObjectWriter;
 use super::parts::Part;
@@ -179,61 +180,6 @@ pub(crate) struct RunContext {
     pub(crate) instructions: Option<String>,
 }
 
-/// What an agent begins with. `definition`: the hash of its [`crate::runs::definitions::Definition`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-pub(crate) enum AgentBegun {
-    /// A plan to run. With a call if another agent's model asked for that.
-    Plan {
-        role: AgentRole,
-        /// How long the run had been worked at, in milliseconds.
-        #[serde(default)]
-        active: u64,
-        plan: PlanBegun,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        call: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        definition: Option<String>,
-    },
-    /// A task of another agent.
-    Task {
-        role: AgentRole,
-        call: String,
-        #[serde(default)]
-        active: u64,
-        /// Parts of a message.
-        task: Json,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        definition: Option<String>,
-    },
-    /// The prompt of the run.
-    Prompt {
-        role: AgentRole,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        definition: Option<String>,
-    },
-}
-
-impl AgentBegun {
-    pub(crate) fn definition(&self) -> Option<&String> {
-        match self {
-            Self::Plan { definition, .. } | Self::Task { definition, .. } | Self::Prompt { definition, .. } => {
-                definition.as_ref()
-            }
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct AgentAnswer {
-    pub(crate) text: String,
-    /// What fits the agent's output schema, if it has one; else the text.
-    pub(crate) output: Json,
-    /// Whether it could not do what it was asked.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(crate) failed: bool,
-}
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ModelCompleted {
@@ -321,6 +267,9 @@ pub(crate) struct WaitingTool {
     /// The hash of the definition of the tool that waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) definition: Option<String>,
+    /// Whether its agent goes on meanwhile.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) continues: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -378,6 +327,9 @@ pub(crate) struct RequestedCall {
     /// The call that waits; absent for a plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) call_id: Option<String>,
+    /// Whether its agent goes on meanwhile.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) continues: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

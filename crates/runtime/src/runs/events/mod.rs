@@ -1,5 +1,6 @@
 //! What a run's journal says: entries, each an event as consumers see it and, beside it, what only the loop needs.
 
+mod agent;
 mod fields;
 mod kinds;
 mod object;
@@ -13,15 +14,16 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use agent::{AgentAnswer, AgentBegun};
 pub(crate) use fields::{
     ApprovalShown, BrokenOff, DecisionShown, FailureCode, FinishReason, Limit, Nothing, PlanBegun, ReferencedResult,
     RunFailure, ToolFailure,
 };
 pub(crate) use kinds::{
-    AgentAnswer, AgentBegun, ApprovalDecided, ApprovalRequested, CutOff, DecidedCall, Event, ModelAnswer,
-    ModelCompleted, PlanSaved, ReferenceCreated, RequestedCall, ResumedCall, ResumedKind, RunCompleted, RunContext,
-    RunFailed, RunLimited, RunStarted, RunSuspended, ToolCalled, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting,
-    WaitSettled, WaitingTool, WriteIntent,
+    ApprovalDecided, ApprovalRequested, CutOff, DecidedCall, Event, ModelAnswer, ModelCompleted, PlanSaved,
+    ReferenceCreated, RequestedCall, ResumedCall, ResumedKind, RunCompleted, RunContext, RunFailed, RunLimited,
+    RunStarted, RunSuspended, ToolCalled, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, WaitSettled,
+    WaitingTool, WriteIntent,
 };
 use object::ObjectWriter;
 pub(crate) use parts::{Part, reasoning_of, text_of};
@@ -89,7 +91,7 @@ impl Entry {
         self.event.write_shown(&mut object);
         if let Event::ApprovalRequested(_, call) = &self.event {
             // Consumers are shown which call waits.
-            object.add(call);
+            object.add(&RequestedCall { continues: false, ..call.clone() });
         }
         object.end();
         String::from_utf8(text).unwrap_or_default()

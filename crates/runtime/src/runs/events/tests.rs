@@ -159,7 +159,7 @@ fn full() -> Vec<Event> {
         Event::ToolFailed(ToolFailed { call_id: text("c"), error: ToolFailure::new("REJECTED", "No.") }),
         Event::ToolWaiting(
             ToolWaiting { call_id: text("c"), wait: wait() },
-            WaitingTool { definition: Some(text("d")) },
+            WaitingTool { definition: Some(text("d")), continues: true },
         ),
         Event::WaitSettled(WaitSettled { record: WaitRecord { wait: wait(), outcome: outcome() } }),
         Event::ToolResumed(
@@ -170,7 +170,7 @@ fn full() -> Vec<Event> {
         Event::PlanSaved(PlanSaved { plan_id: text("plan_a"), version: 1, hash: text("h") }),
         Event::ApprovalRequested(
             ApprovalRequested { approval: approval() },
-            RequestedCall { call_id: Some(text("c")) },
+            RequestedCall { call_id: Some(text("c")), continues: true },
         ),
         Event::ApprovalDecided(
             ApprovalDecided { record: decision() },

@@ -100,7 +100,8 @@ impl<'a> Runs<'a> {
         let created_micros = before.map_or_else(|| access.next_micros(), |queued| queued.head.created_micros);
         let start = before.map_or(End::NONE, |queued| queued.end);
         let definition = handle.catalogue.agents.agent(&new.agent).map(|agent| &agent.definition);
-        let stored = definition.and_then(|own| definitions::stored(handle, &access, own, expires_at));
+        let known = handle.scope.shared::<StoredDefinitions>();
+        let stored = definition.and_then(|own| definitions::stored(&known, &access, own, expires_at));
         let entries = new.entries(now, base, definition.map(|own| own.hash.clone()));
         let block = write(&start.hash, &entries);
         let end = start.behind(hash(&block), block.len() as u64, entries.len());
@@ -123,7 +124,7 @@ impl<'a> Runs<'a> {
         if access.commit(changes, &handle.engine_limits, Durability::Sync).await? != Committed::Done {
             return Ok(None);
         }
-        handle.scope.shared::<StoredDefinitions>().note(stored.as_slice());
+        known.note(stored.as_slice());
         ahead(new.prompt.weight()).await;
         let mut state = entries.first().and_then(|entry| RunState::begin(&new.run_id, entry));
         for entry in entries.iter().skip(1) {

@@ -10,11 +10,10 @@ use super::lease;
 use super::result::result;
 use crate::handle::Runs;
 use crate::runs::agents::no_such_agent;
-use crate::runs::definitions::OnChanged;
 use crate::runs::driver::Driver;
 use crate::runs::events::{CutOff, Event, Nothing};
 use crate::runs::follow::Registered;
-use crate::runs::host::{Callbacks, NoHost};
+use crate::runs::host::{Callbacks, NoHost, OnChanged};
 use crate::runs::journal::{
     Journal, KIND, Owner, Replayed, RunHead, RunStatus, owner_name, read_head, replay, run_name,
 };

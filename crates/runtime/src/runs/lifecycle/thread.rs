@@ -7,7 +7,7 @@ use bailiwick_tenancy::{ATTEMPTS, Change, contended};
 
 use crate::runs::driver::Driver;
 use crate::runs::events::{Part, STORED, ThreadProgress, ToolFailure};
-use crate::runs::state::{Call, Done, ResultPart, answer_message, results_message};
+use crate::runs::state::{Call, Done, Frame, ResultPart, answer_message, results_message};
 use crate::threads::Appends;
 
 /// How many messages wait for the end of a run at most, and those of one turn.
@@ -20,22 +20,21 @@ fn messages<'a>(run: &'a Driver<'_>) -> &'a [String] {
     run.state.frames.first().map_or(&run.state.thread_messages, |frame| &frame.messages)
 }
 
-/// The message that tells these results, if there are any.
-async fn results(run: &Driver<'_>, message_id: &str, results: Vec<(&Call, &Done)>) -> Option<String> {
+/// The message that tells these results, if there are any. It gets no id: its thread gives it one.
+async fn results(run: &Driver<'_>, results: Vec<(&Call, &Done)>) -> Option<String> {
     if results.is_empty() {
         return None;
     }
     ahead(results.iter().map(|(_, done)| done.result.weight()).sum()).await;
-    let results: Vec<ResultPart<'_>> =
-        results.into_iter().map(|(call, done)| ResultPart::new(&call.call_id, done)).collect();
-    Some(results_message(message_id, &results, run.state.updated_at))
+    let results: Vec<ResultPart<'_>> = results.into_iter().map(|(call, done)| call.result_part(done)).collect();
+    Some(results_message("", &results, run.state.updated_at))
 }
 
-/// The changes that append those of the messages that the thread does not have, and one more behind them. A thread that was
+/// The changes that append those of the messages that the thread does not have, and more behind them. A thread that was
 /// deleted meanwhile stays deleted; another one lives until `until` at least.
-async fn appended(run: &Driver<'_>, more: Option<String>, until: Option<u64>) -> Result<Vec<Change>> {
+async fn appended(run: &Driver<'_>, more: &[String], until: Option<u64>) -> Result<Vec<Change>> {
     let mut new = Vec::new();
-    for message in messages(run).iter().chain(&more).skip(run.state.threaded) {
+    for message in messages(run).iter().chain(more).skip(run.state.threaded) {
         ahead_of(message.len()).await;
         new.extend(for_thread(run, message));
     }
@@ -80,7 +79,7 @@ pub(crate) async fn flush_thread(run: &mut Driver<'_>) -> Result<()> {
     let Some(last) = run.pending.last_mut() else { return Ok(()) };
     last.thread.threaded = Some(threaded as u64);
     for _ in 0..ATTEMPTS {
-        let changes = appended(run, None, None).await?;
+        let changes = appended(run, &[], None).await?;
         if run.try_flush(changes).await? {
             run.state.threaded = threaded;
             return Ok(());
@@ -104,24 +103,28 @@ pub(crate) fn thread_progress(run: &Driver<'_>) -> ThreadProgress {
 
 /// The changes of a suspension that give the thread this, and let it live as long as the run may wait.
 pub(crate) async fn thread_changes(run: &Driver<'_>, until: u64) -> Result<Vec<Change>> {
-    let results = results(run, "", untold(run)).await;
-    appended(run, results, Some(until)).await
+    let results: Vec<String> = results(run, untold(run)).await.into_iter().collect();
+    appended(run, &results, Some(until)).await
 }
 
 /// The calls of the first agent that are done while others of the same turn wait, and that the thread has no result of.
 fn untold<'a>(run: &'a Driver<'_>) -> Vec<(&'a Call, &'a Done)> {
-    let calls = run.state.frames.first().map(|frame| frame.calls.as_slice()).unwrap_or_default().iter();
-    let done = calls.filter_map(|call| Some((call, call.done.as_ref()?)));
+    let done =
+        run.state.frames.first().into_iter().flat_map(Frame::turn).filter_map(|call| Some((call, call.done.as_ref()?)));
     done.filter(|(call, _)| !run.state.told.contains(&call.call_id)).collect()
 }
 
 /// The changes of the end that give the thread all messages of the first agent. A call that was never answered gets a result
-/// that says so: without one the thread could not be used again.
+/// that says so: without one the thread could not be used again. So does a deferred one, in a message of its own.
 pub(super) async fn last_changes(run: &Driver<'_>) -> Result<Vec<Change>> {
-    let state = &run.state;
     let unanswered = Done::failure(&ToolFailure::new("INTERRUPTED", "The run ended before."));
-    let calls = state.frames.first().map(|frame| frame.calls.as_slice()).unwrap_or_default();
-    let told = calls.iter().map(|call| (call, call.done.as_ref().unwrap_or(&unanswered))).collect();
-    let results = results(run, &state.message_id(), told).await;
-    appended(run, results, None).await
+    let of_turn = run.state.frames.first().into_iter().flat_map(Frame::turn);
+    let deferred = run.state.frames.first().into_iter().flat_map(Frame::deferred);
+    let messages = [results(run, ended(of_turn, &unanswered)).await, results(run, ended(deferred, &unanswered)).await];
+    appended(run, &messages.into_iter().flatten().collect::<Vec<_>>(), None).await
+}
+
+/// Calls with their results, or this one.
+fn ended<'b>(calls: impl Iterator<Item = &'b Call>, unanswered: &'b Done) -> Vec<(&'b Call, &'b Done)> {
+    calls.map(|call| (call, call.done.as_ref().unwrap_or(unanswered))).collect()
 }

@@ -12,8 +12,8 @@ use super::message::{Done, answer_message, text_parts, user_message};
 use super::{RunState, results_weight, step_prefix};
 use crate::runs::events::{
     AgentAnswer, AgentBegun, BrokenOff, DecidedCall, DecisionShown, Entry, Event, FinishReason, ModelAnswer,
-    ModelCompleted, PlanBegun, QueuedRequest, RunContext, RunQueued, RunStarted, ThreadProgress, ToolCompleted,
-    ToolFailed, ToolResumed, ToolWaiting, Usage, WaitingTool, text_of,
+    ModelCompleted, PlanBegun, QueuedRequest, RequestedCall, RunContext, RunQueued, RunStarted, ThreadProgress,
+    ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, Usage, WaitingTool, text_of,
 };
 
 impl RunState {
@@ -74,17 +74,14 @@ impl RunState {
         if matches!(event, Event::AgentStarted(..)) && self.frames.is_empty() {
             return self.prompt.weight();
         }
-        let (Event::ToolCompleted(ToolCompleted { call_id, .. }) | Event::ToolFailed(ToolFailed { call_id, .. })) =
-            event
-        else {
-            return 0;
+        let call_id = match event {
+            Event::ToolCompleted(ToolCompleted { call_id, .. })
+            | Event::ToolFailed(ToolFailed { call_id, .. })
+            | Event::ToolWaiting(ToolWaiting { call_id, .. }, _)
+            | Event::ApprovalRequested(_, RequestedCall { call_id: Some(call_id), .. }) => call_id,
+            _ => return 0,
         };
-        let frame = self.frames.last().filter(|frame| frame.role != AgentRole::Executor);
-        let calls = frame.map(|frame| frame.calls.as_slice()).unwrap_or_default();
-        if calls.iter().any(|call| call.done.is_none() && call.call_id != *call_id) {
-            return 0;
-        }
-        results_weight(calls)
+        self.frames.last().filter(|frame| frame.ends_with(call_id)).map_or(0, |frame| results_weight(&frame.calls))
     }
 
     /// Applies the next entry.
@@ -117,7 +114,7 @@ impl RunState {
                 self.call_done(entry.at, &completed.call_id, done)?;
             }
             Event::ToolFailed(failed) => self.call_done(entry.at, &failed.call_id, Done::failure(&failed.error))?,
-            Event::ToolWaiting(waiting, tool) => self.call_waits(waiting, tool)?,
+            Event::ToolWaiting(waiting, tool) => self.call_waits(entry.at, waiting, tool)?,
             Event::WaitSettled(settled) => self.settled = Some(settled.record.outcome.clone()),
             Event::ToolResumed(resumed, how) => self.call_resumed(resumed, how.waited_ms)?,
             Event::ReferenceCreated(_) => {}
@@ -128,6 +125,10 @@ impl RunState {
             Event::ApprovalRequested(requested, call) => {
                 let waiting = ApprovalState::Pending(requested.approval.approval_id.clone());
                 *self.approval_state(call.call_id.as_deref())? = waiting;
+                if let Some(call_id) = &call.call_id {
+                    self.frames.last_mut()?.call(call_id)?.continues = call.continues;
+                    self.end_turn(entry.at)?;
+                }
             }
             Event::ApprovalDecided(decided, call) => {
                 let state = decided_as(&decided.record, call);
@@ -227,11 +228,16 @@ impl RunState {
             // The provider goes on with its answer when it is asked again.
             frame.said = text;
         } else if calls.is_empty() || frame.role == AgentRole::Executor {
+            // Where deferred calls are left, the model has more to say once they have their results.
+            if frame.stops_for_now() {
+                frame.has_stopped = true;
+                return Some(());
+            }
             // An executor's model reports the results of the plan. It has no tools: its calls are not made.
             let output = answer.output.clone().unwrap_or_else(|| Json::from(text.as_str()));
             frame.answer = Some(Answer { text, output, failed: false });
         } else {
-            frame.calls = calls;
+            frame.calls.extend(calls);
         }
         Some(())
     }
@@ -243,7 +249,7 @@ impl RunState {
         self.messages += 1;
         let frame = self.frames.last_mut()?;
         frame.messages.push(answer_message(&said.message_id, &said.parts, at, true));
-        frame.calls = calls;
+        frame.calls.extend(calls);
         Some(())
     }
 
@@ -253,28 +259,35 @@ impl RunState {
     }
 
     fn call_done(&mut self, at: u64, call_id: &str, done: Done) -> Option<()> {
-        let message_id = self.message_id();
-        let frame = self.frames.last_mut()?;
-        let call = frame.call(call_id)?;
+        let call = self.frames.last_mut()?.call(call_id)?;
         if call.done.is_some() {
             return None;
         }
         call.done = Some(done);
         call.wait = None;
-        if frame.end_turn(&message_id, at) {
-            self.messages += 1;
+        self.end_turn(at)
+    }
+
+    /// Adds the messages that are due once nothing else of the last agent's turn, and of its deferred calls, is left to do.
+    fn end_turn(&mut self, at: u64) -> Option<()> {
+        for end in [Frame::end_turn, Frame::end_deferred] {
+            let message_id = self.message_id();
+            if end(self.frames.last_mut()?, &message_id, at) {
+                self.messages += 1;
+            }
         }
         Some(())
     }
 
-    fn call_waits(&mut self, waiting: &ToolWaiting, tool: &WaitingTool) -> Option<()> {
+    fn call_waits(&mut self, at: u64, waiting: &ToolWaiting, tool: &WaitingTool) -> Option<()> {
         let call = self.frames.last_mut()?.call(&waiting.call_id)?;
         let turn = call.resumed.take().map_or(0, |resumed| resumed.turn) + 1;
         call.wait = Some(OpenWait { wait: waiting.wait.clone(), turn, definition: tool.definition.clone() });
         // It is made again, as if it had not been begun.
         call.started = false;
         call.writing = None;
-        Some(())
+        call.continues = tool.continues;
+        self.end_turn(at)
     }
 
     fn call_resumed(&mut self, resumed: &ToolResumed, waited_ms: u64) -> Option<()> {

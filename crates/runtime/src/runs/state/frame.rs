@@ -9,7 +9,7 @@ use bailiwick_model::spec::AgentRole;
 
 use serde::Serialize;
 
-use super::message::{Done, ResultPart, results_message};
+use super::message::Done;
 use crate::runs::events::{Part, ResumedKind};
 use crate::waits::{Outcome, Wait};
 
@@ -26,7 +26,7 @@ pub(crate) struct Frame {
     pub(crate) call: Option<String>,
     /// The messages that its model has seen: JSON texts.
     pub(crate) messages: Vec<String>,
-    /// The calls of its last message, or the steps of its plan.
+    /// The calls of its last message and, before them, those of earlier ones that are deferred; or the steps of its plan.
     pub(crate) calls: Vec<Call>,
     /// The plan that it made or runs.
     pub(crate) plan: Option<PlanStage>,
@@ -42,7 +42,9 @@ pub(crate) struct Frame {
     pub(crate) corrections: u64,
     /// What its model has said so far of an answer in which its provider paused.
     pub(crate) said: String,
-    /// Its answer, once its model stopped.
+    /// Whether its model has stopped while calls of it are deferred: it is asked again with their results.
+    pub(crate) has_stopped: bool,
+    /// Its answer, once its model stopped for good.
     pub(crate) answer: Option<Answer>,
 }
 
@@ -87,13 +89,6 @@ pub(crate) enum ApprovalState {
     Rejected(String),
 }
 
-impl ApprovalState {
-    /// Returns the id of the pending approval.
-    pub(crate) fn pending(&self) -> Option<&str> {
-        if let Self::Pending(id) = self { Some(id) } else { None }
-    }
-}
-
 /// One call of a tool or a route.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -115,6 +110,10 @@ pub(crate) struct Call {
     pub(crate) was_approved: bool,
     /// What it waits for.
     pub(crate) wait: Option<OpenWait>,
+    /// Whether its agent goes on while it waits, as its last wait or approval says.
+    pub(crate) continues: bool,
+    /// Whether its model was told that it waits: its turn has ended without it.
+    pub(crate) is_deferred: bool,
     /// How its last wait ended.
     pub(crate) resumed: Option<Resumed>,
     pub(crate) done: Option<Done>,
@@ -167,6 +166,8 @@ impl Call {
             approval: ApprovalState::NotRequested,
             was_approved: false,
             wait: None,
+            continues: false,
+            is_deferred: false,
             resumed: None,
             done: None,
         }
@@ -195,6 +196,7 @@ impl Frame {
             began_ms: 0,
             corrections: 0,
             said: String::new(),
+            has_stopped: false,
             answer: None,
         }
     }
@@ -206,10 +208,10 @@ impl Frame {
     /// The calls that could go on now: not done, and waiting neither for something outside nor for each other.
     pub(crate) fn ready(&self) -> impl Iterator<Item = (usize, &Call)> {
         let is_done = |at: &usize| self.calls.get(*at).is_some_and(|call| call.done.is_some());
-        self.calls.iter().enumerate().filter(move |(_, call)| {
-            let waits = call.approval.pending().is_some() || call.wait.is_some();
-            call.done.is_none() && !waits && call.after.iter().all(is_done)
-        })
+        self.calls
+            .iter()
+            .enumerate()
+            .filter(move |(_, call)| call.done.is_none() && !call.is_waiting() && call.after.iter().all(is_done))
     }
 
     /// The approvals that it waits for.
@@ -223,28 +225,10 @@ impl Frame {
         self.calls.iter().filter_map(|call| Some((call, call.wait.as_ref()?)))
     }
 
-    /// Whether it waits for something outside.
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.waiting().is_empty() || self.open_waits().next().is_some()
-    }
-
     /// Whether a step of the plan that it runs has failed.
     pub(crate) fn has_failed(&self) -> bool {
         self.role == AgentRole::Executor
             && self.calls.iter().any(|call| call.done.as_ref().is_some_and(|done| done.failed))
-    }
-
-    /// Ends a turn whose calls are all done: their results become a message, and the next turn may begin. Returns whether it
-    /// did.
-    pub(crate) fn end_turn(&mut self, message_id: &str, at: u64) -> bool {
-        let is_open = self.calls.iter().any(|call| call.done.is_none());
-        if self.role == AgentRole::Executor || self.calls.is_empty() || is_open {
-            return false;
-        }
-        let calls = std::mem::take(&mut self.calls);
-        let results = calls.iter().filter_map(|call| Some(ResultPart::new(&call.call_id, call.done.as_ref()?)));
-        self.messages.push(results_message(message_id, &results.collect::<Vec<_>>(), at));
-        true
     }
 }
 

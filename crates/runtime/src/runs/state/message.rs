@@ -43,12 +43,29 @@ pub(crate) struct ResultPart<'a> {
     result: &'a Json,
     #[serde(skip_serializing_if = "Option::is_none")]
     is_error: Option<bool>,
+    /// `waiting` in the place of the result of a deferred call, `late` for that result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    /// Of a late result: the tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<&'a str>,
 }
 
 impl<'a> ResultPart<'a> {
     /// The result of this call.
-    pub(crate) fn new(call_id: &'a str, done: &'a Done) -> Self {
-        Self { kind: "tool-result", call_id, result: &done.result, is_error: done.failed.then_some(true) }
+    pub(super) fn new(call_id: &'a str, done: &'a Done) -> Self {
+        let is_error = done.failed.then_some(true);
+        Self { kind: "tool-result", call_id, result: &done.result, is_error, state: None, tool: None }
+    }
+
+    /// The result of a call of this tool that was deferred.
+    pub(super) fn late(call_id: &'a str, tool: &'a str, done: &'a Done) -> Self {
+        Self { state: Some("late"), tool: Some(tool), ..Self::new(call_id, done) }
+    }
+
+    /// What stands for the result of a call that is deferred.
+    pub(super) fn waiting(call_id: &'a str, placeholder: &'a Done) -> Self {
+        Self { state: Some("waiting"), ..Self::new(call_id, placeholder) }
     }
 }
 

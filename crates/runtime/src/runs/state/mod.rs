@@ -6,6 +6,9 @@ mod frame;
 mod limits;
 mod message;
 pub(crate) mod step_refs;
+mod turn;
+#[cfg(test)]
+mod turn_tests;
 
 use std::collections::{HashMap, HashSet};
 
@@ -103,7 +106,7 @@ impl RunState {
         let ready: Vec<usize> = frame.ready().map(|(at, _)| at).collect();
         if !ready.is_empty() {
             Next::Calls(ready)
-        } else if frame.is_waiting() {
+        } else if frame.must_wait() {
             Next::Wait
         } else {
             Next::RequestModel
@@ -117,13 +120,15 @@ impl RunState {
     }
 
     /// Whether nothing is left to do but to wait once a person is asked about these calls of the last agent, or about its plan.
-    pub(crate) fn only_waits_with(&self, asked: &[Option<&str>]) -> bool {
+    /// `continues`: those of them whose agent goes on meanwhile.
+    pub(crate) fn only_waits_with(&self, asked: &[Option<&str>], continues: &dyn Fn(&Call) -> bool) -> bool {
         let Some(frame) = self.frames.last() else { return false };
         if frame.role == AgentRole::Planner && frame.answer.is_some() {
             return frame.plan.as_ref().is_some_and(|plan| plan.outcome.is_none());
         }
         let is_asked = |call: &Call| asked.contains(&Some(call.call_id.as_str()));
-        frame.answer.is_none() && !frame.has_failed() && frame.ready().all(|(_, call)| is_asked(call))
+        let is_left = frame.ready().any(|(_, call)| !is_asked(call));
+        frame.answer.is_none() && !frame.has_failed() && !is_left && frame.must_wait_with(&is_asked, continues)
     }
 
     /// The text of the last answer of the agent that was asked; empty if there is none.

@@ -19,7 +19,12 @@ pub(crate) use waiting::still_waits;
 /// Takes a step. `false`: the run is suspended.
 pub(crate) async fn take(run: &mut Driver<'_>, next: Next) -> Result<bool, Stop> {
     match next {
-        Next::RequestModel => model::ask(run).await?,
+        Next::RequestModel => {
+            // What has ended of its deferred calls comes first.
+            if !waiting::note_ended(run).await? {
+                model::ask(run).await?;
+            }
+        }
         Next::Calls(ready) => return tools::run_calls(run, &ready).await,
         Next::SavePlan => agents::plan::save(run).await?,
         Next::RequestPlanApproval => return approval::request_for_plan(run).await,

@@ -1,6 +1,7 @@
 //! Runs, with a scripted host.
 
 mod behaviour;
+mod continues;
 mod crashes;
 mod cut_off;
 mod damage;

@@ -13,7 +13,7 @@ pub(super) use approver::ask;
 pub(super) use decisions::{is_any_decided, note_decisions, withdraw_waiting};
 
 use super::tools::{Checked, note_called, note_failure};
-use super::waiting::{shown, suspension_changes};
+use super::waiting::{continues, shown, suspension_changes};
 use crate::approvals::{
     Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, INPUT_BYTES, RequestedSubject, Subject,
 };
@@ -21,6 +21,7 @@ use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::{ApprovalRequested, Entry, Event, FailureCode, RequestedCall, RunSuspended, ToolFailure};
 use crate::runs::journal::{RunStatus, fenced};
 use crate::runs::lifecycle::{head_after, head_changes, thread_progress};
+use crate::runs::state::{Call, Frame};
 use bailiwick_tenancy::ATTEMPTS;
 
 /// How many calls are asked about in one commit.
@@ -122,16 +123,20 @@ async fn entries(
     let at = run.now();
     let shown = shown(approvals).await?;
     let mut entries = Vec::with_capacity(approvals.len() + 1);
+    let frame = run.state.frames.last();
+    let continues = |call: &Call| continues(run, &call.tool);
     for (approval, call_id) in shown.iter().zip(call_ids) {
         ahead(approval.weight()).await;
         let requested = ApprovalRequested { approval: approval.clone() };
-        let event = Event::ApprovalRequested(requested, RequestedCall { call_id: call_id.clone() });
+        let call = call_id.as_ref().and_then(|id| frame?.calls.iter().find(|call| call.call_id == *id));
+        let continues = call.is_some_and(continues);
+        let event = Event::ApprovalRequested(requested, RequestedCall { call_id: call_id.clone(), continues });
         entries.push(Entry::new(at, event).about(run.state.agent()));
     }
     let asked: Vec<Option<&str>> = call_ids.iter().map(Option::as_deref).collect();
-    // Waits have conditions of their own: the next step suspends a run with some.
-    let has_waits = run.state.frames.last().is_some_and(|frame| frame.open_waits().next().is_some());
-    let is_suspended = !run.host.has_approver() && !has_waits && run.state.only_waits_with(&asked);
+    // Waits have conditions of their own, and others are asked about already: the next step suspends a run with some.
+    let is_waiting = frame.is_some_and(Frame::is_waiting);
+    let is_suspended = !run.host.has_approver() && !is_waiting && run.state.only_waits_with(&asked, &continues);
     if is_suspended {
         let suspended = Entry::new(at, Event::RunSuspended(RunSuspended { approvals: shown, waits: Vec::new() }));
         entries.push(Entry { thread: thread_progress(run), ..suspended });

@@ -11,7 +11,7 @@ use super::parts::answer_parts;
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::{Entry, Event, FailureCode, FinishReason, ModelAnswer, ModelCompleted, text_of};
 use crate::runs::host::{CallbackKind, Reply, host_gone, parsed};
-use crate::runs::state::has_calls;
+use crate::runs::state::{Frame, has_calls};
 use crate::runs::steps::agents::plan;
 use crate::runs::steps::tools::shortened;
 
@@ -31,7 +31,8 @@ pub(super) async fn note(run: &mut Driver<'_>, model: &str, mut collected: Colle
     ahead_of(collected.bytes.sum()).await;
     let (parts, unread) = answer_parts(collected, &run.state, Some(finish.reason));
     let (mut output, mut correction, mut wrong) = (None, None, None);
-    if !has_calls(&parts) && finish.reason != FinishReason::Pause {
+    let stops_for_now = run.state.frames.last().is_some_and(Frame::stops_for_now);
+    if !has_calls(&parts) && finish.reason != FinishReason::Pause && !stops_for_now {
         match checked(run, &text_of(&parts)).await? {
             Ok(checked) => output = checked,
             Err(mut problem) => {

@@ -40,7 +40,7 @@ pub(super) async fn run_calls(run: &mut Driver<'_>, ready: &[usize]) -> Result<b
     let mut calls = ready.iter().filter_map(|at| frame.calls.get(*at));
     let tools = calls.clone().filter(|call| !routes.contains(&call.tool));
     let tools: Vec<Call> = tools.take(AT_ONCE).cloned().collect();
-    if tools.is_empty() && frame.is_waiting() {
+    if tools.is_empty() && frame.must_wait() {
         return waiting::wait(run).await;
     }
     if tools.is_empty() {

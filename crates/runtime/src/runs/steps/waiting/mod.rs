@@ -3,6 +3,7 @@
 
 mod suspend;
 
+use bailiwick_model::spec::AgentRole;
 use bailiwick_model::{Error, Result};
 use data_encoding::HEXLOWER;
 
@@ -14,7 +15,7 @@ use crate::runs::events::{
     Event, ResumedCall, ResumedKind, ToolFailure, ToolResumed, ToolWaiting, WaitSettled, WaitingTool,
 };
 use crate::runs::journal::{KIND, UNFINISHED_MS};
-use crate::runs::state::{Call, OpenWait, RunState};
+use crate::runs::state::{Call, Frame, OpenWait, RunState};
 use crate::waits::{Found, Outcome, Wait, WaitKind, WaitRecord, WaitRequest, WaitStatus, WaitingCall, find};
 
 pub(super) use suspend::{shown, suspension_changes};
@@ -60,6 +61,24 @@ pub(super) async fn wait(run: &mut Driver<'_>) -> Result<bool, Stop> {
     Ok(!suspend::suspend(run, &approvals, &open).await?)
 }
 
+/// Notes what has ended of the deferred calls of the last agent. `false`: nothing has.
+pub(super) async fn note_ended(run: &mut Driver<'_>) -> Result<bool, Stop> {
+    // Nothing comes between the parts of an answer in which its provider has paused.
+    let is_due = |frame: &Frame| frame.is_waiting() && frame.said.is_empty();
+    if !run.state.frames.last().is_some_and(is_due) {
+        return Ok(false);
+    }
+    let (_, is_any_decided) = approval::note_decisions(run).await?;
+    let (_, is_any_settled) = note_settled(run).await?;
+    Ok(is_any_decided || is_any_settled)
+}
+
+/// Whether the last agent goes on while a call of this tool waits. The steps of a plan are no turn of a model.
+pub(super) fn continues(run: &Driver<'_>, tool: &str) -> bool {
+    let is_plan = run.state.frames.last().is_some_and(|frame| frame.role == AgentRole::Executor);
+    !is_plan && run.agents().tool(tool).is_some_and(|rules| rules.continues)
+}
+
 /// Opens the wait that the handler of a call asks for, with the next commit.
 pub(super) async fn open(run: &mut Driver<'_>, call: &Call, request: &[u8]) -> Result<(), Stop> {
     match opened(run, call, request).await {
@@ -97,7 +116,7 @@ async fn opened(run: &mut Driver<'_>, call: &Call, request: &[u8]) -> Result<(),
     }
     let definition = run.agents().tool(&call.tool).map(|rules| HEXLOWER.encode(&rules.definition));
     let event = ToolWaiting { call_id: call.call_id.clone(), wait: wait.clone() };
-    run.note(Event::ToolWaiting(event, WaitingTool { definition })).await?;
+    run.note(Event::ToolWaiting(event, WaitingTool { definition, continues: continues(run, &call.tool) })).await?;
     run.opening.push(wait);
     run.wait_changes.extend(changes);
     flush_if_many(run).await
@@ -210,7 +229,7 @@ pub(super) async fn cancel_waits(run: &mut Driver<'_>) -> Result<(), Stop> {
 
 /// Whether nothing has changed for a suspended run: nothing that it waits for has ended.
 pub(crate) async fn still_waits(handle: &TenantHandle, state: &RunState) -> Result<bool> {
-    let is_waiting = state.frames.last().is_some_and(|frame| frame.is_waiting());
+    let is_waiting = state.frames.last().is_some_and(Frame::is_waiting);
     if !is_waiting || approval::is_any_decided(handle, state).await? {
         return Ok(false);
     }
