@@ -143,6 +143,65 @@ describe.each(engines)('requests on %s', (engine) => {
     expect(await other.runs.resume(queued.runId).result()).toMatchObject({ status: 'completed' })
   })
 
+  it('a prompt is handed to a run that waits, whose model goes on without what it waits for', async () => {
+    const store = await openFresh(engine)
+    const { runtime, paid, model } = await paying(store)
+    const thread = { threadId: 'support' }
+    const first = await runtime.query({ ...thread, prompt: 'Pay' }).result()
+    const asked = runtime.query({ ...thread, prompt: 'When?', actor: 'kim', whenBusy: 'steer' })
+    expect(await asked.result()).toMatchObject({ status: 'suspended', text: 'Done.', runId: first.runId })
+    expect(await runtime.runs.get(asked.runId)).toMatchObject({ status: 'steered' })
+    expect(await kindsOf(asked)).toEqual(['run.queued', 'run.steered'])
+    const shown = model.requests.at(-1)?.messages.map(({ role, parts }) => `${role} ${JSON.stringify(parts)}`) ?? []
+    expect(shown.at(-1)).toContain('When?')
+    expect(shown.at(-2)).toContain('waiting')
+    // Another prompt, and the same with the thread as a user sees it.
+    await runtime.query({ ...thread, prompt: 'Now?', whenBusy: 'steer' }).result()
+    const roles = (await runtime.threads.messages('support')).items.map(({ role }) => role)
+    expect(roles).toEqual(['user', 'assistant', 'tool', 'user', 'assistant', 'user', 'assistant'])
+    expect(await runtime.runs.resume(asked.runId).result()).toMatchObject({ status: 'suspended', runId: first.runId })
+    const [approval] = (await runtime.approvals.pending()).items
+    await runtime.approvals.respond(approval?.approvalId ?? '', { decision: 'approve', actor: 'lee' })
+    expect(await runtime.runs.resume(first.runId).result()).toMatchObject({ status: 'completed', text: 'Done.' })
+    expect(paid).toHaveLength(1)
+  })
+
+  it('a prompt is handed to a run that works, before it asks its model again', async () => {
+    const { opened, open } = gate()
+    const began = gate()
+    const look = defineTool({ name: 'look', description: 'Looks', input: { type: 'object' }, effects: 'read' })
+    const agent = defineSpecialist({ name: 'clerk', model: 'test/m', prompt: 'Help.', tools: [look] })
+    const model = sayingModel(({ messages }) =>
+      messages.some(({ role }) => role === 'tool') ? says('Done.') : calls(['look', {}]),
+    )
+    const runtime = await createRuntime(defineRuntime({ tenant: acme, agents: [agent] }), {
+      store: await openFresh(engine),
+      models: { test: model },
+      tools: {
+        look: async () => {
+          began.open()
+          await opened
+          return 1
+        },
+      },
+    })
+    const first = runtime.query({ threadId: 'support', prompt: 'Look' })
+    await began.opened
+    const more = runtime.query({ threadId: 'support', prompt: 'Quickly', whenBusy: 'steer' })
+    await expect.poll(() => runtime.runs.get(more.runId).catch(() => undefined)).toMatchObject({ status: 'queued' })
+    open()
+    const result = await first.result()
+    expect(result).toMatchObject({ status: 'completed' })
+    expect(await more.result()).toEqual(result)
+    expect(model.requests).toHaveLength(2)
+    expect(model.requests[1]?.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'user'])
+    const { items } = await runtime.threads.messages('support')
+    expect(items.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'user', 'assistant'])
+    // Nobody has the thread: a run begins.
+    const next = runtime.query({ threadId: 'support', prompt: 'Again', whenBusy: 'steer' })
+    expect(await next.result()).toMatchObject({ status: 'completed', runId: next.runId })
+  })
+
   it('a request may begin later', async () => {
     const { runtime } = await paying(await openFresh(engine))
     const startAt = Date.now() + 60_000

@@ -10,6 +10,7 @@ const all: { readonly [Status in RunStatus]: true } = {
   limited: true,
   failed: true,
   cancelled: true,
+  steered: true,
 }
 
 /** Every status of a run, in the order of its life. */
@@ -17,5 +18,11 @@ export const runStatuses = Object.keys(all) as readonly RunStatus[]
 
 /** Whether a run of this status cannot go on any more. */
 export function hasEnded(status: RunStatus): boolean {
-  return status === 'completed' || status === 'limited' || status === 'failed' || status === 'cancelled'
+  return (
+    status === 'completed' ||
+    status === 'limited' ||
+    status === 'failed' ||
+    status === 'cancelled' ||
+    status === 'steered'
+  )
 }

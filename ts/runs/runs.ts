@@ -28,6 +28,14 @@ const followChecks: Checks<FollowOptions> = { after: option.number, signal: opti
 
 const resumeChecks: Checks<ResumeOptions> = { onChanged: checkOnChanged }
 
+const ends: ReadonlySet<RunEvent['type']> = new Set([
+  'run.completed',
+  'run.failed',
+  'run.limited',
+  'run.cancelled',
+  'run.steered',
+])
+
 export class TenantRuns implements Runs {
   readonly #session: Session
   readonly #starter: RunStarter
@@ -106,5 +114,5 @@ export class TenantRuns implements Runs {
 }
 
 function isLast({ type }: RunEvent): boolean {
-  return type === 'run.completed' || type === 'run.failed' || type === 'run.limited' || type === 'run.cancelled'
+  return ends.has(type)
 }

@@ -63,6 +63,14 @@ export type JournaledEvent = EventFields &
         readonly startAt?: number
       }
     | { readonly type: 'run.started'; readonly prompt: string | readonly Part[]; readonly actor?: string }
+    | {
+        /** The prompt of a request with `whenBusy: 'steer'` was handed to the run. */
+        readonly type: 'prompt.received'
+        /** The run that was queued with it, and that ends with `run.steered`. */
+        readonly runId: string
+        readonly prompt: string | readonly Part[]
+        readonly actor?: string
+      }
     | { readonly type: 'agent.started' | 'agent.completed'; readonly agent: string }
     | {
         readonly type: 'model.completed'
@@ -122,6 +130,11 @@ export type JournaledEvent = EventFields &
     | { readonly type: 'run.failed'; readonly error: RunFailure }
     | { readonly type: 'run.limited'; readonly limit: keyof RunLimits }
     | { readonly type: 'run.cancelled' }
+    | {
+        /** The prompt of the run was handed to another run, which goes on with it. */
+        readonly type: 'run.steered'
+        readonly into: string
+      }
   )
 
 /**

@@ -29,10 +29,14 @@ export interface QueryRequest {
   readonly requestKey?: string
   /**
    * While another run writes the thread, or waits for it: `reject` with ThreadBusyError (default); `queue`, which begins the run in its
-   * turn, by itself; or `replace`, which cancels the run that has the thread and goes before those that wait. At most 100 runs wait for a
-   * thread.
+   * turn, by itself; `steer`, which hands the prompt to the run that has the thread; or `replace`, which cancels that run and goes before
+   * those that wait. At most 100 runs wait for a thread.
+   *
+   * A run takes the prompts that are handed to it before it asks its model again. A suspended one goes on at once: its model is told which
+   * of its calls wait. `result()` is that of the run that took the prompt, whose `runId` and limits it has. While another agent works for it, a
+   * prompt waits until that agent is done. If the run ends before, the prompt begins a run in its turn.
    */
-  readonly whenBusy?: 'reject' | 'queue' | 'replace'
+  readonly whenBusy?: 'reject' | 'queue' | 'steer' | 'replace'
   /**
    * Epoch milliseconds, at most 29 days ahead: the run begins then, by itself. If its thread is busy then, the run waits for its turn, unless
    * `whenBusy` is `replace`. A time that has passed is now.
@@ -44,7 +48,7 @@ export interface QueryRequest {
 
 /**
  * Status of a run. `queued`: it begins by itself once its thread is free, or its time has come. `interrupted`: its process died or its
- * runtime was closed; resume it.
+ * runtime was closed; resume it. `steered`: its prompt was handed to the run that had its thread.
  */
 export type RunStatus =
   | 'queued'
@@ -55,6 +59,7 @@ export type RunStatus =
   | 'limited'
   | 'failed'
   | 'cancelled'
+  | 'steered'
 
 /**
  * What a resumed run does if the models, the prompt, the settings or the limits of its agents have changed since they began: `keep` goes

@@ -160,6 +160,9 @@ export class UIChunks {
         yield { type: 'error', errorText: shownError(asError(event.error), this.#options.onError) }
         yield* this.#end('error')
         break
+      case 'run.steered':
+        yield* this.#end('other')
+        break
       case 'run.cancelled':
         yield* this.#interruptCalls()
         yield* this.#endStep()

@@ -17,6 +17,7 @@ export function detailsOf(event: TraceEvent): Html | undefined {
   switch (event.type) {
     case 'run.queued':
       return html`${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${event.startAt !== undefined && html`<p>begins at ${time(event.startAt)}</p>`}${value(event.prompt)}`
+    case 'prompt.received':
     case 'run.started':
       return html`${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${value(event.prompt)}`
     case 'model.completed': {

@@ -74,6 +74,7 @@ const tones: { readonly [word: string]: string } = {
   failed: 'bad',
   rejected: 'bad',
   cancelled: 'plain',
+  steered: 'plain',
 }
 
 /** An id, in full, with a link if there is a page for it. */

@@ -123,7 +123,7 @@ export class RunHost implements CallbackHost {
     const callback = JSON.parse(request) as ToolCallback
     const activity = this.#spans.tool(callback)
     await this.#during(token, activity, async () => {
-      const answer = await callTool(this.#runId, callback, signal, this.#parts)
+      const answer = await callTool(callback, signal, this.#parts)
       const result = activity.isRecording && this.#parts.tracing.telemetry.recordsContent ? answer.shown() : undefined
       activity.end(result === undefined ? {} : { result })
       this.#reply(token, (message) => answer.write(message))
@@ -145,7 +145,7 @@ export class RunHost implements CallbackHost {
 
   async #needsApproval(token: number, request: string, signal: AbortSignal): Promise<void> {
     const callback = JSON.parse(request) as ToolCallback
-    const context = contextFor(this.#runId, callback, signal, this.#parts)
+    const context = contextFor(callback, signal, this.#parts)
     const { tool, input } = callback
     const decide = () => this.#parts.needsApproval?.({ tool, input: input as JsonValue, context })
     const answer: unknown = await this.#spans.approval(callback, decide)

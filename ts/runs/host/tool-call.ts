@@ -15,6 +15,8 @@ export interface ToolCallback {
   readonly agent: string
   /** Number of the calling agent's frame in the run, from 1. */
   readonly frame: number
+  /** The run that calls: the one that was begun or resumed here, or the one that has its prompt. */
+  readonly runId: string
   readonly threadId: string
   readonly callId: string
   readonly actor?: string
@@ -38,8 +40,8 @@ const VALIDATED_RESULT = 4
 const WAITS = 5
 
 /** The context of a call: made here, frozen, and bound to the tenant. */
-export function contextFor(runId: string, callback: ToolCallback, signal: AbortSignal, parts: HostParts): ToolContext {
-  const { threadId, callId, actor, idempotencyKey, resumed } = callback
+export function contextFor(callback: ToolCallback, signal: AbortSignal, parts: HostParts): ToolContext {
+  const { runId, threadId, callId, actor, idempotencyKey, resumed } = callback
   const { tenant, references, cache, dataEnvironment } = parts
   return Object.freeze({
     tenant,
@@ -65,17 +67,12 @@ function resumedFor({ settledAt: _, ...resumed }: NonNullable<ToolCallback['resu
  *
  * @throws what the handler throws, and CallFailure for an input or result that its schema refuses
  */
-export async function callTool(
-  runId: string,
-  callback: ToolCallback,
-  signal: AbortSignal,
-  parts: HostParts,
-): Promise<ToolAnswer> {
+export async function callTool(callback: ToolCallback, signal: AbortSignal, parts: HostParts): Promise<ToolAnswer> {
   const handler = parts.handler(callback.tool)
   if (handler === undefined) throw new CallFailure('TOOL_UNKNOWN', 'The tool has no handler.')
   const schemas = parts.schemas(callback.tool)
   const input = schemas.input ? await validated(schemas.input, callback.input, 'INPUT_INVALID') : callback.input
-  const answered: unknown = await handler(input, contextFor(runId, callback, signal, parts))
+  const answered: unknown = await handler(input, contextFor(callback, signal, parts))
   const result = types.isGeneratorObject(answered) ? await returnOf(answered as AnyGenerator, signal) : answered
   const request = openCallOf(result)
   if (request !== undefined) {

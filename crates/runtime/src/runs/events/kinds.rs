@@ -15,7 +15,7 @@ use super::fields::{
 };
 use super::object::ObjectWriter;
 use super::parts::Part;
-use super::queued::{QueuedRequest, RunQueued};
+use super::queued::{PromptReceived, QueuedRequest, RunQueued, RunSteered};
 use super::usage::{TokenUsage, Usage};
 use crate::waits::{Wait, WaitRecord};
 
@@ -73,6 +73,8 @@ events! {
     "run.queued" => RunQueued(RunQueued, request: QueuedRequest);
     /// The run began.
     "run.started" => RunStarted(RunStarted, context: RunContext);
+    /// The prompt of another request was handed to the run.
+    "prompt.received" => PromptReceived(PromptReceived);
     /// An agent began: the one that was asked, or one that another calls.
     "agent.started" => AgentStarted(Nothing, begun: AgentBegun);
     /// An agent is done.
@@ -109,6 +111,8 @@ events! {
     "run.limited" => RunLimited(RunLimited, cut_off: CutOff);
     /// The run was cancelled.
     "run.cancelled" => RunCancelled(Nothing, cut_off: CutOff);
+    /// The prompt of the run, which was queued, was handed to another run.
+    "run.steered" => RunSteered(RunSteered, cut_off: CutOff);
 }
 
 impl Event {
@@ -118,7 +122,8 @@ impl Event {
             Self::RunCompleted(_, cut_off)
             | Self::RunFailed(_, cut_off)
             | Self::RunLimited(_, cut_off)
-            | Self::RunCancelled(_, cut_off) => Some(cut_off),
+            | Self::RunCancelled(_, cut_off)
+            | Self::RunSteered(_, cut_off) => Some(cut_off),
             _ => None,
         }
     }
@@ -128,6 +133,7 @@ impl Event {
         match self {
             Self::RunQueued(queued, _) => queued.prompt.weight(),
             Self::RunStarted(started, _) => started.prompt.weight(),
+            Self::PromptReceived(received) => received.prompt.weight(),
             Self::AgentStarted(_, AgentBegun::Plan { plan, .. }) => plan.steps.weight(),
             Self::AgentStarted(_, AgentBegun::Task { task, .. }) => task.weight(),
             Self::AgentCompleted(_, answer) => answer.text.len() as u64 + answer.output.weight(),
@@ -148,9 +154,10 @@ impl Event {
             Self::RunCompleted(completed, cut_off) => {
                 completed.text.len() as u64 + completed.output.weight() + cut_off.weight()
             }
-            Self::RunFailed(_, cut_off) | Self::RunLimited(_, cut_off) | Self::RunCancelled(_, cut_off) => {
-                cut_off.weight()
-            }
+            Self::RunFailed(_, cut_off)
+            | Self::RunLimited(_, cut_off)
+            | Self::RunCancelled(_, cut_off)
+            | Self::RunSteered(_, cut_off) => cut_off.weight(),
             _ => 0,
         }
     }

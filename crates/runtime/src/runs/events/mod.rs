@@ -28,7 +28,7 @@ pub(crate) use kinds::{
 use object::ObjectWriter;
 pub(crate) use parts::{Part, reasoning_of, text_of};
 pub use queued::WhenBusy;
-pub(crate) use queued::{QueuedRequest, RunQueued};
+pub(crate) use queued::{PromptReceived, QueuedRequest, RunQueued, RunSteered};
 pub(crate) use usage::{TokenUsage, Usage};
 
 /// The limits of stored JSON: it is nested deeper than what was given, by the objects around it.

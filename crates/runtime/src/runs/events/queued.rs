@@ -13,8 +13,29 @@ pub enum WhenBusy {
     Reject,
     /// It begins in its turn.
     Queue,
+    /// Its prompt is handed to the run that has the thread, before that asks its model again. If that run ends before, it begins in its turn.
+    Steer,
     /// The other run is cancelled. It goes before those that wait.
     Replace,
+}
+
+/// A prompt that was handed to a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PromptReceived {
+    /// The run that was queued with it.
+    pub(crate) run_id: String,
+    /// A text, or an array of text and file parts.
+    pub(crate) prompt: Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<String>,
+}
+
+/// The end of a run whose prompt was handed to another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunSteered {
+    /// The run that has the prompt.
+    pub(crate) into: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -119,6 +119,7 @@ fn full() -> Vec<Event> {
     vec![
         Event::RunQueued(RunQueued { prompt: Json::from("x"), actor: Some(text("ann")), start_at: Some(5) }, request),
         Event::RunStarted(RunStarted { prompt: Json::from("x"), actor: Some(text("ann")) }, context),
+        Event::PromptReceived(PromptReceived { run_id: text("r"), prompt: Json::from("x"), actor: Some(text("ann")) }),
         Event::AgentStarted(
             Nothing {},
             AgentBegun::Plan { role, active, plan: begun, call, definition: Some(text("d")) },
@@ -189,6 +190,7 @@ fn full() -> Vec<Event> {
         Event::RunFailed(RunFailed { error }, cut_off()),
         Event::RunLimited(RunLimited { limit: Limit::Duration }, cut_off()),
         Event::RunCancelled(Nothing {}, cut_off()),
+        Event::RunSteered(RunSteered { into: text("r") }, cut_off()),
     ]
 }
 

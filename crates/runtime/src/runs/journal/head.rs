@@ -31,11 +31,21 @@ pub enum RunStatus {
     Failed,
     /// Cancelled.
     Cancelled,
+    /// Handed to the run that had its thread.
+    Steered,
 }
 
 impl RunStatus {
-    const ALL: [Self; 7] =
-        [Self::Queued, Self::Running, Self::Suspended, Self::Completed, Self::Limited, Self::Failed, Self::Cancelled];
+    const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Running,
+        Self::Suspended,
+        Self::Completed,
+        Self::Limited,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Steered,
+    ];
 
     /// The word in the API.
     pub const fn name(self) -> &'static str {
@@ -47,6 +57,7 @@ impl RunStatus {
             Self::Limited => "limited",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Steered => "steered",
         }
     }
 

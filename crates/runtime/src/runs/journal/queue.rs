@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::head::{KIND, RunStatus, run_name};
 use super::read_head;
-use crate::runs::events::damaged;
+use crate::runs::events::{WhenBusy, damaged};
 use crate::work;
 
 /// How many runs wait for a thread at most.
@@ -21,6 +21,8 @@ const LONGEST: usize = 100;
 enum Mode {
     /// In its turn.
     Queue,
+    /// Its prompt is handed to the run that has the thread; if that ends before, in its turn.
+    Steer,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +67,11 @@ impl Queue {
     /// The runs in it, the next first.
     pub(crate) fn run_ids(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.waiting.iter().map(|waiting| waiting.run_id.as_str())
+    }
+
+    /// The runs in it whose prompts are to be handed to the run that has the thread.
+    pub(crate) fn steering(&self) -> impl Iterator<Item = &str> {
+        self.waiting.iter().filter(|waiting| waiting.mode == Mode::Steer).map(|waiting| waiting.run_id.as_str())
     }
 
     /// Whether a run is in it.
@@ -114,11 +121,11 @@ impl Queue {
         }
     }
 
-    /// Returns the change that puts a run at its end, or in front.
+    /// Returns the change that puts a run at its end, or in front if it replaces others.
     ///
     /// # Errors
     /// `ThreadBusy` if it is full.
-    pub(crate) fn with(&self, run_id: &str, is_first: bool, expires_at: Option<u64>) -> Result<Change> {
+    pub(crate) fn with(&self, run_id: &str, when_busy: WhenBusy, expires_at: Option<u64>) -> Result<Change> {
         if let Some(first) = self.waiting.first().filter(|_| self.waiting.len() >= LONGEST) {
             let message = format!(
                 "{LONGEST} runs are queued on this thread, which is the most. Wait until some have begun, cancel some, or use \
@@ -127,17 +134,19 @@ impl Queue {
             return Err(Error::run_busy(message, &first.run_id, RunStatus::Queued.name()));
         }
         let mut waiting = self.waiting.clone();
-        let at = if is_first { 0 } else { waiting.len() };
-        waiting.insert(at, Waiting { run_id: run_id.to_owned(), mode: Mode::Queue });
+        let at = if when_busy == WhenBusy::Replace { 0 } else { waiting.len() };
+        let mode = if when_busy == WhenBusy::Steer { Mode::Steer } else { Mode::Queue };
+        waiting.insert(at, Waiting { run_id: run_id.to_owned(), mode });
         Ok(self.written(&waiting, expires_at))
     }
 
-    /// Returns the change that takes a run out; of one that is not in it, the condition that it is not.
-    pub(crate) fn without(&self, run_id: &str, expires_at: Option<u64>) -> Change {
-        if !self.has(run_id) {
+    /// Returns the change that takes runs out; if none is in it, the condition that none is.
+    pub(crate) fn without(&self, run_ids: &[&str], expires_at: Option<u64>) -> Change {
+        if !run_ids.iter().any(|run_id| self.has(run_id)) {
             return self.unchanged();
         }
-        let rest: Vec<Waiting> = self.waiting.iter().filter(|waiting| waiting.run_id != run_id).cloned().collect();
+        let is_left = |waiting: &&Waiting| !run_ids.contains(&waiting.run_id.as_str());
+        let rest: Vec<Waiting> = self.waiting.iter().filter(is_left).cloned().collect();
         self.written(&rest, expires_at)
     }
 

@@ -14,5 +14,6 @@ mod thread;
 
 pub(crate) use end::{end, finish, head_after, head_changes, withdraw_all};
 pub(crate) use lease::{LEASE_MS, Renewal, given_back};
+pub(crate) use queued::take_prompts;
 pub use request::{PreparedRun, RunRequest};
 pub(crate) use thread::{flush_thread, thread_changes, thread_lags, thread_progress};

@@ -122,8 +122,9 @@ fn read_when_busy(name: &str) -> Result<WhenBusy> {
     match name {
         "reject" => Ok(WhenBusy::Reject),
         "queue" => Ok(WhenBusy::Queue),
+        "steer" => Ok(WhenBusy::Steer),
         "replace" => Ok(WhenBusy::Replace),
-        _ => Err(Error::invalid(format!("whenBusy must be reject, queue or replace, not {}.", shown(name)))),
+        _ => Err(Error::invalid(format!("whenBusy must be reject, queue, steer or replace, not {}.", shown(name)))),
     }
 }
 

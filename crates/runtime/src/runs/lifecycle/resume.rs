@@ -7,6 +7,7 @@ use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, L
 
 use super::begin::HISTORY_BYTES;
 use super::lease;
+use super::queued::is_any_steering;
 use super::result::result;
 use crate::handle::Runs;
 use crate::runs::agents::no_such_agent;
@@ -120,13 +121,17 @@ impl<'a> Runs<'a> {
         }
         if head.status.is_end() {
             self.not_due(&access, run_id, row, None).await?;
+            if let Some(into) = self.steered_into(run_id).await? {
+                return Box::pin(self.go_on(&into, host, None)).await;
+            }
             return Ok(result(&replay(&access, &head).await?.state).await);
         }
         let mut replayed = None;
         if head.status == RunStatus::Suspended {
             let read = replay(&access, &head).await?;
             let asks = host.has_approver() && read.state.frames.last().is_some_and(|frame| !frame.waiting().is_empty());
-            if !asks && still_waits(self.handle, &read.state).await? {
+            let is_steered = is_any_steering(&access, &read.state).await?;
+            if !asks && !is_steered && still_waits(self.handle, &read.state).await? {
                 self.not_due(&access, run_id, row, read.state.next_end()).await?;
                 return Ok(result(&read.state).await);
             }

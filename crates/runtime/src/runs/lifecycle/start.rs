@@ -141,6 +141,10 @@ impl Runs<'_> {
         mut registered: Option<Registered>,
     ) -> Result<String> {
         loop {
+            if let Some(into) = self.steered_into(run_id).await? {
+                drop(registered);
+                return Box::pin(self.until_rest(&into, host, None)).await;
+            }
             if registered.is_none() {
                 self.ended_here(run_id).await;
                 if self.is_queued(run_id).await? {
@@ -156,6 +160,7 @@ impl Runs<'_> {
                 if live.cancelled.is_cancelled() {
                     self.end(run_id).await?;
                 }
+                continue;
             }
             match self.go_on(run_id, host, None).await {
                 Err(Error::ThreadBusy { run: Some(busy), .. }) if busy.run_id == run_id => {

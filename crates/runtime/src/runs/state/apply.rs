@@ -29,10 +29,7 @@ impl RunState {
             }
             _ => return None,
         };
-        let prompt = match prompt {
-            Json::String(text) => text_parts(text),
-            parts => parts.clone(),
-        };
+        let prompt = parts_of(prompt);
         Some(Self {
             run_id: run_id.to_owned(),
             thread_id: thread_id.clone(),
@@ -96,6 +93,7 @@ impl RunState {
         self.note_thread(&entry.thread);
         match &entry.event {
             Event::RunQueued(..) | Event::RunStarted(..) => return None,
+            Event::PromptReceived(received) => self.prompt_received(entry.at, &received.prompt)?,
             Event::AgentStarted(_, begun) => self.agent_started(entry, begun)?,
             Event::AgentCompleted(_, answer) => self.agent_completed(entry, answer)?,
             Event::ModelCompleted(completed, answer) => self.model_completed(entry.at, completed, answer)?,
@@ -141,7 +139,8 @@ impl RunState {
             Event::RunCompleted(_, cut_off)
             | Event::RunFailed(_, cut_off)
             | Event::RunLimited(_, cut_off)
-            | Event::RunCancelled(_, cut_off) => {
+            | Event::RunCancelled(_, cut_off)
+            | Event::RunSteered(_, cut_off) => {
                 self.usage.add_all(&cut_off.lost);
                 if let Some(said) = &cut_off.broken_off {
                     self.answer_cut_off(entry.at, said)?;
@@ -158,6 +157,23 @@ impl RunState {
             self.threaded = usize::try_from(threaded).unwrap_or(usize::MAX);
         }
         self.told.extend(progress.told.iter().cloned());
+    }
+
+    /// Adds a prompt to the conversation of the agent that was asked. Its calls that wait are deferred: the model is asked at once.
+    fn prompt_received(&mut self, at: u64, prompt: &Json) -> Option<()> {
+        if !self.takes_prompts() {
+            return None;
+        }
+        for call in self.frames.last_mut()?.calls.iter_mut().filter(|call| call.is_waiting()) {
+            call.continues = true;
+        }
+        self.end_turn(at)?;
+        let parts = parts_of(prompt);
+        let message = user_message(&self.next_message_id(), &parts, at);
+        let frame = self.frames.last_mut()?;
+        frame.has_stopped = false;
+        frame.messages.push(message);
+        Some(())
     }
 
     fn agent_started(&mut self, entry: &Entry, begun: &AgentBegun) -> Option<()> {
@@ -320,6 +336,14 @@ impl Frame {
         self.plan = Some(PlanStage::new(plan_id, version, hash, plan.definition.clone()));
         self.calls = calls_of_steps(&step_prefix(self), &plan.steps)?;
         Some(())
+    }
+}
+
+/// Returns a prompt as the parts of a message.
+fn parts_of(prompt: &Json) -> Json {
+    match prompt {
+        Json::String(text) => text_parts(text),
+        parts => parts.clone(),
     }
 }
 

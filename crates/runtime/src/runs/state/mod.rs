@@ -113,6 +113,14 @@ impl RunState {
         }
     }
 
+    /// Whether it takes another prompt now: the agent that was asked is about to ask its model, or waits.
+    pub(crate) fn takes_prompts(&self) -> bool {
+        let [frame] = self.frames.as_slice() else { return false };
+        let is_at_rest = |call: &Call| call.done.is_some() || call.is_waiting();
+        let is_said = frame.answer.is_none() && frame.said.is_empty();
+        frame.role != AgentRole::Executor && is_said && frame.calls.iter().all(is_at_rest)
+    }
+
     /// When the first of the last agent's open waits ends by itself, in epoch milliseconds.
     pub(crate) fn next_end(&self) -> Option<u64> {
         let waits = self.frames.last().into_iter().flat_map(Frame::open_waits);

@@ -11,6 +11,7 @@ use bailiwick_model::pace::ahead_of;
 use serde::Serialize;
 
 use super::driver::{Driver, Stop};
+use super::lifecycle::take_prompts;
 use super::state::Next;
 
 pub(crate) use model::BrokenAnswers;
@@ -21,7 +22,7 @@ pub(crate) async fn take(run: &mut Driver<'_>, next: Next) -> Result<bool, Stop>
     match next {
         Next::RequestModel => {
             // What has ended of its deferred calls comes first.
-            if !waiting::note_ended(run).await? {
+            if !waiting::note_ended(run).await? && !take_prompts(run).await? {
                 model::ask(run).await?;
             }
         }

@@ -1,6 +1,10 @@
 //! Runs that are queued: they have a record and an entry, and neither their thread nor a message on it.
 
+mod steering;
 mod turn;
+
+pub(super) use steering::is_any_steering;
+pub(crate) use steering::take_prompts;
 
 use bailiwick_model::pace::ahead;
 use bailiwick_model::{Error, Result};
@@ -104,7 +108,8 @@ impl Runs<'_> {
             changes.extend(head.listed(name, None, expires_at));
             if start_at.is_none() {
                 changes.push(place.unchanged());
-                changes.push(place.queue.with(run_id, replaces, expires_at)?);
+                changes.push(place.queue.with(run_id, new.request.when_busy, expires_at)?);
+                changes.extend(self.owner_due(access, new.request.when_busy, &place, expires_at));
             }
             if start_at.is_some() || replaces {
                 // The run that it replaces does not end by itself.
@@ -145,21 +150,9 @@ impl Runs<'_> {
         for _ in 0..ATTEMPTS {
             let Some(run) = QueuedRun::read(access, run_id, None).await? else { return Ok(false) };
             let queue = Queue::read(access, &run.head.thread_id).await?;
-            let entry = Entry::new(access.now().max(run.head.updated_at), last.clone());
-            let block = write(&run.end.hash, [&entry]);
-            let end = run.end.behind(hash(&block), block.len() as u64, 1);
-            let (updated_at, next, hash) = (entry.at, end.next, end.hash);
-            let head = RunHead { status, updated_at, next, hash, ..run.head.clone() };
-            let (name, later) = (run_name(access, run_id), self.unfinished_until(access)?);
-            let expires_at = expiry(access.now(), self.handle.retention_ms(KIND))?;
-            let (area, body, counted, when) = (Area::Record, head.write(), Some(end.bytes), When::Version(run.version));
-            let mut changes = vec![
-                Change::Write { kind: KIND, area, name, body, expires_at, counted, when },
-                block_change(name, run.end.next, block, later),
-                queue.without(run_id, later),
-            ];
-            changes.extend(head.listed(name, Some(run.head.status), expires_at));
-            changes.extend(expires_at.map(|at| journals::due(KIND, name, at)));
+            let later = self.unfinished_until(access)?;
+            let (entry, mut changes) = self.ended_changes(access, &run, last.clone(), status)?;
+            changes.push(queue.without(&[run_id], later));
             if queue.first() == Some(run_id) {
                 changes.extend(queue.next_due(access, Some(run_id), later).await?);
             }
@@ -172,6 +165,31 @@ impl Runs<'_> {
             }
         }
         Err(contended())
+    }
+
+    /// Returns the last entry of a queued run that ends without having begun, and the changes that end it, but for its place in the queue.
+    fn ended_changes(
+        self,
+        access: &Access,
+        run: &QueuedRun,
+        last: Event,
+        status: RunStatus,
+    ) -> Result<(Entry, Vec<Change>)> {
+        let entry = Entry::new(access.now().max(run.head.updated_at), last);
+        let block = write(&run.end.hash, [&entry]);
+        let end = run.end.behind(hash(&block), block.len() as u64, 1);
+        let (updated_at, next, hash) = (entry.at, end.next, end.hash);
+        let head = RunHead { status, updated_at, next, hash, ..run.head.clone() };
+        let (name, later) = (run_name(access, &head.run_id), self.unfinished_until(access)?);
+        let expires_at = expiry(access.now(), self.handle.retention_ms(KIND))?;
+        let (area, body, counted, when) = (Area::Record, head.write(), Some(end.bytes), When::Version(run.version));
+        let mut changes = vec![
+            Change::Write { kind: KIND, area, name, body, expires_at, counted, when },
+            block_change(name, run.end.next, block, later),
+        ];
+        changes.extend(head.listed(name, Some(run.head.status), expires_at));
+        changes.extend(expires_at.map(|at| journals::due(KIND, name, at)));
+        Ok((entry, changes))
     }
 
     /// Cancels the runs that wait for a thread, the last first.

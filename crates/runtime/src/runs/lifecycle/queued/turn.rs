@@ -43,12 +43,12 @@ enum Begun<'a> {
 }
 
 /// A run that waits.
-struct Waits {
-    run: QueuedRun,
+pub(super) struct Waits {
+    pub(super) run: QueuedRun,
     /// For its time, in epoch milliseconds.
     until: Option<u64>,
     /// For this run.
-    behind: Option<String>,
+    pub(super) behind: Option<String>,
 }
 
 /// What a queued run does next.
@@ -106,6 +106,10 @@ impl<'a> Runs<'a> {
                 Turn::Over => return Ok(None),
                 Turn::Waits(waits) => *waits,
             };
+            if self.steer(&access, &waits, host).await? {
+                known = Some(waits.run);
+                continue;
+            }
             // Another run is before it: that one may be short.
             pause = if waits.behind == before { (2 * pause).min(LOOK_EVERY) } else { FIRST_LOOK };
             let left = waits.until.map(|at| Duration::from_millis(at.saturating_sub(access.now())));
@@ -251,7 +255,7 @@ impl<'a> Runs<'a> {
             return Ok(Begun::Never(Box::new(Event::RunCancelled(Nothing {}, CutOff::default()))));
         }
         let new = self.begun_from(run, access.now())?;
-        let mut others = vec![place.queue.without(&run.head.run_id, self.unfinished_until(access)?)];
+        let mut others = vec![place.queue.without(&[&run.head.run_id], self.unfinished_until(access)?)];
         others.extend(not_due);
         match self.try_begin(access.clone(), &new, Some(run), place, others, registered, host).await {
             Ok(Some(driver)) => Ok(Begun::Yes(Box::new(driver))),
@@ -265,11 +269,12 @@ impl<'a> Runs<'a> {
     /// Puts a run whose time has come into the queue of its thread, unless the run or the thread has changed. `false`: the queue is full.
     async fn join(self, access: &Access, run: &QueuedRun, place: &Place, not_due: Option<Change>) -> Result<bool> {
         let (run_id, expires_at) = (run.head.run_id.as_str(), self.unfinished_until(access)?);
-        let Ok(joined) = place.queue.with(run_id, run.replaces(), expires_at) else { return Ok(false) };
+        let Ok(joined) = place.queue.with(run_id, run.request.when_busy, expires_at) else { return Ok(false) };
         let (kind, area, name, when) = (KIND, Area::Record, run_name(access, run_id), When::Version(run.version));
         let mut changes = vec![place.unchanged(), Change::Check { kind, area, name, when }, joined];
         // It is due again in its turn. One that replaces others stays due: the run that has the thread may not end by itself.
         changes.extend(not_due.filter(|_| !run.replaces()));
+        changes.extend(self.owner_due(access, run.request.when_busy, place, expires_at));
         access.commit(changes, &Limits::default(), Durability::Sync).await?;
         Ok(true)
     }

@@ -32,6 +32,7 @@ pub(in crate::runs::steps) enum Outcome {
 struct ToolRequest<'a> {
     #[serde(flatten)]
     context: AgentContext<'a>,
+    run_id: &'a str,
     thread_id: &'a str,
     call_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +49,7 @@ pub(super) async fn request(run: &Driver<'_>, call: &Call, input: &[u8]) -> Stri
     let state = &run.state;
     let request = ToolRequest {
         context: AgentContext::of(run),
+        run_id: &state.run_id,
         thread_id: &state.thread_id,
         call_id: &call.call_id,
         actor: state.actor.as_deref(),

@@ -15,6 +15,7 @@ use crate::runs::events::{
     Event, ResumedCall, ResumedKind, ToolFailure, ToolResumed, ToolWaiting, WaitSettled, WaitingTool,
 };
 use crate::runs::journal::{KIND, UNFINISHED_MS};
+use crate::runs::lifecycle::take_prompts;
 use crate::runs::state::{Call, Frame, OpenWait, RunState};
 use crate::waits::{Found, Outcome, Wait, WaitKind, WaitRecord, WaitRequest, WaitStatus, WaitingCall, find};
 
@@ -51,6 +52,9 @@ pub(super) async fn wait(run: &mut Driver<'_>) -> Result<bool, Stop> {
     let (approvals, is_any_decided) = approval::note_decisions(run).await?;
     let (open, is_any_settled) = note_settled(run).await?;
     if is_any_decided || is_any_settled {
+        return Ok(true);
+    }
+    if take_prompts(run).await? {
         return Ok(true);
     }
     let unasked = approvals.iter().any(|approval| !run.requested.contains(&approval.approval_id));

@@ -1,0 +1,120 @@
+//! Prompts that are handed to the run that has their thread. Each was queued as a run, so that it is not lost if that run ends before:
+//! then it begins in its turn.
+
+use bailiwick_model::Result;
+use bailiwick_model::pace::ahead;
+use bailiwick_tenancy::{ATTEMPTS, Access, Change, contended};
+
+use super::super::begin::Place;
+use super::QueuedRun;
+use super::turn::Waits;
+use crate::handle::Runs;
+use crate::runs::driver::Driver;
+use crate::runs::events::{CutOff, Entry, Event, PromptReceived, RunQueued, RunSteered, WhenBusy, damaged};
+use crate::runs::host::Callbacks;
+use crate::runs::journal::{Queue, RunStatus, read_head, replay, run_name};
+use crate::runs::state::RunState;
+use crate::work;
+
+/// How many prompts are handed over with one commit at most.
+const AT_ONCE: usize = 16;
+
+/// Hands the prompts that wait for it to a run that is about to ask its model, or to wait. `false`: there are none, or it cannot take
+/// them yet.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn take_prompts(run: &mut Driver<'_>) -> Result<bool> {
+    if !run.state.takes_prompts() || !is_any_steering(&run.access, &run.state).await? {
+        return Ok(false);
+    }
+    run.flush().await?;
+    for _ in 0..ATTEMPTS {
+        let queue = Queue::read(&run.access, &run.state.thread_id).await?;
+        let run_ids: Vec<&str> = queue.steering().take(AT_ONCE).collect();
+        if run_ids.is_empty() {
+            return Ok(false);
+        }
+        let runs = run.handle.runs();
+        let (mut entries, mut changes) = (Vec::new(), Vec::new());
+        for run_id in &run_ids {
+            let Some(queued) = QueuedRun::read(&run.access, run_id, None).await? else { continue };
+            let RunQueued { prompt, actor, .. } = queued.queued.clone();
+            ahead(3 * prompt.weight()).await;
+            let received = PromptReceived { run_id: queued.head.run_id.clone(), prompt, actor };
+            entries.push(Entry::new(run.now(), Event::PromptReceived(received)).about(run.state.agent()));
+            let last = Event::RunSteered(RunSteered { into: run.state.run_id.clone() }, CutOff::default());
+            changes.extend(runs.ended_changes(&run.access, &queued, last, RunStatus::Steered)?.1);
+        }
+        changes.push(queue.without(&run_ids, runs.unfinished_until(&run.access)?));
+        run.pending.clone_from(&entries);
+        if run.try_flush(changes).await? {
+            for entry in &entries {
+                run.state.take(entry).await.ok_or_else(damaged)?;
+            }
+            return Ok(true);
+        }
+        run.pending.clear();
+    }
+    Err(contended())
+}
+
+/// Whether prompts wait to be handed to a run that can take them.
+///
+/// # Errors
+/// Those of the store.
+pub(in crate::runs::lifecycle) async fn is_any_steering(access: &Access, state: &RunState) -> Result<bool> {
+    Ok(state.takes_prompts() && Queue::read(access, &state.thread_id).await?.steering().next().is_some())
+}
+
+impl Runs<'_> {
+    /// Returns the changes that make the run due that has a thread, if a prompt is to be handed to it.
+    pub(super) fn owner_due(
+        self,
+        access: &Access,
+        when_busy: WhenBusy,
+        place: &Place,
+        expires_at: Option<u64>,
+    ) -> Vec<Change> {
+        let owner = place.owner.as_deref().filter(|_| when_busy == WhenBusy::Steer);
+        let due = owner.map(|owner| work::due(access, run_name(access, owner), access.now(), expires_at));
+        due.into_iter().flatten().collect()
+    }
+
+    /// Goes on with the suspended run that has the thread of a queued run, so that it takes the prompt of that. `false`: it does not need
+    /// to, or cannot.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(super) async fn steer(self, access: &Access, waits: &Waits, host: &dyn Callbacks) -> Result<bool> {
+        let Some(owner) = waits.behind.as_deref().filter(|_| waits.run.request.when_busy == WhenBusy::Steer) else {
+            return Ok(false);
+        };
+        let Some((head, _)) = read_head(access, owner).await? else { return Ok(false) };
+        if head.status != RunStatus::Suspended {
+            return Ok(false);
+        }
+        let state = replay(access, &head).await?.state;
+        if !is_any_steering(access, &state).await? {
+            return Ok(false);
+        }
+        // Another process may have it, or its agent may be gone here: then this one waits for its turn.
+        Ok(Box::pin(self.go_on(owner, host, None)).await.is_ok())
+    }
+
+    /// The run that has the prompt of this one, if it was handed over.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(in crate::runs::lifecycle) async fn steered_into(self, run_id: &str) -> Result<Option<String>> {
+        let Some(access) = self.handle.scope.existing().await? else { return Ok(None) };
+        let Some((head, _)) = read_head(&access, run_id).await? else { return Ok(None) };
+        if head.status != RunStatus::Steered {
+            return Ok(None);
+        }
+        match replay(&access, &head).await?.state.rest {
+            Some(Event::RunSteered(RunSteered { into }, _)) => Ok(Some(into)),
+            _ => Err(damaged()),
+        }
+    }
+}
