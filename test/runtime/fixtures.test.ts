@@ -1,40 +1,19 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { gunzipSync } from 'node:zlib'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
 import * as bailiwick from '../../ts/index.ts'
 import { type Checkpoint, verifyConsistency } from '../../ts/ledger/index.ts'
-import { openWith } from '../../ts/store/store.ts'
 import { model, specOf, spoken } from '../fixtures/stores/life.mjs'
+import { openStoreOf, storesIn } from '../support/fixtures.ts'
 import { freshFolder } from '../support/stores.ts'
 
-/** What `scripts/fixtures/store.mjs` packs. */
-interface Fixture {
-  readonly name: string
-  readonly madeAt: number
-  readonly facts: { readonly [fact: string]: string } & {
-    readonly decided: readonly string[]
-    readonly checkpoint: Checkpoint
-  }
-  readonly files: { readonly [path: string]: string }
+interface Facts {
+  readonly [fact: string]: unknown
+  readonly decided: readonly string[]
+  readonly checkpoint: Checkpoint
 }
 
-const folder = fileURLToPath(new URL('../fixtures/stores', import.meta.url))
-const fixtures = readdirSync(folder).filter((name) => name.endsWith('.json.gz'))
-
-/** Opens a copy of a fixture a moment after it was made: retention and approvals do not go by the calendar. */
-async function open(name: string) {
-  const fixture: Fixture = JSON.parse(gunzipSync(readFileSync(join(folder, name))).toString())
-  const path = join(freshFolder(), 'store')
-  for (const [file, content] of Object.entries(fixture.files)) {
-    mkdirSync(dirname(join(path, file)), { recursive: true, mode: 0o700 })
-    writeFileSync(join(path, file), Buffer.from(content, 'base64'), { mode: 0o600 })
-  }
-  const store = await openWith(`sled:${path}`, { rootKey: Buffer.alloc(32, 7) }, { now: fixture.madeAt + 1000 })
-  onTestFinished(() => store.close())
-  return { store, facts: fixture.facts }
-}
+const fixtures = storesIn('stores')
+const open = (name: string) => openStoreOf<Facts>('stores', name)
 
 /** Tools as in the fixture, but that a booking comes to an end. */
 const tools = {
