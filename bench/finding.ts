@@ -42,6 +42,8 @@ export interface Conditions {
   readonly kills: number
   /** Seconds that a run of the row about long runs may take. */
   readonly flatSeconds: number
+  /** Number of runs in the row about runs that wait. */
+  readonly waits: number
   /** Number of values in the row about many small values. */
   readonly puts: number
   readonly rivals: Rivals

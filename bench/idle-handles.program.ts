@@ -10,6 +10,7 @@ import {
   type Runtime,
   withTenant,
 } from 'bailiwick'
+import { resident } from './memory.ts'
 
 const count = Number(process.argv[2])
 const store = await openStore('memory:')
@@ -25,12 +26,6 @@ async function make(from: number, to: number): Promise<number> {
     handles[index] = await createRuntime(withTenant(topology, defineTenant(`tenant-${index}`, 'v1')), { store })
   }
   return ((performance.now() - start) * 1000) / (to - from)
-}
-
-/** Returns the memory of the process after garbage collection. */
-function resident(): number {
-  for (let round = 0; round < 4; round += 1) globalThis.gc?.()
-  return process.memoryUsage().rss
 }
 
 // The first thousand pay for shared parts: code, tables, threads.

@@ -31,6 +31,7 @@ import { postgresTrips } from './rows/postgres-trips.ts'
 import { storedLargeValues } from './rows/stored-bytes.ts'
 import { storedSmallValues } from './rows/stored-small.ts'
 import { sweepExpired } from './rows/sweep.ts'
+import { waitingRuns } from './rows/waiting.ts'
 
 const { values } = parseArgs({
   options: {
@@ -42,6 +43,7 @@ const { values } = parseArgs({
     'ledger-records': { type: 'string', default: '' },
     puts: { type: 'string', default: '' },
     kills: { type: 'string', default: '' },
+    waits: { type: 'string', default: '100000' },
     'flat-seconds': { type: 'string', default: '120' },
     output: { type: 'string', default: 'latest' },
     folder: { type: 'string', default: tmpdir() },
@@ -58,6 +60,7 @@ const conditions: Conditions = {
   ledgerRecords: Number(values['ledger-records'] || (values.long ? 1_000_000 : 100_000)),
   puts: Number(values.puts || (values.long ? 2_000_000 : 200_000)),
   kills: Number(values.kills || (values.long ? 1_000 : 24)),
+  waits: Number(values.waits),
   flatSeconds: Number(values['flat-seconds']),
   rivals,
 }
@@ -85,6 +88,7 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   flat: () => flat(conditions),
   killed: () => killed(conditions),
   'idle-handle': () => idleHandle(),
+  waiting: () => waitingRuns(conditions),
   'memory-per-verb': () => memoryPerVerb(conditions),
   'open-store': () => openLargeStore(conditions),
   ledger: () => ledger(conditions),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   createRuntime,
+  defineCoordinator,
   defineRuntime,
   defineSpecialist,
   defineTool,
@@ -200,6 +201,37 @@ describe.each(engines)('requests on %s', (engine) => {
     // Nobody has the thread: a run begins.
     const next = runtime.query({ threadId: 'support', prompt: 'Again', whenBusy: 'steer' })
     expect(await next.result()).toMatchObject({ status: 'completed', runId: next.runId })
+  })
+
+  it('a prompt waits as long as another agent works for the run', async () => {
+    const front = defineCoordinator({ name: 'front', model: 'test/front', prompt: 'Route.', routes: ['clerk'] })
+    const model = sayingModel(({ modelId, messages }) => {
+      const isFirst = !messages.some(({ role }) => role === 'tool')
+      if (modelId === 'front') return isFirst ? calls(['clerk', { task: 'Pay' }]) : says('All done.')
+      return isFirst ? calls(['pay', {}]) : says('Paid.')
+    })
+    const runtime = await createRuntime(defineRuntime({ tenant: acme, agents: [front, clerk] }), {
+      store: await openFresh(engine),
+      models: { test: model },
+      tools: { pay: () => 1 },
+    })
+    const first = await runtime.query({ threadId: 'support', prompt: 'Pay' }).result()
+    expect(first).toMatchObject({ status: 'suspended' })
+    const more = runtime.query({ threadId: 'support', prompt: 'Quickly', whenBusy: 'steer' })
+    await expect.poll(() => runtime.runs.get(more.runId).catch(() => undefined)).toMatchObject({ status: 'queued' })
+    const [approval] = (await runtime.approvals.pending()).items
+    await runtime.approvals.respond(approval?.approvalId ?? '', { decision: 'approve', actor: 'kim' })
+    const done = await runtime.runs.resume(first.runId).result()
+    expect(done).toMatchObject({ status: 'completed', text: 'All done.' })
+    expect(await more.result()).toEqual(done)
+    const last = model.requests.at(-1)?.messages.at(-1)
+    expect([last?.role, last?.parts]).toMatchObject(['user', [{ text: 'Quickly' }]])
+    // One that is cancelled before it is handed over is not told.
+    await runtime.query({ threadId: 'other', prompt: 'Pay' }).result()
+    const unwanted = runtime.query({ threadId: 'other', prompt: 'Never mind', whenBusy: 'steer' })
+    await expect.poll(() => runtime.runs.get(unwanted.runId).catch(() => undefined)).toMatchObject({ status: 'queued' })
+    unwanted.cancel()
+    expect(await unwanted.result()).toMatchObject({ status: 'cancelled' })
   })
 
   it('a request may begin later', async () => {

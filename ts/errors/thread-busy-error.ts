@@ -7,7 +7,7 @@ export interface BusyRun {
   readonly status: 'queued' | 'running' | 'interrupted' | 'suspended'
 }
 
-/** Another run is writing this thread, or waits for it. Wait for it, resume it or cancel it. */
+/** Another run is writing this thread, or waits for it. Wait for it, resume it, cancel it, or ask with `whenBusy`. */
 export class ThreadBusyError extends BailiwickError {
   override readonly name = 'ThreadBusyError'
   readonly code = 'THREAD_BUSY'

@@ -66,8 +66,8 @@ export type JournaledEvent = EventFields &
     | {
         /** The prompt of a request with `whenBusy: 'steer'` was handed to the run. */
         readonly type: 'prompt.received'
-        /** The run that was queued with it, and that ends with `run.steered`. */
-        readonly runId: string
+        /** The id of the run that was queued with it, and that ends with `run.steered`. */
+        readonly from: string
         readonly prompt: string | readonly Part[]
         readonly actor?: string
       }

@@ -24,7 +24,7 @@ export interface QueryRequest {
   readonly limits?: RunLimits
   /**
    * The same key is the same run, for as long as that run is kept: a webhook that is delivered twice starts one run, and both calls get
-   * its events and its result. 1 to 1,024 bytes. What else the second request says is not looked at.
+   * its events and its result. 1 to 1,024 bytes. The rest of the second request is ignored.
    */
   readonly requestKey?: string
   /**
@@ -33,8 +33,9 @@ export interface QueryRequest {
    * those that wait. At most 100 runs wait for a thread.
    *
    * A run takes the prompts that are handed to it before it asks its model again. A suspended one goes on at once: its model is told which
-   * of its calls wait. `result()` is that of the run that took the prompt, whose `runId` and limits it has. While another agent works for it, a
-   * prompt waits until that agent is done. If the run ends before, the prompt begins a run in its turn.
+   * of its calls wait. `result()` is the result of the run that took the prompt: its `runId`, limits and instructions. The events of the
+   * request end with `run.steered`; then cancel that run instead. While a routed agent works for the run, a prompt waits until that agent is
+   * done. If the run ends before, the prompt begins a run in its turn.
    */
   readonly whenBusy?: 'reject' | 'queue' | 'steer' | 'replace'
   /**
@@ -136,10 +137,10 @@ export interface Runs {
   follow(runId: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<RunEvent>
   /**
    * Resumes an interrupted or suspended run from its journal: finished steps are not repeated. Begins a queued run if it is its turn. For
-   * a run that has ended, `result()` returns its result. Rejects with NotFoundError, and with ThreadBusyError while it is running or it is
+   * a run that has ended, `result()` returns its result; a `steered` run resumes the run that took its prompt. Rejects with NotFoundError, and with ThreadBusyError while it is running or it is
    * not its turn.
    */
   resume(runId: string, options?: { readonly onChanged?: OnChanged }): Run<unknown>
-  /** Cancels a run that has not ended: its approvals are withdrawn and its thread is free. One that is queued does not begin. Rejects with NotFoundError. */
+  /** Cancels a run that has not ended: its approvals are withdrawn, its waits are cancelled, and its thread is free. One that is queued does not begin. Rejects with NotFoundError. */
   cancel(runId: string): Promise<void>
 }

@@ -24,7 +24,7 @@ pub enum WhenBusy {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PromptReceived {
     /// The run that was queued with it.
-    pub(crate) run_id: String,
+    pub(crate) from: String,
     /// A text, or an array of text and file parts.
     pub(crate) prompt: Json,
     #[serde(skip_serializing_if = "Option::is_none")]

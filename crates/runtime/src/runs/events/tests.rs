@@ -119,7 +119,7 @@ fn full() -> Vec<Event> {
     vec![
         Event::RunQueued(RunQueued { prompt: Json::from("x"), actor: Some(text("ann")), start_at: Some(5) }, request),
         Event::RunStarted(RunStarted { prompt: Json::from("x"), actor: Some(text("ann")) }, context),
-        Event::PromptReceived(PromptReceived { run_id: text("r"), prompt: Json::from("x"), actor: Some(text("ann")) }),
+        Event::PromptReceived(PromptReceived { from: text("r"), prompt: Json::from("x"), actor: Some(text("ann")) }),
         Event::AgentStarted(
             Nothing {},
             AgentBegun::Plan { role, active, plan: begun, call, definition: Some(text("d")) },

@@ -85,6 +85,22 @@ impl World {
         self.model.begins(&run_id);
     }
 
+    /// Hands a prompt to the run that has the thread, or begins a run with it.
+    async fn steer(&mut self) {
+        if self.model.owner.is_none() && !self.model.queue.is_empty() {
+            return;
+        }
+        let (handle, prompt) = (self.handle(), next_number().to_string());
+        let run_id = begun(&handle, asks(&prompt, WhenBusy::Steer), &self.host).await.unwrap();
+        if let Some(owner) = &self.model.owner {
+            assert_eq!(&run_id, owner);
+            self.model.said.push(prompt);
+        } else {
+            self.model.prompts.insert(run_id.clone(), prompt);
+            self.model.begins(&run_id);
+        }
+    }
+
     async fn ask_later(&mut self) {
         let (handle, prompt) = (self.handle(), next_number().to_string());
         let at = self.now + SECOND * (1 + self.random.below(20) as u64);
@@ -123,6 +139,11 @@ impl World {
             }
             let run_id = run.run_id.as_str();
             let outcome = handle.runs().take_up(run_id, run.row, &self.host).await;
+            if self.model.owner.as_deref() == Some(run_id) {
+                // A prompt that was handed to it made it due.
+                assert_eq!(text(&parsed(&outcome.unwrap()), "status"), "suspended");
+                continue;
+            }
             let is_due = self.model.early.get(run_id).is_none_or(|at| *at <= self.now);
             let is_next = self.model.queue.front().is_none_or(|first| first == run_id);
             if self.model.owner.is_none() && is_next && is_due {
@@ -138,10 +159,11 @@ impl World {
     }
 
     async fn step(&mut self, count: usize) {
-        match self.random.below(12) {
+        match self.random.below(14) {
             0 => self.ask(WhenBusy::Reject).await,
             1..=3 => self.ask(WhenBusy::Queue).await,
             4 => self.ask(WhenBusy::Replace).await,
+            12 | 13 => self.steer().await,
             5 => self.ask_later().await,
             6 | 7 => self.end().await,
             8 => self.cancel_waiting().await,

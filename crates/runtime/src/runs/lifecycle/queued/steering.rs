@@ -11,6 +11,7 @@ use super::turn::Waits;
 use crate::handle::Runs;
 use crate::runs::driver::Driver;
 use crate::runs::events::{CutOff, Entry, Event, PromptReceived, RunQueued, RunSteered, WhenBusy, damaged};
+use crate::runs::follow::Live;
 use crate::runs::host::Callbacks;
 use crate::runs::journal::{Queue, RunStatus, read_head, replay, run_name};
 use crate::runs::state::RunState;
@@ -41,7 +42,7 @@ pub(crate) async fn take_prompts(run: &mut Driver<'_>) -> Result<bool> {
             let Some(queued) = QueuedRun::read(&run.access, run_id, None).await? else { continue };
             let RunQueued { prompt, actor, .. } = queued.queued.clone();
             ahead(3 * prompt.weight()).await;
-            let received = PromptReceived { run_id: queued.head.run_id.clone(), prompt, actor };
+            let received = PromptReceived { from: queued.head.run_id.clone(), prompt, actor };
             entries.push(Entry::new(run.now(), Event::PromptReceived(received)).about(run.state.agent()));
             let last = Event::RunSteered(RunSteered { into: run.state.run_id.clone() }, CutOff::default());
             changes.extend(runs.ended_changes(&run.access, &queued, last, RunStatus::Steered)?.1);
@@ -82,11 +83,11 @@ impl Runs<'_> {
     }
 
     /// Goes on with the suspended run that has the thread of a queued run, so that it takes the prompt of that. `false`: it does not need
-    /// to, or cannot.
+    /// to, or cannot. `live`: the place of the queued run here.
     ///
     /// # Errors
     /// Those of the store.
-    pub(super) async fn steer(self, access: &Access, waits: &Waits, host: &dyn Callbacks) -> Result<bool> {
+    pub(super) async fn steer(self, access: &Access, waits: &Waits, live: &Live, host: &dyn Callbacks) -> Result<bool> {
         let Some(owner) = waits.behind.as_deref().filter(|_| waits.run.request.when_busy == WhenBusy::Steer) else {
             return Ok(false);
         };
@@ -99,7 +100,16 @@ impl Runs<'_> {
             return Ok(false);
         }
         // Another process may have it, or its agent may be gone here: then this one waits for its turn.
-        Ok(Box::pin(self.go_on(owner, host, None)).await.is_ok())
+        let mut work = Box::pin(self.go_on(owner, host, None));
+        let outcome = tokio::select! {
+            outcome = &mut work => outcome,
+            // What is given up with the request is the run that it goes on with.
+            () = live.released.cancelled() => {
+                self.release(owner, true).await?;
+                work.await
+            }
+        };
+        Ok(outcome.is_ok())
     }
 
     /// The run that has the prompt of this one, if it was handed over.
