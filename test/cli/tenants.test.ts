@@ -300,7 +300,7 @@ test('an export that cannot be whole leaves nothing', async () => {
 test.each([
   [['runs', './nothing', '--tenant', 'acme'], 'There is no store in "./nothing"'],
   [['runs', '.'], '--tenant is missing'],
-  [['runs', '.', '--tenant', 'acme', '--status', 'done'], '--status is none of running,'],
+  [['runs', '.', '--tenant', 'acme', '--status', 'done'], '--status is none of queued,'],
   [['runs', '.', '--tenant', 'acme', '--limit', '0'], '--limit is no number from 1 to 1000'],
   [['waits', '.', '--tenant', 'acme', '--settle', '1'], 'need the id of a wait'],
   [['waits', '.', 'wait_x', '--tenant', 'acme', '--settle', 'Yes'], '--settle is no JSON'],

@@ -203,6 +203,29 @@ describe.each(engines)('requests on %s', (engine) => {
     expect(await next.result()).toMatchObject({ status: 'completed', runId: next.runId })
   })
 
+  it('a run that is at its limit takes no prompt, which begins a run', async () => {
+    const { runtime } = await paying(await openFresh(engine))
+    const request = { threadId: 'support', limits: { maxSteps: 1 } }
+    const first = await runtime.query({ ...request, prompt: 'Pay' }).result()
+    expect(first).toMatchObject({ status: 'suspended' })
+    const more = runtime.query({ ...request, prompt: 'Now?', whenBusy: 'steer' })
+    await expect.poll(() => runtime.runs.get(more.runId).catch(() => undefined)).toMatchObject({ status: 'queued' })
+    expect((await runtime.approvals.pending()).items).toHaveLength(1)
+    await runtime.runs.cancel(first.runId)
+    expect(await more.result()).toMatchObject({ status: 'completed', runId: more.runId })
+  })
+
+  it('large prompts are handed over in parts', async () => {
+    const { runtime, model } = await paying(await openFresh(engine))
+    const first = await runtime.query({ threadId: 'support', prompt: 'Pay' }).result()
+    const prompts = Array.from({ length: 4 }, (_, at) => `${at} ${'x'.repeat(3 << 20)}`)
+    const runs = prompts.map((prompt) => runtime.query({ threadId: 'support', prompt, whenBusy: 'steer' }))
+    for (const run of runs) expect(await run.result()).toMatchObject({ status: 'suspended', runId: first.runId })
+    const seen = new Set(model.requests.flatMap(({ messages }) => messages.map(({ parts }) => parts[0])))
+    const texts = [...seen].map((part) => (part?.type === 'text' ? part.text : ''))
+    for (const prompt of prompts) expect(texts.includes(prompt)).toBe(true)
+  })
+
   it('a prompt waits as long as another agent works for the run', async () => {
     const front = defineCoordinator({ name: 'front', model: 'test/front', prompt: 'Route.', routes: ['clerk'] })
     const model = sayingModel(({ modelId, messages }) => {

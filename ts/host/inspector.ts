@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener } from 'node:http'
 import { notFound } from '../arguments/ids.ts'
 import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { ClosedError, InvalidInputError, NotFoundError } from '../errors/index.ts'
-import type { Hosted } from '../inspect/hosted.ts'
+import { answerHosted, type Hosted } from '../inspect/hosted.ts'
 import { Refusal } from '../inspect/refusal.ts'
 import type { Person } from '../inspect/request.ts'
 import type { Runtime } from '../tenant/runtime.ts'
@@ -59,10 +59,7 @@ export function inspectorOf({ runtime, publicKey, tell }: InspectedHost, options
   }
   const hosted: Hosted = { basePath: mountPoint(basePath), find, tell: (error, of) => tell(error, { tenant: of }) }
   return (request, response) => {
-    // Loaded with the first request: other hosts do without.
-    import('../inspect/hosted.ts')
-      .then(({ answerHosted }) => answerHosted(request, response, hosted))
-      .catch((error) => tell(error, {}))
+    answerHosted(request, response, hosted).catch((error) => tell(error, {}))
   }
 }
 

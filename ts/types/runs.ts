@@ -33,7 +33,7 @@ export interface QueryRequest {
    * those that wait. At most 100 runs wait for a thread.
    *
    * A run takes the prompts that are handed to it before it asks its model again. A suspended one goes on at once: its model is told which
-   * of its calls wait. `result()` is the result of the run that took the prompt: its `runId`, limits and instructions. The events of the
+   * of its calls wait. `result()` is the result of the run that took the prompt: its `runId`, actor, limits and instructions. The events of the
    * request end with `run.steered`; then cancel that run instead. While a routed agent works for the run, a prompt waits until that agent is
    * done. If the run ends before, the prompt begins a run in its turn.
    */

@@ -121,20 +121,9 @@ impl RunState {
                 self.frames.last_mut()?.plan = Some(PlanStage::new(plan_id, version, hash, None));
             }
             Event::ApprovalRequested(requested, call) => {
-                let waiting = ApprovalState::Pending(requested.approval.approval_id.clone());
-                *self.approval_state(call.call_id.as_deref())? = waiting;
-                if let Some(call_id) = &call.call_id {
-                    self.frames.last_mut()?.call(call_id)?.continues = call.continues;
-                    self.end_turn(entry.at)?;
-                }
+                self.approval_requested(entry.at, &requested.approval.approval_id, call)?;
             }
-            Event::ApprovalDecided(decided, call) => {
-                let state = decided_as(&decided.record, call);
-                if let (ApprovalState::Approved(_), Some(call_id)) = (&state, &call.call_id) {
-                    self.frames.last_mut()?.call(call_id)?.was_approved = true;
-                }
-                *self.approval_state(call.call_id.as_deref())? = state;
-            }
+            Event::ApprovalDecided(decided, call) => self.approval_decided(&decided.record, call)?,
             Event::RunSuspended(_) => self.rest = Some(entry.event.clone()),
             Event::RunCompleted(_, cut_off)
             | Event::RunFailed(_, cut_off)
@@ -161,7 +150,7 @@ impl RunState {
 
     /// Adds a prompt to the conversation of the agent that was asked. Its calls that wait are deferred: the model is asked at once.
     fn prompt_received(&mut self, at: u64, prompt: &Json) -> Option<()> {
-        if !self.takes_prompts() {
+        if !self.has_place_for_prompt() {
             return None;
         }
         for call in self.frames.last_mut()?.calls.iter_mut().filter(|call| call.is_waiting()) {
@@ -311,6 +300,22 @@ impl RunState {
         let call = self.frames.last_mut()?.call(&resumed.call_id)?;
         let OpenWait { turn, definition, .. } = call.wait.take()?;
         call.resumed = Some(Resumed { kind: resumed.kind, outcome, waited_ms, turn, definition });
+        Some(())
+    }
+
+    fn approval_requested(&mut self, at: u64, approval_id: &str, call: &RequestedCall) -> Option<()> {
+        *self.approval_state(call.call_id.as_deref())? = ApprovalState::Pending(approval_id.to_owned());
+        let Some(call_id) = &call.call_id else { return Some(()) };
+        self.frames.last_mut()?.call(call_id)?.continues = call.continues;
+        self.end_turn(at)
+    }
+
+    fn approval_decided(&mut self, record: &DecisionShown, call: &DecidedCall) -> Option<()> {
+        let state = decided_as(record, call);
+        if let (ApprovalState::Approved(_), Some(call_id)) = (&state, &call.call_id) {
+            self.frames.last_mut()?.call(call_id)?.was_approved = true;
+        }
+        *self.approval_state(call.call_id.as_deref())? = state;
         Some(())
     }
 

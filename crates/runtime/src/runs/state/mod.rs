@@ -113,8 +113,16 @@ impl RunState {
         }
     }
 
-    /// Whether it takes another prompt now: the agent that was asked is about to ask its model, or waits.
+    /// Whether it takes another prompt now, and may ask its model once more.
     pub(crate) fn takes_prompts(&self) -> bool {
+        let is_below = |used: u64, most: Option<u64>| most.is_none_or(|most| used < most);
+        let is_within =
+            is_below(self.steps, self.limits.max_steps) && is_below(self.usage.total(), self.limits.max_tokens);
+        is_within && self.has_place_for_prompt()
+    }
+
+    /// Whether another prompt has a place here: the agent that was asked is about to ask its model, or waits.
+    pub(super) fn has_place_for_prompt(&self) -> bool {
         let [frame] = self.frames.as_slice() else { return false };
         let is_at_rest = |call: &Call| call.done.is_some() || call.is_waiting();
         let is_said = frame.answer.is_none() && frame.said.is_empty();

@@ -48,7 +48,7 @@ fn a_turn_ends_once_all_of_it_is_done_or_deferred_and_late_results_follow_it() {
                 let ends = !turn.is_empty() && turn.iter().all(|state| matches!(**state, "done" | "goes on"));
                 assert_eq!(frame.must_wait(), states.contains(&"waits"), "{states:?}");
                 assert_eq!(frame.end_turn("m", 1), ends, "{states:?}");
-                let late = states.iter().any(|state| *state == "late done");
+                let late = states.contains(&"late done");
                 let tells = late && (ends || turn.is_empty()) && !states.contains(&"late flight");
                 assert_eq!(frame.end_deferred("m", 1), tells, "{states:?}");
                 let messages: Vec<_> = frame.messages.iter().map(|message| told(message)).collect();

@@ -1,24 +1,27 @@
 //! Prompts that are handed to the run that has their thread. Each was queued as a run, so that it is not lost if that run ends before:
 //! then it begins in its turn.
 
-use bailiwick_model::Result;
 use bailiwick_model::pace::ahead;
-use bailiwick_tenancy::{ATTEMPTS, Access, Change, contended};
+use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::{ATTEMPTS, Access, Change};
 
 use super::super::begin::Place;
 use super::QueuedRun;
 use super::turn::Waits;
 use crate::handle::Runs;
-use crate::runs::driver::Driver;
+use crate::runs::driver::{Driver, given_up};
 use crate::runs::events::{CutOff, Entry, Event, PromptReceived, RunQueued, RunSteered, WhenBusy, damaged};
 use crate::runs::follow::Live;
 use crate::runs::host::Callbacks;
+use crate::runs::journal::tokens::TokenTurns;
 use crate::runs::journal::{Queue, RunStatus, read_head, replay, run_name};
 use crate::runs::state::RunState;
 use crate::work;
 
 /// How many prompts are handed over with one commit at most.
 const AT_ONCE: usize = 16;
+/// No more are handed over with one commit than those that have this many bytes together.
+const BYTES_AT_ONCE: u64 = 4 << 20;
 
 /// Hands the prompts that wait for it to a run that is about to ask its model, or to wait. `false`: there are none, or it cannot take
 /// them yet.
@@ -30,24 +33,35 @@ pub(crate) async fn take_prompts(run: &mut Driver<'_>) -> Result<bool> {
         return Ok(false);
     }
     run.flush().await?;
+    let turns = run.handle.scope.shared::<TokenTurns>();
+    let _turn = turns.0.lock().await;
     for _ in 0..ATTEMPTS {
         let queue = Queue::read(&run.access, &run.state.thread_id).await?;
-        let run_ids: Vec<&str> = queue.steering().take(AT_ONCE).collect();
-        if run_ids.is_empty() {
-            return Ok(false);
-        }
         let runs = run.handle.runs();
-        let (mut entries, mut changes) = (Vec::new(), Vec::new());
-        for run_id in &run_ids {
-            let Some(queued) = QueuedRun::read(&run.access, run_id, None).await? else { continue };
+        let (mut entries, mut changes, mut taken, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for run_id in queue.steering().take(AT_ONCE) {
+            if bytes >= BYTES_AT_ONCE {
+                break;
+            }
+            taken.push(run_id);
+            // One that is not queued any more, or has expired, only leaves the queue.
+            let queued = match QueuedRun::read(&run.access, run_id, None).await {
+                Ok(Some(queued)) => queued,
+                Ok(None) | Err(Error::NotFound) => continue,
+                Err(error) => return Err(error),
+            };
             let RunQueued { prompt, actor, .. } = queued.queued.clone();
+            bytes += prompt.weight();
             ahead(3 * prompt.weight()).await;
             let received = PromptReceived { from: queued.head.run_id.clone(), prompt, actor };
             entries.push(Entry::new(run.now(), Event::PromptReceived(received)).about(run.state.agent()));
             let last = Event::RunSteered(RunSteered { into: run.state.run_id.clone() }, CutOff::default());
             changes.extend(runs.ended_changes(&run.access, &queued, last, RunStatus::Steered)?.1);
         }
-        changes.push(queue.without(&run_ids, runs.unfinished_until(&run.access)?));
+        if entries.is_empty() {
+            return Ok(false);
+        }
+        changes.push(queue.without(&taken, runs.unfinished_until(&run.access)?));
         run.pending.clone_from(&entries);
         if run.try_flush(changes).await? {
             for entry in &entries {
@@ -57,7 +71,8 @@ pub(crate) async fn take_prompts(run: &mut Driver<'_>) -> Result<bool> {
         }
         run.pending.clear();
     }
-    Err(contended())
+    // They are taken before the next question, or begin a run.
+    Ok(false)
 }
 
 /// Whether prompts wait to be handed to a run that can take them.
@@ -83,11 +98,18 @@ impl Runs<'_> {
     }
 
     /// Goes on with the suspended run that has the thread of a queued run, so that it takes the prompt of that. `false`: it does not need
-    /// to, or cannot. `live`: the place of the queued run here.
+    /// to, or cannot. `live`: the place of the queued run here. `refused`: the run, and the end of its journal, that did not take it before.
     ///
     /// # Errors
     /// Those of the store.
-    pub(super) async fn steer(self, access: &Access, waits: &Waits, live: &Live, host: &dyn Callbacks) -> Result<bool> {
+    pub(super) async fn steer(
+        self,
+        access: &Access,
+        waits: &Waits,
+        refused: &mut Option<(String, u64)>,
+        live: &Live,
+        host: &dyn Callbacks,
+    ) -> Result<bool> {
         let Some(owner) = waits.behind.as_deref().filter(|_| waits.run.request.when_busy == WhenBusy::Steer) else {
             return Ok(false);
         };
@@ -95,8 +117,13 @@ impl Runs<'_> {
         if head.status != RunStatus::Suspended {
             return Ok(false);
         }
+        let seen = Some((head.run_id.clone(), head.next));
+        if *refused == seen {
+            return Ok(false);
+        }
         let state = replay(access, &head).await?.state;
         if !is_any_steering(access, &state).await? {
+            *refused = seen;
             return Ok(false);
         }
         // Another process may have it, or its agent may be gone here: then this one waits for its turn.
@@ -106,10 +133,14 @@ impl Runs<'_> {
             // What is given up with the request is the run that it goes on with.
             () = live.released.cancelled() => {
                 self.release(owner, true).await?;
-                work.await
+                let _ = work.await;
+                return Err(given_up());
             }
         };
-        Ok(outcome.is_ok())
+        if outcome.is_err() {
+            *refused = seen;
+        }
+        Ok(!self.is_queued(&waits.run.head.run_id).await?)
     }
 
     /// The run that has the prompt of this one, if it was handed over.

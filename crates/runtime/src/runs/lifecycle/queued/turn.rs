@@ -91,7 +91,7 @@ impl<'a> Runs<'a> {
     ) -> Result<Option<String>> {
         let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
         let live = &registered.live;
-        let (mut known, mut before, mut pause) = (None, None, FIRST_LOOK);
+        let (mut known, mut before, mut pause, mut refused) = (None, None, FIRST_LOOK, None);
         loop {
             if live.cancelled.is_cancelled() {
                 let cancelled = Event::RunCancelled(Nothing {}, CutOff::default());
@@ -106,7 +106,7 @@ impl<'a> Runs<'a> {
                 Turn::Over => return Ok(None),
                 Turn::Waits(waits) => *waits,
             };
-            if self.steer(&access, &waits, live, host).await? {
+            if self.steer(&access, &waits, &mut refused, live, host).await? {
                 known = Some(waits.run);
                 continue;
             }

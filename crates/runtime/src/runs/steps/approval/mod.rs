@@ -95,6 +95,7 @@ async fn request(
     for _ in 0..ATTEMPTS {
         ahead(block.bytes).await;
         let mut changes = run.journal.appended(block.body.clone());
+        changes.extend(run.storing.iter().cloned());
         if let Some(head) = &head {
             changes.extend(head_changes(run, head, block.bytes, run.journal.expires_at));
             changes.extend(suspension_changes(run, &[]).await?);
