@@ -1,13 +1,14 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { crypto } from '../ledger/crypto.ts'
 
 /** A secret of 256 bits, for a URL or a cookie. */
 export function newSecret(): string {
-  return randomBytes(32).toString('base64url')
+  return crypto().randomBytes(32).toString('base64url')
 }
 
 /** Whether two secrets are the same, without telling by the time how far they are. */
 export function sameSecret(one: string, other: string): boolean {
+  const { createHash, timingSafeEqual } = crypto()
   const [left, right] = [one, other].map((text) => createHash('sha256').update(text).digest())
   return left !== undefined && right !== undefined && timingSafeEqual(left, right)
 }

@@ -1,5 +1,5 @@
-import { createHmac } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { crypto } from '../ledger/crypto.ts'
 import { newSecret } from './access.ts'
 import { isOurs, sendAsset, sendFailure, sendFound, targetOf } from './answering.ts'
 import { Refusal } from './refusal.ts'
@@ -77,5 +77,5 @@ function formTokenFor(
   const secret = isOne ? given.slice(start.length) : newSecret()
   // Not strict: a link from elsewhere must not make other pages of this browser stale.
   if (!isOne) response.setHeader('Set-Cookie', `${start}${secret}; Path=${basePath}/; HttpOnly; SameSite=Lax`)
-  return createHmac('sha256', secret).update(resourceId).digest('base64url')
+  return crypto().createHmac('sha256', secret).update(resourceId).digest('base64url')
 }
