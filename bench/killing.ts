@@ -47,7 +47,7 @@ interface Life {
 }
 
 /** Returns the Node for a contender: this one if it is new enough, else the one beside the rivals; nothing if neither is here. */
-export function nodeFor({ node = 0 }: DurableContender): string | undefined {
+export function nodeFor({ node = 0 }: Pick<DurableContender, 'node'>): string | undefined {
   if (Number(process.versions.node.split('.')[0]) >= node) return process.execPath
   const later = join(process.cwd(), 'bench', 'node_modules', 'node-22', 'bin', 'node')
   return existsSync(later) ? later : undefined

@@ -6,7 +6,7 @@ export type NewDatabase = () => string
 
 /** Starts a PostgreSQL server for some work, if a contender needs one, and stops it afterwards. */
 export async function withDatabases<T>(
-  contenders: readonly DurableContender[],
+  contenders: readonly Pick<DurableContender, 'keeps'>[],
   work: (newDatabase: NewDatabase) => Promise<T>,
 ): Promise<T> {
   if (contenders.every(({ keeps }) => keeps !== 'postgres')) return work(() => '')

@@ -28,6 +28,7 @@ import { postgresPut } from './rows/postgres-put.ts'
 import { postgresResolve } from './rows/postgres-resolve.ts'
 import { postgresTenants } from './rows/postgres-tenants.ts'
 import { postgresTrips } from './rows/postgres-trips.ts'
+import { shortRuns } from './rows/short-runs.ts'
 import { storedLargeValues } from './rows/stored-bytes.ts'
 import { storedSmallValues } from './rows/stored-small.ts'
 import { sweepExpired } from './rows/sweep.ts'
@@ -88,6 +89,7 @@ const rows: { readonly [name: string]: () => Promise<Finding> } = {
   flat: () => flat(conditions),
   killed: () => killed(conditions),
   'idle-handle': () => idleHandle(),
+  'short-runs': () => shortRuns(conditions),
   waiting: () => waitingRuns(conditions),
   'memory-per-verb': () => memoryPerVerb(conditions),
   'open-store': () => openLargeStore(conditions),

@@ -1,6 +1,11 @@
 import { rivalModule } from '../rival-module.ts'
 import type { DurableContender } from './task.ts'
 
+/** What the benchmark uses of DBOS. */
+export interface DbosModule {
+  readonly DBOS: Dbos
+}
+
 interface Dbos {
   readonly workflowID: string | undefined
   readonly stepID: number | undefined
@@ -8,7 +13,7 @@ interface Dbos {
   registerWorkflow(work: () => Promise<unknown>, options: object): () => Promise<unknown>
   launch(): Promise<void>
   shutdown(options: object): Promise<void>
-  startWorkflow(workflow: () => Promise<unknown>, options: object): () => Promise<{ getResult(): Promise<unknown> }>
+  startWorkflow(workflow: () => Promise<unknown>, options?: object): () => Promise<{ getResult(): Promise<unknown> }>
   runStep<T>(work: () => Promise<T>, options: object): Promise<T>
 }
 
@@ -18,7 +23,7 @@ export function dbos(): DurableContender {
     name: 'DBOS, PostgreSQL',
     keeps: 'postgres',
     run: async (task) => {
-      const { DBOS } = await rivalModule<{ readonly DBOS: Dbos }>('@dbos-inc/dbos-sdk')
+      const { DBOS } = await rivalModule<DbosModule>('@dbos-inc/dbos-sdk')
       const work = async () => {
         for (let done = 0; ; done += 1) {
           const next = await DBOS.runStep(async () => (await task.next(() => done)) ?? null, { name: 'model' })

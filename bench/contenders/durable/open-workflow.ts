@@ -11,9 +11,9 @@ interface Client {
     options: object,
     work: (context: { readonly step: Steps; readonly run: { readonly id: string } }) => Promise<unknown>,
   ): {
-    run(input: object, options: object): Promise<{ result(options: object): Promise<unknown> }>
+    run(input: object, options?: object): Promise<{ result(options: object): Promise<unknown> }>
   }
-  newWorker(): { start(): Promise<void>; stop(): Promise<void> }
+  newWorker(options?: { readonly concurrency: number }): { start(): Promise<void>; stop(): Promise<void> }
 }
 
 interface OpenWorkflowModule {
@@ -26,6 +26,14 @@ interface SqliteModule {
 
 const DAY_MS = 86_400_000
 
+/** Opens its backend, in a folder or in memory, and a client of it. */
+export async function openWorkflowIn(place: string | undefined) {
+  const { OpenWorkflow } = await rivalModule<OpenWorkflowModule>('openworkflow')
+  const { BackendSqlite } = await rivalModule<SqliteModule>('openworkflow/sqlite')
+  const backend = BackendSqlite.connect(place === undefined ? ':memory:' : join(place, 'openworkflow.db'))
+  return { backend, client: new OpenWorkflow({ backend }) }
+}
+
 /** OpenWorkflow on its SQLite backend: the model's answer is one step of a workflow, the tool's another. */
 export function openWorkflow(name: string, keeps: 'folder' | 'memory'): DurableContender {
   return {
@@ -35,10 +43,7 @@ export function openWorkflow(name: string, keeps: 'folder' | 'memory'): DurableC
     // A workflow has at most 1,000 steps: two for each of ours, and one for the last answer.
     mostSteps: 499,
     run: async (task) => {
-      const { OpenWorkflow } = await rivalModule<OpenWorkflowModule>('openworkflow')
-      const { BackendSqlite } = await rivalModule<SqliteModule>('openworkflow/sqlite')
-      const backend = BackendSqlite.connect(keeps === 'memory' ? ':memory:' : join(task.place, 'openworkflow.db'))
-      const client = new OpenWorkflow({ backend })
+      const { backend, client } = await openWorkflowIn(keeps === 'memory' ? undefined : task.place)
       const workflow = client.defineWorkflow({ name: 'worker' }, async ({ step, run }) => {
         for (let done = 0; ; done += 1) {
           const asked = async () => (await task.next(() => done)) ?? null
