@@ -18,11 +18,8 @@ function store(
       expect(operation).toBe(Operation.workTake)
       await goOn(asked)
       const rows = answers[asked++] ?? []
-      return rows.map((row) => ({
-        tenant: 'acme',
-        hasMore: false,
-        runs: [{ runId: 'run', dueAt, row, reason }],
-      }))
+      const runs = (row: number) => [{ runId: 'run', dueAt, row, reason }]
+      return { work: rows.map((row) => ({ tenant: 'acme', hasMore: false, runs: runs(row) })) }
     },
   }
   return session as unknown as Session

@@ -55,6 +55,25 @@ describe.each(engines)('a host on %s', (engine) => {
     expect(host.stats()).toMatchObject({ working: 0, waiting: 0, taken: 2, ended: 2, takenBy: { settled: 2 } })
   })
 
+  it('hears what this process has removed from the store', async () => {
+    const store = await openFresh(engine, {}, { now: noon })
+    const told = signal()
+    const events: Activity[] = []
+    const onEvent = (event: Activity) => {
+      if (event.type !== 'sweep') return
+      events.push(event)
+      told.give()
+    }
+    const host = await hostOn(store, {}, { onEvent })
+    await (await host.runtime('acme')).cache.set('short', 1, { ttlMs: 1000 })
+    await store.advance(3_600_000)
+    const swept = await store.sweep()
+    expect(swept.removed).toBeGreaterThan(0)
+    await host.start()
+    await told.given
+    expect(events).toEqual([{ type: 'sweep', ...swept, durationMs: expect.any(Number) }])
+  })
+
   it('gives up what it works at when it is drained, and another host goes on with it', async () => {
     const store = await openFresh(engine)
     const [called, answer] = [signal(), signal()]

@@ -42,6 +42,21 @@ export type Activity =
       readonly type: 'tenant.opened' | 'tenant.closed'
       readonly tenant: string
     }
+  | {
+      /**
+       * This process has removed what has expired from the store: once a minute, or by `store.sweep()`. Of several processes on one
+       * store, one does it for all.
+       */
+      readonly type: 'sweep'
+      /** Expired rows that were removed, with the journals of deleted threads and runs. */
+      readonly removed: number
+      /** Approvals that were recorded as expired. */
+      readonly expiredApprovals: number
+      /** Interrupted erases that were finished. */
+      readonly erased: number
+      /** Milliseconds that it took. */
+      readonly durationMs: number
+    }
 
 /** Source of an error passed to a host's `onError`. */
 export interface HostErrorSource {

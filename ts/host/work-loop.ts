@@ -31,6 +31,13 @@ interface TenantWork {
   readonly hasMore: boolean
 }
 
+/** What a store answers that is asked for work. */
+interface TakenWork {
+  readonly work: readonly TenantWork[]
+  /** The result of its housekeeping since the last answer, if there was any. */
+  readonly swept?: Omit<Extract<Activity, { readonly type: 'sweep' }>, 'type'>
+}
+
 /** A tenant with runs that are taken. */
 interface Turn {
   readonly waiting: DueRun[]
@@ -138,11 +145,12 @@ export class WorkLoop {
   async #ask(room: number): Promise<void> {
     const each = this.#rules.concurrencyPerTenant
     try {
-      const work = await this.#store.submit(
+      const { work, swept } = await this.#store.submit(
         Operation.workTake,
         (message) => message.optionalNumber(room).optionalNumber(each),
-        json<readonly TenantWork[]>,
+        json<TakenWork>,
       )
+      if (swept !== undefined) this.#emit({ type: 'sweep', ...swept })
       for (const one of work) this.#add(one)
       this.#fill()
     } catch (error) {

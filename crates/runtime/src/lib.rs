@@ -28,7 +28,7 @@ pub use approvals::{
 };
 pub use bailiwick_tenancy::{
     CheckReport, Clock, Copied, DEFAULT_LIMIT, Health, Migration, MigrationCounts, MigrationOutcome, MigrationProgress,
-    Promptness, QueueKey, Reservation, RootKey, Stats, Store, StoreOptions, stores,
+    Promptness, QueueKey, Reservation, RootKey, Stats, Store, StoreOptions, Swept, stores,
 };
 pub use cache::{Begun, CacheValue, Computing};
 pub use catalogue::Catalogue;
@@ -40,7 +40,7 @@ pub use runs::{
     CallbackKind, Callbacks, OnChanged, PendingReply, PreparedRun, Reply, RunFilter, RunPage, RunPosition, RunRequest,
     RunStatus, WhenBusy,
 };
-pub use sweep::{Swept, keep_swept, sweep};
+pub use sweep::{keep_swept, sweep};
 pub use threads::ThreadSummary;
 pub use traces::{HostEvent, Rejection, TracePage, TracePosition};
 pub use validated::Validated;

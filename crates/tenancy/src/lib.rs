@@ -47,5 +47,5 @@ pub use tenant::in_flight::QueueKey;
 pub use tenant::reservation::{Reservation, TemporaryReservation};
 pub use tenant::scope::{Access, Scope};
 pub use tenant::single_flight::{Flight, Leader};
-pub use tenant::store::{Stats, Store, StoreOptions};
+pub use tenant::store::{Stats, Store, StoreOptions, Swept};
 pub use tokio_util::sync::CancellationToken;

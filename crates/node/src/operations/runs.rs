@@ -6,11 +6,11 @@ use std::time::Duration;
 use bailiwick_model::json::Text;
 use bailiwick_model::{Error, Result};
 use bailiwick_runtime::{
-    OnChanged, RunFilter, RunPage, RunPosition, RunRequest, TenantHandle, TenantWork, WaitFilter, take_work,
+    OnChanged, RunFilter, RunPage, RunPosition, RunRequest, Swept, TenantHandle, TenantWork, WaitFilter, take_work,
 };
 use serde::Serialize;
 
-use super::call::{Call, array_answer, flag, json_text, page_answer, page_limit};
+use super::call::{Call, flag, json_text, page_answer, page_limit};
 use super::host::Host;
 use crate::environment::Environment;
 use crate::message::{Answer, Reader};
@@ -109,10 +109,35 @@ fn number(arguments: &mut Reader<'_>, name: &str) -> Result<usize> {
     Ok(arguments.whole(name)?.map_or(0, |number| usize::try_from(number).unwrap_or(usize::MAX)))
 }
 
+/// The answer of `workTake`: work, and the result of the housekeeping since the last answer, if there was any.
+#[derive(Serialize)]
+struct TakenWork {
+    work: Vec<TenantWork>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    swept: Option<SweptShown>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SweptShown {
+    removed: u64,
+    expired_approvals: u64,
+    erased: u64,
+    duration_ms: u64,
+}
+
+impl From<Swept> for SweptShown {
+    fn from(Swept { removed, expired_approvals, erased, duration_ms }: Swept) -> Self {
+        Self { removed, expired_approvals, erased, duration_ms }
+    }
+}
+
 pub(super) async fn take_work_of_store(call: Call) -> Result<Answer> {
     let (store, mut arguments) = (call.store()?, call.reader());
     let (most, each) = (number(&mut arguments, "most")?, number(&mut arguments, "each")?);
-    Ok(array_answer(take_work(store.store(), most, each, WORK_PATIENCE).await?))
+    let work = take_work(store.store(), most, each, WORK_PATIENCE).await?;
+    let swept = store.store().take_swept().map(SweptShown::from);
+    Ok(json_text(&TakenWork { work, swept }))
 }
 
 pub(super) async fn more_work(call: Call) -> Result<Answer> {

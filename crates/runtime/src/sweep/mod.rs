@@ -5,10 +5,10 @@ pub(crate) mod journals;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{DueTask, Promptness, Store, TaskDone};
+use bailiwick_tenancy::{DueTask, Promptness, Store, Swept, TaskDone};
 
 use crate::handle::TenantHandle;
 use crate::work;
@@ -21,23 +21,20 @@ const LEASE_MS: u64 = 150_000;
 /// Tasks read at once.
 const TASKS: usize = 256;
 
-/// The result of one sweep.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Expired rows that were removed, with the journals of deleted threads and runs.
-    pub removed: u64,
-    /// Approvals that were recorded as expired in the ledger.
-    pub expired_approvals: u64,
-    /// Interrupted erases that were finished.
-    pub erased: u64,
-}
-
 /// Does all due tasks of a store. A damaged tenant does not keep those of others undone.
 ///
 /// # Errors
 /// The first failure, after all other tasks are done.
 pub async fn sweep(store: &Arc<Store>, promptness: Promptness) -> Result<Swept> {
-    let (mut swept, mut failure) = (Swept::default(), None);
+    let (mut swept, began) = (Swept::default(), Instant::now());
+    let outcome = do_due(store, promptness, &mut swept).await;
+    swept.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    store.note_swept(swept);
+    outcome.map(|()| swept)
+}
+
+async fn do_due(store: &Arc<Store>, promptness: Promptness, swept: &mut Swept) -> Result<()> {
+    let mut failure = None;
     while store.wake_legacy().await? {}
     let mut tried = HashSet::new();
     loop {
@@ -48,10 +45,10 @@ pub async fn sweep(store: &Arc<Store>, promptness: Promptness) -> Result<Swept> 
             if let Err(error) = work::collapse(store).await {
                 failure.get_or_insert(error);
             }
-            return failure.map_or(Ok(swept), Err);
+            return failure.map_or(Ok(()), Err);
         }
         for task in fresh {
-            if let Err(error) = one(store, task, &mut swept).await {
+            if let Err(error) = one(store, task, swept).await {
                 failure.get_or_insert(error);
             }
         }

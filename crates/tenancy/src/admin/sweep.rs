@@ -9,7 +9,7 @@ use crate::errors;
 use crate::rows::internal::{INTERNAL, LEGACY_RUNS, WORK};
 use crate::rows::{self, needs_housekeeping};
 use crate::tenant::scope::Scope;
-use crate::tenant::store::Store;
+use crate::tenant::store::{Store, Swept};
 
 /// A kind of a tenant that is due. It does not reveal the tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +64,23 @@ impl Store {
         let Some(kind) = rows::kind(task.due.kind).filter(|kind| needs_housekeeping(*kind)) else { return Ok(None) };
         let owner = self.owner(task.due.tag).await?;
         Ok(owner.map(|(scope, tenant)| (kind, scope, tenant)))
+    }
+
+    /// Keeps the result of a round for [`Store::take_swept`], added to those that are kept already.
+    pub fn note_swept(&self, round: Swept) {
+        let mut kept = self.swept.lock();
+        let before = kept.unwrap_or_default();
+        *kept = Some(Swept {
+            removed: before.removed.saturating_add(round.removed),
+            expired_approvals: before.expired_approvals.saturating_add(round.expired_approvals),
+            erased: before.erased.saturating_add(round.erased),
+            duration_ms: before.duration_ms.saturating_add(round.duration_ms),
+        });
+    }
+
+    /// Takes the result of the rounds in this process since it was taken last. `None`: there was no round.
+    pub fn take_swept(&self) -> Option<Swept> {
+        self.swept.lock().take()
     }
 
     /// Runs a task.

@@ -52,6 +52,19 @@ pub struct Stats {
     pub alarms: u64,
 }
 
+/// The result of a round of housekeeping.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Expired rows that were removed, with the journals of deleted threads and runs.
+    pub removed: u64,
+    /// Approvals that were recorded as expired in the ledger.
+    pub expired_approvals: u64,
+    /// Interrupted erases that were finished.
+    pub erased: u64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+}
+
 /// An open store.
 pub struct Store {
     pub(crate) engine: Arc<dyn Engine>,
@@ -71,6 +84,8 @@ pub struct Store {
     pub(crate) process: [u8; 16],
     /// Whether a task of this process does the housekeeping.
     pub(crate) has_housekeeper: AtomicBool,
+    /// The result of the housekeeping of this process that no one has taken.
+    pub(crate) swept: Mutex<Option<Swept>>,
     /// Whether all tenants are known to have been searched for what earlier versions left.
     pub(crate) has_no_legacy: AtomicBool,
     pub(crate) work: WorkSignal,
@@ -116,6 +131,7 @@ impl Store {
             entropy: streams.of_store(),
             process: Entropy::System.bytes(),
             has_housekeeper: AtomicBool::new(false),
+            swept: Mutex::default(),
             has_no_legacy: AtomicBool::new(false),
             work: WorkSignal::default(),
             streams,
