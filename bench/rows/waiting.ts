@@ -21,7 +21,8 @@ export async function waitingRuns({ folder, waits }: Conditions): Promise<Findin
   await fill('none', 1, 1, Date.now() + DAY_MS, 0)
   await fill('idle', waits, tenants, Date.now() + DAY_MS, DAY_MS)
   const stored = storedBytes(place('idle')) - storedBytes(place('none'))
-  const [none, idle] = [await host('none', 10), await host('idle', 10)]
+  // A host that is started soon after the runs began looks once whether a process still works at them.
+  const [none, first, idle] = [await host('none', 10), await host('idle', 10), await host('idle', 10)]
   const some = Math.ceil(waits / 10)
   const due = async (name: string, spread: number) => {
     const first = Date.now() + LEAD_MS
@@ -36,6 +37,7 @@ export async function waitingRuns({ folder, waits }: Conditions): Promise<Findin
     load: `${waits} runs of ${tenants} tenants on disk, and a host of 10 s; ${some} runs due over a minute, and at one moment; a process for each`,
     figures: [
       { contender, what: 'resident MB of the host, none waits', value: none.after / 1e6 },
+      { contender, what: 'resident MB of the host, all wait, the first start', value: first.after / 1e6 },
       { contender, what: 'resident MB of the host, all wait', value: idle.after / 1e6 },
       { contender, what: 'spread: median ms from due to taken', value: at(spread, 0.5) },
       { contender, what: 'spread: runs taken and ended', value: spread.ended },
