@@ -1,8 +1,8 @@
 import type { RunResult } from '../types/runs.ts'
 
 /**
- * Why a run could go on: what it waited for has ended, such as an approval or a wait; its process ended or gave it up; or it was queued, and
- * its turn or its time has come.
+ * Why a run could go on. `settled`: it was suspended, and what it waited for has ended, such as an approval or a wait, or a prompt was
+ * handed to it (`whenBusy: 'steer'`). `interrupted`: its process ended or gave it up. `queued`: its turn or its time has come.
  */
 export type WorkReason = 'settled' | 'interrupted' | 'queued'
 
@@ -10,13 +10,15 @@ export type WorkReason = 'settled' | 'interrupted' | 'queued'
 export type Activity =
   | {
       /**
-       * The host learns that what a run waited for has ended: a wait, or an approval. It takes the run up next, or once there is room
-       * (`run.taken`).
+       * The host finds a suspended run that can go on, and takes it up next, or once there is room (`run.taken` with the reason `settled`). A
+       * wait of the run was settled or cancelled, has expired, or its time has come; an approval was decided or has expired; or a prompt was
+       * handed to it (`whenBusy: 'steer'`). It is one event for all that has happened by then. A run that could not be taken up, or that
+       * another process had found and left, is found again, with an event of its own. A queued or interrupted run has `run.taken` alone.
        */
       readonly type: 'wait.due'
       readonly tenant: string
       readonly runId: string
-      /** Milliseconds since it ended. */
+      /** Milliseconds since the run could go on. They grow each time that the run is found again. */
       readonly lateMs: number
     }
   | {

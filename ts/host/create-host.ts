@@ -53,8 +53,8 @@ const ownChecks: Checks<OwnOptions> = {
 const hostChecks: Checks<HostOptions> = { ...runtimeChecks, ...ownChecks }
 
 /**
- * Serves many tenants from one process, and takes up their runs that can go on: their approval or wait has ended, they were queued and
- * their turn or time has come, or their process died or gave them up. Nothing is taken up before `start()`.
+ * Serves many tenants from one process, and takes up their runs that can go on: their approval or wait has ended, a prompt was handed to
+ * them, they were queued and their turn or time has come, or their process died or gave them up. Nothing is taken up before `start()`.
  *
  * @param topology made by `defineRuntime` or `parseRuntimeSpec`; its tenant is a stand-in
  * @throws the errors of `createRuntime` (rejected); InvalidInputError for an option that will not do

@@ -131,8 +131,9 @@ export type JournaledEvent = EventFields &
     | { readonly type: 'run.limited'; readonly limit: keyof RunLimits }
     | { readonly type: 'run.cancelled' }
     | {
-        /** The prompt of the run was handed to another run, which goes on with it. */
+        /** The prompt of the run was handed to another run, which goes on with it. It is the last event of this run. */
         readonly type: 'run.steered'
+        /** The id of that run: its events, after `prompt.received`, have the answer. */
         readonly into: string
       }
   )

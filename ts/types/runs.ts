@@ -32,10 +32,16 @@ export interface QueryRequest {
    * turn, by itself; `steer`, which hands the prompt to the run that has the thread; or `replace`, which cancels that run and goes before
    * those that wait. At most 100 runs wait for a thread.
    *
-   * A run takes the prompts that are handed to it before it asks its model again. A suspended one goes on at once: its model is told which
-   * of its calls wait. `result()` is the result of the run that took the prompt: its `runId`, actor, limits and instructions. The events of the
-   * request end with `run.steered`; then cancel that run instead. While a routed agent works for the run, a prompt waits until that agent is
-   * done. If the run ends before, the prompt begins a run in its turn.
+   * A run takes the prompts that are handed to it before it asks its model again. A suspended one goes on at once: in the process that
+   * asked, or, if that one has died, in a host. Its model is told which of its calls wait. The actor, the limits and the instructions are
+   * those of that run. While a routed agent works for the run, a prompt waits until that agent is done. If the run ends before, the prompt
+   * begins a run in its turn.
+   *
+   * The answer to such a prompt is in the run that took it, and in the thread. The events of the request end with `run.steered`, which names
+   * that run: `into`. To stream the answer, follow that run (`runs.follow`): the answer comes after the event `prompt.received` whose `from`
+   * is the `runId` of the request, and before the next `run.suspended` or the end of the run. To stop it, cancel that run. `result()` of the
+   * request resolves once that run ends or is suspended, with that run's `runId` and result: if calls still wait, the `status` is `suspended`, and `text` is the
+   * answer.
    */
   readonly whenBusy?: 'reject' | 'queue' | 'steer' | 'replace'
   /**
@@ -49,7 +55,8 @@ export interface QueryRequest {
 
 /**
  * Status of a run. `queued`: it begins by itself once its thread is free, or its time has come. `interrupted`: its process died or its
- * runtime was closed; resume it. `steered`: its prompt was handed to the run that had its thread.
+ * runtime was closed; resume it. `steered`: its prompt was handed to the run that had its thread, which answers it; its last event,
+ * `run.steered`, names that run.
  */
 export type RunStatus =
   | 'queued'

@@ -23,7 +23,7 @@ export interface QuestionDefinition<N extends string, I extends Schema | undefin
   readonly answer: A
   /** Milliseconds until the question expires: 7 days by default, at most 29. */
   readonly ttlMs?: number
-  /** What the agent does until it is answered, as of `defineTool`. Default `suspend`. */
+  /** What the agent does until it is answered: see `whileWaiting` of `defineTool`. Default `suspend`. */
   readonly whileWaiting?: WhileWaiting
 }
 

@@ -26,8 +26,9 @@ export type ToolEffects = 'read' | 'write'
 export type InterruptedPolicy = 'ask' | 'retry' | 'fail'
 
 /**
- * What an agent does while a call waits for something outside: it waits, too, or its model is told that the call waits, and goes
- * on. The result comes later, in a message of its own.
+ * What an agent does while a call waits for an answer, an event, a time or an approval. `suspend`: it waits, too. `continue`: its model is told
+ * that the call waits, and goes on; the result comes later, in a message of its own. A prompt with `whenBusy: 'steer'` makes the agent go on
+ * in either case: each call of it that waits then is treated as with `continue`.
  */
 export type WhileWaiting = 'suspend' | 'continue'
 
@@ -56,7 +57,7 @@ export interface Tool<N extends string = string, I = unknown, O = unknown> {
   readonly result?: string
   /** Whether a model may make the same `write` call twice in one answer. */
   readonly allowRepeats?: boolean
-  /** What its agent does while a call waits. `suspend` if it is left out. */
+  /** What its agent does while a call waits. `suspend` if it is left out. See `WhileWaiting`. */
   readonly whileWaiting?: WhileWaiting
   /** What makes it a question that a person answers: it has no handler. See `defineQuestion`. */
   readonly question?: ToolQuestion
@@ -123,8 +124,9 @@ export interface ToolDefinition<N extends string, I extends Schema, O extends Sc
   readonly allowRepeats?: boolean
   /**
    * What its agent does while a call waits for an answer, an event, a time or an approval. Default `suspend`: the run is suspended
-   * once nothing else is left to do. With `continue` the model is told that the call waits, and goes on; the result comes later, in
-   * a message of its own.
+   * once nothing else is left to do, until the call has its result or a prompt is handed to the run (`whenBusy: 'steer'`), which defers
+   * every call that waits. With `continue`, calls of this tool are deferred without a prompt: the model is told that the call waits, and goes
+   * on; the result comes later, in a message of its own.
    */
   readonly whileWaiting?: WhileWaiting
   /**
