@@ -1,7 +1,6 @@
 import type { RunEvent } from 'bailiwick'
 import type { Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
-import { BadRequest } from './answers.ts'
 
 /**
  * Sends events as server-sent events until they end or `signal` is aborted. An event's id is its sequence: a client that
@@ -12,8 +11,8 @@ export function sendEvents(c: Context, events: AsyncIterable<RunEvent>, signal: 
   return streamSSE(c, async (stream) => {
     const gone = new Promise<void>((resolve) => {
       stream.onAbort(resolve)
-      if (signal.aborted) resolve()
       signal.addEventListener('abort', () => resolve(), { once: true })
+      if (signal.aborted) resolve()
     })
     const write = async () => {
       for await (const event of events) {
@@ -22,17 +21,7 @@ export function sendEvents(c: Context, events: AsyncIterable<RunEvent>, signal: 
         await stream.writeSSE({ ...id, event: event.type, data: JSON.stringify(event) })
       }
     }
-    try {
-      await Promise.race([write(), gone])
-    } catch {
-      // The run or the runtime has ended. The client connects again and then learns why.
-    }
+    // If the run or the runtime has ended, the client connects again and then learns why.
+    await Promise.race([write(), gone]).catch(() => {})
   })
-}
-
-/** Returns the sequence in a `Last-Event-ID`, if there is one. */
-export function lastEventId(header: string | undefined): number | undefined {
-  if (header === undefined || header === '') return undefined
-  if (!/^\d{1,15}$/.test(header)) throw new BadRequest('Last-Event-ID must be the id of an event of this run.')
-  return Number(header)
 }

@@ -6,7 +6,6 @@ export interface Identity {
   readonly tenant: Tenant
   /** The token's subject: the actor of requests and decisions. */
   readonly actor: string
-  /** Whether this person may decide approvals. */
   readonly mayApprove: boolean
   /** Expiry of the token in epoch milliseconds; streams end with it. */
   readonly expiresAt: number
@@ -22,30 +21,23 @@ export interface Issuer {
   readonly now: () => number
 }
 
-/** Agents and tools belong to the topology, so one version serves all tenants. */
-const VERSION = 'v1'
-
 /** Returns the sender of a request; `undefined` for a token that is absent, forged, expired or for another audience. */
-export async function identify(authorization: string | undefined, trusted: Issuer): Promise<Identity | undefined> {
-  const token = /^Bearer ([\w.-]+)$/i.exec(authorization ?? '')?.[1]
-  if (token === undefined) return undefined
+export async function identify(authorization: string, trusted: Issuer): Promise<Identity | undefined> {
+  const { keys, now, ...expected } = trusted
   try {
-    const { payload } = await jwtVerify<{ tenant?: unknown; scope?: unknown }>(token, trusted.keys, {
+    const token = /^Bearer ([\w.-]+)$/i.exec(authorization)?.[1] ?? ''
+    const { payload } = await jwtVerify<{ tenant?: unknown; scope?: unknown }>(token, keys, {
+      ...expected,
       // One asymmetric algorithm: this excludes `none` and a public key used as a secret.
       algorithms: ['EdDSA'],
-      issuer: trusted.issuer,
-      audience: trusted.audience,
       requiredClaims: ['exp', 'sub', 'tenant'],
-      currentDate: new Date(trusted.now()),
+      currentDate: new Date(now()),
     })
-    const { tenant, sub = '', scope, exp = 0 } = payload
-    if (sub === '' || typeof tenant !== 'string') return undefined
-    return {
-      tenant: defineTenant(tenant, VERSION),
-      actor: sub,
-      mayApprove: typeof scope === 'string' && scope.split(' ').includes('approve'),
-      expiresAt: exp * 1000,
-    }
+    const { tenant, sub: actor = '', scope, exp = 0 } = payload
+    if (actor === '' || typeof tenant !== 'string') return undefined
+    const mayApprove = typeof scope === 'string' && scope.split(' ').includes('approve')
+    // Agents and tools belong to the topology, so one version serves all tenants.
+    return { tenant: defineTenant(tenant, 'v1'), actor, mayApprove, expiresAt: exp * 1000 }
   } catch (error) {
     // Only the issuer may learn the reason. An internal error, or keys that cannot be fetched, is thrown.
     const isTokens = error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout)

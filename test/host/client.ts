@@ -1,6 +1,6 @@
 import { createLocalJWKSet, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { onTestFinished } from 'vitest'
-import { type Host, type HostOptions, startHost } from '../../examples/host/host.ts'
+import { type Host, startHost } from '../../examples/host/host.ts'
 import { openShops } from '../../examples/host/shop.ts'
 import type { RunEvent } from '../../ts/index.ts'
 import { type EngineName, openFresh } from '../support/stores.ts'
@@ -27,12 +27,11 @@ export function tokenFor(tenant: unknown, sub = 'kim', more: Record<string, unkn
 /** Starts a host of shops, which ends with the test. */
 export async function freshHost(
   engine: EngineName = 'memory',
-  options: Partial<Omit<HostOptions, 'trusted'>> & { readonly now?: () => number; readonly maxOpen?: number } = {},
+  { now = Date.now, maxOpen }: { readonly now?: () => number; readonly maxOpen?: number } = {},
 ): Promise<Host> {
   const store = await openFresh(engine)
-  const { now = Date.now, maxOpen, ...others } = options
   const trusted = { keys: trustedKeys, issuer, audience, now }
-  const host = await startHost({ trusted, shops: await openShops(store, maxOpen), ...others })
+  const host = await startHost({ trusted, shops: await openShops(store, maxOpen) })
   onTestFinished(() => host.close())
   return host
 }
