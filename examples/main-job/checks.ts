@@ -20,7 +20,7 @@ export async function checkIsolation(store: Store, holdings: readonly Holding[])
       own += 1
     }
   }
-  tick(`each tenant resolves its own references (${own})`)
+  tick(`each tenant reads its own references: ${own} of ${own}`)
 
   let foreign = 0
   for (const holding of holdings) {
@@ -34,7 +34,7 @@ export async function checkIsolation(store: Store, holdings: readonly Holding[])
       }
     }
   }
-  tick(`every id of another tenant is not found, exactly like one that never existed (${foreign})`)
+  tick(`each id of another tenant is not found, exactly like one that never existed: ${foreign} of ${foreign} tries`)
 
   const [first, second] = holdings as [Holding, Holding]
   const others = new Set(ids(second))
@@ -43,7 +43,7 @@ export async function checkIsolation(store: Store, holdings: readonly Holding[])
     [first, second].map(({ runtime }) => runtime.references.put('note', 'the same')),
   )
   notStrictEqual(here?.id, there?.id)
-  tick('the same content has different ids')
+  tick('the same content has a different id for each tenant')
 
   const { tenant, spec } = first.runtime
   const nextVersion = withTenant(spec, defineTenant(tenant.resourceId, `${tenant.version}-next`))

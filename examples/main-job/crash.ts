@@ -19,7 +19,9 @@ export async function checkCrash(data: string): Promise<void> {
     const runtime = await createRuntime(spec(), { store: url })
     for (const id of acknowledged) await runtime.references.resolve(id)
     await runtime.close()
-    tick(`a child killed with SIGKILL mid-load lost nothing of what it had acknowledged (${acknowledged.length})`)
+    tick(
+      `a process was killed with SIGKILL while it loaded data; all ${acknowledged.length} values that it had reported as stored are there`,
+    )
   } finally {
     await rm(directory, { recursive: true, force: true })
   }

@@ -27,12 +27,14 @@ export async function decide(store: Store, runtime: Runtime, result: Result): Pr
   strictEqual(verifyInclusion(sent, store.publicKey), true)
   strictEqual(verifyInclusion({ ...sent, record: { ...sent.record, actor: 'somebody else' } }, store.publicKey), false)
   tick(
-    `its proof (${proof.path.length} hashes, root ${proof.checkpoint.rootHash.slice(0, 12)}…) holds; with another actor it does not`,
+    `a proof of that record (root ${proof.checkpoint.rootHash.slice(0, 12)}…) holds; the same with another actor does not`,
   )
 
   const verified = await approvals.verify()
   strictEqual(verified.ok, true)
   const { items } = await traces.list({ limit: 3 })
   strictEqual(items[0]?.type, 'plan.saved')
-  tick(`the whole ledger verifies (${verified.size}); the newest traces: ${items.map(({ type }) => type).join(', ')}`)
+  tick(
+    `the whole ledger verifies (${verified.size} records); the newest events of the tenant: ${items.map(({ type }) => type).join(', ')}`,
+  )
 }

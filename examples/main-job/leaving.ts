@@ -27,7 +27,7 @@ export async function leave(store: Store, staying: Runtime, dataSet: DataSet): P
   strictEqual(verifyReceipt(JSON.parse(JSON.stringify(receipt)), store.publicKey), true)
   const { items, bytes } = receipt.storage.references
   tick(`a tenant is erased: ${items} references, ${megabytes(bytes)}; the store's signature on the receipt holds`)
-  tick(`${staying.tenant.resourceId} worked on meanwhile (${calls} puts)`)
+  tick(`${staying.tenant.resourceId} went on working meanwhile: it stored ${calls} values`)
 
   const gone = await runtime.references.resolve(file.id).catch((error: unknown) => error)
   strictEqual(gone instanceof ClosedError, true)

@@ -51,7 +51,7 @@ export async function checkResume(): Promise<void> {
     // A call that was in progress may have been made twice: then with the same idempotency key.
     deepStrictEqual(new Set(published).size, PARTS)
     tick(
-      `a process killed with SIGKILL mid-run: resumed here, and no finished tool call was repeated (${finished.length})`,
+      `a process was killed with SIGKILL in the middle of a run; this process resumed it, and repeated none of its ${finished.length} finished tool calls`,
     )
   } finally {
     await rm(directory, { recursive: true, force: true })

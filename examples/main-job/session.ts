@@ -42,13 +42,13 @@ export async function analystSession(
     step(`\n${runtime.tenant.resourceId} asks: ${QUESTION}\n`)
     const answer = await ask(runtime)
     answers.push(answer)
-    tick(`${runtime.tenant.resourceId}: ${QUESTION}`)
-    tick(answer)
+    tick(`${runtime.tenant.resourceId} asked: ${QUESTION}`)
+    tick(`its agents answered: ${answer}`)
     await prove(store, runtime)
     await runtime.close()
   }
   deepStrictEqual(answers[0], answers[1])
-  tick('the same question of the same agents has the same answer for both, each from data of its own')
+  tick('both tenants got the same answer, each from its own copy of the data')
 }
 
 async function ask(runtime: Runtime): Promise<string> {
@@ -112,5 +112,7 @@ async function prove(store: Store, { approvals }: Runtime): Promise<void> {
   const { size } = await approvals.checkpoint()
   const proof = await approvals.prove(size - 1)
   strictEqual(verifyInclusion(JSON.parse(JSON.stringify(proof)), store.publicKey), true)
-  tick(`the approval is record ${proof.record.sequence} of the tenant’s ledger, and proved`)
+  tick(
+    `a person approved their plan first: record ${proof.record.sequence} of the tenant’s ledger, proved with the store’s public key alone`,
+  )
 }

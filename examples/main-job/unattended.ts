@@ -64,19 +64,23 @@ export async function checkUnattended(): Promise<void> {
     await host.start()
 
     strictEqual(await endOf(acme, asked), 'Done: by post')
-    tick(`a question of a killed process was answered here, and the run went on by itself (${question.question})`)
+    tick(`the question of a killed process (“${question.question}”) was answered here, and its run went on by itself`)
 
     strictEqual(await endOf(initech, charging), 'Done: charged')
     const keys = (await readFile(world, 'utf8')).trim().split('\n')
     strictEqual(keys.length, 2)
     strictEqual(new Set(keys).size, 1)
-    tick('a charge that the kill cut off was made again by itself, with the same idempotency key')
+    tick(
+      'a charge that the kill cut off was made again by itself, with the same idempotency key, by which a bank knows it',
+    )
 
     strictEqual(await endOf(globex, timed), 'Done: reminded')
     const [timer] = (await globex.waits.list({ runId: timed })).items
     const waitedMs = Date.now() - (timer?.createdAt ?? Number.NaN)
     strictEqual(waitedMs >= TIMER_MS, true)
-    tick(`a timer of ${TIMER_MS} ms of a killed process came, and its run went on by itself (after ${waitedMs} ms)`)
+    tick(
+      `a timer that a killed process had set (${TIMER_MS} ms) rang after ${waitedMs} ms, and its run went on by itself`,
+    )
 
     await host.drain()
     strictEqual(host.stats().refused, 0)
