@@ -4,11 +4,14 @@ import process from 'node:process'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { startBrowser } from '../../scripts/lib/browser.mjs'
+import { waitFor } from '../../ts/index.ts'
 import { startInspector } from '../../ts/inspect/server.ts'
+import { hostOn, waiting } from '../hosts/team.ts'
 import { openFresh, runtimeFor } from '../support/stores.ts'
 import { fillWithAttacks } from './hostile.ts'
 import { focused, lookOf, problemsOfPage } from './measure.ts'
 import { fillPleasantly } from './pleasant.ts'
+import { waitingRun } from './subject.ts'
 
 let browser: Browser
 beforeAll(async () => {
@@ -90,7 +93,7 @@ test('an attack in every stored field stays text in a real browser, and still ca
     for (const folded of await page.locator('details').all())
       await folded.evaluate((element) => element.setAttribute('open', ''))
     const foreign =
-      'script, style, iframe, object, embed, base, img:not([src="/icon.svg"]), [onload], [onerror], [style]'
+      'script:not(#live + script), style, iframe, object, embed, base, img:not([src="/icon.svg"]), [onload], [onerror], [style]'
     expect([path, await page.locator(foreign).count()]).toEqual([path, 0])
     expect([path, await page.evaluate(problemsOfPage)]).toEqual([path, []])
   }
@@ -130,6 +133,72 @@ test('without a name nothing is decided', async () => {
   await page.getByRole('button', { name: 'Approve' }).first().click()
   expect(await page.locator('input:invalid').count()).toBeGreaterThan(0)
   expect((await runtime.approvals.pending()).items.length).toBe(before)
+})
+
+test('a page shows what is new by itself, and what was unfolded stays so', async () => {
+  let waited: Awaited<ReturnType<typeof waitingRun>> | undefined
+  const { page, origin, complaints } = await open(async (store, id) => {
+    waited = await waitingRun(store, id, [waitFor.answer({ question: 'Where to?' })])
+    return []
+  })
+  const { runtime, runId, waitIds } = waited as NonNullable<typeof waited>
+  await page.goto(`${origin}/runs/${runId}`)
+  await page.getByText('Input', { exact: true }).click()
+  const { threadId } = await runtime.runs.get(runId)
+  await page.getByRole('link', { name: threadId }).focus()
+  await runtime.waits.settle(waitIds[0] ?? '', { value: 'Home' }, { actor: 'kim' })
+  expect(await runtime.runs.resume(runId).result()).toMatchObject({ status: 'completed' })
+  await page.getByText('run.completed').waitFor()
+  expect(await page.locator('.facts .chip').first().textContent()).toBe('completed')
+  expect(await page.locator('details[open] > summary').allTextContents()).toEqual(['Input'])
+  expect(await page.evaluate('document.activeElement.textContent')).toBe(threadId)
+  expect(await page.getByRole('button', { name: 'Cancel the run' }).count()).toBe(0)
+  expect(complaints).toEqual([])
+})
+
+test('a form that is being filled in is not exchanged for another', async () => {
+  const { page, runtime, origin, complaints } = await open(async () => [])
+  const ask = (order: number) => runtime.approvals.request({ tool: 'refund', input: { order } })
+  const { approvalId } = await ask(17)
+  await page.goto(`${origin}/approvals`)
+  await page.getByLabel('Why').fill('It came broken')
+  const other = await ask(18)
+  const line = page.getByText('What can be decided here has changed.')
+  await line.waitFor()
+  expect(await page.locator('form').count()).toBe(1)
+  expect(await page.locator('form').getAttribute('action')).toBe(`/approvals/${approvalId}`)
+  expect(await page.getByLabel('Why').inputValue()).toBe('It came broken')
+  await page.getByRole('link', { name: 'Show it' }).click()
+  await page.locator('form').nth(1).waitFor()
+  expect(await line.count()).toBe(0)
+  // Nothing is left to decide: so nothing can be decided by mistake.
+  for (const id of [approvalId, other.approvalId])
+    await runtime.approvals.respond(id, { decision: 'reject', actor: 'lee' })
+  await page.getByText('Nothing waits for a decision.').waitFor()
+  expect(complaints).toEqual([])
+})
+
+test('a page that cannot be loaded again, or has become that of another tenant, says so and stays', async () => {
+  const host = await hostOn(await openFresh('memory'))
+  let tenant = 'acme'
+  const server = createServer(host.inspector({ tenant: () => tenant, basePath: '/inspect' }))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const page = await browser.newPage()
+  onTestFinished(() => page.close())
+  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/inspect/approvals`)
+  await waiting(await host.runtime('acme'))
+  await page.getByText('Call send?').waitFor()
+  tenant = 'globex'
+  const line = page.getByText('What you see may be old')
+  await line.waitFor()
+  expect(await page.locator('.tenant b').textContent()).toBe('acme')
+  await page.getByText('Call send?').waitFor()
+  tenant = 'acme'
+  await line.waitFor({ state: 'hidden' })
+  server.closeAllConnections()
+  server.close()
+  await line.waitFor()
 })
 
 test('a page of another server on this machine, whose requests carry the cookie, decides and reads nothing', async () => {

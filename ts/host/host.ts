@@ -52,8 +52,8 @@ export interface Host<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDispo
   /** Returns numbers; nothing of any tenant. */
   stats(): HostStats
   /**
-   * Returns a listener for `node:http` and routers like it: the page of `bailiwick inspect`, for the tenant that `tenant` returns for a
-   * request. Put your authentication before it, and body parsers after it. It answers until the host is closed, then with 503. Throws
+   * Returns a listener for `node:http` and routers like it: the page of `bailiwick inspect`, which updates itself, for the tenant that
+   * `tenant` returns for a request. Put your authentication before it, and body parsers after it. It answers until the host is closed, then with 503. Throws
    * InvalidInputError for an option that will not do.
    */
   inspector(options: InspectorOptions): RequestListener

@@ -16,8 +16,10 @@ export interface InspectorOptions {
   /** Returns the `resourceId` of the tenant whose page a request gets, from your authentication. `undefined`: the answer is 404, whatever is asked. */
   readonly tenant: Of<string>
   /**
-   * Returns the name under which a request decides approvals. `undefined`: this person may look, and not decide. Without the option, everybody
-   * who reaches the page may decide, and the form asks for a name.
+   * Returns who sends a request, from your authentication. The name is recorded as the actor of an approval's decision (`ApprovalRecord.actor`)
+   * and of a settled wait (`WaitRecord.actor`, `context.resumed.actor` of the tool). Who cancels a wait or a run is not recorded.
+   * `undefined`: this person may look, and change nothing. Without the option, everybody who reaches the page may decide, settle and
+   * cancel; then the form asks for a name, and what is typed is recorded.
    */
   readonly actor?: Of<string>
   /** Path at which browsers see the page, such as `/inspect`. Default `/`. */

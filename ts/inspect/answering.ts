@@ -4,12 +4,10 @@ import { Refusal } from './refusal.ts'
 import { html } from './view/html.ts'
 import { icon } from './view/icon.ts'
 import { layout, type Page } from './view/layout.ts'
+import { liveScriptSource } from './view/live.ts'
 import { style } from './view/style.ts'
 
-/** No page of ours has a script, and nothing comes from elsewhere. */
 const headers = {
-  'Content-Security-Policy':
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
   // Not `no-referrer`: a form would then be sent without its origin.
@@ -18,6 +16,13 @@ const headers = {
   'X-Frame-Options': 'DENY',
   'Cache-Control': 'no-store',
 } as const
+
+/** Nothing comes from elsewhere, and no script runs but the one of the pages. */
+function policy(): { readonly 'Content-Security-Policy': string } {
+  const scripts = `script-src ${liveScriptSource()}; connect-src 'self'`
+  const rest = "style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+  return { 'Content-Security-Policy': `default-src 'none'; ${scripts}; ${rest}` }
+}
 
 /** A request, read. */
 export interface Target {
@@ -46,7 +51,7 @@ export function sendAsset(response: ServerResponse, { path, isReading }: Target)
 
 /** Sends a page, or the path that a redirect leads to. `basePath`: where the pages are mounted, empty or `/…`. */
 export function sendFound(response: ServerResponse, found: Page | string, resourceId: string, basePath = ''): void {
-  if (typeof found === 'string') response.writeHead(303, { ...headers, Location: basePath + found }).end()
+  if (typeof found === 'string') response.writeHead(303, { ...headers, ...policy(), Location: basePath + found }).end()
   else sendPage(response, 200, layout(found, resourceId), basePath)
 }
 
@@ -91,5 +96,5 @@ export function sendPage(response: ServerResponse, status: number, page: string,
 
 function send(response: ServerResponse, status: number, type: string, body: string): void {
   if (response.headersSent) return
-  response.writeHead(status, { ...headers, 'Content-Type': `${type}; charset=utf-8` }).end(body)
+  response.writeHead(status, { ...headers, ...policy(), 'Content-Type': `${type}; charset=utf-8` }).end(body)
 }

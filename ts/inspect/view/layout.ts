@@ -1,4 +1,5 @@
-import { type Html, html } from './html.ts'
+import { Html, html } from './html.ts'
+import { liveScript } from './live.ts'
 
 /** The parts of the page, by the path that each begins with. */
 export const sections = [
@@ -21,7 +22,11 @@ export interface Page {
   readonly body: Html
 }
 
-/** A whole document. Without the id of a tenant it shows nothing of one: refusals go to any client. */
+const live = html`
+<p id="live" role="status" hidden></p>
+${new Html(`<script>${liveScript}</script>`)}`
+
+/** A whole document, which keeps itself up to date. Without the id of a tenant it shows nothing of one: refusals go to any client. */
 export function layout({ title, section, body }: Page, resourceId: string | undefined): string {
   const links = sections.map(
     ([path, name]) => html`<li><a href="${path}"${path === section && html` aria-current="page"`}>${name}</a></li>`,
@@ -34,7 +39,7 @@ export function layout({ title, section, body }: Page, resourceId: string | unde
   ${resourceId !== undefined && html`<p class="tenant"><span class="quiet">tenant</span> <b>${resourceId}</b></p>`}
   ${resourceId !== undefined && html`<nav aria-label="Sections"><ul>${links}</ul></nav>`}
 </header>
-<main id="main" tabindex="-1"><h1>${title}</h1>${body}</main>`,
+<main id="main" tabindex="-1"><h1>${title}</h1>${body}</main>${resourceId !== undefined && live}`,
   )
 }
 

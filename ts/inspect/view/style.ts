@@ -63,6 +63,10 @@ p { margin: 0 0 0.75rem; overflow-wrap: anywhere; }
 .notice.warn { background: var(--warn-ground); color: var(--warn); }
 .notice.bad { background: var(--bad-ground); color: var(--bad); }
 
+#live:not([hidden]) { position: fixed; inset: auto 0 0; margin: 0; padding: 0.75rem 1rem; text-align: center; font-weight: 600;
+  background: var(--warn-ground); color: var(--warn); border-top: 1px solid var(--line); }
+#live a { color: inherit; }
+
 .chip { display: inline-block; padding: 0 0.55rem; border-radius: 999px; font-size: 0.875rem; font-weight: 600; line-height: 1.6;
   background: var(--plain-ground); white-space: nowrap; }
 .chip.good { background: var(--good-ground); color: var(--good); }
