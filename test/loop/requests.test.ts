@@ -158,7 +158,10 @@ describe.each(engines)('requests on %s', (engine) => {
     expect(shown.at(-2)).toContain('waiting')
     // Another prompt, and the same with the thread as a user sees it.
     await runtime.query({ ...thread, prompt: 'Now?', whenBusy: 'steer' }).result()
-    const roles = (await runtime.threads.messages('support')).items.map(({ role }) => role)
+    const { items } = await runtime.threads.messages('support')
+    // The message names the request and its actor, not those of the run that took it.
+    expect(items[3]).toMatchObject({ role: 'user', runId: asked.runId, actor: 'kim' })
+    const roles = items.map(({ role }) => role)
     expect(roles).toEqual(['user', 'assistant', 'tool', 'user', 'assistant', 'user', 'assistant'])
     expect(await runtime.runs.resume(asked.runId).result()).toMatchObject({ status: 'suspended', runId: first.runId })
     const [approval] = (await runtime.approvals.pending()).items

@@ -40,8 +40,8 @@ export interface QueryRequest {
    * The answer to such a prompt is in the run that took it, and in the thread. The events of the request end with `run.steered`, which names
    * that run: `into`. To stream the answer, follow that run (`runs.follow`): the answer comes after the event `prompt.received` whose `from`
    * is the `runId` of the request, and before the next `run.suspended` or the end of the run. To stop it, cancel that run. `result()` of the
-   * request resolves once that run ends or is suspended, with that run's `runId` and result: if calls still wait, the `status` is `suspended`, and `text` is the
-   * answer.
+   * request resolves once that run ends or is suspended, with that run's `runId` and result, whose `text` is the answer. In the thread, the
+   * message with the prompt has the `runId` of the request, and its actor.
    */
   readonly whenBusy?: 'reject' | 'queue' | 'steer' | 'replace'
   /**

@@ -8,6 +8,7 @@ export interface Message {
   readonly parts: readonly Part[]
   /** Epoch milliseconds. */
   readonly createdAt: number
+  /** The run that wrote it. Of a prompt that was handed to another run: the run that was queued with it. */
   readonly runId?: string
   readonly actor?: string
   /** Whether it is incomplete, because its run was cancelled or failed meanwhile. */

@@ -25,7 +25,7 @@ const checks: Checks<UIMessagesOptions> = {
 
 /**
  * The messages of a thread as `useChat` of the AI SDK shows them: what a run said and did is one message with the run's id,
- * as in `toUIMessageStream`. Data of providers, such as signatures, is left out, and so is what a model was told of an answer
+ * as in `toUIMessageStream`; its answer to a prompt that was handed to it (`whenBusy: 'steer'`) is one more, with the id of the request. Data of providers, such as signatures, is left out, and so is what a model was told of an answer
  * that would not do.
  *
  * @example
@@ -40,6 +40,8 @@ export function toUIMessages(messages: readonly Message[], given: UIMessagesOpti
   /** Parts that show each call, by its id. */
   const calls = new Map<string, UIMessagePart[]>()
   let runId: string | undefined
+  /** The run of the last prompt. */
+  let asked: string | undefined
   let isWithinAnswer = false
   for (const message of messages) {
     const isSameRun = message.runId !== undefined && message.runId === runId
@@ -48,33 +50,48 @@ export function toUIMessages(messages: readonly Message[], given: UIMessagesOpti
     const last = shown.at(-1)
     const goesOn = message.role === 'assistant' && last?.role === 'assistant' && runId === message.runId
     // A tool's message shows nothing of its own: results are shown where their calls are.
-    const parts = goesOn ? last.parts : message.role === 'tool' ? [] : begin(message, shown).parts
+    const parts = goesOn ? last.parts : message.role === 'tool' ? [] : begin(message, asked, shown).parts
     runId = message.runId
+    if (message.role === 'user') asked = runId
     isWithinAnswer = message.role !== 'user'
-    if (message.role === 'assistant') parts.push({ type: 'step-start' })
-    const written: UIMessagePart[] = []
-    const called: UIMessagePart[] = []
-    for (const part of message.parts) {
-      if (part.type === 'tool-result') {
-        complete(calls.get(part.callId) ?? [], part, options)
-      } else if (part.type === 'tool-call') {
-        calls.set(part.callId, parts)
-        const { callId, tool, input } = part
-        called.push({ type: `tool-${tool}`, toolCallId: callId, state: 'input-available', input })
-      } else if (part.type !== 'opaque') {
-        write(written, part, message.role === 'assistant', options)
-      }
-    }
-    // Calls are made once all is written, wherever a model put them.
-    parts.push(...written, ...called)
+    show(message, parts, calls, options)
   }
   return shown
 }
 
-/** A new message at the end of those shown. An answer has its run's id, unless another part of that run has it already. */
-function begin({ role, runId, messageId }: Message, shown: UIMessage[]): UIMessage {
+/** Adds the parts of a message. Results are shown where their calls are. */
+function show(
+  message: Message,
+  parts: UIMessagePart[],
+  calls: Map<string, UIMessagePart[]>,
+  options: Given<UIMessagesOptions>,
+): void {
+  if (message.role === 'assistant') parts.push({ type: 'step-start' })
+  const written: UIMessagePart[] = []
+  const called: UIMessagePart[] = []
+  for (const part of message.parts) {
+    if (part.type === 'tool-result') {
+      complete(calls.get(part.callId) ?? [], part, options)
+    } else if (part.type === 'tool-call') {
+      calls.set(part.callId, parts)
+      const { callId, tool, input } = part
+      called.push({ type: `tool-${tool}`, toolCallId: callId, state: 'input-available', input })
+    } else if (part.type !== 'opaque') {
+      write(written, part, message.role === 'assistant', options)
+    }
+  }
+  // Calls are made once all is written, wherever a model put them.
+  parts.push(...written, ...called)
+}
+
+/**
+ * A new message at the end of those shown. An answer has its run's id; if another part of that run has it already, that of the request
+ * whose prompt was handed to the run, `asked`.
+ */
+function begin({ role, runId, messageId }: Message, asked: string | undefined, shown: UIMessage[]): UIMessage {
   const isAnswer = role === 'assistant'
-  const id = isAnswer && runId !== undefined && !shown.some((other) => other.id === runId) ? runId : messageId
+  const ids = [runId, asked].filter((id) => isAnswer && !shown.some((other) => other.id === id))
+  const id = ids.find((one) => one !== undefined) ?? messageId
   const message: UIMessage = { id, role: isAnswer ? 'assistant' : 'user', parts: [] }
   shown.push(message)
   return message

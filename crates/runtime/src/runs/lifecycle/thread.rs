@@ -52,8 +52,8 @@ async fn appended(run: &Driver<'_>, more: &[String], until: Option<u64>) -> Resu
     Ok(appended.map(|(changes, _)| changes).unwrap_or_default())
 }
 
-/// A message of the run as its thread takes it: without its id, with the run's, without results that the thread has. `None` if
-/// nothing is left.
+/// A message of the run as its thread takes it: without its id, with the run's id unless it has that of another, without results that
+/// the thread has. `None` if nothing is left.
 fn for_thread(run: &Driver<'_>, message: &str) -> Option<Json> {
     let Json::Object(mut members) = json::parse(message.as_bytes(), &STORED).ok()? else { return None };
     members.retain(|(key, _)| key != "messageId");
@@ -68,7 +68,9 @@ fn for_thread(run: &Driver<'_>, message: &str) -> Option<Json> {
             return None;
         }
     }
-    members.push(("runId".to_owned(), Json::from(run.state.run_id.as_str())));
+    if !members.iter().any(|(key, _)| key == "runId") {
+        members.push(("runId".to_owned(), Json::from(run.state.run_id.as_str())));
+    }
     Some(Json::Object(members))
 }
 

@@ -8,12 +8,12 @@ use bailiwick_model::pace::ahead;
 use bailiwick_model::spec::AgentRole;
 
 use super::frame::{Answer, ApprovalState, Call, Frame, OpenWait, PlanStage, Resumed, calls_of, calls_of_steps};
-use super::message::{Done, answer_message, text_parts, user_message};
+use super::message::{Done, answer_message, received_message, text_parts, user_message};
 use super::{RunState, results_weight, step_prefix};
 use crate::runs::events::{
     AgentAnswer, AgentBegun, BrokenOff, DecidedCall, DecisionShown, Entry, Event, FinishReason, ModelAnswer,
-    ModelCompleted, PlanBegun, QueuedRequest, RequestedCall, RunContext, RunQueued, RunStarted, ThreadProgress,
-    ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, Usage, WaitingTool, text_of,
+    ModelCompleted, PlanBegun, PromptReceived, QueuedRequest, RequestedCall, RunContext, RunQueued, RunStarted,
+    ThreadProgress, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, Usage, WaitingTool, text_of,
 };
 
 impl RunState {
@@ -93,7 +93,7 @@ impl RunState {
         self.note_thread(&entry.thread);
         match &entry.event {
             Event::RunQueued(..) | Event::RunStarted(..) => return None,
-            Event::PromptReceived(received) => self.prompt_received(entry.at, &received.prompt)?,
+            Event::PromptReceived(received) => self.prompt_received(entry.at, received)?,
             Event::AgentStarted(_, begun) => self.agent_started(entry, begun)?,
             Event::AgentCompleted(_, answer) => self.agent_completed(entry, answer)?,
             Event::ModelCompleted(completed, answer) => self.model_completed(entry.at, completed, answer)?,
@@ -149,7 +149,7 @@ impl RunState {
     }
 
     /// Adds a prompt to the conversation of the agent that was asked. Its calls that wait are deferred: the model is asked at once.
-    fn prompt_received(&mut self, at: u64, prompt: &Json) -> Option<()> {
+    fn prompt_received(&mut self, at: u64, received: &PromptReceived) -> Option<()> {
         if !self.has_place_for_prompt() {
             return None;
         }
@@ -157,8 +157,8 @@ impl RunState {
             call.continues = true;
         }
         self.end_turn(at)?;
-        let parts = parts_of(prompt);
-        let message = user_message(&self.next_message_id(), &parts, at);
+        let parts = parts_of(&received.prompt);
+        let message = received_message(&self.next_message_id(), &parts, at, received);
         let frame = self.frames.last_mut()?;
         frame.has_stopped = false;
         frame.messages.push(message);

@@ -3,7 +3,7 @@
 use bailiwick_model::json::{self, Json};
 use serde::Serialize;
 
-use crate::runs::events::{Part, ToolFailure};
+use crate::runs::events::{Part, PromptReceived, ToolFailure};
 
 /// The result of a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,17 @@ struct Message<'a, P: ?Sized> {
     created_at: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     interrupted: Option<bool>,
+    /// Of a prompt that was handed over: the run that was queued with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
+}
+
+impl<'a, P: ?Sized> Message<'a, P> {
+    fn new(message_id: &'a str, role: &'static str, parts: &'a P, created_at: u64) -> Self {
+        Self { message_id, role, parts, created_at, interrupted: None, run_id: None, actor: None }
+    }
 }
 
 /// The part that tells a model the result of a call.
@@ -71,17 +82,23 @@ impl<'a> ResultPart<'a> {
 
 /// A message of a user: a prompt, a task, or what the loop tells a model.
 pub(crate) fn user_message(message_id: &str, parts: &Json, at: u64) -> String {
-    json::to_text(&Message { message_id, role: "user", parts, created_at: at, interrupted: None })
+    json::to_text(&Message::new(message_id, "user", parts, at))
+}
+
+/// A prompt that was handed to the run: of the run that was queued with it, and of the actor who sent it.
+pub(super) fn received_message(message_id: &str, parts: &Json, at: u64, received: &PromptReceived) -> String {
+    let (run_id, actor) = (Some(received.from.as_str()), received.actor.as_deref());
+    json::to_text(&Message { run_id, actor, ..Message::new(message_id, "user", parts, at) })
 }
 
 /// The answer of a model; `interrupted` if it was cut off.
 pub(crate) fn answer_message(message_id: &str, parts: &[Part], at: u64, interrupted: bool) -> String {
     let interrupted = interrupted.then_some(true);
-    json::to_text(&Message { message_id, role: "assistant", parts, created_at: at, interrupted })
+    json::to_text(&Message { interrupted, ..Message::new(message_id, "assistant", parts, at) })
 }
 
 pub(crate) fn results_message(message_id: &str, parts: &[ResultPart<'_>], at: u64) -> String {
-    json::to_text(&Message { message_id, role: "tool", parts, created_at: at, interrupted: None })
+    json::to_text(&Message::new(message_id, "tool", parts, at))
 }
 
 pub(crate) fn text_parts(text: &str) -> Json {
