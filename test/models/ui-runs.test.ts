@@ -11,7 +11,6 @@ import {
   defineTool,
   type Model,
   type ModelEvent,
-  type Run,
   type RunEvent,
   type Runtime,
   type RuntimeOptions,
@@ -103,23 +102,6 @@ function reloadable(message: UIMessage | undefined): unknown {
 async function reloaded(runtime: Runtime, threadId: string): Promise<UIMessage | undefined> {
   const { items } = await runtime.threads.messages(threadId, { limit: 1000 })
   return toUIMessages(items).at(-1) as UIMessage | undefined
-}
-
-/** The events of a request; if its prompt is handed to another run, those of the answer there. */
-async function* answerTo(runtime: Runtime, request: Run<unknown>): AsyncGenerator<RunEvent> {
-  for await (const event of request) {
-    if (event.type !== 'run.steered') {
-      yield event
-      continue
-    }
-    let isReceived = false
-    for await (const next of runtime.runs.follow(event.into)) {
-      isReceived ||= next.type === 'prompt.received' && next.from === request.runId
-      if (isReceived) yield next
-      if (isReceived && next.type === 'run.suspended') return
-    }
-    return
-  }
 }
 
 /** A model that says this, and then breaks off. */
@@ -241,29 +223,6 @@ describe('what reaches people of a run', () => {
       expect(reloadable(whole.message)).toEqual(expected)
       // A reader without the message sees what is new, and nothing that it cannot read.
       expect((await shown(runtime.runs.follow(run.runId), { after: 8 })).errors).toEqual([])
-    },
-  )
-
-  it.each(engines)(
-    'a prompt that was handed to a run is shown, and its answer has the id of the request, live and reloaded, on %s',
-    async (engine) => {
-      const model = script(calls(['send', {}]), says('Soon.'), says('Yes, soon.'))
-      const runtime = await open({ front: model }, { store: await openFresh(engine) })
-      const thread = { threadId: 'support' }
-      const first = runtime.query({ ...thread, prompt: 'Go' })
-      await first.result()
-      for (const prompt of ['When?', 'Really?']) {
-        const request = runtime.query({ ...thread, prompt, actor: 'kim', whenBusy: 'steer' })
-        const live = await shown(answerTo(runtime, request))
-        const { items } = await runtime.threads.messages('support')
-        expect(items.findLast(({ role }) => role === 'user')).toMatchObject({ runId: request.runId, actor: 'kim' })
-        const [asked, answer] = toUIMessages(items).slice(-2)
-        expect(asked).toMatchObject({ role: 'user', parts: [{ type: 'text', text: prompt }] })
-        expect(answer?.id).toBe(request.runId)
-        expect(reloadable(live.message)).toEqual(reloadable(answer as UIMessage))
-      }
-      const shownIds = toUIMessages((await runtime.threads.messages('support')).items).map(({ id }) => id)
-      expect(new Set(shownIds).size).toBe(shownIds.length)
     },
   )
 
