@@ -71,8 +71,9 @@ macro_rules! operations {
             }
 
             pub(crate) async fn run(self, call: Call) -> Result<Answer> {
+                // Each in a box of its own: otherwise the smallest call takes the memory of the largest.
                 match self {
-                    $(Self::$name => $run(call).await),+
+                    $(Self::$name => Box::pin($run(call)).await),+
                 }
             }
         }

@@ -143,7 +143,7 @@ impl<'a> Driver<'a> {
         let live = self.live.clone();
         let outcome = tokio::select! {
             biased;
-            outcome = renewal.during(self.drive()) => outcome,
+            outcome = renewal.during(Box::pin(self.drive())) => outcome,
             () = live.released.cancelled() => Err(given_up()),
         };
         if outcome.is_err() && (live.yields.is_cancelled() || live.released.is_cancelled()) {

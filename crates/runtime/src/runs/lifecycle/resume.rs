@@ -47,7 +47,7 @@ impl<'a> Runs<'a> {
     /// the store.
     pub async fn resume(self, run_id: &str, host: &dyn Callbacks) -> Result<String> {
         let handle = self.handle;
-        let outcome = handle.scope.unless_closed(&handle.closing, self.go_on(run_id, host, None)).await;
+        let outcome = handle.scope.unless_closed(&handle.closing, Box::pin(self.go_on(run_id, host, None))).await;
         self.live().record_failure(run_id, &outcome);
         outcome
     }
@@ -59,7 +59,7 @@ impl<'a> Runs<'a> {
     /// As [`Runs::resume`].
     pub async fn take_up(self, run_id: &str, row: Option<u64>, host: &dyn Callbacks) -> Result<String> {
         let handle = self.handle;
-        let outcome = handle.scope.unless_closed(&handle.closing, self.go_on(run_id, host, row)).await;
+        let outcome = handle.scope.unless_closed(&handle.closing, Box::pin(self.go_on(run_id, host, row))).await;
         self.live().record_failure(run_id, &outcome);
         let postponed = handle.scope.shared::<Postponed>();
         match &outcome {
@@ -104,7 +104,7 @@ impl<'a> Runs<'a> {
     /// `NotFound`, `Closed`, and those of the store.
     pub async fn cancel(self, run_id: &str) -> Result<()> {
         let handle = self.handle;
-        handle.scope.unless_closed(&handle.closing, self.end(run_id)).await
+        handle.scope.unless_closed(&handle.closing, Box::pin(self.end(run_id))).await
     }
 
     pub(super) async fn go_on(self, run_id: &str, host: &dyn Callbacks, row: Option<u64>) -> Result<String> {

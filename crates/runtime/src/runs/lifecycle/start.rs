@@ -56,7 +56,7 @@ impl Runs<'_> {
     /// `Spec` if no agent can be asked, `InvalidInput`, `ThreadBusy`, `Closed`, and those of the store.
     pub async fn start(self, prepared: PreparedRun, request: RunRequest, host: &dyn Callbacks) -> Result<String> {
         let handle = self.handle;
-        handle.scope.unless_closed(&handle.closing, self.run(prepared, request, host)).await
+        handle.scope.unless_closed(&handle.closing, Box::pin(self.run(prepared, request, host))).await
     }
 
     async fn run(self, mut prepared: PreparedRun, request: RunRequest, host: &dyn Callbacks) -> Result<String> {
