@@ -105,10 +105,17 @@ describe.each(engines)('calls that wait on %s', (engine) => {
       'INVALID_INPUT',
     )
     const first = await waits.settle(waitId, { value: { paid: 5, by: null } }, { actor: 'bank' })
-    expect(await waits.settle(waitId, { value: { by: null, paid: 5 } }, { actor: 'bank' })).toEqual(first)
-    expect(await codeOf(() => waits.settle(waitId, { value: 6 }, { actor: 'bank' }))).toBe('WAIT_CLOSED')
-    expect(await codeOf(() => waits.settle(waitId, { value: { paid: 5, by: null } }))).toBe('WAIT_CLOSED')
-    expect(await waits.cancel(waitId)).toBe(false)
+    const assertSettled = async () => {
+      expect(await waits.settle(waitId, { value: { by: null, paid: 5 } }, { actor: 'bank' })).toEqual(first)
+      expect(await codeOf(() => waits.settle(waitId, { value: 6 }, { actor: 'bank' }))).toBe('WAIT_CLOSED')
+      expect(await codeOf(() => waits.settle(waitId, { value: { paid: 5, by: null } }))).toBe('WAIT_CLOSED')
+      expect(await waits.cancel(waitId)).toBe(false)
+    }
+    await assertSettled()
+    // The run takes it with this.
+    expect(await runtime.runs.resume(first.runId).result()).toMatchObject({ status: 'suspended' })
+    expect(await waits.get(waitId)).not.toHaveProperty('value')
+    await assertSettled()
   })
 
   it('an answer must fit the schema and the choices of its question', async () => {

@@ -23,6 +23,8 @@ export interface Ending {
 /** A program that runs in a process of its own. */
 export interface Program {
   readonly child: ChildProcess
+  /** The lines that it has printed so far. */
+  readonly lines: readonly string[]
   /** Resolves once it has printed this line; rejects if it ends before. */
   printed(line: string): Promise<void>
   /** Resolves once it has printed so many lines, or ended. */
@@ -71,6 +73,7 @@ export function startProgram(name: string, parameters: readonly string[], env: N
     })
   return {
     child,
+    lines,
     ended,
     printedLines: (count) => until(() => lines.length >= count),
     async printed(line) {

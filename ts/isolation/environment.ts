@@ -49,11 +49,13 @@ const QUESTION_LENGTH = 10_000
 /** Milliseconds to wait beyond the expiry before the engine counts as one that expires nothing. */
 const PATIENCE_MS = 10_000
 
-const ask = defineQuestion({ name: 'ask', description: 'Asks a person', answer: { type: 'string' } })
-const echo = defineSpecialist({ name: 'echo', model: 'scripted/any', prompt: 'Answer.', tools: [ask] })
+const answer = { type: 'string' } as const
+const ask = defineQuestion({ name: 'ask', description: 'Asks a person', answer })
+const later = defineQuestion({ name: 'later', description: 'Asks a person', answer, whileWaiting: 'continue' })
+const echo = defineSpecialist({ name: 'echo', model: 'scripted/any', prompt: 'Answer.', tools: [ask, later] })
 
-/** The beginning of a prompt that the agent hands on to a person. */
-const asking = 'ask '
+/** The names of tools, which begin prompts that the agent hands on to a person: it waits for the answer, or goes on. */
+type Asking = 'ask' | 'later'
 
 /** A runtime's spec with one agent, which answers every prompt in the same words, or asks a person first. */
 export function specOf(resourceId: string, version = 'v1', retention: Retention = {}): RuntimeSpec {
@@ -65,15 +67,16 @@ export function models(): NonNullable<RuntimeOptions['models']> {
   const scripted = scriptedModel(({ messages }) => {
     const last = messages.at(-1)
     const said = last?.role === 'user' ? last.parts.map((part) => ('text' in part ? part.text : '')).join('') : ''
-    if (!said.startsWith(asking)) {
+    const tool = /^(?:ask|later) /.exec(said)?.[0].trim()
+    if (tool === undefined) {
       return [
         { type: 'text.delta', id: 'text', delta: 'an answer' },
         { type: 'finish', reason: 'stop', usage },
       ]
     }
-    const input = JSON.stringify({ question: said.slice(asking.length, QUESTION_LENGTH) })
+    const input = JSON.stringify({ question: said.slice(tool.length + 1, QUESTION_LENGTH) })
     return [
-      { type: 'tool.call', callId: 'asked', tool: 'ask', input },
+      { type: 'tool.call', callId: 'asked', tool, input },
       { type: 'finish', reason: 'tool-calls', usage },
     ]
   })
@@ -81,11 +84,28 @@ export function models(): NonNullable<RuntimeOptions['models']> {
 }
 
 /** Opens a wait with a question of about this content, and returns its id. */
-export async function openWait(runtime: Runtime, content: string): Promise<string> {
-  const result = await runtime.query({ prompt: asking + content }).result()
-  const wait = result.status === 'suspended' ? result.waits[0] : undefined
-  if (wait === undefined) throw new IsolationError(`A question opened no wait: the run is ${result.status}.`)
+export async function openWait(
+  runtime: Runtime,
+  content: string,
+  { asks = 'ask', ...where }: { readonly asks?: Asking; readonly threadId?: string } = {},
+): Promise<string> {
+  const { runId, status } = await runtime.query({ prompt: `${asks} ${content}`, ...where }).result()
+  const [wait] = (await runtime.waits.list({ runId })).items
+  if (wait === undefined) throw new IsolationError(`A question opened no wait: the run is ${status}.`)
   return wait.waitId
+}
+
+/** Where {@link queueRun} queues. */
+export const queued = { threadId: 'queue', requestKey: 'queued', whenBusy: 'queue' } as const
+
+/** Queues a run behind one that waits, and returns its id. */
+export async function queueRun(runtime: Runtime, content: string): Promise<string> {
+  await openWait(runtime, content, { threadId: queued.threadId })
+  const run = runtime.query({ ...queued, prompt: content })
+  // It ends with its runtime.
+  run.result().catch(() => {})
+  for await (const { type } of run) if (type === 'run.queued') return run.runId
+  throw new IsolationError('A run behind one that waits was not queued.')
 }
 
 /** Returns a random prefix that no other tenant's name has; a multiple of 4 bytes. */

@@ -1,5 +1,5 @@
-import type { Checkpoint, Kind, NewMessage, RunEvent, Runtime } from '../index.ts'
-import { openWait } from './environment.ts'
+import { type Checkpoint, type Kind, type NewMessage, type RunEvent, type Runtime, ThreadBusyError } from '../index.ts'
+import { openWait, queued, queueRun } from './environment.ts'
 import { type Verb, verbsOf } from './situations.ts'
 
 const question = { tool: 'refund', input: { order: 7 } }
@@ -247,6 +247,50 @@ const runs = verbsOf<string>({
   },
 })
 
+/** A run that waits for its turn, which another run of its thread has. */
+const queuedRuns = verbsOf<string>({
+  absent: `run_${'a'.repeat(32)}`,
+  malformed: [],
+  place: queueRun,
+  expires: false,
+  looks: {
+    'runs.get while it is queued': ({ runs }, runId) => runs.get(runId),
+    'runs.resume while it is queued': async ({ runs }, runId) => {
+      try {
+        return await runs.resume(runId).result()
+      } catch (error) {
+        // It names a run, which has another id each time.
+        if (ThreadBusyError.isInstance(error)) return error.code
+        throw error
+      }
+    },
+    'runs.follow while it is queued': async ({ runs }, runId) => {
+      for await (const event of runs.follow(runId)) return event
+    },
+    'runs.cancel while it is queued': ({ runs }, runId) => runs.cancel(runId),
+  },
+  tells: {
+    'runs.list while it is queued': ({ runs }) => runs.list({ status: 'queued' }),
+    'runs.list of its thread while it is queued': ({ runs }) => runs.list({ threadId: queued.threadId }),
+    'runs.list after a request with its key': async (runtime) => {
+      const run = runtime.query({ ...queued, threadId: 'elsewhere', prompt: 'hello' })
+      run.result().catch(() => {})
+      for await (const { type } of run) if (type === 'run.queued') break
+      return await runtime.runs.list({ threadId: 'elsewhere' })
+    },
+    'runs.list after a request to its thread': async (runtime) => {
+      const run = runtime.query({ ...queued, requestKey: 'another', prompt: 'hello' })
+      run.result().catch(() => {})
+      for await (const { type } of run) if (type === 'run.queued') break
+      return await runtime.runs.list({ threadId: queued.threadId })
+    },
+    'runs.list after a prompt for its thread': async (runtime) => {
+      await runtime.query({ threadId: queued.threadId, prompt: 'hello', whenBusy: 'steer' }).result()
+      return await runtime.runs.list({ threadId: queued.threadId })
+    },
+  },
+})
+
 const answer = { value: 'Yes' }
 
 const waits = verbsOf<string>({
@@ -284,6 +328,22 @@ const openWaits = verbsOf<string>({
   tells: { 'waits.list while it is open': ({ waits }) => waits.list() },
 })
 
+/** A wait whose agent goes on. */
+const continuingWaits = verbsOf<string>({
+  absent: `wait_${'a'.repeat(32)}`,
+  malformed: [],
+  place: (runtime, content) => openWait(runtime, content, { asks: 'later', threadId: 'later' }),
+  expires: false,
+  looks: {
+    'waits.get while its agent goes on': ({ waits }, waitId) => waits.get(waitId),
+    'waits.settle while its agent goes on': ({ waits }, waitId) => waits.settle(waitId, answer),
+    'waits.cancel while its agent goes on': ({ waits }, waitId) => waits.cancel(waitId),
+  },
+  tells: {
+    'waits.list while its agent goes on': ({ waits }) => waits.list(),
+  },
+})
+
 /** The first event that is followed while one's own happen, but for its place in the journal. */
 async function firstFollowed(runtime: Runtime): Promise<unknown> {
   const iterator = runtime.traces.follow()[Symbol.asyncIterator]()
@@ -307,7 +367,7 @@ export const verbsByKind: { readonly [K in Kind]: { readonly [verb: string]: Ver
   approvals: { ...approvals, ...pendingApprovals, ...ledger },
   cache,
   threads: { ...threads, ...messages },
-  runs,
+  runs: { ...runs, ...queuedRuns },
   traces,
-  waits: { ...waits, ...openWaits },
+  waits: { ...waits, ...openWaits, ...continuingWaits },
 }

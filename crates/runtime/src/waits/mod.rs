@@ -186,7 +186,7 @@ impl Waits<'_> {
             let outcome = Outcome { value, error, actor: actor.map(str::to_owned), settled_at };
             if wait.status == WaitStatus::Settled && found.stored.outcome_hash == Some(outcome.hash()) {
                 let shown = found.stored.shown(access.now());
-                let settled_at = shown.outcome.settled_at;
+                let settled_at = shown.outcome.settled_at.or(found.stored.settled_at);
                 return Ok(text(&WaitRecord { outcome: Outcome { settled_at, ..outcome }, ..shown }));
             }
             match wait.status_at(access.now()) {

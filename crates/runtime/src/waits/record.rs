@@ -1,5 +1,6 @@
-//! A wait, and its record in the store: JSON { wait, micros, retainMs?, outcome?, outcomeHash? }. `micros` is its place in lists.
-//! `outcome` is there from its end until its run has taken it, and its hash for as long as the record is kept.
+//! A wait, and its record in the store: JSON { wait, micros, retainMs?, outcome?, outcomeHash?, settledAt? }. `micros` is its place
+//! in lists. `outcome` is there from its end until its run has taken it, its hash for as long as the record is kept, and `settledAt`
+//! from then on.
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::Hash;
@@ -190,6 +191,9 @@ pub(crate) struct Stored {
     pub(crate) outcome: Option<Outcome>,
     #[serde(default, with = "hex::optional", skip_serializing_if = "Option::is_none")]
     pub(super) outcome_hash: Option<Hash>,
+    /// When it ended, of one whose outcome its run has taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) settled_at: Option<u64>,
 }
 
 /// A record as it was read.
@@ -211,7 +215,7 @@ pub(super) fn filtered(filter: &'static str, value: &str) -> List {
 impl Stored {
     /// A new wait.
     pub(super) fn new(access: &Access, wait: Wait, retain_ms: Option<u64>) -> Self {
-        Self { wait, micros: access.next_micros(), retain_ms, outcome: None, outcome_hash: None }
+        Self { wait, micros: access.next_micros(), retain_ms, outcome: None, outcome_hash: None, settled_at: None }
     }
 
     pub(super) fn read(body: &[u8]) -> Result<Self> {
@@ -272,7 +276,9 @@ impl Found {
     pub(crate) fn closed(mut self, access: &Access, status: WaitStatus) -> Result<Vec<Change>> {
         let expires_at = expiry(access.now(), self.stored.retain_ms)?;
         self.stored.wait.status = status;
-        self.stored.outcome = None;
+        if let Some(outcome) = self.stored.outcome.take() {
+            self.stored.settled_at = outcome.settled_at;
+        }
         let mut changes = vec![self.stored.written(access, When::Version(self.version), expires_at, false)];
         changes.extend(self.stored.listed(access, expires_at));
         Ok(changes)
