@@ -206,6 +206,46 @@ describe.each(engines)('requests on %s', (engine) => {
     expect(await next.result()).toMatchObject({ status: 'completed', runId: next.runId })
   })
 
+  it('the same key again is the run that has the prompt, also while that works', async () => {
+    const gates = [gate(), gate()]
+    const began = [gate(), gate()]
+    const look = defineTool({ name: 'look', description: 'Looks', input: { type: 'object' }, effects: 'read' })
+    const agent = defineSpecialist({ name: 'clerk', model: 'test/m', prompt: 'Help.', tools: [look] })
+    const isResult = ({ role }: { role: string }) => role === 'tool'
+    const model = sayingModel(({ messages }) =>
+      messages.filter(isResult).length === 2 ? says('Done.') : calls(['look', {}]),
+    )
+    let looked = 0
+    const runtime = await createRuntime(defineRuntime({ tenant: acme, agents: [agent] }), {
+      store: await openFresh(engine),
+      models: { test: model },
+      tools: {
+        look: async () => {
+          const at = looked++
+          began[at]?.open()
+          await gates[at]?.opened
+          return at
+        },
+      },
+    })
+    const first = runtime.query({ threadId: 'support', prompt: 'Look' })
+    await began[0]?.opened
+    const request = { threadId: 'support', prompt: 'Quickly', whenBusy: 'steer', requestKey: 'quick' } as const
+    const more = [1, 2, 3].map(() => runtime.query(request))
+    const results = Promise.all(more.map((run) => run.result()))
+    await expect
+      .poll(() => runtime.runs.get(more[0]?.runId ?? '').catch(() => undefined))
+      .toMatchObject({ status: 'queued' })
+    gates[0]?.open()
+    await began[1]?.opened
+    // The others find out that the prompt was handed over.
+    for (let read = 0; read < 50; read += 1) await runtime.runs.list()
+    gates[1]?.open()
+    const result = await first.result()
+    expect(result).toMatchObject({ status: 'completed' })
+    expect(await results).toEqual([result, result, result])
+  })
+
   it('a run that is at its limit takes no prompt, which begins a run', async () => {
     const { runtime } = await paying(await openFresh(engine))
     const request = { threadId: 'support', limits: { maxSteps: 1 } }

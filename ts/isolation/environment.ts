@@ -7,6 +7,7 @@ import {
   defineSpecialist,
   defineTenant,
   NotFoundError,
+  type QueryRequest,
   type Retention,
   type Runtime,
   type RuntimeOptions,
@@ -87,12 +88,12 @@ export function models(): NonNullable<RuntimeOptions['models']> {
 export async function openWait(
   runtime: Runtime,
   content: string,
-  { asks = 'ask', ...where }: { readonly asks?: Asking; readonly threadId?: string } = {},
+  { asks = 'ask', ...more }: { readonly asks?: Asking } & Omit<QueryRequest, 'prompt'> = {},
 ): Promise<string> {
-  const { runId, status } = await runtime.query({ prompt: `${asks} ${content}`, ...where }).result()
-  const [wait] = (await runtime.waits.list({ runId })).items
-  if (wait === undefined) throw new IsolationError(`A question opened no wait: the run is ${status}.`)
-  return wait.waitId
+  const run = runtime.query({ prompt: `${asks} ${content}`, ...more })
+  const { status } = await run.result()
+  for await (const event of run) if (event.type === 'tool.waiting') return event.wait.waitId
+  throw new IsolationError(`A question opened no wait: the run is ${status}.`)
 }
 
 /** Where {@link queueRun} queues. */
@@ -100,7 +101,7 @@ export const queued = { threadId: 'queue', requestKey: 'queued', whenBusy: 'queu
 
 /** Queues a run behind one that waits, and returns its id. */
 export async function queueRun(runtime: Runtime, content: string): Promise<string> {
-  await openWait(runtime, content, { threadId: queued.threadId })
+  await openWait(runtime, content, { threadId: queued.threadId, whenBusy: 'replace' })
   const run = runtime.query({ ...queued, prompt: content })
   // It ends with its runtime.
   run.result().catch(() => {})

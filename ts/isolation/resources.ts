@@ -259,8 +259,8 @@ const queuedRuns = verbsOf<string>({
       try {
         return await runs.resume(runId).result()
       } catch (error) {
-        // It names a run, which has another id each time.
-        if (ThreadBusyError.isInstance(error)) return error.code
+        // It names the run that has the thread, whose id is another each time.
+        if (ThreadBusyError.isInstance(error)) return error.message.replace(/run_\w+/, 'run_')
         throw error
       }
     },
@@ -332,7 +332,7 @@ const openWaits = verbsOf<string>({
 const continuingWaits = verbsOf<string>({
   absent: `wait_${'a'.repeat(32)}`,
   malformed: [],
-  place: (runtime, content) => openWait(runtime, content, { asks: 'later', threadId: 'later' }),
+  place: (runtime, content) => openWait(runtime, content, { asks: 'later' }),
   expires: false,
   looks: {
     'waits.get while its agent goes on': ({ waits }, waitId) => waits.get(waitId),

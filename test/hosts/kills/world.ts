@@ -17,11 +17,18 @@ export interface CalledLine {
   readonly process: string
 }
 
+/** A request is durable. */
+interface SentLine {
+  readonly type: 'sent'
+  readonly key: string
+  readonly runId: string
+  readonly isAgain: boolean
+}
+
 export type Line =
   | CalledLine
   | { readonly type: 'started' | 'finished'; readonly tenant: string; readonly number: number }
-  /** A request is durable. */
-  | { readonly type: 'sent'; readonly key: string; readonly runId: string; readonly isAgain: boolean }
+  | SentLine
   /** A model was told the result of a call. */
   | { readonly type: 'told'; readonly callId: string }
   /** `outcome`: JSON. `isAgain`: the wait had been settled with the same before. */
@@ -44,6 +51,7 @@ export class World {
   readonly #started = new Map<string, Set<number>>()
   readonly #next = new Map<string, number>()
   readonly sent = new Map<string, string>()
+  readonly sentAgain = new Set<string>()
   readonly called = new Set<string>()
   /** The outcomes of waits, JSON. */
   readonly settled = new Map<string, string>()
@@ -77,9 +85,14 @@ export class World {
       this.#numbers(line.tenant).add(line.number)
       this.#next.set(line.tenant, Math.max(this.next(line.tenant), line.number + 1))
     } else if (line.type === 'finished') this.#numbers(line.tenant).delete(line.number)
-    else if (line.type === 'sent') this.sent.set(line.key, line.runId)
+    else if (line.type === 'sent') this.#takeSent(line)
     else if (line.type === 'called') this.called.add(line.callId)
     else if (line.type === 'settled' && !this.settled.has(line.waitId)) this.settled.set(line.waitId, line.outcome)
+  }
+
+  #takeSent({ key, runId, isAgain }: SentLine): void {
+    this.sent.set(key, runId)
+    if (isAgain) this.sentAgain.add(key)
   }
 
   #numbers(tenant: string): Set<number> {

@@ -162,12 +162,14 @@ impl Runs<'_> {
                 }
                 continue;
             }
-            match self.go_on(run_id, host, None).await {
-                Err(Error::ThreadBusy { run: Some(busy), .. }) if busy.run_id == run_id => {
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
-                outcome => return outcome,
+            let outcome = self.go_on(run_id, host, None).await;
+            let Err(Error::ThreadBusy { run: Some(busy), .. }) = &outcome else { return outcome };
+            if busy.run_id == run_id {
+                tokio::time::sleep(LOOK_EVERY).await;
+            } else if self.steered_into(run_id).await?.is_none() {
+                return outcome;
             }
+            // Otherwise its prompt was handed over meanwhile, to a run that is worked at.
         }
     }
 
