@@ -50,7 +50,8 @@ class Place {
 /** A moment of the work of a process, of chance: in its beginning, or between, or a little after, two of its lines. */
 async function randomMoment({ printedLines, lines }: Program): Promise<void> {
   if (Math.random() < 0.1) return await setTimeout(Math.random() * 600)
-  const more = 1 + Math.floor(Math.random() ** 2 * 40)
+  await printedLines(1)
+  const more = Math.floor(Math.random() ** 2 * 40)
   // The work may wait for the lease of a process that is gone.
   await Promise.race([printedLines(lines.length + more), setTimeout(1500)])
   await setTimeout(Math.random() * 20)

@@ -156,7 +156,7 @@ export class Clients {
     if (kind === 'time') return
     const { callId, threadId, fate, isHeld } = calledWith(wait.question ?? wait.name ?? '')
     const isOpen = status === 'open'
-    if (Math.random() < (isOpen ? 0.4 : 0.97) || this.#isEarly(threadId, isHeld)) return
+    if (Math.random() < (isOpen ? 0.4 : 0.995) || this.#isEarly(threadId, isHeld)) return
     if (!isOpen) return await this.#again(wait)
     if (fate === 'expire') return
     if (fate === 'cancel') {
@@ -197,7 +197,7 @@ export class Clients {
     try {
       const record = await this.#runtime.waits.settle(waitId, outcome as { value: string }, { actor: 'kim' })
       this.#world.append({ type: 'settled', waitId, callId, outcome: JSON.stringify(outcome), isAgain })
-      console.log('settled')
+      if (!isAgain) console.log('settled')
       return record
     } catch (error) {
       if (BailiwickError.isInstance(error) && error.code === 'WAIT_CLOSED') return undefined
