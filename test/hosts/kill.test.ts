@@ -16,7 +16,7 @@ type Durable = keyof typeof kills
 /** Processes that work on the store at a time. */
 const processes = { sled: 1, postgres: 2 }
 /** After so many milliseconds a store whose processes live on has something that is stuck: then its rest is shown. */
-const STUCK_MS = isLong ? 600_000 : 90_000
+const STUCK_MS = isLong ? 1_800_000 : 240_000
 
 /** A store, and the world around it, with what processes do there. */
 class Place {
@@ -109,7 +109,8 @@ it.each(Object.entries(kills) as [Durable, number][])(
     const outcomes = (reports: readonly ThreadReport[]) =>
       scenarios.map((scenario, at) => [scenario.threadId, outcomeOf(scenario, reports[at] as ThreadReport)])
     expect({ seed, outcomes: outcomes(threads) }).toEqual({ seed, outcomes: outcomes(calm.threads) })
-    if (isLong) console.log(JSON.stringify({ engine, kills: count, ...store, ...figures, ...tally(lines) }))
+    const steered = threads.flatMap(({ runs }) => runs.filter(({ status }) => status === 'steered')).length
+    if (isLong) console.log(JSON.stringify({ engine, kills: count, ...store, steered, ...figures, ...tally(lines) }))
   },
 )
 

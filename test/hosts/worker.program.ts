@@ -9,8 +9,8 @@ import { printReport } from './kills/report.ts'
 import { tenants } from './kills/scenarios.ts'
 import { World } from './kills/world.ts'
 
-/** Scenarios of a tenant that are open at a time. */
-const AT_ONCE = 4
+/** Scenarios of a tenant that are open at a time: few if processes are killed, so that each is killed in many of its points. */
+const AT_ONCE = { endless: 4, counted: 16 }
 
 /** The first attempts of a tool that is retried fail, and people decline to answer. */
 function isPlanned(error: unknown, tool: string | undefined): boolean {
@@ -41,7 +41,8 @@ if (counts === 'report') {
   await host.start()
   const work = tenants.map(async (tenant) => {
     const clients = new Clients(await host.runtime(tenant), tenant, world, Number(seed), name)
-    await clients.work(AT_ONCE, (number) => (limits === undefined ? !isEnding : number < (limits[tenant] ?? 0)))
+    if (limits === undefined) await clients.work(AT_ONCE.endless, () => !isEnding)
+    else await clients.work(AT_ONCE.counted, (number) => number < (limits[tenant] ?? 0))
   })
   await Promise.all(work)
   process.stdin.destroy()
