@@ -27,6 +27,7 @@ export type { Runtime } from './tenant/runtime.ts'
 export type { ApprovalQuestion, ApprovalResponse, Approvals, ApproverAnswer } from './types/approvals.ts'
 export type { Cache } from './types/cache.ts'
 export type {
+  ContinuedRun,
   DeltaEvent,
   DiscardedEvent,
   FinishReason,

@@ -1,6 +1,17 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createHost, type Host, type Store, type ToolContext, waitFor } from '../../ts/index.ts'
+import {
+  createHost,
+  defineRuntime,
+  defineSpecialist,
+  defineTool,
+  type Host,
+  type Store,
+  type ToolContext,
+  waitFor,
+} from '../../ts/index.ts'
+import { calls, sayingModel, says } from '../loop/models.ts'
 import { engines, noon, openFresh } from '../support/stores.ts'
+import { acme } from '../unit/support.ts'
 import { functions, over, runtimeOf, topology } from './team.ts'
 
 /** A started host whose tool `look` waits as a function says. */
@@ -34,6 +45,41 @@ describe.each(engines)('waits and a host on %s', (engine) => {
     await elsewhere.waits.cancel(second.status === 'suspended' ? (second.waits[0]?.waitId ?? '') : '')
     expect(await over(acme, again.runId)).toBe('completed')
     expect(host.stats()).toMatchObject({ taken: 2, refused: 0 })
+  })
+
+  it('a run that is completed leaves its call open, and the result begins a run by itself', async () => {
+    const store = await openFresh(engine)
+    const whileWaiting = 'continue'
+    const later = defineTool({ name: 'later', description: 'Waits', input: { type: 'object' }, whileWaiting })
+    const model = sayingModel(({ messages }) => {
+      const said = JSON.stringify(messages.at(-1))
+      return said.includes('Begin') ? calls(['later', {}]) : says(said.includes('which waited') ? 'It came.' : 'Hm.')
+    })
+    const spec = defineRuntime({
+      tenant: acme,
+      agents: [defineSpecialist({ name: 'clerk', model: 'test/m', prompt: 'Help.', tools: [later] })],
+    })
+    const handler = (_: unknown, { resumed }: ToolContext) =>
+      resumed === undefined ? waitFor.event({ name: 'paid' }) : `got ${resumed.value}`
+    const host = await createHost(spec, { store, models: { test: model }, tools: { later: handler } })
+    onTestFinished(() => host.close())
+    await host.start()
+    const runtime = await host.runtime('acme')
+    const result = await runtime.query({ threadId: 'chat', prompt: 'Begin' }).result()
+    expect(result).toMatchObject({ status: 'completed', text: 'Hm.', waiting: ['call-0'] })
+    expect(await runtime.query({ threadId: 'chat', prompt: 'Hello' }).result()).toMatchObject({ status: 'completed' })
+    const [wait] = (await runtime.waits.list()).items
+    await runtime.waits.settle(wait?.waitId ?? '', { value: 5 })
+    const isThere = async () => (await runtime.threads.messages('chat')).items.length === 8
+    await expect.poll(isThere, { timeout: 5_000 }).toBe(true)
+    const { items } = await runtime.threads.messages('chat')
+    const expected = ['user', 'assistant', 'tool', 'assistant', 'user', 'assistant', 'tool', 'assistant']
+    expect(items.map(({ role }) => role)).toEqual(expected)
+    expect(items[6]?.parts).toMatchObject([{ callId: 'call-0', state: 'late', tool: 'later', result: 'got 5' }])
+    expect(items[7]?.parts).toMatchObject([{ text: 'It came.' }])
+    expect(items[6]?.runId).toBe(items[7]?.runId)
+    expect(items[6]?.runId).not.toBe(result.runId)
+    expect(host.stats()).toMatchObject({ refused: 0 })
   })
 
   it('a time comes, and an event does not, by the clock alone', async () => {

@@ -215,23 +215,35 @@ describe.each(engines)('calls that wait on %s', (engine) => {
       )
       const run = runtime.query({ prompt: 'Go', threadId: 'chat' })
       const result = await run.result()
-      expect(result).toMatchObject({ status: 'suspended', text: 'Said 1.', waits: [{ tool: 'later' }] })
-      if (result.status !== 'suspended') throw new Error(result.status)
-      expect(result.approvals).toMatchObject([{ subject: { tool: 'pay' } }])
+      expect(result).toMatchObject({ status: 'completed', text: 'Said 1.', waiting: ['call-0', 'call-1'] })
+      const [wait] = (await runtime.waits.list({ runId: run.runId })).items
+      const [approval] = (await runtime.approvals.pending()).items
+      expect(approval).toMatchObject({ subject: { tool: 'pay' }, runId: run.runId })
+      const { waitId, approvalId } = { waitId: wait?.waitId ?? '', approvalId: approval?.approvalId ?? '' }
       expect(model.requests[1]?.messages.at(-1)?.parts).toMatchObject([
-        { callId: 'call-0', result: { status: 'waiting', waitId: result.waits[0]?.waitId }, state: 'waiting' },
-        { callId: 'call-1', result: { status: 'waiting', approvalId: result.approvals[0]?.approvalId } },
+        { callId: 'call-0', result: { status: 'waiting', waitId }, state: 'waiting' },
+        { callId: 'call-1', result: { status: 'waiting', approvalId } },
       ])
-
-      const approvalId = result.approvals[0]?.approvalId ?? ''
-      await runtime.approvals.respond(approvalId, { decision, actor: 'lee' })
+      // The chat goes on meanwhile.
+      expect(await runtime.query({ prompt: 'And?', threadId: 'chat' }).result()).toMatchObject({ text: 'Said 2.' })
       const resume = () => runtime.runs.resume(run.runId).result()
-      expect(await resume()).toMatchObject({ status: 'suspended', text: 'Said 2.', approvals: [] })
+      expect(await resume()).toEqual(result)
+
+      await runtime.approvals.respond(approvalId, { decision, actor: 'lee' })
+      const second = await resume()
+      expect(second).toMatchObject({ status: 'completed', text: 'Said 3.', waiting: ['call-0'] })
+      expect(second.runId).not.toBe(run.runId)
+      const [started] = (await runtime.traces.list({ runId: second.runId })).items.toReversed()
+      expect(started).toMatchObject({ type: 'run.started', prompt: '', continues: { runId: run.runId } })
       expect(paid).toEqual(decision === 'approve' ? [{ amount: 5 }] : [])
-      await runtime.waits.settle(result.waits[0]?.waitId ?? '', { value: 'red' })
-      expect(await resume()).toMatchObject({ status: 'completed', text: 'Said 3.' })
+      await runtime.waits.settle(waitId, { value: 'red' })
+      const third = await resume()
+      expect(third).toMatchObject({ status: 'completed', text: 'Said 4.' })
+      expect(third).not.toHaveProperty('waiting')
 
       const { items } = await runtime.threads.messages('chat')
+      const roles = ['user', 'assistant', 'tool', 'assistant', 'user', 'assistant', 'tool', 'assistant', 'tool', 'assistant']
+      expect(items.map(({ role }) => role)).toEqual(roles)
       const late = items.filter(({ parts }) =>
         parts.some((part) => part.type === 'tool-result' && part.state === 'late'),
       )

@@ -42,6 +42,11 @@ export interface ToolFailure {
   readonly message: string
 }
 
+/** The completed run whose calls, which waited, a run goes on with. That run has no prompt: it begins with the result of such a call. */
+export interface ContinuedRun {
+  readonly runId: string
+}
+
 /** A result that is stored as a reference, as the model sees it. */
 export interface ReferencedResult {
   readonly reference: string
@@ -61,8 +66,15 @@ export type JournaledEvent = EventFields &
         readonly actor?: string
         /** When it begins at the earliest, in epoch milliseconds. */
         readonly startAt?: number
+        readonly continues?: ContinuedRun
       }
-    | { readonly type: 'run.started'; readonly prompt: string | readonly Part[]; readonly actor?: string }
+    | {
+        readonly type: 'run.started'
+        /** An empty text if the run goes on with calls of another: `continues`. */
+        readonly prompt: string | readonly Part[]
+        readonly actor?: string
+        readonly continues?: ContinuedRun
+      }
     | {
         /** The prompt of a request with `whenBusy: 'steer'` was handed to the run. */
         readonly type: 'prompt.received'
@@ -126,6 +138,8 @@ export type JournaledEvent = EventFields &
         readonly usage: TokensByModel
         /** Finish reason of the entry agent's last answer; absent if no model answered. */
         readonly finishReason?: FinishReason
+        /** The ids of calls that still wait. Once one of them ends, another run goes on with them in the thread. */
+        readonly waiting?: readonly string[]
       }
     | { readonly type: 'run.failed'; readonly error: RunFailure }
     | { readonly type: 'run.limited'; readonly limit: keyof RunLimits }

@@ -86,7 +86,15 @@ export type RunResult<O = string> = {
   /** Finish reason of the last answer of a completed run: `length` and `content-filter` mean that it was cut off. */
   readonly finishReason?: FinishReason
 } & (
-  | { readonly status: 'completed'; readonly output: O }
+  | {
+      readonly status: 'completed'
+      readonly output: O
+      /**
+       * The ids of calls with `whileWaiting: 'continue'` that still wait. Once one of them ends, a run of its own brings the result to the
+       * thread.
+       */
+      readonly waiting?: readonly string[]
+    }
   | { readonly status: 'suspended'; readonly approvals: readonly Approval[]; readonly waits: readonly Wait[] }
   | { readonly status: 'limited'; readonly limit: keyof RunLimits }
   | { readonly status: 'failed'; readonly error: RunFailure }
@@ -144,8 +152,9 @@ export interface Runs {
   follow(runId: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<RunEvent>
   /**
    * Resumes an interrupted or suspended run from its journal: finished steps are not repeated. Begins a queued run if it is its turn. For
-   * a run that has ended, `result()` returns its result; a `steered` run resumes the run that took its prompt. Rejects with NotFoundError, and with ThreadBusyError while it is running or it is
-   * not its turn.
+   * a run that has ended, `result()` returns its result; a `steered` run resumes the run that took its prompt. For a completed run with
+   * calls that waited, of which one has ended, it begins or resumes the run that goes on with them. Rejects with NotFoundError, and with
+   * ThreadBusyError while it is running or it is not its turn.
    */
   resume(runId: string, options?: { readonly onChanged?: OnChanged }): Run<unknown>
   /** Cancels a run that has not ended: its approvals are withdrawn, its waits are cancelled, and its thread is free. One that is queued does not begin. Rejects with NotFoundError. */

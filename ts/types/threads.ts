@@ -103,8 +103,8 @@ export interface Threads {
     options: { readonly through: string; readonly threadId?: string },
   ): Promise<{ readonly threadId: string }>
   /**
-   * Deletes a thread with its messages. A running or suspended run of the thread is cancelled first, and approvals that it
-   * waits for are withdrawn. `false`: absent, expired or foreign.
+   * Deletes a thread with its messages. A running or suspended run of the thread is cancelled first; approvals that it
+   * waits for are withdrawn, and so are those of calls that completed runs have left open, whose waits are cancelled. `false`: absent, expired or foreign.
    */
   delete(threadId: string): Promise<boolean>
 }

@@ -16,9 +16,10 @@ ${detailsOf(event)}</li>`,
 export function detailsOf(event: TraceEvent): Html | undefined {
   switch (event.type) {
     case 'run.queued':
-      return html`${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${event.startAt !== undefined && html`<p>begins at ${time(event.startAt)}</p>`}${value(event.prompt)}`
-    case 'prompt.received':
+      return html`${continued(event)}${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${event.startAt !== undefined && html`<p>begins at ${time(event.startAt)}</p>`}${event.continues === undefined && value(event.prompt)}`
     case 'run.started':
+      return html`${continued(event)}${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${event.continues === undefined && value(event.prompt)}`
+    case 'prompt.received':
       return html`${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${value(event.prompt)}`
     case 'model.completed': {
       const { inputTokens, outputTokens } = event.usage
@@ -59,7 +60,7 @@ export function detailsOf(event: TraceEvent): Html | undefined {
     case 'run.suspended':
       return html`<ul>${event.approvals.map(({ approvalId }) => html`<li>waits for ${approvalLink(approvalId)}</li>`)}${(event.waits ?? []).map(({ waitId }) => html`<li>waits for ${waitLink(waitId)}</li>`)}</ul>`
     case 'run.completed':
-      return folded('Answer', event.output ?? event.text)
+      return html`${folded('Answer', event.output ?? event.text)}${event.waiting?.map((callId) => html`<p><span class="quiet">call ${callId} still waits</span></p>`)}`
     case 'run.failed':
       return html`<p>${chip('failed')} ${event.error.code}: ${event.error.message}</p>`
     case 'run.limited':
@@ -69,6 +70,11 @@ export function detailsOf(event: TraceEvent): Html | undefined {
     default:
       return undefined
   }
+}
+
+function continued({ continues }: Extract<JournaledEvent, { type: 'run.queued' | 'run.started' }>): Html | undefined {
+  if (continues === undefined) return undefined
+  return html`<p>goes on with calls of ${id(continues.runId, pathOf('/runs', continues.runId))}</p>`
 }
 
 function referenceLink(reference: string): Html {

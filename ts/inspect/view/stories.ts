@@ -32,7 +32,8 @@ async function questionOf(runtime: Runtime, runId: string): Promise<string | und
     (async () => {
       for await (const event of runtime.runs.follow(runId)) {
         const isFirst = event.type === 'run.started' || event.type === 'run.queued'
-        return isFirst ? promptText(event.prompt) : undefined
+        if (!isFirst) return undefined
+        return event.continues === undefined ? promptText(event.prompt) : `(goes on with ${event.continues.runId})`
       }
       return undefined
     })(),

@@ -27,8 +27,9 @@ export type InterruptedPolicy = 'ask' | 'retry' | 'fail'
 
 /**
  * What an agent does while a call waits for an answer, an event, a time or an approval. `suspend`: it waits, too. `continue`: its model is told
- * that the call waits, and goes on; the result comes later, in a message of its own. A prompt with `whenBusy: 'steer'` makes the agent go on
- * in either case: each call of it that waits then is treated as with `continue`.
+ * that the call waits, and goes on; the result comes later, in a message of its own. If the model of the agent that was asked stops before, the
+ * run is completed and the result begins a run in the thread. A prompt with `whenBusy: 'steer'` makes the agent go on in either case: each call
+ * of it that waits then is treated as with `continue`.
  */
 export type WhileWaiting = 'suspend' | 'continue'
 

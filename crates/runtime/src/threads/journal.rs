@@ -71,8 +71,8 @@ pub(crate) fn not_due(name: Name, at: u64) -> Option<Change> {
 }
 
 impl Threads<'_> {
-    /// Deletes a thread with its messages. A run that owns it and those that are queued are cancelled first, and
-    /// pending approvals are withdrawn. `false`: absent, expired or foreign.
+    /// Deletes a thread with its messages. A run that owns it and those that are queued are cancelled first,
+    /// their pending approvals are withdrawn, and calls that completed runs have left open are closed. `false`: absent, expired or foreign.
     ///
     /// # Errors
     /// `ThreadBusy` if other writers keep changing it, and those of the store.
@@ -90,6 +90,7 @@ impl Threads<'_> {
                     Err(error) => return Err(error),
                 }
             }
+            self.handle.runs().close_left_of(&access, thread_id).await?;
             let journal = journal_name(&access, &head.journal);
             let (kind, area, name) = (Kind::Threads, Area::Record, head_name(&access, thread_id));
             let mut changes = vec![Change::Delete { kind, area, name, when: When::Version(record.version) }];

@@ -94,7 +94,7 @@ impl Search<'_> {
             for (at, record) in rows {
                 let Some(record) = record else { continue };
                 let head = RunHead::read(&record.body)?;
-                if head.status.is_end() {
+                if head.status.is_end() && !head.has_left_calls() {
                     ended.push(not_due(run_name(self.access, &head.run_id), at));
                 } else {
                     heads.push((Some(at), head));

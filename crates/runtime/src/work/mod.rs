@@ -44,6 +44,11 @@ pub(crate) fn due(access: &Access, run: Name, at_ms: u64, expires_at: Option<u64
     ]
 }
 
+/// Returns the change that puts a run on the list at the time of a row of another, in epoch microseconds.
+pub(crate) fn due_as(run: Name, at: u64, expires_at: Option<u64>) -> Change {
+    Change::List { list: list(), micros: u64::MAX - at, name: run, expires_at }
+}
+
 /// Returns the change that takes exactly this row off the list. `at`: its time in epoch microseconds.
 pub(crate) fn not_due(run: Name, at: u64) -> Change {
     Change::Unlist { list: list(), micros: u64::MAX - at, name: run }

@@ -13,6 +13,7 @@ use super::damaged;
 use super::fields::{
     ApprovalShown, BrokenOff, DecisionShown, FinishReason, Limit, Nothing, PREVIEW, RunFailure, ToolFailure,
 };
+use super::left::{ContinuedRun, LeftCall};
 use super::object::ObjectWriter;
 use super::parts::Part;
 use super::queued::{PromptReceived, QueuedRequest, RunQueued, RunSteered};
@@ -131,8 +132,8 @@ impl Event {
     /// About how many bytes it is written with: of what may be large alone.
     pub(super) fn weight(&self) -> u64 {
         match self {
-            Self::RunQueued(queued, _) => queued.prompt.weight(),
-            Self::RunStarted(started, _) => started.prompt.weight(),
+            Self::RunQueued(queued, request) => queued.prompt.weight() + left_weight(&request.left),
+            Self::RunStarted(started, context) => started.prompt.weight() + left_weight(&context.left),
             Self::PromptReceived(received) => received.prompt.weight(),
             Self::AgentStarted(_, AgentBegun::Plan { plan, .. }) => plan.steps.weight(),
             Self::AgentStarted(_, AgentBegun::Task { task, .. }) => task.weight(),
@@ -169,6 +170,9 @@ pub(crate) struct RunStarted {
     pub(crate) prompt: Json,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) actor: Option<String>,
+    /// The run whose calls it goes on with: then there is no prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) continues: Option<ContinuedRun>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -185,6 +189,9 @@ pub(crate) struct RunContext {
     /// What the system prompts of its agents end with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) instructions: Option<String>,
+    /// The calls that it goes on with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left: Vec<LeftCall>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -216,6 +223,9 @@ pub(crate) struct ModelAnswer {
     /// The calls whose arguments could not be read, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) unread: Vec<(String, String)>,
+    /// Whether it is the answer of the agent although calls of it still wait.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) leaves: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -371,6 +381,9 @@ pub(crate) struct RunCompleted {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) finish_reason: Option<FinishReason>,
     pub(crate) usage: Usage,
+    /// The calls that still wait.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) waiting: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -398,6 +411,10 @@ impl CutOff {
     fn weight(&self) -> u64 {
         self.broken_off.iter().flat_map(|broken| &broken.parts).map(Part::weight).sum()
     }
+}
+
+fn left_weight(calls: &[LeftCall]) -> u64 {
+    calls.iter().map(LeftCall::weight).sum()
 }
 
 fn is_false(value: &bool) -> bool {

@@ -3,6 +3,7 @@
 mod agent;
 mod fields;
 mod kinds;
+mod left;
 mod object;
 mod parts;
 mod queued;
@@ -25,6 +26,7 @@ pub(crate) use kinds::{
     RunStarted, RunSuspended, ToolCalled, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, WaitSettled,
     WaitingTool, WriteIntent,
 };
+pub(crate) use left::{ContinuedRun, LeftApproval, LeftCall, LeftResumed, LeftWait};
 use object::ObjectWriter;
 pub(crate) use parts::{Part, reasoning_of, text_of};
 pub use queued::WhenBusy;

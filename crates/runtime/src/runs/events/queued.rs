@@ -4,6 +4,8 @@ use bailiwick_model::json::Json;
 use bailiwick_model::spec::RunLimits;
 use serde::{Deserialize, Serialize};
 
+use super::left::{ContinuedRun, LeftCall};
+
 /// What happens to a request while another run writes its thread, or waits for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -48,6 +50,9 @@ pub(crate) struct RunQueued {
     /// When it begins at the earliest, in epoch milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) start_at: Option<u64>,
+    /// The run whose calls it goes on with: then there is no prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) continues: Option<ContinuedRun>,
 }
 
 /// What a queued run begins with.
@@ -65,4 +70,7 @@ pub(crate) struct QueuedRequest {
     pub(crate) trace: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) instructions: Option<String>,
+    /// The calls that it goes on with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left: Vec<LeftCall>,
 }

@@ -46,6 +46,7 @@ fn model_answer() -> ModelAnswer {
         correction: Some("No.".to_owned()),
         parts,
         unread: vec![("c".to_owned(), "EOF".to_owned())],
+        leaves: true,
     }
 }
 
@@ -89,6 +90,29 @@ fn outcome() -> Outcome {
     json::from_value(parsed(text)).unwrap()
 }
 
+fn left() -> LeftCall {
+    let text = |text: &str| text.to_owned();
+    LeftCall {
+        call_id: text("c"),
+        tool: text("t"),
+        input: Json::Null.into(),
+        run_id: text("run_b"),
+        repeats: Some(text("b")),
+        started: true,
+        writing: Some(text("d")),
+        approval: Some(LeftApproval { approval_id: text("approval_a"), run_id: text("run_b") }),
+        was_approved: true,
+        wait: Some(LeftWait { wait: wait(), turn: 2, definition: Some(text("d")) }),
+        resumed: Some(LeftResumed {
+            kind: ResumedKind::Answer,
+            outcome: outcome(),
+            waited_ms: 3,
+            turn: 1,
+            definition: Some(text("d")),
+        }),
+    }
+}
+
 /// An event of each type, with all that it may have. A task stands for the other two ways in which an agent begins.
 #[allow(clippy::too_many_lines, reason = "a table: a row for each event")]
 fn full() -> Vec<Event> {
@@ -103,7 +127,12 @@ fn full() -> Vec<Event> {
     let limits = RunLimits { max_steps: Some(3), ..RunLimits::default() };
     let (trace, instructions) = (Some(text("00-1-2-01")), Some(text("Be brief.")));
     let of_queued = (trace.clone(), instructions.clone());
-    let context = RunContext { thread_id: text("thr_a"), agent: text("front"), limits, base: 0, trace, instructions };
+    let left = vec![left()];
+    let (thread_id, agent, base) = (text("thr_a"), text("front"), 0);
+    let context = RunContext { thread_id, agent, limits, base, trace, instructions, left: left.clone() };
+    let continues = Some(ContinuedRun { run_id: text("run_b") });
+    let (prompt, actor, start_at) = (Json::from("x"), Some(text("ann")), Some(5));
+    let queued = RunQueued { prompt: prompt.clone(), actor: actor.clone(), start_at, continues: continues.clone() };
     let (role, call, active) = (AgentRole::Executor, Some(text("c")), 4);
     let error =
         RunFailure { code: FailureCode::ModelFailed, message: text("m"), retryable: true, retry_after_ms: Some(9) };
@@ -115,10 +144,11 @@ fn full() -> Vec<Event> {
         continues: true,
         trace: of_queued.0,
         instructions: of_queued.1,
+        left,
     };
     vec![
-        Event::RunQueued(RunQueued { prompt: Json::from("x"), actor: Some(text("ann")), start_at: Some(5) }, request),
-        Event::RunStarted(RunStarted { prompt: Json::from("x"), actor: Some(text("ann")) }, context),
+        Event::RunQueued(queued, request),
+        Event::RunStarted(RunStarted { prompt, actor, continues }, context),
         Event::PromptReceived(PromptReceived { from: text("r"), prompt: Json::from("x"), actor: Some(text("ann")) }),
         Event::AgentStarted(
             Nothing {},
@@ -184,6 +214,7 @@ fn full() -> Vec<Event> {
                 output: Json::Null,
                 finish_reason: Some(FinishReason::Stop),
                 usage: usage(),
+                waiting: vec![text("c")],
             },
             cut_off(),
         ),

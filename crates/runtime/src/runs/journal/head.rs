@@ -1,6 +1,6 @@
 //! A run's record: what lists show of it, and where its journal ended when the record was written.
 //!
-//! JSON { runId, threadId, status, agent, actor?, startedAt, updatedAt, usage, createdMicros, next, hash, counted }
+//! JSON { runId, threadId, status, agent, actor?, startedAt, updatedAt, usage, createdMicros, next, hash, counted, waiting?, continuedBy? }
 
 use bailiwick_model::json;
 use bailiwick_model::{Error, Kind, Result};
@@ -92,6 +92,12 @@ pub(crate) struct RunHead {
     pub(crate) hash: BlockHash,
     /// The tokens that the tenant's sum has already.
     pub(crate) counted: Usage,
+    /// Whether it is completed and calls of it still wait, with which no other run goes on yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) waiting: bool,
+    /// The run that goes on with the calls that it has left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) continued_by: Option<String>,
 }
 
 fn write_hash<S: Serializer>(hash: &BlockHash, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -162,10 +168,21 @@ impl RunHead {
         if self.status == RunStatus::Running && !is_live { "interrupted" } else { self.status.name() }
     }
 
+    /// Whether it is completed and has left calls that still wait, or did when it was.
+    pub(crate) fn has_left_calls(&self) -> bool {
+        self.waiting || self.continued_by.is_some()
+    }
+
+    /// The list of the runs of a thread whose calls wait and with which no other run goes on.
+    pub(crate) fn leaving(thread_id: &str) -> List {
+        filtered("leaving", thread_id)
+    }
+
     /// The lists that it is on, but for that of its status.
     fn lists(&self) -> Vec<List> {
         let mut lists = vec![List::all(KIND), filtered("thread", &self.thread_id)];
         lists.extend(self.actor.as_deref().map(|actor| filtered("actor", actor)));
+        lists.extend(self.waiting.then(|| Self::leaving(&self.thread_id)));
         lists
     }
 

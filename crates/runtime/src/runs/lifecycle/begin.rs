@@ -91,10 +91,13 @@ impl<'a> Runs<'a> {
         'a: 'b,
     {
         let handle = self.handle;
-        let prompt = std::slice::from_ref(&new.prompt);
-        let thread = handle.threads().append_changes(&access, &new.thread_id, prompt, Appends::Prompt).await?;
+        let (prompt, appends) = match &new.prompt {
+            Some(prompt) => (std::slice::from_ref(prompt), Appends::Prompt),
+            None => (&[][..], Appends::Said { until: None }),
+        };
+        let thread = handle.threads().append_changes(&access, &new.thread_id, prompt, appends).await?;
         let Some((thread, base)) = thread else { return Err(contended()) };
-        ahead(2 * new.prompt.weight()).await;
+        ahead(2 * new.weight()).await;
         let expires_at = self.unfinished_until(&access)?;
         let now = access.now().max(before.map_or(0, |queued| queued.head.updated_at));
         let created_micros = before.map_or_else(|| access.next_micros(), |queued| queued.head.created_micros);
@@ -120,12 +123,13 @@ impl<'a> Runs<'a> {
         changes.extend(lease::taken(&access, &new.run_id));
         changes.push(work::look_again(now));
         changes.extend(others);
+        changes.extend(new.with.iter().cloned());
         changes.extend(stored.clone());
         if access.commit(changes, &handle.engine_limits, Durability::Sync).await? != Committed::Done {
             return Ok(None);
         }
         known.note(stored.as_slice());
-        ahead(new.prompt.weight()).await;
+        ahead(new.weight()).await;
         let mut state = entries.first().and_then(|entry| RunState::begin(&new.run_id, entry));
         for entry in entries.iter().skip(1) {
             state.as_mut().ok_or_else(damaged)?.take(entry).await.ok_or_else(damaged)?;
@@ -133,7 +137,7 @@ impl<'a> Runs<'a> {
         let state = state.ok_or_else(damaged)?;
         let history = history(&access, &new.thread_id, base, HISTORY_BYTES).await?;
         let journal = Journal::of(&access, &owner, &new.thread_id, end, expires_at).await?;
-        ahead(new.prompt.weight()).await;
+        ahead(new.weight()).await;
         registered.live.begin_at(start.next);
         registered.live.committed(&new.run_id, (start.next..).zip(&entries));
         Ok(Some(Driver::new(handle, access, host, registered, state, journal, head, history)))

@@ -36,7 +36,8 @@ pub(crate) async fn finish(run: &mut Driver<'_>) -> Result<(), Stop> {
     ahead(run.state.answer.as_ref().map_or(0, Answer::weight)).await;
     let Some(answer) = run.state.answer.clone() else { return Err(damaged().into()) };
     let (usage, finish_reason) = (run.state.usage.clone(), run.state.finish_reason);
-    let completed = RunCompleted { text: answer.text, output: answer.output, finish_reason, usage };
+    let waiting = Vec::new();
+    let completed = RunCompleted { text: answer.text, output: answer.output, finish_reason, usage, waiting };
     end(run, Event::RunCompleted(completed, CutOff::default())).await.map_err(Stop::from)
 }
 
@@ -72,7 +73,7 @@ pub(crate) async fn end(run: &mut Driver<'_>, last: Event) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let block = run.block(&[]).await;
         let head = head_after(run, status, &block);
-        let mut others = changes(run, &head, &block).await?;
+        let mut others = end_changes(run, &head, &block, None).await?;
         others.extend(closing(&run.access, last).await?);
         let is_done = if ids.is_empty() {
             // The end frees more than it takes: a limit must not keep a run and its thread for ever.
@@ -105,14 +106,23 @@ async fn commit_withdrawing(run: &mut Driver<'_>, ids: &[&str], block: Block, ot
     Ok(false)
 }
 
-/// What the end changes besides the journal.
-async fn changes(run: &Driver<'_>, head: &RunHead, block: &Block) -> Result<Vec<Change>> {
-    let expires_at = expiry(run.access.now(), run.handle.retention_ms(KIND))?;
+/// What the end changes besides the journal. `until`: when the last call that it leaves has ended, if it leaves any; its rows and its
+/// thread are kept as long as those of a suspended run.
+pub(crate) async fn end_changes(
+    run: &Driver<'_>,
+    head: &RunHead,
+    block: &Block,
+    until: Option<u64>,
+) -> Result<Vec<Change>> {
+    let expires_at = match until {
+        Some(_) => run.journal.expires_at,
+        None => expiry(run.access.now(), run.handle.retention_ms(KIND))?,
+    };
     let mut changes = head_changes(run, head, block.bytes, expires_at);
     // The journal was begun to live longer than the record does now.
     changes.extend(expires_at.map(|at| journals::due(KIND, run.journal.name, at)));
     changes.extend(tokens::added(&run.access, &run.state.usage.since(&run.head.counted)).await?);
-    changes.extend(thread::last_changes(run).await?);
+    changes.extend(thread::last_changes(run, until).await?);
     changes.extend(plan_changes(run).await?);
     // The thread is free: the next run begins.
     let queue = Queue::read(&run.access, &run.state.thread_id).await?;

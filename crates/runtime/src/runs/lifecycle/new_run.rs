@@ -2,9 +2,12 @@
 
 use bailiwick_model::json::Json;
 use bailiwick_model::spec::{AgentRole, RunLimits};
+use bailiwick_tenancy::Change;
 
 use super::request::RunRequest;
-use crate::runs::events::{AgentBegun, Entry, Event, Nothing, QueuedRequest, RunContext, RunQueued, RunStarted, Usage};
+use crate::runs::events::{
+    AgentBegun, ContinuedRun, Entry, Event, LeftCall, Nothing, QueuedRequest, RunContext, RunQueued, RunStarted, Usage,
+};
 use crate::runs::journal::{End, RunHead, RunStatus};
 
 /// See the module's text.
@@ -15,8 +18,18 @@ pub(super) struct NewRun {
     pub(super) role: AgentRole,
     pub(super) thread_id: String,
     pub(super) limits: RunLimits,
-    /// As its thread takes it.
-    pub(super) prompt: Json,
+    /// As its thread takes it. `None` for a run that goes on with the calls of another.
+    pub(super) prompt: Option<Json>,
+    pub(super) continues: Option<Continued>,
+    /// What its first commit changes besides.
+    pub(super) with: Vec<Change>,
+}
+
+/// The run whose calls a run goes on with, and these.
+#[derive(Clone)]
+pub(super) struct Continued {
+    pub(super) run: ContinuedRun,
+    pub(super) calls: Vec<LeftCall>,
 }
 
 impl NewRun {
@@ -24,20 +37,36 @@ impl NewRun {
     pub(super) fn entries(&self, now: u64, base: u64, definition: Option<String>) -> [Entry; 2] {
         let RunRequest { prompt, actor, trace, instructions, .. } = self.request.clone();
         let (thread_id, agent, limits) = (self.thread_id.clone(), self.agent.clone(), self.limits);
-        let context = RunContext { thread_id, agent, limits, base, trace, instructions };
+        let (continues, left) = self.continued();
+        let context = RunContext { thread_id, agent, limits, base, trace, instructions, left };
         let first = Event::AgentStarted(Nothing {}, AgentBegun::Prompt { role: self.role, definition });
         [
-            Entry::new(now, Event::RunStarted(RunStarted { prompt, actor }, context)),
+            Entry::new(now, Event::RunStarted(RunStarted { prompt, actor, continues }, context)),
             Entry::new(now, first).about(Some(&self.agent)),
         ]
     }
 
-    /// The entry with which it is queued. `continues`: whether its thread exists.
-    pub(super) fn queued(&self, now: u64, continues: bool) -> Entry {
+    /// The entry with which it is queued. `exists`: whether its thread does.
+    pub(super) fn queued(&self, now: u64, exists: bool) -> Entry {
         let RunRequest { prompt, actor, trace, instructions, when_busy, start_at, .. } = self.request.clone();
         let (thread_id, agent, limits) = (self.thread_id.clone(), self.agent.clone(), self.limits);
-        let request = QueuedRequest { thread_id, agent, limits, when_busy, continues, trace, instructions };
-        Entry::new(now, Event::RunQueued(RunQueued { prompt, actor, start_at }, request))
+        let (continues, left) = self.continued();
+        let of_run =
+            QueuedRequest { thread_id, agent, limits, when_busy, continues: exists, trace, instructions, left };
+        Entry::new(now, Event::RunQueued(RunQueued { prompt, actor, start_at, continues }, of_run))
+    }
+
+    fn continued(&self) -> (Option<ContinuedRun>, Vec<LeftCall>) {
+        match self.continues.clone() {
+            Some(Continued { run, calls }) => (Some(run), calls),
+            None => (None, Vec::new()),
+        }
+    }
+
+    /// About how many bytes it begins with.
+    pub(super) fn weight(&self) -> u64 {
+        let calls = self.continues.iter().flat_map(|continued| &continued.calls).map(LeftCall::weight);
+        self.prompt.as_ref().map_or(0, Json::weight) + calls.sum::<u64>()
     }
 
     /// Whether it must not begin yet.
@@ -60,6 +89,8 @@ impl NewRun {
             next: end.next,
             hash: end.hash,
             counted: Usage::default(),
+            waiting: false,
+            continued_by: None,
         }
     }
 }

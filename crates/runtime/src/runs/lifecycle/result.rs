@@ -25,6 +25,9 @@ struct RunResult<'a> {
     approvals: Option<&'a [ApprovalShown]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waits: Option<Vec<&'a Wait>>,
+    /// The calls of a completed run that still wait.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    waiting: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<Limit>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,20 +49,21 @@ pub(super) async fn result(state: &RunState) -> String {
         output: None,
         approvals: None,
         waits: None,
+        waiting: &[],
         limit: None,
         error: None,
         finish_reason: None,
     };
     match &state.rest {
-        Some(Event::RunCompleted(RunCompleted { text, output, .. }, _)) => {
+        Some(Event::RunCompleted(RunCompleted { text, output, waiting, .. }, _)) => {
             ahead(text.len() as u64 + output.weight()).await;
             result.text.clone_from(text);
+            result.waiting = waiting;
             (result.output, result.finish_reason) = (Some(output), state.finish_reason);
             return json::to_text(&result);
         }
         Some(Event::RunSuspended(RunSuspended { approvals, .. })) => {
-            let open = state.frames.last().into_iter().flat_map(|frame| frame.open_waits());
-            let waits: Vec<&Wait> = open.map(|(_, open)| &open.wait).collect();
+            let waits: Vec<&Wait> = state.open_waits().map(|(_, open)| &open.wait).collect();
             ahead(waits.iter().map(|wait| wait.weight()).sum()).await;
             result.approvals = Some(approvals);
             result.waits = Some(waits);

@@ -7,7 +7,7 @@ use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, L
 
 use super::begin::HISTORY_BYTES;
 use super::lease;
-use super::queued::is_any_steering;
+use super::queued::{is_any_steering, steered_into};
 use super::result::result;
 use crate::handle::Runs;
 use crate::runs::agents::no_such_agent;
@@ -107,38 +107,60 @@ impl<'a> Runs<'a> {
         handle.scope.unless_closed(&handle.closing, Box::pin(self.end(run_id))).await
     }
 
+    /// Goes on with a run until there is a result.
     pub(super) async fn go_on(self, run_id: &str, host: &dyn Callbacks, row: Option<u64>) -> Result<String> {
         if self.handle.catalogue.agents.is_empty() {
             return Err(no_agents());
         }
         let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
-        let Some((mut head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
+        let Some((head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
+        self.go_on_from(access, head, None, host, row).await
+    }
+
+    /// Goes on with a run that has this record now. `replayed`: its journal, if it was read.
+    pub(super) async fn go_on_from(
+        self,
+        access: Access,
+        mut head: RunHead,
+        replayed: Option<Replayed>,
+        host: &dyn Callbacks,
+        row: Option<u64>,
+    ) -> Result<String> {
+        let run_id = head.run_id.clone();
+        let run_id = run_id.as_str();
         if head.status == RunStatus::Queued {
             if let Some(result) = Box::pin(self.begin_in_turn(&access, run_id, host, row)).await? {
                 return Ok(result);
             }
             (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
         }
+        if head.has_left_calls() {
+            return Box::pin(self.go_on_with_left(&access, run_id, row, host)).await;
+        }
         if head.status.is_end() {
             self.not_due(&access, run_id, row, None).await?;
-            if let Some(into) = self.steered_into(run_id).await? {
-                return Box::pin(self.go_on(&into, host, None)).await;
+            let state = replay(&access, &head).await?.state;
+            if head.status == RunStatus::Steered {
+                return Box::pin(self.go_on(&steered_into(&state)?, host, None)).await;
             }
-            return Ok(result(&replay(&access, &head).await?.state).await);
+            return Ok(result(&state).await);
         }
-        let mut replayed = None;
+        let mut found = None;
         if head.status == RunStatus::Suspended {
-            let read = replay(&access, &head).await?;
+            let read = match replayed {
+                Some(read) => read,
+                None => replay(&access, &head).await?,
+            };
             let asks = host.has_approver() && read.state.frames.last().is_some_and(|frame| !frame.waiting().is_empty());
             let is_steered = is_any_steering(&access, &read.state).await?;
             if !asks && !is_steered && still_waits(self.handle, &read.state).await? {
                 self.not_due(&access, run_id, row, read.state.next_end()).await?;
                 return Ok(result(&read.state).await);
             }
-            replayed = Some((head, read));
+            found = Some((head, read));
         }
         let mut registered = self.live().register(run_id);
-        if registered.is_none() && replayed.is_some() {
+        if registered.is_none() && found.is_some() {
             // The caller that has just suspended it is still about to answer.
             self.ended_here(run_id).await;
             registered = self.live().register(run_id);
@@ -146,7 +168,7 @@ impl<'a> Runs<'a> {
         let registered =
             registered.ok_or_else(|| running(run_id, "This run is running already. Follow it with runs.follow."))?;
         let taken =
-            self.take_over(access.clone(), run_id, &registered, host, TakeOver::IfUnowned { row }, replayed).await?;
+            self.take_over(access.clone(), run_id, &registered, host, TakeOver::IfUnowned { row }, found).await?;
         let Some(mut driver) = taken else {
             // It has ended meanwhile.
             let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;

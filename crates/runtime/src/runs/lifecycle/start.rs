@@ -8,6 +8,7 @@ use bailiwick_model::{Error, Issue, Result};
 use bailiwick_tenancy::ATTEMPTS;
 
 use super::new_run::NewRun;
+use super::queued::steered_into;
 use super::request::{PreparedRun, RunRequest};
 use super::result::result;
 use crate::actor::check_actor;
@@ -16,7 +17,7 @@ use crate::runs::agents::no_front;
 use crate::runs::events::WhenBusy;
 use crate::runs::follow::Registered;
 use crate::runs::host::Callbacks;
-use crate::runs::journal::read_head;
+use crate::runs::journal::{RunStatus, read_head, replay};
 use crate::runs::state::stricter;
 use crate::threads::{prompt_files, prompt_message};
 use crate::waits::LONGEST_MS;
@@ -79,7 +80,8 @@ impl Runs<'_> {
         let limits = stricter(&stricter(&request.limits, &handle.run_limits()), &own).or(&RunLimits::DEFAULT);
         let registered = prepared.registered.take().ok_or_else(|| Error::internal("A run was begun twice."))?;
         let when_busy = request.when_busy;
-        let new = NewRun { run_id: prepared.run_id.clone(), request, agent, role, thread_id, limits, prompt };
+        let (run_id, prompt, with) = (prepared.run_id.clone(), Some(prompt), Vec::new());
+        let new = NewRun { run_id, request, agent, role, thread_id, limits, prompt, continues: None, with };
         let mut attempts = 0;
         let mut driver = loop {
             if new.is_early(handle.scope.now()) && Box::pin(self.enqueue(&access, &new, &registered)).await? {
@@ -141,15 +143,18 @@ impl Runs<'_> {
         mut registered: Option<Registered>,
     ) -> Result<String> {
         loop {
-            if let Some(into) = self.steered_into(run_id).await? {
-                drop(registered);
-                return Box::pin(self.until_rest(&into, host, None)).await;
-            }
             if registered.is_none() {
                 self.ended_here(run_id).await;
-                if self.is_queued(run_id).await? {
-                    registered = self.live().register(run_id);
-                }
+            }
+            let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
+            let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
+            if head.status == RunStatus::Steered {
+                drop(registered);
+                let into = steered_into(&replay(&access, &head).await?.state)?;
+                return Box::pin(self.until_rest(&into, host, None)).await;
+            }
+            if registered.is_none() && head.status == RunStatus::Queued {
+                registered = self.live().register(run_id);
             }
             if let Some(here) = registered.take() {
                 if let Some(result) = Box::pin(self.wait_turn(run_id, &here, host)).await? {
@@ -162,11 +167,11 @@ impl Runs<'_> {
                 }
                 continue;
             }
-            let outcome = self.go_on(run_id, host, None).await;
+            let outcome = self.go_on_from(access.clone(), head, None, host, None).await;
             let Err(Error::ThreadBusy { run: Some(busy), .. }) = &outcome else { return outcome };
             if busy.run_id == run_id {
                 tokio::time::sleep(LOOK_EVERY).await;
-            } else if self.steered_into(run_id).await?.is_none() {
+            } else if !read_head(&access, run_id).await?.is_some_and(|(head, _)| head.status == RunStatus::Steered) {
                 return outcome;
             }
             // Otherwise its prompt was handed over meanwhile, to a run that is worked at.

@@ -117,8 +117,12 @@ fn untold<'a>(run: &'a Driver<'_>) -> Vec<(&'a Call, &'a Done)> {
 }
 
 /// The changes of the end that give the thread all messages of the first agent. A call that was never answered gets a result
-/// that says so: without one the thread could not be used again. So does a deferred one, in a message of its own.
-pub(super) async fn last_changes(run: &Driver<'_>) -> Result<Vec<Change>> {
+/// that says so: without one the thread could not be used again. So does a deferred one, in a message of its own. `left_until`: when the
+/// deferred ones have ended, if they are left open.
+pub(super) async fn last_changes(run: &Driver<'_>, left_until: Option<u64>) -> Result<Vec<Change>> {
+    if left_until.is_some() {
+        return appended(run, &[], left_until).await;
+    }
     let unanswered = Done::failure(&ToolFailure::new("INTERRUPTED", "The run ended before."));
     let of_turn = run.state.frames.first().into_iter().flat_map(Frame::turn);
     let deferred = run.state.frames.first().into_iter().flat_map(Frame::deferred);

@@ -18,18 +18,20 @@ use crate::runs::events::{
 
 impl RunState {
     pub(crate) fn begin(run_id: &str, entry: &Entry) -> Option<Self> {
-        let (prompt, actor, thread_id, limits, base, instructions) = match &entry.event {
-            Event::RunStarted(RunStarted { prompt, actor }, context) => {
-                let RunContext { thread_id, limits, base, instructions, .. } = context;
-                (prompt, actor, thread_id, limits, *base, instructions)
+        let (prompt, actor, continues, thread_id, limits, base, trace, instructions, left) = match &entry.event {
+            Event::RunStarted(RunStarted { prompt, actor, continues }, context) => {
+                let RunContext { thread_id, limits, base, trace, instructions, left, .. } = context;
+                (prompt, actor, continues, thread_id, limits, *base, trace, instructions, left)
             }
-            Event::RunQueued(RunQueued { prompt, actor, .. }, request) => {
-                let QueuedRequest { thread_id, limits, instructions, .. } = request;
-                (prompt, actor, thread_id, limits, 0, instructions)
+            Event::RunQueued(RunQueued { prompt, actor, continues, .. }, request) => {
+                let QueuedRequest { thread_id, limits, trace, instructions, left, .. } = request;
+                (prompt, actor, continues, thread_id, limits, 0, trace, instructions, left)
             }
             _ => return None,
         };
         let prompt = parts_of(prompt);
+        let left: Vec<Call> = left.iter().map(Call::of_left).collect();
+        let continues = continues.as_ref().map(|continued| continued.run_id.clone());
         Some(Self {
             run_id: run_id.to_owned(),
             thread_id: thread_id.clone(),
@@ -37,6 +39,7 @@ impl RunState {
             is_queued: matches!(entry.event, Event::RunQueued(..)),
             prompt,
             limits: *limits,
+            trace: trace.clone(),
             instructions: instructions.clone(),
             updated_at: entry.at,
             frames: Vec::new(),
@@ -48,12 +51,15 @@ impl RunState {
             references: Vec::new(),
             answer: None,
             thread_messages: Vec::new(),
-            threaded: 1,
+            // The prompt came with the first commit.
+            threaded: usize::from(continues.is_none()),
+            continues,
             told: HashSet::new(),
             rest: None,
             finish_reason: None,
             settled: None,
-            call_ids: HashSet::new(),
+            call_ids: left.iter().map(|call| call.call_id.clone()).collect(),
+            left,
             messages: 0,
             begun: 0,
         })
@@ -181,7 +187,14 @@ impl RunState {
             AgentBegun::Prompt { role, .. } => (new(*role)?, None),
         };
         frame.definition = begun.definition().cloned();
-        let parts = if self.frames.is_empty() { Some(self.prompt.clone()) } else { parts };
+        let parts = match (self.frames.is_empty(), &self.continues) {
+            (false, _) => parts,
+            (true, None) => Some(self.prompt.clone()),
+            (true, Some(_)) => {
+                frame.go_on_with(std::mem::take(&mut self.left));
+                None
+            }
+        };
         if let Some(parts) = parts {
             frame.messages.push(user_message(&self.next_message_id(), &parts, entry.at));
         }
@@ -197,6 +210,7 @@ impl RunState {
         let answer = Answer { text: answer.text.clone(), output: answer.output.clone(), failed: answer.failed };
         let Some(above) = self.frames.last_mut() else {
             self.thread_messages = frame.messages;
+            self.left = frame.calls.into_iter().filter(|call| call.is_deferred).collect();
             self.answer = Some(answer);
             return Some(());
         };
@@ -233,8 +247,8 @@ impl RunState {
             // The provider goes on with its answer when it is asked again.
             frame.said = text;
         } else if calls.is_empty() || frame.role == AgentRole::Executor {
-            // Where deferred calls are left, the model has more to say once they have their results.
-            if frame.stops_for_now() {
+            // Of an agent that was called, and of journals of earlier versions: it has more to say once it has the results.
+            if frame.stops_for_now() && !answer.leaves {
                 frame.has_stopped = true;
                 return Some(());
             }
@@ -306,7 +320,8 @@ impl RunState {
     fn approval_requested(&mut self, at: u64, approval_id: &str, call: &RequestedCall) -> Option<()> {
         *self.approval_state(call.call_id.as_deref())? = ApprovalState::Pending(approval_id.to_owned());
         let Some(call_id) = &call.call_id else { return Some(()) };
-        self.frames.last_mut()?.call(call_id)?.continues = call.continues;
+        let asked = self.frames.last_mut()?.call(call_id)?;
+        (asked.continues, asked.asked_in) = (call.continues, None);
         self.end_turn(at)
     }
 

@@ -44,7 +44,7 @@ pub(crate) struct Frame {
     pub(crate) said: String,
     /// Whether its model has stopped while calls of it are deferred: it is asked again with their results.
     pub(crate) has_stopped: bool,
-    /// Its answer, once its model stopped for good.
+    /// Its answer, once its model stopped for good; with calls that wait, unless one of them ends before the run.
     pub(crate) answer: Option<Answer>,
 }
 
@@ -95,6 +95,8 @@ pub(crate) struct Call {
     pub(crate) call_id: String,
     pub(crate) tool: String,
     pub(crate) input: Arc<Json>,
+    /// The run whose model made it, if that is an earlier one.
+    pub(crate) origin: Option<String>,
     /// Why what the model wrote as its input could not be read. The input is that text then.
     pub(crate) unread: Option<String>,
     /// The call before it in the same answer that has the same name and input.
@@ -106,6 +108,8 @@ pub(crate) struct Call {
     /// The hash of the definition under which it was begun, if that could change something outside.
     pub(crate) writing: Option<String>,
     pub(crate) approval: ApprovalState,
+    /// The run that asked for its approval, if that is an earlier one.
+    pub(crate) asked_in: Option<String>,
     /// Whether a person has ever approved of it.
     pub(crate) was_approved: bool,
     /// What it waits for.
@@ -158,12 +162,14 @@ impl Call {
             call_id: call_id.to_owned(),
             tool: tool.to_owned(),
             input,
+            origin: None,
             unread: None,
             repeats: None,
             after: Vec::new(),
             started: false,
             writing: None,
             approval: ApprovalState::NotRequested,
+            asked_in: None,
             was_approved: false,
             wait: None,
             continues: false,

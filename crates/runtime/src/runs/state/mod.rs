@@ -3,6 +3,7 @@
 
 mod apply;
 mod frame;
+mod left;
 mod limits;
 mod message;
 pub(crate) mod step_refs;
@@ -33,6 +34,10 @@ pub(crate) struct RunState {
     is_queued: bool,
     pub(crate) prompt: Json,
     pub(crate) limits: RunLimits,
+    /// The run whose calls it goes on with: then it has no prompt.
+    pub(crate) continues: Option<String>,
+    /// The W3C `traceparent` of the span in which it was begun.
+    pub(crate) trace: Option<String>,
     /// What the system prompts of its agents end with.
     pub(crate) instructions: Option<String>,
     pub(crate) updated_at: u64,
@@ -49,6 +54,8 @@ pub(crate) struct RunState {
     pub(crate) references: Vec<String>,
     /// The answer of the agent that was asked.
     pub(crate) answer: Option<Answer>,
+    /// The calls that wait and that no agent of it has: those that it begins with, or has left.
+    pub(crate) left: Vec<Call>,
     /// The messages of the agent that was asked, once that one is done.
     pub(crate) thread_messages: Vec<String>,
     /// How many of these its thread has.
@@ -100,10 +107,11 @@ impl RunState {
         if frame.role == AgentRole::Planner && frame.answer.is_some() {
             return plan_next(frame);
         }
-        if frame.answer.is_some() || frame.has_failed() {
+        let ready: Vec<usize> = frame.ready().map(|(at, _)| at).collect();
+        let goes_on = frame.leaves_calls() && !ready.is_empty();
+        if (frame.answer.is_some() && !goes_on) || frame.has_failed() {
             return Next::Leave;
         }
-        let ready: Vec<usize> = frame.ready().map(|(at, _)| at).collect();
         if !ready.is_empty() {
             Next::Calls(ready)
         } else if frame.must_wait() {
@@ -129,10 +137,22 @@ impl RunState {
         frame.role != AgentRole::Executor && is_said && frame.calls.iter().all(is_at_rest)
     }
 
-    /// When the first of the last agent's open waits ends by itself, in epoch milliseconds.
+    /// The open waits of the last agent, or of the calls that no agent has.
+    pub(crate) fn open_waits(&self) -> impl Iterator<Item = (&Call, &OpenWait)> {
+        let left = self.left.iter().filter_map(|call| Some((call, call.wait.as_ref()?)));
+        self.frames.last().into_iter().flat_map(Frame::open_waits).chain(left)
+    }
+
+    /// The approvals that the last agent, or a call that no agent has, waits for.
+    pub(crate) fn pending_approvals(&self) -> Vec<String> {
+        let of_agent = self.frames.last().map(Frame::waiting).unwrap_or_default();
+        let left = self.left.iter().filter_map(|call| call.approval.pending());
+        of_agent.into_iter().chain(left).map(str::to_owned).collect()
+    }
+
+    /// When the first of these open waits ends by itself, in epoch milliseconds.
     pub(crate) fn next_end(&self) -> Option<u64> {
-        let waits = self.frames.last().into_iter().flat_map(Frame::open_waits);
-        waits.map(|(_, open)| open.wait.until()).min()
+        self.open_waits().map(|(_, open)| open.wait.until()).min()
     }
 
     /// Whether nothing is left to do but to wait once a person is asked about these calls of the last agent, or about its plan.

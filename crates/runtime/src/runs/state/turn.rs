@@ -117,7 +117,7 @@ impl Frame {
         let message = results_message(message_id, &results, at);
         self.messages.push(message);
         self.calls.retain(|call| call.done.is_none());
-        self.has_stopped = false;
+        (self.has_stopped, self.answer) = (false, None);
         true
     }
 }

@@ -1,12 +1,12 @@
 //! Calls whose agents go on while they wait: random turns, whose waits end in any order, in processes that die at any commit. Each call
-//! has one result, told once, and what a model is sent is always in order.
+//! has one result, told once, by the run that made it or by one that goes on with it, and what a model is sent is always in order.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::record::Decision;
-use bailiwick_runtime::{Catalogue, RunFilter, TenantHandle, WaitFilter};
+use bailiwick_runtime::{Catalogue, Reply, RunFilter, TenantHandle, WaitFilter};
 use bailiwick_store::Opened;
 
 use super::dying::Dying;
@@ -23,24 +23,26 @@ const TEAM: &str = r#"{"bailiwick":1,
     {"name":"now","description":"Answers","onInterrupted":"retry","input":{"type":"object"}},
     {"name":"held","description":"Waits","onInterrupted":"retry","input":{"type":"object"}},
     {"name":"later","description":"Waits","onInterrupted":"retry","whileWaiting":"continue","input":{"type":"object"}},
+    {"name":"timed","description":"Waits for a time","onInterrupted":"retry","whileWaiting":"continue","input":{"type":"object"}},
+    {"name":"answered","description":"Asks a person","onInterrupted":"retry","whileWaiting":"continue","input":{"type":"object"}},
     {"name":"twice","description":"Waits twice","onInterrupted":"retry","whileWaiting":"continue","input":{"type":"object"}},
     {"name":"asked","description":"Asks","approval":"always","onInterrupted":"retry","input":{"type":"object"}},
     {"name":"signed","description":"Asks","approval":"always","onInterrupted":"retry","whileWaiting":"continue","input":{"type":"object"}}
   ],
   "agents":[
-    {"role":"coordinator","name":"front","model":"test/m","prompt":"Route.","routes":["helper"],"tools":["now","held","later","twice","asked","signed"]},
+    {"role":"coordinator","name":"front","model":"test/m","prompt":"Route.","routes":["helper"],"tools":["now","held","later","timed","answered","twice","asked","signed"]},
     {"role":"specialist","name":"helper","model":"test/m","prompt":"Help.","tools":["now","later","held"],"output":{"type":"object","required":["n"]}}
   ]}"#;
-const TOOLS: [&str; 6] = ["now", "held", "later", "twice", "asked", "signed"];
+const TOOLS: [&str; 8] = ["now", "held", "later", "timed", "answered", "twice", "asked", "signed"];
 
-fn team() -> Arc<Catalogue> {
+pub(super) fn team() -> Arc<Catalogue> {
     Arc::new(Catalogue::from_json(&parsed(TEAM)).unwrap())
 }
 
 /// The calls of each turn: a tool and an input.
-type Turns = Vec<Vec<(String, String)>>;
+pub(super) type Turns = Vec<Vec<(String, String)>>;
 
-fn turns(random: &mut Random) -> Turns {
+pub(super) fn turns(random: &mut Random) -> Turns {
     let mut number = 0;
     let mut call = |random: &mut Random| {
         number += 1;
@@ -55,13 +57,13 @@ fn turns(random: &mut Random) -> Turns {
 
 /// A model that makes these calls turn by turn, and says that it is done however often it is asked then. The agent that it calls
 /// goes on while one of its own calls waits.
-fn host(turns: Turns) -> Host {
+pub(super) fn host(turns: Turns) -> Host {
     let host = Host::new(
         move |agent, answers, _| match (agent, turns.get(answers)) {
             ("front", Some(turn)) => {
                 let turn: Vec<(&str, &str)> =
                     turn.iter().map(|(tool, input)| (tool.as_str(), input.as_str())).collect();
-                calls(&turn)
+                numbered(answers, calls(&turn))
             }
             ("helper", _) if answers == 0 => calls(&[("later", "{}"), ("now", "{}")]),
             // Words that do not fit its schema will do as long as one of its calls is to come.
@@ -73,13 +75,25 @@ fn host(turns: Turns) -> Host {
     );
     host.waiting(|tool, resumed| {
         let turn = resumed.map_or(0.0, |resumed| resumed.get("turn").unwrap().as_f64().unwrap());
-        let waits = matches!((tool, turn as u64), ("held" | "later" | "twice", 0) | ("twice", 1));
-        waits.then(|| r#"{"kind":"event","name":"e"}"#.to_owned())
+        let waits = match (tool, turn as u64) {
+            ("held" | "later" | "twice", 0) | ("twice", 1) => r#"{"kind":"event","name":"e"}"#,
+            ("timed", 0) => r#"{"kind":"time","afterMs":150000}"#,
+            ("answered", 0) => r#"{"kind":"answer","question":"Why?","ttlMs":900000}"#,
+            _ => return None,
+        };
+        Some(waits.to_owned())
     })
 }
 
+/// An answer whose calls have ids that no other answer in its thread has.
+fn numbered(answer: usize, reply: Reply) -> Reply {
+    let Reply::Value(text) = reply else { panic!("no calls") };
+    let text = String::from_utf8(text).unwrap().replace(r#""callId":"call-"#, &format!(r#""callId":"c{answer}-"#));
+    Reply::Value(text.into_bytes())
+}
+
 /// Settles, cancels, approves and rejects some of what a run waits for, as people outside do: at least one.
-async fn decide_some(handle: &TenantHandle, random: &mut Random) {
+pub(super) async fn decide_some(handle: &TenantHandle, random: &mut Random) {
     let (waits, approvals) = pending(handle).await;
     let first = random.below((waits.len() + approvals.len()).max(1));
     for (at, wait_id) in waits.iter().enumerate() {
@@ -100,7 +114,7 @@ async fn decide_some(handle: &TenantHandle, random: &mut Random) {
     }
 }
 
-async fn pending(handle: &TenantHandle) -> (Vec<String>, Vec<String>) {
+pub(super) async fn pending(handle: &TenantHandle) -> (Vec<String>, Vec<String>) {
     let waits = handle.waits().list(&WaitFilter::default(), 100, None).await.map(|page| page.items).unwrap_or_default();
     let open = waits.iter().map(|wait| parsed(wait)).filter(|wait| text(wait, "status") == "open");
     let approvals = handle.approvals().pending(100, None).await.map(|page| page.items).unwrap_or_default();
@@ -120,22 +134,24 @@ async fn life(home: &Home, host: &Host, random: &mut Random, lives: u64) -> Opti
     let result = match runs.first().map(|run| parsed(run)) {
         None => handle.runs().start(handle.runs().prepare(None).ok()?, on("t", "Go"), host).await,
         Some(run) => {
-            if text(&run, "status") == "suspended" && !random.one_in(5) {
+            if matches!(text(&run, "status"), "suspended" | "completed") && !random.one_in(5) {
                 decide_some(&handle, random).await;
             }
             if lives > 4 && random.one_in(40) {
                 _ = handle.runs().cancel(text(&run, "runId")).await;
             }
-            handle.runs().resume(text(&run, "runId"), host).await
+            // The first one leads to the last.
+            let any = runs.get(random.below(runs.len())).map(|run| parsed(run))?;
+            handle.runs().resume(text(&any, "runId"), host).await
         }
     };
     assert!(dying.is_dead() || result.is_ok(), "{result:?}");
     let result = parsed(&result.ok()?);
-    (text(&result, "status") != "suspended").then_some(result)
+    (text(&result, "status") != "suspended" && result.get("waiting").is_none()).then_some(result)
 }
 
 /// What a conversation has of each call: how it ended, as its model was told. Checks the order on the way.
-fn ends(messages: &[Json], place: &str) -> BTreeMap<String, Json> {
+pub(super) fn ends(messages: &[Json], place: &str) -> BTreeMap<String, Json> {
     let (mut open, mut waiting, mut ends) = (HashSet::new(), HashSet::new(), BTreeMap::new());
     let mut tools: HashMap<&str, &str> = HashMap::new();
     for message in messages {
@@ -153,7 +169,7 @@ fn ends(messages: &[Json], place: &str) -> BTreeMap<String, Json> {
                     let told = part.get("result").unwrap();
                     assert_eq!(text(told, "status"), "waiting", "{place}");
                     assert!(told.get("waitId").is_some() != told.get("approvalId").is_some(), "{place}: {told:?}");
-                    assert!(matches!(tools[call_id], "later" | "twice" | "signed"), "{place}: {part:?}");
+                    assert!(!matches!(tools[call_id], "now" | "held" | "asked" | "helper"), "{place}: {part:?}");
                     waiting.insert(call_id);
                 }
                 ("tool", Some("late")) => {
@@ -175,7 +191,7 @@ fn ends(messages: &[Json], place: &str) -> BTreeMap<String, Json> {
 async fn check(home: &Home, host: &Host, turns: &Turns, result: &Json, place: &str) {
     let store = crate::support::store(home.opened.clone(), 1, NOW + 1_000 * MINUTE, 1 << 20).await;
     let handle = handle_of(&store, "acme", "v1", "", &team());
-    let events = events(&handle, text(result, "runId")).await;
+    let events = all_events(&handle, place).await;
     let ends = ends(&messages(&handle, "t").await, place);
     let is_cancelled = text(result, "status") == "cancelled";
     if !is_cancelled {
@@ -183,15 +199,7 @@ async fn check(home: &Home, host: &Host, turns: &Turns, result: &Json, place: &s
         assert_eq!(ends.len(), turns.iter().map(Vec::len).sum::<usize>(), "{place}");
     }
     // The thread says of each call what its one event says.
-    let mut said: BTreeMap<String, Json> = BTreeMap::new();
-    for event in &events {
-        let told = match text(event, "type") {
-            "tool.completed" => event.get("result").unwrap().clone(),
-            "tool.failed" => Json::Object(vec![("error".to_owned(), event.get("error").unwrap().clone())]),
-            _ => continue,
-        };
-        assert!(said.insert(text(event, "callId").to_owned(), told).is_none(), "{place}: {event:?} again");
-    }
+    let said = said(&events, place);
     for (call_id, end) in &ends {
         let interrupted = is_cancelled && json::write(end).contains("INTERRUPTED");
         assert!(interrupted || said.get(call_id) == Some(end), "{place}: {call_id} {end:?} {:?}", said.get(call_id));
@@ -207,6 +215,37 @@ async fn check(home: &Home, host: &Host, turns: &Turns, result: &Json, place: &s
     let usage = handle.usage().await.unwrap();
     assert_eq!(usage.iter().find(|(kind, _)| kind.name() == "waits").unwrap().1.items, 0, "{place}");
     store.close().await;
+}
+
+/// What the events say of each call of the agent that was asked: once.
+pub(super) fn said(events: &[Json], place: &str) -> BTreeMap<String, Json> {
+    let mut said: BTreeMap<String, Json> = BTreeMap::new();
+    for event in events {
+        let told = match text(event, "type") {
+            "tool.completed" => event.get("result").unwrap().clone(),
+            "tool.failed" => Json::Object(vec![("error".to_owned(), event.get("error").unwrap().clone())]),
+            _ => continue,
+        };
+        if text(event, "agent") == "helper" {
+            continue;
+        }
+        assert!(said.insert(text(event, "callId").to_owned(), told).is_none(), "{place}: {event:?} again");
+    }
+    said
+}
+
+/// The events of all runs, the first run first. Each goes on with the calls of at most one other, and no two with those of the same.
+pub(super) async fn all_events(handle: &TenantHandle, place: &str) -> Vec<Json> {
+    let (mut all, mut continued) = (Vec::new(), HashSet::new());
+    for run in handle.runs().list(&RunFilter::default(), 1000, None).await.unwrap().items.iter().rev() {
+        let events = events(handle, text(&parsed(run), "runId")).await;
+        for started in events.iter().filter(|event| text(event, "type") == "run.started") {
+            let of = started.get("continues").map(|of| text(of, "runId").to_owned());
+            assert!(of.is_none_or(|of| continued.insert(of)), "{place}: {started:?}");
+        }
+        all.extend(events);
+    }
+    all
 }
 
 #[test]
@@ -238,6 +277,10 @@ async fn in_one_life(handle: &TenantHandle, host: &Host) -> Json {
     parsed(&handle.runs().start(prepared, on("t", "Go"), host).await.unwrap())
 }
 
+fn parts_of<'a>(result: &'a Json, key: &str) -> &'a [Json] {
+    result.get(key).unwrap().as_array().unwrap()
+}
+
 #[test]
 fn a_model_goes_on_and_is_told_the_result_in_a_message_of_its_own() {
     wait(async {
@@ -249,7 +292,8 @@ fn a_model_goes_on_and_is_told_the_result_in_a_message_of_its_own() {
             let host = host(vec![turn(tool, 1), turn("now", 2)]);
             let result = in_one_life(&handle, &host).await;
             // The second turn was made without it, and the model has stopped.
-            assert_eq!((text(&result, "status"), text(&result, "text")), ("suspended", "Done."));
+            assert_eq!((text(&result, "status"), text(&result, "text")), ("completed", "Done."));
+            assert_eq!(parts_of(&result, "waiting"), [Json::from("c0-0")]);
             assert_eq!(host.requests.lock().len(), 3);
             assert_eq!(host.world.executions("now").len(), 1);
             let (waits, approvals) = pending(&handle).await;
@@ -268,12 +312,12 @@ fn a_model_goes_on_and_is_told_the_result_in_a_message_of_its_own() {
             let expected = ["user", "assistant", "tool", "assistant", "tool", "assistant", "tool", "assistant"];
             assert_eq!(roles, expected);
             let late = &parts(&messages[6])[0];
-            assert_eq!((text(late, "callId"), text(late, "state"), text(late, "tool")), ("call-0", "late", tool));
+            assert_eq!((text(late, "callId"), text(late, "state"), text(late, "tool")), ("c0-0", "late", tool));
             assert_eq!(late.get("isError").is_some(), rejects);
             assert_eq!(json::write(late.get("result").unwrap()).contains("REJECTED"), rejects, "{late:?}");
             assert_eq!(host.world.executions(tool).len(), usize::from(!rejects));
-            let events = events(&handle, text(&result, "runId")).await;
-            assert_eq!(kinds(&events).iter().filter(|kind| **kind == "run.suspended").count(), 1);
+            let events = all_events(&handle, tool).await;
+            assert!(!kinds(&events).contains(&"run.suspended"));
         }
     });
 }

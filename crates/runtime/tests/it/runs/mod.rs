@@ -7,6 +7,8 @@ mod cut_off;
 mod damage;
 mod dying;
 pub(crate) mod host;
+mod left;
+mod left_generated;
 mod many_results;
 mod multiplied;
 mod processes;

@@ -15,7 +15,12 @@ use super::{catalogue, text, wait};
 use crate::support::{Kept, NOW, handle_of, try_store};
 
 /// Works at a request until it is queued, or to its end.
-async fn begin(handle: &TenantHandle, prepared: PreparedRun, request: RunRequest, host: &Host) -> Result<(), Error> {
+pub(super) async fn begin(
+    handle: &TenantHandle,
+    prepared: PreparedRun,
+    request: RunRequest,
+    host: &Host,
+) -> Result<(), Error> {
     let run_id = prepared.run_id.clone();
     let mut work = pin!(handle.runs().start(prepared, request, host));
     let is_queued = async {

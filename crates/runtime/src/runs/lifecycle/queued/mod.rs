@@ -3,14 +3,14 @@
 mod steering;
 mod turn;
 
-pub(super) use steering::is_any_steering;
 pub(crate) use steering::take_prompts;
+pub(super) use steering::{is_any_steering, steered_into};
 
 use bailiwick_model::pace::ahead;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, Limits, Version, When, contended};
 
-use super::new_run::NewRun;
+use super::new_run::{Continued, NewRun};
 use super::request::RunRequest;
 use crate::approvals::PENDING_MS;
 use crate::handle::{Runs, expiry};
@@ -75,8 +75,10 @@ impl Runs<'_> {
     pub(super) async fn enqueue(self, access: &Access, new: &NewRun, registered: &Registered) -> Result<bool> {
         let (handle, thread_id, run_id) = (self.handle, new.thread_id.as_str(), new.run_id.as_str());
         // What is wrong with the prompt is its caller's to hear of, not that of the process that begins the run.
-        let prompt = std::slice::from_ref(&new.prompt);
-        handle.threads().append_changes(access, thread_id, prompt, Appends::Prompt).await?;
+        if let Some(prompt) = &new.prompt {
+            let prompt = std::slice::from_ref(prompt);
+            handle.threads().append_changes(access, thread_id, prompt, Appends::Prompt).await?;
+        }
         let replaces = new.request.when_busy == WhenBusy::Replace;
         let (name, created_micros) = (run_name(access, run_id), access.next_micros());
         let turns = handle.scope.shared::<TokenTurns>();
@@ -93,7 +95,7 @@ impl Runs<'_> {
             if start_at.is_none() && (!waits || (replaces && place.owner.is_none())) {
                 return Ok(false);
             }
-            ahead(2 * new.prompt.weight()).await;
+            ahead(2 * new.weight()).await;
             let entry = new.queued(now, thread_is_there(access, thread_id).await?);
             let block = write(&NO_BLOCK, [&entry]);
             let end = End::NONE.behind(hash(&block), block.len() as u64, 1);
@@ -115,9 +117,10 @@ impl Runs<'_> {
                 // The run that it replaces does not end by itself.
                 changes.extend(work::due(access, name, begins_at, expires_at));
             }
-            let files: Vec<&str> = prompt_files(&new.prompt).collect();
+            let files: Vec<&str> = new.prompt.iter().flat_map(prompt_files).collect();
             let kept_until = Some(begins_at.saturating_add(PENDING_MS));
             changes.extend(handle.references().extended(access, &files, kept_until).await?);
+            changes.extend(new.with.iter().cloned());
             if access.commit(changes, &handle.engine_limits, Durability::Sync).await? == Committed::Done {
                 registered.live.committed(run_id, [(0, &entry)].into_iter());
                 return Ok(true);
@@ -149,6 +152,8 @@ impl Runs<'_> {
         let _turn = turns.0.lock().await;
         for _ in 0..ATTEMPTS {
             let Some(run) = QueuedRun::read(access, run_id, None).await? else { return Ok(false) };
+            // Else they would be open until they end by themselves.
+            self.close_calls(access, &run.request.left).await?;
             let queue = Queue::read(access, &run.head.thread_id).await?;
             let later = self.unfinished_until(access)?;
             let (entry, mut changes) = self.ended_changes(access, &run, last.clone(), status)?;
@@ -216,11 +221,15 @@ impl Runs<'_> {
     /// # Errors
     /// `Spec` if its agent is not in the spec; `InvalidInput` for its prompt.
     pub(super) fn begun_from(self, run: &QueuedRun, now: u64) -> Result<NewRun> {
-        let QueuedRequest { thread_id, agent, limits, when_busy, trace, instructions, .. } = run.request.clone();
-        let RunQueued { prompt, actor, start_at } = run.queued.clone();
+        let QueuedRequest { thread_id, agent, limits, when_busy, trace, instructions, left: calls, .. } =
+            run.request.clone();
+        let RunQueued { prompt, actor, start_at, continues } = run.queued.clone();
         let rules = self.handle.catalogue.agents.agent(&agent).ok_or_else(|| no_such_agent(&agent))?;
         let (role, run_id) = (rules.spec.role, run.head.run_id.clone());
-        let message = prompt_message(&prompt, now, &run_id, actor.as_deref())?;
+        let message = match &continues {
+            None => Some(prompt_message(&prompt, now, &run_id, actor.as_deref())?),
+            Some(_) => None,
+        };
         let own_thread = Some(thread_id.clone());
         let request = RunRequest {
             thread_id: own_thread,
@@ -232,6 +241,8 @@ impl Runs<'_> {
             start_at,
             ..RunRequest::new(prompt)
         };
-        Ok(NewRun { run_id, request, agent, role, thread_id, limits, prompt: message })
+        let continues = continues.map(|run| Continued { run, calls });
+        let (prompt, with) = (message, Vec::new());
+        Ok(NewRun { run_id, request, agent, role, thread_id, limits, prompt, continues, with })
     }
 }

@@ -121,13 +121,13 @@ impl Runs<'_> {
         if *refused == seen {
             return Ok(false);
         }
-        let state = replay(access, &head).await?.state;
-        if !is_any_steering(access, &state).await? {
+        let replayed = replay(access, &head).await?;
+        if !is_any_steering(access, &replayed.state).await? {
             *refused = seen;
             return Ok(false);
         }
         // Another process may have it, or its agent may be gone here: then this one waits for its turn.
-        let mut work = Box::pin(self.go_on(owner, host, None));
+        let mut work = Box::pin(self.go_on_from(access.clone(), head, Some(replayed), host, None));
         let outcome = tokio::select! {
             outcome = &mut work => outcome,
             // What is given up with the request is the run that it goes on with.
@@ -142,20 +142,15 @@ impl Runs<'_> {
         }
         Ok(!self.is_queued(&waits.run.head.run_id).await?)
     }
+}
 
-    /// The run that has the prompt of this one, if it was handed over.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub(in crate::runs::lifecycle) async fn steered_into(self, run_id: &str) -> Result<Option<String>> {
-        let Some(access) = self.handle.scope.existing().await? else { return Ok(None) };
-        let Some((head, _)) = read_head(&access, run_id).await? else { return Ok(None) };
-        if head.status != RunStatus::Steered {
-            return Ok(None);
-        }
-        match replay(&access, &head).await?.state.rest {
-            Some(Event::RunSteered(RunSteered { into }, _)) => Ok(Some(into)),
-            _ => Err(damaged()),
-        }
+/// The run that has the prompt of this one, which was handed over.
+///
+/// # Errors
+/// `StoreCorrupt` if its journal does not say so.
+pub(in crate::runs::lifecycle) fn steered_into(state: &RunState) -> Result<String> {
+    match &state.rest {
+        Some(Event::RunSteered(RunSteered { into }, _)) => Ok(into.clone()),
+        _ => Err(damaged()),
     }
 }

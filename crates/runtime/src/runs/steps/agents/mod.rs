@@ -9,6 +9,7 @@ use bailiwick_model::pace::{ahead, ahead_of};
 use bailiwick_model::spec::AgentRole;
 
 use super::tools::{note_called, note_failure, note_output};
+use super::waiting;
 use crate::plans::PlanStatus;
 use crate::runs::agents::route_property;
 use crate::runs::driver::{Driver, Stop, failed};
@@ -69,6 +70,9 @@ async fn note_started(run: &mut Driver<'_>, agent: &str, begun: AgentBegun) -> R
 /// Completes the last agent.
 pub(super) async fn leave(run: &mut Driver<'_>) -> Result<(), Stop> {
     let Some(frame) = run.state.frames.last() else { return Ok(()) };
+    if frame.leaves_calls() {
+        return waiting::leave(run).await;
+    }
     let outcome = frame.plan.as_ref().and_then(|plan| plan.outcome.as_ref());
     ahead(frame.answer.iter().chain(outcome).map(Answer::weight).sum()).await;
     let answer = match frame.role {

@@ -8,7 +8,7 @@ use crate::handle::TenantHandle;
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{ApprovalDecided, DecidedCall, DecisionShown, Event};
 use crate::runs::lifecycle::withdraw_all;
-use crate::runs::state::{Frame, RunState};
+use crate::runs::state::RunState;
 
 /// Why an approval is withdrawn whose tool is another one now.
 const OUTDATED: &str = "The definition of a tool has changed since it was asked about.";
@@ -20,7 +20,7 @@ const NOT_NEEDED: &str = "Another step of the plan has failed.";
 pub(in crate::runs::steps) async fn note_decisions(run: &mut Driver<'_>) -> Result<(Vec<Approval>, bool), Stop> {
     let mut open = Vec::new();
     let mut noted = false;
-    for approval_id in waiting(&run.state) {
+    for approval_id in run.state.pending_approvals() {
         match run.handle.approvals().get(&approval_id).await {
             Ok(approval) if approval.status != ApprovalStatus::Pending => {
                 noted |= note_decision(run, &approval, false).await?;
@@ -43,7 +43,7 @@ pub(in crate::runs::steps) async fn note_decisions(run: &mut Driver<'_>) -> Resu
 
 /// Withdraws the approvals that the last agent does not need any more.
 pub(in crate::runs::steps) async fn withdraw_waiting(run: &mut Driver<'_>) -> Result<(), Stop> {
-    let waiting = waiting(&run.state);
+    let waiting = run.state.pending_approvals();
     withdraw_all(run.handle, &waiting, NOT_NEEDED).await?;
     for approval_id in &waiting {
         match run.handle.approvals().get(approval_id).await {
@@ -53,12 +53,6 @@ pub(in crate::runs::steps) async fn withdraw_waiting(run: &mut Driver<'_>) -> Re
         }
     }
     Ok(())
-}
-
-/// The approvals that the last agent waits for.
-fn waiting(state: &RunState) -> Vec<String> {
-    let waiting = state.frames.last().map(Frame::waiting).unwrap_or_default();
-    waiting.into_iter().map(str::to_owned).collect()
 }
 
 /// Notes the decision about an approval. `false`: there is none. `again`: a person is to be asked again.
@@ -79,9 +73,9 @@ async fn note_gone(run: &mut Driver<'_>, approval_id: &str) -> Result<(), Stop> 
     run.note(Event::ApprovalDecided(ApprovalDecided { record }, decided)).await.map_err(Stop::from)
 }
 
-/// Whether a decision was made about an approval that a suspended run waits for, or its subject is another one now.
+/// Whether a decision was made about an approval that a suspended run, or a call that a run has left, waits for, or its subject is another one now.
 pub(in crate::runs::steps) async fn is_any_decided(handle: &TenantHandle, state: &RunState) -> Result<bool> {
-    for approval_id in &waiting(state) {
+    for approval_id in &state.pending_approvals() {
         match handle.approvals().get(approval_id).await {
             Ok(approval) if approval.status != ApprovalStatus::Pending => return Ok(true),
             Ok(approval) if is_outdated(handle, &approval).await? => return Ok(true),

@@ -159,7 +159,7 @@ pub(super) async fn is_for(run: &Driver<'_>, approval_id: &str, checked: &Checke
     };
     Ok(approval.status == ApprovalStatus::Decided(Decision::Approved)
         && is_same
-        && approval.context.run_id.as_deref() == Some(&run.state.run_id)
+        && approval.context.run_id.as_deref() == Some(checked.call.asked_in.as_deref().unwrap_or(&run.state.run_id))
         && approval.context.call_id.as_deref() == Some(&checked.call.call_id)
         && !decisions::is_outdated(run.handle, &approval).await?)
 }

@@ -31,8 +31,10 @@ pub(super) async fn note(run: &mut Driver<'_>, model: &str, mut collected: Colle
     ahead_of(collected.bytes.sum()).await;
     let (parts, unread) = answer_parts(collected, &run.state, Some(finish.reason));
     let (mut output, mut correction, mut wrong) = (None, None, None);
-    let stops_for_now = run.state.frames.last().is_some_and(Frame::stops_for_now);
-    if !has_calls(&parts) && finish.reason != FinishReason::Pause && !stops_for_now {
+    let may_leave = run.state.may_leave_calls();
+    let stops_for_now = !may_leave && run.state.frames.last().is_some_and(Frame::stops_for_now);
+    let is_whole = !has_calls(&parts) && finish.reason != FinishReason::Pause;
+    if is_whole && !stops_for_now {
         match checked(run, &text_of(&parts)).await? {
             Ok(checked) => output = checked,
             Err(mut problem) => {
@@ -47,9 +49,10 @@ pub(super) async fn note(run: &mut Driver<'_>, model: &str, mut collected: Colle
     }
     let (model, usage, finish_reason) = (model.to_owned(), finish.usage, finish.reason);
     let lost = run.broken.lost();
+    let leaves = may_leave && is_whole && correction.is_none();
     let event = Event::ModelCompleted(
         ModelCompleted { model, usage, finish_reason, warnings },
-        ModelAnswer { message_id, active, lost, output, correction, parts, unread },
+        ModelAnswer { message_id, active, lost, output, correction, parts, unread, leaves },
     );
     run.note_entry(Entry::new(at, event).about(run.state.agent())).await?;
     wrong.map_or(Ok(()), |problem| Err(failed(FailureCode::OutputInvalid, &problem)))

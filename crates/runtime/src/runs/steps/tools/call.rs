@@ -54,7 +54,7 @@ pub(super) async fn request(run: &Driver<'_>, call: &Call, input: &[u8]) -> Stri
         call_id: &call.call_id,
         actor: state.actor.as_deref(),
         tool: &call.tool,
-        idempotency_key: idempotency_key(&state.run_id, &call.call_id),
+        idempotency_key: idempotency_key(call.origin.as_deref().unwrap_or(&state.run_id), &call.call_id),
         resumed: call.resumed.as_ref(),
     };
     with_json(&request, "input", &String::from_utf8_lossy(input)).await

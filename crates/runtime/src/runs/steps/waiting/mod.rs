@@ -1,6 +1,7 @@
 //! What a run waits for: approvals, and calls that are open until they are settled. While nothing of it has ended, and nothing
 //! else is left to do, the run is suspended.
 
+mod leave;
 mod suspend;
 
 use bailiwick_model::spec::AgentRole;
@@ -9,6 +10,7 @@ use data_encoding::HEXLOWER;
 
 use super::approval;
 use super::tools::note_failure;
+use crate::approvals::Approval;
 use crate::handle::TenantHandle;
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{
@@ -19,6 +21,7 @@ use crate::runs::lifecycle::take_prompts;
 use crate::runs::state::{Call, Frame, OpenWait, RunState};
 use crate::waits::{Found, Outcome, Wait, WaitKind, WaitRecord, WaitRequest, WaitStatus, WaitingCall, find};
 
+pub(super) use leave::leave;
 pub(super) use suspend::{shown, suspension_changes};
 
 /// The most waits of a run that are open at once: their conditions fit into the commit of its suspension.
@@ -57,12 +60,16 @@ pub(super) async fn wait(run: &mut Driver<'_>) -> Result<bool, Stop> {
     if take_prompts(run).await? {
         return Ok(true);
     }
-    let unasked = approvals.iter().any(|approval| !run.requested.contains(&approval.approval_id));
-    if run.host.has_approver() && unasked {
+    if unasked(run, &approvals) {
         approval::ask(run, approvals).await?;
         return Ok(true);
     }
     Ok(!suspend::suspend(run, &approvals, &open).await?)
+}
+
+/// Whether the host has an approver that was not asked about one of these.
+fn unasked(run: &Driver<'_>, approvals: &[Approval]) -> bool {
+    run.host.has_approver() && approvals.iter().any(|approval| !run.requested.contains(&approval.approval_id))
 }
 
 /// Notes what has ended of the deferred calls of the last agent. `false`: nothing has.
@@ -131,10 +138,9 @@ async fn flush_if_many(run: &mut Driver<'_>) -> Result<(), Stop> {
     if run.wait_changes.len() >= MOST_CHANGES { run.flush().await.map_err(Stop::from) } else { Ok(()) }
 }
 
-/// The waits of the last agent, with their calls.
+/// The waits of the last agent, or of the calls that no agent has, with their calls.
 fn open_waits(state: &RunState) -> Vec<(String, OpenWait)> {
-    let waits = state.frames.last().into_iter().flat_map(|frame| frame.open_waits());
-    waits.map(|(call, wait)| (call.call_id.clone(), wait.clone())).collect()
+    state.open_waits().map(|(call, wait)| (call.call_id.clone(), wait.clone())).collect()
 }
 
 /// Notes the ends of waits of the last agent. Returns those that are still open, and whether any has ended.
@@ -231,9 +237,9 @@ pub(super) async fn cancel_waits(run: &mut Driver<'_>) -> Result<(), Stop> {
     run.handle.close_waits(&run.access, &ids).await.map_err(Stop::from)
 }
 
-/// Whether nothing has changed for a suspended run: nothing that it waits for has ended.
+/// Whether nothing has changed for a suspended run, or for the calls that a run has left: nothing of what waits has ended.
 pub(crate) async fn still_waits(handle: &TenantHandle, state: &RunState) -> Result<bool> {
-    let is_waiting = state.frames.last().is_some_and(Frame::is_waiting);
+    let is_waiting = state.frames.last().is_some_and(Frame::is_waiting) || !state.left.is_empty();
     if !is_waiting || approval::is_any_decided(handle, state).await? {
         return Ok(false);
     }

@@ -53,11 +53,7 @@ pub(super) async fn suspend(run: &mut Driver<'_>, approvals: &[Approval], open: 
 
 /// What a suspension with these waits changes besides the run's own rows.
 pub(in crate::runs::steps) async fn suspension_changes(run: &Driver<'_>, waits: &[Wait]) -> Result<Vec<Change>, Stop> {
-    let pending = run.access.now().saturating_add(PENDING_MS);
-    let until = waits.iter().map(Wait::until).fold(pending, u64::max).saturating_add(AFTERWARDS_MS);
-    let named = named_references(run);
-    let ids: Vec<&str> = named.iter().map(String::as_str).collect();
-    let mut changes = run.handle.references().extended(&run.access, &ids, Some(until)).await?;
+    let (until, mut changes) = kept_until(run, waits).await?;
     changes.extend(tokens::added(&run.access, &run.state.usage.since(&run.head.counted)).await?);
     if let Some(next) = waits.iter().map(Wait::until).min() {
         changes.extend(work::due(&run.access, run.journal.name, next, run.journal.expires_at));
@@ -65,6 +61,15 @@ pub(in crate::runs::steps) async fn suspension_changes(run: &Driver<'_>, waits: 
     // Last, for what it names lives longest.
     changes.extend(thread_changes(run, until).await?);
     Ok(changes)
+}
+
+/// Until when what these waits and its approvals may need is kept, and the changes that keep the references that the run may still use.
+pub(super) async fn kept_until(run: &Driver<'_>, waits: &[Wait]) -> Result<(u64, Vec<Change>), Stop> {
+    let pending = run.access.now().saturating_add(PENDING_MS);
+    let until = waits.iter().map(Wait::until).fold(pending, u64::max).saturating_add(AFTERWARDS_MS);
+    let named = named_references(run);
+    let ids: Vec<&str> = named.iter().map(String::as_str).collect();
+    Ok((until, run.handle.references().extended(&run.access, &ids, Some(until)).await?))
 }
 
 /// The references that a run may still use: its results, the files of its prompt, and those that declared properties of calls
