@@ -126,12 +126,12 @@ impl Runs<'_> {
             with,
         };
         for _ in 0..ATTEMPTS {
-            match self.begin(access.clone(), &new, &registered, host).await {
+            match Box::pin(self.begin(access.clone(), &new, &registered, host)).await {
                 Ok(mut driver) => {
                     driver.work().await?;
                     return Ok(Some(result(&driver.state).await));
                 }
-                Err(busy @ Error::ThreadBusy { .. }) => match self.enqueue(access, &new, &registered).await {
+                Err(busy @ Error::ThreadBusy { .. }) => match Box::pin(self.enqueue(access, &new, &registered)).await {
                     Ok(true) => return Err(busy),
                     Ok(false) => {}
                     Err(error) => return self.unless_begun(access, head, record, error).await,

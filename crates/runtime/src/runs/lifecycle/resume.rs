@@ -114,7 +114,7 @@ impl<'a> Runs<'a> {
         }
         let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
         let Some((head, _)) = read_head(&access, run_id).await? else { return Err(Error::NotFound) };
-        self.go_on_from(access, head, None, host, row).await
+        Box::pin(self.go_on_from(access, head, None, host, row)).await
     }
 
     /// Goes on with a run that has this record now. `replayed`: its journal, if it was read.

@@ -167,7 +167,7 @@ impl Runs<'_> {
                 }
                 continue;
             }
-            let outcome = self.go_on_from(access.clone(), head, None, host, None).await;
+            let outcome = Box::pin(self.go_on_from(access.clone(), head, None, host, None)).await;
             let Err(Error::ThreadBusy { run: Some(busy), .. }) = &outcome else { return outcome };
             if busy.run_id == run_id {
                 tokio::time::sleep(LOOK_EVERY).await;

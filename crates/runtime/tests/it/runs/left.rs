@@ -291,7 +291,7 @@ fn what_is_left_ends_by_itself_however_short_runs_are_kept() {
         let home = Kept::Memory.open();
         let opened = Opened { engine: home.opened.engine.clone(), vault: home.opened.vault.clone() };
         let store = crate::support::store(opened, 1, NOW, 1 << 20).await;
-        let handle = handle_of(&store, "acme", "v1", r#","retention":{"runs":"1h","threads":"30d"}"#, &team());
+        let handle = handle_of(&store, "acme", "v1", r#","retention":{"runs":{"ttlMs":3600000},"threads":{"ttlMs":2592000000}}"#, &team());
         let host = host();
         query(&handle, asks("later signed", WhenBusy::Reject), &host).await;
         for _ in 0..16 {

@@ -106,7 +106,7 @@ impl<'a> Runs<'a> {
                 Turn::Over => return Ok(None),
                 Turn::Waits(waits) => *waits,
             };
-            if self.steer(&access, &waits, &mut refused, live, host).await? {
+            if Box::pin(self.steer(&access, &waits, &mut refused, live, host)).await? {
                 known = Some(waits.run);
                 continue;
             }
