@@ -59,8 +59,11 @@ describe.each(engines)('waits and a host on %s', (engine) => {
       tenant: acme,
       agents: [defineSpecialist({ name: 'clerk', model: 'test/m', prompt: 'Help.', tools: [later] })],
     })
-    const handler = (_: unknown, { resumed }: ToolContext) =>
-      resumed === undefined ? waitFor.event({ name: 'paid' }) : `got ${resumed.value}`
+    const keys: unknown[] = []
+    const handler = (_: unknown, { resumed, idempotencyKey, callId }: ToolContext) => {
+      keys.push([idempotencyKey, callId])
+      return resumed === undefined ? waitFor.event({ name: 'paid' }) : `got ${resumed.value}`
+    }
     const host = await createHost(spec, { store, models: { test: model }, tools: { later: handler } })
     onTestFinished(() => host.close())
     await host.start()
@@ -79,6 +82,8 @@ describe.each(engines)('waits and a host on %s', (engine) => {
     expect(items[7]?.parts).toMatchObject([{ text: 'It came.' }])
     expect(items[6]?.runId).toBe(items[7]?.runId)
     expect(items[6]?.runId).not.toBe(result.runId)
+    expect(keys).toHaveLength(2)
+    expect(keys[1]).toEqual(keys[0])
     expect(host.stats()).toMatchObject({ refused: 0 })
   })
 

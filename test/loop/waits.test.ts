@@ -242,7 +242,18 @@ describe.each(engines)('calls that wait on %s', (engine) => {
       expect(third).not.toHaveProperty('waiting')
 
       const { items } = await runtime.threads.messages('chat')
-      const roles = ['user', 'assistant', 'tool', 'assistant', 'user', 'assistant', 'tool', 'assistant', 'tool', 'assistant']
+      const roles = [
+        'user',
+        'assistant',
+        'tool',
+        'assistant',
+        'user',
+        'assistant',
+        'tool',
+        'assistant',
+        'tool',
+        'assistant',
+      ]
       expect(items.map(({ role }) => role)).toEqual(roles)
       const late = items.filter(({ parts }) =>
         parts.some((part) => part.type === 'tool-result' && part.state === 'late'),
