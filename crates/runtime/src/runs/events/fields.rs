@@ -64,6 +64,16 @@ pub(crate) enum FailureCode {
     Internal,
 }
 
+/// How a wait ended, as a handler is told that is called again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ResumedKind {
+    Answer,
+    Event,
+    Time,
+    Expired,
+}
+
 /// Why a call failed, as its model is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ToolFailure {

@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::agent::{AgentAnswer, AgentBegun};
 use super::damaged;
 use super::fields::{
-    ApprovalShown, BrokenOff, DecisionShown, FinishReason, Limit, Nothing, PREVIEW, RunFailure, ToolFailure,
+    ApprovalShown, BrokenOff, DecisionShown, FinishReason, Limit, Nothing, PREVIEW, ResumedKind, RunFailure,
+    ToolFailure,
 };
 use super::left::{ContinuedRun, LeftCall};
 use super::object::ObjectWriter;
@@ -292,16 +293,6 @@ pub(crate) struct WaitingTool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WaitSettled {
     pub(crate) record: WaitRecord,
-}
-
-/// How a wait ended, as a handler is told that is called again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ResumedKind {
-    Answer,
-    Event,
-    Time,
-    Expired,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

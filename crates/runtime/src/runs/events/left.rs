@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bailiwick_model::json::Json;
 use serde::{Deserialize, Serialize};
 
-use super::kinds::ResumedKind;
+use super::fields::ResumedKind;
 use crate::waits::{Outcome, Wait};
 
 /// The completed run whose calls a run goes on with.

@@ -18,13 +18,13 @@ use serde::{Deserialize, Serialize};
 pub(crate) use agent::{AgentAnswer, AgentBegun};
 pub(crate) use fields::{
     ApprovalShown, BrokenOff, DecisionShown, FailureCode, FinishReason, Limit, Nothing, PlanBegun, ReferencedResult,
-    RunFailure, ToolFailure,
+    ResumedKind, RunFailure, ToolFailure,
 };
 pub(crate) use kinds::{
     ApprovalDecided, ApprovalRequested, CutOff, DecidedCall, Event, ModelAnswer, ModelCompleted, PlanSaved,
-    ReferenceCreated, RequestedCall, ResumedCall, ResumedKind, RunCompleted, RunContext, RunFailed, RunLimited,
-    RunStarted, RunSuspended, ToolCalled, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, WaitSettled,
-    WaitingTool, WriteIntent,
+    ReferenceCreated, RequestedCall, ResumedCall, RunCompleted, RunContext, RunFailed, RunLimited, RunStarted,
+    RunSuspended, ToolCalled, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, WaitSettled, WaitingTool,
+    WriteIntent,
 };
 pub(crate) use left::{ContinuedRun, LeftApproval, LeftCall, LeftResumed, LeftWait};
 use object::ObjectWriter;

@@ -1,11 +1,13 @@
 //! The result of a run, from its journal.
 
+use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead;
 use serde::Serialize;
 
 use crate::runs::events::{
-    ApprovalShown, Event, FinishReason, Limit, RunCompleted, RunFailed, RunFailure, RunLimited, RunSuspended, Usage,
+    ApprovalShown, Event, FinishReason, Limit, RunCompleted, RunFailed, RunFailure, RunLimited, RunSteered,
+    RunSuspended, Usage, damaged,
 };
 use crate::runs::state::RunState;
 use crate::waits::Wait;
@@ -74,4 +76,15 @@ pub(super) async fn result(state: &RunState) -> String {
     }
     result.text = state.last_text().await;
     json::to_text(&result)
+}
+
+/// The run that has the prompt of this one, which was handed over.
+///
+/// # Errors
+/// `StoreCorrupt` if its journal does not say so.
+pub(super) fn steered_into(state: &RunState) -> Result<String> {
+    match &state.rest {
+        Some(Event::RunSteered(RunSteered { into }, _)) => Ok(into.clone()),
+        _ => Err(damaged()),
+    }
 }

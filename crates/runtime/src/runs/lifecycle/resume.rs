@@ -7,8 +7,8 @@ use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, L
 
 use super::begin::HISTORY_BYTES;
 use super::lease;
-use super::queued::{is_any_steering, steered_into};
-use super::result::result;
+use super::queued::is_any_steering;
+use super::result::{result, steered_into};
 use crate::handle::Runs;
 use crate::runs::agents::no_such_agent;
 use crate::runs::driver::Driver;

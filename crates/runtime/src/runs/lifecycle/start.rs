@@ -8,9 +8,8 @@ use bailiwick_model::{Error, Issue, Result};
 use bailiwick_tenancy::ATTEMPTS;
 
 use super::new_run::NewRun;
-use super::queued::steered_into;
 use super::request::{PreparedRun, RunRequest};
-use super::result::result;
+use super::result::{result, steered_into};
 use crate::actor::check_actor;
 use crate::handle::Runs;
 use crate::runs::agents::no_front;

@@ -1,7 +1,6 @@
 //! Calls that a completed run leaves open: once one of them ends, another run goes on with them in the thread.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
@@ -9,16 +8,15 @@ use bailiwick_model::ledger::record::Decision;
 use bailiwick_runtime::{Catalogue, Promptness, RunFilter, Store, TenantHandle, WaitFilter, WhenBusy, sweep};
 use bailiwick_store::Opened;
 
-use super::dying::Dying;
 use super::host::{Host, calls, gives, parsed, says};
 use super::queue::THREAD;
 use super::queue::{asks, queued, status};
 use super::scripted::{messages, parts};
 use super::work::{LATEST, taken};
 use super::{both, events, kinds, query, text, wait};
-use crate::support::{Home, Kept, NOW, handle_of, shared, try_store};
+use crate::support::{Kept, NOW, handle_of, shared};
 
-const MINUTE: u64 = 60_000;
+pub(super) const MINUTE: u64 = 60_000;
 
 /// Tools that go on while they wait, one that waits twice, one that holds its run up, and one that a person must approve of.
 const TEAM: &str = r#"{"bailiwick":1,
@@ -30,12 +28,12 @@ const TEAM: &str = r#"{"bailiwick":1,
   ],
   "agents":[{"role":"specialist","name":"front","model":"test/m","prompt":"Help.","tools":["later","twice","held","signed"]}]}"#;
 
-fn team() -> Arc<Catalogue> {
+pub(super) fn team() -> Arc<Catalogue> {
     Arc::new(Catalogue::from_json(&parsed(TEAM)).unwrap())
 }
 
 /// A host whose model calls the tools that a prompt names, and says how many messages it was given when it is told anything else.
-fn host() -> Host {
+pub(super) fn host() -> Host {
     let host = Host::new(
         |_, answers, last| {
             let said = json::write(last);
@@ -55,7 +53,7 @@ fn host() -> Host {
     })
 }
 
-async fn process(opened: &Opened, seed: u64, now: u64) -> (Arc<Store>, TenantHandle) {
+pub(super) async fn process(opened: &Opened, seed: u64, now: u64) -> (Arc<Store>, TenantHandle) {
     let opened = Opened { engine: opened.engine.clone(), vault: opened.vault.clone() };
     let store = crate::support::store(opened, seed, now, 1 << 20).await;
     let handle = handle_of(&store, "acme", "v1", "", &team());
@@ -63,7 +61,7 @@ async fn process(opened: &Opened, seed: u64, now: u64) -> (Arc<Store>, TenantHan
 }
 
 /// The open waits and the pending approvals.
-async fn pending(handle: &TenantHandle) -> (Vec<String>, Vec<String>) {
+pub(super) async fn pending(handle: &TenantHandle) -> (Vec<String>, Vec<String>) {
     let waits = handle.waits().list(&WaitFilter::default(), 100, None).await.unwrap().items;
     let open = waits.iter().map(|wait| parsed(wait)).filter(|wait| text(wait, "status") == "open");
     let approvals = handle.approvals().pending(100, None).await.unwrap().items;
@@ -99,7 +97,7 @@ async fn take_up_all(store: &Arc<Store>, handle: &TenantHandle, host: &Host) -> 
 }
 
 /// The messages of the thread, in short: the role, and the state and the tool of results.
-async fn shape(handle: &TenantHandle) -> Vec<String> {
+pub(super) async fn shape(handle: &TenantHandle) -> Vec<String> {
     let messages = messages(handle, THREAD).await;
     let shape = messages.iter().map(|message| {
         let states = parts(message).iter().filter_map(|part| part.get("state").and_then(Json::as_str));
@@ -109,7 +107,7 @@ async fn shape(handle: &TenantHandle) -> Vec<String> {
     shape.collect()
 }
 
-async fn statuses(handle: &TenantHandle) -> Vec<String> {
+pub(super) async fn statuses(handle: &TenantHandle) -> Vec<String> {
     let runs = handle.runs().list(&RunFilter::default(), 100, None).await.unwrap().items;
     runs.iter().rev().map(|run| text(&parsed(run), "status").to_owned()).collect()
 }
@@ -291,7 +289,13 @@ fn what_is_left_ends_by_itself_however_short_runs_are_kept() {
         let home = Kept::Memory.open();
         let opened = Opened { engine: home.opened.engine.clone(), vault: home.opened.vault.clone() };
         let store = crate::support::store(opened, 1, NOW, 1 << 20).await;
-        let handle = handle_of(&store, "acme", "v1", r#","retention":{"runs":{"ttlMs":3600000},"threads":{"ttlMs":2592000000}}"#, &team());
+        let handle = handle_of(
+            &store,
+            "acme",
+            "v1",
+            r#","retention":{"runs":{"ttlMs":3600000},"threads":{"ttlMs":2592000000}}"#,
+            &team(),
+        );
         let host = host();
         query(&handle, asks("later signed", WhenBusy::Reject), &host).await;
         for _ in 0..16 {
@@ -342,109 +346,4 @@ fn two_processes_begin_it_once() {
             assert_eq!(host.world.executions("later").len(), 10);
         });
     }
-}
-
-/// One life that ends at a commit, and another that goes on. Returns how many commits the first one made, and whether it died.
-async fn two_lives(home: &Home, commits: usize, applies_the_last: bool) -> (usize, bool) {
-    let dying = Dying::new(home.opened.engine.clone(), commits, applies_the_last);
-    let first = Opened { engine: dying.clone(), vault: home.opened.vault.clone() };
-    let host = host();
-    let Ok(store) = try_store(first, 1, NOW, 1 << 20).await else { return (commits, true) };
-    let handle = handle_of(&store, "acme", "v1", "", &team());
-    let outcome = story(&store, &handle, &host).await;
-    let died = dying.is_dead();
-    assert!(died || outcome.is_ok(), "{outcome:?}");
-    drop((handle, store));
-    let place = format!("died at {commits}, applied: {applies_the_last}");
-    let (store, handle) = process(&home.opened, 2, NOW + 60 * MINUTE).await;
-    let reborn = host.reborn();
-    story(&store, &handle, &reborn).await.unwrap();
-    let shape = shape(&handle).await;
-    let (first, rest) = shape.split_at(4);
-    assert_eq!(first, ["user", "assistant", "waiting+waiting", "assistant"], "{place}");
-    let count = |state: &str| rest.iter().filter(|one| one.split('+').any(|one| one == state)).count();
-    let late: usize = rest.iter().map(|one| one.split('+').filter(|one| *one == "late").count()).sum();
-    assert_eq!((late, count("user"), count("waiting")), (2, 1, 0), "{place}: {shape:?}");
-    assert_eq!(rest.last().map(String::as_str), Some("assistant"), "{place}: {shape:?}");
-    for tool in ["later", "signed"] {
-        let made = host.world.executions(tool);
-        assert_eq!(made.len(), 1, "{place}: {tool} under one key: {made:?}");
-        assert!(made.values().sum::<usize>() <= if died { 2 } else { 1 }, "{place}: {tool}");
-    }
-    assert!(statuses(&handle).await.iter().all(|status| status == "completed"), "{place}");
-    assert_eq!(pending(&handle).await, (vec![], vec![]), "{place}");
-    (dying.commits.load(Ordering::SeqCst), died)
-}
-
-/// Does what is not done yet of this: a prompt, another one, what the first one's calls wait for.
-async fn story(store: &Arc<Store>, handle: &TenantHandle, host: &Host) -> Result<(), Error> {
-    for (prompt, number) in [("later signed", 0), ("Hello", 1)] {
-        for _ in 0..8 {
-            for run in bailiwick_runtime::take_work(store, 100, 100, std::time::Duration::ZERO)
-                .await?
-                .into_iter()
-                .flat_map(|of| of.runs)
-            {
-                match handle.runs().take_up(&run.run_id, run.row, host).await {
-                    Ok(_) | Err(Error::ThreadBusy { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        let users = match handle.threads().messages(THREAD, 100, None).await {
-            Ok(page) => page.items.iter().filter(|message| message.contains(r#""role":"user""#)).count(),
-            Err(Error::NotFound) => 0,
-            Err(error) => return Err(error),
-        };
-        if users == number {
-            handle.runs().start(handle.runs().prepare(None)?, asks(prompt, WhenBusy::Reject), host).await?;
-        }
-    }
-    for wait in handle.waits().list(&WaitFilter::default(), 100, None).await?.items {
-        match handle.waits().settle(text(&parsed(&wait), "waitId"), br#"{"value":1}"#, None).await {
-            Ok(_) | Err(Error::WaitClosed(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    take(store, handle, host).await?;
-    for approval in handle.approvals().pending(100, None).await?.items {
-        handle.approvals().respond(&approval.approval_id, Decision::Approved, "kim", None).await?;
-    }
-    take(store, handle, host).await
-}
-
-async fn take(store: &Arc<Store>, handle: &TenantHandle, host: &Host) -> Result<(), Error> {
-    for _ in 0..4 {
-        let work = bailiwick_runtime::take_work(store, 100, 100, std::time::Duration::ZERO).await?;
-        for run in work.into_iter().flat_map(|tenant| tenant.runs) {
-            handle.runs().take_up(&run.run_id, run.row, host).await?;
-        }
-    }
-    Ok(())
-}
-
-#[test]
-fn nothing_is_lost_or_doubled_whichever_commit_a_process_dies_at() {
-    wait(async {
-        let (all, died) = two_lives(&Kept::Memory.open(), usize::MAX, false).await;
-        assert!(!died && all > 10, "{all}");
-        for commits in 0..all {
-            for applies_the_last in [false, true] {
-                two_lives(&Kept::Memory.open(), commits, applies_the_last).await;
-            }
-        }
-    });
-}
-
-#[test]
-fn the_same_on_disk_and_on_postgresql() {
-    wait(async {
-        let step = if crate::support::long() { 1 } else { 6 };
-        for kept in [Kept::Sled, Kept::Postgres] {
-            let (all, _) = two_lives(&kept.open(), usize::MAX, false).await;
-            for commits in (0..all).step_by(step) {
-                two_lives(&kept.open(), commits, commits % 12 == 0).await;
-            }
-        }
-    });
 }

@@ -8,6 +8,7 @@ mod damage;
 mod dying;
 pub(crate) mod host;
 mod left;
+mod left_crashes;
 mod left_generated;
 mod many_results;
 mod multiplied;

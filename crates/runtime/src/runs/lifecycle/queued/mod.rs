@@ -3,8 +3,8 @@
 mod steering;
 mod turn;
 
+pub(super) use steering::is_any_steering;
 pub(crate) use steering::take_prompts;
-pub(super) use steering::{is_any_steering, steered_into};
 
 use bailiwick_model::pace::ahead;
 use bailiwick_model::{Error, Result};

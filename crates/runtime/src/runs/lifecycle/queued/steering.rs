@@ -143,14 +143,3 @@ impl Runs<'_> {
         Ok(!self.is_queued(&waits.run.head.run_id).await?)
     }
 }
-
-/// The run that has the prompt of this one, which was handed over.
-///
-/// # Errors
-/// `StoreCorrupt` if its journal does not say so.
-pub(in crate::runs::lifecycle) fn steered_into(state: &RunState) -> Result<String> {
-    match &state.rest {
-        Some(Event::RunSteered(RunSteered { into }, _)) => Ok(into.clone()),
-        _ => Err(damaged()),
-    }
-}
