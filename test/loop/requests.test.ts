@@ -150,23 +150,26 @@ describe.each(engines)('requests on %s', (engine) => {
     const thread = { threadId: 'support' }
     const first = await runtime.query({ ...thread, prompt: 'Pay' }).result()
     const asked = runtime.query({ ...thread, prompt: 'When?', actor: 'kim', whenBusy: 'steer' })
-    expect(await asked.result()).toMatchObject({ status: 'suspended', text: 'Done.', runId: first.runId })
+    const steered = { status: 'completed', text: 'Done.', runId: first.runId, waiting: ['call-0'] }
+    expect(await asked.result()).toMatchObject(steered)
     expect(await runtime.runs.get(asked.runId)).toMatchObject({ status: 'steered' })
     expect(await kindsOf(asked)).toEqual(['run.queued', 'run.steered'])
     const shown = model.requests.at(-1)?.messages.map(({ role, parts }) => `${role} ${JSON.stringify(parts)}`) ?? []
     expect(shown.at(-1)).toContain('When?')
     expect(shown.at(-2)).toContain('waiting')
-    // Another prompt, and the same with the thread as a user sees it.
-    await runtime.query({ ...thread, prompt: 'Now?', whenBusy: 'steer' }).result()
+    // The approval stays open, and the chat is free: another prompt, and the thread as a user sees it.
+    expect(await runtime.query({ ...thread, prompt: 'Now?' }).result()).toMatchObject({ status: 'completed' })
     const { items } = await runtime.threads.messages('support')
     // The message names the request and its actor, not those of the run that took it.
     expect(items[3]).toMatchObject({ role: 'user', runId: asked.runId, actor: 'kim' })
     const roles = items.map(({ role }) => role)
     expect(roles).toEqual(['user', 'assistant', 'tool', 'user', 'assistant', 'user', 'assistant'])
-    expect(await runtime.runs.resume(asked.runId).result()).toMatchObject({ status: 'suspended', runId: first.runId })
+    expect(await runtime.runs.resume(asked.runId).result()).toMatchObject(steered)
     const [approval] = (await runtime.approvals.pending()).items
     await runtime.approvals.respond(approval?.approvalId ?? '', { decision: 'approve', actor: 'lee' })
-    expect(await runtime.runs.resume(first.runId).result()).toMatchObject({ status: 'completed', text: 'Done.' })
+    const last = await runtime.runs.resume(first.runId).result()
+    expect(last).toMatchObject({ status: 'completed', text: 'Done.' })
+    expect(last.runId).not.toBe(first.runId)
     expect(paid).toHaveLength(1)
   })
 
@@ -263,7 +266,9 @@ describe.each(engines)('requests on %s', (engine) => {
     const first = await runtime.query({ threadId: 'support', prompt: 'Pay' }).result()
     const prompts = Array.from({ length: 4 }, (_, at) => `${at} ${'x'.repeat(3 << 20)}`)
     const runs = prompts.map((prompt) => runtime.query({ threadId: 'support', prompt, whenBusy: 'steer' }))
-    for (const run of runs) expect(await run.result()).toMatchObject({ status: 'suspended', runId: first.runId })
+    const results = await Promise.all(runs.map((run) => run.result()))
+    for (const result of results) expect(result).toMatchObject({ status: 'completed' })
+    expect(results.map(({ runId }) => runId)).toContain(first.runId)
     const seen = new Set(model.requests.flatMap(({ messages }) => messages.map(({ parts }) => parts[0])))
     const texts = [...seen].map((part) => (part?.type === 'text' ? part.text : ''))
     for (const prompt of prompts) expect(texts.includes(prompt)).toBe(true)
