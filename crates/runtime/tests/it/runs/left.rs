@@ -306,12 +306,8 @@ fn what_is_left_ends_by_itself_however_short_runs_are_kept() {
         // The approval and the event have expired after seven days each.
         assert_eq!(pending(&handle).await, (vec![], vec![]));
         let messages = messages(&handle, THREAD).await;
-        let late: Vec<String> = messages
-            .iter()
-            .flat_map(|message| parts(message))
-            .filter(|part| part.get("state").is_some())
-            .map(json::write)
-            .collect();
+        let late: Vec<String> =
+            messages.iter().flat_map(parts).filter(|part| part.get("state").is_some()).map(json::write).collect();
         assert_eq!(late.len(), 4, "{late:?}");
         for _ in 0..80 {
             store.advance(24 * 60 * MINUTE);
@@ -319,6 +315,21 @@ fn what_is_left_ends_by_itself_however_short_runs_are_kept() {
             assert_eq!(take_up_all(&store, &handle, &host).await, [], "nothing is done twice");
         }
         assert_eq!(statuses(&handle).await, [] as [&str; 0]);
+    });
+}
+
+#[test]
+fn an_event_that_does_not_come_is_found_by_its_time_alone() {
+    wait(async {
+        let home = Kept::Memory.open();
+        let (store, handle) = process(&home.opened, 1, NOW).await;
+        let host = host();
+        query(&handle, asks("later", WhenBusy::Reject), &host).await;
+        store.advance(6 * 24 * 60 * MINUTE);
+        assert_eq!(take_up_all(&store, &handle, &host).await, []);
+        store.advance(2 * 24 * 60 * MINUTE);
+        assert_eq!(take_up_all(&store, &handle, &host).await.len(), 1);
+        assert_eq!(shape(&handle).await, ["user", "assistant", "waiting", "assistant", "late", "assistant"]);
     });
 }
 
