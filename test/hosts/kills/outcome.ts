@@ -110,6 +110,10 @@ function problemsOf(scenario: Scenario, report: ThreadReport, sent: ReadonlyMap<
     const status = statuses.get(sent.get(key) ?? '') ?? 'absent'
     check((ends as readonly string[]).includes(status), `the run of ${key} is ${status}`)
   }
+  check(
+    messages.every(({ runId = '' }) => statuses.has(runId)),
+    'a message is of no run',
+  )
   for (const { runId, status } of runs) check(/^(completed|steered)$/.test(status), `${runId} is ${status}`)
   check(!isOrdered || runs.length === jobs.length, `there are ${runs.length} runs for ${jobs.length} requests`)
 

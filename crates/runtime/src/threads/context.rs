@@ -3,10 +3,10 @@
 use bailiwick_model::json::Json;
 use bailiwick_model::pace::ahead;
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Change, Entries};
+use bailiwick_tenancy::{Access, Area, Change, Entries, When};
 
 use super::conversation::MESSAGES_A_READ;
-use super::head::journal_name;
+use super::head::{head_name, journal_name};
 use super::message::{NewMessage, files, message_json, new_message, says_something};
 use super::read_head;
 use crate::handle::Threads;
@@ -55,6 +55,18 @@ impl Threads<'_> {
         }
         let (changes, _) = self.appended(access, thread_id, current, &new, appends).await?;
         Ok(Some((changes, length)))
+    }
+}
+
+impl Threads<'_> {
+    /// Returns the condition that nothing is appended to a thread meanwhile, and its length. `None`: the thread does not exist.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn unchanged(self, access: &Access, thread_id: &str) -> Result<Option<(Change, u64)>> {
+        let Some((record, head)) = read_head(access, thread_id).await? else { return Ok(None) };
+        let (kind, area, name) = (Kind::Threads, Area::Record, head_name(access, thread_id));
+        Ok(Some((Change::Check { kind, area, name, when: When::Version(record.version) }, head.length)))
     }
 }
 

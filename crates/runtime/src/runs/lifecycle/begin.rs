@@ -91,11 +91,15 @@ impl<'a> Runs<'a> {
         'a: 'b,
     {
         let handle = self.handle;
-        let (prompt, appends) = match &new.prompt {
-            Some(prompt) => (std::slice::from_ref(prompt), Appends::Prompt),
-            None => (&[][..], Appends::Said { until: None }),
+        let (threads, thread_id) = (handle.threads(), new.thread_id.as_str());
+        let thread = match &new.prompt {
+            Some(prompt) => {
+                let prompt = std::slice::from_ref(prompt);
+                threads.append_changes(&access, thread_id, prompt, Appends::Prompt).await?
+            }
+            // A run that has come and gone since leaves no trace but in the thread.
+            None => threads.unchanged(&access, thread_id).await?.map(|(check, length)| (vec![check], length)),
         };
-        let thread = handle.threads().append_changes(&access, &new.thread_id, prompt, appends).await?;
         let Some((thread, base)) = thread else { return Err(contended()) };
         ahead(2 * new.weight()).await;
         let expires_at = self.unfinished_until(&access)?;

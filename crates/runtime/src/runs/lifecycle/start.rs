@@ -147,10 +147,14 @@ impl Runs<'_> {
             }
             let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
             let (head, _) = read_head(&access, run_id).await?.ok_or(Error::NotFound)?;
-            if head.status == RunStatus::Steered {
+            if head.status.is_end() {
                 drop(registered);
-                let into = steered_into(&replay(&access, &head).await?.state)?;
-                return Box::pin(self.until_rest(&into, host, None)).await;
+                let state = replay(&access, &head).await?.state;
+                return match head.status {
+                    RunStatus::Steered => Box::pin(self.until_rest(&steered_into(&state)?, host, None)).await,
+                    // Calls that it has left are of another run.
+                    _ => Ok(result(&state).await),
+                };
             }
             if registered.is_none() && head.status == RunStatus::Queued {
                 registered = self.live().register(run_id);
