@@ -10,10 +10,11 @@ export type WorkReason = 'settled' | 'interrupted' | 'queued'
 export type Activity =
   | {
       /**
-       * The host finds a suspended run that can go on, and takes it up next, or once there is room (`run.taken` with the reason `settled`). A
-       * wait of the run was settled or cancelled, has expired, or its time has come; an approval was decided or has expired; or a prompt was
-       * handed to it (`whenBusy: 'steer'`). It is one event for all that has happened by then. A run that could not be taken up, or that
-       * another process had found and left, is found again, with an event of its own. A queued or interrupted run has `run.taken` alone.
+       * The host finds a suspended run that can go on, or a completed one whose calls still waited, and takes it up next, or once there is
+       * room (`run.taken` with the reason `settled`). A wait of the run was settled or cancelled, has expired, or its time has come; an
+       * approval was decided or has expired; or a prompt was handed to it (`whenBusy: 'steer'`). It is one event for all that has happened by
+       * then. A run that could not be taken up, or that another process had found and left, is found again, with an event of its own. A
+       * queued or interrupted run has `run.taken` alone.
        */
       readonly type: 'wait.due'
       readonly tenant: string
