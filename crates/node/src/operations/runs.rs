@@ -126,8 +126,8 @@ struct SweptShown {
     duration_ms: u64,
 }
 
-impl From<Swept> for SweptShown {
-    fn from(Swept { removed, expired_approvals, erased, duration_ms }: Swept) -> Self {
+impl From<(Swept, u64)> for SweptShown {
+    fn from((Swept { removed, expired_approvals, erased }, duration_ms): (Swept, u64)) -> Self {
         Self { removed, expired_approvals, erased, duration_ms }
     }
 }

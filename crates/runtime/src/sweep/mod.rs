@@ -28,8 +28,7 @@ const TASKS: usize = 256;
 pub async fn sweep(store: &Arc<Store>, promptness: Promptness) -> Result<Swept> {
     let (mut swept, began) = (Swept::default(), Instant::now());
     let outcome = do_due(store, promptness, &mut swept).await;
-    swept.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    store.note_swept(swept);
+    store.note_swept(swept, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     outcome.map(|()| swept)
 }
 

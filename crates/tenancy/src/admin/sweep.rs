@@ -66,20 +66,21 @@ impl Store {
         Ok(owner.map(|(scope, tenant)| (kind, scope, tenant)))
     }
 
-    /// Keeps the result of a round for [`Store::take_swept`], added to those that are kept already.
-    pub fn note_swept(&self, round: Swept) {
+    /// Keeps the result of a round that took so many milliseconds for [`Store::take_swept`], added to those that are kept already.
+    pub fn note_swept(&self, round: Swept, duration_ms: u64) {
         let mut kept = self.swept.lock();
-        let before = kept.unwrap_or_default();
-        *kept = Some(Swept {
+        let (before, duration_before) = kept.unwrap_or_default();
+        let sum = Swept {
             removed: before.removed.saturating_add(round.removed),
             expired_approvals: before.expired_approvals.saturating_add(round.expired_approvals),
             erased: before.erased.saturating_add(round.erased),
-            duration_ms: before.duration_ms.saturating_add(round.duration_ms),
-        });
+        };
+        *kept = Some((sum, duration_before.saturating_add(duration_ms)));
     }
 
-    /// Takes the result of the rounds in this process since it was taken last. `None`: there was no round.
-    pub fn take_swept(&self) -> Option<Swept> {
+    /// Takes the result of the rounds in this process since it was taken last, and the milliseconds that they took. `None`: there was no
+    /// round.
+    pub fn take_swept(&self) -> Option<(Swept, u64)> {
         self.swept.lock().take()
     }
 

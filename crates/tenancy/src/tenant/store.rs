@@ -61,8 +61,6 @@ pub struct Swept {
     pub expired_approvals: u64,
     /// Interrupted erases that were finished.
     pub erased: u64,
-    /// How long it took, in milliseconds.
-    pub duration_ms: u64,
 }
 
 /// An open store.
@@ -84,8 +82,8 @@ pub struct Store {
     pub(crate) process: [u8; 16],
     /// Whether a task of this process does the housekeeping.
     pub(crate) has_housekeeper: AtomicBool,
-    /// The result of the housekeeping of this process that no one has taken.
-    pub(crate) swept: Mutex<Option<Swept>>,
+    /// The result of the housekeeping of this process that no one has taken, and how long it took, in milliseconds.
+    pub(crate) swept: Mutex<Option<(Swept, u64)>>,
     /// Whether all tenants are known to have been searched for what earlier versions left.
     pub(crate) has_no_legacy: AtomicBool,
     pub(crate) work: WorkSignal,
