@@ -3,12 +3,12 @@
 use bailiwick_model::json::Json;
 use bailiwick_model::pace::ahead;
 use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Area, Change, Entries, When};
+use bailiwick_tenancy::{Access, Change, Entries, When};
 
 use super::conversation::MESSAGES_A_READ;
 use super::head::{head_name, journal_name};
 use super::message::{NewMessage, files, message_json, new_message, says_something};
-use super::read_head;
+use super::{read_head, written};
 use crate::handle::Threads;
 
 /// The kind of messages that a run appends to its thread.
@@ -59,14 +59,15 @@ impl Threads<'_> {
 }
 
 impl Threads<'_> {
-    /// Returns the condition that nothing is appended to a thread meanwhile, and its length. `None`: the thread does not exist.
+    /// Returns the change that claims a thread for a run that begins without a message, and its length: whoever has read the thread before
+    /// finds another version. `None`: the thread does not exist.
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) async fn unchanged(self, access: &Access, thread_id: &str) -> Result<Option<(Change, u64)>> {
+    pub(crate) async fn claimed(self, access: &Access, thread_id: &str) -> Result<Option<(Change, u64)>> {
         let Some((record, head)) = read_head(access, thread_id).await? else { return Ok(None) };
-        let (kind, area, name) = (Kind::Threads, Area::Record, head_name(access, thread_id));
-        Ok(Some((Change::Check { kind, area, name, when: When::Version(record.version) }, head.length)))
+        let (name, when) = (head_name(access, thread_id), When::Version(record.version));
+        Ok(Some((written(name, &head, record.expires_at, when), head.length)))
     }
 }
 

@@ -98,7 +98,7 @@ impl<'a> Runs<'a> {
                 threads.append_changes(&access, thread_id, prompt, Appends::Prompt).await?
             }
             // A run that has come and gone since leaves no trace but in the thread.
-            None => threads.unchanged(&access, thread_id).await?.map(|(check, length)| (vec![check], length)),
+            None => threads.claimed(&access, thread_id).await?.map(|(claim, length)| (vec![claim], length)),
         };
         let Some((thread, base)) = thread else { return Err(contended()) };
         ahead(2 * new.weight()).await;

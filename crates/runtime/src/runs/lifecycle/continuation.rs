@@ -2,8 +2,10 @@
 //! one is due when a call of it ends; then this begins, or queues, the run that goes on. Each run has at most one such run: the commit
 //! that begins or queues it writes its id into the record of the run before, on condition of that record.
 
+use std::sync::Arc;
+
 use bailiwick_model::base32::prefixed_id;
-use bailiwick_model::spec::AgentRole;
+use bailiwick_model::spec::{AgentRole, RunLimits};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, Limits, Record, When, contended};
 
@@ -14,9 +16,10 @@ use super::result::result;
 use crate::handle::Runs;
 use crate::runs::agents::no_such_agent;
 use crate::runs::events::{ContinuedRun, LeftCall, WhenBusy};
+use crate::runs::follow::Live;
 use crate::runs::host::Callbacks;
 use crate::runs::journal::{KIND, Replayed, RunHead, read_head, replay, run_name};
-use crate::runs::state::stricter;
+use crate::runs::state::{RunState, stricter};
 use crate::runs::steps::still_waits;
 use crate::sweep::journals::unconditional;
 use crate::threads::thread_is_there;
@@ -77,6 +80,24 @@ impl Runs<'_> {
         Err(contended())
     }
 
+    /// The run with this id that this process works at, or the one that goes on with the calls that it has left.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(super) async fn live_or_next(self, run_id: &str) -> Result<Option<Arc<Live>>> {
+        let mut run_id = run_id.to_owned();
+        loop {
+            if let Some(live) = self.live().get(&run_id) {
+                return Ok(Some(live));
+            }
+            let Some(access) = self.handle.scope.existing().await? else { return Ok(None) };
+            match read_head(&access, &run_id).await?.and_then(|(head, _)| head.continued_by) {
+                Some(next) => run_id = next,
+                None => return Ok(None),
+            }
+        }
+    }
+
     /// Makes another run due in the place of one, at the same time.
     async fn pass_on(self, access: &Access, from: &str, row: Option<u64>, to: &str) -> Result<()> {
         let Some(at) = row else { return Ok(()) };
@@ -120,7 +141,7 @@ impl Runs<'_> {
             agent: head.agent.clone(),
             role: spec.role,
             thread_id: head.thread_id.clone(),
-            limits: stricter(&stricter(&state.limits, &handle.run_limits()), &spec.limits),
+            limits: stricter(&stricter(&rest_of(state), &handle.run_limits()), &spec.limits),
             prompt: None,
             continues: Some(Continued { run: ContinuedRun { run_id: head.run_id.clone() }, calls: state.left_calls() }),
             with,
@@ -159,26 +180,27 @@ impl Runs<'_> {
     /// # Errors
     /// Those of the store.
     pub(crate) async fn close_left_of(self, access: &Access, thread_id: &str) -> Result<()> {
+        let mut cursor = None;
         loop {
-            let page = access.record_page(&RunHead::leaving(thread_id), AT_ONCE, None).await?;
-            let mut closed = 0;
+            let page = access.record_page(&RunHead::leaving(thread_id), AT_ONCE, cursor.as_deref()).await?;
             for record in page.records.into_iter().filter_map(|(_, record)| record) {
                 let run_id = RunHead::read(&record.body)?.run_id;
                 let Some((head, record)) = read_head(access, &run_id).await? else { continue };
                 if head.waiting && head.thread_id == thread_id {
                     let replayed = replay(access, &head).await?;
                     // One that has just been gone on with has the thread, and is cancelled with it.
-                    closed += usize::from(self.close_left(access, &head, &record, &replayed, None).await?);
+                    self.close_left(access, &head, &record, &replayed, None).await?;
                 }
             }
-            if closed == 0 || page.cursor.is_none() {
+            cursor = page.cursor;
+            if cursor.is_none() {
                 return Ok(());
             }
         }
     }
 
     /// Closes the calls that a completed run has left. `false`: another run goes on with them now.
-    async fn close_left(
+    pub(super) async fn close_left(
         self,
         access: &Access,
         head: &RunHead,
@@ -198,6 +220,21 @@ impl Runs<'_> {
         self.handle.close_waits(access, &waits.collect::<Vec<_>>()).await?;
         let approvals = calls.iter().filter_map(|call| Some(call.approval.as_ref()?.approval_id.clone()));
         withdraw_all(self.handle, &approvals.collect::<Vec<_>>(), GONE).await
+    }
+}
+
+/// What is left of the limits of a run. The first run that goes on has all of them, as a request has; those after it share them, so that
+/// calls that wait again and again come to an end.
+fn rest_of(state: &RunState) -> RunLimits {
+    if state.continues.is_none() {
+        return state.limits;
+    }
+    let rest = |limit: Option<u64>, used: u64| limit.map(|limit| limit.saturating_sub(used));
+    RunLimits {
+        max_steps: rest(state.limits.max_steps, state.steps),
+        max_tool_calls: rest(state.limits.max_tool_calls, state.tool_calls),
+        max_tokens: rest(state.limits.max_tokens, state.usage.total()),
+        max_duration_ms: rest(state.limits.max_duration_ms, state.active_ms),
     }
 }
 

@@ -5,13 +5,13 @@ use bailiwick_model::Result;
 use crate::handle::Runs;
 
 impl Runs<'_> {
-    /// Gives a run up: before its next step, or `at_once`. One that this process does not work at is due for work, so that another
+    /// Gives a run up, or the run that goes on with the calls that it has left: before its next step, or `at_once`. One that this process does not work at is due for work, so that another
     /// takes it up.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn release(self, run_id: &str, at_once: bool) -> Result<()> {
-        match self.live().get(run_id) {
+        match self.live_or_next(run_id).await? {
             Some(live) if at_once => live.released.cancel(),
             Some(live) => live.yields.cancel(),
             None => self.wake_work(self.handle.scope.now()).await?,

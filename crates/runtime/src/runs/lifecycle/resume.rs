@@ -192,7 +192,7 @@ impl<'a> Runs<'a> {
             self.ended_here(run_id).await;
             // It may have stopped waiting for its turn before it heard of this.
             if !self.is_queued(run_id).await? {
-                return Ok(());
+                return self.close_left_at_last(run_id).await;
             }
         }
         let Some(access) = self.handle.scope.existing().await? else { return Err(Error::NotFound) };
@@ -211,6 +211,17 @@ impl<'a> Runs<'a> {
             Some(mut driver) => driver.cancel().await,
             None => Ok(()),
         }
+    }
+
+    /// Closes the calls that a run has left with its last commit, which came before it heard that it is cancelled.
+    async fn close_left_at_last(self, run_id: &str) -> Result<()> {
+        let Some(access) = self.handle.scope.existing().await? else { return Ok(()) };
+        let Some((head, record)) = read_head(&access, run_id).await? else { return Ok(()) };
+        if head.waiting {
+            let replayed = replay(&access, &head).await?;
+            self.close_left(&access, &head, &record, &replayed, None).await?;
+        }
+        Ok(())
     }
 
     /// Waits until this process does not work at a run any more, as it does now.

@@ -6,6 +6,11 @@ use crate::runs::events::{LeftApproval, LeftCall, LeftResumed, LeftWait};
 use bailiwick_model::json::Json;
 use bailiwick_model::spec::AgentRole;
 
+/// The most calls that a run leaves, and the most bytes of them together. A run with more is suspended until they have ended: the runs that
+/// go on with them each have a copy.
+const MOST_LEFT: usize = 100;
+const MOST_LEFT_BYTES: u64 = 1 << 20;
+
 impl Call {
     /// The call as the run that goes on with it is told. `run_id`: the run that leaves it.
     pub(crate) fn left(&self, run_id: &str) -> LeftCall {
@@ -63,10 +68,12 @@ impl Frame {
 
 impl RunState {
     /// Whether the next answer of the last agent without calls is for good although calls of it wait. An agent that another one called
-    /// gives its answer once it has all results.
+    /// gives its answer once it has all results, and so does one with many such calls.
     pub(crate) fn may_leave_calls(&self) -> bool {
         let [frame] = self.frames.as_slice() else { return false };
-        !matches!(frame.role, AgentRole::Planner | AgentRole::Executor) && frame.stops_for_now()
+        let is_small = frame.deferred().count() <= MOST_LEFT
+            && frame.deferred().map(|call| call.left(&self.run_id).weight()).sum::<u64>() <= MOST_LEFT_BYTES;
+        !matches!(frame.role, AgentRole::Planner | AgentRole::Executor) && frame.stops_for_now() && is_small
     }
 
     /// The calls that no agent of it has: those that it begins with, or has left.

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::record::Decision;
-use bailiwick_runtime::{Catalogue, Promptness, RunFilter, Store, TenantHandle, WaitFilter, WhenBusy, sweep};
+use bailiwick_model::spec::RunLimits;
+use bailiwick_runtime::{
+    Catalogue, Promptness, RunFilter, RunRequest, Store, TenantHandle, WaitFilter, WhenBusy, sweep,
+};
 use bailiwick_store::Opened;
 
 use super::host::{Host, calls, gives, parsed, says};
@@ -163,6 +166,30 @@ fn the_thread_is_free_and_each_result_begins_a_run_of_its_own() {
             assert_eq!(taken(&store).await, []);
         });
     }
+}
+
+#[test]
+fn a_call_that_waits_again_and_again_reaches_the_limits_of_its_request() {
+    wait(async {
+        let home = Kept::Memory.open();
+        let (store, handle) = process(&home.opened, 1, NOW).await;
+        let host = host().waiting(|_, _| Some(r#"{"kind":"event","name":"e"}"#.to_owned()));
+        let limits = RunLimits { max_tool_calls: Some(3), ..RunLimits::default() };
+        let first = query(&handle, RunRequest { limits, ..asks("later", WhenBusy::Reject) }, &host).await;
+        assert_eq!(text(&first, "status"), "completed");
+        let mut statuses = Vec::new();
+        for _ in 0..8 {
+            settle_all(&handle).await;
+            for result in take_up_all(&store, &handle, &host).await.into_iter().flatten() {
+                statuses.push(text(&result, "status").to_owned());
+            }
+        }
+        // The first run that goes on has three calls as well, and the others have what it leaves of them.
+        assert_eq!(statuses, ["completed", "completed", "completed", "limited"]);
+        assert_eq!(pending(&handle).await.0, [""; 0]);
+        store.advance(3 * LATEST);
+        assert_eq!(taken(&store).await, []);
+    });
 }
 
 #[test]

@@ -250,7 +250,8 @@ impl<'a> Runs<'a> {
     where
         'a: 'b,
     {
-        if run.request.continues && !thread_is_there(access, &run.request.thread_id).await? {
+        let needs_thread = run.request.continues || run.queued.continues.is_some();
+        if needs_thread && !thread_is_there(access, &run.request.thread_id).await? {
             // The rest of a conversation that is gone is not done any more.
             return Ok(Begun::Never(Box::new(Event::RunCancelled(Nothing {}, CutOff::default()))));
         }
