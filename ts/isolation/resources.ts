@@ -288,7 +288,8 @@ const queuedRuns = verbsOf<string>({
       await runtime.query({ threadId: queued.threadId, prompt: 'hello', whenBusy: 'steer' }).result()
       const list = () => runtime.runs.list({ threadId: queued.threadId })
       // The run that took the prompt is over, so the queued one begins.
-      for (const { runId } of (await list()).items) for await (const _ of runtime.runs.follow(runId));
+      const { items } = (await list()) ?? {}
+      for (const { runId } of items ?? []) for await (const _ of runtime.runs.follow(runId));
       return await list()
     },
   },
