@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { inChild } from '../children.ts'
-import { shortContenders } from '../contenders/short/all.ts'
+import { shortContenders, WIDTH } from '../contenders/short/all.ts'
 import type { Conditions, Figure, Finding, Ratio } from '../finding.ts'
 import { nodeFor } from '../killing.ts'
 import { median } from '../measure.ts'
@@ -12,7 +12,6 @@ import type { ShortRuns } from '../short-runs.program.ts'
 const MOST_ROUNDS = 3
 /** How long runs are started one after the other, and with many in flight. */
 const TIME_MS = 5_000
-const WIDTH = 64
 const SETTLED = 200
 const OURS = 'bailiwick'
 

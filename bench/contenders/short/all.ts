@@ -20,7 +20,7 @@ export interface OpenShort {
 }
 
 /** The most runs at once. */
-const WIDTH = 64
+export const WIDTH = 64
 const MINUTE_MS = 60_000
 
 /** The contenders of the row about short runs. */
