@@ -56,9 +56,7 @@ impl Threads<'_> {
         let (changes, _) = self.appended(access, thread_id, current, &new, appends).await?;
         Ok(Some((changes, length)))
     }
-}
 
-impl Threads<'_> {
     /// Returns the change that claims a thread for a run that begins without a message, and its length: whoever has read the thread before
     /// finds another version. `None`: the thread does not exist.
     ///

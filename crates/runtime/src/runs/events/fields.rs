@@ -253,3 +253,7 @@ impl ApprovalShown {
         })
     }
 }
+
+pub(super) fn is_false(value: &bool) -> bool {
+    !value
+}

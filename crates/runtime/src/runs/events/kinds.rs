@@ -12,7 +12,7 @@ use super::agent::{AgentAnswer, AgentBegun};
 use super::damaged;
 use super::fields::{
     ApprovalShown, BrokenOff, DecisionShown, FinishReason, Limit, Nothing, PREVIEW, ResumedKind, RunFailure,
-    ToolFailure,
+    ToolFailure, is_false,
 };
 use super::left::{ContinuedRun, LeftCall};
 use super::object::ObjectWriter;
@@ -406,10 +406,6 @@ impl CutOff {
 
 fn left_weight(calls: &[LeftCall]) -> u64 {
     calls.iter().map(LeftCall::weight).sum()
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// A value that is there, be it null.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bailiwick_model::json::Json;
 use serde::{Deserialize, Serialize};
 
-use super::fields::ResumedKind;
+use super::fields::{ResumedKind, is_false};
 use crate::waits::{Outcome, Wait};
 
 /// The completed run whose calls a run goes on with.
@@ -35,7 +35,7 @@ pub(crate) struct LeftCall {
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) was_approved: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) wait: Option<LeftWait>,
+    pub(crate) wait: Option<OpenWait>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resumed: Option<LeftResumed>,
 }
@@ -49,11 +49,13 @@ pub(crate) struct LeftApproval {
     pub(crate) run_id: String,
 }
 
-/// The open wait of a call.
+/// An open wait of a call, as far as the journal knows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct LeftWait {
+pub(crate) struct OpenWait {
     pub(crate) wait: Wait,
+    /// Which of the waits of its call this is, from 1.
     pub(crate) turn: u64,
+    /// The hash of the definition of the tool that waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) definition: Option<String>,
 }
@@ -73,12 +75,8 @@ pub(crate) struct LeftResumed {
 impl LeftCall {
     /// About how many bytes it is written with.
     pub(crate) fn weight(&self) -> u64 {
-        let wait = self.wait.as_ref().map_or(0, |left| left.wait.weight());
+        let wait = self.wait.as_ref().map_or(0, |open| open.wait.weight());
         let resumed = self.resumed.as_ref().map_or(0, |resumed| resumed.outcome.weight());
         128 + self.input.weight() + wait + resumed
     }
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }

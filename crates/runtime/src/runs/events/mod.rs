@@ -26,7 +26,7 @@ pub(crate) use kinds::{
     RunSuspended, ToolCalled, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, WaitSettled, WaitingTool,
     WriteIntent,
 };
-pub(crate) use left::{ContinuedRun, LeftApproval, LeftCall, LeftResumed, LeftWait};
+pub(crate) use left::{ContinuedRun, LeftApproval, LeftCall, LeftResumed, OpenWait};
 use object::ObjectWriter;
 pub(crate) use parts::{Part, reasoning_of, text_of};
 pub use queued::WhenBusy;

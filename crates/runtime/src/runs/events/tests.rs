@@ -102,7 +102,7 @@ fn left() -> LeftCall {
         writing: Some(text("d")),
         approval: Some(LeftApproval { approval_id: text("approval_a"), run_id: text("run_b") }),
         was_approved: true,
-        wait: Some(LeftWait { wait: wait(), turn: 2, definition: Some(text("d")) }),
+        wait: Some(OpenWait { wait: wait(), turn: 2, definition: Some(text("d")) }),
         resumed: Some(LeftResumed {
             kind: ResumedKind::Answer,
             outcome: outcome(),

@@ -7,13 +7,13 @@ use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::pace::ahead;
 use bailiwick_model::spec::AgentRole;
 
-use super::frame::{Answer, ApprovalState, Call, Frame, OpenWait, PlanStage, Resumed, calls_of, calls_of_steps};
+use super::frame::{Answer, ApprovalState, Call, Frame, PlanStage, Resumed, calls_of, calls_of_steps};
 use super::message::{Done, answer_message, received_message, text_parts, user_message};
 use super::{RunState, results_weight, step_prefix};
 use crate::runs::events::{
     AgentAnswer, AgentBegun, BrokenOff, DecidedCall, DecisionShown, Entry, Event, FinishReason, ModelAnswer,
-    ModelCompleted, PlanBegun, PromptReceived, QueuedRequest, RequestedCall, RunContext, RunQueued, RunStarted,
-    ThreadProgress, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, Usage, WaitingTool, text_of,
+    ModelCompleted, OpenWait, PlanBegun, PromptReceived, QueuedRequest, RequestedCall, RunContext, RunQueued,
+    RunStarted, ThreadProgress, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, Usage, WaitingTool, text_of,
 };
 
 impl RunState {

@@ -10,8 +10,8 @@ use bailiwick_model::spec::AgentRole;
 use serde::Serialize;
 
 use super::message::Done;
-use crate::runs::events::{Part, ResumedKind};
-use crate::waits::{Outcome, Wait};
+use crate::runs::events::{OpenWait, Part, ResumedKind};
+use crate::waits::Outcome;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -121,16 +121,6 @@ pub(crate) struct Call {
     /// How its last wait ended.
     pub(crate) resumed: Option<Resumed>,
     pub(crate) done: Option<Done>,
-}
-
-/// An open wait, as far as the journal knows.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct OpenWait {
-    pub(crate) wait: Wait,
-    /// Which of the waits of its call this is, from 1.
-    pub(crate) turn: u64,
-    /// The hash of the definition of the tool that waits.
-    pub(crate) definition: Option<String>,
 }
 
 /// The end of a wait, as a handler is told of it that is called again.

@@ -1,8 +1,8 @@
 //! Calls that a run leaves open when it is completed, and those that it goes on with. Pure.
 
-use super::frame::{ApprovalState, Call, Frame, OpenWait, Resumed};
+use super::frame::{ApprovalState, Call, Frame, Resumed};
 use super::{Answer, RunState};
-use crate::runs::events::{LeftApproval, LeftCall, LeftResumed, LeftWait};
+use crate::runs::events::{LeftApproval, LeftCall, LeftResumed};
 use bailiwick_model::json::Json;
 use bailiwick_model::spec::AgentRole;
 
@@ -26,7 +26,7 @@ impl Call {
             writing: self.writing.clone(),
             approval: self.approval.pending().map(asked),
             was_approved: self.was_approved,
-            wait: self.wait.clone().map(|OpenWait { wait, turn, definition }| LeftWait { wait, turn, definition }),
+            wait: self.wait.clone(),
             resumed: self.resumed.clone().map(|resumed| {
                 let Resumed { kind, outcome, waited_ms, turn, definition } = resumed;
                 LeftResumed { kind, outcome, waited_ms, turn, definition }
@@ -36,7 +36,7 @@ impl Call {
 
     /// A call that the run before has left. Its model was told that it waits.
     pub(super) fn of_left(left: &LeftCall) -> Self {
-        let LeftCall { call_id, tool, input, run_id, repeats, started, writing, approval, was_approved, .. } =
+        let LeftCall { call_id, tool, input, run_id, repeats, started, writing, approval, was_approved, wait, resumed } =
             left.clone();
         let mut call = Self::new(&call_id, &tool, input);
         (call.origin, call.repeats, call.started, call.writing) = (Some(run_id), repeats, started, writing);
@@ -44,8 +44,8 @@ impl Call {
         if let Some(LeftApproval { approval_id, run_id }) = approval {
             (call.approval, call.asked_in) = (ApprovalState::Pending(approval_id), Some(run_id));
         }
-        call.wait = left.wait.clone().map(|LeftWait { wait, turn, definition }| OpenWait { wait, turn, definition });
-        call.resumed = left.resumed.clone().map(|resumed| {
+        call.wait = wait;
+        call.resumed = resumed.map(|resumed| {
             let LeftResumed { kind, outcome, waited_ms, turn, definition } = resumed;
             Resumed { kind, outcome, waited_ms, turn, definition }
         });

@@ -17,11 +17,11 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::spec::{AgentRole, RunLimits};
 
-pub(crate) use frame::{Answer, ApprovalState, Call, Frame, OpenWait, PlanStage, Resumed};
+pub(crate) use frame::{Answer, ApprovalState, Call, Frame, PlanStage, Resumed};
 pub(crate) use limits::{read_limits, stricter};
 pub(crate) use message::{Done, ResultPart, answer_message, results_message, text_parts, user_message};
 
-use super::events::{Event, FinishReason, Part, STORED, Usage};
+use super::events::{Event, FinishReason, OpenWait, Part, STORED, Usage};
 use crate::waits::Outcome;
 
 /// See the module's text.

@@ -14,11 +14,11 @@ use crate::approvals::Approval;
 use crate::handle::TenantHandle;
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{
-    Event, ResumedCall, ResumedKind, ToolFailure, ToolResumed, ToolWaiting, WaitSettled, WaitingTool,
+    Event, OpenWait, ResumedCall, ResumedKind, ToolFailure, ToolResumed, ToolWaiting, WaitSettled, WaitingTool,
 };
 use crate::runs::journal::{KIND, UNFINISHED_MS};
 use crate::runs::lifecycle::take_prompts;
-use crate::runs::state::{Call, Frame, OpenWait, RunState};
+use crate::runs::state::{Call, Frame, RunState};
 use crate::waits::{Found, Outcome, Wait, WaitKind, WaitRecord, WaitRequest, WaitStatus, WaitingCall, find};
 
 pub(super) use leave::leave;
