@@ -157,6 +157,9 @@ export interface Runs {
    * ThreadBusyError while it is running or it is not its turn.
    */
   resume(runId: string, options?: { readonly onChanged?: OnChanged }): Run<unknown>
-  /** Cancels a run that has not ended: its approvals are withdrawn, its waits are cancelled, and its thread is free. One that is queued does not begin. Rejects with NotFoundError. */
+  /**
+   * Cancels a run that has not ended: its approvals are withdrawn, its waits are cancelled, and its thread is free. One that is queued does
+   * not begin. Of a completed run, cancels the run that goes on with the calls that it has left, if one does. Rejects with NotFoundError.
+   */
   cancel(runId: string): Promise<void>
 }

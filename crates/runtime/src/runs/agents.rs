@@ -9,7 +9,7 @@ use bailiwick_model::spec::{
     AgentRole, AgentSpec, ApprovalPolicy, InterruptedPolicy, ModelSettings, Tool, ToolEffects, ToolRetry, Topology,
     WhileWaiting,
 };
-use bailiwick_model::{Error, Issue};
+use bailiwick_model::{Error, Issue, Result};
 use sha2::{Digest, Sha256};
 
 use super::definitions::Definition;
@@ -108,6 +108,15 @@ impl Agents {
         self.agents.get(name)
     }
 
+    /// The agent with which a run begins, if it is in the spec.
+    ///
+    /// # Errors
+    /// `Spec` if the spec has no such agent, or only a planner or an executor has its name now.
+    pub(crate) fn beginning(&self, name: &str) -> Result<&AgentRules> {
+        let begins = |agent: &&AgentRules| !matches!(agent.spec.role, AgentRole::Planner | AgentRole::Executor);
+        self.agent(name).filter(begins).ok_or_else(|| no_such_agent(name))
+    }
+
     /// Whether an agent has a model of the provider of this one.
     pub(crate) fn has_provider(&self, model: &str) -> bool {
         self.providers.contains(provider_of(model))
@@ -115,6 +124,13 @@ impl Agents {
 
     pub(crate) fn tool(&self, name: &str) -> Option<&ToolRules> {
         self.tools.get(name)
+    }
+
+    /// The references that an input of a tool names in its declared properties.
+    pub(crate) fn references_in<'a>(&'a self, tool: &str, input: &'a Json) -> impl Iterator<Item = &'a str> {
+        let properties = self.tool(tool).map(|rules| rules.references.as_slice()).unwrap_or_default();
+        let named = properties.iter().filter_map(|(property, _)| input.get(property));
+        named.flat_map(|named| named.as_array().unwrap_or(std::slice::from_ref(named))).filter_map(Json::as_str)
     }
 
     /// A hash over the definitions of the tools that a plan's steps use: what the plan's approval was given for.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bailiwick_model::base32::prefixed_id;
-use bailiwick_model::spec::{AgentRole, RunLimits};
+use bailiwick_model::spec::RunLimits;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, Limits, Record, When, contended};
 
@@ -14,7 +14,6 @@ use super::new_run::{Continued, NewRun};
 use super::request::RunRequest;
 use super::result::result;
 use crate::handle::Runs;
-use crate::runs::agents::no_such_agent;
 use crate::runs::events::{ContinuedRun, LeftCall, WhenBusy};
 use crate::runs::follow::Live;
 use crate::runs::host::Callbacks;
@@ -121,9 +120,7 @@ impl Runs<'_> {
     ) -> Result<Option<String>> {
         let handle = self.handle;
         let state = &replayed.state;
-        let rules = handle.catalogue.agents.agent(&head.agent).map(|agent| &agent.spec);
-        let spec = rules.filter(|spec| !matches!(spec.role, AgentRole::Planner | AgentRole::Executor));
-        let spec = spec.ok_or_else(|| no_such_agent(&head.agent))?;
+        let spec = &handle.catalogue.agents.beginning(&head.agent)?.spec;
         let run_id = prefixed_id("run_", &handle.scope.random());
         let registered = self.live().register(&run_id).ok_or_else(|| Error::internal("An id was given out twice."))?;
         let mut with = handed_over(access, head, record, replayed, Some(run_id.clone()));

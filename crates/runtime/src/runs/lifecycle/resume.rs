@@ -98,13 +98,29 @@ impl<'a> Runs<'a> {
         unconditional(access.commit(changes, &Limits::default(), Durability::Relaxed).await?)
     }
 
-    /// Ends a run that is not over: its approvals are withdrawn and its thread is free. Does nothing to one that is over.
+    /// Ends a run that is not over: its approvals are withdrawn and its thread is free. Of one that is over, it ends the run that goes on
+    /// with the calls that it has left.
     ///
     /// # Errors
     /// `NotFound`, `Closed`, and those of the store.
     pub async fn cancel(self, run_id: &str) -> Result<()> {
         let handle = self.handle;
-        handle.scope.unless_closed(&handle.closing, Box::pin(self.end(run_id))).await
+        handle.scope.unless_closed(&handle.closing, Box::pin(self.end_all(run_id))).await
+    }
+
+    async fn end_all(self, run_id: &str) -> Result<()> {
+        self.end(run_id).await?;
+        let Some(access) = self.handle.scope.existing().await? else { return Ok(()) };
+        let mut run_id = run_id.to_owned();
+        while let Some(next) = read_head(&access, &run_id).await?.and_then(|(head, _)| head.continued_by) {
+            match self.end(&next).await {
+                Ok(()) => run_id = next,
+                // It has ended, and has expired since.
+                Err(Error::NotFound) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Goes on with a run until there is a result.

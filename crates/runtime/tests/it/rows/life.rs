@@ -1,15 +1,18 @@
 //! A tenant that does whatever can be done.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bailiwick_model::json::Json;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_runtime::{
     ApprovalContext, ApprovalRequest, Begun, CacheValue, Catalogue, HostEvent, PutContent, Rejection, RequestedSubject,
-    RunRequest, Store, TenantHandle,
+    RunRequest, Store, TenantHandle, WaitFilter, WhenBusy, take_work,
 };
 
 use crate::runs::host::{Host, calls, gives, parsed, says};
+use crate::runs::queue::is_queued;
+use crate::runs::text as told;
 use crate::support::{Random, bytes, handle_of, text};
 
 /// How long everything is kept.
@@ -22,12 +25,15 @@ const TEAM: &str = r#"{"bailiwick":1,"references":[{"name":"table"}],"plans":[{"
   "tools":[
     {"name":"search","description":"Finds","effects":"read","input":{"type":"object"}},
     {"name":"load","description":"Loads","effects":"read","result":"table","input":{"type":"object"}},
-    {"name":"send","description":"Sends","approval":"always","input":{"type":"object"}}],
-  "agents":[{"role":"coordinator","name":"front","model":"test/m","prompt":"Route.","routes":["helper"],"tools":["search","load","send"]},
+    {"name":"send","description":"Sends","approval":"always","input":{"type":"object"}},
+    {"name":"hold","description":"Waits","input":{"type":"object"}},
+    {"name":"later","description":"Waits","whileWaiting":"continue","input":{"type":"object"}},
+    {"name":"sign","description":"Asks","approval":"always","whileWaiting":"continue","input":{"type":"object"}}],
+  "agents":[{"role":"coordinator","name":"front","model":"test/m","prompt":"Route.","routes":["helper"],"tools":["search","load","send","hold","later","sign"]},
     {"role":"specialist","name":"helper","model":"test/m","prompt":"Help.","tools":["search"]}]}"#;
 
 /// Everything that can be done, with the kinds that it writes.
-pub(crate) const VERBS: [(&str, &str); 22] = [
+pub(crate) const VERBS: [(&str, &str); 27] = [
     ("put", "references"),
     ("put large", "references"),
     ("put again", "references"),
@@ -47,6 +53,11 @@ pub(crate) const VERBS: [(&str, &str); 22] = [
     ("suspend", "runs"),
     ("resume", "runs"),
     ("cancel", "runs"),
+    ("queue", "runs"),
+    ("hold", "waits"),
+    ("leave", "waits"),
+    ("settle", "waits"),
+    ("take up", "runs"),
     ("record", "traces"),
     ("sweep", "all"),
     ("tick", "all"),
@@ -67,16 +78,24 @@ impl Life {
     pub(crate) fn new(store: &Arc<Store>, name: &str) -> Self {
         let catalogue = Arc::new(Catalogue::from_json(&parsed(TEAM)).unwrap());
         let host = Host::new(
-            |_, answers, last| match (answers, bailiwick_model::json::write(last)) {
-                (0, prompt) if prompt.contains("send") => calls(&[("send", "{}"), ("load", "{}")]),
-                (0, _) => calls(&[("search", "{}"), ("load", "{}")]),
-                _ => says("Done."),
+            |_, _, last| match bailiwick_model::json::write(last) {
+                prompt if last.get("role").and_then(Json::as_str) != Some("user") || prompt.contains("tell") => {
+                    says("Done.")
+                }
+                prompt if prompt.contains("send") => calls(&[("send", "{}"), ("load", "{}")]),
+                prompt if prompt.contains("hold") => calls(&[("hold", "{}")]),
+                prompt if prompt.contains("later") => calls(&[("later", "{}"), ("sign", "{}"), ("load", "{}")]),
+                _ => calls(&[("search", "{}"), ("load", "{}")]),
             },
             |tool, _| match tool {
                 "load" => Some(bailiwick_runtime::Reply::Value([&[1], "x".repeat(9_000).as_bytes()].concat())),
                 _ => gives("1"),
             },
-        );
+        )
+        .waiting(|tool, resumed| {
+            let waits = resumed.is_none() && matches!(tool, "hold" | "later");
+            waits.then(|| r#"{"kind":"event","name":"e","ttlMs":800000}"#.to_owned())
+        });
         Self {
             store: store.clone(),
             tenant: handle_of(store, name, "v1", RETENTION, &catalogue),
@@ -119,10 +138,33 @@ impl Life {
     async fn start(&self, prompt: &str, thread: &str) -> Option<String> {
         let prepared = self.tenant.runs().prepare(None).unwrap();
         let run_id = prepared.run_id.clone();
+        let when_busy = if prompt == "tell" { WhenBusy::Queue } else { WhenBusy::Reject };
         let (prompt, thread_id) = (Json::from(prompt), Some(thread.to_owned()));
-        let request = RunRequest { thread_id, actor: Some("ann".to_owned()), ..RunRequest::new(prompt) };
-        let started = self.tenant.runs().start(prepared, request, &self.host.reborn()).await;
-        self.check(started).map(|_| run_id)
+        let request = RunRequest { thread_id, actor: Some("ann".to_owned()), when_busy, ..RunRequest::new(prompt) };
+        let host = self.host.reborn();
+        let started = self.tenant.runs().start(prepared, request, &host);
+        // No process waits for the turn of a run that is queued.
+        let started = tokio::select! {
+            started = started => started.map(drop),
+            () = is_queued(&self.tenant, &run_id) => Ok(()),
+        };
+        self.check(started).map(|()| run_id)
+    }
+
+    /// Settles what waits, and takes up what is due.
+    async fn settle(&self, random: &mut Random) {
+        let waits = self.check(self.tenant.waits().list(&WaitFilter::default(), 100, None).await);
+        let waits = waits.map(|page| page.items).unwrap_or_default();
+        if let Some(wait) = random.pick(&waits) {
+            self.check(self.tenant.waits().settle(told(&parsed(wait), "waitId"), br#"{"value":1}"#, None).await);
+        }
+    }
+
+    async fn take_up(&self) {
+        let taken = self.check(take_work(&self.store, 100, 100, Duration::ZERO).await);
+        for run in taken.into_iter().flatten().flat_map(|tenant| tenant.runs) {
+            self.check(self.tenant.runs().take_up(&run.run_id, run.row, &self.host.reborn()).await);
+        }
     }
 
     /// What may be refused because of what was done before is no failure.
@@ -130,7 +172,13 @@ impl Life {
         use bailiwick_model::Error;
         match outcome {
             Ok(value) => Some(value),
-            Err(Error::NotFound | Error::Conflict(_) | Error::ThreadBusy { .. } | Error::ApprovalClosed(_)) => None,
+            Err(
+                Error::NotFound
+                | Error::Conflict(_)
+                | Error::ThreadBusy { .. }
+                | Error::ApprovalClosed(_)
+                | Error::WaitClosed(_),
+            ) => None,
             Err(_) if self.may_fail => None,
             Err(error) => panic!("{error:?}"),
         }
@@ -191,6 +239,18 @@ impl Life {
             }
             "delete thread" => drop(self.check(tenant.threads().delete(thread).await)),
             "query" => self.query(thread).await,
+            "queue" => drop(self.start("tell", thread).await),
+            "hold" => drop(self.start("hold", thread).await),
+            "leave" => drop(self.start("later", thread).await),
+            "settle" => {
+                self.start("later", thread).await;
+                self.settle(random).await;
+            }
+            "take up" => {
+                self.start("later", thread).await;
+                self.settle(random).await;
+                self.take_up().await;
+            }
             "suspend" => self.suspended.extend(self.start("send", thread).await),
             "resume" => {
                 self.suspended.extend(self.start("send", thread).await);

@@ -1,5 +1,5 @@
 //! An engine that dies at a commit: before it is applied, or after, so that nobody learns of it. Whoever opens what is
-//! below it finds what a killed process has left.
+//! below it finds what a killed process has left. Or its disk is full for some commits, and it goes on afterwards.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -15,6 +15,9 @@ pub(crate) struct Dying {
     /// So many commits are left.
     left: AtomicUsize,
     applies_the_last: bool,
+    /// So many commits find the disk full before it has space again.
+    full: AtomicUsize,
+    is_mortal: bool,
     dead: AtomicBool,
     pub(crate) commits: AtomicUsize,
     /// The bytes that were put, by kind of item.
@@ -25,10 +28,21 @@ pub(crate) struct Dying {
 
 impl Dying {
     pub(crate) fn new(engine: Arc<dyn Engine>, left: usize, applies_the_last: bool) -> Arc<Self> {
+        Self::of(engine, left, applies_the_last, 0)
+    }
+
+    /// An engine whose disk is full after `left` commits, until it has refused `refused` of them.
+    pub(crate) fn full(engine: Arc<dyn Engine>, left: usize, refused: usize) -> Arc<Self> {
+        Self::of(engine, left, false, refused)
+    }
+
+    fn of(engine: Arc<dyn Engine>, left: usize, applies_the_last: bool, refused: usize) -> Arc<Self> {
         Arc::new(Self {
             engine,
             left: AtomicUsize::new(left),
             applies_the_last,
+            full: AtomicUsize::new(refused),
+            is_mortal: refused == 0,
             dead: AtomicBool::new(false),
             commits: AtomicUsize::new(0),
             bytes: Default::default(),
@@ -72,6 +86,10 @@ impl Layer for Dying {
             let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
             if left.is_ok() {
                 return self.engine.commit(commit).await;
+            }
+            if !self.is_mortal {
+                let full = self.full.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |full| full.checked_sub(1));
+                return if full.is_ok() { Err(CommitError::Full) } else { self.engine.commit(commit).await };
             }
             self.dead.store(true, Ordering::SeqCst);
             if self.applies_the_last {

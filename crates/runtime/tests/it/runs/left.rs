@@ -22,7 +22,7 @@ use crate::support::{Kept, NOW, handle_of, shared};
 pub(super) const MINUTE: u64 = 60_000;
 
 /// Tools that go on while they wait, one that waits twice, one that holds its run up, and one that a person must approve of.
-const TEAM: &str = r#"{"bailiwick":1,
+pub(super) const TEAM: &str = r#"{"bailiwick":1,
   "tools":[
     {"name":"later","description":"Waits","onInterrupted":"retry","whileWaiting":"continue","input":{"type":"object"}},
     {"name":"twice","description":"Waits twice","onInterrupted":"retry","whileWaiting":"continue","input":{"type":"object"}},
@@ -74,20 +74,20 @@ pub(super) async fn pending(handle: &TenantHandle) -> (Vec<String>, Vec<String>)
     )
 }
 
-async fn settle_all(handle: &TenantHandle) {
+pub(super) async fn settle_all(handle: &TenantHandle) {
     for wait_id in pending(handle).await.0 {
         handle.waits().settle(&wait_id, br#"{"value":1}"#, None).await.unwrap();
     }
 }
 
-async fn approve_all(handle: &TenantHandle) {
+pub(super) async fn approve_all(handle: &TenantHandle) {
     for approval_id in pending(handle).await.1 {
         handle.approvals().respond(&approval_id, Decision::Approved, "kim", None).await.unwrap();
     }
 }
 
 /// Takes up what is due, as a host does. Returns the results; `None` for one whose thread is busy.
-async fn take_up_all(store: &Arc<Store>, handle: &TenantHandle, host: &Host) -> Vec<Option<Json>> {
+pub(super) async fn take_up_all(store: &Arc<Store>, handle: &TenantHandle, host: &Host) -> Vec<Option<Json>> {
     let mut results = Vec::new();
     for run in taken(store).await {
         match handle.runs().take_up(&run.run_id, run.row, host).await {

@@ -31,7 +31,13 @@ async fn two_lives(home: &Home, commits: usize, applies_the_last: bool) -> (usiz
     let (store, handle) = process(&home.opened, 2, NOW + 60 * MINUTE).await;
     let reborn = host.reborn();
     story(&store, &handle, &reborn).await.unwrap();
-    let shape = shape(&handle).await;
+    check(&handle, &host, if died { 2 } else { 1 }, &place).await;
+    (dying.commits.load(Ordering::SeqCst), died)
+}
+
+/// Checks that everything was done, and each call under one key, at most so many times.
+async fn check(handle: &TenantHandle, host: &Host, times: usize, place: &str) {
+    let shape = shape(handle).await;
     let (first, rest) = shape.split_at(4);
     assert_eq!(first, ["user", "assistant", "waiting+waiting", "assistant"], "{place}");
     let count = |state: &str| rest.iter().filter(|one| one.split('+').any(|one| one == state)).count();
@@ -41,11 +47,37 @@ async fn two_lives(home: &Home, commits: usize, applies_the_last: bool) -> (usiz
     for tool in ["later", "signed"] {
         let made = host.world.executions(tool);
         assert_eq!(made.len(), 1, "{place}: {tool} under one key: {made:?}");
-        assert!(made.values().sum::<usize>() <= if died { 2 } else { 1 }, "{place}: {tool}");
+        assert!(made.values().sum::<usize>() <= times, "{place}: {tool}");
     }
-    assert!(statuses(&handle).await.iter().all(|status| status == "completed"), "{place}");
-    assert_eq!(pending(&handle).await, (vec![], vec![]), "{place}");
-    (dying.commits.load(Ordering::SeqCst), died)
+    assert!(statuses(handle).await.iter().all(|status| status == "completed"), "{place}");
+    assert_eq!(pending(handle).await, (vec![], vec![]), "{place}");
+}
+
+/// One life whose disk is full after so many commits, until some were refused. Returns whether it was.
+async fn life_on_a_full_disk(commits: usize, refused: usize) -> bool {
+    let home = Kept::Memory.open();
+    let full = Dying::full(home.opened.engine.clone(), commits, refused);
+    let opened = Opened { engine: full.clone(), vault: home.opened.vault.clone() };
+    let host = host();
+    let mut store = try_store(opened.clone(), 1, NOW, 1 << 20).await;
+    for _ in 0..refused {
+        if store.is_err() {
+            store = try_store(opened.clone(), 1, NOW, 1 << 20).await;
+        }
+    }
+    let store = store.unwrap();
+    let handle = handle_of(&store, "acme", "v1", "", &team());
+    let place = format!("full at {commits}, for {refused}");
+    let mut failures = 0;
+    while let Err(error) = story(&store, &handle, &host).await {
+        assert!(matches!(error, Error::StoreUnavailable(_)), "{place}: {error:?}");
+        failures += 1;
+        assert!(failures <= refused + 1, "{place}: {error:?}");
+        // What has failed is left alone for a while.
+        store.advance(10 * MINUTE);
+    }
+    check(&handle, &host, 1 + refused, &place).await;
+    full.commits.load(Ordering::SeqCst) > commits
 }
 
 /// Does what is not done yet of this: a prompt, another one, what the first one's calls wait for.
@@ -113,6 +145,19 @@ fn the_same_on_disk_and_on_postgresql() {
             for commits in (0..all).step_by(step) {
                 two_lives(&kept.open(), commits, commits % 12 == 0).await;
             }
+        }
+    });
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_whenever_the_disk_is_full_for_a_while() {
+    wait(async {
+        for refused in [1, 3] {
+            let mut commits = 0;
+            while life_on_a_full_disk(commits, refused).await {
+                commits += 1;
+            }
+            assert!(commits > 10, "{commits}");
         }
     });
 }

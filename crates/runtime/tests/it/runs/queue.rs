@@ -35,7 +35,7 @@ pub(super) async fn status(handle: &TenantHandle, run_id: &str) -> String {
     text(&summary, "status").to_owned()
 }
 
-async fn is_queued(handle: &TenantHandle, run_id: &str) {
+pub(crate) async fn is_queued(handle: &TenantHandle, run_id: &str) {
     while !handle.runs().summary(run_id).await.is_ok_and(|summary| summary.contains("queued")) {
         tokio::task::yield_now().await;
     }

@@ -14,7 +14,6 @@ use super::new_run::{Continued, NewRun};
 use super::request::RunRequest;
 use crate::approvals::PENDING_MS;
 use crate::handle::{Runs, expiry};
-use crate::runs::agents::no_such_agent;
 use crate::runs::events::{Entry, Event, QueuedRequest, RunQueued, WhenBusy, damaged};
 use crate::runs::follow::{Live, Registered};
 use crate::runs::journal::tokens::TokenTurns;
@@ -117,7 +116,9 @@ impl Runs<'_> {
                 // The run that it replaces does not end by itself.
                 changes.extend(work::due(access, name, begins_at, expires_at));
             }
-            let files: Vec<&str> = new.prompt.iter().flat_map(prompt_files).collect();
+            let calls = new.continues.iter().flat_map(|continued| &continued.calls);
+            let inputs = calls.flat_map(|call| handle.catalogue.agents.references_in(&call.tool, &call.input));
+            let files: Vec<&str> = new.prompt.iter().flat_map(prompt_files).chain(inputs).collect();
             let kept_until = Some(begins_at.saturating_add(PENDING_MS));
             changes.extend(handle.references().extended(access, &files, kept_until).await?);
             changes.extend(new.with.iter().cloned());
@@ -224,8 +225,7 @@ impl Runs<'_> {
         let QueuedRequest { thread_id, agent, limits, when_busy, trace, instructions, left: calls, .. } =
             run.request.clone();
         let RunQueued { prompt, actor, start_at, continues } = run.queued.clone();
-        let rules = self.handle.catalogue.agents.agent(&agent).ok_or_else(|| no_such_agent(&agent))?;
-        let (role, run_id) = (rules.spec.role, run.head.run_id.clone());
+        let (role, run_id) = (self.handle.catalogue.agents.beginning(&agent)?.spec.role, run.head.run_id.clone());
         let message = match &continues {
             None => Some(prompt_message(&prompt, now, &run_id, actor.as_deref())?),
             Some(_) => None,

@@ -23,16 +23,15 @@ pub(in crate::runs::steps) async fn note_decisions(run: &mut Driver<'_>) -> Resu
     for approval_id in run.state.pending_approvals() {
         match run.handle.approvals().get(&approval_id).await {
             Ok(approval) if approval.status != ApprovalStatus::Pending => {
-                noted |= note_decision(run, &approval, false).await?;
+                noted |= note_decision(run, &approval_id, false).await?;
             }
             Ok(approval) if is_outdated(run.handle, &approval).await? => {
                 run.handle.approvals().withdraw(&[&approval_id], Some(OUTDATED), Vec::new()).await?;
-                noted |= note_decision(run, &approval, true).await?;
+                noted |= note_decision(run, &approval_id, true).await?;
             }
             Ok(approval) => open.push(approval),
-            // Its record was removed at the end of its retention, and the approval with it.
             Err(Error::NotFound) => {
-                note_gone(run, &approval_id).await?;
+                note_removed(run, &approval_id).await?;
                 noted = true;
             }
             Err(error) => return Err(error.into()),
@@ -47,8 +46,8 @@ pub(in crate::runs::steps) async fn withdraw_waiting(run: &mut Driver<'_>) -> Re
     withdraw_all(run.handle, &waiting, NOT_NEEDED).await?;
     for approval_id in &waiting {
         match run.handle.approvals().get(approval_id).await {
-            Ok(approval) => drop(note_decision(run, &approval, false).await?),
-            Err(Error::NotFound) => note_gone(run, approval_id).await?,
+            Ok(_) => drop(note_decision(run, approval_id, false).await?),
+            Err(Error::NotFound) => note_removed(run, approval_id).await?,
             Err(error) => return Err(error.into()),
         }
     }
@@ -56,20 +55,26 @@ pub(in crate::runs::steps) async fn withdraw_waiting(run: &mut Driver<'_>) -> Re
 }
 
 /// Notes the decision about an approval. `false`: there is none. `again`: a person is to be asked again.
-async fn note_decision(run: &mut Driver<'_>, approval: &Approval, again: bool) -> Result<bool, Stop> {
-    let Some(record) = run.handle.approvals().decision(&approval.approval_id).await? else { return Ok(false) };
+async fn note_decision(run: &mut Driver<'_>, approval_id: &str, again: bool) -> Result<bool, Stop> {
+    let Some(record) = run.handle.approvals().decision(approval_id).await? else { return Ok(false) };
     // One that was decided before it could be withdrawn is taken as it is.
     let again = again && record.decision == Decision::Withdrawn;
-    let decided = DecidedCall { call_id: approval.context.call_id.clone(), again };
-    run.note(Event::ApprovalDecided(ApprovalDecided { record: DecisionShown::of(&record) }, decided)).await?;
+    note(run, approval_id, DecisionShown::of(&record), again).await?;
     Ok(true)
 }
 
-async fn note_gone(run: &mut Driver<'_>, approval_id: &str) -> Result<(), Stop> {
-    let calls = run.state.frames.last().map(|frame| frame.calls.as_slice()).unwrap_or_default();
-    let call = calls.iter().find(|call| call.approval.pending() == Some(approval_id));
-    let decided = DecidedCall { call_id: call.map(|call| call.call_id.clone()), again: false };
-    let record = DecisionShown::gone(approval_id);
+/// Notes the decision about an approval that was removed at the end of its retention. The ledger still has the decision.
+async fn note_removed(run: &mut Driver<'_>, approval_id: &str) -> Result<(), Stop> {
+    if note_decision(run, approval_id, false).await? {
+        return Ok(());
+    }
+    note(run, approval_id, DecisionShown::gone(approval_id), false).await
+}
+
+async fn note(run: &mut Driver<'_>, approval_id: &str, record: DecisionShown, again: bool) -> Result<(), Stop> {
+    let of_agent = run.state.frames.last().map(|frame| frame.calls.as_slice()).unwrap_or_default();
+    let call = of_agent.iter().chain(&run.state.left).find(|call| call.approval.pending() == Some(approval_id));
+    let decided = DecidedCall { call_id: call.map(|call| call.call_id.clone()), again };
     run.note(Event::ApprovalDecided(ApprovalDecided { record }, decided)).await.map_err(Stop::from)
 }
 

@@ -87,14 +87,7 @@ fn named_references(run: &Driver<'_>) -> BTreeSet<String> {
         inputs.extend(steps.iter().filter_map(|step| Some((step.get("tool")?.as_str()?, step.get("input")?))));
     }
     for (tool, input) in inputs {
-        let Some(rules) = run.agents().tool(tool) else { continue };
-        for (property, _) in &rules.references {
-            match input.get(property) {
-                Some(Json::String(id)) => drop(named.insert(id.clone())),
-                Some(Json::Array(ids)) => named.extend(ids.iter().filter_map(Json::as_str).map(str::to_owned)),
-                _ => {}
-            }
-        }
+        named.extend(run.agents().references_in(tool, input).map(str::to_owned));
     }
     named
 }
