@@ -1,5 +1,11 @@
 export { fromAiSdk } from './model/from-ai-sdk.ts'
 export type { LanguageModel, LanguageModelProvider } from './model/language-model.ts'
+export {
+  type FromUIMessagesOptions,
+  fromUIMessages,
+  type GivenUIMessage,
+  type PromptPart,
+} from './ui/from-ui-messages.ts'
 export { toUIMessageStream, type UIMessageStreamOptions } from './ui/to-ui-message-stream.ts'
 export { toUIMessages, type UIMessagesOptions } from './ui/to-ui-messages.ts'
 export type {

@@ -1,5 +1,6 @@
 import { type Checks, type Given, option, readOptions } from '../../arguments/options.ts'
 import type { Message, Part } from '../../types/threads.ts'
+import { marksOf } from './own-marks.ts'
 import { failureIn, type OnShownError, shownFailure } from './shown-error.ts'
 import { referenceIn } from './shown-reference.ts'
 import type { UIMessage, UIMessagePart, UIToolPart } from './ui-message.ts'
@@ -26,7 +27,7 @@ const checks: Checks<UIMessagesOptions> = {
 /**
  * The messages of a thread as `useChat` of the AI SDK shows them: what a run said and did is one message with the run's id,
  * as in `toUIMessageStream`; its answer to a prompt that was handed to it (`whenBusy: 'steer'`) is one more, with the id of the request. Data of providers, such as signatures, is left out, and so is what a model was told of an answer
- * that would not do.
+ * that would not do. A user's messages have the ids that `fromUIMessages` read.
  *
  * @example
  * ```ts
@@ -39,6 +40,7 @@ export function toUIMessages(messages: readonly Message[], given: UIMessagesOpti
   const shown: UIMessage[] = []
   /** Parts that show each call, by its id. */
   const calls = new Map<string, UIMessagePart[]>()
+  const ids = new Set<string>()
   let runId: string | undefined
   /** The run of the last prompt. */
   let asked: string | undefined
@@ -49,14 +51,48 @@ export function toUIMessages(messages: readonly Message[], given: UIMessagesOpti
     if (message.role === 'user' && isSameRun && isWithinAnswer) continue
     const last = shown.at(-1)
     const goesOn = message.role === 'assistant' && last?.role === 'assistant' && runId === message.runId
-    // A tool's message shows nothing of its own: results are shown where their calls are.
-    const parts = goesOn ? last.parts : message.role === 'tool' ? [] : begin(message, asked, shown).parts
+    const wanted = [message.runId, asked]
     runId = message.runId
-    if (message.role === 'user') asked = runId
     isWithinAnswer = message.role !== 'user'
+    if (message.role === 'user') {
+      asked = runId
+      for (const { id, parts } of promptsIn(message)) {
+        const prompt: UIMessage = { id: newId([id, message.messageId], ids), role: 'user', parts: [] }
+        shown.push(prompt)
+        show({ ...message, parts }, prompt.parts, calls, options)
+      }
+      continue
+    }
+    // A tool's message shows nothing of its own: results are shown where their calls are.
+    let parts: UIMessagePart[] = goesOn ? last.parts : []
+    if (!goesOn && message.role === 'assistant') {
+      const answer: UIMessage = { id: newId([...wanted, message.messageId], ids), role: 'assistant', parts: [] }
+      shown.push(answer)
+      parts = answer.parts
+    }
     show(message, parts, calls, options)
   }
   return shown
+}
+
+/** The messages of `useChat` that a prompt was made of, each with its id there; otherwise all of it is one. */
+function promptsIn({ parts }: Message): { readonly id: string | undefined; readonly parts: Part[] }[] {
+  const prompts: { readonly id: string | undefined; readonly parts: Part[] }[] = []
+  for (const part of parts) {
+    const { messageId } = marksOf(part)
+    if (messageId === undefined && prompts.length > 0) prompts.at(-1)?.parts.push(part)
+    else prompts.push({ id: messageId, parts: [part] })
+  }
+  return prompts.length === 0 ? [{ id: undefined, parts: [] }] : prompts
+}
+
+/** Returns the first of these ids that no message has yet. Ids of a browser may be those of other messages. */
+function newId(wanted: readonly (string | undefined)[], ids: Set<string>): string {
+  const free = wanted.find((id) => id !== undefined && !ids.has(id))
+  let id = free ?? `${wanted.at(-1)}`
+  for (let copy = 2; ids.has(id); copy += 1) id = `${wanted.at(-1)}-${copy}`
+  ids.add(id)
+  return id
 }
 
 /** Adds the parts of a message. Results are shown where their calls are. */
@@ -84,19 +120,6 @@ function show(
   parts.push(...written, ...called)
 }
 
-/**
- * A new message at the end of those shown. An answer has its run's id; if another part of that run has it already, that of the request
- * whose prompt was handed to the run, `asked`.
- */
-function begin({ role, runId, messageId }: Message, asked: string | undefined, shown: UIMessage[]): UIMessage {
-  const isAnswer = role === 'assistant'
-  const ids = [runId, asked].filter((id) => isAnswer && !shown.some((other) => other.id === id))
-  const id = ids.find((one) => one !== undefined) ?? messageId
-  const message: UIMessage = { id, role: isAnswer ? 'assistant' : 'user', parts: [] }
-  shown.push(message)
-  return message
-}
-
 /** Adds a text, reasoning or file part. In an answer, a part of the kind of the part before extends it. */
 function write(
   written: UIMessagePart[],
@@ -105,7 +128,9 @@ function write(
   { fileUrl = (reference) => reference, sendReasoning = true }: Given<UIMessagesOptions>,
 ): void {
   if (part.type === 'file') {
-    written.push({ type: 'file', mediaType: part.mediaType, url: fileUrl(part.reference) })
+    const { filename } = marksOf(part)
+    const file = { type: 'file', mediaType: part.mediaType, url: fileUrl(part.reference) } as const
+    written.push(filename === undefined ? file : { ...file, filename })
     return
   }
   if (part.text === '' || (part.type === 'reasoning' && !sendReasoning)) return

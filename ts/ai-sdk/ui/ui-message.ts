@@ -5,7 +5,7 @@ import type { JsonValue } from '../../types/json.ts'
 
 /** A message as `useChat` shows it. */
 export interface UIMessage {
-  /** Of a user's message its own id; of an answer the id of its run. */
+  /** Of a user's message the id that its browser gave it (`fromUIMessages`), else its own; of an answer the id of its run. */
   id: string
   role: 'user' | 'assistant'
   parts: UIMessagePart[]
@@ -15,7 +15,7 @@ export interface UIMessage {
 export type UIMessagePart =
   | { type: 'step-start' }
   | { type: 'text' | 'reasoning'; text: string; state: 'done' }
-  | { type: 'file'; mediaType: string; url: string }
+  | { type: 'file'; mediaType: string; url: string; filename?: string }
   | { type: 'data-reference'; id: string; data: ShownReference }
   | UIToolPart
 
