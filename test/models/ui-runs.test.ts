@@ -1,5 +1,5 @@
 import { readUIMessageStream, type UIMessage } from 'ai'
-import { toUIMessageStream, toUIMessages, type UIMessageStreamOptions, withoutDiscarded } from 'bailiwick/ai-sdk'
+import { toUIMessageStream, toUIMessages } from 'bailiwick/ai-sdk'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
@@ -17,6 +17,7 @@ import {
 } from '../../ts/index.ts'
 import { calls, gate, says, script, usage } from '../loop/models.ts'
 import { engines, openFresh } from '../support/stores.ts'
+import { chunksOf, reloadable, reloaded, shown } from './ui-support.ts'
 
 const input = { type: 'object' } as const
 const tool = (name: string, more: object = {}) =>
@@ -57,51 +58,6 @@ async function open(
     },
     ...options,
   })) as unknown as Runtime
-}
-
-interface Shown {
-  readonly message: UIMessage
-  readonly states: readonly UIMessage[]
-  readonly errors: readonly unknown[]
-}
-
-/** What the `ai` package makes of a run's stream, from a message that stands there already, if one does. */
-async function shown(
-  events: AsyncIterable<RunEvent>,
-  options: UIMessageStreamOptions = {},
-  before?: UIMessage,
-): Promise<Shown> {
-  const errors: unknown[] = []
-  const states: UIMessage[] = []
-  const reading = readUIMessageStream({
-    stream: toUIMessageStream(events, options),
-    onError: (error) => errors.push(error),
-    ...(before === undefined ? {} : { message: structuredClone(before) }),
-  })
-  for await (const state of reading) states.push(structuredClone(state))
-  return { message: states.at(-1) as UIMessage, states, errors }
-}
-
-async function chunksOf(events: AsyncIterable<RunEvent>, options: UIMessageStreamOptions = {}) {
-  const chunks: { type: string; [key: string]: unknown }[] = []
-  for await (const chunk of toUIMessageStream(events, options)) chunks.push(chunk as never)
-  return chunks
-}
-
-/** A shown message as a reload can know it: what is in no message of the thread is left out. */
-function reloadable(message: UIMessage | undefined): unknown {
-  const { id, role, parts } = withoutDiscarded(message ?? { id: '', role: 'assistant', parts: [] })
-  const known = parts.filter(({ type }) => type !== 'data-approval' && type !== 'data-plan')
-  const text = JSON.stringify({ id, role, parts: known }, (key, value) =>
-    key === 'providerMetadata' ? undefined : value?.type === 'reasoning' ? { ...value, id: undefined } : value,
-  )
-  return JSON.parse(text)
-}
-
-/** The last message of a thread, as a reload shows it. */
-async function reloaded(runtime: Runtime, threadId: string): Promise<UIMessage | undefined> {
-  const { items } = await runtime.threads.messages(threadId, { limit: 1000 })
-  return toUIMessages(items).at(-1) as UIMessage | undefined
 }
 
 /** A model that says this, and then breaks off. */
@@ -358,6 +314,7 @@ describe('what reaches people of a run', () => {
       'text-delta',
       'text-end',
       'finish-step',
+      'data-sequence',
       'finish',
     ])
   })

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { toUIMessageStream, toUIMessages, type UIMessageStreamOptions } from '../../ts/ai-sdk/index.ts'
+import { fromUIMessages, toUIMessageStream, toUIMessages, type UIMessageStreamOptions } from '../../ts/ai-sdk/index.ts'
 import {
   createHost,
   createRuntime,
@@ -107,7 +107,8 @@ const streamOptions: { [K in keyof Required<UIMessageStreamOptions>]: unknown } 
   sendReasoning: 5,
   sendSources: 5,
   after: '5',
-  discard: 5,
+  discard: 'drop',
+  approvals: 'all',
 }
 
 const toolContext: { [K in keyof Required<ToolContext>]: unknown } = {
@@ -256,6 +257,11 @@ const functions: { readonly [name: string]: Case } = {
   toUIMessageStream: {
     call: (options) => toUIMessageStream((async function* () {})(), options),
     options: streamOptions,
+  },
+  fromUIMessages: {
+    call: (options) => fromUIMessages([{ id: 'm', role: 'user', parts: [] }], options),
+    options: { references: 5, referenceOf: 5 },
+    needed: { references: { putMany: async () => [] } },
   },
   toUIMessages: {
     call: (options) => toUIMessages([], options),

@@ -12,6 +12,7 @@ export type {
   AgentProgress,
   DiscardedParts,
   ShownReference,
+  ShownUpTo,
   UIMessage,
   UIMessageChunk,
   UIMessagePart,

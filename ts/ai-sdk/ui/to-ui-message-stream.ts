@@ -1,5 +1,7 @@
 import { type Checks, option, readOptions } from '../../arguments/options.ts'
+import { wordOf } from '../../common/shown-values.ts'
 import { type RestingEvents, untilRest } from '../../common/until-rest.ts'
+import { InvalidInputError } from '../../errors/index.ts'
 import type { RunEvent } from '../../types/events.ts'
 import { type OnShownError, shownError } from './shown-error.ts'
 import { UIChunks } from './ui-chunks.ts'
@@ -28,6 +30,11 @@ export interface UIMessageStreamOptions {
    * `withoutDiscarded` leaves them out.
    */
   readonly discard?: 'mark' | 'reset-step'
+  /**
+   * Form in which a call asks for its approval. `part` (default): the part of the call has the state `approval-requested` and the id for
+   * `approvals.respond`, as AI SDK 6 and 7 have it. `data`: by the part `data-approval` alone, for AI SDK 5, which refuses the other.
+   */
+  readonly approvals?: 'part' | 'data'
 }
 
 const checks: Checks<UIMessageStreamOptions> = {
@@ -35,16 +42,32 @@ const checks: Checks<UIMessageStreamOptions> = {
   sendReasoning: option.flag,
   sendSources: option.flag,
   after: option.number,
-  discard: option.text,
+  discard: oneOf('mark', 'reset-step'),
+  approvals: oneOf('part', 'data'),
+}
+
+function oneOf(...words: readonly string[]): (value: unknown, name: string) => void {
+  return (value, name) => {
+    if (typeof value === 'string' && words.includes(value)) return
+    throw new InvalidInputError(
+      `${name} must be ${words.map((word) => `'${word}'`).join(' or ')}, not ${wordOf(value)}.`,
+    )
+  }
 }
 
 /**
- * The events of a run as the stream that `useChat` of the AI SDK reads; give it to `createUIMessageStreamResponse`. The
- * answer is one message with the id of the run: its texts, its reasoning and its tool calls (parts `tool-<name>`), as
- * `toUIMessages` shows them afterwards. What an agent does that was called is preliminary output of its call. Approvals,
- * plans and references come as data parts (`data-approval`, `data-plan`, `data-reference`), each again when it changes. Data
- * of providers, such as signatures, is left out. The stream ends with the run, or when it is suspended. Cancelling the stream
- * ends the iteration and not the run.
+ * Returns the events of a run (the run itself, `runs.follow`, or any of its events in order) as the stream that `useChat` of the AI SDK
+ * reads; give it to `createUIMessageStreamResponse`. The answer is one message with the id of the run: its texts, its reasoning and its tool
+ * calls (parts `tool-<name>`), as `toUIMessages` shows them afterwards. What an agent does that was called is preliminary output of its call.
+ *
+ * A call that needs an approval asks for it in its own part, and a call that waits is one without output. Their details come as data parts
+ * (`data-approval`, `data-wait`), as do plans and references (`data-plan`, `data-reference`), each again when it changes. An approval that a
+ * called agent asks for is a `data-approval` alone. Data of providers, such as signatures, is left out, and so is what a wait was settled with.
+ * A transient part `data-sequence` (`ShownUpTo`) says up to which event the message shows the run.
+ *
+ * The stream ends with the run, or when it is suspended. Cancelling the stream ends the iteration and not the run.
+ *
+ * @throws InvalidInputError for an option that will not do
  *
  * @example
  * ```ts
@@ -56,38 +79,66 @@ export function toUIMessageStream(
   events: AsyncIterable<RunEvent>,
   options: UIMessageStreamOptions = {},
 ): ReadableStream<UIMessageChunk> {
-  const { onError, sendReasoning = true, discard = 'mark', after: seen } = readOptions(options, checks)
+  const { onError, sendReasoning = true, after: seen, ...forms } = readOptions(options, checks)
+  const { discard = 'mark', approvals = 'part' } = forms
   const run = (events as Partial<RestingEvents>)[untilRest]?.()
   const iterator = (run?.events ?? events)[Symbol.asyncIterator]()
-  const shown = new UIChunks({ onError, sendReasoning, discard })
-  let isBegun = false
+  const shown = new UIChunks({ onError, sendReasoning, discard, approvals })
+  const after = async () => seen ?? (await run?.after)
+  const chunks = chunksOf(iterator, shown, after, onError)
   return new ReadableStream<UIMessageChunk>({
     async pull(controller) {
-      const after = seen ?? (await run?.after)
-      // A pull that enqueues nothing is not repeated.
-      for (let chunks = 0; chunks === 0; ) {
-        const { event, errorText } = await nextOf(iterator, onError)
-        if (errorText !== undefined) controller.enqueue({ type: 'error', errorText })
-        if (event === undefined) return controller.close()
-        if (!isBegun) {
-          isBegun = true
-          chunks += 1
-          controller.enqueue(event.runId === undefined ? { type: 'start' } : { type: 'start', messageId: event.runId })
-        }
-        if (after !== undefined && isUpTo(event, after)) {
-          shown.pass(event)
-          continue
-        }
-        for (const chunk of shown.of(event)) {
-          chunks += 1
-          controller.enqueue(chunk)
-        }
-      }
+      const { done, value } = await chunks.next()
+      if (done === true) controller.close()
+      else controller.enqueue(value)
     },
     async cancel() {
+      // Not that of `chunks`, which would wait for the next event.
       await iterator.return?.()
     },
   })
+}
+
+/** @param seen returns the sequence of the last event that is shown already */
+async function* chunksOf(
+  events: AsyncIterator<RunEvent>,
+  shown: UIChunks,
+  seen: () => Promise<number | undefined>,
+  onError: OnShownError | undefined,
+): AsyncGenerator<UIMessageChunk, undefined> {
+  const after = await seen()
+  let isBegun = false
+  /** Whether something was shown since the last event that has a sequence. */
+  let isAhead = false
+  for (;;) {
+    const { event, errorText } = await nextOf(events, onError)
+    if (errorText !== undefined) yield { type: 'error', errorText }
+    if (event === undefined) return
+    if (!isBegun) yield event.runId === undefined ? { type: 'start' } : { type: 'start', messageId: event.runId }
+    isBegun = true
+    if (after !== undefined && isUpTo(event, after)) {
+      shown.pass(event)
+      continue
+    }
+    const chunks = Array.from(shown.of(event))
+    isAhead ||= chunks.some(({ type }) => !steps.has(type))
+    if ('sequence' in event && isAhead) {
+      isAhead = false
+      // A reader that reads to the end of a message reads no further than that.
+      chunks.splice(ends.has(chunks.at(-1)?.type) ? -1 : chunks.length, 0, upTo(event))
+    }
+    yield* chunks
+  }
+}
+
+/** Chunks that end a message. */
+const ends: ReadonlySet<UIMessageChunk['type'] | undefined> = new Set(['abort', 'finish'] as const)
+
+/** Chunks that alone change nothing that a page shows: a step comes with what is in it. */
+const steps: ReadonlySet<UIMessageChunk['type']> = new Set(['start-step', 'finish-step'] as const)
+
+function upTo({ runId, sequence }: Extract<RunEvent, { sequence: number }>): UIMessageChunk {
+  return { type: 'data-sequence', data: { runId, sequence }, transient: true }
 }
 
 /** Whether an event is that of a sequence, or came before it. */

@@ -1,5 +1,6 @@
 import type { Approval } from '../../ledger/index.ts'
 import type { RunEvent } from '../../types/events.ts'
+import type { Wait } from '../../types/waits.ts'
 import { AgentWork } from './agent-work.ts'
 import { asError, type OnShownError, shownError, shownFailure } from './shown-error.ts'
 import { referenceIn } from './shown-reference.ts'
@@ -10,6 +11,8 @@ export interface ChunkOptions {
   readonly sendReasoning: boolean
   /** Form in which a message is taken back whose model broke off. */
   readonly discard: 'mark' | 'reset-step'
+  /** Form in which a call asks for its approval. */
+  readonly approvals: 'part' | 'data'
 }
 
 type FinishReason = Extract<UIMessageChunk, { type: 'finish' }>['finishReason']
@@ -42,6 +45,7 @@ export class UIChunks {
   readonly #open = new Map<string, Block>()
   readonly #calls = new Map<string, Call>()
   readonly #approvals = new Map<string, Approval>()
+  readonly #waits = new Map<string, Wait>()
   readonly #work = new AgentWork()
   #blocks = 0
   #step = 0
@@ -71,6 +75,7 @@ export class UIChunks {
     yield* this.#ofMessage(event)
     yield* this.#ofTool(event)
     yield* this.#ofPlanOrApproval(event)
+    yield* this.#ofWait(event)
     yield* this.#ofEnd(event)
   }
 
@@ -131,11 +136,26 @@ export class UIChunks {
         this.#approvals.set(event.approval.approvalId, event.approval)
         yield* this.#showWaiting(event)
         yield { type: 'data-approval', id: event.approval.approvalId, data: event.approval }
+        yield* this.#requestApproval(event)
         break
       case 'approval.decided': {
         const { approvalId, decision } = event.record
         const data = { approvalId, ...this.#approvals.get(approvalId), status: decision }
         yield { type: 'data-approval', id: approvalId, data }
+      }
+    }
+  }
+
+  *#ofWait(event: RunEvent): Generator<UIMessageChunk> {
+    switch (event.type) {
+      case 'tool.waiting':
+        this.#waits.set(event.wait.waitId, event.wait)
+        yield { type: 'data-wait', id: event.wait.waitId, data: event.wait }
+        break
+      case 'wait.settled': {
+        // What it was settled with is for the tool: an event's value or error may be of another service.
+        const { waitId, status } = event.record
+        yield { type: 'data-wait', id: waitId, data: { waitId, ...this.#waits.get(waitId), status } }
       }
     }
   }
@@ -211,6 +231,20 @@ export class UIChunks {
     }
     yield* this.#close(messageId)
     yield { type: 'data-discarded', id: messageId, data: { messageId, parts: last.parts } }
+  }
+
+  /**
+   * Asks for the approval of a call in the part that shows it. The call of an agent below has no part: the part of the call that began
+   * that agent would ask a person to approve something else than what the approval covers.
+   */
+  *#requestApproval({
+    callId,
+    approval,
+  }: Extract<RunEvent, { type: 'approval.requested' }>): Generator<UIMessageChunk> {
+    const call = callId === undefined ? undefined : this.#calls.get(callId)
+    if (callId === undefined || call === undefined || this.#options.approvals === 'data') return
+    if (!call.isAnnounced) yield* this.#announce(callId, call)
+    yield { type: 'tool-approval-request', approvalId: approval.approvalId, toolCallId: callId }
   }
 
   /** Shows the call that waits for an approval, unless it is one of an agent below, or was shown. */

@@ -55,6 +55,13 @@ export interface DiscardedParts {
   parts: number
 }
 
+/** What a message shows: the data of a transient part `data-sequence`, which goes to `onData` of `useChat` and is no part of the message. */
+export interface ShownUpTo {
+  runId: string
+  /** The sequence of the last event that is shown. What the message shows at this moment can go on with `after` of `toUIMessageStream`. */
+  sequence: number
+}
+
 /** A piece of an answer on its way to `useChat`. */
 export type UIMessageChunk =
   | { type: 'start'; messageId?: string }
@@ -64,8 +71,10 @@ export type UIMessageChunk =
   | { type: 'tool-input-available'; toolCallId: string; toolName: string; input: unknown }
   | { type: 'tool-output-available'; toolCallId: string; output: unknown; preliminary?: boolean }
   | { type: 'tool-output-error'; toolCallId: string; errorText: string }
+  | { type: 'tool-approval-request'; approvalId: string; toolCallId: string }
   | { type: 'data-reference'; id: string; data: ShownReference }
   | { type: 'data-discarded'; id: string; data: DiscardedParts }
-  | { type: 'data-approval' | 'data-plan'; id: string; data: unknown }
+  | { type: 'data-approval' | 'data-plan' | 'data-wait'; id: string; data: unknown }
+  | { type: 'data-sequence'; data: ShownUpTo; transient: true }
   | { type: 'error'; errorText: string }
   | { type: 'finish'; finishReason: 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'error' | 'other' }
