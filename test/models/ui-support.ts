@@ -1,7 +1,22 @@
-import { readUIMessageStream, type UIMessage, uiMessageChunkSchema as version6 } from 'ai'
+import {
+  AbstractChat,
+  type ChatState,
+  type ChatStatus,
+  type ChatTransport,
+  readUIMessageStream,
+  type UIMessage,
+  type UIMessageChunk,
+  uiMessageChunkSchema as version6,
+} from 'ai'
 import { uiMessageChunkSchema as version5 } from 'ai-v5'
 import { uiMessageChunkSchema as version7 } from 'ai-v7'
-import { toUIMessageStream, toUIMessages, type UIMessageStreamOptions, withoutDiscarded } from 'bailiwick/ai-sdk'
+import {
+  resumeUIMessageStream,
+  toUIMessageStream,
+  toUIMessages,
+  type UIMessageStreamOptions,
+  withoutDiscarded,
+} from 'bailiwick/ai-sdk'
 import type { RunEvent, Runtime } from '../../ts/index.ts'
 
 export interface Shown {
@@ -69,4 +84,51 @@ export async function refusedChunks(
     }
   }
   return refused
+}
+
+/** The chat of `ai`, as a page shows it that was loaded anew: with the messages of the thread, and then what it gets when it reconnects. */
+export class Page extends AbstractChat<UIMessage> {
+  /** Resolves with whether a run was in progress. */
+  async reconnect(): Promise<boolean> {
+    await this.resumeStream()
+    if (this.error !== undefined) throw this.error
+    return this.#isResumed()
+  }
+  readonly #isResumed: () => boolean
+
+  private constructor(messages: UIMessage[], runtime: Runtime, threadId: string) {
+    let isResumed = false
+    const transport: ChatTransport<UIMessage> = {
+      sendMessages: () => Promise.reject(new Error('A page that was loaded anew sends nothing.')),
+      reconnectToStream: async () => {
+        const stream = await resumeUIMessageStream(runtime, { threadId })
+        isResumed = stream !== undefined
+        return (stream as ReadableStream<UIMessageChunk> | undefined) ?? null
+      },
+    }
+    // As DefaultChatTransport says of itself.
+    Object.assign(transport, { resumeStreamIsReplay: true })
+    super({ id: threadId, transport, state: new PageState(messages) })
+    this.#isResumed = () => isResumed
+  }
+
+  static async load(runtime: Runtime, threadId: string): Promise<Page> {
+    const messages = await runtime.threads.messages(threadId, { limit: 1000 }).catch(() => ({ items: [] }))
+    return new Page(toUIMessages(messages.items) as UIMessage[], runtime, threadId)
+  }
+}
+
+class PageState implements ChatState<UIMessage> {
+  status: ChatStatus = 'ready'
+  error: Error | undefined
+  messages: UIMessage[]
+
+  constructor(messages: UIMessage[]) {
+    this.messages = messages
+  }
+
+  pushMessage = (message: UIMessage) => void this.messages.push(structuredClone(message))
+  popMessage = () => void this.messages.pop()
+  replaceMessage = (index: number, message: UIMessage) => void this.messages.splice(index, 1, structuredClone(message))
+  snapshot = <T>(value: T): T => structuredClone(value)
 }

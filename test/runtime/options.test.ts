@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { fromUIMessages, toUIMessageStream, toUIMessages, type UIMessageStreamOptions } from '../../ts/ai-sdk/index.ts'
+import {
+  fromUIMessages,
+  resumeUIMessageStream,
+  toUIMessageStream,
+  toUIMessages,
+  type UIMessageStreamOptions,
+} from '../../ts/ai-sdk/index.ts'
 import {
   createHost,
   createRuntime,
@@ -262,6 +268,11 @@ const functions: { readonly [name: string]: Case } = {
     call: (options) => fromUIMessages([{ id: 'm', role: 'user', parts: [] }], options),
     options: { references: 5, referenceOf: 5 },
     needed: { references: { putMany: async () => [] } },
+  },
+  resumeUIMessageStream: {
+    call: (options) => resumeUIMessageStream(runtime, options),
+    options: { threadId: 5, ...streamOptions },
+    needed: { threadId: 'none' },
   },
   toUIMessages: {
     call: (options) => toUIMessages([], options),

@@ -6,6 +6,11 @@ export {
   type GivenUIMessage,
   type PromptPart,
 } from './ui/from-ui-messages.ts'
+export {
+  type ChatRuntime,
+  type ResumeUIMessageStreamOptions,
+  resumeUIMessageStream,
+} from './ui/resume-ui-message-stream.ts'
 export { toUIMessageStream, type UIMessageStreamOptions } from './ui/to-ui-message-stream.ts'
 export { toUIMessages, type UIMessagesOptions } from './ui/to-ui-messages.ts'
 export type {

@@ -1,10 +1,9 @@
-import { type Checks, option, readOptions } from '../../arguments/options.ts'
+import { type Checks, type Given, option, readOptions } from '../../arguments/options.ts'
 import { wordOf } from '../../common/shown-values.ts'
-import { type RestingEvents, untilRest } from '../../common/until-rest.ts'
 import { InvalidInputError } from '../../errors/index.ts'
 import type { RunEvent } from '../../types/events.ts'
-import { type OnShownError, shownError } from './shown-error.ts'
-import { UIChunks } from './ui-chunks.ts'
+import { chunkStream, type StreamOptions } from './chunk-stream.ts'
+import type { OnShownError } from './shown-error.ts'
 import type { UIMessageChunk } from './ui-message.ts'
 
 /** Options of `toUIMessageStream`. */
@@ -37,7 +36,8 @@ export interface UIMessageStreamOptions {
   readonly approvals?: 'part' | 'data'
 }
 
-const checks: Checks<UIMessageStreamOptions> = {
+/** The checks of the options of `toUIMessageStream`. */
+export const streamChecks: Checks<UIMessageStreamOptions> = {
   onError: option.function,
   sendReasoning: option.flag,
   sendSources: option.flag,
@@ -79,81 +79,11 @@ export function toUIMessageStream(
   events: AsyncIterable<RunEvent>,
   options: UIMessageStreamOptions = {},
 ): ReadableStream<UIMessageChunk> {
-  const { onError, sendReasoning = true, after: seen, ...forms } = readOptions(options, checks)
-  const { discard = 'mark', approvals = 'part' } = forms
-  const run = (events as Partial<RestingEvents>)[untilRest]?.()
-  const iterator = (run?.events ?? events)[Symbol.asyncIterator]()
-  const shown = new UIChunks({ onError, sendReasoning, discard, approvals })
-  const after = async () => seen ?? (await run?.after)
-  const chunks = chunksOf(iterator, shown, after, onError)
-  return new ReadableStream<UIMessageChunk>({
-    async pull(controller) {
-      const { done, value } = await chunks.next()
-      if (done === true) controller.close()
-      else controller.enqueue(value)
-    },
-    async cancel() {
-      // Not that of `chunks`, which would wait for the next event.
-      await iterator.return?.()
-    },
-  })
+  return chunkStream(events, { ...streamOptions(readOptions(options, streamChecks)), splits: false })
 }
 
-/** @param seen returns the sequence of the last event that is shown already */
-async function* chunksOf(
-  events: AsyncIterator<RunEvent>,
-  shown: UIChunks,
-  seen: () => Promise<number | undefined>,
-  onError: OnShownError | undefined,
-): AsyncGenerator<UIMessageChunk, undefined> {
-  const after = await seen()
-  let isBegun = false
-  /** Whether something was shown since the last event that has a sequence. */
-  let isAhead = false
-  for (;;) {
-    const { event, errorText } = await nextOf(events, onError)
-    if (errorText !== undefined) yield { type: 'error', errorText }
-    if (event === undefined) return
-    if (!isBegun) yield event.runId === undefined ? { type: 'start' } : { type: 'start', messageId: event.runId }
-    isBegun = true
-    if (after !== undefined && isUpTo(event, after)) {
-      shown.pass(event)
-      continue
-    }
-    const chunks = Array.from(shown.of(event))
-    isAhead ||= chunks.some(({ type }) => !steps.has(type))
-    if ('sequence' in event && isAhead) {
-      isAhead = false
-      // A reader that reads to the end of a message reads no further than that.
-      chunks.splice(ends.has(chunks.at(-1)?.type) ? -1 : chunks.length, 0, upTo(event))
-    }
-    yield* chunks
-  }
-}
-
-/** Chunks that end a message. */
-const ends: ReadonlySet<UIMessageChunk['type'] | undefined> = new Set(['abort', 'finish'] as const)
-
-/** Chunks that alone change nothing that a page shows: a step comes with what is in it. */
-const steps: ReadonlySet<UIMessageChunk['type']> = new Set(['start-step', 'finish-step'] as const)
-
-function upTo({ runId, sequence }: Extract<RunEvent, { sequence: number }>): UIMessageChunk {
-  return { type: 'data-sequence', data: { runId, sequence }, transient: true }
-}
-
-/** Whether an event is that of a sequence, or came before it. */
-function isUpTo(event: RunEvent, sequence: number): boolean {
-  return 'sequence' in event ? event.sequence <= sequence : event.after < sequence
-}
-
-async function nextOf(
-  iterator: AsyncIterator<RunEvent>,
-  onError: OnShownError | undefined,
-): Promise<{ readonly event?: RunEvent | undefined; readonly errorText?: string }> {
-  try {
-    const { done, value } = await iterator.next()
-    return { event: done === true ? undefined : value }
-  } catch (error) {
-    return { errorText: shownError(error, onError) }
-  }
+/** Returns checked options with their defaults. */
+export function streamOptions(given: Given<UIMessageStreamOptions>): Omit<StreamOptions, 'splits'> {
+  const { onError, sendReasoning = true, after, discard = 'mark', approvals = 'part' } = given
+  return { onError, sendReasoning, after, discard, approvals }
 }

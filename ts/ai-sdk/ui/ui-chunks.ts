@@ -190,6 +190,11 @@ export class UIChunks {
     }
   }
 
+  /** Ends what is open, for another message after it. */
+  *end(): Generator<UIMessageChunk> {
+    yield* this.#endStep()
+  }
+
   /** Takes in what was shown before these chunks begin. */
   pass(event: RunEvent): void {
     for (const _ of this.of(event)) {
