@@ -26,6 +26,7 @@ export { parseRuntimeSpec } from './tenant/parse-runtime-spec.ts'
 export type { Runtime } from './tenant/runtime.ts'
 export type { ApprovalQuestion, ApprovalResponse, Approvals, ApproverAnswer } from './types/approvals.ts'
 export type { Cache } from './types/cache.ts'
+export type { Around, ModelCallContext, ToolCall } from './types/callbacks.ts'
 export type {
   ContinuedRun,
   DeltaEvent,

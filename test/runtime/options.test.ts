@@ -68,6 +68,7 @@ const runtimeOptions: { [K in keyof Required<RuntimeOptions>]: unknown } = {
   schemas: 5,
   needsApproval: fine,
   approve: fine,
+  around: 5,
   onError: fine,
   env: 5,
   telemetry: 5,
@@ -246,6 +247,10 @@ const functions: { readonly [name: string]: Case } = {
   'telemetry of createRuntime': {
     call: (told) => createRuntime(spec, { models, store: 'memory:', telemetry: told }),
     options: telemetry,
+  },
+  'around of createRuntime': {
+    call: (around) => createRuntime(spec, { models, store: 'memory:', around }),
+    options: { model: 5, tool: 5 },
   },
   openStore: { call: (options) => openStore('memory:', options), options: storeOptions },
   withTenant: {

@@ -42,6 +42,7 @@ export const places = {
   ],
   needsApproval: ['call', 'answer then'],
   approve: ['call', 'answer then', 'answer toJSON', 'answer getter'],
+  around: ['model', 'model event', 'tool', 'tool result then'],
   output: ['validate', 'issues getter'],
   input: ['validate', 'issues getter'],
   models: ['factory'],
@@ -147,6 +148,19 @@ export function callbackOptions(onReached: OnReached, listening: Listening): Omi
       return thenable(false, () => onReached('needsApproval: answer then')) as Promise<boolean>
     },
     approve: hostApprover(onReached),
+    around: {
+      async *model(request, next) {
+        onReached('around: model')
+        for await (const event of next(request)) {
+          onReached('around: model event')
+          yield event
+        }
+      },
+      tool: (_, next) => {
+        onReached('around: tool')
+        return thenable(next(), () => onReached('around: tool result then'))
+      },
+    },
     onError: () => {
       onReached('onError: call')
       return thenable(undefined, () => onReached('onError: answer then')) as never

@@ -23,6 +23,7 @@ import type { StandardSchema } from '../spec/schema/schema.ts'
 import { foreignVersion, OpenStore, openWith, type Store } from '../store/store.ts'
 import { type CheckedOptions, checkTelemetryOptions, type TelemetryOptions } from '../telemetry/options.ts'
 import type { ApproverAnswer } from '../types/approvals.ts'
+import type { Around } from '../types/callbacks.ts'
 import type { Foundation, Runtime } from './runtime.ts'
 
 const DEFAULT_STORE = 'sled:./.bailiwick'
@@ -46,8 +47,10 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   readonly needsApproval?: (call: ToolCallQuestion) => boolean | Promise<boolean>
   /** The host's channel to a person who decides. Without it every approval is deferred, and its run suspended. */
   readonly approve?: (approval: Approval) => Promise<ApproverAnswer>
+  /** Hooks around the calls of models and of tool handlers. */
+  readonly around?: Around
   /**
-   * Receives errors that callbacks throw and no caller gets: a tool's handler, a model, which may be retried, `needsApproval`,
+   * Receives errors that callbacks throw and no caller gets: a tool's handler, a model, which may be retried, a hook around them, `needsApproval`,
    * `approve`, a schema. Failures that the core finds itself are in the run's events only (`tool.failed`): a timeout, a
    * result that does not fit a JSON Schema or holds `__proto__`. Errors that this callback throws are dropped.
    */
@@ -69,10 +72,13 @@ export const runtimeChecks: Checks<RuntimeOptions> = {
   schemas: option.object,
   needsApproval: option.any,
   approve: option.any,
+  around: option.object,
   onError: option.any,
   env: option.object,
   telemetry: option.object,
 }
+
+const aroundChecks: Checks<Around> = { model: option.function, tool: option.function }
 
 /**
  * The options of `createRuntime`. A spec whose agents TypeScript knows needs a handler for each of its tools and a model for each
@@ -245,5 +251,7 @@ function register(spec: RuntimeSpec, topology: object): Promise<number> {
 
 function callbacksOf(given: Given<Omit<RuntimeOptions, 'store' | 'telemetry'>>): Callbacks {
   const { tools = {}, models = {}, schemas = {}, needsApproval, approve, onError, env = defaultEnvironment() } = given
-  return { tools, models, schemas, needsApproval, approve, onError, env }
+  const { model, tool } = readOptions(given.around ?? {}, aroundChecks, 'around', 'around.')
+  const around = { ...(model && { model }), ...(tool && { tool }) }
+  return { tools, models, schemas, needsApproval, approve, around, onError, env }
 }

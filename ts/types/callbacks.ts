@@ -70,6 +70,56 @@ export interface ModelRequest {
   resolve(id: string): Promise<Resolved>
 }
 
+/** Whose request to a model it is. */
+export interface ModelCallContext {
+  readonly tenant: Tenant
+  readonly runId: string
+  readonly agent: string
+  /** `provider/model`, as the agent names it. */
+  readonly model: string
+}
+
+/** A tool call, with the arguments that were validated and, if need be, approved: frozen. */
+export interface ToolCall {
+  readonly tool: string
+  readonly input: JsonValue
+  readonly context: ToolContext
+}
+
+/**
+ * Hooks around the calls of models and of tool handlers, for redaction, logging and guards. They run in the async context of the run, for
+ * the tenant of that run alone. An error that a hook throws is a failure of the model or the tool. `next` can be called once, as long as the
+ * hook is; a hook that does not call it answers in its place.
+ *
+ * @example
+ * ```ts
+ * const around: Around = {
+ *   model: (request, next) => next({ ...request, messages: redacted(request.messages) }),
+ *   async tool({ tool, context }, next) {
+ *     if (isBlocked(context.tenant, tool)) throw new Error('This tool is blocked.')
+ *     return await next()
+ *   },
+ * }
+ * ```
+ */
+export interface Around {
+  /**
+   * Is called with each request to a model, also when one is made again. It may give `next` a changed copy (the messages are those of later
+   * requests, too), and returns the events of the answer, changed if need be. Spans show the request as it was before.
+   */
+  readonly model?: (
+    request: ModelRequest,
+    next: (request?: ModelRequest) => AsyncIterable<ModelEvent>,
+    context: ModelCallContext,
+  ) => AsyncIterable<ModelEvent> | Promise<AsyncIterable<ModelEvent>>
+  /**
+   * Is called with each call of a tool's handler whose input is valid, also when it is made again. `next` calls the handler and resolves with its
+   * answer. What the hook returns is the result, and is checked as the handler's would be; to return nothing is a failure, unless
+   * the handler did. It cannot change the arguments: an approval covers exactly these.
+   */
+  readonly tool?: (call: ToolCall, next: (call?: ToolCall) => Promise<unknown>) => unknown
+}
+
 /**
  * A piece of a model's answer. A stream without `finish` counts as a failure that may be retried. An answer has at
  * most 4 MiB and 1,024 parts: calls, opaque parts, and texts and reasonings with ids of their own. What a model writes

@@ -9,7 +9,7 @@ import { isRootKey, withoutRootKeys } from '../../store/root-keys.ts'
 import type { RunTracing } from '../../telemetry/index.ts'
 import type { ApproverAnswer } from '../../types/approvals.ts'
 import type { Cache } from '../../types/cache.ts'
-import type { Model, ToolContext, ToolHandler } from '../../types/callbacks.ts'
+import type { Around, Model, ToolContext, ToolHandler } from '../../types/callbacks.ts'
 import type { JsonValue } from '../../types/json.ts'
 import type { References } from '../../types/references.ts'
 import type { DataEnvironment, Tenant } from '../../types/tenant.ts'
@@ -35,6 +35,7 @@ export interface HostParts {
     | ((call: { tool: string; input: JsonValue; context: ToolContext }) => boolean | Promise<boolean>)
     | undefined
   readonly approve: ((approval: Approval) => Promise<ApproverAnswer>) | undefined
+  readonly around: Around
   /** Takes secrets out of a text. */
   readonly redact: Redact
   /** Tells the host of a failure that no caller gets. Never throws. */
@@ -61,6 +62,7 @@ export interface Callbacks {
   readonly schemas: { readonly [tool: string]: unknown }
   readonly needsApproval: ((call: ToolCallQuestion) => boolean | Promise<boolean>) | undefined
   readonly approve: ((approval: Approval) => Promise<ApproverAnswer>) | undefined
+  readonly around: Around
   readonly onError: OnError | undefined
   readonly env: { readonly [name: string]: string | undefined }
 }
@@ -206,6 +208,7 @@ export function hostParts(
     },
     needsApproval: callbacks.needsApproval,
     approve: callbacks.approve,
+    around: callbacks.around,
     redact: redactAll,
     tell: telling(callbacks.onError),
     controller: guardedControllers(redactAll),

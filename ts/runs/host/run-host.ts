@@ -6,6 +6,7 @@ import { type Bridge, Callback, type CallbackHost, Reply } from '../../native/br
 import type { StandardSchema } from '../../spec/schema/schema.ts'
 import type { Activity, RunSpans } from '../../telemetry/index.ts'
 import type { JsonValue } from '../../types/json.ts'
+import { modelAround } from './around.ts'
 import { CallFailure, failureText } from './failures.ts'
 import type { ErrorSource } from './host-errors.ts'
 import type { HostParts } from './host-parts.ts'
@@ -114,7 +115,10 @@ export class RunHost implements CallbackHost {
     }
     const isOpen = () => this.#open.has(token)
     await this.#during(token, activity, async () => {
-      await askModel(this.#parts.model(provider), modelRequest, { send, hear, isOpen })
+      const { tenant, around } = this.#parts
+      const context = Object.freeze({ tenant, runId: this.#runId, agent: callback.agent, model: callback.model })
+      const model = modelAround(this.#parts.model(provider), around.model, context)
+      await askModel(model, modelRequest, { send, hear, isOpen })
       activity.end(undefined)
     })
   }

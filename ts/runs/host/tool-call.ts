@@ -8,6 +8,7 @@ import type { ToolContext } from '../../types/callbacks.ts'
 import type { JsonValue } from '../../types/json.ts'
 import type { Resumed } from '../../types/waits.ts'
 import { openCallOf } from '../wait-for.ts'
+import { toolAround } from './around.ts'
 import { CallFailure } from './failures.ts'
 import type { HostParts } from './host-parts.ts'
 
@@ -63,17 +64,23 @@ function resumedFor({ settledAt: _, ...resumed }: NonNullable<ToolCallback['resu
 }
 
 /**
- * Calls a tool's handler with the validated input.
+ * Calls a tool's handler with the validated input, through the hook if there is one.
  *
- * @throws what the handler throws, and CallFailure for an input or result that its schema refuses
+ * @throws what the handler or the hook throws, and CallFailure for an input or result that its schema refuses
  */
 export async function callTool(callback: ToolCallback, signal: AbortSignal, parts: HostParts): Promise<ToolAnswer> {
   const handler = parts.handler(callback.tool)
   if (handler === undefined) throw new CallFailure('TOOL_UNKNOWN', 'The tool has no handler.')
   const schemas = parts.schemas(callback.tool)
   const input = schemas.input ? await validated(schemas.input, callback.input, 'INPUT_INVALID') : callback.input
-  const answered: unknown = await handler(input, contextFor(callback, signal, parts))
-  const result = types.isGeneratorObject(answered) ? await returnOf(answered as AnyGenerator, signal) : answered
+  const context = contextFor(callback, signal, parts)
+  const handle = async (): Promise<unknown> => {
+    const answered: unknown = await handler(input, context)
+    return types.isGeneratorObject(answered) ? await returnOf(answered as AnyGenerator, signal) : answered
+  }
+  const hook = parts.around.tool
+  const call = { tool: callback.tool, input: callback.input, context }
+  const result = hook === undefined ? await handle() : await toolAround(hook, call, handle)
   const request = openCallOf(result)
   if (request !== undefined) {
     assertSize(request.length)
