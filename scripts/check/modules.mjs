@@ -28,6 +28,8 @@ const rooms = {
   host: 'types common errors arguments native spec session store telemetry runs tenant inspect',
   testing: 'types common errors arguments spec store',
   'ai-sdk': 'types common errors arguments ledger spec prompt',
+  // Errors are masked in one place.
+  'ag-ui': 'types common errors arguments ledger ai-sdk',
   mcp: 'types common errors arguments spec runs',
   // The suite sees what users see, by `ts/index.ts`.
   isolation: 'types common errors arguments native testing index.ts',

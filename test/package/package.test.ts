@@ -120,15 +120,19 @@ describe('published packages', () => {
     expect(stdout).toBe(`${manifestOf('bailiwick')['version']}\n`)
   })
 
-  test.each(['bailiwick', 'bailiwick/ai-sdk', 'bailiwick/isolation', 'bailiwick/mcp', 'bailiwick/testing'])(
-    'importing %s does not load the addon',
-    async (name) => {
-      const script = `import '${name}'; console.log(process.report.getReport().sharedObjects.join())`
-      const loaded = await runNode(['--input-type=module', '--eval', script], project)
-      expect(loaded).toMatch(/libc/)
-      expect(loaded).not.toMatch(/bailiwick\./)
-    },
-  )
+  test.each([
+    'bailiwick',
+    'bailiwick/ag-ui',
+    'bailiwick/ai-sdk',
+    'bailiwick/isolation',
+    'bailiwick/mcp',
+    'bailiwick/testing',
+  ])('importing %s does not load the addon', async (name) => {
+    const script = `import '${name}'; console.log(process.report.getReport().sharedObjects.join())`
+    const loaded = await runNode(['--input-type=module', '--eval', script], project)
+    expect(loaded).toMatch(/libc/)
+    expect(loaded).not.toMatch(/bailiwick\./)
+  })
 
   test('importing it reads few files, and only the modules of Node that it needs', async () => {
     const read = new Set(['index.js'])
