@@ -1,4 +1,5 @@
 import type { UIMessage } from 'ai'
+import { toUIMessages } from 'bailiwick/ai-sdk'
 import { describe, expect, it } from 'vitest'
 import {
   createRuntime,
@@ -130,6 +131,54 @@ describe('what waits for a person, in the parts of the AI SDK', () => {
       waits.map((part) => ({ ...part, data: expect.objectContaining({ status: 'settled' }) })),
     )
     expect(reloadable(second.message)).toEqual(reloadable(await reloaded(runtime, run.threadId as string)))
+  })
+})
+
+describe('what waits, after a reload', () => {
+  /** The parts of the last answers of a thread, as a page shows it that was loaded anew. */
+  async function loaded(runtime: Runtime, threadId: string) {
+    const { items } = await runtime.threads.messages(threadId)
+    const [approvals, waits] = await Promise.all([runtime.approvals.pending(), runtime.waits.list()])
+    return toUIMessages(items, { approvals: approvals.items, waits: waits.items })
+  }
+
+  it('it is shown as it was live, in the call of its run alone', async () => {
+    const asked = calls(['send', { to: 'lee' }], ['send', { to: 'kim' }], ['hook', {}])
+    const runtime = await open({ front: script(asked, asked) })
+    const [run, other] = [
+      runtime.query({ prompt: 'Go', threadId: 'a' }),
+      runtime.query({ prompt: 'Go', threadId: 'b' }),
+    ]
+    for (const each of [run, other]) {
+      const { message } = await shown(each)
+      const parts = (await loaded(runtime, each.threadId as string)).at(-1)?.parts ?? []
+      const nameOf = (part: { type?: string; id?: string; toolCallId?: string }) =>
+        `${part.type} ${part.id ?? part.toolCallId}`
+      const sorted = (given: readonly object[]) => given.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+      expect(sorted(parts)).toEqual(sorted(JSON.parse(JSON.stringify(message.parts))))
+      expect(parts.filter((part) => 'state' in part && part.state === 'approval-requested')).toHaveLength(2)
+    }
+    // What was decided is not asked any more.
+    await decide(runtime, 'approve')
+    const messages = [...(await loaded(runtime, 'a')), ...(await loaded(runtime, 'b'))]
+    const states = messages.flatMap(({ parts }) => parts.flatMap((part) => ('state' in part ? [part.state] : [])))
+    expect(states.filter((state) => state === 'approval-requested')).toHaveLength(3)
+  })
+
+  it('so is a call that a completed run has left', async () => {
+    const runtime = await open({ front: script(calls(['send', { to: 'lee' }]), says('Soon.')) })
+    await runtime.query({ prompt: 'Go', threadId: 'chat' }).result()
+    await runtime.query({ prompt: 'When?', threadId: 'chat', whenBusy: 'steer' }).result()
+    const [pending] = (await runtime.approvals.pending()).items
+    const messages = await loaded(runtime, 'chat')
+    expect(messages[1]?.parts).toContainEqual(
+      expect.objectContaining({
+        type: 'tool-send',
+        state: 'approval-requested',
+        approval: { id: pending?.approvalId },
+      }),
+    )
+    expect(messages).toHaveLength(4)
   })
 })
 

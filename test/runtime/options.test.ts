@@ -281,7 +281,7 @@ const functions: { readonly [name: string]: Case } = {
   },
   toUIMessages: {
     call: (options) => toUIMessages([], options),
-    options: { fileUrl: 5, onError, sendReasoning, sendSources },
+    options: { fileUrl: 5, onError, sendReasoning, sendSources, approvals: 5, waits: 5 },
   },
 }
 

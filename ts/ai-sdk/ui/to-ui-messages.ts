@@ -1,5 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type Checks, type Given, option, readOptions } from '../../arguments/options.ts'
+import { kindOf } from '../../common/shown-values.ts'
+import { InvalidInputError } from '../../errors/index.ts'
+import type { Approval } from '../../ledger/index.ts'
 import type { Message, Part } from '../../types/threads.ts'
+import type { Wait } from '../../types/waits.ts'
 import { marksOf } from './own-marks.ts'
 import { failureIn, type OnShownError, shownFailure } from './shown-error.ts'
 import { referenceIn } from './shown-reference.ts'
@@ -15,6 +20,38 @@ export interface UIMessagesOptions {
   readonly sendReasoning?: boolean
   /** As in the `ai` package. A thread names no sources, so nothing is added. */
   readonly sendSources?: boolean
+  /** Approvals of the tenant, such as those of `approvals.pending`: the calls here that wait for one ask for it, as live. */
+  readonly approvals?: readonly Approval[]
+  /** Waits of the tenant, such as those of `waits.list`: the calls here that wait have their details beside them, as live. */
+  readonly waits?: readonly Wait[]
+}
+
+/** The calls of a thread. */
+class Calls {
+  /** Parts of the message that shows a call, by its id: of the last one, if runs share an id. */
+  readonly byId = new Map<string, UIMessagePart[]>()
+  readonly #all: { readonly runId: string | undefined; readonly callId: string; readonly parts: UIMessagePart[] }[] = []
+
+  add(callId: string, runId: string | undefined, parts: UIMessagePart[]): void {
+    this.byId.set(callId, parts)
+    this.#all.push({ runId, callId, parts })
+  }
+
+  /** Changes the part of a run's open call that this is true of, and adds another behind it. */
+  change(
+    runId: string | undefined,
+    isMeant: (part: UIToolPart) => boolean,
+    change: (part: UIToolPart) => readonly UIMessagePart[],
+  ): void {
+    for (const call of this.#all) {
+      if (runId === undefined || call.runId !== runId) continue
+      const at = call.parts.findLastIndex((part) => 'toolCallId' in part && part.toolCallId === call.callId)
+      const part = call.parts[at] as UIToolPart | undefined
+      if (part?.state !== 'input-available' || !isMeant(part)) continue
+      call.parts.splice(at, 1, ...change(part))
+      return
+    }
+  }
 }
 
 const checks: Checks<UIMessagesOptions> = {
@@ -22,24 +59,31 @@ const checks: Checks<UIMessagesOptions> = {
   onError: option.function,
   sendReasoning: option.flag,
   sendSources: option.flag,
+  approvals: assertList,
+  waits: assertList,
+}
+
+function assertList(value: unknown, name: string): void {
+  if (!Array.isArray(value)) throw new InvalidInputError(`${name} must be an array, not ${kindOf(value)}.`)
 }
 
 /**
  * The messages of a thread as `useChat` of the AI SDK shows them: what a run said and did is one message with the run's id,
  * as in `toUIMessageStream`; its answer to a prompt that was handed to it (`whenBusy: 'steer'`) is one more, with the id of the request. Data of providers, such as signatures, is left out, and so is what a model was told of an answer
- * that would not do. A user's messages have the ids that `fromUIMessages` read.
+ * that would not do. A user's messages have the ids that `fromUIMessages` read. A thread knows of calls without a result, and not what they wait for:
+ * `approvals` and `waits` say so.
  *
  * @example
  * ```ts
  * const { items } = await runtime.threads.messages(threadId)
- * return Response.json(toUIMessages(items, { fileUrl: (id) => `/files/${id}` }))
+ * const { items: approvals } = await runtime.approvals.pending()
+ * return Response.json(toUIMessages(items, { fileUrl: (id) => `/files/${id}`, approvals }))
  * ```
  */
 export function toUIMessages(messages: readonly Message[], given: UIMessagesOptions = {}): UIMessage[] {
   const options = readOptions(given, checks)
   const shown: UIMessage[] = []
-  /** Parts that show each call, by its id. */
-  const calls = new Map<string, UIMessagePart[]>()
+  const calls = new Calls()
   const ids = new Set<string>()
   let runId: string | undefined
   /** The run of the last prompt. */
@@ -72,7 +116,27 @@ export function toUIMessages(messages: readonly Message[], given: UIMessagesOpti
     }
     show(message, parts, calls, options)
   }
+  showWaiting(calls, options)
   return shown
+}
+
+/** Shows what calls wait for, as live. */
+function showWaiting(calls: Calls, { approvals = [], waits = [] }: Given<UIMessagesOptions>): void {
+  for (const approval of approvals) {
+    const { approvalId, runId, status, subject } = approval
+    if (status !== 'pending' || !('tool' in subject)) continue
+    const isMeant = ({ type, input }: UIToolPart) =>
+      type === `tool-${subject.tool}` && isDeepStrictEqual(input, subject.input)
+    calls.change(runId, isMeant, ({ type, toolCallId, input }) => [
+      { type, toolCallId, input, state: 'approval-requested', approval: { id: approvalId } },
+      { type: 'data-approval', id: approvalId, data: approval },
+    ])
+  }
+  for (const wait of waits) {
+    if (wait.status !== 'open') continue
+    const isMeant = ({ toolCallId }: UIToolPart) => toolCallId === wait.callId
+    calls.change(wait.runId, isMeant, (part) => [part, { type: 'data-wait', id: wait.waitId, data: wait }])
+  }
 }
 
 /** The messages of `useChat` that a prompt was made of, each with its id there; otherwise all of it is one. */
@@ -96,20 +160,15 @@ function newId(wanted: readonly (string | undefined)[], ids: Set<string>): strin
 }
 
 /** Adds the parts of a message. Results are shown where their calls are. */
-function show(
-  message: Message,
-  parts: UIMessagePart[],
-  calls: Map<string, UIMessagePart[]>,
-  options: Given<UIMessagesOptions>,
-): void {
+function show(message: Message, parts: UIMessagePart[], calls: Calls, options: Given<UIMessagesOptions>): void {
   if (message.role === 'assistant') parts.push({ type: 'step-start' })
   const written: UIMessagePart[] = []
   const called: UIMessagePart[] = []
   for (const part of message.parts) {
     if (part.type === 'tool-result') {
-      complete(calls.get(part.callId) ?? [], part, options)
+      complete(calls.byId.get(part.callId) ?? [], part, options)
     } else if (part.type === 'tool-call') {
-      calls.set(part.callId, parts)
+      calls.add(part.callId, message.runId, parts)
       const { callId, tool, input } = part
       called.push({ type: `tool-${tool}`, toolCallId: callId, state: 'input-available', input })
     } else if (part.type !== 'opaque') {

@@ -17,11 +17,13 @@ export type UIMessagePart =
   | { type: 'text' | 'reasoning'; text: string; state: 'done' }
   | { type: 'file'; mediaType: string; url: string; filename?: string }
   | { type: 'data-reference'; id: string; data: ShownReference }
+  | { type: 'data-approval' | 'data-wait'; id: string; data: unknown }
   | UIToolPart
 
 /** A tool call of a shown message: a static tool part of the AI SDK, named after the tool. */
 export type UIToolPart = { type: `tool-${string}`; toolCallId: string; input: JsonValue } & (
   | { state: 'input-available' }
+  | { state: 'approval-requested'; approval: { id: string } }
   | { state: 'output-available'; output: JsonValue }
   | { state: 'output-error'; errorText: string }
 )
