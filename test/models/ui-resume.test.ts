@@ -42,6 +42,8 @@ async function open(models: Models, store: Store, of = team, looks: () => unknow
 
 const fresh = async (models: Models) => await open(models, await openFresh('memory'))
 
+const versions = ['ai', 'ai-v7'] as const
+
 /** The messages of a page as a reload can know them. */
 const plain = (messages: readonly unknown[]) => messages.map((message) => reloadable(message as never))
 
@@ -76,6 +78,12 @@ describe('a page that reconnects', () => {
     goOn()
     await run.result()
     expect(await stream(runtime, 'chat')).toBeUndefined()
+    // But what the page shows is sent again, if it is of this chat and of this tenant.
+    const again = (of: Runtime, threadId: string, runId: string) => resumeUIMessageStream(of, { threadId, runId })
+    expect(await again(runtime, 'chat', run.runId)).toBeInstanceOf(ReadableStream)
+    expect(await again(runtime, 'none', run.runId)).toBeUndefined()
+    expect(await again(other, 'chat', run.runId)).toBeUndefined()
+    expect(await again(runtime, 'chat', 'message-1')).toBeUndefined()
     runtime.query({ threadId: 'later', prompt: 'Go', startAt: Date.now() + 86_400_000 })
     expect(await stream(runtime, 'later')).toBeUndefined()
     await expect(stream(runtime, undefined as never)).rejects.toThrow('threadId is missing')
@@ -91,7 +99,7 @@ describe('a page that reconnects', () => {
     const reader = gone?.getReader()
     await reader?.read()
     await reader?.cancel()
-    const pages = [await Page.load(runtime, 'chat'), await Page.load(runtime, 'chat')]
+    const pages = [await Page.load(runtime, 'chat'), await Page.load(runtime, 'chat', 'ai-v7')]
     const reading = pages.map((page) => page.reconnect())
     goOn()
     expect(await Promise.all(reading)).toEqual([true, true])
@@ -109,7 +117,7 @@ describe('a page that reconnects', () => {
       const page = await Page.load(runtime, 'chat')
       expect(await page.reconnect()).toBe(true)
       const [pending] = (await runtime.approvals.pending()).items
-      expect(page.lastMessage?.parts).toContainEqual(
+      expect(page.messages.at(-1)?.parts).toContainEqual(
         expect.objectContaining({
           type: 'tool-send',
           state: 'approval-requested',
@@ -144,32 +152,35 @@ describe('a page that reconnects', () => {
     expect(plain(page.messages)).toEqual(await threadOf(second, 'chat'))
   })
 
-  it('shows the answers to prompts that were handed to the run as messages of their own', async () => {
-    const [called, looked, wrote, more] = [gate(), gate(), gate(), gate()]
-    const models = [script(calls(['look', {}])), { stream: pausing('Soon', '.', wrote, more).stream }] as const
-    let turn = 0
-    const front: Model = { stream: (request) => (models[turn++] as Model).stream(request) }
-    const runtime = await open({ front }, await openFresh('memory'), team, async () => {
-      called.open()
-      await looked.opened
-      return 'seen'
-    })
-    const run = runtime.query({ threadId: 'chat', prompt: 'Go' })
-    await called.opened
-    const request = runtime.query({ threadId: 'chat', prompt: 'When?', whenBusy: 'steer' })
-    for await (const { type } of request) if (type === 'run.queued') break
-    looked.open()
-    await wrote.opened
-    const page = await Page.load(runtime, 'chat')
-    const reading = page.reconnect()
-    more.open()
-    expect(await reading).toBe(true)
-    expect(await run.result()).toMatchObject({ status: 'completed', text: 'Soon.' })
-    const answers = page.messages.filter(({ role }) => role === 'assistant')
-    expect(answers.map(({ id }) => id)).toEqual([run.runId, request.runId])
-    const expected = (await threadOf(runtime, 'chat')) as { role: string }[]
-    expect(plain(answers)).toEqual(expected.filter(({ role }) => role === 'assistant'))
-  })
+  it.each(versions)(
+    'shows the answers to prompts that were handed to the run as messages of their own, in %s',
+    async (version) => {
+      const [called, looked, wrote, more] = [gate(), gate(), gate(), gate()]
+      const models = [script(calls(['look', {}])), { stream: pausing('Soon', '.', wrote, more).stream }] as const
+      let turn = 0
+      const front: Model = { stream: (request) => (models[turn++] as Model).stream(request) }
+      const runtime = await open({ front }, await openFresh('memory'), team, async () => {
+        called.open()
+        await looked.opened
+        return 'seen'
+      })
+      const run = runtime.query({ threadId: 'chat', prompt: 'Go' })
+      await called.opened
+      const request = runtime.query({ threadId: 'chat', prompt: 'When?', whenBusy: 'steer' })
+      for await (const { type } of request) if (type === 'run.queued') break
+      looked.open()
+      await wrote.opened
+      const page = await Page.load(runtime, 'chat', version)
+      const reading = page.reconnect()
+      more.open()
+      expect(await reading).toBe(true)
+      expect(await run.result()).toMatchObject({ status: 'completed', text: 'Soon.' })
+      const answers = page.messages.filter(({ role }) => role === 'assistant')
+      expect(answers.map(({ id }) => id)).toEqual([run.runId, request.runId])
+      const expected = (await threadOf(runtime, 'chat')) as { role: string }[]
+      expect(plain(answers)).toEqual(expected.filter(({ role }) => role === 'assistant'))
+    },
+  )
 
   it('with `after`, what the page shows already is not sent again', async () => {
     const runtime = await fresh({ front: script(calls(['look', {}]), calls(['send', {}]), says('Sent.')) })
@@ -192,8 +203,26 @@ const turn = fc.constantFrom<readonly ModelEvent[]>(
   calls(['send', {}]),
 )
 
+describe('a page whose run has ended meanwhile', () => {
+  it.each(versions)('gets the rest of what it shows, also of an answer in another run, in %s', async (version) => {
+    const runtime = await fresh({ front: script(calls(['send', {}]), says('Soon.'), says('Sent.')) })
+    const run = runtime.query({ threadId: 'chat', prompt: 'Go' })
+    await run.result()
+    const page = await Page.load(runtime, 'chat', version)
+    await runtime.query({ threadId: 'chat', prompt: 'When?', whenBusy: 'steer' }).result()
+    const steered = await Page.load(runtime, 'chat', version)
+    expect((await runtime.runs.get(run.runId)).status).toBe('completed')
+    for (const each of [page, steered]) {
+      expect(await each.reconnect()).toBe(true)
+      const answers = each.messages.filter(({ role }) => role === 'assistant')
+      const expected = (await threadOf(runtime, 'chat')) as { role: string }[]
+      expect(plain(answers)).toEqual(expected.filter(({ role }) => role === 'assistant'))
+    }
+  })
+})
+
 describe('a page that is loaded anew at any moment of a run', () => {
-  it('shows in the end what the thread shows', async () => {
+  it.each(versions)('shows in the end what the thread shows, in %s', async (version) => {
     let resumed = 0
     await fc.assert(
       fc.asyncProperty(fc.array(turn, { maxLength: 4 }), fc.nat(12), async (turns, cut) => {
@@ -204,7 +233,7 @@ describe('a page that is loaded anew at any moment of a run', () => {
         const run = runtime.query({ threadId: 'chat', prompt: 'Go' })
         let seen = 0
         for await (const _ of run) if (++seen > cut) break
-        const page = await Page.load(runtime, 'chat')
+        const page = await Page.load(runtime, 'chat', version)
         let isWhole = await page.reconnect()
         for (let current = await run.result(); current.status === 'suspended'; ) {
           for (const { approvalId } of current.approvals) {
@@ -217,10 +246,9 @@ describe('a page that is loaded anew at any moment of a run', () => {
           isWhole = await page.reconnect()
           current = (await next.result()) as typeof current
         }
-        // If the run ended before the page asked, the page is loaded anew.
-        const last = isWhole ? page : await Page.load(runtime, 'chat')
+        // If the run ended before the page had an answer, the page is loaded anew.
+        const last = isWhole ? page : await Page.load(runtime, 'chat', version)
         if (isWhole) resumed += 1
-        else expect(await last.reconnect()).toBe(false)
         expect(plain(last.messages)).toEqual(await threadOf(runtime, 'chat'))
         expect(plain(last.messages).at(-1)).toEqual(reloadable((await shown(runtime.runs.follow(run.runId))).message))
       }),

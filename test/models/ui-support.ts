@@ -9,7 +9,7 @@ import {
   uiMessageChunkSchema as version6,
 } from 'ai'
 import { uiMessageChunkSchema as version5 } from 'ai-v5'
-import { uiMessageChunkSchema as version7 } from 'ai-v7'
+import { AbstractChat as AbstractChat7, uiMessageChunkSchema as version7 } from 'ai-v7'
 import {
   resumeUIMessageStream,
   toUIMessageStream,
@@ -86,35 +86,45 @@ export async function refusedChunks(
   return refused
 }
 
-/** The chat of `ai`, as a page shows it that was loaded anew: with the messages of the thread, and then what it gets when it reconnects. */
-export class Page extends AbstractChat<UIMessage> {
-  /** Resolves with whether a run was in progress. */
-  async reconnect(): Promise<boolean> {
-    await this.resumeStream()
-    if (this.error !== undefined) throw this.error
-    return this.#isResumed()
-  }
-  readonly #isResumed: () => boolean
+/** The chat of each version of `ai` that can begin a new message within a stream. */
+const chats = { ai: AbstractChat, 'ai-v7': AbstractChat7 as unknown as typeof AbstractChat } as const
 
-  private constructor(messages: UIMessage[], runtime: Runtime, threadId: string) {
-    let isResumed = false
+/** The chat of `ai`, as a page shows it that was loaded anew: with the messages of the thread, and then what it gets when it reconnects. */
+export class Page {
+  readonly #chat: AbstractChat<UIMessage>
+  #isResumed = false
+
+  private constructor(messages: UIMessage[], runtime: Runtime, threadId: string, version: keyof typeof chats) {
     const transport: ChatTransport<UIMessage> = {
       sendMessages: () => Promise.reject(new Error('A page that was loaded anew sends nothing.')),
       reconnectToStream: async () => {
-        const stream = await resumeUIMessageStream(runtime, { threadId })
-        isResumed = stream !== undefined
+        const shown = this.messages.findLast(({ role }) => role === 'assistant')?.id
+        const stream = await resumeUIMessageStream(runtime, { threadId, ...(shown && { runId: shown }) })
+        this.#isResumed = stream !== undefined
         return (stream as ReadableStream<UIMessageChunk> | undefined) ?? null
       },
     }
     // As DefaultChatTransport says of itself.
     Object.assign(transport, { resumeStreamIsReplay: true })
-    super({ id: threadId, transport, state: new PageState(messages) })
-    this.#isResumed = () => isResumed
+    const Base = chats[version]
+    class Chat extends Base<UIMessage> {}
+    this.#chat = new Chat({ id: threadId, transport, state: new PageState(messages) })
   }
 
-  static async load(runtime: Runtime, threadId: string): Promise<Page> {
+  static async load(runtime: Runtime, threadId: string, version: keyof typeof chats = 'ai'): Promise<Page> {
     const messages = await runtime.threads.messages(threadId, { limit: 1000 }).catch(() => ({ items: [] }))
-    return new Page(toUIMessages(messages.items) as UIMessage[], runtime, threadId)
+    return new Page(toUIMessages(messages.items) as UIMessage[], runtime, threadId, version)
+  }
+
+  get messages(): UIMessage[] {
+    return this.#chat.messages
+  }
+
+  /** Resolves with whether there was anything to read. */
+  async reconnect(): Promise<boolean> {
+    await this.#chat.resumeStream()
+    if (this.#chat.error !== undefined) throw this.#chat.error
+    return this.#isResumed
   }
 }
 

@@ -276,7 +276,7 @@ const functions: { readonly [name: string]: Case } = {
   },
   resumeUIMessageStream: {
     call: (options) => resumeUIMessageStream(runtime, options),
-    options: { threadId: 5, ...streamOptions },
+    options: { threadId: 5, runId: 5, ...streamOptions },
     needed: { threadId: 'none' },
   },
   toUIMessages: {
