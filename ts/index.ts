@@ -24,7 +24,17 @@ export type { TelemetryAttributes, TelemetryOptions } from './telemetry/index.ts
 export { createRuntime, type OptionsFor, type RuntimeOptions } from './tenant/create-runtime.ts'
 export { parseRuntimeSpec } from './tenant/parse-runtime-spec.ts'
 export type { Runtime } from './tenant/runtime.ts'
-export type { ApprovalQuestion, ApprovalResponse, Approvals, ApproverAnswer } from './types/approvals.ts'
+export type {
+  ApprovalNeed,
+  ApprovalProgress,
+  ApprovalQuestion,
+  ApprovalResponse,
+  ApprovalRule,
+  ApprovalRuleRequest,
+  Approvals,
+  ApprovedBy,
+  ApproverAnswer,
+} from './types/approvals.ts'
 export type { Cache } from './types/cache.ts'
 export type { Around, ModelCallContext, ToolCall } from './types/callbacks.ts'
 export type {

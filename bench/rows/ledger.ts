@@ -82,7 +82,10 @@ function decide(name: string, { approvals }: Runtime): Contender {
     },
     round: async () => {
       let sum = 0
-      for (const approvalId of waiting) sum += (await approvals.respond(approvalId, decision)).sequence
+      for (const approvalId of waiting) {
+        const record = await approvals.respond(approvalId, decision)
+        if (record.decision !== 'pending') sum += record.sequence
+      }
       return sum
     },
   }

@@ -19,6 +19,7 @@ export async function decide(store: Store, runtime: Runtime, result: Result): Pr
     actor: 'editor',
     reason: 'The figures agree with the source.',
   })
+  if (record.decision === 'pending') throw new Error('A request without a rule is decided by one person.')
   strictEqual((await plans.load(plan.planId)).status, 'approved')
   tick(`asked by ${record.requestedBy}, approved by ${record.actor}: record ${record.sequence} of the ledger`)
 

@@ -63,6 +63,15 @@ describe('what holds', () => {
     expect(JSON.parse((await verify(proof, '--key', publicKey, '--json')).out).record).toEqual(proof?.record)
   })
 
+  test('shows the rule of a decision, and who approved under it', async () => {
+    const [proof] = fixtures.ruled
+    const { out } = await verify(proof, '--key', publicKey)
+    expect(out).toContain(
+      'rule    1 of "olive@example.com", "żółć", "\\u{e000}" must approve, not "agent", "🚀", who asked',
+    )
+    expect(out).toContain('agreed  "olive@example.com", 20')
+  })
+
   test('shows the contents of a receipt', async () => {
     const { out } = await verify(richest('receipt'), '--key', publicKey)
     expect(out).toContain('tenant  "acmé" (version "v1")')

@@ -4,7 +4,7 @@ import { verifyConsistency, verifyInclusion, verifyReceipt } from '../../ts/inde
 
 /** One way to spoil a fixture: `remove` the part, `set` it, or put the character `to` at code point `at` of it. */
 export interface Mutation {
-  readonly of: 'inclusion' | 'consistency' | 'receipt'
+  readonly of: 'inclusion' | 'consistency' | 'receipt' | 'ruled'
   readonly index: number
   readonly path: readonly (string | number)[]
   readonly remove?: true
@@ -23,6 +23,9 @@ export interface Fixtures {
   readonly consistency: readonly ConsistencyProof[]
   readonly receipt: readonly EraseReceipt[]
   readonly mutations: readonly Mutation[]
+  /** Proofs of records that were decided under a rule. */
+  readonly ruled: readonly InclusionProof[]
+  readonly ruledMutations: readonly Mutation[]
 }
 
 export const fixtures: Fixtures = JSON.parse(readFileSync(new URL('../fixtures/ledger.json', import.meta.url), 'utf8'))
@@ -30,6 +33,7 @@ export const fixtures: Fixtures = JSON.parse(readFileSync(new URL('../fixtures/l
 /** The verifier of each list of fixtures. */
 export const verifiers = {
   inclusion: (value: unknown, key = fixtures.publicKey) => verifyInclusion(value as InclusionProof, key),
+  ruled: (value: unknown, key = fixtures.publicKey) => verifyInclusion(value as InclusionProof, key),
   consistency: (value: unknown, key = fixtures.publicKey) => verifyConsistency(value as ConsistencyProof, key),
   receipt: (value: unknown, key = fixtures.publicKey) => verifyReceipt(value as EraseReceipt, key),
 } as const

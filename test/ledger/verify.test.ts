@@ -37,6 +37,31 @@ describe('what the core signed', () => {
     expect(fixtures[kind].length).toBeGreaterThan(1)
   })
 
+  it('every record that was decided under a rule holds, with all of the rule', () => {
+    for (const proof of fixtures.ruled) {
+      expect([verifiers.ruled(proof), verifiers.ruled(proof, otherKey)]).toEqual([true, false])
+      const { rule, approvedBy } = proof.record
+      const others = [
+        { rule: { ...rule, quorum: 1 + (rule?.quorum ?? 0) } },
+        { rule: { ...rule, more: 1 } },
+        { rule: { ...rule, to: null } },
+        { rule: undefined },
+        { rule: null },
+        { approvedBy: [] },
+        { approvedBy: null },
+        { approvedBy: approvedBy?.map((by) => ({ ...by, more: 1 })) },
+        { approvedBy: approvedBy?.map(({ actor }) => ({ actor })) },
+      ]
+      for (const other of others) {
+        expect([other, verifiers.ruled({ ...proof, record: { ...proof.record, ...other } })]).toEqual([other, false])
+      }
+    }
+    const undecided = { to: undefined, notBy: undefined, requesters: undefined }
+    const proof = fixtures.ruled.find(({ record }) => Object.keys(record.rule ?? {}).length === 1)
+    const record = { ...proof?.record, rule: { ...undecided, quorum: proof?.record.rule?.quorum } }
+    expect(verifiers.ruled({ ...proof, record })).toBe(true)
+  })
+
   it('holds for its tenant alone', () => {
     const other = `${origin.slice(0, -1)}0`
     for (const proof of fixtures.inclusion) {
@@ -69,9 +94,12 @@ describe('what the core signed', () => {
 })
 
 describe('what nobody signed', () => {
-  it('all of 500 corrupted proofs and receipts are refused', () => {
-    expect(fixtures.mutations).toHaveLength(500)
-    for (const mutation of fixtures.mutations) {
+  it.each([
+    ['proofs and receipts', fixtures.mutations, 500],
+    ['proofs of records with a rule', fixtures.ruledMutations, 300],
+  ] as const)('all corrupted %s are refused', (_, mutations, count) => {
+    expect(mutations).toHaveLength(count)
+    for (const mutation of mutations) {
       expect([mutation, verifiers[mutation.of](mutated(mutation))]).toEqual([mutation, false])
     }
   })

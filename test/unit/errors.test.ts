@@ -10,6 +10,7 @@ const codes = {
   CONFLICT: errors.ConflictError,
   THREAD_BUSY: errors.ThreadBusyError,
   APPROVAL_CLOSED: errors.ApprovalClosedError,
+  APPROVAL_FORBIDDEN: errors.ApprovalForbiddenError,
   QUOTA_EXCEEDED: errors.QuotaExceededError,
   STORE_LOCKED: errors.StoreLockedError,
   STORE_UNAVAILABLE: errors.StoreUnavailableError,

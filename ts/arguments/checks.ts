@@ -54,10 +54,14 @@ export function isBytes(value: unknown): value is Uint8Array {
  *
  * @throws InvalidInputError for what JSON cannot hold: undefined, functions, symbols, BigInt, cycles
  */
-export function jsonText(value: unknown, name = 'The value'): string {
+export function jsonText(
+  value: unknown,
+  name = 'The value',
+  replacer?: (key: string, member: unknown) => unknown,
+): string {
   let text: string | undefined
   try {
-    text = JSON.stringify(value)
+    text = JSON.stringify(value, replacer)
   } catch (cause) {
     const why = 'it holds a BigInt or a cycle, is nested too deeply, or its toJSON fails'
     throw new InvalidInputError(`${name} cannot be written as JSON: ${why}.`, { cause })

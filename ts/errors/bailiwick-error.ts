@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'CONFLICT'
   | 'THREAD_BUSY'
   | 'APPROVAL_CLOSED'
+  | 'APPROVAL_FORBIDDEN'
   | 'WAIT_CLOSED'
   | 'QUOTA_EXCEEDED'
   | 'STORE_LOCKED'

@@ -55,6 +55,17 @@ export class ApprovalClosedError extends BailiwickError {
   }
 }
 
+/** The rule of the approval does not let this actor decide it. `approvals.get` shows the rule. */
+export class ApprovalForbiddenError extends BailiwickError {
+  override readonly name = 'ApprovalForbiddenError'
+  readonly code = 'APPROVAL_FORBIDDEN'
+
+  /** Whether `value` is this error, of whichever installed copy of bailiwick. Never throws. */
+  static override isInstance(value: unknown): value is ApprovalForbiddenError {
+    return hasCode(value, 'APPROVAL_FORBIDDEN')
+  }
+}
+
 /** The wait was settled with something else, has expired or was cancelled. */
 export class WaitClosedError extends BailiwickError {
   override readonly name = 'WaitClosedError'

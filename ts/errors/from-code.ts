@@ -1,6 +1,7 @@
 import type { BailiwickError, ErrorCode } from './bailiwick-error.ts'
 import {
   ApprovalClosedError,
+  ApprovalForbiddenError,
   ClosedError,
   ConflictError,
   InternalError,
@@ -21,6 +22,7 @@ const plainClasses = {
   TENANT_MISMATCH: TenantMismatchError,
   CONFLICT: ConflictError,
   APPROVAL_CLOSED: ApprovalClosedError,
+  APPROVAL_FORBIDDEN: ApprovalForbiddenError,
   WAIT_CLOSED: WaitClosedError,
   STORE_LOCKED: StoreLockedError,
   STORE_UNAVAILABLE: StoreUnavailableError,

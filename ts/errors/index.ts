@@ -1,6 +1,7 @@
 export { BailiwickError, type ErrorCode } from './bailiwick-error.ts'
 export {
   ApprovalClosedError,
+  ApprovalForbiddenError,
   ClosedError,
   ConflictError,
   InternalError,

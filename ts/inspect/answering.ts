@@ -61,6 +61,7 @@ const statuses: { readonly [code in ErrorCode]?: number } = {
   NOT_FOUND: 404,
   CONFLICT: 409,
   APPROVAL_CLOSED: 409,
+  APPROVAL_FORBIDDEN: 403,
   WAIT_CLOSED: 409,
   STORE_UNAVAILABLE: 503,
   OUTCOME_UNKNOWN: 503,

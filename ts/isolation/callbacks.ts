@@ -40,7 +40,7 @@ export const places = {
     'signal listener',
     'onabort',
   ],
-  needsApproval: ['call', 'answer then'],
+  needsApproval: ['call', 'answer then', 'answer getter', 'answer toJSON'],
   approve: ['call', 'answer then', 'answer toJSON', 'answer getter'],
   around: ['model', 'model event', 'tool', 'tool result then'],
   output: ['validate', 'issues getter'],
@@ -145,7 +145,19 @@ export function callbackOptions(onReached: OnReached, listening: Listening): Omi
     },
     needsApproval: () => {
       onReached('needsApproval: call')
-      return thenable(false, () => onReached('needsApproval: answer then')) as Promise<boolean>
+      const answer = {
+        get required() {
+          onReached('needsApproval: answer getter')
+          return false
+        },
+        to: {
+          toJSON: () => {
+            onReached('needsApproval: answer toJSON')
+            return 'kim'
+          },
+        },
+      }
+      return thenable(answer, () => onReached('needsApproval: answer then')) as never
     },
     approve: hostApprover(onReached),
     around: {

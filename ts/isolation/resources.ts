@@ -104,17 +104,24 @@ const approvals = verbsOf<string>({
   others: {
     'approvals.pending': ({ approvals }) => approvals.pending(),
     'approvals.request': ({ approvals }) => approvals.request(question),
+    'approvals.request under a rule': ({ approvals }) =>
+      approvals.request(question, { requestedBy: 'kim', rule: { to: ['lee', 'ann'], quorum: 2, notBy: 'requester' } }),
   },
 })
 
 const pendingApprovals = verbsOf<string>({
   absent: `approval_${'a'.repeat(32)}`,
   malformed: [],
-  place: async ({ approvals }, content) => (await approvals.request({ tool: 'refund', input: content })).approvalId,
+  place: async ({ approvals }, content) => {
+    const rule = { quorum: 2, notBy: 'requester' } as const
+    return (await approvals.request({ tool: 'refund', input: content }, { requestedBy: 'bot', rule })).approvalId
+  },
   expires: false,
   looks: {
     'approvals.get while it is pending': ({ approvals }, approvalId) => approvals.get(approvalId),
     'approvals.respond while it is pending': ({ approvals }, approvalId) => approvals.respond(approvalId, decision),
+    'approvals.respond by somebody its rule excludes': ({ approvals }, approvalId) =>
+      approvals.respond(approvalId, { ...decision, actor: 'bot' }),
   },
   tells: { 'approvals.pending while it is pending': ({ approvals }) => approvals.pending() },
 })
@@ -132,7 +139,8 @@ const ledger = verbsOf<LedgerName>({
   malformed: [{ sequence: 2 ** 52, checkpoint: { ...noCheckpoint, note: '' } }],
   place: async ({ approvals }, content) => {
     const { approvalId } = await approvals.request({ tool: 'refund', input: content })
-    const { sequence } = await approvals.respond(approvalId, decision)
+    const record = await approvals.respond(approvalId, decision)
+    const sequence = record.decision === 'pending' ? -1 : record.sequence
     return { sequence, checkpoint: await approvals.checkpoint() }
   },
   expires: false,

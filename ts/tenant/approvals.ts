@@ -1,6 +1,7 @@
 import { assertNumber, assertObject, assertSize, assertText, jsonText } from '../arguments/checks.ts'
 import { assertId } from '../arguments/ids.ts'
 import { type Checks, option, readOptions } from '../arguments/options.ts'
+import { strictJson } from '../arguments/strict-json.ts'
 import { wordOf } from '../common/shown-values.ts'
 import { InvalidInputError } from '../errors/index.ts'
 import type {
@@ -15,14 +16,21 @@ import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { json, noArguments, type Session, type Write } from '../session/session.ts'
 import { idWriter, pageWriter } from '../session/writers.ts'
-import type { ApprovalQuestion, ApprovalResponse, Approvals } from '../types/approvals.ts'
+import type {
+  ApprovalProgress,
+  ApprovalQuestion,
+  ApprovalResponse,
+  ApprovalRuleRequest,
+  Approvals,
+} from '../types/approvals.ts'
 import type { Page, PageOptions } from '../types/page.ts'
 
 const APPROVE = 1
 const REJECT = 2
 
-const requestChecks: Checks<RequestOptions> = { requestedBy: option.text, ttlMs: option.number }
+const requestChecks: Checks<RequestOptions> = { requestedBy: option.text, ttlMs: option.number, rule: option.object }
 const responseChecks: Checks<ApprovalResponse> = { decision: option.any, actor: option.any, reason: option.text }
+const ruleMembers: readonly (keyof ApprovalRuleRequest)[] = ['to', 'quorum', 'notBy']
 const verifyChecks: Checks<VerifyOptions> = { against: option.any }
 
 type RequestOptions = NonNullable<Parameters<Approvals['request']>[1]>
@@ -38,11 +46,12 @@ export class TenantApprovals implements Approvals {
   request(subject: ApprovalQuestion, options: RequestOptions = {}): Promise<Approval> {
     const prepare = () => {
       assertObject(subject, 'The subject')
-      const { requestedBy = '', ttlMs } = readOptions(options, requestChecks)
+      const { requestedBy = '', ttlMs, rule } = readOptions(options, requestChecks)
       const text = jsonText(subject, 'The subject')
       assertText(text, 'The subject')
       assertSize(text.length)
-      return (message: Message) => message.text(text).text(requestedBy).optionalNumber(ttlMs)
+      const ruleText = rule === undefined ? '' : strictJson(rule, 'rule', ruleMembers)
+      return (message: Message) => message.text(text).text(requestedBy).optionalNumber(ttlMs).text(ruleText)
     }
     return this.#session.call(Operation.approvalRequest, prepare, json<Approval>)
   }
@@ -55,7 +64,7 @@ export class TenantApprovals implements Approvals {
     return this.#session.call(Operation.approvalPending, () => pageWriter(options), json<Page<Approval>>)
   }
 
-  respond(approvalId: string, response: ApprovalResponse): Promise<ApprovalRecord> {
+  respond(approvalId: string, response: ApprovalResponse): Promise<ApprovalRecord | ApprovalProgress> {
     const prepare = () => {
       const { decision, actor, reason = '' } = readOptions(response, responseChecks, 'The response')
       if (decision !== 'approve' && decision !== 'reject') {
@@ -67,7 +76,7 @@ export class TenantApprovals implements Approvals {
       const code = decision === 'approve' ? APPROVE : REJECT
       return (message: Message) => message.text(approvalId).u8(code).text(actor).text(reason)
     }
-    return this.#session.call(Operation.approvalRespond, prepare, json<ApprovalRecord>)
+    return this.#session.call(Operation.approvalRespond, prepare, json<ApprovalRecord | ApprovalProgress>)
   }
 
   history(options: PageOptions = {}): Promise<Page<ApprovalRecord>> {

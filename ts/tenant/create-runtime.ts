@@ -22,7 +22,7 @@ import type { GivenHandlers, RuntimeSpec } from '../spec/index.ts'
 import type { StandardSchema } from '../spec/schema/schema.ts'
 import { foreignVersion, OpenStore, openWith, type Store } from '../store/store.ts'
 import { type CheckedOptions, checkTelemetryOptions, type TelemetryOptions } from '../telemetry/options.ts'
-import type { ApproverAnswer } from '../types/approvals.ts'
+import type { ApprovalNeed, ApproverAnswer } from '../types/approvals.ts'
 import type { Around } from '../types/callbacks.ts'
 import type { Foundation, Runtime } from './runtime.ts'
 
@@ -43,8 +43,8 @@ export interface RuntimeOptions<Spec extends RuntimeSpec = RuntimeSpec> {
   readonly models?: Models
   /** Standard Schemas for the inputs of tools whose spec came from a dump, by the tool's name. */
   readonly schemas?: { readonly [tool: string]: StandardSchema }
-  /** Says whether a call needs an approval. Required when a tool's approval is `dynamic`. */
-  readonly needsApproval?: (call: ToolCallQuestion) => boolean | Promise<boolean>
+  /** Says whether a call needs an approval, and who may give it. Required when a tool's approval is `dynamic`. */
+  readonly needsApproval?: (call: ToolCallQuestion) => ApprovalNeed | Promise<ApprovalNeed>
   /** The host's channel to a person who decides. Without it every approval is deferred, and its run suspended. */
   readonly approve?: (approval: Approval) => Promise<ApproverAnswer>
   /** Hooks around the calls of models and of tool handlers. */

@@ -13,6 +13,39 @@ export type ApprovalSubject =
   | { readonly tool: string; readonly input: JsonValue }
   | { readonly planId: string; readonly planHash: string }
 
+/** Rule under which an approval is decided. It is fixed when the approval is requested. */
+export interface ApprovalRule {
+  /** The actors who may decide. Absent: every actor. */
+  readonly to?: readonly string[]
+  /** How many different actors must approve. One rejection rejects. */
+  readonly quorum: number
+  /** Whoever asked may not decide: `requesters`. */
+  readonly notBy?: 'requester'
+  /** With `notBy`: the actors who asked, of the run's request, of prompts handed to the run, and of runs that it goes on with. */
+  readonly requesters?: readonly string[]
+}
+
+/** A rule as the host asks for it. */
+export interface ApprovalRuleRequest {
+  /** The actor who may decide, or a list of 1 to 100. Default: every actor. */
+  readonly to?: string | readonly string[]
+  /** How many different actors must approve, 1 to 100. Default: 1. */
+  readonly quorum?: number
+  /** Whoever asked may neither approve nor reject. */
+  readonly notBy?: 'requester'
+}
+
+/** Answer of `needsApproval`: whether a person must approve the call, and under which rule. Default rule: every actor may decide alone. */
+export type ApprovalNeed = boolean | ({ readonly required: boolean } & ApprovalRuleRequest)
+
+/** One approval of those that a rule asks for. */
+export interface ApprovedBy {
+  readonly actor: string
+  readonly reason?: string
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
 /** A request for a person's decision. Times are epoch milliseconds. */
 export interface Approval {
   readonly approvalId: string
@@ -21,8 +54,12 @@ export interface Approval {
   readonly threadId?: string
   readonly status: ApprovalStatus
   readonly subject: ApprovalSubject
-  /** 64 hex digits: hash of the whole subject. The tool runs with exactly the hashed bytes. */
+  /** 64 hex digits: hash of the whole subject and of the rule. The tool runs with exactly the hashed bytes. */
   readonly subjectHash: string
+  /** Who may decide, and how many must approve. Absent: every actor may decide alone. */
+  readonly rule?: ApprovalRule
+  /** The actors who have approved under the rule so far. */
+  readonly approvedBy?: readonly ApprovedBy[]
   /** The requester. */
   readonly requestedBy?: string
   readonly createdAt: number
@@ -42,6 +79,10 @@ export interface ApprovalRecord {
   readonly reason?: string
   /** The `subjectHash` of the approval. */
   readonly subjectHash: string
+  /** The rule under which it was decided, if it had one. */
+  readonly rule?: ApprovalRule
+  /** The actors who approved under the rule; with a rejection, those who had approved before. */
+  readonly approvedBy?: readonly ApprovedBy[]
   /** The requester. */
   readonly requestedBy?: string
   readonly requestedAt: number
@@ -117,6 +158,13 @@ export interface ApprovalResponse {
   readonly reason?: string
 }
 
+/** Answer to an approval that counts, while its rule asks for more actors: nothing is decided yet. */
+export interface ApprovalProgress {
+  readonly decision: 'pending'
+  /** The approval with everyone who has approved so far. */
+  readonly approval: Approval
+}
+
 /**
  * Approvals by people, and the ledger of their decisions: append-only, kept after a run, and provable to a third party.
  * Each approval is decided once. The next access to an expired approval records its expiry.
@@ -125,7 +173,8 @@ export interface Approvals {
   /**
    * Requests an approval. A plan is bound to its newest version: if it changes, the approval is withdrawn.
    *
-   * @param options `requestedBy`: the requester, 1 to 1,024 bytes · `ttlMs`: milliseconds until it expires, 7 days by default
+   * @param options `requestedBy`: the requester, 1 to 1,024 bytes · `ttlMs`: milliseconds until it expires, 7 days by default ·
+   *   `rule`: who may decide, and how many must approve
    * @throws NotFoundError (rejected) for a plan that is not this tenant's, ConflictError for one that runs or has run,
    *   QuotaExceededError (`pendingApprovals`), InvalidInputError
    *
@@ -137,19 +186,20 @@ export interface Approvals {
    */
   request(
     subject: ApprovalQuestion,
-    options?: { readonly requestedBy?: string; readonly ttlMs?: number },
+    options?: { readonly requestedBy?: string; readonly ttlMs?: number; readonly rule?: ApprovalRuleRequest },
   ): Promise<Approval>
   /** Returns an approval of any status. Rejects with NotFoundError. */
   get(approvalId: string): Promise<Approval>
   /** Returns pending approvals, newest first. A page of large ones may be shorter than `limit`. */
   pending(options?: PageOptions): Promise<Page<Approval>>
   /**
-   * Decides an approval, once: the approval, the ledger and the status of its plan change in one commit.
+   * Decides an approval, once: the approval, the ledger and the status of its plan change in one commit. If its rule asks for more
+   * actors, an approval is noted and the answer says `pending`; the same actor's again changes nothing and has the same answer.
    *
-   * @throws ApprovalClosedError (rejected) if it was decided, has expired or was withdrawn; NotFoundError,
-   *   InvalidInputError
+   * @throws ApprovalClosedError (rejected) if it was decided, has expired or was withdrawn; ApprovalForbiddenError if its rule does
+   *   not let the actor decide; NotFoundError, InvalidInputError
    */
-  respond(approvalId: string, response: ApprovalResponse): Promise<ApprovalRecord>
+  respond(approvalId: string, response: ApprovalResponse): Promise<ApprovalRecord | ApprovalProgress>
   /** Returns the ledger, oldest first. A page may be shorter than `limit`. Rejects with StoreCorruptError if a record is missing or altered. */
   history(options?: PageOptions): Promise<Page<ApprovalRecord>>
   /** Signs the current state of the ledger. Keep it elsewhere: `verify({ against })` then detects a rollback. */

@@ -44,6 +44,9 @@ pub enum Error {
     /// An approval was decided, has expired or was withdrawn already.
     #[error("{0}")]
     ApprovalClosed(String),
+    /// The rule of an approval does not let this actor decide it.
+    #[error("{0}")]
+    ApprovalForbidden(String),
     /// A wait was settled, has expired or was cancelled already.
     #[error("{0}")]
     WaitClosed(String),
@@ -109,6 +112,7 @@ impl Error {
             Self::TenantMismatch => "TENANT_MISMATCH",
             Self::Conflict(_) => "CONFLICT",
             Self::ApprovalClosed(_) => "APPROVAL_CLOSED",
+            Self::ApprovalForbidden(_) => "APPROVAL_FORBIDDEN",
             Self::WaitClosed(_) => "WAIT_CLOSED",
             Self::ThreadBusy { .. } => "THREAD_BUSY",
             Self::QuotaExceeded { .. } | Self::TooMuchInFlight { .. } => "QUOTA_EXCEEDED",

@@ -24,7 +24,8 @@ mod waits;
 mod work;
 
 pub use approvals::{
-    Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Problem, RequestedSubject, Subject, VerifyReport,
+    Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Problem, RequestedRule, RequestedSubject, Responded,
+    Subject, VerifyReport,
 };
 pub use bailiwick_tenancy::{
     CheckReport, Clock, Copied, DEFAULT_LIMIT, Health, Migration, MigrationCounts, MigrationOutcome, MigrationProgress,

@@ -18,7 +18,7 @@ use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
 use bailiwick_model::{Json, json};
 use bailiwick_runtime::{
-    ApprovalContext, ApprovalRequest, ApprovalStatus, Clock, PlanStatus, RequestedSubject, RootKey, Store,
+    ApprovalContext, ApprovalRequest, ApprovalStatus, Clock, PlanStatus, RequestedSubject, Responded, RootKey, Store,
     StoreOptions, Subject, TenantHandle,
 };
 use bailiwick_store::conformance::database::{Database, with_client};
@@ -134,7 +134,13 @@ async fn ask_and_decide(acme: &TenantHandle, acknowledged: &Acknowledged, random
             RequestedSubject::Tool { tool: "ship".to_owned(), input: Json::Number(random.below(10) as f64) }
         };
         let ttl_ms = random.one_in(6).then_some(1);
-        requests.push(ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms });
+        requests.push(ApprovalRequest {
+            subject,
+            context: ApprovalContext::default(),
+            requested_by: None,
+            ttl_ms,
+            rule: None,
+        });
     }
     let approvals = acme.approvals().request_all(requests).await.unwrap();
     for approval in &approvals {
@@ -148,7 +154,7 @@ async fn ask_and_decide(acme: &TenantHandle, acknowledged: &Acknowledged, random
             number => {
                 let decide = if number % 2 == 0 { Decision::Approved } else { Decision::Rejected };
                 // It may have expired.
-                acme.approvals().respond(id, decide, "kim", Some("because")).await.ok()
+                acme.approvals().respond(id, decide, "kim", Some("because")).await.ok().and_then(Responded::record)
             }
         };
         if let Some(record) = record {

@@ -134,7 +134,21 @@ function recordLines(record: ApprovalRecord, size: number): string[] {
   return [
     `  record  number ${sequence} of ${size}, from 0: ${decision}${actor === null ? '' : ` by ${quoted(actor)}`}, ${time(decidedAt)}`,
     ...(reason === undefined ? [] : [`  reason  ${quoted(reason)}`]),
+    ...ruleLines(record),
     `  about   ${subjectHash} (${quoted(approvalId)})`,
+  ]
+}
+
+/** Returns the rule of a decision and who approved under it. */
+function ruleLines({ rule, approvedBy = [] }: ApprovalRecord): string[] {
+  if (rule === undefined) return []
+  const { to, quorum, requesters } = rule
+  const names = (actors: readonly string[]) => actors.map(quoted).join(', ')
+  const who = to === undefined ? '' : ` of ${names(to)}`
+  const not = requesters === undefined ? '' : `, not ${names(requesters)}, who asked`
+  return [
+    `  rule    ${quorum}${who} must approve${not}`,
+    ...approvedBy.map(({ actor, at }) => `  agreed  ${quoted(actor)}, ${time(at)}`),
   ]
 }
 

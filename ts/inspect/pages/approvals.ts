@@ -6,7 +6,7 @@ import { unlessGone } from '../view/gone.ts'
 import { type Html, html } from '../view/html.ts'
 import type { Page } from '../view/layout.ts'
 import { pathOf } from '../view/paths.ts'
-import { chip, count, duration, facts, id, more, nothing, time, value } from '../view/values.ts'
+import { chip, count, duration, facts, id, more, nothing, ruleFacts, time, value } from '../view/values.ts'
 import { stepsOf } from './plans.ts'
 
 /** Pending approvals, newest first. */
@@ -39,6 +39,7 @@ export async function oneApproval(subject: Subject, ask: Ask, approvalId: string
 export async function decide({ runtime }: Subject, ask: Ask, approvalId: string): Promise<string> {
   const { decision, actor, reason } = await readAct(ask, ['reason', 'decision'])
   if (decision !== 'approve' && decision !== 'reject') throw new Refusal(400, 'Either approve or reject.')
+  // One of several that a rule asks for leads to the same page, which shows who has approved.
   await runtime.approvals.respond(approvalId, { decision, actor, ...(reason === '' ? {} : { reason }) })
   return pathOf('/approvals', approvalId)
 }
@@ -51,6 +52,7 @@ async function question({ runtime }: Subject, approval: Approval): Promise<Html>
       : html`<h2>Approve a plan?</h2>${await planOf({ runtime }, subject)}`
   return html`${asked}${facts([
     ['State', chip(approval.status)],
+    ...ruleFacts(approval),
     ['Asked by', approval.requestedBy],
     ['Asked', time(approval.createdAt)],
     ['Decide before', time(approval.expiresAt)],

@@ -7,7 +7,7 @@ import { type Html, html } from '../view/html.ts'
 import { inTurn } from '../view/in-turn.ts'
 import type { Page } from '../view/layout.ts'
 import { pathOf } from '../view/paths.ts'
-import { chip, clipped, count, counted, facts, id, more, nothing, time, value } from '../view/values.ts'
+import { chip, clipped, count, counted, facts, id, more, nothing, ruleFacts, time, value } from '../view/values.ts'
 import { planOf } from './approvals.ts'
 
 /** Result of a check of the whole ledger, its checkpoint, and its records, oldest first. */
@@ -65,6 +65,7 @@ export async function oneRecord({ runtime, publicKey }: Subject, _: Ask, name: s
     ['Approval', id(record.approvalId, pathOf('/approvals', record.approvalId))],
     ['By', record.actor ?? 'none'],
     ['Why', record.reason],
+    ...ruleFacts(record),
     ['Requested by', record.requestedBy],
     ['Requested', time(record.requestedAt)],
     ['Decided', time(record.decidedAt)],

@@ -1,3 +1,4 @@
+import type { Approval } from '../../types/approvals.ts'
 import { type Html, html } from './html.ts'
 
 /** A time as people and machines read it. */
@@ -102,4 +103,23 @@ export function more(path: string, search: URLSearchParams, cursor: string | und
   const next = new URLSearchParams(search)
   next.set('cursor', cursor)
   return html`<p class="more"><a href="${path}?${next.toString()}">Go on with the list</a></p>`
+}
+
+/** The rule of an approval or of its record, and the people who have approved. */
+export function ruleFacts({ rule, approvedBy = [] }: Pick<Approval, 'rule' | 'approvedBy'>): [string, Html | string][] {
+  if (rule === undefined) return []
+  const { to, quorum, requesters } = rule
+  const people = approvedBy.map(
+    ({ actor, at, reason }) => html`<li>${actor}, ${time(at)}${reason !== undefined && html`: ${reason}`}</li>`,
+  )
+  return [
+    ['Must approve', quorum === 1 ? 'one person' : `${count(quorum)} different people`],
+    ...(to === undefined ? [] : [['May decide', names(to)] as [string, Html]]),
+    ...(requesters === undefined ? [] : [['May not decide', names(requesters)] as [string, Html]]),
+    ...(people.length === 0 ? [] : [['Approved by', html`<ul>${people}</ul>`] as [string, Html]]),
+  ]
+}
+
+function names(actors: readonly string[]): Html {
+  return html`<ul>${actors.map((name) => html`<li>${name}</li>`)}</ul>`
 }

@@ -7,7 +7,7 @@ import type { RuntimeSpec, Tool } from '../../spec/index.ts'
 import { asStandardSchema, type StandardSchema } from '../../spec/schema/schema.ts'
 import { isRootKey, withoutRootKeys } from '../../store/root-keys.ts'
 import type { RunTracing } from '../../telemetry/index.ts'
-import type { ApproverAnswer } from '../../types/approvals.ts'
+import type { ApprovalNeed, ApproverAnswer } from '../../types/approvals.ts'
 import type { Cache } from '../../types/cache.ts'
 import type { Around, Model, ToolContext, ToolHandler } from '../../types/callbacks.ts'
 import type { JsonValue } from '../../types/json.ts'
@@ -32,7 +32,7 @@ export interface HostParts {
   /** The model of a provider. Throws what the host's factory throws. */
   readonly model: (provider: string) => Model
   readonly needsApproval:
-    | ((call: { tool: string; input: JsonValue; context: ToolContext }) => boolean | Promise<boolean>)
+    | ((call: { tool: string; input: JsonValue; context: ToolContext }) => ApprovalNeed | Promise<ApprovalNeed>)
     | undefined
   readonly approve: ((approval: Approval) => Promise<ApproverAnswer>) | undefined
   readonly around: Around
@@ -60,7 +60,7 @@ export interface Callbacks {
   readonly tools: { readonly [name: string]: unknown }
   readonly models: { readonly [provider: string]: ModelSource }
   readonly schemas: { readonly [tool: string]: unknown }
-  readonly needsApproval: ((call: ToolCallQuestion) => boolean | Promise<boolean>) | undefined
+  readonly needsApproval: ((call: ToolCallQuestion) => ApprovalNeed | Promise<ApprovalNeed>) | undefined
   readonly approve: ((approval: Approval) => Promise<ApproverAnswer>) | undefined
   readonly around: Around
   readonly onError: OnError | undefined

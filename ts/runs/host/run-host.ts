@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { assertSize, jsonText, wholeJsonText } from '../../arguments/checks.ts'
+import { strictJson } from '../../arguments/strict-json.ts'
 import { quietly } from '../../common/quietly.ts'
 import type { Approval } from '../../ledger/index.ts'
 import { type Bridge, Callback, type CallbackHost, Reply } from '../../native/bridge.ts'
@@ -20,6 +21,9 @@ interface Open {
   readonly controller: AbortController
   activity?: { fail(error: unknown): void }
 }
+
+/** The members of an answer of `needsApproval` that is no boolean. */
+const needMembers = ['required', 'to', 'quorum', 'notBy']
 
 /** Error of the span of a callback request that ended before its answer: cancelled, timed out, or closed. */
 const CUT_OFF = { code: 'CANCELLED' }
@@ -153,7 +157,8 @@ export class RunHost implements CallbackHost {
     const { tool, input } = callback
     const decide = () => this.#parts.needsApproval?.({ tool, input: input as JsonValue, context })
     const answer: unknown = await this.#spans.approval(callback, decide)
-    this.#reply(token, (message) => message.raw(JSON.stringify(typeof answer === 'boolean' ? answer : null)))
+    const text = strictJson(answer, 'The answer of needsApproval', needMembers)
+    this.#reply(token, (message) => message.raw(text))
   }
 
   async #approve(token: number, request: string): Promise<void> {

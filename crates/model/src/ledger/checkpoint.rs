@@ -4,7 +4,7 @@ use data_encoding::{BASE64, HEXLOWER};
 
 use super::hash::Hash;
 use super::note::{NoteSigner, NoteVerifier};
-use super::record::number;
+use super::rule::number;
 use super::tree::MAX_SIZE;
 use crate::Result;
 use crate::json::Json;

@@ -29,6 +29,7 @@ pub mod proof;
 pub mod rebuild;
 pub mod receipt;
 pub mod record;
+pub mod rule;
 pub mod tile;
 pub mod tree;
 pub mod verify;

@@ -3,6 +3,7 @@
 use data_encoding::HEXLOWER;
 
 use super::hash::{Hash, Opening, leaf_data, leaf_hash};
+use super::rule::{ApprovalRule, ApprovedBy, number, read_optional, read_text, text};
 use crate::json::{self, Json};
 
 /// The outcome of an approval.
@@ -54,6 +55,10 @@ pub struct ApprovalRecord {
     pub reason: Option<String>,
     /// The hash of the subject.
     pub subject_hash: Hash,
+    /// The rule under which it was decided, if there was one.
+    pub rule: Option<ApprovalRule>,
+    /// The actors who approved under the rule, in their order; empty without a rule. With a rejection, those who approved before.
+    pub approved_by: Vec<ApprovedBy>,
     /// The requester.
     pub requested_by: Option<String>,
     /// The time of the request, in epoch milliseconds. At most [`MAX_SIZE`](super::tree::MAX_SIZE), as the other time.
@@ -73,6 +78,11 @@ impl ApprovalRecord {
         ];
         members.extend(self.reason.as_deref().map(|reason| ("reason".to_owned(), text(reason))));
         members.push(("subjectHash".to_owned(), Json::String(HEXLOWER.encode(&self.subject_hash))));
+        members.extend(self.rule.as_ref().map(|rule| ("rule".to_owned(), rule.to_json())));
+        if !self.approved_by.is_empty() {
+            let approved_by = self.approved_by.iter().map(ApprovedBy::to_json).collect();
+            members.push(("approvedBy".to_owned(), Json::Array(approved_by)));
+        }
         members.extend(self.requested_by.as_deref().map(|who| ("requestedBy".to_owned(), text(who))));
         members.push(("requestedAt".to_owned(), number(self.requested_at)));
         members.push(("decidedAt".to_owned(), number(self.decided_at)));
@@ -81,13 +91,15 @@ impl ApprovalRecord {
 
     /// Reads a record. `None` if a key is missing, unknown or of another type.
     pub fn from_json(value: &Json) -> Option<Self> {
-        const KEYS: [&str; 9] = [
+        const KEYS: [&str; 11] = [
             "sequence",
             "approvalId",
             "decision",
             "actor",
             "reason",
             "subjectHash",
+            "rule",
+            "approvedBy",
             "requestedBy",
             "requestedAt",
             "decidedAt",
@@ -105,6 +117,11 @@ impl ApprovalRecord {
             },
             reason: read_optional(value.get("reason"))?,
             subject_hash: HEXLOWER.decode(value.get("subjectHash")?.as_str()?.as_bytes()).ok()?.try_into().ok()?,
+            rule: match value.get("rule") {
+                Some(rule) => Some(ApprovalRule::from_json(rule)?),
+                None => None,
+            },
+            approved_by: read_approved_by(value.get("approvedBy"))?,
             requested_by: read_optional(value.get("requestedBy"))?,
             requested_at: value.get("requestedAt")?.as_whole()?,
             decided_at: value.get("decidedAt")?.as_whole()?,
@@ -128,23 +145,13 @@ impl serde::Serialize for ApprovalRecord {
     }
 }
 
-/// `None` for a member that exists and is not a string.
-fn read_optional(value: Option<&Json>) -> Option<Option<String>> {
+/// `None` for a member that exists and is no list of approvals, or an empty one.
+fn read_approved_by(value: Option<&Json>) -> Option<Vec<ApprovedBy>> {
     match value {
-        Some(value) => Some(Some(read_text(value)?)),
-        None => Some(None),
+        Some(value) => {
+            let approved_by = value.as_array().filter(|approved_by| !approved_by.is_empty())?;
+            approved_by.iter().map(ApprovedBy::from_json).collect()
+        }
+        None => Some(Vec::new()),
     }
-}
-
-fn read_text(value: &Json) -> Option<String> {
-    value.as_str().map(str::to_owned)
-}
-
-fn text(value: &str) -> Json {
-    Json::from(value)
-}
-
-/// Returns a number that JSON represents exactly.
-pub(super) fn number(value: u64) -> Json {
-    Json::Number(value as f64)
 }

@@ -15,7 +15,7 @@ fn committed() -> Json {
 
 fn accepted(kind: &str, value: &Json, key: &NoteVerifier) -> bool {
     match kind {
-        "inclusion" => InclusionProof::from_json(value).is_some_and(|proof| proof.verify(key, None)),
+        "inclusion" | "ruled" => InclusionProof::from_json(value).is_some_and(|proof| proof.verify(key, None)),
         "consistency" => ConsistencyProof::from_json(value).is_some_and(|proof| proof.verify(key, None)),
         _ => receipt::verify(key, value),
     }
@@ -36,7 +36,7 @@ fn the_committed_fixtures_are_those_of_the_code() {
 #[test]
 fn every_fixture_holds_under_its_key_alone() {
     let fixtures = committed();
-    for kind in ["inclusion", "consistency", "receipt"] {
+    for kind in ["inclusion", "consistency", "receipt", "ruled"] {
         for value in fixtures.get(kind).and_then(Json::as_array).unwrap() {
             assert!(accepted(kind, value, &key("publicKey")) && !accepted(kind, value, &key("otherKey")));
         }
@@ -44,10 +44,16 @@ fn every_fixture_holds_under_its_key_alone() {
 }
 
 #[test]
-fn all_500_corrupted_fixtures_are_refused() {
+fn all_corrupted_fixtures_are_refused() {
+    for (list, count) in [("mutations", 500), ("ruledMutations", 300)] {
+        refuses_all(list, count);
+    }
+}
+
+fn refuses_all(list: &str, count: usize) {
     let (fixtures, key) = (committed(), key("publicKey"));
-    let mutations = fixtures.get("mutations").and_then(Json::as_array).unwrap();
-    assert_eq!(mutations.len(), 500);
+    let mutations = fixtures.get(list).and_then(Json::as_array).unwrap();
+    assert_eq!(mutations.len(), count);
     for mutation in mutations {
         let kind = mutation.get("of").and_then(Json::as_str).unwrap();
         let index = mutation.get("index").and_then(Json::as_f64).unwrap() as usize;

@@ -5,6 +5,7 @@ use bailiwick_model::ledger::checkpoint::{Checkpoint, origin};
 use bailiwick_model::ledger::note::{NoteSigner, NoteVerifier, key_name};
 use bailiwick_model::ledger::proof::{ConsistencyProof, InclusionProof};
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
+use bailiwick_model::ledger::rule::{ApprovalRule, ApprovedBy};
 use bailiwick_model::ledger::tile::{Tile, TileSet};
 use bailiwick_model::ledger::tree::{append, consistency, inclusion, root};
 use bailiwick_model::ledger::{Hash, receipt};
@@ -39,6 +40,8 @@ fn record(sequence: u64) -> ApprovalRecord {
         actor: (sequence % 4 < 2).then(|| "olive@example.com".to_owned()),
         reason: sequence.is_multiple_of(3).then(|| "é \u{1f600} \"quoted\"\n".to_owned()),
         subject_hash: [sequence as u8; 32],
+        rule: None,
+        approved_by: Vec::new(),
         requested_by: sequence.is_multiple_of(2).then(|| "agent".to_owned()),
         requested_at: 1_790_000_000_000 + sequence,
         decided_at: 1_790_000_100_000 + sequence,
@@ -243,6 +246,11 @@ fn records_are_read_to_the_letter() {
         assert_eq!(ApprovalRecord::from_json(&record.to_json()), Some(record.clone()));
         assert_eq!(parse(&record.canonical()).and_then(|value| ApprovalRecord::from_json(&value)), Some(record));
     }
+    let rule = ApprovalRule { to: Some(vec!["kim".to_owned()]), quorum: 2, requesters: Some(Vec::new()) };
+    let by = |reason: Option<&str>| ApprovedBy { actor: "kim".to_owned(), reason: reason.map(str::to_owned), at: 1 };
+    let ruled = ApprovalRecord { rule: Some(rule), approved_by: vec![by(None), by(Some("fine"))], ..record(0) };
+    assert_eq!(ApprovalRecord::from_json(&ruled.to_json()), Some(ruled.clone()));
+    refuses_spoilt_rules(&String::from_utf8(ruled.canonical()).unwrap());
     let good = String::from_utf8(record(0).canonical()).unwrap();
     let bad = [
         good.replace("\"sequence\":0", "\"sequence\":-1"),
@@ -261,6 +269,30 @@ fn records_are_read_to_the_letter() {
     ];
     for text in bad {
         assert_ne!(text, good);
+        let value = parse(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(ApprovalRecord::from_json(&value), None, "{text}");
+    }
+}
+
+fn refuses_spoilt_rules(good: &str) {
+    let spoilt = [
+        ("\"quorum\":2", "\"quorum\":2.5"),
+        ("\"quorum\":2", "\"quorum\":null"),
+        ("\"quorum\":2", "\"quorum\":2,\"quorums\":2"),
+        ("\"to\":[\"kim\"]", "\"to\":\"kim\""),
+        ("\"to\":[\"kim\"]", "\"to\":null"),
+        ("\"to\":[\"kim\"]", "\"to\":[1]"),
+        ("\"requester\"", "\"Requester\""),
+        ("\"notBy\":\"requester\",", ""),
+        ("\"requesters\":[],", ""),
+        ("{\"actor\":\"kim\",\"at\":1}", "{\"actor\":\"kim\"}"),
+        ("{\"actor\":\"kim\",\"at\":1}", "{\"actor\":null,\"at\":1}"),
+        ("{\"actor\":\"kim\",\"at\":1}", "{\"actor\":\"kim\",\"at\":1,\"by\":1}"),
+        ("\"fine\"", "null"),
+    ];
+    for (part, other) in spoilt {
+        let text = good.replace(part, other);
+        assert_ne!(text, good, "{part}");
         let value = parse(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
         assert_eq!(ApprovalRecord::from_json(&value), None, "{text}");
     }

@@ -1,10 +1,13 @@
 //! Approvals and their ledger.
 
+use std::collections::BTreeSet;
+
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::ledger::rule::ApprovalRule;
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{ApprovalContext, ApprovalRequest, RequestedSubject};
+use bailiwick_runtime::{ApprovalContext, ApprovalRequest, RequestedRule, RequestedSubject};
 
 use super::call::{Call, json_text, page_answer, page_limit};
 use crate::message::Answer;
@@ -16,7 +19,8 @@ pub(super) async fn request(call: Call) -> Result<Answer> {
     let subject = RequestedSubject::read(subject)?;
     let requested_by = arguments.optional_text()?.map(str::to_owned);
     let (context, ttl_ms) = (ApprovalContext::default(), arguments.whole("ttlMs")?);
-    let request = ApprovalRequest { subject, context, requested_by, ttl_ms };
+    let rule = rule(arguments.bytes()?, requested_by.as_ref())?;
+    let request = ApprovalRequest { subject, context, requested_by, ttl_ms, rule };
     let approval = handle.approvals().request(request).await?;
     drop(taken);
     Ok(json_text(&approval))
@@ -38,6 +42,15 @@ pub(super) async fn respond(call: Call) -> Result<Answer> {
     let (approval_id, decision) = (arguments.text()?, decision(arguments.u8()?)?);
     let (actor, reason) = (arguments.text()?, arguments.optional_text()?);
     Ok(json_text(&handle.approvals().respond(approval_id, decision, actor, reason).await?))
+}
+
+/// The rule of a request of the host's own; an empty text for none.
+fn rule(text: &[u8], requested_by: Option<&String>) -> Result<Option<ApprovalRule>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let asked = RequestedRule::read(&json::parse(text, &json::Limits::default())?)?;
+    asked.map(|rule| rule.fixed(&BTreeSet::from([requested_by.cloned()]))).transpose()
 }
 
 /// `1` approves, `2` rejects.

@@ -8,11 +8,14 @@
 mod expire;
 mod ledger;
 mod record;
+mod respond;
+mod rule;
 mod settle;
 mod subject;
 
 use bailiwick_model::base32::prefixed_id;
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
+use bailiwick_model::ledger::rule::ApprovalRule;
 use bailiwick_model::pace::ahead;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, When, check_limit, contended};
@@ -20,11 +23,13 @@ use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, W
 use crate::actor::check_actor;
 use crate::handle::{Approvals, expiry};
 use crate::page::Page;
-use crate::plans::PlanStatus;
 use ledger::{Head, KIND, Ledger, LedgerTurns, approval_name};
 pub use ledger::{Problem, VerifyReport};
+use record::PREFIX;
 pub use record::{Approval, ApprovalStatus};
-use record::{PREFIX, damaged};
+pub use respond::Responded;
+pub(crate) use rule::Need;
+pub use rule::RequestedRule;
 use settle::{Settlement, find, pending_list};
 pub(crate) use subject::INPUT_BYTES;
 pub use subject::{ApprovalContext, RequestedSubject, Subject};
@@ -38,9 +43,6 @@ const RECORD_BYTES: u64 = 1024;
 /// The most approvals that are requested, or end, in one commit.
 const MOST_AT_ONCE: usize = 100;
 
-/// The reason for withdrawing an approval whose plan has changed.
-const PLAN_CHANGED: &str = "The plan was changed, run or removed after the request.";
-
 /// A request for one approval.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApprovalRequest {
@@ -52,6 +54,8 @@ pub struct ApprovalRequest {
     pub requested_by: Option<String>,
     /// The time to decide, in milliseconds; 7 days by default.
     pub ttl_ms: Option<u64>,
+    /// The rule, fixed for the requester; `None`: every actor may decide alone.
+    pub rule: Option<ApprovalRule>,
 }
 
 /// A request that has passed every check.
@@ -60,6 +64,7 @@ struct Draft {
     context: ApprovalContext,
     requested_by: Option<String>,
     expires_at: u64,
+    rule: Option<ApprovalRule>,
 }
 
 impl Approvals<'_> {
@@ -173,65 +178,6 @@ impl Approvals<'_> {
         Ok(Page { items, cursor: page.cursor })
     }
 
-    /// Records a decision, `Approved` or `Rejected`: once, before the approval expires, about the exact subject of the
-    /// request.
-    ///
-    /// # Errors
-    /// `InvalidInput` without an actor, or for another decision; `NotFound` for every id that is not this tenant's;
-    /// `ApprovalClosed` if it was decided, has expired or was withdrawn, also because its plan has changed; those of
-    /// the store.
-    pub async fn respond(
-        self,
-        approval_id: &str,
-        decision: Decision,
-        actor: &str,
-        reason: Option<&str>,
-    ) -> Result<ApprovalRecord> {
-        let plan_status =
-            PlanStatus::after(decision).ok_or_else(|| Error::invalid("A decision is Approved or Rejected."))?;
-        check_actor(actor, "actor")?;
-        if reason.is_some_and(|reason| reason.len() > REASON_BYTES) {
-            return Err(Error::invalid("reason must have at most 16 KiB of UTF-8."));
-        }
-        let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
-        let turns = self.handle.scope.shared::<LedgerTurns>();
-        let _turn = turns.0.lock().await;
-        for _ in 0..ATTEMPTS {
-            let found = find(&access, approval_id).await?.ok_or(Error::NotFound)?;
-            if let ApprovalStatus::Decided(decision) = found.approval.status {
-                return Err(closed(decision));
-            }
-            if found.approval.subject_hash != found.approval.subject.hash(&access, &found.approval.context) {
-                return Err(damaged());
-            }
-            let mut settlement = Settlement::of_itself(found, Decision::Expired);
-            if !is_due(&settlement.found.approval, access.now()) {
-                match self.subject_changes(&access, &settlement.found.approval, plan_status).await? {
-                    None => {
-                        settlement.decision = Decision::Withdrawn;
-                        settlement.reason = Some(PLAN_CHANGED.to_owned());
-                    }
-                    Some(with) => {
-                        settlement = Settlement {
-                            decision,
-                            actor: Some(actor.to_owned()),
-                            reason: reason.map(str::to_owned),
-                            with,
-                            ..settlement
-                        }
-                    }
-                }
-            }
-            let ledger = Ledger::read(&access).await?;
-            if let Some(records) = self.settle(&access, &ledger, vec![settlement], None).await? {
-                let record = records.into_iter().next().ok_or_else(damaged)?;
-                let accepted = record.decision == decision;
-                return if accepted { Ok(record) } else { Err(closed(record.decision)) };
-            }
-        }
-        Err(contended())
-    }
-
     /// Withdraws pending approvals in one commit together with the changes in `with`, such as those of a cancelled run.
     /// It skips other approvals and ids that are not this tenant's. `None`: a condition in `with` did not hold, and
     /// nothing was written.
@@ -280,7 +226,7 @@ impl Approvals<'_> {
     }
 
     async fn draft(self, request: ApprovalRequest) -> Result<Draft> {
-        let ApprovalRequest { subject, mut context, requested_by, ttl_ms } = request;
+        let ApprovalRequest { subject, mut context, requested_by, ttl_ms, rule } = request;
         if let Some(requested_by) = &requested_by {
             check_actor(requested_by, "requestedBy")?;
         }
@@ -298,43 +244,26 @@ impl Approvals<'_> {
             }
         };
         self.handle.check_value_bytes(subject.byte_length())?;
-        Ok(Draft { subject, context, requested_by, expires_at })
+        Ok(Draft { subject, context, requested_by, expires_at, rule })
     }
 
     fn new_approval(self, access: &Access, draft: Draft) -> Approval {
-        let Draft { subject, context, requested_by, expires_at } = draft;
+        let Draft { subject, context, requested_by, expires_at, rule } = draft;
         let created_micros = access.next_micros();
         Approval {
             approval_id: prefixed_id(PREFIX, &self.handle.scope.random()),
-            subject_hash: subject.hash(access, &context),
+            subject_hash: subject.hash(access, &context, rule.as_ref()),
             context,
             status: ApprovalStatus::Pending,
-            byte_length: subject.byte_length() as u64 + RECORD_BYTES,
+            byte_length: subject.byte_length() as u64 + RECORD_BYTES + rule::reserved(rule.as_ref()),
             retain_ms: self.handle.retention_ms(KIND),
             subject,
             requested_by,
             created_at: created_micros / 1000,
             expires_at,
             created_micros,
-        }
-    }
-
-    /// Returns the changes of a decision beside the approval's. `None`: its plan has changed, so that it cannot be
-    /// decided.
-    async fn subject_changes(
-        self,
-        access: &Access,
-        approval: &Approval,
-        status: PlanStatus,
-    ) -> Result<Option<Vec<Change>>> {
-        match &approval.subject {
-            Subject::Tool { .. } => Ok(Some(Vec::new())),
-            Subject::Plan { plan_id, plan_hash } => {
-                self.handle
-                    .plans()
-                    .status_changes(access, plan_id, plan_hash, status, approval.context.definition)
-                    .await
-            }
+            rule,
+            approved_by: Vec::new(),
         }
     }
 

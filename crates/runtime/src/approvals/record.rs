@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! 0  length  u32be
-//! 4  JSON    { approvalId, byteLength, callId?, createdAt, createdMicros, definition?, expiresAt, requestedBy?, retainMs?,
-//!              runId?, status, subject: { tool } | { planHash, planId }, subjectHash, threadId? }, as RFC 8785 orders keys
+//! 4  JSON    { approvalId, approvedBy?, byteLength, callId?, createdAt, createdMicros, definition?, expiresAt, requestedBy?,
+//!              retainMs?, rule?, runId?, status, subject: { tool } | { planHash, planId }, subjectHash, threadId? }, as RFC 8785 orders keys
 //! …  input   the rest: the tool's input as it was approved, RFC 8785 JSON
 //! ```
 
 use bailiwick_model::json;
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::ledger::rule::{ApprovalRule, ApprovedBy};
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::Access;
 use serde::{Deserialize, Serialize};
 
 use super::subject::{ApprovalContext, Subject};
@@ -65,6 +67,12 @@ pub struct Approval {
     /// The hash that the decision is bound to.
     #[serde(with = "hex")]
     pub subject_hash: Hash,
+    /// The rule under which it is decided; `None`: every actor may decide alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<ApprovalRule>,
+    /// The actors who have approved under the rule so far, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approved_by: Vec<ApprovedBy>,
     /// The requester.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
@@ -89,6 +97,8 @@ pub struct Approval {
 #[serde(rename_all = "camelCase")]
 struct Stored {
     approval_id: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    approved_by: Vec<ApprovedBy>,
     byte_length: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     call_id: Option<String>,
@@ -101,6 +111,8 @@ struct Stored {
     requested_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retain_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<ApprovalRule>,
     #[serde(skip_serializing_if = "Option::is_none")]
     run_id: Option<String>,
     status: ApprovalStatus,
@@ -119,6 +131,11 @@ enum StoredSubject {
 }
 
 impl Approval {
+    /// Returns the hash that a decision is bound to, computed anew.
+    pub(crate) fn hash(&self, access: &Access) -> Hash {
+        self.subject.hash(access, &self.context, self.rule.as_ref())
+    }
+
     pub(crate) fn write(&self) -> Result<Vec<u8>> {
         let approval = self.clone();
         let ApprovalContext { run_id, thread_id, call_id, definition } = approval.context;
@@ -128,6 +145,7 @@ impl Approval {
         };
         let text = json::to_text(&Stored {
             approval_id: approval.approval_id,
+            approved_by: approval.approved_by,
             byte_length: approval.byte_length,
             call_id,
             created_at: approval.created_at,
@@ -136,6 +154,7 @@ impl Approval {
             expires_at: approval.expires_at,
             requested_by: approval.requested_by,
             retain_ms: approval.retain_ms,
+            rule: approval.rule,
             run_id,
             status: approval.status,
             subject,
@@ -161,6 +180,8 @@ impl Approval {
                 StoredSubject::Plan { plan_hash, plan_id } => Subject::Plan { plan_id, plan_hash },
             },
             subject_hash: stored.subject_hash,
+            rule: stored.rule,
+            approved_by: stored.approved_by,
             requested_by: stored.requested_by,
             created_at: stored.created_at,
             expires_at: stored.expires_at,

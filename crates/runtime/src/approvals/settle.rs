@@ -17,8 +17,8 @@ use crate::work;
 /// An approval as it was read.
 pub(crate) struct Found {
     pub(crate) approval: Approval,
-    name: Name,
-    record: Arc<Record>,
+    pub(super) name: Name,
+    pub(super) record: Arc<Record>,
 }
 
 /// The end of one approval.
@@ -121,6 +121,8 @@ impl Approvals<'_> {
                 actor,
                 reason,
                 subject_hash: approval.subject_hash,
+                rule: approval.rule.clone(),
+                approved_by: approval.approved_by.clone(),
                 requested_by: approval.requested_by.clone(),
                 requested_at: approval.created_at,
                 decided_at: now.max(approval.created_at),

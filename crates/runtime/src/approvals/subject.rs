@@ -2,6 +2,7 @@
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::Hash;
+use bailiwick_model::ledger::rule::ApprovalRule;
 use bailiwick_model::{Error, Result, names};
 use bailiwick_tenancy::Access;
 use serde::{Serialize, Serializer};
@@ -107,8 +108,8 @@ impl Subject {
         }
     }
 
-    /// Returns the hash that a decision is bound to.
-    pub(crate) fn hash(&self, access: &Access, context: &ApprovalContext) -> Hash {
+    /// Returns the hash that a decision is bound to. A rule is part of it.
+    pub(crate) fn hash(&self, access: &Access, context: &ApprovalContext, rule: Option<&ApprovalRule>) -> Hash {
         let text = |text: &Option<String>| text.as_deref().unwrap_or_default().as_bytes().to_vec();
         let (run, call) = (text(&context.run_id), text(&context.call_id));
         let definition = context.definition.map(|hash| hash.to_vec()).unwrap_or_default();
@@ -116,7 +117,12 @@ impl Subject {
             Self::Tool { tool, input } => (b"tool", tool.as_bytes(), input.as_slice()),
             Self::Plan { plan_id, plan_hash } => (b"plan", plan_id.as_bytes(), plan_hash.as_bytes()),
         };
-        access.subject_hash(&[form, &run, &call, &definition, name, content])
+        let rule = rule.map(|rule| json::canonical(&rule.to_json()));
+        let subject = [form, &run, &call, &definition, name, content];
+        match &rule {
+            Some(rule) => access.subject_hash(&[subject.as_slice(), &[rule]].concat()),
+            None => access.subject_hash(&subject),
+        }
     }
 }
 

@@ -26,6 +26,7 @@ fn cached_values_plans_and_approvals_are_announced_when_they_are_read() {
             context: ApprovalContext::default(),
             requested_by: None,
             ttl_ms: None,
+            rule: None,
         };
         let approvals =
             fair("requests", 8 * 900_000, acme.approvals().request_all((0..8).map(request).collect())).await.unwrap();

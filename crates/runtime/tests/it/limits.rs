@@ -250,7 +250,11 @@ async fn add(handle: &TenantHandle, kind: Kind, number: usize) -> Result<(), Err
         Kind::Approvals => {
             let subject = RequestedSubject::Tool { tool: "send".to_owned(), input: Json::Null };
             let (context, requested_by) = (ApprovalContext::default(), None);
-            handle.approvals().request(ApprovalRequest { subject, context, requested_by, ttl_ms: None }).await.map(drop)
+            handle
+                .approvals()
+                .request(ApprovalRequest { subject, context, requested_by, ttl_ms: None, rule: None })
+                .await
+                .map(drop)
         }
         Kind::Threads => {
             let message = br#"[{"role":"user","parts":[{"type":"text","text":"x"}],"createdAt":5}]"#;

@@ -166,7 +166,7 @@ async fn ask(rich: &TenantHandle, length: usize) -> String {
     let input = Json::String(long(length, length));
     let subject = RequestedSubject::Tool { tool: "pay".to_owned(), input };
     let context = ApprovalContext::default();
-    let request = ApprovalRequest { subject, context, requested_by: None, ttl_ms: None };
+    let request = ApprovalRequest { subject, context, requested_by: None, ttl_ms: None, rule: None };
     rich.approvals().request(request).await.unwrap().approval_id
 }
 

@@ -5,6 +5,7 @@ use bailiwick_model::ledger::checkpoint::{Checkpoint, origin};
 use bailiwick_model::ledger::note::{NoteSigner, key_name};
 use bailiwick_model::ledger::proof::{ConsistencyProof, InclusionProof};
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
+use bailiwick_model::ledger::rule::{ApprovalRule, ApprovedBy};
 use bailiwick_model::ledger::tile::TileSet;
 use bailiwick_model::ledger::tree::{append, consistency, inclusion, root};
 use bailiwick_model::ledger::{Hash, receipt};
@@ -33,6 +34,11 @@ pub(crate) fn fixtures() -> Json {
     ];
     members.extend(valid.map(|(name, values)| (name.to_owned(), Json::Array(values))));
     members.push(("mutations".to_owned(), Json::Array(mutations)));
+    // Lists of their own, so that those of earlier versions stay as they are.
+    let ruled = [("ruled", (0..9).map(|sequence| proof_of(9, sequence, &ruled_record)).collect())];
+    let ruled_mutations = self::mutations(&ruled, 300);
+    members.extend(ruled.map(|(name, values)| (name.to_owned(), Json::Array(values))));
+    members.push(("ruledMutations".to_owned(), Json::Array(ruled_mutations)));
     Json::Object(members)
 }
 
@@ -44,9 +50,32 @@ fn record(sequence: u64) -> ApprovalRecord {
         actor: (sequence % 4 < 2).then(|| "olive@example.com".to_owned()),
         reason: sequence.is_multiple_of(3).then(|| "Zoë said \"go\" \u{1f680}\n\u{1}\u{7f}\u{2028}".to_owned()),
         subject_hash: [sequence as u8; 32],
+        rule: None,
+        approved_by: Vec::new(),
         requested_by: sequence.is_multiple_of(5).then(|| "agent".to_owned()),
         requested_at: 1_790_000_000_000 + sequence * 1000,
         decided_at: 1_790_000_000_500 + sequence * 1000,
+    }
+}
+
+/// A record that was decided under a rule.
+fn ruled_record(sequence: u64) -> ApprovalRecord {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let approved_by = |(at, actor): (u64, &str)| ApprovedBy {
+        actor: actor.to_owned(),
+        reason: at.is_multiple_of(2).then(|| "Zoë \"agrees\" \u{1f680}".to_owned()),
+        at: 1_790_000_000_100 + at,
+    };
+    let people = ["olive@example.com", "żółć", "\u{e000}"];
+    let quorum = 1 + sequence % 3;
+    ApprovalRecord {
+        rule: Some(ApprovalRule {
+            to: sequence.is_multiple_of(2).then(|| names(&people)),
+            quorum,
+            requesters: sequence.is_multiple_of(3).then(|| names(&["agent", "\u{1f680}"])),
+        }),
+        approved_by: (0..).zip(people).take(quorum as usize).map(approved_by).collect(),
+        ..record(sequence)
     }
 }
 
@@ -57,19 +86,33 @@ fn opening(sequence: u64) -> Hash {
 }
 
 fn tiles(size: u64) -> TileSet {
+    tiles_of(size, &record)
+}
+
+fn tiles_of(size: u64, record: &dyn Fn(u64) -> ApprovalRecord) -> TileSet {
     let leaves: Vec<Hash> = (0..size).map(|sequence| record(sequence).leaf(&opening(sequence))).collect();
     append(0).apply(&TileSet::new(), &leaves).unwrap().changed.into_iter().collect()
 }
 
 fn checkpoint(size: u64) -> Checkpoint {
-    let root = root(size).hashes(&tiles(size)).unwrap()[0];
+    checkpoint_of(size, &record)
+}
+
+fn checkpoint_of(size: u64, record: &dyn Fn(u64) -> ApprovalRecord) -> Checkpoint {
+    let root = root(size).hashes(&tiles_of(size, record)).unwrap()[0];
     Checkpoint::sign(&signer(), &TENANT, size, &root).unwrap()
 }
 
 fn inclusion_proof(size: u64, sequence: u64) -> Json {
-    let path = inclusion(sequence, size).unwrap().hashes(&tiles(size)).unwrap();
+    proof_of(size, sequence, &record)
+}
+
+/// The proof of a record of a ledger of these records.
+fn proof_of(size: u64, sequence: u64, record: &dyn Fn(u64) -> ApprovalRecord) -> Json {
+    let path = inclusion(sequence, size).unwrap().hashes(&tiles_of(size, record)).unwrap();
+    let checkpoint = checkpoint_of(size, record);
     let (record, opening) = (record(sequence), opening(sequence));
-    InclusionProof { checkpoint: checkpoint(size), record, opening, path }.to_json()
+    InclusionProof { checkpoint, record, opening, path }.to_json()
 }
 
 fn consistency_proof(from: u64, to: u64) -> Json {

@@ -3,6 +3,7 @@
 use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
+use bailiwick_model::ledger::rule::{ApprovalRule, ApprovedBy};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
@@ -150,6 +151,10 @@ pub(crate) struct DecisionShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) subject_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rule: Option<ApprovalRule>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) approved_by: Vec<ApprovedBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) requested_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) requested_at: Option<u64>,
@@ -166,6 +171,8 @@ impl DecisionShown {
             actor: record.actor.clone(),
             reason: record.reason.clone(),
             subject_hash: Some(HEXLOWER.encode(&record.subject_hash)),
+            rule: record.rule.clone(),
+            approved_by: record.approved_by.clone(),
             requested_by: record.requested_by.clone(),
             requested_at: Some(record.requested_at),
             decided_at: Some(record.decided_at),
@@ -181,6 +188,8 @@ impl DecisionShown {
             actor: None,
             reason: None,
             subject_hash: None,
+            rule: None,
+            approved_by: Vec::new(),
             requested_by: None,
             requested_at: None,
             decided_at: None,
@@ -203,6 +212,10 @@ pub(crate) struct ApprovalShown {
     subject: Option<SubjectShown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<ApprovalRule>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    approved_by: Vec<ApprovedBy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     requested_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -247,6 +260,8 @@ impl ApprovalShown {
                 }
             }),
             subject_hash: Some(HEXLOWER.encode(&approval.subject_hash)),
+            rule: approval.rule.clone(),
+            approved_by: approval.approved_by.clone(),
             requested_by: approval.requested_by.clone(),
             created_at: Some(approval.created_at),
             expires_at: Some(approval.expires_at),

@@ -193,6 +193,9 @@ pub(crate) struct RunContext {
     /// The calls that it goes on with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) left: Vec<LeftCall>,
+    /// Who asked the runs whose calls it goes on with, unless that is its own actor alone. `None`: a request without an actor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) requesters: Vec<Option<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -73,4 +73,7 @@ pub(crate) struct QueuedRequest {
     /// The calls that it goes on with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) left: Vec<LeftCall>,
+    /// As in [`super::RunContext`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) requesters: Vec<Option<String>>,
 }

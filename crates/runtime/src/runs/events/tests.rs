@@ -15,7 +15,7 @@ fn parsed(text: &str) -> Json {
 }
 
 fn approval() -> ApprovalShown {
-    let text = r#"{"approvalId":"approval_a","runId":"run_a","threadId":"thr_a","status":"pending","subject":{"tool":"t","input":[1]},"subjectHash":"00","requestedBy":"ann","createdAt":1,"expiresAt":2}"#;
+    let text = r#"{"approvalId":"approval_a","runId":"run_a","threadId":"thr_a","status":"pending","subject":{"tool":"t","input":[1]},"subjectHash":"00","rule":{"to":["bob"],"quorum":2,"notBy":"requester","requesters":["ann"]},"approvedBy":[{"actor":"bob","reason":"fine","at":2}],"requestedBy":"ann","createdAt":1,"expiresAt":2}"#;
     json::from_value(parsed(text)).unwrap()
 }
 
@@ -58,6 +58,8 @@ fn decision() -> DecisionShown {
         actor: Some("bob".to_owned()),
         reason: Some("late".to_owned()),
         subject_hash: [1; 32],
+        rule: None,
+        approved_by: Vec::new(),
         requested_by: Some("ann".to_owned()),
         requested_at: 1,
         decided_at: 2,
@@ -129,7 +131,10 @@ fn full() -> Vec<Event> {
     let of_queued = (trace.clone(), instructions.clone());
     let left = vec![left()];
     let (thread_id, agent, base) = (text("thr_a"), text("front"), 0);
-    let context = RunContext { thread_id, agent, limits, base, trace, instructions, left: left.clone() };
+    let requesters = vec![None, Some(text("ann"))];
+    let of_run = requesters.clone();
+    let context =
+        RunContext { thread_id, agent, limits, base, trace, instructions, left: left.clone(), requesters: of_run };
     let continues = Some(ContinuedRun { run_id: text("run_b") });
     let (prompt, actor, start_at) = (Json::from("x"), Some(text("ann")), Some(5));
     let queued = RunQueued { prompt: prompt.clone(), actor: actor.clone(), start_at, continues: continues.clone() };
@@ -145,6 +150,7 @@ fn full() -> Vec<Event> {
         trace: of_queued.0,
         instructions: of_queued.1,
         left,
+        requesters,
     };
     vec![
         Event::RunQueued(queued, request),

@@ -140,7 +140,11 @@ impl Runs<'_> {
             thread_id: head.thread_id.clone(),
             limits: stricter(&stricter(&rest_of(state), &handle.run_limits()), &spec.limits),
             prompt: None,
-            continues: Some(Continued { run: ContinuedRun { run_id: head.run_id.clone() }, calls: state.left_calls() }),
+            continues: Some(Continued {
+                run: ContinuedRun { run_id: head.run_id.clone() },
+                calls: state.left_calls(),
+                requesters: state.other_requesters(),
+            }),
             with,
         };
         for _ in 0..ATTEMPTS {

@@ -30,6 +30,8 @@ pub(super) struct NewRun {
 pub(super) struct Continued {
     pub(super) run: ContinuedRun,
     pub(super) calls: Vec<LeftCall>,
+    /// Who asked that run, unless that is its actor alone.
+    pub(super) requesters: Vec<Option<String>>,
 }
 
 impl NewRun {
@@ -37,8 +39,8 @@ impl NewRun {
     pub(super) fn entries(&self, now: u64, base: u64, definition: Option<String>) -> [Entry; 2] {
         let RunRequest { prompt, actor, trace, instructions, .. } = self.request.clone();
         let (thread_id, agent, limits) = (self.thread_id.clone(), self.agent.clone(), self.limits);
-        let (continues, left) = self.continued();
-        let context = RunContext { thread_id, agent, limits, base, trace, instructions, left };
+        let (continues, left, requesters) = self.continued();
+        let context = RunContext { thread_id, agent, limits, base, trace, instructions, left, requesters };
         let first = Event::AgentStarted(Nothing {}, AgentBegun::Prompt { role: self.role, definition });
         [
             Entry::new(now, Event::RunStarted(RunStarted { prompt, actor, continues }, context)),
@@ -50,16 +52,25 @@ impl NewRun {
     pub(super) fn queued(&self, now: u64, exists: bool) -> Entry {
         let RunRequest { prompt, actor, trace, instructions, when_busy, start_at, .. } = self.request.clone();
         let (thread_id, agent, limits) = (self.thread_id.clone(), self.agent.clone(), self.limits);
-        let (continues, left) = self.continued();
-        let of_run =
-            QueuedRequest { thread_id, agent, limits, when_busy, continues: exists, trace, instructions, left };
+        let (continues, left, requesters) = self.continued();
+        let of_run = QueuedRequest {
+            thread_id,
+            agent,
+            limits,
+            when_busy,
+            continues: exists,
+            trace,
+            instructions,
+            left,
+            requesters,
+        };
         Entry::new(now, Event::RunQueued(RunQueued { prompt, actor, start_at, continues }, of_run))
     }
 
-    fn continued(&self) -> (Option<ContinuedRun>, Vec<LeftCall>) {
+    fn continued(&self) -> (Option<ContinuedRun>, Vec<LeftCall>, Vec<Option<String>>) {
         match self.continues.clone() {
-            Some(Continued { run, calls }) => (Some(run), calls),
-            None => (None, Vec::new()),
+            Some(Continued { run, calls, requesters }) => (Some(run), calls, requesters),
+            None => (None, Vec::new(), Vec::new()),
         }
     }
 

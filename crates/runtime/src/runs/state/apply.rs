@@ -1,6 +1,6 @@
 //! How each type of event changes a run's state. `None` everywhere: the entry does not fit what came before.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use bailiwick_model::json::Json;
 use bailiwick_model::ledger::record::Decision;
@@ -18,17 +18,18 @@ use crate::runs::events::{
 
 impl RunState {
     pub(crate) fn begin(run_id: &str, entry: &Entry) -> Option<Self> {
-        let (prompt, actor, continues, thread_id, limits, base, trace, instructions, left) = match &entry.event {
-            Event::RunStarted(RunStarted { prompt, actor, continues }, context) => {
-                let RunContext { thread_id, limits, base, trace, instructions, left, .. } = context;
-                (prompt, actor, continues, thread_id, limits, *base, trace, instructions, left)
-            }
-            Event::RunQueued(RunQueued { prompt, actor, continues, .. }, request) => {
-                let QueuedRequest { thread_id, limits, trace, instructions, left, .. } = request;
-                (prompt, actor, continues, thread_id, limits, 0, trace, instructions, left)
-            }
-            _ => return None,
-        };
+        let (prompt, actor, continues, thread_id, limits, base, trace, instructions, left, requesters) =
+            match &entry.event {
+                Event::RunStarted(RunStarted { prompt, actor, continues }, context) => {
+                    let RunContext { thread_id, limits, base, trace, instructions, left, requesters, .. } = context;
+                    (prompt, actor, continues, thread_id, limits, *base, trace, instructions, left, requesters)
+                }
+                Event::RunQueued(RunQueued { prompt, actor, continues, .. }, request) => {
+                    let QueuedRequest { thread_id, limits, trace, instructions, left, requesters, .. } = request;
+                    (prompt, actor, continues, thread_id, limits, 0, trace, instructions, left, requesters)
+                }
+                _ => return None,
+            };
         let prompt = parts_of(prompt);
         let left: Vec<Call> = left.iter().map(Call::of_left).collect();
         let continues = continues.as_ref().map(|continued| continued.run_id.clone());
@@ -36,6 +37,7 @@ impl RunState {
             run_id: run_id.to_owned(),
             thread_id: thread_id.clone(),
             actor: actor.clone(),
+            requesters: requesters_of(requesters, actor.as_ref()),
             is_queued: matches!(entry.event, Event::RunQueued(..)),
             prompt,
             limits: *limits,
@@ -168,6 +170,7 @@ impl RunState {
         let frame = self.frames.last_mut()?;
         frame.has_stopped = false;
         frame.messages.push(message);
+        self.requesters.insert(received.actor.clone());
         Some(())
     }
 
@@ -357,6 +360,11 @@ impl Frame {
         self.calls = calls_of_steps(&step_prefix(self), &plan.steps)?;
         Some(())
     }
+}
+
+/// Returns who asked a run. `noted`: those of the runs whose calls it goes on with.
+fn requesters_of(noted: &[Option<String>], actor: Option<&String>) -> BTreeSet<Option<String>> {
+    if noted.is_empty() { BTreeSet::from([actor.cloned()]) } else { noted.iter().cloned().collect() }
 }
 
 /// Returns a prompt as the parts of a message.

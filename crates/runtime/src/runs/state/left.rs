@@ -76,6 +76,12 @@ impl RunState {
         !matches!(frame.role, AgentRole::Planner | AgentRole::Executor) && frame.stops_for_now() && is_small
     }
 
+    /// Who asked it, for the run that goes on with its calls; none if that is its actor alone.
+    pub(crate) fn other_requesters(&self) -> Vec<Option<String>> {
+        let is_actor_alone = self.requesters.len() == 1 && self.requesters.contains(&self.actor);
+        if is_actor_alone { Vec::new() } else { self.requesters.iter().cloned().collect() }
+    }
+
     /// The calls that no agent of it has: those that it begins with, or has left.
     pub(crate) fn left_calls(&self) -> Vec<LeftCall> {
         self.left.iter().map(|call| call.left(&self.run_id)).collect()

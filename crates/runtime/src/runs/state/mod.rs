@@ -11,7 +11,7 @@ mod turn;
 #[cfg(test)]
 mod turn_tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead_of;
@@ -30,6 +30,9 @@ pub(crate) struct RunState {
     pub(crate) run_id: String,
     pub(crate) thread_id: String,
     pub(crate) actor: Option<String>,
+    /// The actors of its requests so far: its own, of prompts that were handed to it, and of the runs whose calls it goes on with.
+    /// `None`: a request without an actor.
+    pub(crate) requesters: BTreeSet<Option<String>>,
     /// Whether it is queued, and has not begun.
     is_queued: bool,
     pub(crate) prompt: Json,

@@ -133,7 +133,7 @@ fn a_hundred_callers_get_one_decision() {
             let mut accepted = Vec::new();
             for call in calls {
                 match call.await.unwrap() {
-                    Ok(record) => accepted.push(record),
+                    Ok(responded) => accepted.extend(responded.record()),
                     Err(error) => assert!(matches!(error, Error::ApprovalClosed(_)), "{error:?}"),
                 }
             }

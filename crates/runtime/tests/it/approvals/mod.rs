@@ -4,6 +4,7 @@ mod damage;
 mod decisions;
 mod model;
 mod proofs;
+mod rules;
 
 use crate::support::at_once;
 use bailiwick_model::ledger::record::ApprovalRecord;
@@ -18,7 +19,7 @@ fn asking(input: &str) -> ApprovalRequest {
     let input = json::parse(input.as_bytes(), &json::Limits::default()).unwrap();
     let subject = RequestedSubject::Tool { tool: "ship".to_owned(), input };
     let (context, requested_by) = (ApprovalContext::default(), Some("bot".to_owned()));
-    ApprovalRequest { subject, context, requested_by, ttl_ms: None }
+    ApprovalRequest { subject, context, requested_by, ttl_ms: None, rule: None }
 }
 
 fn asking_about(plan_id: &str) -> ApprovalRequest {
@@ -35,7 +36,8 @@ fn asked(handle: &TenantHandle) -> String {
 }
 
 fn respond(handle: &TenantHandle, approval_id: &str, decide: Decision) -> Result<ApprovalRecord> {
-    at_once(handle.approvals().respond(approval_id, decide, "kim", Some("because")))
+    let responded = at_once(handle.approvals().respond(approval_id, decide, "kim", Some("because")))?;
+    Ok(responded.record().unwrap())
 }
 
 fn approve(handle: &TenantHandle, approval_id: &str) -> Result<ApprovalRecord> {

@@ -37,7 +37,7 @@ async fn fill(handle: &TenantHandle) -> String {
 
 fn subject(tool: &str) -> ApprovalRequest {
     let subject = RequestedSubject::Tool { tool: tool.to_owned(), input: Json::Object(Vec::new()) };
-    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: Some(1000) }
+    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: Some(1000), rule: None }
 }
 
 /// The tags under which there are rows.

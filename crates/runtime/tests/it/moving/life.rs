@@ -72,7 +72,7 @@ pub(crate) async fn put_large(acme: &TenantHandle, random: &mut Random, length: 
 fn asking(step: usize) -> ApprovalRequest {
     let input = json::parse(format!(r#"{{"step":{step}}}"#).as_bytes(), &json::Limits::default()).unwrap();
     let subject = RequestedSubject::Tool { tool: "ship".to_owned(), input };
-    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: None }
+    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: None, rule: None }
 }
 
 /// Everything that the tenants are told, and that nothing in the store is damaged.

@@ -46,7 +46,7 @@ pub(crate) fn item(type_name: &str, length: usize) -> PutItem {
 
 pub(crate) fn asking(length: usize) -> ApprovalRequest {
     let subject = RequestedSubject::Tool { tool: "ship".to_owned(), input: Json::String("x".repeat(length)) };
-    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: None }
+    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: None, rule: None }
 }
 
 /// The text of a plan, as it is saved.

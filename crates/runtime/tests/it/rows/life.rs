@@ -297,5 +297,5 @@ impl Life {
 }
 
 fn asked(subject: RequestedSubject) -> ApprovalRequest {
-    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: Some(TTL) }
+    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: Some(TTL), rule: None }
 }

@@ -45,7 +45,8 @@ async fn approved_plan(handle: &TenantHandle, steps: usize) {
     let draft = format!(r#"{{"type":"report","planId":"p","goal":"Load","steps":[{}]}}"#, steps.join(","));
     handle.plans().save(draft.as_bytes(), None).await.unwrap();
     let subject = RequestedSubject::Plan { plan_id: "p".to_owned() };
-    let asked = ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: None };
+    let asked =
+        ApprovalRequest { subject, context: ApprovalContext::default(), requested_by: None, ttl_ms: None, rule: None };
     let approval = handle.approvals().request(asked).await.unwrap();
     handle.approvals().respond(&approval.approval_id, Decision::Approved, "kim", None).await.unwrap();
 }

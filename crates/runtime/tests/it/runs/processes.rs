@@ -192,6 +192,7 @@ fn two_processes_that_decide_about_the_same_approvals_decide_each_once() {
             context: ApprovalContext::default(),
             requested_by: None,
             ttl_ms: None,
+            rule: None,
         };
         let approvals = ours.approvals().request_all((0..APPROVALS).map(|_| request()).collect()).await.unwrap();
         let decide = async |handle: TenantHandle| {

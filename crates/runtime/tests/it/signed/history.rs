@@ -122,7 +122,7 @@ impl History {
         let reason = random.one_in(2).then(|| format!("because {}", random.below(9)));
         let (context, ttl_ms) = (ApprovalContext::default(), Some(1000));
         let subject = RequestedSubject::Tool { tool: "search".to_owned(), input: number(random.next() >> 12) };
-        let asked = ApprovalRequest { subject, context, requested_by: requested_by.clone(), ttl_ms };
+        let asked = ApprovalRequest { subject, context, requested_by: requested_by.clone(), ttl_ms, rule: None };
         let requested_at = self.now;
         let approval = self.tenant.approvals().request(asked).await.unwrap();
         self.tick(store, random.below(500) as u64);

@@ -2,6 +2,7 @@
 
 use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::ledger::rule::ApprovalRule;
 use bailiwick_model::{Json, Result, json};
 use bailiwick_runtime::{ApprovalContext, ApprovalRequest, RequestedSubject, TenantHandle};
 
@@ -53,8 +54,8 @@ impl ApprovalCall {
                 answer.see_page("pending", handle.approvals().pending(*limit, cursor.as_deref()).await?);
             }
             Self::Respond { approval_id, decide, actor, reason } => {
-                let record = handle.approvals().respond(approval_id, *decide, actor, reason.as_deref()).await?;
-                answer.see(&json::write(&record.to_json()));
+                let responded = handle.approvals().respond(approval_id, *decide, actor, reason.as_deref()).await?;
+                answer.see(&json::to_text(&responded));
             }
             Self::Withdraw(approval_id) => {
                 let records = handle.approvals().withdraw(&[approval_id], None, Vec::new()).await?;
@@ -80,6 +81,15 @@ impl ApprovalCall {
     }
 }
 
+/// A rule of two people, one that excludes some, or none.
+fn rule(random: &mut Random) -> Option<ApprovalRule> {
+    match random.below(4) {
+        0 => Some(ApprovalRule { to: None, quorum: 2, requesters: None }),
+        1 => Some(ApprovalRule { to: None, quorum: 1, requesters: Some((0..4).map(|_| name(random)).collect()) }),
+        _ => None,
+    }
+}
+
 fn request(random: &mut Random, both: Both<'_>) -> ApprovalRequest {
     let subject = match random.below(4) {
         0 => RequestedSubject::Plan { plan_id: plan_id(random, both) },
@@ -87,5 +97,11 @@ fn request(random: &mut Random, both: Both<'_>) -> ApprovalRequest {
         _ => RequestedSubject::Tool { tool: "ship".to_owned(), input: Json::Number(random.below(3) as f64) },
     };
     let requested_by = random.one_in(2).then(|| name(random));
-    ApprovalRequest { subject, context: ApprovalContext::default(), requested_by, ttl_ms: ttl(random) }
+    ApprovalRequest {
+        subject,
+        context: ApprovalContext::default(),
+        requested_by,
+        ttl_ms: ttl(random),
+        rule: rule(random),
+    }
 }

@@ -319,6 +319,8 @@ fn the_scripts_reach_every_outcome() {
         "\"decision\":\"expired\"",
         "\"decision\":\"withdrawn\"",
         "APPROVAL_CLOSED",
+        "APPROVAL_FORBIDDEN",
+        "\"decision\":\"pending\"",
         "QuotaExceeded { quota: \"pendingApprovals\"",
         "\"rootHash\":",
         "\"opening\":",

@@ -222,7 +222,7 @@ impl Runs<'_> {
     /// # Errors
     /// `Spec` if its agent is not in the spec; `InvalidInput` for its prompt.
     pub(super) fn begun_from(self, run: &QueuedRun, now: u64) -> Result<NewRun> {
-        let QueuedRequest { thread_id, agent, limits, when_busy, trace, instructions, left: calls, .. } =
+        let QueuedRequest { thread_id, agent, limits, when_busy, trace, instructions, left: calls, requesters, .. } =
             run.request.clone();
         let RunQueued { prompt, actor, start_at, continues } = run.queued.clone();
         let (role, run_id) = (self.handle.catalogue.agents.beginning(&agent)?.spec.role, run.head.run_id.clone());
@@ -241,7 +241,7 @@ impl Runs<'_> {
             start_at,
             ..RunRequest::new(prompt)
         };
-        let continues = continues.map(|run| Continued { run, calls });
+        let continues = continues.map(|run| Continued { run, calls, requesters });
         let (prompt, with) = (message, Vec::new());
         Ok(NewRun { run_id, request, agent, role, thread_id, limits, prompt, continues, with })
     }

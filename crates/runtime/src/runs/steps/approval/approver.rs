@@ -10,10 +10,10 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
-use crate::approvals::{Approval, ApprovalStatus};
+use crate::approvals::{Approval, ApprovalStatus, Responded};
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::FailureCode;
-use crate::runs::host::{CallbackKind, Reply, host_gone, parsed};
+use crate::runs::host::{CallbackKind, Callbacks, Reply, host_gone, parsed};
 use crate::runs::steps::{AgentContext, with_json};
 
 /// How often a run whose approver thinks checks whether the decision was made elsewhere.
@@ -29,12 +29,8 @@ pub(in crate::runs::steps) async fn ask(run: &mut Driver<'_>, open: Vec<Approval
     for approval in open {
         run.requested.insert(approval.approval_id.clone());
         undecided.push(approval.approval_id.clone());
-        ahead_of(approval.subject.byte_length()).await;
-        let request = with_json(&AgentContext::of(run), "approval", &json::to_text(&approval)).await;
-        asking.push(async move {
-            let mut asked = host.request(CallbackKind::Approve, request);
-            (approval.approval_id, asked.next().await)
-        });
+        let request = request(run, &approval).await;
+        asking.push(asked(host, approval, request));
     }
     loop {
         let Ok(next) = run.unless_stopped(timeout(REFRESH, asking.next())).await? else {
@@ -43,24 +39,43 @@ pub(in crate::runs::steps) async fn ask(run: &mut Driver<'_>, open: Vec<Approval
             }
             continue;
         };
-        let Some((approval_id, reply)) = next else { return Ok(()) };
-        undecided.retain(|id| *id != approval_id);
-        match reply {
+        let Some((approval, reply)) = next else { return Ok(()) };
+        let after = match reply {
             None => return Err(host_gone().into()),
-            Some(Reply::Value(answer)) => decide(run, &approval_id, &answer).await?,
+            Some(Reply::Value(answer)) => decide(run, &approval.approval_id, &answer).await?,
             // The approver has not decided: the approval waits, as if it had been deferred. The host tells its own people why.
-            Some(_) => {}
+            Some(_) => None,
+        };
+        match after.filter(|after| after.approved_by.len() > approval.approved_by.len()) {
+            // Its rule asks for more people: the approver may ask the next one.
+            Some(after) => {
+                let request = request(run, &after).await;
+                asking.push(asked(host, after, request));
+            }
+            None => undecided.retain(|id| *id != approval.approval_id),
         }
     }
 }
 
-/// Records the answer of the approver.
-async fn decide(run: &Driver<'_>, approval_id: &str, answer: &[u8]) -> Result<(), Stop> {
+/// The request to the approver about an approval.
+async fn request(run: &Driver<'_>, approval: &Approval) -> String {
+    ahead_of(approval.subject.byte_length()).await;
+    with_json(&AgentContext::of(run), "approval", &json::to_text(approval)).await
+}
+
+/// Sends a request to the approver and waits for the reply.
+async fn asked(host: &dyn Callbacks, approval: Approval, request: String) -> (Approval, Option<Reply>) {
+    let mut asked = host.request(CallbackKind::Approve, request);
+    (approval, asked.next().await)
+}
+
+/// Records the answer of the approver. Returns the approval if its rule asks for more people.
+async fn decide(run: &Driver<'_>, approval_id: &str, answer: &[u8]) -> Result<Option<Approval>, Stop> {
     let wrong = |told: &str| Err(failed(FailureCode::CallbackFailed, told));
     let answer = parsed(answer).await.unwrap_or(Json::Null);
     let text = |key: &str| answer.get(key).and_then(Json::as_str).filter(|text| !text.is_empty());
     let decision = match text("decision") {
-        Some("defer") => return Ok(()),
+        Some("defer") => return Ok(None),
         Some("approve") => Decision::Approved,
         Some("reject") => Decision::Rejected,
         _ => return wrong("approve must answer { decision: 'approve' | 'reject' | 'defer', … }."),
@@ -68,7 +83,10 @@ async fn decide(run: &Driver<'_>, approval_id: &str, answer: &[u8]) -> Result<()
     let Some(actor) = text("actor") else { return wrong("approve decided without an actor. Say who it was.") };
     match run.handle.approvals().respond(approval_id, decision, actor, text("reason")).await {
         // Another decision was faster, or its time is over: that counts then.
-        Ok(_) | Err(Error::ApprovalClosed(_)) => Ok(()),
+        Ok(Responded::Decided(_)) | Err(Error::ApprovalClosed(_)) => Ok(None),
+        Ok(Responded::Pending(approval)) => Ok(Some(*approval)),
+        // It waits for somebody who may decide.
+        Err(Error::ApprovalForbidden(_)) => Ok(None),
         Err(Error::InvalidInput(told)) => wrong(&told),
         Err(error) => Err(error.into()),
     }

@@ -7,6 +7,7 @@ mod decisions;
 use bailiwick_model::Error;
 use bailiwick_model::json;
 use bailiwick_model::ledger::record::Decision;
+use bailiwick_model::ledger::rule::ApprovalRule;
 use bailiwick_model::pace::{ahead, ahead_of};
 
 pub(super) use approver::ask;
@@ -27,11 +28,14 @@ use bailiwick_tenancy::ATTEMPTS;
 /// How many calls are asked about in one commit.
 const AT_ONCE: usize = 50;
 
-/// Asks about calls. `false`: the run is suspended.
-pub(super) async fn request_for_calls(run: &mut Driver<'_>, calls: Vec<Checked>) -> Result<bool, Stop> {
+/// Asks about calls, each under its rule. `false`: the run is suspended.
+pub(super) async fn request_for_calls(
+    run: &mut Driver<'_>,
+    calls: Vec<(Checked, Option<ApprovalRule>)>,
+) -> Result<bool, Stop> {
     let mut requests = Vec::new();
     let mut call_ids = Vec::new();
-    for Checked { call, input, .. } in calls.into_iter().take(AT_ONCE) {
+    for (Checked { call, input, .. }, rule) in calls.into_iter().take(AT_ONCE) {
         if input.len() > INPUT_BYTES {
             let told = "The input is too large to be asked about. Keep large values as references.";
             note_called(run, &call).await?;
@@ -42,7 +46,7 @@ pub(super) async fn request_for_calls(run: &mut Driver<'_>, calls: Vec<Checked>)
         let input = json::parse(&input, &json::Limits::default())?;
         let definition = run.agents().tool(&call.tool).map(|rules| rules.definition);
         let subject = RequestedSubject::Tool { tool: call.tool, input };
-        requests.push(approval_request(run, subject, Some(&call.call_id), definition));
+        requests.push(approval_request(run, subject, Some(&call.call_id), definition, rule));
         call_ids.push(Some(call.call_id));
     }
     if requests.is_empty() { Ok(true) } else { request(run, requests, &call_ids).await }
@@ -52,7 +56,7 @@ pub(super) async fn request_for_calls(run: &mut Driver<'_>, calls: Vec<Checked>)
 pub(super) async fn request_for_plan(run: &mut Driver<'_>) -> Result<bool, Stop> {
     let plan = run.state.frames.last().and_then(|frame| frame.plan.as_ref());
     let Some(plan_id) = plan.map(|plan| plan.plan_id.clone()) else { return Ok(true) };
-    let asked = approval_request(run, RequestedSubject::Plan { plan_id }, None, None);
+    let asked = approval_request(run, RequestedSubject::Plan { plan_id }, None, None, None);
     // A plan that was changed or removed meanwhile cannot be asked about.
     match request(run, vec![asked], &[None]).await {
         Err(Stop::Error(Error::NotFound | Error::Conflict(_))) => {
@@ -68,6 +72,7 @@ fn approval_request(
     subject: RequestedSubject,
     call_id: Option<&str>,
     definition: Option<[u8; 32]>,
+    rule: Option<ApprovalRule>,
 ) -> ApprovalRequest {
     let context = ApprovalContext {
         run_id: Some(run.state.run_id.clone()),
@@ -75,7 +80,7 @@ fn approval_request(
         call_id: call_id.map(str::to_owned),
         definition,
     };
-    ApprovalRequest { subject, context, requested_by: run.state.actor.clone(), ttl_ms: None }
+    ApprovalRequest { subject, context, requested_by: run.state.actor.clone(), ttl_ms: None, rule }
 }
 
 /// Asks for approvals, and suspends the run with them if nothing else is left to do. `false`: it is suspended.

@@ -2,12 +2,14 @@
 
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
+use bailiwick_model::ledger::rule::ApprovalRule;
 use bailiwick_model::pace::ahead;
 use bailiwick_model::spec::{AgentRole, ApprovalPolicy, InterruptedPolicy, ToolEffects, ToolRetry};
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 
 use super::{call, shortened};
+use crate::approvals::Need;
 use crate::runs::agents::ToolRules;
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::FailureCode;
@@ -28,7 +30,8 @@ pub(in crate::runs::steps) struct Checked {
 /// How a run goes on with a call.
 pub(super) enum Verdict {
     Run(Checked),
-    RequestApproval(Checked),
+    /// Under this rule, if there is one.
+    RequestApproval(Checked, Option<ApprovalRule>),
     /// With a code and what its model is told.
     Refuse(&'static str, String),
 }
@@ -108,7 +111,7 @@ async fn allow(run: &Driver<'_>, rules: &ToolRules, checked: Checked) -> Result<
         return Ok(Verdict::Refuse("INPUT_INVALID", unfit(&problem)));
     }
     if call.is_interrupted() {
-        return Ok(go_on(rules, checked));
+        return go_on(run, rules, checked).await;
     }
     let waited_as = call.resumed.as_ref().and_then(|resumed| resumed.definition.as_ref());
     if call.approval == ApprovalState::NotRequested
@@ -121,32 +124,45 @@ async fn allow(run: &Driver<'_>, rules: &ToolRules, checked: Checked) -> Result<
     if let ApprovalState::Approved(approval_id) = &call.approval {
         // Exactly what was approved is run; everything else is asked about again.
         let still_holds = approval::is_for(run, approval_id, &checked).await?;
-        return Ok(if still_holds { Verdict::Run(checked) } else { Verdict::RequestApproval(checked) });
+        return if still_holds { Ok(Verdict::Run(checked)) } else { request_again(run, rules, checked).await };
     }
-    let must_ask = match rules.approval {
-        ApprovalPolicy::Never => false,
-        _ if is_covered_by_plan(run, call) => false,
-        ApprovalPolicy::Always => true,
-        ApprovalPolicy::Dynamic => needs_approval(run, &checked).await?,
+    let is_covered = is_covered_by_plan(run, call);
+    match rules.approval {
+        ApprovalPolicy::Always if !is_covered => Ok(Verdict::RequestApproval(checked, None)),
+        ApprovalPolicy::Never | ApprovalPolicy::Always => Ok(Verdict::Run(checked)),
+        ApprovalPolicy::Dynamic => {
+            let (required, rule) = needs_approval(run, &checked).await?;
+            // Whoever approved of the plan was not bound by the rule of this call.
+            let must_ask = required && !(is_covered && rule.is_none());
+            Ok(if must_ask { Verdict::RequestApproval(checked, rule) } else { Verdict::Run(checked) })
+        }
+    }
+}
+
+/// A call that a person is asked about in any case: under the rule that `needsApproval` gives, where it is asked.
+async fn request_again(run: &Driver<'_>, rules: &ToolRules, checked: Checked) -> Result<Verdict, Stop> {
+    let rule = match rules.approval {
+        ApprovalPolicy::Dynamic => needs_approval(run, &checked).await?.1,
+        ApprovalPolicy::Never | ApprovalPolicy::Always => None,
     };
-    Ok(if must_ask { Verdict::RequestApproval(checked) } else { Verdict::Run(checked) })
+    Ok(Verdict::RequestApproval(checked, rule))
 }
 
 /// How the run goes on with a call that a process which is gone began: what only reads runs again.
-fn go_on(rules: &ToolRules, checked: Checked) -> Verdict {
+async fn go_on(run: &Driver<'_>, rules: &ToolRules, checked: Checked) -> Result<Verdict, Stop> {
     let begun = checked.call.writing.as_ref();
     if checked.effects != ToolEffects::Write && begun.is_none() {
-        return Verdict::Run(checked);
+        return Ok(Verdict::Run(checked));
     }
     let is_other = begun.is_some_and(|begun| *begun != HEXLOWER.encode(&rules.definition));
     match rules.on_interrupted {
         // What would run is not what was begun: a person must say.
-        InterruptedPolicy::Retry if is_other => Verdict::RequestApproval(checked),
-        InterruptedPolicy::Retry => Verdict::Run(checked),
-        InterruptedPolicy::Ask => Verdict::RequestApproval(checked),
+        InterruptedPolicy::Retry if is_other => request_again(run, rules, checked).await,
+        InterruptedPolicy::Retry => Ok(Verdict::Run(checked)),
+        InterruptedPolicy::Ask => request_again(run, rules, checked).await,
         InterruptedPolicy::Fail => {
             let told = "The call was interrupted. Whether it took effect is not known.";
-            Verdict::Refuse("INTERRUPTED", told.to_owned())
+            Ok(Verdict::Refuse("INTERRUPTED", told.to_owned()))
         }
     }
 }
@@ -207,18 +223,27 @@ pub(in crate::runs::steps) async fn problem_of_host(
     }
 }
 
-async fn needs_approval(run: &Driver<'_>, checked: &Checked) -> Result<bool, Stop> {
+/// Whether the host wants a person to approve of a call, and under which rule.
+async fn needs_approval(run: &Driver<'_>, checked: &Checked) -> Result<(bool, Option<ApprovalRule>), Stop> {
     let request = call::request(run, &checked.call, &checked.input).await;
     let mut asked = run.host.request(CallbackKind::NeedsApproval, request);
     match run.unless_stopped(asked.next()).await? {
         None => Err(host_gone().into()),
-        Some(Reply::Value(value)) if value == b"true" => Ok(true),
-        Some(Reply::Value(value)) if value == b"false" => Ok(false),
-        Some(_) => {
-            let told = "needsApproval failed, or answered neither true nor false.";
-            Err(failed(FailureCode::CallbackFailed, told))
+        Some(Reply::Value(value)) => {
+            let need = parsed(&value).await.and_then(|answer| fixed(Need::read(answer)?, run));
+            need.map_err(|error| {
+                let told = format!("The answer of needsApproval cannot be taken. {error}");
+                failed(FailureCode::CallbackFailed, &told)
+            })
         }
+        Some(_) => Err(failed(FailureCode::CallbackFailed, "needsApproval failed.")),
     }
+}
+
+/// Fixes the rule for the requests of a run.
+fn fixed(need: Need, run: &Driver<'_>) -> bailiwick_model::Result<(bool, Option<ApprovalRule>)> {
+    let rule = need.rule.filter(|_| need.required).map(|rule| rule.fixed(&run.state.requesters)).transpose()?;
+    Ok((need.required, rule))
 }
 
 /// What a model is told of an input that does not fit.

@@ -54,13 +54,14 @@ pub(super) async fn run_calls(run: &mut Driver<'_>, ready: &[usize]) -> Result<b
     }
     let (mut to_run, mut to_approve) = (Vec::new(), Vec::new());
     for call in tools {
-        let bytes = |calls: &[Checked]| calls.iter().map(|checked| checked.input.len()).sum::<usize>();
-        if bytes(&to_run) + bytes(&to_approve) >= BYTES_AT_ONCE {
+        let asked = to_approve.iter().map(|(checked, _): &(Checked, _)| checked);
+        let bytes: usize = to_run.iter().chain(asked).map(|checked: &Checked| checked.input.len()).sum();
+        if bytes >= BYTES_AT_ONCE {
             break;
         }
         match check::check(run, &call).await? {
             Verdict::Run(checked) => to_run.push(checked),
-            Verdict::RequestApproval(checked) => to_approve.push(checked),
+            Verdict::RequestApproval(checked, rule) => to_approve.push((checked, rule)),
             Verdict::Refuse(code, told) => refuse(run, &call, code, &told).await?,
         }
     }
