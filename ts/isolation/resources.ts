@@ -100,6 +100,8 @@ const approvals = verbsOf<string>({
   looks: {
     'approvals.get': ({ approvals }, approvalId) => approvals.get(approvalId),
     'approvals.respond': ({ approvals }, approvalId) => approvals.respond(approvalId, decision),
+    'approvals.respond with an edited input': ({ approvals }, approvalId) =>
+      approvals.respond(approvalId, { ...decision, input: { order: 8 } }),
   },
   others: {
     'approvals.pending': ({ approvals }) => approvals.pending(),
@@ -120,6 +122,8 @@ const pendingApprovals = verbsOf<string>({
   looks: {
     'approvals.get while it is pending': ({ approvals }, approvalId) => approvals.get(approvalId),
     'approvals.respond while it is pending': ({ approvals }, approvalId) => approvals.respond(approvalId, decision),
+    'approvals.respond with an edited input while it is pending': ({ approvals }, approvalId) =>
+      approvals.respond(approvalId, { ...decision, input: { order: 8 } }),
     'approvals.respond by somebody its rule excludes': ({ approvals }, approvalId) =>
       approvals.respond(approvalId, { ...decision, actor: 'bot' }),
   },

@@ -4,6 +4,7 @@ import { isObject } from './canonical.ts'
 const isText = (value: unknown) => typeof value === 'string'
 const isOptionalText = (value: unknown) => value === undefined || isText(value)
 const isNumber = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
+const isHash = (value: unknown) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
 const isNames = (value: unknown) => Array.isArray(value) && value.every(isText)
 const decisions: readonly unknown[] = ['approved', 'rejected', 'expired', 'withdrawn']
 
@@ -26,7 +27,8 @@ const members = new Map<string, (value: unknown) => boolean>([
   ['decision', (value) => decisions.includes(value)],
   ['actor', (value) => value === null || isText(value)],
   ['reason', isOptionalText],
-  ['subjectHash', (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)],
+  ['subjectHash', isHash],
+  ['editedHash', (value) => value === undefined || isHash(value)],
   ['rule', (value) => value === undefined || isRule(value)],
   ['approvedBy', (value) => value === undefined || isApprovedBy(value)],
   ['requestedBy', isOptionalText],

@@ -3,7 +3,7 @@ import type { Message, Part } from '../types/threads.ts'
 import { CallIds } from './call-ids.ts'
 import { withoutItem } from './metadata.ts'
 import { OpenStep } from './open-step.ts'
-import { emptyMessage, firstMessage, hasWords, lateResult, misplacedCall } from './stand-ins.ts'
+import { emptyMessage, firstMessage, hasWords, lateResult, misplacedCall, withEditsTold } from './stand-ins.ts'
 import { sendableInput } from './tool-input.ts'
 
 type Call = Extract<Part, { type: 'tool-call' }>
@@ -21,7 +21,8 @@ export class Conversation {
   /** Messages that came among the results of open calls; they follow the results. */
   #afterwards: Part[] = []
 
-  add(message: Message): void {
+  add(given: Message): void {
+    const message = withEditsTold(given)
     switch (message.role) {
       case 'user':
         this.#addUser(message)

@@ -1,5 +1,5 @@
 import { sendableToolName } from '../common/tool-names.ts'
-import type { Part } from '../types/threads.ts'
+import type { Message, Part } from '../types/threads.ts'
 
 // Texts sent to a model in place of parts that it cannot receive.
 
@@ -30,6 +30,20 @@ export function lateResult({ callId, result, state, tool, isError }: Result): Pa
     return text(`[The call ${JSON.stringify(callId)} of the tool ${name}, which waited, ${outcome}: ${textOf(result)}]`)
   }
   return text(`[Result of the tool call ${JSON.stringify(callId)}: ${textOf(result)}]`)
+}
+
+/** The same message, in which each result of a call whose input a person edited says so: no provider has a field for it. */
+export function withEditsTold(message: Message): Message {
+  const isEdited = (part: Part) => part.type === 'tool-result' && part.editedInput !== undefined
+  if (!message.parts.some(isEdited)) return message
+  return { ...message, parts: message.parts.map((part) => (part.type === 'tool-result' ? toldOf(part) : part)) }
+}
+
+function toldOf(part: Result): Part {
+  const { editedInput, ...rest } = part
+  if (editedInput === undefined) return part
+  const told = 'A person changed the input of this call before they approved it. It was made with editedInput.'
+  return { ...rest, result: { message: told, editedInput, result: part.result } }
 }
 
 /** For a call in a message that is not the assistant's. */

@@ -3,7 +3,7 @@ import { type Checks, option, readOptions } from '../arguments/options.ts'
 import type { EraseReceipt } from '../ledger/index.ts'
 import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
-import { type Callbacks, hostParts } from '../runs/host/host-parts.ts'
+import { type Callbacks, hostParts, inputSchema } from '../runs/host/host-parts.ts'
 import { RunStarter } from '../runs/run-starter.ts'
 import { TenantRuns } from '../runs/runs.ts'
 import { json, noArguments, type Session } from '../session/session.ts'
@@ -153,8 +153,12 @@ export class TenantRuntime<Spec extends RuntimeSpec> implements Runtime<Spec> {
   }
 
   get approvals(): Approvals {
-    const { telemetry, session } = this.#foundation
-    this.#parts.approvals ??= traced(telemetry, 'approvals', new TenantApprovals(session))
+    const { telemetry, session, spec, callbacks } = this.#foundation
+    this.#parts.approvals ??= traced(
+      telemetry,
+      'approvals',
+      new TenantApprovals(session, (tool) => inputSchema(spec, callbacks, tool)),
+    )
     return this.#parts.approvals
   }
 

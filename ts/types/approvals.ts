@@ -54,7 +54,9 @@ export interface Approval {
   readonly threadId?: string
   readonly status: ApprovalStatus
   readonly subject: ApprovalSubject
-  /** 64 hex digits: hash of the whole subject and of the rule. The tool runs with exactly the hashed bytes. */
+  /** The input with which the tool is called instead: a person edited it before they approved. */
+  readonly editedInput?: JsonValue
+  /** 64 hex digits: hash of the whole subject and of the rule. The tool runs with exactly the hashed bytes, or with the edited input. */
   readonly subjectHash: string
   /** Who may decide, and how many must approve. Absent: every actor may decide alone. */
   readonly rule?: ApprovalRule
@@ -79,6 +81,8 @@ export interface ApprovalRecord {
   readonly reason?: string
   /** The `subjectHash` of the approval. */
   readonly subjectHash: string
+  /** 64 hex digits: the same hash with the edited input in the place of the one that was asked about. Absent: it was not edited. */
+  readonly editedHash?: string
   /** The rule under which it was decided, if it had one. */
   readonly rule?: ApprovalRule
   /** The actors who approved under the rule; with a rejection, those who had approved before. */
@@ -156,6 +160,11 @@ export interface ApprovalResponse {
   readonly actor: string
   /** The reason; at most 16 KiB. */
   readonly reason?: string
+  /**
+   * With `approve`: the input with which the tool is called instead of the one that was asked about. It must fit the tool's schema, and have at
+   * most 1 MiB. Refused for a plan, and if the rule asks for more than one person: they must all approve the same.
+   */
+  readonly input?: JsonValue
 }
 
 /** Answer to an approval that counts, while its rule asks for more actors: nothing is decided yet. */
@@ -197,7 +206,8 @@ export interface Approvals {
    * actors, an approval is noted and the answer says `pending`; the same actor's again changes nothing and has the same answer.
    *
    * @throws ApprovalClosedError (rejected) if it was decided, has expired or was withdrawn; ApprovalForbiddenError if its rule does
-   *   not let the actor decide; NotFoundError, InvalidInputError
+   *   not let the actor decide; NotFoundError; InvalidInputError, which also says why an edited `input` is refused: the approval stays
+   *   pending then; QuotaExceededError if the tenant's bytes do not allow the edited input
    */
   respond(approvalId: string, response: ApprovalResponse): Promise<ApprovalRecord | ApprovalProgress>
   /** Returns the ledger, oldest first. A page may be shorter than `limit`. Rejects with StoreCorruptError if a record is missing or altered. */

@@ -124,7 +124,12 @@ export type JournaledEvent = EventFields &
         /** The call that waits for it; absent for the approval of a plan. */
         readonly callId?: string
       }
-    | { readonly type: 'approval.decided'; readonly record: ApprovalRecord }
+    | {
+        readonly type: 'approval.decided'
+        readonly record: ApprovalRecord
+        /** The input with which the call is made instead of the one that was asked about. */
+        readonly editedInput?: JsonValue
+      }
     | {
         readonly type: 'run.suspended'
         readonly approvals: readonly Approval[]

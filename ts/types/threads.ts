@@ -32,6 +32,8 @@ export type Part = { readonly metadata?: JsonValue } & (
       readonly state?: 'waiting' | 'late'
       /** The tool, of a late result. */
       readonly tool?: string
+      /** The input with which the call was made, if a person edited it before they approved. A model is told so with the result. */
+      readonly editedInput?: JsonValue
     }
   | { readonly type: 'opaque'; readonly provider: string; readonly data: JsonValue }
 )

@@ -25,7 +25,7 @@ mod work;
 
 pub use approvals::{
     Approval, ApprovalContext, ApprovalRequest, ApprovalStatus, Problem, RequestedRule, RequestedSubject, Responded,
-    Subject, VerifyReport,
+    Response, Subject, VerifyReport,
 };
 pub use bailiwick_tenancy::{
     CheckReport, Clock, Copied, DEFAULT_LIMIT, Health, Migration, MigrationCounts, MigrationOutcome, MigrationProgress,

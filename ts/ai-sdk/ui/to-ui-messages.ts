@@ -201,14 +201,16 @@ function write(
 /** Puts the result of a call into the part that shows the call, and shows the reference that it is kept as. */
 function complete(
   parts: UIMessagePart[],
-  { callId, result, isError, state }: Extract<Part, { type: 'tool-result' }>,
+  { callId, result, isError, state, editedInput }: Extract<Part, { type: 'tool-result' }>,
   { onError }: Given<UIMessagesOptions>,
 ): void {
   const index = parts.findLastIndex((part) => 'toolCallId' in part && part.toolCallId === callId)
   const call = parts[index] as UIToolPart | undefined
   // A call that waits is shown as one, until its late result comes.
   if (call === undefined || state === 'waiting') return
-  const { type, toolCallId, input } = call
+  const { type, toolCallId } = call
+  // As it is shown live: a late call belongs to a step that is over.
+  const input = editedInput === undefined || state === 'late' ? call.input : editedInput
   if (isError === true) {
     const errorText = shownFailure(failureIn(result), onError)
     parts[index] = { type, toolCallId, state: 'output-error', input, errorText }

@@ -130,12 +130,13 @@ function detailsOf({ kind, value }: Evidence): string[] {
 }
 
 function recordLines(record: ApprovalRecord, size: number): string[] {
-  const { sequence, approvalId, decision, actor, reason, subjectHash, decidedAt } = record
+  const { sequence, approvalId, decision, actor, reason, subjectHash, editedHash, decidedAt } = record
   return [
     `  record  number ${sequence} of ${size}, from 0: ${decision}${actor === null ? '' : ` by ${quoted(actor)}`}, ${time(decidedAt)}`,
     ...(reason === undefined ? [] : [`  reason  ${quoted(reason)}`]),
     ...ruleLines(record),
     `  about   ${subjectHash} (${quoted(approvalId)})`,
+    ...(editedHash === undefined ? [] : [`  edited  ${editedHash}`]),
   ]
 }
 

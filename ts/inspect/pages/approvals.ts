@@ -1,4 +1,5 @@
 import type { Approval } from '../../types/approvals.ts'
+import type { JsonValue } from '../../types/json.ts'
 import { Refusal } from '../refusal.ts'
 import { type Ask, pageOf, type Subject } from '../request.ts'
 import { actorField, readAct } from '../view/form.ts'
@@ -37,10 +38,11 @@ export async function oneApproval(subject: Subject, ask: Ask, approvalId: string
  * @throws Refusal, and what `approvals.respond` rejects with
  */
 export async function decide({ runtime }: Subject, ask: Ask, approvalId: string): Promise<string> {
-  const { decision, actor, reason } = await readAct(ask, ['reason', 'decision'])
+  const { decision, actor, reason, input } = await readAct(ask, ['reason', 'decision'], ['input'])
   if (decision !== 'approve' && decision !== 'reject') throw new Refusal(400, 'Either approve or reject.')
   // One of several that a rule asks for leads to the same page, which shows who has approved.
-  await runtime.approvals.respond(approvalId, { decision, actor, ...(reason === '' ? {} : { reason }) })
+  const edited = decision === 'approve' && input.trim() !== '' ? { input: parsed(input) } : {}
+  await runtime.approvals.respond(approvalId, { decision, actor, ...(reason === '' ? {} : { reason }), ...edited })
   return pathOf('/approvals', approvalId)
 }
 
@@ -50,7 +52,9 @@ async function question({ runtime }: Subject, approval: Approval): Promise<Html>
     'tool' in subject
       ? html`<h2>Call ${subject.tool}?</h2>${value(subject.input)}`
       : html`<h2>Approve a plan?</h2>${await planOf({ runtime }, subject)}`
-  return html`${asked}${facts([
+  const { editedInput } = approval
+  const edited = editedInput !== undefined && html`<p>Approved with this input instead:</p>${json(editedInput)}`
+  return html`${asked}${edited}${facts([
     ['State', chip(approval.status)],
     ...ruleFacts(approval),
     ['Asked by', approval.requestedBy],
@@ -74,14 +78,39 @@ export async function planOf(
   return html`<p class="goal">${plan.goal}</p><p>Version ${count(plan.version)} of ${id(planId, pathOf('/plans', planId))}</p>${stepsOf(plan)}`
 }
 
-function form({ approvalId, expiresAt }: Approval, ask: Ask): Html | false {
+/** JSON in lines, a text too in its quotes. */
+function json(given: JsonValue): Html {
+  return value(JSON.stringify(given, undefined, 2))
+}
+
+/** @throws Refusal for what is no JSON */
+function parsed(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue
+  } catch {
+    throw new Refusal(400, 'The changed input is no JSON. Leave it empty to approve what was asked.')
+  }
+}
+
+function form(approval: Approval, ask: Ask): Html | false {
   if (!ask.person.mayAct) return false
+  const { approvalId, expiresAt, subject, rule } = approval
   const left = expiresAt - Date.now()
+  // Several people must approve the same.
+  const mayEdit = 'tool' in subject && (rule?.quorum ?? 1) === 1
   return html`<form method="post" action="${pathOf('/approvals', approvalId)}">
 ${actorField(ask, approvalId, 'for the ledger')}
 <label for="reason-${approvalId}">Why <span class="quiet">if you want to say</span></label>
 <textarea id="reason-${approvalId}" name="reason" rows="2" maxlength="4000"></textarea>
+${mayEdit && editField(approvalId)}
 <p class="buttons"><button class="approve" name="decision" value="approve">Approve</button> <button class="reject" name="decision" value="reject">Reject</button>
 ${left > 0 && html`<span class="quiet">${duration(left)} left</span>`}</p>
 </form>`
+}
+
+/** Another input to approve, below a line that opens it. */
+function editField(approvalId: string): Html {
+  return html`<details><summary>Approve another input</summary>
+<label for="input-${approvalId}">Input <span class="quiet">as JSON; the tool is called with it instead</span></label>
+<textarea id="input-${approvalId}" name="input" rows="4"></textarea></details>`
 }

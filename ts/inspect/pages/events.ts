@@ -49,13 +49,14 @@ export function detailsOf(event: TraceEvent): Html | undefined {
       return html`<p>${approvalLink(event.approval.approvalId)}</p>${folded('What is asked', event.approval.subject)}`
     case 'approval.decided': {
       const { approvalId, decision, actor, reason, decidedAt } = event.record
-      return facts([
+      const { editedInput } = event
+      return html`${facts([
         ['Approval', approvalLink(approvalId)],
         ['Decision', chip(decision)],
         ['By', actor ?? undefined],
         ['Why', reason],
         ['When', time(decidedAt)],
-      ])
+      ])}${editedInput !== undefined && folded('Called with this input instead', editedInput)}`
     }
     case 'run.suspended':
       return html`<ul>${event.approvals.map(({ approvalId }) => html`<li>waits for ${approvalLink(approvalId)}</li>`)}${(event.waits ?? []).map(({ waitId }) => html`<li>waits for ${waitLink(waitId)}</li>`)}</ul>`

@@ -70,6 +70,7 @@ export async function oneRecord({ runtime, publicKey }: Subject, _: Ask, name: s
     ['Requested', time(record.requestedAt)],
     ['Decided', time(record.decidedAt)],
     ['Hash of what was asked', id(record.subjectHash)],
+    ['Hash with the changed input', record.editedHash === undefined ? undefined : id(record.editedHash)],
   ])}
 <section aria-labelledby="about"><h2 id="about">About</h2>${await aboutOf({ runtime }, approval)}</section>
 <section aria-labelledby="proof"><h2 id="proof">Proof</h2>
@@ -102,5 +103,10 @@ async function aboutOf(subject: Pick<Subject, 'runtime'>, approval: Approval | u
     )
   }
   const asked = approval.subject
-  return 'tool' in asked ? html`<p>Call ${asked.tool} with</p>${value(asked.input)}` : await planOf(subject, asked)
+  if (!('tool' in asked)) return await planOf(subject, asked)
+  const { editedInput } = approval
+  const edited =
+    editedInput !== undefined &&
+    html`<p>Approved with this input instead:</p>${value(JSON.stringify(editedInput, undefined, 2))}`
+  return html`<p>Call ${asked.tool} with</p>${value(asked.input)}${edited}`
 }

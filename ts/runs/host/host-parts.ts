@@ -158,6 +158,12 @@ function inputSchemaOf(tool: Tool, { schemas }: Callbacks): StandardSchema | und
   return asStandardSchema(own(schemas, tool.name)) ?? standardSchemasOf(tool)['input']
 }
 
+/** The same for a tool by its name. */
+export function inputSchema(spec: RuntimeSpec, callbacks: Callbacks, name: string): StandardSchema | undefined {
+  const tool = spec.tools.find((tool) => tool.name === name)
+  return tool === undefined ? undefined : inputSchemaOf(tool, callbacks)
+}
+
 /** Returns the host callbacks of a runtime's runs. Secrets are read when they are used, and never stored. */
 export function hostParts(
   spec: RuntimeSpec,

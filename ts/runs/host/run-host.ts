@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { assertSize, jsonText, wholeJsonText } from '../../arguments/checks.ts'
 import { strictJson } from '../../arguments/strict-json.ts'
 import { quietly } from '../../common/quietly.ts'
+import { errorFromCode } from '../../errors/from-code.ts'
 import type { Approval } from '../../ledger/index.ts'
 import { type Bridge, Callback, type CallbackHost, Reply } from '../../native/bridge.ts'
 import type { StandardSchema } from '../../spec/schema/schema.ts'
@@ -20,6 +21,14 @@ import { callTool, contextFor, issuesText, type ToolCallback } from './tool-call
 interface Open {
   readonly controller: AbortController
   activity?: { fail(error: unknown): void }
+}
+
+/** A request to the approver, or what is said of its answer that is refused. */
+interface ApproveCallback {
+  readonly agent: string
+  readonly frame: number
+  readonly approval: Approval
+  readonly refused?: { readonly code: string; readonly message: string }
 }
 
 /** The members of an answer of `needsApproval` that is no boolean. */
@@ -162,9 +171,15 @@ export class RunHost implements CallbackHost {
   }
 
   async #approve(token: number, request: string): Promise<void> {
-    const callback = JSON.parse(request) as { agent: string; frame: number; approval: Approval }
+    const callback = JSON.parse(request) as ApproveCallback
+    const { refused } = callback
+    // The answer before cannot be taken, which no caller hears.
+    if (refused !== undefined) throw errorFromCode(refused.code, refused.message)
     const answer: unknown = await this.#spans.approval(callback, () => this.#parts.approve?.(callback.approval))
     const text = JSON.stringify(answer ?? null) ?? 'null'
+    if (typeof answer === 'object' && answer !== null && 'input' in answer && answer.input !== undefined) {
+      wholeJsonText(answer.input, 'input')
+    }
     assertSize(text.length)
     this.#reply(token, (message) => message.raw(text))
   }

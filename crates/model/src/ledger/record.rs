@@ -55,6 +55,8 @@ pub struct ApprovalRecord {
     pub reason: Option<String>,
     /// The hash of the subject.
     pub subject_hash: Hash,
+    /// The hash of the subject with the edited input, with which it was approved; `None`: as it was asked.
+    pub edited_hash: Option<Hash>,
     /// The rule under which it was decided, if there was one.
     pub rule: Option<ApprovalRule>,
     /// The actors who approved under the rule, in their order; empty without a rule. With a rejection, those who approved before.
@@ -78,6 +80,7 @@ impl ApprovalRecord {
         ];
         members.extend(self.reason.as_deref().map(|reason| ("reason".to_owned(), text(reason))));
         members.push(("subjectHash".to_owned(), Json::String(HEXLOWER.encode(&self.subject_hash))));
+        members.extend(self.edited_hash.map(|hash| ("editedHash".to_owned(), Json::String(HEXLOWER.encode(&hash)))));
         members.extend(self.rule.as_ref().map(|rule| ("rule".to_owned(), rule.to_json())));
         if !self.approved_by.is_empty() {
             let approved_by = self.approved_by.iter().map(ApprovedBy::to_json).collect();
@@ -91,13 +94,14 @@ impl ApprovalRecord {
 
     /// Reads a record. `None` if a key is missing, unknown or of another type.
     pub fn from_json(value: &Json) -> Option<Self> {
-        const KEYS: [&str; 11] = [
+        const KEYS: [&str; 12] = [
             "sequence",
             "approvalId",
             "decision",
             "actor",
             "reason",
             "subjectHash",
+            "editedHash",
             "rule",
             "approvedBy",
             "requestedBy",
@@ -116,7 +120,11 @@ impl ApprovalRecord {
                 actor => Some(read_text(actor)?),
             },
             reason: read_optional(value.get("reason"))?,
-            subject_hash: HEXLOWER.decode(value.get("subjectHash")?.as_str()?.as_bytes()).ok()?.try_into().ok()?,
+            subject_hash: read_hash(value.get("subjectHash")?)?,
+            edited_hash: match value.get("editedHash") {
+                Some(hash) => Some(read_hash(hash)?),
+                None => None,
+            },
             rule: match value.get("rule") {
                 Some(rule) => Some(ApprovalRule::from_json(rule)?),
                 None => None,
@@ -143,6 +151,10 @@ impl serde::Serialize for ApprovalRecord {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.to_json().serialize(serializer)
     }
+}
+
+fn read_hash(value: &Json) -> Option<Hash> {
+    HEXLOWER.decode(value.as_str()?.as_bytes()).ok()?.try_into().ok()
 }
 
 /// `None` for a member that exists and is no list of approvals, or an empty one.

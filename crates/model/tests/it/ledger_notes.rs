@@ -40,6 +40,7 @@ fn record(sequence: u64) -> ApprovalRecord {
         actor: (sequence % 4 < 2).then(|| "olive@example.com".to_owned()),
         reason: sequence.is_multiple_of(3).then(|| "é \u{1f600} \"quoted\"\n".to_owned()),
         subject_hash: [sequence as u8; 32],
+        edited_hash: None,
         rule: None,
         approved_by: Vec::new(),
         requested_by: sequence.is_multiple_of(2).then(|| "agent".to_owned()),

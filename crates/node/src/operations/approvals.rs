@@ -7,7 +7,7 @@ use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_model::ledger::rule::ApprovalRule;
 use bailiwick_model::{Error, Result};
-use bailiwick_runtime::{ApprovalContext, ApprovalRequest, RequestedRule, RequestedSubject};
+use bailiwick_runtime::{ApprovalContext, ApprovalRequest, RequestedRule, RequestedSubject, Response};
 
 use super::call::{Call, json_text, page_answer, page_limit};
 use crate::message::Answer;
@@ -41,7 +41,13 @@ pub(super) async fn respond(call: Call) -> Result<Answer> {
     let (handle, mut arguments) = (call.handle()?, call.reader());
     let (approval_id, decision) = (arguments.text()?, decision(arguments.u8()?)?);
     let (actor, reason) = (arguments.text()?, arguments.optional_text()?);
-    Ok(json_text(&handle.approvals().respond(approval_id, decision, actor, reason).await?))
+    let text = arguments.bytes()?;
+    let taken = handle.parsing(text, 2)?;
+    let input = if text.is_empty() { None } else { Some(json::parse(text, &json::Limits::default())?) };
+    let response = Response { decision, actor, reason, input: input.as_ref() };
+    let responded = handle.approvals().decide(approval_id, response).await?;
+    drop((taken, input));
+    Ok(json_text(&responded))
 }
 
 /// The rule of a request of the host's own; an empty text for none.

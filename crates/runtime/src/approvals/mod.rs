@@ -5,6 +5,7 @@
 //! the
 //! tiles of the ledger's tree; and the status of its plan.
 
+mod edited;
 mod expire;
 mod ledger;
 mod record;
@@ -27,7 +28,7 @@ use ledger::{Head, KIND, Ledger, LedgerTurns, approval_name};
 pub use ledger::{Problem, VerifyReport};
 use record::PREFIX;
 pub use record::{Approval, ApprovalStatus};
-pub use respond::Responded;
+pub use respond::{Responded, Response};
 pub(crate) use rule::Need;
 pub use rule::RequestedRule;
 use settle::{Settlement, find, pending_list};
@@ -264,6 +265,7 @@ impl Approvals<'_> {
             created_micros,
             rule,
             approved_by: Vec::new(),
+            edited: None,
         }
     }
 

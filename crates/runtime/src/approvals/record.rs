@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! 0  length  u32be
-//! 4  JSON    { approvalId, approvedBy?, byteLength, callId?, createdAt, createdMicros, definition?, expiresAt, requestedBy?,
-//!              retainMs?, rule?, runId?, status, subject: { tool } | { planHash, planId }, subjectHash, threadId? }, as RFC 8785 orders keys
-//! …  input   the rest: the tool's input as it was approved, RFC 8785 JSON
+//! 4  JSON    { approvalId, approvedBy?, byteLength, callId?, createdAt, createdMicros, definition?, expiresAt, inputLength?,
+//!              requestedBy?, retainMs?, rule?, runId?, status, subject: { tool } | { planHash, planId }, subjectHash, threadId? }, as RFC 8785 orders keys
+//! …  input   the tool's input as it was asked about, RFC 8785 JSON: inputLength bytes, or the rest
+//! …  edited  the rest, if there is inputLength: the input with which it was approved instead, RFC 8785 JSON
 //! ```
 
 use bailiwick_model::json;
@@ -64,6 +65,9 @@ pub struct Approval {
     pub status: ApprovalStatus,
     /// The subject of the decision.
     pub subject: Subject,
+    /// The input with which it was approved instead of that of the subject: RFC 8785 JSON.
+    #[serde(rename = "editedInput", skip_serializing_if = "Option::is_none", serialize_with = "as_json")]
+    pub edited: Option<Vec<u8>>,
     /// The hash that the decision is bound to.
     #[serde(with = "hex")]
     pub subject_hash: Hash,
@@ -108,6 +112,8 @@ struct Stored {
     definition: Option<Hash>,
     expires_at: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    input_length: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     requested_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retain_ms: Option<u64>,
@@ -136,6 +142,19 @@ impl Approval {
         self.subject.hash(access, &self.context, self.rule.as_ref())
     }
 
+    /// Returns the hash of the subject with the edited input, if it has one.
+    pub(crate) fn edited_hash(&self, access: &Access) -> Option<Hash> {
+        let (Subject::Tool { tool, .. }, Some(input)) = (&self.subject, self.edited.clone()) else { return None };
+        let edited = Subject::Tool { tool: tool.clone(), input };
+        Some(edited.hash(access, &self.context, self.rule.as_ref()))
+    }
+
+    /// Returns the input with which the tool is called once it is approved: RFC 8785 JSON. `None` for a plan.
+    pub(crate) fn approved_input(&self) -> Option<&[u8]> {
+        let Subject::Tool { input, .. } = &self.subject else { return None };
+        Some(self.edited.as_deref().unwrap_or(input))
+    }
+
     pub(crate) fn write(&self) -> Result<Vec<u8>> {
         let approval = self.clone();
         let ApprovalContext { run_id, thread_id, call_id, definition } = approval.context;
@@ -143,6 +162,7 @@ impl Approval {
             Subject::Tool { tool, input } => (StoredSubject::Tool { tool }, input),
             Subject::Plan { plan_id, plan_hash } => (StoredSubject::Plan { plan_hash, plan_id }, Vec::new()),
         };
+        let edited = approval.edited;
         let text = json::to_text(&Stored {
             approval_id: approval.approval_id,
             approved_by: approval.approved_by,
@@ -152,6 +172,7 @@ impl Approval {
             created_micros: approval.created_micros,
             definition,
             expires_at: approval.expires_at,
+            input_length: edited.as_ref().map(|_| input.len() as u64),
             requested_by: approval.requested_by,
             retain_ms: approval.retain_ms,
             rule: approval.rule,
@@ -162,7 +183,7 @@ impl Approval {
             thread_id,
         });
         let length = u32::try_from(text.len()).map_err(|_| damaged())?;
-        Ok([length.to_be_bytes().as_slice(), text.as_bytes(), &input].concat())
+        Ok([length.to_be_bytes().as_slice(), text.as_bytes(), &input, &edited.unwrap_or_default()].concat())
     }
 
     pub(crate) async fn read(body: &[u8]) -> Result<Self> {
@@ -171,6 +192,14 @@ impl Approval {
         let (text, input) = rest.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or_else(damaged)?;
         let stored: Stored = json::from_slice(text, &json::Limits::default()).map_err(|_| damaged())?;
         let Stored { run_id, thread_id, call_id, definition, .. } = stored;
+        let (input, edited) = match stored.input_length {
+            Some(length) => {
+                let at = usize::try_from(length).map_err(|_| damaged())?;
+                let (input, edited) = input.split_at_checked(at).ok_or_else(damaged)?;
+                (input, Some(edited.to_vec()))
+            }
+            None => (input, None),
+        };
         Ok(Self {
             approval_id: stored.approval_id,
             context: ApprovalContext { run_id, thread_id, call_id, definition },
@@ -179,6 +208,7 @@ impl Approval {
                 StoredSubject::Tool { tool } => Subject::Tool { tool, input: input.to_vec() },
                 StoredSubject::Plan { plan_hash, plan_id } => Subject::Plan { plan_id, plan_hash },
             },
+            edited,
             subject_hash: stored.subject_hash,
             rule: stored.rule,
             approved_by: stored.approved_by,
@@ -190,6 +220,11 @@ impl Approval {
             retain_ms: stored.retain_ms,
         })
     }
+}
+
+/// Writes an input that is there.
+fn as_json<S: serde::Serializer>(input: &Option<Vec<u8>>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    json::raw(input.as_deref().unwrap_or(b"null"), serializer)
 }
 
 /// Returns the error for damaged approvals and ledgers.

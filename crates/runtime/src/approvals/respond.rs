@@ -3,7 +3,7 @@
 use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
 use bailiwick_model::ledger::rule::ApprovedBy;
 use bailiwick_model::pace::ahead;
-use bailiwick_model::{Error, Result, names};
+use bailiwick_model::{Error, Json, Result, names};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, When, contended};
 use serde::Serialize;
 
@@ -49,21 +49,23 @@ impl Serialize for Responded {
 }
 
 /// A person's decision.
-#[derive(Clone, Copy)]
-struct Response<'a> {
-    decision: Decision,
-    actor: &'a str,
-    reason: Option<&'a str>,
+#[derive(Debug, Clone, Copy)]
+pub struct Response<'a> {
+    /// `Approved` or `Rejected`.
+    pub decision: Decision,
+    /// The actor who decides: 1 to 1,024 bytes.
+    pub actor: &'a str,
+    /// The actor's reason: at most 16 KiB.
+    pub reason: Option<&'a str>,
+    /// The input with which it is approved instead of the one that was asked about.
+    pub input: Option<&'a Json>,
 }
 
 impl Approvals<'_> {
-    /// Decides, `Approved` or `Rejected`: once, before the approval expires, about the exact subject of the request, and as its rule
-    /// says. An approval that is not the last which the rule asks for is noted, and the same actor's again changes nothing.
+    /// Decides without a change of the input, as [`Approvals::decide`].
     ///
     /// # Errors
-    /// `InvalidInput` without an actor, or for another decision; `NotFound` for every id that is not this tenant's;
-    /// `ApprovalClosed` if it was decided, has expired or was withdrawn, also because its plan has changed; `ApprovalForbidden` if its
-    /// rule does not let the actor decide; those of the store.
+    /// Those of [`Approvals::decide`].
     pub async fn respond(
         self,
         approval_id: &str,
@@ -71,18 +73,37 @@ impl Approvals<'_> {
         actor: &str,
         reason: Option<&str>,
     ) -> Result<Responded> {
-        let response = Response { decision, actor, reason };
+        self.decide(approval_id, Response { decision, actor, reason, input: None }).await
+    }
+
+    /// Decides, `Approved` or `Rejected`: once, before the approval expires, about the exact subject of the request, and as its rule
+    /// says. An approval that is not the last which the rule asks for is noted, and the same actor's again changes nothing.
+    ///
+    /// # Errors
+    /// `InvalidInput` without an actor, for another decision, or for an input with which it cannot be approved; `NotFound` for every id that is not this tenant's;
+    /// `ApprovalClosed` if it was decided, has expired or was withdrawn, also because its plan has changed; `ApprovalForbidden` if its
+    /// rule does not let the actor decide; those of the store.
+    pub async fn decide(self, approval_id: &str, response: Response<'_>) -> Result<Responded> {
+        let Response { decision, actor, reason, input } = response;
         let plan_status =
             PlanStatus::after(decision).ok_or_else(|| Error::invalid("A decision is Approved or Rejected."))?;
         check_actor(actor, "actor")?;
         if reason.is_some_and(|reason| reason.len() > REASON_BYTES) {
             return Err(Error::invalid("reason must have at most 16 KiB of UTF-8."));
         }
+        if input.is_some() && decision != Decision::Approved {
+            return Err(Error::invalid("input goes with an approval: a rejected call is not made."));
+        }
         let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
+        // Before its turn: the check may take long, and what it depends on never changes.
+        let edited = match input {
+            Some(input) => self.edited(&access, approval_id, actor, input).await?,
+            None => None,
+        };
         let turns = self.handle.scope.shared::<LedgerTurns>();
         let _turn = turns.0.lock().await;
         for _ in 0..ATTEMPTS {
-            let found = find(&access, approval_id).await?.ok_or(Error::NotFound)?;
+            let mut found = find(&access, approval_id).await?.ok_or(Error::NotFound)?;
             if let ApprovalStatus::Decided(decision) = found.approval.status {
                 return Err(closed(decision));
             }
@@ -104,6 +125,10 @@ impl Approvals<'_> {
                 }
                 continue;
             };
+            if let Some(edited) = edited.clone() {
+                found.approval.byte_length += edited.len() as u64;
+                found.approval.edited = Some(edited);
+            }
             if let Some(responded) = self.record(&access, found, response, with).await? {
                 return Ok(responded);
             }
@@ -119,7 +144,7 @@ impl Approvals<'_> {
         response: Response<'_>,
         with: Vec<Change>,
     ) -> Result<Option<Responded>> {
-        let Response { decision, actor, reason } = response;
+        let Response { decision, actor, reason, .. } = response;
         let approval = &mut found.approval;
         if decision == Decision::Approved
             && let Some(rule) = &approval.rule
@@ -183,7 +208,7 @@ impl Approvals<'_> {
 
 /// # Errors
 /// `ApprovalForbidden` if the rule does not let this actor decide.
-fn check_rule(approval: &Approval, actor: &str) -> Result<()> {
+pub(super) fn check_rule(approval: &Approval, actor: &str) -> Result<()> {
     let Some(rule) = approval.rule.as_ref().filter(|rule| !rule.admits(actor)) else { return Ok(()) };
     let asked = rule.requesters.iter().flatten().any(|requester| requester == actor);
     let why = if asked { "whoever asked may not decide" } else { "it names others" };

@@ -121,6 +121,7 @@ impl Approvals<'_> {
                 actor,
                 reason,
                 subject_hash: approval.subject_hash,
+                edited_hash: approval.edited_hash(access),
                 rule: approval.rule.clone(),
                 approved_by: approval.approved_by.clone(),
                 requested_by: approval.requested_by.clone(),

@@ -2,6 +2,7 @@
 
 mod input;
 mod lifetime;
+mod named;
 mod record;
 mod resolved;
 

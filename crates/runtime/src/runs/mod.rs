@@ -18,7 +18,7 @@ mod steps;
 
 use std::sync::Arc;
 
-pub(crate) use agents::Agents;
+pub(crate) use agents::{Agents, ToolRules};
 pub use events::WhenBusy;
 use follow::LiveRuns;
 pub use follow::{RunFilter, RunPage, RunPosition};

@@ -256,7 +256,7 @@ fn check_part(part: &Json, role: Role, path: &str) -> Result<()> {
         Some("text" | "reasoning") => &["type", "metadata", "text"],
         Some("file") => &["type", "metadata", "reference", "mediaType"],
         Some("tool-call") => &["type", "metadata", "callId", "tool", "input"],
-        Some("tool-result") => &["type", "metadata", "callId", "result", "isError", "state", "tool"],
+        Some("tool-result") => &["type", "metadata", "callId", "result", "isError", "state", "tool", "editedInput"],
         Some("opaque") => &["type", "metadata", "provider", "data"],
         _ => return Err(wrong(path, "must be a part of type text, reasoning, file, tool-call, tool-result or opaque")),
     };

@@ -50,6 +50,7 @@ fn record(sequence: u64) -> ApprovalRecord {
         actor: (sequence % 4 < 2).then(|| "olive@example.com".to_owned()),
         reason: sequence.is_multiple_of(3).then(|| "Zoë said \"go\" \u{1f680}\n\u{1}\u{7f}\u{2028}".to_owned()),
         subject_hash: [sequence as u8; 32],
+        edited_hash: None,
         rule: None,
         approved_by: Vec::new(),
         requested_by: sequence.is_multiple_of(5).then(|| "agent".to_owned()),

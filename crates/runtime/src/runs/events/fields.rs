@@ -151,6 +151,8 @@ pub(crate) struct DecisionShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) subject_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) edited_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rule: Option<ApprovalRule>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) approved_by: Vec<ApprovedBy>,
@@ -171,6 +173,7 @@ impl DecisionShown {
             actor: record.actor.clone(),
             reason: record.reason.clone(),
             subject_hash: Some(HEXLOWER.encode(&record.subject_hash)),
+            edited_hash: record.edited_hash.map(|hash| HEXLOWER.encode(&hash)),
             rule: record.rule.clone(),
             approved_by: record.approved_by.clone(),
             requested_by: record.requested_by.clone(),
@@ -188,6 +191,7 @@ impl DecisionShown {
             actor: None,
             reason: None,
             subject_hash: None,
+            edited_hash: None,
             rule: None,
             approved_by: Vec::new(),
             requested_by: None,

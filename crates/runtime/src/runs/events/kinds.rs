@@ -149,6 +149,7 @@ impl Event {
             Self::ToolWaiting(waiting, _) => waiting.wait.weight(),
             Self::WaitSettled(settled) => settled.record.wait.weight() + settled.record.outcome.weight(),
             Self::ApprovalRequested(requested, _) => requested.approval.weight(),
+            Self::ApprovalDecided(decided, _) => decided.edited_input.as_ref().map_or(0, |input| input.weight()),
             Self::RunSuspended(suspended) => {
                 let waits: u64 = suspended.waits.iter().map(Wait::weight).sum();
                 waits + suspended.approvals.iter().map(ApprovalShown::weight).sum::<u64>()
@@ -346,6 +347,14 @@ pub(crate) struct RequestedCall {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ApprovalDecided {
     pub(crate) record: DecisionShown,
+    /// The input with which the call is made instead of the one that was asked about.
+    #[serde(
+        default,
+        rename = "editedInput",
+        deserialize_with = "present_shared",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) edited_input: Option<Arc<Json>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -414,4 +423,9 @@ fn left_weight(calls: &[LeftCall]) -> u64 {
 /// A value that is there, be it null.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Json>, D::Error> {
     Json::deserialize(deserializer).map(Some)
+}
+
+/// The same for a value that is shared.
+fn present_shared<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Arc<Json>>, D::Error> {
+    Json::deserialize(deserializer).map(|value| Some(Arc::new(value)))
 }

@@ -34,6 +34,9 @@ pub(crate) struct LeftCall {
     pub(crate) approval: Option<LeftApproval>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) was_approved: bool,
+    /// Whether its input is one that a person edited.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) edited: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) wait: Option<OpenWait>,
     #[serde(skip_serializing_if = "Option::is_none")]

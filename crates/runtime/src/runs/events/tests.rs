@@ -58,6 +58,7 @@ fn decision() -> DecisionShown {
         actor: Some("bob".to_owned()),
         reason: Some("late".to_owned()),
         subject_hash: [1; 32],
+        edited_hash: Some([2; 32]),
         rule: None,
         approved_by: Vec::new(),
         requested_by: Some("ann".to_owned()),
@@ -104,6 +105,7 @@ fn left() -> LeftCall {
         writing: Some(text("d")),
         approval: Some(LeftApproval { approval_id: text("approval_a"), run_id: text("run_b") }),
         was_approved: true,
+        edited: true,
         wait: Some(OpenWait { wait: wait(), turn: 2, definition: Some(text("d")) }),
         resumed: Some(LeftResumed {
             kind: ResumedKind::Answer,
@@ -210,7 +212,7 @@ fn full() -> Vec<Event> {
             RequestedCall { call_id: Some(text("c")), continues: true },
         ),
         Event::ApprovalDecided(
-            ApprovalDecided { record: decision() },
+            ApprovalDecided { record: decision(), edited_input: Some(Json::Null.into()) },
             DecidedCall { call_id: Some(text("c")), again: true },
         ),
         Event::RunSuspended(RunSuspended { approvals: vec![approval()], waits: vec![wait()] }),
@@ -242,7 +244,7 @@ fn every_type_of_event_is_read_as_it_was_written() {
     assert_eq!(of_types, Event::NAMES.iter().copied().collect(), "each type has an example here");
     let mut entries: Vec<Entry> = full().into_iter().map(entry).collect();
     entries.extend(full().into_iter().map(|event| Entry::new(0, event)));
-    let gone = ApprovalDecided { record: DecisionShown::gone("approval_a") };
+    let gone = ApprovalDecided { record: DecisionShown::gone("approval_a"), edited_input: None };
     let decided = DecidedCall { call_id: None, again: false };
     entries.push(Entry::new(1, Event::ApprovalDecided(gone, decided)));
     let block = write(&NO_BLOCK, &entries);

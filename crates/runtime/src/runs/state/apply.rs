@@ -11,9 +11,10 @@ use super::frame::{Answer, ApprovalState, Call, Frame, PlanStage, Resumed, calls
 use super::message::{Done, answer_message, received_message, text_parts, user_message};
 use super::{RunState, results_weight, step_prefix};
 use crate::runs::events::{
-    AgentAnswer, AgentBegun, BrokenOff, DecidedCall, DecisionShown, Entry, Event, FinishReason, ModelAnswer,
-    ModelCompleted, OpenWait, PlanBegun, PromptReceived, QueuedRequest, RequestedCall, RunContext, RunQueued,
-    RunStarted, ThreadProgress, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, Usage, WaitingTool, text_of,
+    AgentAnswer, AgentBegun, ApprovalDecided, BrokenOff, DecidedCall, DecisionShown, Entry, Event, FinishReason,
+    ModelAnswer, ModelCompleted, OpenWait, PlanBegun, PromptReceived, QueuedRequest, RequestedCall, RunContext,
+    RunQueued, RunStarted, ThreadProgress, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, Usage, WaitingTool,
+    text_of,
 };
 
 impl RunState {
@@ -131,7 +132,7 @@ impl RunState {
             Event::ApprovalRequested(requested, call) => {
                 self.approval_requested(entry.at, &requested.approval.approval_id, call)?;
             }
-            Event::ApprovalDecided(decided, call) => self.approval_decided(&decided.record, call)?,
+            Event::ApprovalDecided(decided, call) => self.approval_decided(decided, call)?,
             Event::RunSuspended(_) => self.rest = Some(entry.event.clone()),
             Event::RunCompleted(_, cut_off)
             | Event::RunFailed(_, cut_off)
@@ -328,10 +329,14 @@ impl RunState {
         self.end_turn(at)
     }
 
-    fn approval_decided(&mut self, record: &DecisionShown, call: &DecidedCall) -> Option<()> {
-        let state = decided_as(record, call);
+    fn approval_decided(&mut self, decided: &ApprovalDecided, call: &DecidedCall) -> Option<()> {
+        let state = decided_as(&decided.record, call);
         if let (ApprovalState::Approved(_), Some(call_id)) = (&state, &call.call_id) {
-            self.frames.last_mut()?.call(call_id)?.was_approved = true;
+            let call = self.frames.last_mut()?.call(call_id)?;
+            call.was_approved = true;
+            if let Some(input) = &decided.edited_input {
+                (call.input, call.is_edited) = (input.clone(), true);
+            }
         }
         *self.approval_state(call.call_id.as_deref())? = state;
         Some(())

@@ -112,6 +112,8 @@ pub(crate) struct Call {
     pub(crate) asked_in: Option<String>,
     /// Whether a person has ever approved of it.
     pub(crate) was_approved: bool,
+    /// Whether its input is one that a person edited before they approved.
+    pub(crate) is_edited: bool,
     /// What it waits for.
     pub(crate) wait: Option<OpenWait>,
     /// Whether its agent goes on while it waits, as its last wait or approval says.
@@ -161,6 +163,7 @@ impl Call {
             approval: ApprovalState::NotRequested,
             asked_in: None,
             was_approved: false,
+            is_edited: false,
             wait: None,
             continues: false,
             is_deferred: false,

@@ -26,6 +26,7 @@ impl Call {
             writing: self.writing.clone(),
             approval: self.approval.pending().map(asked),
             was_approved: self.was_approved,
+            edited: self.is_edited,
             wait: self.wait.clone(),
             resumed: self.resumed.clone().map(|resumed| {
                 let Resumed { kind, outcome, waited_ms, turn, definition } = resumed;
@@ -36,11 +37,12 @@ impl Call {
 
     /// A call that the run before has left. Its model was told that it waits.
     pub(super) fn of_left(left: &LeftCall) -> Self {
-        let LeftCall { call_id, tool, input, run_id, repeats, started, writing, approval, was_approved, wait, resumed } =
+        let LeftCall { call_id, tool, input, run_id, repeats, started, writing, approval, wait, resumed, .. } =
             left.clone();
         let mut call = Self::new(&call_id, &tool, input);
         (call.origin, call.repeats, call.started, call.writing) = (Some(run_id), repeats, started, writing);
-        (call.was_approved, call.continues, call.is_deferred) = (was_approved, true, true);
+        (call.was_approved, call.is_edited) = (left.was_approved, left.edited);
+        (call.continues, call.is_deferred) = (true, true);
         if let Some(LeftApproval { approval_id, run_id }) = approval {
             (call.approval, call.asked_in) = (ApprovalState::Pending(approval_id), Some(run_id));
         }

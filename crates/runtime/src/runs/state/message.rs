@@ -60,18 +60,27 @@ pub(crate) struct ResultPart<'a> {
     /// Of a late result: the tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     tool: Option<&'a str>,
+    /// The input with which the call was made, if a person edited it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edited_input: Option<&'a Json>,
 }
 
 impl<'a> ResultPart<'a> {
     /// The result of this call.
     pub(super) fn new(call_id: &'a str, done: &'a Done) -> Self {
         let is_error = done.failed.then_some(true);
-        Self { kind: "tool-result", call_id, result: &done.result, is_error, state: None, tool: None }
+        let (state, tool, edited_input) = (None, None, None);
+        Self { kind: "tool-result", call_id, result: &done.result, is_error, state, tool, edited_input }
     }
 
     /// The result of a call of this tool that was deferred.
     pub(super) fn late(call_id: &'a str, tool: &'a str, done: &'a Done) -> Self {
         Self { state: Some("late"), tool: Some(tool), ..Self::new(call_id, done) }
+    }
+
+    /// The same of a call that was made with this input, which a person edited.
+    pub(super) fn edited(self, input: &'a Json) -> Self {
+        Self { edited_input: Some(input), ..self }
     }
 
     /// What stands for the result of a call that is deferred.

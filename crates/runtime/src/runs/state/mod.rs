@@ -232,7 +232,8 @@ fn plan_next(frame: &Frame) -> Next {
 
 /// Returns about how many bytes the results of these calls are written with.
 pub(crate) fn results_weight(calls: &[Call]) -> u64 {
-    calls.iter().filter_map(|call| call.done.as_ref()).map(|done| done.result.weight()).sum()
+    let edited = |call: &Call| if call.is_edited { call.input.weight() } else { 0 };
+    calls.iter().filter_map(|call| Some(call.done.as_ref()?.result.weight() + edited(call))).sum()
 }
 
 /// The results of a plan's steps, by their ids.
@@ -243,6 +244,16 @@ pub(crate) fn step_results(frame: &Frame) -> Json {
         Some((step.to_owned(), call.done.as_ref()?.result.clone()))
     });
     Json::Object(results.collect())
+}
+
+/// The inputs of a plan's steps that people edited, by the ids of the steps. `None`: there are none.
+pub(crate) fn edited_steps(frame: &Frame) -> Option<Json> {
+    let prefix = step_prefix(frame);
+    let edited = frame.calls.iter().filter(|call| call.is_edited);
+    let edited =
+        edited.filter_map(|call| Some((call.call_id.strip_prefix(&prefix)?.to_owned(), (*call.input).clone())));
+    let edited: Vec<_> = edited.collect();
+    (!edited.is_empty()).then_some(Json::Object(edited))
 }
 
 /// The beginning of the ids of an executor's calls, before the id of the step.

@@ -23,11 +23,12 @@ impl Call {
 
     /// Tells its model this result of it, which is late if it was deferred.
     pub(crate) fn result_part<'a>(&'a self, done: &'a Done) -> ResultPart<'a> {
-        if self.is_deferred {
+        let part = if self.is_deferred {
             ResultPart::late(&self.call_id, &self.tool, done)
         } else {
             ResultPart::new(&self.call_id, done)
-        }
+        };
+        if self.is_edited { part.edited(&self.input) } else { part }
     }
 
     /// What its model is told in the place of its result: that it waits, and for what.

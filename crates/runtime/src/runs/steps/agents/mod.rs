@@ -14,10 +14,13 @@ use crate::plans::PlanStatus;
 use crate::runs::agents::route_property;
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::{AgentAnswer, AgentBegun, Entry, Event, FailureCode, Nothing, ToolFailure};
-use crate::runs::state::{Answer, Call, results_weight, step_results, text_parts, user_message};
+use crate::runs::state::{Answer, Call, edited_steps, results_weight, step_results, text_parts, user_message};
 
 pub(super) use input::filled_input;
 pub(super) use plan::leave_executor;
+
+/// What an executor's model is told of inputs that people edited.
+const EDITED: &str = "People changed the inputs of these steps before they approved them:";
 
 /// Hands a task over to an agent.
 pub(super) async fn enter(run: &mut Driver<'_>, call: Call) -> Result<(), Stop> {
@@ -109,7 +112,9 @@ pub(super) async fn plan_report(run: &Driver<'_>) -> Option<String> {
     let frame = run.state.frames.last().filter(|frame| frame.role == AgentRole::Executor)?;
     ahead(2 * results_weight(&frame.calls)).await;
     let results = json::write(&step_results(frame));
-    let text = format!("All steps of the plan are done. These are their results:\n{results}");
+    let edited = edited_steps(frame).map(|inputs| format!("\n\n{EDITED}\n{}", json::write(&inputs)));
+    let text =
+        format!("All steps of the plan are done. These are their results:\n{results}{}", edited.unwrap_or_default());
     let id = format!("{}-report-{}", run.state.run_id, frame.number);
     Some(user_message(&id, &text_parts(&text), run.state.updated_at))
 }

@@ -10,7 +10,9 @@ use crate::plans::{Plan, PlanStatus};
 use crate::runs::agents::unfenced;
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{AgentBegun, Event, PlanBegun, PlanSaved, damaged};
-use crate::runs::state::{Answer, ApprovalState, Frame, PlanStage, results_weight, step_refs, step_results};
+use crate::runs::state::{
+    Answer, ApprovalState, Frame, PlanStage, edited_steps, results_weight, step_refs, step_results,
+};
 use crate::runs::steps::approval::withdraw_waiting;
 use crate::runs::steps::tools::problem_of_host;
 use crate::runs::steps::waiting::cancel_waits;
@@ -99,7 +101,7 @@ pub(in crate::runs::steps) async fn execute(run: &mut Driver<'_>) -> Result<(), 
     let stage = run.state.frames.last().and_then(|frame| frame.plan.clone());
     let Some(stage) = stage else { return Ok(()) };
     let Some(executor) = run.agents().executor.as_deref() else {
-        return complete(run, plan_answer(&stage, "approved", None)).await;
+        return complete(run, plan_answer(&stage, "approved", None, None)).await;
     };
     // Loading hashes the content again. What is run is what was approved, or nothing.
     let plan = match run.handle.plans().load(&stage.plan_id, None).await {
@@ -112,7 +114,7 @@ pub(in crate::runs::steps) async fn execute(run: &mut Driver<'_>) -> Result<(), 
         Some(plan) => begin(run, &plan, executor, None).await,
         None => {
             let text = "The plan was changed or run after it was approved.".to_owned();
-            complete(run, Answer { text, failed: true, ..plan_answer(&stage, "changed", None) }).await
+            complete(run, Answer { text, failed: true, ..plan_answer(&stage, "changed", None, None) }).await
         }
     }
 }
@@ -153,7 +155,7 @@ pub(in crate::runs::steps) async fn leave_executor(run: &mut Driver<'_>) -> Resu
     let Some(stage) = frame.plan.clone() else { return Err(damaged().into()) };
     let failed = frame.has_failed();
     let status = if failed { PlanStatus::Failed } else { PlanStatus::Completed };
-    let mut answer = plan_answer(&stage, status.name(), Some(step_results(frame)));
+    let mut answer = plan_answer(&stage, status.name(), Some(step_results(frame)), edited_steps(frame));
     if let Some(told) = &frame.answer {
         answer.text.clone_from(&told.text);
     }
@@ -170,10 +172,11 @@ pub(super) fn planner_answer(frame: &Frame) -> Option<Answer> {
     }
     let ApprovalState::Rejected(told) = &plan.approval else { return None };
     let text = format!("The plan {} was not approved. {told}", plan.plan_id);
-    Some(Answer { text, failed: true, ..plan_answer(plan, "rejected", None) })
+    Some(Answer { text, failed: true, ..plan_answer(plan, "rejected", None, None) })
 }
 
-fn plan_answer(plan: &PlanStage, status: &str, steps: Option<Json>) -> Answer {
+/// `edited`: the inputs of steps that people edited.
+fn plan_answer(plan: &PlanStage, status: &str, steps: Option<Json>, edited: Option<Json>) -> Answer {
     let mut output = vec![
         ("planId", Json::from(plan.plan_id.as_str())),
         ("version", Json::Number(plan.version as f64)),
@@ -181,6 +184,7 @@ fn plan_answer(plan: &PlanStage, status: &str, steps: Option<Json>) -> Answer {
         ("status", Json::from(status)),
     ];
     output.extend(steps.map(|steps| ("steps", steps)));
+    output.extend(edited.map(|edited| ("editedInputs", edited)));
     let output = Json::Object(output.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
     Answer { text: json::write(&output), output, failed: false }
 }

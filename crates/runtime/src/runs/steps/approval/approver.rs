@@ -5,15 +5,17 @@ use std::time::Duration;
 use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::record::Decision;
-use bailiwick_model::pace::ahead_of;
+use bailiwick_model::pace::{ahead, ahead_of};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::approvals::{Approval, ApprovalStatus, Responded};
+use crate::approvals::{Approval, ApprovalStatus, Responded, Response, Subject};
 use crate::runs::driver::{Driver, Stop, failed};
-use crate::runs::events::FailureCode;
+use crate::runs::events::{FailureCode, ToolFailure};
 use crate::runs::host::{CallbackKind, Callbacks, Reply, host_gone, parsed};
+use crate::runs::steps::tools::problem_of_host;
 use crate::runs::steps::{AgentContext, with_json};
 
 /// How often a run whose approver thinks checks whether the decision was made elsewhere.
@@ -42,7 +44,7 @@ pub(in crate::runs::steps) async fn ask(run: &mut Driver<'_>, open: Vec<Approval
         let Some((approval, reply)) = next else { return Ok(()) };
         let after = match reply {
             None => return Err(host_gone().into()),
-            Some(Reply::Value(answer)) => decide(run, &approval.approval_id, &answer).await?,
+            Some(Reply::Value(answer)) => decide(run, &approval, &answer).await?,
             // The approver has not decided: the approval waits, as if it had been deferred. The host tells its own people why.
             Some(_) => None,
         };
@@ -70,7 +72,7 @@ async fn asked(host: &dyn Callbacks, approval: Approval, request: String) -> (Ap
 }
 
 /// Records the answer of the approver. Returns the approval if its rule asks for more people.
-async fn decide(run: &Driver<'_>, approval_id: &str, answer: &[u8]) -> Result<Option<Approval>, Stop> {
+async fn decide(run: &Driver<'_>, approval: &Approval, answer: &[u8]) -> Result<Option<Approval>, Stop> {
     let wrong = |told: &str| Err(failed(FailureCode::CallbackFailed, told));
     let answer = parsed(answer).await.unwrap_or(Json::Null);
     let text = |key: &str| answer.get(key).and_then(Json::as_str).filter(|text| !text.is_empty());
@@ -81,15 +83,44 @@ async fn decide(run: &Driver<'_>, approval_id: &str, answer: &[u8]) -> Result<Op
         _ => return wrong("approve must answer { decision: 'approve' | 'reject' | 'defer', … }."),
     };
     let Some(actor) = text("actor") else { return wrong("approve decided without an actor. Say who it was.") };
-    match run.handle.approvals().respond(approval_id, decision, actor, text("reason")).await {
+    let input = answer.get("input");
+    if let (Some(input), Subject::Tool { tool, .. }) = (input, &approval.subject)
+        && run.handle.validated.tools.contains(tool)
+    {
+        ahead(2 * input.weight()).await;
+        if let Some(problem) = problem_of_host(run, tool, &json::canonical(input)).await? {
+            let told = format!("The edited input does not fit the schema of the tool {tool}: {problem}");
+            return refused(run, approval, &Error::invalid(told)).await;
+        }
+    }
+    let response = Response { decision, actor, reason: text("reason"), input };
+    match run.handle.approvals().decide(&approval.approval_id, response).await {
         // Another decision was faster, or its time is over: that counts then.
         Ok(Responded::Decided(_)) | Err(Error::ApprovalClosed(_)) => Ok(None),
         Ok(Responded::Pending(approval)) => Ok(Some(*approval)),
-        // It waits for somebody who may decide.
-        Err(Error::ApprovalForbidden(_)) => Ok(None),
+        // It waits for somebody who may decide, or for an input that fits.
+        Err(error @ Error::ApprovalForbidden(_)) => refused(run, approval, &error).await,
+        Err(error @ Error::InvalidInput(_)) if input.is_some() => refused(run, approval, &error).await,
         Err(Error::InvalidInput(told)) => wrong(&told),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Tells the host that the answer of its approver is refused: nobody else would hear of it. The approval waits.
+async fn refused(run: &Driver<'_>, approval: &Approval, error: &Error) -> Result<Option<Approval>, Stop> {
+    let told = Refused { context: AgentContext::of(run), refused: ToolFailure::new(error.code(), &error.to_string()) };
+    ahead_of(approval.subject.byte_length()).await;
+    let request = with_json(&told, "approval", &json::to_text(approval)).await;
+    run.unless_stopped(run.host.request(CallbackKind::Approve, request).next()).await?;
+    Ok(None)
+}
+
+/// What the host is told of a refused answer.
+#[derive(Serialize)]
+struct Refused<'a> {
+    #[serde(flatten)]
+    context: AgentContext<'a>,
+    refused: ToolFailure,
 }
 
 /// Whether all of these have ended without this approver, in this process or another.

@@ -1,6 +1,10 @@
 //! Approvals that a run waits for, and their decisions.
 
-use bailiwick_model::ledger::record::Decision;
+use std::sync::Arc;
+
+use bailiwick_model::json::{self, Json};
+use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
+use bailiwick_model::pace::ahead_of;
 use bailiwick_model::{Error, Result};
 
 use crate::approvals::{Approval, ApprovalStatus, Subject};
@@ -59,8 +63,26 @@ async fn note_decision(run: &mut Driver<'_>, approval_id: &str, again: bool) -> 
     let Some(record) = run.handle.approvals().decision(approval_id).await? else { return Ok(false) };
     // One that was decided before it could be withdrawn is taken as it is.
     let again = again && record.decision == Decision::Withdrawn;
-    note(run, approval_id, DecisionShown::of(&record), again).await?;
+    let edited_input = edited_input(run.handle, approval_id, &record).await?;
+    let noted = ApprovalDecided { record: DecisionShown::of(&record), edited_input };
+    note(run, approval_id, noted, again).await?;
     Ok(true)
+}
+
+/// The input with which a call was approved instead of its own. `None` if the approval was removed: then the call is asked about again.
+async fn edited_input(handle: &TenantHandle, approval_id: &str, record: &ApprovalRecord) -> Result<Option<Arc<Json>>> {
+    if record.edited_hash.is_none() {
+        return Ok(None);
+    }
+    // It may have been decided since it was read.
+    let now = match handle.approvals().get(approval_id).await {
+        Ok(now) => now,
+        Err(Error::NotFound) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let edited = now.edited.ok_or_else(|| Error::damaged("An approval"))?;
+    ahead_of(edited.len()).await;
+    Ok(Some(Arc::new(json::parse(&edited, &json::Limits::default())?)))
 }
 
 /// Notes the decision about an approval that was removed at the end of its retention. The ledger still has the decision.
@@ -68,14 +90,15 @@ async fn note_removed(run: &mut Driver<'_>, approval_id: &str) -> Result<(), Sto
     if note_decision(run, approval_id, false).await? {
         return Ok(());
     }
-    note(run, approval_id, DecisionShown::gone(approval_id), false).await
+    note(run, approval_id, ApprovalDecided { record: DecisionShown::gone(approval_id), edited_input: None }, false)
+        .await
 }
 
-async fn note(run: &mut Driver<'_>, approval_id: &str, record: DecisionShown, again: bool) -> Result<(), Stop> {
+async fn note(run: &mut Driver<'_>, approval_id: &str, noted: ApprovalDecided, again: bool) -> Result<(), Stop> {
     let of_agent = run.state.frames.last().map(|frame| frame.calls.as_slice()).unwrap_or_default();
     let call = of_agent.iter().chain(&run.state.left).find(|call| call.approval.pending() == Some(approval_id));
     let decided = DecidedCall { call_id: call.map(|call| call.call_id.clone()), again };
-    run.note(Event::ApprovalDecided(ApprovalDecided { record }, decided)).await.map_err(Stop::from)
+    run.note(Event::ApprovalDecided(noted, decided)).await.map_err(Stop::from)
 }
 
 /// Whether a decision was made about an approval that a suspended run, or a call that a run has left, waits for, or its subject is another one now.

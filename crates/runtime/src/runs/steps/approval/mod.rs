@@ -159,7 +159,9 @@ pub(super) async fn is_for(run: &Driver<'_>, approval_id: &str, checked: &Checke
     };
     ahead_of(checked.input.len()).await;
     let is_same = match &approval.subject {
-        Subject::Tool { tool, input } => *tool == checked.call.tool && *input == checked.input,
+        Subject::Tool { tool, .. } => {
+            *tool == checked.call.tool && approval.approved_input() == Some(checked.input.as_slice())
+        }
         Subject::Plan { .. } => false,
     };
     Ok(approval.status == ApprovalStatus::Decided(Decision::Approved)

@@ -1,6 +1,5 @@
 //! Whether a call is made, refused, or asked about.
 
-use bailiwick_model::Error;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::rule::ApprovalRule;
 use bailiwick_model::pace::ahead;
@@ -89,14 +88,9 @@ async fn problem(
     {
         return Ok(Some(("INPUT_INVALID", unfit(&problems))));
     }
-    for (property, _) in &rules.references {
-        let Some(value) = input.get(property) else { continue };
-        if !is_own_reference(run, value).await? {
-            let problem = format!("The property {property} must be the id of an existing reference.");
-            return Ok(Some(("REFERENCE_NOT_FOUND", problem)));
-        }
-    }
-    Ok(None)
+    Ok(run.handle.references().first_foreign(&rules.references, input).await?.map(|property| {
+        ("REFERENCE_NOT_FOUND", format!("The property {property} must be the id of an existing reference."))
+    }))
 }
 
 /// Whether a call with a good input runs now, or only once a person has approved of it.
@@ -167,31 +161,13 @@ async fn go_on(run: &Driver<'_>, rules: &ToolRules, checked: Checked) -> Result<
     }
 }
 
-async fn is_own_reference(run: &Driver<'_>, value: &Json) -> Result<bool, Stop> {
-    let ids: Vec<&str> = match value {
-        Json::String(id) => vec![id],
-        Json::Array(ids) => match ids.iter().map(Json::as_str).collect::<Option<Vec<&str>>>() {
-            Some(ids) => ids,
-            None => return Ok(false),
-        },
-        _ => return Ok(false),
-    };
-    for id in ids {
-        match run.handle.references().describe(id).await {
-            Ok(_) => {}
-            Err(Error::NotFound) => return Ok(false),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(true)
-}
-
 /// A plan's approval covers the steps whose input it shows, as long as its tools are what they were then.
 fn is_covered_by_plan(run: &Driver<'_>, call: &Call) -> bool {
     let Some(frame) = run.state.frames.last().filter(|frame| frame.role == AgentRole::Executor) else {
         return false;
     };
-    if !step_refs::references(&call.input).is_empty() {
+    // An edited input is none that the plan shows.
+    if call.is_edited || !step_refs::references(&call.input).is_empty() {
         return false;
     }
     let now = run.agents().definition_of(frame.calls.iter().map(|call| call.tool.as_str()));
