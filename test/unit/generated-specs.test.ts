@@ -63,6 +63,15 @@ const agent = shuffled(
     prompt: fc.oneof(text, shuffled(fc.record({ instructions: text, domainKnowledge: optional(jsonObject) }))),
     output: optional(jsonObject),
     limits: optional(shuffled(fc.record({ maxSteps: optional(positive), maxTokens: optional(positive) }))),
+    context: optional(
+      shuffled(
+        fc.record({
+          maxTokens: optional(positive),
+          compact: optional(fc.constant('outline')),
+          keepMessages: optional(positive),
+        }),
+      ),
+    ),
     modelSettings: optional(
       fc.record({ temperature: fc.double({ min: 0, max: 2, noNaN: true }), providerOptions: jsonObject }),
     ),

@@ -54,6 +54,7 @@ describe('defineRuntime', () => {
       agents: team().agents,
       providers: { zeta: {}, alpha: { baseUrlEnv: 'ALPHA_URL', apiKeyEnv: 'ALPHA_KEY' } },
       dataEnvironment: defineDataEnvironment({ databases: { sales: { urlEnv: 'SALES_URL' } } }),
+      context: { keepMessages: 2, compact: 'outline', maxTokens: 9 },
       retention: { cache: { ttlMs: null }, references: { ttlMs: 1 } },
       limits: { run: { maxTokens: 9, maxSteps: 1 }, bytes: 5, items: { traces: 2, plans: 1 } },
     })
@@ -72,6 +73,7 @@ describe('defineRuntime', () => {
       'plans',
       'providers',
       'dataEnvironment',
+      'context',
       'limits',
       'retention',
     ])

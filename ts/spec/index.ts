@@ -10,7 +10,7 @@ export type {
   ToolHandler,
 } from '../types/callbacks.ts'
 export type { JsonObject, JsonSchema, JsonValue } from '../types/json.ts'
-export type { DataEnvironment, Kind, Limits, Retention, RunLimits, Tenant } from '../types/tenant.ts'
+export type { ContextRules, DataEnvironment, Kind, Limits, Retention, RunLimits, Tenant } from '../types/tenant.ts'
 export type { Message, Part } from '../types/threads.ts'
 export type {
   AgentRole,

@@ -85,6 +85,20 @@ export type JournaledEvent = EventFields &
       }
     | { readonly type: 'agent.started' | 'agent.completed'; readonly agent: string }
     | {
+        /**
+         * The oldest messages of the agent's conversation no longer fit and were folded, or a message that is too large alone was
+         * shortened: then nothing may be folded, and the ids and the summary are empty.
+         */
+        readonly type: 'context.folded'
+        /** The ids of the first and the last message that are folded, in the thread or the run. */
+        readonly from: string
+        readonly to: string
+        /** Tokens of the folded messages, estimated. */
+        readonly tokens: number
+        /** What the model is sent in their place. */
+        readonly summary: string
+      }
+    | {
         readonly type: 'model.completed'
         readonly model: string
         readonly usage: TokenUsage

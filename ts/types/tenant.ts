@@ -32,6 +32,19 @@ export interface RunLimits {
   readonly maxDurationMs?: number
 }
 
+/**
+ * How much of its conversation a model is sent. What does not fit is folded: an outline stands for the oldest messages, and the
+ * tool `recall` gives the model any of them back. Positive whole numbers.
+ */
+export interface ContextRules {
+  /** Most tokens of a request, counted by the provider where it does, else estimated. Default: 100,000. */
+  readonly maxTokens?: number
+  /** How messages are folded. `outline`, the default: counts by role and tool, and first lines, without a model. */
+  readonly compact?: 'outline'
+  /** How many of the last messages are sent whole, if they fit into `maxTokens`. Default: 4. */
+  readonly keepMessages?: number
+}
+
 /** Limits of one tenant: positive whole numbers. An absent limit has the default that its comment names. */
 export interface Limits {
   /** The number of items kept, per kind. Default: unlimited. */

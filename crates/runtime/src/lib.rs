@@ -4,6 +4,7 @@ mod actor;
 mod approvals;
 mod cache;
 mod catalogue;
+mod context;
 mod erase;
 #[cfg(test)]
 mod golden;

@@ -21,6 +21,8 @@ export function detailsOf(event: TraceEvent): Html | undefined {
       return html`${continued(event)}${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${event.continues === undefined && value(event.prompt)}`
     case 'prompt.received':
       return html`${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${value(event.prompt)}`
+    case 'context.folded':
+      return html`<p>about ${count(event.tokens)} tokens are folded</p>${folded('Outline', event.summary)}`
     case 'model.completed': {
       const { inputTokens, outputTokens } = event.usage
       const tokens = `${count(inputTokens)} tokens read, ${count(outputTokens)} written`

@@ -138,6 +138,13 @@ const runLimits = once(() =>
     maxDurationMs: z.optional(positive()),
   }),
 )
+export const contextShape = once(() =>
+  z.strictObject({
+    maxTokens: z.optional(positive()),
+    compact: z.optional(z.enum(['outline'])),
+    keepMessages: z.optional(positive()),
+  }),
+)
 const tools = once(() => z.array(z.string()))
 const asked = once(() => ({ model: model(), modelSettings: z.optional(modelSettings()), prompt: prompt() }))
 const described = once(() => ({ name: name(), description: z.optional(z.string()) }))
@@ -152,6 +159,7 @@ export const agentShapes = {
       routes: z.array(z.string()).check(z.minLength(1, { error: messages.routes })),
       tools: z._default(tools(), []),
       limits: z.optional(runLimits()),
+      context: z.optional(contextShape()),
     }),
   ),
   planner: once(() =>
@@ -162,6 +170,7 @@ export const agentShapes = {
       plan: z.string(),
       tools: z._default(tools(), []),
       limits: z.optional(runLimits()),
+      context: z.optional(contextShape()),
     }),
   ),
   executor: once(() =>
@@ -173,6 +182,7 @@ export const agentShapes = {
       prompt: z.optional(prompt()),
       tools: tools(),
       limits: z.optional(runLimits()),
+      context: z.optional(contextShape()),
     }),
   ),
   specialist: once(() =>
@@ -183,6 +193,7 @@ export const agentShapes = {
       tools: z._default(tools(), []),
       output: z.optional(schema()),
       limits: z.optional(runLimits()),
+      context: z.optional(contextShape()),
     }),
   ),
 }

@@ -1,6 +1,6 @@
 import type { ModelSettings, Prompt } from '../../types/callbacks.ts'
 import type { JsonSchema } from '../../types/json.ts'
-import type { RunLimits } from '../../types/tenant.ts'
+import type { ContextRules, RunLimits } from '../../types/tenant.ts'
 import type { PlanType } from './plan.ts'
 import type { inferred, Tool } from './tool.ts'
 
@@ -31,6 +31,8 @@ export interface AgentSpec<N extends string = string, O = unknown, T extends Too
   readonly output?: JsonSchema
   /** The limits of one run of this agent. */
   readonly limits?: RunLimits
+  /** How much of its conversation its model is sent. Default: `context` of `defineRuntime`. */
+  readonly context?: ContextRules
   readonly [inferred]?: { readonly output: O; readonly tools: T }
 }
 
@@ -89,6 +91,8 @@ interface Described<N extends string> {
   readonly description?: string
   /** The limits of one run of this agent. */
   readonly limits?: RunLimits
+  /** How much of its conversation its model is sent. Default: `context` of `defineRuntime`. */
+  readonly context?: ContextRules
 }
 
 /** The names of routes, some of which may be given as the agents themselves. */

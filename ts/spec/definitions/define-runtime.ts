@@ -1,5 +1,5 @@
 import { type Checks, option, readOptions } from '../../arguments/options.ts'
-import type { DataEnvironment, Limits, Retention, Tenant } from '../../types/tenant.ts'
+import type { ContextRules, DataEnvironment, Limits, Retention, Tenant } from '../../types/tenant.ts'
 import { listOf } from '../checks/agent-and-tool-checks.ts'
 import { collectDefinitions } from '../checks/collect.ts'
 import { Issues } from '../checks/issues.ts'
@@ -35,6 +35,8 @@ export interface RuntimeDefinition<A extends readonly AgentSpec[], T extends rea
   /** By the first part of a model's name: the environment variables that the provider needs. */
   readonly providers?: { readonly [name: string]: Provider }
   readonly dataEnvironment?: DataEnvironment
+  /** How much of its conversation a model is sent, for agents that do not say. */
+  readonly context?: ContextRules
   readonly limits?: Limits
   readonly retention?: Retention
 }

@@ -18,6 +18,7 @@ const knownProperties = [
   'plans',
   'providers',
   'dataEnvironment',
+  'context',
   'limits',
   'retention',
 ]

@@ -1,5 +1,5 @@
 import { TenantMismatchError } from '../../errors/call-errors.ts'
-import type { DataEnvironment, Limits, Retention, Tenant } from '../../types/tenant.ts'
+import type { ContextRules, DataEnvironment, Limits, Retention, Tenant } from '../../types/tenant.ts'
 import type { AgentSpec } from '../definitions/agent.ts'
 import type { PlanType } from '../definitions/plan.ts'
 import type { ReferenceType } from '../definitions/reference.ts'
@@ -27,6 +27,7 @@ export interface RuntimeSpec<Tools extends Tool = Tool, Agents extends AgentSpec
   readonly plans: readonly PlanType[]
   readonly providers: { readonly [name: string]: Provider }
   readonly dataEnvironment: DataEnvironment | undefined
+  readonly context: ContextRules | undefined
   readonly limits: Limits
   readonly retention: Retention
   /** The dump: keys in a fixed order, tenant and version shown, no functions, no secrets. */
@@ -44,6 +45,7 @@ export interface RuntimeSpecDump {
   readonly plans: readonly PlanType[]
   readonly providers: { readonly [name: string]: Provider }
   readonly dataEnvironment?: DataEnvironment
+  readonly context?: ContextRules
   readonly limits: Limits
   readonly retention: Retention
 }
@@ -60,6 +62,7 @@ export class BoundSpec implements RuntimeSpec {
   readonly plans: readonly PlanType[]
   readonly providers: { readonly [name: string]: Provider }
   readonly dataEnvironment: DataEnvironment | undefined
+  readonly context: ContextRules | undefined
   readonly limits: Limits
   readonly retention: Retention
   readonly #topology: Topology
@@ -74,6 +77,7 @@ export class BoundSpec implements RuntimeSpec {
     this.plans = topology.plans
     this.providers = topology.providers
     this.dataEnvironment = topology.dataEnvironment
+    this.context = topology.context
     this.limits = limits
     this.retention = retention
     this.#topology = topology
@@ -104,8 +108,8 @@ export function foreignDump(value: unknown): object | undefined {
   try {
     const spec = value as RuntimeSpec & { readonly [brand]?: unknown }
     if (typeof spec !== 'object' || spec === null || typeof spec[brand] !== 'number') return undefined
-    const { tenant, agents, tools, references, plans, providers, dataEnvironment, limits, retention } = spec
-    const topology = topologyDump({ agents, tools, references, plans, providers, dataEnvironment })
+    const { tenant, agents, tools, references, plans, providers, dataEnvironment, context, limits, retention } = spec
+    const topology = topologyDump({ agents, tools, references, plans, providers, dataEnvironment, context })
     return { bailiwick: spec[brand], tenant, ...topology, limits, retention }
   } catch {
     return undefined
@@ -124,7 +128,7 @@ export function refuseForeignEnvironment(resourceId: string, tenantId: string | 
 export function topologyDump(
   topology: Topology,
 ): Omit<RuntimeSpecDump, 'bailiwick' | 'tenant' | 'limits' | 'retention'> {
-  const { agents, tools, references, plans, providers, dataEnvironment } = topology
+  const { agents, tools, references, plans, providers, dataEnvironment, context } = topology
   const environment = dataEnvironment === undefined ? {} : { dataEnvironment }
-  return { agents, tools, references, plans, providers, ...environment }
+  return { agents, tools, references, plans, providers, ...environment, ...(context === undefined ? {} : { context }) }
 }

@@ -1,5 +1,5 @@
 import type * as z from 'zod/mini'
-import type { DataEnvironment } from '../../types/tenant.ts'
+import type { ContextRules, DataEnvironment } from '../../types/tenant.ts'
 import { checkAgent, checkTool, listOf } from '../checks/agent-and-tool-checks.ts'
 import { checkCrossReferences } from '../checks/cross-references.ts'
 import { type Issues, pathTo } from '../checks/issues.ts'
@@ -8,6 +8,7 @@ import { isPlainObject } from '../checks/plain-json.ts'
 import { readShape } from '../checks/shape.ts'
 import {
   agentShapes,
+  contextShape,
   dataEnvironmentShape,
   planShape,
   providersShape,
@@ -34,6 +35,7 @@ export interface Topology {
   readonly plans: readonly PlanType[]
   readonly providers: { readonly [name: string]: Provider }
   readonly dataEnvironment: DataEnvironment | undefined
+  readonly context: ContextRules | undefined
 }
 
 /** Reads the topology from a dump's JSON. If there are issues, the result is of no use. */
@@ -49,6 +51,7 @@ export function readTopology(dump: Record<string, unknown>, issues: Issues): Top
     plans: readList(dump, 'plans', issues, (type, path) => readShape(planShape, type, path, issues)),
     providers: readShape(providersShape, dump['providers'] === undefined ? {} : dump['providers'], 'providers', issues),
     dataEnvironment: readDataEnvironment(dump, issues),
+    context: readOptional(dump, 'context', contextShape, issues),
   }
   checkCrossReferences(
     {
@@ -89,6 +92,10 @@ function shapeOf(role: unknown): (() => z.ZodMiniType) | undefined {
   return typeof role === 'string' && Object.hasOwn(agentShapes, role)
     ? agentShapes[role as keyof typeof agentShapes]
     : undefined
+}
+
+function readOptional(dump: Record<string, unknown>, key: string, shape: () => z.ZodMiniType, issues: Issues): unknown {
+  return dump[key] === undefined ? undefined : readShape(shape, dump[key], key, issues)
 }
 
 function readDataEnvironment(dump: Record<string, unknown>, issues: Issues): unknown {

@@ -1,7 +1,7 @@
 //! Agents and their prompts.
 
 use super::issues::Issues;
-use super::limits::{RunLimits, run_limits};
+use super::limits::{ContextRules, RunLimits, context_rules, run_limits};
 use super::messages;
 use super::reader::{Object, any_object, integer, list, name, one_of, positive, schema, string, strings, text};
 use crate::names::split_model;
@@ -95,6 +95,8 @@ pub struct AgentSpec {
     pub output: Option<Json>,
     /// The limits of one run of this agent.
     pub limits: RunLimits,
+    /// How much of its conversation its model is sent.
+    pub context: ContextRules,
 }
 
 pub(super) fn agent(json: &Json, path: &str, issues: &mut Issues) -> Option<AgentSpec> {
@@ -125,6 +127,7 @@ pub(super) fn agent(json: &Json, path: &str, issues: &mut Issues) -> Option<Agen
         tools: demanded(&object, is(AgentRole::Executor), "tools", issues, strings).unwrap_or_default(),
         output: is(AgentRole::Specialist).then(|| object.optional("output", issues, schema)).flatten(),
         limits: object.or_default("limits", issues, run_limits),
+        context: object.or_default("context", issues, context_rules),
     })
 }
 
@@ -142,14 +145,16 @@ fn demanded<T>(
 fn known_properties(role: AgentRole) -> &'static [&'static str] {
     match role {
         AgentRole::Coordinator => {
-            &["role", "name", "description", "model", "modelSettings", "prompt", "routes", "tools", "limits"]
+            &["role", "name", "description", "model", "modelSettings", "prompt", "routes", "tools", "limits", "context"]
         }
         AgentRole::Planner => {
-            &["role", "name", "description", "model", "modelSettings", "prompt", "plan", "tools", "limits"]
+            &["role", "name", "description", "model", "modelSettings", "prompt", "plan", "tools", "limits", "context"]
         }
-        AgentRole::Executor => &["role", "name", "description", "model", "modelSettings", "prompt", "tools", "limits"],
+        AgentRole::Executor => {
+            &["role", "name", "description", "model", "modelSettings", "prompt", "tools", "limits", "context"]
+        }
         AgentRole::Specialist => {
-            &["role", "name", "description", "model", "modelSettings", "prompt", "tools", "output", "limits"]
+            &["role", "name", "description", "model", "modelSettings", "prompt", "tools", "output", "limits", "context"]
         }
     }
 }

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::issues::Issues;
 use super::messages;
-use super::reader::{Object, positive, positive_integer};
+use super::reader::{Object, one_of, positive, positive_integer};
 use crate::{Json, Kind};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -116,6 +116,40 @@ impl Default for Retention {
         let days = |days: u64| Some(days * DAY);
         Self { ttl_ms: PerKind([days(30), days(365), None, days(1), days(90), days(30), days(7), days(30)]) }
     }
+}
+
+/// How much of its conversation an agent's model is sent. `None`: not set. The only way to compact it is the outline.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContextRules {
+    /// The most tokens of a request, by estimate. Default: [`ContextRules::TOKENS`].
+    pub max_tokens: Option<u64>,
+    /// How many of the last messages stay whole if they fit. Default: [`ContextRules::KEPT`].
+    pub keep_messages: Option<u64>,
+}
+
+impl ContextRules {
+    /// The most tokens of a request where none are set.
+    pub const TOKENS: u64 = 100_000;
+    /// How many of the last messages stay whole where no number is set.
+    pub const KEPT: u64 = 4;
+
+    /// Returns these rules, with those of `others` where none are set.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            max_tokens: self.max_tokens.or(others.max_tokens),
+            keep_messages: self.keep_messages.or(others.keep_messages),
+        }
+    }
+}
+
+pub(super) fn context_rules(json: &Json, path: &str, issues: &mut Issues) -> Option<ContextRules> {
+    let object = Object::open(json, path, &["maxTokens", "compact", "keepMessages"], issues)?;
+    object.optional("compact", issues, |json, path, issues| one_of(json, path, issues, &[("outline", ())]));
+    Some(ContextRules {
+        max_tokens: object.optional("maxTokens", issues, positive),
+        keep_messages: object.optional("keepMessages", issues, positive),
+    })
 }
 
 pub(super) fn run_limits(json: &Json, path: &str, issues: &mut Issues) -> Option<RunLimits> {

@@ -3,13 +3,15 @@ use super::cross_references::{check_agent, check_cross_references, check_tool};
 use super::definitions::{PlanType, ReferenceType, Tool, plan_type, reference_type, tool};
 use super::environment::{DataEnvironment, Provider, data_environment, providers};
 use super::issues::Issues;
+use super::limits::{ContextRules, context_rules};
 use super::reader::check_plain_json;
 use super::reader::{Object, list};
 use super::{FORMAT_KEY, check_format};
 use crate::{Json, Result};
 
 /// The properties of a dump that belong to the topology, in the order of the dump.
-pub(super) const TOPOLOGY_KEYS: [&str; 6] = ["agents", "tools", "references", "plans", "providers", "dataEnvironment"];
+pub(super) const TOPOLOGY_KEYS: [&str; 7] =
+    ["agents", "tools", "references", "plans", "providers", "dataEnvironment", "context"];
 
 /// The part of a spec that tenants share.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,6 +28,8 @@ pub struct Topology {
     pub providers: Vec<(String, Provider)>,
     /// The location of the tools' data.
     pub data_environment: Option<DataEnvironment>,
+    /// How much of its conversation a model is sent, for agents that do not say.
+    pub context: ContextRules,
 }
 
 impl Topology {
@@ -86,6 +90,7 @@ impl Topology {
             plans: object.or_default("plans", issues, |json, path, issues| list(json, path, issues, plan_type)),
             providers: object.or_default("providers", issues, providers),
             data_environment: object.optional("dataEnvironment", issues, data_environment),
+            context: object.or_default("context", issues, context_rules),
         };
         check_cross_references(json, issues);
         topology

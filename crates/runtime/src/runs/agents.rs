@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::ledger::Hash;
 use bailiwick_model::spec::{
-    AgentRole, AgentSpec, ApprovalPolicy, InterruptedPolicy, ModelSettings, Tool, ToolEffects, ToolRetry, Topology,
-    WhileWaiting,
+    AgentRole, AgentSpec, ApprovalPolicy, ContextRules, InterruptedPolicy, ModelSettings, Tool, ToolEffects, ToolRetry,
+    Topology, WhileWaiting,
 };
 use bailiwick_model::{Error, Issue, Result};
 use sha2::{Digest, Sha256};
@@ -34,6 +34,8 @@ pub(crate) struct Agents {
 
 pub(crate) struct AgentRules {
     pub(crate) spec: AgentSpec,
+    /// How much of its conversation its model is sent.
+    pub(crate) context: ContextRules,
     /// What runs keep of it.
     pub(crate) definition: Arc<Definition>,
     output: Option<Schema>,
@@ -87,7 +89,9 @@ impl Agents {
             };
             let definition = Arc::new(Definition::new(agent, config(agent, topology)));
             all.providers.extend(agent.models.iter().map(|model| provider_of(model).to_owned()));
-            all.agents.insert(agent.name.clone(), AgentRules { spec: agent.clone(), definition, output });
+            let context = agent.context.or(topology.context);
+            let rules = AgentRules { spec: agent.clone(), context, definition, output };
+            all.agents.insert(agent.name.clone(), rules);
         }
         let named = |role: AgentRole| {
             topology.agents.iter().filter(move |agent| agent.role == role).map(|agent| agent.name.clone())

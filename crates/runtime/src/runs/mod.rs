@@ -19,6 +19,7 @@ mod steps;
 use std::sync::Arc;
 
 pub(crate) use agents::{Agents, ToolRules};
+pub(crate) use events::STORED;
 pub use events::WhenBusy;
 use follow::LiveRuns;
 pub use follow::{RunFilter, RunPage, RunPosition};

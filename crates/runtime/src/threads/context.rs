@@ -1,13 +1,12 @@
-//! Reads messages of a thread for a run, and appends the run's messages to it.
+//! Appends the messages of a run to its thread.
 
 use bailiwick_model::json::Json;
 use bailiwick_model::pace::ahead;
-use bailiwick_model::{Error, Kind, Result};
-use bailiwick_tenancy::{Access, Change, Entries, When};
+use bailiwick_model::{Error, Result};
+use bailiwick_tenancy::{Access, Change, When};
 
-use super::conversation::MESSAGES_A_READ;
-use super::head::{head_name, journal_name};
-use super::message::{NewMessage, files, message_json, new_message, says_something};
+use super::head::head_name;
+use super::message::{NewMessage, files, new_message, says_something};
 use super::{read_head, written};
 use crate::handle::Threads;
 
@@ -67,36 +66,6 @@ impl Threads<'_> {
         let (name, when) = (head_name(access, thread_id), When::Version(record.version));
         Ok(Some((written(name, &head, record.expires_at, when), head.length)))
     }
-}
-
-/// Returns the last messages of a thread before a position, oldest first, as JSON texts: at most this many bytes of
-/// them, beginning with a message of a user. Returns none if the thread is gone.
-pub(crate) async fn history(access: &Access, thread_id: &str, before: u64, bytes: usize) -> Result<Vec<String>> {
-    let Some((_, head)) = read_head(access, thread_id).await? else { return Ok(Vec::new()) };
-    let journal = journal_name(access, &head.journal);
-    let (mut messages, mut left, mut end) = (Vec::new(), bytes, before.min(head.length));
-    'reading: while end > 0 {
-        let wanted = Entries { from: 0, to: end - 1, reverse: true, limit: MESSAGES_A_READ };
-        let entries = access.part(Kind::Threads, journal, wanted, left as u64).await?.entries;
-        let Some((first, _)) = entries.last() else { break };
-        end = *first;
-        for (_, entry) in &entries {
-            if entry.body.len() > left {
-                break 'reading;
-            }
-            left -= entry.body.len();
-            messages.push(message_json(&entry.body)?);
-        }
-    }
-    // Providers refuse a conversation that begins with an answer, or with a result without its call.
-    while messages.pop_if(|message| !is_users(message)).is_some() {}
-    messages.reverse();
-    Ok(messages)
-}
-
-fn is_users(message: &str) -> bool {
-    // The role is the first member after the id, as `message_json` writes it.
-    message.split_once(',').is_some_and(|(_, rest)| rest.starts_with("\"role\":\"user\""))
 }
 
 /// Checks a prompt: a text, or an array of parts.

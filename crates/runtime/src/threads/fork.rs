@@ -12,7 +12,7 @@ use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, E
 
 use super::conversation::{BYTES_A_READ, MESSAGES_A_READ};
 use super::head::{Head, journal_name};
-use super::journal::{Journal, due, read_journal};
+use super::journal::{Journal, due, living, read_journal};
 use super::message::{
     Exchange, NewMessage, Role, entry_id, exchanges, is_late, message_id, parse_message_id, stored_message,
 };
@@ -55,7 +55,11 @@ impl Threads<'_> {
         let mut head = new_head(&access, self.handle.scope.random(), &new_id, source.actor.clone());
         let journal = journal_name(&access, &head.journal);
         let until = access.now().saturating_add(FORK_MS);
-        let mut changes = vec![Journal::of(&head).written(journal, When::Absent)];
+        // What is folded of the source is folded of the copy, if the copy has all of it.
+        let folded =
+            living(&access, journal_name(&access, &source.journal)).await?.and_then(|(_, journal)| journal.fold);
+        let fold = folded.filter(|fold| fold.until <= last + 1);
+        let mut changes = vec![Journal { fold, ..Journal::of(&head) }.written(journal, When::Absent)];
         changes.extend(due(journal, until));
         changes.push(journals::wake(Kind::Threads, until));
         journals::unconditional(access.commit(changes, &self.handle.engine_limits, Durability::Sync).await?)?;

@@ -138,6 +138,13 @@ pub(crate) fn read_names(bytes: &[u8]) -> Option<(String, Option<String>)> {
     Some((str::from_utf8(thread_id).ok()?.to_owned(), actor.map(str::to_owned)))
 }
 
+/// Takes `u16be length ‖ text`.
+pub(crate) fn take_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    let (text, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    Some((str::from_utf8(text).ok()?, rest))
+}
+
 pub(crate) fn take_u64(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (number, rest) = bytes.split_first_chunk::<8>()?;
     Some((u64::from_be_bytes(*number), rest))

@@ -2,24 +2,31 @@
 //! after it expired, or was never completed by an interrupted fork.
 //!
 //! ```text
-//! 0    state     1 byte    0: in use or being made, 1: dead
+//! 0    state     1 byte    0: in use or being made, 1: dead, 2: in use, and its oldest messages are folded
 //! 1    created   u64be     epoch microseconds: the thread's position in lists
 //! 9    thread    u16be length ‖ its id
-//! …    actor     the rest; empty if there is none
+//! …    actor     the rest; empty if there is none; in state 2 u16be length ‖ actor
+//! …    fold      the rest in state 2: the JSON of what stands for the oldest messages
 //! ```
 //! A list in the order of time says when each journal is due (`sweep/journals.rs`). The sweeper, or the next deletion of
 //! a thread, removes dead journals in bounded commits.
 
 use std::sync::Arc;
 
+use bailiwick_model::json;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, List, Name, Record, When};
 
-use super::head::{FOR_EVER, Head, damaged, head_name, journal_name, read_head, read_names, take_u64, write_names};
+use super::head::{
+    FOR_EVER, Head, damaged, head_name, journal_name, read_head, read_names, take_text, take_u64, write_names,
+};
+use super::message::STORED;
+use crate::context::Fold;
 use crate::handle::Threads;
 use crate::sweep::journals;
 
 const DEAD: u8 = 1;
+const FOLDED: u8 = 2;
 /// The number of other journals that one deletion checks.
 const OTHERS_A_DELETION: usize = 32;
 
@@ -28,20 +35,30 @@ pub(crate) struct Journal {
     pub(crate) created_micros: u64,
     pub(crate) thread_id: String,
     pub(crate) actor: Option<String>,
+    /// What stands for the oldest messages in the context of a model.
+    pub(crate) fold: Option<Fold>,
 }
 
 impl Journal {
-    /// The journal of a thread.
+    /// The journal of a thread, without a fold.
     pub(crate) fn of(head: &Head) -> Self {
         let (thread_id, actor) = (head.thread_id.clone(), head.actor.clone());
-        Self { dead: false, created_micros: head.created_micros, thread_id, actor }
+        Self { dead: false, created_micros: head.created_micros, thread_id, actor, fold: None }
     }
 
-    /// Returns the change that writes it.
+    /// Returns the change that writes it. A dead journal has no fold.
     pub(crate) fn written(&self, name: Name, when: When) -> Change {
-        let mut body = vec![u8::from(self.dead)];
+        let fold = self.fold.as_ref().filter(|_| !self.dead);
+        let actor = self.actor.as_deref().unwrap_or_default();
+        let mut body = vec![if fold.is_some() { FOLDED } else { u8::from(self.dead) }];
         body.extend_from_slice(&self.created_micros.to_be_bytes());
-        write_names(&mut body, &self.thread_id, self.actor.as_deref().unwrap_or_default());
+        match fold {
+            None => write_names(&mut body, &self.thread_id, actor),
+            Some(fold) => {
+                write_names(&mut body, &self.thread_id, "");
+                write_names(&mut body, actor, &json::to_text(fold));
+            }
+        }
         let (kind, area) = (Kind::Threads, Area::Record);
         Change::Write { kind, area, name, body, expires_at: None, counted: None, when }
     }
@@ -49,9 +66,27 @@ impl Journal {
     fn read(body: &[u8]) -> Option<Self> {
         let (state, rest) = body.split_first()?;
         let (created_micros, rest) = take_u64(rest)?;
-        let (thread_id, actor) = read_names(rest)?;
-        Some(Self { dead: *state == DEAD, created_micros, thread_id, actor })
+        let dead = *state == DEAD;
+        if *state != FOLDED {
+            let (thread_id, actor) = read_names(rest)?;
+            return Some(Self { dead, created_micros, thread_id, actor, fold: None });
+        }
+        let (thread, rest) = take_text(rest)?;
+        let (actor, fold) = take_text(rest)?;
+        let (thread_id, actor) = (thread.to_owned(), Some(actor).filter(|actor| !actor.is_empty()).map(str::to_owned));
+        let fold = Some(json::from_slice(fold, &STORED).ok()?);
+        Some(Self { dead, created_micros, thread_id, actor, fold })
     }
+}
+
+/// Reads the record of a living thread's journal. `None`: it is gone.
+///
+/// # Errors
+/// `StoreCorrupt` for a damaged one, and those of the store.
+pub(super) async fn living(access: &Access, name: Name) -> Result<Option<(Arc<Record>, Journal)>> {
+    let Some(record) = read_journal(access, name).await? else { return Ok(None) };
+    let journal = Journal::read(&record.body).ok_or_else(damaged)?;
+    Ok((!journal.dead).then_some((record, journal)))
 }
 
 /// Returns the lists that show a thread.

@@ -15,7 +15,8 @@ use crate::actor::check_actor;
 
 const PREFIX: &str = "msg_";
 /// The limits of stored JSON, which is nested deeper than the values in it.
-const STORED: json::Limits = json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
+pub(crate) const STORED: json::Limits =
+    json::Limits { bytes: usize::MAX, depth: json::MAX_DEPTH, elements: usize::MAX };
 /// The largest message, written as JSON.
 const MESSAGE_BYTES: usize = 8 << 20;
 /// The most messages of one append, which is one commit.

@@ -5,6 +5,7 @@ mod context;
 mod conversation;
 mod fork;
 mod head;
+mod history;
 mod journal;
 mod message;
 
@@ -22,10 +23,11 @@ use crate::actor::check_actor;
 use crate::handle::{Threads, expiry};
 use crate::page::Page;
 use crate::references::all_there;
-pub(crate) use context::{Appends, history, prompt_files, prompt_message};
+pub(crate) use context::{Appends, prompt_files, prompt_message};
 use conversation::{Answers, BYTES_A_READ, MESSAGES_A_READ};
 pub use head::ThreadSummary;
 use head::{FOR_EVER, Head, head_name, journal_name, read_head};
+pub(crate) use history::{History, fold_change, history, message_of, messages_before};
 use journal::{Journal, busy, due, lists, not_due};
 use message::{NewMessage, files, is_label, message_id, message_json, parse_messages, stored_message};
 

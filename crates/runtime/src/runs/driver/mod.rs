@@ -24,6 +24,7 @@ use super::state::{Next, RunState};
 use super::steps::{self, BrokenAnswers};
 use crate::handle::TenantHandle;
 use crate::references::Kept;
+use crate::threads::History;
 use crate::waits::Wait;
 
 /// Why a run stops.
@@ -74,8 +75,8 @@ pub(crate) struct Driver<'a> {
     pub(crate) wait_changes: Vec<Change>,
     /// Definitions of agents that the next commit stores.
     pub(crate) storing: Vec<Change>,
-    /// The messages of the thread before the run.
-    pub(crate) history: Vec<String>,
+    /// The messages of the thread before the run, once they are read.
+    pub(crate) history: Option<History>,
     /// How many messages of each agent the host has.
     pub(crate) sent: HashMap<u64, usize>,
     /// The agents whose configuration the host has, each with the hash of the definition.
@@ -101,7 +102,6 @@ impl<'a> Driver<'a> {
         state: RunState,
         journal: Journal,
         head: RunHead,
-        history: Vec<String>,
     ) -> Self {
         Self {
             handle,
@@ -117,7 +117,7 @@ impl<'a> Driver<'a> {
             opening: Vec::new(),
             wait_changes: Vec::new(),
             storing: Vec::new(),
-            history,
+            history: None,
             sent: HashMap::new(),
             configured: HashMap::new(),
             definitions: HashMap::new(),

@@ -19,6 +19,7 @@ use super::object::ObjectWriter;
 use super::parts::Part;
 use super::queued::{PromptReceived, QueuedRequest, RunQueued, RunSteered};
 use super::usage::{TokenUsage, Usage};
+use crate::context::{Fold, Short};
 use crate::waits::{Wait, WaitRecord};
 
 /// Makes [`Event`] from the table below: the enum, its names, and how each type is read and written.
@@ -81,6 +82,8 @@ events! {
     "agent.started" => AgentStarted(Nothing, begun: AgentBegun);
     /// An agent is done.
     "agent.completed" => AgentCompleted(Nothing, answer: AgentAnswer);
+    /// The oldest messages of an agent's conversation were folded, or what was too large was shortened.
+    "context.folded" => ContextFolded(ContextFolded, kept: KeptContext);
     /// A model answered.
     "model.completed" => ModelCompleted(ModelCompleted, answer: ModelAnswer);
     /// A tool is called.
@@ -144,6 +147,7 @@ impl Event {
                 let correction = answer.correction.as_ref().map_or(0, |text| text.len() as u64);
                 output + correction + answer.parts.iter().map(Part::weight).sum::<u64>()
             }
+            Self::ContextFolded(folded, kept) => folded.summary.len() as u64 + kept.fold.weight(),
             Self::ToolCalled(called, _) => called.input.weight(),
             Self::ToolCompleted(completed) => completed.result.weight(),
             Self::ToolWaiting(waiting, _) => waiting.wait.weight(),
@@ -197,6 +201,25 @@ pub(crate) struct RunContext {
     /// Who asked the runs whose calls it goes on with, unless that is its own actor alone. `None`: a request without an actor.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) requesters: Vec<Option<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ContextFolded {
+    /// The ids of the first and the last message that are folded; empty if a message was shortened and none is folded.
+    pub(crate) from: String,
+    pub(crate) to: String,
+    /// The tokens of these messages, by estimate.
+    pub(crate) tokens: u64,
+    /// What the model is sent in their place.
+    pub(crate) summary: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeptContext {
+    pub(crate) fold: Fold,
+    /// The messages behind it that are shown by their beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) short: Option<Short>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

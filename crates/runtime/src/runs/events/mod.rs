@@ -21,10 +21,10 @@ pub(crate) use fields::{
     ResumedKind, RunFailure, ToolFailure,
 };
 pub(crate) use kinds::{
-    ApprovalDecided, ApprovalRequested, CutOff, DecidedCall, Event, ModelAnswer, ModelCompleted, PlanSaved,
-    ReferenceCreated, RequestedCall, ResumedCall, RunCompleted, RunContext, RunFailed, RunLimited, RunStarted,
-    RunSuspended, ToolCalled, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, WaitSettled, WaitingTool,
-    WriteIntent,
+    ApprovalDecided, ApprovalRequested, ContextFolded, CutOff, DecidedCall, Event, KeptContext, ModelAnswer,
+    ModelCompleted, PlanSaved, ReferenceCreated, RequestedCall, ResumedCall, RunCompleted, RunContext, RunFailed,
+    RunLimited, RunStarted, RunSuspended, ToolCalled, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, WaitSettled,
+    WaitingTool, WriteIntent,
 };
 pub(crate) use left::{ContinuedRun, LeftApproval, LeftCall, LeftResumed, OpenWait};
 use object::ObjectWriter;

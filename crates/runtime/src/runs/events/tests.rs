@@ -7,6 +7,7 @@ use bailiwick_model::ledger::record::{ApprovalRecord, Decision};
 use bailiwick_model::spec::{AgentRole, RunLimits};
 
 use super::*;
+use crate::context::{Fold, Glance, Short};
 use crate::runs::journal::{NO_BLOCK, read, write};
 use crate::waits::{Outcome, Wait, WaitKind, WaitRecord, WaitStatus};
 
@@ -117,6 +118,18 @@ fn left() -> LeftCall {
     }
 }
 
+fn fold() -> Fold {
+    let messages = [
+        r#"{"messageId":"msg_a","role":"user","parts":[{"type":"text","text":"Hi"}]}"#,
+        r#"{"messageId":"msg_b","role":"assistant","parts":[{"type":"tool-call","callId":"c","tool":"t","input":{}}]}"#,
+    ];
+    let mut fold = Fold::default();
+    for (position, message) in (0..).zip(messages) {
+        fold.add(position, Glance::of(message));
+    }
+    fold
+}
+
 /// An event of each type, with all that it may have. A task stands for the other two ways in which an agent begins.
 #[allow(clippy::too_many_lines, reason = "a table: a row for each event")]
 fn full() -> Vec<Event> {
@@ -177,6 +190,10 @@ fn full() -> Vec<Event> {
             AgentBegun::Prompt { role: AgentRole::Coordinator, definition: Some(text("d")) },
         ),
         Event::AgentCompleted(Nothing {}, AgentAnswer { text: text("So"), output: Json::Null, failed: true }),
+        Event::ContextFolded(
+            ContextFolded { from: text("msg_a"), to: text("msg_b"), tokens: 9, summary: text("[2 earlier]") },
+            KeptContext { fold: fold(), short: Some(Short { until: 5, bytes: 700 }) },
+        ),
         Event::ModelCompleted(
             ModelCompleted {
                 model: text("test/one"),

@@ -66,6 +66,11 @@ impl TokenUsage {
         (usage, wrong)
     }
 
+    /// Tokens read.
+    pub(crate) fn input(self) -> u64 {
+        self.input_tokens
+    }
+
     /// Tokens read and written together. Those from a cache are among those that were read.
     pub(crate) fn total(self) -> u64 {
         self.input_tokens.saturating_add(self.output_tokens)

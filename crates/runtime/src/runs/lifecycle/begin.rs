@@ -19,11 +19,8 @@ use crate::runs::journal::{
     run_name, write,
 };
 use crate::runs::state::RunState;
-use crate::threads::{Appends, history};
+use crate::threads::Appends;
 use crate::work;
-
-/// How much of a thread a model is given, in bytes: about four for each token.
-pub(super) const HISTORY_BYTES: usize = 400_000;
 
 /// Who has a thread, and who waits for it.
 pub(super) struct Place {
@@ -139,12 +136,11 @@ impl<'a> Runs<'a> {
             state.as_mut().ok_or_else(damaged)?.take(entry).await.ok_or_else(damaged)?;
         }
         let state = state.ok_or_else(damaged)?;
-        let history = history(&access, &new.thread_id, base, HISTORY_BYTES).await?;
         let journal = Journal::of(&access, &owner, &new.thread_id, end, expires_at).await?;
         ahead(new.weight()).await;
         registered.live.begin_at(start.next);
         registered.live.committed(&new.run_id, (start.next..).zip(&entries));
-        Ok(Some(Driver::new(handle, access, host, registered, state, journal, head, history)))
+        Ok(Some(Driver::new(handle, access, host, registered, state, journal, head)))
     }
 
     /// Reads who has a thread, and who waits for it.

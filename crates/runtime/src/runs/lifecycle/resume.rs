@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bailiwick_model::{Error, Issue, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, Limits, When, contended};
 
-use super::begin::HISTORY_BYTES;
 use super::lease;
 use super::queued::is_any_steering;
 use super::result::{result, steered_into};
@@ -20,7 +19,7 @@ use crate::runs::journal::{
 };
 use crate::runs::steps::still_waits;
 use crate::sweep::journals::unconditional;
-use crate::threads::{history, thread_is_there};
+use crate::threads::thread_is_there;
 use crate::work::{self, Postponed};
 
 /// Which runs are taken over.
@@ -304,9 +303,8 @@ impl<'a> Runs<'a> {
             // The former owner may have appended until it was fenced.
             let found = found.read_on(&access).await?;
             let journal = Journal::of(&access, &owner, &head.thread_id, found.end, expires_at).await?;
-            let history = history(&access, &head.thread_id, found.state.base, HISTORY_BYTES).await?;
             registered.live.begin_at(found.end.next);
-            let driver = Driver::new(self.handle, access, host, registered, found.state, journal, head, history);
+            let driver = Driver::new(self.handle, access, host, registered, found.state, journal, head);
             return Ok(Some(driver));
         }
         Err(contended())

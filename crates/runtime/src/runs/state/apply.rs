@@ -105,6 +105,11 @@ impl RunState {
             Event::PromptReceived(received) => self.prompt_received(entry.at, received)?,
             Event::AgentStarted(_, begun) => self.agent_started(entry, begun)?,
             Event::AgentCompleted(_, answer) => self.agent_completed(entry, answer)?,
+            Event::ContextFolded(folded, kept) => {
+                let context = &mut self.frames.last_mut()?.context;
+                context.folded = (kept.fold.messages() > 0).then(|| (kept.fold.clone(), folded.summary.clone()));
+                (context.short, context.counted) = (kept.short, None);
+            }
             Event::ModelCompleted(completed, answer) => self.model_completed(entry.at, completed, answer)?,
             Event::ToolCalled(called, intent) => {
                 let frame = self.frames.last_mut()?;
@@ -242,6 +247,8 @@ impl RunState {
         let frame = self.frames.last_mut()?;
         frame.steps += 1;
         frame.tokens = frame.tokens.saturating_add(completed.usage.total()).saturating_add(answer.lost.total());
+        let counted = Some(completed.usage.input()).filter(|tokens| *tokens > 0);
+        frame.context.counted = counted.map(|tokens| (tokens, frame.messages.len()));
         frame.messages.push(answer_message(&answer.message_id, &answer.parts, at, false));
         let text = std::mem::take(&mut frame.said) + &text_of(&answer.parts);
         if let Some(correction) = correction {

@@ -10,6 +10,7 @@ use bailiwick_model::spec::AgentRole;
 use serde::Serialize;
 
 use super::message::Done;
+use crate::context::{Fold, Short};
 use crate::runs::events::{OpenWait, Part, ResumedKind};
 use crate::waits::Outcome;
 
@@ -26,6 +27,8 @@ pub(crate) struct Frame {
     pub(crate) call: Option<String>,
     /// The messages that its model has seen: JSON texts.
     pub(crate) messages: Vec<String>,
+    /// What its model is sent of them.
+    pub(crate) context: FrameContext,
     /// The calls of its last message and, before them, those of earlier ones that are deferred; or the steps of its plan.
     pub(crate) calls: Vec<Call>,
     /// The plan that it made or runs.
@@ -46,6 +49,18 @@ pub(crate) struct Frame {
     pub(crate) has_stopped: bool,
     /// Its answer, once its model stopped for good; with calls that wait, unless one of them ends before the run.
     pub(crate) answer: Option<Answer>,
+}
+
+/// What the model of an agent is sent of its conversation.
+#[derive(Debug, Default)]
+pub(crate) struct FrameContext {
+    /// What is folded, and the outline that stands for it.
+    pub(crate) folded: Option<(Fold, String)>,
+    /// The messages behind it that are shown by their beginning.
+    pub(crate) short: Option<Short>,
+    /// The tokens that the provider has counted of the last request, if nothing was folded since, and how many messages of the agent
+    /// it had.
+    pub(crate) counted: Option<(u64, usize)>,
 }
 
 /// The answer of an agent.
@@ -187,6 +202,7 @@ impl Frame {
             definition: None,
             call: None,
             messages: Vec::new(),
+            context: FrameContext::default(),
             calls: Vec::new(),
             plan: None,
             steps: 0,

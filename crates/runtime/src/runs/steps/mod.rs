@@ -2,6 +2,7 @@
 
 mod agents;
 mod approval;
+mod context;
 mod model;
 mod tools;
 mod waiting;

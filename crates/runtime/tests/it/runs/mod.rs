@@ -6,6 +6,8 @@ mod crashes;
 mod cut_off;
 mod damage;
 mod dying;
+mod folded;
+mod folded_threads;
 pub(crate) mod host;
 mod left;
 mod left_crashes;

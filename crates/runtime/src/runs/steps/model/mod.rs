@@ -5,10 +5,11 @@ mod collected;
 mod event;
 mod parts;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bailiwick_model::json;
-use bailiwick_model::pace::ahead_of;
+use bailiwick_model::pace::{ahead, ahead_of};
 use bailiwick_model::spec::AgentRole;
 use serde::Serialize;
 
@@ -17,7 +18,9 @@ pub(crate) use parts::BrokenAnswers;
 use collected::{ANSWER_BYTES, Collected};
 
 use super::agents;
+use super::context::{self, Conversation};
 use super::tools::shortened;
+use crate::context::RECALL;
 use crate::runs::driver::{Driver, Stop, failed};
 use crate::runs::events::{FailureCode, RunFailure};
 use crate::runs::follow::Writing;
@@ -53,6 +56,7 @@ pub(super) async fn ask(run: &mut Driver<'_>) -> Result<(), Stop> {
     if lifecycle::thread_lags(run) {
         lifecycle::flush_thread(run).await?;
     }
+    context::fit(run).await?;
     run.flush().await?;
     let (mut last, mut tries, mut begun) = (None, 0, false);
     for model in &models {
@@ -157,11 +161,12 @@ struct ModelRequest<'a> {
 /// JSON already, so they are put in as they are.
 async fn request(run: &mut Driver<'_>, model: &str) -> Result<String, Stop> {
     let Some(frame) = run.state.frames.last() else { return Err(failed(FailureCode::Internal, "No agent is left.")) };
-    let history = if run.state.frames.len() == 1 { run.history.as_slice() } else { &[] };
     let report = agents::plan_report(run).await;
     let have = run.sent.get(&frame.number).copied().unwrap_or(0);
-    let all = history.iter().chain(&frame.messages).chain(&report);
-    let messages: Vec<&str> = all.skip(have).map(String::as_str).collect();
+    let conversation = Conversation::of(run);
+    ahead(conversation.weight()).await;
+    let all = conversation.sent().chain(report.iter().map(|report| Cow::Borrowed(report.as_str())));
+    let messages: Vec<Cow<'_, str>> = all.skip(have).collect();
     let bytes = messages.iter().map(|message| message.len() + 1).sum::<usize>();
     if bytes - messages.len() > REQUEST_BYTES {
         let told = "The model would be asked more than 64 MiB at once. Keep large results as references, by a lower inlineResultBytes.";
@@ -173,8 +178,14 @@ async fn request(run: &mut Driver<'_>, model: &str) -> Result<String, Stop> {
     let Some(definition) = run.definition(frame).cloned() else {
         return Err(failed(FailureCode::Internal, "An agent is gone."));
     };
-    let is_known = run.configured.get(&frame.agent) == Some(&definition.hash);
-    let config = if is_known { "" } else { definition.config.as_str() };
+    let recalls = context::offers_recall(run);
+    let known_as = if recalls { format!("{}/{RECALL}", definition.hash) } else { definition.hash.clone() };
+    let is_known = run.configured.get(&frame.agent) == Some(&known_as);
+    let config = match (is_known, recalls) {
+        (true, _) => Cow::Borrowed(""),
+        (false, false) => Cow::Borrowed(definition.config.as_str()),
+        (false, true) => Cow::Owned(context::with_recall(&definition.config)),
+    };
     request.reserve(bytes + config.len() + 64);
     request.push_str(",\"messages\":[");
     for (at, message) in messages.iter().enumerate() {
@@ -186,18 +197,17 @@ async fn request(run: &mut Driver<'_>, model: &str) -> Result<String, Stop> {
     request.push(']');
     if !config.is_empty() {
         request.push_str(",\"config\":");
-        request.push_str(config);
+        request.push_str(&config);
         if let Some(instructions) = &run.state.instructions {
             request.push_str(",\"instructions\":");
             request.push_str(&json::to_text(instructions));
         }
     }
     request.push('}');
-    let total = have + messages.len();
-    run.sent.insert(frame.number, total);
+    let (number, agent, total) = (frame.number, frame.agent.clone(), have + messages.len());
+    run.sent.insert(number, total);
     if !is_known {
-        let (agent, hash) = (frame.agent.clone(), definition.hash.clone());
-        run.configured.insert(agent, hash);
+        run.configured.insert(agent, known_as);
     }
     Ok(request)
 }

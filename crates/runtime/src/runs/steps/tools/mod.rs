@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
 
-use super::{agents, approval, waiting};
+use super::{agents, approval, context, waiting};
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{Event, ToolCalled, ToolFailure, WriteIntent};
 use crate::runs::host::host_gone;
@@ -58,6 +58,10 @@ pub(super) async fn run_calls(run: &mut Driver<'_>, ready: &[usize]) -> Result<b
         let bytes: usize = to_run.iter().chain(asked).map(|checked: &Checked| checked.input.len()).sum();
         if bytes >= BYTES_AT_ONCE {
             break;
+        }
+        if context::is_recall(run, &call).await? {
+            context::answer(run, &call).await?;
+            continue;
         }
         match check::check(run, &call).await? {
             Verdict::Run(checked) => to_run.push(checked),
