@@ -9,6 +9,7 @@ use bailiwick_model::spec::RunLimits;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::agent::{AgentAnswer, AgentBegun};
+use super::context::{ContextFolded, KeptContext};
 use super::damaged;
 use super::fields::{
     ApprovalShown, BrokenOff, DecisionShown, FinishReason, Limit, Nothing, PREVIEW, ResumedKind, RunFailure,
@@ -19,7 +20,6 @@ use super::object::ObjectWriter;
 use super::parts::Part;
 use super::queued::{PromptReceived, QueuedRequest, RunQueued, RunSteered};
 use super::usage::{TokenUsage, Usage};
-use crate::context::{Fold, Short};
 use crate::waits::{Wait, WaitRecord};
 
 /// Makes [`Event`] from the table below: the enum, its names, and how each type is read and written.
@@ -201,25 +201,6 @@ pub(crate) struct RunContext {
     /// Who asked the runs whose calls it goes on with, unless that is its own actor alone. `None`: a request without an actor.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) requesters: Vec<Option<String>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ContextFolded {
-    /// The ids of the first and the last message that are folded; empty if a message was shortened and none is folded.
-    pub(crate) from: String,
-    pub(crate) to: String,
-    /// The tokens of these messages, by estimate.
-    pub(crate) tokens: u64,
-    /// What the model is sent in their place.
-    pub(crate) summary: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct KeptContext {
-    pub(crate) fold: Fold,
-    /// The messages behind it that are shown by their beginning.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) short: Option<Short>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

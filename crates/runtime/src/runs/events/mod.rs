@@ -1,6 +1,7 @@
 //! What a run's journal says: entries, each an event as consumers see it and, beside it, what only the loop needs.
 
 mod agent;
+mod context;
 mod fields;
 mod kinds;
 mod left;
@@ -16,15 +17,16 @@ use bailiwick_model::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use agent::{AgentAnswer, AgentBegun};
+pub(crate) use context::{ContextFolded, KeptContext};
 pub(crate) use fields::{
     ApprovalShown, BrokenOff, DecisionShown, FailureCode, FinishReason, Limit, Nothing, PlanBegun, ReferencedResult,
     ResumedKind, RunFailure, ToolFailure,
 };
 pub(crate) use kinds::{
-    ApprovalDecided, ApprovalRequested, ContextFolded, CutOff, DecidedCall, Event, KeptContext, ModelAnswer,
-    ModelCompleted, PlanSaved, ReferenceCreated, RequestedCall, ResumedCall, RunCompleted, RunContext, RunFailed,
-    RunLimited, RunStarted, RunSuspended, ToolCalled, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, WaitSettled,
-    WaitingTool, WriteIntent,
+    ApprovalDecided, ApprovalRequested, CutOff, DecidedCall, Event, ModelAnswer, ModelCompleted, PlanSaved,
+    ReferenceCreated, RequestedCall, ResumedCall, RunCompleted, RunContext, RunFailed, RunLimited, RunStarted,
+    RunSuspended, ToolCalled, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, WaitSettled, WaitingTool,
+    WriteIntent,
 };
 pub(crate) use left::{ContinuedRun, LeftApproval, LeftCall, LeftResumed, OpenWait};
 use object::ObjectWriter;
