@@ -148,3 +148,38 @@ it('a way to compact that there is not is refused, with the words there are', ()
   expect(define).toThrow(SpecError)
   expect(define).toThrow(/Must be one of "outline"/)
 })
+
+it('a run that is resumed with less room folds more, and nothing between the folds is lost', async () => {
+  const store = await openFresh('memory')
+  const sign = defineTool({ name: 'sign', description: 'Signs', input: { type: 'object' }, approval: 'always' })
+  const specWith = (maxTokens: number) =>
+    defineRuntime({
+      tenant: acme,
+      agents: [defineSpecialist({ name: 'clerk', model: 'test/m', prompt: 'Help.', tools: [look, sign] })],
+      context: { maxTokens },
+    })
+  const model = sayingModel(({ messages }) =>
+    messages.at(-1)?.role === 'user' ? calls(['sign', {}]) : says('Signed.'),
+  )
+  const options = { store, models: { test: uncounted(model) }, tools: { look: () => 'seen', sign: () => 'signed' } }
+  const wide = await createRuntime(specWith(20_000), options)
+  await wide.threads.append('long', said(400))
+  const result = await wide.query({ prompt: 'Sign', threadId: 'long' }).result()
+  const approvalId = result.status === 'suspended' ? (result.approvals[0]?.approvalId ?? '') : ''
+  await wide.approvals.respond(approvalId, { decision: 'approve', actor: 'kim' })
+  await wide.close()
+  const narrow = await createRuntime(specWith(4_000), options)
+  expect(await narrow.runs.resume(result.runId).result()).toMatchObject({ status: 'completed' })
+  const events: RunEvent[] = []
+  for await (const event of narrow.runs.follow(result.runId)) events.push(event)
+  const [before, after] = folds(events)
+  const last = model.requests.at(-1) as ModelRequest
+  expect(folds(events)).toHaveLength(2)
+  expect(after?.tokens).toBeGreaterThan(before?.tokens ?? 0)
+  expect(JSON.stringify(last.messages).length).toBeLessThan(4 * 4_000)
+  // What is sent follows what is folded, without a gap.
+  const ids = (await narrow.threads.messages('long', { limit: 1000 })).items.map(({ messageId }) => messageId)
+  const sent = last.messages.map(({ messageId }) => messageId).filter((id) => ids.includes(id))
+  expect(ids[ids.indexOf(after?.to ?? '') + 1]).toBe(sent[0])
+  await store.close()
+})

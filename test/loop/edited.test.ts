@@ -82,7 +82,8 @@ describe.each(engines)('an edited input in a run on %s', (engine) => {
         type: 'tool-result',
         callId: 'call-0',
         result: {
-          message: 'A person changed the input of this call before they approved it. It was made with editedInput.',
+          message:
+            'A person changed the input of this call to editedInput before they approved it. It was made with that.',
           editedInput: { amount: 20 },
           result: 'done',
         },
@@ -124,6 +125,46 @@ describe.each(engines)('an edited input in a run on %s', (engine) => {
     await bad.runtime.approvals.respond(approvalId, editing({ amount: 10 }))
     expect(await bad.runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'completed' })
     expect(bad.given).toEqual([{ amount: 10 }])
+  })
+
+  it('is asked about under the rule that the host has for it, and made once that is met', async () => {
+    const store = await openFresh(engine)
+    const tool = defineTool({ name: 'refund', description: 'Refunds', input, approval: 'dynamic' })
+    const large = { required: true, quorum: 2 }
+    const needsApproval = (call: { input: JsonValue }) =>
+      (call.input as { amount: number }).amount > 60 ? large : true
+    const { runtime, given } = await clerk(store, { needsApproval } as Partial<RuntimeOptions>, specWith(tool))
+    const run = runtime.query('Refund it')
+    const asked = waiting(await run.result())
+    expect(asked.rule).toBeUndefined()
+    await runtime.approvals.respond(asked.approvalId, editing({ amount: 90 }))
+    const again = waiting(await runtime.runs.resume(run.runId).result())
+    expect([given, again.subject]).toMatchObject([[], { input: { amount: 90 } }])
+    expect(again.rule).toMatchObject({ quorum: 2 })
+    for (const actor of ['lee', 'kim']) {
+      expect(given).toEqual([])
+      await runtime.approvals.respond(again.approvalId, { decision: 'approve', actor })
+    }
+    expect(await runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'completed' })
+    expect(given).toEqual([{ amount: 90 }])
+  })
+
+  it('is not made in the place of a call that was begun with another input', async () => {
+    const store = await openFresh(engine)
+    const tool = defineTool({ name: 'refund', description: 'Refunds', input, onInterrupted: 'ask' })
+    const begun = gate()
+    const hanging = { refund: () => begun.open() ?? new Promise(() => {}) } as never
+    const first = await clerk(store, { tools: hanging }, specWith(tool))
+    const run = first.runtime.query('Refund it')
+    run.result().catch(() => {})
+    await begun.opened
+    await first.runtime.close()
+    const { runtime, given } = await clerk(store, { models: { test: script(says('I see.')) } }, specWith(tool))
+    const { approvalId } = waiting(await runtime.runs.resume(run.runId).result())
+    await runtime.approvals.respond(approvalId, editing({ amount: 20 }))
+    expect(await runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'completed', text: 'I see.' })
+    const failed = (await all(runtime.runs.follow(run.runId))).find(({ type }) => type === 'tool.failed')
+    expect([given, failed]).toMatchObject([[], { error: { code: 'INTERRUPTED' } }])
   })
 
   it('is what a call is made with again that was cut off, with the same idempotency key', async () => {

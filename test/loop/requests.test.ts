@@ -30,7 +30,8 @@ async function paying(store: Store, tenant = acme, opened = Promise.resolve()) {
       return paid.push(1)
     },
   }
-  const spec = defineRuntime({ tenant, agents: [clerk] })
+  // What is said is sent whole.
+  const spec = defineRuntime({ tenant, agents: [clerk], context: { maxTokens: 10_000_000 } })
   const runtime = await createRuntime(spec, { store, models: { test: model }, tools })
   return { runtime, paid, model }
 }

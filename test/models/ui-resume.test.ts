@@ -172,6 +172,8 @@ describe('a page that reconnects', () => {
       await wrote.opened
       const page = await Page.load(runtime, 'chat', version)
       const reading = page.reconnect()
+      // It has found the run before that ends.
+      await expect.poll(() => JSON.stringify(page.messages)).toContain('Soon')
       more.open()
       expect(await reading).toBe(true)
       expect(await run.result()).toMatchObject({ status: 'completed', text: 'Soon.' })

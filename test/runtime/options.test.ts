@@ -155,11 +155,11 @@ const verbs: { readonly [verb: string]: Case } = {
   'plans.list': { call: (options) => runtime.plans.list(options), options: page },
   'approvals.request': {
     call: (options) => runtime.approvals.request({ tool: 'x', input: {} }, options),
-    options: { requestedBy: 5, ttlMs: '5' },
+    options: { requestedBy: 5, ttlMs: '5', rule: 5 },
   },
   'approvals.respond': {
     call: (response) => runtime.approvals.respond('none', response),
-    options: { decision: 5, actor: 5, reason: 5 },
+    options: { decision: 5, actor: 5, reason: 5, input: fine },
     needed: { decision: 'approve', actor: 'kim' },
   },
   'approvals.pending': { call: (options) => runtime.approvals.pending(options), options: page },

@@ -211,7 +211,7 @@ export class AgUiRun {
         break
       }
       case 'approval.decided':
-        yield custom({ approvalId: event.record.approvalId, status: event.record.decision })
+        yield custom({ approvalId: event.record.approvalId, status: event.record.decision, ...editOf(event) })
         break
       case 'tool.waiting':
         this.#waits.set(event.wait.waitId, event.wait)
@@ -318,4 +318,9 @@ export class AgUiRun {
       }
     })
   }
+}
+
+/** The input with which a call was approved instead of its own. */
+function editOf({ editedInput }: { readonly editedInput?: JsonValue }): { readonly editedInput?: JsonValue } {
+  return editedInput === undefined ? {} : { editedInput }
 }

@@ -42,8 +42,9 @@ export function withEditsTold(message: Message): Message {
 function toldOf(part: Result): Part {
   const { editedInput, ...rest } = part
   if (editedInput === undefined) return part
-  const told = 'A person changed the input of this call before they approved it. It was made with editedInput.'
-  return { ...rest, result: { message: told, editedInput, result: part.result } }
+  const changed = 'A person changed the input of this call to editedInput before they approved it.'
+  const outcome = part.isError === true ? 'The result says why it failed or was not made.' : 'It was made with that.'
+  return { ...rest, result: { message: `${changed} ${outcome}`, editedInput, result: part.result } }
 }
 
 /** For a call in a message that is not the assistant's. */

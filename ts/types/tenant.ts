@@ -41,7 +41,7 @@ export interface ContextRules {
   readonly maxTokens?: number
   /** How messages are folded. `outline`, the default: counts by role and tool, and first lines, without a model. */
   readonly compact?: 'outline'
-  /** How many of the last messages are sent whole, if they fit into `maxTokens`. Default: 4. */
+  /** How many of the last messages are not folded, if they fit into `maxTokens`. A large one is shown by its beginning. Default: 4. */
   readonly keepMessages?: number
 }
 

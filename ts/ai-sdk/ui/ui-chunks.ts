@@ -140,7 +140,9 @@ export class UIChunks {
         break
       case 'approval.decided': {
         const { approvalId, decision } = event.record
-        const data = { approvalId, ...this.#approvals.get(approvalId), status: decision }
+        const { editedInput } = event
+        const edited = editedInput === undefined ? {} : { editedInput }
+        const data = { approvalId, ...this.#approvals.get(approvalId), status: decision, ...edited }
         yield { type: 'data-approval', id: approvalId, data }
       }
     }

@@ -67,6 +67,8 @@ export async function toolAround(
           'around.tool cannot change what a tool is called with: an approval covers exactly these arguments. Call next().',
         )
       }
+      // The call may have ended while the hook waited: timed out, cancelled, or made again elsewhere.
+      own.context.signal.throwIfAborted()
       const result = await handle()
       isEmpty = result === undefined
       return result

@@ -3,6 +3,7 @@ import { assertSize, jsonText, wholeJsonText } from '../../arguments/checks.ts'
 import { strictJson } from '../../arguments/strict-json.ts'
 import { quietly } from '../../common/quietly.ts'
 import { errorFromCode } from '../../errors/from-code.ts'
+import { InvalidInputError } from '../../errors/index.ts'
 import type { Approval } from '../../ledger/index.ts'
 import { type Bridge, Callback, type CallbackHost, Reply } from '../../native/bridge.ts'
 import type { StandardSchema } from '../../spec/schema/schema.ts'
@@ -176,10 +177,7 @@ export class RunHost implements CallbackHost {
     // The answer before cannot be taken, which no caller hears.
     if (refused !== undefined) throw errorFromCode(refused.code, refused.message)
     const answer: unknown = await this.#spans.approval(callback, () => this.#parts.approve?.(callback.approval))
-    const text = JSON.stringify(answer ?? null) ?? 'null'
-    if (typeof answer === 'object' && answer !== null && 'input' in answer && answer.input !== undefined) {
-      wholeJsonText(answer.input, 'input')
-    }
+    const text = approverText(answer)
     assertSize(text.length)
     this.#reply(token, (message) => message.raw(text))
   }
@@ -245,6 +243,22 @@ function callOf(what: Callback, request: string): Pick<ErrorSource, 'callId' | '
 }
 
 /** Whether an error says no more than that something was aborted. */
+/**
+ * JSON text of an approver's answer.
+ *
+ * @throws InvalidInputError for an edited input that would be lost: the call would be approved without the edit
+ */
+function approverText(answer: unknown): string {
+  const text = JSON.stringify(answer ?? null) ?? 'null'
+  const input = (answer as { readonly input?: unknown } | null | undefined)?.input
+  if (input === undefined) return text
+  wholeJsonText(input, 'input')
+  if ((JSON.parse(text) as { readonly input?: unknown } | null)?.input !== undefined) return text
+  throw new InvalidInputError(
+    'The input of the answer of approve is no property of its own. Answer with a plain object.',
+  )
+}
+
 function isAbort(error: unknown): boolean {
   return (error as { name?: unknown } | null | undefined)?.name === 'AbortError'
 }

@@ -30,7 +30,7 @@ impl Glance {
         let text = |key: &str| read.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
         let role = text("role");
         let most = if role == "user" { USERS_LINE } else { LINE };
-        let called = |part: &Json| Some(beginning(part.get("tool")?.as_str()?, NAME).to_owned());
+        let called = |part: &Json| Some(named(part.get("tool")?.as_str()?));
         let calls = parts(&read).iter().filter(|part| kind(part) == "tool-call").filter_map(called).collect();
         let line = parts(&read).iter().find_map(|part| line(part, most)).unwrap_or_default();
         Self { id: text("messageId"), role, bytes: message.len() as u64, calls, line }
@@ -45,6 +45,16 @@ fn kind(part: &Json) -> &str {
     part.get("type").and_then(Json::as_str).unwrap_or_default()
 }
 
+/// Whether a text would go on in another line of an outline. What models and tools write must not look like a line of its own.
+fn ends_line(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+/// Returns the name of a tool as an outline shows it.
+fn named(tool: &str) -> String {
+    beginning(tool, NAME).replace(ends_line, " ")
+}
+
 /// Returns the first line of a part that says something, cut at this many bytes.
 fn line(part: &Json, most: usize) -> Option<String> {
     let text = match kind(part) {
@@ -53,16 +63,17 @@ fn line(part: &Json, most: usize) -> Option<String> {
             Json::String(text) => beginning(text, 4 * LINE).to_owned(),
             result => json::write(result),
         },
-        "tool-call" => format!("calls {}", beginning(part.get("tool")?.as_str()?, NAME)),
+        "tool-call" => format!("calls {}", named(part.get("tool")?.as_str()?)),
         "file" => format!("file {}", part.get("reference")?.as_str()?),
         _ => return None,
     };
-    let first = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    let first = text.split(ends_line).map(str::trim).find(|line| !line.is_empty())?;
     let shown = beginning(first, most);
     Some(if shown.len() < first.len() { format!("{shown}…") } else { shown.to_owned() })
 }
 
-/// Returns all that a stored message says, as a text for people and models.
+/// Returns all that a stored message says, as a text for people and models. A result of a tool is shown to both, so it has no reasoning, no
+/// data of a provider, and of a failure its code alone.
 pub(crate) fn stored_text(message: &Json) -> String {
     let mut text = String::new();
     for part in parts(message) {
@@ -76,11 +87,15 @@ pub(crate) fn stored_text(message: &Json) -> String {
             text.push('\n');
         }
         match kind(part) {
-            "text" | "reasoning" => text.push_str(said("text")),
+            "text" => text.push_str(said("text")),
             "tool-call" => text.push_str(&format!("[call {} of {}] {}", said("callId"), said("tool"), json("input"))),
+            "tool-result" if part.get("isError").and_then(Json::as_bool) == Some(true) => {
+                let code = part.get("result").and_then(|result| result.get("error")?.get("code")?.as_str());
+                text.push_str(&format!("[result of {}] failed: {}", said("callId"), code.unwrap_or("unknown")));
+            }
             "tool-result" => text.push_str(&format!("[result of {}] {}", said("callId"), json("result"))),
             "file" => text.push_str(&format!("[file {} {}]", said("reference"), said("mediaType"))),
-            _ => text.push_str(&json("data")),
+            _ => {}
         }
     }
     text

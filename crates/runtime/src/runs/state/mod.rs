@@ -249,7 +249,8 @@ pub(crate) fn step_results(frame: &Frame) -> Json {
 /// The inputs of a plan's steps that people edited, by the ids of the steps. `None`: there are none.
 pub(crate) fn edited_steps(frame: &Frame) -> Option<Json> {
     let prefix = step_prefix(frame);
-    let edited = frame.calls.iter().filter(|call| call.is_edited);
+    let is_made = |call: &&Call| call.is_edited && call.done.as_ref().is_some_and(|done| !done.failed);
+    let edited = frame.calls.iter().filter(is_made);
     let edited =
         edited.filter_map(|call| Some((call.call_id.strip_prefix(&prefix)?.to_owned(), (*call.input).clone())));
     let edited: Vec<_> = edited.collect();

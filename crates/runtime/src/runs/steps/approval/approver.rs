@@ -100,7 +100,9 @@ async fn decide(run: &Driver<'_>, approval: &Approval, answer: &[u8]) -> Result<
         Ok(Responded::Pending(approval)) => Ok(Some(*approval)),
         // It waits for somebody who may decide, or for an input that fits.
         Err(error @ Error::ApprovalForbidden(_)) => refused(run, approval, &error).await,
-        Err(error @ Error::InvalidInput(_)) if input.is_some() => refused(run, approval, &error).await,
+        Err(error @ (Error::InvalidInput(_) | Error::QuotaExceeded { .. })) if input.is_some() => {
+            refused(run, approval, &error).await
+        }
         Err(Error::InvalidInput(told)) => wrong(&told),
         Err(error) => Err(error.into()),
     }

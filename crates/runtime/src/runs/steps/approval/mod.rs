@@ -150,11 +150,15 @@ async fn entries(
     Ok((entries, is_suspended))
 }
 
-/// Whether an approval was given for exactly this call.
-pub(super) async fn is_for(run: &Driver<'_>, approval_id: &str, checked: &Checked) -> Result<bool, Stop> {
+/// Returns an approval if it was given for exactly this call.
+pub(super) async fn given_for(
+    run: &Driver<'_>,
+    approval_id: &str,
+    checked: &Checked,
+) -> Result<Option<Approval>, Stop> {
     let approval = match run.handle.approvals().get(approval_id).await {
         Ok(approval) => approval,
-        Err(Error::NotFound) => return Ok(false),
+        Err(Error::NotFound) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     ahead_of(checked.input.len()).await;
@@ -164,9 +168,10 @@ pub(super) async fn is_for(run: &Driver<'_>, approval_id: &str, checked: &Checke
         }
         Subject::Plan { .. } => false,
     };
-    Ok(approval.status == ApprovalStatus::Decided(Decision::Approved)
+    let is_given = approval.status == ApprovalStatus::Decided(Decision::Approved)
         && is_same
         && approval.context.run_id.as_deref() == Some(checked.call.asked_in.as_deref().unwrap_or(&run.state.run_id))
         && approval.context.call_id.as_deref() == Some(&checked.call.call_id)
-        && !decisions::is_outdated(run.handle, &approval).await?)
+        && !decisions::is_outdated(run.handle, &approval).await?;
+    Ok(is_given.then_some(approval))
 }

@@ -46,10 +46,15 @@ impl<'a> Conversation<'a> {
         Self { lead, first, messages, short, may_recall }
     }
 
-    /// Returns the messages as they are sent.
-    pub(super) fn sent(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let lead = self.lead.iter().map(|lead| Cow::Borrowed(lead.as_str()));
-        let each = (self.first..).zip(&self.messages);
+    /// Returns how many messages are sent.
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.lead.is_some()) + self.messages.len()
+    }
+
+    /// Returns the messages as they are sent, but for the first `have` of them.
+    pub(super) fn sent(&self, have: usize) -> impl Iterator<Item = Cow<'_, str>> {
+        let lead = self.lead.iter().skip(have).map(|lead| Cow::Borrowed(lead.as_str()));
+        let each = self.behind(have);
         lead.chain(each.map(|(position, message)| match self.short {
             Some(short) if short.is_for(position, message.len()) => {
                 let most = usize::try_from(short.bytes).unwrap_or(usize::MAX);
@@ -60,10 +65,17 @@ impl<'a> Conversation<'a> {
     }
 
     /// About how many bytes of work it is to make them.
-    pub(super) fn weight(&self) -> u64 {
+    pub(super) fn weight(&self, have: usize) -> u64 {
         let is_short = |at: u64, message: &str| self.short.is_some_and(|short| short.is_for(at, message.len()));
-        let each = (self.first..).zip(&self.messages);
+        let each = self.behind(have);
         each.filter(|(at, message)| is_short(*at, message)).map(|(_, message)| 2 * message.len() as u64).sum()
+    }
+}
+
+impl Conversation<'_> {
+    /// Returns the messages behind the lead, with their positions, but for the first `have` that are sent.
+    fn behind(&self, have: usize) -> impl Iterator<Item = (u64, &&str)> {
+        (self.first..).zip(&self.messages).skip(have.saturating_sub(usize::from(self.lead.is_some())))
     }
 }
 
@@ -82,15 +94,17 @@ fn before<'a>(run: &'a Driver<'_>) -> (u64, &'a [String], u64) {
 /// Returns what is folded of the conversation of the last agent.
 fn fold<'a>(run: &'a Driver<'_>) -> Option<&'a Fold> {
     let own = run.state.frames.last()?.context.folded.as_ref().map(|(fold, _)| fold);
-    let of_thread = run.history.as_ref().filter(|_| run.state.frames.len() == 1);
-    own.or_else(|| of_thread?.fold.as_ref())
+    let of_thread =
+        run.history.as_ref().filter(|_| run.state.frames.len() == 1).and_then(|history| history.fold.as_ref());
+    // The thread's goes further if it was folded again while it was read, for a smaller budget than the run began with.
+    of_thread.into_iter().chain(own).max_by_key(|fold| fold.until)
 }
 
 /// Returns the outline of what is folded, and the position behind it.
 fn outline(run: &Driver<'_>) -> Option<(u64, String)> {
     let fold = fold(run)?;
     let own = run.state.frames.last().and_then(|frame| frame.context.folded.as_ref());
-    let text = own.map(|(_, summary)| summary.clone());
+    let text = own.filter(|(own, _)| own.until == fold.until).map(|(_, summary)| summary.clone());
     Some((fold.until, text.unwrap_or_else(|| fold.outline(budget(run).outline(), may_recall(run)))))
 }
 
@@ -126,9 +140,14 @@ fn rules(run: &Driver<'_>) -> ContextRules {
 }
 
 fn budget(run: &Driver<'_>) -> Budget {
+    budget_beside(run, 0)
+}
+
+/// Returns the budget where this many bytes are sent besides the conversation.
+fn budget_beside(run: &Driver<'_>, report: usize) -> Budget {
     let ContextRules { max_tokens, keep_messages } = rules(run);
     let (most, keep) = (max_tokens.unwrap_or(ContextRules::TOKENS), keep_messages.unwrap_or(ContextRules::KEPT));
-    Budget::new(most, keep, beside(run))
+    Budget::new(most, keep, beside(run) + report)
 }
 
 /// Reads what the thread has before the run, unless it is read already or is of no use for the last agent.
@@ -160,13 +179,20 @@ pub(super) async fn fit(run: &mut Driver<'_>) -> Result<(), Stop> {
     let report = agents::plan_report(run).await.map_or(0, |report| report.len());
     let is_new = run.state.frames.len() == 1 && run.history.as_ref().is_some_and(|history| history.is_new);
     let conversation = Conversation::of(run);
-    ahead(conversation.weight()).await;
-    let used = used(run, &conversation, report);
+    let counted = counted(run, report);
+    if counted.is_some_and(|used| used <= most) && !is_new {
+        return Ok(());
+    }
+    ahead(conversation.weight(0)).await;
+    let sent: usize = conversation.sent(0).map(|text| text.len()).sum();
+    let bytes = (beside(run) + report + sent) as u64;
+    let estimated = tokens(bytes);
+    // A token has a byte at least: a provider that counts more must not take the whole conversation away.
+    let used = counted.map_or(estimated, |counted| counted.min(bytes));
     if used <= most && !is_new {
         return Ok(());
     }
-    let estimated = tokens((beside(run) + report + conversation.sent().map(|text| text.len()).sum::<usize>()) as u64);
-    let budget = budget(run).scaled(used, estimated);
+    let budget = budget_beside(run, report).scaled(used, estimated);
     let count = if used > most { count(budget, &conversation).await } else { 0 };
     let largest = budget.largest();
     let rest = (conversation.first..).zip(&conversation.messages).skip(count);
@@ -182,21 +208,19 @@ pub(super) async fn fit(run: &mut Driver<'_>) -> Result<(), Stop> {
     note(run, count, short).await
 }
 
-/// Returns the tokens of the next request: those that the provider has counted of the last one, and an estimate of what came since.
-fn used(run: &Driver<'_>, conversation: &Conversation<'_>, report: usize) -> u64 {
-    let frame = run.state.frames.last();
-    let counted = frame.and_then(|frame| frame.context.counted.map(|(counted, behind)| (frame, counted, behind)));
-    if let Some((frame, counted, behind)) = counted {
-        let since: usize = frame.messages.iter().skip(behind).map(String::len).sum();
-        return counted.saturating_add(tokens((since + report) as u64));
-    }
-    tokens((beside(run) + report + conversation.sent().map(|text| text.len()).sum::<usize>()) as u64)
+/// Returns the tokens of the next request: those that the provider has counted of the last one, and an estimate of what came since. `None`:
+/// none was counted.
+fn counted(run: &Driver<'_>, report: usize) -> Option<u64> {
+    let frame = run.state.frames.last()?;
+    let (counted, behind) = frame.context.counted?;
+    let since: usize = frame.messages.iter().skip(behind).map(String::len).sum();
+    Some(counted.saturating_add(tokens((since + report) as u64)))
 }
 
 /// Returns how many messages are folded so that the rest fits into the budget.
 async fn count(budget: Budget, conversation: &Conversation<'_>) -> usize {
     let (largest, messages) = (budget.largest(), &conversation.messages);
-    let large = messages.iter().rev().take_while(|message| message.len() > largest);
+    let large = messages.iter().filter(|message| message.len() > largest);
     ahead(large.map(|message| 2 * message.len() as u64).sum()).await;
     let message = |at: usize| messages.get(at).copied().unwrap_or_default();
     let size = |at: usize| match message(at) {

@@ -164,9 +164,10 @@ async fn request(run: &mut Driver<'_>, model: &str) -> Result<String, Stop> {
     let report = agents::plan_report(run).await;
     let have = run.sent.get(&frame.number).copied().unwrap_or(0);
     let conversation = Conversation::of(run);
-    ahead(conversation.weight()).await;
-    let all = conversation.sent().chain(report.iter().map(|report| Cow::Borrowed(report.as_str())));
-    let messages: Vec<Cow<'_, str>> = all.skip(have).collect();
+    ahead(conversation.weight(have)).await;
+    let report =
+        report.iter().skip(have.saturating_sub(conversation.len())).map(|report| Cow::Borrowed(report.as_str()));
+    let messages: Vec<Cow<'_, str>> = conversation.sent(have).chain(report).collect();
     let bytes = messages.iter().map(|message| message.len() + 1).sum::<usize>();
     if bytes - messages.len() > REQUEST_BYTES {
         let told = "The model would be asked more than 64 MiB at once. Keep large results as references, by a lower inlineResultBytes.";

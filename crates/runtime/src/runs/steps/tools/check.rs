@@ -117,8 +117,11 @@ async fn allow(run: &Driver<'_>, rules: &ToolRules, checked: Checked) -> Result<
     }
     if let ApprovalState::Approved(approval_id) = &call.approval {
         // Exactly what was approved is run; everything else is asked about again.
-        let still_holds = approval::is_for(run, approval_id, &checked).await?;
-        return if still_holds { Ok(Verdict::Run(checked)) } else { request_again(run, rules, checked).await };
+        return match approval::given_for(run, approval_id, &checked).await? {
+            Some(approval) if approval.edited.is_some() => allow_edited(run, rules, approval.rule, checked).await,
+            Some(_) => Ok(Verdict::Run(checked)),
+            None => request_again(run, rules, checked).await,
+        };
     }
     let is_covered = is_covered_by_plan(run, call);
     match rules.approval {
@@ -131,6 +134,27 @@ async fn allow(run: &Driver<'_>, rules: &ToolRules, checked: Checked) -> Result<
             Ok(if must_ask { Verdict::RequestApproval(checked, rule) } else { Verdict::Run(checked) })
         }
     }
+}
+
+/// Whether a call runs with the input that a person edited when they approved it under `rule`. An input for which the host has another rule
+/// is asked about under that one: whoever may approve of a small amount may not approve of a large one by editing it.
+async fn allow_edited(
+    run: &Driver<'_>,
+    rules: &ToolRules,
+    rule: Option<ApprovalRule>,
+    checked: Checked,
+) -> Result<Verdict, Stop> {
+    if checked.call.started {
+        // Its idempotency key stands for the input with which it was begun.
+        let told = "The call was begun before its input was edited. Whether it took effect is not known, so it is not made with another input.";
+        return Ok(Verdict::Refuse("INTERRUPTED", told.to_owned()));
+    }
+    if rules.approval != ApprovalPolicy::Dynamic {
+        return Ok(Verdict::Run(checked));
+    }
+    let (required, of_edited) = needs_approval(run, &checked).await?;
+    let is_covered = !required || of_edited.is_none() || of_edited == rule;
+    Ok(if is_covered { Verdict::Run(checked) } else { Verdict::RequestApproval(checked, of_edited) })
 }
 
 /// A call that a person is asked about in any case: under the rule that `needsApproval` gives, where it is asked.
