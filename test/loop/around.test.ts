@@ -85,42 +85,6 @@ async function answer(model: Around['model'], said: Model = script(says('Hello.'
 }
 
 describe('a hook around the calls of tools', () => {
-  it('calls no handler any more once its call has ended', async () => {
-    const [late, refused] = [gate(), gate()]
-    let isPaid = false
-    const quick = defineTool({ name: 'pay', description: 'Pays', input, timeoutMs: 50 })
-    const runtime = await createRuntime(
-      defineRuntime({
-        tenant: acme,
-        agents: [defineSpecialist({ name: 'clerk', model: 'test/m', prompt: 'Help.', tools: [quick] })],
-      }),
-      {
-        store: await openFresh('memory'),
-        models: { test: script(calls(['pay', {}]), says('Done.')) },
-        tools: {
-          pay: () => {
-            isPaid = true
-            return 'paid'
-          },
-        },
-        around: {
-          async tool(_, next) {
-            await late.opened
-            try {
-              return await next()
-            } finally {
-              refused.open()
-            }
-          },
-        },
-      },
-    )
-    const result = await runtime.query('Go').result()
-    late.open()
-    await refused.opened
-    expect([result.status, isPaid]).toEqual(['completed', false])
-  })
-
   it('sees each call with its own context, before and after, and may change the result', async () => {
     const seen: unknown[] = []
     const around: Around['tool'] = async (call, next) => {
