@@ -20,7 +20,7 @@ import {
 } from '../../ts/index.ts'
 import { openFresh } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
-import { calls, gate, sayingModel, says, script } from './models.ts'
+import { calls, eventsOf, gate, sayingModel, says, script } from './models.ts'
 
 const input = { type: 'object' } as const
 const pay = defineTool({ name: 'pay', description: 'Pays', input })
@@ -57,12 +57,6 @@ async function open(model: Model, around: Around, more: Partial<RuntimeOptions> 
     },
   }
   return (await createRuntime(spec, options as never)) as unknown as Runtime
-}
-
-async function eventsOf(run: AsyncIterable<RunEvent>) {
-  const events: RunEvent[] = []
-  for await (const event of run) events.push(event)
-  return events
 }
 
 /** How one call of a tool ends with a hook: its result, or the code and message of its failure. */

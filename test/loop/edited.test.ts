@@ -9,7 +9,6 @@ import {
   defineSpecialist,
   defineTool,
   type JsonValue,
-  type RunEvent,
   type RunResult,
   type RuntimeOptions,
   type RuntimeSpec,
@@ -20,7 +19,7 @@ import {
 import { failureOf } from '../support/failures.ts'
 import { engines, openFresh } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
-import { calls, gate, sayingModel, says, script } from './models.ts'
+import { calls, eventsOf, gate, sayingModel, says, script } from './models.ts'
 import { planningSpec } from './specs.ts'
 
 const input = {
@@ -57,12 +56,6 @@ function editing(input: JsonValue) {
   return { decision: 'approve', actor: 'lee', input } as const
 }
 
-async function all(events: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
-  const found: RunEvent[] = []
-  for await (const event of events) found.push(event)
-  return found
-}
-
 describe.each(engines)('an edited input in a run on %s', (engine) => {
   it('is what the tool is called with, and the model is told with the result', async () => {
     const store = await openFresh(engine)
@@ -94,7 +87,7 @@ describe.each(engines)('an edited input in a run on %s', (engine) => {
       { type: 'tool-call', input: { amount: 50 } },
       { type: 'tool-result', result: 'done', editedInput: { amount: 20 } },
     ])
-    const events = await all(last.runtime.runs.follow(run.runId))
+    const events = await eventsOf(last.runtime.runs.follow(run.runId))
     const decided = events.find((event) => event.type === 'approval.decided')
     const [record] = (await last.runtime.approvals.history()).items
     expect(decided).toMatchObject({ record, editedInput: { amount: 20 } })
@@ -163,7 +156,7 @@ describe.each(engines)('an edited input in a run on %s', (engine) => {
     const { approvalId } = waiting(await runtime.runs.resume(run.runId).result())
     await runtime.approvals.respond(approvalId, editing({ amount: 20 }))
     expect(await runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'completed', text: 'I see.' })
-    const failed = (await all(runtime.runs.follow(run.runId))).find(({ type }) => type === 'tool.failed')
+    const failed = (await eventsOf(runtime.runs.follow(run.runId))).find(({ type }) => type === 'tool.failed')
     expect([given, failed]).toMatchObject([[], { error: { code: 'INTERRUPTED' } }])
   })
 

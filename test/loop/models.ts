@@ -50,6 +50,13 @@ export function calls(...tools: readonly (readonly [string, unknown])[]): ModelE
   ]
 }
 
+/** The events of a run. */
+export async function eventsOf(run: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
+  const events: RunEvent[] = []
+  for await (const event of run) events.push(event)
+  return events
+}
+
 /** The types of a run's events. */
 export async function kindsOf(run: AsyncIterable<RunEvent>): Promise<string[]> {
   const kinds: string[] = []

@@ -9,13 +9,12 @@ import {
   type Model,
   type ModelEvent,
   type ModelRequest,
-  type RunEvent,
   type Runtime,
   type Tool,
 } from '../../ts/index.ts'
 import { openFresh } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
-import { calls, gate, sayingModel, says, script, usage } from './models.ts'
+import { calls, eventsOf, gate, sayingModel, says, script, usage } from './models.ts'
 
 const input = { type: 'object' } as const
 const look = defineTool({ name: 'look', description: 'Looks', effects: 'read', input })
@@ -33,12 +32,6 @@ async function runtimeOf(model: Model, tools: readonly Tool[] = [look, pay], mad
     models: { test: model },
     tools: Object.fromEntries(tools.map(({ name }) => [name, handle])) as never,
   })
-}
-
-async function eventsOf(run: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
-  const events: RunEvent[] = []
-  for await (const event of run) events.push(event)
-  return events
 }
 
 const finish = { type: 'finish', reason: 'stop', usage } as const

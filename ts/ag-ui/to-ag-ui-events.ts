@@ -1,6 +1,6 @@
 import type { OnShownError } from '../ai-sdk/ui/shown-error.ts'
 import { type Checks, option, readOptions } from '../arguments/options.ts'
-import { type RestingEvents, untilRest } from '../common/until-rest.ts'
+import { isUpTo, type RestingEvents, untilRest } from '../common/until-rest.ts'
 import { InvalidInputError } from '../errors/index.ts'
 import type { RunEvent } from '../types/events.ts'
 import { AgUiRun } from './ag-ui-run.ts'
@@ -73,9 +73,4 @@ async function* translated(
   } catch (error) {
     yield* run.broken(error)
   }
-}
-
-/** Whether an event is that of a sequence, or came before it. */
-function isUpTo(event: RunEvent, sequence: number): boolean {
-  return 'sequence' in event ? event.sequence <= sequence : event.after < sequence
 }

@@ -14,3 +14,8 @@ export interface RunUntilRest {
   /** The sequence of the event at which the run rested before; what comes after it is new. Never rejects. */
   readonly after: Promise<number | undefined>
 }
+
+/** Whether an event is that of a sequence, or came before it. */
+export function isUpTo(event: RunEvent, sequence: number): boolean {
+  return 'sequence' in event ? event.sequence <= sequence : event.after < sequence
+}

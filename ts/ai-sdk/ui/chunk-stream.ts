@@ -1,4 +1,4 @@
-import { type RestingEvents, untilRest } from '../../common/until-rest.ts'
+import { isUpTo, type RestingEvents, untilRest } from '../../common/until-rest.ts'
 import type { RunEvent } from '../../types/events.ts'
 import { type OnShownError, shownError } from './shown-error.ts'
 import { type ChunkOptions, UIChunks } from './ui-chunks.ts'
@@ -111,11 +111,6 @@ const steps: ReadonlySet<UIMessageChunk['type']> = new Set(['start-step', 'finis
 
 function upTo({ runId, sequence }: Extract<RunEvent, { sequence: number }>): UIMessageChunk {
   return { type: 'data-sequence', data: { runId, sequence }, transient: true }
-}
-
-/** Whether an event is that of a sequence, or came before it. */
-function isUpTo(event: RunEvent, sequence: number): boolean {
-  return 'sequence' in event ? event.sequence <= sequence : event.after < sequence
 }
 
 async function nextOf(

@@ -70,9 +70,7 @@ impl<'a> Conversation<'a> {
         let each = self.behind(have);
         each.filter(|(at, message)| is_short(*at, message)).map(|(_, message)| 2 * message.len() as u64).sum()
     }
-}
 
-impl Conversation<'_> {
     /// Returns the messages behind the lead, with their positions, but for the first `have` that are sent.
     fn behind(&self, have: usize) -> impl Iterator<Item = (u64, &&str)> {
         (self.first..).zip(&self.messages).skip(have.saturating_sub(usize::from(self.lead.is_some())))
@@ -178,11 +176,11 @@ pub(super) async fn fit(run: &mut Driver<'_>) -> Result<(), Stop> {
     let most = rules(run).max_tokens.unwrap_or(ContextRules::TOKENS);
     let report = agents::plan_report(run).await.map_or(0, |report| report.len());
     let is_new = run.state.frames.len() == 1 && run.history.as_ref().is_some_and(|history| history.is_new);
-    let conversation = Conversation::of(run);
     let counted = counted(run, report);
     if counted.is_some_and(|used| used <= most) && !is_new {
         return Ok(());
     }
+    let conversation = Conversation::of(run);
     ahead(conversation.weight(0)).await;
     let sent: usize = conversation.sent(0).map(|text| text.len()).sum();
     let bytes = (beside(run) + report + sent) as u64;
