@@ -1,5 +1,6 @@
 // What happened outside of the store, in a file that every process appends to: each effect of a tool, and what senders, settlers and
-// models have seen. A line is written with one call, so that lines of several processes do not mix.
+// models have seen. A line is written with one call, so that lines of several processes do not mix. It begins with a line break: a process may
+// be killed in the middle of the one before, which has not happened then.
 import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import type { ToolName } from './scenarios.ts'
 
@@ -43,6 +44,15 @@ export type Line =
   | { readonly type: 'refused'; readonly waitId: string }
   | { readonly type: 'decided'; readonly approvalId: string; readonly callId: string }
 
+/** Returns the line of a text. A line that was cut off is none. */
+function lineOf(text: string): Line | undefined {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 export class World {
   readonly #file: number
   #offset = 0
@@ -61,7 +71,7 @@ export class World {
   }
 
   append(line: Line): void {
-    writeSync(this.#file, `${JSON.stringify(line)}\n`)
+    writeSync(this.#file, `\n${JSON.stringify(line)}\n`)
   }
 
   /** Appends a line that outlives the machine. */
@@ -76,7 +86,10 @@ export class World {
     this.#offset += readSync(this.#file, buffer, 0, buffer.length, this.#offset)
     const texts = (this.#rest + buffer.toString('latin1')).split('\n')
     this.#rest = texts.pop() ?? ''
-    for (const text of texts) this.#take(JSON.parse(text))
+    for (const text of texts) {
+      const line = lineOf(text)
+      if (line !== undefined) this.#take(line)
+    }
   }
 
   #take(line: Line): void {
