@@ -96,13 +96,13 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
     expect([tries, other.requests.length]).toEqual([2, 0])
   })
 
-  it("the time of an agent that was routed to is its own limit's", async () => {
+  it("the time of an agent that was routed to is its own limit's, and whoever called it goes on", async () => {
     const store = await openFresh(engine)
     const agents = [
       defineCoordinator({ name: 'front', model: 'test/front', prompt: 'x', routes: ['slow'] }),
       defineSpecialist({ name: 'slow', model: 'test/slow', prompt: 'x', limits: { maxDurationMs: 50 } }),
     ]
-    const model = sayingModel(() => calls(['slow', { task: 'x' }]))
+    const model = sayingModel(({ messages }) => (messages.length > 1 ? says('Done.') : calls(['slow', { task: 'x' }])))
     const first = model.stream
     model.stream = async function* (request) {
       if (request.modelId === 'front') yield* first(request)
@@ -112,7 +112,13 @@ describe.each(engines)('attacks on runs on %s', (engine) => {
       store,
       models: { test: model },
     })
-    expect(await runtime.query('Go').result()).toMatchObject({ status: 'limited', limit: 'maxDurationMs' })
+    expect(await runtime.query('Go').result()).toMatchObject({ status: 'completed', text: 'Done.' })
+    expect(model.requests.at(-1)?.messages.at(-1)?.parts[0]).toMatchObject({
+      isError: true,
+      result: {
+        error: { code: 'AGENT_FAILED', message: expect.stringContaining('slow reached its limit maxDurationMs') },
+      },
+    })
   })
 
   it('an answer of 2 MiB may arrive in the smallest pieces', async () => {

@@ -65,18 +65,18 @@ describe.each(engines)('the end of a run on %s', (engine) => {
     const one = () => sayingModel(() => calls(['act', {}]))
     const many = () => sayingModel(() => calls(...Array.from({ length: 30 }, () => ['act', {}] as const)))
     for (const [model, run, limits, limit, steps] of [
-      [one(), {}, {}, 'maxSteps', 100],
-      [many(), {}, {}, 'maxToolCalls', 67],
+      [one(), {}, {}, 'maxSteps', 64],
+      [many(), {}, {}, 'maxToolCalls', 9],
       // The spec or the request may say more, and each limit stands for itself.
-      [one(), { maxSteps: 101 }, {}, 'maxSteps', 101],
-      [one(), {}, { maxSteps: 102 }, 'maxSteps', 102],
-      [many(), { maxSteps: 200 }, {}, 'maxToolCalls', 67],
-      [many(), {}, { maxToolCalls: 2100 }, 'maxToolCalls', 71],
+      [one(), { maxSteps: 65 }, {}, 'maxSteps', 65],
+      [one(), {}, { maxSteps: 66 }, 'maxSteps', 66],
+      [many(), { maxSteps: 200 }, {}, 'maxToolCalls', 9],
+      [many(), {}, { maxToolCalls: 300 }, 'maxToolCalls', 11],
     ] as const) {
       const runtime = await doerOn(store, model, {}, run)
       expect(await runtime.query({ prompt: 'Go', limits }).result()).toMatchObject({ status: 'limited', limit })
       expect(model.requests).toHaveLength(steps)
-      expect((await runtime.usage()).limits.run).toEqual({ maxSteps: 100, maxToolCalls: 2000, ...run })
+      expect((await runtime.usage()).limits.run).toEqual({ maxSteps: 64, maxToolCalls: 256, ...run })
       expect(JSON.stringify(runtime.spec)).not.toContain('maxToolCalls')
     }
   })

@@ -22,16 +22,19 @@ describe('a tool with retry', () => {
     return { ...(await callOnce(handler, { retry, ...tool })), keys }
   }
 
-  const busy = new Error('busy')
+  const busy = Object.assign(new Error('busy'), { retryable: true })
   const last = Object.assign(new Error('last'), { retryable: true })
-  const retryAfter = (retryAfterMs: number) => Object.assign(new Error('busy'), { retryAfterMs })
+  const retryAfter = (retryAfterMs: number) => Object.assign(new Error('busy'), { retryable: true, retryAfterMs })
   it.each([
     ['succeeds at last', [failing(busy), failing(last), () => 'done'], {}, 3, undefined],
     ['fails with the last error', [failing(busy), failing(busy), failing(last), () => 'done'], {}, 3, 'last'],
     ['succeeds at once', [() => 'done'], {}, 1, undefined],
     ['does not answer in time', [never, () => 'done'], { timeoutMs: 5 }, 2, undefined],
     ['never answers in time', [never], { timeoutMs: 5 }, 3, 'The tool did not answer within 5 ms.'],
+    ['writes, and never answers in time', [never], { timeoutMs: 5, effects: 'write' }, 1, 'within 5 ms.'],
     ['must not be retried', [failing(Object.assign(new Error('no'), { retryable: false }))], {}, 1, 'no'],
+    ['does not say whether it may pass', [failing(new Error('no'))], {}, 1, 'no'],
+    ['says it in other words', [failing(Object.assign(new Error('no'), { retryable: 'true' }))], {}, 1, 'no'],
     ['is told when', [failing(retryAfter(2)), () => 'done'], {}, 2, undefined],
     ['is told too late a time', [failing(retryAfter(3)), () => 'done'], {}, 1, 'busy'],
     ['fails in this package', [failing(new InvalidInputError('wrong'))], {}, 1, 'wrong'],
@@ -49,6 +52,15 @@ describe('a tool with retry', () => {
       expect(outcome.message).toContain(message ?? '')
       expect(outcome.part.isError).toBe(message === undefined ? undefined : true)
       expect(outcome.events.filter(({ type }) => type === 'tool.called')).toHaveLength(1)
+      const retried = outcome.events.filter((event) => event.type === 'tool.retried')
+      expect(retried.map(({ attempt }) => attempt)).toEqual(Array.from({ length: count - 1 }, (_, at) => at + 1))
+      for (const { callId, error, delayMs } of retried) {
+        expect([callId, /^(busy|last|The tool did not answer)/.test(error.message), delayMs <= 2]).toEqual([
+          'call-0',
+          true,
+          true,
+        ])
+      }
     },
   )
 

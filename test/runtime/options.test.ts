@@ -130,6 +130,7 @@ const toolContext: { [K in keyof Required<ToolContext>]: unknown } = {
   signal: fine,
   idempotencyKey: fine,
   resumed: fine,
+  progress: fine,
 }
 
 const mcpClient = { listTools: async () => ({ tools: [] }), callTool: async () => ({}) }

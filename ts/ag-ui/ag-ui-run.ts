@@ -221,6 +221,9 @@ export class AgUiRun {
         // What it was settled with is for the tool.
         yield custom({ waitId: event.record.waitId, status: event.record.status })
         break
+      case 'tool.progress':
+        yield custom({ toolCallId: event.callId, value: event.value })
+        break
       case 'plan.saved':
         yield custom({ planId: event.planId, version: event.version, hash: event.hash })
     }

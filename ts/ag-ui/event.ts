@@ -106,8 +106,8 @@ export type AgUiEvent = EventFields &
     | {
         /**
          * What AG-UI has no event for, under the name of the event of the run: `approval.requested` and `tool.waiting` with the approval and the
-         * wait, `approval.decided` and `wait.settled` with id and status, `plan.saved`, and `message.discarded`, which takes back the text
-         * of a message whose model broke off.
+         * wait, `approval.decided` and `wait.settled` with id and status, `plan.saved`, `tool.progress` with how far a call is, and
+         * `message.discarded`, which takes back the text of a message whose model broke off.
          */
         readonly type: 'CUSTOM'
         readonly name: string

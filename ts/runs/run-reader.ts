@@ -11,6 +11,8 @@ export interface RunPosition {
   readonly messageId: string
   readonly text: number
   readonly reasoning: number
+  /** The number of the last progress of a call that it has seen. */
+  readonly progress: number
 }
 
 /** New events. */
@@ -35,7 +37,7 @@ export class RunReader {
 
   /** Returns the position after this event; else the beginning. */
   start(after?: number): RunPosition {
-    return { next: after === undefined ? 0 : after + 1, messageId: '', text: 0, reasoning: 0 }
+    return { next: after === undefined ? 0 : after + 1, messageId: '', text: 0, reasoning: 0, progress: 0 }
   }
 
   /**
@@ -43,7 +45,7 @@ export class RunReader {
    *
    * @param patient whether to wait for a run that is not running, too
    */
-  read({ next, messageId, text, reasoning }: RunPosition, patient: boolean): Promise<RunPage> {
+  read({ next, messageId, text, reasoning, progress }: RunPosition, patient: boolean): Promise<RunPage> {
     const write = (message: Message) =>
       message
         .text(this.#runId)
@@ -51,6 +53,7 @@ export class RunReader {
         .text(messageId)
         .optionalNumber(text)
         .optionalNumber(reasoning)
+        .optionalNumber(progress)
         .u8(patient ? 1 : 0)
     return this.#session.call(Operation.runEvents, () => write, json<RunPage>)
   }

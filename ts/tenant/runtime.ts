@@ -37,7 +37,7 @@ const DEFAULT_LIMITS: Limits = {
   pendingApprovals: 10_000,
   openWaits: 1000,
   inlineResultBytes: 4096,
-  run: { maxSteps: 100, maxToolCalls: 2000 },
+  run: { maxSteps: 64, maxToolCalls: 256 },
 }
 
 type EraseOptions = Parameters<Runtime['erase']>[0]

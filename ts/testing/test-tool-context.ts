@@ -17,6 +17,7 @@ const checks: Checks<Partial<ToolContext>> = {
   signal: option.any,
   idempotencyKey: option.any,
   resumed: option.any,
+  progress: option.any,
 }
 
 /**
@@ -40,6 +41,7 @@ export function testToolContext(partial: Partial<ToolContext> = {}): ToolContext
     dataEnvironment: undefined,
     signal: new AbortController().signal,
     idempotencyKey: 'test-idempotency-key',
+    progress: () => {},
     ...(readOptions(partial, checks) as Partial<ToolContext>),
   })
 }

@@ -19,8 +19,8 @@ export type ToolHandler<I = unknown, O = unknown> = (
 ) => ToolAnswer<O> | Promise<ToolAnswer<O>>
 
 /**
- * A tool's handler as a generator: what it yields is how far it has come, what it returns is the answer. It is ended when its
- * call is over.
+ * A tool's handler as a generator: what it yields is how far it has come, as with `context.progress` (a value that is no JSON of at most 64 KiB is
+ * not shown); what it returns is the answer. It is ended when its call is over.
  */
 export type ToolGenerator<I = unknown, O = unknown> = (
   input: I,
@@ -47,6 +47,14 @@ export interface ToolContext {
   readonly idempotencyKey: string
   /** Set when the handler is called again after its call has waited: how the wait ended. */
   readonly resumed?: Resumed
+  /**
+   * Shows followers of the run how far the call is, as `tool.progress`. It is never stored, and takes the place of what was shown before. It does
+   * nothing once the call is over.
+   *
+   * @param value JSON, at most 64 KiB
+   * @throws InvalidInputError for another value
+   */
+  readonly progress: (value: unknown) => void
 }
 
 /** A model of a provider. */

@@ -97,6 +97,8 @@ export type JournaledEvent = EventFields &
         readonly tokens: number
         /** What the model is sent in their place. */
         readonly summary: string
+        /** What was used to write it, with `compact: 'summary'`. */
+        readonly usage?: TokensByModel
       }
     | {
         readonly type: 'model.completed'
@@ -114,6 +116,16 @@ export type JournaledEvent = EventFields &
         readonly result: JsonValue
         /** The id of the reference that stores it, if any. */
         readonly reference?: string
+      }
+    | {
+        /** An attempt of a call failed, and another one follows: see `retry` of `defineTool`. */
+        readonly type: 'tool.retried'
+        readonly callId: string
+        /** The number of the attempt that failed, from 1. */
+        readonly attempt: number
+        readonly error: ToolFailure
+        /** The pause before the next attempt, in milliseconds. */
+        readonly delayMs: number
       }
     | { readonly type: 'tool.failed'; readonly callId: string; readonly error: ToolFailure }
     | { readonly type: 'tool.waiting'; readonly callId: string; readonly wait: Wait }
@@ -201,8 +213,23 @@ export interface DiscardedEvent {
   readonly after: number
 }
 
+/**
+ * How far a call is, as its handler says by `context.progress`. Never stored: a slow consumer gets the last of them, and a late one of a call
+ * that is over none.
+ */
+export interface ProgressEvent {
+  readonly type: 'tool.progress'
+  readonly runId: string
+  readonly at: number
+  readonly agent: string
+  readonly callId: string
+  readonly value: JsonValue
+  /** The sequence of the last event before it. */
+  readonly after: number
+}
+
 /** An event of a run. */
-export type RunEvent = JournaledEvent | DeltaEvent | DiscardedEvent
+export type RunEvent = JournaledEvent | DeltaEvent | DiscardedEvent | ProgressEvent
 
 interface TraceFields {
   /** Epoch milliseconds. */

@@ -40,7 +40,7 @@ export interface ContextRules {
   /** Most tokens of a request, counted by the provider where it does, else estimated. Default: 100,000. */
   readonly maxTokens?: number
   /** How messages are folded. `outline`, the default: counts by role and tool, and first lines, without a model. */
-  readonly compact?: 'outline'
+  readonly compact?: 'outline' | 'summary'
   /** How many of the last messages are not folded, if they fit into `maxTokens`. A large one is shown by its beginning. Default: 4. */
   readonly keepMessages?: number
 }
@@ -64,7 +64,7 @@ export interface Limits {
   readonly openWaits?: number
   /** A tool result above this many bytes is kept once as a reference. Default: 4 KiB. */
   readonly inlineResultBytes?: number
-  /** The limits of every run of this tenant. Default: 100 steps and 2,000 tool calls, unless a request sets others. */
+  /** The limits of every run of this tenant. Default: 64 steps and 256 tool calls, unless a request sets others. */
   readonly run?: RunLimits
 }
 

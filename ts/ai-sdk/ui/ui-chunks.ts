@@ -112,6 +112,11 @@ export class UIChunks {
         yield* this.#announce(callId, { tool, input, isAnnounced: false, isPreliminary: false, step: this.#step })
         break
       }
+      case 'tool.progress': {
+        const { callId, value } = event
+        yield { type: 'data-progress', data: { callId, value }, transient: true }
+        break
+      }
       case 'tool.completed': {
         yield* this.#settle(event.callId, { type: 'tool-output-available', output: event.result })
         const data = referenceIn(event.result)

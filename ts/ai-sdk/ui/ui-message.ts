@@ -64,6 +64,12 @@ export interface ShownUpTo {
   sequence: number
 }
 
+/** How far a call is: the data of a transient part `data-progress`. */
+export interface ShownProgress {
+  callId: string
+  value: JsonValue
+}
+
 /** A piece of an answer on its way to `useChat`. */
 export type UIMessageChunk =
   | { type: 'start'; messageId?: string }
@@ -78,5 +84,6 @@ export type UIMessageChunk =
   | { type: 'data-discarded'; id: string; data: DiscardedParts }
   | { type: 'data-approval' | 'data-plan' | 'data-wait'; id: string; data: unknown }
   | { type: 'data-sequence'; data: ShownUpTo; transient: true }
+  | { type: 'data-progress'; data: ShownProgress; transient: true }
   | { type: 'error'; errorText: string }
   | { type: 'finish'; finishReason: 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'error' | 'other' }

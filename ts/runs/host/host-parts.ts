@@ -84,9 +84,11 @@ export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
 }
 
 function entryIssues({ agents }: RuntimeSpec): SpecIssue[] {
-  const roles = agents.map(({ role }) => role)
-  if (roles.includes('coordinator') || roles.filter((role) => role === 'specialist').length === 1) return []
-  const message = 'No agent handles `query`. Add a coordinator with routes, or have exactly one specialist.'
+  if (agents.some(({ role }) => role === 'coordinator')) return []
+  const called = new Set(agents.flatMap(({ tools }) => tools))
+  if (agents.filter(({ role, name }) => role === 'specialist' && !called.has(name)).length === 1) return []
+  const message =
+    'No agent handles `query`. Add a coordinator with routes, or have exactly one specialist that no other agent calls.'
   return [{ path: 'agents', message }]
 }
 

@@ -16,6 +16,7 @@ import type { HostParts } from './host-parts.ts'
 import { askModel, type ModelCallback, ModelMemory } from './model-call.ts'
 import type { Heard } from './model-events.ts'
 import { warnOfModel } from './model-warnings.ts'
+import { Progress } from './progress.ts'
 import { callTool, contextFor, issuesText, type ToolCallback } from './tool-call.ts'
 
 /** An open callback request. */
@@ -141,7 +142,10 @@ export class RunHost implements CallbackHost {
     const callback = JSON.parse(request) as ToolCallback
     const activity = this.#spans.tool(callback)
     await this.#during(token, activity, async () => {
-      const answer = await callTool(callback, signal, this.#parts)
+      const progress = new Progress((text) => {
+        if (this.#open.has(token)) this.#bridge.answer(token, Reply.piece, (message) => message.raw(text))
+      })
+      const answer = await callTool(callback, signal, this.#parts, (text) => progress.show(text))
       const result = activity.isRecording && this.#parts.tracing.telemetry.recordsContent ? answer.shown() : undefined
       activity.end(result === undefined ? {} : { result })
       this.#reply(token, (message) => answer.write(message))
@@ -163,7 +167,7 @@ export class RunHost implements CallbackHost {
 
   async #needsApproval(token: number, request: string, signal: AbortSignal): Promise<void> {
     const callback = JSON.parse(request) as ToolCallback
-    const context = contextFor(callback, signal, this.#parts)
+    const context = contextFor(callback, signal, this.#parts, () => {})
     const { tool, input } = callback
     const decide = () => this.#parts.needsApproval?.({ tool, input: input as JsonValue, context })
     const answer: unknown = await this.#spans.approval(callback, decide)

@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import * as types from 'node:util/types'
 import { assertSize, isBytes, refuseOtherBinary, wholeJsonText } from '../../arguments/checks.ts'
+import { quietly } from '../../common/quietly.ts'
+import { InvalidInputError } from '../../errors/index.ts'
 import { byteLengthOf, type Message } from '../../native/message.ts'
 import { deepFreeze } from '../../spec/checks/plain-json.ts'
 import type { StandardSchema, ValidationResult } from '../../spec/schema/schema.ts'
@@ -40,8 +42,20 @@ const REFERENCE_RESULT = 3
 const VALIDATED_RESULT = 4
 const WAITS = 5
 
-/** The context of a call: made here, frozen, and bound to the tenant. */
-export function contextFor(callback: ToolCallback, signal: AbortSignal, parts: HostParts): ToolContext {
+/** The largest progress of a call, in bytes of JSON. `PROGRESS_BYTES` in crates/runtime/src/runs/steps/tools/mod.rs is the same. */
+const PROGRESS_BYTES = 64 << 10
+
+/**
+ * The context of a call: made here, frozen, and bound to the tenant.
+ *
+ * @param show shows followers how far the call is: JSON text
+ */
+export function contextFor(
+  callback: ToolCallback,
+  signal: AbortSignal,
+  parts: HostParts,
+  show: (text: string) => void,
+): ToolContext {
   const { runId, threadId, callId, actor, idempotencyKey, resumed } = callback
   const { tenant, references, cache, dataEnvironment } = parts
   return Object.freeze({
@@ -55,8 +69,19 @@ export function contextFor(callback: ToolCallback, signal: AbortSignal, parts: H
     dataEnvironment,
     signal,
     idempotencyKey,
+    progress: (value: unknown) => show(progressText(value)),
     ...(resumed === undefined ? {} : { resumed: resumedFor(resumed) }),
   })
+}
+
+/** @throws InvalidInputError unless it is JSON of at most 64 KiB */
+function progressText(value: unknown): string {
+  const text = wholeJsonText(value ?? null, 'progress')
+  const bytes = Buffer.byteLength(text)
+  if (bytes <= PROGRESS_BYTES) return text
+  throw new InvalidInputError(
+    `The progress has ${bytes} bytes of JSON; at most ${PROGRESS_BYTES} (64 KiB) are shown. Store the value with context.references.put, and show the id.`,
+  )
 }
 
 function resumedFor({ settledAt: _, ...resumed }: NonNullable<ToolCallback['resumed']>): Resumed {
@@ -68,15 +93,20 @@ function resumedFor({ settledAt: _, ...resumed }: NonNullable<ToolCallback['resu
  *
  * @throws what the handler or the hook throws, and CallFailure for an input or result that its schema refuses
  */
-export async function callTool(callback: ToolCallback, signal: AbortSignal, parts: HostParts): Promise<ToolAnswer> {
+export async function callTool(
+  callback: ToolCallback,
+  signal: AbortSignal,
+  parts: HostParts,
+  show: (text: string) => void,
+): Promise<ToolAnswer> {
   const handler = parts.handler(callback.tool)
   if (handler === undefined) throw new CallFailure('TOOL_UNKNOWN', 'The tool has no handler.')
   const schemas = parts.schemas(callback.tool)
   const input = schemas.input ? await validated(schemas.input, callback.input, 'INPUT_INVALID') : callback.input
-  const context = contextFor(callback, signal, parts)
+  const context = contextFor(callback, signal, parts, show)
   const handle = async (): Promise<unknown> => {
     const answered: unknown = await handler(input, context)
-    return types.isGeneratorObject(answered) ? await returnOf(answered as AnyGenerator, signal) : answered
+    return types.isGeneratorObject(answered) ? await returnOf(answered as AnyGenerator, context) : answered
   }
   const hook = parts.around.tool
   const call = { tool: callback.tool, input: callback.input, context }
@@ -115,8 +145,8 @@ type AnyGenerator = Generator<unknown, unknown> | AsyncGenerator<unknown, unknow
 /** Steps of a generator between yields to the event loop: a generator may never await. */
 const STEPS_IN_A_ROW = 64
 
-/** Returns the return value of a generator. Yielded values are progress, which is not reported yet. */
-async function returnOf(generator: AnyGenerator, signal: AbortSignal): Promise<unknown> {
+/** Returns the return value of a generator. Yielded values are progress. */
+async function returnOf(generator: AnyGenerator, { signal, progress }: ToolContext): Promise<unknown> {
   // A waiting call learns of it when it continues, and ends then.
   const stop = () => void (async () => await generator.return(undefined))().catch(() => {})
   signal.addEventListener('abort', stop, { once: true })
@@ -124,6 +154,7 @@ async function returnOf(generator: AnyGenerator, signal: AbortSignal): Promise<u
     for (let steps = 1; !signal.aborted; steps += 1) {
       const { done, value } = await generator.next()
       if (done === true) return await value
+      quietly(() => progress(value))
       if (steps % STEPS_IN_A_ROW === 0) await nextTurn()
     }
     stop()

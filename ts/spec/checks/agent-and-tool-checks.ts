@@ -11,7 +11,7 @@ export function checkAgent(agent: unknown, path: string, issues: Issues): void {
       const at = pathTo(pathTo(path, key), index)
       if (typeof element !== 'string') continue
       if (seen.has(element)) issues.add(at, messages.duplicate)
-      if (key === 'routes' && element === agent['name']) issues.add(at, messages.selfRoute)
+      if (key === 'routes' && element === agent['name']) issues.add(at, messages.selfCall)
       seen.add(element)
     }
   }

@@ -1,4 +1,5 @@
 import { type Behind, behindOf } from '../definitions/definition.ts'
+import { listOf } from './agent-and-tool-checks.ts'
 import type { DefinitionLists } from './cross-references.ts'
 import { Issues, pathTo } from './issues.ts'
 import { messages } from './messages.ts'
@@ -10,15 +11,25 @@ export function collectDefinitions(given: DefinitionLists, issues: Issues): Defi
   const tools = new Registry(given.tools, issues)
   const references = new Registry(given.references, issues)
   const plans = new Registry(given.plans, issues)
-  for (const [index, agent] of given.agents.entries()) {
+  // The list grows meanwhile: agents hold agents that hold others.
+  for (const [index, agent] of agents.list.entries()) {
     const path = pathTo('agents', index)
-    for (const route of behindOf(agent).agents) {
-      agents.add(route, (name) => `${path}.routes${placeIn(agent, 'routes', name)}`)
+    for (const held of behindOf(agent).agents) {
+      agents.add(held, (name) => {
+        const key = listOf((agent as { routes?: unknown }).routes).includes(name) ? 'routes' : 'tools'
+        return `${path}.${key}${placeIn(agent, key, name)}`
+      })
     }
   }
   for (const [index, agent] of agents.list.entries()) {
     const behind = behindOf(agent)
     const path = pathTo('agents', index)
+    for (const held of behind.agents) {
+      const name = nameIn(held)
+      const at = listOf((agent as { tools?: unknown }).tools).indexOf(name)
+      // A name stands for the tool where there is one.
+      if (at >= 0 && tools.has(name)) issues.add(pathTo(`${path}.tools`, at), messages.agentAndTool)
+    }
     for (const tool of behind.tools) tools.add(tool, (name) => `${path}.tools${placeIn(agent, 'tools', name)}`)
     for (const plan of behind.plans) plans.add(plan, () => `${path}.plan`)
   }
@@ -45,6 +56,10 @@ class Registry {
     this.list = [...given]
     this.#issues = issues
     for (const definition of given) this.#byName.set(nameIn(definition), definition)
+  }
+
+  has(name: unknown): boolean {
+    return this.#byName.has(name)
   }
 
   add(definition: unknown, placeOf: (name: unknown) => string): void {

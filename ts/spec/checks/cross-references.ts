@@ -24,7 +24,7 @@ export function checkCrossReferences(lists: DefinitionLists, issues: Issues): vo
     if (!isPlainObject(agent)) continue
     const path = pathTo('agents', index)
     checkNames(agent['routes'], agents, `${path}.routes`, issues)
-    checkNames(agent['tools'], tools, `${path}.tools`, issues)
+    checkTools(agent, tools, agents, `${path}.tools`, issues)
     checkName(agent['plan'], plans, `${path}.plan`, issues)
   }
   for (const [index, tool] of lists.tools.entries()) {
@@ -57,6 +57,22 @@ function checkCoordinators(agents: readonly unknown[], issues: Issues): void {
 
 function checkNames(names: unknown, known: KnownNames, path: string, issues: Issues): void {
   for (const [index, name] of listOf(names).entries()) checkName(name, known, pathTo(path, index), issues)
+}
+
+/** Checks the names of the tools of an agent, and of the agents that it calls as tools. */
+function checkTools(
+  agent: Record<string, unknown>,
+  tools: KnownNames,
+  agents: KnownNames,
+  path: string,
+  issues: Issues,
+): void {
+  for (const [index, name] of listOf(agent['tools']).entries()) {
+    const place = pathTo(path, index)
+    const isAgent = typeof name === 'string' && agents.has(name) && !tools.has(name)
+    if (!isAgent) checkName(name, tools, place, issues)
+    else if (name === agent['name']) issues.add(place, messages.selfCall)
+  }
 }
 
 function checkName(name: unknown, known: KnownNames, path: string, issues: Issues): void {

@@ -141,7 +141,7 @@ const runLimits = once(() =>
 export const contextShape = once(() =>
   z.strictObject({
     maxTokens: z.optional(positive()),
-    compact: z.optional(z.enum(['outline'])),
+    compact: z.optional(z.enum(['outline', 'summary'])),
     keepMessages: z.optional(positive()),
   }),
 )

@@ -26,6 +26,7 @@ export interface AgentSpec<N extends string = string, O = unknown, T extends Too
   readonly routes?: readonly string[]
   /** The plan type that a planner makes. */
   readonly plan?: string
+  /** The tools that it may call, and the agents that it may call as tools. */
   readonly tools: readonly string[]
   /** The JSON Schema of a specialist's answer. */
   readonly output?: JsonSchema
@@ -60,18 +61,28 @@ export type Coordinator<
 }
 
 /** The agent that makes plans. */
-export type Planner<N extends string = string, T extends Tool = Tool, M extends ModelNames = ModelNames> = AgentSpec<
-  N,
-  string,
-  T
-> & { readonly role: 'planner'; readonly model: M }
+export type Planner<
+  N extends string = string,
+  T extends Tool = Tool,
+  M extends ModelNames = ModelNames,
+  H extends AgentSpec = AgentSpec,
+> = AgentSpec<N, string, T> & {
+  readonly role: 'planner'
+  readonly model: M
+  readonly [inferred]?: { readonly agents: H }
+}
 
 /** The agent that runs approved plans. */
-export type Executor<N extends string = string, T extends Tool = Tool, M extends ModelNames = ModelNames> = AgentSpec<
-  N,
-  string,
-  T
-> & { readonly role: 'executor'; readonly model?: M }
+export type Executor<
+  N extends string = string,
+  T extends Tool = Tool,
+  M extends ModelNames = ModelNames,
+  H extends AgentSpec = AgentSpec,
+> = AgentSpec<N, string, T> & {
+  readonly role: 'executor'
+  readonly model?: M
+  readonly [inferred]?: { readonly agents: H }
+}
 
 /** An agent that answers with its own tools. */
 export type Specialist<
@@ -79,10 +90,18 @@ export type Specialist<
   O = string,
   T extends Tool = Tool,
   M extends ModelNames = ModelNames,
-> = AgentSpec<N, O, T> & { readonly role: 'specialist'; readonly model: M }
+  H extends AgentSpec = AgentSpec,
+> = AgentSpec<N, O, T> & {
+  readonly role: 'specialist'
+  readonly model: M
+  readonly [inferred]?: { readonly agents: H }
+}
 
 /** The tools among what an agent was given; names say nothing to TypeScript. */
-export type ToolsAmong<T extends readonly (Tool | string)[]> = Extract<T[number], Tool>
+export type ToolsAmong<T extends readonly (Tool | AgentSpec | string)[]> = Extract<T[number], Tool>
+
+/** The agents among what an agent was given. */
+export type AgentsAmong<T extends readonly (Tool | AgentSpec | string)[]> = Extract<T[number], AgentSpec>
 
 interface Described<N extends string> {
   /** `^[a-z][a-z0-9_-]{0,63}$` */
@@ -110,47 +129,54 @@ interface ModelUser<M extends ModelNames> {
 /** Argument of `defineCoordinator`. */
 export interface CoordinatorDefinition<
   N extends string,
-  T extends readonly (Tool | string)[],
+  T extends readonly (Tool | AgentSpec | string)[],
   M extends ModelNames = ModelNames,
   R extends readonly (AgentSpec | string)[] = readonly (AgentSpec | string)[],
 > extends Described<N>,
     ModelUser<M> {
   /** The agents that it may hand over to, or their names; at least one. Agents given here are registered with it. */
   readonly routes: R
+  /** Its tools, and agents that it calls as tools: see `tools` of `SpecialistDefinition`. */
   readonly tools?: T
 }
 
 /** Argument of `definePlanner`. */
 export interface PlannerDefinition<
   N extends string,
-  T extends readonly (Tool | string)[],
+  T extends readonly (Tool | AgentSpec | string)[],
   M extends ModelNames = ModelNames,
 > extends Described<N>,
     ModelUser<M> {
   /** The type of the plans that it makes. */
   readonly plan: PlanType | string
+  /** Its tools, and agents that it calls as tools: see `tools` of `SpecialistDefinition`. */
   readonly tools?: T
 }
 
 /** Argument of `defineExecutor`. */
 export interface ExecutorDefinition<
   N extends string,
-  T extends readonly (Tool | string)[],
+  T extends readonly (Tool | AgentSpec | string)[],
   M extends ModelNames = ModelNames,
 > extends Described<N>,
     Partial<ModelUser<M>> {
-  /** The tools that a plan's steps may use. */
+  /** The tools that a plan's steps may use, and agents: their input is `{ task }`. */
   readonly tools: T
 }
 
 /** Argument of `defineSpecialist`. */
 export interface SpecialistDefinition<
   N extends string,
-  T extends readonly (Tool | string)[],
+  T extends readonly (Tool | AgentSpec | string)[],
   S,
   M extends ModelNames = ModelNames,
 > extends Described<N>,
     ModelUser<M> {
+  /**
+   * Its tools, and agents that it calls as tools, or the names of either. Its model calls an agent with `{ task: text }`, and an executor with
+   * `{ planId }`; the agent works in a conversation of its own, under its own `limits`, within the same run. Agents given here are registered
+   * with it.
+   */
   readonly tools?: T
   /**
    * Schema of its answer: a Standard Schema that can give its JSON Schema, or a JSON Schema. Default: text. A Standard Schema's

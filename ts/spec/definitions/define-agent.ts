@@ -5,6 +5,7 @@ import { type Schema, type SchemaOutput, toJsonSchema } from '../schema/schema.t
 import type {
   AgentRole,
   AgentSpec,
+  AgentsAmong,
   Coordinator,
   CoordinatorDefinition,
   Executor,
@@ -28,11 +29,11 @@ import type { Tool } from './tool.ts'
 export function defineCoordinator<
   const N extends string,
   const R extends readonly (AgentSpec | string)[],
-  const T extends readonly (Tool | string)[] = [],
+  const T extends readonly (Tool | AgentSpec | string)[] = [],
   const M extends ModelNames = ModelNames,
 >(
   definition: CoordinatorDefinition<N, T, M, R>,
-): Coordinator<N, ToolsAmong<T>, M, RouteNames<R>, Extract<R[number], AgentSpec>> {
+): Coordinator<N, ToolsAmong<T>, M, RouteNames<R>, AgentsAmong<R> | AgentsAmong<T>> {
   return defineAgent('coordinator', definition) as never
 }
 
@@ -43,9 +44,9 @@ export function defineCoordinator<
  */
 export function definePlanner<
   const N extends string,
-  const T extends readonly (Tool | string)[] = [],
+  const T extends readonly (Tool | AgentSpec | string)[] = [],
   const M extends ModelNames = ModelNames,
->(definition: PlannerDefinition<N, T, M>): Planner<N, ToolsAmong<T>, M> {
+>(definition: PlannerDefinition<N, T, M>): Planner<N, ToolsAmong<T>, M, AgentsAmong<T>> {
   return defineAgent('planner', definition) as never
 }
 
@@ -56,9 +57,9 @@ export function definePlanner<
  */
 export function defineExecutor<
   const N extends string,
-  const T extends readonly (Tool | string)[],
+  const T extends readonly (Tool | AgentSpec | string)[],
   const M extends ModelNames = never,
->(definition: ExecutorDefinition<N, T, M>): Executor<N, ToolsAmong<T>, M> {
+>(definition: ExecutorDefinition<N, T, M>): Executor<N, ToolsAmong<T>, M, AgentsAmong<T>> {
   return defineAgent('executor', definition) as never
 }
 
@@ -79,12 +80,12 @@ export function defineExecutor<
  */
 export function defineSpecialist<
   const N extends string,
-  const T extends readonly (Tool | string)[] = [],
+  const T extends readonly (Tool | AgentSpec | string)[] = [],
   const S extends Schema | undefined = undefined,
   const M extends ModelNames = ModelNames,
 >(
   definition: SpecialistDefinition<N, T, S, M>,
-): Specialist<N, S extends Schema ? SchemaOutput<S> : string, ToolsAmong<T>, M> {
+): Specialist<N, S extends Schema ? SchemaOutput<S> : string, ToolsAmong<T>, M, AgentsAmong<T>> {
   return defineAgent('specialist', definition) as never
 }
 
@@ -92,6 +93,7 @@ function defineAgent(role: AgentRole, definition: object): object {
   const issues = new Issues()
   const given = propertiesOf(definition, issues)
   const { tools, routes } = given
+  const held = heldIn(Array.isArray(tools) ? tools : [])
   const draft = {
     role,
     ...given,
@@ -101,10 +103,14 @@ function defineAgent(role: AgentRole, definition: object): object {
     output: toJsonSchema(given['output'], 'output', issues, { rootInPlace: true }),
   }
   const behind = {
-    agents: heldIn(Array.isArray(routes) ? routes : []),
-    tools: heldIn(Array.isArray(tools) ? tools : []),
+    agents: [...heldIn(Array.isArray(routes) ? routes : []), ...held.filter(isAgent)],
+    tools: held.filter((one) => !isAgent(one)),
     plans: heldIn([given['plan']]),
     schemas: standardSchemas(given, ['output']),
   }
   return freezeDefinition(agentShapes[role], draft, { kind: 'agent', ...behind }, issues, checkAgent)
+}
+
+function isAgent(definition: object): boolean {
+  return 'role' in definition
 }

@@ -46,10 +46,14 @@ export type HeldTools<A extends AgentSpec> = A extends { readonly [inferred]?: {
   ? Extract<T, Tool>
   : never
 
-/** An agent, and the agents that it was given as routes. */
-export type WithRoutes<A extends AgentSpec> =
+/** An agent, the agents that it was given as routes or tools, and theirs. */
+export type WithHeld<A extends AgentSpec> =
   | A
-  | (A extends { readonly [inferred]?: { readonly agents: infer H } } ? Extract<H, AgentSpec> : never)
+  | (A extends { readonly [inferred]?: { readonly agents: infer H } }
+      ? AgentSpec extends H
+        ? never
+        : WithHeld<Extract<H, AgentSpec>>
+      : never)
 
 /** The names among an agent's routes that were written where they can be checked. */
 type RouteNamesOf<A> = A extends { readonly role: 'coordinator'; readonly routes: readonly (infer R extends string)[] }
@@ -60,10 +64,10 @@ type RouteNamesOf<A> = A extends { readonly role: 'coordinator'; readonly routes
 
 /** Refuses routes to agents that are not there, where both are known by name. */
 export type KnownRoutes<A extends readonly AgentSpec[]> = [
-  Exclude<RouteNamesOf<A[number]>, WithRoutes<A[number]>['name']>,
+  Exclude<RouteNamesOf<A[number]>, WithHeld<A[number]>['name']>,
 ] extends [never]
   ? unknown
-  : { readonly agents: UnknownRoute<Exclude<RouteNamesOf<A[number]>, WithRoutes<A[number]>['name']>> }
+  : { readonly agents: UnknownRoute<Exclude<RouteNamesOf<A[number]>, WithHeld<A[number]>['name']>> }
 
 /** Text of the compiler error for a route to an unknown agent. */
 export interface UnknownRoute<R extends string> {
@@ -83,7 +87,7 @@ export interface UnknownRoute<R extends string> {
  */
 export function defineRuntime<const A extends readonly AgentSpec[] = [], const T extends readonly Tool[] = []>(
   definition: RuntimeDefinition<A, T> & KnownRoutes<A>,
-): RuntimeSpec<T[number] | HeldTools<WithRoutes<A[number]>>, WithRoutes<A[number]>> {
+): RuntimeSpec<T[number] | HeldTools<WithHeld<A[number]>>, WithHeld<A[number]>> {
   const issues = new Issues()
   const given = propertiesOf(definition, issues)
   const lists = collectDefinitions(

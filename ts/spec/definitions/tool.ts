@@ -68,8 +68,7 @@ export interface Tool<N extends string = string, I = unknown, O = unknown> {
 }
 
 /**
- * How a call whose handler throws, or does not answer in `timeoutMs`, is made again: with the same idempotency key, after a pause
- * that doubles with each attempt.
+ * How a call is made again whose failure may pass: with the same idempotency key, after a pause that doubles with each attempt.
  */
 export interface ToolRetry {
   /** The most calls of the handler, the first included. At least 1. */
@@ -131,8 +130,8 @@ export interface ToolDefinition<N extends string, I extends Schema, O extends Sc
    */
   readonly whileWaiting?: WhileWaiting
   /**
-   * Makes a call again whose handler throws or does not answer in `timeoutMs`. Default: it fails, and its model is told. An error with
-   * `retryable: false` is not tried again, nor is an error of this package; `retryAfterMs` of an error sets the pause.
+   * Makes a call again whose handler throws an error with `retryable: true`, or, of a tool that only reads, does not answer in `timeoutMs`. Default:
+   * it fails, and its model is told. `retryAfterMs` of the error sets the pause. Each attempt that is followed by another is a `tool.retried`.
    */
   readonly retry?: ToolRetry
 }

@@ -85,11 +85,11 @@ pub struct AgentSpec {
     pub model_settings: ModelSettings,
     /// Its prompt.
     pub prompt: Option<Prompt>,
-    /// The agents that a coordinator may hand over to.
+    /// The agents that it may hand a task over to: the routes of a coordinator, and those that were named among its tools.
     pub routes: Vec<String>,
     /// The plan type of a planner.
     pub plan: Option<String>,
-    /// The tools that it may call.
+    /// The tools that it may call, without agents.
     pub tools: Vec<String>,
     /// The JSON Schema of a specialist's answer: an object.
     pub output: Option<Json>,
@@ -97,6 +97,15 @@ pub struct AgentSpec {
     pub limits: RunLimits,
     /// How much of its conversation its model is sent.
     pub context: ContextRules,
+}
+
+impl AgentSpec {
+    /// Moves the names among its tools that are not tools to its routes: they are agents.
+    pub(super) fn separate(&mut self, is_tool: impl Fn(&str) -> bool) {
+        let (tools, agents) = std::mem::take(&mut self.tools).into_iter().partition(|name| is_tool(name));
+        self.tools = tools;
+        self.routes.extend(agents);
+    }
 }
 
 pub(super) fn agent(json: &Json, path: &str, issues: &mut Issues) -> Option<AgentSpec> {

@@ -17,9 +17,16 @@ pub(super) fn check_cross_references(topology: &Json, issues: &mut Issues) {
 
     for (index, agent) in elements(topology, "agents").enumerate() {
         let path = path_at("agents", index);
-        for (key, known) in [("routes", &agents), ("tools", &tools)] {
-            for (index, name) in elements(agent, key).enumerate() {
-                check_name(Some(name), known, &path_at(&path_to(&path, key), index), issues);
+        for (index, name) in elements(agent, "routes").enumerate() {
+            check_name(Some(name), &agents, &path_at(&path_to(&path, "routes"), index), issues);
+        }
+        for (index, name) in elements(agent, "tools").enumerate() {
+            let path = path_at(&path_to(&path, "tools"), index);
+            let is_agent = name.as_str().is_some_and(|name| agents.has(name) && !tools.has(name));
+            if !is_agent {
+                check_name(Some(name), &tools, &path, issues);
+            } else if agent.get("name") == Some(name) {
+                issues.add(path, messages::SELF_CALL);
             }
         }
         check_name(agent.get("plan"), &plans, &path_to(&path, "plan"), issues);
@@ -45,7 +52,7 @@ pub(super) fn check_agent(agent: &Json, path: &str, issues: &mut Issues) {
                 issues.add(path.as_str(), messages::DUPLICATE);
             }
             if key == "routes" && agent.get("name").and_then(Json::as_str) == Some(name) {
-                issues.add(path, messages::SELF_ROUTE);
+                issues.add(path, messages::SELF_CALL);
             }
         }
     }

@@ -53,9 +53,9 @@ pub struct RunLimits {
 
 impl RunLimits {
     /// The limits of a run where neither its request nor its tenant nor its first agent sets one, so that a model that
-    /// calls tools for ever is stopped. The largest plan has 1,000 steps, each a call.
+    /// calls tools for ever is stopped.
     pub const DEFAULT: Self =
-        Self { max_steps: Some(100), max_tool_calls: Some(2_000), max_tokens: None, max_duration_ms: None };
+        Self { max_steps: Some(64), max_tool_calls: Some(256), max_tokens: None, max_duration_ms: None };
 
     /// Returns these limits, with those of `others` where one is not set.
     pub fn or(self, others: &Self) -> Self {
@@ -118,11 +118,23 @@ impl Default for Retention {
     }
 }
 
-/// How much of its conversation an agent's model is sent. `None`: not set. The only way to compact it is the outline.
+/// What stands for the oldest messages of a conversation that does not fit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Compact {
+    /// What there is, and first lines of it: no model is asked.
+    #[default]
+    Outline,
+    /// What the agent's model writes of it.
+    Summary,
+}
+
+/// How much of its conversation an agent's model is sent. `None`: not set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ContextRules {
     /// The most tokens of a request, by estimate. Default: [`ContextRules::TOKENS`].
     pub max_tokens: Option<u64>,
+    /// Default: an outline.
+    pub compact: Option<Compact>,
     /// How many of the last messages stay whole if they fit. Default: [`ContextRules::KEPT`].
     pub keep_messages: Option<u64>,
 }
@@ -138,6 +150,7 @@ impl ContextRules {
     pub fn or(self, others: Self) -> Self {
         Self {
             max_tokens: self.max_tokens.or(others.max_tokens),
+            compact: self.compact.or(others.compact),
             keep_messages: self.keep_messages.or(others.keep_messages),
         }
     }
@@ -145,11 +158,15 @@ impl ContextRules {
 
 pub(super) fn context_rules(json: &Json, path: &str, issues: &mut Issues) -> Option<ContextRules> {
     let object = Object::open(json, path, &["maxTokens", "compact", "keepMessages"], issues)?;
-    object.optional("compact", issues, |json, path, issues| one_of(json, path, issues, &[("outline", ())]));
     Some(ContextRules {
         max_tokens: object.optional("maxTokens", issues, positive),
+        compact: object.optional("compact", issues, compact),
         keep_messages: object.optional("keepMessages", issues, positive),
     })
+}
+
+fn compact(json: &Json, path: &str, issues: &mut Issues) -> Option<Compact> {
+    one_of(json, path, issues, &[("outline", Compact::Outline), ("summary", Compact::Summary)])
 }
 
 pub(super) fn run_limits(json: &Json, path: &str, issues: &mut Issues) -> Option<RunLimits> {

@@ -35,7 +35,7 @@ pub(crate) const FORMAT: &str = "Must be 1, the format of specs that this versio
 pub(crate) const ROUTES: &str = "Must name at least one agent.";
 pub(crate) const DUPLICATE_NAME: &str = "Another one in this list has the same name.";
 pub(crate) const DUPLICATE: &str = "Is in the list already.";
-pub(crate) const SELF_ROUTE: &str = "An agent cannot route to itself.";
+pub(crate) const SELF_CALL: &str = "An agent cannot call itself.";
 pub(crate) const SECOND_COORDINATOR: &str = "Only one coordinator is allowed.";
 pub(crate) const UNKNOWN_INPUT_PROPERTY: &str = "The input schema has no property of this name.";
 

@@ -23,7 +23,7 @@ pub use definitions::{
     WhileWaiting,
 };
 pub use environment::{DataEnvironment, Provider};
-pub use limits::{ContextRules, Limits, PerKind, Retention, RunLimits};
+pub use limits::{Compact, ContextRules, Limits, PerKind, Retention, RunLimits};
 pub use tenant_part::TenantPart;
 pub use topology::Topology;
 

@@ -70,7 +70,7 @@ impl Topology {
     }
 
     pub(super) fn read(json: &Json, object: &Object<'_>, issues: &mut Issues) -> Self {
-        let topology = Self {
+        let mut topology = Self {
             agents: object.or_default("agents", issues, |json, path, issues| {
                 list(json, path, issues, |json, path, issues| {
                     let read = agent(json, path, issues);
@@ -93,6 +93,9 @@ impl Topology {
             context: object.or_default("context", issues, context_rules),
         };
         check_cross_references(json, issues);
+        let tools = &topology.tools;
+        let is_tool = |name: &str| tools.iter().any(|tool| tool.name == name);
+        topology.agents.iter_mut().for_each(|agent| agent.separate(is_tool));
         topology
     }
 }

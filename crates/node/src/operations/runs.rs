@@ -90,18 +90,19 @@ pub(super) async fn events(call: Call) -> Result<Answer> {
     let message_id = arguments.text()?.to_owned();
     let text = arguments.whole("text")?.unwrap_or(0);
     let reasoning = arguments.whole("reasoning")?.unwrap_or(0);
-    let position = RunPosition { next, message_id, text, reasoning };
+    let progress = arguments.whole("progress")?.unwrap_or(0);
+    let position = RunPosition { next, message_id, text, reasoning, progress };
     let patient = arguments.u8()? == 1;
     let page = match tokio::time::timeout(PATIENCE, handle.runs().events(run_id, position.clone(), patient)).await {
         Ok(page) => page?,
         Err(_) => RunPage { events: Vec::new(), position, live: true, over: false },
     };
-    let RunPosition { next, message_id, text, reasoning } = page.position;
+    let RunPosition { next, message_id, text, reasoning, progress } = page.position;
     Ok(json_text(&Events {
         events: page.events.into_iter().map(Text::new).collect(),
         live: page.live,
         over: page.over,
-        position: Position { next, message_id, text, reasoning },
+        position: Position { next, message_id, text, reasoning, progress },
     }))
 }
 
@@ -172,6 +173,7 @@ struct Position {
     message_id: String,
     text: u64,
     reasoning: u64,
+    progress: u64,
 }
 
 pub(super) async fn wait_get(call: Call) -> Result<Answer> {

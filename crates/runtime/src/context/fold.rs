@@ -46,6 +46,9 @@ pub(crate) struct Fold {
     pub(crate) other_calls: u64,
     /// The first lines of its last messages.
     lines: VecDeque<Line>,
+    /// What a model wrote of all its messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) summary: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,11 +77,12 @@ impl Fold {
     pub(crate) fn weight(&self) -> u64 {
         let calls: usize = self.calls.iter().map(|(name, _)| name.len() + 8).sum();
         let lines: usize = self.lines.iter().map(|line| line.id.len() + line.text.len() + 32).sum();
-        (calls + lines) as u64
+        (calls + lines + self.summary.as_ref().map_or(0, String::len)) as u64
     }
 
-    /// Folds the next message.
+    /// Folds the next message. A summary says nothing of it, and is dropped.
     pub(crate) fn add(&mut self, position: u64, message: Glance) {
+        self.summary = None;
         if self.messages() == 0 {
             self.from.clone_from(&message.id);
         }
@@ -109,7 +113,8 @@ impl Fold {
         }
     }
 
-    /// Writes the outline, at most about this many bytes: first what there is, then lines, the newest of them if not all fit.
+    /// Writes what stands for its messages, at most about this many bytes: first what there is; then the summary, or lines, the newest of
+    /// them if not all fit.
     pub(crate) fn outline(&self, most: usize, may_recall: bool) -> String {
         let are =
             if self.messages() == 1 { "message of this conversation is" } else { "messages of this conversation are" };
@@ -120,7 +125,15 @@ impl Fold {
         if may_recall {
             let _ = write!(text, " {RECALL} gives any back, by messageId or text.");
         }
-        let lines = self.shown(most.saturating_sub(escaped(&text) + AROUND));
+        let rest = most.saturating_sub(escaped(&text) + AROUND);
+        if let Some(summary) = &self.summary {
+            text.push_str(" A summary of them:\n");
+            let shown = beginning(summary, rest);
+            text.push_str(shown);
+            text.push_str(if shown.len() < summary.len() { " …]" } else { "]" });
+            return text;
+        }
+        let lines = self.shown(rest);
         let left_out = self.messages().saturating_sub(lines.len() as u64);
         if !lines.is_empty() {
             text.push_str(" Their first lines");

@@ -96,7 +96,8 @@ impl Agents {
         let named = |role: AgentRole| {
             topology.agents.iter().filter(move |agent| agent.role == role).map(|agent| agent.name.clone())
         };
-        let mut specialists = named(AgentRole::Specialist);
+        let is_called = |name: &String| topology.agents.iter().any(|agent| agent.routes.contains(name));
+        let mut specialists = named(AgentRole::Specialist).filter(|name| !is_called(name));
         let only = specialists.next().filter(|_| specialists.next().is_none());
         all.front = named(AgentRole::Coordinator).next().or(only);
         all.executor = named(AgentRole::Executor).next();
@@ -147,9 +148,10 @@ impl Agents {
         hash.finalize().into()
     }
 
-    /// The tools that a plan's steps may use.
-    pub(crate) fn plan_tools(&self) -> &[String] {
-        self.executor.as_deref().and_then(|name| self.agent(name)).map_or(&[], |agent| &agent.spec.tools)
+    /// The tools and agents that a plan's steps may use.
+    pub(crate) fn plan_tools(&self) -> Vec<&str> {
+        let executor = self.executor.as_deref().and_then(|name| self.agent(name));
+        executor.map(AgentRules::callable).into_iter().flatten().collect()
     }
 }
 
@@ -172,9 +174,14 @@ impl AgentRules {
         }
     }
 
+    /// The names of the tools and the agents that it may call.
+    fn callable(&self) -> impl Iterator<Item = &str> {
+        self.spec.tools.iter().chain(&self.spec.routes).map(String::as_str)
+    }
+
     /// What its model is told that calls something else.
     pub(crate) fn unknown_tool(&self) -> String {
-        let names: Vec<&str> = self.spec.tools.iter().chain(&self.spec.routes).map(String::as_str).collect();
+        let names: Vec<&str> = self.callable().collect();
         match names.as_slice() {
             [] => "There is no such tool. There are no tools here: answer in words.".to_owned(),
             names => format!("There is no such tool. The tools are: {}.", names.join(", ")),
@@ -182,7 +189,7 @@ impl AgentRules {
     }
 
     pub(crate) fn may_call(&self, name: &str) -> bool {
-        self.spec.tools.iter().chain(&self.spec.routes).any(|own| own == name)
+        self.callable().any(|own| own == name)
     }
 }
 
@@ -277,15 +284,19 @@ fn offered(name: &str, description: &str, input_schema: Json) -> Json {
 
 /// A route as its model sees it: a tool.
 fn route(agent: &AgentSpec) -> Json {
+    offered(&agent.name, description_of(agent), route_schema(agent.role))
+}
+
+fn description_of(agent: &AgentSpec) -> &str {
     let default = match agent.role {
         AgentRole::Planner => "Makes a plan for the task, which a person approves and which is then carried out.",
         AgentRole::Executor => "Carries out a plan that was saved.",
         _ => "Does the task and answers.",
     };
-    offered(&agent.name, agent.description.as_deref().unwrap_or(default), route_schema(agent.role))
+    agent.description.as_deref().unwrap_or(default)
 }
 
-pub(crate) fn route_property(role: AgentRole) -> &'static str {
+fn route_property(role: AgentRole) -> &'static str {
     if role == AgentRole::Executor { "planId" } else { "task" }
 }
 
@@ -304,9 +315,23 @@ fn route_schema(role: AgentRole) -> Json {
     ])
 }
 
-fn plan_tools(topology: &Topology) -> impl Iterator<Item = &Tool> {
+/// Returns what a call with this input hands an agent of this role, or what is wrong with it, as a text for a model.
+pub(crate) fn task_of(role: AgentRole, input: &Json) -> Result<&str, String> {
+    let property = route_property(role);
+    let task = match input.as_object() {
+        Some([(key, value)]) if key == property => value.as_str(),
+        _ => None,
+    };
+    task.ok_or_else(|| format!("This takes {{ {property}: text }} and nothing else."))
+}
+
+/// The tools and agents of an executor, as its steps may use them: name, description, and the schema of the input.
+fn plan_tools(topology: &Topology) -> impl Iterator<Item = (&str, &str, Json)> {
     let executor = topology.agents.iter().find(|agent| agent.role == AgentRole::Executor);
-    executor.into_iter().flat_map(|agent| &agent.tools).filter_map(|name| topology.tool(name))
+    let tools = executor.into_iter().flat_map(|agent| &agent.tools).filter_map(|name| topology.tool(name));
+    let tools = tools.map(|tool| (tool.name.as_str(), tool.description.as_str(), tool.input.clone()));
+    let agents = executor.into_iter().flat_map(|agent| &agent.routes).filter_map(|name| topology.agent(name));
+    tools.chain(agents.map(|agent| (agent.name.as_str(), description_of(agent), route_schema(agent.role))))
 }
 
 /// How a planner's model is to write a plan, and of what its steps may be made.
@@ -315,8 +340,8 @@ fn planner_rules(topology: &Topology) -> String {
         "\n\n# Plan\nAnswer with one JSON object and nothing else: { \"goal\": text, \"steps\": [{ \"id\", \"tool\", \"input\", \"dependsOn\"?, \"note\"? }], \"details\"? }. \
          Steps that do not depend on each other run together. {\"$step\": \"id\", \"path\": \"/json/pointer\"} anywhere in an input stands for an earlier step's result.",
     );
-    for tool in plan_tools(topology) {
-        rules.push_str(&format!("\n- {}: {} Input: {}", tool.name, tool.description, json::write(&tool.input)));
+    for (name, description, input) in plan_tools(topology) {
+        rules.push_str(&format!("\n- {name}: {description} Input: {}", json::write(&input)));
     }
     rules
 }
@@ -324,7 +349,7 @@ fn planner_rules(topology: &Topology) -> String {
 /// The schema of a planner's answer.
 fn plan_schema(agent: &AgentSpec, topology: &Topology) -> Json {
     let text = || Json::from([("type", Json::from("string"))]);
-    let names = plan_tools(topology).map(|tool| Json::from(tool.name.as_str())).collect();
+    let names = plan_tools(topology).map(|(name, ..)| Json::from(name)).collect();
     let tool = Json::from([("type", Json::from("string")), ("enum", Json::Array(names))]);
     let list = |items: Json| Json::from([("type", Json::from("array")), ("items", items)]);
     let required = |names: &[&str]| Json::Array(names.iter().map(|name| Json::from(*name)).collect());

@@ -16,6 +16,8 @@ use crate::handle::TenantHandle;
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub(crate) fold: Option<Fold>,
+    /// What was folded when it was read.
+    pub(crate) known: Option<Fold>,
     /// The position of the first that is not folded.
     pub(crate) from: u64,
     /// As JSON texts, oldest first.
@@ -64,6 +66,7 @@ pub(crate) async fn history(
     let (journal, before) = (journal_name(access, &head.journal), before.min(head.length));
     let stored = living(access, journal).await?.and_then(|(_, journal)| journal.fold);
     history.fold = known.or_else(|| stored.filter(|fold| fold.until <= before));
+    history.known.clone_from(&history.fold);
     history.from = history.fold.as_ref().map_or(0, |fold| fold.until);
     let (held, mut next) = (handle.held_bytes(), history.from);
     let (mut size, mut bytes) = (0, 0);

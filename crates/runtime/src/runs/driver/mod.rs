@@ -33,6 +33,8 @@ pub(crate) enum Stop {
     Cancelled,
     /// One of its limits is reached.
     Limited(Limit),
+    /// One of the limits of an agent that was called is reached, which has this place among the agents at work: its call fails.
+    AgentLimited(Limit, usize),
     /// A model, a callback or the spec has failed it.
     Failed(RunFailure),
     /// It cannot go on here. Its journal is as it was.
@@ -175,7 +177,7 @@ impl<'a> Driver<'a> {
             };
             let cut_off = self.broken.cut_off();
             let event = match stop {
-                Stop::Limited(limit) => Event::RunLimited(RunLimited { limit }, cut_off),
+                Stop::Limited(limit) | Stop::AgentLimited(limit, _) => Event::RunLimited(RunLimited { limit }, cut_off),
                 Stop::Failed(error) => Event::RunFailed(RunFailed { error }, cut_off),
                 Stop::Cancelled | Stop::Error(_) => Event::RunCancelled(Nothing {}, cut_off),
             };
@@ -190,6 +192,13 @@ impl<'a> Driver<'a> {
 
     /// Takes a step. `false`: the run is suspended.
     async fn take(&mut self, next: Next) -> Result<bool, Stop> {
+        match self.step(next).await {
+            Err(Stop::AgentLimited(limit, at)) => steps::end_agents(self, limit, at).await.map(|()| true),
+            outcome => outcome,
+        }
+    }
+
+    async fn step(&mut self, next: Next) -> Result<bool, Stop> {
         self.check_stopped()?;
         if self.live.yields.is_cancelled() {
             // What the step before has done is done.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::usage::Usage;
 use crate::context::{Fold, Short};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,6 +14,9 @@ pub(crate) struct ContextFolded {
     pub(crate) tokens: u64,
     /// What the model is sent in their place.
     pub(crate) summary: String,
+    /// What the model used that wrote it, if one did.
+    #[serde(default, skip_serializing_if = "Usage::is_empty")]
+    pub(crate) usage: Usage,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

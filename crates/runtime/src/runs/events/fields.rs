@@ -43,6 +43,18 @@ pub(crate) enum Limit {
     Duration,
 }
 
+impl Limit {
+    /// Returns its name, such as `maxSteps`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Steps => "maxSteps",
+            Self::ToolCalls => "maxToolCalls",
+            Self::Tokens => "maxTokens",
+            Self::Duration => "maxDurationMs",
+        }
+    }
+}
+
 /// Why a run failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -87,6 +99,18 @@ impl ToolFailure {
     pub(crate) fn new(code: &str, message: &str) -> Self {
         Self { code: code.to_owned(), message: message.to_owned() }
     }
+}
+
+/// A failed attempt of a call, which is made again after a pause.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ToolRetried {
+    pub(crate) call_id: String,
+    /// The number of the attempt that failed, from 1; a process that takes the run over counts anew.
+    pub(crate) attempt: u64,
+    pub(crate) error: ToolFailure,
+    /// The pause before the next attempt, in milliseconds.
+    pub(crate) delay_ms: u64,
 }
 
 /// What a model is shown of a result that is kept as a reference.

@@ -13,7 +13,7 @@ use super::context::{ContextFolded, KeptContext};
 use super::damaged;
 use super::fields::{
     ApprovalShown, BrokenOff, DecisionShown, FinishReason, Limit, Nothing, PREVIEW, ResumedKind, RunFailure,
-    ToolFailure, is_false,
+    ToolFailure, ToolRetried, is_false,
 };
 use super::left::{ContinuedRun, LeftCall};
 use super::object::ObjectWriter;
@@ -88,6 +88,8 @@ events! {
     "model.completed" => ModelCompleted(ModelCompleted, answer: ModelAnswer);
     /// A tool is called.
     "tool.called" => ToolCalled(ToolCalled, intent: WriteIntent);
+    /// An attempt of a call failed, and another one follows.
+    "tool.retried" => ToolRetried(ToolRetried);
     /// A call has a result.
     "tool.completed" => ToolCompleted(ToolCompleted);
     /// A call failed, or was not made.

@@ -20,7 +20,7 @@ pub(crate) use agent::{AgentAnswer, AgentBegun};
 pub(crate) use context::{ContextFolded, KeptContext};
 pub(crate) use fields::{
     ApprovalShown, BrokenOff, DecisionShown, FailureCode, FinishReason, Limit, Nothing, PlanBegun, ReferencedResult,
-    ResumedKind, RunFailure, ToolFailure,
+    ResumedKind, RunFailure, ToolFailure, ToolRetried,
 };
 pub(crate) use kinds::{
     ApprovalDecided, ApprovalRequested, CutOff, DecidedCall, Event, ModelAnswer, ModelCompleted, PlanSaved,

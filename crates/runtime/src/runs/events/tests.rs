@@ -191,7 +191,13 @@ fn full() -> Vec<Event> {
         ),
         Event::AgentCompleted(Nothing {}, AgentAnswer { text: text("So"), output: Json::Null, failed: true }),
         Event::ContextFolded(
-            ContextFolded { from: text("msg_a"), to: text("msg_b"), tokens: 9, summary: text("[2 earlier]") },
+            ContextFolded {
+                from: text("msg_a"),
+                to: text("msg_b"),
+                tokens: 9,
+                summary: text("[2 earlier]"),
+                usage: usage(),
+            },
             KeptContext { fold: fold(), short: Some(Short { until: 5, bytes: 700 }) },
         ),
         Event::ModelCompleted(
@@ -211,6 +217,12 @@ fn full() -> Vec<Event> {
             call_id: text("c"),
             result: parsed(r#"{"reference":"ref_a","type":"rows","byteLength":9}"#),
             reference: Some(text("ref_a")),
+        }),
+        Event::ToolRetried(ToolRetried {
+            call_id: text("c"),
+            attempt: 1,
+            error: ToolFailure::new("TIMEOUT", "Late."),
+            delay_ms: 500,
         }),
         Event::ToolFailed(ToolFailed { call_id: text("c"), error: ToolFailure::new("REJECTED", "No.") }),
         Event::ToolWaiting(

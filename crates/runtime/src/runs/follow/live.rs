@@ -6,11 +6,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bailiwick_model::Result;
+use bailiwick_model::json::Json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::feed::Feed;
 use super::message::Writing;
+use super::progress::{self, Progresses};
 use super::{RunPage, RunPosition};
 use crate::runs::events::Entry;
 
@@ -41,6 +43,7 @@ struct Inner {
     bytes: usize,
     next: u64,
     writing: Option<Writing>,
+    progress: Progresses,
     over: bool,
 }
 
@@ -85,6 +88,7 @@ impl Inner {
             let (text, reasoning) = seen(&writing.message_id);
             writing.unseen(text, reasoning)
         });
+        let unseen = unseen + self.progress.unseen(position.progress);
         (self.after(position).map(Shown::byte_length).sum::<usize>() + unseen) as u64
     }
 }
@@ -137,6 +141,20 @@ impl Live {
         self.notify();
     }
 
+    /// Shows how far a call of this agent is. Its `tool.called` is committed.
+    pub(crate) fn progress(&self, run_id: &str, agent: &str, at: u64, call_id: &str, value: &Json) {
+        let mut inner = self.inner();
+        let after = inner.next.saturating_sub(1);
+        inner.progress.set(&progress::Shown { kind: "tool.progress", run_id, at, agent, call_id, value, after });
+        drop(inner);
+        self.notify();
+    }
+
+    /// Forgets how far calls are: none of them runs any more.
+    pub(crate) fn forget_progress(&self) {
+        self.inner().progress.clear();
+    }
+
     /// Reads what is in memory for a follower. `None`: it must read the journal first. `reserve` is asked for the bytes before
     /// they are copied.
     ///
@@ -151,6 +169,7 @@ impl Live {
         reserve(inner.unread(position))?;
         let mut page = RunPage { events: Vec::new(), position: position.clone(), live: !inner.over, over: false };
         inner.after(position).for_each(|event| event.show(&mut page));
+        inner.progress.show(&mut page);
         if let Some(writing) = &inner.writing {
             writing.show(inner.next.saturating_sub(1), &mut page);
         }

@@ -5,6 +5,7 @@ mod feed;
 mod list;
 mod live;
 mod message;
+mod progress;
 mod registry;
 
 pub(crate) use events::{run_events_before, run_id_of};
@@ -24,6 +25,8 @@ pub struct RunPosition {
     pub text: u64,
     /// How much of its reasoning.
     pub reasoning: u64,
+    /// The number of the last progress of a call that it has seen.
+    pub progress: u64,
 }
 
 /// What is new for a follower.

@@ -106,7 +106,10 @@ impl RunState {
             Event::AgentStarted(_, begun) => self.agent_started(entry, begun)?,
             Event::AgentCompleted(_, answer) => self.agent_completed(entry, answer)?,
             Event::ContextFolded(folded, kept) => {
-                let context = &mut self.frames.last_mut()?.context;
+                self.usage.add_all(&folded.usage);
+                let frame = self.frames.last_mut()?;
+                frame.tokens = frame.tokens.saturating_add(folded.usage.total());
+                let context = &mut frame.context;
                 context.folded = (kept.fold.messages() > 0).then(|| (kept.fold.clone(), folded.summary.clone()));
                 (context.short, context.counted) = (kept.short, None);
             }
@@ -129,7 +132,7 @@ impl RunState {
             Event::ToolWaiting(waiting, tool) => self.call_waits(entry.at, waiting, tool)?,
             Event::WaitSettled(settled) => self.settled = Some(settled.record.outcome.clone()),
             Event::ToolResumed(resumed, how) => self.call_resumed(resumed, how.waited_ms)?,
-            Event::ReferenceCreated(_) => {}
+            Event::ToolRetried(_) | Event::ReferenceCreated(_) => {}
             Event::PlanSaved(saved) => {
                 let (plan_id, version, hash) = (saved.plan_id.clone(), saved.version, saved.hash.clone());
                 self.frames.last_mut()?.plan = Some(PlanStage::new(plan_id, version, hash, None));

@@ -15,6 +15,7 @@ use super::driver::{Driver, Stop};
 use super::lifecycle::take_prompts;
 use super::state::Next;
 
+pub(crate) use agents::end_agents;
 pub(crate) use model::BrokenAnswers;
 pub(crate) use waiting::still_waits;
 

@@ -8,16 +8,20 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::{ahead, ahead_of};
 use bailiwick_model::spec::AgentRole;
 
+use super::approval::withdraw_waiting;
 use super::tools::{note_called, note_failure, note_output};
 use super::waiting;
 use crate::plans::PlanStatus;
-use crate::runs::agents::route_property;
+use crate::runs::agents::task_of;
 use crate::runs::driver::{Driver, Stop, failed};
-use crate::runs::events::{AgentAnswer, AgentBegun, Entry, Event, FailureCode, Nothing, ToolFailure};
+use crate::runs::events::{AgentAnswer, AgentBegun, Entry, Event, FailureCode, Limit, Nothing, ToolFailure};
 use crate::runs::state::{Answer, Call, edited_steps, results_weight, step_results, text_parts, user_message};
 
 pub(super) use input::filled_input;
 pub(super) use plan::leave_executor;
+
+/// The most agents of a run that are at work, each called by the one before it.
+const DEEPEST: usize = 16;
 
 /// What an executor's model is told of inputs that people edited.
 const EDITED: &str = "People changed the inputs of these steps before they approved them:";
@@ -29,13 +33,12 @@ pub(super) async fn enter(run: &mut Driver<'_>, call: Call) -> Result<(), Stop> 
         return Err(failed(FailureCode::Internal, "An agent that was routed to is not in the spec any more."));
     };
     let (role, name) = (agent.spec.role, agent.spec.name.as_str());
-    let property = route_property(role);
-    let given = call.input.get(property).and_then(Json::as_str).map(str::to_owned);
-    let is_alone = call.input.as_object().is_some_and(|members| members.len() == 1);
-    let Some(given) = given.filter(|_| is_alone) else {
-        let told = format!("This takes {{ {property}: text }} and nothing else.");
-        note_called(run, &call).await?;
-        return note_failure(run, &call.call_id, ToolFailure::new("INPUT_INVALID", &told)).await;
+    let given = match handed_over(run, &call, role).await? {
+        Ok(given) => given,
+        Err(told) => {
+            note_called(run, &call).await?;
+            return note_failure(run, &call.call_id, ToolFailure::new("INPUT_INVALID", &told)).await;
+        }
     };
     // A route that a process has died in goes on with its agent, so that one which is called is new.
     if role == AgentRole::Executor {
@@ -47,6 +50,15 @@ pub(super) async fn enter(run: &mut Driver<'_>, call: Call) -> Result<(), Stop> 
     let definition = run.begin_with(name);
     let begun = AgentBegun::Task { role, call: call.call_id, active, task, definition };
     note_started(run, name, begun).await
+}
+
+/// Returns what a call hands an agent of this role, or what is wrong with it.
+async fn handed_over(run: &mut Driver<'_>, call: &Call, role: AgentRole) -> Result<Result<String, String>, Stop> {
+    if run.state.frames.len() >= DEEPEST {
+        return Ok(Err(format!("Agents may call each other {DEEPEST} deep at most.")));
+    }
+    let input = filled_input(run, call).await?;
+    Ok(input.and_then(|input| task_of(role, &input).map(str::to_owned)))
 }
 
 async fn enter_executor(run: &mut Driver<'_>, call: &Call, name: &str, plan_id: &str) -> Result<(), Stop> {
@@ -87,6 +99,25 @@ pub(super) async fn leave(run: &mut Driver<'_>) -> Result<(), Stop> {
         Some(answer) => complete(run, answer).await,
         None => Ok(()),
     }
+}
+
+/// Ends the agent at this place among those at work, and those that it has called: a limit of it is reached. Its call fails, and whoever
+/// called it goes on.
+pub(crate) async fn end_agents(run: &mut Driver<'_>, limit: Limit, at: usize) -> Result<(), Stop> {
+    let name = run.state.frames.get(at).map(|frame| frame.agent.clone()).unwrap_or_default();
+    let told = format!("The agent {name} reached its limit {} before it was done.", limit.name());
+    // Nothing of an answer that was cut off is shown: its tokens count all the same.
+    run.broken.supersede();
+    while run.state.frames.len() > at.max(1) {
+        if run.state.frames.last().is_some_and(|frame| frame.role == AgentRole::Executor) {
+            plan::end_executor(run, Some(&told)).await?;
+            continue;
+        }
+        withdraw_waiting(run).await?;
+        waiting::cancel_waits(run).await?;
+        complete(run, Answer { text: told.clone(), output: Json::from(told.as_str()), failed: true }).await?;
+    }
+    Ok(())
 }
 
 /// Completes the last agent with this answer, which is the result of the call that it answers.

@@ -7,7 +7,7 @@ use bailiwick_model::spec::AgentRole;
 
 use super::{complete, note_started};
 use crate::plans::{Plan, PlanStatus};
-use crate::runs::agents::unfenced;
+use crate::runs::agents::{task_of, unfenced};
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{AgentBegun, Event, PlanBegun, PlanSaved, damaged};
 use crate::runs::state::{
@@ -56,17 +56,19 @@ fn drafted(text: &str) -> Result<Vec<(String, Json)>, String> {
 async fn check_step(run: &Driver<'_>, at: usize, step: &mut Json) -> Result<Result<(), String>, Stop> {
     let tool = step.get("tool").and_then(Json::as_str).unwrap_or_default().to_owned();
     let tools = run.agents().plan_tools();
-    let Some(rules) = run.agents().tool(&tool).filter(|_| tools.contains(&tool)) else {
+    if !tools.contains(&tool.as_str()) {
         return Ok(Err(format!("steps[{at}].tool must be one of: {}.", tools.join(", "))));
-    };
+    }
     let input = step.get("input").cloned().unwrap_or(Json::Null);
     let mut needed: Vec<String> = step_refs::references(&input).into_iter().map(str::to_owned).collect();
     let problems = if !needed.is_empty() {
         None
     } else if run.handle.validated.tools.contains(&tool) {
         problem_of_host(run, &tool, &json::canonical(&input)).await?
-    } else {
+    } else if let Some(rules) = run.agents().tool(&tool) {
         rules.wrong_input(&input).await
+    } else {
+        run.agents().agent(&tool).and_then(|agent| task_of(agent.spec.role, &input).err())
     };
     if let Some(problems) = problems {
         return Ok(Err(format!("steps[{at}].input does not fit the tool's schema: {problems}")));
@@ -148,16 +150,21 @@ async fn flush_with_status(run: &mut Driver<'_>, plan_id: &str, hash: &str, stat
 
 /// Completes an executor whose steps are all done, or one of them has failed.
 pub(in crate::runs::steps) async fn leave_executor(run: &mut Driver<'_>) -> Result<(), Stop> {
+    end_executor(run, None).await
+}
+
+/// Completes an executor. `problem`: why it goes on no more, whatever is left to do.
+pub(super) async fn end_executor(run: &mut Driver<'_>, problem: Option<&str>) -> Result<(), Stop> {
     withdraw_waiting(run).await?;
     cancel_waits(run).await?;
     let Some(frame) = run.state.frames.last() else { return Ok(()) };
     ahead(results_weight(&frame.calls)).await;
     let Some(stage) = frame.plan.clone() else { return Err(damaged().into()) };
-    let failed = frame.has_failed();
+    let failed = problem.is_some() || frame.has_failed();
     let status = if failed { PlanStatus::Failed } else { PlanStatus::Completed };
     let mut answer = plan_answer(&stage, status.name(), Some(step_results(frame)), edited_steps(frame));
-    if let Some(told) = &frame.answer {
-        answer.text.clone_from(&told.text);
+    if let Some(told) = problem.or(frame.answer.as_ref().map(|told| told.text.as_str())) {
+        told.clone_into(&mut answer.text);
     }
     answer.failed = failed;
     complete(run, answer).await?;

@@ -1,6 +1,7 @@
 //! What the model of an agent is sent: its conversation, folded where it does not fit.
 
 mod recall;
+mod summary;
 
 use std::borrow::Cow;
 
@@ -17,6 +18,7 @@ use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{ContextFolded, Event, KeptContext, STORED};
 use crate::runs::state::{text_parts, user_message};
 use crate::threads::{fold_change, history};
+use summary::summarise;
 
 /// What the conversation of the last agent is made of.
 pub(super) struct Conversation<'a> {
@@ -143,7 +145,7 @@ fn budget(run: &Driver<'_>) -> Budget {
 
 /// Returns the budget where this many bytes are sent besides the conversation.
 fn budget_beside(run: &Driver<'_>, report: usize) -> Budget {
-    let ContextRules { max_tokens, keep_messages } = rules(run);
+    let ContextRules { max_tokens, keep_messages, .. } = rules(run);
     let (most, keep) = (max_tokens.unwrap_or(ContextRules::TOKENS), keep_messages.unwrap_or(ContextRules::KEPT));
     Budget::new(most, keep, beside(run) + report)
 }
@@ -245,10 +247,16 @@ async fn note(run: &mut Driver<'_>, count: usize, short: Option<Short>) -> Resul
     }
     let is_new = run.history.as_ref().is_some_and(|history| history.is_new);
     let of_thread = of_thread.unwrap_or_else(|| folded.clone());
-    let of_thread = (is_first && (is_new || (first < base && count > 0))).then_some(of_thread);
+    let of_thread_until = of_thread.until;
+    let mut of_thread = (is_first && (is_new || (first < base && count > 0))).then_some(of_thread);
+    let usage = summarise(run, count, &mut folded).await?;
+    if folded.until == of_thread_until {
+        of_thread = of_thread.map(|_| folded.clone());
+    }
     let summary =
         if folded.messages() > 0 { folded.outline(budget(run).outline(), may_recall(run)) } else { String::new() };
-    let event = ContextFolded { from: folded.from.clone(), to: folded.to.clone(), tokens: folded.tokens(), summary };
+    let (from, to, tokens) = (folded.from.clone(), folded.to.clone(), folded.tokens());
+    let event = ContextFolded { from, to, tokens, summary, usage };
     run.note(Event::ContextFolded(event, KeptContext { fold: folded, short })).await?;
     if let Some(frame) = run.state.frames.last() {
         run.sent.remove(&frame.number);

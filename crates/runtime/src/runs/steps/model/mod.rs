@@ -4,6 +4,7 @@ mod answer;
 mod collected;
 mod event;
 mod parts;
+mod summary;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use bailiwick_model::spec::AgentRole;
 use serde::Serialize;
 
 pub(crate) use parts::BrokenAnswers;
+pub(super) use summary::summary;
 
 use collected::{ANSWER_BYTES, Collected};
 

@@ -59,7 +59,7 @@ impl BrokenAnswers {
     }
 
     /// Forgets the text: another answer is complete. The tokens count all the same.
-    pub(super) fn supersede(&mut self) {
+    pub(in crate::runs::steps) fn supersede(&mut self) {
         self.said = None;
     }
 

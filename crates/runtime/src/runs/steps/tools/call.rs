@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use bailiwick_model::pace::ahead_of;
+use bailiwick_model::spec::ToolEffects;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::Checked;
+use super::telling::Told;
+use super::{Checked, shortened};
 use crate::handle::TenantHandle;
 use crate::runs::driver::Driver;
-use crate::runs::events::ToolFailure;
+use crate::runs::events::{ToolFailure, ToolRetried};
 use crate::runs::host::{CallbackKind, Callbacks, HostFailure, Reply};
 use crate::runs::state::{Call, Resumed};
 use crate::runs::steps::{AgentContext, with_json};
@@ -73,35 +75,49 @@ impl From<Outcome> for Attempted {
     }
 }
 
-/// Sends a request and waits for the outcome. A failure is tried again as the tool's definition says.
-pub(super) async fn run(handle: &TenantHandle, host: &dyn Callbacks, request: String, checked: &Checked) -> Outcome {
+/// Sends a request and waits for the outcome. A failure that may pass is tried again as the tool's definition says. What it tells
+/// before is told to `tell`.
+pub(super) async fn run(
+    handle: &TenantHandle,
+    host: &dyn Callbacks,
+    request: String,
+    checked: &Checked,
+    tell: &(dyn Fn(Told) + Sync),
+) -> Outcome {
     let mut attempts = 0;
     loop {
         attempts += 1;
         let Some((most, longest)) =
             checked.retry.and_then(|retry| Some((retry.pause_after(attempts)?, retry.max_backoff_ms)))
         else {
-            return attempt(host, request, checked.timeout_ms).await.outcome;
+            return attempt(host, request, checked, tell).await.outcome;
         };
         ahead_of(request.len()).await;
-        let Attempted { outcome, again } = attempt(host, request.clone(), checked.timeout_ms).await;
+        let Attempted { outcome, again } = attempt(host, request.clone(), checked, tell).await;
         // A service that asks for more time than that is not asked again.
         let Some(told) = again.filter(|told| told.is_none_or(|told| told <= longest)) else { return outcome };
-        let pause = told.unwrap_or_else(|| most - u64::from_le_bytes(handle.scope.random()) % (most / 2 + 1));
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let delay_ms = told.unwrap_or_else(|| most - u64::from_le_bytes(handle.scope.random()) % (most / 2 + 1));
+        if let Outcome::Failed(error) = outcome {
+            let error = ToolFailure { message: shortened(&error.message), ..error };
+            let call_id = checked.call.call_id.clone();
+            tell(Told::Retried(ToolRetried { call_id, attempt: attempts, error, delay_ms }));
+        }
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
     }
 }
 
 /// Sends a request once.
-async fn attempt(host: &dyn Callbacks, request: String, timeout_ms: Option<u64>) -> Attempted {
-    let mut asked = host.request(CallbackKind::Tool, request);
-    let reply = match timeout_ms {
-        None => asked.next().await,
-        Some(most) => match tokio::time::timeout(Duration::from_millis(most), asked.next()).await {
+async fn attempt(host: &dyn Callbacks, request: String, checked: &Checked, tell: &(dyn Fn(Told) + Sync)) -> Attempted {
+    let answered = answered(host, request, tell);
+    let reply = match checked.timeout_ms {
+        None => answered.await,
+        Some(most) => match tokio::time::timeout(Duration::from_millis(most), answered).await {
             Ok(reply) => reply,
             Err(_) => {
                 let outcome = failed("TIMEOUT", &format!("The tool did not answer within {most} ms."));
-                return Attempted { outcome, again: Some(None) };
+                // What it writes may still be under way.
+                let again = (checked.effects == ToolEffects::Read).then_some(None);
+                return Attempted { outcome, again };
             }
         },
     };
@@ -112,13 +128,23 @@ async fn attempt(host: &dyn Callbacks, request: String, timeout_ms: Option<u64>)
         Some(Reply::Piece(_)) => failed("TOOL_FAILED", "The tool answered in parts."),
         Some(Reply::Failure(text)) => {
             let HostFailure { code, message, retryable, retry_after_ms } = HostFailure::read(&text).await;
-            // One with a code is of our own, and would come again.
-            let again = retryable.unwrap_or(code.is_none()).then_some(retry_after_ms);
+            let again = (retryable == Some(true)).then_some(retry_after_ms);
             let told = message.as_deref().unwrap_or("The tool failed.");
             return Attempted { outcome: failed(code.as_deref().unwrap_or("TOOL_FAILED"), told), again };
         }
     };
     outcome.into()
+}
+
+/// The answer of a call, after what it says of its progress.
+async fn answered(host: &dyn Callbacks, request: String, tell: &(dyn Fn(Told) + Sync)) -> Option<Reply> {
+    let mut asked = host.request(CallbackKind::Tool, request);
+    loop {
+        match asked.next().await {
+            Some(Reply::Piece(value)) => tell(Told::Progress(value)),
+            reply => return reply,
+        }
+    }
 }
 
 fn failed(code: &str, message: &str) -> Outcome {

@@ -3,6 +3,7 @@
 mod call;
 mod check;
 mod result;
+mod telling;
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{agents, approval, context, waiting};
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{Event, ToolCalled, ToolFailure, WriteIntent};
-use crate::runs::host::host_gone;
+use crate::runs::host::{host_gone, parsed};
 use crate::runs::state::Call;
 
 pub(super) use call::Outcome;
@@ -24,11 +25,14 @@ pub(super) use result::{note_failure, note_output, shortened};
 
 use check::Verdict;
 use result::note_value;
+use telling::{Telling, Told};
 
 /// How many calls run together at most.
 const AT_ONCE: usize = 16;
 /// No more are begun with those whose inputs have this many bytes together: a plan's steps may take large results.
 const BYTES_AT_ONCE: usize = 16 << 20;
+/// The largest progress that is shown, in bytes of JSON. `PROGRESS_BYTES` in `ts/runs/host/tool-call.ts` is the same.
+const PROGRESS_BYTES: usize = 64 << 10;
 /// How long the commit of a message waits for the tools that it calls, if they only read: results by then are written with
 /// it.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -87,7 +91,9 @@ async fn run_together(run: &mut Driver<'_>, calls: Vec<Checked>) -> Result<(), S
     if is_write {
         run.flush().await?;
     }
-    let (outcomes, stop) = outcomes(run, &calls, is_write).await?;
+    let heard = outcomes(run, &calls, is_write).await;
+    run.live.forget_progress();
+    let (outcomes, stop) = heard?;
     for (checked, outcome) in calls.iter().zip(outcomes) {
         match outcome {
             Some(Outcome::Waits(request)) => waiting::open(run, &checked.call, &request).await?,
@@ -111,24 +117,42 @@ async fn outcomes(
     calls: &[Checked],
     mut intent_is_durable: bool,
 ) -> Result<(Vec<Option<Outcome>>, Option<Stop>), Stop> {
-    let host = run.host;
+    let (host, telling) = (run.host, Telling::default());
     let mut running = FuturesUnordered::new();
     let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(calls.len());
     for (at, checked) in calls.iter().enumerate() {
         let (request, handle) = (call::request(run, &checked.call, &checked.input).await, run.handle);
-        running.push(async move { (at, call::run(handle, host, request, checked).await) });
+        let telling = &telling;
+        running
+            .push(async move { (at, call::run(handle, host, request, checked, &|told| telling.tell(at, told)).await) });
         outcomes.push(None);
     }
     let patience = Instant::now() + PATIENCE;
     loop {
-        let next = if intent_is_durable {
-            run.unless_stopped(running.next()).await
-        } else if let Ok(next) = timeout_at(patience, run.unless_stopped(running.next())).await {
-            next
+        let heard = async {
+            tokio::select! {
+                biased;
+                told = telling.next() => Heard::Told(told),
+                next = running.next() => Heard::Outcome(next),
+            }
+        };
+        let heard = if intent_is_durable {
+            run.unless_stopped(heard).await
+        } else if let Ok(heard) = timeout_at(patience, run.unless_stopped(heard)).await {
+            heard
         } else {
             intent_is_durable = true;
             run.flush().await?;
             continue;
+        };
+        let next = match heard {
+            Ok(Heard::Told(told)) => {
+                intent_is_durable = true;
+                note_told(run, calls, told).await?;
+                continue;
+            }
+            Ok(Heard::Outcome(next)) => Ok(next),
+            Err(stop) => Err(stop),
         };
         match next {
             Ok(Some((_, Outcome::HostGone))) => return Ok((outcomes, Some(host_gone().into()))),
@@ -141,6 +165,32 @@ async fn outcomes(
             Err(stop) => return Ok((outcomes, Some(stop))),
         }
     }
+}
+
+/// What is heard of calls that run together.
+enum Heard {
+    Told(Vec<(usize, Told)>),
+    /// Of one of them. `None`: all have theirs.
+    Outcome(Option<(usize, Outcome)>),
+}
+
+/// Commits attempts that failed, and with them that the calls were begun; then shows how far calls are.
+async fn note_told(run: &mut Driver<'_>, calls: &[Checked], told: Vec<(usize, Told)>) -> Result<(), Stop> {
+    let mut progress = Vec::new();
+    for (at, told) in told {
+        match told {
+            Told::Retried(retried) => run.note(Event::ToolRetried(retried)).await?,
+            Told::Progress(value) => progress.push((at, value)),
+        }
+    }
+    run.flush().await?;
+    for (at, value) in progress {
+        let Some(checked) = calls.get(at).filter(|_| value.len() <= PROGRESS_BYTES) else { continue };
+        let Ok(value) = parsed(&value).await else { continue };
+        let (state, now) = (&run.state, run.now());
+        run.live.progress(&state.run_id, state.agent().unwrap_or_default(), now, &checked.call.call_id, &value);
+    }
+    Ok(())
 }
 
 /// Notes a call that is not made, and why.
