@@ -167,6 +167,13 @@ describe('the inspector of a host', () => {
     expect((await acme.approvals.get(ours.approvalId)).status).toBe('pending')
     const looking = await load(port, '/approvals', { 'x-tenant': 'acme' })
     expect([looking.text.includes('send'), looking.text.includes('<form')]).toEqual([true, false])
+    // Nor can they fork a thread, which those can who may decide.
+    const run = `/runs/${ours.runId}`
+    const [theirs, mine] = [await load(port, run, { 'x-tenant': 'acme' }), await load(port, run, reader)]
+    expect([theirs.text.includes('Replay from here'), mine.text.includes('Replay from here')]).toEqual([false, true])
+    const fork = new URLSearchParams({ token, act: 'fork', step: '2' }).toString()
+    expect((await load(port, run, withoutActor, 'POST', fork)).status).toBe(403)
+    expect((await acme.threads.list()).items.length).toBe(1)
     // Behind a proxy that changes the host, the browser's word counts.
     const proxied = { ...own, host: 'app.internal', origin: 'https://admin.example', 'sec-fetch-site': 'same-origin' }
     expect((await load(port, path, proxied, 'POST', formOf(token))).status).toBe(303)

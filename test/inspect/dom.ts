@@ -63,3 +63,12 @@ export interface Canvas {
     getImageData(x: number, y: number, width: number, height: number): { readonly data: Uint8ClampedArray }
   } | null
 }
+
+/** How far something has moved by itself. */
+interface Shift {
+  readonly value: number
+}
+
+export type ShiftObserver = new (
+  call: (list: { getEntries(): Shift[] }) => void,
+) => { observe(what: { readonly type: 'layout-shift'; readonly buffered: boolean }): void }

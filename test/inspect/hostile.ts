@@ -2,6 +2,7 @@ import { waitFor } from '../../ts/index.ts'
 import type { OpenStore } from '../../ts/store/store.ts'
 import { runtimeFor } from '../support/stores.ts'
 import { suspendedRun, waitingRun } from './subject.ts'
+import { stepsOf, teamRun } from './team.ts'
 
 /** Ends text, attributes, comments, styles and scripts, and runs where any of them is taken for markup. */
 export const attack = `"'><img src=x onerror=alert(1)><script>alert(2)</script></textarea></style></title><!--<svg onload=alert(3)>\u202e&lt;\0`
@@ -63,6 +64,22 @@ export async function fillWithAttacks(store: OpenStore, resourceId: string): Pro
   await waited.runtime.waits.settle(waited.waitIds[1] ?? '', { value: attack }, { actor: attackWithoutControls })
   const error = { code: attackWithoutControls, message: attack }
   await waited.runtime.waits.settle(waited.waitIds[2] ?? '', { error }, { actor: attackWithoutControls })
+  const team = await teamRun(store, resourceId, {
+    prompt: attack,
+    threadId: `team ${attackWithoutControls}`,
+    actor: attackWithoutControls,
+    value: attack,
+    said: attack,
+    answer: attack,
+  })
+  const steps = await stepsOf(runtime, team.runId)
+  const { items: spoken } = await runtime.threads.messages(`team ${attackWithoutControls}`)
+  const forked = `fork ${attackWithoutControls}`
+  await runtime.threads.fork(`team ${attackWithoutControls}`, {
+    through: spoken[2]?.messageId ?? '',
+    threadId: forked,
+  })
+  const sought = new URLSearchParams({ text: attack, agent: attack, thread: attack })
   const ones = [open, decided, ofPlan].map(({ approvalId }) => `/approvals/${approvalId}`)
   return [
     ...['/', '/runs', '/approvals', '/plans', '/references', '/threads', '/events', '/ledger', '/ledger/0'],
@@ -74,5 +91,10 @@ export async function fillWithAttacks(store: OpenStore, resourceId: string): Pro
     `/runs/${runId}`,
     ...['/waits', '/waits?status=all', `/runs/${waited.runId}`],
     ...waited.waitIds.map((waitId) => `/waits/${waitId}`),
+    `/runs/${team.runId}`,
+    ...steps.map((step) => `/runs/${team.runId}?fork=${step}`),
+    ...['', '&again=1'].map((more) => `/threads/${encodeURIComponent(forked)}?replays=${team.runId}${more}`),
+    `/runs?${sought}`,
+    `/runs?thread=${encodeURIComponent(`team ${attackWithoutControls}`)}`,
   ]
 }

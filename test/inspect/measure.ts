@@ -1,9 +1,11 @@
-import type { Bitmap, Canvas, Document, Element, Rect, Style } from './dom.ts'
+import type { Bitmap, Canvas, Document, Element, Rect, ShiftObserver, Style } from './dom.ts'
 
 declare const document: Document
 declare const window: { readonly innerWidth: number }
 declare function getComputedStyle(element: Element): Style
 declare function createImageBitmap(source: Blob): Promise<Bitmap>
+declare const PerformanceObserver: ShiftObserver
+declare function requestAnimationFrame(call: (value: unknown) => void): void
 declare const OffscreenCanvas: new (width: number, height: number) => Canvas
 
 /** What is wrong with a page as it is drawn. Runs in the browser, so it uses nothing from outside of itself. */
@@ -120,14 +122,16 @@ export async function lookOf(picture: string): Promise<{ lightness: number; ink:
   if (context === null) throw new Error('There is nothing to draw on.')
   context.drawImage(bitmap, 0, 0)
   const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height)
+  const colours = new Uint32Array(data.buffer)
   const counts = new Map<number, number>()
-  let sum = 0
-  for (let at = 0; at < data.length; at += 4) {
-    const [red = 0, green = 0, blue = 0] = data.subarray(at, at + 3)
-    sum += red + green + blue
-    const key = (red << 16) | (green << 8) | blue
-    counts.set(key, (counts.get(key) ?? 0) + 1)
+  // Most neighbours have one colour, so a line of them is counted at once.
+  for (let at = 0, first = 0; at < colours.length; first = at) {
+    const colour = colours[first] ?? 0
+    while (at < colours.length && colours[at] === colour) at += 1
+    counts.set(colour, (counts.get(colour) ?? 0) + at - first)
   }
+  let sum = 0
+  for (const [colour, times] of counts) sum += times * ((colour & 255) + ((colour >> 8) & 255) + ((colour >> 16) & 255))
   const pixels = data.length / 4
   return { lightness: sum / pixels / 765, ink: 1 - Math.max(...counts.values()) / pixels }
 }
@@ -136,4 +140,14 @@ export async function lookOf(picture: string): Promise<{ lightness: number; ink:
 export function focused(): { name: string; outline: string } {
   const element = document.activeElement ?? document.body
   return { name: element.getAttribute('name') ?? element.className, outline: getComputedStyle(element).outlineStyle }
+}
+
+/** How far what was drawn has moved since by itself, as the browser scores it. Runs in the browser. */
+export async function shiftOfPage(): Promise<number> {
+  const shifts: number[] = []
+  const observer = new PerformanceObserver((list) => shifts.push(...list.getEntries().map(({ value }) => value)))
+  observer.observe({ type: 'layout-shift', buffered: true })
+  // What it has seen before is handed over in a task of its own.
+  for (let frames = 0; frames < 3; frames += 1) await new Promise(requestAnimationFrame)
+  return shifts.reduce((sum, shift) => sum + shift, 0)
 }

@@ -2,6 +2,7 @@ import { waitFor } from '../../ts/index.ts'
 import type { OpenStore } from '../../ts/store/store.ts'
 import { runtimeFor } from '../support/stores.ts'
 import { suspendedRun, waitingRun } from './subject.ts'
+import { stepsOf, teamRun } from './team.ts'
 
 const films = ['Solaris', 'Stalker', 'Mirror', 'Nostalghia'].map((title, at) => ({
   title,
@@ -64,6 +65,17 @@ export async function fillPleasantly(store: OpenStore, resourceId: string): Prom
     waitFor.time({ afterMs: 86_400_000 }),
   ])
   await waited.runtime.waits.settle(waited.waitIds[2] ?? '', { value: { paid: 25 } }, { actor: 'bank' })
+  const team = await teamRun(store, resourceId, {
+    prompt: 'How many of the red lamps are left, and what does one weigh?',
+    threadId: 'stock-4',
+    actor: 'lee',
+    value: 'Count the red lamps, in the shop and in the warehouse.',
+    said: 'I look that up in the list of the warehouse first, and then ask the scales.',
+    answer: 'There are 17 red lamps left. The scales do not answer, so I cannot say what one weighs.',
+  })
+  const [, second = ''] = await stepsOf(runtime, team.runId)
+  const [, , third] = (await runtime.threads.messages('stock-4')).items
+  const forked = await runtime.threads.fork('stock-4', { through: third?.messageId ?? '' })
   const [pending] = (await runtime.approvals.pending()).items
   return [
     ...['/', '/runs', '/approvals', '/plans', '/references', '/threads', '/events', '/ledger', '/ledger/1', '/nothing'],
@@ -74,5 +86,9 @@ export async function fillPleasantly(store: OpenStore, resourceId: string): Prom
     `/approvals/${pending?.approvalId}`,
     ...['/waits', '/waits?status=all', `/runs/${waited.runId}`],
     ...waited.waitIds.map((waitId) => `/waits/${waitId}`),
+    `/runs/${team.runId}`,
+    `/runs/${team.runId}?fork=${second}`,
+    `/threads/${forked.threadId}?replays=${team.runId}`,
+    '/runs?agent=front&from=2026-01-01T00:00',
   ]
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { verdictOf } from '../../ts/inspect/pages/ledger.ts'
-import { spansOf } from '../../ts/inspect/pages/waterfall.ts'
+import { RunTree } from '../../ts/inspect/run/tree.ts'
+import { spansOf } from '../../ts/inspect/run/waterfall.ts'
 import { html } from '../../ts/inspect/view/html.ts'
 import { liveScript } from '../../ts/inspect/view/live.ts'
 import { nameIn, pathOf } from '../../ts/inspect/view/paths.ts'
@@ -85,7 +86,8 @@ test('plots draw their values, and nothing wider than their area', () => {
 test('the timeline of a run has a span for each agent, model, tool and approval, the unfinished to its end', () => {
   const at = (ms: number, event: object) =>
     ({ runId: 'x', sequence: ms, at: ms, ...event }) as unknown as JournaledEvent
-  const spans = spansOf([
+  const tree = new RunTree()
+  const events = [
     at(0, { type: 'run.started', prompt: 'x' }),
     at(1, { type: 'agent.started', agent: 'support' }),
     at(10, { type: 'model.completed', model: 'test/small' }),
@@ -93,12 +95,13 @@ test('the timeline of a run has a span for each agent, model, tool and approval,
     at(20, { type: 'tool.completed', callId: 'c1' }),
     at(21, { type: 'approval.requested', approval: { approvalId: 'a1' } }),
     at(30, { type: 'run.suspended', approvals: [] }),
-  ])
-  expect(spans).toEqual([
-    { name: 'support', tone: 'agent', from: 1, to: 30 },
-    { name: 'test/small', tone: 'model', from: 1, to: 10 },
-    { name: 'search', tone: 'tool', from: 11, to: 20 },
-    { name: 'approval', tone: 'wait', from: 21, to: 30 },
+  ]
+  for (const event of events) tree.add(event)
+  expect(spansOf(tree.nodes, 30)).toEqual([
+    { name: 'support', tone: 'agent', from: 1, to: 30, depth: 0 },
+    { name: 'test/small', tone: 'model', from: 1, to: 10, depth: 1 },
+    { name: 'search', tone: 'tool', from: 11, to: 20, depth: 1 },
+    { name: 'approval', tone: 'wait', from: 21, to: 30, depth: 1 },
   ])
 })
 

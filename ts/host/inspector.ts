@@ -17,9 +17,9 @@ export interface InspectorOptions {
   readonly tenant: Of<string>
   /**
    * Returns who sends a request, from your authentication. The name is recorded as the actor of an approval's decision (`ApprovalRecord.actor`)
-   * and of a settled wait (`WaitRecord.actor`, `context.resumed.actor` of the tool). Who cancels a wait or a run is not recorded.
-   * `undefined`: this person may look, and change nothing. Without the option, everybody who reaches the page may decide, settle and
-   * cancel; then the form asks for a name, and what is typed is recorded.
+   * and of a settled wait (`WaitRecord.actor`, `context.resumed.actor` of the tool). Who cancels a wait or a run, or forks a thread, is not recorded.
+   * `undefined`: this person may look, and change nothing. Without the option, everybody who reaches the page may decide, settle,
+   * cancel and fork; then the form asks for a name, and what is typed is recorded.
    */
   readonly actor?: Of<string>
   /** Path at which browsers see the page, such as `/inspect`. Default `/`. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BailiwickError, type ErrorCode } from '../errors/index.ts'
+import { Download } from './download.ts'
 import { Refusal } from './refusal.ts'
 import { html } from './view/html.ts'
 import { icon } from './view/icon.ts'
@@ -49,10 +50,30 @@ export function sendAsset(response: ServerResponse, { path, isReading }: Target)
   return true
 }
 
-/** Sends a page, or the path that a redirect leads to. `basePath`: where the pages are mounted, empty or `/…`. */
-export function sendFound(response: ServerResponse, found: Page | string, resourceId: string, basePath = ''): void {
-  if (typeof found === 'string') response.writeHead(303, { ...headers, ...policy(), Location: basePath + found }).end()
+/** Sends a page, a file, or the path that a redirect leads to. `basePath`: where the pages are mounted, empty or `/…`. */
+export function sendFound(
+  response: ServerResponse,
+  found: Page | Download | string,
+  resourceId: string,
+  basePath = '',
+): void {
+  if (found instanceof Download) sendFile(response, found)
+  else if (typeof found === 'string')
+    response.writeHead(303, { ...headers, ...policy(), Location: basePath + found }).end()
   else sendPage(response, 200, layout(found, resourceId), basePath)
+}
+
+/** Sends what a tenant has stored: it is saved, and nothing shows or runs it, whatever it says that it is. */
+function sendFile(response: ServerResponse, { name, content }: Download): void {
+  response
+    .writeHead(200, {
+      ...headers,
+      'Content-Security-Policy': "default-src 'none'; sandbox",
+      'Content-Type': 'application/octet-stream',
+      'Content-Disposition': `attachment; filename="${name}"`,
+      'Content-Length': Buffer.byteLength(content),
+    })
+    .end(content)
 }
 
 /** HTTP status of each error of a handle. The default is 500. */
@@ -66,6 +87,7 @@ const statuses: { readonly [code in ErrorCode]?: number } = {
   STORE_UNAVAILABLE: 503,
   OUTCOME_UNKNOWN: 503,
   CLOSED: 503,
+  QUOTA_EXCEEDED: 507,
 }
 
 /** Sends the page of an error. It shows nothing of a tenant, and the message of an error only if it is one of ours. */

@@ -1,20 +1,22 @@
 import { notFound } from '../arguments/ids.ts'
+import type { Download } from './download.ts'
 import { decide, inbox, oneApproval } from './pages/approvals.ts'
 import { ledger, oneRecord } from './pages/ledger.ts'
 import { overview } from './pages/overview.ts'
 import { onePlan, plans } from './pages/plans.ts'
 import { oneReference, references } from './pages/references.ts'
-import { cancelRun, oneRun, runs } from './pages/runs.ts'
+import { runs } from './pages/runs.ts'
 import { oneThread, threads } from './pages/threads.ts'
 import { traces } from './pages/traces.ts'
 import { endWait, oneWait, waits } from './pages/waits.ts'
 import { Refusal } from './refusal.ts'
 import type { Ask, Subject } from './request.ts'
+import { changeRun, oneRun } from './run/page.ts'
 import type { Page } from './view/layout.ts'
 import { nameIn } from './view/paths.ts'
 
 /** Makes a page of a subject; `name` is the second part of the path, decoded. */
-type Maker = (subject: Subject, ask: Ask, name: string) => Promise<Page>
+type Maker = (subject: Subject, ask: Ask, name: string) => Promise<Page | Download>
 
 const lists: { readonly [section: string]: Maker } = {
   '': overview,
@@ -42,15 +44,15 @@ const ones: { readonly [section: string]: Maker } = {
 const acts: { readonly [section: string]: (...given: Parameters<Maker>) => Promise<string> } = {
   approvals: decide,
   waits: endWait,
-  runs: cancelRun,
+  runs: changeRun,
 }
 
 /**
- * Returns a page, or the path of a redirect.
+ * Returns a page, a file, or the path of a redirect.
  *
  * @throws NotFoundError for every path that names nothing of this tenant; Refusal
  */
-export async function answerFor(ask: Ask, subject: Subject): Promise<Page | string> {
+export async function answerFor(ask: Ask, subject: Subject): Promise<Page | Download | string> {
   const [, section = '', encoded, ...rest] = ask.path.split('/')
   if (rest.length > 0) throw notFound()
   if (!ask.isReading) {

@@ -10,7 +10,7 @@ import { tenantNotes, tenantOptions, withTenantOf } from '../tenant.ts'
 /** Shows one tenant on a local web page. */
 export const inspect: Command = {
   summary:
-    'Shows one tenant of a store on a local web page, and decides its approvals, settles its waits and cancels its runs there.',
+    'Shows one tenant of a store on a local web page, and decides its approvals, settles its waits, cancels its runs and forks its threads there.',
   operands: ['store'],
   options: {
     ...tenantOptions,
@@ -22,7 +22,8 @@ export const inspect: Command = {
     'The page listens on 127.0.0.1 only, and serves the browser that opens the printed link first. Stop it with Ctrl+C.',
     'With --json, it writes a line with the url when it is ready, and another when it has stopped.',
     '',
-    'The browser that opens the link can read all data of the tenant, decide its approvals, settle its waits and cancel its runs.',
+    'The browser that opens the link can read all data of the tenant, decide its approvals, settle its waits,',
+    'cancel its runs and fork its threads.',
     'The ledger and the waits record the typed name.',
     '',
     'Exit codes: 0 served until stopped, 2 could not start.',

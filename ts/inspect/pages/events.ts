@@ -1,45 +1,43 @@
+import type { Approval } from '../../types/approvals.ts'
 import type { JournaledEvent, TraceEvent } from '../../types/events.ts'
 import { type Html, html } from '../view/html.ts'
 import { pathOf } from '../view/paths.ts'
-import { chip, count, duration, facts, id, time, value } from '../view/values.ts'
+import { chip, clipped, count, excerpt, facts, folded, glimpsed, id, time } from '../view/values.ts'
 
-/** Events of one run, oldest first, by how long after its begin they were. */
-export function eventList(events: readonly JournaledEvent[], startedAt: number): Html {
-  const items = events.map(
-    (event) => html`<li class="event">
-<p class="head"><span class="number">+${duration(Math.max(0, event.at - startedAt))}</span> <b>${event.type}</b>${event.agent !== undefined && html` <span class="quiet">${event.agent}</span>`} <span class="quiet">number ${event.sequence}</span></p>
-${detailsOf(event)}</li>`,
-  )
-  return html`<ol class="events" start="0">${items}</ol>`
+/** Returns the path of all that an event of a run has, as a file. */
+export function wholeOf(event: TraceEvent): string | undefined {
+  return 'runId' in event ? `${pathOf('/runs', event.runId)}?download=${event.sequence}` : undefined
 }
 
-export function detailsOf(event: TraceEvent): Html | undefined {
+/** Returns what an event says besides its type. `about`: what was decided, which a decision does not say itself. */
+export function detailsOf(event: TraceEvent, about?: Html): Html | undefined {
+  const whole = wholeOf(event)
   switch (event.type) {
     case 'run.queued':
-      return html`${continued(event)}${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${event.startAt !== undefined && html`<p>begins at ${time(event.startAt)}</p>`}${event.continues === undefined && value(event.prompt)}`
+      return html`${continued(event)}${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${event.startAt !== undefined && html`<p>begins at ${time(event.startAt)}</p>`}${event.continues === undefined && excerpt(event.prompt, whole)}`
     case 'run.started':
-      return html`${continued(event)}${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${event.continues === undefined && value(event.prompt)}`
+      return html`${continued(event)}${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${event.continues === undefined && excerpt(event.prompt, whole)}`
     case 'prompt.received':
-      return html`${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${value(event.prompt)}`
+      return html`${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${excerpt(event.prompt, whole)}`
     case 'context.folded':
-      return html`<p>about ${count(event.tokens)} tokens are folded</p>${folded('Outline', event.summary)}`
+      return html`<p>about ${count(event.tokens)} tokens are folded</p>${folded('Outline', event.summary, whole)}`
     case 'model.completed': {
       const { inputTokens, outputTokens } = event.usage
       const tokens = `${count(inputTokens)} tokens read, ${count(outputTokens)} written`
       return html`<p>${event.model}: ${tokens}, ended with ${event.finishReason}</p>${event.warnings?.map((warning) => html`<p>${warning}</p>`)}`
     }
     case 'tool.called':
-      return html`<p>${event.tool} <span class="quiet">call ${event.callId}</span></p>${folded('Input', event.input)}`
+      return html`<p>${event.tool} <span class="quiet">call ${event.callId}</span></p>${folded('Input', event.input, whole)}`
     case 'tool.completed':
-      return html`<p><span class="quiet">call ${event.callId}</span>${event.reference !== undefined && html` kept as ${referenceLink(event.reference)}`}</p>${folded('Result', event.result)}`
+      return html`<p><span class="quiet">call ${event.callId}</span>${event.reference !== undefined && html` kept as ${referenceLink(event.reference)}`}</p>${folded('Result', event.result, whole)}`
     case 'tool.failed':
-      return html`<p>${chip('failed')} ${event.error.code}: ${event.error.message} <span class="quiet">call ${event.callId}</span></p>`
+      return html`${failure(event.error, whole)}<p class="quiet">call ${event.callId}</p>`
     case 'tool.waiting':
       return html`<p>waits for ${event.wait.kind}: ${waitLink(event.wait.waitId)} <span class="quiet">call ${event.callId}</span></p>`
     case 'wait.settled': {
       const { waitId, status, actor, value: given, error } = event.record
       const outcome = error ?? given
-      return html`<p>${chip(status)} ${waitLink(waitId)}${actor !== undefined && html` by ${actor}`}</p>${outcome !== undefined && folded('Outcome', outcome)}`
+      return html`<p>${chip(status)} ${waitLink(waitId)}${actor !== undefined && html` by ${actor}`}</p>${outcome !== undefined && folded('Outcome', outcome, whole)}`
     }
     case 'tool.resumed':
       return html`<p>after ${event.kind}${event.actor !== undefined && html` by ${event.actor}`} <span class="quiet">call ${event.callId}</span></p>`
@@ -48,24 +46,27 @@ export function detailsOf(event: TraceEvent): Html | undefined {
     case 'plan.saved':
       return html`<p>${id(event.planId, pathOf('/plans', event.planId))} version ${event.version}</p>`
     case 'approval.requested':
-      return html`<p>${approvalLink(event.approval.approvalId)}</p>${folded('What is asked', event.approval.subject)}`
+      return html`<p>${subjectOf(event.approval)} ${approvalLink(event.approval.approvalId)}</p>${folded('What is asked', event.approval.subject, whole)}`
     case 'approval.decided': {
       const { approvalId, decision, actor, reason, decidedAt } = event.record
       const { editedInput } = event
       return html`${facts([
+        ['About', about],
         ['Approval', approvalLink(approvalId)],
         ['Decision', chip(decision)],
         ['By', actor ?? undefined],
         ['Why', reason],
         ['When', time(decidedAt)],
-      ])}${editedInput !== undefined && folded('Called with this input instead', editedInput)}`
+      ])}${editedInput !== undefined && folded('Called with this input instead', editedInput, whole)}`
     }
     case 'run.suspended':
-      return html`<ul>${event.approvals.map(({ approvalId }) => html`<li>waits for ${approvalLink(approvalId)}</li>`)}${(event.waits ?? []).map(({ waitId }) => html`<li>waits for ${waitLink(waitId)}</li>`)}</ul>`
+      return html`<ul>${event.approvals.map((approval) => html`<li>waits for a decision about ${subjectOf(approval)} ${approvalLink(approval.approvalId)}</li>`)}${(event.waits ?? []).map(({ kind, tool, waitId }) => html`<li><b>${tool}</b> waits for ${kind}: ${waitLink(waitId)}</li>`)}</ul>`
     case 'run.completed':
-      return html`${folded('Answer', event.output ?? event.text)}${event.waiting?.map((callId) => html`<p><span class="quiet">call ${callId} still waits</span></p>`)}`
+      return html`${folded('Answer', event.output ?? event.text, whole)}${event.waiting?.map((callId) => html`<p><span class="quiet">call ${callId} still waits</span></p>`)}`
     case 'run.failed':
-      return html`<p>${chip('failed')} ${event.error.code}: ${event.error.message}</p>`
+      return failure(event.error, whole)
+    case 'run.steered':
+      return html`<p>into ${id(event.into, pathOf('/runs', event.into))}</p>`
     case 'run.limited':
       return html`<p>${chip('limited')} by ${event.limit}</p>`
     case 'request.rejected':
@@ -92,6 +93,14 @@ function waitLink(waitId: string): Html {
   return id(waitId, pathOf('/waits', waitId))
 }
 
-function folded(name: string, given: unknown): Html {
-  return html`<details><summary>${name}</summary>${value(given)}</details>`
+/** An error. A long message is unfolded by a click. */
+export function failure({ code, message }: { readonly code: string; readonly message: string }, whole?: string): Html {
+  const line = clipped(message, 300)
+  return html`<p>${chip('failed')} ${code}: ${line}</p>${line !== message && folded('The whole message', message, whole)}`
+}
+
+/** What an approval is about, in one line. */
+export function subjectOf({ subject }: Pick<Approval, 'subject'>): Html {
+  if (!('tool' in subject)) return html`plan ${id(subject.planId, pathOf('/plans', subject.planId))}`
+  return html`<b>${subject.tool}</b> <span class="quiet">${glimpsed(subject.input, 120)}</span>`
 }

@@ -9,6 +9,7 @@ import type { Page } from '../view/layout.ts'
 import { pathOf } from '../view/paths.ts'
 import { chip, clipped, count, counted, facts, id, more, nothing, ruleFacts, time, value } from '../view/values.ts'
 import { planOf } from './approvals.ts'
+import { subjectOf } from './events.ts'
 
 /** Result of a check of the whole ledger, its checkpoint, and its records, oldest first. */
 export async function ledger({ runtime, publicKey }: Subject, ask: Ask): Promise<Page> {
@@ -90,9 +91,7 @@ async function approvalOf(
 /** Returns the subject of a decision in one line. */
 function aboutLine(approval: Approval | undefined, { subjectHash }: ApprovalRecord): Html {
   if (approval === undefined) return html`<span class="quiet">no longer kept:</span> ${id(clipped(subjectHash, 12))}`
-  const { subject } = approval
-  if (!('tool' in subject)) return html`plan ${id(subject.planId, pathOf('/plans', subject.planId))}`
-  return html`<b>${subject.tool}</b> <span class="quiet">${clipped(JSON.stringify(subject.input), 120)}</span>`
+  return subjectOf(approval)
 }
 
 /** All of what was decided about. */

@@ -1,14 +1,13 @@
 import type { Reference } from '../../types/references.ts'
+import { Download, endOf } from '../download.ts'
 import { type Ask, pageOf, type Subject } from '../request.ts'
 import { type Html, html } from '../view/html.ts'
 import type { Page } from '../view/layout.ts'
 import { pathOf } from '../view/paths.ts'
-import { count, facts, id, more, nothing, size, time, value } from '../view/values.ts'
+import { count, counted, excerpt, facts, id, more, nothing, size, time, value } from '../view/values.ts'
 
 /** A larger value is not read for its page. */
 const MOST_READ_BYTES = 1 << 20
-/** Most characters of a value that are shown. */
-const MOST_SHOWN_CHARACTERS = 20_000
 
 /** References with their glimpses, newest first. */
 export async function references({ runtime }: Subject, ask: Ask): Promise<Page> {
@@ -23,9 +22,13 @@ ${more('/references', ask.search, cursor)}`
   return { title: 'References', section: '/references', body }
 }
 
-/** One value: what is known of it, and its text if it is one. */
-export async function oneReference({ runtime }: Subject, _: Ask, name: string): Promise<Page> {
+/** One value: what is known of it, and its text if it is one; or the value, as a file. */
+export async function oneReference({ runtime }: Subject, { search }: Ask, name: string): Promise<Page | Download> {
   const reference = await runtime.references.describe(name)
+  if (search.has('download')) {
+    const { bytes } = await runtime.references.resolve(name)
+    return new Download(`${reference.id}.${endOf(reference.mediaType)}`, bytes)
+  }
   const body = html`${facts([
     ['Reference', id(reference.id)],
     ['Type', reference.type],
@@ -35,7 +38,8 @@ export async function oneReference({ runtime }: Subject, _: Ask, name: string): 
     ['Kept until', reference.expiresAt === null ? 'it is deleted' : time(reference.expiresAt)],
   ])}
 <section aria-labelledby="glimpse"><h2 id="glimpse">Glimpse</h2>${glimpse(reference)}</section>
-<section aria-labelledby="content"><h2 id="content">Content</h2>${await content({ runtime }, reference)}</section>`
+<section aria-labelledby="content"><h2 id="content">Content</h2>${await content({ runtime }, reference)}
+<p><a href="${downloadOf(reference.id)}">Download</a> <span class="quiet">all ${counted(reference.byteLength, 'byte')}, as ${endOf(reference.mediaType)}</span></p></section>`
   return { title: `Reference of type ${reference.type}`, section: '/references', body }
 }
 
@@ -89,7 +93,9 @@ async function content({ runtime }: Pick<Subject, 'runtime'>, reference: Referen
   } catch {
     return nothing('It is no text.')
   }
-  if (text.length <= MOST_SHOWN_CHARACTERS) return value(text)
-  const shown = text.slice(0, MOST_SHOWN_CHARACTERS)
-  return html`${value(shown)}<p class="quiet">The first ${count(MOST_SHOWN_CHARACTERS)} of ${count(text.length)} characters.</p>`
+  return excerpt(text, downloadOf(reference.id))
+}
+
+function downloadOf(name: string): string {
+  return `${pathOf('/references', name)}?download`
 }

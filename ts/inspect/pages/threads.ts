@@ -1,9 +1,11 @@
 import type { Message, Part } from '../../types/threads.ts'
+import { Download } from '../download.ts'
 import { type Ask, pageOf, type Subject } from '../request.ts'
+import { forkNotice } from '../run/fork.ts'
 import { type Html, html } from '../view/html.ts'
 import type { Page } from '../view/layout.ts'
 import { pathOf } from '../view/paths.ts'
-import { count, id, more, nothing, time, value } from '../view/values.ts'
+import { count, excerpt, folded, id, MOST_SHOWN_CHARACTERS, more, nothing, time } from '../view/values.ts'
 
 /** Threads, newest first. */
 export async function threads({ runtime }: Subject, ask: Ask): Promise<Page> {
@@ -18,34 +20,52 @@ export async function threads({ runtime }: Subject, ask: Ask): Promise<Page> {
   return { title: 'Threads', section: '/threads', body }
 }
 
-/** One thread's messages, oldest first. */
-export async function oneThread({ runtime }: Subject, ask: Ask, threadId: string): Promise<Page> {
-  const { items, cursor } = await runtime.threads.messages(threadId, pageOf(ask))
-  const body = html`<p>${id(threadId)}</p><ol class="events">${items.map(messageOf)}</ol>
-${more(pathOf('/threads', threadId), ask.search, cursor)}`
+/** One thread's messages, oldest first; or all of them, as a file. */
+export async function oneThread(subject: Subject, ask: Ask, threadId: string): Promise<Page | Download> {
+  if (ask.search.has('download')) return new Download('thread.jsonl', await linesOf(subject, threadId))
+  const { items, cursor } = await subject.runtime.threads.messages(threadId, pageOf(ask))
+  const path = pathOf('/threads', threadId)
+  const whole = `${path}?download`
+  const runs = `/runs?${new URLSearchParams({ thread: threadId })}`
+  const body = html`${await forkNotice(subject, ask, threadId)}<p>${id(threadId)} <a href="${runs}">its runs</a></p><ol class="events">${items.map((message) => messageOf(message, whole))}</ol>
+${more(path, ask.search, cursor)}
+<p><a href="${whole}">Download all messages</a> <span class="quiet">as JSON lines</span></p>`
   return { title: 'Thread', section: '/threads', body }
 }
 
-function messageOf(message: Message): Html {
-  return html`<li class="event ${message.role}"><p class="head"><b>${message.role}</b> ${message.interrupted === true && 'interrupted '}<span class="quiet">${message.actor} ${time(message.createdAt)}</span>
-${message.runId !== undefined && html` ${html`<a href="${pathOf('/runs', message.runId)}">its run</a>`}`}</p>
-${message.parts.map(partOf)}</li>`
+async function linesOf({ runtime }: Subject, threadId: string): Promise<string> {
+  const lines: string[] = []
+  let cursor: string | undefined
+  do {
+    const page = await runtime.threads.messages(threadId, cursor === undefined ? {} : { cursor })
+    for (const message of page.items) lines.push(`${JSON.stringify(message)}\n`)
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return lines.join('')
 }
 
-function partOf(part: Part): Html {
+function messageOf(message: Message, whole: string): Html {
+  return html`<li class="event ${message.role}"><p class="head"><b>${message.role}</b> ${message.interrupted === true && 'interrupted '}<span class="quiet">${message.actor} ${time(message.createdAt)}</span>
+${message.runId !== undefined && html` ${html`<a href="${pathOf('/runs', message.runId)}">its run</a>`}`}</p>
+${message.parts.map((part) => partOf(part, whole))}</li>`
+}
+
+function partOf(part: Part, whole: string): Html {
   switch (part.type) {
     case 'text':
-      return html`<p class="text">${part.text}</p>`
+      return part.text.length > MOST_SHOWN_CHARACTERS
+        ? excerpt(part.text, whole)
+        : html`<p class="text">${part.text}</p>`
     case 'reasoning':
-      return html`<details><summary>Reasoning</summary><p class="text">${part.text}</p></details>`
+      return folded('Reasoning', part.text, whole)
     case 'file':
       return html`<p>${id(part.reference, pathOf('/references', part.reference))} <span class="quiet">${part.mediaType}</span></p>`
     case 'tool-call':
-      return html`<details><summary>Calls ${part.tool}</summary>${value(part.input)}</details>`
+      return folded(`Calls ${part.tool}`, part.input, whole)
     case 'tool-result':
-      return html`<details><summary>${resultTitle(part)} ${part.callId}</summary>${value(part.result)}</details>`
+      return folded(`${resultTitle(part)} ${part.callId}`, part.result, whole)
     case 'opaque':
-      return html`<details><summary>A part that only ${part.provider} understands</summary>${value(part.data)}</details>`
+      return folded(`A part that only ${part.provider} understands`, part.data, whole)
   }
 }
 

@@ -32,6 +32,7 @@ export const liveScript = `
   const markupOf = (node) => node.nodeType === 1 ? node.outerHTML.replaceAll('<details open="">', '<details>') : node.nodeValue
   const keyOf = (node) => {
     if (isForm(node)) return node.getAttribute('action')
+    if (node.dataset?.key) return node.dataset.key
     if (/^(LI|TR)$/.test(node.nodeName)) return node.querySelector('a[href]')?.getAttribute('href')
     return node.nodeType === 1 ? node.getAttribute('aria-labelledby') : undefined
   }

@@ -99,6 +99,8 @@ tbody tr + tr > * { border-top: 1px solid var(--line); }
 .list td.bar { width: 14%; }
 .bars { table-layout: fixed; }
 .bars th { width: 28%; font-weight: 400; }
+.depth-1 { padding-left: 0.75rem; } .depth-2 { padding-left: 1.5rem; } .depth-3 { padding-left: 2.25rem; }
+.depth-4 { padding-left: 3rem; } .depth-5 { padding-left: 3.5rem; } .depth-6 { padding-left: 4rem; }
 .bars .number { width: 12rem; text-align: right; padding-right: 0; color: var(--quiet); font-size: 0.9375rem; font-variant-numeric: tabular-nums; }
 .bars.spans .number { width: 6.5rem; }
 .bars tr > * { border: 0; padding-top: 0.25rem; padding-bottom: 0.25rem; }
@@ -126,12 +128,21 @@ tbody tr + tr > * { border-top: 1px solid var(--line); }
 .event::before { content: ""; position: absolute; left: -6px; top: 0.95rem; width: 10px; height: 10px; border-radius: 50%; background: var(--mark); border: 2px solid var(--ground); }
 .head { margin: 0 0 0.25rem; }
 .head .number { display: inline-block; min-width: 5rem; color: var(--quiet); font-variant-numeric: tabular-nums; }
+.steps .steps { margin: 0.25rem 0 0; }
+.event.agent::before { background: var(--agent); }
+.event.model::before { background: var(--model); }
+.event.tool::before { background: var(--tool); }
+.event.note::before { background: var(--line); }
+.said { padding-left: 0.75rem; border-left: 3px solid var(--line); }
+.asked li { padding: 0.25rem 0; }
 .event ul { margin: 0; padding-left: 1.25rem; overflow-wrap: anywhere; }
 
 form { display: grid; gap: 0.375rem; margin-top: 1rem; padding-top: 1rem; border-top: 1px solid var(--line); max-width: 34rem; }
 form.search { margin: 0 0 1rem; padding: 0; border: 0; }
 .search .buttons { flex-wrap: nowrap; margin: 0; }
-.search button { background: var(--plain-ground); color: var(--text); }
+.search .fields { display: grid; gap: 0.25rem 1rem; grid-template-columns: repeat(auto-fit, minmax(min(14rem, 100%), 1fr)); }
+.search .fields p { margin: 0; min-width: 0; }
+.search button { flex: none; background: var(--plain-ground); color: var(--text); }
 label { font-weight: 600; }
 input, textarea, select { width: 100%; padding: 0.5rem 0.65rem; font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--quiet); border-radius: 6px; }
 textarea { resize: vertical; }

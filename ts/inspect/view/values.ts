@@ -50,7 +50,36 @@ export function clipped(text: string, most = 160): string {
 
 /** JSON in lines, or text as it is. */
 export function value(given: unknown): Html {
-  return html`<pre tabindex="0">${typeof given === 'string' ? given : JSON.stringify(given, undefined, 2)}</pre>`
+  return html`<pre tabindex="0">${textOf(given)}</pre>`
+}
+
+/** Most characters of a value that a page has, unless a person decides about it. */
+export const MOST_SHOWN_CHARACTERS = 20_000
+
+/** A value whose size is said, unfolded by a click. What is left out of a long one is said, with where all of it is. */
+export function folded(name: string, given: unknown, whole?: string): Html {
+  const text = textOf(given)
+  return html`<details><summary>${name} <span class="quiet">${size(Buffer.byteLength(text))}</span></summary>${excerpt(text, whole)}</details>`
+}
+
+/** The beginning of a value, or all of one that is not long. `whole`: where all of it is. */
+export function excerpt(given: unknown, whole?: string): Html {
+  const text = textOf(given)
+  if (text.length <= MOST_SHOWN_CHARACTERS) return value(text)
+  // Not between the halves of a character.
+  const shown = text.slice(0, MOST_SHOWN_CHARACTERS).replace(/[\ud800-\udbff]$/, '')
+  const rest = `The first ${count(Buffer.byteLength(shown))} of ${count(Buffer.byteLength(text))} bytes are shown.`
+  return html`${value(shown)}<p class="quiet">${rest}${whole !== undefined && html` <a href="${whole}">Download the whole</a>`}</p>`
+}
+
+/** A value in one line, cut where it is long: for a heading, below which all of it is. */
+export function glimpsed(given: unknown, most = 80): string {
+  const text = typeof given === 'string' ? given : JSON.stringify(given)
+  return text === undefined || text === '{}' ? '' : clipped(text, most)
+}
+
+function textOf(given: unknown): string {
+  return typeof given === 'string' ? given : (JSON.stringify(given, undefined, 2) ?? 'nothing')
 }
 
 /** A word for how something stands, with a colour that only repeats it. */
