@@ -8,7 +8,7 @@ export default defineConfig({
     // Tests see the sources, with one copy of every class; test/package alone sees what is built and packed.
     alias: [
       { find: /^bailiwick$/, replacement: `${ts}index.ts` },
-      { find: /^bailiwick\/([a-z-]+)$/, replacement: `${ts}$1/index.ts` },
+      { find: /^bailiwick\/([a-z/-]+)$/, replacement: `${ts}$1/index.ts` },
     ],
   },
   test: {

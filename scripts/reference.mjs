@@ -17,7 +17,7 @@ let count = 0
 for (const [path, target] of Object.entries(exports)) {
   if (typeof target === 'string') continue
   const entry = path.replace('.', name)
-  const file = `${entry.replace('/', '-')}.md`
+  const file = `${entry.replaceAll('/', '-')}.md`
   const { exported, problems: missing } = exportsOf(inRoot(target.types))
   const { page, problems: found } = pageOf(entry, [...exported.values()])
   writeFileSync(`${folder}/${file}`, page)

@@ -15,6 +15,8 @@ const manifests = ['package.json', ...targets().map(({ name }) => `npm/${name}/p
 for (const file of manifests) replace(file, /^( {2}"version": ")[^"]+/m, 1)
 // The lock file names its own package twice, at the top; every other version in it belongs to a dependency.
 replace('package-lock.json', /("name": "bailiwick",\n\s+"version": ")[^"]+/g, 2)
+// That of an example names it once, as a link to this folder.
+replace('examples/chat-next/package-lock.json', /("name": "bailiwick",\n\s+"version": ")[^"]+/g, 1)
 replace('ts/common/version.ts', /(VERSION = ')[^']+/, 1)
 replace('Cargo.toml', /^(\[workspace\.package\]\nversion = ")[^"]+/m, 1)
 await mustRun('cargo', ['update', '--workspace', '--offline', '--quiet'])

@@ -48,7 +48,10 @@ async function buildForNodeTests() {
   await ensureInstalled(inRoot('test', 'package', 'nodes'), ['--no-bin-links'])
   await ensureInstalled(inRoot('test', 'package', 'registry'), ['--no-bin-links'])
   await ensureInstalled(inRoot('test', 'package', 'tools'), ['--no-bin-links'])
-  if (values.long) await ensureInstalled(inRoot('test', 'package', 'next'), ['--no-bin-links'])
+  if (values.long) {
+    await ensureInstalled(inRoot('test', 'package', 'next'), ['--no-bin-links'])
+    await ensureInstalled(inRoot('examples', 'chat-next'), ['--no-bin-links'])
+  }
   // Servers, clients and libraries of others that only their own tests work with.
   await ensureInstalled(inRoot('test', 'mcp', 'servers'), ['--no-bin-links'])
   await ensureInstalled(inRoot('test', 'schemas', 'libraries'), ['--no-bin-links'])

@@ -3,6 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { dirname, join, relative } from 'node:path'
 import { inRoot, root } from './root.mjs'
 
+/** Folders of what tools make. */
+const made = new Set(['.next', 'node_modules', 'target'])
+
 /**
  * Every file at or below a path, sorted, so that a hash over them does not depend on the file system's order.
  *
@@ -12,7 +15,7 @@ import { inRoot, root } from './root.mjs'
 export function filesBelow(path) {
   if (!existsSync(path)) return []
   if (!statSync(path).isDirectory()) return [path]
-  const names = readdirSync(path).filter((name) => name !== 'node_modules' && name !== 'target')
+  const names = readdirSync(path).filter((name) => !made.has(name))
   return names.sort().flatMap((name) => filesBelow(join(path, name)))
 }
 

@@ -132,6 +132,22 @@ describe('what waits for a person, in the parts of the AI SDK', () => {
     )
     expect(reloadable(second.message)).toEqual(reloadable(await reloaded(runtime, run.threadId as string)))
   })
+
+  it('what a run waited for that was cancelled is shown as closed', async () => {
+    const runtime = await open({ front: script(calls(['send', { to: 'lee' }], ['ask', { question: 'Which one?' }])) })
+    const run = runtime.query('Go')
+    const first = await shown(run)
+    expect(partOf(first.message, 'data-approval')).toMatchObject({ data: { status: 'pending' } })
+    expect(partOf(first.message, 'data-wait')).toMatchObject({ data: { status: 'open' } })
+    await runtime.runs.cancel(run.runId)
+    const { message, errors } = await shown(runtime.runs.follow(run.runId))
+    expect(errors).toEqual([])
+    const [wait, approval] = [partOf(message, 'data-wait'), partOf(message, 'data-approval')] as { id: string }[]
+    expect(wait).toMatchObject({ data: { question: 'Which one?', status: 'cancelled' } })
+    expect(approval).toMatchObject({ data: { subject: { tool: 'send' }, status: 'withdrawn' } })
+    expect((await runtime.waits.get(wait?.id ?? '')).status).toBe('cancelled')
+    expect((await runtime.approvals.get(approval?.id ?? '')).status).toBe('withdrawn')
+  })
 })
 
 describe('what waits, after a reload', () => {

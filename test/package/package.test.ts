@@ -124,6 +124,7 @@ describe('published packages', () => {
     'bailiwick',
     'bailiwick/ag-ui',
     'bailiwick/ai-sdk',
+    'bailiwick/ai-sdk/browser',
     'bailiwick/isolation',
     'bailiwick/mcp',
     'bailiwick/testing',
@@ -132,6 +133,19 @@ describe('published packages', () => {
     const loaded = await runNode(['--input-type=module', '--eval', script], project)
     expect(loaded).toMatch(/libc/)
     expect(loaded).not.toMatch(/bailiwick\./)
+  })
+
+  test('what browsers import needs nothing of Node', () => {
+    const read = new Set([join('ai-sdk', 'browser', 'index.js')])
+    for (const file of read) {
+      const text = readFileSync(join(installed('bailiwick'), 'dist', file), 'utf8')
+      for (const [, name = ''] of text.matchAll(/\b(?:from|import)\s*\(?"([^"]+)"/g)) {
+        expect([file, name]).toEqual([file, expect.stringMatching(/^\.{1,2}\//)])
+        read.add(join(dirname(file), name))
+      }
+    }
+    expect([...read]).not.toContain(join('shared', 'core.js'))
+    expect(read.size).toBeGreaterThan(1)
   })
 
   test('importing it reads few files, and only the modules of Node that it needs', async () => {

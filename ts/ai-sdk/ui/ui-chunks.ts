@@ -44,6 +44,7 @@ export class UIChunks {
   /** By the id of the message that is being written. */
   readonly #open = new Map<string, Block>()
   readonly #calls = new Map<string, Call>()
+  /** What is open. */
   readonly #approvals = new Map<string, Approval>()
   readonly #waits = new Map<string, Wait>()
   readonly #work = new AgentWork()
@@ -148,6 +149,7 @@ export class UIChunks {
         const { editedInput } = event
         const edited = editedInput === undefined ? {} : { editedInput }
         const data = { approvalId, ...this.#approvals.get(approvalId), status: decision, ...edited }
+        this.#approvals.delete(approvalId)
         yield { type: 'data-approval', id: approvalId, data }
       }
     }
@@ -162,7 +164,9 @@ export class UIChunks {
       case 'wait.settled': {
         // What it was settled with is for the tool: an event's value or error may be of another service.
         const { waitId, status } = event.record
-        yield { type: 'data-wait', id: waitId, data: { waitId, ...this.#waits.get(waitId), status } }
+        const data = { waitId, ...this.#waits.get(waitId), status }
+        this.#waits.delete(waitId)
+        yield { type: 'data-wait', id: waitId, data }
       }
     }
   }
@@ -294,12 +298,16 @@ export class UIChunks {
     yield { ...outcome, toolCallId: callId }
   }
 
-  /** The run ended before these calls had a result. Its thread says the same of them. */
+  /** The run ended before these calls had a result, and closed what they wait for. Its thread says the same of them. */
   *#interruptCalls(): Generator<UIMessageChunk> {
     const failure = { code: 'INTERRUPTED', message: 'The run ended before.' }
     for (const callId of Array.from(this.#calls.keys())) {
       const errorText = shownFailure(failure, this.#options.onError)
       yield* this.#settle(callId, { type: 'tool-output-error', errorText })
+    }
+    for (const [id, wait] of this.#waits) yield { type: 'data-wait', id, data: { ...wait, status: 'cancelled' } }
+    for (const [id, approval] of this.#approvals) {
+      yield { type: 'data-approval', id, data: { ...approval, status: 'withdrawn' } }
     }
   }
 

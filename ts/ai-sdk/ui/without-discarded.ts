@@ -1,10 +1,13 @@
 import type { DiscardedParts } from './ui-message.ts'
 
 /**
- * A message without what was taken back in it: the parts before a `data-discarded` that do not count, and that one.
+ * A message without what was taken back in it: the parts before a `data-discarded` that do not count, and that one. A page imports it from
+ * `bailiwick/ai-sdk/browser`, which needs nothing of Node.
  *
  * @example
  * ```ts
+ * import { withoutDiscarded } from 'bailiwick/ai-sdk/browser'
+ *
  * const { messages } = useChat()
  * return messages.map((message) => <Message message={withoutDiscarded(message)} />)
  * ```

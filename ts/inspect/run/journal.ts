@@ -1,6 +1,6 @@
 import { notFound } from '../../arguments/ids.ts'
 import type { Runtime } from '../../tenant/runtime.ts'
-import type { DeltaEvent, DiscardedEvent, JournaledEvent, RunEvent } from '../../types/events.ts'
+import type { JournaledEvent, RunEvent } from '../../types/events.ts'
 import { type Node, RunTree, type Said } from './tree.ts'
 
 /** Most events of a run on one page. */
@@ -95,6 +95,6 @@ async function newestOf(runtime: Runtime, runId: string): Promise<number> {
   return newest.sequence
 }
 
-function isJournaled(event: RunEvent): event is Exclude<RunEvent, DeltaEvent | DiscardedEvent> {
+function isJournaled(event: RunEvent): event is JournaledEvent {
   return 'sequence' in event
 }

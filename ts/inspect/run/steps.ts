@@ -88,7 +88,7 @@ function messageOf(asked: Asked): Html {
       return html`<p>The result${of}</p>${excerpt(event.result, wholeOf(event))}`
     }
     case 'context.folded':
-      return html`<p>An outline in the place of the oldest messages</p>${excerpt(asked.summary, wholeOf(asked))}`
+      return html`<p>What stands for the oldest messages</p>${excerpt(asked.summary, wholeOf(asked))}`
     case 'prompt.received':
       return html`<p>Another prompt</p>${excerpt(promptText(asked.prompt), wholeOf(asked))}`
     default:

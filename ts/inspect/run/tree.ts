@@ -1,4 +1,4 @@
-import type { DeltaEvent, DiscardedEvent, JournaledEvent } from '../../types/events.ts'
+import type { JournaledEvent, RunEvent } from '../../types/events.ts'
 
 type Of<Type extends JournaledEvent['type']> = Extract<JournaledEvent, { readonly type: Type }>
 
@@ -105,7 +105,8 @@ export class RunTree {
   }
 
   /** Takes in a piece of what a model says. */
-  say(event: DeltaEvent | DiscardedEvent): void {
+  say(event: Exclude<RunEvent, JournaledEvent>): void {
+    if (event.type === 'tool.progress') return
     const frame = this.#frameOf(event.agent)
     if (event.type === 'message.discarded') frame.said = nothingSaid
     else if (event.type === 'text.delta') frame.said = { ...frame.said, text: frame.said.text + event.delta }
@@ -233,6 +234,7 @@ export class RunTree {
         return this.#calls.get(this.#approvals.get(event.record.approvalId) ?? '')?.node
       case 'wait.settled':
         return this.#calls.get(event.record.callId)?.node
+      case 'tool.retried':
       case 'tool.waiting':
       case 'tool.resumed':
         return this.#calls.get(event.callId)?.node
