@@ -63,7 +63,7 @@ export async function readEvent(runtime: Runtime, runId: string, sequence: numbe
     if (isJournaled(event)) return said.text === '' && said.reasoning === '' ? { event } : { event, ...said }
     if (event.type === 'message.discarded') Object.assign(said, { text: '', reasoning: '' })
     else if (event.type === 'text.delta') said.text += event.delta
-    else said.reasoning += event.delta
+    else if (event.type === 'reasoning.delta') said.reasoning += event.delta
   }
   throw notFound()
 }
@@ -71,7 +71,9 @@ export async function readEvent(runtime: Runtime, runId: string, sequence: numbe
 /** Reads all events of a run that are in its journal, and what its models said, as JSON lines. */
 export async function readLines(runtime: Runtime, runId: string): Promise<string> {
   const lines: string[] = []
-  for await (const event of upTo(runtime, runId, await newestOf(runtime, runId))) lines.push(JSON.stringify(event))
+  for await (const event of upTo(runtime, runId, await newestOf(runtime, runId))) {
+    if (event.type !== 'tool.progress') lines.push(JSON.stringify(event))
+  }
   return lines.map((line) => `${line}\n`).join('')
 }
 
