@@ -22,7 +22,14 @@ if (deny !== undefined) {
     problems: [],
   })
 }
-const installed = ['.', 'test/package/nodes', 'test/package/registry', 'test/mcp/servers', 'test/schemas/libraries']
+const installed = [
+  '.',
+  'examples/chat',
+  'test/package/nodes',
+  'test/package/registry',
+  'test/mcp/servers',
+  'test/schemas/libraries',
+]
 for (const folder of installed) {
   const npm = await captured('npm', ['audit', '--json'], inRoot(folder))
   problems.push(...report(auditProblems(folder, npm)))

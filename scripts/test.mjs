@@ -4,6 +4,7 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { buildFaultsAddon } from './build/addon.mjs'
+import { buildExample } from './build/example.mjs'
 import { buildAll } from './build.mjs'
 import { ensureInstalled } from './lib/install.mjs'
 import { inRoot } from './lib/root.mjs'
@@ -44,6 +45,7 @@ process.exitCode = failed === 0 ? 0 : 1
 async function buildForNodeTests() {
   await buildAll()
   await buildFaultsAddon()
+  await buildExample('chat')
   // The Node versions under test all bring a command named `node`, which must not get onto the search path.
   await ensureInstalled(inRoot('test', 'package', 'nodes'), ['--no-bin-links'])
   await ensureInstalled(inRoot('test', 'package', 'registry'), ['--no-bin-links'])

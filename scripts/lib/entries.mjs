@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { relative, sep } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, relative, sep } from 'node:path'
 import { filesBelow } from './inputs.mjs'
 import { inRoot, root } from './root.mjs'
 
@@ -21,7 +21,8 @@ export function publicEntries() {
 
 /**
  * Programs that Node starts by path: the main job, the benchmark, and what tests start as child processes and workers.
- * `examples/<name>/main.ts`, `bench/run.ts` and every `*.program.ts` become `build/programs/<same path>.js`.
+ * `examples/<name>/main.ts`, `bench/run.ts` and every `*.program.ts` become `build/programs/<same path>.js`. An example that has packages of
+ * its own is built by `scripts/build/example.mjs`.
  *
  * @returns {{ output: string, source: string }[]}
  */
@@ -29,6 +30,7 @@ export function programs() {
   const sources = ['examples', 'bench', 'test'].flatMap((folder) => filesBelow(inRoot(folder)))
   return sources
     .map((file) => relative(root, file).split(sep).join('/'))
+    .filter((file) => !existsSync(inRoot(dirname(file), 'package.json')))
     .filter((file) => /^examples\/[^/]+\/main\.ts$|^bench\/run\.ts$|\.program\.ts$/.test(file))
     .map((source) => ({ output: source.replace(/\.ts$/, ''), source }))
 }

@@ -116,6 +116,16 @@ export class Page {
     return new Page(toUIMessages(messages.items) as UIMessage[], runtime, threadId, version)
   }
 
+  /** A page that shows these messages. */
+  static of(
+    runtime: Runtime,
+    threadId: string,
+    messages: readonly unknown[],
+    version: keyof typeof chats = 'ai',
+  ): Page {
+    return new Page(structuredClone(messages) as UIMessage[], runtime, threadId, version)
+  }
+
   get messages(): UIMessage[] {
     return this.#chat.messages
   }

@@ -88,16 +88,19 @@ export function toUIMessages(messages: readonly Message[], given: UIMessagesOpti
   let runId: string | undefined
   /** The run of the last prompt. */
   let asked: string | undefined
+  /** The run of the last answer. A late result of another run may be between them. */
+  let answering: string | undefined
   let isWithinAnswer = false
   for (const message of messages) {
     const isSameRun = message.runId !== undefined && message.runId === runId
     // Only the loop adds user messages in the middle of a run.
     if (message.role === 'user' && isSameRun && isWithinAnswer) continue
     const last = shown.at(-1)
-    const goesOn = message.role === 'assistant' && last?.role === 'assistant' && runId === message.runId
+    const goesOn = message.role === 'assistant' && last?.role === 'assistant' && answering === message.runId
     const wanted = [message.runId, asked]
     runId = message.runId
     isWithinAnswer = message.role !== 'user'
+    if (message.role === 'assistant') answering = runId
     if (message.role === 'user') {
       asked = runId
       for (const { id, parts } of promptsIn(message)) {

@@ -59,6 +59,12 @@ export class UIChunks {
   #saidBefore = ''
   #isPaused = false
   #finishReason: FinishReason = 'stop'
+  /** Whether the run goes on with calls that another one has left: the message of that one shows them, with their results. */
+  #continues = false
+  /** Such calls that were decided or settled, and come next. */
+  #leftNext = 0
+  /** Such calls that have no result yet. */
+  readonly #left = new Set<string>()
 
   constructor(options: ChunkOptions) {
     this.#options = options
@@ -73,11 +79,39 @@ export class UIChunks {
       return
     }
     this.#work.follow(event)
+    if (this.#isOfLeftCall(event)) return
     yield* this.#ofMessage(event)
     yield* this.#ofTool(event)
     yield* this.#ofPlanOrApproval(event)
     yield* this.#ofWait(event)
     yield* this.#ofEnd(event)
+  }
+
+  /** Takes in what happens to a call that another run has left, and returns whether the event shows nothing else. */
+  #isOfLeftCall(event: RunEvent): boolean {
+    switch (event.type) {
+      case 'run.started':
+        this.#continues = event.continues !== undefined
+        return false
+      case 'approval.decided':
+        if (this.#continues && !this.#approvals.has(event.record.approvalId)) this.#leftNext += 1
+        return false
+      case 'wait.settled':
+        if (this.#continues && !this.#waits.has(event.record.waitId)) this.#leftNext += 1
+        return false
+      case 'tool.called':
+      case 'tool.resumed':
+        if (this.#left.has(event.callId)) return true
+        if (this.#leftNext === 0 || this.#calls.has(event.callId)) return false
+        this.#leftNext -= 1
+        this.#left.add(event.callId)
+        return true
+      case 'tool.completed':
+      case 'tool.failed':
+        return this.#left.delete(event.callId)
+      default:
+        return false
+    }
   }
 
   *#ofMessage(event: RunEvent): Generator<UIMessageChunk> {
