@@ -16,11 +16,12 @@ mkdirSync(inRoot('build'), { recursive: true })
 const folder = mkdtempSync(inRoot('build', 'pictures-'))
 try {
   const project = join(folder, 'my-agents')
-  execFileSync(process.execPath, [command, 'init', project])
+  execFileSync(process.execPath, [command, 'init', project, '--js'])
   mkdirSync(join(project, 'node_modules'))
   symlinkSync(root, join(project, 'node_modules', 'bailiwick'))
+  symlinkSync(inRoot('node_modules', 'zod'), join(project, 'node_modules', 'zod'))
   // The second is killed by itself.
-  for (let start = 0; start < starts; start += 1) spawnSync(process.execPath, ['main.js'], { cwd: project })
+  for (let start = 0; start < starts; start += 1) spawnSync(process.execPath, ['src/main.js'], { cwd: project })
   await takePictures(join(project, 'data'))
 } finally {
   rmSync(folder, { recursive: true, force: true })

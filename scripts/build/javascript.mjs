@@ -1,4 +1,5 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { programs, publicEntries } from '../lib/entries.mjs'
 import { filesBelow, unlessUnchanged } from '../lib/inputs.mjs'
 import { inRoot } from '../lib/root.mjs'
@@ -21,11 +22,30 @@ const handles = { name: 'handles', test: /\/ts\/(prompt|runs|telemetry|tenant)\/
  */
 const minify = { compress: true, mangle: { keepNames: true }, codegen: true }
 
+/** What `npx bailiwick init` copies: the bundle has the texts. */
+const template = 'examples/project'
+
+/** Puts the text of a file into the bundle for an import of `<file>?raw`, as Vite does for the tests. */
+const raw = {
+  name: 'raw',
+  /** @param {string} specifier @param {string | undefined} importer */
+  resolveId: (specifier, importer) =>
+    specifier.endsWith('?raw') && importer !== undefined ? resolve(dirname(importer), specifier) : undefined,
+  /** @param {string} id */
+  load: (id) =>
+    id.endsWith('?raw')
+      ? {
+          code: `export default ${JSON.stringify(readFileSync(id.slice(0, -'?raw'.length), 'utf8'))}`,
+          moduleType: 'js',
+        }
+      : undefined,
+}
+
 /** Bundles the public entry points into `dist/`, with what they use of our development dependencies inside. */
 export function buildLibrary() {
   const entries = publicEntries()
   const outputs = entries.map(({ output }) => `dist/${output}.js`)
-  return unlessUnchanged('library', { inputs: ['ts', ...tooling], outputs }, async () => {
+  return unlessUnchanged('library', { inputs: ['ts', template, ...tooling], outputs }, async () => {
     rmSync(inRoot('dist'), { recursive: true, force: true })
     // What the host brings stays an import.
     await bundle(entries, 'dist', [/^node:/, '@opentelemetry/api'], minify)
@@ -70,6 +90,7 @@ async function bundle(entries, folder, external, minified = false) {
     cwd: inRoot(),
     input: Object.fromEntries(entries.map(({ output, source }) => [output, `./${source}`])),
     external,
+    plugins: [raw],
     platform: 'node',
     transform: { target: 'node20.19' },
     // A name that nobody exports is a mistake, not a warning.

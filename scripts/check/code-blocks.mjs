@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
-import { fencesOf } from '../lib/fences.mjs'
+import { fencesOf, shownFile } from '../lib/fences.mjs'
 import { inRoot } from '../lib/root.mjs'
 import { run, tool } from '../lib/run.mjs'
 
@@ -29,6 +29,6 @@ export async function codeProblems(documents) {
  */
 function blocksOf(document, text) {
   return fencesOf(text)
-    .filter(({ language }) => language === 'ts' || language === 'typescript')
+    .filter(({ language, code }) => (language === 'ts' || language === 'typescript') && shownFile(code) === undefined)
     .map(({ line, code }) => ({ name: `${document.replace(/[^A-Za-z0-9]+/g, '-')}.${line}.ts`, code }))
 }

@@ -77,9 +77,10 @@ export function directionProblems(file, source) {
   })
 }
 
-/** @param {string} source */
+/** Without texts (`?raw`), which are no code. @param {string} source */
 function importsOf(source) {
-  return [...source.matchAll(/\b(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '')
+  const specifiers = [...source.matchAll(/\b(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '')
+  return specifiers.filter((specifier) => !specifier.endsWith('?raw'))
 }
 
 /**

@@ -6,6 +6,16 @@
  */
 
 /**
+ * The file that a block shows, which a command of the document has made: its first line names it. Such a block is not run by itself.
+ *
+ * @param {string} code
+ * @returns {string | undefined}
+ */
+export function shownFile(code) {
+  return /^\/\/ (\S+\.[jt]s)\n/.exec(code)?.[1]
+}
+
+/**
  * The fenced blocks of a document, in order.
  *
  * @param {string} text

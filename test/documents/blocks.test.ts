@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { fencesOf } from '../../scripts/lib/fences.mjs'
+import { fencesOf, shownFile } from '../../scripts/lib/fences.mjs'
 import { inRoot } from '../../scripts/lib/root.mjs'
 import { ROOT_KEY_VARIABLE } from '../../ts/store/root-keys.ts'
 import { freshDatabase } from '../support/databases.ts'
@@ -22,9 +22,8 @@ function replaced(code: string, real: ReadonlyMap<string, string>): string {
 const guides = readdirSync(inRoot('docs', 'guides')).map((name) => join('docs', 'guides', name))
 const documents = ['README.md', join('docs', 'telemetry.md'), ...guides]
 
-/** The file that a block of `js` shows, which a command of the document has made: its first line names it. */
-function madeFile(folder: string, code: string): string {
-  const name = /^\/\/ (\S+)\n/.exec(code)?.[1] ?? ''
+/** The file of this name that a command of the document has made. */
+function madeFile(folder: string, name: string): string {
   const files = readdirSync(folder)
     .map((made) => join(folder, made, name))
     .filter((file) => existsSync(file))
@@ -52,7 +51,7 @@ describe('every block of code is run', () => {
       if (text.includes(OWNER)) real.set(OWNER, (await freshDatabase('bare')).ownerUrl)
       for (const written of fences) {
         const fence = { ...written, code: replaced(written.code, real) }
-        if (fence.language === 'js') continue
+        if (shownFile(fence.code) !== undefined) continue
         if (fence.language !== 'text') {
           // Such a store has no root key of its own.
           const key = fence.code === written.code ? {} : { [ROOT_KEY_VARIABLE]: process.env[ROOT_KEY_VARIABLE] }
@@ -66,8 +65,9 @@ describe('every block of code is run', () => {
         const isSo = printed !== undefined && isAsPrinted(fence.code, printed)
         expect([document, fence.line, isSo ? fence.code : printed]).toEqual([document, fence.line, fence.code])
       }
-      for (const { line, code } of fences.filter(({ language }) => language === 'js')) {
-        expect([document, line, madeFile(folder, code)]).toEqual([document, line, code])
+      for (const { line, code } of fences) {
+        const name = shownFile(code)
+        if (name !== undefined) expect([document, line, madeFile(folder, name)]).toEqual([document, line, code])
       }
     },
     DOCUMENT_MS,

@@ -33,12 +33,16 @@ export async function runFence(
 }
 
 /**
- * `npx bailiwick` is the built command, whatever else is installed. `npm install` in a project of `init` links the built package;
- * npm does nothing else, because it would work in our own folder.
+ * `npx bailiwick` is the built command, whatever else is installed. `npm install` in a project of `init` links the built package, and
+ * what else is installed here; `npm start` and `npm test` there are those of npm. It does nothing else, because it would work in our own folder.
  */
 const npx = `npx() { test "$1" = bailiwick; shift; "$NODE" "$COMMAND" "$@"; }
 npm() {
-  if test "$*" = install && test -f main.js; then mkdir -p node_modules && ln -s "$REPOSITORY" node_modules/bailiwick
+  if ! test -f src/main.ts; then echo 'npm is not for documents' >&2; return 1
+  elif test "$*" = install; then
+    mkdir -p node_modules/.bin node_modules/@types && ln -s "$REPOSITORY" node_modules/bailiwick
+    for name in typescript zod @types/node .bin/tsc; do ln -s "$REPOSITORY/node_modules/$name" "node_modules/$name"; done
+  elif test "$*" = start || test "$*" = test; then command npm "$*"
   else echo 'npm is not for documents' >&2; return 1; fi
 }
 node() { "$NODE" "$@"; }`
