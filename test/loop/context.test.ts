@@ -144,9 +144,9 @@ it('a fold within a run is sent anew, and the run goes on', async () => {
 })
 
 it('a way to compact that there is not is refused, with the words there are', () => {
-  const define = () => defineRuntime({ tenant: acme, context: { compact: 'summary' } as never })
+  const define = () => defineRuntime({ tenant: acme, context: { compact: 'digest' } as never })
   expect(define).toThrow(SpecError)
-  expect(define).toThrow(/Must be one of "outline"/)
+  expect(define).toThrow(/Must be one of "outline", "summary"/)
 })
 
 it('a run that is resumed with less room folds more, and nothing between the folds is lost', async () => {

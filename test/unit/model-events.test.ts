@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Heard, ModelEvents } from '../../ts/runs/host/model-events.ts'
+import { type Heard, ModelEvents } from '../../ts/runs/host/model/events.ts'
 
 /** The events as the core reads them. */
 function read(...events: readonly unknown[]): Heard[] {

@@ -124,7 +124,7 @@ export function handlersOf(world: World, process: string) {
   const flaky: Handler = async (_, context) => {
     const attempt = (attempts.get(context.idempotencyKey) ?? 0) + 1
     attempts.set(context.idempotencyKey, attempt)
-    if (attempt < 3) throw new Error('Not now.')
+    if (attempt < 3) throw Object.assign(new Error('Not now.'), { retryable: true })
     return await does('flaky')(_, context)
   }
   const delivers =

@@ -11,10 +11,10 @@ use super::frame::{Answer, ApprovalState, Call, Frame, PlanStage, Resumed, calls
 use super::message::{Done, answer_message, received_message, text_parts, user_message};
 use super::{RunState, results_weight, step_prefix};
 use crate::runs::events::{
-    AgentAnswer, AgentBegun, ApprovalDecided, BrokenOff, DecidedCall, DecisionShown, Entry, Event, FinishReason,
-    ModelAnswer, ModelCompleted, OpenWait, PlanBegun, PromptReceived, QueuedRequest, RequestedCall, RunContext,
-    RunQueued, RunStarted, ThreadProgress, ToolCompleted, ToolFailed, ToolResumed, ToolWaiting, Usage, WaitingTool,
-    text_of,
+    AgentAnswer, AgentBegun, ApprovalDecided, BrokenOff, ContextFolded, DecidedCall, DecisionShown, Entry, Event,
+    FinishReason, KeptContext, ModelAnswer, ModelCompleted, OpenWait, PlanBegun, PromptReceived, QueuedRequest,
+    RequestedCall, RunContext, RunQueued, RunStarted, ThreadProgress, ToolCompleted, ToolFailed, ToolResumed,
+    ToolWaiting, Usage, WaitingTool, text_of,
 };
 
 impl RunState {
@@ -105,14 +105,7 @@ impl RunState {
             Event::PromptReceived(received) => self.prompt_received(entry.at, received)?,
             Event::AgentStarted(_, begun) => self.agent_started(entry, begun)?,
             Event::AgentCompleted(_, answer) => self.agent_completed(entry, answer)?,
-            Event::ContextFolded(folded, kept) => {
-                self.usage.add_all(&folded.usage);
-                let frame = self.frames.last_mut()?;
-                frame.tokens = frame.tokens.saturating_add(folded.usage.total());
-                let context = &mut frame.context;
-                context.folded = (kept.fold.messages() > 0).then(|| (kept.fold.clone(), folded.summary.clone()));
-                (context.short, context.counted) = (kept.short, None);
-            }
+            Event::ContextFolded(folded, kept) => self.context_folded(folded, kept)?,
             Event::ModelCompleted(completed, answer) => self.model_completed(entry.at, completed, answer)?,
             Event::ToolCalled(called, intent) => {
                 let frame = self.frames.last_mut()?;
@@ -154,6 +147,16 @@ impl RunState {
                 self.rest = Some(entry.event.clone());
             }
         }
+        Some(())
+    }
+
+    fn context_folded(&mut self, folded: &ContextFolded, kept: &KeptContext) -> Option<()> {
+        self.usage.add_all(&folded.usage);
+        let frame = self.frames.last_mut()?;
+        frame.tokens = frame.tokens.saturating_add(folded.usage.total());
+        let context = &mut frame.context;
+        context.folded = (kept.fold.messages() > 0).then(|| (kept.fold.clone(), folded.summary.clone()));
+        (context.short, context.counted) = (kept.short, None);
         Some(())
     }
 

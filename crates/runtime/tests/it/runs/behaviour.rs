@@ -287,10 +287,11 @@ fn a_run_without_any_limit_ends_at_the_defaults() {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
         for (limits, limit, steps) in [
-            (RunLimits::default(), "maxSteps", 100),
+            (RunLimits::default(), "maxSteps", 64),
             // Another limit takes nothing away from the default; its own number does, in either direction.
-            (RunLimits { max_duration_ms: Some(u64::MAX >> 12), ..RunLimits::default() }, "maxSteps", 100),
+            (RunLimits { max_duration_ms: Some(u64::MAX >> 12), ..RunLimits::default() }, "maxSteps", 64),
             (RunLimits { max_steps: Some(103), ..RunLimits::default() }, "maxSteps", 103),
+            (RunLimits { max_steps: Some(1000), ..RunLimits::default() }, "maxToolCalls", 257),
         ] {
             let host = Host::new(repeats("search", usize::MAX), |_, _| gives("1"));
             let result = query(&handle, super::RunRequest { limits, ..request("Go") }, &host).await;
@@ -307,7 +308,7 @@ fn a_run_of_a_thousand_steps_ends_and_its_thread_has_all_of_it() {
         let (_home, _, opened) = counted(Kept::Memory);
         let (_store, handle) = open(opened, 1).await;
         let host = Host::new(repeats("search", 1000), |_, _| gives("1"));
-        let limits = RunLimits { max_steps: Some(1001), ..RunLimits::default() };
+        let limits = RunLimits { max_steps: Some(1001), max_tool_calls: Some(1000), ..RunLimits::default() };
         let result = query(&handle, super::RunRequest { limits, ..request("Go") }, &host).await;
         assert_eq!(text(&result, "status"), "completed");
         let (mut count, mut cursor) = (0, None::<String>);

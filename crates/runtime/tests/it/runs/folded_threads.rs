@@ -252,7 +252,7 @@ fn many_calls_of_one_turn_are_folded_together_with_their_results() {
         let (_store, handle) = open(home.opened.clone(), 1, &agent(r#"{"maxTokens":1500}"#)).await.unwrap();
         let host = Reader::new(1500, |conversation| {
             if conversation.len() == 1 && !text(&conversation[0], "messageId").starts_with("fold-") {
-                let each: Vec<_> = (0..400).map(|at| ("look", format!(r#"{{"at":{at}}}"#))).collect();
+                let each: Vec<_> = (0..250).map(|at| ("look", format!(r#"{{"at":{at}}}"#))).collect();
                 calls(&each, 0)
             } else {
                 says("Done.", 0)
@@ -262,7 +262,7 @@ fn many_calls_of_one_turn_are_folded_together_with_their_results() {
         assert_eq!(text(&result, "text"), "Done.");
         assert_eq!(*host.folded.lock(), 3);
         let all = messages(&handle, THREAD).await;
-        assert_eq!(all[1].get("parts").unwrap().as_array().unwrap().len(), 400);
+        assert_eq!(all[1].get("parts").unwrap().as_array().unwrap().len(), 250);
     });
 }
 

@@ -4,7 +4,7 @@ use bailiwick_model::Result;
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead_of;
 
-use super::{before, budget, fold, load, offers_recall};
+use super::conversation::{before, budget, fold, load, offers_recall};
 use crate::context::{Found, RECALL, Wanted, excerpt, page, stored_text};
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{Event, STORED, ToolCompleted, ToolFailure};
@@ -12,14 +12,12 @@ use crate::runs::state::Call;
 use crate::runs::steps::tools::{note_called, note_failure};
 use crate::threads::{message_of, messages_before};
 
-/// About how many bytes the tool takes in a request.
-pub(super) const TOOL_BYTES: usize = 600;
 /// The most messages that a search shows, and the most bytes of each.
 const SHOWN: usize = 8;
 const EXCERPT: usize = 400;
 
 /// The tool as its model sees it.
-pub(super) fn tool() -> Json {
+fn tool() -> Json {
     let property = |kind: &str, told: &str| Json::from([("type", Json::from(kind)), ("description", Json::from(told))]);
     let properties = Json::from([
         ("messageId", property("string", "The id of a message.")),
@@ -33,6 +31,15 @@ pub(super) fn tool() -> Json {
     ]);
     let told = "Gives back messages of this conversation that are folded or shortened: one by its messageId, or those that have a text.";
     Json::from([("name", Json::from(RECALL)), ("description", Json::from(told)), ("inputSchema", schema)])
+}
+
+/// Returns the configuration of an agent with the built-in tool.
+pub(in crate::runs::steps) fn with_recall(config: &str) -> String {
+    let Ok(Json::Object(mut members)) = json::parse(config.as_bytes(), &STORED) else { return config.to_owned() };
+    if let Some((_, Json::Array(tools))) = members.iter_mut().find(|(key, _)| key == "tools") {
+        tools.push(tool());
+    }
+    json::write(&Json::Object(members))
 }
 
 /// Whether a call is one of the built-in tool. A resumed run may not know yet what is folded of its thread.

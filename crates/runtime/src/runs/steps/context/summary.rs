@@ -4,7 +4,7 @@ use bailiwick_model::json::{self, Json};
 use bailiwick_model::pace::ahead_of;
 use bailiwick_model::spec::Compact;
 
-use super::{Conversation, before, budget, fold, may_recall, rules};
+use super::conversation::{Conversation, before, budget, fold, may_recall, rules};
 use crate::context::{Fold, beginning, stored_text};
 use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{STORED, Usage};
