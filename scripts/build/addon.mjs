@@ -30,20 +30,23 @@ function buildForPublishing() {
 
 /** Builds the addon with the test-only exports that make a named export panic. */
 export function buildFaultsAddon() {
-  return build('addon-with-faults', faultsAddonPath, 'release', ['--features', 'faults'])
+  return build('addon-with-faults', faultsAddonPath, 'release', ['bailiwick-node/faults'])
 }
 
 /**
  * For daily work cargo alone: `napi build` passes `--target`, which compiles every dependency a second time
  * (docs/decisions/0001-build-the-addon-with-cargo.md).
  *
+ * The whole workspace with the feature that its tests need: then `cargo test` finds its crates compiled.
+ *
  * @param {string} name
  * @param {string} output
  * @param {string} profile
- * @param {string[]} options
+ * @param {string[]} more features
  */
-function build(name, output, profile, options) {
-  const variant = [profile, ...options].join(' ')
+function build(name, output, profile, more) {
+  const features = ['bailiwick-store/conformance', ...more].join(',')
+  const variant = `${profile} ${features}`
   return unlessUnchanged(name, { inputs, outputs: [output], variant }, async () => {
     const target = process.env['CARGO_TARGET_DIR'] ?? inRoot('target')
     const linked = join(target, profile, libraryName())
@@ -51,7 +54,7 @@ function build(name, output, profile, options) {
     // features wrote it. Without the file it links again.
     rmSync(join(target, profile, 'deps', libraryName()), { force: true })
     rmSync(linked, { force: true })
-    await mustRun('cargo', ['build', '--package', 'bailiwick-node', '--locked', '--profile', profile, ...options])
+    await mustRun('cargo', ['build', '--workspace', '--locked', '--profile', profile, '--features', features])
     mkdirSync(dirname(inRoot(output)), { recursive: true })
     // A new file: what a running process has mapped must not be written over.
     rmSync(inRoot(output), { force: true })

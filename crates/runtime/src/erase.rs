@@ -3,6 +3,7 @@
 use bailiwick_model::json::{self, Json};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::Erased;
+use futures_util::future::BoxFuture;
 
 use crate::handle::TenantHandle;
 
@@ -20,27 +21,29 @@ impl TenantHandle {
     /// `InvalidInput` unless `confirm` is the tenant's resource id, `Closed` if it was erased already, and those of the
     /// store. After an error of the store, an erase that has begun is completed when the store is next opened, or
     /// earlier.
-    pub async fn erase(&self, confirm: &str) -> Result<Json> {
-        if confirm != self.tenant.resource_id() {
-            return Err(Error::invalid(
-                "erase removes everything that this tenant has, for good. To confirm, pass its resourceId, exactly.",
-            ));
-        }
-        let storage = self.usage_json().await?;
-        let (checkpoint, tokens) = (self.last_checkpoint().await?, self.all_tokens().await?);
-        let erased = self.scope.erase().await?;
-        self.close();
-        let mut members = vec![
-            ("tenant", self.tenant_json()),
-            ("erasedAt", Json::Number(self.scope.now() as f64)),
-            ("storage", storage),
-        ];
-        members.extend(tokens.map(|tokens| ("tokens", tokens)));
-        members.extend(checkpoint.map(|checkpoint| ("checkpoint", checkpoint)));
-        members.push(("complete", Json::Bool(erased == Erased::Completely)));
-        members.push(("residues", Json::Array(self.residues().map(Json::from).collect())));
-        let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        self.scope.store().sign_receipt(Json::Object(members))
+    pub fn erase<'a>(&'a self, confirm: &'a str) -> BoxFuture<'a, Result<Json>> {
+        Box::pin(async move {
+            if confirm != self.tenant.resource_id() {
+                return Err(Error::invalid(
+                    "erase removes everything that this tenant has, for good. To confirm, pass its resourceId, exactly.",
+                ));
+            }
+            let storage = self.usage_json().await?;
+            let (checkpoint, tokens) = (self.last_checkpoint().await?, self.all_tokens().await?);
+            let erased = self.scope.erase().await?;
+            self.close();
+            let mut members = vec![
+                ("tenant", self.tenant_json()),
+                ("erasedAt", Json::Number(self.scope.now() as f64)),
+                ("storage", storage),
+            ];
+            members.extend(tokens.map(|tokens| ("tokens", tokens)));
+            members.extend(checkpoint.map(|checkpoint| ("checkpoint", checkpoint)));
+            members.push(("complete", Json::Bool(erased == Erased::Completely)));
+            members.push(("residues", Json::Array(self.residues().map(Json::from).collect())));
+            let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            self.scope.store().sign_receipt(Json::Object(members))
+        })
     }
 
     /// Returns the last state of the ledger, if it has records. A damaged ledger does not prevent the erase.

@@ -4,6 +4,8 @@ use bailiwick_model::Result;
 use bailiwick_model::ledger::record::Decision;
 use bailiwick_tenancy::{ATTEMPTS, Access, Committed, Durability, contended};
 
+use futures_util::future::BoxFuture;
+
 use super::ledger::{Head, Ledger, LedgerTurns};
 use super::record::{Approval, ApprovalStatus};
 use super::settle::{Settlement, find, pending_list};
@@ -21,33 +23,35 @@ struct Due {
     next_expiry: u64,
 }
 
-impl Approvals<'_> {
+impl<'a> Approvals<'a> {
     /// Records every overdue approval as expired, and returns their number. If none is overdue, it reads one row: every
     /// list
     /// of approvals calls it first, and the sweeper may at any time.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn expire(self) -> Result<u64> {
-        let Some(access) = self.handle.scope.existing().await? else { return Ok(0) };
-        if Ledger::read_head(&access).await?.head.next_expiry > access.now() {
-            return Ok(0);
-        }
-        let turns = self.handle.scope.shared::<LedgerTurns>();
-        let _turn = turns.0.lock().await;
-        let (mut expired, mut failures) = (0, 0);
-        while failures < ATTEMPTS {
-            let ledger = Ledger::read(&access).await?;
-            if ledger.head.next_expiry > access.now() {
-                return Ok(expired);
+    pub fn expire(self) -> BoxFuture<'a, Result<u64>> {
+        Box::pin(async move {
+            let Some(access) = self.handle.scope.existing().await? else { return Ok(0) };
+            if Ledger::read_head(&access).await?.head.next_expiry > access.now() {
+                return Ok(0);
             }
-            let due = due(&access).await?;
-            match self.record_expired(&access, &ledger, due).await? {
-                Some(count) => expired += count,
-                None => failures += 1,
+            let turns = self.handle.scope.shared::<LedgerTurns>();
+            let _turn = turns.0.lock().await;
+            let (mut expired, mut failures) = (0, 0);
+            while failures < ATTEMPTS {
+                let ledger = Ledger::read(&access).await?;
+                if ledger.head.next_expiry > access.now() {
+                    return Ok(expired);
+                }
+                let due = due(&access).await?;
+                match self.record_expired(&access, &ledger, due).await? {
+                    Some(count) => expired += count,
+                    None => failures += 1,
+                }
             }
-        }
-        Err(contended())
+            Err(contended())
+        })
     }
 
     /// Records approvals as expired in one commit. `None`: something has changed since they were read.

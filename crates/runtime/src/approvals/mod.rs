@@ -20,6 +20,7 @@ use bailiwick_model::ledger::rule::ApprovalRule;
 use bailiwick_model::pace::ahead;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, When, check_limit, contended};
+use futures_util::future::BoxFuture;
 
 use crate::actor::check_actor;
 use crate::handle::{Approvals, expiry};
@@ -68,7 +69,7 @@ struct Draft {
     rule: Option<ApprovalRule>,
 }
 
-impl Approvals<'_> {
+impl<'a> Approvals<'a> {
     /// Checks requests and makes their approvals, without a commit.
     ///
     /// # Errors
@@ -131,9 +132,11 @@ impl Approvals<'_> {
     /// # Errors
     /// `InvalidInput`; `NotFound` for a plan that is not this tenant's; `Conflict` for a plan that runs or has run;
     /// `QuotaExceeded` for `pendingApprovals`, and those of the store.
-    pub async fn request_all(self, requests: Vec<ApprovalRequest>) -> Result<Vec<Approval>> {
-        let approvals = self.prepare(requests).await?;
-        if self.commit(&approvals, &[]).await? { Ok(approvals) } else { Err(contended()) }
+    pub fn request_all(self, requests: Vec<ApprovalRequest>) -> BoxFuture<'a, Result<Vec<Approval>>> {
+        Box::pin(async move {
+            let approvals = self.prepare(requests).await?;
+            if self.commit(&approvals, &[]).await? { Ok(approvals) } else { Err(contended()) }
+        })
     }
 
     /// Requests one approval.

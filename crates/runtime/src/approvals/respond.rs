@@ -5,6 +5,7 @@ use bailiwick_model::ledger::rule::ApprovedBy;
 use bailiwick_model::pace::ahead;
 use bailiwick_model::{Error, Json, Result, names};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, When, contended};
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::ledger::{KIND, Ledger, LedgerTurns};
@@ -61,7 +62,7 @@ pub struct Response<'a> {
     pub input: Option<&'a Json>,
 }
 
-impl Approvals<'_> {
+impl<'a> Approvals<'a> {
     /// Decides without a change of the input, as [`Approvals::decide`].
     ///
     /// # Errors
@@ -83,57 +84,59 @@ impl Approvals<'_> {
     /// `InvalidInput` without an actor, for another decision, or for an input with which it cannot be approved; `NotFound` for every id that is not this tenant's;
     /// `ApprovalClosed` if it was decided, has expired or was withdrawn, also because its plan has changed; `ApprovalForbidden` if its
     /// rule does not let the actor decide; those of the store.
-    pub async fn decide(self, approval_id: &str, response: Response<'_>) -> Result<Responded> {
-        let Response { decision, actor, reason, input } = response;
-        let plan_status =
-            PlanStatus::after(decision).ok_or_else(|| Error::invalid("A decision is Approved or Rejected."))?;
-        check_actor(actor, "actor")?;
-        if reason.is_some_and(|reason| reason.len() > REASON_BYTES) {
-            return Err(Error::invalid("reason must have at most 16 KiB of UTF-8."));
-        }
-        if input.is_some() && decision != Decision::Approved {
-            return Err(Error::invalid("input goes with an approval: a rejected call is not made."));
-        }
-        let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
-        // Before its turn: the check may take long, and what it depends on never changes.
-        let edited = match input {
-            Some(input) => self.edited(&access, approval_id, actor, input).await?,
-            None => None,
-        };
-        let turns = self.handle.scope.shared::<LedgerTurns>();
-        let _turn = turns.0.lock().await;
-        for _ in 0..ATTEMPTS {
-            let mut found = find(&access, approval_id).await?.ok_or(Error::NotFound)?;
-            if let ApprovalStatus::Decided(decision) = found.approval.status {
-                return Err(closed(decision));
+    pub fn decide(self, approval_id: &'a str, response: Response<'a>) -> BoxFuture<'a, Result<Responded>> {
+        Box::pin(async move {
+            let Response { decision, actor, reason, input } = response;
+            let plan_status =
+                PlanStatus::after(decision).ok_or_else(|| Error::invalid("A decision is Approved or Rejected."))?;
+            check_actor(actor, "actor")?;
+            if reason.is_some_and(|reason| reason.len() > REASON_BYTES) {
+                return Err(Error::invalid("reason must have at most 16 KiB of UTF-8."));
             }
-            if found.approval.subject_hash != found.approval.hash(&access) {
-                return Err(damaged());
+            if input.is_some() && decision != Decision::Approved {
+                return Err(Error::invalid("input goes with an approval: a rejected call is not made."));
             }
-            if is_due(&found.approval, access.now()) {
-                if self.end(&access, Settlement::of_itself(found, Decision::Expired)).await?.is_some() {
-                    return Err(closed(Decision::Expired));
-                }
-                continue;
-            }
-            check_rule(&found.approval, actor)?;
-            let Some(with) = self.subject_changes(&access, &found.approval, plan_status).await? else {
-                let withdrawn = Settlement::of_itself(found, Decision::Withdrawn);
-                let reason = Some(PLAN_CHANGED.to_owned());
-                if self.end(&access, Settlement { reason, ..withdrawn }).await?.is_some() {
-                    return Err(closed(Decision::Withdrawn));
-                }
-                continue;
+            let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
+            // Before its turn: the check may take long, and what it depends on never changes.
+            let edited = match input {
+                Some(input) => self.edited(&access, approval_id, actor, input).await?,
+                None => None,
             };
-            if let Some(edited) = edited.clone() {
-                found.approval.byte_length += edited.len() as u64;
-                found.approval.edited = Some(edited);
+            let turns = self.handle.scope.shared::<LedgerTurns>();
+            let _turn = turns.0.lock().await;
+            for _ in 0..ATTEMPTS {
+                let mut found = find(&access, approval_id).await?.ok_or(Error::NotFound)?;
+                if let ApprovalStatus::Decided(decision) = found.approval.status {
+                    return Err(closed(decision));
+                }
+                if found.approval.subject_hash != found.approval.hash(&access) {
+                    return Err(damaged());
+                }
+                if is_due(&found.approval, access.now()) {
+                    if self.end(&access, Settlement::of_itself(found, Decision::Expired)).await?.is_some() {
+                        return Err(closed(Decision::Expired));
+                    }
+                    continue;
+                }
+                check_rule(&found.approval, actor)?;
+                let Some(with) = self.subject_changes(&access, &found.approval, plan_status).await? else {
+                    let withdrawn = Settlement::of_itself(found, Decision::Withdrawn);
+                    let reason = Some(PLAN_CHANGED.to_owned());
+                    if self.end(&access, Settlement { reason, ..withdrawn }).await?.is_some() {
+                        return Err(closed(Decision::Withdrawn));
+                    }
+                    continue;
+                };
+                if let Some(edited) = edited.clone() {
+                    found.approval.byte_length += edited.len() as u64;
+                    found.approval.edited = Some(edited);
+                }
+                if let Some(responded) = self.record(&access, found, response, with).await? {
+                    return Ok(responded);
+                }
             }
-            if let Some(responded) = self.record(&access, found, response, with).await? {
-                return Ok(responded);
-            }
-        }
-        Err(contended())
+            Err(contended())
+        })
     }
 
     /// Records what an actor says who may decide. `None`: something has changed since it was read.

@@ -13,6 +13,7 @@ use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{
     ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, List, Name, Record, When, check_limit, contended,
 };
+use futures_util::future::BoxFuture;
 
 use crate::handle::{Plans, VALUE_BYTES, expiry};
 use crate::page::Page;
@@ -33,34 +34,36 @@ pub(crate) struct Found {
     record: Arc<Record>,
 }
 
-impl Plans<'_> {
+impl<'a> Plans<'a> {
     /// Saves a plan, given as the JSON text of `{ type, planId?, goal, steps, details? }`: as version 1, or as the next
     /// version of the plan with this id, which is a draft again. Durable when this resolves.
     ///
     /// # Errors
     /// `InvalidInput`; `Conflict` if the plan does not have `expected_version` (0: if it exists), where that is given;
     /// `QuotaExceeded` and those of the store.
-    pub async fn save(self, plan: &[u8], expected_version: Option<u64>) -> Result<Plan> {
-        let _taken = self.handle.parsing(plan, 3)?;
-        let draft = self.check(plan).await?;
-        let access = self.handle.for_writing().await?;
-        let plan_id = draft.plan_id.unwrap_or_else(|| prefixed_id("plan_", &self.handle.scope.random()));
-        for _ in 0..ATTEMPTS {
-            let found = find(&access, &plan_id, Reading::Current).await?;
-            let version = found.as_ref().map_or(0, |found| found.head.version);
-            if expected_version.is_some_and(|expected| expected != version) {
-                return Err(unexpected(version));
+    pub fn save(self, plan: &'a [u8], expected_version: Option<u64>) -> BoxFuture<'a, Result<Plan>> {
+        Box::pin(async move {
+            let _taken = self.handle.parsing(plan, 3)?;
+            let draft = self.check(plan).await?;
+            let access = self.handle.for_writing().await?;
+            let plan_id = draft.plan_id.unwrap_or_else(|| prefixed_id("plan_", &self.handle.scope.random()));
+            for _ in 0..ATTEMPTS {
+                let found = find(&access, &plan_id, Reading::Current).await?;
+                let version = found.as_ref().map_or(0, |found| found.head.version);
+                if expected_version.is_some_and(|expected| expected != version) {
+                    return Err(unexpected(version));
+                }
+                let (plan, changes) = self.next_version(&access, &plan_id, &draft.content, found.as_ref())?;
+                match access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? {
+                    Committed::Done => return Ok(plan),
+                    // Another caller was faster.
+                    Committed::Conflict(0) => {}
+                    // The head is as expected, but the versions below it are not.
+                    Committed::Conflict(_) => return Err(damaged()),
+                }
             }
-            let (plan, changes) = self.next_version(&access, &plan_id, &draft.content, found.as_ref())?;
-            match access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? {
-                Committed::Done => return Ok(plan),
-                // Another caller was faster.
-                Committed::Conflict(0) => {}
-                // The head is as expected, but the versions below it are not.
-                Committed::Conflict(_) => return Err(damaged()),
-            }
-        }
-        Err(contended())
+            Err(contended())
+        })
     }
 
     /// Reads a plan and checks that it may be saved.

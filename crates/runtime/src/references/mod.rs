@@ -16,6 +16,7 @@ use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{
     ATTEMPTS, Access, Area, Change, Committed, Durability, List, Name, Record, When, check_limit, contended,
 };
+use futures_util::future::BoxFuture;
 
 use crate::handle::References;
 use crate::page::Page;
@@ -45,43 +46,45 @@ struct Named {
     value: CheckedValue,
 }
 
-impl References<'_> {
+impl<'a> References<'a> {
     /// Puts values: all of them in one commit, durable when this resolves. An existing value keeps its id and gets the
     /// later of the two expiries.
     ///
     /// # Errors
     /// `InvalidInput`, `QuotaExceeded` and those of the store.
-    pub async fn put(self, items: Vec<PutItem>) -> Result<Vec<Reference>> {
-        if items.is_empty() {
-            return Ok(Vec::new());
-        }
-        if items.len() > ITEMS {
-            return Err(Error::invalid(format!(
-                "There are {} items; at most {ITEMS} items in one putMany are allowed. Split it.",
-                items.len()
-            )));
-        }
-        let mut values = Vec::with_capacity(items.len());
-        for item in items {
-            values.push(self.check_item(item).await?);
-        }
-        let access = self.handle.scope.for_writing().await?;
-        let mut order = Vec::with_capacity(values.len());
-        let mut unique: Vec<Named> = Vec::with_capacity(values.len());
-        let mut positions: HashMap<Name, usize> = HashMap::with_capacity(values.len());
-        for value in values {
-            ahead_of(value.content.len()).await;
-            let digest = access.reference_digest(&value.type_name, &value.media_type, &value.content);
-            let name = Access::reference_name(&first20(&digest));
-            let position = *positions.entry(name).or_insert(unique.len());
-            match unique.get_mut(position) {
-                Some(twin) => twin.value.expires_at = later(twin.value.expires_at, value.expires_at),
-                None => unique.push(Named { name, digest, value }),
+    pub fn put(self, items: Vec<PutItem>) -> BoxFuture<'a, Result<Vec<Reference>>> {
+        Box::pin(async move {
+            if items.is_empty() {
+                return Ok(Vec::new());
             }
-            order.push(position);
-        }
-        let references = self.write(&access, &unique).await?;
-        order.into_iter().map(|position| references.get(position).cloned().ok_or_else(lost)).collect()
+            if items.len() > ITEMS {
+                return Err(Error::invalid(format!(
+                    "There are {} items; at most {ITEMS} items in one putMany are allowed. Split it.",
+                    items.len()
+                )));
+            }
+            let mut values = Vec::with_capacity(items.len());
+            for item in items {
+                values.push(self.check_item(item).await?);
+            }
+            let access = self.handle.scope.for_writing().await?;
+            let mut order = Vec::with_capacity(values.len());
+            let mut unique: Vec<Named> = Vec::with_capacity(values.len());
+            let mut positions: HashMap<Name, usize> = HashMap::with_capacity(values.len());
+            for value in values {
+                ahead_of(value.content.len()).await;
+                let digest = access.reference_digest(&value.type_name, &value.media_type, &value.content);
+                let name = Access::reference_name(&first20(&digest));
+                let position = *positions.entry(name).or_insert(unique.len());
+                match unique.get_mut(position) {
+                    Some(twin) => twin.value.expires_at = later(twin.value.expires_at, value.expires_at),
+                    None => unique.push(Named { name, digest, value }),
+                }
+                order.push(position);
+            }
+            let references = self.write(&access, &unique).await?;
+            order.into_iter().map(|position| references.get(position).cloned().ok_or_else(lost)).collect()
+        })
     }
 
     /// Reads a reference with its content.

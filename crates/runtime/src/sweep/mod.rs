@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{DueTask, Promptness, Store, Swept, TaskDone};
 
+use futures_util::future::BoxFuture;
+
 use crate::handle::TenantHandle;
 use crate::work;
 
@@ -25,11 +27,13 @@ const TASKS: usize = 256;
 ///
 /// # Errors
 /// The first failure, after all other tasks are done.
-pub async fn sweep(store: &Arc<Store>, promptness: Promptness) -> Result<Swept> {
-    let (mut swept, began) = (Swept::default(), Instant::now());
-    let outcome = do_due(store, promptness, &mut swept).await;
-    store.note_swept(swept, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
-    outcome.map(|()| swept)
+pub fn sweep(store: &Arc<Store>, promptness: Promptness) -> BoxFuture<'_, Result<Swept>> {
+    Box::pin(async move {
+        let (mut swept, began) = (Swept::default(), Instant::now());
+        let outcome = do_due(store, promptness, &mut swept).await;
+        store.note_swept(swept, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+        outcome.map(|()| swept)
+    })
 }
 
 async fn do_due(store: &Arc<Store>, promptness: Promptness, swept: &mut Swept) -> Result<()> {
@@ -80,19 +84,21 @@ async fn one(store: &Arc<Store>, task: DueTask, swept: &mut Swept) -> Result<()>
 
 /// Sweeps a store once a minute until it is closed. Returns at once if this process sweeps it already, or if its clock
 /// stands still. Waits while another process holds the housekeeping lease.
-pub async fn keep_swept(store: Weak<Store>) {
-    if !store.upgrade().is_some_and(|store| store.become_housekeeper()) {
-        return;
-    }
-    while let Some(store) = store.upgrade() {
-        // The next round retries a failure; health() reports the state of the store.
-        if store.renew_housekeeping_lease(LEASE_MS).await.unwrap_or(false) {
-            let _ = sweep(&store, Promptness::Gathered).await;
-        }
-        let closed = store.closed();
-        drop(store);
-        if tokio::time::timeout(PAUSE, closed).await.is_ok() {
+pub fn keep_swept(store: Weak<Store>) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        if !store.upgrade().is_some_and(|store| store.become_housekeeper()) {
             return;
         }
-    }
+        while let Some(store) = store.upgrade() {
+            // The next round retries a failure; health() reports the state of the store.
+            if store.renew_housekeeping_lease(LEASE_MS).await.unwrap_or(false) {
+                let _ = sweep(&store, Promptness::Gathered).await;
+            }
+            let closed = store.closed();
+            drop(store);
+            if tokio::time::timeout(PAUSE, closed).await.is_ok() {
+                return;
+            }
+        }
+    })
 }

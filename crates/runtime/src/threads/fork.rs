@@ -10,6 +10,8 @@ use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, Name, When, contended};
 
+use futures_util::future::BoxFuture;
+
 use super::conversation::{BYTES_A_READ, MESSAGES_A_READ};
 use super::head::{Head, journal_name};
 use super::journal::{Journal, due, living, read_journal};
@@ -26,7 +28,7 @@ const BYTES_A_COMMIT: u64 = 4 << 20;
 /// The longest time of a fork in milliseconds. After it, the sweeper may remove the copy.
 const FORK_MS: u64 = 60 * 60 * 1000;
 
-impl Threads<'_> {
+impl<'a> Threads<'a> {
     /// Creates a thread from a thread's messages up to and with `through`, which keep their ids. Calls of theirs that
     /// are answered later in the source get these results; unanswered calls get one that says so. Returns the new
     /// thread's id: `new_id`, or a random one.
@@ -34,41 +36,43 @@ impl Threads<'_> {
     /// # Errors
     /// `NotFound`: the thread or the message does not exist. `InvalidInput` for a bad new id, `Conflict` if it is
     /// taken; `QuotaExceeded` and those of the store.
-    pub async fn fork(self, thread_id: &str, through: &str, new_id: Option<&str>) -> Result<String> {
-        if let Some(id) = new_id {
-            check_thread_id(id)?;
-        }
-        let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
-        let (_, source) = read_head(&access, thread_id).await?.ok_or(Error::NotFound)?;
-        // Reserves all that is read at a time; if there is no room, each message.
-        let largest = u64::from(source.largest);
-        let (access, at_once) = match access.reserved(BYTES_A_COMMIT.max(largest).min(source.bytes)) {
-            Err(Error::TooMuchInFlight { .. }) => (access.reserved(largest)?, largest),
-            reserved => (reserved?, BYTES_A_COMMIT),
-        };
-        let through = find(&access, &source, through).await?;
-        let Cut { last, results } = self.cut(&access, &source, through).await?;
-        let new_id = new_id.map_or_else(|| prefixed_id("thr_", &self.handle.scope.random()), str::to_owned);
-        if read_head(&access, &new_id).await?.is_some() {
-            return Err(taken());
-        }
-        let mut head = new_head(&access, self.handle.scope.random(), &new_id, source.actor.clone());
-        let journal = journal_name(&access, &head.journal);
-        let until = access.now().saturating_add(FORK_MS);
-        // What is folded of the source is folded of the copy, if the copy has all of it.
-        let folded =
-            living(&access, journal_name(&access, &source.journal)).await?.and_then(|(_, journal)| journal.fold);
-        let fold = folded.filter(|fold| fold.until <= last + 1);
-        let mut changes = vec![Journal { fold, ..Journal::of(&head) }.written(journal, When::Absent)];
-        changes.extend(due(journal, until));
-        changes.push(journals::wake(Kind::Threads, until));
-        journals::unconditional(access.commit(changes, &self.handle.engine_limits, Durability::Sync).await?)?;
-        let outcome = self.copy(&access, (&source, at_once), last, results, &mut head, journal, until).await;
-        // After a failure the head may exist or not. A copy that cannot be removed now is removed when it is due.
-        if outcome.is_err() && matches!(self.retire(&access, journal).await, Ok(true)) {
-            let _ = journals::discard(self.handle, &access, Kind::Threads, journal, until).await;
-        }
-        outcome.map(|()| new_id)
+    pub fn fork(self, thread_id: &'a str, through: &'a str, new_id: Option<&'a str>) -> BoxFuture<'a, Result<String>> {
+        Box::pin(async move {
+            if let Some(id) = new_id {
+                check_thread_id(id)?;
+            }
+            let Some(access) = self.handle.existing().await? else { return Err(Error::NotFound) };
+            let (_, source) = read_head(&access, thread_id).await?.ok_or(Error::NotFound)?;
+            // Reserves all that is read at a time; if there is no room, each message.
+            let largest = u64::from(source.largest);
+            let (access, at_once) = match access.reserved(BYTES_A_COMMIT.max(largest).min(source.bytes)) {
+                Err(Error::TooMuchInFlight { .. }) => (access.reserved(largest)?, largest),
+                reserved => (reserved?, BYTES_A_COMMIT),
+            };
+            let through = find(&access, &source, through).await?;
+            let Cut { last, results } = self.cut(&access, &source, through).await?;
+            let new_id = new_id.map_or_else(|| prefixed_id("thr_", &self.handle.scope.random()), str::to_owned);
+            if read_head(&access, &new_id).await?.is_some() {
+                return Err(taken());
+            }
+            let mut head = new_head(&access, self.handle.scope.random(), &new_id, source.actor.clone());
+            let journal = journal_name(&access, &head.journal);
+            let until = access.now().saturating_add(FORK_MS);
+            // What is folded of the source is folded of the copy, if the copy has all of it.
+            let folded =
+                living(&access, journal_name(&access, &source.journal)).await?.and_then(|(_, journal)| journal.fold);
+            let fold = folded.filter(|fold| fold.until <= last + 1);
+            let mut changes = vec![Journal { fold, ..Journal::of(&head) }.written(journal, When::Absent)];
+            changes.extend(due(journal, until));
+            changes.push(journals::wake(Kind::Threads, until));
+            journals::unconditional(access.commit(changes, &self.handle.engine_limits, Durability::Sync).await?)?;
+            let outcome = self.copy(&access, (&source, at_once), last, results, &mut head, journal, until).await;
+            // After a failure the head may exist or not. A copy that cannot be removed now is removed when it is due.
+            if outcome.is_err() && matches!(self.retire(&access, journal).await, Ok(true)) {
+                let _ = journals::discard(self.handle, &access, Kind::Threads, journal, until).await;
+            }
+            outcome.map(|()| new_id)
+        })
     }
 
     async fn copy(

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use bailiwick_model::json;
 use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, List, Name, Record, When};
+use futures_util::future::BoxFuture;
 
 use super::head::{
     FOR_EVER, Head, damaged, head_name, journal_name, read_head, read_names, take_text, take_u64, write_names,
@@ -105,46 +106,48 @@ pub(crate) fn not_due(name: Name, at: u64) -> Option<Change> {
     (at != FOR_EVER).then(|| journals::not_due(Kind::Threads, name, at))
 }
 
-impl Threads<'_> {
+impl<'a> Threads<'a> {
     /// Deletes a thread with its messages. A run that owns it and those that are queued are cancelled first,
     /// their pending approvals are withdrawn, and calls that completed runs have left open are closed. `false`: absent, expired or foreign.
     ///
     /// # Errors
     /// `ThreadBusy` if other writers keep changing it, and those of the store.
-    pub async fn delete(self, thread_id: &str) -> Result<bool> {
-        let Some(access) = self.handle.existing().await? else { return Ok(false) };
-        for _ in 0..ATTEMPTS {
-            let Some((record, head)) = read_head(&access, thread_id).await? else { return Ok(false) };
-            // Else the next one would begin as soon as the one before it is cancelled.
-            self.handle.runs().cancel_queued(&access, thread_id).await?;
-            let (run, unowned) = self.handle.runs().thread_owner(&access, thread_id).await?;
-            if let Some(run_id) = run {
-                match self.handle.runs().cancel(&run_id).await {
-                    // The run ended or is being resumed: read again.
-                    Ok(()) | Err(Error::NotFound | Error::ThreadBusy { .. }) => continue,
-                    Err(error) => return Err(error),
+    pub fn delete(self, thread_id: &'a str) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            let Some(access) = self.handle.existing().await? else { return Ok(false) };
+            for _ in 0..ATTEMPTS {
+                let Some((record, head)) = read_head(&access, thread_id).await? else { return Ok(false) };
+                // Else the next one would begin as soon as the one before it is cancelled.
+                self.handle.runs().cancel_queued(&access, thread_id).await?;
+                let (run, unowned) = self.handle.runs().thread_owner(&access, thread_id).await?;
+                if let Some(run_id) = run {
+                    match self.handle.runs().cancel(&run_id).await {
+                        // The run ended or is being resumed: read again.
+                        Ok(()) | Err(Error::NotFound | Error::ThreadBusy { .. }) => continue,
+                        Err(error) => return Err(error),
+                    }
+                }
+                self.handle.runs().close_left_of(&access, thread_id).await?;
+                let journal = journal_name(&access, &head.journal);
+                let (kind, area, name) = (Kind::Threads, Area::Record, head_name(&access, thread_id));
+                let mut changes = vec![Change::Delete { kind, area, name, when: When::Version(record.version) }];
+                changes.extend(unlisted(&head.actor, head.created_micros, name));
+                changes.push(Journal { dead: true, ..Journal::of(&head) }.written(journal, When::Any));
+                changes.extend(not_due(journal, head.listed_until));
+                changes.extend(due(journal, 0));
+                changes.push(unowned);
+                // Without this wake-up, no row would tell the sweeper if this process ends now.
+                changes.push(journals::wake_soon(kind, access.now()));
+                if access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done {
+                    // From here on the thread is deleted. If removing its messages fails, the next deletion does it.
+                    if journals::discard(self.handle, &access, kind, journal, 0).await.is_ok() {
+                        let _ = self.sweep(OTHERS_A_DELETION).await;
+                    }
+                    return Ok(true);
                 }
             }
-            self.handle.runs().close_left_of(&access, thread_id).await?;
-            let journal = journal_name(&access, &head.journal);
-            let (kind, area, name) = (Kind::Threads, Area::Record, head_name(&access, thread_id));
-            let mut changes = vec![Change::Delete { kind, area, name, when: When::Version(record.version) }];
-            changes.extend(unlisted(&head.actor, head.created_micros, name));
-            changes.push(Journal { dead: true, ..Journal::of(&head) }.written(journal, When::Any));
-            changes.extend(not_due(journal, head.listed_until));
-            changes.extend(due(journal, 0));
-            changes.push(unowned);
-            // Without this wake-up, no row would tell the sweeper if this process ends now.
-            changes.push(journals::wake_soon(kind, access.now()));
-            if access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done {
-                // From here on the thread is deleted. If removing its messages fails, the next deletion does it.
-                if journals::discard(self.handle, &access, kind, journal, 0).await.is_ok() {
-                    let _ = self.sweep(OTHERS_A_DELETION).await;
-                }
-                return Ok(true);
-            }
-        }
-        Err(busy())
+            Err(busy())
+        })
     }
 
     /// Removes at most `most` (1 to 1,000) journals of deleted, expired and incomplete threads. Returns their number.

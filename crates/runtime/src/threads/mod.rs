@@ -18,6 +18,7 @@ use bailiwick_model::{Error, Kind, Result};
 use bailiwick_tenancy::{
     ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, Name, Record, When, check_limit,
 };
+use futures_util::future::BoxFuture;
 
 use crate::actor::check_actor;
 use crate::handle::{Threads, expiry};
@@ -34,7 +35,7 @@ use message::{NewMessage, files, is_label, message_id, message_json, parse_messa
 /// The prefix of a reference's id in JSON.
 const REFERENCE: &[u8] = b"\"ref_";
 
-impl Threads<'_> {
+impl<'a> Threads<'a> {
     /// Lists threads of one actor, or all, newest first.
     ///
     /// # Errors
@@ -87,45 +88,53 @@ impl Threads<'_> {
     /// `InvalidInput`; `Conflict` if the thread has another length than expected (an absent one has 0); `NotFound` for
     /// a file part whose reference does not exist; `ThreadBusy` if other writers keep changing it, or for the result of
     /// a call that a run waits for; `QuotaExceeded` and those of the store.
-    pub async fn append(self, thread_id: &str, messages: &[u8], expected_length: Option<u64>) -> Result<Vec<Text>> {
-        check_thread_id(thread_id)?;
-        let _taken = self.handle.parsing(messages, 2)?;
-        let messages = parse_messages(messages, self.handle.scope.now())?;
-        let answers = conversation::check(&messages)?;
-        for message in &messages {
-            self.handle.check_value_bytes(message.byte_length())?;
-        }
-        let access = match self.handle.existing().await? {
-            Some(access) => access,
-            // A rejected call does not create the tenant.
-            None if messages.iter().any(|message| !message.files.is_empty()) => return Err(Error::NotFound),
-            None => self.handle.for_writing().await?,
-        };
-        for _ in 0..ATTEMPTS {
-            let current = read_head(&access, thread_id).await?;
-            let length = current.as_ref().map_or(0, |(_, head)| head.length);
-            if expected_length.is_some_and(|expected| expected != length) {
-                return Err(Error::Conflict(format!(
-                    "The thread has {length} messages, not the number expected. Read what is new and append again."
-                )));
+    pub fn append(
+        self,
+        thread_id: &'a str,
+        messages: &'a [u8],
+        expected_length: Option<u64>,
+    ) -> BoxFuture<'a, Result<Vec<Text>>> {
+        Box::pin(async move {
+            check_thread_id(thread_id)?;
+            let _taken = self.handle.parsing(messages, 2)?;
+            let messages = parse_messages(messages, self.handle.scope.now())?;
+            let answers = conversation::check(&messages)?;
+            for message in &messages {
+                self.handle.check_value_bytes(message.byte_length())?;
             }
-            let mut conditions = Vec::new();
-            if !answers.is_empty() {
-                conditions =
-                    self.answering(&access, thread_id, current.as_ref().map(|(_, head)| head), &answers).await?;
-            }
-            let (mut changes, entries) = self.appended(&access, thread_id, current, &messages, Appends::Prompt).await?;
-            changes.extend(conditions);
-            if access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done {
-                let mut appended = Vec::with_capacity(entries.len());
-                for entry in &entries {
-                    ahead_of(entry.len()).await;
-                    appended.push(Text::new(message_json(entry)?));
+            let access = match self.handle.existing().await? {
+                Some(access) => access,
+                // A rejected call does not create the tenant.
+                None if messages.iter().any(|message| !message.files.is_empty()) => return Err(Error::NotFound),
+                None => self.handle.for_writing().await?,
+            };
+            for _ in 0..ATTEMPTS {
+                let current = read_head(&access, thread_id).await?;
+                let length = current.as_ref().map_or(0, |(_, head)| head.length);
+                if expected_length.is_some_and(|expected| expected != length) {
+                    return Err(Error::Conflict(format!(
+                        "The thread has {length} messages, not the number expected. Read what is new and append again."
+                    )));
                 }
-                return Ok(appended);
+                let mut conditions = Vec::new();
+                if !answers.is_empty() {
+                    conditions =
+                        self.answering(&access, thread_id, current.as_ref().map(|(_, head)| head), &answers).await?;
+                }
+                let (mut changes, entries) =
+                    self.appended(&access, thread_id, current, &messages, Appends::Prompt).await?;
+                changes.extend(conditions);
+                if access.commit(changes, &self.handle.engine_limits, Durability::Sync).await? == Committed::Done {
+                    let mut appended = Vec::with_capacity(entries.len());
+                    for entry in &entries {
+                        ahead_of(entry.len()).await;
+                        appended.push(Text::new(message_json(entry)?));
+                    }
+                    return Ok(appended);
+                }
             }
-        }
-        Err(busy())
+            Err(busy())
+        })
     }
 
     /// Returns the changes that append messages, and the entries they write. The references that the thread's messages

@@ -17,6 +17,8 @@ use bailiwick_tenancy::{
     ATTEMPTS, Access, Area, Change, Committed, Durability, Entries, Name, Scope, When, check_limit,
 };
 
+use futures_util::future::BoxFuture;
+
 use crate::handle::{Traces, expiry};
 use crate::page::Page;
 pub use block::{HostEvent, Rejection};
@@ -67,7 +69,7 @@ struct Writer {
     most: u64,
 }
 
-impl Traces<'_> {
+impl<'a> Traces<'a> {
     /// Records an event. It is written a moment later; a failure of the store loses it.
     pub async fn record(self, event: &HostEvent<'_>) {
         let writer = self.writer();
@@ -127,40 +129,42 @@ impl Traces<'_> {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn next(self, after: TracePosition) -> Result<TracePage> {
-        let feed = self.handle.runs().live().feed();
-        let (mut recorded, mut added) = (self.writer().buffer.recorded.subscribe(), feed.added.subscribe());
-        loop {
-            recorded.mark_unchanged();
-            added.mark_unchanged();
-            if self.handle.scope.is_erased() {
-                let (at, sequence) = (self.handle.scope.now(), after.host);
-                let event = format!("{{\"type\":\"tenant.erased\",\"at\":{at},\"sequence\":{sequence}}}");
-                return Ok(TracePage { events: vec![event], next: None });
-            }
-            let (events, runs) = feed.after(after.runs, &|bytes| self.handle.reserve(bytes))?;
-            if !events.is_empty() {
-                return Ok(TracePage { events, next: Some(TracePosition { runs, ..after }) });
-            }
-            self.flush().await?;
-            if let Some(access) = self.handle.existing().await? {
-                let (_, extent) = extent(&access).await?;
-                if after.host < extent.next {
-                    let (events, host) = read_on(&access, after.host.max(extent.first), extent.next).await?;
-                    return Ok(TracePage { events, next: Some(TracePosition { host, ..after }) });
+    pub fn next(self, after: TracePosition) -> BoxFuture<'a, Result<TracePage>> {
+        Box::pin(async move {
+            let feed = self.handle.runs().live().feed();
+            let (mut recorded, mut added) = (self.writer().buffer.recorded.subscribe(), feed.added.subscribe());
+            loop {
+                recorded.mark_unchanged();
+                added.mark_unchanged();
+                if self.handle.scope.is_erased() {
+                    let (at, sequence) = (self.handle.scope.now(), after.host);
+                    let event = format!("{{\"type\":\"tenant.erased\",\"at\":{at},\"sequence\":{sequence}}}");
+                    return Ok(TracePage { events: vec![event], next: None });
                 }
+                let (events, runs) = feed.after(after.runs, &|bytes| self.handle.reserve(bytes))?;
+                if !events.is_empty() {
+                    return Ok(TracePage { events, next: Some(TracePosition { runs, ..after }) });
+                }
+                self.flush().await?;
+                if let Some(access) = self.handle.existing().await? {
+                    let (_, extent) = extent(&access).await?;
+                    if after.host < extent.next {
+                        let (events, host) = read_on(&access, after.host.max(extent.first), extent.next).await?;
+                        return Ok(TracePage { events, next: Some(TracePosition { host, ..after }) });
+                    }
+                }
+                let (mut changed, mut added) = (pin!(recorded.changed()), pin!(added.changed()));
+                let mut erased = pin!(self.handle.scope.erased());
+                // The senders are in the tenant's shared state, which this handle's scope keeps alive.
+                poll_fn(|context| {
+                    let is_ready = erased.as_mut().poll(context).is_ready()
+                        || changed.as_mut().poll(context).is_ready()
+                        || added.as_mut().poll(context).is_ready();
+                    if is_ready { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
             }
-            let (mut changed, mut added) = (pin!(recorded.changed()), pin!(added.changed()));
-            let mut erased = pin!(self.handle.scope.erased());
-            // The senders are in the tenant's shared state, which this handle's scope keeps alive.
-            poll_fn(|context| {
-                let is_ready = erased.as_mut().poll(context).is_ready()
-                    || changed.as_mut().poll(context).is_ready()
-                    || added.as_mut().poll(context).is_ready();
-                if is_ready { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
-        }
+        })
     }
 
     fn writer(self) -> Writer {

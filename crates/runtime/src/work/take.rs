@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Change, DueTask, Durability, Store};
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::find::{DueRun, find};
@@ -49,21 +50,28 @@ impl TenantWork {
 ///
 /// # Errors
 /// `Closed` once the store is closed, and those of the store. If a tenant is damaged, its error comes once there is no other work.
-pub async fn take(store: &Arc<Store>, most: usize, each: usize, patience: Duration) -> Result<Vec<TenantWork>> {
-    let began = Instant::now();
-    loop {
-        let came = store.work_came();
-        let work = take_now(store, most, each).await?;
-        let left = patience.saturating_sub(began.elapsed());
-        if !work.is_empty() || left.is_zero() {
-            return Ok(work);
+pub fn take(
+    store: &Arc<Store>,
+    most: usize,
+    each: usize,
+    patience: Duration,
+) -> BoxFuture<'_, Result<Vec<TenantWork>>> {
+    Box::pin(async move {
+        let began = Instant::now();
+        loop {
+            let came = store.work_came();
+            let work = take_now(store, most, each).await?;
+            let left = patience.saturating_sub(began.elapsed());
+            if !work.is_empty() || left.is_zero() {
+                return Ok(work);
+            }
+            tokio::select! {
+                () = came => {}
+                () = tokio::time::sleep(left.min(ASKED)) => {}
+                () = store.closed() => return Err(Error::Closed("The store is closed.".to_owned())),
+            }
         }
-        tokio::select! {
-            () = came => {}
-            () = tokio::time::sleep(left.min(ASKED)) => {}
-            () = store.closed() => return Err(Error::Closed("The store is closed.".to_owned())),
-        }
-    }
+    })
 }
 
 async fn take_now(store: &Arc<Store>, most: usize, each: usize) -> Result<Vec<TenantWork>> {
@@ -164,11 +172,13 @@ impl TenantHandle {
     ///
     /// # Errors
     /// `StoreCorrupt` for a damaged record, and those of the store.
-    pub async fn work(&self, until: u64, most: usize) -> Result<Option<TenantWork>> {
-        let until = until.max(self.scope.now());
-        let Some(opened) = Opened::new(self.clone(), until).await? else { return Ok(None) };
-        opened.access.no_work_until(until).await?;
-        opened.take(until, most).await.map(Some)
+    pub fn work(&self, until: u64, most: usize) -> BoxFuture<'_, Result<Option<TenantWork>>> {
+        Box::pin(async move {
+            let until = until.max(self.scope.now());
+            let Some(opened) = Opened::new(self.clone(), until).await? else { return Ok(None) };
+            opened.access.no_work_until(until).await?;
+            opened.take(until, most).await.map(Some)
+        })
     }
 }
 

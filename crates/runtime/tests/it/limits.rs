@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::runs::host::{Host, parsed, says};
-use crate::support::{Home, Kept, NOW, bytes, catalogue, handle, handle_of, put, store, text};
+use crate::support::{Home, Kept, NOW, bytes, catalogue, handle, handle_of, put, store, text, wait};
 use bailiwick_model::{Error, Json, Kind};
 use bailiwick_runtime::{
     ApprovalContext, ApprovalRequest, CacheValue, Catalogue, PutContent, PutItem, QueueKey, RequestedSubject,
@@ -16,11 +16,6 @@ const TEAM: &str = r#"{"bailiwick":1,"plans":[{"name":"report"}],
     "tools":[{"name":"send","description":"Sends","input":{"type":"object"}}],
     "agents":[{"role":"coordinator","name":"front","model":"test/m","prompt":"Answer.","routes":["helper"],"tools":["send"]},
         {"role":"specialist","name":"helper","model":"test/m","prompt":"Help."}]}"#;
-
-/// Runs what may wait, with timers.
-fn wait<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap().block_on(future)
-}
 
 fn quota(quota: &str, limit: u64, used: u64, more: u64) -> Error {
     Error::QuotaExceeded { quota: quota.to_owned(), limit, used, more }

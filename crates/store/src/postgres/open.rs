@@ -17,19 +17,21 @@ use super::runner::{Inner, Threads};
 use super::shared::Shared;
 use super::sql::{checks, setup};
 use super::vault::PostgresVault;
-use crate::Opened;
+use crate::{EngineFuture, Opened};
 
 /// Opens the store in a database that [`setup`] has prepared. Callers need no Tokio runtime.
 ///
 /// # Errors
 /// See [`OpenError`]. Nothing is changed.
-pub async fn open(address: &Address, options: PostgresOptions) -> Result<Opened, OpenError> {
-    let dialer = Dialer::to(address)?;
-    let threads = Threads::start().map_err(|_| OpenError::Unavailable)?;
-    let opening = options.opening;
-    let shared = in_time(&threads, opening, connect(dialer, options)).await?;
-    let inner = Arc::new(Inner::new(shared, threads));
-    Ok(Opened { engine: Arc::new(PostgresEngine(Arc::clone(&inner))), vault: Arc::new(PostgresVault(inner)) })
+pub fn open(address: &Address, options: PostgresOptions) -> EngineFuture<'_, Result<Opened, OpenError>> {
+    Box::pin(async move {
+        let dialer = Dialer::to(address)?;
+        let threads = Threads::start().map_err(|_| OpenError::Unavailable)?;
+        let opening = options.opening;
+        let shared = in_time(&threads, opening, connect(dialer, options)).await?;
+        let inner = Arc::new(Inner::new(shared, threads));
+        Ok(Opened { engine: Arc::new(PostgresEngine(Arc::clone(&inner))), vault: Arc::new(PostgresVault(inner)) })
+    })
 }
 
 /// Runs a future with a timeout: a server may accept a connection and then stay silent, or never finish.
@@ -79,13 +81,15 @@ pub async fn setup(owner: &Address) -> Result<String, OpenError> {
 ///
 /// # Errors
 /// As [`setup`].
-pub async fn setup_within(owner: &Address, time: Duration) -> Result<String, OpenError> {
-    let dialer = Dialer::to(owner)?;
-    let owner = owner.clone();
-    let threads = Threads::start().map_err(|_| OpenError::Unavailable)?;
-    let setting_up = async move {
-        let dialed = dialer.dial().await?;
-        setup::run(&dialed.client, &owner, time).await
-    };
-    in_time(&threads, time, setting_up).await
+pub fn setup_within(owner: &Address, time: Duration) -> EngineFuture<'_, Result<String, OpenError>> {
+    Box::pin(async move {
+        let dialer = Dialer::to(owner)?;
+        let owner = owner.clone();
+        let threads = Threads::start().map_err(|_| OpenError::Unavailable)?;
+        let setting_up = async move {
+            let dialed = dialer.dial().await?;
+            setup::run(&dialed.client, &owner, time).await
+        };
+        in_time(&threads, time, setting_up).await
+    })
 }

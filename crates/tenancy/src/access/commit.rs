@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use bailiwick_model::pace::ahead;
 use bailiwick_model::{Kind, Result};
 use bailiwick_store::engine::record_key;
-use bailiwick_store::{Commit, CommitError, Due, Durability, Limits, Op, Place, Version, When};
+use bailiwick_store::{Commit, CommitError, Due, Durability, EngineFuture, Limits, Op, Place, Version, When};
 
 use crate::errors;
 use crate::rows;
@@ -32,54 +32,61 @@ impl Access {
     ///
     /// # Errors
     /// `QuotaExceeded`, `InvalidInput` if it is too large, `StoreUnavailable`, `OutcomeUnknown`, `StoreCorrupt`, `Closed`.
-    pub async fn commit(&self, changes: Vec<Change>, limits: &Limits, durability: Durability) -> Result<Committed> {
-        let (store, tag) = (&self.state.store, self.keys.tag);
-        let mut touched = Vec::new();
-        let mut ops = Vec::with_capacity(changes.len());
-        let needs_owner = changes.iter().any(Change::needs_housekeeping);
-        let now = self.now();
-        let has_work = changes.iter().any(|change| matches!(change, Change::WakeWork { at } if *at <= now));
-        for change in changes {
-            ahead(change.weight()).await;
-            ops.push(self.lower(change, &mut touched)?);
-        }
-        if needs_owner {
-            ops.extend(self.owner_row()?);
-        }
-        let commit = Commit { tag, now, ops, limits: limits.clone(), durability };
-        match self.commit_within_limits(commit).await {
-            Ok(version) => {
-                // A relaxed commit may be lost, and the owner row with it.
-                let is_written = needs_owner && durability == Durability::Sync;
-                self.state.has_owner_row.fetch_or(is_written, Ordering::Relaxed);
-                if has_work {
-                    store.work.notify();
-                }
-                for (place, after) in touched {
-                    let record = match after {
-                        After::Same => continue,
-                        After::Gone => None,
-                        After::Body(body, expires_at) => Some(Arc::new(Record { version, expires_at, body })),
-                    };
-                    store.record_cache.committed(tag, place, record);
-                }
-                Ok(Committed::Done)
+    pub fn commit<'a>(
+        &'a self,
+        changes: Vec<Change>,
+        limits: &'a Limits,
+        durability: Durability,
+    ) -> EngineFuture<'a, Result<Committed>> {
+        Box::pin(async move {
+            let (store, tag) = (&self.state.store, self.keys.tag);
+            let mut touched = Vec::new();
+            let mut ops = Vec::with_capacity(changes.len());
+            let needs_owner = changes.iter().any(Change::needs_housekeeping);
+            let now = self.now();
+            let has_work = changes.iter().any(|change| matches!(change, Change::WakeWork { at } if *at <= now));
+            for change in changes {
+                ahead(change.weight()).await;
+                ops.push(self.lower(change, &mut touched)?);
             }
-            Err(error) => {
-                // The cache may be wrong about these places: a conflict says that it is, and a retry must read them again.
-                for (place, _) in touched {
-                    store.record_cache.committed(tag, place, None);
-                }
-                match error {
-                    CommitError::Conflict { op } => Ok(Committed::Conflict(op)),
-                    CommitError::Closed => {
-                        self.state.erased_elsewhere();
-                        Err(errors::closed())
+            if needs_owner {
+                ops.extend(self.owner_row()?);
+            }
+            let commit = Commit { tag, now, ops, limits: limits.clone(), durability };
+            match self.commit_within_limits(commit).await {
+                Ok(version) => {
+                    // A relaxed commit may be lost, and the owner row with it.
+                    let is_written = needs_owner && durability == Durability::Sync;
+                    self.state.has_owner_row.fetch_or(is_written, Ordering::Relaxed);
+                    if has_work {
+                        store.work.notify();
                     }
-                    error => Err(errors::commit(error)),
+                    for (place, after) in touched {
+                        let record = match after {
+                            After::Same => continue,
+                            After::Gone => None,
+                            After::Body(body, expires_at) => Some(Arc::new(Record { version, expires_at, body })),
+                        };
+                        store.record_cache.committed(tag, place, record);
+                    }
+                    Ok(Committed::Done)
+                }
+                Err(error) => {
+                    // The cache may be wrong about these places: a conflict says that it is, and a retry must read them again.
+                    for (place, _) in touched {
+                        store.record_cache.committed(tag, place, None);
+                    }
+                    match error {
+                        CommitError::Conflict { op } => Ok(Committed::Conflict(op)),
+                        CommitError::Closed => {
+                            self.state.erased_elsewhere();
+                            Err(errors::closed())
+                        }
+                        error => Err(errors::commit(error)),
+                    }
                 }
             }
-        }
+        })
     }
 
     /// Commits. At a limit, expired rows are removed first.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bailiwick_model::pace::{RECORD, ahead};
 use bailiwick_model::{Error, Result};
-use bailiwick_store::{Item, Place, ScanRequest};
+use bailiwick_store::{EngineFuture, Item, Place, ScanRequest};
 
 use crate::errors;
 use crate::rows::change::List;
@@ -72,16 +72,24 @@ impl Access {
     ///
     /// # Errors
     /// As [`Access::page`], and those of [`Access::read`].
-    pub async fn record_page(&self, list: &List, limit: usize, cursor: Option<&str>) -> Result<RecordPage> {
-        let mut page = self.page(list, limit, cursor).await?;
-        let names: Vec<Name> = page.names.iter().map(|(_, name)| *name).collect();
-        let records = self.read_page(list.kind, Area::Record, &names).await?;
-        if records.len() < page.names.len() {
-            page.names.truncate(records.len());
-            page.cursor = page.names.last().map(|(micros, name)| self.cursor_at(list, *micros, *name)).transpose()?;
-        }
-        let micros = page.names.into_iter().map(|(micros, _)| micros);
-        Ok(RecordPage { records: micros.zip(records).collect(), cursor: page.cursor })
+    pub fn record_page<'a>(
+        &'a self,
+        list: &'a List,
+        limit: usize,
+        cursor: Option<&'a str>,
+    ) -> EngineFuture<'a, Result<RecordPage>> {
+        Box::pin(async move {
+            let mut page = self.page(list, limit, cursor).await?;
+            let names: Vec<Name> = page.names.iter().map(|(_, name)| *name).collect();
+            let records = self.read_page(list.kind, Area::Record, &names).await?;
+            if records.len() < page.names.len() {
+                page.names.truncate(records.len());
+                page.cursor =
+                    page.names.last().map(|(micros, name)| self.cursor_at(list, *micros, *name)).transpose()?;
+            }
+            let micros = page.names.into_iter().map(|(micros, _)| micros);
+            Ok(RecordPage { records: micros.zip(records).collect(), cursor: page.cursor })
+        })
     }
 
     fn cursor_at(&self, list: &List, micros: u64, name: Name) -> Result<String> {

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use bailiwick_model::{Error, Result};
-use bailiwick_store::{Engine, Exported, Opened, Tag, Vault, sled};
+use bailiwick_store::{Engine, EngineFuture, Exported, Opened, Tag, Vault, sled};
 
 use super::copy_rows::{Copied, copy_rows};
 use super::open::open_sled;
@@ -27,27 +27,29 @@ impl Store {
     /// # Errors
     /// `InvalidInput` if the directory is not empty, `Conflict` if tenants are erased again and again meanwhile, and those of
     /// the store and of the disk.
-    pub async fn backup(&self, directory: &Path) -> Result<Copied> {
-        let unfinished = refuse_taken(directory)?;
-        for _ in 0..ATTEMPTS {
-            remove(&unfinished)?;
-            let copied = self.copy_into(&unfinished).await;
-            match copied {
-                Ok(Some(copied)) => {
-                    finish(&unfinished, directory)?;
-                    return Ok(copied);
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    let _ = remove(&unfinished);
-                    return Err(error);
+    pub fn backup<'a>(&'a self, directory: &'a Path) -> EngineFuture<'a, Result<Copied>> {
+        Box::pin(async move {
+            let unfinished = refuse_taken(directory)?;
+            for _ in 0..ATTEMPTS {
+                remove(&unfinished)?;
+                let copied = self.copy_into(&unfinished).await;
+                match copied {
+                    Ok(Some(copied)) => {
+                        finish(&unfinished, directory)?;
+                        return Ok(copied);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        let _ = remove(&unfinished);
+                        return Err(error);
+                    }
                 }
             }
-        }
-        remove(&unfinished)?;
-        Err(Error::Conflict(
-            "Tenants were erased, or the root key was rotated, while the copy was made. Make it again.".to_owned(),
-        ))
+            remove(&unfinished)?;
+            Err(Error::Conflict(
+                "Tenants were erased, or the root key was rotated, while the copy was made. Make it again.".to_owned(),
+            ))
+        })
     }
 
     /// `None`: a tenant was erased meanwhile, or another process rotated the root key.

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use bailiwick_model::{Error, Result};
 use bailiwick_store::postgres::PostgresOptions;
 use bailiwick_store::sled::Absent;
-use bailiwick_store::{Opened, memory};
+use bailiwick_store::{EngineFuture, Opened, memory};
 use parking_lot::Mutex;
 
 use super::copy_rows::Copied;
@@ -89,52 +89,56 @@ fn entries() -> &'static Mutex<HashMap<Location, Arc<Entry>>> {
 ///
 /// # Errors
 /// `InvalidInput` for an invalid URL, directory, cache size or root key, `StoreLocked`, `StoreCorrupt`, `StoreUnavailable`.
-pub async fn open(url: &str, options: OpenOptions) -> Result<StoreHandle> {
-    if let Some(bytes) = options.engine_cache_bytes.filter(|bytes| *bytes < LEAST_CACHE_BYTES) {
-        return Err(Error::invalid(format!("cacheBytes must be at least {LEAST_CACHE_BYTES} (1 MiB), not {bytes}.")));
-    }
-    if let Some(count) = options.connections.filter(|count| !CONNECTIONS.contains(count)) {
-        let (least, most) = (CONNECTIONS.start(), CONNECTIONS.end());
-        return Err(Error::invalid(format!("connections must be between {least} and {most}, not {count}.")));
-    }
-    let location = Location::parse(url)?;
-    let entry = entries().lock().entry(location.clone()).or_default().clone();
-    let failures = entry.failures.load(Ordering::SeqCst);
-    let mut shared = entry.state.lock().await;
-    let store = if let Some(store) = &shared.store {
-        // A root key that is passed must be the right one.
-        if let given @ RootKey::Given(_) = options.store.root_key {
-            store.verify_root_key(given).await?;
+pub fn open(url: &str, options: OpenOptions) -> EngineFuture<'_, Result<StoreHandle>> {
+    Box::pin(async move {
+        if let Some(bytes) = options.engine_cache_bytes.filter(|bytes| *bytes < LEAST_CACHE_BYTES) {
+            return Err(Error::invalid(format!(
+                "cacheBytes must be at least {LEAST_CACHE_BYTES} (1 MiB), not {bytes}."
+            )));
         }
-        store.clone()
-    } else {
-        let opened = match shared.failed_since(failures, url) {
-            Some(error) => Err(error),
-            None => {
-                let opened = open_engine(&location, options).await;
-                if let Err(error @ Error::StoreUnavailable(_)) = &opened {
-                    let number = entry.failures.fetch_add(1, Ordering::SeqCst).saturating_add(1);
-                    shared.failed = Some(Failed { number, url: url.to_owned(), error: error.clone() });
+        if let Some(count) = options.connections.filter(|count| !CONNECTIONS.contains(count)) {
+            let (least, most) = (CONNECTIONS.start(), CONNECTIONS.end());
+            return Err(Error::invalid(format!("connections must be between {least} and {most}, not {count}.")));
+        }
+        let location = Location::parse(url)?;
+        let entry = entries().lock().entry(location.clone()).or_default().clone();
+        let failures = entry.failures.load(Ordering::SeqCst);
+        let mut shared = entry.state.lock().await;
+        let store = if let Some(store) = &shared.store {
+            // A root key that is passed must be the right one.
+            if let given @ RootKey::Given(_) = options.store.root_key {
+                store.verify_root_key(given).await?;
+            }
+            store.clone()
+        } else {
+            let opened = match shared.failed_since(failures, url) {
+                Some(error) => Err(error),
+                None => {
+                    let opened = open_engine(&location, options).await;
+                    if let Err(error @ Error::StoreUnavailable(_)) = &opened {
+                        let number = entry.failures.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+                        shared.failed = Some(Failed { number, url: url.to_owned(), error: error.clone() });
+                    }
+                    opened
                 }
-                opened
+            };
+            match opened {
+                Ok(store) => store,
+                Err(error) => {
+                    drop(shared);
+                    forget(&location, &entry);
+                    return Err(error);
+                }
             }
         };
-        match opened {
-            Ok(store) => store,
-            Err(error) => {
-                drop(shared);
-                forget(&location, &entry);
-                return Err(error);
-            }
-        }
-    };
-    // Its URL may have a password.
-    shared.failed = None;
-    shared.store = Some(store.clone());
-    shared.handles += 1;
-    drop(shared);
-    let url = location.shown(url);
-    Ok(StoreHandle { store, entry, location, url, released: AtomicBool::new(false) })
+        // Its URL may have a password.
+        shared.failed = None;
+        shared.store = Some(store.clone());
+        shared.handles += 1;
+        drop(shared);
+        let url = location.shown(url);
+        Ok(StoreHandle { store, entry, location, url, released: AtomicBool::new(false) })
+    })
 }
 
 async fn open_engine(location: &Location, options: OpenOptions) -> Result<Arc<Store>> {
@@ -192,32 +196,39 @@ pub struct Migrated {
 ///
 /// # Errors
 /// As [`Migration::to`], and `InvalidInput` for invalid URLs, `StoreLocked`.
-pub async fn migrate(from: &str, to: &str, root_key: RootKey, progress: &MigrationProgress) -> Result<Migrated> {
-    let (here, there) = (Location::parse(from)?, Location::parse(to)?);
-    if here == there {
-        return Err(Error::invalid("Both places are the same. Name another one to move the store to."));
-    }
-    if let (Location::Sled(one), Location::Sled(other)) = (&here, &there)
-        && (one.starts_with(other) || other.starts_with(one))
-    {
-        return Err(inside());
-    }
-    there.refuse_memory()?;
-    let source = here.open_to_migrate(Some(&root_key), Absent::Refuse).await?;
-    let migrated = async {
-        let migration = Migration::from(source.clone(), root_key).await?;
-        // A store that was moved is not created again elsewhere.
-        let absent = if migration.has_moved() { Absent::Refuse } else { Absent::Make };
-        let target = there.open_to_migrate(None, absent).await;
-        let target = target.map_err(|error| if error == no_store_yet() { errors::moved() } else { error })?;
-        let outcome = migration.to(&target, progress).await;
-        target.engine.close().await;
-        let root_key_in_dir = source.vault.local_secret().await.is_ok_and(|secret| secret.is_some());
-        Ok(Migrated { outcome: outcome?, from: here.shown(from), to: there.shown(to), root_key_in_dir })
-    };
-    let migrated = migrated.await;
-    source.engine.close().await;
-    migrated
+pub fn migrate<'a>(
+    from: &'a str,
+    to: &'a str,
+    root_key: RootKey,
+    progress: &'a MigrationProgress,
+) -> EngineFuture<'a, Result<Migrated>> {
+    Box::pin(async move {
+        let (here, there) = (Location::parse(from)?, Location::parse(to)?);
+        if here == there {
+            return Err(Error::invalid("Both places are the same. Name another one to move the store to."));
+        }
+        if let (Location::Sled(one), Location::Sled(other)) = (&here, &there)
+            && (one.starts_with(other) || other.starts_with(one))
+        {
+            return Err(inside());
+        }
+        there.refuse_memory()?;
+        let source = here.open_to_migrate(Some(&root_key), Absent::Refuse).await?;
+        let migrated = async {
+            let migration = Migration::from(source.clone(), root_key).await?;
+            // A store that was moved is not created again elsewhere.
+            let absent = if migration.has_moved() { Absent::Refuse } else { Absent::Make };
+            let target = there.open_to_migrate(None, absent).await;
+            let target = target.map_err(|error| if error == no_store_yet() { errors::moved() } else { error })?;
+            let outcome = migration.to(&target, progress).await;
+            target.engine.close().await;
+            let root_key_in_dir = source.vault.local_secret().await.is_ok_and(|secret| secret.is_some());
+            Ok(Migrated { outcome: outcome?, from: here.shown(from), to: there.shown(to), root_key_in_dir })
+        };
+        let migrated = migrated.await;
+        source.engine.close().await;
+        migrated
+    })
 }
 
 fn inside() -> Error {

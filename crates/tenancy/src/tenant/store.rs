@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 
 use bailiwick_model::ledger::receipt;
 use bailiwick_model::{Error, Json, Result, Tenant};
-use bailiwick_store::{Compacted, Engine, Health, Opened, STORE_SLOT, Slot, Vault};
+use bailiwick_store::{Compacted, Engine, EngineFuture, Health, Opened, STORE_SLOT, Slot, Vault};
 use parking_lot::Mutex;
 use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
@@ -96,16 +96,18 @@ impl Store {
     ///
     /// # Errors
     /// `InvalidInput` for a wrong or missing root key or a newer format, `StoreCorrupt`, `StoreUnavailable`.
-    pub async fn open(backend: Opened, options: StoreOptions) -> Result<Arc<Self>> {
-        let streams = Streams::new(options.seed);
-        let entropy = streams.of_store();
-        let roots = options.root_key.load(&*backend.vault, &entropy).await?;
-        let (keys, key_ring) = store_keys(&backend, &entropy, &roots).await?;
-        options.clock.follow(backend.engine.clock()).await.map_err(errors::read)?;
-        let store = Self::assemble(backend, keys, key_ring, options.opened_bytes, options.clock, streams);
-        store.finish_rotation().await?;
-        store.wipe_erased().await?;
-        Ok(Arc::new(store))
+    pub fn open(backend: Opened, options: StoreOptions) -> EngineFuture<'static, Result<Arc<Self>>> {
+        Box::pin(async move {
+            let streams = Streams::new(options.seed);
+            let entropy = streams.of_store();
+            let roots = options.root_key.load(&*backend.vault, &entropy).await?;
+            let (keys, key_ring) = store_keys(&backend, &entropy, &roots).await?;
+            options.clock.follow(backend.engine.clock()).await.map_err(errors::read)?;
+            let store = Self::assemble(backend, keys, key_ring, options.opened_bytes, options.clock, streams);
+            store.finish_rotation().await?;
+            store.wipe_erased().await?;
+            Ok(Arc::new(store))
+        })
     }
 
     fn assemble(

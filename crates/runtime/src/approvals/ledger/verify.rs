@@ -8,6 +8,7 @@ use bailiwick_model::ledger::rebuild::Rebuild;
 use bailiwick_model::ledger::tile::{TILE_WIDTH, Tile, TileId};
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access};
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::Ledger;
@@ -47,32 +48,34 @@ impl VerifyReport {
     }
 }
 
-impl Approvals<'_> {
+impl<'a> Approvals<'a> {
     /// Reads the whole ledger and reports its problems: records that were removed, changed or exchanged, a tree that
     /// does not match them, a head that was rolled back, and, with a checkpoint that was exported earlier, whether the
     /// ledger still begins with its records.
     ///
     /// # Errors
     /// `InvalidInput` for a checkpoint that this store did not sign for this tenant, and those of the store.
-    pub async fn verify(self, against: Option<&Checkpoint>) -> Result<VerifyReport> {
-        let mut report = VerifyReport { ok: true, size: 0, problems: Vec::new() };
-        let Some(access) = self.handle.scope.existing().await? else {
-            return if against.is_some() { Err(foreign_checkpoint()) } else { Ok(report) };
-        };
-        if against.is_some_and(|against| !access.is_own_checkpoint(against)) {
-            return Err(foreign_checkpoint());
-        }
-        match read_head(&access, &mut report).await? {
-            Some(size) => report.size = size,
-            None => return Ok(report),
-        }
-        let mut check = Check { access: &access, report, rebuild: Rebuild::default(), decided: HashSet::new() };
-        check.check_all().await?;
-        let mut report = check.report;
-        if let Some(against) = against {
-            compare(&access, against, &mut report).await?;
-        }
-        Ok(report)
+    pub fn verify(self, against: Option<&'a Checkpoint>) -> BoxFuture<'a, Result<VerifyReport>> {
+        Box::pin(async move {
+            let mut report = VerifyReport { ok: true, size: 0, problems: Vec::new() };
+            let Some(access) = self.handle.scope.existing().await? else {
+                return if against.is_some() { Err(foreign_checkpoint()) } else { Ok(report) };
+            };
+            if against.is_some_and(|against| !access.is_own_checkpoint(against)) {
+                return Err(foreign_checkpoint());
+            }
+            match read_head(&access, &mut report).await? {
+                Some(size) => report.size = size,
+                None => return Ok(report),
+            }
+            let mut check = Check { access: &access, report, rebuild: Rebuild::default(), decided: HashSet::new() };
+            check.check_all().await?;
+            let mut report = check.report;
+            if let Some(against) = against {
+                compare(&access, against, &mut report).await?;
+            }
+            Ok(report)
+        })
     }
 }
 

@@ -7,6 +7,8 @@ use bailiwick_model::pace::ahead;
 use bailiwick_model::{Error, Result};
 use bailiwick_tenancy::{Access, Area, Name, PAGE_BYTES};
 
+use futures_util::future::BoxFuture;
+
 use super::live::Shown;
 use super::{RunPage, RunPosition};
 use crate::handle::Runs;
@@ -35,7 +37,7 @@ pub(crate) async fn run_events_before(access: &Access, run_id: &str, end: u64) -
     Ok(events)
 }
 
-impl Runs<'_> {
+impl<'a> Runs<'a> {
     /// Waits until there is something new for a follower of a run that a process works at, and returns it. Of one that this
     /// process does not work at it returns what is in the journal, which may be nothing; with `patient` it waits then until
     /// the run is resumed, unless it is over.
@@ -43,31 +45,33 @@ impl Runs<'_> {
     /// # Errors
     /// `NotFound` for every id that is not this tenant's; with `patient` the `StoreCorrupt` of the last attempt to resume the
     /// run; those of the store.
-    pub async fn events(self, run_id: &str, position: RunPosition, patient: bool) -> Result<RunPage> {
-        let handle = self.handle;
-        let work = async {
-            loop {
-                let mut changes = self.live().changes();
-                changes.mark_unchanged();
-                let before = handle.held_bytes();
-                let page = self.new_events(run_id, position.clone()).await?;
-                if !patient || !page.events.is_empty() || page.over {
-                    return Ok(page);
+    pub fn events(self, run_id: &'a str, position: RunPosition, patient: bool) -> BoxFuture<'a, Result<RunPage>> {
+        Box::pin(async move {
+            let handle = self.handle;
+            let work = async {
+                loop {
+                    let mut changes = self.live().changes();
+                    changes.mark_unchanged();
+                    let before = handle.held_bytes();
+                    let page = self.new_events(run_id, position.clone()).await?;
+                    if !patient || !page.events.is_empty() || page.over {
+                        return Ok(page);
+                    }
+                    handle.give_back_to(before);
+                    if let Some(error) = self.live().failure(run_id) {
+                        return Err(error);
+                    }
+                    // The sender is in the tenant's shared state, which this handle's scope holds. Another process tells nothing.
+                    let changed = changes.changed();
+                    if handle.scope.process().is_some() {
+                        let _ = tokio::time::timeout(REFRESH, changed).await;
+                    } else {
+                        let _ = changed.await;
+                    }
                 }
-                handle.give_back_to(before);
-                if let Some(error) = self.live().failure(run_id) {
-                    return Err(error);
-                }
-                // The sender is in the tenant's shared state, which this handle's scope holds. Another process tells nothing.
-                let changed = changes.changed();
-                if handle.scope.process().is_some() {
-                    let _ = tokio::time::timeout(REFRESH, changed).await;
-                } else {
-                    let _ = changed.await;
-                }
-            }
-        };
-        handle.scope.unless_closed(&handle.closing, work).await
+            };
+            handle.scope.unless_closed(&handle.closing, work).await
+        })
     }
 
     async fn new_events(self, run_id: &str, position: RunPosition) -> Result<RunPage> {

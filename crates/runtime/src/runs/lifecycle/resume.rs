@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bailiwick_model::{Error, Issue, Result};
 use bailiwick_tenancy::{ATTEMPTS, Access, Area, Change, Committed, Durability, Limits, When, contended};
 
+use futures_util::future::BoxFuture;
+
 use super::lease;
 use super::queued::is_any_steering;
 use super::result::{result, steered_into};
@@ -44,11 +46,13 @@ impl<'a> Runs<'a> {
     /// # Errors
     /// `NotFound`; `ThreadBusy` if a process works at it; `StoreCorrupt`, which its followers get, too; `Closed`, and those of
     /// the store.
-    pub async fn resume(self, run_id: &str, host: &dyn Callbacks) -> Result<String> {
-        let handle = self.handle;
-        let outcome = handle.scope.unless_closed(&handle.closing, Box::pin(self.go_on(run_id, host, None))).await;
-        self.live().record_failure(run_id, &outcome);
-        outcome
+    pub fn resume(self, run_id: &'a str, host: &'a dyn Callbacks) -> BoxFuture<'a, Result<String>> {
+        Box::pin(async move {
+            let handle = self.handle;
+            let outcome = handle.scope.unless_closed(&handle.closing, Box::pin(self.go_on(run_id, host, None))).await;
+            self.live().record_failure(run_id, &outcome);
+            outcome
+        })
     }
 
     /// Resumes a run that was taken (`take_work`), as [`Runs::resume`] does. `row`: the time of its row, if it has one; the row is
@@ -56,22 +60,24 @@ impl<'a> Runs<'a> {
     ///
     /// # Errors
     /// As [`Runs::resume`].
-    pub async fn take_up(self, run_id: &str, row: Option<u64>, host: &dyn Callbacks) -> Result<String> {
-        let handle = self.handle;
-        let outcome = handle.scope.unless_closed(&handle.closing, Box::pin(self.go_on(run_id, host, row))).await;
-        self.live().record_failure(run_id, &outcome);
-        let postponed = handle.scope.shared::<Postponed>();
-        match &outcome {
-            Ok(_) => postponed.taken_up(run_id),
-            // It was given back, or another process has it.
-            Err(Error::Closed(_) | Error::ThreadBusy { .. }) => {}
-            Err(_) => {
-                let at = postponed.failed(run_id, handle.scope.now());
-                // The failure is the caller's to hear of. If this fails too, the tenant is due again all the same, later.
-                let _ = self.wake_work(at).await;
+    pub fn take_up(self, run_id: &'a str, row: Option<u64>, host: &'a dyn Callbacks) -> BoxFuture<'a, Result<String>> {
+        Box::pin(async move {
+            let handle = self.handle;
+            let outcome = handle.scope.unless_closed(&handle.closing, Box::pin(self.go_on(run_id, host, row))).await;
+            self.live().record_failure(run_id, &outcome);
+            let postponed = handle.scope.shared::<Postponed>();
+            match &outcome {
+                Ok(_) => postponed.taken_up(run_id),
+                // It was given back, or another process has it.
+                Err(Error::Closed(_) | Error::ThreadBusy { .. }) => {}
+                Err(_) => {
+                    let at = postponed.failed(run_id, handle.scope.now());
+                    // The failure is the caller's to hear of. If this fails too, the tenant is due again all the same, later.
+                    let _ = self.wake_work(at).await;
+                }
             }
-        }
-        outcome
+            outcome
+        })
     }
 
     /// Makes the tenant due for work at a time, in epoch milliseconds.
@@ -102,9 +108,11 @@ impl<'a> Runs<'a> {
     ///
     /// # Errors
     /// `NotFound`, `Closed`, and those of the store.
-    pub async fn cancel(self, run_id: &str) -> Result<()> {
-        let handle = self.handle;
-        handle.scope.unless_closed(&handle.closing, Box::pin(self.end_all(run_id))).await
+    pub fn cancel(self, run_id: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let handle = self.handle;
+            handle.scope.unless_closed(&handle.closing, Box::pin(self.end_all(run_id))).await
+        })
     }
 
     async fn end_all(self, run_id: &str) -> Result<()> {

@@ -7,6 +7,8 @@ use bailiwick_model::spec::{AgentRole, RunLimits};
 use bailiwick_model::{Error, Issue, Result};
 use bailiwick_tenancy::ATTEMPTS;
 
+use futures_util::future::BoxFuture;
+
 use super::new_run::NewRun;
 use super::request::{PreparedRun, RunRequest};
 use super::result::{result, steered_into};
@@ -24,7 +26,7 @@ use crate::waits::LONGEST_MS;
 /// How often a request looks at its run if another process works at it, or if it is queued.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-impl Runs<'_> {
+impl<'a> Runs<'a> {
     /// Gives a new run its ids: no I/O. With a key, the same key gives the same ids, as long as the store has its secret.
     ///
     /// # Errors
@@ -54,9 +56,16 @@ impl Runs<'_> {
     ///
     /// # Errors
     /// `Spec` if no agent can be asked, `InvalidInput`, `ThreadBusy`, `Closed`, and those of the store.
-    pub async fn start(self, prepared: PreparedRun, request: RunRequest, host: &dyn Callbacks) -> Result<String> {
-        let handle = self.handle;
-        handle.scope.unless_closed(&handle.closing, Box::pin(self.run(prepared, request, host))).await
+    pub fn start(
+        self,
+        prepared: PreparedRun,
+        request: RunRequest,
+        host: &'a dyn Callbacks,
+    ) -> BoxFuture<'a, Result<String>> {
+        Box::pin(async move {
+            let handle = self.handle;
+            handle.scope.unless_closed(&handle.closing, Box::pin(self.run(prepared, request, host))).await
+        })
     }
 
     async fn run(self, mut prepared: PreparedRun, request: RunRequest, host: &dyn Callbacks) -> Result<String> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cut::Cut;
-use crate::support::{Kept, NOW, Random, long, store};
+use crate::support::{Kept, NOW, Random, long, store, wait};
 use bailiwick_model::Kind;
 use bailiwick_runtime::{Promptness, Store, TenantHandle, sweep};
 use bailiwick_store::{Engine, Exported, Opened, Tag};
@@ -18,10 +18,6 @@ const ENTRY: u8 = 0x20;
 const WAKE: u8 = u8::MAX;
 /// Longer than any retention here, an unfinished run and a fork.
 const AGES: u64 = 400 * 24 * 60 * 60 * 1000;
-
-fn wait<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap().block_on(future)
-}
 
 /// How many rows there are of each kind byte, but for those of the store itself, and how many wakes.
 async fn rows(engine: &Arc<dyn Engine>) -> BTreeMap<u8, usize> {

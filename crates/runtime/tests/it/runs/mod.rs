@@ -32,16 +32,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+pub(crate) use crate::support::wait;
 use crate::support::{NOW, handle_of};
 use bailiwick_model::json::Json;
 use bailiwick_runtime::{Catalogue, RunPosition, RunRequest, Store, TenantHandle};
 use bailiwick_store::Opened;
 use host::{Host, parsed};
-
-/// Runs what may wait, with timers.
-pub(crate) fn wait<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap().block_on(future)
-}
 
 /// Does two things at once.
 pub(crate) async fn both<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use bailiwick_model::Error;
 use bailiwick_model::json::Json;
 use bailiwick_model::ledger::record::Decision;
-use bailiwick_runtime::{RunFilter, TenantHandle, WaitFilter};
+use bailiwick_model::spec::RunLimits;
+use bailiwick_runtime::{RunFilter, RunRequest, TenantHandle, WaitFilter};
 use bailiwick_store::Opened;
 use futures_util::future::join_all;
 
@@ -235,10 +236,13 @@ fn a_run_with_hundreds_of_waits_goes_on_and_can_be_cancelled() {
         let home = Kept::Memory.open();
         let (_store, handle) = open(home.opened.clone(), 1).await;
         let host = many(400);
-        let result = super::query(&handle, request("Go"), &host).await;
+        // A call that was waited for counts once more as it is made again.
+        let limits = RunLimits { max_tool_calls: Some(800), ..RunLimits::default() };
+        let asked = || RunRequest { limits, ..request("Go") };
+        let result = super::query(&handle, asked(), &host).await;
         assert_eq!(text(&result, "status"), "suspended");
         handle.runs().cancel(text(&result, "runId")).await.unwrap();
-        let result = super::query(&handle, request("Go"), &host.reborn()).await;
+        let result = super::query(&handle, asked(), &host.reborn()).await;
         let waits = result.get("waits").unwrap().as_array().unwrap();
         assert_eq!(waits.len(), 400);
         for wait in waits {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::cut::Cut;
 use crate::runs::host::parsed;
-use crate::support::{Kept, NOW, long, store};
+use crate::support::{Kept, NOW, long, store, wait};
 use bailiwick_model::ledger::checkpoint::Checkpoint;
 use bailiwick_model::ledger::hash::{Hash, leaf_data, leaf_hash};
 use bailiwick_model::ledger::note::NoteVerifier;
@@ -20,10 +20,6 @@ use bailiwick_runtime::Store;
 use bailiwick_store::{Engine, Exported, Opened};
 use data_encoding::{BASE64, HEXLOWER};
 use history::{Decided, History};
-
-fn wait<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap().block_on(future)
-}
 
 fn keys(value: &Json) -> BTreeSet<&str> {
     value.as_object().unwrap().iter().map(|(key, _)| key.as_str()).collect()

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -156,9 +156,10 @@ pub(crate) async fn in_pieces<F: Future>(future: F) -> (F::Output, Vec<u64>) {
     (output, pieces)
 }
 
-/// Runs what may wait for a disk.
-pub(crate) fn wait<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap().block_on(future)
+/// Runs what may wait, with timers. The future is boxed: the scheduler is compiled once and not for each test.
+pub(crate) fn wait<'future, T>(future: impl Future<Output = T> + 'future) -> T {
+    let future: Pin<Box<dyn Future<Output = T> + 'future>> = Box::pin(future);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap().block_on(future)
 }
 
 pub(crate) fn text(type_name: &str, content: &str) -> PutItem {

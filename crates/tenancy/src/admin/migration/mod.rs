@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bailiwick_model::{Error, Result};
 use bailiwick_store::{
-    Commit, Created, Durability, Engine, Limits, Op, Opened, STORE_SLOT, Slot, Tag, Usage, Vault, When,
+    Commit, Created, Durability, Engine, EngineFuture, Limits, Op, Opened, STORE_SLOT, Slot, Tag, Usage, Vault, When,
 };
 
 use self::rows::{CopiedRows, ExportedRow, Next, Rows};
@@ -85,20 +85,22 @@ impl Migration {
     /// # Errors
     /// `InvalidInput` if there is no store or the root key is wrong; `Conflict` if another process has it open; and those of
     /// the store.
-    pub async fn from(source: Opened, root_key: RootKey) -> Result<Self> {
-        let Some(slot) = slot_of(&*source.vault).await? else {
-            return Err(if is_unused(&source).await? { no_store() } else { errors::corrupt() });
-        };
-        let state = match slot_state(&slot.value) {
-            SlotState::Store(_) => {
-                claim(&*source.vault).await?;
-                let options = StoreOptions { root_key, opened_bytes: 0, ..StoreOptions::default() };
-                SourceState::Open(Store::open(source.clone(), options).await?)
-            }
-            SlotState::Moved(id, header) => SourceState::Moved(id, header),
-            SlotState::Unfinished(_) | SlotState::Unknown => return Err(refusal(slot.value.first())),
-        };
-        Ok(Self { source, state })
+    pub fn from(source: Opened, root_key: RootKey) -> EngineFuture<'static, Result<Self>> {
+        Box::pin(async move {
+            let Some(slot) = slot_of(&*source.vault).await? else {
+                return Err(if is_unused(&source).await? { no_store() } else { errors::corrupt() });
+            };
+            let state = match slot_state(&slot.value) {
+                SlotState::Store(_) => {
+                    claim(&*source.vault).await?;
+                    let options = StoreOptions { root_key, opened_bytes: 0, ..StoreOptions::default() };
+                    SourceState::Open(Store::open(source.clone(), options).await?)
+                }
+                SlotState::Moved(id, header) => SourceState::Moved(id, header),
+                SlotState::Unfinished(_) | SlotState::Unknown => return Err(refusal(slot.value.first())),
+            };
+            Ok(Self { source, state })
+        })
     }
 
     /// Whether an earlier call has done everything but the last write at most.
@@ -112,23 +114,25 @@ impl Migration {
     /// `InvalidInput` if the target is not empty; `Conflict` if another process has one of the two places open; `StoreCorrupt`
     /// if anything in the store is corrupt; and those of both stores. Then the store is in the source, unless one of the last
     /// two steps failed.
-    pub async fn to(self, to: &Opened, progress: &MigrationProgress) -> Result<MigrationOutcome> {
-        let store = match self.state {
-            SourceState::Open(store) => store,
-            SourceState::Moved(id, header) => return finish_earlier(to, id, header).await,
-        };
-        let (id, is_new) = begin(&store, to).await?;
-        claim(&*to.vault).await?;
-        let written = copy(&store, to, is_new, progress).await?;
-        copy_headers(&*self.source.vault, &*to.vault).await?;
-        let moved = verify(&store, to, written, progress).await?;
-        let slot = store.store_header().await?;
-        let mark = id.moved(&slot.value).ok_or_else(errors::corrupt)?;
-        if !self.source.vault.replace(STORE_SLOT, slot.generation, mark).await.map_err(errors::read)? {
-            return Err(in_use());
-        }
-        finish(to, id, slot.value).await?;
-        Ok(MigrationOutcome::Moved(moved))
+    pub fn to<'a>(self, to: &'a Opened, progress: &'a MigrationProgress) -> EngineFuture<'a, Result<MigrationOutcome>> {
+        Box::pin(async move {
+            let store = match self.state {
+                SourceState::Open(store) => store,
+                SourceState::Moved(id, header) => return finish_earlier(to, id, header).await,
+            };
+            let (id, is_new) = begin(&store, to).await?;
+            claim(&*to.vault).await?;
+            let written = copy(&store, to, is_new, progress).await?;
+            copy_headers(&*self.source.vault, &*to.vault).await?;
+            let moved = verify(&store, to, written, progress).await?;
+            let slot = store.store_header().await?;
+            let mark = id.moved(&slot.value).ok_or_else(errors::corrupt)?;
+            if !self.source.vault.replace(STORE_SLOT, slot.generation, mark).await.map_err(errors::read)? {
+                return Err(in_use());
+            }
+            finish(to, id, slot.value).await?;
+            Ok(MigrationOutcome::Moved(moved))
+        })
     }
 }
 
