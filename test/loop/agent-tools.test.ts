@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import {
   createRuntime,
+  defineCoordinator,
   defineExecutor,
   definePlan,
   definePlanner,
+  defineQuestion,
   defineRuntime,
   defineSpecialist,
   defineTool,
@@ -20,6 +22,7 @@ import { calls, eventsOf, sayingModel, says } from './models.ts'
 
 const look = defineTool({ name: 'look', description: 'Looks', effects: 'read', input: { type: 'object' } })
 const ask = defineTool({ name: 'ask', description: 'Asks', approval: 'always', input: { type: 'object' } })
+const question = defineQuestion({ name: 'question', description: 'Asks', answer: { type: 'string' } })
 const finder = defineSpecialist({
   name: 'finder',
   description: 'Finds',
@@ -34,12 +37,12 @@ const spec = defineRuntime({ tenant: acme, agents: [lead] })
 type Turn = (messages: readonly Message[], request: ModelRequest) => ModelEvent[]
 
 /** A runtime whose agents say, by the number of their messages, what a script has for them. */
-async function team(engine: (typeof engines)[number], scripts: Record<string, Turn>, of = spec) {
+async function team(engine: (typeof engines)[number], scripts: Record<string, Turn>, of = spec, more = {}) {
   const model = sayingModel((request) => scripts[request.modelId]?.(request.messages, request) ?? says('?'))
   const runtime = await createRuntime(of as typeof spec, {
     store: await openFresh(engine),
     models: { test: model },
-    tools: { look: () => 'seen', ask: () => 'asked' },
+    tools: { look: () => 'seen', ask: () => 'asked', ...more },
   })
   return { runtime, model }
 }
@@ -147,7 +150,7 @@ describe.each(engines)('on %s', (engine) => {
     const run = runtime.query('Go')
     expect(await run.result()).toMatchObject({ status: 'completed', text: 'Enough.' })
     expect((await eventsOf(run)).filter(({ type }) => type === 'agent.started')).toHaveLength(16)
-    expect(JSON.stringify(model.requests.map(({ messages }) => messages.at(-1)))).toContain('16 deep at most')
+    expect(JSON.stringify(model.requests.map(({ messages }) => messages.at(-1)))).toContain('nested at most 16 deep')
   })
 
   it('an agent that waits for an approval in the middle of others goes on where it was', async () => {
@@ -194,5 +197,131 @@ describe.each(engines)('on %s', (engine) => {
     expect(await runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'completed', text: 'Carried out.' })
     const asked = model.requests.find(({ modelId }) => modelId === 'finder')
     expect(asked?.messages[0]?.parts).toEqual([{ type: 'text', text: 'seen' }])
+  })
+
+  it('a planner calls agents before it makes its plan, and an executor does not offer those of the plan to its model', async () => {
+    const planner = definePlanner({
+      name: 'planner',
+      model: 'test/planner',
+      prompt: 'p',
+      plan: definePlan({ name: 'report' }),
+      tools: [finder],
+    })
+    const chief = defineSpecialist({ name: 'chief', model: 'test/chief', prompt: 'c', tools: [planner] })
+    const worker = defineExecutor({ name: 'worker', model: 'test/worker', prompt: 'w', tools: [look, finder] })
+    const plan = { goal: 'Find', steps: [{ id: 'seen', tool: 'look', input: {} }] }
+    const { runtime, model } = await team(
+      engine,
+      {
+        chief: (messages) => (messages.length === 1 ? calls(['planner', { task: 'Plan' }]) : says('Done.')),
+        planner: (messages) => (messages.length === 1 ? calls(['finder', { task: 'x' }]) : says(JSON.stringify(plan))),
+        finder: () => says('Found.'),
+        worker: () => says('Reported.'),
+      },
+      defineRuntime({ tenant: acme, agents: [chief, worker] }) as never,
+    )
+    const run = runtime.query('Go')
+    expect(await run.result()).toMatchObject({ status: 'suspended' })
+    await approve(runtime)
+    expect(await runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'completed' })
+    expect(resultsIn(model.requests.findLast(({ modelId }) => modelId === 'planner')?.messages ?? [])).toEqual([
+      'Found.',
+    ])
+    expect(model.requests.find(({ modelId }) => modelId === 'worker')?.tools).toEqual([])
+  })
+
+  it('an agent that is a route and a tool is offered once', async () => {
+    const front = defineCoordinator({
+      name: 'front',
+      model: 'test/front',
+      prompt: 'f',
+      routes: ['finder'],
+      tools: [finder],
+    })
+    const { runtime, model } = await team(
+      engine,
+      { front: () => says('Yes.') },
+      defineRuntime({ tenant: acme, agents: [front, finder] }) as never,
+    )
+    await runtime.query('Go').result()
+    expect(model.requests[0]?.tools.map(({ name }) => name)).toEqual(['finder'])
+  })
+
+  it('a call that waits counts once, and what a limit leaves waiting is withdrawn for that reason', async () => {
+    const asker = defineSpecialist({
+      name: 'asker',
+      model: 'test/asker',
+      prompt: 'a',
+      tools: [question],
+      limits: { maxToolCalls: 1 },
+    })
+    const later = defineTool({ ...ask, name: 'later', whileWaiting: 'continue' })
+    const slow = defineSpecialist({
+      name: 'slow',
+      model: 'test/slow',
+      prompt: 's',
+      tools: [later, look],
+      limits: { maxSteps: 2 },
+    })
+    const chief = defineSpecialist({ name: 'chief', model: 'test/chief', prompt: 'c', tools: [asker, slow] })
+    const { runtime, model } = await team(
+      engine,
+      {
+        chief: (messages) =>
+          messages.length === 1 ? calls(['asker', { task: 'x' }], ['slow', { task: 'y' }]) : says('So.'),
+        asker: (messages) => (messages.length === 1 ? calls(['question', { question: 'Which?' }]) : says('This one.')),
+        slow: (messages) => (messages.length === 1 ? calls(['later', {}]) : calls(['look', { at: messages.length }])),
+      },
+      defineRuntime({ tenant: acme, agents: [chief] }) as never,
+      { later: () => 'late' },
+    )
+    const run = runtime.query('Go')
+    expect(await run.result()).toMatchObject({ status: 'suspended' })
+    const [wait] = (await runtime.waits.list()).items
+    await runtime.waits.settle(wait?.waitId ?? '', { value: 'This.' })
+    expect(await runtime.runs.resume(run.runId).result()).toMatchObject({ status: 'completed', text: 'So.' })
+    const results = resultsIn(model.requests.findLast(({ modelId }) => modelId === 'chief')?.messages ?? [])
+    expect(results).toEqual(['This one.', { error: expect.objectContaining({ code: 'AGENT_FAILED' }) }])
+    const { items } = await runtime.approvals.history()
+    const withdrawn = items.filter(({ decision }) => decision === 'withdrawn')
+    expect(withdrawn.map(({ reason }) => reason)).toEqual([expect.stringContaining('limit maxSteps')])
+  })
+
+  it('plans within plans have failed once their run is cancelled', async () => {
+    const inner = definePlanner({
+      name: 'inner',
+      model: 'test/inner',
+      prompt: 'i',
+      plan: definePlan({ name: 'small' }),
+    })
+    const outer = definePlanner({
+      name: 'outer',
+      model: 'test/outer',
+      prompt: 'o',
+      plan: definePlan({ name: 'large' }),
+    })
+    const chief = defineSpecialist({ name: 'chief', model: 'test/chief', prompt: 'c', tools: [outer] })
+    const worker = defineExecutor({ name: 'worker', tools: [inner, question] })
+    const planOf = (tool: string, input: object) =>
+      says(JSON.stringify({ goal: 'x', steps: [{ id: 'a', tool, input }] }))
+    const { runtime } = await team(
+      engine,
+      {
+        chief: () => calls(['outer', { task: 'x' }]),
+        outer: () => planOf('inner', { task: 'y' }),
+        inner: () => planOf('question', { question: 'Which?' }),
+      },
+      defineRuntime({ tenant: acme, agents: [chief, worker] }) as never,
+    )
+    const run = runtime.query('Go')
+    await run.result()
+    await approve(runtime)
+    await runtime.runs.resume(run.runId).result()
+    await approve(runtime)
+    await runtime.runs.resume(run.runId).result()
+    const statuses = async () => (await runtime.plans.list()).items.map(({ status }) => status)
+    expect(await statuses()).toEqual(['executing', 'executing'])
+    await runtime.runs.cancel(run.runId)
+    expect(await statuses()).toEqual(['failed', 'failed'])
   })
 })

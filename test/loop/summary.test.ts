@@ -3,13 +3,14 @@ import {
   createRuntime,
   defineRuntime,
   defineSpecialist,
+  defineTool,
   type ModelRequest,
   type NewMessage,
   type Store,
 } from '../../ts/index.ts'
 import { openFresh } from '../support/stores.ts'
 import { acme } from '../unit/support.ts'
-import { eventsOf, sayingModel, says } from './models.ts'
+import { calls, eventsOf, sayingModel, says } from './models.ts'
 
 const maxTokens = 2_000
 const isSummary = ({ system }: ModelRequest) => system.startsWith('You compress')
@@ -90,4 +91,65 @@ it('the next model is asked for a summary if one fails', async () => {
   await runtime.threads.append('long', said(60))
   expect(await runtime.query({ prompt: 'Go on', threadId: 'long' }).result()).toMatchObject({ status: 'completed' })
   expect(text(model.requests.at(-1))).toContain('by the other')
+})
+
+const look = defineTool({ name: 'look', description: 'Looks', effects: 'read', input: { type: 'object' } })
+const reader = defineRuntime({
+  tenant: acme,
+  agents: [defineSpecialist({ name: 'clerk', model: 'test/m', prompt: 'Help.', tools: [look] })],
+  context: { maxTokens, compact: 'summary' },
+})
+const toolsFor = (bytes: number) => ({ look: () => 'word '.repeat(bytes / 5) })
+
+it('what summaries have said is not lost, however far a run folds and whichever summary fails', async () => {
+  for (let seed = 1; seed <= 12; seed += 1) {
+    let state = seed
+    const chance = () => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff
+      return state / 0x7fffffff
+    }
+    const store = await openFresh('memory')
+    let turns = 0
+    let summaries = 0
+    const lost: string[] = []
+    const model = sayingModel((request) => {
+      const knows = text(request).includes('4711')
+      if (isSummary(request)) {
+        if (summaries++ > 0 && chance() < 0.4) throw Object.assign(new Error('down'), { retryable: false })
+        return says(knows ? 'The code is 4711.' : 'Nothing is known.')
+      }
+      if (!knows) lost.push(`seed ${seed}, request ${model.requests.length}`)
+      return turns-- > 0 ? calls(['look', { turns }]) : says('Yes.')
+    })
+    const first = await createRuntime(reader, { store, models: { test: model }, tools: toolsFor(400) })
+    // Not among the first: a summary is made of the newest messages that have room.
+    const code = { role: 'user', parts: [{ type: 'text', text: 'The code is 4711.' }] } as const
+    await first.threads.append('long', said(60).with(40, code))
+    await first.close()
+    for (let number = 0; number < 5; number += 1) {
+      turns = Math.floor(chance() * 40)
+      const runtime = await createRuntime(reader, { store, models: { test: model }, tools: toolsFor(400) })
+      const result = await runtime.query({ prompt: `Go on ${number}`, threadId: 'long' }).result()
+      expect(result).toMatchObject({ status: 'completed' })
+      await runtime.close()
+    }
+    expect(summaries).toBeGreaterThan(1)
+    expect(lost).toEqual([])
+  }
+})
+
+it('a message that is only shortened asks for no other summary, and a summary is shown to no follower', async () => {
+  const model = sayingModel((request) => {
+    if (isSummary(request)) return says('Secret summary.')
+    const turn = request.messages.filter(({ role }) => role === 'tool').length
+    return turn < 1 ? [{ type: 'text.delta', id: 'l', delta: 'Looking. ' }, ...calls(['look', {}])] : says('Yes.')
+  })
+  const store = await openFresh('memory')
+  const runtime = await createRuntime(reader, { store, models: { test: model }, tools: toolsFor(40_000) })
+  await runtime.threads.append('long', said(60))
+  const events = await eventsOf(runtime.query({ prompt: 'Go on', threadId: 'long' }))
+  const shown = events.flatMap((event) => (event.type === 'text.delta' ? [event.delta] : [])).join('')
+  expect(shown).toBe('Looking. Yes.')
+  const folds = events.filter(({ type }) => type === 'context.folded')
+  expect(model.requests.filter(isSummary).length).toBeLessThanOrEqual(folds.length)
 })

@@ -102,9 +102,15 @@ pub struct AgentSpec {
 impl AgentSpec {
     /// Moves the names among its tools that are not tools to its routes: they are agents.
     pub(super) fn separate(&mut self, is_tool: impl Fn(&str) -> bool) {
-        let (tools, agents) = std::mem::take(&mut self.tools).into_iter().partition(|name| is_tool(name));
+        let (tools, agents): (_, Vec<String>) =
+            std::mem::take(&mut self.tools).into_iter().partition(|name| is_tool(name));
         self.tools = tools;
-        self.routes.extend(agents);
+        for agent in agents {
+            // Its model is offered each agent once.
+            if !self.routes.contains(&agent) {
+                self.routes.push(agent);
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use bailiwick_model::json;
 use serde::{Deserialize, Serialize};
 
+use super::short::escaped_beginning;
 use super::{Glance, RECALL, beginning, tokens};
 
 /// The most lines of messages that are kept, and of users' among them. The newest are kept.
@@ -46,9 +47,11 @@ pub(crate) struct Fold {
     pub(crate) other_calls: u64,
     /// The first lines of its last messages.
     lines: VecDeque<Line>,
-    /// What a model wrote of all its messages.
+    /// What a model wrote of its messages before the position `summarised`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) summary: Option<String>,
+    summary: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    summarised: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,9 +83,18 @@ impl Fold {
         (calls + lines + self.summary.as_ref().map_or(0, String::len)) as u64
     }
 
-    /// Folds the next message. A summary says nothing of it, and is dropped.
+    /// Whether a summary says what all of its messages have.
+    pub(crate) fn is_summarised(&self) -> bool {
+        self.summary.is_some() && self.summarised == self.until
+    }
+
+    /// Sets the summary of all of its messages.
+    pub(crate) fn summarise(&mut self, summary: String) {
+        (self.summary, self.summarised) = (Some(summary), self.until);
+    }
+
+    /// Folds the next message. A summary says nothing of it, and stays the one of those before.
     pub(crate) fn add(&mut self, position: u64, message: Glance) {
-        self.summary = None;
         if self.messages() == 0 {
             self.from.clone_from(&message.id);
         }
@@ -113,8 +125,8 @@ impl Fold {
         }
     }
 
-    /// Writes what stands for its messages, at most about this many bytes: first what there is; then the summary, or lines, the newest of
-    /// them if not all fit.
+    /// Writes what stands for its messages, at most about this many bytes: first what there is; then the summary; then, unless that is of
+    /// all of them, lines, the newest of them if not all fit.
     pub(crate) fn outline(&self, most: usize, may_recall: bool) -> String {
         let are =
             if self.messages() == 1 { "message of this conversation is" } else { "messages of this conversation are" };
@@ -127,12 +139,17 @@ impl Fold {
         }
         let rest = most.saturating_sub(escaped(&text) + AROUND);
         if let Some(summary) = &self.summary {
-            text.push_str(" A summary of them:\n");
-            let shown = beginning(summary, rest);
+            let is_whole = self.is_summarised();
+            text.push_str(if is_whole { " A summary of them:\n" } else { " A summary of those before the last:\n" });
+            let shown = escaped_beginning(summary, if is_whole { rest } else { rest / 2 });
             text.push_str(shown);
-            text.push_str(if shown.len() < summary.len() { " …]" } else { "]" });
-            return text;
+            text.push_str(if shown.len() < summary.len() { " …" } else { "" });
+            text.push_str(if is_whole { "]" } else { "\n" });
+            if is_whole {
+                return text;
+            }
         }
+        let rest = most.saturating_sub(escaped(&text) + AROUND);
         let lines = self.shown(rest);
         let left_out = self.messages().saturating_sub(lines.len() as u64);
         if !lines.is_empty() {

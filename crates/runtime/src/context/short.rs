@@ -77,7 +77,7 @@ fn shorten(part: &mut Json, most: usize, hint: &str) {
 }
 
 /// Returns the beginning of a text that has at most about this many bytes when it is written as JSON.
-fn escaped_beginning(text: &str, most: usize) -> &str {
+pub(super) fn escaped_beginning(text: &str, most: usize) -> &str {
     let mut left = most;
     for (at, character) in text.char_indices() {
         let cost = match character {

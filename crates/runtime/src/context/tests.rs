@@ -57,6 +57,26 @@ fn a_fold_of_a_fold_is_the_fold_of_all_however_often_it_was_stored() {
 }
 
 #[test]
+fn a_summary_stays_that_of_the_messages_that_it_was_made_of() {
+    let all = conversation(120);
+    let mut fold = folded(Fold::default(), &all[..80]);
+    assert!(!fold.is_summarised());
+    fold.summarise(format!("The code is 4711. {}", "\"quoted\"\n".repeat(2000)));
+    assert!(fold.is_summarised());
+    let outline = fold.outline(4 << 10, true);
+    assert!(outline.contains("A summary of them:\nThe code is 4711.") && !outline.contains("first lines"), "{outline}");
+    let mut fold = folded(fold, &all[80..]);
+    fold = json::from_slice(json::to_text(&fold).as_bytes(), &json::Limits::default()).unwrap();
+    assert!(!fold.is_summarised());
+    for most in [2 << 10, 4 << 10, 16 << 10] {
+        let outline = fold.outline(most, true);
+        assert!(outline.contains("A summary of those before the last:\nThe code is 4711."), "{outline}");
+        assert!(outline.contains("Their first lines") && outline.contains("- m119 "), "{outline}");
+        assert!(json::to_text(outline.as_str()).len() <= most, "{most}: {}", outline.len());
+    }
+}
+
+#[test]
 fn an_outline_is_bounded_keeps_the_newest_lines_and_says_what_it_leaves_out() {
     let fold = folded(Fold::default(), &conversation(400));
     for most in [200, 500, 1000, 8 << 10] {

@@ -258,13 +258,14 @@ fn config(agent: &AgentSpec, topology: &Topology) -> Vec<(String, Json)> {
         system.push_str(&planner_rules(topology));
     }
     members.push(member("system", Json::String(system)));
-    // An executor's tools are called by the steps of its plan, never by its model.
-    let own_tools: &[String] = if agent.role == AgentRole::Executor { &[] } else { &agent.tools };
-    let tools = own_tools
+    // An executor's tools and agents are called by the steps of its plan, never by its model.
+    let (tools, routes): (&[String], &[String]) =
+        if agent.role == AgentRole::Executor { (&[], &[]) } else { (&agent.tools, &agent.routes) };
+    let tools = tools
         .iter()
         .filter_map(|name| topology.tool(name))
         .map(|tool| offered(&tool.name, &tool.description, tool.input.clone()));
-    let routes = agent.routes.iter().filter_map(|name| topology.agent(name)).map(route);
+    let routes = routes.iter().filter_map(|name| topology.agent(name)).map(route);
     members.push(member("tools", Json::Array(tools.chain(routes).collect())));
     let output = match agent.role {
         AgentRole::Planner => Some(plan_schema(agent, topology)),

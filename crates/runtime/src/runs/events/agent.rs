@@ -4,6 +4,7 @@ use bailiwick_model::json::Json;
 use bailiwick_model::spec::AgentRole;
 use serde::{Deserialize, Serialize};
 
+use super::Usage;
 use super::fields::PlanBegun;
 
 /// What an agent begins with. `definition`: the hash of its definition.
@@ -52,6 +53,7 @@ impl AgentBegun {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct AgentAnswer {
     pub(crate) text: String,
     /// What fits the agent's output schema, if it has one; else the text.
@@ -59,4 +61,10 @@ pub(crate) struct AgentAnswer {
     /// Whether it could not do what it was asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) failed: bool,
+    /// What answers of its model have used that its limit cut off.
+    #[serde(default, skip_serializing_if = "Usage::is_empty")]
+    pub(crate) lost: Usage,
+    /// The id of an empty message, in the place of the one that its limit cut off: followers take back what they have shown of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) takes_back: Option<String>,
 }

@@ -189,7 +189,16 @@ fn full() -> Vec<Event> {
             Nothing {},
             AgentBegun::Prompt { role: AgentRole::Coordinator, definition: Some(text("d")) },
         ),
-        Event::AgentCompleted(Nothing {}, AgentAnswer { text: text("So"), output: Json::Null, failed: true }),
+        Event::AgentCompleted(
+            Nothing {},
+            AgentAnswer {
+                text: text("So"),
+                output: Json::Null,
+                failed: true,
+                lost: usage(),
+                takes_back: Some(text("m-cut")),
+            },
+        ),
         Event::ContextFolded(
             ContextFolded {
                 from: text("msg_a"),

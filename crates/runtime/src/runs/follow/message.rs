@@ -50,6 +50,7 @@ impl Writing {
     pub(crate) fn of(run_id: &str, entry: &Entry) -> Option<Self> {
         let (agent, message_id, parts): (_, _, &[Part]) = match (&entry.event, entry.event.cut_off()) {
             (Event::ModelCompleted(_, answer), _) => (entry.agent.as_ref()?, &answer.message_id, &answer.parts),
+            (Event::AgentCompleted(_, answer), _) => (entry.agent.as_ref()?, answer.takes_back.as_ref()?, &[]),
             (_, Some(cut_off)) => {
                 let said = cut_off.broken_off.as_ref()?;
                 (&said.agent, &said.message_id, &said.parts)

@@ -134,13 +134,16 @@ pub(crate) async fn end_changes(
     Ok(changes)
 }
 
-/// The changes to a plan that the end interrupts: it has failed.
+/// The changes to the plans that the end interrupts: they have failed.
 async fn plan_changes(run: &Driver<'_>) -> Result<Vec<Change>> {
-    let executor = run.state.frames.iter().find(|frame| frame.role == AgentRole::Executor);
-    let Some(stage) = executor.and_then(|frame| frame.plan.as_ref()) else { return Ok(Vec::new()) };
-    let status = PlanStatus::Failed;
-    let changes = run.handle.plans().status_changes(&run.access, &stage.plan_id, &stage.hash, status, None).await?;
-    Ok(changes.unwrap_or_default())
+    let mut changes = Vec::new();
+    let executors = run.state.frames.iter().filter(|frame| frame.role == AgentRole::Executor);
+    for stage in executors.filter_map(|frame| frame.plan.as_ref()) {
+        let (plans, status) = (run.handle.plans(), PlanStatus::Failed);
+        let change = plans.status_changes(&run.access, &stage.plan_id, &stage.hash, status, None).await?;
+        changes.extend(change.unwrap_or_default());
+    }
+    Ok(changes)
 }
 
 /// The record of the run once this block is written.

@@ -110,11 +110,12 @@ impl RunState {
             Event::ToolCalled(called, intent) => {
                 let frame = self.frames.last_mut()?;
                 let call = frame.call(&called.call_id)?;
+                let counted = u64::from(call.counts());
                 call.started = true;
                 call.writing.clone_from(&intent.writing);
                 call.approval = ApprovalState::NotRequested;
-                frame.tool_calls += 1;
-                self.tool_calls += 1;
+                frame.tool_calls += counted;
+                self.tool_calls += counted;
             }
             Event::ToolCompleted(completed) => {
                 self.references.extend(completed.reference.clone());
@@ -222,6 +223,7 @@ impl RunState {
         if Some(&frame.agent) != entry.agent.as_ref() {
             return None;
         }
+        self.usage.add_all(&answer.lost);
         let answer = Answer { text: answer.text.clone(), output: answer.output.clone(), failed: answer.failed };
         let Some(above) = self.frames.last_mut() else {
             self.thread_messages = frame.messages;
@@ -229,12 +231,12 @@ impl RunState {
             self.answer = Some(answer);
             return Some(());
         };
-        if above.role == AgentRole::Planner {
-            above.plan.as_mut()?.outcome = Some(answer);
-            return Some(());
+        match frame.call.as_deref() {
+            // The result of the call is the entry after this one.
+            Some(call) => above.call(call).map(|_| ()),
+            // An executor that its planner began answers no call: it has run the plan.
+            None => above.plan.as_mut().map(|plan| plan.outcome = Some(answer)),
         }
-        // The result of the call is the entry after this one.
-        above.call(frame.call.as_deref()?).map(|_| ())
     }
 
     fn model_completed(&mut self, at: u64, completed: &ModelCompleted, answer: &ModelAnswer) -> Option<()> {

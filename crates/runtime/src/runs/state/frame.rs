@@ -187,6 +187,12 @@ impl Call {
         }
     }
 
+    /// Whether it counts for the limit of calls when it is made now. One that a process has died in counts once, and so does one that
+    /// has waited once; a handler that waits again and again does not go on for ever.
+    pub(crate) fn counts(&self) -> bool {
+        !self.started && self.resumed.as_ref().is_none_or(|resumed| resumed.turn > 1)
+    }
+
     /// Whether a process that is gone began it, and no person has said since how to go on.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.started && self.approval == ApprovalState::NotRequested && self.done.is_none()

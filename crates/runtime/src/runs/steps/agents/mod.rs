@@ -28,16 +28,16 @@ const EDITED: &str = "People changed the inputs of these steps before they appro
 
 /// Hands a task over to an agent.
 pub(super) async fn enter(run: &mut Driver<'_>, call: Call) -> Result<(), Stop> {
-    run.check_tool_calls(1)?;
+    run.check_tool_calls(u64::from(call.counts()))?;
     let Some(agent) = run.agents().agent(&call.tool) else {
         return Err(failed(FailureCode::Internal, "An agent that was routed to is not in the spec any more."));
     };
     let (role, name) = (agent.spec.role, agent.spec.name.as_str());
     let given = match handed_over(run, &call, role).await? {
         Ok(given) => given,
-        Err(told) => {
+        Err(failure) => {
             note_called(run, &call).await?;
-            return note_failure(run, &call.call_id, ToolFailure::new("INPUT_INVALID", &told)).await;
+            return note_failure(run, &call.call_id, failure).await;
         }
     };
     // A route that a process has died in goes on with its agent, so that one which is called is new.
@@ -52,13 +52,15 @@ pub(super) async fn enter(run: &mut Driver<'_>, call: Call) -> Result<(), Stop> 
     note_started(run, name, begun).await
 }
 
-/// Returns what a call hands an agent of this role, or what is wrong with it.
-async fn handed_over(run: &mut Driver<'_>, call: &Call, role: AgentRole) -> Result<Result<String, String>, Stop> {
+/// Returns what a call hands an agent of this role, or why it is refused.
+async fn handed_over(run: &mut Driver<'_>, call: &Call, role: AgentRole) -> Result<Result<String, ToolFailure>, Stop> {
     if run.state.frames.len() >= DEEPEST {
-        return Ok(Err(format!("Agents may call each other {DEEPEST} deep at most.")));
+        let told = format!("Agent calls may be nested at most {DEEPEST} deep. Answer without this agent.");
+        return Ok(Err(ToolFailure::new("AGENTS_TOO_DEEP", &told)));
     }
     let input = filled_input(run, call).await?;
-    Ok(input.and_then(|input| task_of(role, &input).map(str::to_owned)))
+    let task = input.and_then(|input| task_of(role, &input).map(str::to_owned));
+    Ok(task.map_err(|told| ToolFailure::new("INPUT_INVALID", &told)))
 }
 
 async fn enter_executor(run: &mut Driver<'_>, call: &Call, name: &str, plan_id: &str) -> Result<(), Stop> {
@@ -106,14 +108,12 @@ pub(super) async fn leave(run: &mut Driver<'_>) -> Result<(), Stop> {
 pub(crate) async fn end_agents(run: &mut Driver<'_>, limit: Limit, at: usize) -> Result<(), Stop> {
     let name = run.state.frames.get(at).map(|frame| frame.agent.clone()).unwrap_or_default();
     let told = format!("The agent {name} reached its limit {} before it was done.", limit.name());
-    // Nothing of an answer that was cut off is shown: its tokens count all the same.
-    run.broken.supersede();
     while run.state.frames.len() > at.max(1) {
         if run.state.frames.last().is_some_and(|frame| frame.role == AgentRole::Executor) {
             plan::end_executor(run, Some(&told)).await?;
             continue;
         }
-        withdraw_waiting(run).await?;
+        withdraw_waiting(run, &told).await?;
         waiting::cancel_waits(run).await?;
         complete(run, Answer { text: told.clone(), output: Json::from(told.as_str()), failed: true }).await?;
     }
@@ -129,7 +129,10 @@ async fn complete(run: &mut Driver<'_>, answer: Answer) -> Result<(), Stop> {
     }
     ahead(answer.weight()).await;
     let Answer { text, output, failed } = answer.clone();
-    run.note(Event::AgentCompleted(Nothing {}, AgentAnswer { text, output, failed })).await?;
+    // Nothing of an answer that was cut off is shown: its tokens count all the same.
+    let takes_back = run.broken.supersede().map(|cut_off| format!("{cut_off}-cut"));
+    let lost = run.broken.lost();
+    run.note(Event::AgentCompleted(Nothing {}, AgentAnswer { text, output, failed, lost, takes_back })).await?;
     let Some(call_id) = call else { return Ok(()) };
     if answer.failed {
         let told = if answer.text.is_empty() { json::write(&answer.output) } else { answer.text };

@@ -121,6 +121,9 @@ pub(in crate::runs::steps) async fn execute(run: &mut Driver<'_>) -> Result<(), 
     }
 }
 
+/// Why an approval is withdrawn whose plan has failed meanwhile.
+const NOT_NEEDED: &str = "Another step of the plan has failed.";
+
 /// Begins the executor with a plan. `call`: the call that it answers.
 pub(super) async fn begin(run: &mut Driver<'_>, plan: &Plan, executor: &str, call: Option<&str>) -> Result<(), Stop> {
     ahead(plan.steps.weight()).await;
@@ -155,7 +158,7 @@ pub(in crate::runs::steps) async fn leave_executor(run: &mut Driver<'_>) -> Resu
 
 /// Completes an executor. `problem`: why it goes on no more, whatever is left to do.
 pub(super) async fn end_executor(run: &mut Driver<'_>, problem: Option<&str>) -> Result<(), Stop> {
-    withdraw_waiting(run).await?;
+    withdraw_waiting(run, problem.unwrap_or(NOT_NEEDED)).await?;
     cancel_waits(run).await?;
     let Some(frame) = run.state.frames.last() else { return Ok(()) };
     ahead(results_weight(&frame.calls)).await;

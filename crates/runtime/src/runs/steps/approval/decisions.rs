@@ -16,8 +16,6 @@ use crate::runs::state::RunState;
 
 /// Why an approval is withdrawn whose tool is another one now.
 const OUTDATED: &str = "The definition of a tool has changed since it was asked about.";
-/// Why an approval is withdrawn whose plan has failed meanwhile.
-const NOT_NEEDED: &str = "Another step of the plan has failed.";
 
 /// Notes the decisions about the approvals that the last agent waits for. Returns those that are still open, and whether there
 /// was any decision.
@@ -44,10 +42,10 @@ pub(in crate::runs::steps) async fn note_decisions(run: &mut Driver<'_>) -> Resu
     Ok((open, noted))
 }
 
-/// Withdraws the approvals that the last agent does not need any more.
-pub(in crate::runs::steps) async fn withdraw_waiting(run: &mut Driver<'_>) -> Result<(), Stop> {
+/// Withdraws the approvals that the last agent does not need any more, for this reason.
+pub(in crate::runs::steps) async fn withdraw_waiting(run: &mut Driver<'_>, reason: &str) -> Result<(), Stop> {
     let waiting = run.state.pending_approvals();
-    withdraw_all(run.handle, &waiting, NOT_NEEDED).await?;
+    withdraw_all(run.handle, &waiting, reason).await?;
     for approval_id in &waiting {
         match run.handle.approvals().get(approval_id).await {
             Ok(_) => drop(note_decision(run, approval_id, false).await?),

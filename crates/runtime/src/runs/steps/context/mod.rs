@@ -17,7 +17,7 @@ use crate::runs::driver::{Driver, Stop};
 use crate::runs::events::{ContextFolded, Event, KeptContext};
 use crate::threads::fold_change;
 use conversation::{before, beside, budget, budget_beside, fold, load, may_recall, rules};
-use summary::summarise;
+use summary::{has_summaries, summarise};
 
 /// Folds what does not fit, before the model of the last agent is asked, and commits that. Another commit may be left to do.
 ///
@@ -102,6 +102,9 @@ async fn note(run: &mut Driver<'_>, count: usize, short: Option<Short>) -> Resul
     let usage = summarise(run, count, &mut folded).await?;
     if folded.until == of_thread_until {
         of_thread = of_thread.map(|_| folded.clone());
+    } else if has_summaries(run) {
+        // This summary is of messages of this run, too. The next run goes on from the last one that is of the thread alone.
+        of_thread = None;
     }
     let summary =
         if folded.messages() > 0 { folded.outline(budget(run).outline(), may_recall(run)) } else { String::new() };

@@ -14,16 +14,23 @@ use crate::threads::messages_before;
 /// The fewest bytes that are shown of a message, if there is room for it.
 const SHORTEST: usize = 200;
 
-/// Lets the agent's model write a summary of what is folded with the first messages behind the fold, if its rules say so. Returns what
-/// that used. Without an answer the outline stands.
+/// Lets the agent's model write a summary of what is folded with the first messages behind the fold, if its rules say so and there is none
+/// yet. Returns what that used. Without an answer the outline stands, with the summary of those before.
 pub(super) async fn summarise(run: &mut Driver<'_>, count: usize, folded: &mut Fold) -> Result<Usage, Stop> {
-    if rules(run).compact != Some(Compact::Summary) || folded.messages() == 0 {
+    if !has_summaries(run) || folded.messages() == 0 || folded.is_summarised() {
         return Ok(Usage::default());
     }
     let material = material(run, count, folded).await?;
     let (summary, usage) = summary(run, &material, budget(run).outline()).await?;
-    folded.summary = summary;
+    if let Some(summary) = summary {
+        folded.summarise(summary);
+    }
     Ok(usage)
+}
+
+/// Whether the model of the last agent writes summaries.
+pub(super) fn has_summaries(run: &Driver<'_>) -> bool {
+    rules(run).compact == Some(Compact::Summary)
 }
 
 /// Returns what stands for the messages that were folded before, and the text of those that are folded now, the newest of them if not all

@@ -59,6 +59,8 @@ pub(super) async fn ask(run: &mut Driver<'_>) -> Result<(), Stop> {
         lifecycle::flush_thread(run).await?;
     }
     context::fit(run).await?;
+    // A summary may have used up what is left.
+    run.check_steps(&limits)?;
     run.flush().await?;
     let (mut last, mut tries, mut begun) = (None, 0, false);
     for model in &models {
@@ -98,7 +100,7 @@ async fn request_once(run: &mut Driver<'_>, model: &str, tries: u32) -> Result<R
         ..Writing::default()
     });
     let mut collected = Collected::new(message_id);
-    let outcome = match listen(run, request, &mut collected).await {
+    let outcome = match listen(run, request, &mut collected, true).await {
         Ok(None) => return Ok(Ok(collected)),
         Ok(Some(mut failure)) => {
             failure.begun = !collected.parts.is_empty();
@@ -111,8 +113,13 @@ async fn request_once(run: &mut Driver<'_>, model: &str, tries: u32) -> Result<R
     outcome
 }
 
-/// Collects an answer as it comes. `None`: it is complete.
-async fn listen(run: &Driver<'_>, request: String, collected: &mut Collected) -> Result<Option<ModelFailure>, Stop> {
+/// Collects an answer as it comes. `None`: it is complete. `is_shown`: whether followers see it.
+async fn listen(
+    run: &Driver<'_>,
+    request: String,
+    collected: &mut Collected,
+    is_shown: bool,
+) -> Result<Option<ModelFailure>, Stop> {
     let mut asked = run.host.request(CallbackKind::Model, request);
     loop {
         let Some(reply) = run.unless_stopped(asked.next()).await? else { return Err(host_gone().into()) };
@@ -126,7 +133,7 @@ async fn listen(run: &Driver<'_>, request: String, collected: &mut Collected) ->
             Ok(more) => more,
             Err(message) => return Ok(Some(ModelFailure::new(message, false))),
         };
-        if !more_text.is_empty() || !more_reasoning.is_empty() {
+        if is_shown && !(more_text.is_empty() && more_reasoning.is_empty()) {
             run.live.write(&more_text, &more_reasoning);
         }
         if is_last {

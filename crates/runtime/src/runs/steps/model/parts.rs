@@ -58,13 +58,18 @@ impl BrokenAnswers {
         self.said = Some(BrokenOff { agent, message_id, parts, unread });
     }
 
-    /// Forgets the text: another answer is complete. The tokens count all the same.
-    pub(in crate::runs::steps) fn supersede(&mut self) {
-        self.said = None;
+    /// Counts what was used for an answer that is not there.
+    pub(super) fn add(&mut self, used: &Usage) {
+        self.used.add_all(used);
+    }
+
+    /// Forgets the text: another answer is complete, or none comes. The tokens count all the same. Returns the id of its message.
+    pub(in crate::runs::steps) fn supersede(&mut self) -> Option<String> {
+        self.said.take().map(|said| said.message_id)
     }
 
     /// The tokens, for the entry of another answer.
-    pub(super) fn lost(&mut self) -> Usage {
+    pub(in crate::runs::steps) fn lost(&mut self) -> Usage {
         std::mem::take(&mut self.used)
     }
 

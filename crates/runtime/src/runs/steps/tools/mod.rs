@@ -82,7 +82,7 @@ async fn run_together(run: &mut Driver<'_>, calls: Vec<Checked>) -> Result<(), S
     if calls.is_empty() {
         return Ok(());
     }
-    run.check_tool_calls(calls.len() as u64)?;
+    run.check_tool_calls(calls.iter().filter(|checked| checked.call.counts()).count() as u64)?;
     for checked in &calls {
         note_called(run, &checked.call).await?;
     }

@@ -5,7 +5,7 @@ use bailiwick_tenancy::{ATTEMPTS, Change, Limits, contended};
 
 use super::{note_settled, unasked};
 use crate::runs::driver::{Driver, Stop};
-use crate::runs::events::{AgentAnswer, CutOff, Entry, Event, Nothing, RunCompleted, damaged};
+use crate::runs::events::{AgentAnswer, CutOff, Entry, Event, Nothing, RunCompleted, Usage, damaged};
 use crate::runs::journal::tokens::TokenTurns;
 use crate::runs::journal::{RunHead, RunStatus};
 use crate::runs::lifecycle::{end_changes, head_after};
@@ -65,7 +65,10 @@ fn entries(run: &Driver<'_>) -> Result<[Entry; 2], Stop> {
     let waiting = frame.deferred().map(|call| call.call_id.clone()).collect();
     let (usage, finish_reason) = (run.state.usage.clone(), run.state.finish_reason);
     let completed = RunCompleted { text: text.clone(), output: output.clone(), finish_reason, usage, waiting };
-    let left = Event::AgentCompleted(Nothing {}, AgentAnswer { text, output, failed });
+    let left = Event::AgentCompleted(
+        Nothing {},
+        AgentAnswer { text, output, failed, lost: Usage::default(), takes_back: None },
+    );
     Ok([
         Entry::new(run.now(), left).about(run.state.agent()),
         Entry::new(run.now(), Event::RunCompleted(completed, CutOff::default())),
