@@ -35,10 +35,10 @@ const team = defineRuntime({ tenant: acme, agents: [front, below] })
 const delta = (text: string): ModelEvent => ({ type: 'text.delta', id: 't', delta: text })
 const LEAK = 'password=hunter2'
 
-async function open(models: { readonly front: Model; readonly below?: Model }): Promise<Runtime> {
+async function open(models: { readonly front: Model; readonly below?: Model }, of = team): Promise<Runtime> {
   const stream: Model['stream'] = (request) =>
     (request.modelId === 'front' ? models.front : (models.below ?? script())).stream(request)
-  return (await createRuntime(team, {
+  return (await createRuntime(of, {
     store: await openFresh('memory'),
     models: { test: { stream } },
     tools: {
@@ -185,6 +185,58 @@ describe('a run as events of AG-UI', () => {
     const id = started?.subagentRunId
     expect(events.slice(at, until + 1).every((shown) => shown.subagentRunId === id)).toBe(true)
     expect(events.filter((shown) => shown.subagentRunId !== undefined)).toHaveLength(until + 1 - at)
+  })
+
+  it('a called agent that fails, or is cut off with its run, is no success', async () => {
+    const endsOf = (events: readonly AgUiEvent[]) =>
+      events.flatMap((shown) =>
+        shown.type === 'SUBAGENT_FINISHED'
+          ? [shown.outcome.type]
+          : shown.type === 'SUBAGENT_ERROR'
+            ? [shown.message]
+            : [],
+      )
+    const models = {
+      front: script(calls(['below', { task: 'x' }]), says('On.')),
+      below: { stream: () => script(calls(['look', {}])).stream({} as never) },
+    }
+    const limited = defineRuntime({
+      tenant: acme,
+      agents: [front, defineSpecialist({ ...below, tools, limits: { maxSteps: 2 } } as never)],
+    })
+    const run = (await open(models, limited as typeof team)).query({ prompt: 'Go', threadId: 'chat' })
+    const onError = (error: unknown) => (error as Error).message
+    const events = await verified(run, { onError })
+    expect(endsOf(events)).toEqual([expect.stringContaining('reached its limit maxSteps')])
+    expect(lastOf(events)).toMatchObject({ outcome: { type: 'success' }, result: 'On.' })
+    expect(endsOf(await verified(run))).toEqual(['An error occurred.'])
+    // What was sent up to its end goes on with it.
+    const all: RunEvent[] = []
+    for await (const one of run) all.push(one)
+    const ended = all.find(({ type }) => type === 'agent.completed') as RunEvent & { sequence: number }
+    expect(endsOf(await verified(run, { after: ended.sequence }))).toEqual(['An error occurred.'])
+
+    const again = { ...models, front: script(calls(['below', { task: 'x' }])) }
+    const cut = (await open(again)).query({ prompt: 'Go', threadId: 'chat', limits: { maxSteps: 2 } })
+    const told = await verified(cut)
+    expect(endsOf(told)).toEqual(['The run has reached its limit maxSteps.'])
+    expect(lastOf(told)).toMatchObject({ type: 'RUN_ERROR', code: 'LIMITED' })
+
+    const asked = gate()
+    const waits: Model = {
+      async *stream({ signal }) {
+        asked.open()
+        yield delta('Half')
+        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      },
+    }
+    const cancelled = (await open({ front: script(calls(['below', { task: 'x' }])), below: waits })).query({
+      prompt: 'Go',
+      threadId: 'chat',
+    })
+    await asked.opened
+    cancelled.cancel()
+    expect(endsOf(await verified(cancelled))).toEqual(['The run was cancelled.'])
   })
 
   it.each(['approve', 'reject'] as const)(

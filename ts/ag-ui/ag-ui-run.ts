@@ -64,7 +64,6 @@ export class AgUiRun {
 
   /** Yields the end of a run whose events cannot be read. */
   *broken(error: unknown): Generator<AgUiEvent> {
-    if (this.#isOpen) yield* this.#endAll('success')
     const code = BailiwickError.isInstance(error) ? error.code : 'INTERNAL'
     yield* this.#fail(shownError(error, this.#options.onError), code)
   }
@@ -75,6 +74,7 @@ export class AgUiRun {
 
   *#of(event: RunEvent): Generator<AgUiEvent> {
     yield* this.#begin(event.runId)
+    yield* this.#leaveEnded(event)
     yield* this.#ofAgent(event)
     yield* this.#ofMessage(event)
     yield* this.#ofTool(event)
@@ -117,9 +117,18 @@ export class AgUiRun {
       const frame = new Frame(`${event.runId}/${this.#subagents}`, event.agent, callId)
       this.#frames.push(frame)
       yield* this.#announce(frame)
-    } else if (event.type === 'agent.completed' && this.#top.id !== undefined && this.#top.agent === event.agent) {
-      yield* this.#leave(this.#top)
+    } else if (event.type === 'agent.completed') {
+      const last = this.#frames.findLast(({ hasEnded }) => !hasEnded)
+      if (last?.id !== undefined && last.agent === event.agent) last.hasEnded = true
     }
+  }
+
+  /** Ends the agents whose end was heard, unless the event is the result of their call, which says how. An executor ends as its planner does. */
+  *#leaveEnded(event: RunEvent): Generator<AgUiEvent> {
+    const ended = this.#frames.find(({ hasEnded }) => hasEnded)
+    if (ended === undefined || event.type === 'agent.completed') return
+    const isItsResult = event.type === 'tool.completed' || event.type === 'tool.failed'
+    if (!isItsResult || event.callId !== ended.callId) yield* this.#leave(ended)
   }
 
   /** Ends a called agent, and those that it called. */
@@ -127,9 +136,7 @@ export class AgUiRun {
     while (this.#frames.includes(frame) && this.#top.id !== undefined) {
       const last = this.#top
       yield* last.end()
-      yield failure === undefined
-        ? { type: 'SUBAGENT_FINISHED', subagentRunId: last.id ?? '', outcome: { type: 'success' } }
-        : { type: 'SUBAGENT_ERROR', subagentRunId: last.id ?? '', message: failure }
+      yield endOf(last, 'success', failure)
       this.#frames.pop()
     }
   }
@@ -250,11 +257,9 @@ export class AgUiRun {
         yield* this.#finish({ type: 'cancelled' })
         break
       case 'run.limited':
-        yield* this.#endAll('success')
         yield* this.#fail(`The run has reached its limit ${event.limit}.`, 'LIMITED')
         break
       case 'run.failed':
-        yield* this.#endAll('success')
         yield* this.#fail(shownError(asError(event.error), this.#options.onError), event.error.code)
     }
   }
@@ -276,7 +281,8 @@ export class AgUiRun {
   }
 
   *#finish(outcome: AgUiOutcome, result?: JsonValue): Generator<AgUiEvent> {
-    yield* this.#endAll(outcome.type === 'interrupt' ? 'suspended' : 'success')
+    const failure = outcome.type === 'cancelled' ? 'The run was cancelled.' : undefined
+    yield* this.#endAll(outcome.type === 'interrupt' ? 'suspended' : 'success', failure)
     this.#isOpen = false
     const { threadId } = this.#options
     const ids = { threadId, runId: this.#runId }
@@ -284,15 +290,16 @@ export class AgUiRun {
   }
 
   *#fail(message: string, code: string): Generator<AgUiEvent> {
+    if (this.#isOpen) yield* this.#endAll('success', message)
     this.#isOpen = false
     yield { type: 'RUN_ERROR', message, code, usage: this.#used() }
   }
 
   /** Ends what is open. Agents that wait go on when the run does. */
-  *#endAll(how: 'success' | 'suspended'): Generator<AgUiEvent> {
+  *#endAll(how: 'success' | 'suspended', failure?: string): Generator<AgUiEvent> {
     for (const frame of this.#frames.toReversed()) {
       yield* frame.end()
-      if (frame.id !== undefined) yield { type: 'SUBAGENT_FINISHED', subagentRunId: frame.id, outcome: { type: how } }
+      if (frame.id !== undefined) yield endOf(frame, how, failure)
     }
     if (how === 'success') this.#frames = [new Frame()]
   }
@@ -321,6 +328,12 @@ export class AgUiRun {
       }
     })
   }
+}
+
+/** The end of a called agent. */
+function endOf({ id = '' }: Frame, how: 'success' | 'suspended', failure: string | undefined): AgUiEvent {
+  if (failure !== undefined) return { type: 'SUBAGENT_ERROR', subagentRunId: id, message: failure }
+  return { type: 'SUBAGENT_FINISHED', subagentRunId: id, outcome: { type: how } }
 }
 
 /** The input with which a call was approved instead of its own. */

@@ -11,6 +11,8 @@ export class Frame {
   said = ''
   saidBefore = ''
   isPaused = false
+  /** Whether its end was heard. The result of its call, which comes next, says whether it has failed. */
+  hasEnded = false
   #lastMessage: string | undefined
   #step = 0
   #isStepOpen = false

@@ -2,6 +2,7 @@ import { assertText, jsonText } from '../arguments/checks.ts'
 import { assertId } from '../arguments/ids.ts'
 import { type Checks, option, readOptions } from '../arguments/options.ts'
 import { isAborted, onAbort } from '../arguments/signals.ts'
+import { askedAgent } from '../common/asked-agent.ts'
 import { quietly } from '../common/quietly.ts'
 import { wordOf } from '../common/shown-values.ts'
 import {
@@ -15,7 +16,7 @@ import {
 import type { Message } from '../native/message.ts'
 import { Operation } from '../native/operations.ts'
 import { json, nothing, type Session, type Write } from '../session/session.ts'
-import { askedAgent, RunSpans } from '../telemetry/index.ts'
+import { RunSpans } from '../telemetry/index.ts'
 import type { OnChanged, QueryRequest, Run, RunResult, RunSummary } from '../types/runs.ts'
 import type { RunLimits } from '../types/tenant.ts'
 import type { HostParts } from './host/host-parts.ts'
@@ -79,7 +80,7 @@ export class RunStarter {
       if (tracing.spec.agents.length === 0) throw withoutAgents()
       const ids = this.#session.bridge.prepareRun(this.#session.number, requestKey)
       const thread = threadId ?? ids.threadId
-      const agent = askedAgent(tracing.spec, specialist)
+      const agent = specialist ?? askedAgent(tracing.spec.agents)
       const spans = new RunSpans(tracing, ids.runId, { agent, threadId: thread, prompt })
       const write = (message: Message) =>
         message

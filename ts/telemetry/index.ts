@@ -6,6 +6,6 @@ export {
   type TelemetryAttributes,
   type TelemetryOptions,
 } from './options.ts'
-export { askedAgent, RunSpans, type RunTracing } from './run-spans.ts'
+export { RunSpans, type RunTracing } from './run-spans.ts'
 export { type Telemetry, telemetryFor } from './telemetry.ts'
 export { traced, tracedCache } from './traced.ts'

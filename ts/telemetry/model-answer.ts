@@ -17,6 +17,8 @@ export class ModelAnswer {
   readonly #keepsContent: boolean
   readonly #parts = new Map<string, Part>()
   readonly #warnings: string[] = []
+  /** The tools that it calls, by their names. */
+  readonly called: string[] = []
   #finish: Omit<ChatEnd, 'output' | 'warnings'> = {}
 
   constructor(keepsContent: boolean) {
@@ -26,6 +28,7 @@ export class ModelAnswer {
   hear(event: unknown): void {
     const said = (event ?? {}) as { readonly [K in keyof AnyEvent]?: unknown }
     const { type, id, delta, callId, tool, input, provider, message } = said
+    if (type === 'tool.call' && typeof tool === 'string') this.called.push(tool)
     if (type === 'finish') {
       this.#finish = {
         usage: usageOf(said.usage),

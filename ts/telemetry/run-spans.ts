@@ -19,7 +19,7 @@ export interface RunTracing {
 /** The agent that sent a callback request. */
 interface AgentContext {
   readonly agent: string
-  /** Number of its frame in the run, from 1. */
+  /** The place of its frame in the order in which the run's frames began, from 1. 0: none of its own, as of a summary of its messages. */
   readonly frame: number
 }
 
@@ -47,14 +47,17 @@ export interface Chat {
 
 /** A running agent. */
 interface Working {
-  readonly name: string | undefined
-  readonly role: AgentSpec['role'] | undefined
+  readonly agent: AgentSpec | undefined
   readonly activity: Activity<AgentEnd>
-  readonly frame: number
+  /** 0 as long as it is not known. */
+  frame: number
+  /** The tools of its last answer, without agents that have begun; `undefined` if it was not heard. */
+  called: string[] | undefined
   usage: Partial<TokenUsage>
   output: readonly Part[] | undefined
 }
 
+const NO_FRAME = 0
 const FIRST_FRAME = 1
 const unheard: Chat = { activity: untracedActivity, hear: () => {} }
 
@@ -131,7 +134,10 @@ export class RunSpans {
       isOver = true
       const said = answer.end()
       agent.usage = sumOfUsage([agent.usage, said.usage ?? {}])
-      agent.output = said.output
+      if (callback.frame !== NO_FRAME) {
+        agent.output = said.output
+        agent.called = answer.called
+      }
       span.end(said)
     }
     const fail = (error: unknown) => {
@@ -191,18 +197,41 @@ export class RunSpans {
   }
 
   #agentOf({ agent, frame, messages }: AgentContext & { readonly messages?: readonly Message[] }): Working {
-    const at = this.#working.findIndex((working) => working.frame === frame)
-    if (at >= 0) this.#leave(at + 1)
-    else this.#enter(agent, frame, messages)
+    if (frame === NO_FRAME) {
+      const at = this.#working.findLastIndex((working) => working.agent?.name === agent)
+      if (at >= 0) this.#leave(at + 1)
+      else this.#enter(agent, frame, undefined)
+      return this.#last
+    }
+    // One agent is at work at a time: those that began after it have ended.
+    this.#leave(this.#working.findLastIndex((working) => working.frame <= frame) + 1)
+    if (this.#last.frame === NO_FRAME && this.#last.agent?.name === agent) this.#last.frame = frame
+    if (this.#last.frame !== frame) this.#enter(agent, frame, messages)
     return this.#last
   }
 
-  /** Adds the span of an agent. An executor's is below its planner's; every other replaces the one before. */
+  /** Adds the span of an agent below that of the agent that has called it. Those between have ended. */
   #enter(name: string, frame: number, input: readonly Message[] | undefined): void {
     const agent = this.#agents.find((known) => known.name === name)
-    this.#leave(agent?.role === 'executor' && this.#last.role === 'planner' ? this.#working.length : 1)
+    const caller = this.#working.findLastIndex((working) => this.#mayHaveCalled(working, name, agent))
+    this.#leave(Math.max(caller, 0) + 1)
+    const at = this.#last.called?.indexOf(name) ?? -1
+    if (at >= 0) this.#last.called?.splice(at, 1)
     const start = { ...this.#start(agent), ...(input && { input }) }
     this.#working.push(newcomer(agent, this.#telemetry.startAgent(start, this.#last.activity), frame))
+  }
+
+  /** Whether an agent has called this one: in its last answer, if that was heard, or in a plan. */
+  #mayHaveCalled({ agent: caller, called }: Working, name: string, agent: AgentSpec | undefined): boolean {
+    if (called?.includes(name)) return true
+    // A planner's plan is carried out below it, by the executor and the agents that are steps of the plan.
+    if (caller?.role === 'planner') {
+      return (
+        agent?.role === 'executor' ||
+        this.#agents.some(({ role, tools }) => role === 'executor' && tools.includes(name))
+      )
+    }
+    return called === undefined && (caller?.tools.includes(name) === true || caller?.routes?.includes(name) === true)
   }
 
   /** Ends the spans of agents above this number of frames. */
@@ -213,16 +242,8 @@ export class RunSpans {
   }
 }
 
-/** The agent that a query goes to, as the core chooses it. */
-export function askedAgent({ agents }: RuntimeSpec, specialist: string | undefined): string | undefined {
-  if (specialist !== undefined) return specialist
-  const specialists = agents.filter(({ role }) => role === 'specialist')
-  const front = agents.find(({ role }) => role === 'coordinator')
-  return (front ?? (specialists.length === 1 ? specialists[0] : undefined))?.name
-}
-
 function newcomer(agent: AgentSpec | undefined, activity: Activity<AgentEnd>, frame: number): Working {
-  return { name: agent?.name, role: agent?.role, activity, frame, usage: {}, output: undefined }
+  return { agent, activity, frame, called: undefined, usage: {}, output: undefined }
 }
 
 /** Returns the prompt as a message. The core has not checked it yet: entries that are no part are left out. */

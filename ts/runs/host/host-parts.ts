@@ -1,3 +1,4 @@
+import { askedAgent } from '../../common/asked-agent.ts'
 import { nearest } from '../../common/nearest.ts'
 import { InvalidInputError, SpecError, type SpecIssue } from '../../errors/index.ts'
 import type { Approval } from '../../ledger/index.ts'
@@ -84,9 +85,7 @@ export function checkCallbacks(spec: RuntimeSpec, callbacks: Callbacks): void {
 }
 
 function entryIssues({ agents }: RuntimeSpec): SpecIssue[] {
-  if (agents.some(({ role }) => role === 'coordinator')) return []
-  const called = new Set(agents.flatMap(({ tools }) => tools))
-  if (agents.filter(({ role, name }) => role === 'specialist' && !called.has(name)).length === 1) return []
+  if (askedAgent(agents) !== undefined) return []
   const message =
     'No agent handles `query`. Add a coordinator with routes, or have exactly one specialist that no other agent calls.'
   return [{ path: 'agents', message }]
