@@ -44,6 +44,7 @@ export type {
   FinishReason,
   HostEvent,
   JournaledEvent,
+  ProgressEvent,
   ReferencedResult,
   RunEvent,
   RunFailure,

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { createRuntime, defineRuntime, defineSpecialist, defineTenant } from '../../ts/index.ts'
 import { emptyNotice } from '../../ts/inspect/emptiness.ts'
 import { clipped } from '../../ts/inspect/view/values.ts'
+import { scriptedModel } from '../../ts/testing/index.ts'
 import { engines, openFresh } from '../support/stores.ts'
 import { formTokenOf, request, type Shown, show, suspendedRun } from './subject.ts'
 
@@ -127,4 +129,42 @@ test('a long text is cut in one line, between its characters', () => {
   expect(clipped('👍👍👍👍', 2)).toBe('👍👍…')
   expect(clipped('x'.repeat(10_000), 3)).toBe('xxx…')
   expect(clipped('', 3)).toBe('')
+})
+
+test('the filter by agent says that it is of the agent that was asked', async () => {
+  const shown = await show()
+  const { text } = await shown.load('/runs')
+  expect(text).toContain('<label for="agent">Asked agent</label>')
+  expect(textOf({ text })).toContain('By asked agent, thread and time')
+})
+
+test.each([
+  ['outline', 'Outline'],
+  ['summary', 'Summary'],
+] as const)('what stands for folded messages is labelled by who wrote it: %s', async (compact, label) => {
+  const shown = await show()
+  const clerk = defineSpecialist({ name: 'clerk', model: 'test/m', prompt: 'Help.', tools: [] })
+  const spec = defineRuntime({
+    tenant: defineTenant('acme', 'v1'),
+    agents: [clerk],
+    context: { maxTokens: 2_000, ...(compact === 'summary' && { compact }) },
+  })
+  const model = scriptedModel(() => [
+    { type: 'text.delta', id: '0', delta: 'The code is 4711.' },
+    { type: 'finish', reason: 'stop', usage: { inputTokens: 1, outputTokens: 1 } },
+  ])
+  const runtime = await createRuntime(spec, { store: shown.store, models: { test: model } })
+  await runtime.threads.append(
+    'long',
+    Array.from({ length: 60 }, (_, at) => ({
+      role: at % 2 === 0 ? ('user' as const) : ('assistant' as const),
+      parts: [{ type: 'text' as const, text: `A summary of ${at}, ${'word '.repeat(40)}` }],
+    })),
+  )
+  const run = runtime.query({ prompt: 'Go on', threadId: 'long' })
+  expect((await run.result()).status).toBe('completed')
+  const page = textOf(await shown.load(`/runs/${run.runId}`))
+  const [other] = ['Outline', 'Summary'].filter((one) => one !== label)
+  expect(page).toMatch(new RegExp(`tokens are folded ${label}`))
+  expect(page).not.toMatch(new RegExp(`tokens are folded ${other}`))
 })

@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import {
   createRuntime,
+  defineCoordinator,
   defineRuntime,
   defineSpecialist,
   defineTenant,
@@ -11,6 +12,7 @@ import {
 } from '../../ts/index.ts'
 import { EVENTS } from '../../ts/inspect/run/journal.ts'
 import { type Node, RunTree } from '../../ts/inspect/run/tree.ts'
+import { startInspector } from '../../ts/inspect/server.ts'
 import { scriptedModel } from '../../ts/testing/index.ts'
 import type { JournaledEvent } from '../../ts/types/events.ts'
 import { engines, openFresh } from '../support/stores.ts'
@@ -313,6 +315,37 @@ test.each(engines)('%s: a step is replayed in a fork of the thread, which code q
   const { text } = await replaying.query({ threadId, prompt: 'Go on.' }).result()
   expect([text, model.requests[0]?.messages.length]).toEqual(['Now 18.', 12])
   expect((await runtime.threads.messages('stock')).items).toEqual(before)
+})
+
+test('the code of a replay asks the agent that the run asked', async () => {
+  const store = await openFresh('memory')
+  const analyst = defineSpecialist({ name: 'analyst', model: 'test/m', prompt: 'x', tools: [] })
+  const front = defineCoordinator({ name: 'front', model: 'test/m', prompt: 'x', routes: [analyst] })
+  const model = scriptedModel(() => [
+    { type: 'text.delta', id: '0', delta: 'So.' },
+    { type: 'finish', reason: 'stop', usage: { inputTokens: 1, outputTokens: 1 } },
+  ])
+  const spec = defineRuntime({ tenant: defineTenant('acme', 'v1'), agents: [front] })
+  const runtime = await createRuntime(spec, { store, models: { test: model } })
+  const runs = [runtime.query('How?'), runtime.runSpecialist('analyst', 'Who?')]
+  for (const run of runs) await run.result()
+  const inspector = await startInspector({ runtime, publicKey: store.publicKey }, 0)
+  onTestFinished(() => inspector.close())
+  const known = await request(inspector.url)
+  const headers = { cookie: (known.headers.get('set-cookie') ?? '').split(';')[0] ?? '' }
+  const shown = await show('acme', store)
+  const codeOf = async (at: number) => {
+    const { runId } = runs[at] as { runId: string }
+    const path = `/runs/${runId}?fork=${(await stepsOf(runtime, runId))[0]}`
+    const pages = [await request(new URL(inspector.url).origin + path, { headers }), await shown.load(path)]
+    return pages.map((page) => textOf(page).match(/runtime\.\w+\([^)]*\)/g))
+  }
+  const asked = ['runtime.query({ prompt: &quot;How?&quot; })', 'runtime.query({ prompt: &quot;Who?&quot; })']
+  const alone = 'runtime.runSpecialist(&quot;analyst&quot;, { prompt: &quot;Who?&quot; })'
+  // Without the agents of the spec, a page does not know which of them `query` asks.
+  const either = 'runtime.runSpecialist(&quot;front&quot;, { prompt: &quot;How?&quot; })'
+  expect(await codeOf(0)).toEqual([[asked[0]], [asked[0], either]])
+  expect(await codeOf(1)).toEqual([[alone], [asked[1], alone]])
 })
 
 test('a fork is made by the form of the page alone, and reading makes none', async () => {

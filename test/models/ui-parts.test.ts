@@ -181,6 +181,34 @@ describe('what waits, after a reload', () => {
     expect(states.filter((state) => state === 'approval-requested')).toHaveLength(3)
   })
 
+  it('so is what agents wait for that were called, in the answer of their run', async () => {
+    const runtime = await open({
+      front: script(calls(['below', { task: 'x' }]), calls(['below', { task: 'y' }])),
+      below: script(calls(['send', { to: 'lee' }], ['hook', {}]), calls(['send', { to: 'kim' }])),
+    })
+    const [run, other] = [
+      runtime.query({ prompt: 'Go', threadId: 'a' }),
+      runtime.query({ prompt: 'Go', threadId: 'b' }),
+    ]
+    await Promise.all([run.result(), other.result()])
+    for (const each of [run, other]) {
+      const { message } = await shown(each)
+      const answer = (await loaded(runtime, each.threadId as string)).at(-1)
+      const waiting = (given: { parts: readonly { type: string }[] } | undefined) =>
+        (given?.parts ?? [])
+          .filter(({ type }) => type === 'data-approval' || type === 'data-wait')
+          .map((part) => JSON.stringify(part))
+          .toSorted()
+      expect(answer?.id).toBe(each.runId)
+      expect(waiting(answer).length).toBeGreaterThan(0)
+      expect(waiting(answer)).toEqual(waiting(message))
+      expect(JSON.stringify(answer?.parts)).not.toContain('approval-requested')
+    }
+    await decide(runtime, 'approve')
+    await decide(runtime, 'approve')
+    expect(JSON.stringify(await loaded(runtime, 'a'))).not.toContain('data-approval')
+  })
+
   it('so is a call that a completed run has left', async () => {
     const runtime = await open({ front: script(calls(['send', { to: 'lee' }]), says('Soon.')) })
     await runtime.query({ prompt: 'Go', threadId: 'chat' }).result()

@@ -2,10 +2,22 @@ import { createAnthropic } from '@ai-sdk/anthropic'
 import { createUIMessageStreamResponse, type UIMessage, type UIMessageChunk } from 'ai'
 import { createAnthropic as createAnthropicV2 } from 'ai-sdk-anthropic-v2'
 import { createAnthropic as createAnthropicV3 } from 'ai-sdk-anthropic-v3'
-import { fromAiSdk, toUIMessageStream, toUIMessages, withoutDiscarded } from 'bailiwick/ai-sdk'
+import { fromAiSdk, type ShownProgress, toUIMessageStream, toUIMessages, withoutDiscarded } from 'bailiwick/ai-sdk'
+import type { ShownProgress as ShownInBrowser } from 'bailiwick/ai-sdk/browser'
 import { type RecordedRequest, scriptedModel } from 'bailiwick/testing'
 import { expectTypeOf, it } from 'vitest'
-import type { Message, Model, ModelRequest, Resolved, Run, RunEvent, Runtime } from '../../ts/index.ts'
+import type {
+  Message,
+  Model,
+  ModelRequest,
+  ProgressEvent,
+  Resolved,
+  Run,
+  RunEvent,
+  Runtime,
+  Tool,
+  ToolRetry,
+} from '../../ts/index.ts'
 
 it('providers and language models of every version of the interface fit', () => {
   expectTypeOf(fromAiSdk(createAnthropic())).toEqualTypeOf<Model>()
@@ -65,4 +77,10 @@ it('a scripted model is a model that records its requests', () => {
   expectTypeOf(model.requests).toEqualTypeOf<readonly RecordedRequest[]>()
   // @ts-expect-error no such event
   scriptedModel([[{ type: 'end' }]])
+})
+
+it('types that other public types are made of can be imported', () => {
+  expectTypeOf<ProgressEvent>().toEqualTypeOf<Extract<RunEvent, { type: 'tool.progress' }>>()
+  expectTypeOf<ToolRetry>().toEqualTypeOf<NonNullable<Tool['retry']>>()
+  expectTypeOf<ShownProgress>().toEqualTypeOf<ShownInBrowser>()
 })

@@ -16,6 +16,7 @@ export { toUIMessages, type UIMessagesOptions } from './ui/to-ui-messages.ts'
 export type {
   AgentProgress,
   DiscardedParts,
+  ShownProgress,
   ShownReference,
   ShownUpTo,
   UIMessage,

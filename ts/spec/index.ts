@@ -54,6 +54,7 @@ export {
   type ToolDefinition,
   type ToolEffects,
   type ToolQuestion,
+  type ToolRetry,
   type WhileWaiting,
 } from './definitions/tool.ts'
 export type { RuntimeSpec, RuntimeSpecDump } from './dump/runtime-spec.ts'

@@ -1,3 +1,3 @@
-// What pages in a browser import. Nothing here may need Node: bundlers for browsers refuse all of it then.
-export type { AgentProgress, DiscardedParts, ShownReference, ShownUpTo } from '../ui/ui-message.ts'
+// What pages in a browser import. Nothing here may need Node: bundlers would bundle it with warnings, and it would not work in a browser.
+export type { AgentProgress, DiscardedParts, ShownProgress, ShownReference, ShownUpTo } from '../ui/ui-message.ts'
 export { withoutDiscarded } from '../ui/without-discarded.ts'

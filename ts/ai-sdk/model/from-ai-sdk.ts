@@ -23,11 +23,9 @@ import { type InWords, toPrompt } from './request/prompt.ts'
  * @throws InvalidInputError if `source` is neither
  * @example
  * ```ts
- * import { createAnthropic } from '@ai-sdk/anthropic'
+ * import { anthropic } from '@ai-sdk/anthropic'
  *
- * const runtime = await createRuntime(spec, {
- *   models: { anthropic: ({ apiKey = '' }) => fromAiSdk(createAnthropic({ apiKey })) },
- * })
+ * const runtime = await createRuntime(spec, { models: { anthropic: fromAiSdk(anthropic) } })
  * ```
  */
 export function fromAiSdk(source: LanguageModel | LanguageModelProvider): Model {

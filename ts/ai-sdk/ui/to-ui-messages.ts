@@ -20,9 +20,15 @@ export interface UIMessagesOptions {
   readonly sendReasoning?: boolean
   /** As in the `ai` package. A thread names no sources, so nothing is added. */
   readonly sendSources?: boolean
-  /** Approvals of the tenant, such as those of `approvals.pending`: the calls here that wait for one ask for it, as live. */
+  /**
+   * Approvals of the tenant, such as those of `approvals.pending`: the calls here that wait for one ask for it, as live. Those of called agents
+   * and of plans are in the answer of their run.
+   */
   readonly approvals?: readonly Approval[]
-  /** Waits of the tenant, such as those of `waits.list`: the calls here that wait have their details beside them, as live. */
+  /**
+   * Waits of the tenant, such as those of `waits.list`: the calls here that wait have their details beside them, as live. Those of called
+   * agents are in the answer of their run.
+   */
   readonly waits?: readonly Wait[]
 }
 
@@ -30,6 +36,8 @@ export interface UIMessagesOptions {
 class Calls {
   /** Parts of the message that shows a call, by its id: of the last one, if runs share an id. */
   readonly byId = new Map<string, UIMessagePart[]>()
+  /** Parts of the last answer of each run. */
+  readonly answers = new Map<string, UIMessagePart[]>()
   readonly #all: { readonly runId: string | undefined; readonly callId: string; readonly parts: UIMessagePart[] }[] = []
 
   add(callId: string, runId: string | undefined, parts: UIMessagePart[]): void {
@@ -37,20 +45,26 @@ class Calls {
     this.#all.push({ runId, callId, parts })
   }
 
-  /** Changes the part of a run's open call that this is true of, and adds another behind it. */
+  /** Whether a message shows this call of a run. */
+  has(runId: string | undefined, callId: string): boolean {
+    return this.#all.some((call) => call.runId === runId && call.callId === callId)
+  }
+
+  /** Changes the part of a run's open call that this is true of, and adds another behind it. Returns whether there is one. */
   change(
     runId: string | undefined,
     isMeant: (part: UIToolPart) => boolean,
     change: (part: UIToolPart) => readonly UIMessagePart[],
-  ): void {
+  ): boolean {
     for (const call of this.#all) {
       if (runId === undefined || call.runId !== runId) continue
       const at = call.parts.findLastIndex((part) => 'toolCallId' in part && part.toolCallId === call.callId)
       const part = call.parts[at] as UIToolPart | undefined
       if (part?.state !== 'input-available' || !isMeant(part)) continue
       call.parts.splice(at, 1, ...change(part))
-      return
+      return true
     }
+    return false
   }
 }
 
@@ -75,9 +89,14 @@ function assertList(value: unknown, name: string): void {
  *
  * @example
  * ```ts
- * const { items } = await runtime.threads.messages(threadId)
- * const { items: approvals } = await runtime.approvals.pending()
- * return Response.json(toUIMessages(items, { fileUrl: (id) => `/files/${id}`, approvals }))
+ * let page = await runtime.threads.messages(threadId) // the oldest 100
+ * const messages = [...page.items]
+ * while (page.cursor !== undefined) {
+ *   page = await runtime.threads.messages(threadId, { cursor: page.cursor })
+ *   messages.push(...page.items)
+ * }
+ * const { items: approvals } = await runtime.approvals.pending({ limit: 1_000 })
+ * return Response.json(toUIMessages(messages, { fileUrl: (id) => `/files/${id}`, approvals }))
  * ```
  */
 export function toUIMessages(messages: readonly Message[], given: UIMessagesOptions = {}): UIMessage[] {
@@ -117,28 +136,33 @@ export function toUIMessages(messages: readonly Message[], given: UIMessagesOpti
       shown.push(answer)
       parts = answer.parts
     }
+    if (message.role === 'assistant' && runId !== undefined) calls.answers.set(runId, parts)
     show(message, parts, calls, options)
   }
   showWaiting(calls, options)
   return shown
 }
 
-/** Shows what calls wait for, as live. */
+/** Shows what calls wait for, as live: those of agents that were called, and plans, in the answer of their run. */
 function showWaiting(calls: Calls, { approvals = [], waits = [] }: Given<UIMessagesOptions>): void {
   for (const approval of approvals) {
     const { approvalId, runId, status, subject } = approval
-    if (status !== 'pending' || !('tool' in subject)) continue
+    if (status !== 'pending') continue
+    const data: UIMessagePart = { type: 'data-approval', id: approvalId, data: approval }
     const isMeant = ({ type, input }: UIToolPart) =>
-      type === `tool-${subject.tool}` && isDeepStrictEqual(input, subject.input)
-    calls.change(runId, isMeant, ({ type, toolCallId, input }) => [
+      'tool' in subject && type === `tool-${subject.tool}` && isDeepStrictEqual(input, subject.input)
+    const isShown = calls.change(runId, isMeant, ({ type, toolCallId, input }) => [
       { type, toolCallId, input, state: 'approval-requested', approval: { id: approvalId } },
-      { type: 'data-approval', id: approvalId, data: approval },
+      data,
     ])
+    if (!isShown) calls.answers.get(runId ?? '')?.push(data)
   }
   for (const wait of waits) {
     if (wait.status !== 'open') continue
+    const data: UIMessagePart = { type: 'data-wait', id: wait.waitId, data: wait }
     const isMeant = ({ toolCallId }: UIToolPart) => toolCallId === wait.callId
-    calls.change(wait.runId, isMeant, (part) => [part, { type: 'data-wait', id: wait.waitId, data: wait }])
+    const isShown = calls.change(wait.runId, isMeant, (part) => [part, data])
+    if (!isShown && !calls.has(wait.runId, wait.callId)) calls.answers.get(wait.runId)?.push(data)
   }
 }
 

@@ -20,7 +20,7 @@ export function detailsOf(event: TraceEvent, about?: Html): Html | undefined {
     case 'prompt.received':
       return html`${event.actor !== undefined && html`<p>asked by ${event.actor}</p>`}${excerpt(event.prompt, whole)}`
     case 'context.folded':
-      return html`<p>about ${count(event.tokens)} tokens are folded</p>${folded('Outline', event.summary, whole)}`
+      return html`<p>about ${count(event.tokens)} tokens are folded</p>${folded(isWritten(event.summary) ? 'Summary' : 'Outline', event.summary, whole)}`
     case 'model.completed': {
       const { inputTokens, outputTokens } = event.usage
       const tokens = `${count(inputTokens)} tokens read, ${count(outputTokens)} written`
@@ -74,6 +74,11 @@ export function detailsOf(event: TraceEvent, about?: Html): Html | undefined {
     default:
       return undefined
   }
+}
+
+/** Whether a model wrote what stands for folded messages: its first line, which the core writes, says so. */
+function isWritten(summary: string): boolean {
+  return summary.split('\n', 1)[0]?.includes(' A summary of ') === true
 }
 
 function continued({ continues }: Extract<JournaledEvent, { type: 'run.queued' | 'run.started' }>): Html | undefined {

@@ -18,6 +18,7 @@ export interface RunFilter {
   readonly status: RunStatus | undefined
   /** In the question, the answer, an id or a name. */
   readonly text: string
+  /** The agent that received the request. */
   readonly agent: string
   readonly thread: string
   /** Times in UTC as the form sends them: `2026-10-01T12:00`. */
@@ -105,8 +106,8 @@ export function filterForm(filter: RunFilter): Html {
 ${status !== undefined && html`<input type="hidden" name="status" value="${status}">`}
 <label for="text">Text in the question, the answer, an id or a name</label>
 <p class="buttons"><input id="text" type="search" name="text" maxlength="${MOST_TEXT}" value="${text}"> <button>Search</button></p>
-<details${isOpen && html` open`}><summary>By agent, thread and time</summary><div class="fields">
-${field('agent', 'Agent', agent)}${field('thread', 'Thread', thread)}
+<details${isOpen && html` open`}><summary>By asked agent, thread and time</summary><div class="fields">
+${field('agent', 'Asked agent', agent)}${field('thread', 'Thread', thread)}
 ${field('from', 'Started from (UTC)', from, 'datetime-local')}${field('until', 'Started until (UTC)', until, 'datetime-local')}
 </div></details></form>`
 }

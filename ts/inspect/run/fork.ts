@@ -1,3 +1,4 @@
+import { askedAgent } from '../../common/asked-agent.ts'
 import type { Runtime } from '../../tenant/runtime.ts'
 import type { JournaledEvent } from '../../types/events.ts'
 import type { RunSummary } from '../../types/runs.ts'
@@ -37,7 +38,7 @@ export async function forkPage({ runtime }: Subject, ask: Ask, run: RunSummary, 
 <p class="buttons"><button class="approve" name="act" value="fork">Make the fork</button></p></form>`
   const what =
     cut.through === undefined
-      ? html`<p>Nothing is in the thread before this step but the prompt. So no fork is needed: ask again in a thread of its own, with your code.</p>${code(await promptOf(runtime, runId), undefined)}`
+      ? html`<p>Nothing is in the thread before this step but the prompt. So no fork is needed: ask again in a thread of its own, with your code.</p>${code(runtime, agent, await promptOf(runtime, runId), undefined)}`
       : html`<p>The fork is a thread of its own, which begins with the ${counted(cut.length, 'message')} before this step. Neither the thread nor the run is changed, and no model or tool is called: your code queries in the fork. ${cut.asksAgain ? 'It asks the prompt of the run again.' : 'It says how to go on.'}</p>${form}`
   const body = html`${facts([
     ['Run', id(runId, pathOf('/runs', runId))],
@@ -64,19 +65,33 @@ export async function forkNotice({ runtime }: Subject, { search }: Ask, threadId
   const run = await unlessGone(runtime.runs.get(runId))
   if (run === undefined) return undefined
   const prompt = search.get('again') === '1' ? await promptOf(runtime, runId) : 'Go on.'
-  return html`<p class="notice good" role="status"><b>This fork was made</b> to replay <a href="${pathOf('/runs', runId)}">a run of ${run.agent}</a>. Query in it with your code:</p>${code(prompt, threadId)}`
+  return html`<p class="notice good" role="status"><b>This fork was made</b> to replay <a href="${pathOf('/runs', runId)}">a run of ${run.agent}</a>. Query in it with your code:</p>${code(runtime, run.agent, prompt, threadId)}`
 }
 
-/** The line of code that queries. */
-function code(prompt: string | readonly Part[] | undefined, threadId: string | undefined): Html {
+/** The line of code that asks the agent of a run. */
+function code(
+  { spec }: Runtime,
+  agent: string,
+  prompt: string | readonly Part[] | undefined,
+  threadId: string | undefined,
+): Html {
   const text = JSON.stringify(prompt)
   const isShort = text !== undefined && text.length <= MOST_PROMPT
   const fields = [
     ...(threadId === undefined ? [] : [`threadId: ${JSON.stringify(threadId)}`]),
     isShort ? `prompt: ${text}` : 'prompt',
   ]
+  const request = `{ ${fields.join(', ')} }`
+  const ofSpecialist = `runtime.runSpecialist(${JSON.stringify(agent)}, ${request})`
+  const isSpecialist = spec.agents.some(({ name, role }) => name === agent && role === 'specialist')
+  const isAlone = isSpecialist && askedAgent(spec.agents) !== agent
+  const line = isAlone ? ofSpecialist : `runtime.query(${request})`
+  // A tenant may be inspected without its agents.
+  const other =
+    spec.agents.length === 0 &&
+    html`<p class="quiet">If <code>query</code> asks another agent than ${agent}:</p>${value(`const { text } = await ${ofSpecialist}.result()`)}`
   const note = html`<p class="quiet"><code>prompt</code> is that of the run, which is too long to be repeated here: its first event has it.</p>`
-  return html`${value(`const { text } = await runtime.query({ ${fields.join(', ')} }).result()`)}${!isShort && note}`
+  return html`${value(`const { text } = await ${line}.result()`)}${other}${!isShort && note}<p class="quiet">Limits and instructions of the run's request are in no event: give them again.</p>`
 }
 
 async function promptOf(runtime: Runtime, runId: string): Promise<string | readonly Part[] | undefined> {
