@@ -48,9 +48,9 @@ test.each([
   [['inspect', '.', '--tennant', 'acme'], "Unknown option '--tennant'. Did you mean --tenant?"],
   [['doctor', '.', '--jsn'], "Unknown option '--jsn'. Did you mean --json?"],
   [['verify'], '<file> is missing.'],
-  [['verify', 'a', 'b', '--key', 'k'], 'b is one word too many.'],
+  [['verify', 'a', 'b', '--key', 'k'], 'Unexpected argument: b.'],
   [['verify', 'a', '--nothing'], "Unknown option '--nothing'."],
-  [['verify', 'a', '--key', 'k', '--key', 'l'], '--key is there twice.'],
+  [['verify', 'a', '--key', 'k', '--key', 'l'], '--key was given twice.'],
   [['verify', 'a', '--key'], "Option '--key <value>' argument missing."],
   [['verify', 'a', '--json=yes'], "Option '--json' does not take an argument."],
 ])('%j is refused in one line', async (words, message) => {

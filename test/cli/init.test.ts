@@ -106,11 +106,11 @@ test('init leaves existing files alone', async () => {
   writeFileSync(join(folder, 'mine'), 'mine')
   mkdirSync(join(folder, 'empty'))
   for (const [words, message] of [
-    [['init', folder], 'There is something in'],
+    [['init', folder], 'is not empty; nothing was written'],
     [['init', join(folder, 'mine')], 'is a file'],
     [['init', join(folder, 'mine', 'below')], 'is a file'],
     [['init', ''], 'Name a folder'],
-    [['init', join(folder, 'empty'), 'more'], 'more is one word too many'],
+    [['init', join(folder, 'empty'), 'more'], 'Unexpected argument: more.'],
   ] as const) {
     const answer = await bailiwick(words)
     expect(answer).toEqual(oneLine)

@@ -193,7 +193,7 @@ describe.each(durableEngines)('one tenant of a store on %s', (engine) => {
     // It replaces nothing, its own neither.
     const again = await ask(url, ['export', folder, '--tenant', 'acme'])
     expect(again).toEqual(oneLine)
-    expect(again.err).toContain('There is something in')
+    expect(again.err).toContain('is not empty; nothing was written')
     expect(readdirSync(join(folder, '..'))).toEqual(['export'])
   })
 

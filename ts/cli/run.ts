@@ -57,7 +57,7 @@ function parse(command: Command, words: readonly string[]): Words | 'help' {
   const missing = command.operands[positionals.length]
   if (missing !== undefined) throw new UsageError(`<${missing}> is missing.`)
   const surplus = positionals[command.operands.length + (command.optional?.length ?? 0)]
-  if (surplus !== undefined) throw new UsageError(`${printable(nameAlone(surplus))} is one word too many.`)
+  if (surplus !== undefined) throw new UsageError(`Unexpected argument: ${printable(nameAlone(surplus))}.`)
   return { operands: positionals, options, json: json === true }
 }
 
@@ -68,7 +68,7 @@ function parseStrictly(command: Command, words: readonly string[]) {
     const names = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
     const twice = names.find((name, index) => names.indexOf(name) !== index)
     // Of two keys or origins, silently only one would be checked.
-    if (twice !== undefined) throw new UsageError(`--${twice} is there twice.`)
+    if (twice !== undefined) throw new UsageError(`--${twice} was given twice.`)
     return { values: values as Words['options'], positionals }
   } catch (error) {
     if (error instanceof UsageError) throw error

@@ -68,8 +68,8 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
   /** Events of the tenant. */
   readonly traces: Traces
   /**
-   * Sends a request to the coordinator, or to the only specialist. The run proceeds without a consumer of its events. Never
-   * throws: the run's `result()` rejects with TenantMismatchError if the request names another tenant, with SpecError
+   * Sends a request to the coordinator, or to the only specialist that no other agent calls. The run proceeds without a consumer of its
+   * events. Never throws: the run's `result()` rejects with TenantMismatchError if the request names another tenant, with SpecError
    * if no agent handles `query`, with InvalidInputError if the prompt is empty, with NotFoundError if a `file` part of it
    * names a missing reference, with ThreadBusyError, which names the run, if another run writes the thread.
    *
@@ -81,7 +81,18 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> extends AsyncDi
    * ```
    */
   query(request: string | QueryRequest): Run
-  /** Sends a request to one specialist, like `query`. */
+  /**
+   * Sends a request to one specialist, like `query`; the specialist is the entry agent. The result's `output` has the type of its schema.
+   *
+   * The spec must have an agent for `query` all the same: without a coordinator, `createRuntime` rejects a spec unless it has exactly one
+   * specialist that no other agent calls. For several, add a coordinator with routes to them.
+   *
+   * @example
+   * ```ts
+   * const result = await runtime.runSpecialist('analyst', 'Which product sold best?').result()
+   * if (result.status === 'completed') console.log(result.output.answer)
+   * ```
+   */
   runSpecialist<N extends SpecialistNames<Spec>>(name: N, request: string | QueryRequest): Run<AgentOutput<Spec, N>>
   /** Returns the storage and tokens that the tenant uses. Expired items count until they are removed. */
   usage(): Promise<Usage>

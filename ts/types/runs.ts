@@ -20,7 +20,7 @@ export interface QueryRequest {
   readonly actor?: string
   /** Cancels the run. */
   readonly signal?: AbortSignal
-  /** Combined with the limits of the tenant and of the agent: the strictest applies. */
+  /** Combined with the limits of the tenant and of the entry agent: the smallest applies. */
   readonly limits?: RunLimits
   /**
    * The same key is the same run, for as long as that run is kept: a webhook that is delivered twice starts one run, and both calls get
@@ -120,7 +120,7 @@ export interface RunSummary {
   readonly runId: string
   readonly threadId: string
   readonly status: RunStatus
-  /** The agent that received the request. */
+  /** The entry agent: the one that received the request. */
   readonly agent: string
   readonly actor?: string
   readonly startedAt: number

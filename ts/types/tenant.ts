@@ -18,17 +18,17 @@ export interface DataEnvironment {
 export type Kind = 'references' | 'plans' | 'approvals' | 'cache' | 'threads' | 'runs' | 'traces' | 'waits'
 
 /**
- * When a run ends by itself, with a `run.limited` event that names the limit. Positive whole numbers. The least of what its
- * request, its tenant and its first agent set holds for a run, and the default where none of them sets any.
+ * When a run ends by itself, with a `run.limited` event that names the limit. Positive whole numbers. The smallest limit set by the
+ * request, the tenant or the agent that receives the request (the entry agent) applies. If none is set, the default applies.
  */
 export interface RunLimits {
-  /** Most model requests. Default: 100 in a run. */
+  /** Most model requests, those of called agents included. Default: 64. */
   readonly maxSteps?: number
-  /** Most tool calls. Default: 2,000 in a run. */
+  /** Most tool calls, those of called agents included. Default: 256. */
   readonly maxToolCalls?: number
   /** Most tokens, read and written together, as far as the model counts them. Default: unlimited. */
   readonly maxTokens?: number
-  /** Longest duration of the run, in milliseconds. Default: unlimited. */
+  /** Longest time the run is worked at, in milliseconds; waiting does not count. Default: unlimited. */
   readonly maxDurationMs?: number
 }
 
@@ -39,7 +39,10 @@ export interface RunLimits {
 export interface ContextRules {
   /** Most tokens of a request, counted by the provider where it does, else estimated. Default: 100,000. */
   readonly maxTokens?: number
-  /** How messages are folded. `outline`, the default: counts by role and tool, and first lines, without a model. */
+  /**
+   * How messages are folded. `outline`, the default: counts by role and tool, and first lines, without a model. `summary`: the agent's
+   * model writes a summary, at the cost of a request; if it fails, the outline is used.
+   */
   readonly compact?: 'outline' | 'summary'
   /** How many of the last messages are not folded, if they fit into `maxTokens`. A large one is shown by its beginning. Default: 4. */
   readonly keepMessages?: number

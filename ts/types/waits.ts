@@ -74,8 +74,8 @@ export interface Waits {
    *
    * @example
    * ```ts
-   * const { items } = await runtime.waits.list({ kind: 'answer' })
-   * await runtime.waits.settle(items[0].waitId, { value: 'Yes' }, { actor: 'kim@example.com' })
+   * const [wait] = (await runtime.waits.list({ kind: 'answer' })).items
+   * if (wait) await runtime.waits.settle(wait.waitId, { value: 'Yes' }, { actor: 'kim@example.com' })
    * ```
    */
   settle(waitId: string, outcome: WaitOutcome, options?: { readonly actor?: string }): Promise<WaitRecord>

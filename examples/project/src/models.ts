@@ -7,7 +7,10 @@ import { script } from './script.ts'
 export const modelName = process.env['MODEL'] || 'script/clerk'
 if (!/^[\w-]+\/./.test(modelName)) throw new Error(`MODEL is ${modelName}. Write it as anthropic/claude-sonnet-4-5.`)
 
-/** Providers of the AI SDK, each with the variable of its key. Add others: https://ai-sdk.dev/providers */
+/**
+ * Providers of the AI SDK, each with the variable of its key. Add others whose package exports the provider under the name of the package,
+ * such as mistral, groq and xai: https://ai-sdk.dev/providers
+ */
 const keys = new Map([
   ['anthropic', 'ANTHROPIC_API_KEY'],
   ['google', 'GOOGLE_GENERATIVE_AI_API_KEY'],
@@ -27,6 +30,5 @@ export async function loadModels(): Promise<Record<string, Model>> {
     throw new Error(`MODEL is ${modelName}, and ${name} is not installed. Run: npm install ${name}`)
   })
   if (!process.env[key]) throw new Error(`MODEL is ${modelName}, and ${key} is not set. Set it to your key.`)
-  // The script stays for runs that it began.
-  return { script, [provider]: fromAiSdk(module[provider]) }
+  return { [provider]: fromAiSdk(module[provider]) }
 }

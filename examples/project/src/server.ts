@@ -1,6 +1,6 @@
 // An HTTP server for many tenants. Runs that were approved, or whose process died, go on by themselves.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createHost } from 'bailiwick'
+import { createHost, type Page, type PageOptions } from 'bailiwick'
 import { fromUIMessages, resumeUIMessageStream, toUIMessageStream, toUIMessages } from 'bailiwick/ai-sdk'
 import { spec } from './agents.ts'
 import { bodyOf, fail, send, stream } from './http.ts'
@@ -50,9 +50,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       return stream(response, toUIMessageStream(run))
     }
     case 'GET /chat/:id': {
-      const { items } = await runtime.threads.messages(id)
-      const approvals = (await runtime.approvals.pending()).items
-      return send(response, 200, toUIMessages(items, { approvals }))
+      const messages = await all((page) => runtime.threads.messages(id, page))
+      const approvals = await all((page) => runtime.approvals.pending(page))
+      return send(response, 200, toUIMessages(messages, { approvals }))
     }
     // What useChat({ resume: true }) asks for: the run in progress, from its beginning.
     case 'GET /chat/:id/stream': {
@@ -60,7 +60,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       return chunks ? stream(response, chunks) : send(response, 204)
     }
     case 'GET /approvals':
-      return send(response, 200, (await runtime.approvals.pending()).items)
+      return send(response, 200, await all((page) => runtime.approvals.pending(page)))
     case 'POST /approvals/:id': {
       const { decision, reason } = await bodyOf(request)
       return send(response, 200, await runtime.approvals.respond(id, { decision, reason, actor: person.name }))
@@ -68,4 +68,15 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     default:
       return send(response, 404, { error: 'There is no such route.' })
   }
+}
+
+/** Reads every page of a list. */
+async function all<T>(read: (page: PageOptions) => Promise<Page<T>>): Promise<T[]> {
+  let page = await read({})
+  const items = [...page.items]
+  while (page.cursor !== undefined) {
+    page = await read({ cursor: page.cursor })
+    items.push(...page.items)
+  }
+  return items
 }

@@ -61,7 +61,7 @@ async function makeEmpty(folder: string): Promise<void> {
       throw new InputError(isFile ? `${name} is a file. Name a folder.` : `${name} cannot be made: ${error.code}.`)
     })
   if (contents.length === 0) return
-  throw new InputError(`There is something in ${name} already, and nothing was changed. Name a new or an empty folder.`)
+  throw new InputError(`The folder ${name} is not empty; nothing was written. Name a new or an empty folder.`)
 }
 
 /** Writes all files or none. */

@@ -56,8 +56,10 @@ Install a provider of the AI SDK, and name the model:
     npm install @ai-sdk/anthropic
     MODEL=anthropic/claude-sonnet-4-5 ANTHROPIC_API_KEY=… npm start
 
-The same with \`@ai-sdk/openai\` (\`OPENAI_API_KEY\`) and \`@ai-sdk/google\` (\`GOOGLE_GENERATIVE_AI_API_KEY\`). \`src/models.${end}\` loads the provider, and takes others
-of the [AI SDK](https://ai-sdk.dev/providers).
+The same with \`@ai-sdk/openai\` (\`OPENAI_API_KEY\`) and \`@ai-sdk/google\` (\`GOOGLE_GENERATIVE_AI_API_KEY\`). \`src/models.${end}\` loads the provider. To use another
+one of the [AI SDK](https://ai-sdk.dev/providers) whose package exports it under the package's name, such as \`mistral\`, \`groq\` or \`xai\`, add the variable of its key
+there. For packages with other exports, such as \`@ai-sdk/amazon-bedrock\` and \`@ai-sdk/google-vertex\`, import the provider in
+\`loadModels\` and return it: \`{ bedrock: fromAiSdk(bedrock) }\`, for \`MODEL=bedrock/…\`.
 
 ## Where things are
 

@@ -30,7 +30,11 @@ export interface AgentSpec<N extends string = string, O = unknown, T extends Too
   readonly tools: readonly string[]
   /** The JSON Schema of a specialist's answer. */
   readonly output?: JsonSchema
-  /** The limits of one run of this agent. */
+  /**
+   * Limits of one call of this agent. All its steps and calls also count for the run. If it reaches one when another agent has called it,
+   * its call fails with `AGENT_FAILED`, its partial text is dropped, and its caller goes on. A called agent has no default limits of its
+   * own. Those of the entry agent limit the whole run.
+   */
   readonly limits?: RunLimits
   /** How much of its conversation its model is sent. Default: `context` of `defineRuntime`. */
   readonly context?: ContextRules
@@ -108,7 +112,11 @@ interface Described<N extends string> {
   readonly name: N
   /** Description for other agents. */
   readonly description?: string
-  /** The limits of one run of this agent. */
+  /**
+   * Limits of one call of this agent. All its steps and calls also count for the run. If it reaches one when another agent has called it,
+   * its call fails with `AGENT_FAILED`, its partial text is dropped, and its caller goes on. A called agent has no default limits of its
+   * own. Those of the entry agent limit the whole run.
+   */
   readonly limits?: RunLimits
   /** How much of its conversation its model is sent. Default: `context` of `defineRuntime`. */
   readonly context?: ContextRules

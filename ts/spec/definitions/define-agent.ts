@@ -22,7 +22,8 @@ import { freezeDefinition, heldIn, nameOf, propertiesOf, standardSchemas } from 
 import type { Tool } from './tool.ts'
 
 /**
- * The agent that receives `query`, answers or hands over to the agents of its routes. A spec has at most one.
+ * The entry agent of `query`: it receives the request, and answers or calls the agents of its routes, of which there is at least one. A spec
+ * has at most one coordinator.
  *
  * @throws SpecError with every problem of the definition
  */
@@ -64,7 +65,7 @@ export function defineExecutor<
 }
 
 /**
- * An agent that answers with its own tools, reached by a route or by `runSpecialist`.
+ * An agent that answers with its own tools. It is reached by `query`, by `runSpecialist`, by a route, and as a tool of another agent.
  *
  * @throws SpecError with every problem of the definition
  * @example

@@ -51,7 +51,7 @@ export type HasAgents<Spec> = [AgentsOf<Spec>] extends [never]
     ? false
     : true
 
-/** The same, each as a function or as a generator. */
+/** Handlers for a spec's tools; each may be a function or a generator. */
 export type GivenHandlers<Spec> = {
   readonly [T in HandledTools<Spec> as T['name']]:
     | ToolHandler<ToolInput<T>, ToolOutput<T>>

@@ -27,7 +27,7 @@ export type InterruptedPolicy = 'ask' | 'retry' | 'fail'
 
 /**
  * What an agent does while a call waits for an answer, an event, a time or an approval. `suspend`: it waits, too. `continue`: its model is told
- * that the call waits, and goes on; the result comes later, in a message of its own. If the model of the agent that was asked stops before, the
+ * that the call waits, and goes on; the result comes later, in a message of its own. If the model of the entry agent stops before, the
  * run is completed and the result begins a run in the thread. A prompt with `whenBusy: 'steer'` makes the agent go on in either case: each call
  * of it that waits then is treated as with `continue`.
  */
@@ -50,7 +50,7 @@ export interface Tool<N extends string = string, I = unknown, O = unknown> {
   readonly approval: ApprovalPolicy
   readonly effects: ToolEffects
   readonly onInterrupted: InterruptedPolicy
-  /** Timeout of a call, in milliseconds. */
+  /** Timeout of a call, in milliseconds; with `retry`, of each attempt. */
   readonly timeoutMs?: number
   /** The properties of the input that hold reference ids, each with the name of the reference type. */
   readonly references?: { readonly [property: string]: string }
@@ -111,7 +111,7 @@ export interface ToolDefinition<N extends string, I extends Schema, O extends Sc
   readonly effects?: ToolEffects
   /** Default `ask`: it becomes an approval. */
   readonly onInterrupted?: InterruptedPolicy
-  /** Timeout of a call: a positive number of milliseconds. Default: as long as the run. */
+  /** Timeout of a call, with `retry` of each attempt: a positive number of milliseconds. Default: as long as the run. */
   readonly timeoutMs?: number
   /** The properties of the input that hold reference ids: the only ones that are checked for their owner. */
   readonly references?: { readonly [property: string]: ReferenceType | string }

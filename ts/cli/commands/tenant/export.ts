@@ -62,7 +62,10 @@ async function assertFree(directory: string): Promise<void> {
     if (error.code === 'ENOENT') return []
     throw new InputError(`${quoted(directory)} cannot be written to: ${error.code}.`)
   })
-  if (inside.length > 0) throw new InputError(`There is something in ${quoted(directory)}. Name another directory.`)
+  if (inside.length > 0)
+    throw new InputError(
+      `The directory ${quoted(directory)} is not empty; nothing was written. Name another directory.`,
+    )
 }
 
 /** Fills a folder beside the directory and gives it that name when it is whole. What is not is removed. */
