@@ -287,6 +287,47 @@ describe.each(engines)('on %s', (engine) => {
     expect(withdrawn.map(({ reason }) => reason)).toEqual([expect.stringContaining('limit maxSteps')])
   })
 
+  it('what a limit cuts off of an agent is taken back, and its tokens count for that agent and the run', async () => {
+    const slow = defineSpecialist({ name: 'slow', model: 'test/slow', prompt: 's', limits: { maxDurationMs: 200 } })
+    const middle = defineSpecialist({
+      name: 'middle',
+      model: 'test/middle',
+      prompt: 'm',
+      tools: [slow, look],
+      limits: { maxTokens: 40 },
+    })
+    const chief = defineSpecialist({ name: 'chief', model: 'test/chief', prompt: 'c', tools: [middle] })
+    const { runtime, model } = await team(
+      engine,
+      {
+        chief: (messages) => (messages.length === 1 ? calls(['middle', { task: 'x' }]) : says('So.')),
+        middle: (messages) =>
+          messages.length === 1
+            ? calls(['slow', { task: 'y' }])
+            : messages.length === 3
+              ? calls(['look', {}])
+              : says('On.'),
+      },
+      defineRuntime({ tenant: acme, agents: [chief] }) as never,
+    )
+    const others = model.stream
+    model.stream = async function* (request) {
+      if (request.modelId !== 'slow') return yield* others(request)
+      yield { type: 'usage', usage: { inputTokens: 100 } }
+      yield { type: 'text.delta', id: 't', delta: 'Half of it' }
+      await new Promise((_, reject) => request.signal.addEventListener('abort', () => reject(new Error('over'))))
+    }
+    const run = runtime.query('Go')
+    const events = await eventsOf(run)
+    const result = await run.result()
+    expect(result).toMatchObject({ status: 'completed', text: 'So.', usage: { 'test/slow': { inputTokens: 100 } } })
+    const half = events.find((event) => event.type === 'text.delta' && event.delta === 'Half of it')
+    const discarded = events.findIndex((event) => event.type === 'message.discarded')
+    expect(events[discarded]).toMatchObject({ messageId: (half as { messageId: string }).messageId })
+    expect(events[discarded + 1]).toMatchObject({ type: 'agent.completed', agent: 'slow' })
+    expect(resultsIn(model.requests.findLast(({ modelId }) => modelId === 'chief')?.messages ?? [])).toEqual(['On.'])
+  })
+
   it('plans within plans have failed once their run is cancelled', async () => {
     const inner = definePlanner({
       name: 'inner',
