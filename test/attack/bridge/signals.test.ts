@@ -22,6 +22,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('abort' as const) }),
 )
 
+const listener = { who: 1, once: false, capture: true }
+const handler = (who: number | null) => ({ do: 'handler', who }) as const
+
 /** Who is called how, in order. */
 function callsOf(controller: AbortController, steps: readonly Step[]): string[] {
   const { signal } = controller
@@ -38,7 +41,12 @@ function callsOf(controller: AbortController, steps: readonly Step[]): string[] 
     else if (what === 'add') signal.addEventListener('abort', who as never, how as never)
     else if (what === 'remove') signal.removeEventListener('abort', who as never, how as never)
     else {
-      signal.onabort = typeof who === 'function' ? who : null
+      try {
+        signal.onabort = typeof who === 'function' ? who : null
+      } catch (error) {
+        // Some versions of Node refuse a handler after one was taken away and the last listener was removed.
+        return [...called, String(error)]
+      }
       called.push(`handler ${signal.onabort === (typeof who === 'function' ? who : null)}`)
     }
   }
@@ -51,6 +59,11 @@ describe('the signal that callbacks get', () => {
       fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
         expect(callsOf(guardedController(), steps)).toEqual(callsOf(new AbortController(), steps))
       }),
+      {
+        examples: [
+          [[handler(0), handler(null), { ...listener, do: 'add' }, { ...listener, do: 'remove' }, handler(0)]],
+        ],
+      },
     )
     const { signal } = guardedController()
     expect(signal).toBeInstanceOf(AbortSignal)
