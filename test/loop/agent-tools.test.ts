@@ -34,6 +34,13 @@ const writer = defineSpecialist({ name: 'writer', model: 'test/writer', prompt: 
 const lead = defineSpecialist({ name: 'lead', model: 'test/lead', prompt: 'l', tools: [writer, 'finder'] })
 const spec = defineRuntime({ tenant: acme, agents: [lead] })
 
+/** A planner, with tools for making its plan. */
+const plannerOf = (name: string, tools: readonly (typeof finder)[] = []) =>
+  definePlanner({ name, model: `test/${name}`, prompt: 'p', plan: definePlan({ name: `${name}-plan` }), tools })
+/** The entry agent of a spec, with agents as its tools. */
+const chiefOf = (tools: readonly (ReturnType<typeof plannerOf> | ReturnType<typeof defineSpecialist>)[]) =>
+  defineSpecialist({ name: 'chief', model: 'test/chief', prompt: 'c', tools })
+
 type Turn = (messages: readonly Message[], request: ModelRequest) => ModelEvent[]
 
 /** A runtime whose agents say, by the number of their messages, what a script has for them. */
@@ -167,14 +174,9 @@ describe.each(engines)('on %s', (engine) => {
   })
 
   it('steps of a plan may be agents, with the results of steps before in their task', async () => {
-    const planner = definePlanner({
-      name: 'planner',
-      model: 'test/planner',
-      prompt: 'p',
-      plan: definePlan({ name: 'report' }),
-    })
+    const planner = plannerOf('planner')
     const worker = defineExecutor({ name: 'worker', tools: [look, finder] })
-    const chief = defineSpecialist({ name: 'chief', model: 'test/chief', prompt: 'c', tools: [planner] })
+    const chief = chiefOf([planner])
     const plan = {
       goal: 'Find',
       steps: [
@@ -200,14 +202,8 @@ describe.each(engines)('on %s', (engine) => {
   })
 
   it('a planner calls agents before it makes its plan, and an executor does not offer those of the plan to its model', async () => {
-    const planner = definePlanner({
-      name: 'planner',
-      model: 'test/planner',
-      prompt: 'p',
-      plan: definePlan({ name: 'report' }),
-      tools: [finder],
-    })
-    const chief = defineSpecialist({ name: 'chief', model: 'test/chief', prompt: 'c', tools: [planner] })
+    const planner = plannerOf('planner', [finder])
+    const chief = chiefOf([planner])
     const worker = defineExecutor({ name: 'worker', model: 'test/worker', prompt: 'w', tools: [look, finder] })
     const plan = { goal: 'Find', steps: [{ id: 'seen', tool: 'look', input: {} }] }
     const { runtime, model } = await team(
@@ -263,7 +259,7 @@ describe.each(engines)('on %s', (engine) => {
       tools: [later, look],
       limits: { maxSteps: 2 },
     })
-    const chief = defineSpecialist({ name: 'chief', model: 'test/chief', prompt: 'c', tools: [asker, slow] })
+    const chief = chiefOf([asker, slow])
     const { runtime, model } = await team(
       engine,
       {
@@ -296,7 +292,7 @@ describe.each(engines)('on %s', (engine) => {
       tools: [slow, look],
       limits: { maxTokens: 40 },
     })
-    const chief = defineSpecialist({ name: 'chief', model: 'test/chief', prompt: 'c', tools: [middle] })
+    const chief = chiefOf([middle])
     const { runtime, model } = await team(
       engine,
       {
@@ -329,19 +325,9 @@ describe.each(engines)('on %s', (engine) => {
   })
 
   it('plans within plans have failed once their run is cancelled', async () => {
-    const inner = definePlanner({
-      name: 'inner',
-      model: 'test/inner',
-      prompt: 'i',
-      plan: definePlan({ name: 'small' }),
-    })
-    const outer = definePlanner({
-      name: 'outer',
-      model: 'test/outer',
-      prompt: 'o',
-      plan: definePlan({ name: 'large' }),
-    })
-    const chief = defineSpecialist({ name: 'chief', model: 'test/chief', prompt: 'c', tools: [outer] })
+    const inner = plannerOf('inner')
+    const outer = plannerOf('outer')
+    const chief = chiefOf([outer])
     const worker = defineExecutor({ name: 'worker', tools: [inner, question] })
     const planOf = (tool: string, input: object) =>
       says(JSON.stringify({ goal: 'x', steps: [{ id: 'a', tool, input }] }))

@@ -33,6 +33,15 @@ const below = defineSpecialist({ name: 'below', model: 'test/below', prompt: 'x'
 const front = defineCoordinator({ name: 'front', model: 'test/front', prompt: 'x', tools, routes: ['below'] })
 const team = defineRuntime({ tenant: acme, agents: [front, below] })
 const delta = (text: string): ModelEvent => ({ type: 'text.delta', id: 't', delta: text })
+
+/** A model that says half of its answer, and no more until it is cancelled. */
+const saysHalf = (asked: () => void): Model => ({
+  async *stream({ signal }) {
+    asked()
+    yield delta('Half')
+    await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  },
+})
 const LEAK = 'password=hunter2'
 
 async function open(models: { readonly front: Model; readonly below?: Model }, of = team): Promise<Runtime> {
@@ -223,13 +232,7 @@ describe('a run as events of AG-UI', () => {
     expect(lastOf(told)).toMatchObject({ type: 'RUN_ERROR', code: 'LIMITED' })
 
     const asked = gate()
-    const waits: Model = {
-      async *stream({ signal }) {
-        asked.open()
-        yield delta('Half')
-        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-      },
-    }
+    const waits = saysHalf(asked.open)
     const cancelled = (await open({ front: script(calls(['below', { task: 'x' }])), below: waits })).query({
       prompt: 'Go',
       threadId: 'chat',
@@ -311,13 +314,7 @@ describe('a run as events of AG-UI', () => {
 
   it('a cancelled, a failed and a limited run end as such, and no text of an error is told', async () => {
     const asked = gate()
-    const waits: Model = {
-      async *stream({ signal }) {
-        asked.open()
-        yield delta('Half')
-        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-      },
-    }
+    const waits = saysHalf(asked.open)
     const run = (await open({ front: waits })).query({ prompt: 'Go', threadId: 'chat' })
     await asked.opened
     run.cancel()
